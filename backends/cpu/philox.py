@@ -1,0 +1,90 @@
+"""The draws of `neurosim.random` for Numba: the same code objects, in kernels that fill ranges by whole blocks of four."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from neurosim import random
+
+from .functions import compiled, cos, exp, log, sin, sqrt
+
+_kernel = njit(error_model="numpy", nogil=True)
+_TWO, _THREE, _HALF, _MASK = np.uint64(2), np.uint64(3), np.uint64(32), np.uint64(0xFFFFFFFF)
+_NAMESPACE = {**vars(random), "_log": log, "_sqrt": sqrt, "_sin": sin, "_cos": cos}
+
+
+def _same(body: Any) -> Any:
+    return compiled(FunctionType(body.__code__, _NAMESPACE, body.__name__))
+
+
+philox4x32 = _same(random.philox4x32)
+_uniform_block = _same(random.uniform_block)
+_normal_block = _same(random.normal_block)
+
+
+@intrinsic
+def _store(typing, at, i, value):
+    """Write a float64 to the address `at` + 8 * i."""
+
+    def code(context, builder, signature, values):
+        start = builder.inttoptr(values[0], ir.DoubleType().as_pointer())
+        builder.store(values[2], builder.gep(start, [values[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float64), code
+
+
+@compiled
+def _words(block, k0, k1, step, replica):
+    """Return the words of a block; the arguments are int64, the bits that count are masked."""
+    low, high = np.uint64(step) & _MASK, np.uint64(step) >> _HALF
+    return philox4x32(np.uint64(block) & _MASK, low, high, np.uint64(replica) & _MASK, np.uint64(k0) & _MASK, np.uint64(k1) & _MASK)
+
+
+def _range_kernel(four: Any, name: str) -> tuple[Any, Any]:
+    """Return the kernel that fills a range with what `four` makes of the words of each block, and the function of one place."""
+
+    @njit(error_model="numpy", nogil=True)
+    def one(k0, k1, index, step, replica):
+        w0, w1, w2, w3 = _words(index >> 2, k0, k1, step, replica)
+        values = four(w0, w1, w2, w3)
+        return values[index & 3]
+
+    @njit(error_model="numpy", nogil=True)
+    def fill(at, start, stop, k0, k1, step, replica):
+        first, last = (start + 3) >> 2, stop >> 2
+        for i in range(start, min(4 * first, stop)):
+            _store(at, i, one(k0, k1, i, step, replica))
+        for block in range(first, last):
+            w0, w1, w2, w3 = _words(block, k0, k1, step, replica)
+            a, b, c, d = four(w0, w1, w2, w3)
+            _store(at, 4 * block, a)
+            _store(at, 4 * block + 1, b)
+            _store(at, 4 * block + 2, c)
+            _store(at, 4 * block + 3, d)
+        for i in range(max(4 * first, 4 * last), stop):
+            _store(at, i, one(k0, k1, i, step, replica))
+
+    return fill, one
+
+
+fill_uniform, uniform_at = _range_kernel(_uniform_block, "uniform")
+fill_normal, normal_at = _range_kernel(_normal_block, "normal")
+
+
+@njit(error_model="numpy", nogil=True)
+def poisson_count(mean, u):
+    """Return the Poisson count at the quantile `u`, as `neurosim.random.poisson` does."""
+    p = exp(-mean)
+    cumulated, count = p, 0.0
+    while u >= cumulated and p > 0.0:
+        count += 1.0
+        p = p * mean / count
+        cumulated += p
+    return count if 0.0 <= mean <= 700.0 else np.nan

@@ -1,0 +1,37 @@
+"""The reference backend: the step contract walked tree by tree with NumPy; the definition of right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurosim.backend import Report, middle_rows
+from neurosim.errors import NetworkError, unknown
+from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.ir.program import Program
+from neurosim.network import Network
+
+from .engine import ReferenceEngine
+
+
+class ReferenceBackend:
+    """Walks the trees; slow, and right by definition."""
+
+    name = "reference"
+    summary = "walks the equations with NumPy; slow, and right by definition"
+
+    def missing(self) -> str | None:
+        """Nothing beyond NumPy is needed."""
+        return None
+
+    def check(self, network: Network) -> Report:
+        """Report every population, projection and source."""
+        return Report(self.name, network.name, tuple(middle_rows(network)))
+
+    def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> ReferenceEngine:
+        """Return an engine; option: ``replica``, the replica word of the random numbers."""
+        for option in options.keys() - {"replica"}:
+            raise NetworkError(unknown("option", option, ["replica"], owner="backend 'reference'"))
+        return ReferenceEngine(program, network, **options)
+
+
+backend = ReferenceBackend()

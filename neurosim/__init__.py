@@ -1,0 +1,20 @@
+"""neurosim: spiking networks described once, in equations with units, and run on CPUs, GPUs and neuromorphic hardware."""
+
+from . import measure, plot
+from .backend import Report, Row
+from .connect import all_to_all, fixed_indegree, fixed_outdegree, fixed_probability, fixed_total_number, from_arrays, from_sparse, one_to_one
+from .errors import LoweringError, ModelError, NetworkError, NeurosimError, SimulationError
+from .model import Cell, Parameter, Port, Refractory, Rule
+from .network import Network
+from .population import Population, Projection, View
+from .recording import Recording
+from .run import Run, check, prepare, simulate
+from .samples import Spikes, Trace
+from .values import exponential, integers, lognormal, normal, table, uniform
+
+__version__ = "0.1.0"
+
+__all__ = ["Cell", "LoweringError", "ModelError", "Network", "NetworkError", "NeurosimError", "Parameter", "Population", "Port", "Projection",
+           "Recording", "Refractory", "Report", "Row", "Rule", "Run", "SimulationError", "Spikes", "Trace", "View", "all_to_all", "check",
+           "exponential", "fixed_indegree", "fixed_outdegree", "fixed_probability", "fixed_total_number", "from_arrays", "from_sparse",
+           "integers", "lognormal", "measure", "normal", "one_to_one", "plot", "prepare", "simulate", "table", "uniform"]

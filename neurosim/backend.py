@@ -1,0 +1,175 @@
+"""What a backend offers: a report of what it can run, and an engine that runs it; backends are found by their entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import LoweringError, NetworkError, unknown
+from .ir.memory import Memory
+from .ir.program import Program
+from .network import Network
+
+STATUSES = ("exact", "approximated", "impossible")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a report: a place in the network, what happens to it, why, and what to do."""
+
+    place: str
+    status: str
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a backend will run exactly, approximate, or refuse."""
+
+    backend: str
+    network: str
+    rows: tuple[Row, ...]
+
+    @property
+    def possible(self) -> bool:
+        """Whether no row is impossible."""
+        return all(row.status != "impossible" for row in self.rows)
+
+    def of(self, status: str) -> tuple[Row, ...]:
+        """Return the rows of one status."""
+        return tuple(row for row in self.rows if row.status == status)
+
+    def as_dicts(self) -> list[dict[str, str]]:
+        """Return the rows as plain dictionaries."""
+        return [dict(vars(row)) for row in self.rows]
+
+    def demand(self) -> None:
+        """Raise LoweringError if anything is impossible."""
+        wrong = self.of("impossible")
+        if wrong:
+            listed = "\n".join(f"  {r.place}: {r.reason}" + (f" {r.remedy}" if r.remedy else "") for r in wrong)
+            raise LoweringError(f"backend {self.backend!r} cannot run network {self.network!r}:\n{listed}", self)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{len(self.of(s))} {s}" for s in STATUSES if self.of(s)) or "nothing in it"
+        width = max((len(r.place) for r in self.rows), default=0)
+        lines = [f"network {self.network!r} on backend {self.backend!r}: {counts}"]
+        lines += [f"  {r.status:<12} {r.place:<{width}}  {r.reason}" + (f" {r.remedy}" if r.remedy else "") for r in self.rows]
+        return "\n".join(lines)
+
+
+@dataclass
+class Chunk:
+    """What an engine recorded in some steps; traces and spikes by the number of their probe.
+
+    Attributes
+    ----------
+    steps : number of steps done
+    finite : False if the last of them brought a value that is not finite
+    spikes : probe -> (neurons, steps), by step, then neuron
+    traces : probe -> (T, M)
+    """
+
+    steps: int
+    finite: bool = True
+    spikes: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    traces: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Runs a Program over a Memory."""
+
+    memory: Memory
+
+    def advance(self, first: int, steps: int) -> Chunk:
+        """Run at most ``steps`` steps from step ``first``; fewer if a buffer is full or a value is not finite."""
+        ...
+
+    def emit(self, signal: str, step: int) -> None:
+        """Run the handlers of a signal at the end of ``step``."""
+        ...
+
+    def refresh(self) -> None:
+        """Take notice that the host changed memory between stretches; arrays may have been replaced."""
+        ...
+
+    def source(self) -> str:
+        """Return the generated source, or a sentence that says why there is none."""
+        ...
+
+
+class Backend(Protocol):
+    """A way to run networks."""
+
+    name: str
+    summary: str
+
+    def missing(self) -> str | None:
+        """Return what is not installed, with the command that installs it; None if all is there."""
+        ...
+
+    def check(self, network: Network) -> Report:
+        """Say what will be exact, approximated, impossible; never raises, never runs."""
+        ...
+
+    def prepare(self, program: Program, network: Any, **options: Any) -> Engine:
+        """Return an engine; options are checked by the backend."""
+        ...
+
+
+def names() -> list[str]:
+    """Return the names of the backends on this machine."""
+    return sorted(entry.name for entry in entry_points(group="neurosim.backends"))
+
+
+def find(name: str | Backend) -> Backend:
+    """Return a backend by name.
+
+    Raises
+    ------
+    NetworkError
+        If there is none of this name, or what it needs is not installed.
+    """
+    if not isinstance(name, str):
+        return name
+    for entry in entry_points(group="neurosim.backends"):
+        if entry.name == name:
+            backend = entry.load()
+            missing = backend.missing()
+            if missing:
+                raise NetworkError(f"backend {name!r} is not installed: {missing}")
+            return backend
+    raise NetworkError(unknown("backend", name, names()))
+
+
+def middle_rows(network: Network) -> Iterable[Row]:
+    """Yield the rows that every engine of the explicit step shares: methods of cells, projections, sources."""
+    from .ir.discretise import cell_program
+    from .values import Table
+
+    for p in network.populations.values():
+        if p.given is not None:
+            yield Row(f"population {p.name!r}", "exact", f"{p.given[0].size} given spikes.")
+            continue
+        tables = tuple(n for n, v in p.values.items() if isinstance(v, Table))
+        try:
+            code = cell_program(p.cell, tables)
+        except ValueError as error:
+            yield Row(f"population {p.name!r}", "impossible", str(error))
+            continue
+        methods = "; ".join(f"{s}: {m.replace('_', ' ')}" for s, m in code.methods)
+        how = "explicit step statements" if p.cell.step is not None else methods or "no equations to integrate"
+        yield Row(f"population {p.name!r}", "exact", f"{how}.")
+    for item in network.inputs:
+        place = f"{'projection' if hasattr(item, 'connector') else 'drive'} {item.name!r}"
+        if getattr(item, "same_step", False):
+            yield Row(place, "impossible", "same-step projections are not implemented on this backend.", "Use a delay of 0, which the next step feels.")
+        elif getattr(item, "rule", None) is not None:
+            yield Row(place, "exact", f"rule {item.rule.name!r}.")
+        else:
+            yield Row(place, "exact", "static weights." if hasattr(item, "connector") else "Poisson counts.")

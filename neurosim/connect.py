@@ -1,0 +1,419 @@
+"""Connectors: who connects to whom, drawn row by row and kept as compressed rows (CSR).
+
+Connectors are written in lower case because they are read as words of a call: ``net.project(a, b, fixed_probability(0.1))``.
+A position counts within one of the two views that a projection joins, an absolute index within the whole population.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, InitVar, dataclass, field
+from numbers import Real
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.errors import NetworkError
+from neurosim.expr.functions import FUNCTIONS
+from neurosim.random import Stream
+
+IntArray = NDArray[np.integer]
+FloatArray = NDArray[np.float64]
+
+BLOCK = 1 << 18  # candidates drawn at a time: temporary arrays of 2 MB, unless one row alone needs more
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges of one projection, sorted by source, then target; several edges of one pair stay as given.
+
+    Attributes
+    ----------
+    pointer : (S + 1,) int64
+        Edges ``pointer[s]`` to ``pointer[s + 1]`` leave the source at position s.
+    target : (E,) int32
+        Position of each edge's target, ascending within a row.
+    order : (E,) int64, or None
+        Edge e is the user's edge ``order[e]``; None: edge e itself.
+    """
+
+    pointer: NDArray[np.int64]
+    target: NDArray[np.int32]
+    order: NDArray[np.int64] | None = None
+
+    def source(self) -> NDArray[np.int32]:
+        """Return the position of each edge's source, (E,)."""
+        return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
+
+
+class Connector(Protocol):
+    """What a projection asks of its wiring."""
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        """Return the edges between `sources` (S,) and `targets` (T,): absolute indices, distinct, in any order.
+
+        `recurrent` says that both are of one population; an edge between equal indices is then an autapse.
+        Raises NetworkError where the two cannot be joined so. The message begins with the connector; the network adds the place.
+        """
+        ...
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        """Return the number of edges to provide for (where random, mean plus six standard deviations), drawing nothing."""
+        ...
+
+    def show(self) -> str:
+        """Return a short phrase for reports."""
+        ...
+
+
+@dataclass(frozen=True)
+class one_to_one:
+    """Join the first source to the first target, the second to the second, and so on."""
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        if sources.size != targets.size:
+            raise NetworkError(
+                f"{self.show()}: there are {sources.size} sources and {targets.size} targets; expected as many of the one as of the other. "
+                "Join views of equal size, or use another connector."
+            )
+        return Edges(np.arange(sources.size + 1, dtype=np.int64), np.arange(sources.size, dtype=np.int32))
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return float(n_source)
+
+    def show(self) -> str:
+        return "one to one"
+
+
+@dataclass(frozen=True)
+class all_to_all:
+    """Join every source to every target."""
+
+    _: KW_ONLY
+    autapses: bool = True
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        columns = np.arange(targets.size, dtype=np.int32)
+        kept = columns != _refused(sources, targets, refuse=recurrent and not self.autapses)[:, None]
+        return Edges(_pointer(kept.sum(axis=1)), np.broadcast_to(columns, kept.shape)[kept])
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return float(n_source) * n_target
+
+    def show(self) -> str:
+        return "all to all" + _refusal(self.autapses)
+
+
+@dataclass(frozen=True)
+class fixed_probability:
+    """Make each possible edge with probability `p` (1), independently of all others."""
+
+    p: float
+    _: KW_ONLY
+    autapses: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.p, Real) or not 0 <= self.p <= 1:
+            raise NetworkError(f"fixed_probability: p is {self.p!r}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent.")
+        object.__setattr__(self, "p", float(self.p))
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        if self.p == 0:
+            return Edges(np.zeros(sources.size + 1, np.int64), np.empty(0, np.int32))
+        if self.p == 1:
+            return all_to_all(autapses=self.autapses).connect(stream, sources, targets, recurrent=recurrent)
+        refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
+        counts = np.zeros(sources.size, np.int64)
+        drawn = [np.empty(0, np.int32)]
+        for block in _blocks(sources.size, width=_ample(self.p * targets.size)):
+            own = refused[block, None]
+            positions = _successes(stream, sources[block], trials=targets.size, p=self.p)
+            made = positions < targets.size - (own < targets.size)
+            counts[block] = made.sum(axis=1)
+            drawn.append((positions + (positions >= own))[made].astype(np.int32))
+        return Edges(_pointer(counts), np.concatenate(drawn))
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        pairs = float(n_source) * n_target
+        return min(pairs, pairs * self.p + 6 * math.sqrt(pairs * self.p * (1 - self.p)))
+
+    def show(self) -> str:
+        return f"fixed probability {self.p:g}" + _refusal(self.autapses)
+
+
+@dataclass(frozen=True)
+class _FixedNumber:
+    n: int
+    _: KW_ONLY
+    autapses: bool = True
+    multapses: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, Real) or not float(self.n).is_integer() or self.n < 0:
+            raise NetworkError(f"{type(self).__name__}: n is {self.n!r}; expected a whole number of edges, 0 or more. Round it to an int.")
+        object.__setattr__(self, "n", int(self.n))
+
+    def show(self) -> str:
+        multapses = " with multapses" if self.multapses else ""
+        return type(self).__name__.replace("_", " ") + f" {self.n}" + _refusal(self.autapses) + multapses
+
+    def check(self, most: int) -> None:
+        """Refuse an `n` greater than the number of different edges, `most`, that are possible where `n` are asked for."""
+        if self.n > most and not (self.multapses and most):
+            remedy = f"Use n={most} or less, or multapses=True." if most else "Use n=0, or join other neurons."
+            raise NetworkError(f"{self.show()}: {self.n} edges are asked for where only {most} different ones are possible. {remedy}")
+
+    def choose(self, stream: Stream, rows: IntArray, *, below: int) -> NDArray[np.int64]:
+        """Draw `n` whole numbers from 0 to `below` - 1 for each row, (R, n), ascending."""
+        if self.multapses:
+            return np.sort(_integers(stream, rows, self.n, below=below), axis=1)
+        return _distinct(stream, rows, self.n, below=below)
+
+    def partners(self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool) -> NDArray[np.int32]:
+        """Draw the positions of `n` partners for each of `neurons`, (R, n), ascending; each neuron has its own counters."""
+        refused = _refused(neurons, partners, refuse=recurrent and not self.autapses)
+        possible = partners.size - (refused < partners.size)
+        self.check(possible.min(initial=self.n if neurons.size == 0 else partners.size))
+        positions = np.empty((neurons.size, self.n), np.int32)
+        for below in np.unique(possible):
+            members = np.flatnonzero(possible == below)
+            for block in _blocks(members.size, width=_ample(2 * self.n)):
+                positions[members[block]] = self.choose(stream, neurons[members[block]], below=int(below))
+        positions += positions >= refused[:, None]
+        return positions
+
+
+@dataclass(frozen=True)
+class fixed_outdegree(_FixedNumber):
+    """Give each source `n` targets, all choices being equally likely.
+
+    They are different ones unless ``multapses=True``, which draws them independently. The former is the default of PyNN's
+    FixedNumberPostConnector, the latter that of NEST's rules.
+    """
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        positions = self.partners(stream, sources, targets, recurrent=recurrent)
+        return Edges(np.arange(sources.size + 1, dtype=np.int64) * self.n, positions.ravel())
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return float(self.n) * n_source
+
+
+@dataclass(frozen=True)
+class fixed_indegree(_FixedNumber):
+    """Give each target `n` sources, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        positions = self.partners(stream, targets, sources, recurrent=recurrent)
+        pairs = (positions * np.int64(targets.size) + np.arange(targets.size)[:, None]).ravel()
+        pairs.sort()
+        return _from_pairs(pairs, sources.size, targets.size)
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return float(self.n) * n_target
+
+
+@dataclass(frozen=True)
+class fixed_total_number(_FixedNumber):
+    """Make `n` edges among all possible pairs, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
+        first = _pointer(targets.size - (refused < targets.size))  # possible pairs before each row
+        self.check(int(first[-1]))
+        chosen = self.choose(stream, np.zeros(1, np.int64), below=int(first[-1]))[0]
+        source = np.searchsorted(first, chosen, side="right") - 1
+        target = chosen - first[source]
+        target += target >= refused[source]
+        return _from_pairs(source * targets.size + target, sources.size, targets.size)
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return float(self.n)
+
+
+@dataclass(frozen=True, eq=False)
+class from_arrays:
+    """Make one edge for each entry of `sources` and `targets`, (E,) positions within the two views."""
+
+    sources: IntArray
+    targets: IntArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", _positions(self.sources, "sources"))
+        object.__setattr__(self, "targets", _positions(self.targets, "targets"))
+        if self.sources.size != self.targets.size:
+            raise NetworkError(
+                f"from_arrays: sources has {self.sources.size} entries and targets {self.targets.size}, "
+                "but each edge needs one of both. Give arrays of equal length."
+            )
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        for name, given, view in (("sources", self.sources, sources), ("targets", self.targets, targets)):
+            largest = given.max(initial=-1)
+            if largest >= view.size:
+                raise NetworkError(
+                    f"{self.show()}: {name} holds {largest}, but the view has {view.size} neurons: expected {view.size - 1} or less. "
+                    "Positions count within the view, from 0."
+                )
+        pairs = self.sources * targets.size + self.targets
+        if np.all(pairs[:-1] <= pairs[1:]):
+            return _from_pairs(pairs, sources.size, targets.size)
+        order = np.argsort(pairs, kind="stable")
+        return _from_pairs(pairs[order], sources.size, targets.size, order=order)
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return float(self.sources.size)
+
+    def show(self) -> str:
+        return f"from arrays ({self.sources.size} edges)"
+
+
+@dataclass(frozen=True, eq=False)
+class from_sparse:
+    """Make one edge for each stored entry of a SciPy sparse matrix (S, T), explicit zeros and duplicates included.
+
+    `weights` (E,) holds the stored values in the matrix's own order, for a projection that is given none.
+    """
+
+    matrix: InitVar[Any]
+    shape: tuple[int, int] = field(init=False)
+    pairs: from_arrays = field(init=False)
+    weights: FloatArray = field(init=False)
+
+    def __post_init__(self, matrix: Any) -> None:
+        if not hasattr(matrix, "tocoo") or len(matrix.shape) != 2:
+            raise NetworkError(
+                f"from_sparse: the matrix is a {type(matrix).__name__}; expected a two-dimensional SciPy sparse matrix (sources, targets). "
+                "Wrap a dense array in scipy.sparse.coo_array, or use from_arrays."
+            )
+        entries = matrix.tocoo()
+        if entries.data.dtype.kind not in "biuf":
+            raise NetworkError(f"from_sparse: the stored values are {entries.data.dtype}; expected real numbers. Use their real part.")
+        object.__setattr__(self, "shape", tuple(matrix.shape))
+        object.__setattr__(self, "pairs", from_arrays(entries.row, entries.col))
+        object.__setattr__(self, "weights", _frozen(entries.data, np.float64))
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        if self.shape != (sources.size, targets.size):
+            raise NetworkError(
+                f"{self.show()}: there are {sources.size} sources and {targets.size} targets, so the shape should be "
+                f"{(sources.size, targets.size)}. Rows are sources and columns are targets: transpose the matrix, or join other views."
+            )
+        return self.pairs.connect(stream, sources, targets, recurrent=recurrent)
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        return self.pairs.expected(n_source, n_target)
+
+    def show(self) -> str:
+        return f"from sparse matrix of shape {self.shape} ({self.weights.size} edges)"
+
+
+def _refusal(autapses: bool) -> str:
+    return "" if autapses else " without autapses"
+
+
+def _frozen(values: Any, dtype: type[np.generic]) -> NDArray[Any]:
+    """Return a copy that neither its owner nor the user can change."""
+    copy = np.array(values, dtype=dtype)
+    copy.setflags(write=False)
+    return copy
+
+
+def _positions(given: Any, name: str) -> NDArray[np.int64]:
+    """Return `given` as (E,) positions."""
+    found = np.asarray(given)
+    if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
+        raise NetworkError(
+            f"from_arrays: {name} has dtype {found.dtype} and shape {found.shape}; expected a one-dimensional array of integers. "
+            "Convert whole numbers with .astype(int), a mask with np.flatnonzero."
+        )
+    positions = _frozen(found, np.int64)
+    if positions.min(initial=0) < 0:
+        raise NetworkError(f"from_arrays: {name} holds {positions.min()}; expected 0 or more. Positions count from the start of the view.")
+    return positions
+
+
+def _pointer(counts: IntArray) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def _from_pairs(pairs: NDArray[np.int64], n_source: int, n_target: int, *, order: NDArray[np.int64] | None = None) -> Edges:
+    """Return the edges for ascending `pairs`, (E,), each being source * n_target + target."""
+    source, target = np.divmod(pairs, n_target)
+    return Edges(_pointer(np.bincount(source, minlength=n_source)), target.astype(np.int32), order)
+
+
+def _refused(sources: IntArray, targets: IntArray, *, refuse: bool) -> NDArray[np.int64]:
+    """Return the position of each source among the targets, (S,), or T where it is no target or may connect to itself."""
+    if not refuse:
+        return np.full(sources.size, targets.size, np.int64)
+    place = np.full(max(sources.max(initial=-1), targets.max(initial=-1)) + 1, targets.size, np.int64)
+    place[targets] = np.arange(targets.size)
+    return place[sources]
+
+
+def _blocks(count: int, *, width: int) -> Iterator[slice]:
+    """Split `count` rows of `width` candidates so that no block holds many more candidates than BLOCK."""
+    rows = max(1, BLOCK // width)
+    for start in range(0, count, rows):
+        yield slice(start, start + rows)
+
+
+def _ample(mean: float) -> int:
+    """Return a number of draws that nearly always suffices. It sets the speed only: which draws are used does not depend on it."""
+    return int(mean + 6 * math.sqrt(mean)) + 4
+
+
+def _successes(stream: Stream, rows: IntArray, *, trials: int, p: float) -> NDArray[np.int64]:
+    """Return which of `trials` trials per row succeed with probability `p`, (R, K), ascending; entries of `trials` or more mean nothing.
+
+    The failures before a success are geometric: floor(log(u) / log(1 - p)). With u in steps of 2**-32 no cumulative probability of a gap
+    is off by more than that, nor the mean distance of successes by 1e-8 of it.
+    """
+    log = FUNCTIONS["log"]
+    rest = 1.0 - p
+    log_rest = log(rest) * (p / (1.0 - rest)) if rest < 1 else -p  # undoes the rounding of 1 - p to first order
+    width = _ample(p * trials)
+    while True:
+        failures = log(stream.uniform(np.arange(width), row=rows[:, None])) / log_rest
+        positions = np.cumsum(np.minimum(failures, trials).astype(np.int64) + 1, axis=1) - 1
+        if np.all(positions[:, -1] >= trials):
+            return positions
+        width *= 2
+
+
+def _integers(stream: Stream, rows: IntArray, count: int, *, below: int) -> NDArray[np.int64]:
+    """Return independent whole numbers from 0 to `below` - 1, (R, count); two draws make one of 2**-53, for pairs outnumber 2**32."""
+    draws = stream.uniform(np.arange(2 * count), row=rows[:, None])
+    fine = draws[:, ::2] + (draws[:, 1::2] - 0.5) * 2.0**-32
+    return np.minimum((fine * below).astype(np.int64), below - 1)
+
+
+def _distinct(stream: Stream, rows: IntArray, count: int, *, below: int) -> NDArray[np.int64]:
+    """Return `count` different whole numbers from 0 to `below` - 1 per row, (R, count), ascending; all sets are equally likely.
+
+    They are the first different ones of independent draws or, where more than half are wanted, all except such a set.
+    """
+    if 2 * count > below:
+        kept = np.ones((rows.size, below), bool)
+        np.put_along_axis(kept, _distinct(stream, rows, below - count, below=below), False, axis=1)
+        return np.nonzero(kept)[1].reshape(rows.size, count)
+    width = _ample(-below * math.log1p(-count / below)) if count else 1
+    while True:
+        draws = _integers(stream, rows, width, below=below)
+        new = _first_occurrences(draws)
+        rank = np.cumsum(new, axis=1)
+        if np.all(rank[:, -1] >= count):
+            return np.sort(draws[new & (rank <= count)].reshape(rows.size, count), axis=1)
+        width *= 2
+
+
+def _first_occurrences(draws: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of each entry whether its row holds no equal one before it."""
+    order = np.argsort(draws, axis=1, kind="stable")
+    ascending = np.take_along_axis(draws, order, axis=1)
+    new = np.ones(draws.shape, bool)
+    np.put_along_axis(new, order[:, 1:], ascending[:, 1:] != ascending[:, :-1], axis=1)
+    return new

@@ -1,0 +1,71 @@
+"""Walks a tree over NumPy arrays: the meaning of the language, used on the host and by the reference engine."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .functions import FUNCTIONS
+from .tree import ARITHMETIC, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": np.divide, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+    ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+    "and": lambda a, b: (np.asarray(a) != 0) & (np.asarray(b) != 0), "or": lambda a, b: (np.asarray(a) != 0) | (np.asarray(b) != 0),
+}
+
+
+def evaluate(tree: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None = None) -> Any:
+    """Return the value of an expression.
+
+    Parameters
+    ----------
+    tree : Expr
+    value : name -> array or number
+        Names of tables included: the row in force.
+    draw : Draw -> array, optional
+        Random numbers of this step.
+
+    Notes
+    -----
+    A comparison is 1.0 or 0.0, and so are ``and``, ``or``, ``not``; anything but zero is true.
+    """
+    def go(node: Expr) -> Any:
+        match node:
+            case Number(value=number):
+                return np.float64(number)
+            case Name(name=name) | Lookup(table=name):
+                return value(name)
+            case Draw():
+                return draw(node)
+            case Unary(op="-", operand=operand):
+                return -go(operand)
+            case Unary(operand=operand):
+                return np.asarray(np.asarray(go(operand)) == 0, np.float64)
+            case Call(function=function, arguments=arguments):
+                return FUNCTIONS[function](*[go(a) for a in arguments])
+            case Binary(op="**"):
+                return _power(node, go)
+            case Binary(op=op, left=left, right=right):
+                result = _OPERATORS[op](go(left), go(right))
+                return result if op in ARITHMETIC else np.asarray(result, np.float64)
+        raise TypeError(node)
+
+    with np.errstate(all="ignore"):
+        return go(tree)
+
+
+def _power(node: Binary, go: Callable[[Expr], Any]) -> Any:
+    power = whole_power(node)
+    base = go(node.left)
+    if power is None:
+        return FUNCTIONS["pow"](base, go(node.right))
+    if power == 0:
+        return np.float64(1.0)
+    product = base
+    for _ in range(abs(power) - 1):
+        product = product * base
+    return product if power > 0 else np.float64(1.0) / product

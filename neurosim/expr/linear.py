@@ -1,0 +1,53 @@
+"""The affine split of an expression: coefficients of some names, and the rest."""
+
+from __future__ import annotations
+
+from .tree import Binary, Expr, Name, Number, Unary, names
+
+ZERO, ONE = Number(0.0), Number(1.0)
+
+
+def affine(tree: Expr, variables: set[str]) -> tuple[dict[str, Expr], Expr] | None:
+    """Split ``tree`` into (coefficients, rest) so that it equals ``sum(coefficient * variable) + rest``.
+
+    Neither coefficients nor rest read a variable. None where the tree is not affine in them.
+    """
+    if not names(tree) & variables:
+        return {}, tree
+    match tree:
+        case Name(name=name):
+            return {name: ONE}, ZERO
+        case Unary(op="-", operand=operand):
+            return _map(affine(operand, variables), lambda part: Unary("-", part))
+        case Binary(op="+" | "-" as op, left=left, right=right):
+            return _sum(op, affine(left, variables), affine(right, variables))
+        case Binary(op="*", left=left, right=right) if not names(left) & variables:
+            return _map(affine(right, variables), lambda part: Binary("*", left, part))
+        case Binary(op="*" | "/" as op, left=left, right=right) if not names(right) & variables:
+            return _map(affine(left, variables), lambda part: Binary(op, part, right))
+    return None
+
+
+def _map(split, change) -> tuple[dict[str, Expr], Expr] | None:
+    if split is None:
+        return None
+    coefficients, rest = split
+    return {name: change(part) for name, part in coefficients.items()}, ZERO if rest == ZERO else change(rest)
+
+
+def _sum(op: str, left, right) -> tuple[dict[str, Expr], Expr] | None:
+    if left is None or right is None:
+        return None
+    result = dict(left[0])
+    for name, part in right[0].items():
+        result[name] = add(op, result.get(name, ZERO), part)
+    return result, add(op, left[1], right[1])
+
+
+def add(op: str, left: Expr, right: Expr) -> Expr:
+    """Return ``left op right`` (op is + or -), leaving out zeros."""
+    if right == ZERO:
+        return left
+    if left == ZERO:
+        return right if op == "+" else Unary("-", right)
+    return Binary(op, left, right)

@@ -1,0 +1,147 @@
+"""The tree of an expression: what text becomes at the user's line and stays until an engine prints or walks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal; ``unit`` is the text of the unit name it came from, else None."""
+
+    value: float
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A state, parameter, port, link or definition by name, or one of the words ``t dt i N``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """``-x`` or ``not x``."""
+
+    op: str
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``+ - * / **``, comparisons, ``and`` and ``or``; operands in written order."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the language."""
+
+    function: str
+    arguments: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A random number: ``kind`` is ``uniform``, ``normal`` or ``xi``; ``key`` numbers the textual occurrence in its cell or rule."""
+
+    kind: str
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """``table(t)``: the row of a table in force at this step."""
+
+    table: str
+
+
+Expr = Number | Name | Unary | Binary | Call | Draw | Lookup
+
+ARITHMETIC = ("+", "-", "*", "/", "**")
+COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+LOGIC = ("and", "or")
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """``target op value`` with op ``=``, ``+=``, ``-=``, ``*=`` or ``/=``."""
+
+    target: str
+    op: str
+    value: Expr
+
+    @property
+    def result(self) -> Expr:
+        """The value after the statement, as an expression over the values before it."""
+        return self.value if self.op == "=" else Binary(self.op[0], Name(self.target), self.value)
+
+
+def children(tree: Expr) -> tuple[Expr, ...]:
+    """Return the direct operands of a node, in written order."""
+    match tree:
+        case Unary(operand=operand):
+            return (operand,)
+        case Binary(left=left, right=right):
+            return (left, right)
+        case Call(arguments=arguments):
+            return arguments
+    return ()
+
+
+def walk(tree: Expr) -> Iterator[Expr]:
+    """Yield every node, operands before their operation."""
+    for child in children(tree):
+        yield from walk(child)
+    yield tree
+
+
+def names(tree: Expr) -> set[str]:
+    """Return the names that an expression reads, tables included."""
+    return {node.name if isinstance(node, Name) else node.table for node in walk(tree) if isinstance(node, Name | Lookup)}
+
+
+def draws(tree: Expr) -> set[Draw]:
+    """Return the random draws of an expression."""
+    return {node for node in walk(tree) if isinstance(node, Draw)}
+
+
+def rewrite(tree: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """Apply ``change`` to every node, operands first."""
+    match tree:
+        case Unary():
+            tree = replace(tree, operand=rewrite(tree.operand, change))
+        case Binary():
+            tree = replace(tree, left=rewrite(tree.left, change), right=rewrite(tree.right, change))
+        case Call():
+            tree = replace(tree, arguments=tuple(rewrite(a, change) for a in tree.arguments))
+    return change(tree)
+
+
+def substitute(tree: Expr, values: dict[str, Expr]) -> Expr:
+    """Replace names by expressions; what is put in is not searched again."""
+    return rewrite(tree, lambda node: values.get(node.name, node) if isinstance(node, Name) else node)
+
+
+def inline(tree: Expr, definitions: dict[str, Expr]) -> Expr:
+    """Replace the names of definitions by their expressions, definitions of definitions included."""
+    while names(tree) & definitions.keys():
+        tree = substitute(tree, definitions)
+    return tree
+
+
+def whole_power(tree: Binary) -> int | None:
+    """Return the exponent of a power that is written as a product (a whole literal up to 64 in size), else None."""
+    exponent, sign = tree.right, 1
+    if isinstance(exponent, Unary) and exponent.op == "-":
+        exponent, sign = exponent.operand, -1
+    if isinstance(exponent, Number) and exponent.value == int(exponent.value) and abs(exponent.value) <= 64:
+        return sign * int(exponent.value)
+    return None
+
+

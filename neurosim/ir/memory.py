@@ -1,0 +1,304 @@
+"""Memory: every array that a run changes or may be asked for, by owner and name; and the constants computed from parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..checks import whole_steps
+from ..expr.evaluate import evaluate
+from ..expr.functions import FUNCTIONS
+from ..methods import Propagator
+from ..population import View
+from ..values import Table
+from .concrete import ConcreteNetwork
+from .program import Program, ProjectionProgram
+
+Key = tuple[str, str]
+# Arrays that hold absolute steps, and rings that are indexed by the step; both move when a snapshot is put at another time.
+_STEPS, _RINGS = ("_until", "_since"), ("_history", "_count", "_ring")
+
+
+class Memory:
+    """Arrays by (owner, name).
+
+    Of a population: its states and parameters, ``_port_x``, constants, ``_until`` (last refractory step), ``_refractory`` (steps), ``_history`` and ``_count``
+    (spikes of the last steps, in segments that begin at ``bounds``). Of a projection: its variables (``x@last``: step of the last
+    assignment of a decaying one), parameters, ``w``, ``_ring`` (what lands in later steps), ``_since`` (earlier spikes are no longer in
+    flight). Of a drive: ``rate`` and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step).
+
+    Parameters
+    ----------
+    bounds : population -> (T + 1,)
+        First neurons of the segments in which spikes are kept, one segment per thread.
+    """
+
+    def __init__(self, program: Program, network: ConcreteNetwork, bounds: dict[str, np.ndarray]) -> None:
+        self.arrays: dict[Key, np.ndarray] = {}
+        self.bounds = bounds
+        self.initial: dict[Key, np.ndarray] = {}
+        self._program = program
+        for name in program.populations:
+            self._population(name, network)
+        for name in program.projections:
+            self._projection(program.projections[name], network)
+        for drive in program.drives.values():
+            self[drive.name, "rate"] = np.atleast_1d(np.array(drive.rate, np.float64))
+            self[drive.name, "weight"] = np.atleast_1d(np.array(drive.weight, np.float64))
+        for owner in (*program.populations, *program.projections):
+            self.compute_constants(owner)
+
+    def __getitem__(self, key: Key) -> np.ndarray:
+        return self.arrays[key]
+
+    def __setitem__(self, key: Key, value: np.ndarray) -> None:
+        self.arrays[key] = value
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.arrays
+
+    def _population(self, name: str, network: ConcreteNetwork) -> None:
+        program, concrete = self._program.populations[name], network.populations[name]
+        n = program.size
+        for state, values in concrete.initial.items():
+            self[name, state] = values.copy()
+            self.initial[name, state] = values
+        for parameter, value in concrete.parameters.items():
+            self.put_parameter(name, parameter, value, 0)
+        for port in program.code.ports:
+            self[name, f"_port_{port}"] = np.zeros(n)
+        if program.refractory is not None:
+            self[name, "_until"] = np.full(n, -1, np.int64)
+        if program.given:
+            self[name, "_given_step"], self[name, "_given_index"] = concrete.given[0].copy(), concrete.given[1].copy()
+        self[name, "_history"] = np.zeros((program.history, n), np.int32)
+        self[name, "_count"] = np.zeros((program.history, self.bounds[name].size - 1), np.int64)
+
+    def _projection(self, p: ProjectionProgram, network: ConcreteNetwork) -> None:
+        concrete = network.projections[p.name]
+        if p.code is None:
+            self[p.name, "w"] = np.atleast_1d(np.array(concrete.weight, np.float64))
+        else:
+            for name, symbol in p.code.symbols:
+                if symbol.kind == "variable":
+                    self._variable(p, name, concrete.initial[name])
+            for name, value in concrete.values.items():
+                self[p.name, name] = np.atleast_1d(np.array(value, np.float64))
+        if p.port is not None:
+            slots = 1 + int(np.max(p.dendritic, initial=0))
+            self[p.name, "_ring"] = np.zeros((slots, self._program.populations[p.target].size))
+        self[p.name, "_since"] = np.zeros(1, np.int64)
+
+    def _variable(self, p: ProjectionProgram, name: str, value: Any) -> None:
+        symbol = dict(p.code.symbols)[name]
+        if symbol.side == "edge":
+            values = np.array(np.broadcast_to(np.asarray(value, np.float64), p.targets.size))
+        else:
+            values = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
+        self[p.name, name] = values
+        self.initial[p.name, name] = values.copy()
+        if symbol.decay:
+            self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
+
+    def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
+        """Store a parameter: number, (N,), or a table whose first row begins at ``step``."""
+        if isinstance(value, Table):
+            self[owner, name] = np.ascontiguousarray(value.values if value.values.ndim == 2 else value.values[:, None])
+            self[owner, f"{name}@rows"] = np.array([value.every, step], np.int64)
+        else:
+            self[owner, name] = np.atleast_1d(np.array(value, np.float64))
+
+    def row(self, owner: str, name: str, step: int) -> np.ndarray:
+        """Return the row of a table in force at a step, (1,) or (N,)."""
+        every, first = self[owner, f"{name}@rows"]
+        values = self[owner, name]
+        return values[min(max(step - int(first), 0) // int(every), values.shape[0] - 1)]
+
+    def compute_constants(self, owner: str) -> None:
+        """Compute what follows from the parameters of a population or projection alone, and write it in place where the shape allows."""
+        thing = self._program.populations.get(owner) or self._program.projections[owner]
+        code = thing.code
+        if code is None:
+            return
+        if getattr(thing, "refractory", None) is not None:
+            time = self[owner, thing.refractory] if isinstance(thing.refractory, str) else thing.refractory
+            self._put(owner, "_refractory", np.atleast_1d(whole_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")))
+
+        def value(name: str) -> Any:
+            return self._program.dt if name == "dt" else self[owner, name]
+
+        if getattr(code, "propagator", None) is not None:
+            for name, array in propagate(code.propagator, value, self._program.dt).items():
+                self._put(owner, name, array)
+        for name, tree in code.hosted:
+            self._put(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
+
+    def _put(self, owner: str, name: str, array: np.ndarray) -> None:
+        old = self.arrays.get((owner, name))
+        if old is not None and old.shape == array.shape:
+            old[...] = array
+        else:
+            self[owner, name] = np.ascontiguousarray(array)
+
+    def reset(self, owner: str, step: int) -> None:
+        """Put a population's states, refractoriness and ports, or a projection's pre and post variables and spikes in flight, back to the start."""
+        if owner in self._program.populations:
+            for state in self._program.populations[owner].code.states:
+                self[owner, state][...] = self.initial[owner, state]
+            for (o, name), array in self.arrays.items():
+                if o == owner and name.startswith("_port_"):
+                    array[...] = 0.0
+            if (owner, "_until") in self:
+                self[owner, "_until"][...] = -1
+        elif owner in self._program.projections:
+            p = self._program.projections[owner]
+            for name, symbol in p.code.symbols if p.code is not None else ():
+                if symbol.kind == "variable" and symbol.side != "edge":
+                    self.reset_name(owner, name, step)
+            if (owner, "_ring") in self:
+                self[owner, "_ring"][...] = 0.0
+            self[owner, "_since"][...] = step
+
+    def reset_name(self, owner: str, name: str, step: int) -> None:
+        """Put one state or variable back to its initial value."""
+        self[owner, name][...] = self.initial[owner, name]
+        if (owner, f"{name}@last") in self:
+            self[owner, f"{name}@last"][...] = step - 1
+
+    def copy(self) -> dict[Key, np.ndarray]:
+        """Return copies of all arrays."""
+        return {key: array.copy() for key, array in self.arrays.items()}
+
+    def restore(self, arrays: dict[Key, np.ndarray], shift: int) -> None:
+        """Take over arrays of `copy`, moved by ``shift`` steps in time."""
+        for (owner, name), array in arrays.items():
+            array = array.copy()
+            if name in _STEPS or name.endswith("@last"):
+                array += shift
+            elif name.endswith("@rows"):
+                array[1] += shift
+            elif name in _RINGS:
+                array = np.roll(array, shift % array.shape[0], axis=0)
+            old = self.arrays.get((owner, name))
+            if old is not None and old.shape == array.shape:
+                old[...] = array
+            else:
+                self[owner, name] = array
+
+    def now(self, owner: str, name: str, step: int) -> np.ndarray:
+        """Return all values of a state, parameter or variable at the end of a step: decays applied, tables at their row."""
+        if (owner, f"{name}@rows") in self:
+            return self.row(owner, name, step)
+        base = self[owner, name]
+        if (owner, f"{name}@last") not in self:
+            return base
+        p = self._program.projections[owner]
+        symbol = dict(p.code.symbols)[name]
+        tau = self[owner, symbol.decay]
+        if tau.size > 1 and symbol.side != "edge":
+            tau = tau[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
+        since = (step - self[owner, f"{name}@last"]).astype(np.float64)
+        return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau)
+
+    def put(self, owner: str, name: str, index: np.ndarray, values: Any, step: int) -> None:
+        """Assign values at the end of a step; a variable's decay starts anew where it is assigned."""
+        self[owner, name][index] = values
+        if (owner, f"{name}@last") in self:
+            self[owner, f"{name}@last"][index] = step
+
+    def locate(self, owner: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the values of a view or projection stand in `now`, and the neurons or edges that they belong to."""
+        if isinstance(owner, View):
+            return (owner.indices if self._size(owner.name, name) > 1 or name in self._states(owner.name) else np.zeros(1, int)), owner.indices
+        p = self._program.projections[owner.name]
+        everyone = np.arange(p.targets.size)
+        if p.code is None:
+            return (everyone if self[owner.name, "w"].size > 1 else np.zeros_like(everyone)), everyone
+        symbol = dict(p.code.symbols)[name]
+        if symbol.side == "one":
+            return np.zeros(1, int), np.zeros(1, int)
+        if symbol.side == "edge":
+            return everyone, everyone
+        slots, view = (p.pre_slots, owner.source) if symbol.side == "pre" else (p.post_slots, owner.target)
+        if symbol.kind == "variable" and not slots.uniform:
+            return slots.of_edge, everyone
+        return view.indices, view.indices
+
+    def _size(self, owner: str, name: str) -> int:
+        array = self[owner, name]
+        return array.shape[-1] if (owner, f"{name}@rows") in self else array.size
+
+    def _states(self, owner: str) -> tuple[str, ...]:
+        return self._program.populations[owner].code.states
+
+    def portable(self) -> dict[Key, np.ndarray]:
+        """Return all arrays, spikes kept in one segment, whatever the number of threads."""
+        return self._resegment(self.arrays, self.bounds, {name: b[[0, -1]] for name, b in self.bounds.items()})
+
+    def take_portable(self, arrays: dict[Key, np.ndarray]) -> None:
+        """Take over arrays of `portable`."""
+        self.restore(self._resegment(arrays, {name: b[[0, -1]] for name, b in self.bounds.items()}, self.bounds), 0)
+
+    @staticmethod
+    def _resegment(arrays: dict[Key, np.ndarray], old: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> dict[Key, np.ndarray]:
+        result = {key: array.copy() for key, array in arrays.items()}
+        for name in new:
+            history, count = arrays[name, "_history"], arrays[name, "_count"]
+            counts = np.zeros((history.shape[0], new[name].size - 1), np.int64)
+            for slot in range(history.shape[0]):
+                spikes = np.concatenate([history[slot, b:b + c] for b, c in zip(old[name][:-1], count[slot], strict=True)])
+                segment = np.searchsorted(new[name], spikes, side="right") - 1
+                counts[slot] = np.bincount(segment, minlength=counts.shape[1])
+                for s, begin in enumerate(new[name][:-1]):
+                    result[name, "_history"][slot, begin:begin + counts[slot, s]] = spikes[segment == s]
+            result[name, "_count"] = counts
+        return result
+
+    def spikes(self, population: str, step: int) -> np.ndarray:
+        """Return the neurons that spiked in one of the last steps, ascending."""
+        history, count = self[population, "_history"], self[population, "_count"]
+        slot = step % history.shape[0]
+        bounds = self.bounds[population]
+        return np.concatenate([history[slot, b:b + c] for b, c in zip(bounds[:-1], count[slot], strict=True)])
+
+    def put_spikes(self, population: str, step: int, neurons: np.ndarray) -> None:
+        """Keep the spikes (ascending) of a step in their segments."""
+        history, count = self[population, "_history"], self[population, "_count"]
+        slot = step % history.shape[0]
+        bounds = self.bounds[population]
+        for segment, (begin, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+            mine = neurons[(neurons >= begin) & (neurons < end)]
+            history[slot, begin:begin + mine.size] = mine
+            count[slot, segment] = mine.size
+
+
+def propagate(propagator: Propagator, value: Any, dt: float) -> dict[str, np.ndarray]:
+    """Return P and Q of x' = P x + Q b for one step, (1,) or (N,) each.
+
+    Van Loan (1978): exp([[A, I], [0, 0]] dt) = [[P, Q], [0, I]].
+    """
+    n = len(propagator.states)
+    entries = [[np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row] for row in propagator.matrix]
+    size = max(e.size for row in entries for e in row)
+    matrix = np.zeros((size, n, n))
+    for i, row in enumerate(entries):
+        for j, entry in enumerate(row):
+            matrix[:, i, j] = entry
+    if n == 1:
+        z = matrix[:, 0, 0] * dt
+        state = propagator.states[0]
+        return {f"_P_{state}_{state}": FUNCTIONS["exp"](z), f"_Q_{state}_{state}": dt * FUNCTIONS["expm1_ratio"](z)}
+    from scipy.linalg import expm
+
+    distinct, back = np.unique(matrix.reshape(size, -1), axis=0, return_inverse=True)
+    block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
+    block[:, :n, :n] = distinct.reshape(-1, n, n) * dt
+    block[:, :n, n:] = np.eye(n) * dt
+    result = expm(block)[back.reshape(-1)]
+    found = {}
+    for i, j in propagator.reach:
+        found[f"_P_{propagator.states[i]}_{propagator.states[j]}"] = np.ascontiguousarray(result[:, i, j])
+        found[f"_Q_{propagator.states[i]}_{propagator.states[j]}"] = np.ascontiguousarray(result[:, i, n + j])
+    return found
+

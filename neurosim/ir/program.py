@@ -1,0 +1,115 @@
+"""Program: one time step, fully explicit. This file is the contract of a step.
+
+Step k takes the network from time k*dt to (k+1)*dt. Signals act between steps. Within a step:
+
+1. sources: random numbers of the step are drawn, rows of tables come into force.
+2. integrate: ports jump their states, the statements of each cell run; frozen states keep their values.
+3. detect: the spike condition, where the neuron is not refractory.
+4. deliver: projections in creation order, their "pre" and "post" handlers in tuple order; then "step" handlers, projections in creation order;
+   then every port becomes the left fold from 0.0 of its terms, projections and drives in creation order.
+5. reset: the statements after a spike.
+6. record.
+
+A static projection of delay d adds the weights of spikes of step k - d to its term in step k; what lands in phase 4 of step k is integrated in
+phase 2 of step k + 1. A rule's "pre" handlers run ``axonal`` steps after the spike, what they deliver lands ``dendritic`` steps later, its "post"
+handlers run ``back`` steps after the target's spike. A term is a left fold from 0.0: in order of the step in which the delivering statement ran, then
+of statements, then oldest spike first, then by source, then as the edges of one pair were given.
+
+A decaying variable assigned in step m has in step k the value ``base * exp(-((k - m) * dt) / tau)``. Initial values, ``set``, ``reset`` and signals
+between steps k - 1 and k count as assignments of step k - 1. A sum into a pre or post variable assigns only where at least one edge was active.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..binding import BoundStatement, Symbol
+from ..expr.tree import Assign, Draw, Expr
+from ..methods import Propagator
+from ..population import Probe
+from .concrete import ConcreteDrive, ConcreteLink
+from .slots import Slots
+
+
+@dataclass(frozen=True)
+class CellProgram:
+    """The statements of one cell; equal for all populations with the same equations and the same kinds of values.
+
+    Names: states, parameters, ``_port_x`` (what arrived at port x), ``_c0`` ... (constants computed on the host), ``_P_`` and ``_Q_``
+    (propagators), and temporaries that begin with ``_``; ``t dt i N`` are words.
+    """
+
+    name: str
+    states: tuple[str, ...]
+    parameters: tuple[str, ...]
+    tables: tuple[str, ...]
+    ports: tuple[str, ...]
+    integrate: tuple[Assign, ...]
+    frozen: tuple[str, ...]
+    detect: Expr | None
+    after: tuple[Assign, ...]
+    refractory: bool
+    draws: tuple[Draw, ...]
+    hosted: tuple[tuple[str, Expr], ...]
+    propagator: Propagator | None
+    methods: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RuleProgram:
+    """The statements of one rule between two cells. ``hosted`` are constants over its parameters of one value."""
+
+    name: str
+    symbols: tuple[tuple[str, Symbol], ...]
+    handlers: tuple[tuple[str, tuple[BoundStatement, ...]], ...]
+    hosted: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationProgram:
+    """A population and its cell's statements; ``contributions`` names the projections and drives of each port in creation order."""
+
+    name: str
+    size: int
+    code: CellProgram
+    refractory: str | float | None  # ms, or the parameter that holds it
+    given: bool
+    history: int  # steps for which spikes are kept
+    contributions: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectionProgram:
+    """Edges in (source, target) order.
+
+    pre_slots, post_slots : which edges an arriving spike of a source (returning spike of a target) concerns; see `Slots`.
+    dendritic : steps, 0 or one number or (E,).
+    """
+
+    name: str
+    source: str
+    target: str
+    port: str | None
+    pointer: np.ndarray
+    targets: np.ndarray
+    sources: np.ndarray | None
+    pre_slots: Slots
+    post_slots: Slots | None
+    dendritic: int | np.ndarray
+    code: RuleProgram | None
+    links: dict[str, ConcreteLink]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """All that an engine needs, besides the values in `Memory`."""
+
+    name: str
+    dt: float
+    seed: int
+    populations: dict[str, PopulationProgram]
+    projections: dict[str, ProjectionProgram]
+    drives: dict[str, ConcreteDrive]
+    probes: tuple[Probe, ...]

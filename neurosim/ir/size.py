@@ -1,0 +1,58 @@
+"""How much memory a network will need, from its description alone; refused before anything is drawn or allocated."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import NetworkError
+from ..network import Network
+from ..population import Drive
+
+
+def items(network: Network) -> list[tuple[str, float]]:
+    """Return (what, bytes) for every population and projection, largest first.
+
+    An edge takes 4 bytes for its target, 8 for each weight or edge variable of its own, 8 where delays differ, and with a rule
+    4 for its source, 8 to 12 for the way back from the target.
+    """
+    found: list[tuple[str, float]] = []
+    for p in network.populations.values():
+        found.append((f"population {p.name!r} ({p.size} neurons)", p.size * 8.0 * (4 + len(p.cell.states) + len(p.cell.parameters) + len(p.cell.receives))))
+    for p in network.inputs:
+        if isinstance(p, Drive):
+            continue
+        edges = p.connector.expected(len(p.source), len(p.target))
+        own = 8.0 * (len(p.rule.edge) if p.rule else not isinstance(p.weight, float))
+        back = 24.0 if p.rule else 0.0
+        delays = 0.0 if isinstance(p.delay, float) else 28.0
+        found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * (4.0 + own + back + delays)))
+    return sorted(found, key=lambda item: -item[1])
+
+
+def available() -> float:
+    """Return the bytes of memory that are free for new arrays; infinity where the system does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError, AttributeError):
+        return float("inf")
+
+
+def demand_memory(network: Network) -> None:
+    """Raise NetworkError if the network will not fit into memory; the three largest items are named."""
+    parts = items(network)
+    needed, free = sum(size for _, size in parts), available()
+    if needed > free:
+        largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in parts[:3])
+        raise NetworkError(f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but {_gigabytes(free)} are available. "
+                           f"The largest items are {largest}. Use fewer edges, one weight for all edges of a projection, or a larger machine.")
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.3g} GB"

@@ -1,0 +1,79 @@
+"""How all pictures look: colours, axes, marks, and what is left out of very large ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe & Ito 2008: distinguishable with any colour vision, and in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY, PALE = "#777777", "#EBEBEB"
+MOST_DOTS = 100_000  # more marks only darken a picture and slow it down
+MOST_POINTS = 20_000  # of a line: more than any screen has
+
+
+def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
+    """Return `ax`, or new axes in a figure of `size` inches, without the frame's upper and right lines."""
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, object]:
+    """Return the style of marks: strokes where a row per neuron has room for them, else dots, larger where there are few."""
+    row = 0.8 * ax.get_window_extent().height * 72 / ax.figure.dpi / max(neurons, 1)  # points
+    if row > 3:
+        return {"marker": "|", "markersize": min(row, 12), "markeredgewidth": 1.0}
+    return {"marker": ".", "markersize": float(np.clip(300 / np.sqrt(max(spikes, 1)), 1.5, 4)), "markeredgewidth": 0}
+
+
+def thin(count: int) -> np.ndarray:
+    """Return which of `count` marks to draw, ascending; a random choice leaves no stripes in a regular pattern."""
+    if count <= MOST_DOTS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, MOST_DOTS, replace=False, shuffle=False))
+
+
+def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a line that looks the same with fewer points: of each block its lowest and highest value."""
+    if len(values) <= MOST_POINTS:
+        return times, values
+    first = np.arange(0, len(values), -(-2 * len(values) // MOST_POINTS))
+    return np.repeat(times[first], 2), np.stack([np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)], 1).ravel()
+
+
+def note(ax: Axes, text: str) -> None:
+    """Write a remark in small grey letters above the right end of the axes, once."""
+    if any(each.get_text() == text for each in ax.texts):
+        return
+    ax.annotate(text, (1, 1), (0, 2), "axes fraction", "offset points", ha="right", va="bottom", fontsize="small", color=GREY)
+
+
+def legend(ax: Axes) -> None:
+    """Name what is drawn in a line above the axes, where it hides nothing."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize="small", borderaxespad=0.2, columnspacing=1.2)
+
+
+def time_axis(ax: Axes, start: float, stop: float) -> None:
+    """Show an interval in ms, labelled in seconds if it is long; the data stay in ms."""
+    ax.set_xlim(start, stop if stop > start else start + 1)
+    long = stop - start >= 10_000
+    ax.xaxis.set_major_formatter((lambda time, _: f"{time / 1000:g}") if long else (lambda time, _: f"{time:g}"))
+    ax.set_xlabel("time (s)" if long else "time (ms)")
+
+
+def unit(symbol: str) -> str:
+    """Return a unit in brackets, and nothing for plain numbers."""
+    return "" if symbol in ("1", "") else f" ({symbol})"
+
+
+def filled(colour: str) -> dict[str, object]:
+    """Return the style of a histogram: an outline over a pale area."""
+    return {"fill": True, "facecolor": (colour, 0.3), "edgecolor": colour, "linewidth": 1.2}

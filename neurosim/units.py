@@ -1,0 +1,206 @@
+"""Units: a small table of common ones in coherent engine units (ms, mV, nA), everything else through pint."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .errors import ModelError, unknown
+
+Exponents = tuple[Fraction, ...]
+BASES = ("ms", "mV", "nA", "um", "K", "mol")
+NUMBER: Exponents = (Fraction(0),) * len(BASES)
+
+
+def _exponents(**powers: int) -> Exponents:
+    return tuple(Fraction(powers.get(base, 0)) for base in BASES)
+
+
+TIME, VOLTAGE, CURRENT, LENGTH = _exponents(ms=1), _exponents(mV=1), _exponents(nA=1), _exponents(um=1)
+RATE = _exponents(ms=-1)
+CAPACITANCE, CONDUCTANCE, RESISTANCE = _exponents(nA=1, ms=1, mV=-1), _exponents(nA=1, mV=-1), _exponents(mV=1, nA=-1)
+
+KINDS = {NUMBER: "a plain number", TIME: "a time", VOLTAGE: "a voltage", CURRENT: "a current", LENGTH: "a length", RATE: "a rate",
+         CAPACITANCE: "a capacitance", CONDUCTANCE: "a conductance", RESISTANCE: "a resistance"}
+
+# name: (size in engine units, exponents). Engine units are coherent: nF = nA ms / mV, uS = nA / mV, Mohm = mV / nA.
+TABLE: dict[str, tuple[float, Exponents]] = {
+    "us": (1e-3, TIME), "ms": (1.0, TIME), "s": (1e3, TIME), "second": (1e3, TIME), "min": (6e4, TIME), "h": (3.6e6, TIME),
+    "uV": (1e-3, VOLTAGE), "mV": (1.0, VOLTAGE), "V": (1e3, VOLTAGE),
+    "fA": (1e-6, CURRENT), "pA": (1e-3, CURRENT), "nA": (1.0, CURRENT), "uA": (1e3, CURRENT), "mA": (1e6, CURRENT), "A": (1e9, CURRENT),
+    "pF": (1e-3, CAPACITANCE), "nF": (1.0, CAPACITANCE), "uF": (1e3, CAPACITANCE), "F": (1e9, CAPACITANCE),
+    "pS": (1e-6, CONDUCTANCE), "nS": (1e-3, CONDUCTANCE), "uS": (1.0, CONDUCTANCE), "mS": (1e3, CONDUCTANCE), "S": (1e6, CONDUCTANCE),
+    "ohm": (1e-6, RESISTANCE), "kohm": (1e-3, RESISTANCE), "Mohm": (1.0, RESISTANCE), "Gohm": (1e3, RESISTANCE),
+    "Hz": (1e-3, RATE), "kHz": (1.0, RATE), "um": (1.0, LENGTH), "mm": (1e3, LENGTH),
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of measurement.
+
+    ``size`` is the unit in engine units (1 V is 1000 mV); ``plain`` is what a plain number of this unit is worth in engine
+    units: 1, except where a rate was declared in Hz, for plain rates are read and returned in Hz.
+    """
+
+    text: str
+    exponents: Exponents
+    size: float = 1.0
+
+    @property
+    def plain(self) -> float:
+        return 1e-3 if self.exponents == RATE and "Hz" in self.text else 1.0
+
+    def __str__(self) -> str:
+        kind = KINDS.get(self.exponents)
+        return f"{kind} ({self.text})" if kind and self.text != "1" else kind or f"in {self.text}"
+
+
+def multiply(a: Exponents, b: Exponents, power: int | Fraction = 1) -> Exponents:
+    """Return the exponents of ``a * b**power``."""
+    return tuple(x + y * power for x, y in zip(a, b, strict=True))
+
+
+def name_of(exponents: Exponents) -> str:
+    """Return the shortest text for a dimension in engine units, such as ``mV`` or ``nA / ms``."""
+    for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "um"):
+        if TABLE[name][1] == exponents:
+            return name
+    def factors(sign: int) -> str:
+        return "*".join(base if abs(e) == 1 else f"{base}**{abs(e)}" for base, e in zip(BASES, exponents, strict=True) if e * sign > 0)
+    above, below = factors(1) or "1", factors(-1)
+    return above if not below else f"{above}/({below})" if "*" in below else f"{above}/{below}"
+
+
+def of(exponents: Exponents) -> Unit:
+    """Return the engine unit of a dimension."""
+    return Unit(name_of(exponents), exponents)
+
+
+@cache
+def unit(text: str) -> Unit:
+    """Read the text of a unit, such as ``"mV"``, ``"1/ms"`` or ``"nA*ms"``.
+
+    Raises
+    ------
+    ModelError
+        If the text is no unit that this table or pint knows.
+    """
+    stripped = text.strip()
+    try:
+        tree = ast.parse(stripped or "1", mode="eval").body
+    except SyntaxError:
+        raise ModelError(f"unit {text!r}: cannot be read. Write units as products and powers, such as 'mV/ms' or 'nA*ms**2'.") from None
+    size, exponents = _measure(tree, text)
+    return Unit(stripped or "1", exponents, size)
+
+
+def _measure(tree: ast.expr, text: str) -> tuple[float, Exponents]:
+    match tree:
+        case ast.Constant(value=1):
+            return 1.0, NUMBER
+        case ast.Name(id=name):
+            return TABLE[name] if name in TABLE else _through_pint(name, text)
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+            (a, x), (b, y) = _measure(left, text), _measure(right, text)
+            return (a * b, multiply(x, y)) if isinstance(op, ast.Mult) else (a / b, multiply(x, y, -1))
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            try:
+                power = Fraction(str(ast.literal_eval(right)))
+            except (ValueError, SyntaxError):
+                raise ModelError(f"unit {text!r}: the power {ast.unparse(right)!r} is not a number. Write a power such as 'ms**2'.") from None
+            size, exponents = _measure(left, text)
+            return size ** float(power), multiply(NUMBER, exponents, power)
+    raise ModelError(f"unit {text!r}: {ast.unparse(tree)!r} is no unit. Write units as products and powers, such as 'mV/ms'.")
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    return pint.UnitRegistry()
+
+
+def _through_pint(name: str, text: str) -> tuple[float, Exponents]:
+    import pint
+
+    try:
+        return _from_pint(_registry().Quantity(1.0, name))
+    except (pint.UndefinedUnitError, pint.PintError, AttributeError):
+        raise ModelError(f"unit {text!r}: {unknown('unit', name, TABLE)}") from None
+
+
+def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
+    base = quantity.to_base_units()
+    powers = {key.strip("[]"): Fraction(value).limit_denominator(12) for key, value in base.dimensionality.items()}
+    mass = powers.get("mass", Fraction(0))
+    # volt = kg m**2 s**-3 A**-1, so every kilogram is written as a volt and what is left of the others.
+    exponents = (powers.get("time", Fraction(0)) + 3 * mass, mass, powers.get("current", Fraction(0)) + mass,
+                 powers.get("length", Fraction(0)) - 2 * mass, powers.get("temperature", Fraction(0)), powers.get("substance", Fraction(0)))
+    magnitude = base.magnitude
+    if mass and "gram" in str(base.units) and "kilogram" not in str(base.units):
+        magnitude = magnitude / 1000.0 ** float(mass)
+    scale = math.prod(factor ** float(e) for factor, e in zip((1e3, 1e3, 1e9, 1e6, 1.0, 1.0), exponents, strict=True))
+    return magnitude * scale, exponents
+
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)\s*", re.DOTALL)
+
+
+def read(text: str) -> tuple[float, Unit] | None:
+    """Read ``"20 ms"`` as (20.0, ms); return None where the text is no number followed by a unit."""
+    found = _QUANTITY.fullmatch(text)
+    if not found:
+        return None
+    rest = found[2].strip()
+    if rest and not re.fullmatch(r"[\w\s*/().-]+", rest):
+        return None
+    if rest[:1] == "/":
+        rest = "1" + rest
+    rest = rest.removeprefix("*").strip()
+    if rest[:1] in "+-" and rest:
+        return None
+    try:
+        return float(found[1]), unit(rest or "1")
+    except ModelError:
+        if re.fullmatch(r"[A-Za-z]\w*", rest):  # plainly a unit, and an unknown one
+            raise
+        return None
+
+
+def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] = ModelError) -> Any:
+    """Return a quantity (text, pint quantity, number or array) in engine units.
+
+    Raises
+    ------
+    ModelError or NetworkError
+        If the dimension is not that of ``declared``, or the value is no quantity.
+    """
+    if isinstance(value, str):
+        found = read(value)
+        if found is None:
+            raise error(f"{where}: {value!r} is not a quantity. Write a number and a unit, such as '20 {declared.text}'.")
+        number, given = found
+        if given.exponents == NUMBER and declared.exponents != NUMBER:
+            raise error(f"{where}: {value!r} has no unit, but {declared} is expected. Write '{number:g} {declared.text}'.")
+        if given.exponents != declared.exponents:
+            raise error(f"{where}: {value!r} is {given}, but {declared} is expected. Give it in {declared.text}.")
+        return number * given.size
+    if hasattr(value, "magnitude") and hasattr(value, "units"):
+        number, exponents = _from_pint(value)
+        if exponents != declared.exponents:
+            raise error(f"{where}: {value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}.")
+        return number
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise error(f"{where}: {value!r} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None
+    result = array * declared.plain if declared.plain != 1.0 else array
+    return float(result) if array.ndim == 0 else result

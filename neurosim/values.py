@@ -1,0 +1,118 @@
+"""What a parameter, weight, delay or initial value may be besides a number: a random draw, or a table over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import NetworkError
+from .expr.functions import FUNCTIONS
+from .random import Stream
+from .units import Unit, to_engine
+
+_ARGUMENTS = {"uniform": ("low", "high"), "normal": ("mean", "sd"), "lognormal": ("median", "sigma"), "exponential": ("mean",), "integers": ("low", "high")}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A random draw, made when a network is prepared; from a stream keyed by the seed and the owner's name.
+
+    ``low`` and ``high`` bound a normal or lognormal draw: what falls outside is drawn again.
+    """
+
+    kind: str
+    arguments: tuple[Any, ...]
+    low: Any = None
+    high: Any = None
+
+    def sample(self, stream: Stream, index: np.ndarray, *, row: np.ndarray | int = 0, unit: Unit, where: str) -> np.ndarray:
+        """Draw one value in engine units for each (row, index); the same pair always gives the same value."""
+        row = np.broadcast_to(np.asarray(row), index.shape)
+        values = self._draw(stream, index, row, unit, where)
+        bounds = [None if b is None else to_engine(b, unit, where=where, error=NetworkError) for b in (self.low, self.high)]
+        for attempt in range(1, 1000):
+            outside = np.zeros(index.shape, bool)
+            if bounds[0] is not None:
+                outside |= values < bounds[0]
+            if bounds[1] is not None:
+                outside |= values > bounds[1]
+            if not outside.any():
+                return values
+            values[outside] = self._draw(stream.child(f"again/{attempt}"), index[outside], row[outside], unit, where)
+        raise NetworkError(f"{where}: {self} still falls outside its bounds after 1000 draws. Widen the bounds.")
+
+    def _draw(self, stream: Stream, index: np.ndarray, row: np.ndarray, unit: Unit, where: str) -> np.ndarray:
+        def read(position: int) -> float:
+            return to_engine(self.arguments[position], unit, where=f"{where}, {self.kind}", error=NetworkError)
+
+        if self.kind == "normal":
+            return read(0) + read(1) * stream.normal(index, row)
+        if self.kind == "lognormal":
+            return read(0) * FUNCTIONS["exp"](float(self.arguments[1]) * stream.normal(index, row))
+        u = stream.uniform(index, row)
+        if self.kind == "exponential":
+            return -read(0) * FUNCTIONS["log"](u)
+        if self.kind == "integers":
+            return np.floor(float(self.arguments[0]) + u * (float(self.arguments[1]) - float(self.arguments[0])))
+        return read(0) + u * (read(1) - read(0))
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{n}={a}" for n, a in zip(_ARGUMENTS[self.kind], self.arguments, strict=True))
+        return f"{self.kind}({named})"
+
+
+def uniform(low: Any, high: Any) -> Distribution:
+    """Uniform between ``low`` and ``high``."""
+    return Distribution("uniform", (low, high))
+
+
+def normal(mean: Any, sd: Any, *, low: Any = None, high: Any = None) -> Distribution:
+    """Normal; what falls outside ``low`` ... ``high`` is drawn again."""
+    return Distribution("normal", (mean, sd), low, high)
+
+
+def lognormal(median: Any, sigma: float, *, low: Any = None, high: Any = None) -> Distribution:
+    """Lognormal: median * exp(sigma * standard normal)."""
+    return Distribution("lognormal", (median, sigma), low, high)
+
+
+def exponential(mean: Any) -> Distribution:
+    """Exponential with the given mean."""
+    return Distribution("exponential", (mean,))
+
+
+def integers(low: int, high: int) -> Distribution:
+    """Whole numbers from ``low`` up to, but not including, ``high``."""
+    return Distribution("integers", (low, high))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Values over time: row k is in force for ``every``, the last row for ever after.
+
+    The first row begins at the step in which the table is set: at the start of a run, or at ``run.set``.
+
+    Parameters
+    ----------
+    values : (T,) or (T, N)
+        One value per row for all neurons, or one per neuron; plain numbers in the unit of the parameter, or of ``unit``.
+    every : time
+        Duration of a row; a multiple of dt.
+    unit : text, optional
+    """
+
+    values: np.ndarray
+    every: Any
+    unit: str | None = None
+
+
+def table(values: Any, *, every: Any, unit: str | None = None) -> Table:
+    """Return a table over time; see `Table`."""
+    array = np.asarray(values, np.float64)
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise NetworkError(f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least one row. Reshape them.")
+    if not np.isfinite(array).all():
+        raise NetworkError("table: found a value that is not finite, expected numbers. Replace NaN and infinity.")
+    return Table(array, every, unit)
