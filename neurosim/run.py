@@ -419,7 +419,8 @@ def _bar(steps: int, program: Program, wanted: bool) -> Iterator[Any]:
 
             bar = tqdm(total=steps * program.dt, initial=0, unit="ms", desc=program.name, disable=None, leave=False,
                        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]")
-            bar.start_t -= 2.0
+            if not bar.disable:
+                bar.start_t -= 2.0
         if bar is not None:
             bar.update(done * program.dt - bar.n)
 

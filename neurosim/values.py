@@ -11,7 +11,9 @@ from .errors import NetworkError
 from .expr.functions import FUNCTIONS
 from .random import Stream
 from .units import Unit, to_engine
+from .units import unit as unit_of
 
+PLAIN = unit_of("1")
 _ARGUMENTS = {"uniform": ("low", "high"), "normal": ("mean", "sd"), "lognormal": ("median", "sigma"), "exponential": ("mean",), "integers": ("low", "high")}
 
 
@@ -26,6 +28,37 @@ class Distribution:
     arguments: tuple[Any, ...]
     low: Any = None
     high: Any = None
+
+    def check(self, unit: Unit, *, where: str, error: type[Exception] = NetworkError) -> None:
+        """Refuse arguments of another unit, that are no single finite number, or that no draw of this kind can have."""
+        found = {n: self._number(n, a, unit, f"{where}, {self}: {n}", error) for n, a in self._named()}
+        for name in ("sd", "sigma"):
+            if found.get(name, 0.0) < 0:
+                raise error(f"{where}, {self}: {name} is negative, expected 0 or more. Change its sign.")
+        for name in ("median", "mean"):
+            if self.kind in ("lognormal", "exponential") and found.get(name, 1.0) <= 0:
+                raise error(f"{where}, {self}: {name} is not above zero, expected a positive number. Correct it.")
+        low, high = found.get("low"), found.get("high")
+        if low is not None and high is not None and not (low < high or low == high and self.kind != "integers"):
+            raise error(f"{where}, {self}: found low {self.low or self.arguments[0]} and high {self.high or self.arguments[1]}, expected low below high. Exchange them.")
+
+    def bounds(self, unit: Unit) -> tuple[float, float]:
+        """Return the smallest and the largest value that can be drawn, in engine units."""
+        found = {n: self._number(n, a, unit, str(self), NetworkError) for n, a in self._named()}
+        low, high = found.get("low", -np.inf), found.get("high", np.inf)
+        if self.kind in ("lognormal", "exponential"):
+            low = max(low, 0.0)
+        return low, high - 1.0 if self.kind == "integers" else high
+
+    def _named(self) -> list[tuple[str, Any]]:
+        named = [*zip(_ARGUMENTS[self.kind], self.arguments, strict=True), ("low", self.low), ("high", self.high)]
+        return [(n, a) for n, a in named if not (a is None and n in ("low", "high") and n not in _ARGUMENTS[self.kind])]
+
+    def _number(self, name: str, value: Any, unit: Unit, where: str, error: type[Exception]) -> float:
+        number = to_engine(value, PLAIN if self.kind == "integers" or name == "sigma" else unit, where=where, error=error)
+        if np.ndim(number) or not np.isfinite(number) or self.kind == "integers" and number != np.floor(number):
+            raise error(f"{where} is {value!r}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it.")
+        return float(number)
 
     def sample(self, stream: Stream, index: np.ndarray, *, row: np.ndarray | int = 0, unit: Unit, where: str) -> np.ndarray:
         """Draw one value in engine units for each (row, index); the same pair always gives the same value."""
@@ -55,12 +88,11 @@ class Distribution:
         if self.kind == "exponential":
             return -read(0) * FUNCTIONS["log"](u)
         if self.kind == "integers":
-            return np.floor(float(self.arguments[0]) + u * (float(self.arguments[1]) - float(self.arguments[0])))
+            return np.floor(read(0) + u * (read(1) - read(0)))
         return read(0) + u * (read(1) - read(0))
 
     def __str__(self) -> str:
-        named = ", ".join(f"{n}={a}" for n, a in zip(_ARGUMENTS[self.kind], self.arguments, strict=True))
-        return f"{self.kind}({named})"
+        return f"{self.kind}({', '.join(f'{n}={a}' for n, a in self._named())})"
 
 
 def uniform(low: Any, high: Any) -> Distribution:
@@ -107,10 +139,20 @@ class Table:
     every: Any
     unit: str | None = None
 
+    def engine(self, declared: Unit, *, where: str, error: type[Exception] = NetworkError) -> np.ndarray:
+        """Return the values in engine units."""
+        if self.unit is None:
+            return np.asarray(to_engine(self.values, declared, where=where, error=error))
+        given = unit_of(self.unit, where=f"{where}, table")
+        if given.exponents != declared.exponents:
+            raise error(f"{where}: the table is {given}, but {declared} is expected. Give it in {declared.text}.")
+        return self.values * given.size
+
 
 def table(values: Any, *, every: Any, unit: str | None = None) -> Table:
     """Return a table over time; see `Table`."""
-    array = np.asarray(values, np.float64)
+    array = to_engine(values, PLAIN, where="table: values", error=NetworkError)
+    array = np.array(array, np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
         raise NetworkError(f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least one row. Reshape them.")
     if not np.isfinite(array).all():

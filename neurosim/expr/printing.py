@@ -15,6 +15,7 @@ class Target:
     """How one engine writes what is not an operator.
 
     ``expand_powers``: whole powers are written as products from the left, as the language defines them.
+    ``condition`` and ``true``, where given, turn a comparison into a value and a value into a condition.
     """
 
     name: Callable[[str], str]
@@ -23,6 +24,8 @@ class Target:
     draw: Callable[[Draw], str]
     lookup: Callable[[str], str]
     expand_powers: bool
+    condition: Callable[[str], str] | None = None
+    true: Callable[[str], str] | None = None
 
 
 LANGUAGE = Target(
@@ -59,6 +62,8 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
             return target.lookup(table)
         case Call(function=function, arguments=arguments):
             return target.call(function, [show(a, target) for a in arguments])
+        case Unary(op="not") | Binary(op="<" | "<=" | ">" | ">=" | "==" | "!=" | "and" | "or") if target.condition:
+            return target.condition(_condition(tree, target))
         case Unary(op=op, operand=operand):
             level = _PRECEDENCE["neg" if op == "-" else "not"]
             text = ("-" if op == "-" else "not ") + _show(operand, target, level)
@@ -74,6 +79,15 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
             text = f"{_show(left, target, left_level)} {op} {_show(right, target, right_level)}"
             return f"({text})" if outer > level else text
     raise TypeError(tree)
+
+
+def _condition(tree: Expr, target: Target) -> str:
+    match tree:
+        case Unary(operand=operand):
+            return f"not {target.true(show(operand, target))}"
+        case Binary(op="and" | "or" as op, left=left, right=right):
+            return f"{target.true(show(left, target))} {'&' if op == 'and' else '|'} {target.true(show(right, target))}"
+    return f"{_show(tree.left, target, 5)} {tree.op} {_show(tree.right, target, 5)}"
 
 
 def _expanded(tree: Binary, target: Target) -> str:

@@ -31,11 +31,11 @@ def discretise(network: ConcreteNetwork) -> Program:
         if p.same_step:
             raise LoweringError(f"projection {p.name!r}: same_step=True is not lowered yet. Use a delay of 0, which the next step feels.")
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
-    history = dict.fromkeys(network.populations, 1)
+    history = dict.fromkeys(network.populations, 2)
     for p in projections.values():
-        history[p.source] = max(history[p.source], int(p.pre_slots.delays.max(initial=0)) + 1)
+        history[p.source] = max(history[p.source], int(p.pre_slots.delays.max(initial=0)) + 2)
         if p.post_slots is not None:
-            history[p.target] = max(history[p.target], int(p.post_slots.delays.max(initial=0)) + 1)
+            history[p.target] = max(history[p.target], int(p.post_slots.delays.max(initial=0)) + 2)
     populations = {p.name: _population(p, network, history[p.name]) for p in network.populations.values()}
     return Program(network.name, network.dt, network.seed, populations, projections, network.drives, network.probes)
 

@@ -26,7 +26,7 @@ class Memory:
     Of a population: its states and parameters, ``_port_x``, constants, ``_until`` (last refractory step), ``_refractory`` (steps), ``_history`` and ``_count``
     (spikes of the last steps, in segments that begin at ``bounds``). Of a projection: its variables (``x@last``: step of the last
     assignment of a decaying one), parameters, ``w``, ``_ring`` (what lands in later steps), ``_since`` (earlier spikes are no longer in
-    flight). Of a drive: ``rate`` and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step).
+    flight). Of a drive: ``rate`` and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T).
 
     Parameters
     ----------
@@ -36,6 +36,7 @@ class Memory:
 
     def __init__(self, program: Program, network: ConcreteNetwork, bounds: dict[str, np.ndarray]) -> None:
         self.arrays: dict[Key, np.ndarray] = {}
+        self.replaced: set[Key] = set()  # since an engine last looked: arrays at another place in memory
         self.bounds = bounds
         self.initial: dict[Key, np.ndarray] = {}
         self._program = program
@@ -54,6 +55,7 @@ class Memory:
 
     def __setitem__(self, key: Key, value: np.ndarray) -> None:
         self.arrays[key] = value
+        self.replaced.add(key)
 
     def __contains__(self, key: Key) -> bool:
         return key in self.arrays
@@ -105,15 +107,14 @@ class Memory:
         """Store a parameter: number, (N,), or a table whose first row begins at ``step``."""
         if isinstance(value, Table):
             self[owner, name] = np.ascontiguousarray(value.values if value.values.ndim == 2 else value.values[:, None])
-            self[owner, f"{name}@rows"] = np.array([value.every, step], np.int64)
+            self[owner, f"{name}@rows"] = np.array([value.every, step, len(value.values)], np.int64)
         else:
             self[owner, name] = np.atleast_1d(np.array(value, np.float64))
 
     def row(self, owner: str, name: str, step: int) -> np.ndarray:
         """Return the row of a table in force at a step, (1,) or (N,)."""
-        every, first = self[owner, f"{name}@rows"]
-        values = self[owner, name]
-        return values[min(max(step - int(first), 0) // int(every), values.shape[0] - 1)]
+        every, first, rows = (int(n) for n in self[owner, f"{name}@rows"])
+        return self[owner, name][min(max(step - first, 0) // every, rows - 1)]
 
     def compute_constants(self, owner: str) -> None:
         """Compute what follows from the parameters of a population or projection alone, and write it in place where the shape allows."""

@@ -76,7 +76,7 @@ class PopulationProgram:
     code: CellProgram
     refractory: str | float | None  # ms, or the parameter that holds it
     given: bool
-    history: int  # steps for which spikes are kept
+    history: int  # steps for which spikes are kept: the longest delay, this step, and the next one that another thread may have begun
     contributions: dict[str, tuple[str, ...]]
 
 

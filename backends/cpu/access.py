@@ -1,0 +1,117 @@
+"""Memory by address: how compiled code reads and writes NumPy arrays, and calls other compiled code.
+
+Every access names its array. Arrays of different names never overlap, and LLVM is told so (type-based alias metadata): loops
+over many arrays are then vectorised, which they are not when it must fear that one array is another.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+yield_now = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
+
+_LONG = ir.IntType(64)
+_LLVM = {types.float64: ir.DoubleType(), types.int64: _LONG, types.int32: ir.IntType(32), types.uint8: ir.IntType(8)}
+
+
+def _tag(module: Any, name: str) -> Any:
+    zero = ir.Constant(_LONG, 0)
+    kind = module.add_metadata([name, module.add_metadata(["neurosim"]), zero])
+    return module.add_metadata([kind, kind, zero])
+
+
+def _loader(kind: types.Type, result: types.Type) -> Any:
+    @intrinsic(prefer_literal=True)
+    def load(typing, at, index, name):
+        if not isinstance(name, types.StringLiteral):
+            return None
+
+        def code(context, builder, signature, values):
+            place = builder.gep(builder.inttoptr(values[0], _LLVM[kind].as_pointer()), [values[1]])
+            value = builder.load(place)
+            value.set_metadata("tbaa", _tag(builder.module, name.literal_value))
+            return context.cast(builder, value, kind, result)
+
+        return result(types.int64, types.int64, name), code
+
+    return load
+
+
+def _storer(kind: types.Type, given: types.Type) -> Any:
+    @intrinsic(prefer_literal=True)
+    def store(typing, at, index, value, name):
+        if not isinstance(name, types.StringLiteral):
+            return None
+
+        def code(context, builder, signature, values):
+            place = builder.gep(builder.inttoptr(values[0], _LLVM[kind].as_pointer()), [values[1]])
+            stored = builder.store(context.cast(builder, values[2], given, kind), place)
+            stored.set_metadata("tbaa", _tag(builder.module, name.literal_value))
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, given, name), code
+
+    return store
+
+
+load = _loader(types.float64, types.float64)
+load_index = _loader(types.int32, types.int64)
+load_long = _loader(types.int64, types.int64)
+load_byte = _loader(types.uint8, types.int64)
+store = _storer(types.float64, types.float64)
+store_index = _storer(types.int32, types.int64)
+store_long = _storer(types.int64, types.int64)
+store_byte = _storer(types.uint8, types.int64)
+
+
+@intrinsic
+def truth(typing, condition):
+    """A condition as 1.0 or 0.0."""
+    return types.float64(types.boolean), lambda context, builder, signature, values: context.cast(builder, values[0], types.boolean, types.float64)
+
+
+@intrinsic
+def flag(typing, condition):
+    """A condition as 1 or 0."""
+    return types.int64(types.boolean), lambda context, builder, signature, values: builder.zext(
+        context.cast(builder, values[0], types.boolean, types.boolean), _LONG)
+
+
+@intrinsic
+def call(typing, address, table, first, count, step, thread):
+    """Call the kernel at an address: (table, first, count, step, thread) -> int64."""
+
+    def code(context, builder, signature, values):
+        kind = ir.FunctionType(_LONG, [_LONG] * 5)
+        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+
+    return types.int64(*[types.int64] * 6), code
+
+
+def _atomic(operation: str) -> Any:
+    @intrinsic
+    def change(typing, at, value):
+        def code(context, builder, signature, values):
+            return builder.atomic_rmw(operation, builder.inttoptr(values[0], _LONG.as_pointer()), values[1], "seq_cst")
+
+        return types.int64(types.int64, types.int64), code
+
+    return change
+
+
+atomic_add = _atomic("add")
+
+
+@intrinsic
+def atomic_load(typing, at):
+    """Read a number that other threads write."""
+
+    def code(context, builder, signature, values):
+        return builder.load_atomic(builder.inttoptr(values[0], _LONG.as_pointer()), "seq_cst", 8)
+
+    return types.int64(types.int64), code

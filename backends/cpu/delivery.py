@@ -1,0 +1,255 @@
+"""Phase 4 laid out for threads: static projections, handlers of rules, ports; and signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurosim.ir.program import ProjectionProgram
+from neurosim.ir.slots import Slots
+
+from . import cache, loop
+from .rules import Kernel, Shape, print_rule
+from .tables import kind
+
+if TYPE_CHECKING:
+    from .engine import CpuEngine
+
+
+class Delivery:
+    """Operations of phase 4, and the private copies of pre variables that threads keep (each updates its own, all alike)."""
+
+    def __init__(self, engine: CpuEngine) -> None:
+        self.engine, self.program, self.memory, self.tables = engine, engine.program, engine.memory, engine._tables
+        self._copies: list[tuple[tuple[str, str], np.ndarray]] = []
+        self._signals: dict[str, list[tuple[Any, np.ndarray, int, int, int]]] = {}
+        self._handlers: dict[str, list[tuple[Kernel, Any]]] = {}
+
+    def lay_out(self, rows: list[list[list[Any]]]) -> None:
+        """Append the operations of phase 4 to every thread."""
+        later: list[tuple[int, list[Any]]] = []
+        foreign = False
+        for p in self.program.projections.values():
+            if p.code is None:
+                for thread in range(len(rows)):
+                    rows[thread] += self._static(p, thread)
+                continue
+            foreign |= bool(p.links) or any(s.kind == "cell" and s.side == "pre" for _, s in p.code.symbols)
+            for thread in range(len(rows)):
+                now, then = self._rule(p, thread)
+                rows[thread] += now
+                later += [(thread, row) for row in then]
+        for thread, row in later:
+            rows[thread].append(row)
+        for thread in range(len(rows)):
+            rows[thread] += self._ports(thread)
+            if foreign and len(rows) > 1:  # states of other threads' neurons are read in phase 4, and change in phase 5
+                rows[thread].append([loop.BARRIER])
+
+    def synchronise(self) -> None:
+        """Give every thread's copy the values of the memory."""
+        for key, copy in self._copies:
+            copy[...] = self.memory[key]
+
+    def emit(self, signal: str, step: int) -> None:
+        """Run the handlers of a signal, thread after thread."""
+        for function, table, first, count, thread in self._signals.get(signal, ()):
+            function.ctypes(table.ctypes.data, first, count, step, thread)
+
+    def ring(self, p: ProjectionProgram) -> Any:
+        """Where a projection adds up its term: in the port itself if it is the port's first and lands at once."""
+        first = self.program.populations[p.target].contributions[p.port][0]
+        return (p.target, f"_port_{p.port}") if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1 else (p.name, "_ring")
+
+    def _static(self, p: ProjectionProgram, thread: int) -> list[list[Any]]:
+        weights, places = (p.name, "w"), self.engine.history(p.source)
+        bounds = self._bounds(p, p.pre_slots)
+        if p.pre_slots.uniform:
+            return [[loop.EVENTS, *places, p.pre_slots.delays[0], (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds, self.tables.keep(p.targets),
+                     weights, ("size", weights), self.ring(p)]]
+        found, count, gathered = self._gather(p, p.pre_slots, p.source, 0, self.engine.threads)
+        return [gathered, [loop.STATIC, found, count, bounds, self.engine.threads + 1, self.tables.keep(p.targets), weights, ("size", weights),
+                           self.tables.keep(p.pre_slots.edges.astype(np.int32)), self.ring(p)]]
+
+    def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
+        found, count = self.tables.keep(np.zeros(slots.neuron.size, np.int32)), self.tables.keep(np.zeros(1, np.int64))
+        row = [loop.GATHER, *self.engine.history(population), self.tables.keep(slots.delays), slots.delays.size, (p.name, "_since"),
+               self.tables.keep(slots.first), self.tables.keep(slots.delay), first, last, found, count]
+        return found, count, row
+
+    def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
+        """Edges of each slot (None: of each source) that belong to each thread: (S, T + 1) positions."""
+        pointer = p.pointer if slots is None else slots.pointer
+        targets = p.targets if slots is None or slots.edges is None else p.targets[slots.edges]
+        made = np.empty((pointer.size - 1, self.engine.threads + 1), np.int64)
+        made[:, 0], made[:, -1] = pointer[:-1], pointer[1:]
+        inner = self.memory.bounds[p.target][1:-1]
+        if inner.size:
+            row = np.repeat(np.arange(pointer.size - 1), np.diff(pointer))
+            for t, bound in enumerate(inner, 1):
+                made[:, t] = pointer[:-1] + np.bincount(row[targets < bound], minlength=pointer.size - 1)
+        return self.tables.keep(made)
+
+    # ---- rules
+
+    def _rule(self, p: ProjectionProgram, thread: int) -> tuple[list[list[Any]], list[list[Any]]]:
+        shape = self._shape(p)
+        source, entries, kernels = print_rule(p.code, shape)
+        module = cache.load("".join(c if c.isalnum() else "_" for c in p.code.name), source)
+        if thread == 0:
+            self.engine._sources.append(source)
+            self._scratch = self._shared_arrays(p)
+        table = self.tables.block([[self._entry(p, entry, thread) for entry in entries]], len(entries))
+        now: list[list[Any]] = []
+        later: list[list[Any]] = []
+        gathered: dict[str, tuple[Any, Any]] = {}
+        for kernel in kernels:
+            function = getattr(module, kernel.name)
+            first, count = self._range(p, kernel, thread)
+            whole = [loop.KERNEL, function.address, table, first, count]
+            if kernel.trigger == "step":
+                later.append(whole)
+            elif kernel.trigger not in ("pre", "post"):
+                self._signals.setdefault(kernel.trigger, []).append((function, table, first, count, thread))
+            elif kernel.over.startswith("fold"):
+                now.append(whole)
+            else:
+                now += self._events(p, kernel.trigger, function.address, table, thread, gathered)
+        return now, later
+
+    def _events(self, p: ProjectionProgram, trigger: str, address: int, table: np.ndarray, thread: int, gathered: dict[str, Any]) -> list[list[Any]]:
+        slots, population = (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
+        segments = (0, self.engine.threads) if trigger == "pre" else (thread, thread + 1)
+        if slots.uniform:
+            return [[loop.EVENTS, *self.engine.history(population), slots.delays[0], (p.name, "_since"), *segments, address, table]]
+        rows = []
+        if trigger not in gathered:
+            found, count, row = self._gather(p, slots, population, *segments)
+            gathered[trigger] = found, count
+            rows.append(row)
+        return [*rows, [loop.LISTED, address, table, *gathered[trigger]]]
+
+    def _range(self, p: ProjectionProgram, kernel: Kernel, thread: int) -> tuple[int, int]:
+        """First and count of what a kernel runs over when it is not called with events."""
+        if kernel.over == "edges":
+            return 0, p.pointer.size - 1
+        if kernel.over.endswith("pre"):
+            return 0, p.pre_slots.neuron.size
+        bounds = self.memory.bounds[p.target]
+        first, last = p.post_slots.first[bounds[thread]], p.post_slots.first[bounds[thread + 1]]
+        return int(first), int(last - first)
+
+    def _shape(self, p: ProjectionProgram) -> Shape:
+        values: dict[str, str] = {}
+        for name, symbol in p.code.symbols:
+            if symbol.kind == "parameter":
+                values[name] = kind(self.memory, (p.name, name)) if symbol.side == "one" else "each"
+            elif symbol.kind == "cell":
+                owner = p.source if symbol.side == "pre" else p.target
+                values[name] = self._kind(owner, symbol.origin)
+        links = {}
+        for name, link in p.links.items():
+            decay = None
+            if link.owner in self.program.projections:
+                other = dict(self.program.projections[link.owner].code.symbols)[link.name]
+                decay = kind(self.memory, (link.owner, other.decay)) if other.decay else None
+            links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
+        dendritic = "none" if isinstance(p.dendritic, int) and p.dendritic == 0 else "one" if isinstance(p.dendritic, int) else "each"
+        return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()))
+
+    def _kind(self, owner: str, name: str) -> str:
+        population = self.program.populations.get(owner)
+        if population is not None and name in population.code.states:
+            return "each"
+        found = kind(self.memory, (owner, name))
+        self.tables.kinds[owner, name] = found
+        return found if population is not None or found == "one" else "each"
+
+    def _shared_arrays(self, p: ProjectionProgram) -> dict[str, np.ndarray]:
+        """Arrays of a projection that all threads use, each its own part."""
+        made = {"@targets": self.tables.keep(p.targets), "@sources": self.tables.keep(p.sources), "@row_bounds": self._bounds(p, None),
+                "@pre_bounds": self._bounds(p, p.pre_slots), "@pre_neuron": self.tables.keep(p.pre_slots.neuron)}
+        if not p.pre_slots.uniform:
+            made |= {"@pre_edges": self.tables.keep(p.pre_slots.edges.astype(np.int32)), "@pre_of_edge": self.tables.keep(p.pre_slots.of_edge)}
+        if p.post_slots is not None:
+            made |= {"@post_pointer": self.tables.keep(p.post_slots.pointer), "@post_edges": self.tables.keep(p.post_slots.edges.astype(np.int32)),
+                     "@post_neuron": self.tables.keep(p.post_slots.neuron), "@post_of_edge": self.tables.keep(p.post_slots.of_edge)}
+        if not isinstance(p.dendritic, int):
+            made["@dendritic_each"] = self.tables.keep(p.dendritic.astype(np.int32))
+        for _, statements in p.code.handlers:
+            for s in statements:
+                if s.kind == "sum":
+                    size = (p.pre_slots if s.side == "pre" else p.post_slots).neuron.size
+                    made |= {f"@sum_{s.target}": self.tables.keep(np.zeros(size)), f"@touched_{s.target}": self.tables.keep(np.zeros(size, np.uint8))}
+        return made
+
+    def _entry(self, p: ProjectionProgram, entry: str, thread: int) -> Any:
+        if entry in self._scratch:
+            return self._scratch[entry]
+        if entry.startswith("@key"):
+            number, second = entry[4:].rstrip("b"), entry.endswith("b")
+            return self.engine.key(f"{p.name}/draw{number}")[second]
+        special = {"@dt": self.engine._dt, "@threads": self.engine.threads, "@replica": self.engine.replica, "@dendritic": p.dendritic,
+                   "@N_pre": self.program.populations[p.source].size, "@N_post": self.program.populations[p.target].size}
+        if entry in special:
+            return special[entry]
+        if entry == "@ring":
+            return self.ring(p)
+        if entry.startswith("@ring_"):
+            return self.memory[p.name, "_ring"].shape[entry == "@ring_size"]
+        name, _, part = entry.partition("@")
+        symbol = dict(p.code.symbols).get(name)
+        if symbol is not None and symbol.kind == "link":
+            return self._link(p, name, part)
+        if symbol is not None and symbol.kind == "cell":
+            return self._of(p.source if symbol.side == "pre" else p.target, symbol.origin, part)
+        if symbol is not None and symbol.kind == "variable" and symbol.side == "pre" and thread > 0:
+            return self._copy((p.name, entry))
+        return (p.name, entry)
+
+    def _link(self, p: ProjectionProgram, name: str, part: str) -> Any:
+        link = p.links[name]
+        if part == "index":
+            return self.tables.keep(link.index.astype(np.int32))
+        if part == "tau":
+            other = dict(self.program.projections[link.owner].code.symbols)[link.name]
+            return (link.owner, other.decay)
+        return self._of(link.owner, link.name, part)
+
+    def _of(self, owner: str, name: str, part: str) -> Any:
+        if part == "size":
+            return self.program.populations[owner].size
+        return (owner, f"{name}@{part}" if part else name)
+
+    def _copy(self, key: tuple[str, str]) -> np.ndarray:
+        copy = self.tables.keep(self.memory[key].copy())
+        self._copies.append((key, copy))
+        return copy
+
+    # ---- ports
+
+    def _ports(self, thread: int) -> list[list[Any]]:
+        rows = []
+        for population in self.program.populations.values():
+            bounds = self.memory.bounds[population.name]
+            start, stop = int(bounds[thread]), int(bounds[thread + 1])
+            for port, inputs in population.contributions.items():
+                for name in inputs:
+                    if name in self.program.drives:
+                        rows.append(self._drive(name, start, stop))
+                        continue
+                    ring = self.memory[name, "_ring"]
+                    if self.ring(self.program.projections[name])[0] == name:
+                        rows.append([loop.PORT, (population.name, f"_port_{port}"), (name, "_ring"), ring.shape[0], ring.shape[1], start, stop])
+        return rows
+
+    def _drive(self, name: str, start: int, stop: int) -> list[Any]:
+        drive = self.program.drives[name]
+        first, last = np.searchsorted(drive.indices, [start, stop]) if self.engine.threads > 1 else (0, drive.indices.size)
+        rate, weight = (name, "rate"), (name, "weight")
+        table = self.tables.block([[(drive.target, f"_port_{drive.port}"), *self.engine.key(f"{name}/counts"), self.engine.replica,
+                                    self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt]], 10)
+        return [loop.KERNEL, self.engine.draw_kernel("drive"), table, first, last]
+
+

@@ -1,0 +1,193 @@
+"""The CPU engine: lays a Program out as lists of operations and tables of addresses, and runs the compiled time loop over them."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from neurosim.backend import Chunk
+from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.ir.memory import Memory
+from neurosim.ir.program import PopulationProgram, Program
+
+from . import cache, loop
+from .cells import print_cell
+from .delivery import Delivery
+from .printing import wrapper
+from .tables import Tables, kind
+from .traces import Traces
+
+LOOP = '''"""The time loop, compiled once for all networks."""
+
+from numba import cfunc
+
+from neurosim.backends.cpu import loop
+
+
+@cfunc("int64(int64, int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
+def run_steps(ops, count, first, steps, thread, shared):
+    return loop.run_steps(ops, count, first, steps, thread, shared)
+'''
+
+
+def default_threads(program: Program) -> int:
+    """Return one thread for small networks, where barriers take what a second thread gains; else all available cores, at most two."""
+    neurons = sum(p.size for p in program.populations.values())
+    plastic = sum(p.targets.size for p in program.projections.values() if p.code is not None)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, cores) if neurons >= 20_000 or plastic >= 1_000_000 else 1
+
+
+def most_threads(program: Program, wanted: int) -> int:
+    """Return 1 where a result would cross threads within a step: sums into pre variables, links to variables of projections."""
+    for p in program.projections.values():
+        if p.code is None:
+            continue
+        sums = any(s.kind == "sum" and s.side == "pre" for _, statements in p.code.handlers for s in statements)
+        if sums or any(link.owner in program.projections for link in p.links.values()):
+            return 1
+    if any((np.diff(d.indices) < 0).any() for d in program.drives.values()):
+        return 1
+    return wanted
+
+
+class CpuEngine:
+    """Runs a Program over a Memory with compiled code; see `neurosim.backends.cpu.loop` for the operations."""
+
+    def __init__(self, program: Program, network: ConcreteNetwork, *, threads: int | None = None, replica: int = 0) -> None:
+        self.program, self.replica = program, replica
+        self.threads = most_threads(program, threads or default_threads(program))
+        bounds = {p.name: partition(p.size, self.threads) for p in program.populations.values()}
+        self.memory = Memory(program, network, bounds)
+        self._loop = cache.load("loop", LOOP).run_steps
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._shared = np.zeros(loop.SHARED, np.int64)
+        self._build()
+
+    def source(self) -> str:
+        return "\n\n".join(dict.fromkeys(self._sources))
+
+    def refresh(self) -> None:
+        """Follow arrays that the host replaced; lay everything out anew where a parameter became one per neuron, or the like."""
+        if any(self._tables.kinds.get(key, kind(self.memory, key)) != kind(self.memory, key) for key in self.memory.replaced):
+            self._build()
+        else:
+            self._tables.follow(self.memory.replaced)
+        self.memory.replaced.clear()
+        self._delivery.synchronise()
+        self._traces.synchronise()
+
+    def emit(self, signal: str, step: int) -> None:
+        self._delivery.emit(signal, step)
+
+    def advance(self, first: int, steps: int) -> Chunk:
+        self._traces.prepare(first, steps)
+        self._shared[:] = 0
+        self._shared[loop.THREADS] = self.threads
+        shared = self._shared.ctypes.data
+        calls = [(ops.ctypes.data, len(ops), first, steps, thread, shared) for thread, ops in enumerate(self._ops)]
+        others = [self._pool.submit(self._loop.ctypes, *arguments) for arguments in calls[1:]]
+        done = self._loop.ctypes(*calls[0])
+        for other in others:
+            other.result()
+        asked = self._shared[loop.ASKED] + self._shared[loop.ASKED + 8]
+        chunk = Chunk(int(done), bool(asked < loop.NOT_FINITE))
+        self._traces.collect(chunk, first)
+        return chunk
+
+    # ---- layout
+
+    def _build(self) -> None:
+        self._tables = Tables(self.memory)
+        self._sources: list[str] = []
+        self._dt = np.array([self.program.dt])
+        self._kernels: dict[str, Any] = {}
+        self._delivery = Delivery(self)
+        self._traces = Traces(self)
+        self._rows: list[list[list[Any]]] = [[] for _ in range(self.threads)]
+        resets: list[tuple[int, list[Any]]] = []
+        for p in self.program.populations.values():
+            resets += self._population(p)
+        for rows in self._rows:
+            if self.threads > 1:
+                rows.append([loop.BARRIER])
+            rows.append([loop.STOP])
+        self._delivery.lay_out(self._rows)
+        for thread, row in resets:
+            self._rows[thread].append(row)
+        self._traces.lay_out(self._rows)
+        self._ops = [self._tables.block(rows, loop.WIDTH) for rows in self._rows]
+        self.memory.replaced.clear()
+
+    def history(self, population: str) -> list[Any]:
+        """The arguments 1 to 6 by which operations find the spikes of a population."""
+        memory = self.memory
+        history, bounds = memory[population, "_history"], memory.bounds[population]
+        return [(population, "_history"), (population, "_count"), bounds.size - 1, history.shape[1], history.shape[0], self._tables.keep(bounds[:-1])]
+
+    def kernel(self, name: str, source: str, function: str) -> int:
+        """Return the address of a compiled kernel; its source joins `source`."""
+        self._sources.append(source)
+        return getattr(cache.load(name, source), function).address
+
+    def draw_kernel(self, function: str) -> int:
+        """Return the address of a kernel of `neurosim.backends.cpu.draws`."""
+        return getattr(cache.load(function, wrapper(function)), function).address
+
+    def _population(self, p: PopulationProgram) -> list[tuple[int, list[Any]]]:
+        """Add the phases 1 to 3 of a population to every thread; return phase 5."""
+        bounds = self.memory.bounds[p.name]
+        places = self.history(p.name)
+        if p.given:
+            for thread, rows in enumerate(self._rows):
+                rows.append([loop.GIVEN, *places[:5], bounds[thread], bounds[thread + 1], (p.name, "_given_step"), (p.name, "_given_index"),
+                             ("size", (p.name, "_given_step"))])
+            return []
+        shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *_propagators(p))}
+        self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
+        source, entries = print_cell(p.code, shapes)
+        integrate = self.kernel(_plain(p.code.name), source, "integrate")
+        fired = self._tables.keep(np.zeros((p.size + 15) // 8 * 8, np.uint8))
+        draws = {f"@draw{d.key}": self._tables.keep(np.zeros(p.size + 8)) for d in p.code.draws}
+        special = {"@dt": self._tables.keep(self._dt), "@fired": fired, "@size": p.size, "#_refractory": ("size", (p.name, "_refractory")), **draws}
+        table = self._tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
+        resets = []
+        for thread, rows in enumerate(self._rows):
+            start, stop = bounds[thread], bounds[thread + 1]
+            for d in p.code.draws:
+                keys = self._tables.block([[draws[f"@draw{d.key}"], *self.key(f"{p.name}/draw{d.key}"), self.replica]], 4)
+                rows.append([loop.KERNEL, self.draw_kernel("uniforms" if d.kind == "uniform" else "normals"), keys, start, stop])
+            rows.append([loop.INTEGRATE, integrate, table, start, stop])
+            if p.code.detect is not None:
+                rows.append([loop.COLLECT, *places[:5], start, stop, fired])
+                if p.code.after or p.code.refractory:
+                    resets.append((thread, [loop.RESET, *places, self.kernel(_plain(p.code.name), source, "reset"), table]))
+        return resets
+
+    def key(self, name: str) -> tuple[int, int]:
+        """Return the key words of a stream."""
+        from neurosim.random import key_of
+
+        return key_of(self.program.seed, name)
+
+
+def partition(size: int, threads: int) -> np.ndarray:
+    """Return the first neurons of equal ranges, (T + 1,); ranges begin at multiples of 64 so that no two threads share a cache line."""
+    bounds = np.array([size * t // threads // 64 * 64 for t in range(threads)] + [size], np.int64)
+    return np.maximum.accumulate(bounds)
+
+
+def _propagators(p: PopulationProgram) -> list[str]:
+    if p.code.propagator is None:
+        return []
+    states = p.code.propagator.states
+    return [f"_{m}_{states[i]}_{states[j]}" for i, j in sorted(p.code.propagator.reach) for m in "PQ"]
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+

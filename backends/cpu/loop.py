@@ -1,0 +1,268 @@
+"""The time loop: a list of operations for each thread, carried out step by step; delivery, ports and recording are written here by hand.
+
+An operation is a row of numbers: its code, then arguments, mostly addresses of arrays. Printed kernels are called by address,
+so that this loop is compiled once and serves every network. Threads own ranges of neurons and all edges onto them; they meet at
+barriers.
+"""
+
+from __future__ import annotations
+
+from .access import atomic_add, atomic_load, call, load, load_byte, load_index, load_long, store, store_index, store_long, yield_now
+from .functions import compiled, exp
+
+WIDTH = 20  # numbers in a row
+
+(BARRIER, INTEGRATE, KERNEL, COLLECT, GIVEN, STATIC, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, STOP) = range(14)
+
+# Numbers that threads share, each on a cache line of its own. A stop is asked for in a place for even or odd steps: a thread may be
+# one step ahead of another, and what it asks for in the next step must not be read in this one.
+ARRIVED, ROUND, THREADS, ASKED = 0, 8, 16, 24
+SHARED = 48
+NOT_FINITE = 1 << 32
+
+
+@compiled
+def barrier(shared):
+    """Wait until all threads are here; spin for a while, then give the core away."""
+    threads = load_long(shared, THREADS, "threads")
+    mine = atomic_load(shared + 8 * ROUND)
+    if atomic_add(shared + 8 * ARRIVED, 1) == threads - 1:
+        atomic_add(shared + 8 * ARRIVED, -threads)
+        atomic_add(shared + 8 * ROUND, 1)
+        return
+    spins = 0
+    while atomic_load(shared + 8 * ROUND) == mine:
+        spins += 1
+        if spins > 2000:
+            yield_now()
+
+
+@compiled
+def collect(fired, start, stop, history):
+    """Write the neurons that fired, ascending, from ``start`` on in a row of the history; return how many."""
+    count = 0
+    n = start
+    while n < stop and n % 8 != 0:
+        if load_byte(fired, n, "fired"):
+            store_index(history, start + count, n, "spikes")
+            count += 1
+        n += 1
+    while n + 8 <= stop:
+        if load_long(fired, n // 8, "fired"):
+            for m in range(n, n + 8):
+                if load_byte(fired, m, "fired"):
+                    store_index(history, start + count, m, "spikes")
+                    count += 1
+        n += 8
+    while n < stop:
+        if load_byte(fired, n, "fired"):
+            store_index(history, start + count, n, "spikes")
+            count += 1
+        n += 1
+    return count
+
+
+@compiled
+def given(steps, neurons, size, step, start, stop, history):
+    """As `collect`, for spikes given by the user."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if load_long(steps, middle, "steps") < step:
+            low = middle + 1
+        else:
+            high = middle
+    count = 0
+    while low < size and load_long(steps, low, "steps") == step:
+        n = load_index(neurons, low, "neurons")
+        if start <= n < stop:
+            store_index(history, start + count, n, "spikes")
+            count += 1
+        low += 1
+    return count
+
+
+@compiled
+def deliver(spikes, count, bounds, stride, thread, targets, weights, each, edges, ring):
+    """Add the weights of all edges of spiking sources (or slots) that end in this thread's neurons."""
+    weight = load(weights, 0, "weights")
+    for s in range(count):
+        row = load_index(spikes, s, "spikes")
+        first, last = load_long(bounds, row * stride + thread, "bounds"), load_long(bounds, row * stride + thread + 1, "bounds")
+        if edges != 0:
+            for k in range(first, last):
+                e = load_index(edges, k, "edges")
+                n = load_index(targets, e, "targets")
+                store(ring, n, load(ring, n, "ring") + (load(weights, e, "weights") if each else weight), "ring")
+        elif each:
+            for e in range(first, last):
+                n = load_index(targets, e, "targets")
+                store(ring, n, load(ring, n, "ring") + load(weights, e, "weights"), "ring")
+        else:
+            for e in range(first, last):
+                n = load_index(targets, e, "targets")
+                store(ring, n, load(ring, n, "ring") + weight, "ring")
+
+
+@compiled
+def gather(ops, o, step, found):
+    """List the slots (neuron, delay) whose event arrives in this step: oldest spike first, then by neuron; return how many.
+
+    Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delays, 8 number of delays, 9 since,
+    10 first slot of each neuron, 11 delay of each slot, 12 first segment, 13 last segment.
+    """
+    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
+    size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
+    delays, since = load_long(ops, o + 7, "ops"), load_long(load_long(ops, o + 9, "ops"), 0, "since")
+    first, delay = load_long(ops, o + 10, "ops"), load_long(ops, o + 11, "ops")
+    count = 0
+    for d in range(load_long(ops, o + 8, "ops") - 1, -1, -1):
+        wait = load_long(delays, d, "delays")
+        emitted = step - wait
+        if emitted < 0 or emitted < since:
+            continue
+        for segment in range(load_long(ops, o + 12, "ops"), load_long(ops, o + 13, "ops")):
+            row = (emitted % steps)
+            spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
+            for s in range(load_long(counts, row * segments + segment, "counts")):
+                n = load_index(spikes, s, "spikes")
+                for slot in range(load_long(first, n, "first"), load_long(first, n + 1, "first")):
+                    if load_long(delay, slot, "delay") == wait:
+                        store_index(found, count, slot, "spikes")
+                        count += 1
+    return count
+
+
+@compiled
+def events(ops, o, step, thread):
+    """Call a kernel, or `deliver`, with the spikes of the step that arrives now, segment by segment.
+
+    Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delay, 8 since, 9 first segment, 10 last
+    segment, 11 kernel or 0, 12 its table; of `deliver`: 13 bounds, 14 targets, 15 weights, 16 number of weights, 17 ring.
+    """
+    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
+    size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
+    emitted = step - load_long(ops, o + 7, "ops")
+    if emitted < 0 or emitted < load_long(load_long(ops, o + 8, "ops"), 0, "since"):
+        return
+    row = emitted % steps
+    for segment in range(load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops")):
+        count = load_long(counts, row * segments + segment, "counts")
+        if count > 0:
+            spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
+            if load_long(ops, o + 11, "ops") != 0:
+                call(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops"), spikes, count, step, thread)
+            else:
+                deliver(spikes, count, load_long(ops, o + 13, "ops"), segments + 1, thread, load_long(ops, o + 14, "ops"), load_long(ops, o + 15, "ops"),
+                        load_long(ops, o + 16, "ops") > 1, 0, load_long(ops, o + 17, "ops"))
+
+
+@compiled
+def fold(port, ring, start, stop):
+    """Add the term of a projection to a port, and begin the next term at 0."""
+    for n in range(start, stop):
+        store(port, n, load(port, n, "ring") + load(ring, n, "ring"), "ring")  # one name: a projection may write to the port itself
+        store(ring, n, 0.0, "ring")
+
+
+@compiled
+def record_spikes(ops, o, step, shared):
+    """Append the spikes of this step. Arguments as of `events` to 6; 7 neurons to keep as bytes or 0, 8 neurons out, 9 steps out, 10 count, 11 room."""
+    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
+    size, steps, starts, keep = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
+    neurons, out, total = load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops")
+    done = load_long(total, 0, "total")
+    row = step % steps
+    for segment in range(segments):
+        spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
+        for s in range(load_long(counts, row * segments + segment, "counts")):
+            n = load_index(spikes, s, "spikes")
+            if keep == 0 or load_byte(keep, n, "keep"):
+                store_index(neurons, done, n, "neurons")
+                store_long(out, done, step, "out")
+                done += 1
+    store_long(total, 0, done, "total")
+    if done + 2 * size > load_long(ops, o + 11, "ops"):  # room for this step's spikes and for those of the step another thread may have begun
+        atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 2)), 1)
+
+
+@compiled
+def record_trace(ops, o, step):
+    """Copy members. Arguments: 1 every, 2 out, 3 columns, 4 source, 5 index, 6 column of each, 7 count, 8 first step of the stretch;
+    of a decaying variable 9 last steps (else 0), 10 time constants, 11 number of these, 12 dt.
+    """
+    every = load_long(ops, o + 1, "ops")
+    if (step + 1) % every != 0:
+        return
+    row = (step + 1) // every - 1 - load_long(load_long(ops, o + 8, "ops"), 0, "first") // every
+    out = load_long(ops, o + 2, "ops") + 8 * row * load_long(ops, o + 3, "ops")
+    source, index, column = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
+    last, tau, each = load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops"), load_long(ops, o + 11, "ops") > 1
+    for m in range(load_long(ops, o + 7, "ops")):
+        n = load_index(index, m, "index")
+        value = load(source, n, "source")
+        if last != 0:
+            since = float(step - load_long(last, n, "last")) * load(load_long(ops, o + 12, "ops"), 0, "dt")
+            value = value * exp(-since / load(tau, n if each else 0, "tau"))
+        store(out, load_index(column, m, "column"), value, "recorded")
+
+
+@compiled
+def run_steps(ops, count, first, steps, thread, shared):
+    """Carry out ``count`` operations in each of ``steps`` steps from step ``first``; return the number of steps done.
+
+    A value that is not finite, or a buffer that fills up, ends the run after the step, in all threads alike.
+    """
+    for step in range(first, first + steps):
+        stop = False
+        for number in range(count):
+            o = number * WIDTH
+            code = load_long(ops, o, "ops")
+            if code == BARRIER:
+                barrier(shared)
+            elif code == STOP:
+                stop = atomic_load(shared + 8 * (ASKED + 8 * (step % 2))) != 0
+            elif code == INTEGRATE:
+                if call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, thread):
+                    atomic_add(shared + 8 * (ASKED + 8 * (step % 2)), NOT_FINITE)
+            elif code == KERNEL:
+                call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, thread)
+            elif code == COLLECT or code == GIVEN:  # 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 start, 7 stop, 8 ... 10 what fired
+                row = step % load_long(ops, o + 5, "ops")
+                history = load_long(ops, o + 1, "ops") + 4 * row * load_long(ops, o + 4, "ops")
+                start, end = load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
+                if code == COLLECT:
+                    found = collect(load_long(ops, o + 8, "ops"), start, end, history)
+                else:
+                    found = given(load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops"), step, start, end, history)
+                store_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + thread, found, "counts")
+            elif code == EVENTS:
+                events(ops, o, step, thread)
+            elif code == GATHER:  # 14 found, 15 count
+                store_long(load_long(ops, o + 15, "ops"), 0, gather(ops, o, step, load_long(ops, o + 14, "ops")), "found count")
+            elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
+                call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
+                     load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, thread)
+            elif code == STATIC:  # 1 found, 2 count, 3 bounds, 4 stride, 5 targets, 6 weights, 7 number of weights, 8 edges, 9 ring
+                deliver(load_long(ops, o + 1, "ops"), load_long(load_long(ops, o + 2, "ops"), 0, "found count"), load_long(ops, o + 3, "ops"),
+                        load_long(ops, o + 4, "ops"), thread, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"),
+                        load_long(ops, o + 7, "ops") > 1, load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"))
+            elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
+                ring = load_long(ops, o + 2, "ops") + 8 * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
+                fold(load_long(ops, o + 1, "ops"), ring, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"))
+            elif code == RESET:  # as events to 6, 7 kernel, 8 table
+                row = step % load_long(ops, o + 5, "ops")
+                found = load_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + thread, "counts")
+                if found > 0:
+                    begin = load_long(load_long(ops, o + 6, "ops"), thread, "starts")
+                    spikes = load_long(ops, o + 1, "ops") + 4 * (row * load_long(ops, o + 4, "ops") + begin)
+                    call(load_long(ops, o + 7, "ops"), load_long(ops, o + 8, "ops"), spikes, found, step, thread)
+            elif code == SPIKES:
+                record_spikes(ops, o, step, shared)
+            elif code == TRACE:
+                record_trace(ops, o, step)
+        if stop:
+            return step + 1 - first
+    return steps
+
+
