@@ -73,15 +73,14 @@ def bind(rule: Rule, source: Cell, target: Cell, *, links: Mapping[str, tuple[st
     ModelError
         Unknown names, units, a statement whose result would depend on the order of edges, a delivery without a port.
     """
-    symbols = _symbols(rule, source, target, links)
+    symbols = _symbols(rule, source, target, links, where)
     exponents = {name: s.exponents for name, s in symbols.items()}
+    known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
     trees = {}
     for definition in rule.definitions:
         place = f"{where}, definition {definition.name!r}"
-        known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
         trees[definition.name] = resolve_units(definition.tree, known, place=place)
         expect(trees[definition.name], known, definition.unit.exponents, place=place)
-    known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
     handlers = []
     for handler in rule.handlers:
         place = f"{where}, handler {handler.trigger!r}"
@@ -95,12 +94,16 @@ def bind(rule: Rule, source: Cell, target: Cell, *, links: Mapping[str, tuple[st
     return BoundRule(symbols, tuple(handlers))
 
 
-def _symbols(rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[str, Exponents]]) -> dict[str, Symbol]:
+def _symbols(rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[str, Exponents]], where: str) -> dict[str, Symbol]:
     found = {name: Symbol(name, "word", side, exponents, name) for name, (side, exponents) in WORDS.items()}
     for end, cell in (("pre", source), ("post", target)):
         for thing in (*cell.states, *cell.parameters):
             name = f"{thing.name}_{end}"
             found[name] = Symbol(name, "cell", end, thing.unit.exponents, thing.name)
+    own = (*rule.edge, *rule.pre, *rule.post, *rule.parameters, *rule.definitions)
+    for name in [n for n in (*(thing.name for thing in own), *links) if n in found]:
+        what = "a word of the language" if name in WORDS else f"{found[name].origin!r} of the {'source' if found[name].side == 'pre' else 'target'} cell"
+        raise ModelError(f"{where}: rule {rule.name!r} defines {name!r}, which is {what} already, expected each name once. Rename it in the rule.")
     for side, variables in (("edge", rule.edge), ("pre", rule.pre), ("post", rule.post)):
         for v in variables:
             found[v.name] = Symbol(v.name, "variable", side, v.unit.exponents, v.name, decay_constant(v))
@@ -141,6 +144,7 @@ def _classify(statement: Assign, trigger: str, symbols: Mapping[str, Symbol], pl
     reason = ("it reads the variable that edges add to" if statement.op == "+=" else
               f"several edges share one {statement.target!r} per {neuron} neuron, and '{statement.op}' would keep the last edge's value")
     raise ModelError(f"{place}: {text!r}: its result would depend on the order of edges: {reason}. Add with '+=' an expression that does not read "
-                     f"{statement.target!r}, or read only what belongs to the {neuron} side" + ("" if own_trigger else f" in a {side!r} or 'step' handler") + ".")
+                     f"{statement.target!r}, or read only what belongs to the {neuron} side"
+                     + ("" if own_trigger else f" in a {side!r} or 'step' handler") + ".")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
     from neurosim.recording import Recording
-    from neurosim.samples import Spikes, Trace
+    from neurosim.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
 
 
 def to_neo(recording: Recording) -> neo.Block:
@@ -67,8 +67,8 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
     sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}
     for name in recording.names():
         owner: Any = recording[name]
-        variables = {}
-        coordinates = {}
+        variables: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {}
         for variable, trace in owner.traces.items():
             time, member = f"{variable}_time", f"{variable}_member"
             variables[variable] = xarray.Variable((time, member), trace.values, {"units": trace.unit})
@@ -125,9 +125,7 @@ def _library(name: str, function: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise NetworkError(
-            f"{function}: the library {name!r} cannot be imported ({error}). Install it: pip install 'neurosim[interop]'."
-        ) from error
+        raise NetworkError(f"{function}: the library {name!r} cannot be imported ({error}). Install it: pip install 'neurosim[interop]'.") from error
 
 
 def _window(spikes: Spikes) -> tuple[float, float]:
@@ -141,5 +139,5 @@ def _per_neuron(spikes: Spikes) -> list[np.ndarray]:
 
 
 def _traces(recording: Recording) -> list[tuple[str, str, Trace]]:
-    owners = [*recording.populations.values(), *recording.projections.values()]
+    owners: list[PopulationRecording | ProjectionRecording] = [*recording.populations.values(), *recording.projections.values()]
     return [(owner.name, variable, trace) for owner in owners for variable, trace in owner.traces.items()]

@@ -35,11 +35,11 @@ class SimulationError(NeurosimError):
         self.recording: object = None
 
 
-def unknown(kind: str, name: str, valid: Iterable[str], *, owner: str = "") -> str:
+def unknown(kind: str, name: object, valid: Iterable[str], *, owner: str = "") -> str:
     """Return a sentence for a name that does not exist: the nearest valid names first, then all of them."""
-    names = sorted(valid)
+    names = sorted(set(valid))
     where = f"{owner} has no" if owner else "there is no"
-    near = get_close_matches(name, names, n=3, cutoff=0.6)
+    near = get_close_matches(str(name), names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     listed = f" The {kind}s are: {', '.join(names)}." if names else f" It has no {kind}s at all."
     return f"{where} {kind} {name!r}.{hint}{listed}"

@@ -94,9 +94,7 @@ def read(path: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, np.n
     header = unseal(text, kind, where=str(path))
     missing = [name for name in header["arrays"] if name not in arrays]
     if missing:
-        raise NetworkError(
-            f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: load another copy or run again."
-        )
+        raise NetworkError(f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: load another copy or run again.")
     return header["content"], arrays
 
 
@@ -110,9 +108,7 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
     try:
         outer = json.loads(text)
     except ValueError as error:
-        raise NetworkError(
-            f"{where}: {error}; expected the header of a neurosim {kind} in JSON. Load another copy or run again."
-        ) from error
+        raise NetworkError(f"{where}: {error}; expected the header of a neurosim {kind} in JSON. Load another copy or run again.") from error
     found = (outer.get("format"), outer.get("version")) if isinstance(outer, dict) else (None, None)
     if found != (f"neurosim {kind}", 1):
         raise NetworkError(
@@ -158,8 +154,7 @@ def _unzip(file: BinaryIO, where: str, kind: str) -> tuple[bytes, dict[str, np.n
             return archive.read(HEADER), arrays
     except DAMAGE as error:
         raise NetworkError(
-            f"{where} ({error}); expected a neurosim {kind} (.npz). "
-            "The file is damaged, cut short or of another origin: load another copy or run again."
+            f"{where} ({error}); expected a neurosim {kind} (.npz). The file is damaged, cut short or of another origin: load another copy or run again."
         ) from error
 
 

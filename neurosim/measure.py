@@ -101,15 +101,11 @@ def _steps(spikes: Spikes, bin: float) -> int:
     steps = round(bin / spikes.dt)
     if steps < 1 or abs(steps * spikes.dt - bin) > 1e-9 * bin:
         better = max(steps, 1) * spikes.dt
-        raise NetworkError(
-            f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); expected a whole number of steps. Use {better:g} ms."
-        )
+        raise NetworkError(f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); expected a whole number of steps. Use {better:g} ms.")
     return steps
 
 
 def _some(spikes: Spikes, what: str) -> Spikes:
     if spikes.steps == 0 or spikes.size == 0:
-        raise NetworkError(
-            f"{what}: found {spikes.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window."
-        )
+        raise NetworkError(f"{what}: found {spikes.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window.")
     return spikes

@@ -37,7 +37,8 @@ def choose(derivatives: Mapping[str, Expr], method: str | None, constants: set[s
     conditional = {s for s, tree in derivatives.items() if s not in noisy and affine(tree, {s}) is not None}
     if method is None:
         return {s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler" for s in derivatives}
-    able = {"exact": exact, "exponential_euler": conditional, "euler": derivatives.keys(), "heun": derivatives.keys() - noisy, "rk4": derivatives.keys() - noisy}
+    smooth = derivatives.keys() - noisy
+    able = {"exact": exact, "exponential_euler": conditional, "euler": derivatives.keys(), "heun": smooth, "rk4": smooth}
     for s in derivatives:
         if s not in able[method]:
             reason = "it contains noise" if s in noisy else {"exact": "it is not linear with constant coefficients"}.get(method, f"it is not linear in {s}")

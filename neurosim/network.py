@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from .binding import bind
-from .checks import MS, duration, population_values, quantity, whole_number, whole_steps
-from .connect import Connector
+from .checks import MS, at_least, duration, population_values, quantity, refractory_steps, shape, whole_number, whole_steps
+from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, from_arrays, from_sparse, one_to_one
+from .consistency import check_positive
 from .errors import ModelError, NetworkError, unknown
-from .model import Cell, Rule
+from .model import Cell, Rule, decay_constant
 from .population import Drive, Population, Probe, Projection, Reference, View
-from .sources import GIVEN, bernoulli_cell, given_spikes, poisson_cell
-from .units import Exponents, Unit, unit
+from .random import Stream
+from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, in_range
+from .units import Exponents, Unit, to_engine, unit
 from .values import Distribution
+
+MOST = 2**31 - 1  # neurons of a population: engines number them with 32 bits
 
 
 class Network:
@@ -67,33 +71,40 @@ class Network:
         """
         self._free(name, "population")
         where = f"population {name!r}"
-        size = whole_number(size, where=f"{where}, size")
+        size = whole_number(size, where=f"{where}, size", most=MOST)
         if not isinstance(cell, Cell):
             raise NetworkError(f"{where}: found {cell!r}, expected a Cell. Make one with ns.Cell or neurosim.models.cells.")
         if positions is not None:
-            positions = np.asarray(positions, np.float64)
+            positions = np.array(to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError), np.float64)
             if positions.shape != (size, 3) or not np.isfinite(positions).all():
                 raise NetworkError(f"{where}: found positions of shape {positions.shape}, expected ({size}, 3), all finite. Reshape them.")
         checked = population_values(where, cell, size, {**dict(cell.initial), **values}, dt=self.dt, positions=positions is not None)
+        refractory_steps(where, cell, checked, self.dt)
         self.populations[name] = Population(name, size, cell, checked, positions)
         return self.populations[name]
 
     def poisson(self, name: str, size: int, *, rate: Any) -> Population:
-        """Add Poisson sources; ``rate`` in Hz: a number, one per neuron, a draw, or a table over time."""
-        _not_negative(rate, f"population {name!r}, rate")
-        return self.population(name, size, poisson_cell(0.0), rate=rate)
+        """Add Poisson sources; ``rate`` in Hz: a number, one per neuron, a draw, a table over time, or text over ``i`` and ``N``."""
+        return self._source(name, size, POISSON, {"rate": rate})
 
     def bernoulli(self, name: str, size: int, *, p: Any) -> Population:
-        """Add sources that spike in each step with probability ``p``: a number, one per neuron, a draw, or a table."""
-        found = p.values if hasattr(p, "values") else p
-        if not isinstance(found, Distribution | str) and not ((np.asarray(found, np.float64) >= 0) & (np.asarray(found, np.float64) <= 1)).all():
-            raise NetworkError(f"population {name!r}: found a probability outside 0 ... 1 ({p!r}), expected 0 to 1. Correct p.")
-        return self.population(name, size, bernoulli_cell(0.0), p=p)
+        """Add sources that spike in each step with probability ``p``: a number, one per neuron, a draw, a table, or text over ``i`` and ``N``."""
+        return self._source(name, size, BERNOULLI, {"p": p})
+
+    def _source(self, name: str, size: int, cell: Cell, values: dict[str, Any]) -> Population:
+        self._free(name, "population")
+        where = f"population {name!r}"
+        size = whole_number(size, where=f"{where}, size", most=MOST)
+        checked = population_values(where, cell, size, values, dt=self.dt, positions=False)
+        for parameter, value in checked.items():
+            in_range(cell, parameter, value, where=f"{where}, {parameter}")
+        self.populations[name] = Population(name, size, cell, checked)
+        return self.populations[name]
 
     def spike_source(self, name: str, size: int, *, times: Any = None, steps: Any = None) -> Population:
         """Add a source of given spikes: ``times`` (ms) or ``steps``, a list for each neuron or (indices, times)."""
         self._free(name, "population")
-        size = whole_number(size, where=f"population {name!r}, size")
+        size = whole_number(size, where=f"population {name!r}, size", most=MOST)
         if times is None and steps is None:
             steps = [[]] * size
         spikes = given_spikes(size, self.dt, times=times, steps=steps, where=f"population {name!r}")
@@ -133,23 +144,26 @@ class Network:
         where = f"projection {name!r} ({source.name} -> {target.name})"
         if not hasattr(connector, "connect"):
             raise NetworkError(f"{where}: found {connector!r}, expected a connector such as ns.all_to_all(). Give one third.")
-        expected = self._wiring(connector, len(source), len(target), where)
+        if rule is not None and not isinstance(rule, Rule):
+            raise NetworkError(f"{where}: found rule {rule!r}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity.")
+        edges = self._edges(connector, source, target, where)
         port_unit = self._port(target.population.cell, port, rule, where)
-        links, sides = self._links(rule, source, target, where)
+        links, sides = self._links(rule, source, target, edges, where)
         bound = None
         if rule is not None:
             bound = bind(rule, source.population.cell, target.population.cell, links=sides, out=port_unit and port_unit.exponents, where=where)
-        weight = self._weight(weight, rule, connector, port_unit, expected, where)
-        delay = self._delay(delay, round_delays, where)
-        fraction = float(dendritic_fraction)
-        if not 0.0 <= fraction <= 1.0:
-            raise NetworkError(f"{where}: dendritic_fraction {dendritic_fraction!r}, expected 0 to 1. Correct it.")
+        weight = self._weight(weight, rule, connector, port_unit, edges, where)
+        delay = self._delay(delay, round_delays, edges, f"{where}: delay")
+        fraction = quantity(dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction")
+        if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
+            raise NetworkError(f"{where}: found dendritic_fraction {dendritic_fraction!r}, expected one number from 0 to 1. Correct it.")
         for part in (fraction, 1.0 - fraction):
             if not isinstance(delay, Distribution):
                 whole_steps(part * np.asarray(delay), self.dt, where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})", rounded=round_delays)
-        back = None if back is None else self._delay(back, round_delays, f"{where}, back")
-        checked = self._rule_values(rule, values, len(source), len(target), where)
-        made = Projection(name, source, target, connector, weight, delay, fraction, back, bool(round_delays), bool(same_step), port, rule, bound, links, checked)
+        back = None if back is None else self._delay(back, round_delays, edges, f"{where}: back")
+        checked = self._rule_values(rule, values, {"source": len(source), "target": len(target), "edge": edges}, where)
+        made = Projection(name, source, target, connector, weight, delay, fraction, back, bool(round_delays), bool(same_step), port, rule, bound,
+                          links, checked)
         self.projections[name] = made
         self.inputs.append(made)
         return made
@@ -163,10 +177,9 @@ class Network:
         self._free(name, "drive", plain=False)
         where = f"drive {name!r} (-> {view.name})"
         port_unit = self._port(view.population.cell, port, None, where)
-        _not_negative(rate, f"{where}, rate")
         sizes = {"one per target": len(view)}
-        made = Drive(name, view, port, whole_number(n, where=f"{where}, n"), quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate"),
-                     quantity(weight, port_unit, sizes=sizes, where=f"{where}, weight"))
+        rate = at_least(quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate"), unit("Hz"), where=f"{where}, rate")
+        made = Drive(name, view, port, whole_number(n, where=f"{where}, n"), rate, quantity(weight, port_unit, sizes=sizes, where=f"{where}, weight"))
         self.inputs.append(made)
         return made
 
@@ -178,8 +191,8 @@ class Network:
         if not variables:
             raise NetworkError("record: found no variable, expected 'spikes' or names of states. Name what to record.")
         made = [self._probe(owner, variable, every, edges) for variable in variables]
-        for probe in made:
-            if any((p.owner.name, p.variable) == (probe.owner.name, probe.variable) for p in self.probes):
+        for i, probe in enumerate(made):
+            if any((p.owner.name, p.variable) == (probe.owner.name, probe.variable) for p in (*self.probes, *made[:i])):
                 raise NetworkError(f"record: {probe.variable!r} of {probe.owner!r} is recorded already. Record all its members in one call.")
         self.probes.extend(made)
 
@@ -188,24 +201,30 @@ class Network:
         return {**self.populations, **{i.name: i for i in self.inputs}}
 
     def _free(self, name: str, what: str, *, plain: bool = True) -> None:
-        if plain:
-            _identifier(name, what)
+        _identifier(name, what, more="" if plain else "->.[]:")
         if name in self.owners():
             raise NetworkError(f"{what} {name!r}: the name is in use in network {self.name!r}. Choose another with name=..., every name once.")
 
     def _view(self, owner: Any, end: str) -> View:
         view = owner.view if isinstance(owner, Population) else owner
         if not isinstance(view, View):
-            raise NetworkError(f"{end}: found {owner!r}, expected a population of this network or a view of one.")
+            raise NetworkError(f"{end}: found {owner!r}, expected a population of this network or a view of one. Give what net.population returned.")
         if self.populations.get(view.name) is not view.population:
             raise NetworkError(f"{end}: population {view.name!r} belongs to another network. Use one of: {', '.join(self.populations)}.")
         return view
 
-    def _wiring(self, connector: Connector, n_source: int, n_target: int, where: str) -> float:
-        try:
-            return connector.expected(n_source, n_target)
-        except NetworkError as error:
-            raise NetworkError(f"{where}: {error}") from None
+    def _edges(self, connector: Connector, source: View, target: View, where: str) -> int | None:
+        """Return the number of edges where it is known before draws are made; wiring that draws nothing is tried out here."""
+        expected = connector.expected(len(source), len(target))
+        if isinstance(connector, from_arrays | from_sparse) or isinstance(connector, one_to_one) and len(source) != len(target):
+            try:
+                connector.connect(Stream(0, ""), np.arange(len(source)), np.arange(len(target)), recurrent=False)
+            except NetworkError as error:
+                raise NetworkError(f"{where}: {error}") from None
+        if isinstance(connector, one_to_one | from_arrays | from_sparse | fixed_indegree | fixed_outdegree | fixed_total_number):
+            return int(expected)
+        whole = isinstance(connector, all_to_all) and (connector.autapses or source.population is not target.population)
+        return len(source) * len(target) if whole else None
 
     def _port(self, cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:
         if port is None:
@@ -214,7 +233,7 @@ class Network:
             valid = ", ".join(k for k, _ in cell.receives) or "none"
             raise NetworkError(f"{where}: no port given, expected one of {cell.name}'s ports: {valid}. Give port=...")
         try:
-            found = cell.port(port)
+            found = cell.port(str(port))
         except ModelError as error:
             raise NetworkError(f"{where}: {error}") from None
         graded = rule is not None and not any(s.target == "out" for h in rule.handlers if h.trigger != "step" for s in h.statements)
@@ -223,7 +242,7 @@ class Network:
                                "Give the port into=..., write the cell with step=..., or deliver in a 'step' handler.")
         return unit(found.unit)
 
-    def _weight(self, weight: Any, rule: Rule | None, connector: Connector, port_unit: Unit | None, expected: float, where: str) -> Any:
+    def _weight(self, weight: Any, rule: Rule | None, connector: Connector, port_unit: Unit | None, edges: int | None, where: str) -> Any:
         w = next((v for v in rule.edge if v.name == "w"), None) if rule is not None else None
         if rule is not None and w is None:
             if weight is not None:
@@ -235,23 +254,23 @@ class Network:
                 raise NetworkError(f"{where}: no weight given, expected {port_unit}. Give weight=...")
             if weight is None:
                 weight = 0.0
-        return quantity(weight, w.unit if w is not None else port_unit, sizes={}, where=f"{where}, weight")
+        return quantity(weight, w.unit if w is not None else port_unit, sizes=_per_edge(edges), where=f"{where}, weight")
 
-    def _delay(self, delay: Any, rounded: bool, where: str) -> Any:
-        checked = quantity(delay, MS, sizes={}, where=f"{where}: delay")
+    def _delay(self, delay: Any, rounded: bool, edges: int | None, where: str) -> Any:
+        checked = quantity(delay, MS, sizes=_per_edge(edges), where=where)
         if isinstance(checked, Distribution):
-            low = checked.low if checked.low is not None else checked.arguments[0] if checked.kind in ("uniform", "integers") else None
-            if checked.kind not in ("exponential", "lognormal") and (low is None or quantity(low, MS, sizes={}, where=where) < 0):
-                raise NetworkError(f"{where}: delay drawn from {checked} can be negative, expected 0 ms or more. Give low='0 ms' or a larger bound.")
+            if checked.bounds(MS)[0] < 0:
+                raise NetworkError(f"{where} drawn from {checked} can be negative, expected 0 ms or more. Give low='0 ms' or a larger bound.")
             if not rounded and checked.kind != "integers":
-                raise NetworkError(f"{where}: delay drawn from {checked} is in general no multiple of dt ({self.dt:g} ms). Give round_delays=True.")
+                raise NetworkError(f"{where} drawn from {checked} is in general no multiple of dt ({self.dt:g} ms). Give round_delays=True.")
             return checked
         if (np.asarray(checked) < 0).any():
-            raise NetworkError(f"{where}: delay {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it.")
-        whole_steps(checked, self.dt, where=f"{where}: delay", rounded=rounded)
+            raise NetworkError(f"{where} {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it.")
+        whole_steps(checked, self.dt, where=where, rounded=rounded)
         return checked
 
-    def _links(self, rule: Rule | None, source: View, target: View, where: str) -> tuple[dict[str, Reference], dict[str, tuple[str, Exponents]]]:
+    def _links(self, rule: Rule | None, source: View, target: View, edges: int | None,
+               where: str) -> tuple[dict[str, Reference], dict[str, tuple[str, Exponents]]]:
         links: dict[str, Reference] = {}
         sides: dict[str, tuple[str, Exponents]] = {}
         for link in rule.reads if rule is not None else ():
@@ -262,11 +281,13 @@ class Network:
             owner = reference.owner
             if self.owners().get(owner.name) is not (owner.population if isinstance(owner, View) else owner):
                 raise NetworkError(f"{place}: {owner.name!r} is no population or earlier projection of network {self.name!r}. Add it before this projection.")
+            if edges is not None and isinstance(reference.along, np.ndarray):
+                shape(reference.along, _per_edge(edges), place)
             links[link.symbol] = reference
             sides[link.symbol] = _link_side(reference, len(source), len(target), place)
         return links, sides
 
-    def _rule_values(self, rule: Rule | None, values: dict[str, Any], n_source: int, n_target: int, where: str) -> dict[str, Any]:
+    def _rule_values(self, rule: Rule | None, values: dict[str, Any], counts: dict[str, int | None], where: str) -> dict[str, Any]:
         checked: dict[str, Any] = {}
         declared = {} if rule is None else {p.name: (p.unit, p.per) for p in rule.parameters}
         if rule is not None:
@@ -276,51 +297,67 @@ class Network:
             if name not in declared:
                 raise NetworkError(unknown("parameter or variable", name, declared, owner=where))
             this, per = declared[name]
-            sizes = {None: {"one value": 1}, "source": {"one per source": n_source}, "target": {"one per target": n_target}, "edge": {}}[per]
-            checked[name] = quantity(value, this, sizes=sizes, where=f"{where}, {name}")
-            if per is None and (isinstance(checked[name], np.ndarray)):
-                raise NetworkError(f"{where}, {name}: found an array, expected one value. Declare the parameter with Parameter(..., per='source', 'target' or 'edge').")
+            place = f"{where}, {name}"
+            checked[name] = quantity(value, this, sizes={f"one per {per}": counts[per]} if per and counts[per] else {}, where=place)
+            if per is None and isinstance(checked[name], np.ndarray):
+                raise NetworkError(f"{place}: found an array, expected one value. Declare the parameter with Parameter(..., per='source', 'target' or 'edge').")
+        for p in rule.parameters if rule is not None else ():
+            if p.name not in checked and isinstance(p.value, np.ndarray) and counts[p.per] is not None:
+                shape(p.value, {f"one per {p.per}": counts[p.per]}, f"{where}, {p.name}")
+        for v in (*rule.edge, *rule.pre, *rule.post) if rule is not None else ():
+            if v.derivative is not None and decay_constant(v) in checked:
+                check_positive(checked[decay_constant(v)], f"{where}, {decay_constant(v)}", NetworkError)
         return checked
 
     def _probe(self, owner: Any, variable: str, every: Any, edges: Any) -> Probe:
         steps = 1 if every is None else int(whole_steps(duration(every, where="record, every"), self.dt, where="record: every"))
         if isinstance(owner, Projection):
             if self.projections.get(owner.name) is not owner:
-                raise NetworkError(f"record: projection {owner.name!r} belongs to another network.")
+                raise NetworkError(f"record: projection {owner.name!r} belongs to another network, expected one of network {self.name!r}. Add it there.")
             known = {"w": None} if owner.rule is None else {v.name: v.unit for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)}
             if variable not in known:
-                raise NetworkError(f"record: {unknown('variable', variable, known, owner=f'projection {owner.name!r}')}")
+                raise NetworkError(f"record: {unknown('variable', str(variable), known, owner=f'projection {owner.name!r}')}")
             this = known[variable] or unit(owner.target.population.cell.port(owner.port).unit)
-            chosen = None if edges is None else np.asarray(edges, np.int64)
-            return Probe(owner, variable, this, max(steps, 1), chosen)
+            return Probe(owner, variable, this, steps, None if edges is None else _edge_numbers(edges, owner))
         view = self._view(owner, "record")
+        if edges is not None:
+            raise NetworkError(f"record: found edges= for population {view.name!r}, expected it for projections only. Record a view of the population.")
         cell = view.population.cell
         if variable == "spikes":
             if cell.spike is None and view.population.given is None:
-                raise NetworkError(f"record: population {view.name!r} ({cell.name}) never spikes. Record one of its states: {', '.join(s.name for s in cell.states)}.")
+                states = ", ".join(s.name for s in cell.states) or "none"
+                raise NetworkError(f"record: population {view.name!r} ({cell.name}) never spikes, expected one that does. Record one of its states: {states}.")
             return Probe(view, variable, None)
         states = {s.name: s.unit for s in cell.states}
         if variable not in states:
-            raise NetworkError(f"record: {unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}")
-        return Probe(view, variable, states[variable], max(steps, 1))
+            raise NetworkError(f"record: {unknown('state', str(variable), ['spikes', *states], owner=f'population {view.name!r}')}")
+        return Probe(view, variable, states[variable], steps)
 
 
-def _identifier(name: Any, what: str) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w-]*", name):
-        raise NetworkError(f"{what} name: found {name!r}, expected letters, digits, '_' or '-', beginning with a letter. Choose another name.")
+def _identifier(name: Any, what: str, more: str = "") -> str:
+    if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z][\w{re.escape(more)}-]*", name, re.ASCII):
+        extra = f" or one of {' '.join(more)}" if more else ""
+        raise NetworkError(f"{what} name: found {name!r}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name.")
     return name
+
+
+def _per_edge(edges: int | None) -> dict[str, int]:
+    return {} if edges is None else {"one per edge": edges}
+
+
+def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
+    """Return the numbers of recorded edges, (M,) int64."""
+    found = np.asarray(edges)
+    most = projection.connector.expected(len(projection.source), len(projection.target))
+    if found.ndim != 1 or found.dtype.kind not in "iu" or found.size == 0 or found.min() < 0 or found.max() >= most:
+        raise NetworkError(f"record: found edges {edges!r}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges.")
+    return found.astype(np.int64)
 
 
 def _named(things: dict[str, Any], name: str, owner: str) -> Any:
     if name not in things:
         raise NetworkError(unknown("population, projection or drive", str(name), things, owner=owner))
     return things[name]
-
-
-def _not_negative(rate: Any, where: str) -> None:
-    values = rate.values if hasattr(rate, "values") else rate
-    if not isinstance(values, Distribution) and (np.asarray(quantity(values, unit("Hz"), sizes={}, where=where) if np.ndim(values) < 2 else values) < 0).any():
-        raise NetworkError(f"{where}: found a negative rate, expected 0 Hz or more. Correct it.")
 
 
 def _link_side(reference: Reference, n_source: int, n_target: int, place: str) -> tuple[str, Exponents]:
@@ -335,7 +372,8 @@ def _link_side(reference: Reference, n_source: int, n_target: int, place: str) -
         per = getattr(thing, "per", None)
         length = len(owner.source) if thing.name in pre or per == "source" else len(owner.target) if thing.name in post or per == "target" else 1
         if per == "edge":
-            raise NetworkError(f"{place}: {reference.name!r} has one value per edge of {owner.name!r}, expected a value per neuron. Link to a pre or post variable.")
+            raise NetworkError(f"{place}: {reference.name!r} has one value per edge of {owner.name!r}, expected a value per neuron. "
+                               "Link to a pre or post variable.")
     along = reference.along
     if along is None:
         if length != 1:
@@ -345,7 +383,8 @@ def _link_side(reference: Reference, n_source: int, n_target: int, place: str) -
     if isinstance(along, str):
         expected = n_source if along == "source" else n_target
         if length != expected:
-            raise NetworkError(f"{place}: {reference.name!r} of {owner.name!r} has {length} values, expected one for each of {expected} {along} neurons.")
+            raise NetworkError(f"{place}: {reference.name!r} of {owner.name!r} has {length} values, expected one for each of {expected} {along} neurons. "
+                               "Link to as many, or give .by(indices).")
         return ("pre" if along == "source" else "post"), thing.unit.exponents
     if along.size and (along.min() < 0 or along.max() >= length):
         raise NetworkError(f"{place}: found an index outside 0 ... {length - 1}, expected indices of {owner.name!r}. Correct the index array.")

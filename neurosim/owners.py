@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checks import quantity, table, whole_steps
+from .checks import at_least, quantity, table, whole_steps
+from .consistency import check_positive
 from .errors import NetworkError, unknown
+from .model import decay_constant
 from .population import Drive, Population, Projection, View
 from .random import Stream
-from .sources import given_spikes
+from .sources import given_spikes, in_range
 from .units import Unit, unit
 from .values import Distribution, Table
 
@@ -51,9 +53,11 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
     if isinstance(view, View) and view.population.given is not None:
         return [_given(run, view, values)]
     made = []
+    if isinstance(owner, Projection) and "weight" in values:
+        if "w" in values:
+            raise NetworkError(f"set {owner.name!r}: found both w= and weight=, which are the same, expected one. Leave one out.")
+        values = {"w" if name == "weight" else name: value for name, value in values.items()}
     for name, value in values.items():
-        if isinstance(owner, Projection) and name == "weight":
-            name = "w"
         where = f"set {owner.name!r}, {name}"
         this = declared(owner, name)
         if isinstance(value, Table):
@@ -86,13 +90,16 @@ def _table(run: Run, view: Any, name: str, value: Table, this: Unit, where: str)
     if not view.whole:
         raise NetworkError(f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size}).")
     checked = table(value, this, size=view.population.size, dt=run.program.dt, where=where)
+    in_range(view.population.cell, name, checked, where=where)
     return lambda: run.memory.put_parameter(view.name, name, checked, run.step)
 
 
 def _neurons(run: Run, view: View, name: str, value: Any, this: Unit, where: str) -> Callable[[], None]:
     found = _values(run, value, this, {"one per neuron": len(view)}, len(view), where)
     size, key = view.population.size, (view.name, name)
+    in_range(view.population.cell, name, found, where=where)
     if name == run.program.populations[view.name].refractory:
+        at_least(found, this, where=f"{where}: refractory time (ms)")
         whole_steps(found, run.program.dt, where=f"{where}: refractory time")
 
     def assign() -> None:
@@ -116,8 +123,8 @@ def _edges(run: Run, owner: Projection | Drive, name: str, value: Any, this: Uni
     memory, step = run.memory, run.step - 1
     if isinstance(owner, Drive):
         found = _values(run, value, this, {"one per target": len(owner.target)}, len(owner.target), where)
-        if name == "rate" and (np.asarray(found) < 0).any():
-            raise NetworkError(f"{where}: found a negative rate, expected 0 Hz or more. Correct it.")
+        if name == "rate":
+            at_least(found, this, where=where)
         scale = owner.n if name == "rate" else 1
 
         def assign_drive() -> None:
@@ -126,14 +133,16 @@ def _edges(run: Run, owner: Projection | Drive, name: str, value: Any, this: Uni
         return assign_drive
     at, members = memory.locate(owner, name)
     found = _values(run, value, this, {"one per edge or neuron": members.size}, members.size, where)
+    decaying = [] if owner.rule is None else [v.name for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post) if decay_constant(v) == name]
+    if decaying:
+        check_positive(found, where, NetworkError)
 
     def assign() -> None:
+        for variable in decaying:  # a change of tau counts as an assignment of the variables that decay with it
+            memory.put(owner.name, variable, slice(None), memory.now(owner.name, variable, step), step)
+        if (owner.name, name) not in memory.initial and owner.rule is not None and memory[owner.name, name].size < members.size:
+            memory[owner.name, name] = np.full(members.size, memory[owner.name, name][0])
         array = memory[owner.name, name]
-        if owner.rule is not None:
-            for variable in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post):
-                symbol = owner.bound.symbols[variable.name]
-                if symbol.decay == name:  # a change of tau counts as an assignment of the variables that decay with it
-                    memory.put(owner.name, variable.name, slice(None), memory.now(owner.name, variable.name, step), step)
         if owner.rule is None and array.size == 1:
             memory[owner.name, name] = np.atleast_1d(np.array(found, np.float64))
         elif np.ndim(found) == 0 and (owner.rule is None or array.size == members.size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,9 @@ class Reference:
             along = np.asarray(along)
             if along.ndim != 1 or along.dtype.kind not in "iu":
                 raise NetworkError(f"link to {self.name!r}: .by() found an array of {along.dtype} with shape {along.shape}, "
-                                   "expected one whole index for each edge.")
+                                   "expected one whole index for each edge. Give whole numbers.")
         elif along not in ("source", "target"):
-            raise NetworkError(f"link to {self.name!r}: .by({along!r}): expected 'source', 'target' or an index array.")
+            raise NetworkError(f"link to {self.name!r}: .by() found {along!r}, expected 'source', 'target' or an index array. Give one of these.")
         return replace(self, along=along)
 
 
@@ -59,7 +60,7 @@ class Population:
     @property
     def view(self) -> View:
         """All of it as a view."""
-        return View(self, np.arange(self.size, dtype=np.int32))
+        return View(self)
 
     def __repr__(self) -> str:
         return f"<population {self.name!r}: {self.size} x {self.cell.name}>"
@@ -67,23 +68,28 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Some neurons of a population, in the given order."""
+    """Some neurons of a population, in the given order; ``chosen`` None: all of them."""
 
     population: Population
-    indices: IntArray
+    chosen: IntArray | None = None
+
+    @cached_property
+    def indices(self) -> IntArray:
+        """Neurons within the population, (M,) int32; made when first needed, for a view of all takes no memory."""
+        return np.arange(self.population.size, dtype=np.int32) if self.chosen is None else self.chosen
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return self.population.size if self.chosen is None else len(self.chosen)
 
     @property
     def name(self) -> str:
         """Name of the population."""
         return self.population.name
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether the view is the population itself, in order."""
-        return len(self.indices) == self.population.size and bool((np.diff(self.indices) == 1).all())
+        return self.chosen is None or len(self) == self.population.size and bool((np.diff(self.chosen) == 1).all())
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
@@ -92,18 +98,23 @@ class View:
             if key not in valid:
                 raise NetworkError(unknown("state or parameter", key, valid, owner=f"population {self.name!r}"))
             return Reference(self, key)
-        if isinstance(key, int | np.integer) and not isinstance(key, bool):
-            key = [key]
+        return View(self.population, self._select(key).astype(np.int32))
+
+    def _select(self, key: Any) -> IntArray:
+        place = f"view of population {self.name!r}: {key!r}"
         try:
-            indices = np.atleast_1d(self.indices[np.asarray(key) if isinstance(key, list) else key])
-        except (IndexError, TypeError) as error:
-            raise NetworkError(f"view of population {self.name!r}: {key!r} does not select from {len(self)} neurons ({error}). "
+            at = key if isinstance(key, slice) else np.atleast_1d(np.asarray(key, int if isinstance(key, list) and not key else None))
+            if not isinstance(at, slice) and (at.ndim != 1 or at.dtype.kind not in "iub" or isinstance(key, bool)):
+                raise IndexError("neither a slice, nor a mask, nor whole numbers in one dimension")
+            indices = self.indices[at]
+        except (IndexError, TypeError, ValueError) as error:
+            raise NetworkError(f"{place} does not select from {len(self)} neurons ({error}). "
                                "Use a slice, a mask of that length, or indices below it.") from None
         if len(indices) == 0:
-            raise NetworkError(f"view of population {self.name!r}: {key!r} selects no neuron, expected at least one of {len(self)}.")
+            raise NetworkError(f"{place} selects no neuron, expected at least one of {len(self)}. Change the selection.")
         if len(np.unique(indices)) != len(indices):
-            raise NetworkError(f"view of population {self.name!r}: {key!r} selects a neuron twice. Name each neuron once.")
-        return View(self.population, indices.astype(np.int32))
+            raise NetworkError(f"{place} selects a neuron twice, expected each neuron once. Remove the repeated ones.")
+        return indices
 
     def __repr__(self) -> str:
         return f"<view of {self.name!r}: {len(self)} of {self.population.size} neurons>"
@@ -153,6 +164,9 @@ class Drive:
     n: int
     rate: Any
     weight: Any
+
+    def __repr__(self) -> str:
+        return f"<drive {self.name!r}: {self.n} Poisson trains -> {self.target.name}>"
 
 
 @dataclass(frozen=True, eq=False)

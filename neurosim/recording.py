@@ -49,9 +49,7 @@ class Recording:
             return self.populations[name]
         if name in self.projections:
             return self.projections[name]
-        raise NetworkError(
-            f"{unknown('name', str(name), self.names(), owner='the recording')} What is missing must be recorded with net.record."
-        )
+        raise NetworkError(f"{unknown('name', str(name), self.names(), owner='the recording')} What is missing must be recorded with net.record.")
 
     def __contains__(self, name: object) -> bool:
         return name in self.populations or name in self.projections
@@ -199,19 +197,14 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
                 f"(dt {after.dt} ms); expected no gap and the same dt. Give all parts of one run in order."
             )
         if _contents(before) != _contents(after):
-            raise NetworkError(
-                f"concatenate: one part holds {_contents(before)}, the next {_contents(after)}; expected the same. Give parts of one run."
-            )
+            raise NetworkError(f"concatenate: one part holds {_contents(before)}, the next {_contents(after)}; expected the same. Give parts of one run.")
     header = parts[-1].header | {"first": _first(head), "steps": sum(part.header["steps"] for part in parts)}
     populations = {}
     for name, each in head.populations.items():
         same = [part.populations[name] for part in parts]
         spikes, traces = _join_spikes([part.recorded for part in same]), _join_traces([part.traces for part in same])
         populations[name] = PopulationRecording(name, each.size, spikes, traces)
-    projections = {
-        name: replace(each, traces=_join_traces([part.projections[name].traces for part in parts]))
-        for name, each in head.projections.items()
-    }
+    projections = {name: replace(each, traces=_join_traces([part.projections[name].traces for part in parts])) for name, each in head.projections.items()}
     return Recording(header, populations, projections)
 
 
@@ -227,15 +220,11 @@ def _contents(recording: Recording) -> list[str]:
 def _load_parts(folder: Path) -> Recording:
     path = folder / files.HEADER
     if not path.exists():
-        raise NetworkError(
-            f"folder {folder}: found no {files.HEADER}, expected one beside the parts. Name a folder that a run was recorded to."
-        )
+        raise NetworkError(f"folder {folder}: found no {files.HEADER}, expected one beside the parts. Name a folder that a run was recorded to.")
     header = files.unseal(path.read_bytes(), "recording", where=str(path))
     parts = [Recording.load(part) for part in sorted(folder.glob("part-*.npz"))]
     if not parts:
-        raise NetworkError(
-            f"folder {folder}: found a header but no part; expected at least one. The run ended before anything was written."
-        )
+        raise NetworkError(f"folder {folder}: found a header but no part; expected at least one. The run ended before anything was written.")
     joined = concatenate(parts)
     return replace(joined, header=joined.header | header | {name: joined.header[name] for name in ("first", "steps")})
 
@@ -273,9 +262,7 @@ def _number(count: int, noun: str) -> str:
 
 def _sampled(traces: Mapping[str, Trace], noun: str) -> str:
     nouns = {"member": noun, "source": "source neuron", "target": "target neuron"}
-    return ", ".join(
-        f"{name} of {_number(len(each.members), nouns[each.per])} every {each.every * each.dt:g} ms" for name, each in traces.items()
-    )
+    return ", ".join(f"{name} of {_number(len(each.members), nouns[each.per])} every {each.every * each.dt:g} ms" for name, each in traces.items())
 
 
 def _population_row(each: PopulationRecording) -> tuple[str, ...]:

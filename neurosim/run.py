@@ -34,7 +34,7 @@ _PART = 1 << 25  # bytes of a part of a streamed recording
 
 def check(network: Network, *, backend: str | Backend = "cpu") -> Report:
     """Say what a backend will run exactly, approximate or refuse; nothing is drawn and nothing is run."""
-    return find(backend).check(network)
+    return _backend(backend).check(_network(network))
 
 
 def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = None, **options: Any) -> Run:
@@ -55,8 +55,8 @@ def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = N
     NetworkError
         If the network does not fit into memory (before anything is drawn), or a draw turns out invalid.
     """
-    found = find(backend)
-    report = found.check(network)
+    found = _backend(backend)
+    report = found.check(_network(network))
     report.demand()
     demand_memory(network)
     concrete = concretise(network)
@@ -83,13 +83,25 @@ def simulate(network: Network, time: Any, *, backend: str | Backend = "cpu", str
     SimulationError
         If a value stops being finite; its ``recording`` holds what was recorded.
     """
-    steps_of(time, network.dt)
+    steps_of(time, _network(network).dt)
     run = prepare(network, backend=backend, stream=stream, **options)
     try:
         run.run(time, progress=progress)
     except KeyboardInterrupt:
         print(f"interrupted at {run.time:g} ms; what was recorded until then is returned", file=sys.stderr)
     return run.result()
+
+
+def _network(network: Any) -> Network:
+    if not isinstance(network, Network):
+        raise NetworkError(f"network: found {network!r}, expected a Network. Make one with ns.Network(name, dt=...).")
+    return network
+
+
+def _backend(backend: Any) -> Backend:
+    if not isinstance(backend, str) and not (hasattr(backend, "check") and hasattr(backend, "prepare")):
+        raise NetworkError(f"backend: found {backend!r}, expected the name of a backend, such as 'cpu'. Give one of these names.")
+    return find(backend)
 
 
 def steps_of(time: Any, dt: float) -> int:
@@ -143,8 +155,8 @@ class Run:
                 bar(chunk.steps)
                 if not chunk.finite:
                     raise self._not_finite()
+                self._check_rules()
                 stretch = int(min(max(stretch * min(4.0, _STRETCH / max(elapsed, 1e-6)), 1), 1 << 20))
-        self._check_rules()
         if interrupted:
             self.interrupted = True
             raise KeyboardInterrupt
@@ -194,6 +206,8 @@ class Run:
                 self.memory.reset(each, self.step)
         else:
             found = self._owner(owner)
+            if isinstance(found, View) and not found.whole:
+                raise NetworkError(f"reset: found {found!r}, expected a whole population. Use run.set for some of its neurons.")
             for name in names:
                 if (found.name, name) not in self.memory.initial:
                     valid = [n for o, n in self.memory.initial if o == found.name]
@@ -210,6 +224,8 @@ class Run:
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Go back to a snapshot; the clock (and with it the random numbers) stays where it is unless asked."""
+        if not isinstance(snapshot, Snapshot):
+            raise NetworkError(f"restore: found {snapshot!r}, expected a snapshot. Take it with run.snapshot().")
         if snapshot.hash != self._hash:
             raise NetworkError("restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot().")
         if clock:
@@ -229,7 +245,8 @@ class Run:
             else:
                 trace = recorded[probe.owner.name].trace(probe.variable)
                 arrays |= {f"probe/{i}/values": trace.values, f"probe/{i}/initial": trace.initial}
-        header = {"step": self.step, "first": self._first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted}
+        header = {"step": self.step, "first": self._first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
+                  "probes": self._probes()}
         files.write(path, header, kind="state", arrays=arrays)
 
     def load(self, path: Any) -> None:
@@ -238,6 +255,8 @@ class Run:
         if header["hash"] != self._hash:
             raise NetworkError(f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
                                "Prepare the same network, with the same seed.")
+        if header["probes"] != self._probes():
+            raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._probes()}. Record the same in both runs.")
         self.memory.take_portable({tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")})
         self.step, self._first, self.interrupted = header["step"], header["first"], header["interrupted"]
         chunk = Chunk(self.step - self._first)
@@ -249,6 +268,11 @@ class Run:
                 self._initial[i] = arrays[f"probe/{i}/initial"]
         self._chunks = [(self._first, chunk)]
         self.engine.refresh()
+
+    def _probes(self) -> list[str]:
+        """Name what is recorded, for files of states."""
+        return [f"{p.owner.name}.{p.variable} of {self._members(p)[0].size} every {p.every}" if p.variable != "spikes"
+                else f"{p.owner.name}.spikes of {len(p.owner)}" for p in self.program.probes]
 
     def result(self) -> Recording:
         """Return what was recorded until now."""
@@ -346,13 +370,15 @@ class Run:
         name = owner if isinstance(owner, str) else getattr(owner, "name", None)
         if name not in self.owners or not isinstance(owner, str | Population | View | Projection | Drive):
             raise NetworkError(unknown("population, projection or drive", str(name or owner), self.owners, owner=f"run of {self.program.name!r}"))
-        return self.owners[name] if isinstance(owner, str) else owner
+        known = self.owners[name]
+        if not isinstance(owner, str) and (owner.population if isinstance(owner, View) else owner) is not known:
+            raise NetworkError(f"run of {self.program.name!r}: {owner!r} belongs to another network, expected {known!r}. Give it or its name.")
+        return known if isinstance(owner, str) else owner
 
     def _states(self, view: View) -> tuple[str, ...]:
         return self.program.populations[view.name].code.states
 
     def _not_finite(self) -> SimulationError:
-        self.interrupted = True
         for p in self.program.populations.values():
             for state in p.code.states:
                 wrong = np.flatnonzero(~np.isfinite(self.memory[p.name, state]))
@@ -364,6 +390,7 @@ class Run:
         error = SimulationError(f"{kind} {owner!r}, {member} {index}: {variable} is {value} at {self.time:g} ms, expected a finite value. The run has ended; "
                                 "what was recorded until then is in the error's .recording. Try a smaller dt, another method, or bounded inputs.",
                                 population=owner, index=index, variable=variable, time=self.time)
+        self.interrupted = True
         error.recording = self.result()
         return error
 

@@ -56,21 +56,16 @@ class Spikes:
         object.__setattr__(self, "step", np.asarray(self.step, np.int64))
         index, step = self.index, self.step
         if index.shape != step.shape or index.ndim != 1:
-            raise NetworkError(
-                f"spikes: index has shape {index.shape} and step {step.shape}; expected (S,) for both. Give one of each per spike."
-            )
+            raise NetworkError(f"spikes: index has shape {index.shape} and step {step.shape}; expected (S,) for both. Give one of each per spike.")
         if len(index) and not (0 <= index.min() and index.max() < self.size):
             raise NetworkError(f"spikes: found the neurons {index.min()} to {index.max()}; expected 0 to {self.size - 1}. Check size.")
         if len(step) and not (self.first <= step.min() and step.max() < self.first + self.steps):
             raise NetworkError(
-                f"spikes: found the steps {step.min()} to {step.max()}; "
-                f"expected {self.first} to {self.first + self.steps - 1}. Check first and steps."
+                f"spikes: found the steps {step.min()} to {step.max()}; expected {self.first} to {self.first + self.steps - 1}. Check first and steps."
             )
         later, same = np.diff(step) > 0, np.diff(step) == 0
         if not np.all(later | (same & (np.diff(index) > 0))):
-            raise NetworkError(
-                "spikes: found them out of order, or one twice; expected them sorted by (step, index). Use numpy.lexsort((index, step))."
-            )
+            raise NetworkError("spikes: found them out of order, or one twice; expected them sorted by (step, index). Use numpy.lexsort((index, step)).")
 
     __eq__ = equal
 
@@ -162,9 +157,7 @@ class Trace:
         missing = wanted[self.members[column] != wanted] if len(order) else np.atleast_1d(wanted)
         if missing.size:
             some = ", ".join(map(str, self.members[:10])) + (", ..." if len(order) > 10 else "")
-            raise NetworkError(
-                f"trace of member {missing.flat[0]}: it was not recorded. Recorded were: {some or 'none'}. Choose one of these."
-            )
+            raise NetworkError(f"trace of member {missing.flat[0]}: it was not recorded. Recorded were: {some or 'none'}. Choose one of these.")
         return self.values[:, column]
 
 
@@ -189,9 +182,7 @@ class PopulationRecording:
     def spikes(self) -> Spikes:
         """Spikes of all neurons; `recorded` is the same, or None if there are none to be had."""
         if self.recorded is None:
-            raise NetworkError(
-                f'population {self.name!r}: its spikes were not recorded. Call net.record({self.name}, "spikes") before the run.'
-            )
+            raise NetworkError(f'population {self.name!r}: its spikes were not recorded. Call net.record({self.name}, "spikes") before the run.')
         return self.recorded
 
     def trace(self, variable: str) -> Trace:
@@ -235,13 +226,11 @@ class ProjectionRecording:
         trace = self.trace(variable)
         if trace.per != "member":
             raise NetworkError(
-                f"projection {self.name!r}, variable {variable!r}: it has one value per {trace.per} neuron, expected one per edge. "
-                f"Use trace({variable!r})."
+                f"projection {self.name!r}, variable {variable!r}: it has one value per {trace.per} neuron, expected one per edge. Use trace({variable!r})."
             )
         if not -len(trace.values) <= sample < len(trace.values):
             raise NetworkError(
-                f"projection {self.name!r}, variable {variable!r}: sample {sample} of {len(trace.values)}. "
-                "Choose an earlier one, or record more often."
+                f"projection {self.name!r}, variable {variable!r}: sample {sample} of {len(trace.values)}. Choose an earlier one, or record more often."
             )
         return self.source[trace.members], self.target[trace.members], trace.values[sample]
 
@@ -260,7 +249,6 @@ class ProjectionRecording:
 def _named(kind: str, owner: PopulationRecording | ProjectionRecording, variable: str) -> Trace:
     if variable not in owner.traces:
         raise NetworkError(
-            f"{unknown('trace', variable, owner.traces, owner=f'{kind} {owner.name!r}')} "
-            f'Call net.record({owner.name}, "{variable}") before the run.'
+            f'{unknown("trace", variable, owner.traces, owner=f"{kind} {owner.name!r}")} Call net.record({owner.name}, "{variable}") before the run.'
         )
     return owner.traces[variable]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -60,7 +61,7 @@ class Unit:
 
     def __str__(self) -> str:
         kind = KINDS.get(self.exponents)
-        return f"{kind} ({self.text})" if kind and self.text != "1" else kind or f"in {self.text}"
+        return f"{kind} ({self.text})" if kind and self.text != "1" else kind or f"a quantity in {self.text}"
 
 
 def multiply(a: Exponents, b: Exponents, power: int | Fraction = 1) -> Exponents:
@@ -74,7 +75,7 @@ def name_of(exponents: Exponents) -> str:
         if TABLE[name][1] == exponents:
             return name
     def factors(sign: int) -> str:
-        return "*".join(base if abs(e) == 1 else f"{base}**{abs(e)}" for base, e in zip(BASES, exponents, strict=True) if e * sign > 0)
+        return "*".join(base if abs(e) == 1 else f"{base}**{float(abs(e)):g}" for base, e in zip(BASES, exponents, strict=True) if e * sign > 0)
     above, below = factors(1) or "1", factors(-1)
     return above if not below else f"{above}/({below})" if "*" in below else f"{above}/{below}"
 
@@ -84,27 +85,41 @@ def of(exponents: Exponents) -> Unit:
     return Unit(name_of(exponents), exponents)
 
 
-@cache
-def unit(text: str) -> Unit:
+def unit(text: str, *, where: str = "") -> Unit:
     """Read the text of a unit, such as ``"mV"``, ``"1/ms"`` or ``"nA*ms"``.
 
     Raises
     ------
     ModelError
-        If the text is no unit that this table or pint knows.
+        If the text is no unit that this table or pint knows; the message begins with ``where``.
     """
-    stripped = text.strip()
     try:
-        tree = ast.parse(stripped or "1", mode="eval").body
-    except SyntaxError:
-        raise ModelError(f"unit {text!r}: cannot be read. Write units as products and powers, such as 'mV/ms' or 'nA*ms**2'.") from None
-    size, exponents = _measure(tree, text)
-    return Unit(stripped or "1", exponents, size)
+        if not isinstance(text, str):
+            raise ModelError(f"unit {text!r}: expected text. Write units such as 'mV/ms', or '1' for a plain number.")
+        return _unit(text)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}" if where else str(error)) from None
+
+
+@cache
+def _unit(text: str) -> Unit:
+    stripped = text.strip() or "1"
+    try:
+        size, exponents = _measure(ast.parse(stripped, mode="eval").body, text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"unit {text[:80]!r}: cannot be read. Write units as products and powers, such as 'mV/ms' or 'nA*ms**2'.") from None
+    except (OverflowError, ZeroDivisionError):
+        size = math.inf
+    if not 0.0 < size < math.inf:
+        raise ModelError(f"unit {text!r}: its size in ms, mV and nA is no number that can be computed with. Use a smaller power.")
+    return Unit(stripped, exponents, size)
 
 
 def _measure(tree: ast.expr, text: str) -> tuple[float, Exponents]:
     match tree:
-        case ast.Constant(value=1):
+        case ast.Constant(value=1 as one) if one is not True:
             return 1.0, NUMBER
         case ast.Name(id=name):
             return TABLE[name] if name in TABLE else _through_pint(name, text)
@@ -115,10 +130,12 @@ def _measure(tree: ast.expr, text: str) -> tuple[float, Exponents]:
             try:
                 power = Fraction(str(ast.literal_eval(right)))
             except (ValueError, SyntaxError):
-                raise ModelError(f"unit {text!r}: the power {ast.unparse(right)!r} is not a number. Write a power such as 'ms**2'.") from None
+                found = ast.get_source_segment(text.strip(), right)
+                raise ModelError(f"unit {text!r}: the power {found!r} is not a number. Write a power such as 'ms**2'.") from None
             size, exponents = _measure(left, text)
             return size ** float(power), multiply(NUMBER, exponents, power)
-    raise ModelError(f"unit {text!r}: {ast.unparse(tree)!r} is no unit. Write units as products and powers, such as 'mV/ms'.")
+    raise ModelError(f"unit {text!r}: found {ast.get_source_segment(text.strip(), tree)!r}, expected the name of a unit. "
+                     "Write units as products and powers, such as 'mV/ms'.")
 
 
 @cache
@@ -131,15 +148,23 @@ def _registry() -> Any:
 def _through_pint(name: str, text: str) -> tuple[float, Exponents]:
     import pint
 
+    registry = _registry()
     try:
-        return _from_pint(_registry().Quantity(1.0, name))
-    except (pint.UndefinedUnitError, pint.PintError, AttributeError):
+        one, two = (_from_pint(registry.Quantity(number, name)) for number in (1.0, 2.0))
+    except (pint.PintError, AttributeError):
         raise ModelError(f"unit {text!r}: {unknown('unit', name, TABLE)}") from None
+    if two[0] != 2.0 * one[0]:
+        raise ModelError(f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as many are twice as much. Use K.")
+    return one
 
 
 def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
     base = quantity.to_base_units()
     powers = {key.strip("[]"): Fraction(value).limit_denominator(12) for key, value in base.dimensionality.items()}
+    foreign = powers.keys() - {"mass", "time", "current", "length", "temperature", "substance"}
+    if foreign:
+        raise ModelError(f"quantity {quantity}: its dimension has {', '.join(sorted(foreign))}, expected time, voltage, current, length, temperature "
+                         "or substance. Give it in these.")
     mass = powers.get("mass", Fraction(0))
     # volt = kg m**2 s**-3 A**-1, so every kilogram is written as a volt and what is left of the others.
     exponents = (powers.get("time", Fraction(0)) + 3 * mass, mass, powers.get("current", Fraction(0)) + mass,
@@ -154,13 +179,16 @@ def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)\s*", re.DOTALL)
 
 
-def read(text: str) -> tuple[float, Unit] | None:
-    """Read ``"20 ms"`` as (20.0, ms); return None where the text is no number followed by a unit."""
+def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | None:
+    """Read ``"20 ms"`` as (20.0, ms); return None where the text is no number followed by a unit.
+
+    Words of ``reserved`` are names of the user: with a ``rho`` among them ``"2*rho"`` is an expression.
+    """
     found = _QUANTITY.fullmatch(text)
     if not found:
         return None
     rest = found[2].strip()
-    if rest and not re.fullmatch(r"[\w\s*/().-]+", rest):
+    if rest and (not re.fullmatch(r"[\w\s*/().-]+", rest) or any(word in reserved for word in re.findall(r"[A-Za-z]\w*", rest))):
         return None
     if rest[:1] == "/":
         rest = "1" + rest
@@ -184,7 +212,10 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
         If the dimension is not that of ``declared``, or the value is no quantity.
     """
     if isinstance(value, str):
-        found = read(value)
+        try:
+            found = read(value)
+        except ModelError as reason:
+            raise error(f"{where}: {reason}") from None
         if found is None:
             raise error(f"{where}: {value!r} is not a quantity. Write a number and a unit, such as '20 {declared.text}'.")
         number, given = found
@@ -199,6 +230,8 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
             raise error(f"{where}: {value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}.")
         return number
     try:
+        if value is None:  # NumPy would make it NaN
+            raise TypeError
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise error(f"{where}: {value!r} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None

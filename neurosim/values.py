@@ -38,9 +38,9 @@ class Distribution:
         for name in ("median", "mean"):
             if self.kind in ("lognormal", "exponential") and found.get(name, 1.0) <= 0:
                 raise error(f"{where}, {self}: {name} is not above zero, expected a positive number. Correct it.")
-        low, high = found.get("low"), found.get("high")
-        if low is not None and high is not None and not (low < high or low == high and self.kind != "integers"):
-            raise error(f"{where}, {self}: found low {self.low or self.arguments[0]} and high {self.high or self.arguments[1]}, expected low below high. Exchange them.")
+        low, high = found.get("low", -np.inf), found.get("high", np.inf)
+        if not (low < high or low == high and self.kind != "integers"):
+            raise error(f"{where}, {self}: low is above high, expected low below high. Exchange them.")
 
     def bounds(self, unit: Unit) -> tuple[float, float]:
         """Return the smallest and the largest value that can be drawn, in engine units."""
@@ -51,8 +51,8 @@ class Distribution:
         return low, high - 1.0 if self.kind == "integers" else high
 
     def _named(self) -> list[tuple[str, Any]]:
-        named = [*zip(_ARGUMENTS[self.kind], self.arguments, strict=True), ("low", self.low), ("high", self.high)]
-        return [(n, a) for n, a in named if not (a is None and n in ("low", "high") and n not in _ARGUMENTS[self.kind])]
+        limits = [(n, a) for n, a in (("low", self.low), ("high", self.high)) if a is not None]
+        return [*zip(_ARGUMENTS[self.kind], self.arguments, strict=True), *limits]
 
     def _number(self, name: str, value: Any, unit: Unit, where: str, error: type[Exception]) -> float:
         number = to_engine(value, PLAIN if self.kind == "integers" or name == "sigma" else unit, where=where, error=error)

@@ -100,6 +100,7 @@ def test_traces_are_the_recorded_values_in_their_unit():
     ax = lines[0].axes
     assert [line.get_ydata()[0] for line in lines] == [0, 10, 20] and lines[0].get_xdata() == pytest.approx(trace().times())
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (ms)", "ca3: v (mV)") and labels(ax) == ["neuron 1", "neuron 3", "neuron 5"]
+    assert ax.get_xlim() == (0, trace().times()[-1])
     plain = plot.traces(PopulationRecording("glia", 8, None, {"a": trace(unit="1")}), "a", neurons=[3])
     assert plain[0].axes.get_ylabel() == "glia: a" and plain[0].get_ydata()[0] == 10 and plain[0].axes.get_legend() is None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 
@@ -66,6 +66,8 @@ Expr = Number | Name | Unary | Binary | Call | Draw | Lookup
 ARITHMETIC = ("+", "-", "*", "/", "**")
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 LOGIC = ("and", "or")
+DEEPEST = 100  # operations within each other: every walk over a tree is a recursion
+LARGEST = 10_000  # operations of one expression, definitions written out
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ def inline(tree: Expr, definitions: dict[str, Expr]) -> Expr:
     while names(tree) & definitions.keys():
         tree = substitute(tree, definitions)
     return tree
+
+
+def extent(tree: Expr, definitions: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """Return depth and number of nodes of an expression, definitions (name -> their extent) written out."""
+    if isinstance(tree, Name) and tree.name in definitions:
+        return definitions[tree.name]
+    parts = [extent(child, definitions) for child in children(tree)]
+    return 1 + max((depth for depth, _ in parts), default=0), 1 + sum(size for _, size in parts)
 
 
 def whole_power(tree: Binary) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurosim import measure
 from neurosim.errors import NetworkError
-from neurosim.plot.style import COLOURS, axes, envelope, filled, legend, marker, note, thin, time_axis, unit
+from neurosim.plot.style import COLOURS, axes, envelope, filled, legend, marker, note, thin, time_axis, unit, whole_numbers
 from neurosim.samples import PopulationRecording, Spikes
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def raster(
         note(ax, f"{len(keep):,} of {len(spikes):,} spikes drawn")
     ax.set_ylim(-0.5 - 0.01 * spikes.size, spikes.size - 0.5 + 0.01 * spikes.size)
     ax.set_ylabel(_titled(population, "neuron"))
-    ax.yaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    whole_numbers(ax.yaxis)
     time_axis(ax, *_window(spikes))
     return marks
 
@@ -61,7 +61,7 @@ def traces(
     trace = population.trace(variable)
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
     times, values = trace.times(), trace.of(np.array(chosen, int))
-    begin = trace.first * trace.dt if start is None else start
+    begin = max(0, trace.first + 1 - trace.every) * trace.dt if start is None else start
     end = (times[-1] if len(times) else begin + trace.dt) if stop is None else stop
     inside = (times >= begin) & (times <= end)
     ax = axes(ax)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Okabe & Ito 2008: distinguishable with any colour vision, and in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -26,7 +27,7 @@ def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
     return ax
 
 
-def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, object]:
+def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
     """Return the style of marks: strokes where a row per neuron has room for them, else dots, larger where there are few."""
     row = 0.8 * ax.get_window_extent().height * 72 / ax.figure.dpi / max(neurons, 1)  # points
     if row > 3:
@@ -69,11 +70,19 @@ def time_axis(ax: Axes, start: float, stop: float) -> None:
     ax.set_xlabel("time (s)" if long else "time (ms)")
 
 
+def whole_numbers(*several: Axis) -> None:
+    """Put ticks at whole numbers only, as neurons have."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in several:
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+
+
 def unit(symbol: str) -> str:
     """Return a unit in brackets, and nothing for plain numbers."""
     return "" if symbol in ("1", "") else f" ({symbol})"
 
 
-def filled(colour: str) -> dict[str, object]:
+def filled(colour: str) -> dict[str, Any]:
     """Return the style of a histogram: an outline over a pale area."""
     return {"fill": True, "facecolor": (colour, 0.3), "edgecolor": colour, "linewidth": 1.2}

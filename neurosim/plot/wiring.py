@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neurosim.plot.style import COLOURS, GREY, PALE, axes, filled, legend, note, unit
+from neurosim.plot.style import COLOURS, GREY, PALE, axes, filled, legend, note, unit, whole_numbers
 from neurosim.samples import ProjectionRecording
 
 if TYPE_CHECKING:
@@ -20,15 +20,16 @@ Edges = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]  # source, ta
 def weight_histogram(projection: ProjectionRecording | Edges, ax: Axes | None = None, *, variable: str = "w", sample: int = -1, bins: int = 40) -> StepPatch:
     """Draw how the weights are distributed at a sample, and dashed how they were before the run; return the outline of the former."""
     _, _, values, _, label = _edges(projection, variable, sample)
-    recorded = isinstance(projection, ProjectionRecording)
-    initial = projection.trace(variable).initial if recorded else values[:0]
+    initial, when = values[:0], "weights"
+    if isinstance(projection, ProjectionRecording):
+        trace = projection.trace(variable)
+        initial, when = trace.initial, f"at {trace.times()[sample]:g} ms"
     edges = np.histogram_bin_edges(np.concatenate([values, initial]), bins)
     ax = axes(ax)
-    when = f"at {projection.trace(variable).times()[sample]:g} ms" if recorded else "weights"
     outline = ax.stairs(np.histogram(values, edges)[0], edges, label=when, **filled(COLOURS[0]))
     ax.set_ylim(bottom=0, auto=True)
     if len(initial):
-        before = {"color": GREY, "linestyle": "--", "label": "initial"}
+        before: dict[str, Any] = {"color": GREY, "linestyle": "--", "label": "initial"}
         if initial.min() == initial.max():  # one high bar would hide the rest
             ax.axvline(initial[0], **before)
         else:
@@ -95,11 +96,11 @@ def _edges(projection: ProjectionRecording | Edges, variable: str, sample: int) 
 
 def _pair_axes(ax: Axes, projection: ProjectionRecording | Edges, shape: tuple[int, int]) -> None:
     """Label sources downwards and targets to the right, neuron 0 at the top left."""
-    known = isinstance(projection, ProjectionRecording)
-    source, target = (projection.source_name, projection.target_name) if known else ("source", "target")
+    source, target = "source", "target"
+    if isinstance(projection, ProjectionRecording):
+        source, target = projection.source_name, projection.target_name
     ax.set(xlim=(-0.5, shape[1] - 0.5), ylim=(shape[0] - 0.5, -0.5), xlabel=f"to {target}, neuron", ylabel=f"from {source}, neuron")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    whole_numbers(ax.xaxis, ax.yaxis)
 
 
 def _block(shape: tuple[int, int], most: int) -> tuple[int, int]:
@@ -116,7 +117,7 @@ def _sums(source: np.ndarray, target: np.ndarray, shape: tuple[int, int], block:
 
 def _image(ax: Axes, pixels: np.ndarray, shape: tuple[int, int], block: tuple[int, int], colours: str, low: float, high: float) -> AxesImage:
     extent = (-0.5, pixels.shape[1] * block[1] - 0.5, pixels.shape[0] * block[0] - 0.5, -0.5)
-    aspect = "equal" if max(shape) <= 3 * min(shape) else "auto"
+    aspect: Literal["equal", "auto"] = "equal" if max(shape) <= 3 * min(shape) else "auto"
     return ax.imshow(pixels, cmap=colours, vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect=aspect)
 
 

@@ -1,0 +1,47 @@
+# Everything from a fresh checkout: make demo, make test. Only Python 3.11 or newer (with venv) and make are needed.
+
+PYTHON ?= python3
+ENV := .venv
+BIN := $(ENV)/bin
+DESCRIBED := setup.cfg pyproject.toml constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: help demo test test-slow bench docs-figures clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(ENV)/installed ## install and run the prediction reservoir: pictures and results in out/prediction-reservoir
+	$(BIN)/neurosim run prediction-reservoir --seed 0 --out out/prediction-reservoir
+
+test: $(ENV)/installed-for-tests ## install and run the tests (six minutes at most on two cores)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(ENV)/installed-for-tests ## the tests that make test leaves out
+	$(BIN)/python -m pytest -m slow
+
+bench: $(ENV)/installed ## measure speed: tables, and JSON in out/benchmarks
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/neurosim run "$$script" || exit 1; done
+
+docs-figures: $(ENV)/installed ## draw the pictures of the documentation again
+	cd docs && ../$(BIN)/neurosim run example.py
+	$(BIN)/python -m neurosim.models.firing_patterns docs/firing_patterns.png
+
+clean: ## remove the environment and all that was built, but not the results in out
+	rm -rf $(ENV) build dist *.egg-info .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(ENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"neurosim needs Python 3.11 or newer, found {sys.version.split()[0]}. Choose another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(ENV)
+
+$(ENV)/installed: $(DESCRIBED) | $(ENV)/bin/python
+	@echo "installing neurosim into $(ENV)"
+	@$(INSTALL) .
+	@touch $@
+
+$(ENV)/installed-for-tests: $(DESCRIBED) | $(ENV)/bin/python
+	@echo "installing neurosim and what its tests need into $(ENV)"
+	@$(INSTALL) ".[test]"
+	@touch $@ $(ENV)/installed

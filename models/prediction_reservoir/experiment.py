@@ -1,0 +1,107 @@
+"""Experiments X1 to X4: learning of one block, switches between blocks, a scan of probabilities, and the geometry of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from .measures import amplitude, correlation, relative_error, subspace_angles, timing_error, weight_geometry
+from .network import Settings
+from .trials import Learner, Prediction, Scheme, Truth, outcomes
+
+Result = dict[str, Any]
+Train = Callable[[Truth, int], None]  # one trial: statistics, delivered event
+Watch = Callable[[int, int, Prediction], None]  # block, trials learned in it, what was predicted then
+
+TESTED = (1, 5, 10, 20, 35, 50, 75, 100)  # trials of a block after which a test is made
+FIRST = Truth(0.8)
+SWITCHES = (FIRST, Truth(0.8, (400.0, 650.0)), Truth(0.2, (400.0, 650.0)), Truth(0.5))
+LEVELS = tuple(Truth(k / 10) for k in range(11))
+CONDITIONS = tuple(Truth(p, (t, t + 250.0)) for p in (0.2, 0.5, 0.8) for t in (200.0, 300.0, 400.0))
+
+
+def acquisition(backend: str, *, seed: int, settings: Settings = Settings()) -> Result:
+    """X1: one block. Returns the errors by tested trial, timing errors at the end, and the activity of the untrained reservoir."""
+    learner = Learner(backend, settings=settings, seed=seed)
+    found = blocks(learner, (FIRST,), train=learner.train)[0]
+    rates = learner.calibration.rates
+    n_e = settings.size - round(settings.inhibitory * settings.size)
+    return found | {"tested": tested(settings), "excitatory": float(rates[:n_e].mean()), "inhibitory": float(rates[n_e:].mean()),
+                    "silent": float((rates == 0).mean()), "fastest": float(rates.max()), "power": learner.calibration.power,
+                    "digest": blake2b(b"".join(w.tobytes() for w in learner.weights())).hexdigest()}
+
+
+def switches(backend: str, *, seed: int, settings: Settings = Settings(), scheme: Scheme = Scheme(), truths: tuple[Truth, ...] = SWITCHES) -> Result:
+    """X2: blocks without reset in between. Returns results by block, and whether the recurrent weights keep their signs and values."""
+    learner = Learner(backend, settings=settings, seed=seed, scheme=scheme)
+    before = recurrent(learner)
+    found = blocks(learner, truths, train=learner.train)
+    after = recurrent(learner)
+    return {"blocks": found, "tested": tested(settings), "unchanged": bool(all((a == b).all() for a, b in zip(before, after, strict=True))),
+            "dale": bool((after[0] >= 0).all() and (after[1] <= 0).all() and after[0].any() and after[1].any())}
+
+
+def blocks(learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None) -> list[Result]:
+    """Train block after block, test as it goes, and return errors, timing errors and subspace angles of each block."""
+    settings = learner.settings
+    delivered = outcomes(np.repeat([t.p for t in truths], settings.trials), seed=learner.seed).reshape(len(truths), -1)
+    found = []
+    for number, truth in enumerate(truths):
+        errors, last = [], None
+        for trial in range(settings.trials + 1):
+            if trial:
+                train(truth, delivered[number, trial - 1])
+            if trial == 0 or trial in tested(settings):
+                last = learner.test()
+                errors.append(relative_error(last, truth, settings))
+                if watch:
+                    watch(number, trial, last)
+        recovered = [t for t, e in zip(tested(settings), errors[1:], strict=True) if e <= 0.5]
+        found.append({"before": errors[0], "errors": errors[1:], "timing": timing_error(last, truth, settings), "what": last.what.tolist(),
+                      "recovered": recovered[0] if recovered else None, "angles": subspace_angles(*learner.weights())})
+    return found
+
+
+def tested(settings: Settings) -> list[int]:
+    """Return the trials of a block after which a test is made."""
+    return [t for t in TESTED if t < settings.trials] + [settings.trials]
+
+
+def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
+    """Return the excitatory and the inhibitory weights of the reservoir as the training run holds them."""
+    return learner.trainer.get("excitation", "w").copy(), learner.trainer.get("inhibition", "w").copy()
+
+
+def probability_scan(backend: str, *, seed: int, settings: Settings = Settings(), truths: tuple[Truth, ...] = LEVELS) -> Result:
+    """X3: fresh training at each probability of A. Returns amplitudes and identity estimates by level, and their correlations with it."""
+    learner = Learner(backend, settings=settings, seed=seed)
+    amplitudes, what = [], []
+    for truth in truths:
+        _fresh(learner, truth, name=f"outcomes/{truth.p:g}")
+        found = learner.test()
+        amplitudes.append(amplitude(found, truth, settings))
+        what.append(found.what.tolist())
+    (a, b), y, levels = np.transpose(amplitudes), np.transpose(what), [truth.p for truth in truths]
+    return {"levels": levels, "amplitudes": amplitudes, "what": what, "r_a": correlation(a, levels), "r_b": correlation(b, levels),
+            "r_what_b": correlation(y[1], levels)}
+
+
+def subspaces(backend: str, *, seed: int, settings: Settings = Settings(), conditions: tuple[Truth, ...] = CONDITIONS) -> Result:
+    """X4: fresh training in each condition. Returns where the conditions lie in the space of readout weights."""
+    learner = Learner(backend, settings=settings, seed=seed)
+    weights = []
+    for number, truth in enumerate(conditions):
+        _fresh(learner, truth, name=f"outcomes/condition {number}")
+        weights.append([w.ravel() for w in learner.weights()])
+    what, when = (np.array(w) for w in zip(*weights, strict=True))
+    return weight_geometry(what, when, p=np.array([t.p for t in conditions]), latency=np.array([t.latencies[0] for t in conditions]))
+
+
+def _fresh(learner: Learner, truth: Truth, *, name: str) -> None:
+    """Train one block from weights of 0."""
+    learner.forget()
+    for outcome in outcomes(np.full(learner.settings.trials, truth.p), seed=learner.seed, name=name):
+        learner.train(truth, outcome)

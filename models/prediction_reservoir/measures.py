@@ -1,0 +1,79 @@
+"""Measures of predictions and of readout weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .network import Settings
+from .trials import Prediction, Truth, times
+
+
+def relative_error(prediction: Prediction, truth: Truth, settings: Settings) -> float:
+    """Return the distance of a prediction from the truth, in units of the truth's norm: 1 for a silent model."""
+    wanted = truth.probabilities * truth.bumps(settings)
+    return float(np.linalg.norm(prediction.over_time - wanted) / np.linalg.norm(wanted))
+
+
+def timing_error(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
+    """Return the time of each channel's highest prediction after 60 ms, minus its latency, ms."""
+    late = times(settings) >= 60.0
+    peaks = times(settings)[late][prediction.over_time[late].argmax(axis=0)]
+    return [float(d) for d in peaks - np.array(truth.latencies)]
+
+
+def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
+    """Return the mean prediction of each channel within 40 ms of its latency, in units of the mean bump there."""
+    bumps = truth.bumps(settings)
+    near = np.abs(times(settings)[:, None] - np.array(truth.latencies)) <= 40.0
+    return [float(prediction.over_time[near[:, k], k].mean() / bumps[near[:, k], k].mean()) for k in range(2)]
+
+
+def correlation(a: Any, b: Any) -> float:
+    """Return Pearson's r; NaN where one of the two is constant."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.corrcoef(a, b)[0, 1])
+
+
+def subspace_angles(what: np.ndarray, when: np.ndarray) -> list[float]:
+    """Return the two principal angles between the readouts' subspaces of neuron space, degrees, ascending.
+
+    A readout without weights spans nothing; its angles are 0, the worst value.
+    """
+    from scipy.linalg import subspace_angles as principal_angles
+
+    if min(np.linalg.matrix_rank(what), np.linalg.matrix_rank(when)) < 2:
+        return [0.0, 0.0]
+    return [float(a) for a in np.sort(np.degrees(principal_angles(what.T, when.T)))]
+
+
+def weight_geometry(what: np.ndarray, when: np.ndarray, *, p: np.ndarray, latency: np.ndarray) -> dict[str, Any]:
+    """Analyse readout weights over conditions.
+
+    Parameters
+    ----------
+    what, when : (C, 2N)
+        Weights of both channels in each of C conditions.
+    p, latency : (C,)
+        Of event A.
+
+    Returns
+    -------
+    dict
+        ``p`` and ``latency``: absolute correlations with the two first principal components, one for each, matched so that their
+        sum is largest; ``variance``: shares of these components; ``scores``: (C, 2); ``angle``: degrees between the
+        directions in weight space along which p and latency act.
+    """
+    centred = [block - block.mean(axis=0) for block in (what, when)]
+    scaled = np.hstack([block / np.sqrt((block**2).sum() / len(block)) for block in centred])
+    left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
+    scores = left[:, :2] * singular[:2]
+    found = [[abs(correlation(scores[:, k], by)) for k in range(2)] for by in (p, latency)]
+    straight, crossed = (found[0][0], found[1][1]), (found[0][1], found[1][0])
+    best = max(straight, crossed, key=sum)
+    design = np.column_stack([np.ones(len(p)), p, latency])
+    slopes = np.linalg.lstsq(design, np.hstack([what, when]), rcond=None)[0][1:]
+    cosine = abs(slopes[0] @ slopes[1]) / np.prod(np.linalg.norm(slopes, axis=1))
+    return {"p": best[0], "latency": best[1], "variance": [float(v) for v in singular[:2] ** 2 / (singular**2).sum()],
+            "scores": scores.tolist(), "angle": float(np.degrees(np.arccos(min(cosine, 1.0))))}

@@ -1,0 +1,104 @@
+"""What is installed, what is missing and the command that installs it, and the compiled code that backends keep on disk."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Package(NamedTuple):
+    """A package that neurosim uses; ``feature`` is "core" or the extra that needs it, ``version`` None where it is missing."""
+
+    feature: str
+    name: str
+    needs: str
+    version: str | None
+
+
+class Cache(NamedTuple):
+    """Compiled code of a backend: the folder of this version, and what removes it for all versions, returning the number of files."""
+
+    backend: str
+    folder: Path
+    clear: Callable[[], int]
+
+
+def packages() -> list[Package]:
+    """Return what the package's own metadata asks for, core and extras."""
+    rows = []
+    for line in requires("neurosim") or ():
+        requirement, _, marker = line.partition(";")
+        name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
+        rows.append(Package(extra[1] if extra else "core", name, requirement.strip().removeprefix(name), _version(name)))
+    return rows
+
+
+def install_command(missing: list[Package]) -> str:
+    """Return the command that installs missing packages for this Python."""
+    return shlex.join([sys.executable, "-m", "pip", "install", *dict.fromkeys(f"{p.name}{p.needs}" for p in missing)])
+
+
+def models() -> list[tuple[str, str]]:
+    """Return name and summary of every model, or why it cannot be loaded."""
+    return [(entry.name, getattr(loaded, "summary", loaded)) for entry, loaded in _loaded("neurosim.models")]
+
+
+def backends() -> list[tuple[str, str, str]]:
+    """Return name, status and summary of every backend; the status says what is missing."""
+    rows = []
+    for entry, loaded in _loaded("neurosim.backends"):
+        if isinstance(loaded, str):
+            rows.append((entry.name, "broken", loaded))
+        else:
+            missing = loaded.missing()
+            rows.append((entry.name, "installed" if missing is None else "missing", loaded.summary if missing is None else missing))
+    return rows
+
+
+def caches() -> list[Cache]:
+    """Return the compiled code of the backends that keep any: their modules ``cache`` offer ``folder()`` and ``clear()``."""
+    rows = []
+    for entry in sorted(entry_points(group="neurosim.backends")):
+        try:
+            if find_spec(f"{entry.module}.cache"):
+                cache = import_module(f"{entry.module}.cache")
+                rows.append(Cache(entry.name, Path(cache.folder()), cache.clear))
+        except ImportError:  # a backend whose packages are missing compiles nothing
+            continue
+    return rows
+
+
+def size(folder: Path) -> tuple[int, float]:
+    """Return the number of files below a folder, and their size in MB."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes) / 1e6
+
+
+def machine() -> str:
+    """Return one line on Python and the machine."""
+    return f"neurosim {version('neurosim')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+
+
+def _loaded(group: str) -> Iterator[tuple[EntryPoint, Any]]:
+    """Yield entry points with what they name, or with the reason why it cannot be loaded."""
+    for entry in sorted(entry_points(group=group)):
+        try:
+            yield entry, entry.load()
+        except (ImportError, AttributeError) as error:
+            yield entry, f"cannot be loaded: {error}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
