@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
@@ -122,9 +121,15 @@ class Backend(Protocol):
         ...
 
 
+def _entries() -> Iterable[Any]:
+    from importlib.metadata import entry_points  # slow to import, and not needed before the first run
+
+    return entry_points(group="neurosim.backends")
+
+
 def names() -> list[str]:
     """Return the names of the backends on this machine."""
-    return sorted(entry.name for entry in entry_points(group="neurosim.backends"))
+    return sorted(entry.name for entry in _entries())
 
 
 def find(name: str | Backend) -> Backend:
@@ -137,7 +142,7 @@ def find(name: str | Backend) -> Backend:
     """
     if not isinstance(name, str):
         return name
-    for entry in entry_points(group="neurosim.backends"):
+    for entry in _entries():
         if entry.name == name:
             backend = entry.load()
             missing = backend.missing()

@@ -12,7 +12,8 @@ from .errors import ModelError, unknown
 from .expr.dimensions import WORDS, dimension, expect, resolve_units
 from .expr.parse import Parser
 from .expr.printing import show
-from .expr.tree import DEEPEST, LARGEST, Assign, Draw, Expr, Lookup, Name, draws, extent, names, walk
+from .expr.tree import DEEPEST, LARGEST, Assign, Draw, Expr, Lookup, Name, draws, extent, inline, names, walk
+from .methods import METHODS, choose
 from .parts import Definition, Port, decay_constant, find
 from .units import NUMBER, TIME, Exponents, multiply, of, read, to_engine, unit
 from .values import Distribution, Table
@@ -20,7 +21,6 @@ from .values import Distribution, Table
 if TYPE_CHECKING:
     from .model import Cell, Rule
 
-METHODS = ("exact", "exponential_euler", "euler", "heun", "rk4")
 _PER_TIME = multiply(NUMBER, TIME, -1)
 _PARAMETER_WORDS = {"i": NUMBER, "N": NUMBER}
 _TAU_PER = {"edge": (None, "edge"), "pre": (None, "source"), "post": (None, "target")}
@@ -62,6 +62,10 @@ def check_cell(cell: Cell, parser: Parser) -> None:
     trees = [s.derivative for s in cell.states if s.derivative is not None] + [s.value for s in (*cell.after_spike, *(cell.step or ()))]
     check_definitions(cell.definitions, trees if cell.spike is None else [*trees, cell.spike], owner)
     _resolve_cell(cell, owner)
+    if cell.step is None:
+        definitions = {d.name: d.tree for d in cell.definitions}
+        derivatives = {s.name: inline(s.derivative, definitions) for s in cell.states if s.derivative is not None}
+        choose(derivatives, cell.method, {p.name for p in cell.parameters}, where=owner)  # refuses what the named method cannot take
     for key, value in cell.initial:
         _check_initial(value, cell.state(key).unit, f"{owner}, initial {key!r}")
 

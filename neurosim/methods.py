@@ -9,6 +9,7 @@ from .errors import ModelError
 from .expr.linear import ZERO, affine
 from .expr.tree import Assign, Binary, Call, Draw, Expr, Name, Number, draws, names, rewrite, substitute
 
+METHODS = ("exact", "exponential_euler", "euler", "heun", "rk4")
 DT = Name("dt")
 
 
@@ -35,6 +36,8 @@ def choose(derivatives: Mapping[str, Expr], method: str | None, constants: set[s
     noisy = {s for s, tree in derivatives.items() if any(d.kind == "xi" for d in draws(tree))}
     exact = linear_group({s: t for s, t in derivatives.items() if s not in noisy}, derivatives.keys(), constants)
     conditional = {s for s, tree in derivatives.items() if s not in noisy and affine(tree, {s}) is not None}
+    for s in noisy:
+        _noise_split(s, derivatives[s], where=where)
     if method is None:
         return {s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler" for s in derivatives}
     smooth = derivatives.keys() - noisy
@@ -43,8 +46,6 @@ def choose(derivatives: Mapping[str, Expr], method: str | None, constants: set[s
         if s not in able[method]:
             reason = "it contains noise" if s in noisy else {"exact": "it is not linear with constant coefficients"}.get(method, f"it is not linear in {s}")
             raise ModelError(f"{where}, equation of {s}: method {method!r} cannot take it, because {reason}. Use method='euler', or leave the method out.")
-    for s in noisy:
-        _noise_split(s, derivatives[s], where=where)
     return dict.fromkeys(derivatives, method)
 
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -337,7 +336,7 @@ class Run:
     def _trace(self, i: int, first: int) -> Trace:
         probe = self.program.probes[i]
         members, per = self._members(probe)
-        values = np.concatenate([np.zeros((0, members.size)), *(c.traces[i].reshape(-1, members.size) for _, c in self._chunks)])
+        values = np.concatenate([np.zeros((0, members.size)), *(c.traces[i].reshape(len(c.traces[i]), members.size) for _, c in self._chunks)])
         sampled = (first + 1 + probe.every - 1) // probe.every * probe.every - 1  # first step k of the stretch with (k + 1) a multiple of every
         return Trace(values / probe.unit.plain, every=probe.every, first=sampled, members=members, initial=self._initial[i] / probe.unit.plain,
                      dt=self.program.dt, unit=probe.unit.text, per=per)
@@ -359,6 +358,8 @@ class Run:
         return self.memory.now(probe.owner.name, probe.variable, self.step - 1)[at].copy()
 
     def _header(self, first: int, steps: int) -> dict[str, Any]:
+        from importlib.metadata import version  # slow to import, and not needed before the first run
+
         packages = {name: version(name) for name in ("neurosim", "numpy", "numba")}
         return {"network": self.program.name, "dt": self.program.dt, "seed": self.program.seed, "first": first, "steps": steps,
                 "backend": self.report.backend, "versions": packages | {"python": platform.python_version()}, "hash": self._hash,

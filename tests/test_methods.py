@@ -161,16 +161,23 @@ REFUSED = [
     ("exponential_euler", "dx/dt = (1 - x**2) / tau : 1", "method 'exponential_euler' cannot take it, because it is not linear in x"),
     ("heun", "dx/dt = -x / tau + xi / tau**0.5 : 1", "method 'heun' cannot take it, because it contains noise"),
     ("rk4", "dx/dt = -x / tau + xi / tau**0.5 : 1", "method 'rk4' cannot take it, because it contains noise"),
+    (None, "dx/dt = -x / tau + xi**2 : 1", "xi appears other than as 'expression \\* xi'. Write noise as an added term"),
     ("euler", "dx/dt = -x / tau + xi**2 : 1", "xi appears other than as 'expression \\* xi'. Write noise as an added term"),
 ]
 
 
 @pytest.mark.parametrize(("method", "equations", "message"), REFUSED)
-def test_a_method_that_cannot_take_an_equation_is_refused_in_the_report_and_before_the_run(backend, method, equations, message):
+def test_a_method_that_cannot_take_an_equation_is_refused_where_the_cell_is_written(method, equations, message):
+    with pytest.raises(ns.ModelError, match=rf"cell 'cell', equation of x: {message}"):
+        ns.Cell(equations, parameters={"tau": "10 ms"}, method=method)
+
+
+def test_a_table_that_takes_the_constant_from_an_exact_method_is_refused_in_the_report(backend):
     net = ns.Network("test", dt=0.1)
-    net.population("neuron", 1, ns.Cell(equations, parameters={"tau": "10 ms"}, method=method))
+    cell = ns.Cell("dx/dt = -x / tau : 1", parameters={"tau": "10 ms"}, method="exact")
+    net.population("neuron", 1, cell, tau=ns.table([10.0, 20.0], every="1 ms"))
     assert [row.status for row in ns.check(net, backend=backend).rows] == ["impossible"]
-    with pytest.raises(ns.LoweringError, match=rf"population 'neuron': cell 'cell', equation of x: {message}"):
+    with pytest.raises(ns.LoweringError, match="population 'neuron': cell 'cell', equation of x: method 'exact' cannot take it"):
         ns.prepare(net, backend=backend)
 
 

@@ -16,10 +16,10 @@ _loaded: dict[Path, ModuleType] = {}  # a file is executed once per process; wha
 
 
 def root() -> Path:
-    """Return the folder of all caches: ``NEUROSIM_CACHE``, else ``neurosim`` in the user's cache folder."""
+    """Return the folder of all caches: ``neurosim`` in the folder ``NEUROSIM_CACHE``, else in the user's cache folder."""
     given = os.environ.get("NEUROSIM_CACHE")
     if given:
-        return Path(given)
+        return Path(given) / "neurosim"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "neurosim" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neurosim"

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from neurosim.expr.tree import Draw, names
+from neurosim.expr.tree import Binary, Draw, Name, names
 from neurosim.ir.program import CellProgram
 
 from .printing import HEADER, Layout, indent, line, local
 
 
-def print_cell(code: CellProgram, shapes: dict[str, str]) -> tuple[str, list[str]]:
+def print_cell(code: CellProgram, shapes: dict[str, str], emptied: Collection[str] = ()) -> tuple[str, list[str]]:
     """Return the source of kernels ``integrate`` and ``reset``, and the entries of their table.
 
     Parameters
     ----------
     shapes : parameter or constant -> "one", "each", "row" (one value per row of a table), "rows" (one per row and neuron)
+    emptied : ports that have jumped their states already
 
     Notes
     -----
     The source depends on the equations and shapes alone, so that equal cells share one compiled file.
     """
-    printer = _CellPrinter(code, shapes)
+    printer = _CellPrinter(code, shapes, emptied)
     body = [f'"""Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."""', "", HEADER, "", *printer.integrate()]
     if code.detect is not None:
         body += ["", "", *printer.reset()]
     return "\n".join(body) + "\n", printer.layout.entries
 
 
+def early_jumps(code: CellProgram) -> dict[str, str]:
+    """Return the ports whose state may jump before phase 2, and the state: nothing else reads the port, and nothing before its jump the state.
+
+    A frozen state is not among them, since what arrives while it is frozen is lost.
+    """
+    found: dict[str, str] = {}
+    for statement in code.integrate:
+        port = next((p for p in code.ports if statement.value == Binary("+", Name(statement.target), Name(f"_port_{p}"))), None)
+        if port is None:
+            break
+        read_once = sum(f"_port_{port}" in names(s.value) for s in code.integrate) == 1 and (code.detect is None or f"_port_{port}" not in names(code.detect))
+        if read_once and statement.target not in code.frozen and statement.target not in found.values():
+            found[port] = statement.target
+    return found
+
+
 class _CellPrinter:
-    def __init__(self, code: CellProgram, shapes: dict[str, str]) -> None:
-        self.code, self.shapes, self.layout = code, shapes, Layout()
+    def __init__(self, code: CellProgram, shapes: dict[str, str], emptied: Collection[str]) -> None:
+        self.code, self.shapes, self.emptied, self.layout = code, shapes, emptied, Layout()
         for entry in ("@dt", *code.states):
             self.layout.position(entry)
 
@@ -41,7 +58,8 @@ class _CellPrinter:
         head = ["@kernel", "def integrate(table, start, stop, step, thread):", *self._prologue(read)]
         states = [s for s in code.states if s in read or any(s == a.target for a in code.integrate)]
         changed = [s for s in states if any(a.target == s for a in code.integrate)]
-        loop = [*self._addresses(states), *(f"_at_port_{p} = load_long(table, {self.layout.position(f'_port_{p}')}, 'table')" for p in code.ports)]
+        ports = [p for p in code.ports if p not in self.emptied]
+        loop = [*self._addresses(states), *self._addresses([f"_port_{p}" for p in ports])]
         if code.refractory:
             loop.append(f"_until = load_long(table, {self.layout.position('_until')}, 'table')")
         if code.detect is not None:
@@ -49,8 +67,9 @@ class _CellPrinter:
         loop += [*self._draw_addresses(), "_wrong = 0", "for _n in range(start, stop):"]
         inner = [f"{local(s)} = load(_at_{s}, _n, {s!r})" for s in states]
         inner += self._per_neuron(read, "_n")
-        for p in code.ports:
-            inner += [f"_port_{p} = load(_at_port_{p}, _n, '_port_{p}')", f"store(_at_port_{p}, _n, 0.0, '_port_{p}')"]
+        inner += [f"_port_{p} = 0.0" for p in self.emptied]  # added all the same: -0.0 + 0.0 is 0.0
+        for p in ports:
+            inner += [f"_port_{p} = load(_at__port_{p}, _n, '_port_{p}')", f"store(_at__port_{p}, _n, 0.0, '_port_{p}')"]
         if code.refractory:
             inner.append("_active = step > load_long(_until, _n, '_until')")
         for a in code.integrate:
@@ -112,8 +131,8 @@ class _CellPrinter:
         made = [f"i = float({n})"] if "i" in read else []
         return made + [f"{local(name)} = load(_at_{name}, {n}, {name!r})" for name, shape in self._values(read) if shape in ("each", "rows")]
 
-    def _addresses(self, states: list[str]) -> list[str]:
-        return [f"_at_{s} = load_long(table, {self.layout.position(s)}, 'table')" for s in states]
+    def _addresses(self, entries: list[str]) -> list[str]:
+        return [f"_at_{e} = load_long(table, {self.layout.position(e)}, 'table')" for e in entries]
 
     def _draw_addresses(self) -> list[str]:
         return [f"_draw{d.key} = load_long(table, {self.layout.position(f'@draw{d.key}')}, 'table')" for d in self.code.draws]

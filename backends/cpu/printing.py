@@ -20,12 +20,12 @@ kernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", 
 
 
 RESERVED = {"flag", "load", "load_byte", "load_index", "load_long", "store", "store_byte", "store_long", "truth", "cfunc", "kernel", "normal_at",
-            "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "count", "range", "float"}
+            "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float"}
 
 
 def local(name: str) -> str:
     """Return a user's name as it stands in printed source: as it is, unless the source needs the word."""
-    return f"{name}__" if name in RESERVED else name
+    return f"_user_{name}" if name in RESERVED else name
 
 
 class Layout:

@@ -149,7 +149,7 @@ class _RulePrinter:
             self._prologue_extra = [*head, *([self._entry("@pre_of_edge")] if self.shape.pre_split else []), *self._slot_setup("post")]
             return self._loops("_post_slot", slot, bounds, neuron, edge)
         split = outer == "pre" and self.shape.pre_split
-        pointer = "_pre_bounds" if outer == "pre" else "_row_bounds"
+        pointer = "_pre_bounds" if outer == "pre" else "_edge_bounds"
         head = [self._entry("@" + pointer[1:]), "_stride = load_long(table, " + str(self.layout.position("@threads")) + ", 'table') + 1"]
         slot = "load_index(first, _j, '_events')" if outer == "pre" else "first + _j"
         name = "_pre_slot" if outer == "pre" else "_pre"
