@@ -155,7 +155,7 @@ def find(name: str | Backend) -> Backend:
 def middle_rows(network: Network) -> Iterable[Row]:
     """Yield the rows that every engine of the explicit step shares: methods of cells, projections, sources."""
     from .ir.discretise import cell_program
-    from .values import Table
+    from .values import Shared, Table
 
     for p in network.populations.values():
         if p.given is not None:
@@ -174,6 +174,8 @@ def middle_rows(network: Network) -> Iterable[Row]:
         place = f"{'projection' if hasattr(item, 'connector') else 'drive'} {item.name!r}"
         if getattr(item, "same_step", False):
             yield Row(place, "impossible", "same-step projections are not implemented on this backend.", "Use a delay of 0, which the next step feels.")
+        elif isinstance(item.weight, Shared):
+            yield Row(place, "impossible", "weights shared between edges are not implemented on this backend.", "Give one weight per edge: values[index].")
         elif getattr(item, "rule", None) is not None:
             yield Row(place, "exact", f"rule {item.rule.name!r}.")
         else:

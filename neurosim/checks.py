@@ -139,6 +139,14 @@ def population_values(owner: str, cell: Cell, size: int, given: dict[str, Any], 
     return checked
 
 
+def take_courses(owner: str, cell: Cell, values: dict[str, Any]) -> tuple[Cell, dict[str, Any]]:
+    """Return the cell with those parameters that are given as text over time, and the other values."""
+    parameters = {p.name for p in cell.parameters}
+    texts = {n: v for n, v in values.items() if n in parameters and isinstance(v, str) and read(v, reserved=cell.symbols()) is None}
+    courses = {n: v for n, v in texts.items() if "t" in names(Parser(owner).expression(v, place=n))}
+    return (cell.following(**courses) if courses else cell), {n: v for n, v in values.items() if n not in courses}
+
+
 def _defaults(owner: str, cell: Cell, size: int, given: dict[str, Any], dt: float) -> dict[str, Any]:
     """Return the tables of a cell that a population does not replace, and refuse arrays of another length."""
     found: dict[str, Any] = {}

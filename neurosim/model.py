@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .consistency import METHODS, check_cell, check_mapping, check_rule, keep
 from .errors import ModelError, unknown
 from .expr.parse import Parser
-from .expr.tree import Assign, Expr, names
+from .expr.tree import Assign, Expr, draws, names
 from .parts import Constant, Definition, Handler, Link, Parameter, Port, Refractory, State, constant, decay_constant, definition, find, variable
 from .units import Exponents, unit
 
@@ -78,6 +78,23 @@ class Cell:
         keep(self, "method", method)
         keep(self, "initial", tuple(check_mapping(parser.owner, "initial", initial).items()))
         check_cell(self, parser)
+
+    def following(self, **courses: str) -> Cell:
+        """Return a cell whose parameters follow an expression over time, ``t``, and over what the cell's equations may read.
+
+        ``lif().following(current="0.3*nA * sin(2*pi*t / (100*ms))")`` is a current over time. The parameter becomes a definition.
+        """
+        changed = object.__new__(Cell)
+        for field in fields(Cell):
+            keep(changed, field.name, getattr(self, field.name))
+        trees = [s.derivative for s in self.states if s.derivative is not None] + [d.tree for d in self.definitions]
+        trees += [s.value for s in (*self.after_spike, *(self.step or ()))] + ([] if self.spike is None else [self.spike])
+        parser = Parser(f"cell {self.name!r}", first_draw=1 + max((d.key for tree in trees for d in draws(tree)), default=-1))
+        made = tuple(Definition(name, self.parameter(name).unit, parser.expression(text, place=f"course of {name}")) for name, text in courses.items())
+        keep(changed, "definitions", (*self.definitions, *made))
+        keep(changed, "parameters", tuple(p for p in self.parameters if p.name not in courses))
+        check_cell(changed, parser)
+        return changed
 
     def state(self, name: str) -> State:
         """Return a state by name."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .binding import bind
-from .checks import MS, at_least, duration, population_values, quantity, refractory_steps, shape, whole_number, whole_steps
+from .checks import MS, at_least, duration, population_values, quantity, refractory_steps, shape, take_courses, whole_number, whole_steps
 from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, from_arrays, from_sparse, one_to_one
 from .consistency import check_positive
 from .errors import ModelError, NetworkError, unknown
@@ -17,7 +17,7 @@ from .population import Drive, Population, Probe, Projection, Reference, View
 from .random import Stream
 from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, in_range
 from .units import Exponents, Unit, to_engine, unit
-from .values import Distribution
+from .values import Distribution, Shared
 
 MOST = 2**31 - 1  # neurons of a population: engines number them with 32 bits
 
@@ -62,7 +62,8 @@ class Network:
             Readable as x, y, z in expressions.
         **values
             Parameters, initial values of states, and draws of other names that expressions read:
-            numbers, quantities, arrays (N,), draws, tables over time, or text over other names, ``i`` and ``N``.
+            numbers, quantities, arrays (N,), draws, tables over time, or text over other names, ``i`` and ``N``; a parameter's text
+            may also read the time ``t`` (see `Cell.following`).
 
         Raises
         ------
@@ -78,6 +79,7 @@ class Network:
             positions = np.array(to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError), np.float64)
             if positions.shape != (size, 3) or not np.isfinite(positions).all():
                 raise NetworkError(f"{where}: found positions of shape {positions.shape}, expected ({size}, 3), all finite. Reshape them.")
+        cell, values = take_courses(where, cell, values)
         checked = population_values(where, cell, size, {**dict(cell.initial), **values}, dt=self.dt, positions=positions is not None)
         refractory_steps(where, cell, checked, self.dt)
         self.populations[name] = Population(name, size, cell, checked, positions)
@@ -120,7 +122,7 @@ class Network:
         ----------
         connector
             Who connects to whom.
-        weight : quantity, array (E,) in (source, target) order, or draw
+        weight : quantity, array (E,) in (source, target) order, draw, or `Shared`
             In the unit of the port; the initial ``w`` of a rule.
         delay : time, array (E,), or draw
             In whole steps; ``dendritic_fraction`` of it lies between synapse and soma, the rest before the synapse.
@@ -254,7 +256,11 @@ class Network:
                 raise NetworkError(f"{where}: no weight given, expected {port_unit}. Give weight=...")
             if weight is None:
                 weight = 0.0
-        return quantity(weight, w.unit if w is not None else port_unit, sizes=_per_edge(edges), where=f"{where}, weight")
+        this = w.unit if w is not None else port_unit
+        if isinstance(weight, Shared):
+            shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
+            return Shared(np.atleast_1d(quantity(weight.values, this, sizes={}, where=f"{where}, shared weights")), weight.index)
+        return quantity(weight, this, sizes=_per_edge(edges), where=f"{where}, weight")
 
     def _delay(self, delay: Any, rounded: bool, edges: int | None, where: str) -> Any:
         checked = quantity(delay, MS, sizes=_per_edge(edges), where=where)

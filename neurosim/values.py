@@ -158,3 +158,29 @@ def table(values: Any, *, every: Any, unit: str | None = None) -> Table:
     if not np.isfinite(array).all():
         raise NetworkError("table: found a value that is not finite, expected numbers. Replace NaN and infinity.")
     return Table(array, every, unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """Weights that edges share: edge e has the weight ``values[index[e]]``, as in transposed and convolutional wiring.
+
+    Parameters
+    ----------
+    values : (K,)
+        Quantities, or plain numbers in the unit of the port.
+    index : (E,) whole numbers
+        In the order in which an array of weights would be given.
+    """
+
+    values: Any
+    index: np.ndarray
+
+
+def shared(values: Any, *, index: Any) -> Shared:
+    """Return weights that edges share; see `Shared`."""
+    found = np.asarray(index)
+    count = np.size(values)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or found.size and (found.min() < 0 or found.max() >= count):
+        raise NetworkError(f"shared weights: found an index of {found.dtype} with shape {found.shape}, expected one whole number from 0 to {count - 1} "
+                           "for each edge. Correct the index.")
+    return Shared(values, found.astype(np.int32))

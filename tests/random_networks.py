@@ -31,9 +31,9 @@ STEPPED = Cell("v : 1; u : 1", parameters={"bias": 0.2, "current": 0.1}, receive
                        u = where(v > 0.5 and not u > 1, u + 0.05 * dt / ms, 0.9 * u) + bias ** 2 * 0.1""",
                spike="v >= 0.6 or u > 3", after_spike="v = -0.2; u *= 0.5", refractory="1 ms", name="stepped")
 READOUT = Cell("dv/dt = (x - v) / tau : 1", parameters={"tau": "9 ms", "bias": 0.0}, receives={"x": Port("1"), "y": Port("1", into="v")}, name="readout")
-OSCILLATOR = Cell("""dv/dt = (v - v ** 3 / 3 - u + 0.3 * sin(t / (7 * ms) + i / N)) / tau : 1
+OSCILLATOR = Cell("""dv/dt = (v - v ** 3 / 3 - clip(u, -2, 2) + 0.3 * sin(t / (7 * ms) + i / N)) / tau : 1
                      du/dt = (v + bias - 0.8 * u) / (12 * tau) : 1""",
-                  parameters={"tau": "1 ms", "bias": 0.7}, receives={"y": Port("1", into="u")}, spike="v > 1 and abs(u) < 5", method="rk4", name="oscillator")
+                  parameters={"tau": "4 ms", "bias": 0.7}, receives={"y": Port("1", into="u")}, spike="v > 1 and abs(u) < 5", method="rk4", name="oscillator")
 BEAT = Cell("v : 1", parameters={"bias": 0.2}, step="v += bias * (1 + tanh(v) ** 2)", spike="v >= 1", after_spike="v = v - 1 + 0.01 * normal()",
             initial={"v": ns.uniform(0, 1)}, name="beat")
 CELLS = {"lif": LIF, "conductance": CONDUCTANCE, "noisy": NOISY, "stepped": STEPPED, "readout": READOUT, "oscillator": OSCILLATOR, "beat": BEAT}
@@ -51,14 +51,14 @@ RELEASE = Rule(pre="du/dt = -u / tau_u : 1; r : 1", edge="w : 1", name="release"
                parameters={"tau_u": "15 ms", "tau_r": "30 ms"})
 GRADED = Rule(edge="w : 1", definitions="gap = v_pre - v_post : 1", handlers=[("step", "out += 0.01 * w * gap")], name="graded")
 SUMS = Rule(pre="s : 1", post="a : 1", edge="w : 1", name="sums",
-            handlers=[("pre", "a += w; out += w"), ("post", "s += 0.1 * w * v_post"), ("step", "a *= 0.9; s = 0.9 * s; w += 0.002 * (s - a)")])
-LINKED = Rule(edge="w : 1", handlers=[("pre", "out += w * gain"), ("step", "w = clip(w + 0.01 * (near - far), -1, 1)")],
-              parameters={"gain": 1.0, "near": 0.5, "far": 0.0}, name="linked")
+            handlers=[("pre", "a += w; out += w - 0.01 * a"), ("post", "s += 0.1 * w * v_post"), ("step", "a *= 0.9; s = 0.9 * s; w += 0.002 * (s - a)")])
+LINKED = Rule(edge="w : 1", handlers=[("pre", "out += w * gain + 0.1 * each"), ("step", "w = clip(w + 0.01 * (near - far), -1, 1)")],
+              parameters={"gain": 1.0, "near": 0.5, "far": 0.0, "each": 0.0}, name="linked")
 SHAKEN = Rule(edge="w : 1", post="z : 1", name="shaken",
               handlers=[("pre", "out += w + 0.1 * z"), ("reward", "w += 0.05 * normal(); z += uniform() * i_post / N_post"),
                         ("step", "z *= exp(-dt / tau_z); z += 0.001 * w")], parameters={"tau_z": "9 ms"})
 SCALED = Rule(edge="w : 1; last : ms", name="scaled",
-              handlers=[("post", "w += 0.01 * (t - last) / ms * (i_pre < 0.5 * N_pre)"), ("pre", "out += scale * w; last = t")],
+              handlers=[("post", "w += 0.01 * (t - last) / ms * (i_pre < 0.5 * N_pre); out += 0.1 * scale"), ("pre", "out += scale * w; last = t")],
               parameters={"scale": Parameter("1", ns.uniform(0.5, 1.0), per="edge")})
 # Which delays each rule is drawn with: every pair is compiled on its own.
 RULES = {"pair": (PAIR, ("none", "each", "both")), "rewarded": (REWARDED, ("dendritic", "axons")), "release": (RELEASE, ("axonal", "axons")),
@@ -70,7 +70,10 @@ SIZES = st.sampled_from([1, 2, 3, 9, 20, 70, 150])  # above 64 two threads share
 
 @dataclass
 class Story:
-    """A network, and what is done to it: ("run", steps), ("set", owner, values), ("emit", signal), ("reset", owner)."""
+    """A network, and what is done to it.
+
+    ("run", steps), ("set", owner, values), ("emit", signal), ("reset", owner), ("rewind", steps, whether the clock goes back too).
+    """
 
     net: ns.Network
     actions: list[tuple] = field(default_factory=list)
@@ -85,12 +88,19 @@ class Story:
 
 
 def play(run: ns.Run, actions: list[tuple]) -> ns.Run:
-    """Carry out the actions of a story."""
+    """Carry out the actions of a story; a value that is not finite ends it."""
     for verb, *arguments in actions:
         if verb == "run":
-            run.run(arguments[0] * run.program.dt, progress=False)
+            try:
+                run.run(arguments[0] * run.program.dt, progress=False)
+            except ns.SimulationError:
+                break
         elif verb == "set":
             run.set(arguments[0], **arguments[1])
+        elif verb == "rewind":
+            kept = run.snapshot()
+            run.run(arguments[0] * run.program.dt, progress=False)
+            run.restore(kept, clock=arguments[1])
         else:
             getattr(run, verb)(*arguments)
     return run
@@ -243,6 +253,10 @@ def _projection(draw: Any, story: Story, name: str, target: Any) -> None:
         rule = REWARDED.reading(level=_any(draw, net)["bias"]) if draw(st.booleans()) else rule
     if rule is LINKED:
         rule = _linked(draw, net, source, target)
+        generator = np.random.default_rng(draw(st.integers(0, 99)))
+        count = draw(st.integers(0, 30))
+        connector, kind = ns.from_arrays(np.sort(generator.integers(0, len(source), count)), generator.integers(0, len(target), count)), "pairs"
+        rule = rule.reading(each=source["v"].by(generator.integers(0, len(source), count))) if source.population.name != "source" else rule
     if rule is SUMS:
         values = {"a": np.linspace(0, 1, len(target)), "s": 0.1}
     weight = draw(st.sampled_from([0.4, -0.2, ns.uniform(-0.2, 0.8)]))
@@ -258,7 +272,7 @@ def _any(draw: Any, net: ns.Network) -> Any:
 
 
 def _linked(draw: Any, net: ns.Network, source: Any, target: Any) -> Rule:
-    """Links of fixed kinds: of one neuron, by target, and to a sum of an earlier projection where there is one."""
+    """Links to one neuron, by target (to a sum of an earlier projection where there is one), by source."""
     earlier = [p for p in net.projections.values() if p.rule is SUMS and p.target.population is target.population and len(p.target) == len(target)]
     near = draw(st.sampled_from(earlier))["a"].by("target") if earlier else target["v"].by("target")
     far = source["v"].by("source") if source.population.name != "source" else _any(draw, net)["v"]
@@ -281,7 +295,7 @@ def _probes(draw: Any, story: Story) -> None:
 def _actions(draw: Any, story: Story) -> None:
     for _ in range(draw(st.integers(1, 3))):
         story.actions.append(("run", draw(st.integers(1, 30))))
-        verb = draw(st.sampled_from(["none", "state", "weights", "emit", "reset", "parameter", "variable", "table"]))
+        verb = draw(st.sampled_from(["none", "state", "weights", "emit", "reset", "parameter", "variable", "table", "rewind"]))
         action = _action(draw, story, verb)
         if action is not None:
             story.actions.append(action)
@@ -306,7 +320,10 @@ def _action(draw: Any, story: Story, verb: str) -> tuple | None:
     if verb == "variable" and plastic:
         projection = draw(st.sampled_from(plastic))
         variables = [v.name for v in (*projection.rule.pre, *projection.rule.post, *projection.rule.edge)]
+        variables += [p.name for p in projection.rule.parameters if p.per is None]
         return "set", projection, {draw(st.sampled_from(variables)): 0.3}
+    if verb == "rewind":
+        return "rewind", draw(st.integers(1, 9)), draw(st.booleans())
     if verb == "emit":
         return ("emit", "reward") if any("reward" in p.rule.signals for p in plastic) else None
     if verb == "reset":

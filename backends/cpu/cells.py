@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from neurosim.expr.tree import Binary, Draw, Name, names
+from neurosim.expr.tree import Draw, names
 from neurosim.ir.program import CellProgram
 
 from .printing import HEADER, Layout, indent, line, local
 
 
-def print_cell(code: CellProgram, shapes: dict[str, str], emptied: Collection[str] = ()) -> tuple[str, list[str]]:
+def print_cell(code: CellProgram, shapes: dict[str, str]) -> tuple[str, list[str]]:
     """Return the source of kernels ``integrate`` and ``reset``, and the entries of their table.
 
     Parameters
     ----------
     shapes : parameter or constant -> "one", "each", "row" (one value per row of a table), "rows" (one per row and neuron)
-    emptied : ports that have jumped their states already
 
     Notes
     -----
     The source depends on the equations and shapes alone, so that equal cells share one compiled file.
     """
-    printer = _CellPrinter(code, shapes, emptied)
+    printer = _CellPrinter(code, shapes)
     body = [f'"""Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."""', "", HEADER, "", *printer.integrate()]
     if code.detect is not None:
         body += ["", "", *printer.reset()]
     return "\n".join(body) + "\n", printer.layout.entries
 
 
-def early_jumps(code: CellProgram) -> dict[str, str]:
-    """Return the ports whose state may jump before phase 2, and the state: nothing else reads the port, and nothing before its jump the state.
-
-    A frozen state is not among them, since what arrives while it is frozen is lost.
-    """
-    found: dict[str, str] = {}
-    for statement in code.integrate:
-        port = next((p for p in code.ports if statement.value == Binary("+", Name(statement.target), Name(f"_port_{p}"))), None)
-        if port is None:
-            break
-        read_once = sum(f"_port_{port}" in names(s.value) for s in code.integrate) == 1 and (code.detect is None or f"_port_{port}" not in names(code.detect))
-        if read_once and statement.target not in code.frozen and statement.target not in found.values():
-            found[port] = statement.target
-    return found
-
-
 class _CellPrinter:
-    def __init__(self, code: CellProgram, shapes: dict[str, str], emptied: Collection[str]) -> None:
-        self.code, self.shapes, self.emptied, self.layout = code, shapes, emptied, Layout()
+    def __init__(self, code: CellProgram, shapes: dict[str, str]) -> None:
+        self.code, self.shapes, self.layout = code, shapes, Layout()
         for entry in ("@dt", *code.states):
             self.layout.position(entry)
 
@@ -58,8 +41,7 @@ class _CellPrinter:
         head = ["@kernel", "def integrate(table, start, stop, step, thread):", *self._prologue(read)]
         states = [s for s in code.states if s in read or any(s == a.target for a in code.integrate)]
         changed = [s for s in states if any(a.target == s for a in code.integrate)]
-        ports = [p for p in code.ports if p not in self.emptied]
-        loop = [*self._addresses(states), *self._addresses([f"_port_{p}" for p in ports])]
+        loop = self._addresses([*states, *(f"_port_{p}" for p in code.ports)])
         if code.refractory:
             loop.append(f"_until = load_long(table, {self.layout.position('_until')}, 'table')")
         if code.detect is not None:
@@ -67,8 +49,7 @@ class _CellPrinter:
         loop += [*self._draw_addresses(), "_wrong = 0", "for _n in range(start, stop):"]
         inner = [f"{local(s)} = load(_at_{s}, _n, {s!r})" for s in states]
         inner += self._per_neuron(read, "_n")
-        inner += [f"_port_{p} = 0.0" for p in self.emptied]  # added all the same: -0.0 + 0.0 is 0.0
-        for p in ports:
+        for p in code.ports:
             inner += [f"_port_{p} = load(_at__port_{p}, _n, '_port_{p}')", f"store(_at__port_{p}, _n, 0.0, '_port_{p}')"]
         if code.refractory:
             inner.append("_active = step > load_long(_until, _n, '_until')")
@@ -78,7 +59,7 @@ class _CellPrinter:
             inner.append(f"{to} = where(_active, {value}, {to})" if a.target in code.frozen else f"{to} = {value}")
         inner += [f"store(_at_{s}, _n, {local(s)}, {s!r})" for s in changed]
         if states:
-            inner.append(f"_wrong |= flag({' + '.join(f'({local(s)} - {local(s)})' for s in states)} != 0.0)")
+            inner.append(f"_wrong = 1 if {' + '.join(f'({local(s)} - {local(s)})' for s in states)} != 0.0 else _wrong")
         if code.detect is not None:
             condition = f"({line(code.detect, self._draw)} != 0.0)"
             inner.append(f"store_byte(_fired, _n, flag({condition + (' & _active' if code.refractory else '')}), '_fired')")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.ir.program import PopulationProgram, ProjectionProgram
+from neurosim.ir.program import ProjectionProgram
 from neurosim.ir.slots import Slots
 
 from . import cache, loop
-from .cells import early_jumps
 from .rules import Kernel, Shape, print_rule
 from .tables import kind
 
@@ -62,19 +61,6 @@ class Delivery:
         """Where a projection adds up its term: in the port itself if it is the port's first and lands at once."""
         first = self.program.populations[p.target].contributions[p.port][0]
         return (p.target, f"_port_{p.port}") if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1 else (p.name, "_ring")
-
-    def jumps(self, population: PopulationProgram) -> dict[str, list[Any]]:
-        """Return the ports that jump their states before phase 2, and the operation that does it, but for the range of neurons.
-
-        These are ports of one static projection whose spikes all arrive after one delay, so that it is known where something landed.
-        """
-        rows = {}
-        for port, state in early_jumps(population.code).items():
-            p = next((self.program.projections.get(name) for name in population.contributions.get(port, ())), None)
-            if p is not None and p.code is None and p.pre_slots.uniform and len(population.contributions[port]) == 1:
-                rows[port] = [loop.JUMP, *self.engine.history(p.source), p.pre_slots.delays[0], self._bounds(p, p.pre_slots), self.tables.keep(p.targets),
-                              (population.name, f"_port_{port}"), (population.name, state)]
-        return rows
 
     def _static(self, p: ProjectionProgram, thread: int) -> list[list[Any]]:
         weights, places = (p.name, "w"), self.engine.history(p.source)

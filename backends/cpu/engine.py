@@ -148,10 +148,9 @@ class CpuEngine:
             return []
         shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *_propagators(p))}
         self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
-        emptied = self._delivery.jumps(p)
-        source, entries = print_cell(p.code, shapes, emptied)
+        source, entries = print_cell(p.code, shapes)
         integrate = self.kernel(_plain(p.code.name), source, "integrate")
-        fired = self._tables.keep(np.zeros((p.size + 15) // 8 * 8, np.uint8))
+        fired = self._tables.keep(np.zeros((p.size + 63) // 64 * 64, np.uint8))
         draws = {f"@draw{d.key}": self._tables.keep(np.zeros(p.size + 8)) for d in p.code.draws}
         special = {"@dt": self._tables.keep(self._dt), "@fired": fired, "@size": p.size, "#_refractory": ("size", (p.name, "_refractory")), **draws}
         table = self._tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
@@ -161,7 +160,6 @@ class CpuEngine:
             for d in p.code.draws:
                 keys = self._tables.block([[draws[f"@draw{d.key}"], *self.key(f"{p.name}/draw{d.key}"), self.replica]], 4)
                 rows.append([loop.KERNEL, self.draw_kernel("uniforms" if d.kind == "uniform" else "normals"), keys, start, stop])
-            rows += [[*row, start, stop] for row in emptied.values()]
             rows.append([loop.INTEGRATE, integrate, table, start, stop])
             if p.code.detect is not None:
                 rows.append([loop.COLLECT, *places[:5], start, stop, fired])

@@ -12,7 +12,7 @@ from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row
 
-(BARRIER, JUMP, INTEGRATE, KERNEL, COLLECT, GIVEN, STATIC, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, STOP) = range(15)
+(BARRIER, INTEGRATE, KERNEL, COLLECT, GIVEN, STATIC, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, STOP) = range(14)
 
 # Numbers that threads share, each on a cache line of its own. A stop is asked for in a place for even or odd steps: a thread may be
 # one step ahead of another, and what it asks for in the next step must not be read in this one.
@@ -39,26 +39,21 @@ def barrier(shared):
 
 @compiled
 def collect(fired, start, stop, history):
-    """Write the neurons that fired, ascending, from ``start`` on in a row of the history; return how many."""
+    """Write the neurons that fired, ascending, from ``start`` on in a row of the history; return how many. ``start`` is a multiple of 64."""
     count = 0
-    n = start
-    while n < stop and n % 8 != 0:
-        if load_byte(fired, n, "fired"):
-            store_index(history, start + count, n, "spikes")
-            count += 1
-        n += 1
-    while n + 8 <= stop:
-        if load_long(fired, n // 8, "fired"):
-            for m in range(n, n + 8):
-                if load_byte(fired, m, "fired"):
-                    store_index(history, start + count, m, "spikes")
+    block = start
+    while block < stop:
+        end = min(block + 64, stop)
+        word = block // 8
+        found = load_long(fired, word, "fired")  # the bytes are followed by room for a whole block
+        for w in range(word + 1, word + 8):
+            found |= load_long(fired, w, "fired")
+        if found:
+            for n in range(block, end):
+                if load_byte(fired, n, "fired"):
+                    store_index(history, start + count, n, "spikes")
                     count += 1
-        n += 8
-    while n < stop:
-        if load_byte(fired, n, "fired"):
-            store_index(history, start + count, n, "spikes")
-            count += 1
-        n += 1
+        block += 64
     return count
 
 
@@ -102,42 +97,6 @@ def deliver(spikes, count, bounds, stride, thread, targets, weights, each, edges
             for e in range(first, last):
                 n = load_index(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + weight, "ring")
-
-
-@compiled
-def jump(ops, o, step, thread):
-    """Add what the last step left at a port to the state that it jumps, and empty the port: where edges led to, or everywhere if these are many.
-
-    Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delay, 8 bounds, 9 targets, 10 port, 11 state,
-    12 start, 13 stop.
-    """
-    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
-    size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
-    bounds, targets = load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops")
-    port, state = load_long(ops, o + 10, "ops"), load_long(ops, o + 11, "ops")
-    start, stop = load_long(ops, o + 12, "ops"), load_long(ops, o + 13, "ops")
-    emitted = step - 1 - load_long(ops, o + 7, "ops")
-    row = emitted % steps
-    few = (stop - start) // 4
-    landed = 0 if emitted >= 0 else few + 1  # before the first step there is no list of spikes, but there may be a restored port
-    for segment in range(segments):
-        spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
-        for s in range(load_long(counts, row * segments + segment, "counts") if landed <= few else 0):
-            at = load_index(spikes, s, "spikes") * (segments + 1) + thread
-            landed += load_long(bounds, at + 1, "bounds") - load_long(bounds, at, "bounds")
-    if landed > few:
-        for n in range(start, stop):
-            store(state, n, load(state, n, "state") + load(port, n, "port"), "state")
-            store(port, n, 0.0, "port")
-        return
-    for segment in range(segments):
-        spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
-        for s in range(load_long(counts, row * segments + segment, "counts")):
-            at = load_index(spikes, s, "spikes") * (segments + 1) + thread
-            for e in range(load_long(bounds, at, "bounds"), load_long(bounds, at + 1, "bounds")):
-                n = load_index(targets, e, "targets")
-                store(state, n, load(state, n, "state") + load(port, n, "port"), "state")
-                store(port, n, 0.0, "port")  # a second edge to this target adds 0.0
 
 
 @compiled
@@ -258,8 +217,6 @@ def run_steps(ops, count, first, steps, thread, shared):
                 barrier(shared)
             elif code == STOP:
                 stop = atomic_load(shared + 8 * (ASKED + 8 * (step % 2))) != 0
-            elif code == JUMP:
-                jump(ops, o, step, thread)
             elif code == INTEGRATE:
                 if call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, thread):
                     atomic_add(shared + 8 * (ASKED + 8 * (step % 2)), NOT_FINITE)

@@ -9,6 +9,8 @@ import numpy as np
 
 from neurosim.ir.memory import Key, Memory
 
+LINE = 64  # bytes of a cache line
+
 
 class Tables:
     """Blocks of int64 numbers whose entries stand for arrays.
@@ -29,8 +31,8 @@ class Tables:
         self.kinds: dict[Key, str] = {}
 
     def keep(self, array: np.ndarray) -> np.ndarray:
-        """Keep an array alive as long as the tables, contiguous."""
-        array = np.ascontiguousarray(array)
+        """Keep an array alive as long as the tables, contiguous and aligned."""
+        array = aligned(array)
         self._kept.append(array)
         return array
 
@@ -59,6 +61,17 @@ class Tables:
             made[r, c] = entry.ctypes.data
         else:
             made[r, c] = int(entry)
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Return an array, or its copy, that is contiguous and begins on a cache line: what crosses lines is read and written at half the speed."""
+    if array.flags.c_contiguous and array.ctypes.data % LINE == 0:
+        return array
+    room = np.empty(array.nbytes + LINE, np.uint8)
+    first = -room.ctypes.data % LINE
+    made = room[first:first + array.nbytes].view(array.dtype).reshape(array.shape)
+    made[...] = array
+    return made
 
 
 def kind(memory: Memory, key: Key) -> str:

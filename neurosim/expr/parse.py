@@ -40,11 +40,13 @@ class Parser:
     ----------
     owner : str
         What the texts belong to, for messages: ``cell 'lif'``.
+    first_draw : int
+        Number of the first random draw.
     """
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, *, first_draw: int = 0) -> None:
         self.owner = owner
-        self._draws: Iterator[int] = count()
+        self._draws: Iterator[int] = count(first_draw)
 
     def expression(self, text: str, *, place: str) -> Expr:
         """Parse one expression.

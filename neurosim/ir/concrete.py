@@ -18,7 +18,7 @@ from ..network import Network
 from ..population import Drive, Population, Probe, Projection, View
 from ..random import Stream
 from ..units import Unit, to_engine, unit
-from ..values import Distribution, Table
+from ..values import Distribution, Shared, Table
 
 Value = float | np.ndarray | Table
 
@@ -56,7 +56,7 @@ class ConcreteProjection:
     port: str | None
     pointer: np.ndarray  # (N_source + 1,) int64
     targets: np.ndarray  # (E,) int32
-    weight: Value | None
+    weight: Value | Shared | None
     delay: float | np.ndarray
     dendritic_fraction: float
     back: float | np.ndarray | None
@@ -222,6 +222,8 @@ class _EdgeValues:
     def __call__(self, name: str, value: Any, declared: Unit) -> Any:
         count = self.edges.target.size
         where = f"{self.where}, {name}"
+        if isinstance(value, Shared):
+            return Shared(value.values, self(name, value.index.astype(np.float64), declared).astype(np.int32))
         if isinstance(value, Distribution):
             row = self.edges.source()
             index = np.arange(count) - self.edges.pointer[row]
