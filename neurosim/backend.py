@@ -68,8 +68,8 @@ class Chunk:
 
     Attributes
     ----------
-    steps : number of steps done
-    finite : False if the last of them brought a value that is not finite
+    steps : number of whole steps done
+    finite : False if the next one, left after phase 3, brought a value that is not finite
     spikes : probe -> (neurons, steps), by step, then neuron
     traces : probe -> (T, M)
     """

@@ -12,7 +12,7 @@ from .checks import MS, at_least, duration, population_values, quantity, refract
 from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, from_arrays, from_sparse, one_to_one
 from .consistency import check_positive
 from .errors import ModelError, NetworkError, unknown
-from .model import Cell, Rule, decay_constant
+from .model import Cell, Rule, State, decay_constant
 from .population import Drive, Population, Probe, Projection, Reference, View
 from .random import Stream
 from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, in_range
@@ -366,6 +366,12 @@ def _named(things: dict[str, Any], name: str, owner: str) -> Any:
     return things[name]
 
 
+def _delays_differ(p: Projection, at_source: bool) -> bool:
+    """Return whether spikes reach the edges of one neuron of this end after different delays."""
+    delay, part = (p.delay, 1.0 - p.dendritic_fraction) if at_source else (p.delay, p.dendritic_fraction) if p.back is None else (p.back, 1.0)
+    return part > 0 and (isinstance(delay, Distribution) or np.unique(delay).size > 1)
+
+
 def _link_side(reference: Reference, n_source: int, n_target: int, place: str) -> tuple[str, Exponents]:
     owner = reference.owner
     if isinstance(owner, View):
@@ -377,6 +383,9 @@ def _link_side(reference: Reference, n_source: int, n_target: int, place: str) -
         pre, post = [v.name for v in owner.rule.pre], [v.name for v in owner.rule.post]
         per = getattr(thing, "per", None)
         length = len(owner.source) if thing.name in pre or per == "source" else len(owner.target) if thing.name in post or per == "target" else 1
+        if isinstance(thing, State) and _delays_differ(owner, thing.name in pre):
+            raise NetworkError(f"{place}: {reference.name!r} has one value per neuron and delay of {owner.name!r}, expected one per neuron. "
+                               "Give the edges of that projection one delay.")
         if per == "edge":
             raise NetworkError(f"{place}: {reference.name!r} has one value per edge of {owner.name!r}, expected a value per neuron. "
                                "Link to a pre or post variable.")

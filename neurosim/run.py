@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import platform
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from . import files
-from .backend import Backend, Chunk, Engine, Report, find
+from .backend import Backend, Engine, Report, find
 from .checks import duration, whole_steps
 from .errors import NetworkError, SimulationError, unknown
 from .ir.concrete import ConcreteNetwork, concretise
@@ -24,11 +20,11 @@ from .ir.size import demand_memory
 from .network import Network
 from .owners import Owner, assignments, declared
 from .population import Drive, Population, Projection, View
-from .recording import Recording, RecordingWriter
-from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+from .progress import bar, interrupts
+from .recorder import Recorder
+from .recording import Recording
 
 _STRETCH = 0.1  # seconds of computing between two looks at the progress bar and at Ctrl-C
-_PART = 1 << 25  # bytes of a part of a streamed recording
 
 
 def check(network: Network, *, backend: str | Backend = "cpu") -> Report:
@@ -117,11 +113,8 @@ class Run:
         self.memory = engine.memory
         self.step = 0
         self.interrupted = False
-        self._chunks: list[tuple[int, Chunk]] = []
-        self._first = 0
         self._hash = network.hash()
-        self._initial = [None if p.variable == "spikes" else self._sample(p) for p in program.probes]
-        self._writer = None if stream is None else RecordingWriter(stream, self._header(0, 0))
+        self._recorder = Recorder(program, network, self.memory, header=self._header(), stream=stream)
 
     @property
     def time(self) -> float:
@@ -145,13 +138,14 @@ class Run:
         """
         steps = steps_of(time, self.program.dt)
         end, stretch = self.step + steps, 64
-        with _interrupts() as interrupted, _bar(steps, self.program, progress) as bar:
+        with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             while self.step < end and not interrupted:
-                began = _now()
+                began = perf_counter()
                 chunk = self.engine.advance(self.step, min(stretch, end - self.step))
-                elapsed = _now() - began
-                self._keep(chunk)
-                bar(chunk.steps)
+                elapsed = perf_counter() - began
+                self._recorder.keep(self.step, chunk)
+                self.step += chunk.steps
+                advance(chunk.steps)
                 if not chunk.finite:
                     raise self._not_finite()
                 self._check_rules()
@@ -228,24 +222,17 @@ class Run:
         if snapshot.hash != self._hash:
             raise NetworkError("restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot().")
         if clock:
-            self._forget(snapshot.step)
+            self._recorder.forget(snapshot.step)
+            self.step = snapshot.step
         self.memory.restore(snapshot.arrays, self.step - snapshot.step)
         self.engine.refresh()
 
     def save(self, path: Any) -> None:
         """Write everything to a file, recordings included, so that `load` continues to the last bit."""
         arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.portable().items()}
-        recorded = self.result()
-        for i, probe in enumerate(self.program.probes):
-            if probe.variable == "spikes":
-                spikes = recorded[probe.owner.name].spikes
-                keep = np.isin(spikes.index, probe.owner.indices)
-                arrays |= {f"probe/{i}/index": spikes.index[keep], f"probe/{i}/step": spikes.step[keep]}
-            else:
-                trace = recorded[probe.owner.name].trace(probe.variable)
-                arrays |= {f"probe/{i}/values": trace.values, f"probe/{i}/initial": trace.initial}
-        header = {"step": self.step, "first": self._first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
-                  "probes": self._probes()}
+        arrays |= {f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()}
+        header = {"step": self.step, "first": self._recorder.first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
+                  "probes": self._recorder.probes()}
         files.write(path, header, kind="state", arrays=arrays)
 
     def load(self, path: Any) -> None:
@@ -254,116 +241,25 @@ class Run:
         if header["hash"] != self._hash:
             raise NetworkError(f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
                                "Prepare the same network, with the same seed.")
-        if header["probes"] != self._probes():
-            raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._probes()}. Record the same in both runs.")
+        if header["probes"] != self._recorder.probes():
+            raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs.")
         self.memory.take_portable({tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")})
-        self.step, self._first, self.interrupted = header["step"], header["first"], header["interrupted"]
-        chunk = Chunk(self.step - self._first)
-        for i, probe in enumerate(self.program.probes):
-            if probe.variable == "spikes":
-                chunk.spikes[i] = (arrays[f"probe/{i}/index"], arrays[f"probe/{i}/step"])
-            else:
-                chunk.traces[i] = arrays[f"probe/{i}/values"]
-                self._initial[i] = arrays[f"probe/{i}/initial"]
-        self._chunks = [(self._first, chunk)]
+        self.step, self.interrupted = header["step"], header["interrupted"]
+        self._recorder.take({key.removeprefix("probe/"): array for key, array in arrays.items() if key.startswith("probe/")},
+                            first=header["first"], end=header["step"])
         self.engine.refresh()
-
-    def _probes(self) -> list[str]:
-        """Name what is recorded, for files of states."""
-        return [f"{p.owner.name}.{p.variable} of {self._members(p)[0].size} every {p.every}" if p.variable != "spikes"
-                else f"{p.owner.name}.spikes of {len(p.owner)}" for p in self.program.probes]
 
     def result(self) -> Recording:
         """Return what was recorded until now."""
-        if self._writer is not None:
-            self._flush()
-            self._writer.close(self._header(0, self.step))
-            return Recording.load(self._writer.folder)
-        return self._recording(self._first, self.step)
+        return self._recorder.recording(self.step, finished=not self.interrupted)
 
-    # ---- recording
-
-    def _keep(self, chunk: Chunk) -> None:
-        self._chunks.append((self.step, chunk))
-        self.step += chunk.steps
-        if self._writer is not None:
-            size = sum(a.nbytes for _, c in self._chunks for a in (*c.traces.values(), *(x for pair in c.spikes.values() for x in pair)))
-            if size > _PART:
-                self._flush()
-
-    def _forget(self, step: int) -> None:
-        """Set the clock back and drop what was recorded since."""
-        if step < self._first:
-            raise NetworkError(f"restore: recordings since {self._first * self.program.dt:g} ms are on disk already and cannot be taken back. "
-                               "Restore without clock=True.")
-        kept = []
-        for start, chunk in self._chunks:
-            end = min(start + chunk.steps, step)
-            if end > start:
-                rows = {i: (end // p.every) - (start // p.every) for i, p in enumerate(self.program.probes)}
-                kept.append((start, Chunk(end - start, True, {i: (n[k < end], k[k < end]) for i, (n, k) in chunk.spikes.items()},
-                                          {i: values[:rows[i]] for i, values in chunk.traces.items()})))
-        self._chunks, self.step = kept, step
-
-    def _flush(self) -> None:
-        if self.step > self._first:
-            self._writer.append(self._recording(self._first, self.step))
-        self._chunks, self._first = [], self.step
-
-    def _recording(self, first: int, end: int) -> Recording:
-        populations: dict[str, PopulationRecording] = {}
-        projections: dict[str, ProjectionRecording] = {}
-        spikes: dict[str, Spikes] = {}
-        traces: dict[str, dict[str, Trace]] = {}
-        for i, probe in enumerate(self.program.probes):
-            name = probe.owner.name
-            if probe.variable == "spikes":
-                index = np.concatenate([np.zeros(0, np.int32), *(c.spikes[i][0] for _, c in self._chunks)])
-                step = np.concatenate([np.zeros(0, np.int64), *(c.spikes[i][1] for _, c in self._chunks)])
-                spikes[name] = Spikes(index, step, size=self.program.populations[name].size, dt=self.program.dt, steps=end - first, first=first)
-            else:
-                traces.setdefault(name, {})[probe.variable] = self._trace(i, first)
-        for name in dict.fromkeys(p.owner.name for p in self.program.probes):
-            if name in self.program.populations:
-                populations[name] = PopulationRecording(name, self.program.populations[name].size, spikes.get(name), traces.get(name))
-            else:
-                p = self.network.projections[name]
-                shape = (self.program.populations[p.source].size, self.program.populations[p.target].size)
-                projections[name] = ProjectionRecording(name, p.source, target_name=p.target, source=p.sources, target=p.targets, shape=shape,
-                                                        traces=traces[name])
-        return Recording(self._header(first, end - first), populations, projections)
-
-    def _trace(self, i: int, first: int) -> Trace:
-        probe = self.program.probes[i]
-        members, per = self._members(probe)
-        values = np.concatenate([np.zeros((0, members.size)), *(c.traces[i].reshape(len(c.traces[i]), members.size) for _, c in self._chunks)])
-        sampled = (first + 1 + probe.every - 1) // probe.every * probe.every - 1  # first step k of the stretch with (k + 1) a multiple of every
-        return Trace(values / probe.unit.plain, every=probe.every, first=sampled, members=members, initial=self._initial[i] / probe.unit.plain,
-                     dt=self.program.dt, unit=probe.unit.text, per=per)
-
-    def _members(self, probe: Any) -> tuple[np.ndarray, str]:
-        _, members = self.memory.locate(probe.owner, probe.variable)
-        members = members if probe.edges is None else members[probe.edges]
-        per = "member"
-        if isinstance(probe.owner, Projection) and probe.owner.rule is not None and members.size and probe.edges is None:
-            side = probe.owner.bound.symbols[probe.variable].side
-            program = self.program.projections[probe.owner.name]
-            slots = {"pre": program.pre_slots, "post": program.post_slots}.get(side)
-            per = {"pre": "source", "post": "target"}[side] if slots is not None and slots.uniform else "member"
-        return members, per
-
-    def _sample(self, probe: Any) -> np.ndarray:
-        at, _ = self.memory.locate(probe.owner, probe.variable)
-        at = at if probe.edges is None else at[probe.edges]
-        return self.memory.now(probe.owner.name, probe.variable, self.step - 1)[at].copy()
-
-    def _header(self, first: int, steps: int) -> dict[str, Any]:
+    def _header(self) -> dict[str, Any]:
         from importlib.metadata import version  # slow to import, and not needed before the first run
 
         packages = {name: version(name) for name in ("neurosim", "numpy", "numba")}
-        return {"network": self.program.name, "dt": self.program.dt, "seed": self.program.seed, "first": first, "steps": steps,
-                "backend": self.report.backend, "versions": packages | {"python": platform.python_version()}, "hash": self._hash,
-                "report": [vars(row) for row in self.report.of("approximated")], "finished": not self.interrupted}
+        return {"network": self.program.name, "dt": self.program.dt, "seed": self.program.seed, "backend": self.report.backend,
+                "versions": packages | {"python": platform.python_version()}, "hash": self._hash,
+                "report": [vars(row) for row in self.report.of("approximated")]}
 
     # ---- names and checks
 
@@ -384,13 +280,14 @@ class Run:
             for state in p.code.states:
                 wrong = np.flatnonzero(~np.isfinite(self.memory[p.name, state]))
                 if wrong.size:
-                    return self._stopped(p.name, int(wrong[0]), state, float(self.memory[p.name, state][wrong[0]]), "population", "neuron")
+                    return self._stopped(p.name, int(wrong[0]), state, float(self.memory[p.name, state][wrong[0]]), "population", "neuron",
+                                         self.time + self.program.dt)
         raise AssertionError("an engine reported a value that is not finite, but there is none")
 
-    def _stopped(self, owner: str, index: int, variable: str, value: float, kind: str, member: str) -> SimulationError:
-        error = SimulationError(f"{kind} {owner!r}, {member} {index}: {variable} is {value} at {self.time:g} ms, expected a finite value. The run has ended; "
+    def _stopped(self, owner: str, index: int, variable: str, value: float, kind: str, member: str, time: float) -> SimulationError:
+        error = SimulationError(f"{kind} {owner!r}, {member} {index}: {variable} is {value} at {time:g} ms, expected a finite value. The run has ended; "
                                 "what was recorded until then is in the error's .recording. Try a smaller dt, another method, or bounded inputs.",
-                                population=owner, index=index, variable=variable, time=self.time)
+                                population=owner, index=index, variable=variable, time=time)
         self.interrupted = True
         error.recording = self.result()
         return error
@@ -404,7 +301,7 @@ class Run:
                         wrong = np.flatnonzero(~np.isfinite(values))
                         if wrong.size:
                             member = "edge" if symbol.side == "edge" else "neuron"
-                            raise self._stopped(p.name, int(wrong[0]), name, float(values[wrong[0]]), "projection", member)
+                            raise self._stopped(p.name, int(wrong[0]), name, float(values[wrong[0]]), "projection", member, self.time)
 
 
 class Snapshot:
@@ -412,48 +309,3 @@ class Snapshot:
 
     def __init__(self, arrays: dict, step: int, digest: str) -> None:
         self.arrays, self.step, self.hash = arrays, step, digest
-
-
-def _now() -> float:
-    return time.perf_counter()
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C instead of stopping in the middle of a step."""
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _bar(steps: int, program: Program, wanted: bool) -> Iterator[Any]:
-    """Show a progress bar in model time where a run takes more than two seconds."""
-    bar = None
-    began = _now()
-    done = 0
-
-    def advance(by: int) -> None:
-        nonlocal bar, done
-        done += by
-        if bar is None and wanted and _now() - began > 2.0 and done < steps:
-            from tqdm.auto import tqdm
-
-            bar = tqdm(total=steps * program.dt, initial=0, unit="ms", desc=program.name, disable=None, leave=False,
-                       bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]")
-            if not bar.disable:
-                bar.start_t -= 2.0
-        if bar is not None:
-            bar.update(done * program.dt - bar.n)
-
-    try:
-        yield advance
-    finally:
-        if bar is not None:
-            bar.close()

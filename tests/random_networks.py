@@ -273,7 +273,8 @@ def _any(draw: Any, net: ns.Network) -> Any:
 
 def _linked(draw: Any, net: ns.Network, source: Any, target: Any) -> Rule:
     """Links to one neuron, by target (to a sum of an earlier projection where there is one), by source."""
-    earlier = [p for p in net.projections.values() if p.rule is SUMS and p.target.population is target.population and len(p.target) == len(target)]
+    earlier = [p for p in net.projections.values()
+               if p.rule is SUMS and p.target.population is target.population and len(p.target) == len(target) and p.delay == 0.0]
     near = draw(st.sampled_from(earlier))["a"].by("target") if earlier else target["v"].by("target")
     far = source["v"].by("source") if source.population.name != "source" else _any(draw, net)["v"]
     return LINKED.reading(gain=_any(draw, net)["bias"], near=near, far=far)

@@ -27,17 +27,43 @@ def root() -> Path:
 
 @cache
 def folder() -> Path:
-    """Return the folder of this engine on this machine; a temporary one where the cache cannot be written."""
+    """Return the folder of this engine on this machine; where it cannot be written, a temporary one that begins with what is there."""
     wanted = root() / _key()
-    for path in (wanted, Path(tempfile.gettempdir()) / f"neurosim-{_user()}" / _key()):
-        if path.is_dir() and (os.access(path, os.W_OK) or any(path.glob("*.py"))):
-            return path
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            return path
-        except OSError:
-            continue
-    return Path(tempfile.mkdtemp(prefix="neurosim-"))
+    if _writable(wanted):
+        return wanted
+    spare = Path(tempfile.gettempdir()) / f"neurosim-{_user()}" / _key()
+    if not spare.exists() and wanted.is_dir():
+        _copy(wanted, spare)
+    return spare if _writable(spare) and _mine(spare) else Path(tempfile.mkdtemp(prefix="neurosim-"))
+
+
+def _writable(path: Path) -> bool:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK)
+
+
+def _mine(path: Path) -> bool:
+    """Whether a folder in a place that others share is not somebody else's, whose code would be run."""
+    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
+
+
+def _copy(known: Path, path: Path) -> None:
+    """Make a folder with the files of another, all at once: other processes may be making it, too."""
+    if not _writable(path.parent):
+        return
+    made = Path(tempfile.mkdtemp(dir=path.parent))
+    for file in known.rglob("*"):
+        if file.is_file():
+            to = made / file.relative_to(known)
+            to.parent.mkdir(exist_ok=True)
+            shutil.copy2(file, to)  # with its time, by which Numba may know it
+    try:
+        made.rename(path)
+    except OSError:
+        shutil.rmtree(made)
 
 
 def clear() -> int:

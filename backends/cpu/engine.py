@@ -17,7 +17,7 @@ from . import cache, loop
 from .cells import print_cell
 from .delivery import Delivery
 from .printing import wrapper
-from .tables import Tables, kind
+from .tables import Tables, aligned, kind
 from .traces import Traces
 
 LOOP = '''"""The time loop, compiled once for all networks."""
@@ -101,6 +101,9 @@ class CpuEngine:
     # ---- layout
 
     def _build(self) -> None:
+        for key, array in self.memory.arrays.items():
+            if key[0] in self.program.populations or key[1] == "_ring":  # what loops over neurons run through
+                self.memory[key] = aligned(array)
         self._tables = Tables(self.memory)
         self._sources: list[str] = []
         self._dt = np.array([self.program.dt])
@@ -150,8 +153,8 @@ class CpuEngine:
         self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
         source, entries = print_cell(p.code, shapes)
         integrate = self.kernel(_plain(p.code.name), source, "integrate")
-        fired = self._tables.keep(np.zeros((p.size + 63) // 64 * 64, np.uint8))
-        draws = {f"@draw{d.key}": self._tables.keep(np.zeros(p.size + 8)) for d in p.code.draws}
+        fired = self._tables.keep(aligned(np.zeros((p.size + 63) // 64 * 64, np.uint8)))
+        draws = {f"@draw{d.key}": self._tables.keep(aligned(np.zeros(p.size + 8))) for d in p.code.draws}
         special = {"@dt": self._tables.keep(self._dt), "@fired": fired, "@size": p.size, "#_refractory": ("size", (p.name, "_refractory")), **draws}
         table = self._tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
         resets = []

@@ -206,7 +206,7 @@ def record_trace(ops, o, step):
 def run_steps(ops, count, first, steps, thread, shared):
     """Carry out ``count`` operations in each of ``steps`` steps from step ``first``; return the number of steps done.
 
-    A value that is not finite, or a buffer that fills up, ends the run after the step, in all threads alike.
+    A buffer that fills up ends the run after the step, in all threads alike; a value that is not finite before its delivery, where it can be found.
     """
     for step in range(first, first + steps):
         stop = False
@@ -216,7 +216,10 @@ def run_steps(ops, count, first, steps, thread, shared):
             if code == BARRIER:
                 barrier(shared)
             elif code == STOP:
-                stop = atomic_load(shared + 8 * (ASKED + 8 * (step % 2))) != 0
+                asked = atomic_load(shared + 8 * (ASKED + 8 * (step % 2)))
+                if asked >= NOT_FINITE:
+                    return step - first
+                stop = asked != 0
             elif code == INTEGRATE:
                 if call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, thread):
                     atomic_add(shared + 8 * (ASKED + 8 * (step % 2)), NOT_FINITE)

@@ -31,8 +31,8 @@ class Tables:
         self.kinds: dict[Key, str] = {}
 
     def keep(self, array: np.ndarray) -> np.ndarray:
-        """Keep an array alive as long as the tables, contiguous and aligned."""
-        array = aligned(array)
+        """Keep an array alive as long as the tables, contiguous."""
+        array = np.ascontiguousarray(array)
         self._kept.append(array)
         return array
 

@@ -40,15 +40,16 @@ class ReferenceEngine:
         with np.errstate(all="ignore"):
             while done < steps and finite:
                 finite = self.step(first + done)
-                self._record(first + done, spikes, traces)
-                done += 1
+                if finite:
+                    self._record(first + done, spikes, traces)
+                    done += 1
         return Chunk(done, finite,
                      {i: (np.concatenate([n for n, _ in found] or [np.zeros(0, np.int32)]), np.concatenate([s for _, s in found] or [np.zeros(0, np.int64)]))
                       for i, found in spikes.items()},
                      {i: np.array(found, np.float64) for i, found in traces.items()})
 
     def step(self, k: int) -> bool:
-        """Phases 1 to 5 of step k; False if a state was not finite after phase 2."""
+        """Phases 1 to 5 of step k; False, and nothing after phase 3, if a state is not finite."""
         for population in self.program.populations.values():
             if population.given:
                 step, index = self.memory[population.name, "_given_step"], self.memory[population.name, "_given_index"]
@@ -56,7 +57,8 @@ class ReferenceEngine:
             else:
                 fired = self._integrate(population, k)
             self.memory.put_spikes(population.name, k, fired)
-        finite = all(np.isfinite(self.memory[p.name, s]).all() for p in self.program.populations.values() for s in p.code.states)
+        if not all(np.isfinite(self.memory[p.name, s]).all() for p in self.program.populations.values() for s in p.code.states):
+            return False
         projections = self.program.projections.values()
         for p in projections:
             if p.code is None:
@@ -72,7 +74,7 @@ class ReferenceEngine:
         for population in self.program.populations.values():
             self._sum_ports(population, k)
             self._reset(population, k)
-        return finite
+        return True
 
     def emit(self, signal: str, step: int) -> None:
         with np.errstate(all="ignore"):

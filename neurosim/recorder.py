@@ -1,0 +1,162 @@
+"""Keeps what an engine records, stretch by stretch, and makes a Recording of it; streams to disk where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .backend import Chunk
+from .errors import NetworkError
+from .ir.concrete import ConcreteNetwork
+from .ir.memory import Memory
+from .ir.program import Program
+from .population import Probe, Projection
+from .recording import Recording, RecordingWriter
+from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+
+_PART = 1 << 25  # bytes of a part of a streamed recording
+
+
+class Recorder:
+    """The stretches of one run.
+
+    Parameters
+    ----------
+    stream : path, optional
+        A new or empty folder; what has grown large is written there, so that memory stays bounded.
+    header : mapping
+        What every recording's header says, besides the time it covers and whether the run was finished.
+    """
+
+    def __init__(self, program: Program, network: ConcreteNetwork, memory: Memory, *, header: Mapping[str, Any], stream: Any = None) -> None:
+        self._program, self._network, self._memory, self._header = program, network, memory, dict(header)
+        self._chunks: list[tuple[int, Chunk]] = []
+        self.first = 0  # first step that is not on disk
+        self._initial = [None if p.variable == "spikes" else self._sample(p) for p in program.probes]
+        self._writer = None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
+
+    def keep(self, step: int, chunk: Chunk) -> None:
+        """Keep a stretch that began at ``step``."""
+        self._chunks.append((step, chunk))
+        if self._writer is not None and sum(_size(c) for _, c in self._chunks) > _PART:
+            self._flush(step + chunk.steps)
+
+    def forget(self, step: int) -> None:
+        """Drop what was recorded from ``step`` on."""
+        if step < self.first:
+            raise NetworkError(f"restore: recordings since {self.first * self._program.dt:g} ms are on disk already and cannot be taken back. "
+                               "Restore without clock=True.")
+        kept = []
+        for start, chunk in self._chunks:
+            end = min(start + chunk.steps, step)
+            if end > start:
+                rows = {i: (end // p.every) - (start // p.every) for i, p in enumerate(self._program.probes)}
+                kept.append((start, Chunk(end - start, True, {i: (n[k < end], k[k < end]) for i, (n, k) in chunk.spikes.items()},
+                                          {i: values[:rows[i]] for i, values in chunk.traces.items()})))
+        self._chunks = kept
+
+    def recording(self, end: int, *, finished: bool) -> Recording:
+        """Return all that was recorded until step ``end``."""
+        if self._writer is None:
+            return self._made(end, finished=finished)
+        self._flush(end)
+        self._writer.close(self._headed(0, end, finished=finished))
+        return Recording.load(self._writer.folder)
+
+    # ---- files of states
+
+    def arrays(self, end: int) -> dict[str, np.ndarray]:
+        """Return what is kept as arrays by name, for a file."""
+        made = self._made(end, finished=True)
+        found: dict[str, np.ndarray] = {}
+        for i, probe in enumerate(self._program.probes):
+            if probe.variable == "spikes":
+                spikes = made[probe.owner.name].spikes
+                found |= {f"{i}/index": spikes.index, f"{i}/step": spikes.step}
+            else:
+                found |= {f"{i}/values": self._values(i), f"{i}/initial": self._initial[i]}
+        return found
+
+    def take(self, arrays: Mapping[str, np.ndarray], *, first: int, end: int) -> None:
+        """Keep what `arrays` returned instead of all that is kept."""
+        chunk = Chunk(end - first)
+        for i, probe in enumerate(self._program.probes):
+            if probe.variable == "spikes":
+                chunk.spikes[i] = (arrays[f"{i}/index"], arrays[f"{i}/step"])
+            else:
+                chunk.traces[i], self._initial[i] = arrays[f"{i}/values"], arrays[f"{i}/initial"]
+        self._chunks, self.first = [(first, chunk)], first
+
+    def probes(self) -> list[str]:
+        """Say in words what is recorded; equal for runs whose files can be exchanged."""
+        return [f"{p.owner.name}.{p.variable} of {self._members(p)[0].size} every {p.every}" if p.variable != "spikes"
+                else f"{p.owner.name}.spikes of {len(p.owner)}" for p in self._program.probes]
+
+    # ---- making recordings
+
+    def _flush(self, end: int) -> None:
+        if end > self.first:
+            self._writer.append(self._made(end, finished=False))
+        self._chunks, self.first = [], end
+
+    def _headed(self, first: int, steps: int, *, finished: bool) -> dict[str, Any]:
+        return self._header | {"first": first, "steps": steps, "finished": finished}
+
+    def _made(self, end: int, *, finished: bool) -> Recording:
+        spikes: dict[str, Spikes] = {}
+        traces: dict[str, dict[str, Trace]] = {}
+        for i, probe in enumerate(self._program.probes):
+            if probe.variable == "spikes":
+                spikes[probe.owner.name] = self._spikes(i, probe, end)
+            else:
+                traces.setdefault(probe.owner.name, {})[probe.variable] = self._trace(i, probe)
+        populations: dict[str, PopulationRecording] = {}
+        projections: dict[str, ProjectionRecording] = {}
+        for name in dict.fromkeys(p.owner.name for p in self._program.probes):
+            if name in self._program.populations:
+                populations[name] = PopulationRecording(name, self._program.populations[name].size, spikes.get(name), traces.get(name))
+            else:
+                p = self._network.projections[name]
+                shape = (self._program.populations[p.source].size, self._program.populations[p.target].size)
+                projections[name] = ProjectionRecording(name, p.source, target_name=p.target, source=p.sources, target=p.targets, shape=shape,
+                                                        traces=traces[name])
+        return Recording(self._headed(self.first, end - self.first, finished=finished), populations, projections)
+
+    def _spikes(self, i: int, probe: Probe, end: int) -> Spikes:
+        index = np.concatenate([np.zeros(0, np.int32), *(c.spikes[i][0] for _, c in self._chunks)])
+        step = np.concatenate([np.zeros(0, np.int64), *(c.spikes[i][1] for _, c in self._chunks)])
+        return Spikes(index, step, size=self._program.populations[probe.owner.name].size, dt=self._program.dt, steps=end - self.first, first=self.first)
+
+    def _trace(self, i: int, probe: Probe) -> Trace:
+        members, per = self._members(probe)
+        sampled = (self.first // probe.every + 1) * probe.every - 1  # first step k from there on with (k + 1) a multiple of every
+        return Trace(self._values(i) / probe.unit.plain, every=probe.every, first=sampled, members=members, initial=self._initial[i] / probe.unit.plain,
+                     dt=self._program.dt, unit=probe.unit.text, per=per)
+
+    def _values(self, i: int) -> np.ndarray:
+        """Return all samples of a probe, (T, M) in engine units."""
+        width = self._initial[i].size
+        return np.concatenate([np.zeros((0, width)), *(c.traces[i].reshape(len(c.traces[i]), width) for _, c in self._chunks)])
+
+    def _members(self, probe: Probe) -> tuple[np.ndarray, str]:
+        """Return the neurons or edges of a probe, and what they are."""
+        _, members = self._memory.locate(probe.owner, probe.variable)
+        members = members if probe.edges is None else members[probe.edges]
+        per = "member"
+        if isinstance(probe.owner, Projection) and probe.owner.rule is not None and members.size and probe.edges is None:
+            side = probe.owner.bound.symbols[probe.variable].side
+            program = self._program.projections[probe.owner.name]
+            slots = {"pre": program.pre_slots, "post": program.post_slots}.get(side)
+            per = {"pre": "source", "post": "target"}[side] if slots is not None and slots.uniform else "member"
+        return members, per
+
+    def _sample(self, probe: Probe) -> np.ndarray:
+        at, _ = self._memory.locate(probe.owner, probe.variable)
+        at = at if probe.edges is None else at[probe.edges]
+        return self._memory.now(probe.owner.name, probe.variable, -1)[at].copy()
+
+
+def _size(chunk: Chunk) -> int:
+    return sum(a.nbytes for a in (*chunk.traces.values(), *(x for pair in chunk.spikes.values() for x in pair)))

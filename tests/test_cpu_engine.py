@@ -1,0 +1,292 @@
+"""The CPU engine beyond its numbers: threads, stretches, compiled code, the cache on disk, changes between stretches."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import numpy as np
+import pytest
+from numba.core.errors import NumbaError
+
+import neurosim as ns
+from neurosim.backends.cpu import cache, printing
+from neurosim.backends.cpu.engine import CpuEngine
+from neurosim.models import cells
+
+PACKED = r"\bv?(?:add|sub|mul|div)pd\b|\bf(?:add|sub|mul|div)\s+v\d+\.2d"  # two or more doubles at once, on x86 and on ARM
+
+
+def plastic(**words: str) -> ns.Network:
+    """Return a network with all that threads share: spikes with many delays, learning edges, two sides' variables, noise, tables, a signal."""
+    noisy = ns.Cell(
+        """dv/dt = (rest - v + pulse) / tau + sigma * xi : mV
+           count : 1""",
+        parameters={"tau": "15 ms", "rest": "-58 mV", "sigma": "2 mV/ms**0.5", "pulse": ns.Parameter("mV", ns.table([0, 20, 0], every="5 ms")),
+                    "pause": "2 ms"},
+        receives={"synaptic": ns.Port("mV", into="v"), "drive": ns.Port("mV", into="v")},
+        spike="v > -52 * mV", after_spike="v = rest + uniform() * mV; count += 1", refractory=ns.Refractory("pause", "v"), initial={"v": "-60 mV"})
+    learning = ns.Rule(
+        pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1; q : mV", edge="w : mV", parameters={"tau": "10 ms", "top": "1 mV"},
+        handlers=[("pre", "w = clip(w - 0.02 * mV * y, 0, top); out += w; x += 1"), ("post", "w = clip(w + 0.02 * mV * x, 0, top); y += 1"),
+                  ("step", "q = 0; q += w * x"), ("rest", "w = 0.9 * w; x = 0")])
+    net = ns.Network("plastic", dt="0.1 ms", seed=5)
+    a = net.population("a", 90, noisy, pulse=ns.table([0, 20, 0], every="5 ms"))
+    b = net.population("b", 200, noisy, tau=ns.uniform("10 ms", "20 ms"), pulse=ns.table([0, 20, 0], every="5 ms"))
+    source = net.poisson("source", 40, rate=100)
+    net.project(source, a, ns.fixed_probability(0.5), weight="0.6 mV", delay=ns.uniform("0 ms", "2 ms"), round_delays=True, port="drive")
+    net.project(a, b, ns.fixed_probability(0.3), weight="0.5 mV", delay=ns.uniform("0.2 ms", "2 ms"), round_delays=True, rule=learning, port="synaptic",
+                name="learned")
+    net.project(b, b, ns.fixed_indegree(20), weight=ns.normal("0 mV", "0.4 mV"), delay="0.3 ms", port="synaptic", name="loop")
+    net.project(b, a, ns.fixed_outdegree(5), weight="0.1 mV", port="synaptic")
+    net.poisson_drive(b, n=20, rate=30, weight="0.2 mV", port="drive", name="input")
+    for population in (a, b):
+        net.record(population, "spikes")
+    net.record(b[60:70], "v", "count", every="0.5 ms")
+    net.record(net["learned"], "w", "q", every="2 ms")
+    return net
+
+
+def story(run: ns.Run, *, parts: int = 1) -> ns.Run:
+    """Live through 60 ms with changes in between, each stretch in so many parts."""
+    def go(steps: int) -> None:
+        for part in range(parts):
+            run.run((steps * (part + 1) // parts - steps * part // parts) * 0.1, progress=False)
+
+    go(200)
+    run.emit("rest")
+    go(101)
+    run.set("b", rest="-57 mV")
+    run.set("a", pulse=ns.table([10, 0, 0, 5], every="1 ms"))
+    run.set("input", rate=60)
+    go(99)
+    run.set("learned", tau="12 ms", w=0.4)
+    run.reset("b", "count")
+    run.reset("learned")
+    go(200)
+    return run
+
+
+def differences(run: ns.Run, other: ns.Run) -> list[str]:
+    """Return what two runs recorded and hold differently, to the last bit."""
+    one, two = run.result(), other.result()
+    found = [f"spikes of {p}" for p in ("a", "b") if one[p].spikes != two[p].spikes]
+    found += [f"trace of {name}" for o in ("b", "learned") for name in one[o].traces if not same_bits(one[o].trace(name).values, two[o].trace(name).values)]
+    mine, theirs = run.memory.portable(), other.memory.portable()
+    return found + [f"{key}" for key in mine if not key[1].startswith(("_history", "_count", "_ring")) and not same_bits(mine[key], theirs[key])]
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@pytest.fixture(scope="module")
+def reference() -> ns.Run:
+    """The story on the engine that defines what is right."""
+    return story(ns.prepare(plastic(), backend="reference"))
+
+
+def test_the_story_is_worth_comparing(reference):
+    """Every part of it is active, so that equality says something."""
+    recorded = reference.result()
+    assert min(recorded[p].spikes.index.size for p in "ab") > 500
+    assert np.ptp(recorded["learned"].trace("w").values, axis=0).max() > 0.1 and recorded["learned"].trace("q").values.any()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_any_number_of_threads_gives_the_bits_of_the_reference(reference, threads):
+    run = story(ns.prepare(plastic(), backend="cpu", threads=threads))
+    assert run.engine.threads == threads
+    assert differences(run, reference) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_split_of_a_run_does_not_matter(reference, threads):
+    assert differences(story(ns.prepare(plastic(), backend="cpu", threads=threads), parts=7), reference) == []
+
+
+def test_the_comparison_sees_one_changed_bit(reference):
+    run = story(ns.prepare(plastic(), backend="cpu", threads=2))
+    run.memory["learned", "w"][7] = np.nextafter(run.memory["learned", "w"][7], 1.0)
+    assert differences(run, reference) == ["('learned', 'w')"]
+
+
+def test_a_rule_that_sums_over_the_targets_of_a_neuron_runs_on_one_thread():
+    """Threads own targets: no thread has all terms of the sum."""
+    rule = ns.Rule(pre="s : 1", edge="w : 1", handlers=[("step", "s = 0; s += w")])
+    net = ns.Network("sums", dt="1 ms")
+    p = net.population("p", 200, ns.Cell("v : 1"))
+    net.project(p, p, ns.fixed_probability(0.1), weight=ns.uniform(0, 1), rule=rule, name="sums")
+    runs = [ns.prepare(net, backend="cpu", threads=2), ns.prepare(net, backend="reference")]
+    assert runs[0].engine.threads == 1
+    for run in runs:
+        run.run("2 ms")
+    assert same_bits(runs[0].get("sums", "s"), runs[1].get("sums", "s")) and runs[0].get("sums", "s").any()
+
+
+# ---- buffers and ends of a run
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
+    """2000 neurons that fire in each step fill the room for 65536 spikes after 31 of 50 steps."""
+    net = ns.Network("all", dt="1 ms")
+    net.record(net.population("p", 2000, ns.Cell("n : 1", step="n = n + 1", spike="n > 0")), "spikes")
+    run = ns.prepare(net, backend="cpu", threads=threads)
+    assert run.engine.advance(0, 50).steps < 50
+    run = ns.prepare(net, backend="cpu", threads=threads)
+    run.run("50 ms")
+    spikes = run.result()["p"].spikes
+    assert np.array_equal(spikes.step, np.repeat(np.arange(50), 2000)) and np.array_equal(spikes.index, np.tile(np.arange(2000), 50))
+
+
+def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
+    """The neuron that explodes belongs to one thread, the others to both."""
+    net = ns.Network("explosion", dt="1 ms")
+    p = net.population("p", 200, ns.Cell("v : 1", step="v = v * v", initial={"v": 0.5}))
+    net.record(p[:3], "v")
+    found = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
+        run = ns.prepare(net, backend=backend, **options)
+        run.set(p[150:151], v=2.0)
+        with pytest.raises(ns.SimulationError, match=r"population 'p', neuron 150: v is inf at 10 ms, expected a finite value") as error:
+            run.run("50 ms")
+        found.append((error.value.time, error.value.recording["p"].trace("v").values.shape, run.step))
+    assert found == [(10.0, (10, 3), 10)] * 3
+
+
+def test_two_threads_end_many_short_runs_while_another_thread_is_busy():
+    """A barrier that waits for a thread without giving its core away would hang here, where cores are few."""
+    run = ns.prepare(plastic(), backend="cpu", threads=2)
+    busy, done = threading.Event(), threading.Event()
+
+    def burn() -> None:
+        while not busy.is_set():
+            sum(range(1000))
+
+    def many() -> None:
+        for _ in range(150):
+            run.run("0.3 ms", progress=False)
+        done.set()
+
+    threads = [threading.Thread(target=burn, daemon=True), threading.Thread(target=many, daemon=True)]
+    for thread in threads:
+        thread.start()
+    finished = done.wait(60)
+    busy.set()
+    assert finished and run.step == 450
+
+
+# ---- changes between stretches
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_parameter_that_becomes_one_per_neuron_prepares_the_cell_again_and_follows_the_reference(threads, monkeypatch):
+    built = []
+    monkeypatch.setattr(CpuEngine, "_build", lambda self, build=CpuEngine._build: (built.append(self), build(self))[1])
+    runs = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": threads})):
+        run = ns.prepare(plastic(), backend=backend, **options)
+        run.run("10 ms")
+        view = run.owners["a"][3:6]
+        run.set(view, rest="-40 mV", pause="5 ms")
+        run.run("10 ms")
+        run.set(run.owners["b"][100:], rest="-50 mV")
+        run.set(view, rest=[-45.0, -50.0, -55.0])
+        runs.append(story(run))
+    assert len(built) == 3, "once to prepare, once for each population"
+    assert differences(*runs) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_all_other_changes_rebuild_and_compile_nothing(reference, threads, monkeypatch):
+    run = ns.prepare(plastic(), backend="cpu", threads=threads)
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("prepared again")
+
+    monkeypatch.setattr(CpuEngine, "_build", refuse)
+    monkeypatch.setattr(cache, "load", refuse)
+    before = run.snapshot()
+    story(run)
+    assert differences(run, reference) == []
+    run.restore(before, clock=True)
+    assert differences(story(run), reference) == []
+    with pytest.raises(AssertionError, match="prepared again"):
+        run.set(run.owners["a"][0:1], rest="-57 mV")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_streaming_in_many_parts_gives_the_recording_of_memory(reference, threads, tmp_path, monkeypatch):
+    monkeypatch.setattr("neurosim.run._PART", 2000)
+    run = story(ns.prepare(plastic(), backend="cpu", threads=threads, stream=tmp_path / "stream"), parts=5)
+    assert len(list((tmp_path / "stream").iterdir())) > 5
+    assert differences(run, reference) == []
+
+
+# ---- compiled code
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """A cache of this test alone: code from another's cache on disk cannot be looked into."""
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path / "cache"))
+    cache.folder.cache_clear()
+    yield tmp_path / "cache"
+    cache.folder.cache_clear()
+
+
+def packed(source: str) -> int:
+    """Return how many packed double instructions the machine code of a cell's integration has."""
+    return len(re.findall(PACKED, cache.load("cell", source).integrate._library.get_asm_str()))
+
+
+@pytest.mark.parametrize("cell", [cells.lif(), cells.lif_conductance(), cells.izhikevich(synapse="exponential", noise=1.0)], ids=lambda c: c.name)
+def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell, empty_cache):
+    """The control reads the neighbour's new voltage, which must be there before."""
+    net = ns.Network("one", dt="0.1 ms")
+    net.population("p", 100, cell)
+    source = ns.prepare(net, backend="cpu").source
+    dependent = source.replace("load(_at_v, _n, 'v')", "load(_at_v, _n - 1, 'v')")
+    assert dependent != source
+    assert packed(source) >= 5 and packed(dependent) == 0
+
+
+WORDS = ["load", "load_long", "store", "step", "count", "first", "start", "stop", "thread", "spikes", "range", "table", "float", "flag", "truth", "kernel",
+         "cfunc", "integrate", "reset", "normal_at", "port_d", "bounds", "load__", "at_v", "ring", "events", "n", "s", "k", "edge", "len", "int", "print"]
+
+
+def named() -> ns.Network:
+    """Return a network whose parameters, states and rule variables have names that printed source uses for itself."""
+    total = " + ".join(WORDS)
+    cell = ns.Cell(
+        f"dv/dt = ({total} - v) / tau : 1; fired : 1; until : 1",
+        parameters={word: 0.01 * k for k, word in enumerate(WORDS, 1)} | {"tau": "10 ms", "level": ns.table([0.1, 0.2, 0.3], every="1 ms")},
+        receives={"d": ns.Port("1", into="v"), "e": ns.Port("1", into="until")},
+        spike="v > 1", after_spike=f"v = {total} - 5; fired += 1", refractory=ns.Refractory("1 ms", "v"), initial={"v": "i / N"}, name="named")
+    rule = ns.Rule(
+        pre="count : 1", post="first : 1", edge="w : 1; edge : 1", parameters={word: 0.01 for word in WORDS if word not in ("count", "first", "edge", "bounds")},
+        handlers=[("pre", "count += 1; edge = load + table + step + thread; out += w * count + edge"), ("post", "first += range + float + spikes"),
+                  ("step", "first += 0.1 * (bounds - first); out += 0.001 * first")])
+    net = ns.Network("named", dt="0.1 ms", seed=1)
+    p = net.population("p", 100, cell)
+    net.project(p, p, ns.fixed_probability(0.1), weight=0.01, rule=rule.reading(bounds=p["level"]), port="d", name="rule")
+    net.record(p, "spikes", "v")
+    return net
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_users_names_do_not_meet_those_of_printed_source(threads):
+    runs = [ns.prepare(named(), backend="reference"), ns.prepare(named(), backend="cpu", threads=threads)]
+    for run in runs:
+        run.run("30 ms")
+    one, two = (run.result()["p"] for run in runs)
+    assert one.spikes == two.spikes and one.spikes.index.size > 20
+    assert same_bits(one.trace("v").values, two.trace("v").values)
+    assert all(same_bits(runs[0].get("rule", name), runs[1].get("rule", name)) for name in ("count", "first", "edge"))
+
+
+def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
+    monkeypatch.setattr(printing, "RESERVED", frozenset())
+    with pytest.raises((NumbaError, UnboundLocalError)):
+        ns.prepare(named(), backend="cpu")
