@@ -10,11 +10,11 @@ from .population import Population, Projection, View
 from .recording import Recording
 from .run import Run, check, prepare, simulate
 from .samples import Spikes, Trace
-from .values import exponential, integers, lognormal, normal, shared, table, uniform
+from .values import Shared, Table, exponential, integers, lognormal, normal, shared, table, uniform
 
 __version__ = "0.1.0"
 
 __all__ = ["Cell", "LoweringError", "ModelError", "Network", "NetworkError", "NeurosimError", "Parameter", "Population", "Port", "Projection",
-           "Recording", "Refractory", "Report", "Row", "Rule", "Run", "SimulationError", "Spikes", "Trace", "View", "all_to_all", "check",
+           "Recording", "Refractory", "Report", "Row", "Rule", "Run", "SimulationError", "Spikes", "Shared", "Table", "Trace", "View", "all_to_all", "check",
            "exponential", "fixed_indegree", "fixed_outdegree", "fixed_probability", "fixed_total_number", "from_arrays", "from_sparse",
            "integers", "lognormal", "measure", "normal", "one_to_one", "plot", "prepare", "shared", "simulate", "table", "uniform"]

@@ -57,8 +57,8 @@ def check_cell(cell: Cell, parser: Parser) -> None:
         raise ModelError(f"{owner}: has both 'step' and a method ({cell.method!r}), expected one of them. Leave one out.")
     if cell.after_spike and cell.spike is None:
         raise ModelError(f"{owner}: has after_spike but no spike condition, expected both. Add spike='...' or leave after_spike out.")
-    _check_refractory(cell, owner)
     infer_units(cell, owner, _PARAMETER_WORDS)
+    _check_refractory(cell, owner)
     trees = [s.derivative for s in cell.states if s.derivative is not None] + [s.value for s in (*cell.after_spike, *(cell.step or ()))]
     check_definitions(cell.definitions, trees if cell.spike is None else [*trees, cell.spike], owner)
     _resolve_cell(cell, owner)
@@ -180,13 +180,15 @@ def check_constant(tree: Expr, place: str) -> None:
 
 def _in_order(trees: Mapping[str, Expr], message: Callable[[str], str]) -> list[str]:
     """Return names so that each comes after those that it reads."""
-    order: list[str] = []
-    while len(order) < len(trees):
-        ready = [n for n in trees if n not in order and not names(trees[n]) & (trees.keys() - set(order))]
+    left = {name: names(tree) & trees.keys() for name, tree in trees.items()}
+    order: dict[str, set[str]] = {}
+    while left:
+        ready = [name for name, read in left.items() if read <= order.keys()]
         if not ready:
-            raise ModelError(message(", ".join(sorted(trees.keys() - set(order)))))
-        order += ready
-    return order
+            raise ModelError(message(", ".join(sorted(left))))
+        for name in ready:
+            order[name] = left.pop(name)
+    return list(order)
 
 
 def check_definitions(definitions: tuple[Definition, ...], readers: Iterable[Expr], owner: str) -> None:

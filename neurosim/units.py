@@ -232,7 +232,7 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
     try:
         if value is None:  # NumPy would make it NaN
             raise TypeError
-        array = np.asarray(value, dtype=np.float64)
+        array = np.array(value, dtype=np.float64)  # a copy: what the user changes later does not change what was checked
     except (TypeError, ValueError):
         raise error(f"{where}: {value!r} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None
     result = array * declared.plain if declared.plain != 1.0 else array

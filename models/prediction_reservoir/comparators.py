@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .experiment import SWITCHES, Result, blocks, switches, tested
-from .network import Settings
+from .network import DEFAULTS, Settings
 from .trials import Learner, Scheme, Truth, begin_trial
 
 MERGED = Scheme(attends_all=True, outcome_height=True, factorised=False)
@@ -55,28 +55,29 @@ class LeastSquares:
         self.weights += np.multiply.outer(gain, error)
 
 
-def least_squares(backend: str, *, seed: int, settings: Settings = Settings(), every: int = 10, truths: tuple[Truth, ...] = SWITCHES) -> Result:
+def least_squares(backend: str, *, seed: int, settings: Settings = DEFAULTS, every: int = 10,
+                  truths: tuple[Truth, ...] = SWITCHES) -> Result:
     """X5 (i): the blocks of X2 with global least squares."""
     learner = Learner(backend, settings=replace(settings, rate_when=0.0), seed=seed, scheme=MERGED)
     found = blocks(learner, truths, train=LeastSquares(learner, every=every).train)
     return {"blocks": found, "tested": tested(settings)}
 
 
-def merged(backend: str, *, seed: int, settings: Settings = Settings(), **options: Any) -> Result:
+def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
     """X5 (ii): the local rule on one readout per channel, whose target is flat in trials that deliver the other event."""
     return switches(backend, seed=seed, settings=settings, scheme=MERGED, **options)
 
 
-def without_feedback(backend: str, *, seed: int, settings: Settings = Settings(), **options: Any) -> Result:
+def without_feedback(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
     """X5 (iii)."""
     return switches(backend, seed=seed, settings=replace(settings, feedback=0.0), **options)
 
 
-def without_gate(backend: str, *, seed: int, settings: Settings = Settings(), **options: Any) -> Result:
+def without_gate(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
     """X5 (iv): both channels learn at all times of every trial."""
     return switches(backend, seed=seed, settings=replace(settings, reach=settings.trial), scheme=UNGATED, **options)
 
 
-def noisy(backend: str, *, seed: int, settings: Settings = Settings(), **options: Any) -> Result:
+def noisy(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
     """X2 with three times the noise."""
     return switches(backend, seed=seed, settings=replace(settings, noise=0.3), **options)

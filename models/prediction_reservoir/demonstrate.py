@@ -62,7 +62,8 @@ def judge(found: list[Result], tested: list[int]) -> list[Row]:
 
     def row(quantity: str, measured: float, limit: float, *, least: bool = False) -> None:
         passed = measured >= limit if least else measured <= limit
-        rows.append({"quantity": quantity, "measured": round(measured, 3), "expected": f"{'>=' if least else '<='} {limit:g}", "pass": bool(passed)})
+        expected = f"{'>=' if least else '<='} {limit:g}"
+        rows.append({"quantity": quantity, "measured": round(measured, 3), "expected": expected, "pass": bool(passed)})
 
     first = dict(zip(tested, found[0]["errors"], strict=True))
     for trial, limit in ((10, 0.80), (50, 0.48), (100, 0.44)):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .measures import amplitude, correlation, relative_error, subspace_angles, timing_error, weight_geometry
-from .network import Settings
-from .trials import Learner, Prediction, Scheme, Truth, outcomes
+from .network import DEFAULTS, Settings
+from .trials import SPLIT, Learner, Prediction, Scheme, Truth, outcomes
 
 Result = dict[str, Any]
 Train = Callable[[Truth, int], None]  # one trial: statistics, delivered event
@@ -23,7 +23,7 @@ LEVELS = tuple(Truth(k / 10) for k in range(11))
 CONDITIONS = tuple(Truth(p, (t, t + 250.0)) for p in (0.2, 0.5, 0.8) for t in (200.0, 300.0, 400.0))
 
 
-def acquisition(backend: str, *, seed: int, settings: Settings = Settings()) -> Result:
+def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Result:
     """X1: one block. Returns the errors by tested trial, timing errors at the end, and the activity of the untrained reservoir."""
     learner = Learner(backend, settings=settings, seed=seed)
     found = blocks(learner, (FIRST,), train=learner.train)[0]
@@ -34,7 +34,8 @@ def acquisition(backend: str, *, seed: int, settings: Settings = Settings()) -> 
                     "digest": blake2b(b"".join(w.tobytes() for w in learner.weights())).hexdigest()}
 
 
-def switches(backend: str, *, seed: int, settings: Settings = Settings(), scheme: Scheme = Scheme(), truths: tuple[Truth, ...] = SWITCHES) -> Result:
+def switches(backend: str, *, seed: int, settings: Settings = DEFAULTS, scheme: Scheme = SPLIT,
+             truths: tuple[Truth, ...] = SWITCHES) -> Result:
     """X2: blocks without reset in between. Returns results by block, and whether the recurrent weights keep their signs and values."""
     learner = Learner(backend, settings=settings, seed=seed, scheme=scheme)
     before = recurrent(learner)
@@ -75,7 +76,7 @@ def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
     return learner.trainer.get("excitation", "w").copy(), learner.trainer.get("inhibition", "w").copy()
 
 
-def probability_scan(backend: str, *, seed: int, settings: Settings = Settings(), truths: tuple[Truth, ...] = LEVELS) -> Result:
+def probability_scan(backend: str, *, seed: int, settings: Settings = DEFAULTS, truths: tuple[Truth, ...] = LEVELS) -> Result:
     """X3: fresh training at each probability of A. Returns amplitudes and identity estimates by level, and their correlations with it."""
     learner = Learner(backend, settings=settings, seed=seed)
     amplitudes, what = [], []
@@ -89,7 +90,7 @@ def probability_scan(backend: str, *, seed: int, settings: Settings = Settings()
             "r_what_b": correlation(y[1], levels)}
 
 
-def subspaces(backend: str, *, seed: int, settings: Settings = Settings(), conditions: tuple[Truth, ...] = CONDITIONS) -> Result:
+def subspaces(backend: str, *, seed: int, settings: Settings = DEFAULTS, conditions: tuple[Truth, ...] = CONDITIONS) -> Result:
     """X4: fresh training in each condition. Returns where the conditions lie in the space of readout weights."""
     learner = Learner(backend, settings=settings, seed=seed)
     weights = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import neurosim as ns
 from neurosim.values import Table
@@ -34,6 +35,9 @@ class Settings:
     trial: float = 1000.0
     trials: int = 100  # per block
     tests: int = 5  # cue-only trials per test
+
+
+DEFAULTS = Settings()
 
 
 # Izhikevich (2003), IEEE Trans. Neural Networks 14:1569, eqs. 1-3; two half steps for v, one step for u.
@@ -114,7 +118,8 @@ def build(settings: Settings, seed: int) -> ns.Network:
     net.project(reservoir[n_e:], reservoir, wiring, weight=ns.uniform(-top * s.balance, 0.0), port="synaptic", name="inhibition")
     when = net.project(reservoir, channels, ns.all_to_all(), rule=when_rule(), name="when", tau_r=s.tau_r, opens=s.opens)
     net.project(reservoir, channels, ns.all_to_all(), rule=what_rule(when), name="what", trial=s.trial)
-    loop = ns.Rule(edge="w : 1", parameters={"gain": s.feedback}, handlers=[("step", "out += gain * w * z")], reads={"z": when["z"].by("source")})
+    loop = ns.Rule(edge="w : 1", parameters={"gain": s.feedback}, handlers=[("step", "out += gain * w * z")],
+                   reads={"z": when["z"].by("source")}, name="loop")
     net.project(channels, reservoir, ns.all_to_all(), weight=ns.uniform(-1.0, 1.0), port="feedback", rule=loop, name="feedback")
     return net
 
@@ -124,7 +129,7 @@ def cue(settings: Settings) -> Table:
     return ns.table([1.0] * round(settings.cue_length) + [0.0], every="1 ms")
 
 
-def network(*, seed: int = 0, **settings: float) -> ns.Network:
+def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     """Return the network of some settings, recording the spikes of the reservoir and the timing readouts."""
     net = build(Settings(**settings), seed)
     net.record(net["reservoir"], "spikes")

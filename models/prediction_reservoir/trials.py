@@ -46,6 +46,9 @@ class Scheme:
     factorised: bool = True
 
 
+SPLIT = Scheme()
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """What three untrained, cue-only trials show: mean activity (N,) and its power; rates of the neurons in Hz, (N,)."""
@@ -117,7 +120,8 @@ class Learner:
         Made here unless given.
     """
 
-    def __init__(self, backend: str, *, settings: Settings, seed: int, scheme: Scheme = Scheme(), calibration: Calibration | None = None) -> None:
+    def __init__(self, backend: str, *, settings: Settings, seed: int, scheme: Scheme = SPLIT,
+                 calibration: Calibration | None = None) -> None:
         self.backend, self.settings, self.seed, self.scheme = backend, settings, seed, scheme
         self.calibration = calibration or calibrate(settings, seed=seed, backend=backend)
         net = build(settings, seed)

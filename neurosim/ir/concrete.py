@@ -192,7 +192,7 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
     for array in (delay, back):
         if array is not None and (np.asarray(array) < 0).any():
             raise NetworkError(f"{where}: delay {np.min(array):g} ms is negative, expected 0 ms or more. Bound the draw with low=.")
-    links = {symbol: _link(symbol, p) for symbol in p.links}
+    links = {symbol: _link(symbol, p, drawn) for symbol in p.links}
     return ConcreteProjection(p.name, p.source.name, p.target.name, p.port, pointer, targets, weight, delay, p.dendritic_fraction, back,
                               p.round_delays, p.same_step, rule, p.bound, links, values, initial)
 
@@ -259,7 +259,7 @@ def _rule_parameter(p: Projection, c: Any, drawn: _EdgeValues, seed: int, known:
     if isinstance(value, Expr):
         value = evaluate(value, lambda name: known[name])
     if c.per == "edge":
-        return drawn(c.name, value, c.unit)
+        return np.array(np.broadcast_to(drawn(c.name, value, c.unit), drawn.edges.target.size))
     if c.per is None:
         if isinstance(value, Distribution):
             value = value.sample(Stream(seed, f"{p.name}/{c.name}"), np.zeros(1, int), unit=c.unit, where=where)[0]
@@ -270,7 +270,7 @@ def _rule_parameter(p: Projection, c: Any, drawn: _EdgeValues, seed: int, known:
     return _spread(value, view, f"{p.name}/{c.name}", seed, c.unit, where)
 
 
-def _link(symbol: str, p: Projection) -> ConcreteLink:
+def _link(symbol: str, p: Projection, drawn: _EdgeValues) -> ConcreteLink:
     reference = p.links[symbol]
     owner, side = reference.owner, p.bound.symbols[symbol].side
     if isinstance(owner, View):
@@ -281,7 +281,8 @@ def _link(symbol: str, p: Projection) -> ConcreteLink:
     if side == "one":
         return ConcreteLink(owner.name, reference.name, side, np.asarray(indices[:1], np.int32))
     if side == "edge":
-        return ConcreteLink(owner.name, reference.name, side, np.asarray(indices[reference.along], np.int32))
+        along = drawn(f"link {symbol!r}", reference.along.astype(np.float64), unit("1")).astype(np.int64)
+        return ConcreteLink(owner.name, reference.name, side, np.asarray(indices[along], np.int32))
     view = p.source if side == "pre" else p.target
     index = np.zeros(view.population.size, np.int32)
     index[view.indices] = indices

@@ -1,0 +1,63 @@
+"""What the benchmarks share: the machine in words, medians with their spread, tables for people and JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """Return what measured times depend on, and how busy the machine is with other things."""
+    import llvmlite.binding as llvm
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"processor": _processor(), "recognised as": llvm.get_host_cpu_name(), "cores": cores, "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(), **{name: version(name) for name in ("neurosim", "numpy", "numba", "llvmlite")},
+            "load at the start": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Return median, quartiles, least value and number of repetitions."""
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return {"median": float(middle), "quartiles": [float(low), float(high)], "least": float(min(values)), "repetitions": len(values)}
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows under their heads, the first column to the left, the others to the right."""
+    texts = [list(heads), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[c]) for row in texts) for c in range(len(heads))]
+    lines = ["  ".join(cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in texts]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def options(description: str, *, repetitions: int) -> argparse.Namespace:
+    """Read the command line that benchmarks share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--repetitions", type=int, default=repetitions, metavar="N", help=f"of every measurement, in turn ({repetitions})")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the JSON goes (benchmarks/results)")
+    return parser.parse_args()
+
+
+def write(folder: Path, name: str, content: dict[str, Any]) -> None:
+    """Write results as JSON and say so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    print(f"\nwritten: {name}.json")

@@ -1,0 +1,94 @@
+"""Time of ``import neurosim``, and from there to the first step with an empty cache and a full one; run with ``python -m benchmarks.startup``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .report import machine, options, spread, table, write
+
+IMPORTS = """
+import json, time
+began = time.perf_counter()
+import numpy
+numpy_there = time.perf_counter()
+import neurosim
+print(json.dumps({"numpy": numpy_there - began, "neurosim besides": time.perf_counter() - numpy_there, "together": time.perf_counter() - began}))
+"""
+
+FIRST_STEP = """
+import json, sys, time
+marks = [time.perf_counter()]
+import neurosim as ns
+marks.append(time.perf_counter())
+if sys.argv[1] == "CUBA 4000":
+    from neurosim.models.balanced_networks import cuba
+    net = cuba(seed=1)
+else:
+    from neurosim.models.prediction_reservoir.network import network
+    net = network(seed=1)
+marks.append(time.perf_counter())
+run = ns.prepare(net, backend="cpu")
+marks.append(time.perf_counter())
+run.run(net.dt)
+marks.append(time.perf_counter())
+parts = dict(zip(["import", "describe", "prepare", "first step"], (b - a for a, b in zip(marks, marks[1:]))))
+print(json.dumps(parts | {"in all": marks[-1] - marks[0]}))
+"""
+
+
+def main() -> None:
+    """Measure, print and write."""
+    chosen = options(__doc__, repetitions=7)
+    described = machine()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        imports = _repeat(IMPORTS, "", chosen.repetitions, environment=_environment(place, "unused"))
+        starts = []
+        for name in ("CUBA 4000", "prediction reservoir"):
+            cold = [_once(FIRST_STEP, name, _environment(place, f"{name} {n}")) for n in range(max(chosen.repetitions // 2, 1))]
+            warm = _repeat(FIRST_STEP, name, chosen.repetitions, environment=_environment(place, f"{name} 0"))
+            starts += [{"network": name, "cache": cache, "seconds": _spreads(times)} for cache, times in (("empty", cold), ("full", warm))]
+    print("\n".join(f"{name}: {value}" for name, value in described.items()))
+    print("\nimport neurosim, with bytecode on disk\n")
+    print(table(["", "s", "quartiles"], [_row(part, value) for part, value in _spreads(imports).items()]))
+    print("\nFrom the import to the end of the first step, in a new process; seconds\n")
+    parts = list(starts[0]["seconds"])
+    rows = [[f"{s['network']}, {s['cache']} cache", *(f"{s['seconds'][part]['median']:.2f}" for part in parts)] for s in starts]
+    print(table(["", *parts], rows))
+    write(chosen.out, "startup", {"machine": described, "imports": _spreads(imports), "first step": starts})
+
+
+def _environment(place: Path, cache: str) -> dict[str, str]:
+    """Return an environment with a cache of its own, in which Python may keep bytecode, but not beside the sources."""
+    wanted = {"NEUROSIM_CACHE": str(place / cache), "PYTHONPYCACHEPREFIX": str(place / "bytecode")}
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | wanted
+
+
+def _once(script: str, argument: str, environment: dict[str, str]) -> dict[str, float]:
+    done = subprocess.run([sys.executable, "-c", script, argument], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def _repeat(script: str, argument: str, repetitions: int, *, environment: dict[str, str]) -> list[dict[str, float]]:
+    """Run a script in new processes; the first, which writes what the others read, does not count."""
+    return [_once(script, argument, environment) for _ in range(repetitions + 1)][1:]
+
+
+def _spreads(times: list[dict[str, float]]) -> dict[str, Any]:
+    return {part: spread([t[part] for t in times]) for part in times[0]}
+
+
+def _row(part: str, value: dict[str, Any]) -> list[str]:
+    return [part, f"{value['median']:.3f}", " - ".join(f"{q:.3f}" for q in value["quartiles"])]
+
+
+if __name__ == "__main__":
+    main()

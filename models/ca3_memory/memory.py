@@ -1,0 +1,98 @@
+"""CA3Memory: the memory held open, with one method for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import neurosim as ns
+from neurosim.checks import duration, whole_steps
+from neurosim.errors import NetworkError
+
+from .network import TO_CONTENT, TO_CUE, Settings, build, record
+from .operations import ANSWER, LAST, LEARN, Operation, by_content, by_cue, learn
+
+
+class CA3Memory:
+    """A content-addressable memory of spiking neurons: contents (sets of bits) under cues, found by cue or by any of their bits.
+
+    Parameters
+    ----------
+    cues, content_size : int
+        Each cue holds one content, a set of bits 0 ... content_size - 1 that is not empty.
+    backend : str
+        One that can hold a run open.
+    spacing : time
+        From the beginning of one operation to the next, at least 8 ms. Traces of an operation still act on the next one: 10 ms are enough
+        as long as no cue learns twice; then the default, or 20 ms.
+    freeze : bool
+        Let synapses change while learning only. As published they always do, so that asking for several bits at a time, of which a memory
+        has some, slowly makes it answer to the others too.
+    amplitude : nA
+        Of the STDP.
+    watch : bool
+        Record the spikes of all populations, not of OUT alone, for `picture.draw`.
+
+    Attributes
+    ----------
+    run : the open run
+    schedule : what was done so far, (first step, operation)
+
+    Raises
+    ------
+    NetworkError
+        Sizes below 1, a spacing that is too short. Every method raises it for a cue or content that it cannot take, and changes nothing.
+    """
+
+    def __init__(self, cues: int, content_size: int, *, backend: str = "cpu", spacing: Any = "14 ms", freeze: bool = False, amplitude: float = 6.0,
+                 watch: bool = False) -> None:
+        self.settings = Settings(cues, content_size, amplitude)
+        net = build(self.settings)
+        self.spacing = int(whole_steps(duration(spacing, where="CA3 memory, spacing"), net.dt, where="CA3 memory, spacing"))
+        if self.spacing <= LAST:
+            raise NetworkError(f"CA3 memory, spacing: found {self.spacing} ms, expected at least {LAST + 1} ms, in which an operation is over. "
+                               "Use 10 ms, or 14 to 20 ms where memories are overwritten.")
+        if watch:
+            record(net)
+        else:
+            net.record(net["OUT"], "spikes")
+        self.freeze, self.schedule = freeze, []
+        self.run = ns.prepare(net, backend=backend)
+        if freeze:
+            self._learning(False)
+
+    def learn(self, cue: int, content: Iterable[int]) -> None:
+        """Store a content under a cue; what the cue held before is forgotten."""
+        operation = learn(self.settings, cue, content)
+        if self.freeze:
+            self._learning(True)
+        self._do(operation)
+        if self.freeze:
+            self._learning(False)
+
+    def recall_by_cue(self, cue: int) -> set[int]:
+        """Return the bits of the content stored under a cue; none if nothing is."""
+        return {i - self.settings.cues for i in self._do(by_cue(self.settings, cue)) if i >= self.settings.cues}
+
+    def recall_by_content(self, bits: Iterable[int]) -> set[int]:
+        """Return the cues whose content has one or more of these bits."""
+        return {i for i in self._do(by_content(self.settings, bits)) if i < self.settings.cues}
+
+    def wait(self, time: Any) -> None:
+        """Let time pass in silence."""
+        self.run.run(time, progress=False)
+
+    def _do(self, operation: Operation) -> list[int]:
+        """Present an operation, run on to the next, and return which neurons of OUT spiked when its answer is due."""
+        start = self.run.step
+        neurons, after = operation.spikes(self.settings)
+        self.run.set("IN", steps=(neurons, start + after))
+        self.run.run(self.spacing, progress=False)
+        self.schedule.append((start, operation))
+        spikes = self.run.result()["OUT"].spikes
+        return spikes.index[spikes.step == start + ANSWER].tolist() if operation.kind != LEARN else []
+
+    def _learning(self, on: bool) -> None:
+        amplitude = self.settings.amplitude if on else 0.0
+        for name in (TO_CONTENT, TO_CUE):
+            self.run.set(name, a_plus=amplitude, a_minus=amplitude)

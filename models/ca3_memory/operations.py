@@ -1,0 +1,136 @@
+"""Operations: what is presented when, and which spikes of which population answer, as the published tables of offsets say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurosim.errors import NetworkError
+
+from .network import Settings
+
+LEARN, BY_CUE, BY_CONTENT = "learn", "recall by cue", "recall by content"
+HOLD = 3  # steps for which cue and content are presented together
+ANSWER = 6  # steps from the presentation to what is recalled, in OUT
+FIRST, LAST = 5, 7  # steps from the presentation to the first and the last spike of OUT
+
+# Spikes of each population in steps after the first input: learn, recall by cue, recall by content.
+OFFSETS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "CueCue": ((1, 3), (1,), ()), "ContCue": ((1, 3), (2,), (1,)), "Cond": ((2, 4), (), (2,)), "Int": ((2, 4), (3,), (2,)),
+    "CueCont": ((3, 5), (3,), (4,)), "ContCont": ((3, 5), (), (3,)), "MergeCue": ((4, 6), (4,), (5,)), "MergeCont": ((4, 6), (5,), (4,)),
+    "OUT cue": ((5, 7), (5,), (6,)), "OUT content": ((5, 7), (6,), (5,)),
+}
+ECHO = {"ContCue": 2, "Cond": 3, "ContCont": 4, "MergeCont": 5, "OUT content": 6}  # of bits that a cue forgets when it learns others
+_BY_BIT = ("ContCue", "Cond", "ContCont", "MergeCont", "OUT content")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation; made by `learn`, `by_cue` and `by_content`, which check it. ``steps``: how long the input is held."""
+
+    kind: str
+    cue: int | None
+    content: frozenset[int]
+    steps: int = 1
+
+    def spikes(self, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+        """Return neurons of IN and steps after the first input, (S,) each."""
+        neurons = [] if self.cue is None else [self.cue]
+        neurons += [settings.cues + bit for bit in sorted(self.content)]
+        return np.tile(neurons, self.steps), np.repeat(np.arange(self.steps), len(neurons))
+
+    def __str__(self) -> str:
+        bits = "{" + ", ".join(map(str, sorted(self.content))) + "}"
+        return f"learn {self.cue}: {bits}" if self.kind == LEARN else f"cue {self.cue}?" if self.kind == BY_CUE else f"{bits}?"
+
+
+Schedule = Sequence[tuple[int, Operation]]  # first step of each operation, ascending
+
+
+def learn(settings: Settings, cue: Any, content: Any, *, steps: int = HOLD) -> Operation:
+    """Return the operation that stores a content under a cue.
+
+    Raises
+    ------
+    NetworkError
+        If the cue is not one index of a cue, or the content is empty or has an index out of range; so for `by_cue` and `by_content`.
+    """
+    return Operation(LEARN, _cue(settings, cue, LEARN), _content(settings, content, LEARN), steps)
+
+
+def by_cue(settings: Settings, cue: Any) -> Operation:
+    """Return the operation that asks for the content of a cue."""
+    return Operation(BY_CUE, _cue(settings, cue, BY_CUE), frozenset())
+
+
+def by_content(settings: Settings, content: Any) -> Operation:
+    """Return the operation that asks for all cues whose content has one of these bits."""
+    return Operation(BY_CONTENT, None, _content(settings, content, BY_CONTENT))
+
+
+def _cue(settings: Settings, cue: Any, kind: str) -> int:
+    if not _whole(cue):
+        raise NetworkError(f"CA3 memory, {kind}: found cue {cue!r}, expected the index of one cue, 0 ... {settings.cues - 1}. "
+                           "Present several cues one after another.")
+    if not 0 <= cue < settings.cues:
+        raise NetworkError(f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. Use one of these, or a memory of more cues.")
+    return int(cue)
+
+
+def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
+    bits = list(content) if isinstance(content, Iterable) and not isinstance(content, str) else None
+    if not bits or not all(map(_whole, bits)):
+        raise NetworkError(f"CA3 memory, {kind}: found content {content!r}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
+                           "Give a set such as {0, 3}.")
+    for bit in bits:
+        if not 0 <= bit < settings.content_size:
+            raise NetworkError(f"CA3 memory, {kind}: found bit {bit} in the content, expected 0 ... {settings.content_size - 1}. "
+                               "Use these, or a memory of a larger content_size.")
+    return frozenset(map(int, bits))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an operation is to bring out: cues and bits, and bits whose forgetting may be heard."""
+
+    cues: frozenset[int]
+    content: frozenset[int]
+    echo: frozenset[int] = frozenset()
+
+
+def answers(schedule: Schedule) -> list[Answer]:
+    """Return what a perfect memory answers to each operation: the union of all memories that share a bit with a content."""
+    stored: dict[int, frozenset[int]] = {}
+    found = []
+    for _, operation in schedule:
+        if operation.kind == LEARN:
+            found.append(Answer(frozenset([operation.cue]), operation.content, stored.get(operation.cue, frozenset()) - operation.content))
+            stored[operation.cue] = operation.content
+        elif operation.kind == BY_CUE:
+            found.append(Answer(frozenset([operation.cue]), stored.get(operation.cue, frozenset())))
+        else:
+            found.append(Answer(frozenset(cue for cue, bits in stored.items() if bits & operation.content), operation.content))
+    return found
+
+
+def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int]]]:
+    """Return the spikes of each population that the tables give for an operation, as (step after the first input, neuron), echoes included.
+
+    The two halves of OUT count their neurons from 0. Populations of contents answer a cue without memory with nothing.
+    """
+    kind = (LEARN, BY_CUE, BY_CONTENT).index(operation.kind)
+    found = {}
+    for name, offsets in OFFSETS.items():
+        members = answer.content if name in _BY_BIT else answer.cues if name != "Int" else {0} if answer.content else set()
+        times = offsets[kind] if operation.kind != LEARN or operation.steps == HOLD else offsets[kind][:1]
+        found[name] = {(offset, neuron) for offset in times for neuron in members}
+        if name in ECHO:
+            found[name] |= {(ECHO[name], bit) for bit in answer.echo}
+    return found
