@@ -66,12 +66,13 @@ def main() -> None:
     described = machine()
     measured = [row for workload in WORKLOADS for row in measure(workload, chosen.repetitions)]
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
-    print("\nSimulation only, without building and compiling. Spikes equal the reference's on a shortened run, and each other on any threads.\n")
+    print("\nSimulation only, not building and compiling. Spikes equal the reference's on a shortened run, and each other on any threads.\n")
     heads = ["network", "threads", "ms per bio s", "quartiles", "least", "M updates/s", "M events/s", "rate Hz", "time ratio"]
     print(table(heads, [_row(m) for m in measured]))
     open_run = [overhead(threads, chosen.repetitions) for threads in (1, 2)]
     print("\nrun.run(one step) and run.set(a parameter), CUBA 4000: what this takes beyond the step's own time\n")
-    print(table(["threads", "us", "quartiles"], [[o["threads"], f"{o['us']['median']:.0f}", _quartiles(o["us"], 1.0, "{:.0f}")] for o in open_run]))
+    rows = [[o["threads"], f"{o['us']['median']:.0f}", _quartiles(o["us"], 1.0, "{:.0f}")] for o in open_run]
+    print(table(["threads", "us", "quartiles"], rows))
     write(chosen.out, "engine", {"machine": described, "networks": measured, "overhead": open_run})
 
 
@@ -111,7 +112,8 @@ def _agree(workload: Workload, first: ns.Run, others: dict[int, ns.Run], duratio
         if run is not first:
             run.run(duration, progress=False)
         if run.result()[workload.population].spikes != right or not right.index.size:
-            raise SystemExit(f"{workload.name}: spikes on {threads} threads differ from those of backend {first.report.backend!r}, or there are none.")
+            name = first.report.backend
+            raise SystemExit(f"{workload.name}: spikes on {threads} threads differ from those of backend {name!r}, or there are none.")
     return right
 
 
@@ -124,9 +126,12 @@ def _result(workload: Workload, run: ns.Run, wall: dict[int, list[float]], *, th
     seconds = spread(wall[threads])
     return {
         "network": workload.name, "threads": threads, "dt": run.program.dt, "biological seconds": workload.time / 1000,
-        "neurons": sum(p.size for p in run.program.populations.values()), "edges": sum(p.targets.size for p in run.program.projections.values()),
-        "seconds": seconds, "updates per second": spikes.size * steps / seconds["median"], "events per second": int(degree[index].sum()) / seconds["median"],
-        "rate": index.size / spikes.size / (workload.time / 1000), "ratio to one thread": float(np.median(np.divide(wall[threads], wall[1]))),
+        "neurons": sum(p.size for p in run.program.populations.values()),
+        "edges": sum(p.targets.size for p in run.program.projections.values()),
+        "seconds": seconds, "ratio to one thread": float(np.median(np.divide(wall[threads], wall[1]))),
+        "updates per second": spikes.size * steps / seconds["median"],
+        "events per second": int(degree[index].sum()) / seconds["median"],
+        "rate": index.size / spikes.size / (workload.time / 1000),
     }
 
 
@@ -150,8 +155,8 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
 def _row(m: dict[str, Any]) -> list[str]:
     per_second = 1000 / m["biological seconds"]
     return [m["network"], str(m["threads"]), f"{m['seconds']['median'] * per_second:.1f}", _quartiles(m["seconds"], per_second, "{:.1f}"),
-            f"{m['seconds']['least'] * per_second:.1f}", f"{m['updates per second'] / 1e6:.0f}", f"{m['events per second'] / 1e6:.1f}", f"{m['rate']:.2f}",
-            f"{m['ratio to one thread']:.2f}"]
+            f"{m['seconds']['least'] * per_second:.1f}", f"{m['updates per second'] / 1e6:.0f}", f"{m['events per second'] / 1e6:.1f}",
+            f"{m['rate']:.2f}", f"{m['ratio to one thread']:.2f}"]
 
 
 def _quartiles(values: dict[str, Any], scale: float, form: str) -> str:

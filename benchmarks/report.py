@@ -21,8 +21,9 @@ def machine() -> dict[str, Any]:
     import llvmlite.binding as llvm
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": _processor(), "recognised as": llvm.get_host_cpu_name(), "cores": cores, "system": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version(), **{name: version(name) for name in ("neurosim", "numpy", "numba", "llvmlite")},
+    return {"processor": _processor(), "recognised as": llvm.get_host_cpu_name(), "cores": cores,
+            "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
+            **{name: version(name) for name in ("neurosim", "numpy", "numba", "llvmlite")},
             "load at the start": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None}
 
 
@@ -44,7 +45,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return rows under their heads, the first column to the left, the others to the right."""
     texts = [list(heads), *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[c]) for row in texts) for c in range(len(heads))]
-    lines = ["  ".join(cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in texts]
+    lines = ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]) for row in texts]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 

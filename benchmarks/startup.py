@@ -1,4 +1,4 @@
-"""Time of ``import neurosim``, and from there to the first step with an empty cache and a full one; run with ``python -m benchmarks.startup``."""
+"""Time of ``import neurosim``, and from there to the first step, with an empty and a full cache; run with ``python -m benchmarks.startup``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ began = time.perf_counter()
 import numpy
 numpy_there = time.perf_counter()
 import neurosim
-print(json.dumps({"numpy": numpy_there - began, "neurosim besides": time.perf_counter() - numpy_there, "together": time.perf_counter() - began}))
+ended = time.perf_counter()
+print(json.dumps({"numpy": numpy_there - began, "neurosim besides": ended - numpy_there, "together": ended - began}))
 """
 
 FIRST_STEP = """

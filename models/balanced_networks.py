@@ -74,9 +74,9 @@ def izhikevich_2003(size: int = 1000, *, seed: int = 0) -> Network:
         "neurons", size, cell, rho=uniform(0, 1), a=f"where({chosen}, 0.02, 0.02 + 0.08 * rho) / ms",
         b=f"where({chosen}, 0.2, 0.25 - 0.05 * rho) / ms", c=f"where({chosen}, -65 + 15 * rho**2, -65) * mV",
         d=f"where({chosen}, 8 - 6 * rho**2, 2) * mV/ms", noise=f"where({chosen}, 5, 2) * mV/ms")
-    strength = 1000 / size
-    net.project(neurons[:excitatory], neurons, connect.all_to_all(), weight=uniform(0.0, 0.5 * strength), port="injected", name="excitation")
-    net.project(neurons[excitatory:], neurons, connect.all_to_all(), weight=uniform(-strength, 0.0), port="injected", name="inhibition")
+    strength, wiring = 1000 / size, connect.all_to_all()
+    net.project(neurons[:excitatory], neurons, wiring, weight=uniform(0.0, 0.5 * strength), port="injected", name="excitation")
+    net.project(neurons[excitatory:], neurons, wiring, weight=uniform(-strength, 0.0), port="injected", name="inhibition")
     net.record(neurons, "spikes")
     return net
 

@@ -159,7 +159,7 @@ class Run:
         """Return a state, parameter or variable as it is now: a number, or an array over the neurons (edges) of ``owner``; rates in Hz."""
         owner = self._owner(owner)
         name = "w" if isinstance(owner, Projection) and name == "weight" else name
-        plain = declared(owner, name).plain
+        plain = declared(owner, name).plain * (owner.n if isinstance(owner, Drive) and name == "rate" else 1)
         view = owner.view if isinstance(owner, Population) else owner
         values = self.memory.now(owner.name, name, self.step - 1)
         if values.size == 1 and not (isinstance(view, View) and name in self._states(view)):

@@ -63,5 +63,6 @@ def test_a_neuron_has_eighty_inputs_on_average(build, fast_backend):
 
 @pytest.mark.parametrize("size", [79, 0, -4, 100.0, "100"])
 def test_a_size_that_cannot_hold_the_inputs_is_refused(size):
-    with pytest.raises(ns.NetworkError, match=r"balanced network, size: found .*, expected a whole number of at least 80 neurons\. Published"):
+    message = r"balanced network, size: found .*, expected a whole number of at least 80 neurons\. Published sizes are"
+    with pytest.raises(ns.NetworkError, match=message):
         cuba(size)

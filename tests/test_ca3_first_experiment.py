@@ -19,8 +19,9 @@ HANDLERS = [("post", "w = min(w + a * x, w_max); y += 1"), ("pre", "w = max(w - 
 
 # (step, operation, cue or None, content)
 OPERATIONS = [
-    (0, "learn", 0, {0, 1, 8, 9}), (10, "learn", 4, {1, 5, 6}), (20, "learn", 3, {4, 5, 6}), (30, "cue", 0, set()), (40, "content", None, {6}),
-    (50, "content", None, {0, 4}), (60, "learn", 3, {1, 3, 4, 8}), (70, "cue", 3, set()), (80, "content", None, {6}),
+    (0, "learn", 0, {0, 1, 8, 9}), (10, "learn", 4, {1, 5, 6}), (20, "learn", 3, {4, 5, 6}),
+    (30, "cue", 0, set()), (40, "content", None, {6}), (50, "content", None, {0, 4}),
+    (60, "learn", 3, {1, 3, 4, 8}), (70, "cue", 3, set()), (80, "content", None, {6}),
 ]
 # Steps after the first input spike in which the neurons of a population fire that belong to the cue(s) or the content concerned.
 OFFSETS = {

@@ -45,11 +45,21 @@ def test_what_lands_in_a_step_is_integrated_in_the_next(backend):
     assert traces(prepare(net, backend, 5), "c", "v") == [0, 0, 0, 1, 1]
 
 
+def test_an_arriving_weight_jumps_its_state_before_the_step_is_integrated(backend):
+    leak = Cell("dv/dt = -v / tau : 1", parameters={"tau": "4 ms"}, receives={"x": Port("1", into="v")}, name="leak")
+    net = network()
+    source, cells = net.spike_source("s", 1, steps=[[0]]), net.population("c", 1, leak)
+    net.project(source, cells, ns.all_to_all(), weight=1.0)
+    net.record(cells, "v")
+    assert traces(prepare(net, backend, 3), "c", "v") == [0.0, exp(-0.25), exp(-0.25) * exp(-0.25)]
+
+
 STAMP = Rule(edge="w : 1; seen : ms; back : ms", handlers=[("pre", "out += w; seen = t + 1*ms"), ("post", "back = t + 1*ms")], name="stamp")
 
 
 @pytest.mark.parametrize(("given", "axonal", "dendritic", "back"), [
-    ({}, 0, 0, 0), ({"delay": 3.0}, 0, 3, 3), ({"delay": 3.0, "dendritic_fraction": 0.0}, 3, 0, 0), ({"delay": 4.0, "dendritic_fraction": 0.5}, 2, 2, 2),
+    ({}, 0, 0, 0), ({"delay": 3.0}, 0, 3, 3), ({"delay": 3.0, "dendritic_fraction": 0.0}, 3, 0, 0),
+        ({"delay": 4.0, "dendritic_fraction": 0.5}, 2, 2, 2),
     ({"delay": 4.0, "dendritic_fraction": 0.25, "back": 2.0}, 3, 1, 2),
 ])
 def test_three_delays_part_a_projection(backend, given, axonal, dendritic, back):
@@ -68,7 +78,8 @@ def test_three_delays_part_a_projection(backend, given, axonal, dendritic, back)
 def test_delays_of_static_projections_and_delays_that_differ(backend):
     net = network()
     source, counters = net.spike_source("s", 2, steps=[[0, 1], [0]]), net.population("c", 3, COUNTER)
-    net.project(source, counters, ns.from_arrays([0, 0, 0, 1], [0, 1, 2, 2]), weight=[1.0, 1.0, 1.0, 10.0], delay=[0.0, 2.0, 3.0, 1.0], name="static")
+    net.project(source, counters, ns.from_arrays([0, 0, 0, 1], [0, 1, 2, 2]), weight=[1.0, 1.0, 1.0, 10.0], delay=[0.0, 2.0, 3.0, 1.0],
+        name="static")
     net.record(counters, "v")
     values = prepare(net, backend, 7).result()["c"].trace("v").values
     assert values.T.tolist() == [[0, 1, 2, 2, 2, 2, 2], [0, 0, 0, 1, 2, 2, 2], [0, 0, 10, 10, 11, 12, 12]]
@@ -77,14 +88,16 @@ def test_delays_of_static_projections_and_delays_that_differ(backend):
 def test_delays_that_differ_hold_for_each_edge_of_a_rule(backend):
     net = network()
     source, relays = net.spike_source("s", 1, steps=[[1]]), net.population("r", 2, RELAY)
-    p = net.project(source, relays, ns.all_to_all(), weight=1.0, delay=[2.0, 4.0], dendritic_fraction=0.5, back=[0.0, 3.0], rule=STAMP, name="p")
+    p = net.project(source, relays, ns.all_to_all(), weight=1.0, delay=[2.0, 4.0], dendritic_fraction=0.5, back=[0.0, 3.0], rule=STAMP,
+        name="p")
     run = prepare(net, backend, 14)
     assert run.get(p, "seen").tolist() == [1 + 1 + 1, 1 + 2 + 1]
     assert run.get(p, "back").tolist() == [1 + 2 + 1 + 0 + 1, 1 + 4 + 1 + 3 + 1]
 
 
 def test_refractoriness_after_a_spike_of_step_k_covers_the_steps_to_k_plus_r_and_jumps_are_lost(backend):
-    cell = Cell("v : 1", receives={"x": Port("1", into="v")}, spike="v > 0.5", after_spike="v = 0", refractory=Refractory("2 ms", "v"), name="pausing")
+    cell = Cell("v : 1", receives={"x": Port("1", into="v")}, spike="v > 0.5", after_spike="v = 0", refractory=Refractory("2 ms", "v"),
+        name="pausing")
     net = network()
     source, cells = net.spike_source("s", 1, steps=[[0, 1, 2, 3, 4]]), net.population("c", 1, cell)
     net.project(source, cells, ns.all_to_all(), weight=1.0)
@@ -93,16 +106,24 @@ def test_refractoriness_after_a_spike_of_step_k_covers_the_steps_to_k_plus_r_and
     assert list(run.result()["c"].spikes.step) == [1, 4] and traces(run, "c", "v") == [0.0] * 8
 
 
+def test_refractoriness_that_freezes_nothing_blocks_the_spike_alone(backend):
+    cell = Cell("v : 1", step="v += 1", spike="v > 0", after_spike="v = 0", refractory="2 ms", name="restless")
+    net = network()
+    net.record(net.population("c", 1, cell), "spikes", "v")
+    run = prepare(net, backend, 8)
+    assert list(run.result()["c"].spikes.step) == [0, 3, 6] and traces(run, "c", "v") == [0, 1, 2, 0, 1, 2, 0, 1]
+
+
 # ---- order of sums
 
 
 def test_a_port_is_the_sum_of_its_projections_in_creation_order(backend):
-    """((0 + BIG) + 1) - BIG is 0; any other order of these gives 1."""
+    """((0 + BIG) - BIG) + 1 is 1; backwards, or by their names, it is 0."""
     net = network()
     source, counter = net.spike_source("s", 1, steps=[[0]]), net.population("c", 1, COUNTER)
-    for name, weight in (("z", BIG), ("a", 1.0), ("m", -BIG)):
+    for name, weight in (("z", BIG), ("a", -BIG), ("m", 1.0)):
         net.project(source, counter, ns.all_to_all(), weight=weight, name=name)
-    assert prepare(net, backend, 2).get(counter, "v").tolist() == [0.0]
+    assert prepare(net, backend, 2).get(counter, "v").tolist() == [1.0]
 
 
 @pytest.mark.parametrize(("weights", "total"), [([BIG, 1.0, -BIG], 0.0), ([BIG, -BIG, 1.0], 1.0), ([1.0, BIG, -BIG], 0.0)])
@@ -134,7 +155,8 @@ def test_arrays_of_edges_follow_the_order_in_which_the_edges_were_given(backend)
     net = network()
     source, counters = net.spike_source("s", 3, steps=[[0]] * 3), net.population("c", 3, COUNTER)
     other = net.population("o", 3, COUNTER, v=[10.0, 20.0, 30.0])
-    rule = Rule(edge="w : 1", parameters={"scale": Parameter("1", 1.0, per="edge"), "far": 0.0}, handlers=[("pre", "out += w * scale + far")], name="ordered")
+    rule = Rule(edge="w : 1", parameters={"scale": Parameter("1", 1.0, per="edge"), "far": 0.0},
+        handlers=[("pre", "out += w * scale + far")], name="ordered")
     p = net.project(source, counters, ns.from_arrays([2, 1, 0], [2, 1, 0]), weight=[1.0, 2.0, 3.0], scale=[100.0, 200.0, 300.0],
                     rule=rule.reading(far=other["v"].by([0, 1, 2])), name="p")
     run = prepare(net, backend, 2)
@@ -145,7 +167,8 @@ def test_arrays_of_edges_follow_the_order_in_which_the_edges_were_given(backend)
 def test_one_value_for_all_edges_serves_each(backend):
     net = network()
     source, counters = net.spike_source("s", 2, steps=[[0]] * 2), net.population("c", 3, COUNTER)
-    rule = Rule(edge="w : 1", parameters={"scale": Parameter("1", 2.0, per="edge")}, handlers=[("pre", "out += w * scale")], name="scaled_alike")
+    rule = Rule(edge="w : 1", parameters={"scale": Parameter("1", 2.0, per="edge")}, handlers=[("pre", "out += w * scale")],
+        name="scaled_alike")
     p = net.project(source, counters, ns.all_to_all(), weight=1.0, rule=rule, name="p")
     run = prepare(net, backend, 2)
     assert run.get(counters, "v").tolist() == [4.0] * 3
@@ -192,7 +215,8 @@ def test_a_statement_is_finished_for_all_its_edges_before_the_next_begins(backen
 def test_a_signal_runs_at_once_over_all_edges_and_all_neurons(backend):
     net = network()
     source, counters = net.spike_source("s", 2), net.population("c", 2, COUNTER)
-    p = net.project(source, counters, ns.from_arrays([0, 0, 1], [0, 1, 1]), weight=[1.0, 2.0, 4.0], port="x", rule=SUMS, total=8.0, name="p")
+    p = net.project(source, counters, ns.from_arrays([0, 0, 1], [0, 1, 1]), weight=[1.0, 2.0, 4.0], port="x", rule=SUMS, total=8.0,
+        name="p")
     run = prepare(net, backend)
     run.emit("night")
     assert run.get(p, "own").tolist() == [6.0, 8.0] and run.get(p, "total").tolist() == [2.0, 2.0]
@@ -209,7 +233,8 @@ def test_the_order_of_edges_leaves_no_trace_in_what_they_share(backend):
     for order in (np.arange(pairs.size), generator.permutation(pairs.size)):
         net = network()
         source, counters = net.spike_source("s", 9, steps=[[0]] * 9), net.population("c", 4, COUNTER)
-        p = net.project(source, counters, ns.from_arrays(sources[order], targets[order]), weight=weights[order], port="x", rule=SUMS, name="p")
+        p = net.project(source, counters, ns.from_arrays(sources[order], targets[order]), weight=weights[order], port="x", rule=SUMS,
+            name="p")
         found.append(prepare(net, backend, 1).get(p, "total").tolist())
     assert found[0] == found[1] and len(set(found[0])) == 4
 
@@ -217,8 +242,10 @@ def test_the_order_of_edges_leaves_no_trace_in_what_they_share(backend):
 # ---- decays
 
 
-DECAYING = Rule(pre="dx/dt = -x / tau : 1", edge="w : 1", handlers=[("pre", "x += 1; w = x"), ("night", "x *= 2")], parameters={"tau": "7 ms"}, name="decaying")
-WATCHED = Rule(pre="dx/dt = -x / tau : 1", edge="w : 1; read : 1", handlers=[("pre", "x += 1; w = x"), ("step", "read = x"), ("night", "x *= 2")],
+DECAYING = Rule(pre="dx/dt = -x / tau : 1", edge="w : 1", handlers=[("pre", "x += 1; w = x"), ("night", "x *= 2")],
+    parameters={"tau": "7 ms"}, name="decaying")
+WATCHED = Rule(pre="dx/dt = -x / tau : 1", edge="w : 1; read : 1",
+    handlers=[("pre", "x += 1; w = x"), ("step", "read = x"), ("night", "x *= 2")],
                parameters={"tau": "7 ms"}, name="watched")
 
 
@@ -274,7 +301,8 @@ def test_edges_that_differ_in_delay_have_a_trace_each(backend):
 
 
 RAMP = Cell("v : 1", parameters={"level": 0.0}, step="v += 1", spike="v > 3.5", after_spike="v = 0", name="ramp")
-PROBE = Rule(edge="w : 1; near : 1; mine : 1; theirs : 1", parameters={"far": 0.0}, handlers=[("step", "near = far; mine = v_pre; theirs = v_post")], name="probe")
+PROBE = Rule(edge="w : 1; near : 1; mine : 1; theirs : 1", parameters={"far": 0.0},
+    handlers=[("step", "near = far; mine = v_pre; theirs = v_post")], name="probe")
 
 
 def test_a_link_reads_what_is_after_integration_and_before_reset(backend):
@@ -358,7 +386,8 @@ def test_values_per_source_and_target_follow_the_order_of_a_view(backend):
                 handlers=[("pre", "out += e * w + q + f")], name="sides")
     net = network()
     source, counters = net.spike_source("s", 4, steps=[[0]] * 4), net.population("c", 4, COUNTER)
-    p = net.project(source[[3, 1]], counters[[2, 0]], ns.one_to_one(), weight=[1.0, 2.0], rule=rule, e=[5.0, 7.0], q=[0.25, 0.5], f=[100.0, 200.0], name="p")
+    p = net.project(source[[3, 1]], counters[[2, 0]], ns.one_to_one(), weight=[1.0, 2.0], rule=rule, e=[5.0, 7.0], q=[0.25, 0.5],
+        f=[100.0, 200.0], name="p")
     run = prepare(net, backend, 2)
     assert run.get(counters, "v").tolist() == [14.5 + 200, 0.0, 5.25 + 100, 0.0]
     assert run.get(p, "e").tolist() == [5.0, 7.0] and run.get(p, "q").tolist() == [0.25, 0.5]
@@ -368,7 +397,8 @@ def test_values_per_source_and_target_follow_the_order_of_a_view(backend):
 
 
 def test_time_is_k_dt_in_every_phase_and_draws_are_constant_within_a_step(backend):
-    cell = Cell("at : ms; reset : ms; a : 1; b : 1; c : 1; noise = uniform() : 1", step="at = t; a = noise; b = noise; c = uniform()", spike="noise >= 0",
+    cell = Cell("at : ms; reset : ms; a : 1; b : 1; c : 1; noise = uniform() : 1", step="at = t; a = noise; b = noise; c = uniform()",
+        spike="noise >= 0",
                 after_spike="reset = t", name="words_of_a_cell")
     net = network(0.1)
     cells = net.population("p", 3, cell)
@@ -419,6 +449,11 @@ def test_a_drive_adds_poisson_counts_of_its_trains_to_each_target(backend):
     assert counts.size == 4000 and (counts == np.floor(counts)).all()
     assert counts.mean() == pytest.approx(2.0, abs=5 * np.sqrt(2.0 / 4000)) and counts.var() == pytest.approx(2.0, rel=0.1)
     before = run.get(counters, "v")
+    run.set(drive, rate=50.0)
+    assert run.get(drive, "rate") == 50.0
+    run.run(101.0, progress=False)
+    halved = np.diff(run.result()["c"].trace("v").values[102:], axis=0) / 0.5
+    assert halved.mean() == pytest.approx(1.0, abs=5 * np.sqrt(1.0 / halved.size))
     run.set(drive, rate=0.0)
     run.run(1.0)  # what was drawn in the last step lands
     before = run.get(counters, "v")

@@ -13,8 +13,25 @@ from hypothesis import strategies as st
 from messages import parts
 
 from neurosim.errors import ModelError, NetworkError
-from neurosim.units import (CAPACITANCE, CONDUCTANCE, CURRENT, LENGTH, NUMBER, RATE, RESISTANCE, TABLE, TIME, VOLTAGE, Unit, multiply, name_of, of, read,
-                            to_engine, unit)
+from neurosim.units import (
+    CAPACITANCE,
+    CONDUCTANCE,
+    CURRENT,
+    LENGTH,
+    NUMBER,
+    RATE,
+    RESISTANCE,
+    TABLE,
+    TIME,
+    VOLTAGE,
+    Unit,
+    multiply,
+    name_of,
+    of,
+    read,
+    to_engine,
+    unit,
+)
 
 REGISTRY = pint.UnitRegistry()
 MS = unit("ms")
@@ -38,7 +55,8 @@ def test_engine_units_are_coherent():
 @pytest.mark.parametrize(("text", "size", "exponents"), [
     ("mV/ms", 1.0, multiply(VOLTAGE, TIME, -1)), ("V", 1e3, VOLTAGE), ("nA*ms**2", 1.0, multiply(CURRENT, TIME, 2)), ("1/s", 1e-3, RATE),
     ("s**-1", 1e-3, RATE), ("1/(ms*mV)", 1.0, multiply(RATE, VOLTAGE, -1)), ("ms**0.5", 1.0, multiply(NUMBER, TIME, Fraction(1, 2))),
-    ("pA / ms**0.5", 1e-3, multiply(CURRENT, TIME, Fraction(-1, 2))), ("", 1.0, NUMBER), ("1", 1.0, NUMBER), ("m", 1e6, LENGTH), ("minute", 6e4, TIME),
+    ("pA / ms**0.5", 1e-3, multiply(CURRENT, TIME, Fraction(-1, 2))), ("", 1.0, NUMBER), ("1", 1.0, NUMBER), ("m", 1e6, LENGTH),
+        ("minute", 6e4, TIME),
     ("J / C", 1e3, VOLTAGE), ("siemens", 1e6, CONDUCTANCE), ("dimensionless", 1.0, NUMBER),
 ])
 def test_texts_of_units_are_read(text, size, exponents):
@@ -54,7 +72,8 @@ def test_the_name_of_a_dimension_reads_back_as_the_dimension(powers):
 
 
 @pytest.mark.parametrize(("text", "value"), [
-    ("20 ms", 20.0), ("0.02 s", 20.0), ("20ms", 20.0), (" 20  ms ", 20.0), ("-5 ms", -5.0), ("+.5 s", 500.0), ("1e-3 s", 1.0), ("20*ms", 20.0), ("5 /kHz", 5.0),
+    ("20 ms", 20.0), ("0.02 s", 20.0), ("20ms", 20.0), (" 20  ms ", 20.0), ("-5 ms", -5.0), ("+.5 s", 500.0), ("1e-3 s", 1.0),
+        ("20*ms", 20.0), ("5 /kHz", 5.0),
     ("1 min", 6e4), ("1000 us", 1.0),
 ])
 def test_quantities_are_read_into_engine_units(text, value):
@@ -78,11 +97,14 @@ def test_text_over_names_of_the_user_is_no_quantity():
 @pytest.mark.parametrize(("text", "message"), [
     ("mVV", ("unit 'mVV': there is no unit 'mVV'.", "Did you mean 'mV'?", "The units are: A, F,")),
     ("ms**", ("unit 'ms**': cannot be read.", "Write units as products and powers, such as 'mV/ms'")),
-    ("ms ms", ("unit 'ms ms': cannot be read.", "Write units")), ("ms\0", ("cannot be read.",)), ("(" * 300 + "ms" + ")" * 300, ("cannot be read.",)),
+    ("ms ms", ("unit 'ms ms': cannot be read.", "Write units")), ("ms\0", ("cannot be read.",)),
+        ("(" * 300 + "ms" + ")" * 300, ("cannot be read.",)),
     ("-" * 100_000 + "ms", ("cannot be read.",)),
-    ("ms**x", ("unit 'ms**x': the power 'x' is not a number.", "Write a power such as 'ms**2'.")), ("ms**(1/3)", ("the power '1/3' is not a number.",)),
+    ("ms**x", ("unit 'ms**x': the power 'x' is not a number.", "Write a power such as 'ms**2'.")),
+        ("ms**(1/3)", ("the power '1/3' is not a number.",)),
     ("ms + mV", ("unit 'ms + mV': found 'ms + mV', expected the name of a unit.", "Write units as products and powers")),
-    ("2*ms", ("found '2', expected the name of a unit.",)), ("True", ("found 'True', expected the name of a unit.",)), ("mV/0", ("found '0'",)),
+    ("2*ms", ("found '2', expected the name of a unit.",)), ("True", ("found 'True', expected the name of a unit.",)),
+        ("mV/0", ("found '0'",)),
     ("ms.real", ("found 'ms.real'",)), ("__import__('os')", ("found \"__import__('os')\", expected the name of a unit.",)),
     ("V**400", ("unit 'V**400': its size in ms, mV and nA is no number that can be computed with.", "Use a smaller power.")),
     ("us**200", ("is no number that can be computed with",)), ("1/us**200", ("is no number that can be computed with",)),
@@ -103,10 +125,13 @@ def test_what_is_no_unit_is_refused(text, message):
     ("20 parsec", ("'20 parsec' is a length (parsec), but a time (ms) is expected.", "Give it in ms.")),
     ("2 mV*ms", ("is a quantity in mV*ms, but a time (ms) is expected.",)),
     ("20 msec2", ("unit 'msec2': there is no unit 'msec2'.",)),
-    ("ms", ("'ms' is not a quantity.", "Write a number and a unit, such as '20 ms'.")), ("nan ms", ("is not a quantity.",)), ("", ("is not a quantity.",)),
+    ("ms", ("'ms' is not a quantity.", "Write a number and a unit, such as '20 ms'.")), ("nan ms", ("is not a quantity.",)),
+        ("", ("is not a quantity.",)),
     (REGISTRY.Quantity(3.0, "mV"), ("is a voltage (mV), but a time (ms) is expected.", "Give it in ms.")),
-    (None, ("None is not a quantity.", "Give a number, an array, or text such as '20 ms'.")), (object, ("is not a quantity.",)), (1j, ("is not a quantity.",)),
-    ([1, [2]], ("is not a quantity.",)), ({"a": 1}, ("is not a quantity.",)), (np.array(["a"]), ("is not a quantity.",)), (b"1 ms", ("is not a quantity.",)),
+    (None, ("None is not a quantity.", "Give a number, an array, or text such as '20 ms'.")), (object, ("is not a quantity.",)),
+        (1j, ("is not a quantity.",)),
+    ([1, [2]], ("is not a quantity.",)), ({"a": 1}, ("is not a quantity.",)), (np.array(["a"]), ("is not a quantity.",)),
+        (b"1 ms", ("is not a quantity.",)),
 ])
 @pytest.mark.parametrize("error", [ModelError, NetworkError])
 def test_quantities_of_a_wrong_kind_are_refused(value, message, error):
@@ -115,7 +140,8 @@ def test_quantities_of_a_wrong_kind_are_refused(value, message, error):
 
 
 def test_units_say_what_they_measure():
-    assert [str(unit(text)) for text in ("mV", "1", "s", "mV/ms")] == ["a voltage (mV)", "a plain number", "a time (s)", "a quantity in mV/ms"]
+    assert [str(unit(text)) for text in ("mV", "1", "s", "mV/ms")] == ["a voltage (mV)", "a plain number", "a time (s)",
+        "a quantity in mV/ms"]
     assert str(of(multiply(VOLTAGE, TIME, -1))) == "a quantity in mV/ms" and str(of(RATE)) == "a rate (1/ms)"
 
 
