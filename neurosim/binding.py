@@ -115,8 +115,6 @@ def _symbols(rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[s
 
 
 def _check_units(statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, place: str) -> None:
-    if statement.target == "out" and out is None:
-        raise ModelError(f"{place}: {show_statement(statement)!r} delivers, but the projection names no port. Give port=...")
     expected = out if statement.target == "out" else known[statement.target]
     if statement.op in ("=", "+=", "-="):
         expect(statement.value, known, expected, place=f"{place}: {show_statement(statement)!r}")

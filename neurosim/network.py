@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from .binding import bind
-from .checks import MS, at_least, duration, population_values, quantity, refractory_steps, shape, take_courses, whole_number, whole_steps
-from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, from_arrays, from_sparse, one_to_one
-from .consistency import check_positive
-from .errors import ModelError, NetworkError, unknown
-from .model import Cell, Rule, State, decay_constant
-from .population import Drive, Population, Probe, Projection, Reference, View
-from .random import Stream
+from .checks import at_least, duration, population_values, quantity, refractory_steps, take_courses, whole_number, whole_steps
+from .connect import Connector
+from .errors import NetworkError, unknown
+from .model import Cell, Rule
+from .population import Drive, Population, Probe, Projection, View
+from .projecting import delays, edge_count, links, port_unit, rule_values, weights
 from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, in_range
-from .units import Exponents, Unit, to_engine, unit
-from .values import Distribution, Shared
+from .units import to_engine, unit
+from .values import Distribution
 
 MOST = 2**31 - 1  # neurons of a population: engines number them with 32 bits
 
@@ -148,24 +147,24 @@ class Network:
             raise NetworkError(f"{where}: found {connector!r}, expected a connector such as ns.all_to_all(). Give one third.")
         if rule is not None and not isinstance(rule, Rule):
             raise NetworkError(f"{where}: found rule {rule!r}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity.")
-        edges = self._edges(connector, source, target, where)
-        port_unit = self._port(target.population.cell, port, rule, where)
-        links, sides = self._links(rule, source, target, edges, where)
+        edges = edge_count(connector, source, target, where)
+        expected = port_unit(target.population.cell, port, rule, where)
+        read, sides = links(rule, source, target, known=self.owners(), edges=edges, where=where)
         bound = None
         if rule is not None:
-            bound = bind(rule, source.population.cell, target.population.cell, links=sides, out=port_unit and port_unit.exponents, where=where)
-        weight = self._weight(weight, rule, connector, port_unit, edges, where)
-        delay = self._delay(delay, round_delays, edges, f"{where}: delay")
+            bound = bind(rule, source.population.cell, target.population.cell, links=sides, out=expected and expected.exponents, where=where)
+        weight = weights(weight, rule, connector, unit=expected, edges=edges, where=where)
+        delay = delays(delay, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: delay")
         fraction = quantity(dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction")
         if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
             raise NetworkError(f"{where}: found dendritic_fraction {dendritic_fraction!r}, expected one number from 0 to 1. Correct it.")
         for part in (fraction, 1.0 - fraction):
             if not isinstance(delay, Distribution):
                 whole_steps(part * np.asarray(delay), self.dt, where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})", rounded=round_delays)
-        back = None if back is None else self._delay(back, round_delays, edges, f"{where}: back")
-        checked = self._rule_values(rule, values, {"source": len(source), "target": len(target), "edge": edges}, where)
+        back = None if back is None else delays(back, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: back")
+        checked = rule_values(rule, values, counts={"source": len(source), "target": len(target), "edge": edges}, where=where)
         made = Projection(name, source, target, connector, weight, delay, fraction, back, bool(round_delays), bool(same_step), port, rule, bound,
-                          links, checked)
+                          read, checked)
         self.projections[name] = made
         self.inputs.append(made)
         return made
@@ -178,10 +177,10 @@ class Network:
         name = name or f"poisson_drive->{view.name}.{port}"
         self._free(name, "drive", plain=False)
         where = f"drive {name!r} (-> {view.name})"
-        port_unit = self._port(view.population.cell, port, None, where)
+        expected = port_unit(view.population.cell, port, None, where)
         sizes = {"one per target": len(view)}
         rate = at_least(quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate"), unit("Hz"), where=f"{where}, rate")
-        made = Drive(name, view, port, whole_number(n, where=f"{where}, n"), rate, quantity(weight, port_unit, sizes=sizes, where=f"{where}, weight"))
+        made = Drive(name, view, port, whole_number(n, where=f"{where}, n"), rate, quantity(weight, expected, sizes=sizes, where=f"{where}, weight"))
         self.inputs.append(made)
         return made
 
@@ -215,106 +214,6 @@ class Network:
             raise NetworkError(f"{end}: population {view.name!r} belongs to another network. Use one of: {', '.join(self.populations)}.")
         return view
 
-    def _edges(self, connector: Connector, source: View, target: View, where: str) -> int | None:
-        """Return the number of edges where it is known before draws are made; wiring that draws nothing is tried out here."""
-        expected = connector.expected(len(source), len(target))
-        if isinstance(connector, from_arrays | from_sparse) or isinstance(connector, one_to_one) and len(source) != len(target):
-            try:
-                connector.connect(Stream(0, ""), np.arange(len(source)), np.arange(len(target)), recurrent=False)
-            except NetworkError as error:
-                raise NetworkError(f"{where}: {error}") from None
-        if isinstance(connector, one_to_one | from_arrays | from_sparse | fixed_indegree | fixed_outdegree | fixed_total_number):
-            return int(expected)
-        whole = isinstance(connector, all_to_all) and (connector.autapses or source.population is not target.population)
-        return len(source) * len(target) if whole else None
-
-    def _port(self, cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:
-        if port is None:
-            if rule is not None and not any(s.target == "out" for h in rule.handlers for s in h.statements):
-                return None
-            valid = ", ".join(k for k, _ in cell.receives) or "none"
-            raise NetworkError(f"{where}: no port given, expected one of {cell.name}'s ports: {valid}. Give port=...")
-        try:
-            found = cell.port(str(port))
-        except ModelError as error:
-            raise NetworkError(f"{where}: {error}") from None
-        graded = rule is not None and not any(s.target == "out" for h in rule.handlers if h.trigger != "step" for s in h.statements)
-        if found.into is None and cell.step is None and not graded:
-            raise NetworkError(f"{where}: spikes into port {port!r} of cell {cell.name!r}, which jumps no state: a pulse whose area would depend on dt. "
-                               "Give the port into=..., write the cell with step=..., or deliver in a 'step' handler.")
-        return unit(found.unit)
-
-    def _weight(self, weight: Any, rule: Rule | None, connector: Connector, port_unit: Unit | None, edges: int | None, where: str) -> Any:
-        w = next((v for v in rule.edge if v.name == "w"), None) if rule is not None else None
-        if rule is not None and w is None:
-            if weight is not None:
-                raise NetworkError(f"{where}: found weight={weight!r}, but rule {rule.name!r} has no edge variable 'w' to take it. Leave the weight out.")
-            return None
-        if weight is None:
-            weight = getattr(connector, "weights", None)
-            if weight is None and w is None:
-                raise NetworkError(f"{where}: no weight given, expected {port_unit}. Give weight=...")
-            if weight is None:
-                weight = 0.0
-        this = w.unit if w is not None else port_unit
-        if isinstance(weight, Shared):
-            shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
-            return Shared(np.atleast_1d(quantity(weight.values, this, sizes={}, where=f"{where}, shared weights")), weight.index)
-        return quantity(weight, this, sizes=_per_edge(edges), where=f"{where}, weight")
-
-    def _delay(self, delay: Any, rounded: bool, edges: int | None, where: str) -> Any:
-        checked = quantity(delay, MS, sizes=_per_edge(edges), where=where)
-        if isinstance(checked, Distribution):
-            if checked.bounds(MS)[0] < 0:
-                raise NetworkError(f"{where} drawn from {checked} can be negative, expected 0 ms or more. Give low='0 ms' or a larger bound.")
-            if not rounded and checked.kind != "integers":
-                raise NetworkError(f"{where} drawn from {checked} is in general no multiple of dt ({self.dt:g} ms). Give round_delays=True.")
-            return checked
-        if (np.asarray(checked) < 0).any():
-            raise NetworkError(f"{where} {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it.")
-        whole_steps(checked, self.dt, where=where, rounded=rounded)
-        return checked
-
-    def _links(self, rule: Rule | None, source: View, target: View, edges: int | None,
-               where: str) -> tuple[dict[str, Reference], dict[str, tuple[str, Exponents]]]:
-        links: dict[str, Reference] = {}
-        sides: dict[str, tuple[str, Exponents]] = {}
-        for link in rule.reads if rule is not None else ():
-            reference = link.reference
-            place = f"{where}, link {link.symbol!r}"
-            if not isinstance(reference, Reference):
-                raise NetworkError(f"{place}: found {reference!r}, expected a state such as population['v'] or a variable such as projection['z'].")
-            owner = reference.owner
-            if self.owners().get(owner.name) is not (owner.population if isinstance(owner, View) else owner):
-                raise NetworkError(f"{place}: {owner.name!r} is no population or earlier projection of network {self.name!r}. Add it before this projection.")
-            if edges is not None and isinstance(reference.along, np.ndarray):
-                shape(reference.along, _per_edge(edges), place)
-            links[link.symbol] = reference
-            sides[link.symbol] = _link_side(reference, len(source), len(target), place)
-        return links, sides
-
-    def _rule_values(self, rule: Rule | None, values: dict[str, Any], counts: dict[str, int | None], where: str) -> dict[str, Any]:
-        checked: dict[str, Any] = {}
-        declared = {} if rule is None else {p.name: (p.unit, p.per) for p in rule.parameters}
-        if rule is not None:
-            sides = (("edge", rule.edge), ("source", rule.pre), ("target", rule.post))
-            declared |= {v.name: (v.unit, side) for side, variables in sides for v in variables if v.name != "w"}
-        for name, value in values.items():
-            if name not in declared:
-                raise NetworkError(unknown("parameter or variable", name, declared, owner=where))
-            this, per = declared[name]
-            place = f"{where}, {name}"
-            checked[name] = quantity(value, this, sizes={f"one per {per}": counts[per]} if per and counts[per] else {}, where=place)
-            if per is None and isinstance(checked[name], np.ndarray):
-                raise NetworkError(f"{place}: found an array, expected one value. Declare the parameter with Parameter(..., per='source', 'target' or 'edge').")
-        for p in rule.parameters if rule is not None else ():
-            if p.name not in checked and isinstance(p.value, np.ndarray) and counts[p.per] is not None:
-                shape(p.value, {f"one per {p.per}": counts[p.per]}, f"{where}, {p.name}")
-        for v in (*rule.edge, *rule.pre, *rule.post) if rule is not None else ():
-            if v.derivative is not None and decay_constant(v) in checked:
-                check_positive(checked[decay_constant(v)], f"{where}, {decay_constant(v)}", NetworkError)
-        return checked
-
     def _probe(self, owner: Any, variable: str, every: Any, edges: Any) -> Probe:
         steps = 1 if every is None else int(whole_steps(duration(every, where="record, every"), self.dt, where="record: every"))
         if isinstance(owner, Projection):
@@ -347,10 +246,6 @@ def _identifier(name: Any, what: str, more: str = "") -> str:
     return name
 
 
-def _per_edge(edges: int | None) -> dict[str, int]:
-    return {} if edges is None else {"one per edge": edges}
-
-
 def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
     """Return the numbers of recorded edges, (M,) int64."""
     found = np.asarray(edges)
@@ -364,45 +259,3 @@ def _named(things: dict[str, Any], name: str, owner: str) -> Any:
     if name not in things:
         raise NetworkError(unknown("population, projection or drive", str(name), things, owner=owner))
     return things[name]
-
-
-def _delays_differ(p: Projection, at_source: bool) -> bool:
-    """Return whether spikes reach the edges of one neuron of this end after different delays."""
-    delay, part = (p.delay, 1.0 - p.dendritic_fraction) if at_source else (p.delay, p.dendritic_fraction) if p.back is None else (p.back, 1.0)
-    return part > 0 and (isinstance(delay, Distribution) or np.unique(delay).size > 1)
-
-
-def _link_side(reference: Reference, n_source: int, n_target: int, place: str) -> tuple[str, Exponents]:
-    owner = reference.owner
-    if isinstance(owner, View):
-        cell = owner.population.cell
-        thing = next(t for t in (*cell.states, *cell.parameters) if t.name == reference.name)
-        length = len(owner)
-    else:
-        thing = next(t for t in (*owner.rule.pre, *owner.rule.post, *owner.rule.parameters) if t.name == reference.name)
-        pre, post = [v.name for v in owner.rule.pre], [v.name for v in owner.rule.post]
-        per = getattr(thing, "per", None)
-        length = len(owner.source) if thing.name in pre or per == "source" else len(owner.target) if thing.name in post or per == "target" else 1
-        if isinstance(thing, State) and _delays_differ(owner, thing.name in pre):
-            raise NetworkError(f"{place}: {reference.name!r} has one value per neuron and delay of {owner.name!r}, expected one per neuron. "
-                               "Give the edges of that projection one delay.")
-        if per == "edge":
-            raise NetworkError(f"{place}: {reference.name!r} has one value per edge of {owner.name!r}, expected a value per neuron. "
-                               "Link to a pre or post variable.")
-    along = reference.along
-    if along is None:
-        if length != 1:
-            raise NetworkError(f"{place}: {reference.name!r} of {owner.name!r} has {length} values, expected 1. "
-                               "Say which one an edge reads: .by('source'), .by('target') or .by(indices).")
-        return "one", thing.unit.exponents
-    if isinstance(along, str):
-        expected = n_source if along == "source" else n_target
-        if length != expected:
-            raise NetworkError(f"{place}: {reference.name!r} of {owner.name!r} has {length} values, expected one for each of {expected} {along} neurons. "
-                               "Link to as many, or give .by(indices).")
-        return ("pre" if along == "source" else "post"), thing.unit.exponents
-    if along.size and (along.min() < 0 or along.max() >= length):
-        raise NetworkError(f"{place}: found an index outside 0 ... {length - 1}, expected indices of {owner.name!r}. Correct the index array.")
-    return "edge", thing.unit.exponents
-
-

@@ -16,6 +16,7 @@ PAUSING = Cell("v : mV", parameters={"pause": "1 ms"}, spike="v > 1*mV", refract
 TWO_PORTS = Cell("v : mV", receives={"ex": Port("mV", into="v"), "inh": Port("mV", into="v")})
 PULSE = Cell("dv/dt = (p - v) / ms : mV", receives={"p": Port("mV")}, name="rate")
 STDP = Rule(pre="dx/dt = -x / tau : 1", edge="w : mV", handlers=[("pre", "out += w; x += 1")], parameters={"tau": "10 ms"}, name="stdp")
+VALUED = Rule(edge="w : mV", parameters={"e": Parameter("mV", 1.0, per="edge")}, name="valued")
 OTHER = Network("other", dt="0.1 ms")
 STRANGER = OTHER.population("a", 4, LIF)
 
@@ -29,6 +30,7 @@ def network() -> Network:
     net.project(a, b, ns.all_to_all(), weight=1.0, delay="1 ms", rule=STDP, name="first")
     net.project(a, b, ns.all_to_all(), weight=1.0, delay=ns.uniform(0, 1), round_delays=True, dendritic_fraction=0, rule=STDP,
         name="spread")
+    net.project(a, b, ns.all_to_all(), weight=1.0, rule=VALUED, name="valued")
     net.poisson_drive(a, rate=5, weight=0.1, name="drive")
     net.record(a, "v")
     return net
@@ -318,7 +320,7 @@ PROJECTIONS = {
     # links
     "a link to a number": (project(rule=lambda net: gain(5)), "link 'gain': found 5", "expected a state such as population['v']"),
     "a link to another network": (project(rule=lambda net: gain(STRANGER["v"])),
-        "link 'gain': 'a' is no population or earlier projection of network 'net'.", "Add it before"),
+        "link 'gain': 'a' is no population or earlier projection of this network.", "Add it before"),
     "a link without a way": (project(rule=lambda net: gain(net["a"]["v"])), "link 'gain': 'v' of 'a' has 4 values, expected 1.",
                              "Say which one an edge reads: .by('source'), .by('target') or .by(indices)."),
     "a link by a side of another size": (project(rule=lambda net: gain(net["b"]["v"].by("source"))), "'v' of 'b' has 3 values",
@@ -331,6 +333,8 @@ PROJECTIONS = {
     "a link to a trace that is split by delays": (project(rule=lambda net: gain(net["spread"]["x"].by("source"))), "link 'gain': 'x'",
                                                   "has one value per neuron and delay of 'spread'", "expected one per neuron.",
                                                       "Give the edges of that projection one delay."),
+    "a link to one value per edge": (project(rule=lambda net: gain(net["valued"]["e"])), "link 'gain': 'e' has one value per edge of 'valued'",
+        "expected a value per neuron.", "Link to a pre or post variable."),
     "a link to an unknown state": (lambda net: net["a"]["vv"], "population 'a' has no state or parameter 'vv'.", "Did you mean 'v'?"),
     "a link to an edge variable": (lambda net: net["first"]["w"], "projection 'first' has no pre or post variable 'w'.", "are: tau, x."),
     "a link by a word": (lambda net: net["a"]["v"].by("src"), "link to 'v': .by() found 'src'",
@@ -385,7 +389,7 @@ PROBES = {
     "a projection of another network": (lambda net: net.record(network()["first"], "w"), "projection 'first' belongs to another network",
         "expected one of network 'net'."),
     "an unknown name": (lambda net: net["frist"], "network 'net' has no population, projection or drive 'frist'.", "Did you mean 'first'?",
-        "are: a, b, drive, first, pulse, s, spread, two."),
+        "are: a, b, drive, first, pulse, s, spread, two, valued."),
 }
 
 # What a rule does with cells is known where the two meet.

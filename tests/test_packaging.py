@@ -30,6 +30,7 @@ FLOORS = (
     {"model"},
     {"binding", "checks"},
     {"population", "sources"},
+    {"projecting"},
     {"network"},
     {"ir"},
     {"backend", "catalogue"},

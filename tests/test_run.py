@@ -379,6 +379,18 @@ def test_a_stream_on_disk_holds_what_a_run_in_memory_records(backend, tmp_path, 
     assert streamed["cells"] == held["cells"] and streamed["plastic"] == held["plastic"] and streamed.header["finished"] is True
 
 
+def test_a_clock_is_not_set_back_before_what_is_on_disk_already(tmp_path):
+    run = ns.prepare(network(), backend="reference", stream=tmp_path / "run")
+    kept = run.snapshot()
+    run.run(5, progress=False)
+    run.result()  # writes what there is
+    with pytest.raises(NetworkError, match=parts("restore: recordings since 5 ms are on disk already", "Restore without clock=True.")):
+        run.restore(kept, clock=True)
+    assert run.step == 10
+    run.restore(kept)
+    assert run.step == 10 and not run.get("cells", "v").any()
+
+
 # ---- values that are not finite
 
 
