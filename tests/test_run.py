@@ -547,3 +547,11 @@ def test_the_recording_says_where_it_comes_from(backend):
     assert {k: header[k] for k in ("network", "dt", "seed", "first", "steps", "backend", "finished", "report")} == {
         "network": "net", "dt": 0.5, "seed": 2, "first": 0, "steps": 5, "backend": backend, "finished": True, "report": []}
     assert header["versions"].keys() >= {"neurosim", "numpy", "python"} and len(header["hash"]) == 32
+
+
+@pytest.mark.parametrize("replica", [-1, 0.5, "a", 1 << 32])
+def test_a_replica_that_is_no_word_of_32_bits_is_refused(backend, replica):
+    net = ns.Network("replica", dt="1 ms")
+    net.poisson("p", 1, rate=10)
+    with pytest.raises(ns.NetworkError, match=f"backend '{backend}', replica: .*whole number"):
+        ns.prepare(net, backend=backend, replica=replica)

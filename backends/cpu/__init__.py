@@ -35,6 +35,7 @@ class CpuBackend:
             raise NetworkError(unknown("option", option, ["replica", "threads"], owner="backend 'cpu'"))
         if options.get("threads") is not None:
             whole_number(options["threads"], where="backend 'cpu', threads")
+        whole_number(options.get("replica", 0), where="backend 'cpu', replica", least=0, most=(1 << 32) - 1)
         return CpuEngine(program, network, **options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurosim.backend import Report, middle_rows
+from neurosim.checks import whole_number
 from neurosim.errors import NetworkError, unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
@@ -31,6 +32,7 @@ class ReferenceBackend:
         """Return an engine; option: ``replica``, the replica word of the random numbers."""
         for option in options.keys() - {"replica"}:
             raise NetworkError(unknown("option", option, ["replica"], owner="backend 'reference'"))
+        whole_number(options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
         return ReferenceEngine(program, network, **options)
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
 from ..errors import NetworkError
 from ..network import Network
 from ..population import Drive
+from ..values import Distribution
 
 
 def items(network: Network) -> list[tuple[str, float]]:
     """Return (what, bytes) for every population and projection, largest first.
 
-    An edge takes 4 bytes for its target, 8 for each weight or edge variable of its own, 8 where delays differ, and with a rule
+    A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes 4 bytes for its target, 8 for each weight or edge variable of its own, 8 where delays differ, and with a rule
     4 for its source, 8 to 12 for the way back from the target.
     """
     found: list[tuple[str, float]] = []
     for p in network.populations.values():
-        found.append((f"population {p.name!r} ({p.size} neurons)", p.size * 8.0 * (4 + len(p.cell.states) + len(p.cell.parameters) + len(p.cell.receives))))
+        values = 4 + len(p.cell.states) + len(p.cell.parameters) + len(p.cell.receives)
+        found.append((f"population {p.name!r} ({p.size} neurons)", p.size * (8.0 * values + 4.0 * _longest(network, p.name) / network.dt)))
     for p in network.inputs:
         if isinstance(p, Drive):
             continue
@@ -27,6 +31,12 @@ def items(network: Network) -> list[tuple[str, float]]:
         delays = 0.0 if isinstance(p.delay, float) else 28.0
         found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * (4.0 + own + back + delays)))
     return sorted(found, key=lambda item: -item[1])
+
+
+def _longest(network: Network, population: str) -> float:
+    """Return the longest delay (ms) after which a population's spikes are still needed, as far as it is known without a draw."""
+    delays = [np.max(p.delay, initial=0.0) for p in network.projections.values() if p.source.name == population and not isinstance(p.delay, Distribution)]
+    return float(max(delays, default=0.0))
 
 
 def available() -> float:
