@@ -290,7 +290,8 @@ class _RulePrinter:
         if symbol is not None and symbol.kind == "variable":
             index = f"_{symbol.side}_slot" if symbol.side != "edge" else "_edge"
             value = f"load(_at_{name}, {index}, {name!r})"
-            return value if not symbol.decay else f"{value} * exp(-(float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt) / {local(symbol.decay)})"
+            since = f"float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt"
+            return f"{value} * exp(-({since}) / {local(symbol.decay)})" if symbol.decay else value
         shape = self.values.get(name, "one")
         if shape == "one":
             index = "0"

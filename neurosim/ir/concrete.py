@@ -120,7 +120,8 @@ def concretise(network: Network) -> ConcreteNetwork:
     populations = {p.name: _population(p, network.seed) for p in network.populations.values()}
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
     drives = {d.name: _drive(d, network.seed) for d in network.inputs if isinstance(d, Drive)}
-    return ConcreteNetwork(network.name, network.dt, network.seed, populations, projections, drives, tuple(i.name for i in network.inputs), tuple(network.probes))
+    order = tuple(i.name for i in network.inputs)
+    return ConcreteNetwork(network.name, network.dt, network.seed, populations, projections, drives, order, tuple(network.probes))
 
 
 def _population(population: Population, seed: int) -> ConcretePopulation:

@@ -15,8 +15,8 @@ from ..values import Distribution
 def items(network: Network) -> list[tuple[str, float]]:
     """Return (what, bytes) for every population and projection, largest first.
 
-    A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes 4 bytes for its target, 8 for each weight or edge variable of its own, 8 where delays differ, and with a rule
-    4 for its source, 8 to 12 for the way back from the target.
+    A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes 4 bytes for
+    its target, 8 for each weight or edge variable of its own, 28 where delays differ, and with a rule 24 for its source and the way back.
     """
     found: list[tuple[str, float]] = []
     for p in network.populations.values():

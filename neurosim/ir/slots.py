@@ -60,7 +60,8 @@ def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> Slots:
 
 
 def _uniform(n: int, pointer: np.ndarray, edges: np.ndarray | None, of_edge: np.ndarray, delay: int) -> Slots:
-    return Slots(np.array([delay], np.int64), np.arange(n, dtype=np.int32), np.full(n, delay, np.int64), pointer, edges, of_edge, np.arange(n + 1, dtype=np.int64))
+    everyone = np.arange(n + 1, dtype=np.int64)
+    return Slots(np.array([delay], np.int64), everyone[:-1].astype(np.int32), np.full(n, delay, np.int64), pointer, edges, of_edge, everyone)
 
 
 def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
