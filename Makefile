@@ -22,7 +22,8 @@ test-slow: $(ENV)/installed-for-tests ## the tests that make test leaves out
 	$(BIN)/python -m pytest -m slow
 
 bench: $(ENV)/installed ## measure speed: tables, and JSON in out/benchmarks
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/neurosim run "$$script" || exit 1; done
+	$(BIN)/python -m benchmarks.engine --out out/benchmarks
+	$(BIN)/python -m benchmarks.startup --out out/benchmarks
 
 docs-figures: $(ENV)/installed ## draw the pictures of the documentation again
 	cd docs && ../$(BIN)/neurosim run example.py

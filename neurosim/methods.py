@@ -24,6 +24,15 @@ class Propagator:
     matrix: tuple[tuple[Expr, ...], ...]
     reach: frozenset[tuple[int, int]]
 
+    def name(self, part: str, i: int, j: int) -> str:
+        """Return the name of an entry of P or Q; the numbers keep states apart whose joined names are alike."""
+        return f"_{part}{i}_{j}_{self.states[i]}_{self.states[j]}"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all entries that are not zero."""
+        return [self.name(part, i, j) for i, j in sorted(self.reach) for part in "PQ"]
+
 
 def choose(derivatives: Mapping[str, Expr], method: str | None, constants: set[str], *, where: str) -> dict[str, str]:
     """Return the method of each state: exact where linear with constant coefficients, else exponential Euler, else Euler; or the named one.
@@ -95,19 +104,20 @@ def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagato
     reach = {(i, j) for i, row in enumerate(matrix) for j, c in enumerate(row) if c != ZERO or i == j}
     while grown := {(i, k) for i, j in reach for j2, k in reach if j == j2} - reach:
         reach |= grown
+    propagator = Propagator(tuple(group), matrix, frozenset(reach))
     made, inputs = [], {}
     for j, (_, rest) in enumerate(splits):
         if rest != ZERO:
             inputs[j] = Name(f"_input_{group[j]}")
             made.append(Assign(inputs[j].name, "=", rest))
     for i, s in enumerate(group):
-        terms = [Binary("*", Name(f"_P_{s}_{group[j]}"), Name(group[j])) for j in range(len(group)) if (i, j) in reach]
-        terms += [Binary("*", Name(f"_Q_{s}_{group[j]}"), inputs[j]) for j in inputs if (i, j) in reach]
+        terms = [Binary("*", Name(propagator.name("P", i, j)), Name(group[j])) for j in range(len(group)) if (i, j) in reach]
+        terms += [Binary("*", Name(propagator.name("Q", i, j)), inputs[j]) for j in inputs if (i, j) in reach]
         total = terms[0]
         for term in terms[1:]:
             total = Binary("+", total, term)
         made.append(_new(s, total))
-    return Propagator(tuple(group), matrix, frozenset(reach)), made
+    return propagator, made
 
 
 def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Expr]], Expr]:

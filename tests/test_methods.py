@@ -197,3 +197,29 @@ def test_choose_names_the_cell_in_its_refusal():
     derivative = Parser("cell 'a'").expression("1 - x**2", place="x")
     with pytest.raises(ns.ModelError, match="cell 'a', equation of x: method 'exact' cannot take it"):
         choose({"x": derivative}, "exact", set(), where="cell 'a'")
+
+
+def test_states_whose_joined_names_are_alike_keep_propagators_of_their_own(backend):
+    """a with b_c and a_b with c: each pair decays into the other as the two-exponential closed form says."""
+    cell = ns.Cell("""da/dt = (b_c - a) / (3 * ms) : 1; da_b/dt = (c - a_b) / (7 * ms) : 1
+                      db_c/dt = -b_c / (2 * ms) : 1; dc/dt = -c / (11 * ms) : 1""", initial={"b_c": 1.0, "c": 1.0})
+    net = ns.Network("alike", dt="0.5 ms")
+    net.record(net.population("x", 1, cell), "a", "a_b")
+    last = {name: trace.values[-1, 0] for name, trace in ns.simulate(net, "10 ms", backend=backend)["x"].traces.items()}
+    for name, tau, driven_by in (("a", 3.0, 2.0), ("a_b", 7.0, 11.0)):
+        expected = driven_by / (driven_by - tau) * (np.exp(-10 / driven_by) - np.exp(-10 / tau))
+        assert last[name] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_time_constant_set_again_after_a_restore_takes_effect(backend):
+    net = ns.Network("again", dt="1 ms")
+    cell = ns.Cell("dx/dt = (y - x) / tau : 1; dy/dt = -y / tau : 1", parameters={"tau": "10 ms"}, initial={"x": 1.0})
+    x = net.population("x", 1, cell)
+    run, fresh = (ns.prepare(net, backend=backend) for _ in range(2))
+    kept = run.snapshot()
+    run.set(x, tau="20 ms")
+    run.restore(kept)
+    for each in (run, fresh):
+        each.set(x, tau="20 ms")
+        each.run("5 ms")
+    assert run.get(x, "x") == fresh.get(x, "x") == pytest.approx(np.exp(-0.25), rel=1e-12)

@@ -149,7 +149,7 @@ class CpuEngine:
                 rows.append([loop.GIVEN, *places[:5], bounds[thread], bounds[thread + 1], (p.name, "_given_step"), (p.name, "_given_index"),
                              ("size", (p.name, "_given_step"))])
             return []
-        shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *_propagators(p))}
+        shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *(p.code.propagator.names if p.code.propagator else ()))}
         self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
         source, entries = print_cell(p.code, shapes)
         integrate = self.kernel(_plain(p.code.name), source, "integrate")
@@ -181,13 +181,6 @@ def partition(size: int, threads: int) -> np.ndarray:
     """Return the first neurons of equal ranges, (T + 1,); ranges begin at multiples of 64 so that no two threads share a cache line."""
     bounds = np.array([size * t // threads // 64 * 64 for t in range(threads)] + [size], np.int64)
     return np.maximum.accumulate(bounds)
-
-
-def _propagators(p: PopulationProgram) -> list[str]:
-    if p.code.propagator is None:
-        return []
-    states = p.code.propagator.states
-    return [f"_{m}_{states[i]}_{states[j]}" for i, j in sorted(p.code.propagator.reach) for m in "PQ"]
 
 
 def _plain(name: str) -> str:

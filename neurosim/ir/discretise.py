@@ -68,7 +68,7 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
         body, propagator = statements(derivatives, methods, where=where)
     host = _Host(constants | {"dt"})
     if propagator is not None:
-        host.constants |= {f"_{m}_{propagator.states[i]}_{propagator.states[j]}" for i, j in propagator.reach for m in "PQ"}
+        host.constants |= set(propagator.names)
     body = _fold_inputs([replace(s, value=host(s.value)) for s in body], host)
     detect = host(plain(cell.spike)) if cell.spike is not None else None
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)

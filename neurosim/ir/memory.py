@@ -37,6 +37,7 @@ class Memory:
     def __init__(self, program: Program, network: ConcreteNetwork, bounds: dict[str, np.ndarray]) -> None:
         self.arrays: dict[Key, np.ndarray] = {}
         self.replaced: set[Key] = set()  # since an engine last looked: arrays at another place in memory
+        self._matrices: dict[str, np.ndarray] = {}  # of linear groups: their propagators are computed when these change
         self.bounds = bounds
         self.initial: dict[Key, np.ndarray] = {}
         self._program = program
@@ -130,8 +131,11 @@ class Memory:
             return self._program.dt if name == "dt" else self[owner, name]
 
         if getattr(code, "propagator", None) is not None:
-            for name, array in propagate(code.propagator, value, self._program.dt).items():
-                self._put(owner, name, array)
+            matrix = linear_matrix(code.propagator, value)
+            if not np.array_equal(matrix, self._matrices.get(owner)):
+                self._matrices[owner] = matrix
+                for name, array in propagate(code.propagator, matrix, self._program.dt).items():
+                    self._put(owner, name, array)
         for name, tree in code.hosted:
             self._put(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
 
@@ -173,6 +177,7 @@ class Memory:
 
     def restore(self, arrays: dict[Key, np.ndarray], shift: int) -> None:
         """Take over arrays of `copy`, moved by ``shift`` steps in time."""
+        self._matrices.clear()  # the propagators among the arrays may be others
         for (owner, name), array in arrays.items():
             array = array.copy()
             if name in _STEPS or name.endswith("@last"):
@@ -274,22 +279,26 @@ class Memory:
             count[slot, segment] = mine.size
 
 
-def propagate(propagator: Propagator, value: Any, dt: float) -> dict[str, np.ndarray]:
-    """Return P and Q of x' = P x + Q b for one step, (1,) or (N,) each.
-
-    Van Loan (1978): exp([[A, I], [0, 0]] dt) = [[P, Q], [0, I]].
-    """
+def linear_matrix(propagator: Propagator, value: Any) -> np.ndarray:
+    """Return the matrix A of a linear group, (1 or N, n, n)."""
     n = len(propagator.states)
     entries = [[np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row] for row in propagator.matrix]
-    size = max(e.size for row in entries for e in row)
-    matrix = np.zeros((size, n, n))
+    matrix = np.zeros((max(e.size for row in entries for e in row), n, n))
     for i, row in enumerate(entries):
         for j, entry in enumerate(row):
             matrix[:, i, j] = entry
+    return matrix
+
+
+def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str, np.ndarray]:
+    """Return the entries of P and Q of x' = P x + Q b for one step, (1,) or (N,) each.
+
+    Van Loan (1978): exp([[A, I], [0, 0]] dt) = [[P, Q], [0, I]].
+    """
+    size, n, _ = matrix.shape
     if n == 1:
         z = matrix[:, 0, 0] * dt
-        state = propagator.states[0]
-        return {f"_P_{state}_{state}": FUNCTIONS["exp"](z), f"_Q_{state}_{state}": dt * FUNCTIONS["expm1_ratio"](z)}
+        return {propagator.name("P", 0, 0): FUNCTIONS["exp"](z), propagator.name("Q", 0, 0): dt * FUNCTIONS["expm1_ratio"](z)}
     from scipy.linalg import expm
 
     distinct, back = np.unique(matrix.reshape(size, -1), axis=0, return_inverse=True)
@@ -299,7 +308,6 @@ def propagate(propagator: Propagator, value: Any, dt: float) -> dict[str, np.nda
     result = expm(block)[back.reshape(-1)]
     found = {}
     for i, j in propagator.reach:
-        found[f"_P_{propagator.states[i]}_{propagator.states[j]}"] = np.ascontiguousarray(result[:, i, j])
-        found[f"_Q_{propagator.states[i]}_{propagator.states[j]}"] = np.ascontiguousarray(result[:, i, n + j])
+        found[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])
+        found[propagator.name("Q", i, j)] = np.ascontiguousarray(result[:, i, n + j])
     return found
-

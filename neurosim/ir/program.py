@@ -37,7 +37,7 @@ from .slots import Slots
 class CellProgram:
     """The statements of one cell; equal for all populations with the same equations and the same kinds of values.
 
-    Names: states, parameters, ``_port_x`` (what arrived at port x), ``_c0`` ... (constants computed on the host), ``_P_`` and ``_Q_``
+    Names: states, parameters, ``_port_x`` (what arrived at port x), ``_c0`` ... (constants computed on the host), ``_P...`` and ``_Q...``
     (propagators), and temporaries that begin with ``_``; ``t dt i N`` are words.
     """
 
