@@ -149,7 +149,8 @@ class CpuEngine:
                 rows.append([loop.GIVEN, *places[:5], bounds[thread], bounds[thread + 1], (p.name, "_given_step"), (p.name, "_given_index"),
                              ("size", (p.name, "_given_step"))])
             return []
-        shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *(p.code.propagator.names if p.code.propagator else ()))}
+        propagators = p.code.propagator.names if p.code.propagator else []
+        shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *propagators)}
         self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
         source, entries = print_cell(p.code, shapes)
         integrate = self.kernel(_plain(p.code.name), source, "integrate")
