@@ -43,10 +43,6 @@ class Report:
         """Return the rows of one status."""
         return tuple(row for row in self.rows if row.status == status)
 
-    def as_dicts(self) -> list[dict[str, str]]:
-        """Return the rows as plain dictionaries."""
-        return [dict(vars(row)) for row in self.rows]
-
     def demand(self) -> None:
         """Raise LoweringError if anything is impossible."""
         wrong = self.of("impossible")

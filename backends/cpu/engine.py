@@ -107,7 +107,6 @@ class CpuEngine:
         self._tables = Tables(self.memory)
         self._sources: list[str] = []
         self._dt = np.array([self.program.dt])
-        self._kernels: dict[str, Any] = {}
         self._delivery = Delivery(self)
         self._traces = Traces(self)
         self._rows: list[list[list[Any]]] = [[] for _ in range(self.threads)]

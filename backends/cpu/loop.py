@@ -32,7 +32,7 @@ def barrier(shared):
         return
     spins = 0
     while atomic_load(shared + 8 * ROUND) == mine:
-        spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took ten times as long
+        spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took two to five times as long
         if spins > 2000:
             yield_now()
 
