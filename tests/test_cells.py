@@ -10,13 +10,19 @@ from neurosim.models import cells
 
 FAMILY = {
     "lif": cells.lif, "lif_delta": cells.lif_delta, "lif_exponential": cells.lif_exponential, "lif_conductance": cells.lif_conductance,
+    "lif_alpha": cells.lif_alpha, "lif_conductance_alpha": cells.lif_conductance_alpha,
+    "adex_exponential": cells.adex_exponential, "adex_conductance": cells.adex_conductance,
+    "izhikevich_2007": cells.izhikevich_2007, "hodgkin_huxley": cells.hodgkin_huxley,
     "leaky_readout": cells.leaky_readout,
     "izhikevich-delta": lambda **given: cells.izhikevich(synapse="delta", **given),
     "izhikevich-exponential": lambda **given: cells.izhikevich(synapse="exponential", **given),
 }
+CURRENTS, CONDUCTANCES = {"excitatory": "nA", "inhibitory": "nA"}, {"excitatory": "uS", "inhibitory": "uS"}
 PORTS = {
-    "lif": {"synaptic": "nA"}, "lif_delta": {"synaptic": "mV"}, "lif_exponential": {"excitatory": "nA", "inhibitory": "nA"},
-    "lif_conductance": {"excitatory": "uS", "inhibitory": "uS"}, "leaky_readout": {"synaptic": "1"},
+    "lif": {"synaptic": "nA"}, "lif_delta": {"synaptic": "mV"}, "lif_exponential": CURRENTS,
+    "lif_conductance": CONDUCTANCES, "leaky_readout": {"synaptic": "1"},
+    "lif_alpha": CURRENTS, "lif_conductance_alpha": CONDUCTANCES, "adex_exponential": CURRENTS, "adex_conductance": CONDUCTANCES,
+    "izhikevich_2007": {"synaptic": "nA"}, "hodgkin_huxley": CONDUCTANCES,
     "izhikevich-delta": {"synaptic": "mV", "injected": "mV/ms"}, "izhikevich-exponential": {"synaptic": "mV/ms", "injected": "mV/ms"},
 }
 
@@ -44,7 +50,7 @@ def test_every_cell_names_its_source():
 @pytest.mark.parametrize("name", FAMILY)
 def test_a_plain_number_is_read_in_the_unit_of_the_default(name):
     """For each argument, its default and the bare number of the default give the same parameter."""
-    function = cells.izhikevich if name.startswith("izhikevich") else FAMILY[name]
+    function = cells.izhikevich if name.startswith("izhikevich-") else FAMILY[name]
     defaults = {key: argument.default for key, argument in inspect.signature(function).parameters.items()}
     present = {p.name for p in FAMILY[name]().parameters} - {"reset"}  # its default is that of rest
     assert present
@@ -58,6 +64,10 @@ def test_a_plain_number_is_read_in_the_unit_of_the_default(name):
     (lambda: cells.lif_exponential(capacity="250 pS"), r"'lif_exponential', parameter 'capacity': '250 pS' is a conductance"),
     (lambda: cells.lif_conductance(reversal_exc="0"), r"'lif_conductance', parameter 'reversal_exc': '0' has no unit"),
     (lambda: cells.izhikevich(synapse="delta", d="8 mV"), r"cell 'izhikevich', parameter 'd': '8 mV' is a voltage \(mV\), but .* mV/ms"),
+    (lambda: cells.adex_exponential(a="4 nA"), r"cell 'adex_exponential', parameter 'a': '4 nA' is a current \(nA\), but a conductance"),
+    (lambda: cells.izhikevich_2007(k="0.7 pA"), r"'izhikevich_2007', parameter 'k': '0.7 pA' is a current \(pA\), but a quantity in uS/mV"),
+    (lambda: cells.hodgkin_huxley(method="exact"), r"'hodgkin_huxley', equation of v: method 'exact' cannot take it"),
+    (lambda: cells.adex_conductance(method="rk5"), r"cell 'adex_conductance': there is no method 'rk5'"),
     (lambda: cells.izhikevich(synapse="alpha"), r"cell 'izhikevich': there is no synapse 'alpha'.* delta, exponential. Name one of them"),
 ])
 def test_a_wrong_unit_or_name_is_refused_where_the_cell_is_made(make, message):
@@ -65,7 +75,8 @@ def test_a_wrong_unit_or_name_is_refused_where_the_cell_is_made(make, message):
         make()
 
 
-@pytest.mark.parametrize("name", ["lif", "lif_delta", "lif_exponential", "lif_conductance"])
+@pytest.mark.parametrize("name", ["lif", "lif_delta", "lif_exponential", "lif_conductance", "lif_alpha", "lif_conductance_alpha",
+                                  "adex_exponential", "adex_conductance"])
 def test_a_neuron_begins_at_rest_and_returns_there_after_a_spike_unless_told_otherwise(backend, name):
     found = simulate(FAMILY[name](rest=-61, current=5), backend, record=("v", "spikes"))
     assert (found.trace("v").initial[0], found.trace("v").values[found.spikes.step[0], 0]) == (-61, -61)
@@ -79,6 +90,75 @@ def test_parameters_may_differ_between_neurons_and_change_over_time(backend):
     counts = found.count()
     assert counts[0] > counts[1] > counts[2] > 0
     assert set(found.step // 40) == {1}
+
+
+# ---- alpha synapses
+
+
+def alpha(time: np.ndarray, tau: float) -> np.ndarray:
+    """Return the alpha function of height 1, which it has at ``tau``."""
+    return np.where(time >= 0, time / tau * np.exp(1 - time / tau), 0.0)
+
+
+def answer(cell: ns.Cell, backend: str, *, dt: float, time: float, **weights: float) -> tuple[ns.Recording, np.ndarray]:
+    """Return traces, and times since the arrival of one spike at each of the named ports."""
+    net = ns.Network("test", dt=dt)
+    neuron = net.population("neuron", 1, cell)
+    source = net.spike_source("source", 1, steps=[[1]])
+    for port, weight in weights.items():
+        net.project(source, neuron, ns.one_to_one(), weight=weight, port=port, name=port)
+    net.record(neuron, "v", "alpha_exc", "alpha_inh")
+    found = ns.simulate(net, time, backend=backend)["neuron"]
+    return found, found.trace("v").times() - 2 * dt
+
+
+@pytest.mark.parametrize("dt", [0.5, 0.0625])
+@pytest.mark.parametrize("make", [cells.lif_alpha, cells.lif_conductance_alpha])
+def test_an_alpha_synapse_has_its_weight_as_its_peak_one_time_constant_after_the_spike(backend, make, dt):
+    """Linear, hence exact at any step; the time constants are whole steps, so that both peaks fall on one."""
+    found, time = answer(make(tau_exc=2.5, tau_inh=4), backend, dt=dt, time=30, excitatory=0.003, inhibitory=0.002)
+    for name, weight, tau in (("alpha_exc", 0.003, 2.5), ("alpha_inh", 0.002, 4)):
+        values = found.trace(name).values[:, 0]
+        assert values == pytest.approx(weight * alpha(time, tau), rel=1e-12, abs=1e-17)
+        assert time[np.argmax(values)] == tau
+        assert values.max() == pytest.approx(weight, rel=1e-12)
+
+
+@pytest.mark.parametrize("dt", [0.5, 0.0625])
+@pytest.mark.parametrize("tau", [10.0, 2.5])
+def test_the_potential_of_an_alpha_current_follows_its_closed_form(backend, tau, dt):
+    """C dv/dt = -C v / tau + alpha(t), from v = 0; equal time constants give its limit t**2 exp(-t / tau) / 2."""
+    found, time = answer(cells.lif_alpha(tau=tau, tau_exc=2.5, capacity=0.25, rest=-65), backend, dt=dt, time=60, excitatory=0.2)
+    rate = 1 / 2.5 - 1 / tau
+    integral = (1 - np.exp(-rate * time) * (1 + rate * time)) / rate**2 if rate else time**2 / 2
+    expected = np.where(time >= 0, 0.2 / 0.25 * np.e / 2.5 * np.exp(-time / tau) * integral, 0.0)
+    assert found.trace("v").values[:, 0] + 65 == pytest.approx(expected, rel=1e-9, abs=1e-11)
+
+
+def test_an_inhibitory_alpha_current_is_subtracted(backend):
+    parts = [answer(cells.lif_alpha(), backend, dt=0.5, time=20, **weights)[0].trace("v").values + 70
+             for weights in ({"excitatory": 0.2}, {"inhibitory": 0.1}, {"excitatory": 0.2, "inhibitory": 0.1})]
+    assert parts[1].min() < 0
+    assert parts[2] == pytest.approx(parts[0] + parts[1], abs=1e-12)
+
+
+def test_alpha_conductances_drive_the_voltage_towards_their_reversal_to_first_order(backend):
+    """A linear equation with known coefficients, solved by SciPy; exponential Euler halves its error with the step."""
+    from scipy.integrate import solve_ivp
+
+    def slope(t, v):
+        exc, inh = (weight * alpha(np.array(t), tau) for weight, tau in ((0.01, 2.0), (0.02, 5.0)))
+        return (-70 - v) / 15 + (exc * (0 - v) + inh * (-85 - v)) / 0.25
+
+    cell = cells.lif_conductance_alpha(tau_exc=2, tau_inh=5)
+    errors = []
+    for dt in (0.125, 0.0625, 0.03125):
+        found, time = answer(cell, backend, dt=dt, time=20, excitatory=0.01, inhibitory=0.02)
+        expected = solve_ivp(slope, (0, 20), [-70.0], rtol=1e-10, atol=1e-10, dense_output=True).sol(np.maximum(time, 0))[0]
+        errors.append(np.abs(found.trace("v").values[:, 0] - expected).max())
+    assert np.ptp(expected) > 2
+    assert errors[-1] < 0.03
+    assert np.log2(np.array(errors[:-1]) / errors[1:]) == pytest.approx(1, abs=0.1)
 
 
 # ---- Izhikevich
