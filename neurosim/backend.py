@@ -108,8 +108,8 @@ class Backend(Protocol):
         """Return what is not installed, with the command that installs it; None if all is there."""
         ...
 
-    def check(self, network: Network) -> Report:
-        """Say what will be exact, approximated, impossible; never raises, never runs."""
+    def check(self, network: Network, **options: Any) -> Report:
+        """Say what will be exact, approximated, impossible under the options of `prepare`; never runs."""
         ...
 
     def prepare(self, program: Program, network: Any, **options: Any) -> Engine:

@@ -34,7 +34,7 @@ class Recorder:
         self._program, self._network, self._memory, self._header = program, network, memory, dict(header)
         self._chunks: list[tuple[int, Chunk]] = []
         self.first = 0  # first step that is not on disk
-        self._initial = [None if p.variable == "spikes" else self._sample(p) for p in program.probes]
+        self._initial = [None if p.variable == "spikes" else self._memory.sample(p, -1).copy() for p in program.probes]
         self._writer = None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
 
     def keep(self, step: int, chunk: Chunk) -> None:
@@ -151,11 +151,6 @@ class Recorder:
             slots = {"pre": program.pre_slots, "post": program.post_slots}.get(side)
             per = {"pre": "source", "post": "target"}[side] if slots is not None and slots.uniform else "member"
         return members, per
-
-    def _sample(self, probe: Probe) -> np.ndarray:
-        at, _ = self._memory.locate(probe.owner, probe.variable)
-        at = at if probe.edges is None else at[probe.edges]
-        return self._memory.now(probe.owner.name, probe.variable, -1)[at].copy()
 
 
 def _size(chunk: Chunk) -> int:

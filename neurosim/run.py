@@ -27,9 +27,9 @@ from .recording import Recording
 _STRETCH = 0.1  # seconds of computing between two looks at the progress bar and at Ctrl-C
 
 
-def check(network: Network, *, backend: str | Backend = "cpu") -> Report:
-    """Say what a backend will run exactly, approximate or refuse; nothing is drawn and nothing is run."""
-    return _backend(backend).check(_network(network))
+def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -> Report:
+    """Say what a backend will run exactly, approximate or refuse, under options as of `prepare`; nothing is drawn and nothing is run."""
+    return _backend(backend).check(_network(network), **options)
 
 
 def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = None, **options: Any) -> Run:
@@ -51,7 +51,7 @@ def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = N
         If the network does not fit into memory (before anything is drawn), or a draw turns out invalid.
     """
     found = _backend(backend)
-    report = found.check(_network(network))
+    report = found.check(_network(network), **options)
     report.demand()
     demand_memory(network)
     concrete = concretise(network)

@@ -23,7 +23,7 @@ class CpuBackend:
         """Return what to install, if Numba is not there."""
         return None if find_spec("numba") else "numba is missing. Run: pip install numba"
 
-    def check(self, network: Network) -> Report:
+    def check(self, network: Network, **options: Any) -> Report:
         """Report every population, projection and source."""
         return Report(self.name, network.name, tuple(middle_rows(network)))
 

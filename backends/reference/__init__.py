@@ -24,7 +24,7 @@ class ReferenceBackend:
         """Nothing beyond NumPy is needed."""
         return None
 
-    def check(self, network: Network) -> Report:
+    def check(self, network: Network, **options: Any) -> Report:
         """Report every population, projection and source."""
         return Report(self.name, network.name, tuple(middle_rows(network)))
 

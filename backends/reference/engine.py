@@ -265,7 +265,5 @@ class ReferenceEngine:
             fired = fired if view.whole else fired[np.isin(fired, view.indices)]
             found.append((fired, np.full(fired.size, k, np.int64)))
         for i, found in traces.items():
-            probe = self.program.probes[i]
-            if (k + 1) % probe.every == 0:
-                at = self.memory.locate(probe.owner, probe.variable)[0]
-                found.append(self.memory.now(probe.owner.name, probe.variable, k)[at if probe.edges is None else at[probe.edges]])
+            if (k + 1) % self.program.probes[i].every == 0:
+                found.append(self.memory.sample(self.program.probes[i], k))

@@ -15,7 +15,7 @@ class Target:
     """How one engine writes what is not an operator.
 
     ``expand_powers``: whole powers are written as products from the left, as the language defines them.
-    ``condition`` and ``true``, where given, turn a comparison into a value and a value into a condition.
+    ``condition`` and ``true``, where given, turn a comparison into a value and a value into a condition; ``logic`` is how conditions are joined.
     """
 
     name: Callable[[str], str]
@@ -26,6 +26,7 @@ class Target:
     expand_powers: bool
     condition: Callable[[str], str] | None = None
     true: Callable[[str], str] | None = None
+    logic: tuple[str, str] = ("&", "|")
 
 
 LANGUAGE = Target(
@@ -86,7 +87,7 @@ def _condition(tree: Expr, target: Target) -> str:
         case Unary(operand=operand):
             return f"not {target.true(show(operand, target))}"
         case Binary(op="and" | "or" as op, left=left, right=right):
-            return f"{target.true(show(left, target))} {'&' if op == 'and' else '|'} {target.true(show(right, target))}"
+            return f"{target.true(show(left, target))} {target.logic[op == 'or']} {target.true(show(right, target))}"
     return f"{_show(tree.left, target, 5)} {tree.op} {_show(tree.right, target, 5)}"
 
 

@@ -10,7 +10,7 @@ from ..checks import whole_steps
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
 from ..methods import Propagator
-from ..population import View
+from ..population import Probe, View
 from ..values import Table
 from .concrete import ConcreteNetwork
 from .program import Program, ProjectionProgram
@@ -206,6 +206,11 @@ class Memory:
             tau = tau[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
         since = (step - self[owner, f"{name}@last"]).astype(np.float64)
         return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau)
+
+    def sample(self, probe: Probe, step: int) -> np.ndarray:
+        """Return the values of a probe at the end of a step, (M,)."""
+        at = self.locate(probe.owner, probe.variable)[0]
+        return self.now(probe.owner.name, probe.variable, step)[at if probe.edges is None else at[probe.edges]]
 
     def put(self, owner: str, name: str, index: np.ndarray, values: Any, step: int) -> None:
         """Assign values at the end of a step; a variable's decay starts anew where it is assigned."""

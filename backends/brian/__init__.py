@@ -1,0 +1,78 @@
+"""The Brian 2 backend: Brian 2 runs our own update statements and is the oracle of the other engines, or integrates the equations itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from neurosim.backend import Report, Row, middle_rows
+from neurosim.checks import whole_number
+from neurosim.errors import NetworkError, unknown
+from neurosim.expr.tree import draws
+from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.ir.program import Program
+from neurosim.network import Network
+
+from .methods import method_of, plain, reason_against
+
+MODES = ("statements", "equations")
+
+
+class BrianBackend:
+    """Brian 2 in NumPy: slow, and independent of our engines."""
+
+    name = "brian"
+    summary = "Brian 2, given our update statements (the oracle: equal bit for bit) or, with mode='equations', integrating by itself"
+
+    def missing(self) -> str | None:
+        """Return what to install, if Brian 2 is not there."""
+        return None if find_spec("brian2") else "brian2 is missing. Run: pip install 'neurosim[brian]'"
+
+    def check(self, network: Network, **options: Any) -> Report:
+        """Report every population, projection and source; options as of `prepare`."""
+        rows = list(middle_rows(network))
+        if _options(options)["mode"] == "equations":
+            rows = [row for row in rows if not row.place.startswith("population")] + list(_integrated(network))
+        return Report(self.name, network.name, tuple(rows))
+
+    def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
+        """Return an engine. Options: ``mode`` ("statements" or "equations"), ``replica`` (replica word of the random numbers)."""
+        options = _options(options)
+        hook = sys.excepthook
+        from .engine import BrianEngine
+
+        sys.excepthook = hook  # Brian 2 takes it on import, to write log files of errors
+        return BrianEngine(program, network, **options)
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return all options, checked."""
+    for option in given.keys() - {"mode", "replica"}:
+        raise NetworkError(unknown("option", option, ["mode", "replica"], owner="backend 'brian'"))
+    found = {"mode": "statements", "replica": 0} | given
+    if found["mode"] not in MODES:
+        raise NetworkError(f"backend 'brian': {unknown('mode', str(found['mode']), MODES)} Name one of them with mode=...")
+    whole_number(found["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1)
+    return found
+
+
+def _integrated(network: Network) -> Iterator[Row]:
+    """Yield what becomes of the cells that Brian 2 integrates."""
+    for p in network.populations.values():
+        place, reason = f"population {p.name!r}", reason_against(p.cell)
+        if p.given is not None:
+            yield Row(place, "exact", f"{p.given[0].size} given spikes.")
+        elif reason is not None:
+            yield Row(place, "impossible", reason, "Use mode='statements'.")
+        elif not plain(p.cell):
+            yield Row(place, "exact", "no equations to integrate.")
+        else:
+            method = method_of(p.cell).replace("_", " ")
+            scheme = "; its step statements are left out" if p.cell.step is not None else ""
+            noise = "; white noise is Brian 2's own" if any(d.kind == "xi" for tree in plain(p.cell).values() for d in draws(tree)) else ""
+            yield Row(place, "approximated", f"Brian 2 integrates the equations, by its method {method!r}{scheme}{noise}.")
+
+
+backend = BrianBackend()

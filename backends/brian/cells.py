@@ -1,0 +1,139 @@
+"""Populations in Brian 2: a group each, whose threshold and reset are its own and whose steps are our statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from brian2 import NeuronGroup
+
+from neurosim.expr.printing import show
+from neurosim.expr.tree import Assign
+from neurosim.ir.program import PopulationProgram, Program
+from neurosim.random import key_of
+
+from .sites import DELIVER, LAST, Site, Store
+from .text import STEP, draw_at, function, line, target, word
+
+
+class Cells:
+    """One population.
+
+    Attributes
+    ----------
+    group : NeuronGroup
+    objects : what a Brian 2 network runs, the group included
+    """
+
+    def __init__(self, p: PopulationProgram, program: Program, store: Store) -> None:
+        self.p, self.program, self.store = p, program, store
+        self.site = Site(store, p.size)
+        self.number = np.arange(p.size)
+        self.draw = draw_at(program.seed, p.name, self.site.constant("place", self.number))
+        if p.given:
+            self.group = self._given()
+            self.objects = [self.group]
+            return
+        before, ports = self._before(), self._ports()
+        self.group = self._group(**self._events())
+        self.site.attach(self.group)
+        runners = [self.site.runner(code, when="groups", order=order - len(before)) for order, code in enumerate(before)]
+        self.objects = [self.group, *runners, self.site.runner(ports, when=DELIVER, order=LAST)]
+
+    def _before(self) -> list[list[str]]:
+        """Return what runs before the group's own equations: here it has none, and these are all the statements of phase 2."""
+        return [self._statements(self.p.code.integrate)]
+
+    def _statements(self, statements: Sequence[Assign]) -> list[str]:
+        return [text for number, s in enumerate(statements) for text in self._assign(s, number, frozen=s.target in self.p.code.frozen)]
+
+    def _group(self, **events: str) -> NeuronGroup:
+        return self.store.neurons(self.p.size, **events)
+
+    def spikes(self) -> np.ndarray:
+        """Return the neurons that spiked in this step, ascending."""
+        if "_spikespace" not in self.group.variables:
+            return np.zeros(0, np.int32)
+        found = self.group.variables["_spikespace"].get_value()
+        return found[:found[-1]]
+
+    def name(self, name: str) -> str:
+        """Return what stands in Brian 2's code for a name in a cell."""
+        memory, key = self.store.memory, (self.p.name, name)
+        if name in self.p.code.tables:
+            return self.site.refer(self.store.table(key), None)
+        if key in memory:
+            return self.site.read(key)
+        words = {"t": f"({STEP} * {self.program.dt!r})", "dt": repr(self.program.dt), "N": repr(float(self.p.size))}
+        if name == "i":
+            return self.site.constant("i", self.number.astype(np.float64))
+        return words[name] if name in words else f"{word(name)}_local"
+
+    def _assign(self, statement: Assign, number: int, *, frozen: bool = False) -> list[str]:
+        """Return a statement by way of a fresh name: of ``v = v + x`` Brian 2 would make ``v += x``, after which an older copy of v is lost."""
+        value, place = line(statement.value, self.name, self.draw), self.name(statement.target)
+        if statement.target not in self.p.code.states:
+            return [f"{place} = {value}"]
+        kept = f"pick({self._active()}, {value}, {place})" if frozen else value
+        return [f"{place}_new{number} = {kept}", f"{place} = {place}_new{number}"]
+
+    def _active(self) -> str:
+        return f"({STEP} > {self.name('_until')})"
+
+    def _events(self) -> dict[str, str]:
+        code = self.p.code
+        if code.detect is None:
+            return {}
+        printer = target(self.name, self.draw)
+        condition = printer.true(show(code.detect, printer))
+        after = [text for number, s in enumerate(code.after) for text in self._assign(s, number)]
+        if self.p.refractory is not None:
+            condition = f"{self._active()} and {condition}"
+            after.append(f"{self.name('_until')} = {STEP} + {self.name('_refractory')}")
+        return {"threshold": condition, "reset": "\n".join(after)}
+
+    def _given(self) -> NeuronGroup:
+        memory, name = self.store.memory, self.p.name
+
+        def fires(i: Any, step: Any) -> Any:
+            at = memory[name, "_given_step"]
+            return np.isin(i, memory[name, "_given_index"][np.searchsorted(at, step):np.searchsorted(at, step, side="right")])
+
+        called = f"fires_{len(self.store.functions)}"
+        self.store.functions[called] = function(fires, 2)
+        return self.store.neurons(self.p.size, threshold=f"{called}(i, {STEP}) > 0", reset="")
+
+    def _ports(self) -> list[str]:
+        """Return the fold of what arrived in this step, projections and drives in creation order."""
+        found = []
+        for port, inputs in self.p.contributions.items():
+            total = self.name(f"_port_{port}")
+            found.append(f"{total} = 0.0")
+            for number, name in enumerate(inputs):
+                fresh = f"{total}_new{number}"
+                if name in self.program.drives:
+                    found.append(f"{fresh} = {self._drive(name, total)}")
+                else:
+                    term = self._term(name)
+                    found += [f"{fresh} = {total} + {term}", f"{term} = 0.0"]
+                found.append(f"{total} = {fresh}")
+        return found
+
+    def _term(self, projection: str) -> str:
+        """Return the name of what a projection delivers in this step."""
+        ring = (projection, "_ring")
+        rows, size = self.store.memory[ring].shape
+        if rows == 1:
+            return self.site.read(ring)
+        row = self.store.moves("row", self.number, lambda k: (k % rows) * size + self.number, unique=True)
+        return self.site.refer(self.store.name(ring), self.site.refer(row, None))
+
+    def _drive(self, name: str, total: str) -> str:
+        drive = self.program.drives[name]
+        at, inside = np.zeros(self.p.size, np.int64), np.zeros(self.p.size, np.int64)
+        at[drive.indices], inside[drive.indices] = np.arange(drive.indices.size), 1
+        rate, weight = self.site.read((name, "rate"), at), self.site.read((name, "weight"), at)
+        high, low = key_of(self.program.seed, f"{name}/counts")
+        u = f"uniform_at({high}, {low}, {self.site.constant('place', self.number)}, {STEP})"
+        return f"pick({self.site.constant('inside', inside)} > 0, {total} + {weight} * poisson_fn({rate} * {self.program.dt!r}, {u}), {total})"

@@ -1,0 +1,44 @@
+"""Which of Brian 2's methods takes the equations of a cell, and which equations it cannot take."""
+
+from __future__ import annotations
+
+from neurosim.expr.linear import affine
+from neurosim.expr.tree import Draw, Expr, Lookup, Name, draws, inline, names, rewrite, substitute
+from neurosim.methods import choose
+from neurosim.model import Cell
+
+
+def plain(cell: Cell) -> dict[str, Expr]:
+    """Return the derivatives of a cell, definitions written out, over states, parameters, ports and words."""
+    definitions = {d.name: d.tree for d in cell.definitions}
+    ports = {key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None}
+
+    def written(tree: Expr) -> Expr:
+        return substitute(rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n), ports)
+
+    return {s.name: written(s.derivative) for s in cell.states if s.derivative is not None}
+
+
+def method_of(cell: Cell) -> str:
+    """Return Brian 2's method for a cell: the one it names, else exact, exponential Euler or Euler, the first that can take all its equations."""
+    derivatives = plain(cell)
+    if cell.method is not None or not derivatives:
+        return {None: "euler", "heun": "rk2"}.get(cell.method, cell.method)  # what Brian 2 calls heun is Euler's where there is no noise
+    found = set(choose(derivatives, None, {p.name for p in cell.parameters}, where=f"cell {cell.name!r}").values())
+    if "euler" in found:
+        return "euler"
+    by_time = any("t" in names(tree) or draws(tree) for tree in derivatives.values())  # which Brian 2's exact method refuses
+    return "exponential_euler" if "exponential_euler" in found or by_time else "exact"
+
+
+def reason_against(cell: Cell) -> str | None:
+    """Return why Brian 2 cannot integrate a cell by itself; None if it can."""
+    bare = {s.name for s in cell.states if s.derivative is None} & {s.target for s in cell.step or ()}
+    if bare:
+        return f"it is stepped by statements, and no derivatives stand beside them for {', '.join(sorted(bare))}."
+    for state, tree in plain(cell).items():
+        noise = {f"_xi_{d.key}" for d in draws(tree) if d.kind == "xi"}
+        split = affine(rewrite(tree, lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n), noise)
+        if noise and any(names(c) & {s.name for s in cell.states} for c in split[0].values()):
+            return f"the noise of {state} depends on a state, which Brian 2's method 'euler' refuses."
+    return None

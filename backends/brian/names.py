@@ -1,0 +1,82 @@
+"""What the names in a rule are in Brian 2's code: variables with their decay, parameters, links, states of the cells at both ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurosim.ir.memory import Key
+from neurosim.ir.program import Program, ProjectionProgram
+
+from .sites import Site, Store
+from .text import STEP
+
+
+class Members(Site):
+    """The edges of a projection, or the neurons of one side; where delays differ, the pairs of neuron and delay.
+
+    Attributes
+    ----------
+    side : ``edge``, ``pre`` or ``post``
+    neuron, slot : side -> of each member, its neuron, and where a variable of that side stands
+    number : what random draws are numbered by
+    """
+
+    def __init__(self, store: Store, side: str, neuron: dict[str, np.ndarray], slot: dict[str, np.ndarray]) -> None:
+        super().__init__(store, next(iter(neuron.values())).size)
+        self.side, self.neuron, self.slot = side, neuron, slot
+        self.number = np.arange(self.size) if side == "edge" else neuron[side]
+
+
+class Names:
+    """The names of one rule."""
+
+    def __init__(self, p: ProjectionProgram, program: Program, store: Store) -> None:
+        self.p, self.program, self.store = p, program, store
+        self.symbols = dict(p.code.symbols) if p.code is not None else {}
+
+    def __call__(self, name: str, members: Members) -> str:
+        """Return what a name is for the members that a statement runs over."""
+        symbol = self.symbols.get(name)
+        words = {"t": f"({STEP} * {self.program.dt!r})", "dt": repr(self.program.dt),
+                 "N_pre": repr(float(self.program.populations[self.p.source].size)), "N_post": repr(float(self.program.populations[self.p.target].size))}
+        if name in words and (symbol is None or symbol.kind == "word"):
+            return words[name]
+        if symbol is None or (symbol.kind == "parameter" and symbol.side == "one"):
+            return members.read((self.p.name, name))
+        if symbol.kind == "variable":
+            return self._variable(self.p, name, members, None if symbol.side == members.side else members.slot[symbol.side])
+        at = members.neuron.get(symbol.side)
+        match symbol.kind:
+            case "word":
+                return members.constant(name, at.astype(np.float64))
+            case "parameter":
+                return members.read((self.p.name, name), at)
+            case "cell":
+                return self._of(self.p.source if symbol.side == "pre" else self.p.target, symbol.origin, members, at)
+        link = self.p.links[name]
+        if symbol.side == "one":
+            at = np.full(members.size, link.index)
+        elif link.index is not None:
+            at = link.index if at is None else link.index[at]
+        return self._of(link.owner, link.name, members, at)
+
+    def _variable(self, p: ProjectionProgram, name: str, members: Members, at: np.ndarray | None) -> str:
+        """Return the value of a variable now: what was last assigned, times its decay since."""
+        symbol = dict(p.code.symbols)[name]
+        base = members.read((p.name, name), at)
+        if symbol.decay is None:
+            return base
+        last, everyone = members.read((p.name, f"{name}@last"), at), np.arange(members.size) if at is None else at
+        slots = {"pre": p.pre_slots, "post": p.post_slots}.get(symbol.side)
+        tau = members.read((p.name, symbol.decay), everyone if slots is None else slots.neuron[everyone])
+        return f"({base} * exp_fn(-(({STEP} - {last}) * {self.program.dt!r}) / {tau}))"
+
+    def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:
+        """Return a state or parameter of a population, or a variable or parameter of a projection, at neurons."""
+        key: Key = (owner, name)
+        if owner in self.program.projections:
+            p = self.program.projections[owner]
+            return self._variable(p, name, members, at) if dict(p.code.symbols)[name].kind == "variable" else members.read(key, at)
+        if name in self.program.populations[owner].code.tables:
+            return members.refer(self.store.table(key), None if at is None else members.constant("at", at))
+        return members.read(key, at)

@@ -1,0 +1,163 @@
+"""Projections in Brian 2: synapses with Brian 2's own delays, and one pathway for each statement, so that statements run in our order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from brian2 import Synapses
+
+from neurosim.binding import BoundStatement
+from neurosim.ir.program import Program, ProjectionProgram
+from neurosim.ir.slots import Slots
+
+from .names import Members, Names
+from .sites import DELIVER, Site, Store
+from .text import STEP, draw_at, line
+
+FIRST = 0  # in the order of phase 4
+
+
+class Wiring:
+    """One projection: code is written first, and given to Brian 2 by `build`."""
+
+    def __init__(self, p: ProjectionProgram, program: Program, store: Store) -> None:
+        self.p, self.program, self.store = p, program, store
+        self.sources = np.repeat(np.arange(p.pointer.size - 1), np.diff(p.pointer))
+        self.slots: dict[str, Slots] = {"pre": p.pre_slots} | ({"post": p.post_slots} if p.post_slots is not None else {})
+        self.edges = Members(store, "edge", {"pre": self.sources, "post": p.targets}, {side: s.of_edge for side, s in self.slots.items()})
+        self.ends = {side: Members(store, side, {side: s.neuron}, {}) for side, s in self.slots.items()}
+        self.names = Names(p, program, store)
+        self.pathways: list[tuple[str, int, list[str]]] = []  # of edges: side of the spike, place in the order, code
+        self.runners: list[tuple[str, int, list[str], Members]] = []  # over all members: trigger, place in the order, code
+        self.active: dict[str, str] = {}  # side -> which of its members a spike reaches in this step
+        self.sums: dict[str, tuple[str, str]] = {}  # side -> sum over the edges of each member, how many of them were active
+        self.landing: str | None = None
+        self.queues: list[tuple[Any, str, int]] = []  # pathway, population whose spikes it carries, longest delay
+
+    def write(self, order: Iterator[int], *, steps: bool) -> None:
+        """Write the statements of the "step" handlers, or all others, each at its place in the order of the step."""
+        if self.p.code is None and not steps:
+            self._over_edges("pre", next(order), [f"{self._landing()} += {self.edges.read((self.p.name, 'w'))}"])
+        ends = (("pre", self.p.source), ("post", self.p.target))
+        silent = {side for side, name in ends if not (self.program.populations[name].given or self.program.populations[name].code.detect)}
+        for trigger, statements in self.p.code.handlers if self.p.code is not None else ():
+            if steps == (trigger == "step") and trigger not in silent:
+                self._add(trigger, statements, order)
+
+    def _add(self, trigger: str, statements: tuple[BoundStatement, ...], order: Iterator[int]) -> None:
+        for s in statements:
+            if s.kind == "assign" and s.side != "edge":
+                end = self.ends[s.side]
+                where = self._active(s.side) if trigger in ("pre", "post") else None
+                self.runners.append((trigger, next(order), self._assign(end, s.target, self._value(s, end), where), end))
+            elif s.kind == "assign":
+                self._over_edges(trigger, next(order), self._assign(self.edges, s.target, self._value(s, self.edges)))
+            elif s.kind == "deliver":
+                self._over_edges(trigger, next(order), [f"{self._landing()} += {self._value(s, self.edges)}"])
+            else:
+                slot = self.edges.constant("slot", self.edges.slot[s.side])
+                total, touched = (self.edges.refer(name, slot) for name in self._sums(s.side))
+                self._over_edges(trigger, next(order), [f"{total} += {self._value(s, self.edges)}", f"{touched} += 1.0"])
+                end = self.ends[s.side]
+                total, touched = (end.refer(name, None) for name in self._sums(s.side))
+                code = self._assign(end, s.target, f"{self.names(s.target, end)} + {total}", touched)
+                self.runners.append((trigger, next(order), [*code, f"{total} = 0.0", f"{touched} = 0.0"], end))
+
+    def build(self, groups: dict[str, Any]) -> tuple[list[Any], dict[str, list[Any]]]:
+        """Return what a network of Brian 2 runs, and what it runs when a signal is emitted."""
+        objects, signals = [], {}
+        self.populations = {id(group): name for name, group in groups.items()}
+        source, target = groups[self.p.source], groups[self.p.target]
+        if self.edges.size:
+            delays = {side: edge_delays(s, self.edges.size) for side, s in self.slots.items()}
+            objects.append(self._synapses(source, target, self.edges, self.pathways, (self.sources, self.p.targets), delays))
+        for end in {id(members): members for *_, members in self.runners if members.side != "edge" and members.size}.values():
+            end.attach(self.store.neurons(end.size))
+            if end.side in self.active:
+                site = Site(self.store, end.size)
+                code = [f"{site.refer(self.active[end.side], None)} += 1.0"]
+                objects.append(end.group)
+                objects.append(self._synapses(source if end.side == "pre" else target, end.group, site, [("pre", FIRST, code)],
+                                              (end.number, np.arange(end.size)), {"pre": self.slots[end.side].delay}))
+        for trigger, order, code, members in self.runners:
+            if members.size:
+                found = objects if trigger in ("pre", "post", "step") else signals.setdefault(trigger, [])
+                found.append(members.runner(code, when=DELIVER, order=order))
+        return objects, signals
+
+    def put_in_flight(self, step: int) -> None:
+        """Give Brian 2's queues the spikes of the steps before ``step``, as if it had run them."""
+        for pathway, population, longest in self.queues:
+            for _ in range(longest + 1):
+                pathway.queue.advance()  # which forgets what was there
+            for k in range(step - longest, step):
+                spikes = self.store.memory.spikes(population, k)
+                if k >= max(0, self.store.memory[self.p.name, "_since"][0]) and spikes.size:
+                    pathway.queue.push(spikes)
+                pathway.queue.advance()
+
+    def _value(self, s: BoundStatement, members: Members) -> str:
+        place = members.constant("place", members.number)
+        return line(s.value, lambda name: self.names(name, members), draw_at(self.program.seed, self.p.name, place))
+
+    def _assign(self, members: Members, name: str, value: str, where: str | None = None) -> list[str]:
+        """Return an assignment, and of a decaying variable the step of it; ``where`` given, only where that is not 0.
+
+        It goes by way of a fresh name: of ``w = w + x`` Brian 2 would make ``w += x``, with what sympy makes of x.
+        """
+        values = {members.read((self.p.name, name)): value}
+        if (self.p.name, f"{name}@last") in self.store.memory:
+            values[members.read((self.p.name, f"{name}@last"))] = STEP
+        if where is not None:
+            values = {place: f"pick({where} > 0, {new}, {place})" for place, new in values.items()}
+        return [f"fresh_{place} = {new}" for place, new in values.items()] + [f"{place} = fresh_{place}" for place in values]
+
+    def _over_edges(self, trigger: str, order: int, code: list[str]) -> None:
+        if trigger in ("pre", "post"):
+            self.pathways.append((trigger, order, code))
+        else:
+            self.runners.append((trigger, order, code, self.edges))
+
+    def _landing(self) -> str:
+        """Return the name of the place in the ring where what an edge delivers lands."""
+        p, ring = self.p, (self.p.name, "_ring")
+        rows, size = self.store.memory[ring].shape
+        if rows == 1:
+            return self.edges.read(ring, p.targets)
+        if self.landing is None:
+            self.landing = self.store.moves("landing", p.targets.astype(np.int64), lambda k: (k + p.dendritic) % rows * size + p.targets)
+        return self.edges.refer(self.store.name(ring), self.edges.refer(self.landing, None))
+
+    def _sums(self, side: str) -> tuple[str, str]:
+        if side not in self.sums:
+            zeros = np.zeros(self.ends[side].size)
+            self.sums[side] = self.store.add("total", zeros), self.store.add("touched", zeros)
+        return self.sums[side]
+
+    def _active(self, side: str) -> str:
+        if side not in self.active:
+            self.active[side] = self.store.moves("active", np.zeros(self.ends[side].size), lambda k: 0.0)
+        return self.ends[side].refer(self.active[side], None)
+
+    def _synapses(self, source: Any, target: Any, site: Site, pathways: list[tuple[str, int, list[str]]], pairs: tuple[np.ndarray, np.ndarray],
+                  delays: dict[str, np.ndarray]) -> Synapses:
+        """Return synapses in the order of ``pairs``, with delays in steps."""
+        code = {f"on_{side}": {f"{side}_{order}": "\n".join(lines) for s, order, lines in pathways if s == side} for side in delays}
+        made = Synapses(source, target, clock=self.store.clock, namespace=self.store.functions, **{on: found for on, found in code.items() if found})
+        made.connect(i=pairs[0], j=pairs[1])
+        site.attach(made)
+        for side, order, _ in pathways:
+            pathway = getattr(made, f"{side}_{order}")
+            pathway.order = order
+            pathway.variables["delay"].set_value(delays[side] * self.store.clock.dt_)
+            self.queues.append((pathway, self.populations[id(pathway.source)], int(delays[side].max())))
+        return made
+
+
+def edge_delays(slots: Slots, edges: int) -> np.ndarray:
+    """Return the delay of each edge in steps."""
+    found = np.empty(edges, np.int64)
+    found[slice(None) if slots.edges is None else slots.edges] = np.repeat(slots.delay, np.diff(slots.pointer))
+    return found

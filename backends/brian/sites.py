@@ -1,0 +1,139 @@
+"""Where statements run: groups of Brian 2, and the arrays of the run under the names that code there has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import numpy as np
+from brian2 import Clock, NeuronGroup
+from brian2.groups.group import CodeRunner
+
+from neurosim.ir.memory import Key, Memory
+
+from .text import word
+
+DELIVER, LAST = "synapses", 1 << 30  # the slot of Brian 2's schedule in which phase 4 runs, and the end of it
+
+
+class Store:
+    """The arrays of a run as variables of Brian 2, so that its code reads and writes `Memory` itself.
+
+    Parameters
+    ----------
+    clock : Clock
+    functions : name -> Function
+        What code may call.
+    """
+
+    def __init__(self, memory: Memory, clock: Clock, functions: dict[str, Any]) -> None:
+        self.memory, self.clock, self.functions = memory, clock, functions
+        self.group = self.neurons(1)
+        self.names: dict[Key, str] = {}
+        self.homes: dict[str, NeuronGroup] = {}  # of variables that belong to another group than that of the store
+        self.number = count()
+        self.moving: dict[str, Callable[[int], np.ndarray]] = {}  # variable -> its values in a step, which the step's number alone decides
+
+    def neurons(self, size: int, model: str = "", **described: Any) -> NeuronGroup:
+        """Return a group of neurons, without variables of its own unless a model says so."""
+        return NeuronGroup(size, model, clock=self.clock, namespace=self.functions, **described)
+
+    def name(self, key: Key) -> str:
+        """Return the name of an array's variable; from now on memory and Brian 2 share its values."""
+        if key not in self.names:
+            array = self.memory[key]
+            name = self.names[key] = self.add(key[1], array.ravel(), scalar=array.size == 1 and not _written(key, self.memory))
+            self.memory.arrays[key] = self.group.variables[name].get_value().reshape(array.shape)
+        return self.names[key]
+
+    def settle(self, key: Key, group: NeuronGroup, name: str) -> None:
+        """Let an array be a variable that a group of Brian 2 owns."""
+        group.variables[name].set_value(self.memory[key])
+        self.memory.arrays[key] = group.variables[name].get_value()
+        self.names[key], self.homes[name] = name, group
+
+    def fresh(self, name: str) -> str:
+        """Return a name that no group has yet: synapses know the variables of both their groups by their names there."""
+        return f"{word(name)}_{next(self.number)}"
+
+    def add(self, name: str, values: np.ndarray, *, scalar: bool = False, unique: bool = False) -> str:
+        """Add a variable and return its name; ``unique``: no two of its values are the same."""
+        name = self.fresh(name)
+        self.group.variables.add_array(name, size=values.size, dtype=values.dtype, values=values[0] if scalar else values, scalar=scalar,
+                                       unique=unique)
+        return name
+
+    def moves(self, name: str, first: np.ndarray, values: Callable[[int], Any], **kind: bool) -> str:
+        """Add a variable whose values are given anew before every step, and return its name."""
+        name = self.add(name, first, **kind)
+        self.moving[name] = values
+        return name
+
+    def table(self, key: Key) -> str:
+        """Return the name of the row of a table that is in force."""
+        if key not in self.names:
+            row = self.memory.row(*key, 0)
+            self.names[key] = self.moves(key[1], row, lambda k: self.memory.row(*key, k), scalar=row.size == 1)
+        return self.names[key]
+
+    def begin(self, step: int) -> None:
+        """Give the values of a step to what moves."""
+        for name, values in self.moving.items():
+            self.group.variables[name].get_value()[...] = values(step)
+
+    def scalar(self, name: str) -> bool:
+        """Return whether a variable has one value for all."""
+        return name not in self.homes and self.group.variables[name].scalar
+
+
+def _written(key: Key, memory: Memory) -> bool:
+    """Whether statements assign an array element by element, so that even one of size 1 has an index."""
+    return key in memory.initial or key[1].endswith("@last") or key[1] in ("_until", "_ring") or key[1].startswith("_port_")
+
+
+class Site:
+    """A group over whose members statements run. Names are asked for while code is written, the group is given afterwards.
+
+    Parameters
+    ----------
+    size : number of members
+    """
+
+    def __init__(self, store: Store, size: int) -> None:
+        self.store, self.size = store, size
+        self.references: dict[tuple[str, str | None], str] = {}  # variable of the store, index -> local name
+        self.constants: dict[str, np.ndarray] = {}
+        self.group: Any = None
+
+    def read(self, key: Key, at: np.ndarray | None = None) -> str:
+        """Return the local name of an array of the run; member m reads, or writes, element ``at[m]``, or m."""
+        return self.refer(self.store.name(key), None if at is None else self.constant("at", at))
+
+    def refer(self, name: str, index: str | None) -> str:
+        """Return the local name of a variable of the store under an index, which is a local name or None."""
+        at = name, "0" if self.store.scalar(name) else index
+        if at not in self.references:
+            self.references[at] = self.store.fresh(name.rpartition("_")[0])
+        return self.references[at]
+
+    def constant(self, name: str, values: np.ndarray) -> str:
+        """Return the local name of an array of fixed values, one per member."""
+        for known, other in self.constants.items():
+            if other is values or (other.dtype == values.dtype and np.array_equal(other, values)):
+                return known
+        local = self.store.fresh(name)
+        self.constants[local] = values
+        return local
+
+    def attach(self, group: Any) -> None:
+        """Give the group, so that its code finds all that was asked for."""
+        self.group = group
+        for local, values in self.constants.items():
+            group.variables.add_array(local, size=self.size, dtype=values.dtype, values=values, constant=True, read_only=True)
+        for (name, index), local in self.references.items():
+            group.variables.add_reference(local, self.store.homes.get(name, self.store.group), name, index=index)
+
+    def runner(self, code: list[str], *, when: str, order: int) -> CodeRunner:
+        """Return code that runs over all members in every step."""
+        return CodeRunner(self.group, "stateupdate", code="\n".join(code), clock=self.store.clock, when=when, order=order)
