@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import random_networks as rn
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_engines_agree import FRESH, SAME, lively, played
 from test_plasticity import FAMILY, LISTENER, trains
 
@@ -142,6 +143,21 @@ def test_the_comparison_with_brian_sees_two_handlers_swapped():
 
 
 # ---- a run in Brian 2 is a run
+
+
+@settings(SAME, max_examples=6)
+@given(rn.stories(), st.lists(st.integers(0, 9), min_size=1, max_size=3))
+def test_a_run_in_brian_in_pieces_by_way_of_files_and_snapshots_equals_a_whole_run(tmp_path_factory, story, pieces):
+    """Spikes in flight, decays, refractoriness and random numbers travel from one network of Brian 2 to the next."""
+    whole = rn.outcome(played(story, "brian", [("run", sum(pieces) + 4)]))
+    run = ns.prepare(story.net, backend="brian")
+    for steps in pieces:
+        rn.play(run, [("run", steps), ("rewind", 3, True)])
+        path = tmp_path_factory.mktemp("state") / "state.npz"
+        run.save(path)
+        run = ns.prepare(story.net, backend="brian")
+        run.load(path)
+    assert rn.differences(whole, rn.outcome(rn.play(run, [("run", 4)]))) == []
 
 
 def test_a_value_that_is_not_finite_ends_a_run_in_brian_where_it_ends_the_reference():
