@@ -1,5 +1,7 @@
 """Fixtures: a test that runs a network asks for a backend and names none."""
 
+import signal
+
 import pytest
 
 from neurosim.backend import find
@@ -25,3 +27,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 def fast_backend() -> str:
     """The engine for large samples and long runs."""
     return ready("cpu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """What a shell starts in the background is born deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
