@@ -16,7 +16,7 @@ import numpy as np
 
 from neurosim.model import Cell
 from neurosim.network import Network
-from neurosim.run import simulate
+from neurosim.launch import simulate
 from neurosim.values import table
 
 from .cells import IZHIKEVICH_UNITS, QUADRATIC, parameters

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .errors import LoweringError, NetworkError, unknown
+from .ir.concrete import ConcreteNetwork
 from .ir.memory import Memory
 from .ir.program import Program
 from .network import Network
@@ -117,6 +118,29 @@ class Backend(Protocol):
         ...
 
 
+class Simulator(Protocol):
+    """A way to run networks that has a clock and a memory of its own: another simulator, or a machine. Its runs may lack verbs, as its report says."""
+
+    name: str
+    summary: str
+
+    def missing(self) -> str | None:
+        """Return what is not installed, with the command that installs it; None if all is there."""
+        ...
+
+    def check(self, network: Network, **options: Any) -> Report:
+        """Say what will be exact, approximated, impossible under the options of `open`; never runs."""
+        ...
+
+    def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
+        """Return a run with ``run``, ``result``, ``time`` and ``source``."""
+        ...
+
+    def export(self, network: ConcreteNetwork, report: Report, folder: Any, *, time: float, **options: Any) -> Any:
+        """Write a folder that runs without neurosim, and return its path."""
+        ...
+
+
 def _entries() -> Iterable[Any]:
     from importlib.metadata import entry_points  # slow to import, and not needed before the first run
 
@@ -128,7 +152,7 @@ def names() -> list[str]:
     return sorted(entry.name for entry in _entries())
 
 
-def find(name: str | Backend) -> Backend:
+def find(name: str | Backend | Simulator) -> Any:
     """Return a backend by name.
 
     Raises

@@ -1,23 +1,19 @@
-"""check, prepare and simulate; and Run, a prepared network held open."""
+"""Run: a prepared network held open; and its snapshots."""
 
 from __future__ import annotations
 
 import platform
-import sys
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from . import files
-from .backend import Backend, Engine, Report, find
+from .backend import Engine, Report
 from .checks import duration, whole_steps
 from .errors import NetworkError, SimulationError, unknown
-from .ir.concrete import ConcreteNetwork, concretise
-from .ir.discretise import discretise
+from .ir.concrete import ConcreteNetwork
 from .ir.program import Program
-from .ir.size import demand_memory
-from .network import Network
 from .owners import Owner, assignments, declared
 from .population import Drive, Population, Projection, View
 from .progress import bar, interrupts
@@ -27,85 +23,13 @@ from .recording import Recording
 _STRETCH = 0.1  # seconds of computing between two looks at the progress bar and at Ctrl-C
 
 
-def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -> Report:
-    """Say what a backend will run exactly, approximate or refuse, under options as of `prepare`; nothing is drawn and nothing is run."""
-    return _backend(backend).check(_network(network), **options)
-
-
-def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = None, **options: Any) -> Run:
-    """Return a run held open.
-
-    Parameters
-    ----------
-    backend : str
-    stream : path, optional
-        A new or empty folder, to which recordings are written during the run, so that memory stays bounded.
-    **options
-        Of the backend, such as ``threads`` of ``cpu``.
-
-    Raises
-    ------
-    LoweringError
-        If the backend cannot run the network; it carries the report.
-    NetworkError
-        If the network does not fit into memory (before anything is drawn), or a draw turns out invalid.
-    """
-    found = _backend(backend)
-    report = found.check(_network(network), **options)
-    report.demand()
-    demand_memory(network)
-    concrete = concretise(network)
-    program = discretise(concrete)
-    return Run(program, concrete, found.prepare(program, concrete, **options), report, owners=network.owners(), stream=stream)
-
-
-def simulate(network: Network, time: Any, *, backend: str | Backend = "cpu", stream: Any = None, progress: bool = True, **options: Any) -> Recording:
-    """Run a network for some time and return what was recorded.
-
-    Ctrl-C ends the run; what was recorded until then is returned, and its header says ``finished: False``.
-
-    Parameters
-    ----------
-    time : quantity
-        A multiple of dt.
-    backend, stream, **options
-        As of `prepare`.
-    progress : bool
-        Show a progress bar where a run takes more than two seconds.
-
-    Raises
-    ------
-    SimulationError
-        If a value stops being finite; its ``recording`` holds what was recorded.
-    """
-    steps_of(time, _network(network).dt)
-    run = prepare(network, backend=backend, stream=stream, **options)
-    try:
-        run.run(time, progress=progress)
-    except KeyboardInterrupt:
-        print(f"interrupted at {run.time:g} ms; what was recorded until then is returned", file=sys.stderr)
-    return run.result()
-
-
-def _network(network: Any) -> Network:
-    if not isinstance(network, Network):
-        raise NetworkError(f"network: found {network!r}, expected a Network. Make one with ns.Network(name, dt=...).")
-    return network
-
-
-def _backend(backend: Any) -> Backend:
-    if not isinstance(backend, str) and not (hasattr(backend, "check") and hasattr(backend, "prepare")):
-        raise NetworkError(f"backend: found {backend!r}, expected the name of a backend, such as 'cpu'. Give one of these names.")
-    return find(backend)
-
-
 def steps_of(time: Any, dt: float) -> int:
     """Return a duration in whole steps."""
     return int(whole_steps(duration(time, where="run: duration", zero=True), dt, where="run: duration"))
 
 
 class Run:
-    """A prepared network held open: run, set, get, emit, reset, snapshot, save. Made by `prepare`."""
+    """A prepared network held open: run, set, get, emit, reset, snapshot, save. Made by `neurosim.prepare`."""
 
     def __init__(self, program: Program, network: ConcreteNetwork, engine: Engine, report: Report, *, owners: dict[str, Owner], stream: Any = None) -> None:
         self.owners = owners

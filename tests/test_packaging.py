@@ -36,6 +36,7 @@ FLOORS = (
     {"backend", "catalogue"},
     {"owners", "recorder"},
     {"run"},
+    {"launch"},
     {"neurosim", "columns", "doctor", "verification"},
     {"__main__"},
 )
