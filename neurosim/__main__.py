@@ -1,9 +1,8 @@
-"""The command line: list, run, check, verify and doctor."""
+"""The command line: list, run, check, verify, compare, export, map and doctor."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import runpy
 import signal
 import socket
@@ -14,33 +13,21 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from . import __version__, backend, catalogue, doctor
+from . import backend, catalogue, doctor, launch
+from .arguments import parser, settings
 from .columns import columns, judged
-from .errors import LoweringError, NetworkError, NeurosimError, SimulationError, unknown
+from .comparison import Bounds, compare
+from .errors import LoweringError, NetworkError, NeurosimError, SimulationError
+from .network import Network
+from .recording import Recording
 
 DONE, FAILED, BAD_INPUT, REFUSED, NOT_FINITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
-
-DESCRIPTION = "Spiking networks described once, in equations with units, and run on several backends."
-EPILOG = """\
-examples:
-  neurosim list                                       models and backends on this machine
-  neurosim run prediction-reservoir --seed 1          run a published model; results in out/prediction-reservoir
-  neurosim run my_network.py                          run a script of your own
-  neurosim check prediction-reservoir --backend cpu   what a backend would run exactly, approximate or refuse
-  neurosim verify prediction-reservoir --checks B1,B4 judge a model against its published numbers
-  neurosim doctor                                     what is installed, and what to do about what is not
-
-exit codes:
-  0 done   1 a verification failed   2 bad input   3 a backend refuses   4 a value that is not finite   130 interrupted
-"""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; errors go to stderr as one message."""
     words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
-    options = _parser().parse_args(words)
+    options = parser(COMMANDS).parse_args(words)
     try:
         with _ctrl_c() as pressed:
             code = options.command(options, script)
@@ -87,11 +74,41 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
 
 def check_command(options: argparse.Namespace, _: list[str]) -> int:
     """Print what a backend would run exactly, approximate or refuse."""
-    model = catalogue.find(options.model)
-    network = model.network(seed=options.seed, **settings(model, options.settings))
-    report = backend.find(options.backend).check(network)
+    report = backend.find(options.backend).check(_network(options))
     print(report)
     return DONE if report.possible else REFUSED
+
+
+def export_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Write a model as a folder that another simulator runs by itself."""
+    network, found = _network(options), backend.find(options.backend)
+    print(found.check(network))
+    print(f"\nwritten: {launch.export(network, options.folder, backend=found, time=options.time)}")
+    return DONE
+
+
+def map_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Lay a model out on a machine and print what it takes."""
+    print(launch.map(_network(options), backend=options.backend))
+    return DONE
+
+
+def compare_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Hold two recordings against each other."""
+    for path in options.recordings:
+        if not Path(path).exists():
+            raise NetworkError(f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path.")
+    first, second = (Recording.load(path) for path in options.recordings)
+    bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
+    rows = compare(first, second, statistical=options.statistical, bounds=bounds)
+    print(judged(rows))
+    if options.picture:
+        from . import plot
+
+        figure = plot.comparison(first, second, names=tuple(Path(path).stem for path in options.recordings))
+        figure.savefig(_folder(Path(options.picture).parent) / Path(options.picture).name, dpi=120)
+        print(f"\nwritten: {options.picture}")
+    return DONE if all(row["pass"] for row in rows) else FAILED
 
 
 def verify_command(options: argparse.Namespace, _: list[str]) -> int:
@@ -133,40 +150,9 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
     return DONE
 
 
-def settings(model: catalogue.Model, given: Sequence[str]) -> dict[str, Any]:
-    """Return the settings of ``--set name=value``, each of the kind of its default.
-
-    Raises
-    ------
-    NetworkError
-        If a setting is no ``name=value``, unknown, or of another kind.
-    """
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            example = next(iter(model.settings), "name")
-            raise NetworkError(f"--set {text}: found no '=', expected name=value. Write it such as --set {example}=1.")
-        if name not in model.settings:
-            raise NetworkError(unknown("setting", name, model.settings, owner=f"model {model.name!r}"))
-        found[name] = _setting(name, value, model.settings[name])
-    return found
-
-
-def _setting(name: str, text: str, default: Any) -> Any:
-    if isinstance(default, str):
-        return text
-    try:
-        value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
-    except (ValueError, SyntaxError):
-        value = text
-    if isinstance(default, float) and type(value) is int:
-        value = float(value)
-    if isinstance(default, list | tuple):
-        value = type(default)(value if isinstance(value, list | tuple) else [value])
-    if default is not None and type(value) is not type(default):
-        raise NetworkError(f"--set {name}: found {text!r}, expected a value of the kind of its default, {default!r}. Correct it.")
-    return value
+def _network(options: argparse.Namespace) -> Network:
+    model = catalogue.find(options.model)
+    return model.network(seed=options.seed, **settings(model, options.settings))
 
 
 def _script(path: Path, arguments: list[str]) -> int:
@@ -233,46 +219,7 @@ def _cut(words: list[str]) -> tuple[list[str], list[str]]:
     return words, []
 
 
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("neurosim", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
-    parser.add_argument("--version", action="version", version=f"neurosim {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def command(function: Callable, name: str, text: str, **options: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", **options)
-        made.add_argument("--traceback", action="store_true", help="show where in the code an error was raised")
-        made.set_defaults(command=function)
-        return made
-
-    command(list_command, "list", "models and backends, with what is installed")
-    run = command(run_command, "run", "run a published model, or a script of your own",
-                  usage="neurosim run MODEL [options]\n       neurosim run [--traceback] SCRIPT.py [arguments of the script]",
-                  epilog="A script runs as __main__, with the arguments after its name, and the exit codes of neurosim.")
-    run.add_argument("target", metavar="MODEL or SCRIPT.py", help="name of a model (see neurosim list), or path of a script")
-    run.add_argument("--out", metavar="DIR", help="folder for pictures and results.json (default: out/MODEL)")
-    check = command(check_command, "check", "what a backend would run exactly, approximate or refuse; nothing is run")
-    verify = command(verify_command, "verify", "run a model's experiments on all cores and judge its acceptance checks")
-    verify.add_argument("--checks", metavar="B1,B4", help="only these checks (default: all)")
-    verify.add_argument("--json", metavar="FILE", help="write the list of {id, measured, expected, pass} here")
-    for each in (check, verify):
-        each.add_argument("model", metavar="MODEL", help="name of a model (see neurosim list)")
-    for each in (run, check):
-        each.add_argument("--seed", type=_seed, default=0, help="of every random draw (default: 0)")
-        each.add_argument("--set", dest="settings", metavar="name=value", action="append", default=[],
-                          help="change a setting of the model; may be repeated")
-    for each in (run, check, verify):
-        each.add_argument("--backend", default="cpu", metavar="NAME", help="what runs the network (see neurosim list; default: cpu)")
-    cure = command(doctor_command, "doctor", "what is installed, what is missing, and the command that installs it")
-    cure.add_argument("--clear-cache", action="store_true", help="remove the compiled code that backends keep on disk")
-    return parser
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of 0 or more")
-    return int(text)
-
+COMMANDS = {name: globals()[f"{name}_command"] for name in ("list", "run", "check", "verify", "compare", "export", "map", "doctor")}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -25,7 +25,7 @@ FLOORS = (
     {"expr", "files", "samples"},
     {"random", "convert", "measure"},
     {"values", "recording"},
-    {"parts", "connect", "methods", "plot"},
+    {"parts", "connect", "methods", "plot", "comparison"},
     {"consistency"},
     {"model"},
     {"binding", "checks"},
@@ -38,6 +38,7 @@ FLOORS = (
     {"run"},
     {"launch"},
     {"neurosim", "columns", "doctor", "verification"},
+    {"arguments"},
     {"__main__"},
 )
 

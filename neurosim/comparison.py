@@ -1,0 +1,141 @@
+"""Whether two recordings are equal, or statistically alike: differences held against bounds that were stated beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import NetworkError
+from .measure import correlation, cv_intervals, rate
+from .recording import Recording
+from .samples import PopulationRecording, Spikes, Trace
+
+PARTS = 10  # of a recording: how a measure varies between them says how well it is known
+QUANTILE = 1.645  # of the normal distribution, 95 %: two one-sided tests at 5 %
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far means may differ between recordings that count as alike.
+
+    Attributes
+    ----------
+    rate : of the rate of the first recording
+    cv : coefficient of variation of intervals
+    correlation : of the counts of two neurons in bins of ``bin`` ms, mean over pairs
+    weight : of the mean size of the weights of the first recording
+    """
+
+    rate: float = 0.1
+    cv: float = 0.1
+    correlation: float = 0.02
+    weight: float = 0.05
+    bin: float = 5.0
+
+
+def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bounds = Bounds()) -> list[dict[str, Any]]:
+    """Hold two recordings against each other.
+
+    Parameters
+    ----------
+    statistical : bool
+        False: every spike and every sample must be the same. True: rates, variability of intervals, correlations and weights must be alike.
+        That is an equivalence test: it passes where the 90 % interval of the difference lies within the bounds, so too short a recording
+        cannot pass (Schuirmann 1987, two one-sided tests).
+
+    Returns
+    -------
+    list of {quantity, measured, expected, pass}
+
+    Raises
+    ------
+    NetworkError
+        If they have nothing in common, or different time steps (for equality).
+    """
+    for each in (a, b):
+        if not isinstance(each, Recording):
+            raise NetworkError(f"compare: found {each!r}, expected two recordings. Load them with Recording.load(path).")
+    shared = [name for name in a if name in b]
+    if not shared:
+        raise NetworkError(f"compare: the recordings have no population or projection in common: {', '.join(a) or 'none'}, and {', '.join(b) or 'none'}. "
+                           "Record the same in both.")
+    if not statistical and a.dt != b.dt:
+        raise NetworkError(f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. Compare them statistically.")
+    rows = [row for name in shared for row in (_alike(name, a[name], b[name], bounds) if statistical else _equal(name, a[name], b[name]))]
+    return rows + [_row(f"{name}: recorded", "in one only", "in both", False) for name in sorted({*a} ^ {*b})]
+
+
+def _row(quantity: str, measured: Any, expected: str, passed: bool) -> dict[str, Any]:
+    return {"quantity": quantity, "measured": measured, "expected": expected, "pass": passed}
+
+
+# ---- equality
+
+
+def _equal(name: str, a: Any, b: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(a, PopulationRecording) and a.recorded is not None and b.recorded is not None:
+        pairs = [{*zip(each.spikes.step.tolist(), each.spikes.index.tolist(), strict=True)} for each in (a, b)]
+        differing = sorted(pairs[0] ^ pairs[1])
+        found = f"{len(a.spikes)} and {len(b.spikes)}"
+        if differing:
+            step, neuron = differing[0]
+            found += f", {len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} ms"
+        same = not differing and (a.spikes.first, a.spikes.steps) == (b.spikes.first, b.spikes.steps)
+        yield _row(f"{name}: spikes", found if differing or same else f"{found}, over other times", "the same", same)
+    for variable in [v for v in a.traces if v in b.traces]:
+        yield _row(f"{name}: {variable}", *_samples(a.traces[variable], b.traces[variable]))
+    lone = sorted({*a.traces} ^ {*b.traces})
+    if isinstance(a, PopulationRecording) and (a.recorded is None) != (b.recorded is None):
+        lone.append("spikes")
+    yield from (_row(f"{name}: {variable}", "in one only", "in both", False) for variable in lone)
+
+
+def _samples(a: Trace, b: Trace) -> tuple[str, str, bool]:
+    if a.values.shape != b.values.shape or a.every != b.every or not np.array_equal(a.members, b.members):
+        return f"{a.values.shape} and {b.values.shape} samples, every {a.every} and {b.every} steps", "the same", False
+    differs = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
+    if not differs.any():
+        return f"{a.values.size} samples", "the same", True
+    row, column = np.argwhere(differs)[0]
+    largest = np.nanmax(np.abs(a.values - b.values))
+    return (f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, first: member {a.members[column]} at "
+            f"{a.times()[row]:g} ms"), "the same", False
+
+
+# ---- likeness
+
+
+def _alike(name: str, a: Any, b: Any, bounds: Bounds) -> Iterator[dict[str, Any]]:
+    if isinstance(a, PopulationRecording):
+        if a.recorded is None or b.recorded is None:
+            return
+        mean = rate(a.spikes)
+        yield _judge(f"{name}: rate, Hz", _parts(a.spikes, rate), _parts(b.spikes, rate), bounds.rate * mean, f"{100 * bounds.rate:g} %")
+        yield _judge(f"{name}: CV of intervals", *(_known(cv_intervals(each.spikes)) for each in (a, b)), bounds.cv)
+        binned = [_parts(each.spikes, lambda part: correlation(part, bounds.bin)) for each in (a, b)]
+        yield _judge(f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation)
+    elif all("w" in each.traces and len(each.traces["w"].values) for each in (a, b)):
+        last = [each.traces["w"].values[-1] for each in (a, b)]
+        yield _judge(f"{name}: weights at the end, {a.traces['w'].unit}", *last, bounds.weight * float(np.mean(np.abs(last[0]))), f"{100 * bounds.weight:g} %")
+
+
+def _parts(spikes: Spikes, measured: Callable[[Spikes], float]) -> np.ndarray:
+    """Return a measure of the parts of a recording, one after the other."""
+    edges = (spikes.first + np.arange(PARTS + 1) * (spikes.steps // PARTS)) * spikes.dt
+    return _known(np.array([measured(spikes.window(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start]))
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]
+
+
+def _judge(quantity: str, a: np.ndarray, b: np.ndarray, bound: float, relative: str = "") -> dict[str, Any]:
+    expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
+    if min(a.size, b.size) < 2:
+        return _row(quantity, f"from {a.size} and {b.size} values: too few to say", expected, a.size == b.size == 0)
+    difference = abs(a.mean() - b.mean())
+    uncertain = QUANTILE * np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
+    return _row(quantity, f"{a.mean():.4g} and {b.mean():.4g}, differ by {difference:.3g} ± {uncertain:.2g}", expected, bool(difference + uncertain <= bound))

@@ -1,0 +1,111 @@
+"""Comparing recordings: equality, likeness within bounds, the command, and the picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import neurosim as ns
+from neurosim.__main__ import main
+from neurosim.comparison import Bounds
+from neurosim.models import plasticity
+from neurosim.recording import Recording
+
+
+def network(seed: int = 1, *, rate: float = 20.0, weight: str = "0.3 nA") -> ns.Network:
+    net = ns.Network("compared", dt="1 ms", seed=seed)
+    source = net.poisson("source", 200, rate=rate)
+    edge = ns.Cell("v : nA", receives={"x": ns.Port("nA", into="v")}, spike="v > 5 * nA", after_spike="v = 0 * nA", name="counter", step="v = v")
+    cells = net.population("cells", 50, edge)
+    net.project(source, cells, ns.fixed_probability(0.1), weight=weight, port="x", rule=plasticity.stdp(), name="learning")
+    net.record(source, "spikes")
+    net.record(cells, "spikes", "v")
+    net.record(net["learning"], "w", every="100 ms")
+    return net
+
+
+@pytest.fixture(scope="module")
+def recorded(fast_backend) -> dict[str, Recording]:
+    """Recordings of two seconds: of one network, of another seed, of another rate, and of other weights."""
+    made = {"one": network(), "seed": network(2), "rate": network(1, rate=23.0), "weight": network(2, weight="0.33 nA")}
+    return {name: ns.simulate(net, "2 s", backend=fast_backend, progress=False) for name, net in made.items()}
+
+
+def rows(a: Recording, b: Recording, **options) -> dict[str, dict]:
+    return {row["quantity"]: row for row in ns.compare(a, b, **options)}
+
+
+def test_a_recording_equals_itself_and_what_was_run_again(recorded, fast_backend):
+    again = ns.simulate(network(), "2 s", backend=fast_backend, progress=False)
+    found = rows(recorded["one"], again)
+    assert list(found) == ["source: spikes", "cells: spikes", "cells: v", "learning: w"] and all(row["pass"] for row in found.values())
+
+
+def test_one_moved_spike_and_one_ulp_are_seen_and_named(recorded):
+    one = recorded["one"]
+    spikes, trace = one["cells"].spikes, one["cells"].trace("v")
+    steps, values = spikes.step.copy(), trace.values.copy()
+    steps[-1] -= 1
+    values[5, 7] = np.nextafter(values[5, 7], 9.0)
+    moved = replace(spikes, step=steps)
+    nudged = replace(trace, values=values)
+    other = Recording(one.header, {"cells": type(one["cells"])("cells", 50, moved, {"v": nudged})})
+    found = rows(one, other)
+    assert "2 differ, first: neuron" in found["cells: spikes"]["measured"] and not found["cells: spikes"]["pass"]
+    assert "1 of 100000 differ" in found["cells: v"]["measured"] and "member 7 at 6 ms" in found["cells: v"]["measured"]
+    assert found["source: recorded"]["measured"] == "in one only" and not found["source: recorded"]["pass"]
+
+
+def test_another_seed_is_alike_and_another_rate_or_weight_is_not(recorded):
+    alike = rows(recorded["one"], recorded["seed"], statistical=True)
+    assert [q.split(":")[1].split(",")[0].strip() for q in alike] == ["rate", "CV of intervals", "correlation"] * 2 + ["weights at the end"]
+    assert all(row["pass"] for row in alike.values()), alike
+    assert not all(row["pass"] for row in rows(recorded["one"], recorded["seed"]).values())  # yet not equal
+    faster = rows(recorded["one"], recorded["rate"], statistical=True)
+    assert not faster["source: rate, Hz"]["pass"] and "differ by at most" in faster["source: rate, Hz"]["expected"]
+    heavier = rows(recorded["one"], recorded["weight"], statistical=True)
+    assert not heavier["learning: weights at the end, nA"]["pass"] and heavier["source: rate, Hz"]["pass"]
+
+
+def test_bounds_may_be_stated_and_too_short_a_recording_cannot_pass(recorded, fast_backend):
+    wide = Bounds(rate=0.5, cv=1.0, correlation=0.5, weight=0.5)
+    assert all(row["pass"] for row in rows(recorded["one"], recorded["rate"], statistical=True, bounds=wide).values())
+    assert not rows(recorded["one"], recorded["seed"], statistical=True, bounds=Bounds(rate=0.001))["source: rate, Hz"]["pass"]
+    short = [ns.simulate(network(seed, rate=4.0), "40 ms", backend=fast_backend, progress=False) for seed in (1, 2)]
+    assert not rows(*short, statistical=True)["source: rate, Hz"]["pass"]
+
+
+def test_what_cannot_be_compared_is_refused(recorded, fast_backend):
+    net = ns.Network("other", dt="0.5 ms")
+    net.record(net.poisson("source", 200, rate=20), "spikes")
+    other = ns.simulate(net, "20 ms", backend=fast_backend, progress=False)
+    with pytest.raises(ns.NetworkError, match="compare: time steps of 1 and 0.5 ms, expected the same. Compare them statistically"):
+        ns.compare(recorded["one"], other)
+    with pytest.raises(ns.NetworkError, match="have no population or projection in common: source, cells, learning, and none"):
+        ns.compare(recorded["one"], Recording(other.header))
+    with pytest.raises(ns.NetworkError, match="compare: found 'a.npz', expected two recordings. Load them with Recording.load"):
+        ns.compare("a.npz", other)
+
+
+def test_the_command_prints_a_table_draws_a_picture_and_exits_with_1_where_they_differ(recorded, tmp_path, capsys):
+    paths = {name: str(recording.save(tmp_path / f"{name}.npz")) for name, recording in recorded.items()}
+    assert main(["compare", paths["one"], paths["one"]]) == 0
+    assert main(["compare", paths["one"], paths["seed"]]) == 1
+    assert "MISS" in capsys.readouterr().out
+    assert main(["compare", paths["one"], paths["seed"], "--statistical", "--picture", str(tmp_path / "pictures" / "both.png")]) == 0
+    out = capsys.readouterr().out
+    assert "cells: CV of intervals" in out and "MISS" not in out and "both.png" in out
+    assert (tmp_path / "pictures" / "both.png").stat().st_size > 10_000
+    assert main(["compare", paths["one"], paths["rate"], "--statistical", "--rate", "0.5"]) in (0, 1)
+    assert main(["compare", paths["one"], str(tmp_path / "none.npz")]) == 2
+
+
+def test_the_picture_has_a_row_for_each_population_that_both_recorded(recorded):
+    figure = ns.plot.comparison(recorded["one"], recorded["seed"], names=("seed 1", "seed 2"), stop=300)
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles[:2] == ["source, seed 1", "source, seed 2"] and len(figure.axes) == 10
+    assert [ax.get_xlabel() for ax in figure.axes[2:5]] == ["rate (Hz)", "interval (ms)", "CV of intervals"]
+    with pytest.raises(ns.NetworkError, match="found no population whose spikes both recorded"):
+        ns.plot.comparison(recorded["one"], Recording(recorded["one"].header))
