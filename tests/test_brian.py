@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import random_networks as rn
@@ -16,7 +20,8 @@ from neurosim.models.balanced_networks import coba
 from neurosim.models.ca3_memory.experiment import EXPERIMENTS, PUBLISHED, counts, play, predicted, spikes
 from neurosim.models.plasticity import stdp, three_factor
 
-pytest.importorskip("brian2", exc_type=ImportError)
+if find_spec("brian2") is None:
+    pytest.skip("brian2 is not installed", allow_module_level=True)
 
 
 def compared(story: rn.Story) -> list[str]:
@@ -171,6 +176,21 @@ def test_a_value_that_is_not_finite_ends_a_run_in_brian_where_it_ends_the_refere
         found.append((str(caught.value), caught.value.recording["p"].trace("v").values))
     assert found[0][0] == found[1][0]
     np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def test_a_run_in_brian_leaves_errors_ctrl_c_and_preferences_of_the_process_alone():
+    script = """
+import signal, sys
+before = sys.excepthook, signal.getsignal(signal.SIGINT)
+import neurosim as ns
+net = ns.Network("plain", dt=1)
+net.population("p", 1, ns.Cell("v : 1", step="v = v + 1"))
+ns.simulate(net, "3 ms", backend="brian", progress=False)
+import brian2
+print((sys.excepthook, signal.getsignal(signal.SIGINT)) == before, brian2.prefs["codegen.target"], brian2.prefs["codegen.loop_invariant_optimisations"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "auto", "True"] and not done.stderr
 
 
 def test_the_source_of_a_run_in_brian_is_what_brian_runs():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,11 +43,21 @@ class BrianBackend:
     def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
         """Return an engine. Options: ``mode`` ("statements" or "equations"), ``replica`` (replica word of the random numbers)."""
         options = _options(options)
-        hook = sys.excepthook
-        from .engine import BrianEngine
+        with _left_alone():
+            from .engine import BrianEngine
 
-        sys.excepthook = hook  # Brian 2 takes it on import, to write log files of errors
         return BrianEngine(program, network, **options)
+
+
+@contextmanager
+def _left_alone() -> Iterator[None]:
+    """Keep what Brian 2 takes over when it is imported: unexpected errors, for which it writes log files, and Ctrl-C."""
+    hook, main = sys.excepthook, threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    sys.excepthook = hook
+    if main:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
