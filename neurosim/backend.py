@@ -82,8 +82,11 @@ class Engine(Protocol):
 
     memory: Memory
 
-    def advance(self, first: int, steps: int) -> Chunk:
-        """Run at most ``steps`` steps from step ``first``; fewer if a buffer is full or a value is not finite."""
+    def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
+        """Run at most ``steps`` steps from step ``first``; fewer if a buffer is full or a value is not finite.
+
+        ``more``: other steps follow before anybody looks at memory, so that work on it may be put off.
+        """
         ...
 
     def emit(self, signal: str, step: int) -> None:

@@ -65,7 +65,8 @@ class Run:
         with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             while self.step < end and not interrupted:
                 began = perf_counter()
-                chunk = self.engine.advance(self.step, min(stretch, end - self.step))
+                count = min(stretch, end - self.step)
+                chunk = self.engine.advance(self.step, count, more=self.step + count < end)
                 elapsed = perf_counter() - began
                 self._recorder.keep(self.step, chunk)
                 self.step += chunk.steps
@@ -75,6 +76,7 @@ class Run:
                 self._check_rules()
                 stretch = int(min(max(stretch * min(4.0, _STRETCH / max(elapsed, 1e-6)), 1), 1 << 20))
         if interrupted:
+            self.engine.advance(self.step, 0)  # nothing more follows: what was put off is done
             self.interrupted = True
             raise KeyboardInterrupt
         self.interrupted = False

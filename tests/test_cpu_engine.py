@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 
@@ -12,7 +13,9 @@ from numba.core.errors import NumbaError
 import neurosim as ns
 from neurosim.backends.cpu import cache, printing
 from neurosim.backends.cpu.engine import CpuEngine
+from neurosim.backends.cpu.pace import Pace
 from neurosim.models import cells
+from neurosim.models.balanced_networks import cuba
 
 PACKED = r"\bv?(?:add|sub|mul|div)pd\b|\bf(?:add|sub|mul|div)\s+v\d+\.2d"  # two or more doubles at once, on x86 and on ARM
 
@@ -307,3 +310,115 @@ def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
     monkeypatch.setattr(printing, "RESERVED", frozenset())
     with pytest.raises((NumbaError, UnboundLocalError)):
         ns.prepare(named(), backend="cpu")
+
+
+# ---- work put off, and work shared out
+
+
+def pairs(order: tuple[str, str], fraction: float, every: str) -> ns.Network:
+    """Return a network whose rows are long enough for post-spikes to wait, and that fires often enough to fill their notes."""
+    handlers = {"pre": "out += w; w = clip(w - 0.02 * mV * y, 0, top); c += 0.1; x += 1",
+                "post": "w = clip(w + up * x + 0.001 * mV * c * uniform(), 0, top); n += 1 + t / ms; y += 1"}
+    rule = ns.Rule(
+        edge="w : mV; dc/dt = -c / tau : 1; n : 1", pre="dx/dt = -x / tau_x : 1", post="dy/dt = -y / tau : 1",
+        parameters={"tau": "10 ms", "tau_x": ns.Parameter("ms", np.linspace(5, 30, 60), per="source"), "top": "1 mV",
+                    "up": ns.Parameter("mV", np.linspace(0, 0.1, 150), per="target")},
+        handlers=[*((trigger, handlers[trigger]) for trigger in order), ("rest", "w = 0.9 * w; x = 0")])
+    net = ns.Network("pairs", dt="0.1 ms", seed=3)
+    cell = cells.lif_delta(tau="10 ms", rest="0 mV", reset="2 mV", threshold="5 mV", refractory="0.3 ms")
+    a, b = net.population("a", 60, cell), net.population("b", 150, cell)
+    for p in (a, b):
+        net.poisson_drive(p, n=1, rate=8000, weight="1.5 mV", port="synaptic")
+    net.project(a, b, ns.fixed_probability(0.5), weight=0.3, delay="0.5 ms", dendritic_fraction=fraction, rule=rule, port="synaptic", name="learned")
+    net.record(b, "spikes")
+    net.record(net["learned"], "w", every=every)
+    return net
+
+
+@pytest.mark.parametrize(("order", "fraction", "every"), [(("post", "pre"), 0.0, "7 ms"), (("pre", "post"), 1.0, "90 ms")])
+def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, every):
+    """Records, signals, changes and ends of runs find every edge as if nothing had waited."""
+    found = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
+        run = ns.prepare(pairs(order, fraction, every), backend=backend, **options)
+        if backend == "cpu":
+            assert list(run.engine._delivery.deferral.sweeps) == ["learned"]
+        seen = []
+        for _ in range(3):
+            run.run("40 ms", progress=False)
+            run.run("0.1 ms", progress=False)
+            seen += [run.get("learned", name) for name in ("w", "c", "n")]
+            run.emit("rest")
+        run.set("learned", tau="12 ms")
+        run.run("10 ms", progress=False)
+        result = run.result()
+        found.append([*seen, run.get("learned", "w"), result["b"].spikes.index, result["learned"].trace("w").values])
+    assert found[0][-2].size > 40 * 150 * 3  # more spikes in a piece than notes have room for
+    for other in found[1:]:
+        assert all(same_bits(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_rules_whose_post_spikes_cannot_wait_do_not():
+    """What a post-spike reads must not change until then: not the target's trace, not a state, not what each step changes."""
+    def waits(post: str, *more: tuple[str, str]) -> bool:
+        rule = ns.Rule(edge="w : mV", pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", parameters={"tau": "10 ms"},
+                       handlers=[("post", post), ("pre", "out += w; w -= 0.1 * mV * y; x += 1"), *more])
+        net = ns.Network("waits", dt="0.1 ms")
+        p = net.population("p", 60, cells.lif_delta())
+        net.project(p, p, ns.all_to_all(), weight=0.1, rule=rule, port="synaptic", delay="1 ms", name="learned")
+        return bool(ns.prepare(net, backend="cpu").engine._delivery.deferral.sweeps)
+
+    assert waits("w += 0.1 * mV * x; y += 1")
+    for post in ("w += 0.1 * mV * x * y; y += 1", "w += 0.1 * v_post; y += 1", "out += w; y += 1", "y += 1"):
+        assert not waits(post)
+    assert not waits("w += 0.1 * mV * x; y += 1", ("step", "w = 0.99 * w"))
+    assert not waits("w += 0.1 * mV * x; y += 1", ("step", "x = 0.5 * x"))
+
+
+@pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0])
+def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
+    """One rate for neighbours is looked up; neurons apart are counted one by one."""
+    net = ns.Network("drive", dt="0.1 ms", seed=5)
+    p = net.population("p", 700, ns.Cell("v : mV", receives={"x": ns.Port("mV", into="v")}))
+    net.poisson_drive(p[7:650], n=10, rate=mean * 1000, weight="0.1 mV", port="x", name="table")
+    net.poisson_drive(p[::3], n=10, rate=mean * 500, weight="0.3 mV", port="x", name="single")
+    found = []
+    for options in ({"backend": "reference"}, {"backend": "cpu", "threads": 1}, {"backend": "cpu", "threads": 2}):
+        run = ns.prepare(net, **options)
+        run.run("2 ms", progress=False)
+        run.set("table", rate=mean * 700)
+        run.run("1 ms", progress=False)
+        found.append(run.get("p", "v"))
+    assert all(same_bits(found[0], other) for other in found[1:])
+    assert found[0].any() == (mean > 0.0)
+
+
+def test_the_pace_takes_what_costs_less_and_notices_when_that_changes():
+    pace, seconds = Pace((1, 2)), {1: 2e-6, 2: 1e-6}
+
+    def stretch() -> list[int]:
+        pace.begin()
+        left, done = 10_000, []
+        while left:
+            threads, steps = pace.piece(left)
+            pace.learn(threads, steps, steps * seconds[threads])
+            left -= steps
+            done += [threads] * steps
+        return done
+
+    first = [stretch() for _ in range(40)]
+    assert np.mean(first[-1]) > 1.9 and np.mean([np.mean(s) for s in first[3:]]) > 1.9
+    seconds[2] = 1e-3
+    assert np.mean(stretch()) > 1.9  # it knows only now
+    assert all(np.mean(stretch()) < 1.1 for _ in range(40))
+
+
+def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one():
+    def spikes(**options: int) -> tuple[ns.Run, np.ndarray]:
+        run = ns.prepare(cuba(10_000, seed=2), backend="cpu", **options)
+        run.run("60 ms", progress=False)
+        return run, run.result()["neurons"].spikes
+
+    run, found = spikes()
+    assert run.engine.threads == min(2, len(os.sched_getaffinity(0)))
+    assert found == spikes(threads=1)[1] and found.index.size > 1000

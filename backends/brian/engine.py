@@ -75,7 +75,7 @@ class BrianEngine:
                 self._build()
         self.moved = True
 
-    def advance(self, first: int, steps: int) -> Chunk:
+    def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         self.done, self.finite = 0, True
         self.spikes: dict[int, list] = {i: [] for i, p in enumerate(self.program.probes) if p.variable == "spikes"}
         self.traces: dict[int, list] = {i: [] for i, p in enumerate(self.program.probes) if p.variable != "spikes"}

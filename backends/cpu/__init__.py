@@ -28,7 +28,7 @@ class CpuBackend:
         return Report(self.name, network.name, tuple(middle_rows(network)))
 
     def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
-        """Return an engine. Options: ``threads`` (chosen by size unless given), ``replica`` (replica word of the random numbers)."""
+        """Return an engine. Options: ``threads`` (chosen by measured cost unless given), ``replica`` (replica word of the random numbers)."""
         from .engine import CpuEngine
 
         for option in options.keys() - {"threads", "replica"}:

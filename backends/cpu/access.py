@@ -10,11 +10,13 @@ import sys
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-yield_now = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
+_sleep = types.ExternalFunction(*(("Sleep", types.void(types.uint32)) if sys.platform == "win32" else ("usleep", types.int32(types.uint32))))
 
+_WINDOWS = sys.platform == "win32"
 _LONG = ir.IntType(64)
 _LLVM = {types.float64: ir.DoubleType(), types.int64: _LONG, types.int32: ir.IntType(32), types.uint8: ir.IntType(8)}
 
@@ -83,6 +85,20 @@ def flag(typing, condition):
 
 
 @intrinsic
+def fetch(typing, at):
+    """Begin to bring a cache line to the second level, for later."""
+
+    def code(context, builder, signature, values):
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.inttoptr(values[0], byte), word(0), word(2), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), code
+
+
+@intrinsic
 def call(typing, address, table, first, count, step, thread):
     """Call the kernel at an address: (table, first, count, step, thread) -> int64."""
 
@@ -91,6 +107,12 @@ def call(typing, address, table, first, count, step, thread):
         return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
 
     return types.int64(*[types.int64] * 6), code
+
+
+@njit(nogil=True)
+def sleep(microseconds):
+    """Let other threads have the core for some time."""
+    _sleep(types.uint32(microseconds // 1000 if _WINDOWS else microseconds))
 
 
 def _atomic(operation: str) -> Any:

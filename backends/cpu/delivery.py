@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,11 @@ from neurosim.ir.program import ProjectionProgram
 from neurosim.ir.slots import Slots
 
 from . import cache, loop
-from .rules import Kernel, Shape, print_rule
+from .decays import Decays
+from .deferral import FULL, LEAST, Deferral, deferrable
+from .draws import ROOM
+from .naming import Shape
+from .rules import Kernel, print_rule
 from .tables import kind
 
 if TYPE_CHECKING:
@@ -24,7 +29,8 @@ class Delivery:
         self.engine, self.program, self.memory, self.tables = engine, engine.program, engine.memory, engine._tables
         self._copies: list[tuple[tuple[str, str], np.ndarray]] = []
         self._signals: dict[str, list[tuple[Any, np.ndarray, int, int, int]]] = {}
-        self._handlers: dict[str, list[tuple[Kernel, Any]]] = {}
+        self._decays: dict[tuple[str, str], Decays] = {}
+        self.deferral = Deferral(self.tables)
 
     def lay_out(self, rows: list[list[list[Any]]]) -> None:
         """Append the operations of phase 4 to every thread."""
@@ -45,12 +51,14 @@ class Delivery:
         for thread in range(len(rows)):
             rows[thread] += self._ports(thread)
             if foreign and len(rows) > 1:  # states of other threads' neurons are read in phase 4, and change in phase 5
-                rows[thread].append([loop.BARRIER])
+                rows[thread].append([loop.MEET])
 
     def synchronise(self) -> None:
         """Give every thread's copy the values of the memory."""
         for key, copy in self._copies:
             copy[...] = self.memory[key]
+        for key, decays in self._decays.items():
+            decays.follow(float(self.memory[key][0]))
 
     def emit(self, signal: str, step: int) -> None:
         """Run the handlers of a signal, thread after thread."""
@@ -99,23 +107,32 @@ class Delivery:
         module = cache.load("".join(c if c.isalnum() else "_" for c in p.code.name), source)
         if thread == 0:
             self.engine._sources.append(source)
-            self._scratch = self._shared_arrays(p)
+            self._scratch = self._shared_arrays(p, entries)
+        if shape.deferred:
+            notes = self._scratch["@notes"] = self.deferral.notes(p, self.memory.bounds[p.target], thread)
         table = self.tables.block([[self._entry(p, entry, thread) for entry in entries]], len(entries))
         now: list[list[Any]] = []
         later: list[list[Any]] = []
         gathered: dict[str, tuple[Any, Any]] = {}
         for kernel in kernels:
-            function = getattr(module, kernel.name)
+            function = getattr(module, kernel.name, None)
             first, count = self._range(p, kernel, thread)
-            whole = [loop.KERNEL, function.address, table, first, count]
+            whole = [loop.KERNEL, function and function.address, table, first, count]
             if kernel.trigger == "step":
                 later.append(whole)
             elif kernel.trigger not in ("pre", "post"):
                 self._signals.setdefault(kernel.trigger, []).append((function, table, first, count, thread))
+            elif kernel.over == "notes":
+                now += self._events(p, "post", self.engine.own_kernel("deferral", "note"), notes, thread, gathered)
             elif kernel.over.startswith("fold"):
                 now.append(whole)
             else:
                 now += self._events(p, kernel.trigger, function.address, table, thread, gathered)
+        if shape.deferred:
+            rows, full = p.pre_slots.neuron.size, int(notes[0, FULL])
+            self.deferral.sweeps.setdefault(p.name, []).append((module.catch_up, table.ctypes.data, 0, rows, 0, thread))
+            records = [probe.every for probe in self.program.probes if probe.owner.name == p.name]
+            later.append([loop.SWEEP, module.catch_up.address, table, rows, full, np.gcd.reduce(records) if records else 0])
         return now, later
 
     def _events(self, p: ProjectionProgram, trigger: str, address: int, table: np.ndarray, thread: int, gathered: dict[str, Any]) -> list[list[Any]]:
@@ -155,8 +172,10 @@ class Delivery:
                 other = dict(self.program.projections[link.owner].code.symbols)[link.name]
                 decay = kind(self.memory, (link.owner, other.decay)) if other.decay else None
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
-        dendritic = "none" if isinstance(p.dendritic, int) and p.dendritic == 0 else "one" if isinstance(p.dendritic, int) else "each"
-        return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()))
+        delay = _delay(p)
+        dendritic = "each" if isinstance(delay, np.ndarray) else "one" if delay else "none"
+        return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
+                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code))
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)
@@ -166,23 +185,21 @@ class Delivery:
         self.tables.kinds[owner, name] = found
         return found if population is not None or found == "one" else "each"
 
-    def _shared_arrays(self, p: ProjectionProgram) -> dict[str, np.ndarray]:
-        """Arrays of a projection that all threads use, each its own part."""
-        made = {"@targets": self.tables.keep(p.targets), "@sources": self.tables.keep(p.sources), "@edge_bounds": self._bounds(p, None),
-                "@pre_bounds": self._bounds(p, p.pre_slots), "@pre_neuron": self.tables.keep(p.pre_slots.neuron)}
-        if not p.pre_slots.uniform:
-            made |= {"@pre_edges": self.tables.keep(p.pre_slots.edges.astype(np.int32)), "@pre_of_edge": self.tables.keep(p.pre_slots.of_edge)}
-        if p.post_slots is not None:
-            made |= {"@post_pointer": self.tables.keep(p.post_slots.pointer), "@post_edges": self.tables.keep(p.post_slots.edges.astype(np.int32)),
-                     "@post_neuron": self.tables.keep(p.post_slots.neuron), "@post_of_edge": self.tables.keep(p.post_slots.of_edge)}
-        if not isinstance(p.dendritic, int):
-            made["@dendritic_each"] = self.tables.keep(p.dendritic.astype(np.int32))
+    def _shared_arrays(self, p: ProjectionProgram, entries: list[str]) -> dict[str, np.ndarray]:
+        """Arrays of a projection that all threads use, each its own part; those among the entries of its table."""
+        pre, post = p.pre_slots, p.post_slots
+        made: dict[str, Callable[[], np.ndarray]] = {
+            "@targets": lambda: p.targets, "@edge_bounds": lambda: self._bounds(p, None), "@pre_bounds": lambda: self._bounds(p, pre),
+            "@pre_neuron": lambda: pre.neuron, "@pre_edges": lambda: pre.edges.astype(np.int32), "@pre_of_edge": lambda: pre.of_edge,
+            "@pre_targets": lambda: p.targets[pre.edges], "@post_pointer": lambda: post.pointer, "@post_edges": lambda: post.edges.astype(np.int32),
+            "@post_neuron": lambda: post.neuron, "@post_of_edge": lambda: post.of_edge, "@post_sources": lambda: p.sources[post.edges],
+            "@post_pre_slots": lambda: pre.of_edge[post.edges], "@dendritic_each": lambda: p.dendritic.astype(np.int32)}
         for _, statements in p.code.handlers:
             for s in statements:
                 if s.kind == "sum":
-                    size = (p.pre_slots if s.side == "pre" else p.post_slots).neuron.size
-                    made |= {f"@sum_{s.target}": self.tables.keep(np.zeros(size)), f"@touched_{s.target}": self.tables.keep(np.zeros(size, np.uint8))}
-        return made
+                    size = (pre if s.side == "pre" else post).neuron.size
+                    made |= {f"@sum_{s.target}": lambda size=size: np.zeros(size), f"@touched_{s.target}": lambda size=size: np.zeros(size, np.uint8)}
+        return {entry: self.tables.keep(made[entry]()) for entry in entries if entry in made}
 
     def _entry(self, p: ProjectionProgram, entry: str, thread: int) -> Any:
         if entry in self._scratch:
@@ -190,10 +207,12 @@ class Delivery:
         if entry.startswith("@key"):
             number, second = entry[4:].rstrip("b"), entry.endswith("b")
             return self.engine.key(f"{p.name}/draw{number}")[second]
-        special = {"@dt": self.engine._dt, "@threads": self.engine.threads, "@replica": self.engine.replica, "@dendritic": p.dendritic,
+        special = {"@dt": self.engine._dt, "@threads": self.engine.threads, "@replica": self.engine.replica, "@dendritic": _delay(p),
                    "@N_pre": self.program.populations[p.source].size, "@N_post": self.program.populations[p.target].size}
         if entry in special:
             return special[entry]
+        if entry.startswith("@decays_"):
+            return self._decay_table((p.name, entry[8:]))
         if entry == "@ring":
             return self.ring(p)
         if entry.startswith("@ring_"):
@@ -222,6 +241,12 @@ class Delivery:
             return self.program.populations[owner].size
         return (owner, f"{name}@{part}" if part else name)
 
+    def _decay_table(self, tau: tuple[str, str]) -> np.ndarray:
+        if tau not in self._decays:
+            self._decays[tau] = Decays(self.program.dt)
+            self._decays[tau].follow(float(self.memory[tau][0]))
+        return self.tables.keep(self._decays[tau].table)
+
     def _copy(self, key: tuple[str, str]) -> np.ndarray:
         copy = self.tables.keep(self.memory[key].copy())
         self._copies.append((key, copy))
@@ -248,8 +273,14 @@ class Delivery:
         drive = self.program.drives[name]
         first, last = np.searchsorted(drive.indices, [start, stop]) if self.engine.threads > 1 else (0, drive.indices.size)
         rate, weight = (name, "rate"), (name, "weight")
+        room = [self.tables.keep(np.full(size, -1.0)) for size in ROOM]
         table = self.tables.block([[(drive.target, f"_port_{drive.port}"), *self.engine.key(f"{name}/counts"), self.engine.replica,
-                                    self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt]], 10)
-        return [loop.KERNEL, self.engine.draw_kernel("drive"), table, first, last]
+                                    self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt,
+                                    bool((np.diff(drive.indices) == 1).all()), *room]], 14)
+        return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
 
 
+def _delay(p: ProjectionProgram) -> int | np.ndarray:
+    """Steps from synapse to soma: one number where all edges have it."""
+    delay = np.asarray(p.dendritic)
+    return delay if delay.size and (delay != delay.flat[0]).any() else int(delay.flat[0]) if delay.size else 0

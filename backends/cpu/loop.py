@@ -1,29 +1,34 @@
 """The time loop: a list of operations for each thread, carried out step by step; delivery, ports and recording are written here by hand.
 
 An operation is a row of numbers: its code, then arguments, mostly addresses of arrays. Printed kernels are called by address,
-so that this loop is compiled once and serves every network. Threads own ranges of neurons and all edges onto them; they meet at
-barriers.
+so that this loop is compiled once and serves every network. A network is cut into parts: ranges of neurons and all edges onto them.
+Each thread carries out every so many parts, phase by phase, and meets the others between phases; the numbers are the same for any threads.
 """
 
 from __future__ import annotations
 
-from .access import atomic_add, atomic_load, call, load, load_byte, load_index, load_long, store, store_index, store_long, yield_now
+from .access import atomic_add, atomic_load, call, load, load_byte, load_index, load_long, sleep, store, store_index, store_long
 from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row
 
-(BARRIER, INTEGRATE, KERNEL, COLLECT, GIVEN, STATIC, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, STOP) = range(14)
+(MEET, INTEGRATE, KERNEL, COLLECT, GIVEN, STATIC, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, SWEEP) = range(14)  # MEET begins a phase
 
-# Numbers that threads share, each on a cache line of its own. A stop is asked for in a place for even or odd steps: a thread may be
-# one step ahead of another, and what it asks for in the next step must not be read in this one.
-ARRIVED, ROUND, THREADS, ASKED = 0, 8, 16, 24
-SHARED = 48
+# Numbers that threads share, each on a cache line of its own. A stop is asked for in one of three places, by the step that it shall end: a
+# thread may wait in the next step while another has yet to read what was asked for in this one.
+ARRIVED, ROUND, THREADS, WAITED, ASKED = 0, 8, 16, 24, 32
+SHARED = 56
 NOT_FINITE = 1 << 32
+LATE = 1 << 16
+SPINS, PATIENCE = 20_000, 50  # looks before a thread sleeps; times that threads sleep before they ask for an end
 
 
 @compiled
-def barrier(shared):
-    """Wait until all threads are here; spin for a while, then give the core away."""
+def barrier(shared, step):
+    """Wait until all threads are here: spin for a while, then give the core away, for another may need it to arrive.
+
+    Much waiting ends the run after the next step, so that the host may think again how many threads are best.
+    """
     threads = load_long(shared, THREADS, "threads")
     mine = atomic_load(shared + 8 * ROUND)
     if atomic_add(shared + 8 * ARRIVED, 1) == threads - 1:
@@ -33,8 +38,10 @@ def barrier(shared):
     spins = 0
     while atomic_load(shared + 8 * ROUND) == mine:
         spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took two to five times as long
-        if spins > 2000:
-            yield_now()
+        if spins > SPINS:
+            sleep(20)
+            if atomic_add(shared + 8 * WAITED, 1) == PATIENCE:
+                atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), LATE)
 
 
 @compiled
@@ -121,10 +128,13 @@ def gather(ops, o, step, found):
             spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
             for s in range(load_long(counts, row * segments + segment, "counts")):
                 n = load_index(spikes, s, "spikes")
-                for slot in range(load_long(first, n, "first"), load_long(first, n + 1, "first")):
-                    if load_long(delay, slot, "delay") == wait:
-                        store_index(found, count, slot, "spikes")
-                        count += 1
+                begin = load_long(first, n, "first")
+                slot = min(begin + d, load_long(first, n + 1, "first") - 1)  # its slots ascend by delay, and may lack some
+                while slot >= begin and load_long(delay, slot, "delay") > wait:
+                    slot -= 1
+                if slot >= begin and load_long(delay, slot, "delay") == wait:
+                    store_index(found, count, slot, "spikes")
+                    count += 1
     return count
 
 
@@ -178,7 +188,7 @@ def record_spikes(ops, o, step, shared):
                 done += 1
     store_long(total, 0, done, "total")
     if done + 2 * size > load_long(ops, o + 11, "ops"):  # room for this step's spikes and for those of the step another thread may have begun
-        atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 2)), 1)
+        atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), 1)
 
 
 @compiled
@@ -203,64 +213,78 @@ def record_trace(ops, o, step):
 
 
 @compiled
-def run_steps(ops, count, first, steps, thread, shared):
-    """Carry out ``count`` operations in each of ``steps`` steps from step ``first``; return the number of steps done.
+def carry_out(ops, o, step, part, shared):
+    """Carry out the operation at position ``o`` for a part of the network."""
+    code = load_long(ops, o, "ops")
+    if code == INTEGRATE:
+        if call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, part):
+            atomic_add(shared + 8 * (ASKED + 8 * (step % 3)), NOT_FINITE)
+    elif code == KERNEL:
+        call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, part)
+    elif code == COLLECT or code == GIVEN:  # 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 start, 7 stop, 8 ... 10 what fired
+        row = step % load_long(ops, o + 5, "ops")
+        history = load_long(ops, o + 1, "ops") + 4 * row * load_long(ops, o + 4, "ops")
+        start, end = load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
+        if code == COLLECT:
+            found = collect(load_long(ops, o + 8, "ops"), start, end, history)
+        else:
+            found = given(load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops"), step, start, end, history)
+        store_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, found, "counts")
+    elif code == EVENTS:
+        events(ops, o, step, part)
+    elif code == GATHER:  # 14 found, 15 count
+        store_long(load_long(ops, o + 15, "ops"), 0, gather(ops, o, step, load_long(ops, o + 14, "ops")), "found count")
+    elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
+        call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
+             load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, part)
+    elif code == STATIC:  # 1 found, 2 count, 3 bounds, 4 stride, 5 targets, 6 weights, 7 number of weights, 8 edges, 9 ring
+        deliver(load_long(ops, o + 1, "ops"), load_long(load_long(ops, o + 2, "ops"), 0, "found count"), load_long(ops, o + 3, "ops"),
+                load_long(ops, o + 4, "ops"), part, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"),
+                load_long(ops, o + 7, "ops") > 1, load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"))
+    elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
+        ring = load_long(ops, o + 2, "ops") + 8 * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
+        fold(load_long(ops, o + 1, "ops"), ring, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"))
+    elif code == RESET:  # as events to 6, 7 kernel, 8 table
+        row = step % load_long(ops, o + 5, "ops")
+        found = load_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, "counts")
+        if found > 0:
+            begin = load_long(load_long(ops, o + 6, "ops"), part, "starts")
+            spikes = load_long(ops, o + 1, "ops") + 4 * (row * load_long(ops, o + 4, "ops") + begin)
+            call(load_long(ops, o + 7, "ops"), load_long(ops, o + 8, "ops"), spikes, found, step, part)
+    elif code == SWEEP:  # 1 kernel, 2 its table, 3 rows, 4 whether notes are full, 5 steps between records of an edge variable or 0
+        every = load_long(ops, o + 5, "ops")
+        if load_long(load_long(ops, o + 4, "ops"), 0, "full") or every > 0 and (step + 1) % every == 0:
+            call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), 0, load_long(ops, o + 3, "ops"), step, part)
+    elif code == SPIKES:
+        record_spikes(ops, o, step, shared)
+    elif code == TRACE:
+        record_trace(ops, o, step)
 
-    A buffer that fills up ends the run after the step, in all threads alike; a value that is not finite before its delivery, where it can be found.
+
+@compiled
+def run_steps(plan, parts, phases, first, steps, thread, shared):
+    """Carry out ``steps`` steps from step ``first`` for the parts of the network that fall to a thread; return the number of steps done.
+
+    A row of the plan for each part: address of its operations, then where each phase begins and the last one ends. Threads meet between
+    phases. A buffer that fills up ends the run after the step, in all threads alike; a value that is not finite ends it before the
+    second phase.
     """
+    threads = load_long(shared, THREADS, "threads")
     for step in range(first, first + steps):
         stop = False
-        for number in range(count):
-            o = number * WIDTH
-            code = load_long(ops, o, "ops")
-            if code == BARRIER:
-                barrier(shared)
-            elif code == STOP:
-                asked = atomic_load(shared + 8 * (ASKED + 8 * (step % 2)))
+        for phase in range(phases):
+            if phase > 0 and threads > 1:
+                barrier(shared, step)
+            if phase == 1:
+                asked = atomic_load(shared + 8 * (ASKED + 8 * (step % 3)))
                 if asked >= NOT_FINITE:
                     return step - first
                 stop = asked != 0
-            elif code == INTEGRATE:
-                if call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, thread):
-                    atomic_add(shared + 8 * (ASKED + 8 * (step % 2)), NOT_FINITE)
-            elif code == KERNEL:
-                call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, thread)
-            elif code == COLLECT or code == GIVEN:  # 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 start, 7 stop, 8 ... 10 what fired
-                row = step % load_long(ops, o + 5, "ops")
-                history = load_long(ops, o + 1, "ops") + 4 * row * load_long(ops, o + 4, "ops")
-                start, end = load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
-                if code == COLLECT:
-                    found = collect(load_long(ops, o + 8, "ops"), start, end, history)
-                else:
-                    found = given(load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops"), step, start, end, history)
-                store_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + thread, found, "counts")
-            elif code == EVENTS:
-                events(ops, o, step, thread)
-            elif code == GATHER:  # 14 found, 15 count
-                store_long(load_long(ops, o + 15, "ops"), 0, gather(ops, o, step, load_long(ops, o + 14, "ops")), "found count")
-            elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
-                call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
-                     load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, thread)
-            elif code == STATIC:  # 1 found, 2 count, 3 bounds, 4 stride, 5 targets, 6 weights, 7 number of weights, 8 edges, 9 ring
-                deliver(load_long(ops, o + 1, "ops"), load_long(load_long(ops, o + 2, "ops"), 0, "found count"), load_long(ops, o + 3, "ops"),
-                        load_long(ops, o + 4, "ops"), thread, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"),
-                        load_long(ops, o + 7, "ops") > 1, load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"))
-            elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
-                ring = load_long(ops, o + 2, "ops") + 8 * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
-                fold(load_long(ops, o + 1, "ops"), ring, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"))
-            elif code == RESET:  # as events to 6, 7 kernel, 8 table
-                row = step % load_long(ops, o + 5, "ops")
-                found = load_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + thread, "counts")
-                if found > 0:
-                    begin = load_long(load_long(ops, o + 6, "ops"), thread, "starts")
-                    spikes = load_long(ops, o + 1, "ops") + 4 * (row * load_long(ops, o + 4, "ops") + begin)
-                    call(load_long(ops, o + 7, "ops"), load_long(ops, o + 8, "ops"), spikes, found, step, thread)
-            elif code == SPIKES:
-                record_spikes(ops, o, step, shared)
-            elif code == TRACE:
-                record_trace(ops, o, step)
+            for part in range(thread, parts, threads):
+                row = part * (phases + 2)
+                ops = load_long(plan, row, "plan")
+                for number in range(load_long(plan, row + 1 + phase, "plan"), load_long(plan, row + 2 + phase, "plan")):
+                    carry_out(ops, number * WIDTH, step, part, shared)
         if stop:
             return step + 1 - first
     return steps
-
-

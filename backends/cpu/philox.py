@@ -12,10 +12,14 @@ from numba.extending import intrinsic
 
 from neurosim import random
 
+from .access import store, store_index
 from .functions import compiled, cos, exp, log, sin, sqrt
 
 _kernel = njit(error_model="numpy", nogil=True)
 _TWO, _THREE, _HALF, _MASK = np.uint64(2), np.uint64(3), np.uint64(32), np.uint64(0xFFFFFFFF)
+_LARGEST = 1.0 - 2.0**-33  # of the uniform numbers
+MOST = 1024  # quantiles that are below it: 880 for the largest mean
+CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
 _NAMESPACE = {**vars(random), "_log": log, "_sqrt": sqrt, "_sin": sin, "_cos": cos}
 
 
@@ -88,3 +92,21 @@ def poisson_count(mean, u):
         p = p * mean / count
         cumulated += p
     return count if 0.0 <= mean <= 700.0 else np.nan
+
+
+@njit(error_model="numpy", nogil=True)
+def poisson_table(mean, quantiles, begins):
+    """Tabulate `poisson_count` for a mean to 700: a count of k is reached at quantile k - 1; numbers of cell c of `CELLS` reach count ``begins[c]``."""
+    p = exp(-mean)
+    cumulated, count, cell = p, 0, 0
+    while cumulated <= _LARGEST and p > 0.0:
+        store(quantiles, count, cumulated, "quantiles")
+        while cell < cumulated * CELLS:
+            store_index(begins, cell, count, "begins")
+            cell += 1
+        count += 1
+        p = p * mean / count
+        cumulated += p
+    store(quantiles, count, 2.0, "quantiles")
+    for rest in range(cell, CELLS):
+        store_index(begins, rest, count, "begins")

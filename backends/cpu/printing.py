@@ -11,6 +11,8 @@ HEADER = '''from numba import cfunc
 
 from neurosim.backends.cpu.access import (
     flag, load, load_byte, load_index, load_long, store, store_byte, store_long, truth)
+from neurosim.backends.cpu.decays import decayed
+from neurosim.backends.cpu.deferral import CHUNK, EDGES, FIRST, WHEN, caught_up, fetch_row, forget, pending
 from neurosim.backends.cpu.functions import (
     abs, clip, cos, exp, expm1_ratio, floor, log, max, min, pow, sin, sqrt, tanh, where)
 from neurosim.backends.cpu.philox import normal_at, uniform_at
@@ -20,7 +22,8 @@ kernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", 
 
 
 RESERVED = {"flag", "load", "load_byte", "load_index", "load_long", "store", "store_byte", "store_long", "truth", "cfunc", "kernel", "normal_at",
-            "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float"}
+            "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float", "now",
+            "decayed", "CHUNK", "EDGES", "FIRST", "WHEN", "caught_up", "fetch_row", "forget", "pending"}
 
 
 def local(name: str) -> str:
@@ -60,8 +63,8 @@ def indent(lines: list[str], levels: int = 1) -> list[str]:
     return ["    " * levels + text for text in lines]
 
 
-def wrapper(function: str) -> str:
-    """Return the source of a kernel of `neurosim.backends.cpu.draws`, for the cache on disk."""
-    return (f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom neurosim.backends.cpu import draws\n\n\n'
+def wrapper(module: str, function: str) -> str:
+    """Return the source of a kernel of a module of this engine, for the cache on disk."""
+    return (f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom neurosim.backends.cpu import {module}\n\n\n'
             f'@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)\n'
-            f"def {function}(table, start, stop, step, thread):\n    return draws.{function}(table, start, stop, step, thread)\n")
+            f"def {function}(table, start, stop, step, thread):\n    return {module}.{function}(table, start, stop, step, thread)\n")

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurosim.binding import BoundStatement, Symbol
-from neurosim.expr.tree import Draw, names
+from neurosim.binding import BoundStatement
+from neurosim.expr.tree import names
 from neurosim.ir.program import RuleProgram
 
-from .cells import row_number
-from .printing import HEADER, Layout, indent, line, local
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the printed source of a rule depends on besides its statements.
-
-    pre_split, post_split : slots per (neuron, delay) instead of one per neuron
-    indexed : the edges of a slot are listed (source slots that are split)
-    dendritic : "none", "one" or "each"
-    values : parameter or constant or cell symbol -> "one", "each", "row", "rows"
-    links : symbol -> (shape, indexed, split decay) of what it reads
-    """
-
-    pre_split: bool
-    post_split: bool
-    dendritic: str
-    values: tuple[tuple[str, str], ...]
-    links: tuple[tuple[str, tuple[str, bool, str | None]], ...]
+from .deferral import pre_first
+from .naming import Names, Shape
+from .printing import HEADER, indent, line, local
 
 
 @dataclass(frozen=True)
@@ -36,7 +19,7 @@ class Kernel:
 
     name: str
     trigger: str
-    over: str  # "edges", "pre", "post"
+    over: str  # "edges", "pre", "post"; "fold pre", "fold post"; "notes": a kernel of `neurosim.backends.cpu.deferral`
 
 
 def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Kernel]]:
@@ -44,6 +27,12 @@ def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Ke
     printer = _RulePrinter(code, shape)
     texts, kernels = [], []
     for number, (trigger, statements) in enumerate(code.handlers):
+        if shape.deferred and trigger == "pre":
+            kernels.append(Kernel("catch_up", trigger, "edges"))
+            texts.append("\n".join(printer.catch_up()))
+        if shape.deferred and trigger == "post":
+            kernels.append(Kernel("note", trigger, "notes"))
+            statements = tuple(s for s in statements if s.side != "edge")
         for part, group in enumerate(groups(statements)):
             over = "edges" if group[0].kind != "assign" or group[0].side == "edge" else group[0].side
             kernel = Kernel(f"handler{number}_{part}", trigger, over)
@@ -54,7 +43,7 @@ def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Ke
                 kernels.append(fold)
                 texts.append("\n".join(printer.fold(fold, variable)))
     body = [f'"""Rule {code.name!r}: its handlers, printed from its statements."""', "", HEADER, ""]
-    return "\n".join(body) + "\n\n\n".join(texts) + "\n", printer.layout.entries, kernels
+    return "\n".join(body) + "\n\n\n".join(texts) + "\n", printer.names.layout.entries, kernels
 
 
 def groups(statements: tuple[BoundStatement, ...]) -> list[list[BoundStatement]]:
@@ -79,242 +68,153 @@ def groups(statements: tuple[BoundStatement, ...]) -> list[list[BoundStatement]]
 
 class _RulePrinter:
     def __init__(self, code: RuleProgram, shape: Shape) -> None:
-        self.code, self.shape, self.layout = code, shape, Layout()
-        self.symbols: dict[str, Symbol] = dict(code.symbols)
-        self.values = dict(shape.values)
-        self.links = dict(shape.links)
-        self.layout.position("@dt")
+        self.code, self.shape, self.names = code, shape, Names(code, shape)
+        self.symbols = self.names.symbols
 
     # ---- loops
 
     def edges(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
-        read = self._read(group)
-        head = ["@kernel", f"def {kernel.name}(table, first, count, step, thread):", *indent(self._prologue(read))]
-        setup = [self._address(entry) for entry in ("@targets", "@sources")]
-        setup += [self._address(s.target) for s in group if s.kind == "assign"]
-        setup += self._ring() if any(s.kind == "deliver" for s in group) else []
+        read = self.names.read(group)
+        head = ["@kernel", f"def {kernel.name}(table, first, count, step, thread):", *indent(self.names.prologue(read))]
+        setup = [self.names.address(s.target) for s in group if s.kind == "assign"]
+        setup += self.names.ring() if any(s.kind == "deliver" for s in group) else []
         for s in group:
-            setup += [self._address(f"@sum_{s.target}"), self._address(f"@touched_{s.target}")] if s.kind == "sum" else []
+            setup += [self.names.address(f"@sum_{s.target}"), self.names.address(f"@touched_{s.target}")] if s.kind == "sum" else []
         outer = {"pre": "pre", "post": "post"}.get(kernel.trigger, "row")
-        loops, inner = self._edge_loops(outer)
+        known = [self.symbols[n] for n in read if n in self.symbols]
+        loops, inner = self._edge_loops(outer, any(s.side == "pre" and s.kind != "variable" for s in known))
         row = self._at_neuron(read, "pre" if outer != "post" else "post", outer)
-        edge = [*self._at_neuron(read, "post" if outer != "post" else "pre", outer), *self._at_edge(read)]
+        edge = [*self._at_neuron(read, "post" if outer != "post" else "pre", outer), *self._at_edge(read, outer)]
         for s in group:
             edge += self._statement(s)
         lines = [*head, *indent([*dict.fromkeys(setup), loops[0]]), *indent([*loops[1:], *row], 2), *indent(inner[:1], 2), *indent([*inner[1:], *edge], 3)]
         return [*lines, "    return 0"]
 
+    def catch_up(self) -> list[str]:
+        """What edges of the sources of events (``first`` is 0: of all sources, for good) have put off."""
+        group = [s for trigger, statements in self.code.handlers if trigger == "post" for s in statements if s.side == "edge"]
+        read = self.names.read(group)
+        head = ["@kernel", "def catch_up(table, first, count, now, thread):", "    step = now", *indent(self.names.prologue(read))]
+        self._edge_loops("pre", True)
+        setup = [self.names.address(entry) for entry in ("@targets", "@notes")] + [self.names.address(s.target) for s in group]
+        setup += [f"_{part.lower()} = load_long(_notes, {part}, 't')" for part in ("EDGES", "WHEN")]
+        setup += ["_first = load_long(load_long(_notes, FIRST, 't'), 0, 'first')", "for _j in range(count):"]
+        edges, slots = "_pre_edges" if self.shape.pre_split else "0", "_post_of_edge" if self.shape.post_split else "_targets"
+        row = [f"_pre_slot = {_event('_j')}", f"_pre = {self.names.neuron_of_slot('pre')}", f"_stop = {_bound('_pre_slot', 1)}"]
+        if not self.shape.pre_split:  # of a row that lies together, bring the next one nearer
+            row += ["_next = _j + 1 if _j + 1 < count else _j", f"_next = {_event('_next')}", f"_from, _to = {_bound('_next', 0)}, {_bound('_next', 1)}",
+                    "fetch_row(_targets, _from, _to, 4)", *(f"fetch_row(_at_{name}, _from, _to, 8)" for name in dict.fromkeys(s.target for s in group))]
+        row += [f"for _k in range({_bound('_pre_slot', 0)}, _stop, CHUNK):",
+                f"    for _q in range(pending(_notes, _pre_slot, _k, _stop, {edges}, {slots}) - 1, -1, -1):"]
+        edge = ["_edge = load_index(_edges, _q, 'chosen')", "step = _first + load_index(_when, _q, 'when')", "_post = load_index(_targets, _edge, '_targets')",
+                f"_post_slot = {'load_index(_post_of_edge, _edge, ' + repr('_of_edge') + ')' if self.shape.post_split else '_post'}"]
+        edge += ["t = step * dt"] if "t" in read else []
+        edge += [*self.names.values_at(read, "pre"), *self.names.values_at(read, "post"), *self.names.values_at(read, "edge")]
+        for s in group:
+            edge += self._statement(s)
+        lines = [*head, *indent([*dict.fromkeys(self._prologue_extra), *dict.fromkeys(setup)]), *indent(row, 2), *indent(edge, 4)]
+        lines += [f"        caught_up(_notes, _pre_slot, now{' - 1' if pre_first(self.code) else ''})", "    if first == 0:", "        forget(_notes)"]
+        return [*lines, "    return 0"]
+
     def neurons(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
         side = kernel.over
-        read = self._read(group)
-        head = ["@kernel", f"def {kernel.name}(table, first, count, step, thread):", *indent(self._prologue(read))]
-        setup = [self._address(s.target) for s in group]
-        setup += [self._address(f"@{side}_neuron")] if self._split(side) else []
+        read = self.names.read(group)
+        head = ["@kernel", f"def {kernel.name}(table, first, count, step, thread):", *indent(self.names.prologue(read))]
+        setup = [self.names.address(s.target) for s in group]
+        setup += [self.names.address(f"@{side}_neuron")] if self.names.split(side) else []
         event = kernel.trigger == side
         loop = ["for _j in range(count):", f"    _{side}_slot = load_index(first, _j, '_events')" if event else f"    _{side}_slot = first + _j"]
-        body = [f"_{side} = {self._neuron_of_slot(side)}", *self._values_at(read, side)]
+        body = [f"_{side} = {self.names.neuron_of_slot(side)}", *self.names.values_at(read, side)]
         for s in group:
-            body += [f"{local(s.target)} = {line(s.value, lambda d: self._draw(d, f'_{side}'))}", *self._store(s.target, f"_{side}_slot")]
+            body += [f"{local(s.target)} = {line(s.value, lambda d: self.names.draw(d, f'_{side}'))}", *self.names.store(s.target, f"_{side}_slot")]
         return [*head, *indent([*dict.fromkeys(setup), loop[0]]), *indent(loop[1:]), *indent(body, 2), "    return 0"]
 
     def fold(self, kernel: Kernel, variable: str) -> list[str]:
         """Add what edges summed up, once, where there was an active edge."""
         side = self.symbols[variable].side
         read = {variable, *filter(None, [self.symbols[variable].decay])}
-        head = ["@kernel", f"def {kernel.name}(table, first, count, step, thread):", *indent(self._prologue(read))]
-        setup = [self._address(variable), self._address(f"@sum_{variable}"), self._address(f"@touched_{variable}")]
-        setup += [self._address(f"@{side}_neuron")] if self._split(side) else []
-        body = [f"_{side}_slot = first + _j", f"if load_byte({self._name(f'@touched_{variable}')}, _{side}_slot, 'touched') != 0:"]
-        inside = [f"_{side} = {self._neuron_of_slot(side)}", *self._values_at(read, side),
-                  f"{local(variable)} = {local(variable)} + load({self._name(f'@sum_{variable}')}, _{side}_slot, 'sum_{variable}')",
-                  *self._store(variable, f"_{side}_slot"),
-                  f"store({self._name(f'@sum_{variable}')}, _{side}_slot, 0.0, 'sum_{variable}')",
-                  f"store_byte({self._name(f'@touched_{variable}')}, _{side}_slot, 0, 'touched')"]
+        head = ["@kernel", f"def {kernel.name}(table, first, count, step, thread):", *indent(self.names.prologue(read))]
+        setup = [self.names.address(variable), self.names.address(f"@sum_{variable}"), self.names.address(f"@touched_{variable}")]
+        setup += [self.names.address(f"@{side}_neuron")] if self.names.split(side) else []
+        body = [f"_{side}_slot = first + _j", f"if load_byte({self.names.name(f'@touched_{variable}')}, _{side}_slot, 'touched') != 0:"]
+        inside = [f"_{side} = {self.names.neuron_of_slot(side)}", *self.names.values_at(read, side),
+                  f"{local(variable)} = {local(variable)} + load({self.names.name(f'@sum_{variable}')}, _{side}_slot, 'sum_{variable}')",
+                  *self.names.store(variable, f"_{side}_slot"),
+                  f"store({self.names.name(f'@sum_{variable}')}, _{side}_slot, 0.0, 'sum_{variable}')",
+                  f"store_byte({self.names.name(f'@touched_{variable}')}, _{side}_slot, 0, 'touched')"]
         return [*head, *indent([*setup, "for _j in range(count):"]), *indent(body, 2), *indent(inside, 3), "    return 0"]
 
-    def _read(self, group: list[BoundStatement]) -> set[str]:
-        """Names that statements read, time constants of decaying variables included."""
-        read = set().union(*(names(s.value) for s in group)) | {s.target for s in group if s.kind == "assign"}
-        return read | {self.symbols[n].decay for n in read if n in self.symbols and self.symbols[n].decay}
-
-    def _edge_loops(self, outer: str) -> tuple[list[str], list[str]]:
-        """Lines of the outer loop (slots or rows) and of the inner one (edges of this thread)."""
+    def _edge_loops(self, outer: str, whole: bool) -> tuple[list[str], list[str]]:
+        """Lines of the outer loop (slots or rows) and of the inner one (edges of this thread); ``whole``: more than variables of the source is read."""
         if outer == "post":
-            head = [self._entry("@post_pointer"), self._entry("@post_edges")]
+            head = [self.names.entry("@post_pointer"), self.names.entry("@post_edges")]
             slot = "load_index(first, _j, '_events')"
             bounds = ("load_long(_post_pointer, _post_slot, '_pointer')", "load_long(_post_pointer, _post_slot + 1, '_pointer')")
-            neuron = f"_post = {self._neuron_of_slot('post')}"
-            edge = ["_edge = load_index(_post_edges, _k, '_edges')", "_pre = load_index(_sources, _edge, '_sources')"]
-            edge += ["_pre_slot = load_index(_pre_of_edge, _edge, '_of_edge')" if self.shape.pre_split else "_pre_slot = _pre"]
-            self._prologue_extra = [*head, *([self._entry("@pre_of_edge")] if self.shape.pre_split else []), *self._slot_setup("post")]
+            neuron = f"_post = {self.names.neuron_of_slot('post')}"
+            edge = ["_edge = load_index(_post_edges, _k, '_edges')"]
+            if self.shape.pre_split:
+                head.append(self.names.entry("@post_pre_slots"))
+                edge.append("_pre_slot = load_index(_post_pre_slots, _k, '_slots')")
+            if whole or not self.shape.pre_split:
+                head.append(self.names.entry("@post_sources"))
+                edge.append("_pre = load_index(_post_sources, _k, '_sources')")
+            edge += [] if self.shape.pre_split else ["_pre_slot = _pre"]
+            self._prologue_extra = [*head, *self.names.slot_setup("post")]
             return self._loops("_post_slot", slot, bounds, neuron, edge)
         split = outer == "pre" and self.shape.pre_split
         pointer = "_pre_bounds" if outer == "pre" else "_edge_bounds"
-        head = [self._entry("@" + pointer[1:]), "_stride = load_long(table, " + str(self.layout.position("@threads")) + ", 'table') + 1"]
+        head = [self.names.entry("@" + pointer[1:]), "_stride = load_long(table, " + str(self.names.layout.position("@threads")) + ", 'table') + 1"]
         slot = "load_index(first, _j, '_events')" if outer == "pre" else "first + _j"
         name = "_pre_slot" if outer == "pre" else "_pre"
         bounds = (f"load_long({pointer}, {name} * _stride + thread, '_bounds')", f"load_long({pointer}, {name} * _stride + thread + 1, '_bounds')")
-        neuron = f"_pre = {self._neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"
-        edge = ["_edge = load_index(_pre_edges, _k, '_edges')" if split else "_edge = _k", "_post = load_index(_targets, _edge, '_targets')"]
+        neuron = f"_pre = {self.names.neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"
+        edge = ["_edge = load_index(_pre_edges, _k, '_edges')" if split else "_edge = _k",
+                f"_post = load_index({'_pre_targets' if split else '_targets'}, _k, '_targets')"]
         edge += ["_post_slot = load_index(_post_of_edge, _edge, '_of_edge')" if self.shape.post_split else "_post_slot = _post"]
         if outer == "row" and self.shape.pre_split:
             edge.append("_pre_slot = load_index(_pre_of_edge, _edge, '_of_edge')")
-            head.append(self._entry("@pre_of_edge"))
-        head += [self._entry("@pre_edges")] if split else []
-        head += [self._entry("@post_of_edge")] if self.shape.post_split else []
-        self._prologue_extra = [*head, *(self._slot_setup("pre") if outer == "pre" else [])]
+            head.append(self.names.entry("@pre_of_edge"))
+        head += [self.names.entry("@pre_edges"), self.names.entry("@pre_targets")] if split else [self.names.entry("@targets")]
+        head += [self.names.entry("@post_of_edge")] if self.shape.post_split else []
+        self._prologue_extra = [*head, *(self.names.slot_setup("pre") if outer == "pre" else [])]
         return self._loops(name, slot, bounds, neuron, edge)
 
     def _loops(self, name: str, slot: str, bounds: tuple[str, str], neuron: str, edge: list[str]) -> tuple[list[str], list[str]]:
         setup = "\n    ".join([*self._prologue_extra, "for _j in range(count):"])
         return [setup, f"{name} = {slot}", neuron], [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
 
-    def _slot_setup(self, side: str) -> list[str]:
-        return [self._entry(f"@{side}_neuron")] if self._split(side) else []
-
     # ---- statements
 
     def _statement(self, s: BoundStatement) -> list[str]:
-        value = line(s.value, lambda d: self._draw(d, "_edge"))
+        value = line(s.value, lambda d: self.names.draw(d, "_edge"))
         if s.kind == "assign":
-            return [f"{local(s.target)} = {value}", *self._store(s.target, "_edge")]
+            return [f"{local(s.target)} = {value}", *self.names.store(s.target, "_edge")]
         if s.kind == "deliver":
             at = "_ring" if self.shape.dendritic != "each" else (
                 "_ring + 8 * _ring_size * ((step + load_index(_dendritic, _edge, '_dendritic')) % _ring_slots)")
             return [f"_at = {at}", f"store(_at, _post, load(_at, _post, '_ring') + {_bracketed(value)}, '_ring')"]
-        total, slot = self._name(f"@sum_{s.target}"), f"_{s.side}_slot"
+        total, slot = self.names.name(f"@sum_{s.target}"), f"_{s.side}_slot"
         return [f"store({total}, {slot}, load({total}, {slot}, 'sum_{s.target}') + {_bracketed(value)}, 'sum_{s.target}')",
-                f"store_byte({self._name(f'@touched_{s.target}')}, {slot}, 1, 'touched')"]
-
-    def _store(self, name: str, index: str) -> list[str]:
-        lines = [f"store(_at_{name}, {index}, {local(name)}, {name!r})"]
-        if self.symbols[name].decay:
-            lines.append(f"store_long(_last_{name}, {index}, step, '{name}@last')")
-        return lines
-
-    def _ring(self) -> list[str]:
-        lines = [self._entry("@ring", "_ring")]
-        if self.shape.dendritic != "none":
-            lines += [f"_ring_size = load_long(table, {self.layout.position('@ring_size')}, 'table')",
-                      f"_ring_slots = load_long(table, {self.layout.position('@ring_slots')}, 'table')"]
-        if self.shape.dendritic == "one":
-            lines.append(f"_ring += 8 * _ring_size * ((step + load_long(table, {self.layout.position('@dendritic')}, 'table')) % _ring_slots)")
-        if self.shape.dendritic == "each":
-            lines.append(self._entry("@dendritic_each", "_dendritic"))
-        return lines
-
-    def _draw(self, draw: Draw, index: str) -> str:
-        key = f"load_long(table, {self.layout.position(f'@key{draw.key}')}, 'table'), load_long(table, {self.layout.position(f'@key{draw.key}b')}, 'table')"
-        replica = f"load_long(table, {self.layout.position('@replica')}, 'table')"
-        return f"{'uniform_at' if draw.kind == 'uniform' else 'normal_at'}({key}, {index}, step, {replica})"
-
-    # ---- values
-
-    def _prologue(self, read: set[str]) -> list[str]:
-        """Addresses of all that is read, and the values that are the same everywhere."""
-        made = []
-        if read & {"t", "dt"} or any(self.symbols[n].decay for n in read if n in self.symbols) or any(self.links[n][2] for n in read if n in self.links):
-            made.append("dt = load(load_long(table, 0, 'table'), 0, 'dt')")
-        if "t" in read:
-            made.append("t = step * dt")
-        for end in ("N_pre", "N_post"):
-            if end in read:
-                made.append(f"{end} = float(load_long(table, {self.layout.position('@' + end)}, 'table'))")
-        for name in sorted(read):
-            made += self._declare(name)
-        return made
-
-    def _declare(self, name: str) -> list[str]:
-        symbol = self.symbols.get(name)
-        if symbol is not None and symbol.kind == "word" or name in ("t", "dt") or name.startswith("@link"):
-            return []
-        if symbol is not None and symbol.kind == "variable":
-            return [self._address(name), *([f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')"] if symbol.decay else [])]
-        lines = [self._address(name)]
-        shape, _, decay = self.links.get(name, (self.values.get(name, "one"), False, None))
-        if shape in ("row", "rows"):
-            lines += row_number(name, self.layout)
-            if shape == "rows":
-                lines.append(f"_at_{name} += 8 * _row_{name} * load_long(table, {self.layout.position(f'{name}@size')}, 'table')")
-        if decay:
-            lines.append(f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')")
-            lines.append(f"_tau_{name} = load_long(table, {self.layout.position(f'{name}@tau')}, 'table')")
-        if name in self.links and self.links[name][1]:
-            lines.append(f"_index_{name} = load_long(table, {self.layout.position(f'{name}@index')}, 'table')")
-        if self._everywhere(name):
-            lines.append(f"{local(name)} = {self._value(name)}")
-        return lines
-
-    def _everywhere(self, name: str) -> bool:
-        symbol = self.symbols.get(name)
-        if name in self.links:
-            return symbol.side == "one"
-        return symbol is None or symbol.side == "one" or self.values.get(name) in ("one", "row") and symbol.kind == "cell"
+                f"store_byte({self.names.name(f'@touched_{s.target}')}, {slot}, 1, 'touched')"]
 
     def _at_neuron(self, read: set[str], side: str, outer: str) -> list[str]:
         """Values at one end; where slots are split and the slot is known per edge only, variables wait for the edge."""
         late = outer == "row" and side == "pre" and self.shape.pre_split
-        return self._values_at({n for n in read if not (late and self.symbols.get(n) and self.symbols[n].kind == "variable")}, side)
+        return self.names.values_at({n for n in read if not (late and self.symbols.get(n) and self.symbols[n].kind == "variable")}, side)
 
-    def _at_edge(self, read: set[str]) -> list[str]:
-        lines = self._values_at(read, "edge")
-        if self.shape.pre_split:  # in loops over rows; elsewhere the value is there already and is read again
-            lines = self._values_at({n for n in read if n in self.symbols and self.symbols[n].kind == "variable"}, "pre") + lines
+    def _at_edge(self, read: set[str], outer: str) -> list[str]:
+        lines = self.names.values_at(read, "edge")
+        if outer == "row" and self.shape.pre_split:
+            lines = self.names.values_at({n for n in read if n in self.symbols and self.symbols[n].kind == "variable"}, "pre") + lines
         return lines
 
-    def _values_at(self, read: set[str], side: str) -> list[str]:
-        lines = []
-        if f"i_{side}" in read:
-            lines.append(f"i_{side} = float(_{side})")
-        here = [s for n, s in self.symbols.items() if n in read and s.side == side and s.kind != "word" and not self._everywhere(n)]
-        for symbol in sorted(here, key=lambda s: (s.kind == "variable", s.name)):  # time constants before what decays with them
-            lines.append(f"{local(symbol.name)} = {self._value(symbol.name)}")
-        return lines
 
-    def _value(self, name: str) -> str:
-        symbol = self.symbols.get(name)
-        index = "0" if symbol is None or symbol.side == "one" else "_edge" if symbol.side == "edge" else f"_{symbol.side}"
-        if name in self.links:
-            shape, indexed, decay = self.links[name]
-            if indexed:
-                index = f"load_index(_index_{name}, {index}, '{name}@index')"
-            if shape == "one":
-                index = "0"
-            if shape == "row":
-                index = f"_row_{name}"
-            value = f"load(_at_{name}, {index}, {name!r})"
-            if decay:
-                tau = f"load(_tau_{name}, {index if decay == 'each' else '0'}, '{name}@tau')"
-                value += f" * exp(-(float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt) / {tau})"
-            return value
-        if symbol is not None and symbol.kind == "variable":
-            index = f"_{symbol.side}_slot" if symbol.side != "edge" else "_edge"
-            value = f"load(_at_{name}, {index}, {name!r})"
-            since = f"float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt"
-            return f"{value} * exp(-({since}) / {local(symbol.decay)})" if symbol.decay else value
-        shape = self.values.get(name, "one")
-        if shape == "one":
-            index = "0"
-        if shape == "row":
-            index = f"_row_{name}"
-        return f"load(_at_{name}, {index}, {name!r})"
+def _event(number: str) -> str:
+    return f"load_index(first, {number}, '_events') if first != 0 else {number}"
 
-    # ---- the table
 
-    def _address(self, entry: str) -> str:
-        return self._entry(entry, self._name(entry))
-
-    def _name(self, entry: str) -> str:
-        return f"_{entry[1:]}" if entry.startswith("@") else f"_at_{entry}"
-
-    def _entry(self, entry: str, name: str | None = None) -> str:
-        return f"{name or '_' + entry[1:]} = load_long(table, {self.layout.position(entry)}, 'table')"
-
-    def _split(self, side: str) -> bool:
-        return self.shape.pre_split if side == "pre" else self.shape.post_split
-
-    def _neuron_of_slot(self, side: str) -> str:
-        return f"load_index(_{side}_neuron, _{side}_slot, '_neuron')" if self._split(side) else f"_{side}_slot"
+def _bound(slot: str, end: int) -> str:
+    return f"load_long(_pre_bounds, {slot} * _stride + thread + {end}, '_bounds')"
 
 
 def _bracketed(value: str) -> str:

@@ -33,7 +33,7 @@ class ReferenceEngine:
     def refresh(self) -> None:
         pass
 
-    def advance(self, first: int, steps: int) -> Chunk:
+    def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         spikes: dict[int, list] = {i: [] for i, p in enumerate(self.program.probes) if p.variable == "spikes"}
         traces: dict[int, list] = {i: [] for i, p in enumerate(self.program.probes) if p.variable != "spikes"}
         done, finite = 0, True
