@@ -21,13 +21,17 @@ test: $(ENV)/installed-for-tests ## install and run the tests (six minutes at mo
 test-slow: $(ENV)/installed-for-tests ## the tests that make test leaves out
 	$(BIN)/python -m pytest -m slow
 
-bench: $(ENV)/installed ## measure speed: tables, and JSON in out/benchmarks
-	$(BIN)/python -m benchmarks.engine --out out/benchmarks
-	$(BIN)/python -m benchmarks.startup --out out/benchmarks
+bench: $(ENV)/installed-for-benchmarks ## measure speed beside Brian 2 and NEST: tables, and JSON in benchmarks/results (an hour, and a quiet machine)
+	for measured in cpu engine startup cost memory recording threads trials polychronous summary; do $(BIN)/python -m benchmarks.$$measured || exit; done
 
 docs-figures: $(ENV)/installed ## draw the pictures of the documentation again
 	cd docs && ../$(BIN)/neurosim run example.py
 	$(BIN)/python -m neurosim.models.firing_patterns docs/firing_patterns.png
+
+$(ENV)/installed-for-benchmarks: $(DESCRIBED) | $(ENV)/bin/python
+	@echo "installing neurosim and what its benchmarks need into $(ENV)"
+	@$(INSTALL) ".[bench,test]"
+	@touch $@ $(ENV)/installed $(ENV)/installed-for-tests
 
 clean: ## remove the environment and all that was built, but not the results in out
 	rm -rf $(ENV) build dist *.egg-info .pytest_cache .hypothesis

@@ -41,6 +41,19 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     return {"median": float(middle), "quartiles": [float(low), float(high)], "least": float(min(values)), "repetitions": len(values)}
 
 
+def held(measure: str, value: float, asked: float, *, unit: str, least: bool = False, **more: Any) -> dict[str, Any]:
+    """Return a measured value beside what was asked of it: at most so much, or at ``least``."""
+    reached = value >= asked if least else value <= asked
+    return {"measure": measure, "value": value, "unit": unit, "asked": f"{'at least' if least else 'at most'} {asked:g}",
+            "outcome": "reached" if reached else "not reached", **more}
+
+
+def verdicts(values: Sequence[dict[str, Any]]) -> str:
+    """Return a table of what `held` returned."""
+    rows = [[v["measure"], f"{v['value']:.4g}", v["unit"], v["asked"], v["outcome"]] for v in values]
+    return table(["", "measured", "", "asked", ""], rows)
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return rows under their heads, the first column to the left, the others to the right."""
     texts = [list(heads), *([str(cell) for cell in row] for row in rows)]

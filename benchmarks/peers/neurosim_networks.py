@@ -1,0 +1,86 @@
+"""The networks of the comparison in neurosim; ``python -m benchmarks.peers.neurosim_networks JOB`` runs one."""
+
+from __future__ import annotations
+
+import time
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .job import Job, Laps, received, refuse, report
+
+
+def main() -> None:
+    """Run a job and report it."""
+    job, laps = received(), Laps()
+    import neurosim as ns
+    from neurosim.backends.cpu import cache
+    from neurosim.models import balanced_networks, cortical_microcircuit, plastic_balanced_network, polychronous_network
+
+    laps.lap("import")
+    compiling = _timed(cache, "load")
+    places = (balanced_networks, cortical_microcircuit, plastic_balanced_network, polychronous_network)
+    build = next(getattr(place, job.network) for place in places if hasattr(place, job.network))
+    options = {"threads": job.threads} | ({} if job.precision == "float64" else {"precision": job.precision})
+    try:
+        run = ns.prepare(build(seed=job.seed, **job.arguments), backend="cpu", **{k: v for k, v in options.items() if v is not None})
+    except ns.NeurosimError as error:
+        refuse(str(error))
+        return
+    laps.lap("construction")
+    if job.network == "polychronous_network":
+        polychronous_network.run_for(run, round(job.time / 1000))
+    else:
+        run.run(job.time, progress=False)
+    laps.lap("simulation")
+    seconds = laps.seconds | {"compilation": compiling[0], "construction": laps.seconds["construction"] - compiling[0]}
+    report(seconds, _counts(run, job), job, threads=run.engine.threads, version=ns.__version__, **_work(run))
+
+
+def _timed(module: ModuleType, name: str) -> list[float]:
+    """Let a function of a module add the seconds it takes to a list of one number."""
+    plain, total = getattr(module, name), [0.0]
+
+    def measured(*arguments: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return plain(*arguments, **options)
+        finally:
+            total[0] += time.perf_counter() - began
+
+    setattr(module, name, measured)
+    return total
+
+
+def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
+    """Return spikes and neurons of each population; the first four fifths of ``neurons`` excite."""
+    found = {}
+    for name, recorded in run.result().populations.items():
+        spikes = recorded.spikes
+        if name == "neurons":
+            first = spikes.size * 4 // 5
+            excited = int((spikes.index < first).sum())
+            found |= {"excitatory": (excited, first), "inhibitory": (spikes.index.size - excited, spikes.size - first)}
+        elif spikes is not None:
+            found[name] = spikes.index.size, spikes.size
+    return found
+
+
+def _work(run: Any) -> dict[str, int]:
+    """Return neuron updates, deliveries of static and of plastic edges, and visits of plastic edges by spikes of their targets."""
+    work = {"neurons": sum(p.size for p in run.program.populations.values()), "edges": 0, "static": 0, "plastic": 0, "back": 0}
+    recorded = run.result().populations
+    fired = {name: np.bincount(recorded[name].spikes.index, minlength=p.size) for name, p in run.program.populations.items()
+             if name in recorded and recorded[name].spikes is not None}
+    work["updates"] = work["neurons"] * run.step
+    for p in run.program.projections.values():
+        work["edges"] += p.targets.size
+        if p.source in fired:
+            work["static" if p.code is None else "plastic"] += int((np.diff(p.pointer) * fired[p.source]).sum())
+            work["back"] += 0 if p.code is None else int(fired[p.target][p.targets].sum())
+    return work
+
+
+if __name__ == "__main__":
+    main()
