@@ -1,0 +1,177 @@
+"""Settings of the liquid and the network that they make: inputs, neurons on a grid, one astrocyte, and the rule that it modulates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import neurosim as ns
+from neurosim.connect import Edges, IntArray
+from neurosim.random import Stream
+from neurosim.sampling import blocks, pointer_of
+
+PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
+TAU_TRACE = 10.0  # ms, of the learning rule
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numbers that one may want to change; weights in mV/ms, lengths in units of the grid. Source: the authors' published code."""
+
+    side: int = 10  # of the cubic grid; 20 for the large model, where the cube is a choice
+    inputs: int = 784
+    inhibitory: float = 0.2  # share of the neurons
+    reach: float = 3.0  # lambda of the distance rule
+    density: float = 0.15  # of the edges from the input
+    weight: float = 3.0  # at the start, and the bound
+    strength: float = 0.15  # of what raises a weight; where the astrocyte starts, and rests
+    gain: float = 0.015  # of the astrocyte; 0.0075 for the large model
+    coverage: float = 1.0  # share of the neurons that the astrocyte hears
+    learning: bool = True  # False: a static liquid
+
+
+DEFAULTS = Settings()
+# Probability of an edge at distance 0, by source and target.
+CHANCE = {("excitatory", "excitatory"): 0.2, ("excitatory", "inhibitory"): 0.1,
+          ("inhibitory", "excitatory"): 0.3, ("inhibitory", "inhibitory"): 0.05}
+
+
+def neuron(*, driven: bool = False) -> ns.Cell:
+    """Leaky integrate-and-fire neuron with the two traces that its edges read.
+
+    ``driven``: not by synapses, but by events, with probability ``p`` in each step. It integrates while it is refractory, too.
+    ``recent`` is 1 after a spike and decays as currents do (at the start 0, where the program says exp(-20)); ``trace`` is that of the
+    learning rule.
+    """
+    source = "drive * (uniform() < p)" if driven else "dt * current"
+    currents = "" if driven else "dcurrent/dt = -current / tau_u : mV/ms"
+    return ns.Cell(
+        f"""v : mV
+            {currents}
+            drecent/dt = -recent / tau_u : 1
+            dtrace/dt = -trace / tau_trace : 1
+            spikes : 1""",
+        parameters={"tau": "64 ms", "tau_u": "1 ms", "tau_trace": f"{TAU_TRACE} ms", "threshold": "20 mV", "mark": 0.1,
+                    **({"drive": "100 mV", "p": 0.0} if driven else {})},
+        receives={} if driven else {"synaptic": ns.Port("mV/ms", into="current")},
+        step=f"""v = v + {source} - dt * v / tau
+                 {"" if driven else "current = current * exp(-dt / tau_u)"}
+                 recent = recent * exp(-dt / tau_u)
+                 trace = trace * exp(-dt / tau_trace)""",
+        spike="v >= threshold", after_spike="v = 0 * mV; recent = 1; trace = trace + mark; spikes = spikes + 1",
+        refractory="2 ms", name="driven" if driven else "liquid")
+
+
+def astrocyte() -> ns.Cell:
+    """Slow integrator of spikes of the liquid minus spikes of the input; ``level`` sets what lowers a weight, ``growth`` what raises it.
+
+    In each step all strengths are multiplied by ``fade``. The level may be negative.
+    """
+    return ns.Cell(
+        """dlevel/dt = (gain * surplus + bias - level) / tau : 1
+           growth : 1; gain : 1; bias : 1""",
+        parameters={"tau": "100 ms", "fade": 1.0},
+        receives={"surplus": ns.Port("1")},
+        step="""level = fade * (level + dt / tau * (gain * surplus + bias - level))
+                growth = fade * growth
+                gain = fade * gain
+                bias = fade * bias""",
+        name="astrocyte")
+
+
+def rule(*, learning: bool = True) -> ns.Rule:
+    """Pair STDP on signed weights: ``causal`` acts at spikes of the target, ``anticausal`` at those of the source, with opposite signs.
+
+    Only the latest spike of a source counts for the current: a spike tops up what is left of the one before. The weight that was there is
+    delivered before it changes. A spike is not yet in the traces that others read in its step; of two in one step, that of the source
+    comes first, which matters at a bound alone (the published program clips the sum of both).
+    """
+    deliver = "out += w * (1 - recent_pre)"
+    if not learning:
+        return ns.Rule(edge="w : mV/ms", handlers=[("pre", deliver)], name="static")
+    return ns.Rule(
+        edge="w : mV/ms",
+        handlers=[("pre", f"{deliver}; w = clip(w - sign * anticausal * trace_post * mV/ms, w_min, w_max)"),
+                  ("post", "w = clip(w + sign * causal * trace_pre * mV/ms, w_min, w_max)")],
+        parameters={"sign": 1.0, "causal": 0.15, "anticausal": 0.15, "w_min": "0 mV/ms", "w_max": "3 mV/ms"},
+        name="astrocyte_stdp")
+
+
+def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
+    """Return where the neurons sit, (N, 3): excitatory ones first, types spread over the grid at random."""
+    grid = np.indices((settings.side,) * 3).reshape(3, -1).T
+    return grid[np.argsort(Stream(seed, "astrocyte_liquid/sites").uniform(np.arange(len(grid))))].astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class by_distance:
+    """Connector: join different sites with probability ``chance * exp(-(distance / reach)**2)`` each, chance (N,) by target."""
+
+    sites: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    reach: float
+
+    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        counts, found = np.zeros(sources.size, np.int64), [np.empty(0, np.int32)]
+        for block in blocks(sources.size, width=targets.size):
+            p = self._probability(sources[block], targets)
+            made = stream.uniform(targets, row=sources[block, None]) < p
+            counts[block] = made.sum(axis=1)
+            found.append(np.nonzero(made)[1].astype(np.int32))
+        return Edges(pointer_of(counts), np.concatenate(found))
+
+    def expected(self, n_source: int, n_target: int) -> float:
+        mean = n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3  # on an endless grid of unit spacing
+        return min(float(n_source) * n_target, mean + 6 * math.sqrt(mean))
+
+    def show(self) -> str:
+        return f"by distance, reach {self.reach:g}"
+
+    def _probability(self, sources: IntArray, targets: IntArray) -> NDArray[np.float64]:
+        squared = sum((self.sites[sources, None, axis] - self.sites[None, targets, axis]) ** 2 for axis in range(3))
+        return self.chance[targets] * np.exp(-squared / self.reach**2) * (squared > 0)
+
+
+def build(settings: Settings, seed: int) -> ns.Network:
+    """Return the network: ``input`` -> ``liquid`` -> ``liquid``, and both -> ``astrocyte``; nothing is recorded.
+
+    Of the liquid, the excitatory neurons come first. Probabilities ``p`` of the input are a table, one row until it is given another.
+    """
+    s = settings
+    net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
+    where = sites(s, seed)
+    size, n_e = len(where), len(where) - round(s.inhibitory * len(where))
+    source = net.population("input", s.inputs, neuron(driven=True), p=ns.table(np.zeros((1, s.inputs)), every="1 ms"))
+    liquid = net.population("liquid", size, neuron(), positions=where)
+    glia = net.population("astrocyte", 1, astrocyte(), level=s.strength, bias=s.strength, growth=s.strength, gain=s.gain)
+    raises = {"causal": glia["growth"], "anticausal": glia["level"]}
+    lowers = {"causal": glia["level"], "anticausal": glia["growth"]}
+
+    def near(kind: str) -> by_distance:
+        return by_distance(where, np.where(np.arange(size) < n_e, CHANCE[kind, "excitatory"], CHANCE[kind, "inhibitory"]), s.reach)
+
+    def project(name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: float) -> None:
+        learns = rule().reading(**links) if s.learning else rule(learning=False)
+        net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **(values if s.learning else {}))
+
+    edges = math.floor(s.density * s.inputs * size)
+    coin = np.where(Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, s.weight, -s.weight)
+    project("excitation", liquid[:n_e], near("excitatory"), raises, s.weight, w_min=0.0, w_max=s.weight)
+    project("inhibition", liquid[n_e:], near("inhibitory"), lowers, -s.weight, sign=-1.0, w_min=-s.weight, w_max=0.0)
+    project("input->liquid", source, ns.fixed_total_number(edges), raises, coin, w_min=-s.weight, w_max=s.weight)
+    for start, weight in ((liquid, 1.0), (source, -1.0)):
+        heard = ns.fixed_total_number(math.ceil(s.coverage * len(start)))
+        net.project(start, glia, heard, weight=weight, name=f"{start.name}->astrocyte")
+    return net
+
+
+def network(*, seed: int = 0, **settings: Any) -> ns.Network:
+    """Return the network of some settings, recording the spikes of the liquid and the level of the astrocyte."""
+    net = build(Settings(**settings), seed)
+    net.record(net["liquid"], "spikes")
+    net.record(net["astrocyte"], "level")
+    return net

@@ -1,0 +1,148 @@
+"""Liquid: the network held open; it organises itself over short samples, and is then shown long ones, side by side on several cores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import neurosim as ns
+from neurosim.checks import duration, whole_number, whole_steps
+from neurosim.errors import NetworkError
+from neurosim.run import Run, Snapshot
+
+from .network import DEFAULTS, PLASTIC, TAU_TRACE, Settings, build
+
+FADE = 0.99  # of all strengths of learning, in each step of a presentation
+
+
+class Liquid:
+    """A liquid and what is shown to it: images, the probability of an event per ms for each input, (M,), or a row of them per ms, (T, M).
+
+    A sample of T ms is T - 1 steps: a spike of step k is one of k + 1 ms in the published program, where none comes at 0 ms, and T ms
+    belong to the next sample. All that the last ms still does is to let traces decay.
+
+    Parameters
+    ----------
+    settings : Settings
+    seed : int
+        Of the network and of all events. Those of a presentation follow from the seed, from how much was learned, and from its number.
+    backend : str
+        One that can hold a run open.
+    **options
+        Of the backend, such as ``threads=1``, which leaves the other cores to other samples.
+
+    Attributes
+    ----------
+    run : the open run that learns
+    """
+
+    def __init__(self, settings: Settings = DEFAULTS, *, seed: int = 0, backend: str = "cpu", **options: Any) -> None:
+        self.settings, self.seed = settings, seed
+        self._prepare = partial(ns.prepare, backend=backend, **options)
+        self.run: Run = self._prepare(build(settings, seed))
+        self._others: list[Run] = []
+
+    def weights(self) -> dict[str, NDArray[np.float64]]:
+        """Return the weights of the projections that learn, (E,) each."""
+        return {name: np.array(self.run.get(name, "w")) for name in PLASTIC}
+
+    def self_organise(self, images: Iterable[ArrayLike], *, time: Any = "20 ms") -> None:
+        """Show images once each, in the given order, while weights and traces pass from one to the next."""
+        steps, run = _steps(time), self.run
+        decay = math.exp(-1 / TAU_TRACE)
+        for image in images:
+            traces = [decay * run.get(name, "trace") for name in ("input", "liquid")]
+            run.reset()
+            run.set("input", p=self._events(image), trace=traces[0])
+            run.set("liquid", trace=traces[1])
+            run.run(steps, progress=False)
+
+    def present(self, images: Iterable[ArrayLike], *, first: int = 0, cores: int = 1, time: Any = "250 ms") -> NDArray[np.int64]:
+        """Show images, each from the weights that were learned; nothing that is learned meanwhile is kept.
+
+        Parameters
+        ----------
+        images : B images
+        first : int
+            Number of the first one; those of one call count on from there.
+        cores : int
+            How many are shown side by side, each by an open run of its own. The result does not depend on it.
+        time : ms
+            Of each sample.
+
+        Returns
+        -------
+        (B, N)
+            Spikes of each neuron of the liquid.
+        """
+        steps, start, cores = _steps(time), self._start(), whole_number(cores, where="astrocyte liquid, cores")
+        self._others += [self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))]
+        free: SimpleQueue[Run] = SimpleQueue()
+        for run in self._others[:cores]:
+            free.put(run)
+
+        def counted(number: int, image: ArrayLike) -> NDArray[np.int64]:
+            run = free.get()
+            try:
+                self._show(run, start, number, image, steps)
+                return run.get("liquid", "spikes").astype(np.int64)
+            finally:
+                free.put(run)
+
+        with ThreadPoolExecutor(cores) as pool:  # compiled steps do not hold the interpreter's lock
+            return np.array(list(pool.map(counted, count(first), images))).reshape(-1, self.settings.side**3)
+
+    def rasters(self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms") -> NDArray[np.bool_]:
+        """As `present`, but return which neuron spiked at which ms of the published program, (B, T, N)."""
+        steps, start, images = _steps(time), self._start(), list(images)
+        net = build(self.settings, self.seed)
+        net.record(net["liquid"], "spikes")
+        run = self._prepare(net)
+        for number, image in enumerate(images, first):
+            self._show(run, start, number, image, steps)
+        spikes = run.result()["liquid"].spikes
+        sample, step = np.divmod(spikes.step - start.step - first * steps, steps)
+        found = np.zeros((len(images), steps + 1, spikes.size), bool)
+        found[sample, step + 1, spikes.index] = True
+        return found
+
+    def _show(self, run: Run, start: Snapshot, number: int, image: ArrayLike, steps: int) -> None:
+        run.step = start.step + number * steps  # chance follows from the clock, so that it does not matter which run shows an image
+        run.restore(start)
+        run.set("input", p=self._events(image))
+        run.run(steps, progress=False)
+
+    def _start(self) -> Snapshot:
+        """Return a snapshot of rest with the weights as learned, and with strengths that fade."""
+        now = self.run.snapshot()
+        self.run.reset()
+        self.run.set("astrocyte", fade=FADE)
+        start = self.run.snapshot()
+        self.run.restore(now)
+        return start
+
+    def _events(self, image: ArrayLike) -> Any:
+        p, size = np.asarray(image, np.float64), self.settings.inputs
+        if p.ndim not in (1, 2) or p.shape[-1] != size:
+            raise NetworkError(f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, {size}). Reshape it.")
+        if not (p.min(initial=0.0) >= 0 and p.max(initial=0.0) <= 1):
+            raise NetworkError(f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, expected 0 to 1, the "
+                               "probability of an event per ms. Divide images by their sums, and all by the largest value that is left.")
+        return p if p.ndim == 1 else ns.table(p, every="1 ms")
+
+
+def _steps(time: Any) -> int:
+    """Return the number of steps of a sample."""
+    where = "astrocyte liquid: time of a sample"
+    steps = int(whole_steps(duration(time, where=where), 1.0, where=where)) - 1
+    if steps < 1:
+        raise NetworkError(f"{where}: found 1 ms, expected at least 2 ms. Show samples for longer.")
+    return steps
