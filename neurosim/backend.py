@@ -77,6 +77,33 @@ class Chunk:
     traces: dict[int, np.ndarray] = field(default_factory=dict)
 
 
+class Stretch:
+    """What probes record in some steps, for engines that go step by step."""
+
+    def __init__(self, program: Program, memory: Memory) -> None:
+        self._program, self._memory, self.steps = program, memory, 0
+        self._found: dict[int, list[Any]] = {i: [] for i in range(len(program.probes))}
+
+    def keep(self, step: int) -> None:
+        """Record the end of a step."""
+        for i, probe in enumerate(self._program.probes):
+            if probe.variable == "spikes":
+                fired = self._memory.spikes(probe.owner.name, step)
+                fired = fired if probe.owner.whole else fired[np.isin(fired, probe.owner.indices)]
+                self._found[i].append((fired, np.full(fired.size, step, np.int64)))
+            elif (step + 1) % probe.every == 0:
+                self._found[i].append(self._memory.sample(probe, step))
+        self.steps += 1
+
+    def chunk(self, *, finite: bool) -> Chunk:
+        """Return what was recorded."""
+        none = (np.zeros(0, np.int32), np.zeros(0, np.int64))
+        spikes = {i for i, probe in enumerate(self._program.probes) if probe.variable == "spikes"}
+        return Chunk(self.steps, finite,
+                     {i: tuple(np.concatenate(part) for part in zip(none, *self._found[i], strict=True)) for i in spikes},
+                     {i: np.array(found, np.float64) for i, found in self._found.items() if i not in spikes})
+
+
 class Engine(Protocol):
     """Runs a Program over a Memory."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -18,7 +20,7 @@ from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network import Network
 
-from .methods import method_of, plain, reason_against
+from .methods import method_of, plain, reason_against, scheme
 
 MODES = ("statements", "equations")
 
@@ -51,13 +53,16 @@ class BrianBackend:
 
 @contextmanager
 def _left_alone() -> Iterator[None]:
-    """Keep what Brian 2 takes over when it is imported: unexpected errors, for which it writes log files, and Ctrl-C."""
-    hook, main = sys.excepthook, threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    yield
-    sys.excepthook = hook
-    if main:
-        signal.signal(signal.SIGINT, handler)
+    """Keep what Brian 2 takes over when it is imported: unexpected errors, for which it writes log files, warnings, and Ctrl-C."""
+    hook, handler, shown = sys.excepthook, signal.getsignal(signal.SIGINT), warnings.showwarning
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
+        if warnings.showwarning is not shown:
+            logging.captureWarnings(False)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
@@ -83,9 +88,8 @@ def _integrated(network: Network) -> Iterator[Row]:
             yield Row(place, "exact", "no equations to integrate.")
         else:
             method = method_of(p.cell).replace("_", " ")
-            scheme = "; its step statements are left out" if p.cell.step is not None else ""
             noise = "; white noise is Brian 2's own" if any(d.kind == "xi" for tree in plain(p.cell).values() for d in draws(tree)) else ""
-            yield Row(place, "approximated", f"Brian 2 integrates the equations, by its method {method!r}{scheme}{noise}.")
+            yield Row(place, "approximated", f"Brian 2 integrates the equations, by its method {method!r}: {scheme(p.cell)}{noise}.")
 
 
 backend = BrianBackend()

@@ -24,7 +24,10 @@ class Cells:
     ----------
     group : NeuronGroup
     objects : what a Brian 2 network runs, the group included
+    outdated : whether a change of parameters calls for another group
     """
+
+    outdated = False
 
     def __init__(self, p: PopulationProgram, program: Program, store: Store) -> None:
         self.p, self.program, self.store = p, program, store

@@ -7,6 +7,7 @@ from brian2 import NeuronGroup
 
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr
+from neurosim.ir.memory import linear_matrix
 from neurosim.ir.program import PopulationProgram, Program
 from neurosim.model import Cell
 
@@ -42,16 +43,33 @@ class IntegratedCells(Cells):
 
     def _group(self, **events: str) -> NeuronGroup:
         pause = {"refractory": f"{STEP} <= {self.name('_until')}"} if self.p.refractory is not None else {}
-        group = self.store.neurons(self.p.size, self.model, method=method_of(self.cell), **pause, **events)
+        self.method = self._method()
+        group = self.store.neurons(self.p.size, self.model, method=self.method, **pause, **events)
         for state, name in self.own.items():
             self.store.settle((self.p.name, state), group, name)
         return group
+
+    @property
+    def outdated(self) -> bool:
+        return self.method != self._method()
+
+    def _method(self) -> str:
+        """Return Brian 2's method: its exact one divides by differences of time constants, and by time constants."""
+        method, propagator = method_of(self.cell), self.p.code.propagator
+        if method != "exact" or propagator is None:
+            return method
+        matrix = linear_matrix(propagator, lambda name: self.program.dt if name == "dt" else self.store.memory[self.p.name, name])
+        values = np.linalg.eigvals(matrix)
+        n = values.shape[-1]
+        apart = np.abs(values[:, :, None] - values[:, None, :])[:, ~np.eye(n, dtype=bool)]
+        least = 1e-6 * np.abs(values).max(axis=1, keepdims=True)
+        return "rk4" if (apart <= least).any() or (np.abs(values) <= least).any() or np.iscomplex(values).any() else "exact"
 
     def _equation(self, state: str, tree: Expr) -> str:
         text = show(tree, Target(
             name=self._word, number=lambda n: repr(float(n.value)), draw=self._random, lookup=self.name, expand_powers=True,
             call=lambda function, given: f"{function if function in NATIVE else f'{function}_fn'}({', '.join(given)})",
-            condition=lambda condition: f"int({condition})", true=lambda value: f"({value} != 0)", logic=("and", "or")))
+            condition=lambda condition: f"(1.0 * int({condition}))", true=lambda value: f"({value} != 0)", logic=("and", "or")))
         return f"d{self.own[state]}/dt = ({text}) / ms : 1" + " (unless refractory)" * (state in self.p.code.frozen)
 
     def _word(self, name: str) -> str:

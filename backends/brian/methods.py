@@ -19,12 +19,32 @@ def plain(cell: Cell) -> dict[str, Expr]:
     return {s.name: written(s.derivative) for s in cell.states if s.derivative is not None}
 
 
+def ours(cell: Cell) -> dict[str, str]:
+    """Return our method of each state."""
+    return choose(plain(cell), cell.method, {p.name for p in cell.parameters}, where=f"cell {cell.name!r}")
+
+
+def scheme(cell: Cell) -> str:
+    """Return what Brian 2 does with a cell, beside what our engines do."""
+    method, found = method_of(cell), set(ours(cell).values())
+    if cell.step is not None:
+        return "its step statements are left out, so the scheme is another"
+    if method == "exact":
+        return "the same up to rounding; where time constants are equal, or a state has none, by its 'rk4'"
+    alone = all(names(tree) & {s.name for s in cell.states} <= {state} for state, tree in plain(cell).items() if ours(cell)[state] == "exact")
+    same = found == {method} or (method == "exponential_euler" and found == {"exact", "exponential_euler"} and alone)
+    limit = "; not finite where the coefficient of a state in its own equation is 0" if method == "exponential_euler" else ""
+    return ("the same up to rounding" if same else "another scheme than ours") + limit
+
+
 def method_of(cell: Cell) -> str:
     """Return Brian 2's method for a cell: the one it names, else exact, exponential Euler or Euler, the first that can take all its equations."""
     derivatives = plain(cell)
+    if cell.method == "heun":
+        return "rk2"  # what Brian 2 calls heun is Euler's where there is no noise
     if cell.method is not None or not derivatives:
-        return {None: "euler", "heun": "rk2"}.get(cell.method, cell.method)  # what Brian 2 calls heun is Euler's where there is no noise
-    found = set(choose(derivatives, None, {p.name for p in cell.parameters}, where=f"cell {cell.name!r}").values())
+        return cell.method or "euler"
+    found = set(ours(cell).values())
     if "euler" in found:
         return "euler"
     by_time = any("t" in names(tree) or draws(tree) for tree in derivatives.values())  # which Brian 2's exact method refuses
@@ -39,6 +59,6 @@ def reason_against(cell: Cell) -> str | None:
     for state, tree in plain(cell).items():
         noise = {f"_xi_{d.key}" for d in draws(tree) if d.kind == "xi"}
         split = affine(rewrite(tree, lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n), noise)
-        if noise and any(names(c) & {s.name for s in cell.states} for c in split[0].values()):
-            return f"the noise of {state} depends on a state, which Brian 2's method 'euler' refuses."
+        if noise and any(names(c) & {"t", *(s.name for s in cell.states)} for c in split[0].values()):
+            return f"the noise of {state} depends on a state or on time, which Brian 2's method 'euler' refuses."
     return None

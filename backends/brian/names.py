@@ -37,8 +37,9 @@ class Names:
     def __call__(self, name: str, members: Members) -> str:
         """Return what a name is for the members that a statement runs over."""
         symbol = self.symbols.get(name)
+        populations = self.program.populations
         words = {"t": f"({STEP} * {self.program.dt!r})", "dt": repr(self.program.dt),
-                 "N_pre": repr(float(self.program.populations[self.p.source].size)), "N_post": repr(float(self.program.populations[self.p.target].size))}
+                 "N_pre": repr(float(populations[self.p.source].size)), "N_post": repr(float(populations[self.p.target].size))}
         if name in words and (symbol is None or symbol.kind == "word"):
             return words[name]
         if symbol is None or (symbol.kind == "parameter" and symbol.side == "one"):

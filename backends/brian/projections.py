@@ -68,19 +68,17 @@ class Wiring:
     def build(self, groups: dict[str, Any]) -> tuple[list[Any], dict[str, list[Any]]]:
         """Return what a network of Brian 2 runs, and what it runs when a signal is emitted."""
         objects, signals = [], {}
-        self.populations = {id(group): name for name, group in groups.items()}
-        source, target = groups[self.p.source], groups[self.p.target]
         if self.edges.size:
-            delays = {side: edge_delays(s, self.edges.size) for side, s in self.slots.items()}
-            objects.append(self._synapses(source, target, self.edges, self.pathways, (self.sources, self.p.targets), delays))
+            events = {side: (self._population(side), edge_delays(s, self.edges.size)) for side, s in self.slots.items()}
+            objects.append(self._synapses(groups, groups[self.p.target], self.edges, self.pathways, (self.sources, self.p.targets), events))
         for end in {id(members): members for *_, members in self.runners if members.side != "edge" and members.size}.values():
             end.attach(self.store.neurons(end.size))
             if end.side in self.active:
                 site = Site(self.store, end.size)
                 code = [f"{site.refer(self.active[end.side], None)} += 1.0"]
-                objects.append(end.group)
-                objects.append(self._synapses(source if end.side == "pre" else target, end.group, site, [("pre", FIRST, code)],
-                                              (end.number, np.arange(end.size)), {"pre": self.slots[end.side].delay}))
+                events = {"pre": (self._population(end.side), self.slots[end.side].delay)}
+                marks = self._synapses(groups, end.group, site, [("pre", FIRST, code)], (end.number, np.arange(end.size)), events)
+                objects += [end.group, marks]
         for trigger, order, code, members in self.runners:
             if members.size:
                 found = objects if trigger in ("pre", "post", "step") else signals.setdefault(trigger, [])
@@ -141,18 +139,22 @@ class Wiring:
             self.active[side] = self.store.moves("active", np.zeros(self.ends[side].size), lambda k: 0.0)
         return self.ends[side].refer(self.active[side], None)
 
-    def _synapses(self, source: Any, target: Any, site: Site, pathways: list[tuple[str, int, list[str]]], pairs: tuple[np.ndarray, np.ndarray],
-                  delays: dict[str, np.ndarray]) -> Synapses:
-        """Return synapses in the order of ``pairs``, with delays in steps."""
-        code = {f"on_{side}": {f"{side}_{order}": "\n".join(lines) for s, order, lines in pathways if s == side} for side in delays}
-        made = Synapses(source, target, clock=self.store.clock, namespace=self.store.functions, **{on: found for on, found in code.items() if found})
+    def _population(self, side: str) -> str:
+        return self.p.source if side == "pre" else self.p.target
+
+    def _synapses(self, groups: dict[str, Any], target: Any, site: Site, pathways: list[tuple[str, int, list[str]]],
+                  pairs: tuple[np.ndarray, np.ndarray], events: dict[str, tuple[str, np.ndarray]]) -> Synapses:
+        """Return synapses in the order of ``pairs``; ``events``: side -> population whose spikes come from there, delays in steps."""
+        code = {f"on_{side}": {f"{side}_{order}": "\n".join(lines) for s, order, lines in pathways if s == side} for side in events}
+        made = Synapses(groups[events["pre"][0]], target, clock=self.store.clock, namespace=self.store.functions,
+                        **{on: found for on, found in code.items() if found})
         made.connect(i=pairs[0], j=pairs[1])
         site.attach(made)
         for side, order, _ in pathways:
-            pathway = getattr(made, f"{side}_{order}")
+            pathway, (population, delays) = getattr(made, f"{side}_{order}"), events[side]
             pathway.order = order
-            pathway.variables["delay"].set_value(delays[side] * self.store.clock.dt_)
-            self.queues.append((pathway, self.populations[id(pathway.source)], int(delays[side].max())))
+            pathway.variables["delay"].set_value(delays * self.store.clock.dt_)
+            self.queues.append((pathway, population, int(delays.max())))
         return made
 
 

@@ -19,7 +19,8 @@ STEP = "t_in_timesteps"  # Brian 2's name for k
 
 def word(name: str) -> str:
     """Return a name that Brian 2 takes, made of one of ours; what follows it keeps such names apart."""
-    return name.strip("_").replace("@", "_")
+    name = name.lstrip("_").replace("@", "_")
+    return f"own_{name}" if name.startswith("xi") else name  # which Brian 2 would take for noise
 
 
 def target(name: Callable[[str], str], draw: Callable[[Draw], str]) -> Target:

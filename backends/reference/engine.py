@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurosim import random
-from neurosim.backend import Chunk
+from neurosim.backend import Chunk, Stretch
 from neurosim.binding import BoundStatement, Symbol
 from neurosim.expr.evaluate import evaluate
 from neurosim.expr.functions import FUNCTIONS
@@ -34,19 +34,13 @@ class ReferenceEngine:
         pass
 
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
-        spikes: dict[int, list] = {i: [] for i, p in enumerate(self.program.probes) if p.variable == "spikes"}
-        traces: dict[int, list] = {i: [] for i, p in enumerate(self.program.probes) if p.variable != "spikes"}
-        done, finite = 0, True
+        stretch, finite = Stretch(self.program, self.memory), True
         with np.errstate(all="ignore"):
-            while done < steps and finite:
-                finite = self.step(first + done)
+            while stretch.steps < steps and finite:
+                finite = self.step(first + stretch.steps)
                 if finite:
-                    self._record(first + done, spikes, traces)
-                    done += 1
-        return Chunk(done, finite,
-                     {i: (np.concatenate([n for n, _ in found] or [np.zeros(0, np.int32)]), np.concatenate([s for _, s in found] or [np.zeros(0, np.int64)]))
-                      for i, found in spikes.items()},
-                     {i: np.array(found, np.float64) for i, found in traces.items()})
+                    stretch.keep(first + stretch.steps)
+        return stretch.chunk(finite=finite)
 
     def step(self, k: int) -> bool:
         """Phases 1 to 5 of step k; False, and nothing after phase 3, if a state is not finite."""
@@ -242,7 +236,7 @@ class ReferenceEngine:
     def _element(array: np.ndarray, index: np.ndarray) -> np.ndarray:
         return array[index] if array.size > 1 else array[np.zeros_like(index)]
 
-    # ---- ports and records
+    # ---- ports
 
     def _sum_ports(self, population: PopulationProgram, k: int) -> None:
         for port, inputs in population.contributions.items():
@@ -257,13 +251,3 @@ class ReferenceEngine:
                     ring = self.memory[name, "_ring"]
                     total += ring[k % ring.shape[0]]
                     ring[k % ring.shape[0]] = 0.0
-
-    def _record(self, k: int, spikes: dict[int, list], traces: dict[int, list]) -> None:
-        for i, found in spikes.items():
-            view = self.program.probes[i].owner
-            fired = self.memory.spikes(view.name, k)
-            fired = fired if view.whole else fired[np.isin(fired, view.indices)]
-            found.append((fired, np.full(fired.size, k, np.int64)))
-        for i, found in traces.items():
-            if (k + 1) % self.program.probes[i].every == 0:
-                found.append(self.memory.sample(self.program.probes[i], k))
