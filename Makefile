@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ENV := .venv
+SPYNNAKER := .venv-spynnaker
 BIN := $(ENV)/bin
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
@@ -15,11 +16,11 @@ help: ## this list
 demo: $(ENV)/installed ## install and run the prediction reservoir: pictures and results in out/prediction-reservoir
 	$(BIN)/neurosim run prediction-reservoir --seed 0 --out out/prediction-reservoir
 
-test: $(ENV)/installed-for-tests ## install and run the tests (six minutes at most on two cores)
-	$(BIN)/python -m pytest -m "not slow"
+test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (ten minutes on two cores)
+	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(ENV)/installed-for-tests ## the tests that make test leaves out
-	$(BIN)/python -m pytest -m slow
+test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that make test leaves out
+	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m slow
 
 bench: $(ENV)/installed-for-benchmarks ## measure speed beside Brian 2 and NEST: tables, and JSON in benchmarks/results (an hour, and a quiet machine)
 	for measured in cpu engine startup cost memory recording threads trials polychronous summary; do $(BIN)/python -m benchmarks.$$measured || exit; done
@@ -33,8 +34,15 @@ $(ENV)/installed-for-benchmarks: $(DESCRIBED) | $(ENV)/bin/python
 	@$(INSTALL) ".[bench,test]"
 	@touch $@ $(ENV)/installed $(ENV)/installed-for-tests
 
+# SpiNNaker's tools pin versions of their own.
+$(SPYNNAKER)/installed:
+	@echo "installing sPyNNaker, which maps networks onto a virtual board, into $(SPYNNAKER)"
+	@$(PYTHON) -m venv $(SPYNNAKER)
+	@$(SPYNNAKER)/bin/python -m pip install --quiet --disable-pip-version-check 'sPyNNaker==1!7.4.1' 'numpy<2.4'
+	@touch $@
+
 clean: ## remove the environment and all that was built, but not the results in out
-	rm -rf $(ENV) build dist *.egg-info .pytest_cache .hypothesis
+	rm -rf $(ENV) $(SPYNNAKER) build dist *.egg-info .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/bin/python:

@@ -18,7 +18,10 @@ from .run import Run, steps_of
 
 
 def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -> Report:
-    """Say what a backend will run exactly, approximate or refuse, under options as of `prepare`; nothing is drawn and nothing is run."""
+    """Say what a backend will run exactly, approximate or refuse, under options as of `prepare`.
+
+    Nothing is run; other simulators make the network's draws for it, since what becomes of a weight or delay depends on its value.
+    """
     return _backend(backend).check(_network(network), **options)
 
 

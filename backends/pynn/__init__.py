@@ -1,0 +1,94 @@
+"""PyNN backends: networks as standard cells of PyNN, run on NEST and Brian 2, mapped onto SpiNNaker, exported as plain scripts."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurosim.backend import Report, Row
+from neurosim.checks import whole_number
+from neurosim.errors import LoweringError, NetworkError, unknown
+from neurosim.ir.concrete import ConcreteNetwork, concretise
+from neurosim.ir.size import demand_memory
+from neurosim.network import Network
+
+if TYPE_CHECKING:
+    from .mapping import Mapping
+    from .plan import Plan
+
+NEEDED = {"nest": {"pyNN": "PyNN", "nest": "nest-simulator", "sympy": "sympy"}, "pynn-brian2": {"pyNN": "PyNN", "brian2": "brian2", "sympy": "sympy"},
+          "spinnaker": {"sympy": "sympy"}}
+
+
+class PynnBackend:
+    """One simulator behind PyNN."""
+
+    def __init__(self, name: str, summary: str) -> None:
+        self.name, self.summary = name, summary
+
+    def missing(self) -> str | None:
+        """Return what to install, if something is not there."""
+        gone = [package for module, package in NEEDED[self.name].items() if find_spec(module) is None]
+        return f"{', '.join(gone)} missing. Run: pip install 'neurosim[pynn]'" if gone else None
+
+    def check(self, network: Network, **options: Any) -> Report:
+        """Report everything in a network; its draws are made for it, since what becomes of a weight or delay depends on their values."""
+        self._known(options)
+        try:
+            demand_memory(network)
+            rows = self._plan(concretise(network)).rows
+        except NetworkError as error:
+            rows = (Row(f"network {network.name!r}", "impossible", str(error)),)
+        return Report(self.name, network.name, rows)
+
+    def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
+        """Return a run, which runs once. Options: ``folder``, in which its script stays; ``threads``, of NEST alone.
+
+        Raises
+        ------
+        LoweringError
+            On a machine that is not there.
+        """
+        from .run import ScriptRun
+
+        self._known(options)
+        plan = self._plan(network)
+        if not plan.target.runs:
+            raise LoweringError(f"backend {self.name!r} needs a board, and none is configured. A virtual board returns no spikes: use ns.map, "
+                                "or ns.export and run the script where there is a board.", report)
+        return ScriptRun(plan, network, report, **options)
+
+    def export(self, network: ConcreteNetwork, report: Report, folder: Path, *, time: float) -> Path:
+        """Write script, arrays, README and report to a folder; return the path of the script."""
+        from .script import Script
+
+        return Script(self._plan(network), time).write(Path(folder), report)
+
+    def _known(self, options: dict[str, Any]) -> None:
+        valid = ["folder"] + ["threads"] * (self.name == "nest")
+        for option in options.keys() - set(valid):
+            raise NetworkError(unknown("option", option, valid, owner=f"backend {self.name!r}"))
+        if options.get("threads") is not None:
+            whole_number(options["threads"], where="backend 'nest', threads")
+
+    def _plan(self, network: ConcreteNetwork) -> Plan:
+        from .targets import TARGETS
+        from .translate import translate
+
+        return translate(network, TARGETS[self.name])
+
+
+class SpinnakerBackend(PynnBackend):
+    """SpiNNaker: checked, exported, and mapped onto a virtual board."""
+
+    def map(self, network: ConcreteNetwork, report: Report, **options: Any) -> Mapping:
+        """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
+        from .mapping import map_network
+
+        return map_network(self._plan(network), report, **options)
+
+
+nest = PynnBackend("nest", "NEST through PyNN, on the grid; early traces and statistics agree")
+brian2 = PynnBackend("pynn-brian2", "Brian 2 through PyNN; early traces and statistics agree")
+spinnaker = SpinnakerBackend("spinnaker", "SpiNNaker through PyNN: mapped onto a virtual board; spikes need a board")
