@@ -7,7 +7,6 @@ A position counts within one of the two views that a projection joins, an absolu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from numbers import Real
 from typing import Any, Protocol
@@ -15,14 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim import sampling
 from neurosim.errors import NetworkError
-from neurosim.expr.functions import FUNCTIONS
 from neurosim.random import Stream
+from neurosim.sampling import blocks, pointer_of
 
 IntArray = NDArray[np.integer]
 FloatArray = NDArray[np.float64]
-
-BLOCK = 1 << 18  # candidates drawn at a time: temporary arrays of 2 MB, unless one row alone needs more
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +93,14 @@ class all_to_all:
     autapses: bool = True
 
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+        refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
+        pointer = pointer_of(targets.size - (refused < targets.size))
+        target = np.empty(pointer[-1], np.int32)
         columns = np.arange(targets.size, dtype=np.int32)
-        kept = columns != _refused(sources, targets, refuse=recurrent and not self.autapses)[:, None]
-        return Edges(_pointer(kept.sum(axis=1)), np.broadcast_to(columns, kept.shape)[kept])
+        for rows in blocks(sources.size, width=max(targets.size, 1)):
+            kept = columns != refused[rows, None]
+            target[pointer[rows.start] : pointer[rows.stop]] = np.broadcast_to(columns, kept.shape)[kept]
+        return Edges(pointer, target)
 
     def expected(self, n_source: int, n_target: int) -> float:
         return float(n_source) * n_target
@@ -125,15 +128,7 @@ class fixed_probability:
         if self.p == 1:
             return all_to_all(autapses=self.autapses).connect(stream, sources, targets, recurrent=recurrent)
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
-        counts = np.zeros(sources.size, np.int64)
-        drawn = [np.empty(0, np.int32)]
-        for block in _blocks(sources.size, width=_ample(self.p * targets.size)):
-            own = refused[block, None]
-            positions = _successes(stream, sources[block], trials=targets.size, p=self.p)
-            made = positions < targets.size - (own < targets.size)
-            counts[block] = made.sum(axis=1)
-            drawn.append((positions + (positions >= own))[made].astype(np.int32))
-        return Edges(_pointer(counts), np.concatenate(drawn))
+        return Edges(*sampling.bernoulli(stream, sources, refused, trials=targets.size, p=self.p))
 
     def expected(self, n_source: int, n_target: int) -> float:
         pairs = float(n_source) * n_target
@@ -165,24 +160,12 @@ class _FixedNumber:
             remedy = f"Use n={most} or less, or multapses=True." if most else "Use n=0, or join other neurons."
             raise NetworkError(f"{self.show()}: {self.n} edges are asked for where only {most} different ones are possible. {remedy}")
 
-    def choose(self, stream: Stream, rows: IntArray, *, below: int) -> NDArray[np.int64]:
-        """Draw `n` whole numbers from 0 to `below` - 1 for each row, (R, n), ascending."""
-        if self.multapses:
-            return np.sort(_integers(stream, rows, self.n, below=below), axis=1)
-        return _distinct(stream, rows, self.n, below=below)
-
     def partners(self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool) -> NDArray[np.int32]:
         """Draw the positions of `n` partners for each of `neurons`, (R, n), ascending; each neuron has its own counters."""
         refused = _refused(neurons, partners, refuse=recurrent and not self.autapses)
         possible = partners.size - (refused < partners.size)
         self.check(possible.min(initial=self.n if neurons.size == 0 else partners.size))
-        positions = np.empty((neurons.size, self.n), np.int32)
-        for below in np.unique(possible):
-            members = np.flatnonzero(possible == below)
-            for block in _blocks(members.size, width=_ample(2 * self.n)):
-                positions[members[block]] = self.choose(stream, neurons[members[block]], below=int(below))
-        positions += positions >= refused[:, None]
-        return positions
+        return sampling.choices(stream, neurons, refused, n=self.n, size=partners.size, multapses=self.multapses)
 
 
 @dataclass(frozen=True)
@@ -206,10 +189,10 @@ class fixed_indegree(_FixedNumber):
     """Give each target `n` sources, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
 
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
-        positions = self.partners(stream, targets, sources, recurrent=recurrent)
-        pairs = (positions * np.int64(targets.size) + np.arange(targets.size)[:, None]).ravel()
-        pairs.sort()
-        return _from_pairs(pairs, sources.size, targets.size)
+        partners = self.partners(stream, targets, sources, recurrent=recurrent)
+        pointer, order = sampling.order(partners.ravel(), below=sources.size)
+        order //= max(self.n, 1)  # edge e, in the order drawn, belongs to the target e // n
+        return Edges(pointer, order.astype(np.int32, copy=False))
 
     def expected(self, n_source: int, n_target: int) -> float:
         return float(self.n) * n_target
@@ -221,13 +204,16 @@ class fixed_total_number(_FixedNumber):
 
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
-        first = _pointer(targets.size - (refused < targets.size))  # possible pairs before each row
+        first = pointer_of(targets.size - (refused < targets.size))  # possible pairs before each row
         self.check(int(first[-1]))
-        chosen = self.choose(stream, np.zeros(1, np.int64), below=int(first[-1]))[0]
-        source = np.searchsorted(first, chosen, side="right") - 1
-        target = chosen - first[source]
-        target += target >= refused[source]
-        return _from_pairs(source * targets.size + target, sources.size, targets.size)
+        chosen = sampling.numbers(stream, self.n, below=int(first[-1]), multapses=self.multapses)
+        pointer = np.searchsorted(chosen, first)
+        target = np.empty(self.n, np.int32)
+        for block in blocks(self.n, width=1):
+            source = np.searchsorted(first, chosen[block], side="right") - 1
+            place = chosen[block] - first[source]
+            target[block] = place + (place >= refused[source])
+        return Edges(pointer, target)
 
     def expected(self, n_source: int, n_target: int) -> float:
         return float(self.n)
@@ -335,14 +321,13 @@ def _positions(given: Any, name: str) -> NDArray[np.int64]:
     return positions
 
 
-def _pointer(counts: IntArray) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-
-
 def _from_pairs(pairs: NDArray[np.int64], n_source: int, n_target: int, *, order: NDArray[np.int64] | None = None) -> Edges:
     """Return the edges for ascending `pairs`, (E,), each being source * n_target + target."""
-    source, target = np.divmod(pairs, n_target)
-    return Edges(_pointer(np.bincount(source, minlength=n_source)), target.astype(np.int32), order)
+    pointer = np.searchsorted(pairs, np.arange(n_source + 1) * n_target)
+    target = np.empty(pairs.size, np.int32)
+    for block in blocks(pairs.size, width=1):
+        target[block] = pairs[block] % n_target
+    return Edges(pointer, target, order)
 
 
 def _refused(sources: IntArray, targets: IntArray, *, refuse: bool) -> NDArray[np.int64]:
@@ -352,68 +337,3 @@ def _refused(sources: IntArray, targets: IntArray, *, refuse: bool) -> NDArray[n
     place = np.full(max(sources.max(initial=-1), targets.max(initial=-1)) + 1, targets.size, np.int64)
     place[targets] = np.arange(targets.size)
     return place[sources]
-
-
-def _blocks(count: int, *, width: int) -> Iterator[slice]:
-    """Split `count` rows of `width` candidates so that no block holds many more candidates than BLOCK."""
-    rows = max(1, BLOCK // width)
-    for start in range(0, count, rows):
-        yield slice(start, start + rows)
-
-
-def _ample(mean: float) -> int:
-    """Return a number of draws that nearly always suffices. It sets the speed only: which draws are used does not depend on it."""
-    return int(mean + 6 * math.sqrt(mean)) + 4
-
-
-def _successes(stream: Stream, rows: IntArray, *, trials: int, p: float) -> NDArray[np.int64]:
-    """Return which of `trials` trials per row succeed with probability `p`, (R, K), ascending; entries of `trials` or more mean nothing.
-
-    The failures before a success are geometric: floor(log(u) / log(1 - p)). With u in steps of 2**-32 no cumulative probability of a gap
-    is off by more than that, nor the mean distance of successes by 1e-8 of it.
-    """
-    log = FUNCTIONS["log"]
-    rest = 1.0 - p
-    log_rest = log(rest) * (p / (1.0 - rest)) if rest < 1 else -p  # undoes the rounding of 1 - p to first order
-    width = _ample(p * trials)
-    while True:
-        failures = log(stream.uniform(np.arange(width), row=rows[:, None])) / log_rest
-        positions = np.cumsum(np.minimum(failures, trials).astype(np.int64) + 1, axis=1) - 1
-        if np.all(positions[:, -1] >= trials):
-            return positions
-        width *= 2
-
-
-def _integers(stream: Stream, rows: IntArray, count: int, *, below: int) -> NDArray[np.int64]:
-    """Return independent whole numbers from 0 to `below` - 1, (R, count); two draws make one of 2**-53, for pairs outnumber 2**32."""
-    draws = stream.uniform(np.arange(2 * count), row=rows[:, None])
-    fine = draws[:, ::2] + (draws[:, 1::2] - 0.5) * 2.0**-32
-    return np.minimum((fine * below).astype(np.int64), below - 1)
-
-
-def _distinct(stream: Stream, rows: IntArray, count: int, *, below: int) -> NDArray[np.int64]:
-    """Return `count` different whole numbers from 0 to `below` - 1 per row, (R, count), ascending; all sets are equally likely.
-
-    They are the first different ones of independent draws or, where more than half are wanted, all except such a set.
-    """
-    if 2 * count > below:
-        kept = np.ones((rows.size, below), bool)
-        np.put_along_axis(kept, _distinct(stream, rows, below - count, below=below), False, axis=1)
-        return np.nonzero(kept)[1].reshape(rows.size, count)
-    width = _ample(-below * math.log1p(-count / below)) if count else 1
-    while True:
-        draws = _integers(stream, rows, width, below=below)
-        new = _first_occurrences(draws)
-        rank = np.cumsum(new, axis=1)
-        if np.all(rank[:, -1] >= count):
-            return np.sort(draws[new & (rank <= count)].reshape(rows.size, count), axis=1)
-        width *= 2
-
-
-def _first_occurrences(draws: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say of each entry whether its row holds no equal one before it."""
-    order = np.argsort(draws, axis=1, kind="stable")
-    ascending = np.take_along_axis(draws, order, axis=1)
-    new = np.ones(draws.shape, bool)
-    np.put_along_axis(new, order[:, 1:], ascending[:, 1:] != ascending[:, :-1], axis=1)
-    return new

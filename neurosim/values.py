@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,11 @@ import numpy as np
 from .errors import NetworkError
 from .expr.functions import FUNCTIONS
 from .random import Stream
+from .sampling import over_rows
 from .units import Unit, to_engine
 from .units import unit as unit_of
+
+Places = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # positions among values -> index and row of each
 
 PLAIN = unit_of("1")
 _ARGUMENTS = {"uniform": ("low", "high"), "normal": ("mean", "sd"), "lognormal": ("median", "sigma"), "exponential": ("mean",), "integers": ("low", "high")}
@@ -62,34 +66,62 @@ class Distribution:
 
     def sample(self, stream: Stream, index: np.ndarray, *, row: np.ndarray | int = 0, unit: Unit, where: str) -> np.ndarray:
         """Draw one value in engine units for each (row, index); the same pair always gives the same value."""
+        values = self._shaped(self._standard(stream, index, row), unit, where)
         row = np.broadcast_to(np.asarray(row), index.shape)
-        values = self._draw(stream, index, row, unit, where)
-        bounds = [None if b is None else to_engine(b, unit, where=where, error=NetworkError) for b in (self.low, self.high)]
+        self._draw_again(values, stream, lambda outside: (index[outside], row[outside]), unit, where)
+        return values
+
+    def sample_rows(self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str) -> np.ndarray:
+        """Draw the values of `sample` for edges, (E,): ``pointer[r]`` to ``pointer[r + 1]`` lie in row r and have its indices 0, 1, ..."""
+        values = np.empty(pointer[-1])
+
+        def fill(first: int, stop: int, standard: np.ndarray) -> None:
+            start = pointer[first]
+            part = values[start : pointer[stop]]
+            part[...] = self._shaped(standard, unit, where)
+
+            def places(outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                row = np.searchsorted(pointer, start + outside, side="right") - 1
+                return start + outside - pointer[row], row
+
+            self._draw_again(part, stream, places, unit, where)
+
+        over_rows(stream, "normal" if self._is_normal else "uniform", pointer, fill)
+        return values
+
+    def _draw_again(self, values: np.ndarray, stream: Stream, places: Places, unit: Unit, where: str) -> None:
+        """Replace values out of bounds."""
+        low, high = (None if b is None else to_engine(b, unit, where=where, error=NetworkError) for b in (self.low, self.high))
+        if low is None and high is None:
+            return
         for attempt in range(1, 1000):
-            outside = np.zeros(index.shape, bool)
-            if bounds[0] is not None:
-                outside |= values < bounds[0]
-            if bounds[1] is not None:
-                outside |= values > bounds[1]
-            if not outside.any():
-                return values
-            values[outside] = self._draw(stream.child(f"again/{attempt}"), index[outside], row[outside], unit, where)
+            outside = np.flatnonzero((values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high)))
+            if not outside.size:
+                return
+            values[outside] = self._shaped(self._standard(stream.child(f"again/{attempt}"), *places(outside)), unit, where)
         raise NetworkError(f"{where}: {self} still falls outside its bounds after 1000 draws. Widen the bounds.")
 
-    def _draw(self, stream: Stream, index: np.ndarray, row: np.ndarray, unit: Unit, where: str) -> np.ndarray:
+    @property
+    def _is_normal(self) -> bool:
+        return self.kind in ("normal", "lognormal")
+
+    def _standard(self, stream: Stream, index: np.ndarray, row: np.ndarray | int) -> np.ndarray:
+        return (stream.normal if self._is_normal else stream.uniform)(index, row)
+
+    def _shaped(self, standard: np.ndarray, unit: Unit, where: str) -> np.ndarray:
+        """Return what this distribution makes of standard normal or uniform draws."""
         def read(position: int) -> float:
             return to_engine(self.arguments[position], unit, where=f"{where}, {self.kind}", error=NetworkError)
 
         if self.kind == "normal":
-            return read(0) + read(1) * stream.normal(index, row)
+            return read(0) + read(1) * standard
         if self.kind == "lognormal":
-            return read(0) * FUNCTIONS["exp"](float(self.arguments[1]) * stream.normal(index, row))
-        u = stream.uniform(index, row)
+            return read(0) * FUNCTIONS["exp"](float(self.arguments[1]) * standard)
         if self.kind == "exponential":
-            return -read(0) * FUNCTIONS["log"](u)
+            return -read(0) * FUNCTIONS["log"](standard)
         if self.kind == "integers":
-            return np.floor(read(0) + u * (read(1) - read(0)))
-        return read(0) + u * (read(1) - read(0))
+            return np.floor(read(0) + standard * (read(1) - read(0)))
+        return read(0) + standard * (read(1) - read(0))
 
     def __str__(self) -> str:
         return f"{self.kind}({', '.join(f'{n}={a}' for n, a in self._named())})"

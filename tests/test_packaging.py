@@ -20,11 +20,14 @@ LATE = ("matplotlib", "scipy", "numba", "pint", "tqdm", "llvmlite", "torch", "br
 
 # From the ground up; a module imports only from floors below its own. "neurosim" is the face, neurosim/__init__.py.
 FLOORS = (
-    {"errors", "progress"},
+    {"errors", "progress", "cache"},
     {"units"},
     {"expr", "files", "samples"},
     {"random", "convert", "measure"},
-    {"values", "recording"},
+    {"compiled", "recording"},
+    {"rows"},
+    {"sampling"},
+    {"values"},
     {"parts", "connect", "methods", "plot", "comparison"},
     {"consistency"},
     {"model"},

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..binding import BoundRule
-from ..connect import Edges
 from ..errors import ModelError, NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
@@ -19,6 +18,7 @@ from ..population import Drive, Population, Probe, Projection, View
 from ..random import Stream
 from ..units import Unit, to_engine, unit
 from ..values import Distribution, Shared, Table
+from .edges import Drawn, EdgeValues, absolute
 
 Value = float | np.ndarray | Table
 
@@ -66,7 +66,7 @@ class ConcreteProjection:
     bound: BoundRule | None
     links: dict[str, ConcreteLink]
     values: dict[str, Value]
-    initial: dict[str, np.ndarray | float]
+    initial: dict[str, np.ndarray | Drawn | float]
 
     @property
     def sources(self) -> np.ndarray:
@@ -172,8 +172,9 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
         edges = p.connector.connect(Stream(network.seed, f"{p.name}/edges"), p.source.indices, p.target.indices, recurrent=recurrent)
     except NetworkError as error:
         raise NetworkError(f"{where}: {error}") from None
-    pointer, targets, order = _absolute(p, edges)
-    drawn = _EdgeValues(p, edges, order, network.seed, where)
+    pointer, targets, moved = absolute(p, edges)
+    drawn = EdgeValues(p, edges.pointer, edges.order, moved, network.seed, where)
+    del edges
     rule = p.rule
     initial: dict[str, Any] = {}
     values: dict[str, Any] = {}
@@ -182,7 +183,8 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
         weight = drawn("weight", p.weight, unit("1"))
     else:
         for v in rule.edge:
-            initial[v.name] = drawn("weight" if v.name == "w" else v.name, p.weight if v.name == "w" else p.values.get(v.name, 0.0), v.unit)
+            given = p.weight if v.name == "w" else p.values.get(v.name, 0.0)
+            initial[v.name] = drawn("weight" if v.name == "w" else v.name, given, v.unit, again=True)
         for side, view, variables in (("source", p.source, rule.pre), ("target", p.target, rule.post)):
             for v in variables:
                 initial[v.name] = _spread(p.values.get(v.name, 0.0), view, f"{p.name}/{v.name}", network.seed, v.unit, f"{where}, {v.name} per {side}")
@@ -198,54 +200,6 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
                               p.round_delays, p.same_step, rule, p.bound, links, values, initial)
 
 
-def _absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return row pointer and targets over whole populations, and how edges moved (None: not at all)."""
-    n = p.source.population.size
-    if p.source.whole and p.target.whole:
-        return edges.pointer, edges.target, None
-    source, target = p.source.indices[edges.source()], p.target.indices[edges.target]
-    order = np.lexsort((target, source))
-    pointer = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=pointer[1:])
-    return pointer, np.ascontiguousarray(target[order], np.int32), order
-
-
-@dataclass(frozen=True, eq=False)
-class _EdgeValues:
-    """Draws or arranges values per edge: drawn by (source position, position within the row); arrays as the user ordered them."""
-
-    projection: Projection
-    edges: Edges
-    moved: np.ndarray | None
-    seed: int
-    where: str
-
-    def __call__(self, name: str, value: Any, declared: Unit) -> Any:
-        count = self.edges.target.size
-        where = f"{self.where}, {name}"
-        if isinstance(value, Shared):
-            return Shared(value.values, self(name, value.index.astype(np.float64), declared).astype(np.int32))
-        if isinstance(value, Distribution):
-            row = self.edges.source()
-            index = np.arange(count) - self.edges.pointer[row]
-            if name == "weight":
-                declared = _weight_unit(self.projection)
-            result = value.sample(Stream(self.seed, f"{self.projection.name}/{name}"), index, row=row, unit=declared, where=where)
-        elif isinstance(value, np.ndarray):
-            if value.size != count:
-                raise NetworkError(f"{where}: found an array of length {value.size}, expected one for each of {count} edges. Correct its length.")
-            result = value if self.edges.order is None else value[self.edges.order]
-        else:
-            return value
-        return np.array(result if self.moved is None else result[self.moved], np.float64)
-
-
-def _weight_unit(p: Projection) -> Unit:
-    if p.rule is not None:
-        return next(v.unit for v in p.rule.edge if v.name == "w")
-    return unit(p.target.population.cell.port(p.port).unit)
-
-
 def _spread(value: Any, view: View, name: str, seed: int, declared: Unit, where: str) -> np.ndarray:
     """Return values per neuron of the whole population, 0 outside the view."""
     if isinstance(value, Distribution):
@@ -255,12 +209,13 @@ def _spread(value: Any, view: View, name: str, seed: int, declared: Unit, where:
     return result
 
 
-def _rule_parameter(p: Projection, c: Any, drawn: _EdgeValues, seed: int, known: dict[str, Any], where: str) -> Value:
+def _rule_parameter(p: Projection, c: Any, drawn: EdgeValues, seed: int, known: dict[str, Any], where: str) -> Value:
     value = p.values.get(c.name, c.value)
     if isinstance(value, Expr):
         value = evaluate(value, lambda name: known[name])
     if c.per == "edge":
-        return np.array(np.broadcast_to(drawn(c.name, value, c.unit), drawn.edges.target.size))
+        found = drawn(c.name, value, c.unit)
+        return found if np.ndim(found) else np.full(drawn.count, float(found))
     if c.per is None:
         if isinstance(value, Distribution):
             value = value.sample(Stream(seed, f"{p.name}/{c.name}"), np.zeros(1, int), unit=c.unit, where=where)[0]
@@ -271,7 +226,7 @@ def _rule_parameter(p: Projection, c: Any, drawn: _EdgeValues, seed: int, known:
     return _spread(value, view, f"{p.name}/{c.name}", seed, c.unit, where)
 
 
-def _link(symbol: str, p: Projection, drawn: _EdgeValues) -> ConcreteLink:
+def _link(symbol: str, p: Projection, drawn: EdgeValues) -> ConcreteLink:
     reference = p.links[symbol]
     owner, side = reference.owner, p.bound.symbols[symbol].side
     if isinstance(owner, View):
@@ -303,7 +258,10 @@ def _drive(drive: Drive, seed: int) -> ConcreteDrive:
 
 def _update(digest: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        digest.update(str(value.dtype).encode() + np.ascontiguousarray(value).tobytes())
+        digest.update(str(value.dtype).encode())
+        digest.update(memoryview(np.ascontiguousarray(value)).cast("B") if value.size else b"")
+    elif isinstance(value, Drawn):
+        _update(digest, np.asarray(value))
     elif isinstance(value, dict):
         for key in sorted(value):
             digest.update(key.encode())

@@ -13,6 +13,7 @@ from ..expr.evaluate import evaluate
 from ..expr.tree import Assign, Binary, Call, Expr, Lookup, Name, Number, Unary, draws, inline, names, rewrite, substitute
 from ..methods import choose, statements
 from ..model import Cell
+from ..sampling import blocks
 from ..values import Table
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
 from .program import CellProgram, PopulationProgram, Program, ProjectionProgram, RuleProgram
@@ -119,22 +120,25 @@ def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
 
 def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionProgram:
     where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
-    sources = p.sources
 
-    def steps(time: float | np.ndarray) -> int | np.ndarray:
-        found = whole_steps(time, network.dt, where=where, rounded=p.round_delays)
-        return int(found) if found.ndim == 0 else found
+    def steps(time: float | np.ndarray, fraction: float = 1.0) -> int | np.ndarray:
+        if np.ndim(time) == 0:
+            return int(whole_steps(fraction * time, network.dt, where=where, rounded=p.round_delays))
+        found = np.empty(time.size, np.int32 if time.max(initial=0.0) < network.dt * 2.0**30 else np.int64)
+        for block in blocks(time.size, width=1):
+            found[block] = whole_steps(fraction * time[block], network.dt, where=where, rounded=p.round_delays)
+        return found
 
     total = steps(p.delay)
     if p.rule is None:  # the whole delay of a static projection acts like one along the axon
-        slots = replace(outgoing(p.pointer, sources, total), of_edge=np.zeros(0, np.int32))
+        slots = outgoing(p.pointer, total)
         return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, None, slots, None, 0, None, {})
-    dendritic = steps(p.dendritic_fraction * np.asarray(p.delay)) if np.ndim(p.delay) else steps(p.dendritic_fraction * p.delay)
+    dendritic = steps(p.delay, p.dendritic_fraction)
     axonal = total - dendritic
     back = dendritic if p.back is None else steps(p.back)
     has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(s.kind == "variable" and s.side == "post" for s in p.bound.symbols.values())
     post: Slots | None = incoming(network.populations[p.target].size, p.targets, back) if has_post else None
-    return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, sources, outgoing(p.pointer, sources, axonal), post, dendritic,
+    return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, p.sources, outgoing(p.pointer, axonal), post, dendritic,
                              rule_program(p.rule.name, p.bound), p.links)
 
 

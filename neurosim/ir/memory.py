@@ -81,7 +81,8 @@ class Memory:
     def _projection(self, p: ProjectionProgram, network: ConcreteNetwork) -> None:
         concrete = network.projections[p.name]
         if p.code is None:
-            self[p.name, "w"] = np.atleast_1d(np.array(concrete.weight, np.float64))
+            weight = np.atleast_1d(np.asarray(concrete.weight, np.float64))
+            self[p.name, "w"] = weight if weight.flags.writeable else weight.copy()  # there may be many, and nobody else reads them
         else:
             for name, symbol in p.code.symbols:
                 if symbol.kind == "variable":
@@ -96,13 +97,13 @@ class Memory:
     def _variable(self, p: ProjectionProgram, name: str, value: Any) -> None:
         symbol = dict(p.code.symbols)[name]
         if symbol.side == "edge":
-            values = np.array(np.broadcast_to(np.asarray(value, np.float64), p.targets.size))
+            first = np.broadcast_to(np.asarray(value, np.float64), p.targets.size)
         else:
-            values = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
-        self[p.name, name] = values
-        self.initial[p.name, name] = values.copy()
+            first = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
+        self[p.name, name] = first.copy()
+        self.initial[p.name, name] = first
         if symbol.decay:
-            self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
+            self[p.name, f"{name}@last"] = np.full(first.size, -1, np.int64)
 
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
         """Store a parameter: number, (N,), or a table whose first row begins at ``step``."""

@@ -7,16 +7,17 @@ import os
 import numpy as np
 
 from ..errors import NetworkError
+from ..model import decay_constant
 from ..network import Network
-from ..population import Drive
+from ..population import Drive, Projection
 from ..values import Distribution
 
 
 def items(network: Network) -> list[tuple[str, float]]:
     """Return (what, bytes) for every population and projection, largest first.
 
-    A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes 4 bytes for
-    its target, 8 for each weight or edge variable of its own, 28 where delays differ, and with a rule 24 for its source and the way back.
+    A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes what `_edge`
+    says, and at least 8 while it is drawn.
     """
     found: list[tuple[str, float]] = []
     for p in network.populations.values():
@@ -26,11 +27,22 @@ def items(network: Network) -> list[tuple[str, float]]:
         if isinstance(p, Drive):
             continue
         edges = p.connector.expected(len(p.source), len(p.target))
-        own = 8.0 * (len(p.rule.edge) if p.rule else not isinstance(p.weight, float))
-        back = 24.0 if p.rule else 0.0
-        delays = 0.0 if isinstance(p.delay, float) else 28.0
-        found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * (4.0 + own + back + delays)))
+        found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * max(_edge(p), 8.0)))
     return sorted(found, key=lambda item: -item[1])
+
+
+def _edge(p: Projection) -> float:
+    """Return the bytes of an edge: 4 for its target, 8 for each value of its own, 28 where delays differ; with a rule 4 for the way back.
+
+    A variable that begins with the user's array takes 8 more, to which it is reset, and one that decays 8 for the step of its last assignment.
+    """
+    size = 4.0 + 28.0 * (not isinstance(p.delay, float))
+    if p.rule is None:
+        return size + 8.0 * (not isinstance(p.weight, float))
+    for v in p.rule.edge:
+        given = p.weight if v.name == "w" else p.values.get(v.name, 0.0)
+        size += 8.0 + 8.0 * isinstance(given, np.ndarray) + 8.0 * (decay_constant(v) is not None)
+    return size + 4.125 + 8.0 * sum(c.per == "edge" for c in p.rule.parameters)
 
 
 def _longest(network: Network, population: str) -> float:

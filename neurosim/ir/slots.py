@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from ..errors import LoweringError
+from ..sampling import blocks, order
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +24,8 @@ class Slots:
     delay : (S,) int64
     pointer : (S + 1,) int64
         Slot s concerns ``edges[pointer[s]:pointer[s + 1]]``.
-    edges : (E,) int64 or None
+    edges : (E,) int32 or None
         Edge numbers, ascending within a slot; None: edge e stands at position e.
-    of_edge : (E,) int32
-        Slot of each edge.
     first : (N + 1,) int64
         Slots of neuron i are ``first[i]`` ... ``first[i + 1]``.
     """
@@ -33,8 +35,17 @@ class Slots:
     delay: np.ndarray
     pointer: np.ndarray
     edges: np.ndarray | None
-    of_edge: np.ndarray
     first: np.ndarray
+
+    @cached_property
+    def of_edge(self) -> np.ndarray:
+        """Slot of each edge, (E,) int32; made when first asked for, which few do."""
+        slot = np.repeat(np.arange(self.neuron.size, dtype=np.int32), np.diff(self.pointer))
+        if self.edges is None:
+            return slot
+        found = np.empty_like(slot)
+        found[self.edges] = slot
+        return found
 
     @property
     def uniform(self) -> bool:
@@ -42,35 +53,66 @@ class Slots:
         return self.delays.size == 1
 
 
-def outgoing(pointer: np.ndarray, sources: np.ndarray, delay: int | np.ndarray) -> Slots:
-    """Slots of the sources: edges lie sorted by source already."""
-    n = pointer.size - 1
-    if np.ndim(delay) == 0 or (delay.size and (delay == delay[0]).all()):
-        return _uniform(n, pointer, None, sources, int(np.asarray(delay).flat[0]) if np.size(delay) else 0)
-    return _split(n, sources, np.asarray(delay))
+def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> Slots:
+    """Slots of the sources: edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i."""
+    n, single = pointer.size - 1, _single(delay)
+    if single is not None:
+        return _uniform(n, pointer, None, single)
+    return _split(n, np.repeat(np.arange(n, dtype=np.int32), np.diff(pointer)), delay)
 
 
 def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> Slots:
     """Slots of the targets: edges of one target in order of their sources."""
-    if np.ndim(delay) == 0 or (delay.size and (delay == delay[0]).all()):
-        pointer = np.zeros(size + 1, np.int64)
-        np.cumsum(np.bincount(targets, minlength=size), out=pointer[1:])
-        return _uniform(size, pointer, np.argsort(targets, kind="stable"), targets, int(np.asarray(delay).flat[0]) if np.size(delay) else 0)
-    return _split(size, targets, np.asarray(delay))
+    single = _single(delay)
+    if single is None:
+        return _split(size, targets, delay)
+    _demand_numbers(targets.size)
+    return _uniform(size, *order(targets, below=size), single)
 
 
-def _uniform(n: int, pointer: np.ndarray, edges: np.ndarray | None, of_edge: np.ndarray, delay: int) -> Slots:
+def _demand_numbers(count: int) -> None:
+    if count >= 2**31:
+        raise LoweringError(f"slots: found {count} edges in a projection with a rule or with delays that differ, expected fewer than {2**31}. "
+                            "Split the projection into several.")
+
+
+def _single(delay: int | np.ndarray) -> int | None:
+    """Return the delay that all edges share, if they do."""
+    if np.ndim(delay) == 0:
+        return int(delay)
+    if delay.size == 0:
+        return 0
+    return int(delay[0]) if delay.min() == delay.max() else None
+
+
+def _uniform(n: int, pointer: np.ndarray, edges: np.ndarray | None, delay: int) -> Slots:
     everyone = np.arange(n + 1, dtype=np.int64)
-    return Slots(np.array([delay], np.int64), everyone[:-1].astype(np.int32), np.full(n, delay, np.int64), pointer, edges, of_edge, everyone)
+    return Slots(np.array([delay], np.int64), everyone[:-1].astype(np.int32), np.full(n, delay, np.int64), pointer, edges, everyone)
 
 
 def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
-    order = np.lexsort((np.arange(neurons.size), delay, neurons))
-    a, d = neurons[order], delay[order]
-    begins = np.ones(order.size, bool)
-    begins[1:] = (np.diff(a) != 0) | (np.diff(d) != 0)
-    at = np.flatnonzero(begins)
-    of_edge = np.empty(order.size, np.int32)
-    of_edge[order] = np.cumsum(begins) - 1
-    first = np.searchsorted(a[at], np.arange(n + 1)).astype(np.int64)
-    return Slots(np.unique(delay), a[at].astype(np.int32), d[at], np.append(at, order.size), order, of_edge, first)
+    """Number the pairs (neuron, delay) that occur, and sort edges by them."""
+    _demand_numbers(neurons.size)
+    delays, pairs = _distinct(delay)
+    pairs = pairs if n * delays.size < 2**31 else pairs.astype(np.int64)
+    for block in blocks(pairs.size, width=1):
+        pairs[block] += neurons[block] * pairs.dtype.type(delays.size)
+    occur, pairs = _distinct(pairs)
+    pointer, edges = order(pairs, below=occur.size)
+    neuron, step = np.divmod(occur, delays.size)
+    return Slots(delays, neuron.astype(np.int32), delays[step], pointer, edges, np.searchsorted(neuron, np.arange(n + 1)))
+
+
+def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct whole numbers among values >= 0, ascending (K,) int64, and which of them each value is, (E,) int32."""
+    most = int(values.max(initial=-1)) + 1
+    if most > values.size // 4 + 1000:  # a table of all would take more memory than it saves
+        found, place = np.unique(values, return_inverse=True)
+        return found.astype(np.int64), place.astype(np.int32)
+    occurs, place = np.zeros(most, bool), np.empty(values.size, np.int32)
+    for block in blocks(values.size, width=1):
+        occurs[values[block]] = True
+    number = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    for block in blocks(values.size, width=1):
+        place[block] = number[values[block]]
+    return np.flatnonzero(occurs), place
