@@ -4,13 +4,15 @@ Every argument but ``synapse`` is a parameter of the cell and takes what a param
 unit of the default, one value per neuron, a draw, a table over time, or text over other parameters, as ``reset="rest"`` is. Port
 ``synaptic`` takes weights of either sign; cells with two kinds of synapses have ``excitatory`` and ``inhibitory``, both for positive
 weights. While a neuron is refractory its voltage is frozen; its currents and conductances go on. ``method`` is that of a `Cell`: unless it
-is named, a voltage whose equation is not linear in it (adaptive exponential, Izhikevich) is integrated by Euler's method.
+is named, a voltage whose equation is not linear in it (adaptive exponential, Izhikevich) is integrated by Euler's method. Time constants,
+``capacity`` and ``slope`` are refused at or below zero where they are plain constants.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from neurosim.consistency import check_bounds
 from neurosim.errors import ModelError, unknown
 from neurosim.model import Cell, Parameter, Port, Refractory
 
@@ -161,7 +163,7 @@ def adex_conductance(*, capacity: Any = "0.281 nF", leak: Any = "0.03 uS", rest:
 def leaky_readout(*, tau: Any = "20 ms") -> Cell:
     """Leaky integrator without spikes: ``v`` is a weighted sum of spikes, slowly forgotten. Source: Gerstner et al. 2014, eq. 1.5."""
     receives = {"synaptic": Port("1", into="v")}
-    return Cell("dv/dt = -v / tau : 1", parameters=parameters(UNITS, tau=tau), receives=receives, name="leaky_readout")
+    return _cell("dv/dt = -v / tau : 1", parameters=parameters(UNITS, tau=tau), receives=receives, name="leaky_readout")
 
 
 def izhikevich(*, synapse: str, a: Any = "0.02 1/ms", b: Any = "0.2 1/ms", c: Any = "-65 mV", d: Any = "8 mV/ms", current: Any = "0 mV/ms",
@@ -183,7 +185,7 @@ def izhikevich(*, synapse: str, a: Any = "0.02 1/ms", b: Any = "0.2 1/ms", c: An
     exponential, noisy = synapse == "exponential", noise is not None
     optional = ({"tau_syn": tau_syn} if exponential else {}) | ({"noise": noise} if noisy else {})
     half_step = f"v = min(v + dt / 2 * ({QUADRATIC} - u + input), 30 * mV)"
-    return Cell(
+    return _cell(
         f"""dv/dt = {QUADRATIC} - u + input : mV
             du/dt = a * (b * v - u) : mV/ms
             input = current + injected {"+ synaptic" if exponential else ""} {"+ noise * normal()" if noisy else ""} : mV/ms
@@ -208,7 +210,7 @@ def izhikevich_2007(*, capacity: Any = "0.1 nF", k: Any = "0.0007 uS/mV", rest: 
 
     The defaults are his regular spiking neuron (Fig. 8.12). He gives pF, pA and mV; here nF, nA, uS: his k, b, d and C are divided by 1000.
     """
-    return Cell(
+    return _cell(
         """dv/dt = (k * (v - rest) * (v - threshold) - u + synaptic + current) / capacity : mV
            du/dt = a * (b * (v - rest) - u) : nA
            dsynaptic/dt = -synaptic / tau_syn : nA""",
@@ -233,7 +235,7 @@ def hodgkin_huxley(*, capacity: Any = "0.2 nF", leak: Any = "0.01 uS", sodium: A
     """
     rates, steady = _traub_rates("x"), _traub_rates("((v - offset) / mV)")
     gates = [f"d{gate}/dt = ({opening}) / ms * (1 - {gate}) - ({closing}) / ms * {gate} : 1" for gate, (opening, closing) in rates.items()]
-    return Cell(
+    return _cell(
         """dv/dt = (channels + excitatory * (reversal_exc - v) + inhibitory * (reversal_inh - v) + current) / capacity : mV
            channels = leak * (rest - v) + sodium * m**3 * h * (reversal_na - v) + potassium * n**4 * (reversal_k - v) : nA
            x = (v - offset) / mV : 1
@@ -276,8 +278,17 @@ def _adex(name: str, synapses: str, *, receives: dict[str, Port], method: str | 
 def _firing(name: str, equations: str, *, receives: dict[str, Port], units: dict[str, str] = UNITS, spike: str = "v >= threshold",
             after_spike: str = "v = reset", method: str | None = None, **given: Any) -> Cell:
     """Return a cell with a reset and a voltage that is frozen while refractory."""
-    return Cell(equations, parameters=parameters(units, **given), receives=receives, spike=spike, after_spike=after_spike,
-                refractory=Refractory("refractory", "v"), initial={"v": "rest"}, method=method, name=name)
+    return _cell(equations, parameters=parameters(units, **given), receives=receives, spike=spike, after_spike=after_spike,
+                 refractory=Refractory("refractory", "v"), initial={"v": "rest"}, method=method, name=name)
+
+
+def _cell(equations: str, **parts: Any) -> Cell:
+    """Return a cell whose time constants, capacity and slope, by which its equations divide, are above zero where they are plain constants."""
+    cell = Cell(equations, **parts)
+    for p in cell.parameters:
+        if p.name.startswith("tau") or p.name in ("capacity", "slope"):
+            check_bounds(p.value, f"cell {cell.name!r}, parameter {p.name!r}", ModelError, above=0.0, unit=f" {p.unit.text}")
+    return cell
 
 
 def parameters(units: dict[str, str], **given: Any) -> dict[str, Parameter]:

@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from neurosim.consistency import check_bounds
 from neurosim.errors import ModelError, unknown
 from neurosim.expr.parse import Parser
+from neurosim.expr.tree import Name
 from neurosim.model import Parameter, Rule
 from neurosim.parts import constant
+from neurosim.units import NUMBER, name_of
 
 _SHARE = "clip((w - w_min) / (w_max - w_min), 0, 1)"  # of the range of weights
 # Factors of potentiation and depression.
@@ -56,7 +59,8 @@ def stdp(*, dependence: str = "additive", pairing: str = "all-to-all", relative:
     timed = pairing == "reduced-symmetric"
     w, a, scale = _units("stdp", w_max, relative)
     shape = {"mu": ("1", mu)} if "mu" in grow else {}
-    return Rule(
+    return _rule(
+        ranged=_SHARE in shrink,
         edge=f"w : {w}",
         pre="dx/dt = -x / tau_plus : 1" + "; last_pre : ms" * timed,
         post="dy/dt = -y / tau_minus : 1" + "; last_post : ms" * timed,
@@ -80,7 +84,7 @@ def triplet_stdp(*, pairing: str = "all-to-all", relative: bool = False, a2_plus
     """
     mark = _choose("triplet_stdp", "pairing", pairing, {"all-to-all": "+=", "nearest": "="})
     w, a, scale = _units("triplet_stdp", w_max, relative)
-    return Rule(
+    return _rule(
         edge=f"w : {w}",
         pre="dr1/dt = -r1 / tau_plus : 1; dr2/dt = -r2 / tau_x : 1",
         post="do1/dt = -o1 / tau_minus : 1; do2/dt = -o2 / tau_y : 1",
@@ -106,7 +110,7 @@ def reward_stdp(*, relative: bool = False, a_plus: Any = 0.025, a_minus: Any = 0
         In every step, after its spikes, w changes by ``gain * reward * c * dt``.
     """
     w, a, scale = _units("reward_stdp", w_max, relative)
-    return Rule(
+    return _rule(
         edge=f"w : {w}; dc/dt = -c / tau_c : {w}",
         pre="dx/dt = -x / tau_plus : 1",
         post="dy/dt = -y / tau_minus : 1",
@@ -130,7 +134,7 @@ def inhibitory_stdp(*, relative: bool = False, eta: Any = 1e-3, target: Any = "5
         The rate at which both balance if the spikes of source and target are uncorrelated.
     """
     w, a, scale = _units("inhibitory_stdp", w_max, relative)
-    return Rule(
+    return _rule(
         edge=f"w : {w}",
         pre="dx/dt = -x / tau : 1",
         post="dy/dt = -y / tau : 1",
@@ -158,7 +162,7 @@ def short_term(*, U: Any = 0.5, tau_rec: Any = "800 ms", tau_facil: Any = None, 
     spent, facilitation = "dspent/dt = -spent / tau_rec : 1", "du/dt = -u / tau_facil : 1"
     use, states, facilitate = ("U", spent, "") if tau_facil is None else ("u", f"{spent}; {facilitation}", "u += U * (1 - u); ")
     weight = f"w : {unit}"
-    return Rule(
+    return _rule(
         edge=weight if side == "pre" else f"{weight}; {states}",
         pre=states if side == "pre" else "",
         handlers=[("pre", f"{facilitate}out += w * {use} * (1 - spent); spent += {use} * (1 - spent)")],
@@ -184,7 +188,7 @@ def three_factor(*, eta: Any = "0 ms**2", tau: Any = "40 ms", mean: Any = 0.0, t
     attended, window : 1
         The gate is open where a target is attended, and its window is open or its z above ``opens``.
     """
-    return Rule(
+    return _rule(
         edge="w : ms",
         pre="dr/dt = -r / tau : 1/ms; x : 1/ms",
         post="q : 1; z : 1; correction : ms**2",
@@ -213,6 +217,22 @@ def _units(rule: str, w_max: Any, relative: bool) -> tuple[str, str, str]:
 def _parameters(**given: tuple[str, Any]) -> dict[str, Parameter]:
     """Return parameters of (unit, value); one that is a Parameter already keeps its own."""
     return {name: value if isinstance(value, Parameter) else Parameter(unit, value) for name, (unit, value) in given.items()}
+
+
+def _rule(*, ranged: bool = False, **parts: Any) -> Rule:
+    """Return a rule whose constants have a meaning; ``ranged``: it divides by the range of weights."""
+    rule = Rule(**parts)
+    given = {p.name: p for p in rule.parameters}
+    limits: list[tuple[str, dict[str, Any]]] = [("w_max", {"least": 0.0}), ("w_ref", {"above": 0.0}), ("U", {"least": 0.0, "most": 1.0})]
+    if "w_min" in given:
+        limits.append(("w_max", {"above" if ranged else "least": given["w_min"].value}))
+    for name, bounds in limits:
+        if name in given:
+            p = given[name]
+            value = given[p.value.name].value if isinstance(p.value, Name) else p.value  # w_ref is w_max unless given
+            unit = "" if p.unit.exponents == NUMBER else f" {name_of(p.unit.exponents)}"
+            check_bounds(value, f"rule {rule.name!r}, parameter {name!r}", ModelError, unit=unit, **bounds)
+    return rule
 
 
 def _choose(rule: str, what: str, name: str, choices: Mapping[str, Any]) -> Any:

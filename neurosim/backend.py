@@ -12,6 +12,7 @@ from .errors import LoweringError, NetworkError, unknown
 from .ir.concrete import ConcreteNetwork
 from .ir.memory import Memory
 from .ir.program import Program
+from .model import Rule
 from .network import Network
 
 STATUSES = ("exact", "approximated", "impossible")
@@ -227,6 +228,13 @@ def middle_rows(network: Network) -> Iterable[Row]:
         elif isinstance(item.weight, Shared):
             yield Row(place, "impossible", "weights shared between edges are not implemented on this backend.", "Give one weight per edge: values[index].")
         elif getattr(item, "rule", None) is not None:
-            yield Row(place, "exact", f"rule {item.rule.name!r}.")
+            yield Row(place, "exact", f"rule {item.rule.name!r}.{_unseen(item.rule)}")
         else:
             yield Row(place, "exact", "static weights." if hasattr(item, "connector") else "Poisson counts.")
+
+
+def _unseen(rule: Rule) -> str:
+    """Say what nobody sees in a picture of the network: signals that must be emitted, and that nothing is delivered."""
+    signals = f" It listens to {'signal' if len(rule.signals) == 1 else 'signals'} {', '.join(map(repr, rule.signals))}." if rule.signals else ""
+    delivers = any(s.target == "out" for h in rule.handlers for s in h.statements)
+    return signals + ("" if delivers else " It delivers nothing.")

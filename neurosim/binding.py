@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .errors import ModelError
+from .errors import ModelError, unknown
 from .expr.dimensions import dimension, expect, resolve_units
-from .expr.printing import show_statement
+from .expr.printing import show, show_statement
 from .expr.tree import Assign, Expr, inline, names
 from .model import Cell, Rule, decay_constant
-from .units import NUMBER, TIME, Exponents
+from .parts import EVENTS
+from .units import NUMBER, TABLE, TIME, Exponents
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,14 @@ def bind(rule: Rule, source: Cell, target: Cell, *, links: Mapping[str, tuple[st
     trees = {}
     for definition in rule.definitions:
         place = f"{where}, definition {definition.name!r}"
-        trees[definition.name] = resolve_units(definition.tree, known, place=place)
+        trees[definition.name] = _resolve(definition.tree, known, place)
         expect(trees[definition.name], known, definition.unit.exponents, place=place)
     handlers = []
     for handler in rule.handlers:
         place = f"{where}, handler {handler.trigger!r}"
         bound = []
         for statement in handler.statements:
-            statement = replace(statement, value=resolve_units(statement.value, known, place=place))
+            statement = replace(statement, value=_resolve(statement.value, known, place))
             _check_units(statement, known, out, place)
             statement = replace(statement, value=inline(statement.value, trees))
             bound.append(_classify(statement, handler.trigger, symbols, place))
@@ -114,6 +115,18 @@ def _symbols(rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[s
     return found
 
 
+def _resolve(tree: Expr, known: Mapping[str, Exponents], place: str) -> Expr:
+    """Resolve units; what is named without its end, or with one that it has not, is answered with the right name."""
+    for name in sorted(names(tree) - known.keys() - TABLE.keys()):
+        stem, _, end = name.rpartition("_")
+        if end in ("pre", "post") and stem in known:
+            raise ModelError(f"{place}: there is no name {name!r}, expected what belongs to the rule by its own name, without '_{end}'. Write {stem!r}.")
+        ends = [f"{name}_{end}" for end in ("pre", "post") if f"{name}_{end}" in known]
+        if ends:
+            raise ModelError(f"{place}: {unknown('name', name, known)} What belongs to a cell is named with its end. Write {' or '.join(map(repr, ends))}.")
+    return resolve_units(tree, known, place=place)
+
+
 def _check_units(statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, place: str) -> None:
     expected = out if statement.target == "out" else known[statement.target]
     if statement.op in ("=", "+=", "-="):
@@ -126,7 +139,7 @@ def _check_units(statement: Assign, known: Mapping[str, Exponents], out: Exponen
 def _classify(statement: Assign, trigger: str, symbols: Mapping[str, Symbol], place: str) -> BoundStatement:
     text = show_statement(statement)
     if statement.target == "out":
-        if trigger not in ("pre", "post", "step"):
+        if trigger not in EVENTS:
             raise ModelError(f"{place}: {text!r}: a signal acts between steps and cannot deliver. Deliver in a 'pre', 'post' or 'step' handler.")
         return BoundStatement("deliver", "edge", "out", statement.value)
     side = symbols[statement.target].side
@@ -139,6 +152,9 @@ def _classify(statement: Assign, trigger: str, symbols: Mapping[str, Symbol], pl
     if statement.op == "+=" and statement.target not in names(statement.value):
         return BoundStatement("sum", side, statement.target, statement.value)
     neuron = "source" if side == "pre" else "target"
+    if statement.op == "-=" and statement.target not in names(statement.value):
+        raise ModelError(f"{place}: {text!r}: found '-=', expected '+=' where several edges share one {statement.target!r} per {neuron} neuron. "
+                         f"Write '{statement.target} += -({show(statement.value)})'.")
     reason = ("it reads the variable that edges add to" if statement.op == "+=" else
               f"several edges share one {statement.target!r} per {neuron} neuron, and '{statement.op}' would keep the last edge's value")
     raise ModelError(f"{place}: {text!r}: its result would depend on the order of edges: {reason}. Add with '+=' an expression that does not read "

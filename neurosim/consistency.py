@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from .expr.parse import Parser
 from .expr.printing import show
 from .expr.tree import DEEPEST, LARGEST, Assign, Draw, Expr, Lookup, Name, draws, extent, inline, names, walk
 from .methods import METHODS, choose
-from .parts import Definition, Port, decay_constant, find
+from .parts import EVENTS, Definition, Port, decay_constant, find
 from .units import NUMBER, TIME, Exponents, multiply, of, read, to_engine, unit
 from .values import Distribution, Table
 
@@ -225,13 +226,34 @@ def check_rule(rule: Rule, parser: Parser) -> None:
     check_definitions(rule.definitions, [s.value for h in rule.handlers for s in h.statements], owner)
     places = {v.name for v in variables} | {"out"}
     for handler in rule.handlers:
-        if handler.trigger not in ("pre", "post", "step"):
-            parser.check_name(handler.trigger, "signal", read=False)
+        place = f"{owner}, handler {handler.trigger!r}"
+        if handler.trigger not in EVENTS:
+            _check_signal(handler.trigger, parser, place)
         for statement in handler.statements:
             if statement.target not in places:
-                raise ModelError(f"{owner}, handler {handler.trigger!r}: {unknown('variable', statement.target, places)}")
+                _refuse_target(statement.target, places, place)
             if statement.target == "out" and statement.op != "+=":
-                raise ModelError(f"{owner}, handler {handler.trigger!r}: 'out {statement.op}' is not a delivery. Write 'out += ...'.")
+                raise ModelError(f"{place}: 'out {statement.op}' is not a delivery. Write 'out += ...'.")
+    if not rule.handlers:
+        raise ModelError(f"{owner}: found no handlers, expected at least one: without it edges deliver and learn nothing. Write [('pre', 'out += w')].")
+
+
+def _check_signal(name: Any, parser: Parser, place: str) -> None:
+    parser.check_name(name, "signal", read=False)
+    meant = get_close_matches(name.lower().removeprefix("on_"), EVENTS, n=1, cutoff=0.8)
+    if meant:
+        raise ModelError(f"{place}: found {name!r}, expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken "
+                         f"for one of these. Write {meant[0]!r}, or name the signal otherwise.")
+
+
+def _refuse_target(name: str, places: set[str], place: str) -> None:
+    stem, _, end = name.rpartition("_")
+    if end not in ("pre", "post"):
+        raise ModelError(f"{place}: {unknown('variable', name, places)}")
+    if stem in places:
+        raise ModelError(f"{place}: found an assignment to {name!r}, expected a variable of the rule by its own name, without '_{end}'. Write {stem!r}.")
+    raise ModelError(f"{place}: found an assignment to {name!r}, expected one of {', '.join(sorted(places))}: a rule assigns its own variables, never "
+                     "the states of cells. Deliver to a port with 'out += ...'.")
 
 
 def _check_rule_parameter(rule: Rule, p: Any, place: str) -> None:
@@ -261,6 +283,16 @@ def _check_decay(rule: Rule, v: Any, side: str, place: str) -> None:
 
 
 def check_positive(value: Any, where: str, error: type[Exception]) -> None:
-    """Refuse numbers and arrays that are not above zero; what is drawn or computed later is not looked at."""
-    if isinstance(value, float | int | np.ndarray) and not (np.asarray(value) > 0).all():
-        raise error(f"{where}: found {np.min(value):g} ms, expected more than 0 ms. Give a positive time.")
+    """Refuse times that are not above zero."""
+    check_bounds(value, where, error, above=0.0, unit=" ms", remedy="Give a positive time.")
+
+
+def check_bounds(value: Any, where: str, error: type[Exception], *, above: Any = None, least: Any = None, most: Any = None, unit: str = "",
+                 remedy: str = "Correct it.") -> None:
+    """Refuse numbers and arrays that are not above ``above``, and from ``least`` to ``most``; what is drawn or computed later is not looked at."""
+    bounds = ((above, np.greater, "more than"), (least, np.greater_equal, "at least"), (most, np.less_equal, "at most"))
+    given = tuple(each for each in bounds if isinstance(each[0], float | int))
+    for bound, holds, _ in given if isinstance(value, float | int | np.ndarray) else ():
+        if (wrong := np.atleast_1d(value)[~holds(np.atleast_1d(value), bound)]).size:
+            expected = " and ".join(f"{words} {bound:g}{unit}" for bound, _, words in given)
+            raise error(f"{where}: found {wrong[0]:g}{unit}, expected {expected}. {remedy}")

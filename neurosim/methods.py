@@ -65,7 +65,7 @@ def linear_group(candidates: Mapping[str, Expr], changing: Iterable[str], consta
         for s in sorted(group):
             split = affine(candidates[s], group)
             others = set(changing) - group
-            if split is None or any(names(c) - constants for c in split[0].values()) or names(split[1]) & others:
+            if split is None or any(names(c) - constants or draws(c) for c in split[0].values()) or names(split[1]) & others:
                 group.discard(s)
                 break
         else:

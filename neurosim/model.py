@@ -10,7 +10,7 @@ from .consistency import METHODS, check_cell, check_mapping, check_rule, keep
 from .errors import ModelError, unknown
 from .expr.parse import Parser
 from .expr.tree import Assign, Expr, draws, names
-from .parts import Constant, Definition, Handler, Link, Parameter, Port, Refractory, State, constant, decay_constant, definition, find, variable
+from .parts import EVENTS, Constant, Definition, Handler, Link, Parameter, Port, Refractory, State, constant, decay_constant, definition, find, variable
 from .units import Exponents, unit
 
 __all__ = ["Cell", "Constant", "Definition", "Handler", "Link", "METHODS", "Parameter", "Port", "Refractory", "Rule", "State", "decay_constant",
@@ -136,7 +136,7 @@ class Rule:
     Raises
     ------
     ModelError
-        Syntax, unknown triggers, derivatives other than a decay; units are checked where the rule meets its cells.
+        Syntax, no handlers, triggers that look mistyped, derivatives other than a decay; units are checked where the rule meets its cells.
     """
 
     name: str
@@ -179,13 +179,13 @@ class Rule:
                     raise ModelError(f"rule {self.name!r}: {symbol!r} is read by parameter {p.name!r}, which is computed once, and cannot be linked. "
                                      f"Make {p.name!r} a definition.")
         keep(changed, "parameters", tuple(p for p in self.parameters if p.name not in links))
-        keep(changed, "reads", (*self.reads, *(Link(symbol, reference) for symbol, reference in links.items())))
+        keep(changed, "reads", (*self.reads, *(Link(symbol, reference, rule_parameter(self, symbol).unit) for symbol, reference in links.items())))
         return changed
 
     @property
     def signals(self) -> tuple[str, ...]:
         """Names of the signals that the rule listens to."""
-        return tuple(dict.fromkeys(h.trigger for h in self.handlers if h.trigger not in ("pre", "post", "step")))
+        return tuple(dict.fromkeys(h.trigger for h in self.handlers if h.trigger not in EVENTS))
 
 
 def rule_parameter(rule: Rule, name: str) -> Constant:

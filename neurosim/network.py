@@ -140,7 +140,7 @@ class Network:
         source, target = self._view(source, "source"), self._view(target, "target")
         if port is None and len(target.population.cell.receives) == 1:
             port = target.population.cell.receives[0][0]
-        name = name or f"{source.name}->{target.name}" + (f".{port}" if port else "")
+        name = f"{source.name}->{target.name}" + (f".{port}" if port else "") if name is None else name
         self._free(name, "projection", plain=False)
         where = f"projection {name!r} ({source.name} -> {target.name})"
         if not hasattr(connector, "connect"):
@@ -174,7 +174,7 @@ class Network:
         view = self._view(target, "target")
         if port is None and len(view.population.cell.receives) == 1:
             port = view.population.cell.receives[0][0]
-        name = name or f"poisson_drive->{view.name}.{port}"
+        name = f"poisson_drive->{view.name}.{port}" if name is None else name
         self._free(name, "drive", plain=False)
         where = f"drive {name!r} (-> {view.name})"
         expected = port_unit(view.population.cell, port, None, where)

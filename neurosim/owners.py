@@ -43,7 +43,9 @@ def declared(owner: Owner, name: str) -> Unit:
         cell = owner.cell if isinstance(owner, Population) else owner.population.cell
         units = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
     if name not in units:
-        raise NetworkError(unknown("state, parameter or variable", name, units, owner=repr(owner)))
+        edges = isinstance(owner, Projection)
+        fixed = " Delays are fixed when a run is prepared: give another to net.project, and prepare again." if edges and name in ("delay", "back") else ""
+        raise NetworkError(unknown("state, parameter or variable", name, units, owner=f"projection {owner.name!r}" if edges else repr(owner)) + fixed)
     return units[name]
 
 
@@ -131,6 +133,8 @@ def _edges(run: Run, owner: Projection | Drive, name: str, value: Any, this: Uni
             memory[owner.name, name] = np.atleast_1d(np.array(np.asarray(found) * scale, np.float64))
 
         return assign_drive
+    if owner.rule is not None and np.size(value) > 1 and any(p.name == name and p.per is None for p in owner.rule.parameters):
+        raise NetworkError(f"{where}: found an array, expected one value for all edges. Declare it in the rule with Parameter({this.text!r}, ..., per='edge').")
     at, members = memory.locate(owner, name)
     found = _values(run, value, this, {"one per edge or neuron": members.size}, members.size, where)
     decaying = [] if owner.rule is None else [v.name for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post) if decay_constant(v) == name]

@@ -16,6 +16,7 @@ from .units import NUMBER, Unit, of, read, to_engine, unit
 from .values import Distribution, Table
 
 SIDES = (None, "source", "target", "edge")
+EVENTS = ("pre", "post", "step")  # triggers of handlers; any other is a signal
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,14 @@ class Handler:
 
 @dataclass(frozen=True)
 class Link:
-    """A symbol of a rule bound to a state or parameter of a population, or to a variable of an earlier projection."""
+    """A symbol of a rule bound to a state or parameter of a population, or to a variable of an earlier projection.
+
+    ``unit`` is that of the parameter which it replaces; None where it replaces none.
+    """
 
     symbol: str
     reference: Any
+    unit: Unit | None = None
 
 
 def constant(parser: Parser, name: str, value: Any, *, others: Container[str]) -> Constant:

@@ -144,9 +144,12 @@ class Projection:
     values: dict[str, Any]
 
     def __getitem__(self, key: str) -> Reference:
+        if not isinstance(key, str):
+            raise NetworkError(f"projection {self.name!r}: found [{key!r}], expected the name of a variable: projections have no views. "
+                               "Record some of the edges with record(..., edges=[...]); set them all, with one value per edge.")
         valid = [] if self.rule is None else [v.name for v in (*self.rule.pre, *self.rule.post, *self.rule.parameters)]
         if key not in valid:
-            raise NetworkError(unknown("pre or post variable", str(key), valid, owner=f"projection {self.name!r}"))
+            raise NetworkError(unknown("pre or post variable", key, valid, owner=f"projection {self.name!r}"))
         return Reference(self, key)
 
     def __repr__(self) -> str:

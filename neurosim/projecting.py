@@ -14,7 +14,7 @@ from .errors import ModelError, NetworkError, unknown
 from .model import Cell, Rule, State, decay_constant
 from .population import Projection, Reference, View
 from .random import Stream
-from .units import Exponents, Unit
+from .units import Exponents, Unit, of
 from .units import unit as unit_of
 from .values import Distribution, Shared
 
@@ -103,6 +103,9 @@ def links(rule: Rule | None, source: View, target: View, *, known: Mapping[str, 
             shape(reference.along, _per_edge(edges), place)
         found[link.symbol] = reference
         sides[link.symbol] = _link_side(reference, len(source), len(target), place)
+        if link.unit is not None and sides[link.symbol][1] != link.unit.exponents:
+            raise NetworkError(f"{place}: {reference.name!r} of {owner.name!r} is {of(sides[link.symbol][1])}, but {link.unit} is expected, as of the "
+                               "parameter that it replaces. Link to a value of that unit.")
     return found, sides
 
 

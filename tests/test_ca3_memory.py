@@ -196,6 +196,45 @@ def test_reading_changes_synapses_unless_they_are_frozen(backend):
     assert memory.recall_by_cue(3) == {2} and memory.recall_by_content({4}) == set() and memory.recall_by_content({2}) == {3}
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ns.SimulationError("a value is not finite")])
+def test_learning_that_is_broken_off_leaves_a_frozen_memory_frozen(fast_backend, monkeypatch, error):
+    memory = filled(fast_backend, freeze=True)
+
+    def broken(*time, **options):
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(type(error) if isinstance(error, Exception) else error):
+        patch.setattr(memory.run, "run", broken)
+        memory.learn(1, {2})
+    assert [memory.run.get(name, a) for name in (TO_CONTENT, TO_CUE) for a in ("a_plus", "a_minus")] == [0.0] * 4
+    memory.learn(1, {2})
+    assert memory.recall_by_cue(1) == {2}
+
+
+@pytest.mark.parametrize("spacing", ["8 ms", "14 ms"])
+def test_an_operation_reads_its_own_steps_and_never_the_whole_recording(backend, monkeypatch, spacing):
+    """So a memory does not slow down with age; what it answers is what the recording holds at the steps of the answers."""
+    memory = CA3Memory(4, 6, backend=backend, spacing=spacing)
+    whole, answers, rng = memory.run.result, [], np.random.default_rng(1)
+    monkeypatch.setattr(memory.run, "result", lambda: pytest.fail("the whole recording was read"))
+    for _ in range(40):
+        cue, bits = int(rng.integers(4)), set(rng.choice(6, 2, replace=False).tolist())
+        act = [lambda c, b: memory.learn(c, b) or set(), lambda c, b: {4 + bit for bit in memory.recall_by_cue(c)}, lambda c, b: memory.recall_by_content(b)]
+        answers.append(act[rng.integers(3)](cue, bits))
+    out = whole()["OUT"].spikes
+    for (start, operation), answer in zip(memory.schedule, answers, strict=True):
+        at = set(out.index[out.step == start + 6].tolist())
+        expected = {LEARN: set(), BY_CUE: {i for i in at if i >= 4}, BY_CONTENT: {i for i in at if i < 4}}
+        assert answer == expected[operation.kind]
+    assert sum(map(len, answers)) > 20
+
+
+def test_answers_are_plain_numbers_whatever_the_sizes_were_given_as(fast_backend):
+    memory = CA3Memory(np.int64(3), np.int64(4), backend=fast_backend)
+    memory.learn(np.int64(1), np.array([2, 3]))
+    assert {type(i) for i in memory.recall_by_cue(1) | memory.recall_by_content({2})} == {int} and memory.recall_by_cue(1) == {2, 3}
+
+
 def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(backend):
     """Forgetting leaves 3.31 nA of a bit that another cue learned meanwhile. A neuron fires at 3.36, and a pair at 11 ms adds 6 exp(-11 / 3) = 0.15,
     one at 15 ms 0.04: why 10 ms are too dense where memories are overwritten.
@@ -218,6 +257,9 @@ def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(bac
     (lambda m: m.learn(1, 3), r"learn: found content 3, expected indices of bits"),
     (lambda m: m.learn(1, "12"), r"learn: found content '12', expected indices of bits"),
     (lambda m: m.learn(1, {0.5}), r"learn: found content \{0.5\}, expected indices of bits"),
+    (lambda m: m.learn(1, b"\x01\x02"), r"CA3 memory: found content b'.*', expected indices of bits. Give a set such as \{0, 3\}"),
+    (lambda m: m.learn(1, {1: 2}), r"CA3 memory: found content \{1: 2\}, expected indices of bits"),
+    (lambda m: m.recall_by_content(b"\x01"), r"CA3 memory: found content b'.*', expected indices of bits"),
     (lambda m: m.learn([0, 1], {2}), r"learn: found cue \[0, 1\], expected the index of one cue, 0 \.\.\. 4\. Present several cues one after another"),
     (lambda m: m.learn(5, {2}), r"learn: found cue 5, expected 0 \.\.\. 4\. Use one of these, or a memory of more cues"),
     (lambda m: m.learn(-1, {2}), r"learn: found cue -1, expected"),
@@ -247,6 +289,11 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(backend, freeze, use
     (lambda: CA3Memory(5, 2.5), r"CA3 memory, content_size: found 2.5, expected a whole number"),
     (lambda: CA3Memory(5, 10, spacing="7 ms"), r"spacing: found 7 ms, expected at least 8 ms, in which an operation is over. Use 10 ms, or 14 to 20 ms"),
     (lambda: CA3Memory(5, 10, spacing="9.5 ms"), r"CA3 memory, spacing.*not a multiple"),
+    (lambda: CA3Memory(5, 10, amplitude=0), r"CA3 memory, amplitude: found 0, expected one number above 0, in nA. Use 6, the published one"),
+    (lambda: CA3Memory(5, 10, amplitude=-6.0), r"CA3 memory, amplitude: found -6.0, expected one number above 0"),
+    (lambda: CA3Memory(5, 10, amplitude=float("nan")), r"CA3 memory, amplitude: found nan, expected one number above 0"),
+    (lambda: CA3Memory(5, 10, amplitude="6 nA"), r"CA3 memory, amplitude: found '6 nA', expected one number above 0"),
+    (lambda: CA3Memory(5, 10, freeze="yes"), r"CA3 memory, freeze: found 'yes', expected True or False. Give one of these"),
     (lambda: model.demonstrate(cues=3), r"CA3 memory, learn: found cue 4, expected 0 \.\.\. 2"),
 ])
 def test_a_memory_that_cannot_be_is_refused(make, message):

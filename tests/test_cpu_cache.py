@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from neurosim import cache as core
 from neurosim.backends.cpu import cache
 
 SCRIPT = """
@@ -117,11 +118,11 @@ def test_a_temporary_cache_of_somebody_else_is_not_run(tmp_path, monkeypatch):
     (tmp_path / f"neurosim-{other}").symlink_to(mine.parent)
     theirs = fresh_folder()
     assert mine.parent.parent == theirs.parent == tmp_path and theirs.name.startswith("neurosim-")
-    cache.folder.cache_clear()
+    core.folder.cache_clear()
 
 
 def fresh_folder() -> Path:
-    cache.folder.cache_clear()
+    core.folder.cache_clear()
     return cache.folder()
 
 
@@ -138,7 +139,7 @@ def test_processes_that_start_together_share_an_empty_cache(tmp_path):
 def test_clearing_removes_every_file_of_the_cache_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
     (tmp_path / "letter.txt").write_text("mine")
-    cache.folder.cache_clear()
+    core.folder.cache_clear()
     assert cache.clear() == 0
     for word in ("one", "two"):
         assert cache.load("cleared", f"said = {word!r}\n").said == word
@@ -151,11 +152,11 @@ def test_a_change_of_the_engine_or_of_a_version_begins_another_folder(tmp_path, 
     """Numba's own cache does not notice edits in called files."""
     import numba
 
-    before = cache._key()
+    before = core.key(cache.HERE)
     monkeypatch.setattr(numba, "__version__", "0.0.1")
-    assert cache._key() != before
+    assert core.key(cache.HERE) != before
     monkeypatch.undo()
-    assert cache._key() == before
+    assert core.key(cache.HERE) == before
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + (b"# edited" if self.name == "philox.py" else b""))
-    assert cache._key() != before
+    assert core.key(cache.HERE) != before

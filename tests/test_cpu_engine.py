@@ -11,9 +11,11 @@ import pytest
 from numba.core.errors import NumbaError
 
 import neurosim as ns
+from neurosim import cache as core
 from neurosim.backends.cpu import cache, printing
 from neurosim.backends.cpu.engine import CpuEngine
 from neurosim.backends.cpu.pace import Pace
+from neurosim.backends.cpu.pending import CHUNKS, FRESH, Pending
 from neurosim.models import cells
 from neurosim.models.balanced_networks import cuba
 
@@ -236,9 +238,9 @@ def test_streaming_in_many_parts_gives_the_recording_of_memory(reference, thread
 def empty_cache(tmp_path, monkeypatch):
     """A cache of this test alone: code from another's cache on disk cannot be looked into."""
     monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path / "cache"))
-    cache.folder.cache_clear()
+    core.folder.cache_clear()
     yield tmp_path / "cache"
-    cache.folder.cache_clear()
+    core.folder.cache_clear()
 
 
 def packed(source: str) -> int:
@@ -310,6 +312,74 @@ def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
     monkeypatch.setattr(printing, "RESERVED", frozenset())
     with pytest.raises((NumbaError, UnboundLocalError)):
         ns.prepare(named(), backend="cpu")
+
+
+# ---- spikes on their way
+
+
+def scattered() -> ns.Network:
+    """Return a network of edges with many delays: several between a pair, several projections to a port, one with a delay for all between them."""
+    net = ns.Network("scattered", dt="0.1 ms", seed=11)
+    cell = cells.lif(rest="-49.5 mV", tau_syn="3 ms", refractory="4 ms")
+    a, b = net.population("a", 130, cell, v=ns.uniform("-65 mV", "-50 mV")), net.population("b", 200, cell, v=ns.uniform("-65 mV", "-50 mV"))
+    for number, (source, target, low) in enumerate([(a, b, 0.0), (b, b, 1.0), (b, a, 0.5), (a, b, 0.3)]):
+        net.project(source, target, ns.connect.fixed_total_number(3000, multapses=True), weight=ns.normal("0 nA", "0.03 nA"),
+                    delay=ns.uniform(low, 3.0), round_delays=True, port="synaptic", name=f"many{number}")
+        if number == 0:
+            net.project(a, b, ns.fixed_probability(0.1), weight="0.01 nA", delay="0.7 ms", port="synaptic")
+    net.poisson_drive(b, n=10, rate=100, weight="0.03 nA", port="synaptic")
+    net.project(a, b, ns.fixed_outdegree(5), weight="0.02 nA", delay=ns.uniform(0, 1), round_delays=True, port="synaptic", name="shared")
+    for population in (a, b):
+        net.record(population, "spikes")
+    return net
+
+
+def journey(run: ns.Run, folder) -> list[np.ndarray]:
+    """Change all that concerns spikes on their way, a few steps apart; return what the neurons felt."""
+    felt = []
+
+    def go(steps: int) -> None:
+        run.run(0.1 * steps, progress=False)
+        felt.extend(run.get(p, name) for p in "ab" for name in ("v", "synaptic"))
+
+    go(203)
+    run.set("many0", w=2 * run.get("many0", "w"))
+    run.set("shared", w=0.03)
+    go(5)
+    before = run.snapshot()
+    run.reset("many1")
+    go(7)
+    run.set("shared", w=np.linspace(0, 0.05, 650))
+    go(11)
+    run.restore(before)  # put at another time: 18 steps later
+    go(13)
+    run.save(folder / "state.npz")
+    run.reset()
+    go(17)
+    run.load(folder / "state.npz")
+    go(19)
+    run.restore(before, clock=True)
+    run.set("many3", w=0.0)
+    go(201)
+    return felt
+
+
+@pytest.mark.parametrize("room", [None, 1, 600])
+def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(room, tmp_path, monkeypatch):
+    """Also where the lists of what is to land have no room, or room for some."""
+    if room is not None:
+        monkeypatch.setattr("neurosim.backends.cpu.delivery.Pending", lambda tables, most: Pending(tables, most=room))
+    found = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2}), ("cpu", {"threads": 3})):
+        run = ns.prepare(scattered(), backend=backend, **options)
+        found.append(journey(run, tmp_path))
+        spikes = run.result()
+        assert min(spikes[p].spikes.index.size for p in "ab") > 100
+        if backend == "cpu":
+            full = [pool[FRESH] == pool[CHUNKS] for pool, *_ in run.engine._delivery.pending._pools.values()]
+            assert len(full) == options["threads"] and set(full) == {room is not None}
+    for other in found[1:]:
+        assert len(other) == len(found[0]) and all(same_bits(a, b) for a, b in zip(found[0], other, strict=True))
 
 
 # ---- work put off, and work shared out

@@ -155,7 +155,19 @@ def test_the_report_says_which_method_each_state_gets(backend):
     assert (row.status, row.reason) == ("exact", "v: exponential euler; excitatory: exact; inhibitory: exact.")
 
 
+def test_a_coefficient_that_is_drawn_is_not_constant_and_its_state_runs_without_the_exact_method(backend):
+    """The same draw is made once per step, so each step takes x to x * exp(-u dt / tau) with u between 0 and 1."""
+    cell = ns.Cell("dx/dt = -uniform() * x / tau : 1", parameters={"tau": "10 ms"})
+    assert dict(cell_program(cell).methods) == {"x": "exponential_euler"}
+    net = ns.Network("drawn", dt="1 ms", seed=3)
+    net.record(net.population("neuron", 1, cell, x=1.0), "x")
+    trace = ns.simulate(net, "50 ms", backend=backend, progress=False)["neuron"].trace("x").values[:, 0]
+    shares = -np.log(trace / np.append(1.0, trace[:-1])) * 10
+    assert ((shares > 0) & (shares < 1)).all() and shares.std() > 0.2
+
+
 REFUSED = [
+    ("exact", "dx/dt = -uniform() * x / tau : 1", "method 'exact' cannot take it, because it is not linear with constant coefficients"),
     ("exact", "dx/dt = (1 - x**2) / tau : 1", "method 'exact' cannot take it, because it is not linear with constant coefficients"),
     ("exact", "dx/dt = -x / tau + xi / tau**0.5 : 1", "method 'exact' cannot take it, because it contains noise"),
     ("exponential_euler", "dx/dt = (1 - x**2) / tau : 1", "method 'exponential_euler' cannot take it, because it is not linear in x"),

@@ -178,6 +178,17 @@ RULES = {
         "rule 'rule', handler 'pre': found 5, expected text.", "Put it"),
     "a trigger that is no name": (lambda: Rule(edge="w : 1", handlers=[("p re", "w = 1")]), "signal 'p re' cannot have this name",
         "Choose another."),
+    "no handlers": (lambda: Rule(edge="w : 1", handlers=[]), "rule 'rule': found no handlers, expected at least one",
+        "Write [('pre', 'out += w')]."),
+    **{f"a signal like an event: {trigger}": (lambda trigger=trigger: Rule(edge="w : 1", handlers=[(trigger, "w = 1")]),
+        f"rule 'rule', handler '{trigger}': found '{trigger}', expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken",
+        f"Write '{meant}', or name the signal otherwise.")
+       for trigger, meant in {"on_pre": "pre", "on_post": "post", "Post": "post", "pst": "post", "steps": "step"}.items()},
+    "an assignment to a state of a cell": (lambda: Rule(edge="w : 1", handlers=[("pre", "v_post = 1")]),
+        "rule 'rule', handler 'pre': found an assignment to 'v_post', expected one of out, w: a rule assigns its own variables",
+        "Deliver to a port with 'out += ...'."),
+    "an assignment to a variable with an end": (lambda: Rule(edge="w : 1", post="y : 1", handlers=[("pre", "y_post = 1")]),
+        "handler 'pre': found an assignment to 'y_post', expected a variable of the rule by its own name, without '_post'.", "Write 'y'."),
     "an assignment to nothing known": (lambda: Rule(edge="w : 1", handlers=[("pre", "u = 1")], name="stdp"),
         "rule 'stdp', handler 'pre': there is no variable 'u'.",
                                        "The variables are: out, w."),
@@ -208,12 +219,13 @@ RULES = {
     "two variables of one name": (lambda: Rule(edge="w : 1", pre="w : 1"), "rule 'rule': 'w' is defined twice", "expected each name once.",
         "Rename one of them."),
     "a link that is no name": (lambda: Rule(edge="w : 1", reads={"x y": 5}), "link 'x y' cannot have this name", "Choose another."),
-    "a link to no parameter": (lambda: Rule(edge="w : 1", parameters={"gain": 1}).reading(gian=1), "rule 'rule' has no parameter 'gian'.",
-        "Did you mean 'gain'?"),
-    "a link of a time constant": (lambda: Rule(edge="dw/dt = -w / tau : 1", parameters=TAU).reading(tau=1),
+    "a link to no parameter": (lambda: Rule(edge="w : 1", handlers=[("pre", "out += w")], parameters={"gain": 1}).reading(gian=1),
+        "rule 'rule' has no parameter 'gian'.", "Did you mean 'gain'?"),
+    "a link of a time constant": (lambda: Rule(edge="dw/dt = -w / tau : 1", handlers=[("pre", "out += w")], parameters=TAU).reading(tau=1),
                                   "rule 'rule': 'tau' is the time constant of 'w' and cannot be linked.",
                                       "Write the decay in a 'step' handler instead."),
-    "a link of what a parameter is computed from": (lambda: Rule(edge="w : 1", parameters={"a": 1, "b": "2*a + 1"}).reading(a=1),
+    "a link of what a parameter is computed from": (
+        lambda: Rule(edge="w : 1", handlers=[("pre", "out += w")], parameters={"a": 1, "b": "2*a + 1"}).reading(a=1),
                                                     "rule 'rule': 'a' is read by parameter 'b', which is computed once,", "and cannot be linked.",
                                                     "Make 'b' a definition."),
     "a parameter over the index": (lambda: Rule(edge="w : 1", parameters={"a": "2 + i"}),
@@ -290,8 +302,13 @@ def test_what_is_right_is_not_refused():
     assert [p.name for p in rule.parameters] == ["b", "a"] and rule.signals == ("in",)
 
 
+@pytest.mark.parametrize("name", ["stop", "prune", "reset", "start", "sample_end", "second", "on_reward"])
+def test_a_signal_may_have_any_name_that_is_not_mistaken_for_an_event(name):
+    assert Rule(edge="w : 1", handlers=[(name, "w = 1")]).signals == (name,)
+
+
 def test_a_cell_and_a_rule_cannot_be_changed():
-    cell, rule = lif(), Rule(edge="w : 1")
+    cell, rule = lif(), Rule(edge="w : 1", handlers=[("pre", "out += w")])
     for thing, field in ((cell, "name"), (cell, "states"), (rule, "edge"), (cell.states[0], "name")):
         with pytest.raises(AttributeError):
             setattr(thing, field, None)

@@ -16,7 +16,7 @@ PAUSING = Cell("v : mV", parameters={"pause": "1 ms"}, spike="v > 1*mV", refract
 TWO_PORTS = Cell("v : mV", receives={"ex": Port("mV", into="v"), "inh": Port("mV", into="v")})
 PULSE = Cell("dv/dt = (p - v) / ms : mV", receives={"p": Port("mV")}, name="rate")
 STDP = Rule(pre="dx/dt = -x / tau : 1", edge="w : mV", handlers=[("pre", "out += w; x += 1")], parameters={"tau": "10 ms"}, name="stdp")
-VALUED = Rule(edge="w : mV", parameters={"e": Parameter("mV", 1.0, per="edge")}, name="valued")
+VALUED = Rule(edge="w : mV", handlers=[("pre", "out += w + e")], parameters={"e": Parameter("mV", 1.0, per="edge")}, name="valued")
 OTHER = Network("other", dt="0.1 ms")
 STRANGER = OTHER.population("a", 4, LIF)
 
@@ -50,6 +50,10 @@ def refused(act, *message: str, error: type[Exception] = NetworkError) -> None:
 
 def gain(reference) -> Rule:
     return Rule(edge="w : mV", parameters={"gain": "1 mV"}, handlers=[("pre", "out += gain")]).reading(gain=reference)
+
+
+def sided(per: str) -> Rule:
+    return Rule(edge="w : mV", handlers=[("pre", "out += a * w")], parameters={"a": Parameter("1", [1, 2], per=per)})
 
 
 def project(source="a", target="b", connector=None, weight=1.0, **given):
@@ -313,9 +317,9 @@ PROJECTIONS = {
         "Declare the parameter with Parameter(..., per="),
     "a table for a rule": (project(rule=STDP, tau=ns.table([1], every=1)), "tau: found a table over time", "a rule can link to them."),
     "too few values per source": (project(rule=STDP, x=[1, 2]), "x: found an array of shape (2,)", "of length 4 (one per source)."),
-    "too few values per edge in the rule": (project(rule=Rule(edge="w : mV", parameters={"a": Parameter("1", [1, 2], per="edge")})),
+    "too few values per edge in the rule": (project(rule=sided("edge")),
                                             "a: found an array of shape (2,)", "of length 12 (one per edge)."),
-    "too few values per source in the rule": (project(rule=Rule(edge="w : mV", parameters={"a": Parameter("1", [1, 2], per="source")})),
+    "too few values per source in the rule": (project(rule=sided("source")),
                                               "a: found an array of shape (2,)", "of length 4 (one per source)."),
     # links
     "a link to a number": (project(rule=lambda net: gain(5)), "link 'gain': found 5", "expected a state such as population['v']"),
@@ -333,6 +337,11 @@ PROJECTIONS = {
     "a link to a trace that is split by delays": (project(rule=lambda net: gain(net["spread"]["x"].by("source"))), "link 'gain': 'x'",
                                                   "has one value per neuron and delay of 'spread'", "expected one per neuron.",
                                                       "Give the edges of that projection one delay."),
+    "a link to another unit": (project(rule=lambda net: gain(net["a"]["tau"].by("source"))),
+        "projection 'a->b.in' (a -> b), link 'gain': 'tau' of 'a' is a time (ms), but a voltage (mV) is expected",
+        "as of the parameter that it replaces.", "Link to a value of that unit."),
+    "a slice of a projection": (lambda net: net["first"][:2], "projection 'first': found [slice(None, 2, None)], expected the name of a variable",
+        "no views.", "Record some of the edges with record(..., edges=[...]); set them all, with one value per edge."),
     "a link to one value per edge": (project(rule=lambda net: gain(net["valued"]["e"])), "link 'gain': 'e' has one value per edge of 'valued'",
         "expected a value per neuron.", "Link to a pre or post variable."),
     "a link to an unknown state": (lambda net: net["a"]["vv"], "population 'a' has no state or parameter 'vv'.", "Did you mean 'v'?"),
@@ -423,10 +432,17 @@ BINDINGS = {
     "a delivery on a signal": ("w : mV", "", [("night", "out += w")],
         "handler 'night': 'out += w': a signal acts between steps and cannot deliver.",
                                "Deliver in a 'pre', 'post' or 'step' handler."),
-    "a variable named like a state at an end": ("w : mV; v_pre : 1", "", [],
+    "a difference from edges": ("w : mV", "y : mV", [("pre", "y -= w + v_pre")],
+        "handler 'pre': 'y -= w + v_pre': found '-=', expected '+=' where several edges share one 'y' per target neuron.",
+        "Write 'y += -(w + v_pre)'."),
+    "a variable of the rule with an end": ("w : mV", "y : mV", [("pre", "w = y_post")],
+        "handler 'pre': there is no name 'y_post', expected what belongs to the rule by its own name, without '_post'.", "Write 'y'."),
+    "a state without its end": ("w : mV", "", [("pre", "w = v")], "handler 'pre': there is no name 'v'.", "The names are:",
+        "What belongs to a cell is named with its end.", "Write 'v_pre' or 'v_post'."),
+    "a variable named like a state at an end": ("w : mV; v_pre : 1", "", [("pre", "out += w")],
         "rule 'r' defines 'v_pre', which is 'v' of the source cell already", "expected each name once.",
                                                 "Rename it in the rule."),
-    "a variable named like a word": ("w : mV; i_post : 1", "", [], "rule 'r' defines 'i_post', which is a word of the language already",
+    "a variable named like a word": ("w : mV; i_post : 1", "", [("pre", "out += w")], "rule 'r' defines 'i_post', which is a word of the language already",
         "Rename it in the rule."),
 }
 
@@ -461,6 +477,35 @@ def test_a_rule_that_does_not_fit_its_cells_is_refused_where_they_meet(case):
 def test_the_check_that_nothing_changed_sees_a_change():
     with pytest.raises(AssertionError):
         refused(lambda net: (net.population("p", 1, LIF), net.population("p", 1, LIF)), "is in use")
+
+
+# ---- what an open run refuses, and what the report says of rules
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"delay": "1 ms"}, ("projection 'first' has no state, parameter or variable 'delay'.", "are: tau, w, x.",
+                         "Delays are fixed when a run is prepared:", "give another to net.project, and prepare again.")),
+    ({"back": 1}, ("projection 'first' has no state, parameter or variable 'back'.", "Delays are fixed when a run is prepared")),
+    ({"tau": [1.0] * 12}, ("set 'first', tau: found an array, expected one value for all edges.",
+                           "Declare it in the rule with Parameter('ms', ..., per='edge').")),
+])
+def test_delays_and_arrays_for_one_value_are_refused_with_what_to_do_instead(values, message):
+    run = ns.prepare(network(), backend="reference")
+    with pytest.raises(NetworkError, match=parts(*message)) as error:
+        run.set("first", **values)
+    assert "<projection" not in str(error.value)
+
+
+@pytest.mark.parametrize(("handlers", "reason"), [
+    ([("pre", "out += w")], "rule 'r'."),
+    ([("pre", "w = w"), ("on_dawn", "w = w")], "rule 'r'. It listens to signal 'on_dawn'. It delivers nothing."),
+    ([("pre", "out += w"), ("night", "w = w"), ("day", "w = w")], "rule 'r'. It listens to signals 'night', 'day'."),
+])
+def test_the_report_of_a_rule_says_what_it_waits_for_and_whether_it_delivers(backend, handlers, reason):
+    net = network()
+    project(rule=Rule(edge="w : mV", handlers=handlers, name="r"), port="in", name="new")(net)
+    (row,) = (row for row in ns.check(net, backend=backend).rows if row.place == "projection 'new'")
+    assert (row.status, row.reason) == ("exact", reason)
 
 
 # ---- what only draws can show, when a run is prepared

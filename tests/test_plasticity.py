@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import neurosim as ns
-from neurosim.models import plasticity
+from neurosim.models import cells, plasticity
 from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term, stdp, three_factor, triplet_stdp
 from neurosim.models.prediction_reservoir.network import when_rule
 
@@ -432,8 +432,38 @@ def test_every_rule_names_its_source():
     (lambda: stdp(a_plus="1 mV"), r"rule 'stdp', parameter 'a_plus': '1 mV' is a voltage \(mV\), but a current \(nA\) is expected"),
     (lambda: stdp(a_plus="1 nA", relative=True), r"rule 'stdp', parameter 'a_plus': '1 nA' is a current"),
     (lambda: inhibitory_stdp(target="5 ms"), r"rule 'inhibitory_stdp', parameter 'target': '5 ms' is a time"),
+    (lambda: stdp(dependence="guetig", w_min="1 nA"), r"rule 'stdp', parameter 'w_max': found 1 nA, expected more than 1 nA. Correct it"),
+    (lambda: stdp(dependence="multiplicative", w_min="1 nA"), r"rule 'stdp', parameter 'w_max': found 1 nA, expected more than 1 nA"),
+    (lambda: stdp(w_min="2 nA"), r"rule 'stdp', parameter 'w_max': found 1 nA, expected at least 2 nA. Correct it"),
+    (lambda: reward_stdp(w_min="2 nA"), r"rule 'reward_stdp', parameter 'w_max': found 1 nA, expected at least 2 nA"),
+    (lambda: stdp(w_max="-1 nA", w_min="-2 nA"), r"rule 'stdp', parameter 'w_max': found -1 nA, expected at least 0 nA"),
+    (lambda: stdp(w_max=ns.Parameter("nA", [1.0, -2.0], per="edge")), r"parameter 'w_max': found -2 nA, expected at least 0 nA"),
+    (lambda: stdp(dependence="power-law", w_ref="0 nA"), r"rule 'stdp', parameter 'w_ref': found 0 nA, expected more than 0 nA"),
+    (lambda: stdp(dependence="power-law", w_max="0 nA"), r"rule 'stdp', parameter 'w_ref': found 0 nA, expected more than 0 nA"),
+    (lambda: short_term(U=2), r"rule 'short_term', parameter 'U': found 2, expected at least 0 and at most 1. Correct it"),
+    (lambda: short_term(U=-0.5), r"rule 'short_term', parameter 'U': found -0.5, expected at least 0 and at most 1"),
     (lambda: triplet_stdp(tau_y="0 ms"), r"rule 'triplet_stdp', equation of o2: time constant 'tau_y': found 0 ms, expected more than 0 ms"),
 ])
 def test_a_wrong_name_or_unit_is_refused_where_the_rule_is_made(make, message):
+    with pytest.raises(ns.ModelError, match=message):
+        make()
+
+
+def test_bounds_that_are_equal_drawn_or_computed_are_accepted_where_nothing_divides_by_their_distance():
+    assert stdp(w_min="1 nA").parameters and short_term(U=1.0).parameters and short_term(U=ns.uniform(0.2, 0.8)).parameters
+    assert stdp(w_min="-w_max", dependence="guetig").parameters and inhibitory_stdp(w_max="0 nA", w_min="-1 nA").parameters
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: cells.lif(tau="0 ms"), r"cell 'lif', parameter 'tau': found 0 ms, expected more than 0 ms. Correct it"),
+    (lambda: cells.lif_alpha(tau_exc=-1), r"cell 'lif_alpha', parameter 'tau_exc': found -1 ms, expected more than 0 ms"),
+    (lambda: cells.lif_exponential(capacity=0), r"cell 'lif_exponential', parameter 'capacity': found 0 nF, expected more than 0 nF"),
+    (lambda: cells.adex_conductance(slope="0 mV"), r"cell 'adex_conductance', parameter 'slope': found 0 mV, expected more than 0 mV"),
+    (lambda: cells.leaky_readout(tau=[3.0, 0.0]), r"cell 'leaky_readout', parameter 'tau': found 0 ms, expected more than 0 ms"),
+    (lambda: cells.izhikevich(synapse="exponential", tau_syn=0), r"cell 'izhikevich', parameter 'tau_syn': found 0 ms, expected more"),
+    (lambda: cells.izhikevich_2007(capacity="0 pF"), r"cell 'izhikevich_2007', parameter 'capacity': found 0 nF, expected more"),
+    (lambda: cells.hodgkin_huxley(tau_inh=0), r"cell 'hodgkin_huxley', parameter 'tau_inh': found 0 ms, expected more"),
+])
+def test_a_library_cell_that_would_divide_by_zero_or_grow_without_end_is_refused(make, message):
     with pytest.raises(ns.ModelError, match=message):
         make()

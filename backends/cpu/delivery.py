@@ -15,6 +15,7 @@ from .decays import Decays
 from .deferral import FULL, LEAST, Deferral, deferrable
 from .draws import ROOM
 from .naming import Shape
+from .pending import Pending, edge_delays
 from .rules import Kernel, print_rule
 from .tables import kind
 
@@ -31,6 +32,9 @@ class Delivery:
         self._signals: dict[str, list[tuple[Any, np.ndarray, int, int, int]]] = {}
         self._decays: dict[tuple[str, str], Decays] = {}
         self.deferral = Deferral(self.tables)
+        most = sum(p.targets.size for p in self.program.projections.values() if p.code is None and not p.pre_slots.uniform)
+        self.pending = Pending(self.tables, most=most)
+        self._landings: dict[str, tuple[np.ndarray, ...]] = {}
 
     def lay_out(self, rows: list[list[list[Any]]]) -> None:
         """Append the operations of phase 4 to every thread."""
@@ -38,8 +42,9 @@ class Delivery:
         foreign = False
         for p in self.program.projections.values():
             if p.code is None:
-                for thread in range(len(rows)):
-                    rows[thread] += self._static(p, thread)
+                static = [self._static(p)] if p.pre_slots.uniform else []  # the others land at their port
+                for row in rows:
+                    row += static
                 continue
             foreign |= bool(p.links) or any(s.kind == "cell" and s.side == "pre" for _, s in p.code.symbols)
             for thread in range(len(rows)):
@@ -57,6 +62,7 @@ class Delivery:
         """Give every thread's copy the values of the memory."""
         for key, copy in self._copies:
             copy[...] = self.memory[key]
+        self.pending.forget()
         for key, decays in self._decays.items():
             decays.follow(float(self.memory[key][0]))
 
@@ -70,15 +76,22 @@ class Delivery:
         first = self.program.populations[p.target].contributions[p.port][0]
         return (p.target, f"_port_{p.port}") if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1 else (p.name, "_ring")
 
-    def _static(self, p: ProjectionProgram, thread: int) -> list[list[Any]]:
-        weights, places = (p.name, "w"), self.engine.history(p.source)
-        bounds = self._bounds(p, p.pre_slots)
-        if p.pre_slots.uniform:
-            return [[loop.EVENTS, *places, p.pre_slots.delays[0], (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds, self.tables.keep(p.targets),
-                     weights, ("size", weights), self.ring(p)]]
-        found, count, gathered = self._gather(p, p.pre_slots, p.source, 0, self.engine.threads)
-        return [gathered, [loop.STATIC, found, count, bounds, self.engine.threads + 1, self.tables.keep(p.targets), weights, ("size", weights),
-                           self.tables.keep(p.pre_slots.edges.astype(np.int32)), self.ring(p)]]
+    def _static(self, p: ProjectionProgram) -> list[Any]:
+        """The operation of a static projection with one delay."""
+        weights, bounds = (p.name, "w"), self._bounds(p, p.pre_slots)
+        return [loop.EVENTS, *self.engine.history(p.source), p.pre_slots.delays[0], (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds,
+                self.tables.keep(p.targets), weights, ("size", weights), self.ring(p)]
+
+    def _landing(self, p: ProjectionProgram, thread: int, start: int, stop: int) -> list[Any]:
+        """The operation of a static projection whose delays differ."""
+        population, weights, port = self.program.populations[p.target], (p.name, "w"), (p.target, f"_port_{p.port}")
+        if thread == 0:
+            self._landings[p.name] = self._bounds(p, None), self.tables.keep(edge_delays(p.pre_slots)), self.tables.keep(p.targets)
+        term = port if population.contributions[p.port][0] == p.name else self.pending.term(p.target, population.size)
+        size = 1 + int(p.pre_slots.delays[-1])
+        table = [*self.engine.history(p.source), (p.name, "_since"), *self._landings[p.name], weights, ("size", weights), size,
+                 *self.pending.lists(size), *self.pending.pool(thread), term, port]
+        return [loop.KERNEL, self.engine.own_kernel("pending", "land"), self.tables.block([table], len(table)), start, stop]
 
     def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
         found, count = self.tables.keep(np.zeros(slots.neuron.size, np.int32)), self.tables.keep(np.zeros(1, np.int64))
@@ -88,15 +101,16 @@ class Delivery:
 
     def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
         """Edges of each slot (None: of each source) that belong to each thread: (S, T + 1) positions."""
-        pointer = p.pointer if slots is None else slots.pointer
-        targets = p.targets if slots is None or slots.edges is None else p.targets[slots.edges]
+        pointer, edges = (p.pointer, None) if slots is None else (slots.pointer, slots.edges)
         made = np.empty((pointer.size - 1, self.engine.threads + 1), np.int64)
         made[:, 0], made[:, -1] = pointer[:-1], pointer[1:]
-        inner = self.memory.bounds[p.target][1:-1]
-        if inner.size:
-            row = np.repeat(np.arange(pointer.size - 1), np.diff(pointer))
-            for t, bound in enumerate(inner, 1):
-                made[:, t] = pointer[:-1] + np.bincount(row[targets < bound], minlength=pointer.size - 1)
+        for t, bound in enumerate(self.memory.bounds[p.target][1:-1], 1):
+            low, high = made[:, t - 1].copy(), pointer[1:].copy()  # targets ascend within a slot: halve until all have found their place
+            while (open_ := np.flatnonzero(low < high)).size:
+                middle = (low[open_] + high[open_]) // 2
+                before = p.targets[middle if edges is None else edges[middle]] < bound
+                low[open_[before]], high[open_[~before]] = middle[before] + 1, middle[~before]
+            made[:, t] = low
         return self.tables.keep(made)
 
     # ---- rules
@@ -190,10 +204,10 @@ class Delivery:
         pre, post = p.pre_slots, p.post_slots
         made: dict[str, Callable[[], np.ndarray]] = {
             "@targets": lambda: p.targets, "@edge_bounds": lambda: self._bounds(p, None), "@pre_bounds": lambda: self._bounds(p, pre),
-            "@pre_neuron": lambda: pre.neuron, "@pre_edges": lambda: pre.edges.astype(np.int32), "@pre_of_edge": lambda: pre.of_edge,
-            "@pre_targets": lambda: p.targets[pre.edges], "@post_pointer": lambda: post.pointer, "@post_edges": lambda: post.edges.astype(np.int32),
+            "@pre_neuron": lambda: pre.neuron, "@pre_edges": lambda: pre.edges, "@pre_of_edge": lambda: pre.of_edge,
+            "@pre_targets": lambda: p.targets[pre.edges], "@post_pointer": lambda: post.pointer, "@post_edges": lambda: post.edges,
             "@post_neuron": lambda: post.neuron, "@post_of_edge": lambda: post.of_edge, "@post_sources": lambda: p.sources[post.edges],
-            "@post_pre_slots": lambda: pre.of_edge[post.edges], "@dendritic_each": lambda: p.dendritic.astype(np.int32)}
+            "@post_pre_slots": lambda: pre.of_edge[post.edges], "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False)}
         for _, statements in p.code.handlers:
             for s in statements:
                 if s.kind == "sum":
@@ -264,8 +278,10 @@ class Delivery:
                     if name in self.program.drives:
                         rows.append(self._drive(name, start, stop))
                         continue
-                    ring = self.memory[name, "_ring"]
-                    if self.ring(self.program.projections[name])[0] == name:
+                    p, ring = self.program.projections[name], self.memory[name, "_ring"]
+                    if p.code is None and not p.pre_slots.uniform:
+                        rows.append(self._landing(p, thread, start, stop))
+                    elif self.ring(p)[0] == name:
                         rows.append([loop.PORT, (population.name, f"_port_{port}"), (name, "_ring"), ring.shape[0], ring.shape[1], start, stop])
         return rows
 

@@ -22,7 +22,7 @@ from .printing import wrapper
 from .tables import Tables, aligned, kind
 from .traces import Traces
 
-LOOP = '''"""The time loop, compiled once for all networks."""
+LOOP = '''"""The time loop, compiled once; it serves all networks."""
 
 from numba import cfunc
 

@@ -1,66 +1,11 @@
-"""The functions of the language for Numba: the code objects of `neurosim.expr.functions`, compiled over LLVM's own operations."""
+"""The compiled functions of the language under the names by which printed source calls them."""
 
 from __future__ import annotations
 
-from typing import Any
+from neurosim.compiled import FUNCTIONS, PRIMITIVES, compiled
 
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
-
-from neurosim.expr.functions import bind
-
-_DOUBLE, _LONG = ir.DoubleType(), ir.IntType(64)
-
-
-@intrinsic
-def _float(typing, x):
-    return types.float64(x), lambda context, builder, signature, values: context.cast(builder, values[0], x, types.float64)
-
-
-@intrinsic
-def _bits(typing, x):
-    return types.int64(types.float64), lambda context, builder, signature, values: builder.bitcast(values[0], _LONG)
-
-
-@intrinsic
-def _from_bits(typing, i):
-    return types.float64(types.int64), lambda context, builder, signature, values: builder.bitcast(values[0], _DOUBLE)
-
-
-@intrinsic
-def _where(typing, condition, a, b):
-    """Select one of two values that are there already: no branch stands in the way of vectorising."""
-
-    def code(context, builder, signature, values):
-        return builder.select(context.cast(builder, values[0], condition, types.boolean), values[1], values[2])
-
-    return types.float64(condition, types.float64, types.float64), code
-
-
-def _llvm(name: str) -> Any:
-    @intrinsic
-    def operation(typing, x):
-        def code(context, builder, signature, values):
-            return builder.call(builder.module.declare_intrinsic(name, [_DOUBLE]), values)
-
-        return types.float64(types.float64), code
-
-    return operation
-
-
-compiled = njit(error_model="numpy", nogil=True, forceinline=True)  # never fastmath, which contracts and reorders
-
-PRIMITIVES = {
-    "_float": _float,
-    "_bits": _bits,
-    "_from_bits": _from_bits,
-    "_where": _where,
-    "_floor": _llvm("llvm.floor"),
-    "_sqrt": _llvm("llvm.sqrt"),
-}
-FUNCTIONS: dict[str, Any] = bind(PRIMITIVES, compiled)
-"""The compiled functions by name: numbers in, one float64 out; they are inlined where they are called."""
+__all__ = ["FUNCTIONS", "PRIMITIVES", "abs", "clip", "compiled", "cos", "exp", "expm1_ratio", "floor", "log", "max", "min", "pow", "sin", "sqrt", "tanh",
+           "where"]
 
 exp = FUNCTIONS["exp"]
 log = FUNCTIONS["log"]

@@ -12,7 +12,7 @@ from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row
 
-(MEET, INTEGRATE, KERNEL, COLLECT, GIVEN, STATIC, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, SWEEP) = range(14)  # MEET begins a phase
+(MEET, INTEGRATE, KERNEL, COLLECT, GIVEN, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, SWEEP) = range(13)  # MEET begins a phase
 
 # Numbers that threads share, each on a cache line of its own. A stop is asked for in one of three places, by the step that it shall end: a
 # thread may wait in the next step while another has yet to read what was asked for in this one.
@@ -85,18 +85,13 @@ def given(steps, neurons, size, step, start, stop, history):
 
 
 @compiled
-def deliver(spikes, count, bounds, stride, thread, targets, weights, each, edges, ring):
-    """Add the weights of all edges of spiking sources (or slots) that end in this thread's neurons."""
+def deliver(spikes, count, bounds, stride, thread, targets, weights, each, ring):
+    """Add the weights of all edges of spiking sources that end in this thread's neurons."""
     weight = load(weights, 0, "weights")
     for s in range(count):
         row = load_index(spikes, s, "spikes")
         first, last = load_long(bounds, row * stride + thread, "bounds"), load_long(bounds, row * stride + thread + 1, "bounds")
-        if edges != 0:
-            for k in range(first, last):
-                e = load_index(edges, k, "edges")
-                n = load_index(targets, e, "targets")
-                store(ring, n, load(ring, n, "ring") + (load(weights, e, "weights") if each else weight), "ring")
-        elif each:
+        if each:
             for e in range(first, last):
                 n = load_index(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + load(weights, e, "weights"), "ring")
@@ -159,7 +154,7 @@ def events(ops, o, step, thread):
                 call(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops"), spikes, count, step, thread)
             else:
                 deliver(spikes, count, load_long(ops, o + 13, "ops"), segments + 1, thread, load_long(ops, o + 14, "ops"), load_long(ops, o + 15, "ops"),
-                        load_long(ops, o + 16, "ops") > 1, 0, load_long(ops, o + 17, "ops"))
+                        load_long(ops, o + 16, "ops") > 1, load_long(ops, o + 17, "ops"))
 
 
 @compiled
@@ -237,10 +232,6 @@ def carry_out(ops, o, step, part, shared):
     elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
         call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
              load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, part)
-    elif code == STATIC:  # 1 found, 2 count, 3 bounds, 4 stride, 5 targets, 6 weights, 7 number of weights, 8 edges, 9 ring
-        deliver(load_long(ops, o + 1, "ops"), load_long(load_long(ops, o + 2, "ops"), 0, "found count"), load_long(ops, o + 3, "ops"),
-                load_long(ops, o + 4, "ops"), part, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"),
-                load_long(ops, o + 7, "ops") > 1, load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"))
     elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
         ring = load_long(ops, o + 2, "ops") + 8 * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
         fold(load_long(ops, o + 1, "ops"), ring, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"))

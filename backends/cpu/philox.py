@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -10,26 +9,16 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from neurosim import random
+from neurosim.compiled import normal_block, philox4x32, uniform_block
 
 from .access import store, store_index
-from .functions import compiled, cos, exp, log, sin, sqrt
+from .functions import compiled, exp
 
 _kernel = njit(error_model="numpy", nogil=True)
 _TWO, _THREE, _HALF, _MASK = np.uint64(2), np.uint64(3), np.uint64(32), np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # of the uniform numbers
 MOST = 1024  # quantiles that are below it: 880 for the largest mean
 CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
-_NAMESPACE = {**vars(random), "_log": log, "_sqrt": sqrt, "_sin": sin, "_cos": cos}
-
-
-def _same(body: Any) -> Any:
-    return compiled(FunctionType(body.__code__, _NAMESPACE, body.__name__))
-
-
-philox4x32 = _same(random.philox4x32)
-_uniform_block = _same(random.uniform_block)
-_normal_block = _same(random.normal_block)
 
 
 @intrinsic
@@ -78,8 +67,8 @@ def _range_kernel(four: Any, name: str) -> tuple[Any, Any]:
     return fill, one
 
 
-fill_uniform, uniform_at = _range_kernel(_uniform_block, "uniform")
-fill_normal, normal_at = _range_kernel(_normal_block, "normal")
+fill_uniform, uniform_at = _range_kernel(uniform_block, "uniform")
+fill_normal, normal_at = _range_kernel(normal_block, "normal")
 
 
 @njit(error_model="numpy", nogil=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import inf
+from numbers import Real
 from typing import Any
 
 import neurosim as ns
@@ -41,11 +43,16 @@ class CA3Memory:
     Raises
     ------
     NetworkError
-        Sizes below 1, a spacing that is too short. Every method raises it for a cue or content that it cannot take, and changes nothing.
+        Sizes below 1, an amplitude that is not positive, a spacing that is too short. Every method raises it for a cue or content that it
+        cannot take, and changes nothing.
     """
 
     def __init__(self, cues: int, content_size: int, *, backend: str = "cpu", spacing: Any = "14 ms", freeze: bool = False, amplitude: float = 6.0,
                  watch: bool = False) -> None:
+        if not isinstance(amplitude, Real) or isinstance(amplitude, bool) or not 0 < amplitude < inf:
+            raise NetworkError(f"CA3 memory, amplitude: found {amplitude!r}, expected one number above 0, in nA. Use 6, the published one.")
+        if not isinstance(freeze, bool):
+            raise NetworkError(f"CA3 memory, freeze: found {freeze!r}, expected True or False. Give one of these.")
         self.settings = Settings(cues, content_size, amplitude)
         net = build(self.settings)
         self.spacing = int(whole_steps(duration(spacing, where="CA3 memory, spacing"), net.dt, where="CA3 memory, spacing"))
@@ -63,36 +70,50 @@ class CA3Memory:
 
     def learn(self, cue: int, content: Iterable[int]) -> None:
         """Store a content under a cue; what the cue held before is forgotten."""
-        operation = learn(self.settings, cue, content)
-        if self.freeze:
-            self._learning(True)
-        self._do(operation)
-        if self.freeze:
+        operation = learn(self.settings, cue, _bits(content))
+        if not self.freeze:
+            self._do(operation)
+            return
+        self._learning(True)
+        try:
+            self._do(operation)
+        finally:
             self._learning(False)
 
     def recall_by_cue(self, cue: int) -> set[int]:
         """Return the bits of the content stored under a cue; none if nothing is."""
-        return {i - self.settings.cues for i in self._do(by_cue(self.settings, cue)) if i >= self.settings.cues}
+        return {int(i - self.settings.cues) for i in self._do(by_cue(self.settings, cue)) if i >= self.settings.cues}
 
     def recall_by_content(self, bits: Iterable[int]) -> set[int]:
         """Return the cues whose content has one or more of these bits."""
-        return {i for i in self._do(by_content(self.settings, bits)) if i < self.settings.cues}
+        return {i for i in self._do(by_content(self.settings, _bits(bits))) if i < self.settings.cues}
 
     def wait(self, time: Any) -> None:
         """Let time pass in silence."""
         self.run.run(time, progress=False)
 
     def _do(self, operation: Operation) -> list[int]:
-        """Present an operation, run on to the next, and return which neurons of OUT spiked when its answer is due."""
+        """Present an operation, run on to the next, and return which neurons of OUT spiked when its answer is due.
+
+        The answer is read from the run in its step: a look at the recording would take longer the more was recorded.
+        """
         start = self.run.step
         neurons, after = operation.spikes(self.settings)
         self.run.set("IN", steps=(neurons, start + after))
-        self.run.run(self.spacing, progress=False)
+        self.run.run(ANSWER + 1, progress=False)
+        answer = self.run.memory.spikes("OUT", start + ANSWER).tolist()
+        self.run.run(self.spacing - ANSWER - 1, progress=False)
         self.schedule.append((start, operation))
-        spikes = self.run.result()["OUT"].spikes
-        return spikes.index[spikes.step == start + ANSWER].tolist() if operation.kind != LEARN else []
+        return answer if operation.kind != LEARN else []
 
     def _learning(self, on: bool) -> None:
         amplitude = self.settings.amplitude if on else 0.0
         for name in (TO_CONTENT, TO_CUE):
             self.run.set(name, a_plus=amplitude, a_minus=amplitude)
+
+
+def _bits(content: Any) -> Any:
+    """Refuse what yields whole numbers when it is walked through, but is no collection of bits."""
+    if isinstance(content, bytes | bytearray | memoryview | Mapping):
+        raise NetworkError(f"CA3 memory: found content {content!r}, expected indices of bits. Give a set such as {{0, 3}}.")
+    return content

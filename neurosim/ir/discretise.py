@@ -132,13 +132,13 @@ def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionPr
     total = steps(p.delay)
     if p.rule is None:  # the whole delay of a static projection acts like one along the axon
         slots = outgoing(p.pointer, total)
-        return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, None, slots, None, 0, None, {})
+        return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, slots, None, 0, None, {})
     dendritic = steps(p.delay, p.dendritic_fraction)
     axonal = total - dendritic
     back = dendritic if p.back is None else steps(p.back)
     has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(s.kind == "variable" and s.side == "post" for s in p.bound.symbols.values())
     post: Slots | None = incoming(network.populations[p.target].size, p.targets, back) if has_post else None
-    return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, p.sources, outgoing(p.pointer, axonal), post, dendritic,
+    return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, outgoing(p.pointer, axonal), post, dendritic,
                              rule_program(p.rule.name, p.bound), p.links)
 
 

@@ -13,6 +13,7 @@ from ..methods import Propagator
 from ..population import Probe, View
 from ..values import Table
 from .concrete import ConcreteNetwork
+from .edges import Drawn
 from .program import Program, ProjectionProgram
 
 Key = tuple[str, str]
@@ -39,7 +40,7 @@ class Memory:
         self.replaced: set[Key] = set()  # since an engine last looked: arrays at another place in memory
         self._matrices: dict[str, np.ndarray] = {}  # of linear groups: their propagators are computed when these change
         self.bounds = bounds
-        self.initial: dict[Key, np.ndarray] = {}
+        self.initial: dict[Key, np.ndarray | Drawn] = {}
         self._program = program
         for name in program.populations:
             self._population(name, network)
@@ -97,13 +98,14 @@ class Memory:
     def _variable(self, p: ProjectionProgram, name: str, value: Any) -> None:
         symbol = dict(p.code.symbols)[name]
         if symbol.side == "edge":
-            first = np.broadcast_to(np.asarray(value, np.float64), p.targets.size)
+            given = isinstance(value, Drawn) or np.ndim(value) > 0
+            self[p.name, name] = values = np.array(value, np.float64) if given else np.full(p.targets.size, float(value))
+            self.initial[p.name, name] = value if given else np.broadcast_to(value, values.size)
         else:
-            first = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
-        self[p.name, name] = first.copy()
-        self.initial[p.name, name] = first
+            self[p.name, name] = values = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
+            self.initial[p.name, name] = values.copy()
         if symbol.decay:
-            self[p.name, f"{name}@last"] = np.full(first.size, -1, np.int64)
+            self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
 
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
         """Store a parameter: number, (N,), or a table whose first row begins at ``step``."""

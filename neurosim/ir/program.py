@@ -22,6 +22,7 @@ between steps k - 1 and k count as assignments of step k - 1. A sum into a pre o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -94,12 +95,16 @@ class ProjectionProgram:
     port: str | None
     pointer: np.ndarray
     targets: np.ndarray
-    sources: np.ndarray | None
     pre_slots: Slots
     post_slots: Slots | None
     dendritic: int | np.ndarray
     code: RuleProgram | None
     links: dict[str, ConcreteLink]
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        """Source of each edge, (E,) int32; made when first asked for."""
+        return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
 
 
 @dataclass(frozen=True, eq=False)
