@@ -29,7 +29,7 @@ def fast_backend() -> str:
     return ready("cpu")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _ctrl_c_is_heard() -> None:
-    """What a shell starts in the background is born deaf to Ctrl-C, and so are its children."""
+    """What a shell starts in the background is born deaf to Ctrl-C, as its children are; and Brian 2, imported by a test, takes Ctrl-C for itself."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
