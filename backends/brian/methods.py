@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from neurosim.expr.linear import affine
-from neurosim.expr.tree import Draw, Expr, Lookup, Name, draws, inline, names, rewrite, substitute
+from neurosim.expr.tree import Draw, Expr, Name, draws, names, rewrite
+from neurosim.ir.discretise import written_out
 from neurosim.methods import choose
 from neurosim.model import Cell
 
 
 def plain(cell: Cell) -> dict[str, Expr]:
     """Return the derivatives of a cell, definitions written out, over states, parameters, ports and words."""
-    definitions = {d.name: d.tree for d in cell.definitions}
-    ports = {key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None}
-
-    def written(tree: Expr) -> Expr:
-        return substitute(rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n), ports)
-
+    written = written_out(cell)
     return {s.name: written(s.derivative) for s in cell.states if s.derivative is not None}
 
 

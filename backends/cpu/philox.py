@@ -15,7 +15,7 @@ from .access import store, store_index
 from .functions import compiled, exp
 
 _kernel = njit(error_model="numpy", nogil=True)
-_TWO, _THREE, _HALF, _MASK = np.uint64(2), np.uint64(3), np.uint64(32), np.uint64(0xFFFFFFFF)
+_HALF, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # of the uniform numbers
 MOST = 1024  # quantiles that are below it: 880 for the largest mean
 CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact

@@ -64,8 +64,6 @@ class Lookup:
 Expr = Number | Name | Unary | Binary | Call | Draw | Lookup
 
 ARITHMETIC = ("+", "-", "*", "/", "**")
-COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
-LOGIC = ("and", "or")
 DEEPEST = 100  # operations within each other: every walk over a tree is a recursion
 LARGEST = 10_000  # operations of one expression, definitions written out
 

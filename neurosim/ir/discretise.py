@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -48,16 +49,17 @@ def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -
     return PopulationProgram(p.name, p.size, cell_program(p.cell, tables), p.refractory, p.given is not None, history, contributions)
 
 
+def written_out(cell: Cell) -> Callable[[Expr], Expr]:
+    """Return what writes an expression of a cell out: no definitions, tables by name, ports without a state as ``_port_x``."""
+    definitions = {d.name: d.tree for d in cell.definitions}
+    ports: dict[str, Expr] = {key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None}
+    return lambda tree: substitute(rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n), ports)
+
+
 def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
     """Return the statements of a cell; ``tables`` are the parameters whose values change over time."""
     where = f"cell {cell.name!r}"
-    definitions = {d.name: d.tree for d in cell.definitions}
-    ports = {key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None}
-
-    def plain(tree: Expr) -> Expr:
-        tree = rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n)
-        return substitute(tree, ports)
-
+    plain = written_out(cell)
     constants = {p.name for p in cell.parameters} - set(tables)
     jumps = [Assign(port.into, "=", Binary("+", Name(port.into), Name(f"_port_{key}"))) for key, port in cell.receives if port.into is not None]
     propagator, methods = None, {}
