@@ -18,7 +18,7 @@ _sleep = types.ExternalFunction(*(("Sleep", types.void(types.uint32)) if sys.pla
 
 _WINDOWS = sys.platform == "win32"
 _LONG = ir.IntType(64)
-_LLVM = {types.float64: ir.DoubleType(), types.int64: _LONG, types.int32: ir.IntType(32), types.uint8: ir.IntType(8)}
+_LLVM = {types.float64: ir.DoubleType(), types.int64: _LONG, types.int32: ir.IntType(32), types.uint16: ir.IntType(16), types.uint8: ir.IntType(8)}
 
 
 def _tag(module: Any, name: str) -> Any:
@@ -64,6 +64,7 @@ def _storer(kind: types.Type, given: types.Type) -> Any:
 load = _loader(types.float64, types.float64)
 load_index = _loader(types.int32, types.int64)
 load_long = _loader(types.int64, types.int64)
+load_short = _loader(types.uint16, types.int64)
 load_byte = _loader(types.uint8, types.int64)
 store = _storer(types.float64, types.float64)
 store_index = _storer(types.int32, types.int64)
