@@ -11,7 +11,7 @@ import numpy as np
 from . import files
 from .backend import Engine, Report
 from .checks import duration, whole_steps
-from .errors import NetworkError, SimulationError, unknown
+from .errors import NetworkError, SimulationError, shown, unknown
 from .ir.concrete import ConcreteNetwork
 from .ir.program import Program
 from .owners import Owner, assignments, declared
@@ -88,7 +88,7 @@ class Run:
     def get(self, owner: Owner | str, name: str) -> Any:
         """Return a state, parameter or variable as it is now: a number, or an array over the neurons (edges) of ``owner``; rates in Hz."""
         owner = self._owner(owner)
-        name = "w" if isinstance(owner, Projection) and name == "weight" else name
+        name = "w" if isinstance(owner, Projection) and isinstance(name, str) and name == "weight" else name
         plain = declared(owner, name).plain * (owner.n if isinstance(owner, Drive) and name == "rate" else 1)
         view = owner.view if isinstance(owner, Population) else owner
         values = self.memory.now(owner.name, name, self.step - 1)
@@ -114,7 +114,7 @@ class Run:
     def emit(self, name: str) -> None:
         """Run the handlers of a signal now, projections in creation order."""
         valid = {s for p in self.network.projections.values() if p.rule is not None for s in p.rule.signals}
-        if name not in valid:
+        if not isinstance(name, str) or name not in valid:
             raise NetworkError(f"emit: {unknown('signal', name, valid)} A rule listens to a signal with a handler of its name.")
         self.engine.emit(name, self.step - 1)
 
@@ -132,7 +132,7 @@ class Run:
             if isinstance(found, View) and not found.whole:
                 raise NetworkError(f"reset: found {found!r}, expected a whole population. Use run.set for some of its neurons.")
             for name in names:
-                if (found.name, name) not in self.memory.initial:
+                if not isinstance(name, str) or (found.name, name) not in self.memory.initial:
                     valid = [n for o, n in self.memory.initial if o == found.name]
                     raise NetworkError(f"reset: {unknown('state or variable', name, valid, owner=repr(found.name))}")
             for name in names:
@@ -149,7 +149,7 @@ class Run:
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Go back to a snapshot; the clock (and with it the random numbers) stays where it is unless asked."""
         if not isinstance(snapshot, Snapshot):
-            raise NetworkError(f"restore: found {snapshot!r}, expected a snapshot. Take it with run.snapshot().")
+            raise NetworkError(f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot().")
         if snapshot.hash != self._hash:
             raise NetworkError("restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot().")
         if clock:
@@ -200,11 +200,12 @@ class Run:
 
     def _owner(self, owner: Owner | str) -> Owner:
         name = owner if isinstance(owner, str) else getattr(owner, "name", None)
-        if name not in self.owners or not isinstance(owner, str | Population | View | Projection | Drive):
-            raise NetworkError(unknown("population, projection or drive", str(name or owner), self.owners, owner=f"run of {self.program.name!r}"))
+        if not isinstance(owner, str | Population | View | Projection | Drive) or name not in self.owners:
+            raise NetworkError(unknown("population, projection or drive", name or owner, self.owners, owner=f"run of {self.program.name!r}"))
         known = self.owners[name]
         if not isinstance(owner, str) and (owner.population if isinstance(owner, View) else owner) is not known:
-            raise NetworkError(f"run of {self.program.name!r}: {owner!r} belongs to another network, expected {known!r}. Give it or its name.")
+            raise NetworkError(f"run of {self.program.name!r}: found {name!r} of another network, expected that of the one which was prepared. "
+                               "Give it or its name.")
         return known if isinstance(owner, str) else owner
 
     def _states(self, view: View) -> tuple[str, ...]:
