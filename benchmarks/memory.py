@@ -15,6 +15,7 @@ from typing import Any
 from .report import RESULTS, held, machine, spread, verdicts, write
 
 KINDS = {"one weight per edge": ("float64", 13.0), "one weight per edge, float32": ("float32", 9.0), "a shared weight": ("float64", 5.0),
+         "one weight per edge, delays that differ": ("float64", 16.0),
          "plastic (pair STDP)": ("float64", 24.0)}  # precision, and bytes at most; a shared weight leaves the target, and no array
 EDGES = 20_000_000
 FEW = 200  # inputs per neuron of the network of the same kind that is prepared before, so that code and libraries are there
@@ -88,7 +89,8 @@ def network(kind: str, *, inputs: int, size: int = 20_000) -> Any:
     net = ns.Network("edges", dt="1 ms", seed=1)
     neurons = net.population("neurons", size, cells.lif())
     weight = "1 pA" if kind == "a shared weight" else ns.uniform("0 pA", "1 pA")
-    net.project(neurons, neurons, ns.fixed_probability(inputs / size), weight=weight, port="synaptic", name="edges",
+    delay = ns.integers(1, 21) if kind.endswith("delays that differ") else 0.0
+    net.project(neurons, neurons, ns.fixed_probability(inputs / size), weight=weight, delay=delay, port="synaptic", name="edges",
                 rule=plasticity.stdp(w_max="1 nA") if kind.startswith("plastic") else None)
     return net
 

@@ -122,3 +122,22 @@ def test_a_network_is_made_in_little_more_memory_than_it_keeps(weight, most, mon
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert made.projections["p"].targets.size == 300_000 and peak < most * 300_000 + 500_000
+
+
+@pytest.mark.parametrize("longest, each", [(30.0, 14), (70_000.0, 16)])
+def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_more(longest, each):
+    """Bytes per edge; room for what spikes bring is not counted, for its pages are taken when they do."""
+    pytest.importorskip("numba")
+    kept = {}
+    for indegree in (10, 1010, 10, 1010):  # the first two compile what is not
+        net = ns.Network("spread", dt="1 ms")
+        a, b = net.population("a", 20, cells.lif_exponential()), net.population("b", 300, cells.lif_exponential())
+        net.project(a, b, ns.fixed_indegree(indegree, multapses=True), weight=ns.uniform(0, 1), delay=ns.uniform(0, longest), round_delays=True,
+                    port="excitatory", name="p")
+        tracemalloc.start()
+        run = ns.prepare(net, backend="cpu", threads=2)
+        run.run(1.0, progress=False)
+        found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*pending.py")])
+        tracemalloc.stop()
+        kept[indegree] = sum(trace.size for trace in found.traces)
+    assert kept[1010] - kept[10] == pytest.approx(each * 300 * 1000, rel=0.02)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,10 @@ class ConcreteNetwork:
                 digest.update(field.encode())
                 _update(digest, value)
         return digest.hexdigest()
+
+    def outline(self) -> ConcreteNetwork:
+        """Return the network without static weights, of which a run's memory may hold copies in another precision."""
+        return replace(self, projections={name: replace(p, weight=None) for name, p in self.projections.items()})
 
 
 def concretise(network: Network) -> ConcreteNetwork:
