@@ -12,43 +12,42 @@ from numba.extending import intrinsic
 from neurosim import random
 from neurosim.expr.functions import bind
 
-_DOUBLE, _LONG = ir.DoubleType(), ir.IntType(64)
 
+def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
+    """Return what `neurosim.expr.functions.bind` asks for, over numbers of a kind and integers of as many bits."""
 
-@intrinsic
-def _float(typing, x):
-    return types.float64(x), lambda context, builder, signature, values: context.cast(builder, values[0], x, types.float64)
+    def operation(name: str) -> Any:
+        @intrinsic
+        def called(typing, x):
+            def code(context, builder, signature, values):
+                return builder.call(builder.module.declare_intrinsic(name, [context.get_value_type(real)]), values)
 
+            return real(real), code
 
-@intrinsic
-def _bits(typing, x):
-    return types.int64(types.float64), lambda context, builder, signature, values: builder.bitcast(values[0], _LONG)
+        return called
 
-
-@intrinsic
-def _from_bits(typing, i):
-    return types.float64(types.int64), lambda context, builder, signature, values: builder.bitcast(values[0], _DOUBLE)
-
-
-@intrinsic
-def _where(typing, condition, a, b):
-    """Select one of two values that are there already: no branch stands in the way of vectorising."""
-
-    def code(context, builder, signature, values):
-        return builder.select(context.cast(builder, values[0], condition, types.boolean), values[1], values[2])
-
-    return types.float64(condition, types.float64, types.float64), code
-
-
-def _llvm(name: str) -> Any:
     @intrinsic
-    def operation(typing, x):
+    def number(typing, x):
+        return real(x), lambda context, builder, signature, values: context.cast(builder, values[0], x, real)
+
+    @intrinsic
+    def bits(typing, x):
+        return whole(real), lambda context, builder, signature, values: builder.bitcast(values[0], context.get_value_type(whole))
+
+    @intrinsic
+    def from_bits(typing, i):
+        return real(whole), lambda context, builder, signature, values: builder.bitcast(values[0], context.get_value_type(real))
+
+    @intrinsic
+    def where(typing, condition, a, b):
+        """Select one of two values that are there already: no branch stands in the way of vectorising."""
+
         def code(context, builder, signature, values):
-            return builder.call(builder.module.declare_intrinsic(name, [_DOUBLE]), values)
+            return builder.select(context.cast(builder, values[0], condition, types.boolean), values[1], values[2])
 
-        return types.float64(types.float64), code
+        return real(condition, real, real), code
 
-    return operation
+    return {"_float": number, "_bits": bits, "_from_bits": from_bits, "_where": where, "_floor": operation("llvm.floor"), "_sqrt": operation("llvm.sqrt")}
 
 
 @intrinsic
@@ -63,14 +62,7 @@ def lowest_bit(typing, word):
 
 compiled = njit(error_model="numpy", nogil=True, forceinline=True)  # never fastmath, which contracts and reorders
 
-PRIMITIVES = {
-    "_float": _float,
-    "_bits": _bits,
-    "_from_bits": _from_bits,
-    "_where": _where,
-    "_floor": _llvm("llvm.floor"),
-    "_sqrt": _llvm("llvm.sqrt"),
-}
+PRIMITIVES = primitives(types.float64, types.int64)
 FUNCTIONS: dict[str, Any] = bind(PRIMITIVES, compiled)
 """The compiled functions by name: numbers in, one float64 out; they are inlined where they are called."""
 

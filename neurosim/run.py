@@ -34,13 +34,13 @@ class Run:
 
     def __init__(self, program: Program, network: ConcreteNetwork, engine: Engine, report: Report, *, owners: dict[str, Owner], stream: Any = None) -> None:
         self.owners = owners
-        self.program, self.network, self.engine, self.report = program, network, engine, report
+        self.program, self.network, self.engine, self.report = program, network.outline(), engine, report
         self.memory = engine.memory
         self.step = 0
         self.interrupted = False
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
-        self._recorder = Recorder(program, network, self.memory, header=self._header(), stream=stream)
+        self._recorder = Recorder(program, self.network, self.memory, header=self._header(), stream=stream)
 
     @property
     def time(self) -> float:
@@ -86,7 +86,7 @@ class Run:
         self.interrupted = False
 
     def get(self, owner: Owner | str, name: str) -> Any:
-        """Return a state, parameter or variable as it is now: a number, or an array over the neurons (edges) of ``owner``; rates in Hz."""
+        """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz."""
         owner = self._owner(owner)
         name = "w" if isinstance(owner, Projection) and isinstance(name, str) and name == "weight" else name
         plain = declared(owner, name).plain * (owner.n if isinstance(owner, Drive) and name == "rate" else 1)
@@ -95,7 +95,7 @@ class Run:
         if values.size == 1 and not (isinstance(view, View) and name in self._states(view)):
             return float(values[0]) / plain
         at = self.memory.locate(view, name)[0] if not isinstance(owner, Drive) else slice(None)
-        return values[at] / plain
+        return np.divide(values[at], plain, dtype=np.float64)
 
     def set(self, owner: Owner | str, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name; on a view, for its neurons alone.
@@ -144,7 +144,7 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Return a copy of everything that the run's future depends on."""
         self._look()
-        return Snapshot(self.memory.copy(), self.step, self._hash)
+        return Snapshot(self.memory.copy(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Go back to a snapshot; the clock (and with it the random numbers) stays where it is unless asked."""
@@ -152,6 +152,7 @@ class Run:
             raise NetworkError(f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot().")
         if snapshot.hash != self._hash:
             raise NetworkError("restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot().")
+        self._same_precision(snapshot.precision, "restore: the snapshot")
         if clock:
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
@@ -165,7 +166,7 @@ class Run:
         arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.portable().items()}
         arrays |= {f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()}
         header = {"step": self.step, "first": self._recorder.first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
-                  "probes": self._recorder.probes()}
+                  "probes": self._recorder.probes(), "precision": self.memory.dtype.name}
         files.write(path, header, kind="state", arrays=arrays)
 
     def load(self, path: Any) -> None:
@@ -174,6 +175,7 @@ class Run:
         if header["hash"] != self._hash:
             raise NetworkError(f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
                                "Prepare the same network, with the same seed.")
+        self._same_precision(header.get("precision", "float64"), f"load: {path}")
         if header["probes"] != self._recorder.probes():
             raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs.")
         self.memory.take_portable({tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")})
@@ -211,6 +213,11 @@ class Run:
     def _states(self, view: View) -> tuple[str, ...]:
         return self.program.populations[view.name].code.states
 
+    def _same_precision(self, found: str, where: str) -> None:
+        mine = self.memory.dtype.name
+        if found != mine:
+            raise NetworkError(f"{where} holds {found} numbers, expected the {mine} of this run. Prepare the run with precision={found!r}, or start anew.")
+
     def _not_finite(self) -> SimulationError:
         for p in self.program.populations.values():
             for state in p.code.states:
@@ -241,5 +248,5 @@ class Run:
 class Snapshot:
     """All arrays of a run at one step, in memory."""
 
-    def __init__(self, arrays: dict, step: int, digest: str) -> None:
-        self.arrays, self.step, self.hash = arrays, step, digest
+    def __init__(self, arrays: dict, step: int, digest: str, precision: str) -> None:
+        self.arrays, self.step, self.hash, self.precision = arrays, step, digest, precision

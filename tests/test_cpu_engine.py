@@ -368,7 +368,7 @@ def journey(run: ns.Run, folder) -> list[np.ndarray]:
 def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(room, tmp_path, monkeypatch):
     """Also where the lists of what is to land have no room, or room for some."""
     if room is not None:
-        monkeypatch.setattr("neurosim.backends.cpu.delivery.Pending", lambda tables, most: Pending(tables, most=room))
+        monkeypatch.setattr("neurosim.backends.cpu.delivery.Pending", lambda tables, most, dtype: Pending(tables, most=room, dtype=dtype))
     found = []
     for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2}), ("cpu", {"threads": 3})):
         run = ns.prepare(scattered(), backend=backend, **options)

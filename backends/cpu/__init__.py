@@ -1,16 +1,22 @@
-"""The CPU backend: printed statements in hand-written loops, compiled by Numba, bit for bit equal to the reference."""
+"""The CPU backend: printed statements in hand-written loops, compiled by Numba, bit for bit equal to the reference in float64."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-from neurosim.backend import Report, middle_rows
+from neurosim.backend import Report, Row, middle_rows
 from neurosim.checks import whole_number
 from neurosim.errors import NetworkError, unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network import Network
+
+PRECISIONS = ("float64", "float32")
+ROUNDED = "In float32 each number and each result of an operation is rounded, to 6.0e-8 (2**-24) of it"
+WHAT = {"population": "states, parameters and sums at ports", "projection": "weights, variables and sums over edges", "drive": "weights and their sum"}
 
 
 class CpuBackend:
@@ -24,19 +30,45 @@ class CpuBackend:
         return None if find_spec("numba") else "numba is missing. Run: pip install numba"
 
     def check(self, network: Network, **options: Any) -> Report:
-        """Report every population, projection and source."""
-        return Report(self.name, network.name, tuple(middle_rows(network)))
+        """Report every population, projection and source; in float32 what is approximated, and what is not."""
+        single = _precision(options) == "float32"
+        return Report(self.name, network.name, tuple(_rounded(network) if single else middle_rows(network)))
 
     def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
-        """Return an engine. Options: ``threads`` (chosen by measured cost unless given), ``replica`` (replica word of the random numbers)."""
+        """Return an engine.
+
+        Options: ``threads`` (chosen by measured cost unless given), ``precision`` (``"float64"`` or ``"float32"``), ``replica`` (replica word
+        of the random numbers).
+        """
         from .engine import CpuEngine
 
-        for option in options.keys() - {"threads", "replica"}:
-            raise NetworkError(unknown("option", option, ["replica", "threads"], owner="backend 'cpu'"))
+        for option in options.keys() - {"threads", "precision", "replica"}:
+            raise NetworkError(unknown("option", option, ["precision", "replica", "threads"], owner="backend 'cpu'"))
         if options.get("threads") is not None:
             whole_number(options["threads"], where="backend 'cpu', threads")
         whole_number(options.get("replica", 0), where="backend 'cpu', replica", least=0, most=(1 << 32) - 1)
-        return CpuEngine(program, network, **options)
+        return CpuEngine(program, network, **options | {"precision": _precision(options)})
+
+
+def _precision(options: dict[str, Any]) -> str:
+    found = options.get("precision", "float64")
+    if found not in PRECISIONS:
+        raise NetworkError(f"backend 'cpu', precision: found {found!r}, expected 'float64' (equal to the reference) or 'float32'. Give one of these names.")
+    return found
+
+
+def _rounded(network: Network) -> Iterable[Row]:
+    """Yield the rows of float32."""
+    for row in middle_rows(network):
+        kind, _, name = row.place.partition(" ")
+        given = kind == "population" and network.populations[name[1:-1]].given is not None
+        if row.status == "exact" and not given:
+            row = replace(row, status="approximated", reason=f"{row.reason} {ROUNDED}: {WHAT[kind]}.", remedy="precision='float64' is exact.")
+        yield row
+    yield Row("edges, delays, draws", "exact", "as in float64: connectivity, delays, refractory steps and Poisson counts; other draws are rounded, once. "
+                                               "Numbers of neurons are exact to 2**24.")
+    yield Row("time t", "approximated", "Computed in float64, then rounded: it has a grain of 0.01 ms after 2 minutes, 0.25 ms after an hour.",
+              "Steps are counted exactly; only equations that read t notice.")
 
 
 backend = CpuBackend()

@@ -18,7 +18,8 @@ _sleep = types.ExternalFunction(*(("Sleep", types.void(types.uint32)) if sys.pla
 
 _WINDOWS = sys.platform == "win32"
 _LONG = ir.IntType(64)
-_LLVM = {types.float64: ir.DoubleType(), types.int64: _LONG, types.int32: ir.IntType(32), types.uint16: ir.IntType(16), types.uint8: ir.IntType(8)}
+_LLVM = {types.float64: ir.DoubleType(), types.float32: ir.FloatType(), types.int64: _LONG, types.int32: ir.IntType(32),
+         types.uint16: ir.IntType(16), types.uint8: ir.IntType(8)}
 
 
 def _tag(module: Any, name: str) -> Any:
@@ -27,7 +28,9 @@ def _tag(module: Any, name: str) -> Any:
     return module.add_metadata([kind, kind, zero])
 
 
-def _loader(kind: types.Type, result: types.Type) -> Any:
+def loader(kind: types.Type, result: types.Type) -> Any:
+    """Return ``load(address, index, name)`` of elements of a kind."""
+
     @intrinsic(prefer_literal=True)
     def load(typing, at, index, name):
         if not isinstance(name, types.StringLiteral):
@@ -44,7 +47,9 @@ def _loader(kind: types.Type, result: types.Type) -> Any:
     return load
 
 
-def _storer(kind: types.Type, given: types.Type) -> Any:
+def storer(kind: types.Type, given: types.Type) -> Any:
+    """Return ``store(address, index, value, name)`` of elements of a kind."""
+
     @intrinsic(prefer_literal=True)
     def store(typing, at, index, value, name):
         if not isinstance(name, types.StringLiteral):
@@ -61,15 +66,15 @@ def _storer(kind: types.Type, given: types.Type) -> Any:
     return store
 
 
-load = _loader(types.float64, types.float64)
-load_index = _loader(types.int32, types.int64)
-load_long = _loader(types.int64, types.int64)
-load_short = _loader(types.uint16, types.int64)
-load_byte = _loader(types.uint8, types.int64)
-store = _storer(types.float64, types.float64)
-store_index = _storer(types.int32, types.int64)
-store_long = _storer(types.int64, types.int64)
-store_byte = _storer(types.uint8, types.int64)
+load = load_double = loader(types.float64, types.float64)  # `load` and `store`: numbers of the run's precision
+load_index = loader(types.int32, types.int64)
+load_long = loader(types.int64, types.int64)
+load_short = loader(types.uint16, types.int64)
+load_byte = loader(types.uint8, types.int64)
+store = store_double = storer(types.float64, types.float64)
+store_index = storer(types.int32, types.int64)
+store_long = storer(types.int64, types.int64)
+store_byte = storer(types.uint8, types.int64)
 
 
 @intrinsic

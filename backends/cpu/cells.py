@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from neurosim.expr.tree import Draw, names
+from neurosim.expr.tree import Draw, Expr, names
 from neurosim.ir.program import CellProgram
 
-from .printing import HEADER, Layout, indent, line, local
+from .precision import DOUBLE, Precision
+from .printing import Layout, indent, line, local
 
 
-def print_cell(code: CellProgram, shapes: dict[str, str]) -> tuple[str, list[str]]:
+def print_cell(code: CellProgram, shapes: dict[str, str], *, precision: Precision = DOUBLE) -> tuple[str, list[str]]:
     """Return the source of kernels ``integrate`` and ``reset``, and the entries of their table.
 
     Parameters
@@ -21,16 +22,16 @@ def print_cell(code: CellProgram, shapes: dict[str, str]) -> tuple[str, list[str
     -----
     The source depends on the equations and shapes alone, so that equal cells share one compiled file.
     """
-    printer = _CellPrinter(code, shapes)
-    body = [f'"""Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."""', "", HEADER, "", *printer.integrate()]
+    printer = _CellPrinter(code, shapes, precision)
+    body = [f'"""Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."""', "", precision.header, "", *printer.integrate()]
     if code.detect is not None:
         body += ["", "", *printer.reset()]
     return "\n".join(body) + "\n", printer.layout.entries
 
 
 class _CellPrinter:
-    def __init__(self, code: CellProgram, shapes: dict[str, str]) -> None:
-        self.code, self.shapes, self.layout = code, shapes, Layout()
+    def __init__(self, code: CellProgram, shapes: dict[str, str], precision: Precision) -> None:
+        self.code, self.shapes, self.precision, self.layout = code, shapes, precision, Layout()
         for entry in ("@dt", *code.states):
             self.layout.position(entry)
 
@@ -50,18 +51,18 @@ class _CellPrinter:
         inner = [f"{local(s)} = load(_at_{s}, _n, {s!r})" for s in states]
         inner += self._per_neuron(read, "_n")
         for p in code.ports:
-            inner += [f"_port_{p} = load(_at__port_{p}, _n, '_port_{p}')", f"store(_at__port_{p}, _n, 0.0, '_port_{p}')"]
+            inner += [f"_port_{p} = load(_at__port_{p}, _n, '_port_{p}')", f"store(_at__port_{p}, _n, {self.precision.number(0.0)}, '_port_{p}')"]
         if code.refractory:
             inner.append("_active = step > load_long(_until, _n, '_until')")
         for a in code.integrate:
-            value = line(a.value, self._draw)
+            value = self._line(a.value)
             to = local(a.target)
             inner.append(f"{to} = where(_active, {value}, {to})" if a.target in code.frozen else f"{to} = {value}")
         inner += [f"store(_at_{s}, _n, {local(s)}, {s!r})" for s in changed]
         if states:
-            inner.append(f"_wrong = 1 if {' + '.join(f'({local(s)} - {local(s)})' for s in states)} != 0.0 else _wrong")
+            inner.append(f"_wrong = 1 if {' + '.join(f'({local(s)} - {local(s)})' for s in states)} != {self.precision.number(0.0)} else _wrong")
         if code.detect is not None:
-            condition = f"({line(code.detect, self._draw)} != 0.0)"
+            condition = f"({self._line(code.detect)} != {self.precision.number(0.0)})"
             inner.append(f"store_byte(_fired, _n, flag({condition + (' & _active' if code.refractory else '')}), '_fired')")
         return head + indent(loop) + indent(inner or ["pass"], 2) + ["    return _wrong"]
 
@@ -77,7 +78,7 @@ class _CellPrinter:
                      f"_each = load_long(table, {self.layout.position('#_refractory')}, 'table') > 1"]
         loop += [*self._draw_addresses(), "for _s in range(count):"]
         inner = ["_n = load_index(spikes, _s, '_spikes')", *(f"{local(s)} = load(_at_{s}, _n, {s!r})" for s in states), *self._per_neuron(read, "_n")]
-        inner += [f"{local(a.target)} = {line(a.value, self._draw)}" for a in code.after]
+        inner += [f"{local(a.target)} = {self._line(a.value)}" for a in code.after]
         inner += [f"store(_at_{s}, _n, {local(s)}, {s!r})" for s in dict.fromkeys(a.target for a in code.after)]
         if code.refractory:
             inner.append("store_long(_until, _n, step + load_long(_refractory, _n if _each else 0, '_refractory'), '_until')")
@@ -86,9 +87,9 @@ class _CellPrinter:
     def _prologue(self, read: set[str]) -> list[str]:
         made = []
         if read & {"t", "dt"}:
-            made.append("dt = load(load_long(table, 0, 'table'), 0, 'dt')")
+            made += self.precision.dt
         if "t" in read:
-            made.append("t = step * dt")
+            made.append(self.precision.t)
         if "N" in read:
             made.append(f"N = float(load_long(table, {self.layout.position('@size')}, 'table'))")
         for name, shape in self._values(read):
@@ -102,7 +103,7 @@ class _CellPrinter:
                 if shape == "row":
                     made.append(f"{local(name)} = load(_at_{name}, _row_{name}, {name!r})")
                 else:
-                    made.append(f"_at_{name} += 8 * _row_{name} * load_long(table, {self.layout.position('@size')}, 'table')")
+                    made.append(f"_at_{name} += {self.precision.size} * _row_{name} * load_long(table, {self.layout.position('@size')}, 'table')")
         return indent(made)
 
     def _values(self, read: set[str]) -> Iterable[tuple[str, str]]:
@@ -117,6 +118,9 @@ class _CellPrinter:
 
     def _draw_addresses(self) -> list[str]:
         return [f"_draw{d.key} = load_long(table, {self.layout.position(f'@draw{d.key}')}, 'table')" for d in self.code.draws]
+
+    def _line(self, tree: Expr) -> str:
+        return line(tree, self._draw, self.precision)
 
     def _draw(self, draw: Draw) -> str:
         return f"load(_draw{draw.key}, _n, '_draw{draw.key}')"

@@ -25,10 +25,10 @@ def decayed(table, steps, dt, tau):
 
 
 class Decays:
-    """The table of one time constant."""
+    """The table of one time constant, computed in float64."""
 
-    def __init__(self, dt: float) -> None:
-        self.table, self._dt, self._tau = np.empty(STEPS), dt, np.nan
+    def __init__(self, dt: float, dtype: type = np.float64) -> None:
+        self.table, self._dt, self._tau = np.empty(STEPS, dtype), dt, np.nan
 
     def follow(self, tau: float) -> None:
         """Compute the table anew if the time constant has changed."""

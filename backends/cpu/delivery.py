@@ -33,7 +33,7 @@ class Delivery:
         self._decays: dict[tuple[str, str], Decays] = {}
         self.deferral = Deferral(self.tables)
         most = sum(p.targets.size for p in self.program.projections.values() if p.code is None and np.ndim(p.axonal))
-        self.pending = Pending(self.tables, most=most)
+        self.pending = Pending(self.tables, most=most, dtype=self.memory.dtype)
         self._landings: dict[str, tuple[np.ndarray, ...]] = {}
 
     def lay_out(self, rows: list[list[list[Any]]]) -> None:
@@ -189,7 +189,7 @@ class Delivery:
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
         dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
         return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
-                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code))
+                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), self.engine.precision)
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)
@@ -212,7 +212,8 @@ class Delivery:
             for s in statements:
                 if s.kind == "sum":
                     size = (pre if s.side == "pre" else post).neuron.size
-                    made |= {f"@sum_{s.target}": lambda size=size: np.zeros(size), f"@touched_{s.target}": lambda size=size: np.zeros(size, np.uint8)}
+                    made |= {f"@sum_{s.target}": lambda size=size: np.zeros(size, self.memory.dtype),
+                             f"@touched_{s.target}": lambda size=size: np.zeros(size, np.uint8)}
         return {entry: self.tables.keep(made[entry]()) for entry in entries if entry in made}
 
     def _entry(self, p: ProjectionProgram, entry: str, thread: int) -> Any:
@@ -257,7 +258,7 @@ class Delivery:
 
     def _decay_table(self, tau: tuple[str, str]) -> np.ndarray:
         if tau not in self._decays:
-            self._decays[tau] = Decays(self.program.dt)
+            self._decays[tau] = Decays(self.program.dt, self.memory.dtype)
             self._decays[tau].follow(float(self.memory[tau][0]))
         return self.tables.keep(self._decays[tau].table)
 

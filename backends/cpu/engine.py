@@ -18,6 +18,7 @@ from . import cache, loop
 from .cells import print_cell
 from .delivery import Delivery
 from .pace import Pace
+from .precision import PRECISIONS
 from .printing import wrapper
 from .tables import Tables, aligned, kind
 from .traces import Traces
@@ -26,7 +27,7 @@ LOOP = '''"""The time loop, compiled once; it serves all networks."""
 
 from numba import cfunc
 
-from neurosim.backends.cpu import loop
+from {place} import loop
 
 
 @cfunc("int64(int64, int64, int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
@@ -67,14 +68,18 @@ class CpuEngine:
     ----------
     threads : int, optional
         Unless given, large networks are prepared for two and run on one or both, whichever takes less time; the numbers are the same.
+    replica : int
+        Replica word of the random numbers.
+    precision : ``float64`` or ``float32``
     """
 
-    def __init__(self, program: Program, network: ConcreteNetwork, *, threads: int | None = None, replica: int = 0) -> None:
-        self.program, self.replica = program, replica
+    def __init__(self, program: Program, network: ConcreteNetwork, *, threads: int | None = None, replica: int = 0,
+                 precision: str = "float64") -> None:
+        self.program, self.replica, self.precision = program, replica, PRECISIONS[precision]
         self.threads = most_threads(program, threads or default_threads(program))
         bounds = {p.name: partition(p.size, self.threads) for p in program.populations.values()}
-        self.memory = Memory(program, network, bounds)
-        self._loop = cache.load("loop", LOOP).run_steps
+        self.memory = Memory(program, network, bounds, dtype=self.precision.dtype)
+        self._loop = cache.load("loop", LOOP.format(place=self.precision.place)).run_steps
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._pace = Pace((self.threads,) if threads else tuple(range(1, self.threads + 1)))
         self._shared = np.zeros(loop.SHARED, np.int64)
@@ -168,7 +173,7 @@ class CpuEngine:
 
     def own_kernel(self, module: str, function: str) -> int:
         """Return the address of a kernel of a module of this engine."""
-        return getattr(cache.load(function, wrapper(module, function)), function).address
+        return getattr(cache.load(function, wrapper(module, function, self.precision)), function).address
 
     def _population(self, p: PopulationProgram) -> list[tuple[int, list[Any]]]:
         """Add the phases 1 to 3 of a population to every thread; return phase 5."""
@@ -182,10 +187,10 @@ class CpuEngine:
         propagators = p.code.propagator.names if p.code.propagator else []
         shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *propagators)}
         self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
-        source, entries = print_cell(p.code, shapes)
+        source, entries = print_cell(p.code, shapes, precision=self.precision)
         integrate = self.kernel(_plain(p.code.name), source, "integrate")
         fired = self._tables.keep(aligned(np.zeros((p.size + 63) // 64 * 64, np.uint8)))
-        draws = {f"@draw{d.key}": self._tables.keep(aligned(np.zeros(p.size + 8))) for d in p.code.draws}
+        draws = {f"@draw{d.key}": self._tables.keep(aligned(np.zeros(p.size + 8, self.precision.dtype))) for d in p.code.draws}
         special = {"@dt": self._tables.keep(self._dt), "@fired": fired, "@size": p.size, "#_refractory": ("size", (p.name, "_refractory")), **draws}
         table = self._tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
         resets = []

@@ -7,10 +7,11 @@ Each thread carries out every so many parts, phase by phase, and meets the other
 
 from __future__ import annotations
 
-from .access import atomic_add, atomic_load, call, load, load_byte, load_index, load_long, sleep, store, store_index, store_long
+from .access import atomic_add, atomic_load, call, load, load_byte, load_double, load_index, load_long, sleep, store, store_double, store_index, store_long
 from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row
+REAL = 8  # bytes of a number of the run's precision
 
 (MEET, INTEGRATE, KERNEL, COLLECT, GIVEN, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, SWEEP) = range(13)  # MEET begins a phase
 
@@ -202,9 +203,9 @@ def record_trace(ops, o, step):
         n = load_index(index, m, "index")
         value = load(source, n, "source")
         if last != 0:
-            since = float(step - load_long(last, n, "last")) * load(load_long(ops, o + 12, "ops"), 0, "dt")
+            since = float(step - load_long(last, n, "last")) * load_double(load_long(ops, o + 12, "ops"), 0, "dt")
             value = value * exp(-since / load(tau, n if each else 0, "tau"))
-        store(out, load_index(column, m, "column"), value, "recorded")
+        store_double(out, load_index(column, m, "column"), value, "recorded")
 
 
 @compiled
@@ -233,7 +234,7 @@ def carry_out(ops, o, step, part, shared):
         call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
              load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, part)
     elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
-        ring = load_long(ops, o + 2, "ops") + 8 * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
+        ring = load_long(ops, o + 2, "ops") + REAL * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
         fold(load_long(ops, o + 1, "ops"), ring, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"))
     elif code == RESET:  # as events to 6, 7 kernel, 8 table
         row = step % load_long(ops, o + 5, "ops")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neurosim.binding import BoundStatement, Symbol
-from neurosim.expr.tree import Draw, names
+from neurosim.expr.tree import Draw, Expr, names
 from neurosim.ir.program import RuleProgram
 
 from .cells import row_number
-from .printing import Layout, local
+from .precision import Precision
+from .printing import Layout, line, local
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Shape:
     values : parameter or constant or cell symbol -> "one", "each", "row", "rows"
     links : symbol -> (shape, indexed, split decay) of what it reads
     deferred : handlers of post-spikes wait; see `neurosim.backends.cpu.deferral`
+    precision : of the numbers
     """
 
     pre_split: bool
@@ -30,13 +32,14 @@ class Shape:
     values: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, tuple[str, bool, str | None]], ...]
     deferred: bool
+    precision: Precision
 
 
 class Names:
     """Prints accesses to the values of a rule, and collects the entries of its table."""
 
     def __init__(self, code: RuleProgram, shape: Shape) -> None:
-        self.shape, self.layout = shape, Layout()
+        self.shape, self.precision, self.layout = shape, shape.precision, Layout()
         self.symbols: dict[str, Symbol] = dict(code.symbols)
         self.values = dict(shape.values)
         self.links = dict(shape.links)
@@ -59,10 +62,15 @@ class Names:
             lines += [f"_ring_size = load_long(table, {self.layout.position('@ring_size')}, 'table')",
                       f"_ring_slots = load_long(table, {self.layout.position('@ring_slots')}, 'table')"]
         if self.shape.dendritic == "one":
-            lines.append(f"_ring += 8 * _ring_size * ((step + load_long(table, {self.layout.position('@dendritic')}, 'table')) % _ring_slots)")
+            landing = f"step + load_long(table, {self.layout.position('@dendritic')}, 'table')"
+            lines.append(f"_ring += {self.precision.size} * _ring_size * (({landing}) % _ring_slots)")
         if self.shape.dendritic == "each":
             lines.append(self.entry("@dendritic_each", "_dendritic"))
         return lines
+
+    def line(self, tree: Expr, index: str) -> str:
+        """Print an expression whose draws are those of a place."""
+        return line(tree, lambda d: self.draw(d, index), self.precision)
 
     def draw(self, draw: Draw, index: str) -> str:
         key = f"load_long(table, {self.layout.position(f'@key{draw.key}')}, 'table'), load_long(table, {self.layout.position(f'@key{draw.key}b')}, 'table')"
@@ -73,9 +81,9 @@ class Names:
         """Addresses of all that is read, and the values that are the same everywhere."""
         made = []
         if read & {"t", "dt"} or any(self.symbols[n].decay for n in read if n in self.symbols) or any(self.links[n][2] for n in read if n in self.links):
-            made.append("dt = load(load_long(table, 0, 'table'), 0, 'dt')")
+            made += self.precision.dt
         if "t" in read:
-            made.append("t = step * dt")
+            made.append(self.precision.t)
         for end in ("N_pre", "N_post"):
             if end in read:
                 made.append(f"{end} = float(load_long(table, {self.layout.position('@' + end)}, 'table'))")
@@ -95,7 +103,7 @@ class Names:
         if shape in ("row", "rows"):
             lines += row_number(name, self.layout)
             if shape == "rows":
-                lines.append(f"_at_{name} += 8 * _row_{name} * load_long(table, {self.layout.position(f'{name}@size')}, 'table')")
+                lines.append(f"_at_{name} += {self.precision.size} * _row_{name} * load_long(table, {self.layout.position(f'{name}@size')}, 'table')")
         if decay:
             lines.append(f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')")
             lines.append(f"_tau_{name} = load_long(table, {self.layout.position(f'{name}@tau')}, 'table')")

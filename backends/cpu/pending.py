@@ -170,10 +170,11 @@ class Pending:
     Parameters
     ----------
     most : what the lists of a part have room for; pages of memory that are not used are not taken
+    dtype : of weights
     """
 
-    def __init__(self, tables: Tables, *, most: int) -> None:
-        self._tables, self._chunks = tables, 1 + most // CHUNK
+    def __init__(self, tables: Tables, *, most: int, dtype: type) -> None:
+        self._tables, self._dtype, self._chunks = tables, dtype, 1 + most // CHUNK
         self._state: list[np.ndarray] = []
         self._terms: dict[str, np.ndarray] = {}
         self._pools: dict[int, list[np.ndarray]] = {}
@@ -195,12 +196,12 @@ class Pending:
         """Return the pool of a part: its state, links of chunks, targets, weights."""
         if part not in self._pools:
             state, places = np.array([0, 0, self._chunks], np.int64), (self._chunks + 1) * CHUNK
-            arrays = state, np.empty(self._chunks + 1, np.int32), np.empty(places, np.int32), np.empty(places)
+            arrays = state, np.empty(self._chunks + 1, np.int32), np.empty(places, np.int32), np.empty(places, self._dtype)
             self._pools[part] = [self._tables.keep(a) for a in arrays]
         return self._pools[part]
 
     def term(self, population: str, size: int) -> np.ndarray:
         """Return zeros, one per neuron, in which the projections onto a population add up their terms, one after the other."""
         if population not in self._terms:
-            self._terms[population] = self._tables.keep(aligned(np.zeros(size)))
+            self._terms[population] = self._tables.keep(aligned(np.zeros(size, self._dtype)))
         return self._terms[population]

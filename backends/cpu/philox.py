@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
 from neurosim.compiled import normal_block, philox4x32, uniform_block
 
-from .access import store, store_index
+from .access import store_double, store_index
 from .functions import compiled, exp
 
 _kernel = njit(error_model="numpy", nogil=True)
@@ -21,16 +20,19 @@ MOST = 1024  # quantiles that are below it: 880 for the largest mean
 CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
 
 
-@intrinsic
-def _store(typing, at, i, value):
-    """Write a float64 to the address `at` + 8 * i."""
+def untagged(real: types.Float) -> Any:
+    """Return what writes a number of a kind to the address `at` + its size * i."""
 
-    def code(context, builder, signature, values):
-        start = builder.inttoptr(values[0], ir.DoubleType().as_pointer())
-        builder.store(values[2], builder.gep(start, [values[1]]))
-        return context.get_dummy_value()
+    @intrinsic
+    def store(typing, at, i, value):
+        def code(context, builder, signature, values):
+            start = builder.inttoptr(values[0], context.get_value_type(real).as_pointer())
+            builder.store(values[2], builder.gep(start, [values[1]]))
+            return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.float64), code
+        return types.void(types.int64, types.int64, real), code
+
+    return store
 
 
 @compiled
@@ -40,8 +42,9 @@ def _words(block, k0, k1, step, replica):
     return philox4x32(np.uint64(block) & _MASK, low, high, np.uint64(replica) & _MASK, np.uint64(k0) & _MASK, np.uint64(k1) & _MASK)
 
 
-def _range_kernel(four: Any, name: str) -> tuple[Any, Any]:
+def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any]:
     """Return the kernel that fills a range with what `four` makes of the words of each block, and the function of one place."""
+    store = untagged(real)
 
     @njit(error_model="numpy", nogil=True)
     def one(k0, k1, index, step, replica):
@@ -53,22 +56,22 @@ def _range_kernel(four: Any, name: str) -> tuple[Any, Any]:
     def fill(at, start, stop, k0, k1, step, replica):
         first, last = (start + 3) >> 2, stop >> 2
         for i in range(start, min(4 * first, stop)):
-            _store(at, i, one(k0, k1, i, step, replica))
+            store(at, i, one(k0, k1, i, step, replica))
         for block in range(first, last):
             w0, w1, w2, w3 = _words(block, k0, k1, step, replica)
             a, b, c, d = four(w0, w1, w2, w3)
-            _store(at, 4 * block, a)
-            _store(at, 4 * block + 1, b)
-            _store(at, 4 * block + 2, c)
-            _store(at, 4 * block + 3, d)
+            store(at, 4 * block, a)
+            store(at, 4 * block + 1, b)
+            store(at, 4 * block + 2, c)
+            store(at, 4 * block + 3, d)
         for i in range(max(4 * first, 4 * last), stop):
-            _store(at, i, one(k0, k1, i, step, replica))
+            store(at, i, one(k0, k1, i, step, replica))
 
     return fill, one
 
 
-fill_uniform, uniform_at = _range_kernel(uniform_block, "uniform")
-fill_normal, normal_at = _range_kernel(normal_block, "normal")
+fill_uniform, uniform_at = range_kernel(uniform_block)
+fill_normal, normal_at = range_kernel(normal_block)
 
 
 @njit(error_model="numpy", nogil=True)
@@ -89,13 +92,13 @@ def poisson_table(mean, quantiles, begins):
     p = exp(-mean)
     cumulated, count, cell = p, 0, 0
     while cumulated <= _LARGEST and p > 0.0:
-        store(quantiles, count, cumulated, "quantiles")
+        store_double(quantiles, count, cumulated, "quantiles")
         while cell < cumulated * CELLS:
             store_index(begins, cell, count, "begins")
             cell += 1
         count += 1
         p = p * mean / count
         cumulated += p
-    store(quantiles, count, 2.0, "quantiles")
+    store_double(quantiles, count, 2.0, "quantiles")
     for rest in range(cell, CELLS):
         store_index(begins, rest, count, "begins")

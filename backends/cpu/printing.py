@@ -7,21 +7,9 @@ from collections.abc import Callable
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr, Number
 
-HEADER = '''from numba import cfunc
+from .precision import DOUBLE, Precision
 
-from neurosim.backends.cpu.access import (
-    flag, load, load_byte, load_index, load_long, store, store_byte, store_long, truth)
-from neurosim.backends.cpu.decays import decayed
-from neurosim.backends.cpu.deferral import CHUNK, EDGES, FIRST, WHEN, caught_up, fetch_row, forget, pending
-from neurosim.backends.cpu.functions import (
-    abs, clip, cos, exp, expm1_ratio, floor, log, max, min, pow, sin, sqrt, tanh, where)
-from neurosim.backends.cpu.philox import normal_at, uniform_at
-
-kernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
-'''
-
-
-RESERVED = {"flag", "load", "load_byte", "load_index", "load_long", "store", "store_byte", "store_long", "truth", "cfunc", "kernel", "normal_at",
+RESERVED = {"flag", "load", "load_byte", "load_double", "load_index", "load_long", "store", "store_byte", "store_long", "truth", "cfunc", "kernel", "normal_at",
             "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float", "now",
             "decayed", "CHUNK", "EDGES", "FIRST", "WHEN", "caught_up", "fetch_row", "forget", "pending"}
 
@@ -44,18 +32,18 @@ class Layout:
         return self.entries.index(entry)
 
 
-def target(draw: Callable[[Draw], str]) -> Target:
-    """Return how expressions are printed for Numba: every value is a float64, comparisons are 1.0 or 0.0."""
+def target(draw: Callable[[Draw], str], precision: Precision) -> Target:
+    """Return how expressions are printed for Numba: every value is a number of this precision, comparisons are 1.0 or 0.0."""
     def number(n: Number) -> str:
-        return repr(float(n.value))
+        return precision.number(float(n.value))
 
     return Target(name=local, number=number, call=lambda function, arguments: f"{function}({', '.join(arguments)})", draw=draw,
-                  lookup=local, expand_powers=True, condition=lambda text: f"truth({text})", true=lambda text: f"({text} != 0.0)")
+                  lookup=local, expand_powers=True, condition=lambda text: f"truth({text})", true=lambda text: f"({text} != {precision.number(0.0)})")
 
 
-def line(tree: Expr, draw: Callable[[Draw], str]) -> str:
+def line(tree: Expr, draw: Callable[[Draw], str], precision: Precision) -> str:
     """Print one expression."""
-    return show(tree, target(draw))
+    return show(tree, target(draw, precision))
 
 
 def indent(lines: list[str], levels: int = 1) -> list[str]:
@@ -63,8 +51,8 @@ def indent(lines: list[str], levels: int = 1) -> list[str]:
     return ["    " * levels + text for text in lines]
 
 
-def wrapper(module: str, function: str) -> str:
+def wrapper(module: str, function: str, precision: Precision = DOUBLE) -> str:
     """Return the source of a kernel of a module of this engine, for the cache on disk."""
-    return (f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom neurosim.backends.cpu import {module}\n\n\n'
+    return (f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom {precision.place} import {module}\n\n\n'
             f'@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)\n'
             f"def {function}(table, start, stop, step, thread):\n    return {module}.{function}(table, start, stop, step, thread)\n")

@@ -10,7 +10,7 @@ from neurosim.ir.program import RuleProgram
 
 from .deferral import pre_first
 from .naming import Names, Shape
-from .printing import HEADER, indent, line, local
+from .printing import indent, local
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Ke
                 fold = Kernel(f"{kernel.name}_{variable}", trigger, "fold " + printer.symbols[variable].side)
                 kernels.append(fold)
                 texts.append("\n".join(printer.fold(fold, variable)))
-    body = [f'"""Rule {code.name!r}: its handlers, printed from its statements."""', "", HEADER, ""]
+    body = [f'"""Rule {code.name!r}: its handlers, printed from its statements."""', "", shape.precision.header, ""]
     return "\n".join(body) + "\n\n\n".join(texts) + "\n", printer.names.layout.entries, kernels
 
 
@@ -102,13 +102,14 @@ class _RulePrinter:
         edges, slots = "_pre_edges" if self.shape.pre_split else "0", "_post_of_edge" if self.shape.post_split else "_targets"
         row = [f"_pre_slot = {_event('_j')}", f"_pre = {self.names.neuron_of_slot('pre')}", f"_stop = {_bound('_pre_slot', 1)}"]
         if not self.shape.pre_split:  # of a row that lies together, bring the next one nearer
+            size, changed = self.names.precision.size, dict.fromkeys(s.target for s in group)
             row += ["_next = _j + 1 if _j + 1 < count else _j", f"_next = {_event('_next')}", f"_from, _to = {_bound('_next', 0)}, {_bound('_next', 1)}",
-                    "fetch_row(_targets, _from, _to, 4)", *(f"fetch_row(_at_{name}, _from, _to, 8)" for name in dict.fromkeys(s.target for s in group))]
+                    "fetch_row(_targets, _from, _to, 4)", *(f"fetch_row(_at_{name}, _from, _to, {size})" for name in changed)]
         row += [f"for _k in range({_bound('_pre_slot', 0)}, _stop, CHUNK):",
                 f"    for _q in range(pending(_notes, _pre_slot, _k, _stop, {edges}, {slots}) - 1, -1, -1):"]
         edge = ["_edge = load_index(_edges, _q, 'chosen')", "step = _first + load_index(_when, _q, 'when')", "_post = load_index(_targets, _edge, '_targets')",
                 f"_post_slot = {'load_index(_post_of_edge, _edge, ' + repr('_of_edge') + ')' if self.shape.post_split else '_post'}"]
-        edge += ["t = step * dt"] if "t" in read else []
+        edge += [self.names.precision.t] if "t" in read else []
         edge += [*self.names.values_at(read, "pre"), *self.names.values_at(read, "post"), *self.names.values_at(read, "edge")]
         for s in group:
             edge += self._statement(s)
@@ -126,7 +127,7 @@ class _RulePrinter:
         loop = ["for _j in range(count):", f"    _{side}_slot = load_index(first, _j, '_events')" if event else f"    _{side}_slot = first + _j"]
         body = [f"_{side} = {self.names.neuron_of_slot(side)}", *self.names.values_at(read, side)]
         for s in group:
-            body += [f"{local(s.target)} = {line(s.value, lambda d: self.names.draw(d, f'_{side}'))}", *self.names.store(s.target, f"_{side}_slot")]
+            body += [f"{local(s.target)} = {self.names.line(s.value, f'_{side}')}", *self.names.store(s.target, f"_{side}_slot")]
         return [*head, *indent([*dict.fromkeys(setup), loop[0]]), *indent(loop[1:]), *indent(body, 2), "    return 0"]
 
     def fold(self, kernel: Kernel, variable: str) -> list[str]:
@@ -140,7 +141,7 @@ class _RulePrinter:
         inside = [f"_{side} = {self.names.neuron_of_slot(side)}", *self.names.values_at(read, side),
                   f"{local(variable)} = {local(variable)} + load({self.names.name(f'@sum_{variable}')}, _{side}_slot, 'sum_{variable}')",
                   *self.names.store(variable, f"_{side}_slot"),
-                  f"store({self.names.name(f'@sum_{variable}')}, _{side}_slot, 0.0, 'sum_{variable}')",
+                  f"store({self.names.name(f'@sum_{variable}')}, _{side}_slot, {self.names.precision.number(0.0)}, 'sum_{variable}')",
                   f"store_byte({self.names.name(f'@touched_{variable}')}, _{side}_slot, 0, 'touched')"]
         return [*head, *indent([*setup, "for _j in range(count):"]), *indent(body, 2), *indent(inside, 3), "    return 0"]
 
@@ -186,12 +187,12 @@ class _RulePrinter:
     # ---- statements
 
     def _statement(self, s: BoundStatement) -> list[str]:
-        value = line(s.value, lambda d: self.names.draw(d, "_edge"))
+        value = self.names.line(s.value, "_edge")
         if s.kind == "assign":
             return [f"{local(s.target)} = {value}", *self.names.store(s.target, "_edge")]
         if s.kind == "deliver":
             at = "_ring" if self.shape.dendritic != "each" else (
-                "_ring + 8 * _ring_size * ((step + load_index(_dendritic, _edge, '_dendritic')) % _ring_slots)")
+                f"_ring + {self.names.precision.size} * _ring_size * ((step + load_index(_dendritic, _edge, '_dendritic')) % _ring_slots)")
             return [f"_at = {at}", f"store(_at, _post, load(_at, _post, '_ring') + {_bracketed(value)}, '_ring')"]
         total, slot = self.names.name(f"@sum_{s.target}"), f"_{s.side}_slot"
         return [f"store({total}, {slot}, load({total}, {slot}, 'sum_{s.target}') + {_bracketed(value)}, 'sum_{s.target}')",

@@ -95,7 +95,8 @@ def _expanded(tree: Binary, target: Target) -> str:
     power = whole_power(tree)
     if power is None:
         return target.call("pow", [show(tree.left, target), show(tree.right, target)])
+    one = target.number(Number(1.0))
     if power == 0:
-        return "1.0"
+        return one
     product = " * ".join([_show(tree.left, target, 7)] * abs(power))
-    return f"({product})" if power > 0 else f"(1.0 / ({product}))"
+    return f"({product})" if power > 0 else f"({one} / ({product}))"

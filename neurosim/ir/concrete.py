@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class ConcreteProjection:
     pointer: np.ndarray  # (N_source + 1,) int64
     targets: np.ndarray  # (E,) int32
     weight: Value | Shared | None
-    delay: float | np.ndarray | Drawn
+    delay: float | np.ndarray | Drawn | None
     dendritic_fraction: float
     back: float | np.ndarray | Drawn | None
     round_delays: bool
@@ -107,6 +107,10 @@ class ConcreteNetwork:
                 digest.update(field.encode())
                 _update(digest, value)
         return digest.hexdigest()
+
+    def outline(self) -> ConcreteNetwork:
+        """Return the network without what a run holds in another form: static weights, of which its memory may have copies, and delays."""
+        return replace(self, projections={name: replace(p, weight=None, delay=None, back=None) for name, p in self.projections.items()})
 
 
 def concretise(network: Network) -> ConcreteNetwork:

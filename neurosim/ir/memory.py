@@ -27,15 +27,18 @@ class Memory:
     Of a population: its states and parameters, ``_port_x``, constants, ``_until`` (last refractory step), ``_refractory`` (steps), ``_history`` and ``_count``
     (spikes of the last steps, in segments that begin at ``bounds``). Of a projection: its variables (``x@last``: step of the last
     assignment of a decaying one), parameters, ``w``, ``_ring`` (what lands in later steps), ``_since`` (earlier spikes are no longer in
-    flight). Of a drive: ``rate`` and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T).
+    flight). Of a drive: ``rate`` (float64 always) and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T).
 
     Parameters
     ----------
     bounds : population -> (T + 1,)
         First neurons of the segments in which spikes are kept, one segment per thread.
+    dtype : of all numbers that are not whole
+        What is put into memory is rounded to it, once.
     """
 
-    def __init__(self, program: Program, network: ConcreteNetwork, bounds: dict[str, np.ndarray]) -> None:
+    def __init__(self, program: Program, network: ConcreteNetwork, bounds: dict[str, np.ndarray], *, dtype: type = np.float64) -> None:
+        self.dtype = np.dtype(dtype)
         self.arrays: dict[Key, np.ndarray] = {}
         self.replaced: set[Key] = set()  # since an engine last looked: arrays at another place in memory
         self._matrices: dict[str, np.ndarray] = {}  # of linear groups: their propagators are computed when these change
@@ -56,7 +59,8 @@ class Memory:
         return self.arrays[key]
 
     def __setitem__(self, key: Key, value: np.ndarray) -> None:
-        self.arrays[key] = value
+        whole = value.dtype.kind != "f" or key[1] == "rate" and key[0] in self._program.drives
+        self.arrays[key] = value if whole else value.astype(self.dtype, copy=False)
         self.replaced.add(key)
 
     def __contains__(self, key: Key) -> bool:
@@ -71,7 +75,7 @@ class Memory:
         for parameter, value in concrete.parameters.items():
             self.put_parameter(name, parameter, value, 0)
         for port in program.code.ports:
-            self[name, f"_port_{port}"] = np.zeros(n)
+            self[name, f"_port_{port}"] = np.zeros(n, self.dtype)
         if program.refractory is not None:
             self[name, "_until"] = np.full(n, -1, np.int64)
         if program.given:
@@ -92,14 +96,14 @@ class Memory:
                 self[p.name, name] = np.atleast_1d(np.array(value, np.float64))
         if p.port is not None:
             slots = 1 + int(np.max(p.dendritic, initial=0))
-            self[p.name, "_ring"] = np.zeros((slots, self._program.populations[p.target].size))
+            self[p.name, "_ring"] = np.zeros((slots, self._program.populations[p.target].size), self.dtype)
         self[p.name, "_since"] = np.zeros(1, np.int64)
 
     def _variable(self, p: ProjectionProgram, name: str, value: Any) -> None:
         symbol = dict(p.code.symbols)[name]
         if symbol.side == "edge":
             given = isinstance(value, Drawn) or np.ndim(value) > 0
-            self[p.name, name] = values = np.array(value, np.float64) if given else np.full(p.targets.size, float(value))
+            self[p.name, name] = values = np.array(value, self.dtype) if given else np.full(p.targets.size, value, self.dtype)
             self.initial[p.name, name] = value if given else np.broadcast_to(value, values.size)
         else:
             self[p.name, name] = values = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
@@ -131,7 +135,7 @@ class Memory:
             self._put(owner, "_refractory", np.atleast_1d(whole_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")))
 
         def value(name: str) -> Any:
-            return self._program.dt if name == "dt" else self[owner, name]
+            return self._program.dt if name == "dt" else np.asarray(self[owner, name], np.float64)
 
         if getattr(code, "propagator", None) is not None:
             matrix = linear_matrix(code.propagator, value)
@@ -207,12 +211,13 @@ class Memory:
         if tau.size > 1 and symbol.side != "edge":
             tau = tau[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
         since = (step - self[owner, f"{name}@last"]).astype(np.float64)
-        return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau)
+        return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau).astype(self.dtype, copy=False)
 
     def sample(self, probe: Probe, step: int) -> np.ndarray:
-        """Return the values of a probe at the end of a step, (M,)."""
+        """Return the values of a probe at the end of a step, (M,) float64."""
         at = self.locate(probe.owner, probe.variable)[0]
-        return self.now(probe.owner.name, probe.variable, step)[at if probe.edges is None else at[probe.edges]]
+        values = self.now(probe.owner.name, probe.variable, step)[at if probe.edges is None else at[probe.edges]]
+        return values.astype(np.float64, copy=False)
 
     def put(self, owner: str, name: str, index: np.ndarray, values: Any, step: int) -> None:
         """Assign values at the end of a step; a variable's decay starts anew where it is assigned."""
