@@ -11,8 +11,8 @@ import pytest
 import random_networks as rn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rule_networks import FAMILY, LISTENER, trains
 from test_engines_agree import FRESH, SAME, lively, played
-from test_plasticity import FAMILY, LISTENER, trains
 
 import neurosim as ns
 from neurosim.models import cells

@@ -1,4 +1,4 @@
-"""The command line: what each command prints, what it leaves, and its exit codes."""
+"""The command line: every command, what it prints, and the code with which it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 from functools import partial
-from importlib.metadata import EntryPoint, PackageNotFoundError, version
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,9 @@ import pytest
 import neurosim as ns
 from neurosim import catalogue, doctor, verification
 from neurosim.__main__ import main
-from neurosim.columns import brief, columns
 from neurosim.errors import unknown
 
 DEFAULTS = {"size": 3, "gain": 1.5, "label": "plain", "feedback": True, "levels": (0.1, 0.2)}
-LEAK = 'ns.Cell("dv/dt = -v / tau : 1", parameters={"tau": "10 ms"})'
 
 
 def network(*, seed: int, size: int = 3, same_step: bool = False, **_: object) -> ns.Network:
@@ -96,12 +94,6 @@ def tiny(monkeypatch, tmp_path):
         return made
 
     return offer
-
-
-def script(text: str) -> str:
-    path = Path("script.py")
-    path.write_text("import neurosim as ns\n" + text)
-    return str(path)
 
 
 def test_help_shows_every_command_and_every_exit_code(capsys):
@@ -274,133 +266,3 @@ def test_ctrl_c_during_verify_ends_the_experiments(tmp_path):
     (worker,) = tmp_path.glob("[0-9]*")
     with pytest.raises(ProcessLookupError):
         os.kill(int(worker.name), 0)
-
-
-NET = 'net = ns.Network("n", dt="1 ms")\n'
-UNKNOWN_NAME = '\nns.Cell("dv/dt = -v / tua : 1", parameters={"tau": "10 ms"})'
-NO_NEURONS = NET + 'net.population("p", 0, ns.Cell("v : 1"))'
-REFUSED = NET + '''
-p = net.population("p", 1, ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}, spike="v > 1", step="v = v"))
-net.project(p, p, ns.one_to_one(), weight=1.0, same_step=True)
-ns.simulate(net, "1 ms", backend="reference")
-'''
-INFINITE = NET + 'net.population("p", 1, ns.Cell("v : 1", step="v = 1e300 * (v + 1)"))\nns.simulate(net, "9 ms", backend="reference")'
-
-
-@pytest.mark.parametrize(("text", "code", "message"), [
-    ("print('done')", 0, ""),
-    (UNKNOWN_NAME, 2, "Did you mean 'tau'?"),
-    (NO_NEURONS, 2, "NetworkError: population 'p', size: found 0"),
-    (REFUSED, 3, "LoweringError: backend 'reference' cannot run"),
-    (INFINITE, 4, "SimulationError: population 'p', neuron 0: v is inf"),
-    ("raise KeyboardInterrupt", 130, "interrupted"),
-])
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_a_script_ends_with_the_exit_code_of_its_error(monkeypatch, tmp_path, capsys, text, code, message):
-    monkeypatch.chdir(tmp_path)
-    assert main(["run", script(text)]) == code
-    shown = capsys.readouterr().err
-    assert message in shown and "Traceback" not in shown
-
-
-def test_an_error_in_a_script_names_its_line_and_with_traceback_the_way_to_it(monkeypatch, tmp_path, capsys):
-    monkeypatch.chdir(tmp_path)
-    path = script("\ndef build():\n    ns.Network('n', dt='0 ms')\n\nbuild()\n")
-    assert main(["run", path]) == 2
-    assert capsys.readouterr().err.endswith("at script.py, line 4\n")
-    assert main(["run", "--traceback", path]) == 2
-    assert "Traceback (most recent call last)" in capsys.readouterr().err
-
-
-def test_a_script_runs_as_main_with_its_own_arguments_and_folder(monkeypatch, tmp_path, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("inside").mkdir()
-    Path("inside/beside.py").write_text("answer = 42")
-    Path("inside/script.py").write_text("import sys, beside\nprint(__name__, sys.argv, beside.answer)\nsys.exit(7)")
-    before = sys.argv, list(sys.path)
-    with pytest.raises(SystemExit) as end:
-        main(["run", "inside/script.py", "--seed", "other.py"])
-    assert end.value.code == 7
-    assert capsys.readouterr().out == "__main__ ['inside/script.py', '--seed', 'other.py'] 42\n"
-    assert (sys.argv, sys.path) == before
-
-
-def test_a_mistake_of_python_in_a_script_keeps_its_traceback(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ZeroDivisionError):
-        main(["run", script("1 / 0")])
-
-
-def test_ctrl_c_that_ends_a_run_cleanly_still_ends_with_code_130(tmp_path):
-    path = tmp_path / "long.py"
-    path.write_text(f"""
-import os, signal, threading
-import neurosim as ns
-
-def work():
-    net = ns.Network("long", dt="1 ms")
-    net.population("p", 1, {LEAK})
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    result = ns.simulate(net, "100000 s", backend="reference", progress=False)
-    print("finished", result.header["finished"], "after some", result.duration > 0)
-
-work()
-""")
-    done = subprocess.run([sys.executable, "-m", "neurosim", "run", str(path)], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "finished False after some True\n"
-    assert done.returncode == 130
-
-
-def test_doctor_shows_versions_and_the_command_for_what_is_missing(monkeypatch, capsys):
-    def without_pint(name: str) -> str:
-        if name == "pint":
-            raise PackageNotFoundError(name)
-        return version(name)
-
-    monkeypatch.setattr(doctor, "version", without_pint)
-    assert main(["doctor"]) == 0
-    shown = capsys.readouterr().out
-    assert version("numpy") in shown and "reference" in shown
-    needs = next(p.needs for p in doctor.packages() if p.name == "pint")
-    assert f"to install what core needs: {sys.executable} -m pip install 'pint{needs}'" in shown
-
-
-def test_doctor_reads_extras_from_the_package_itself():
-    assert ("test", "pytest") in {(p.feature, p.name) for p in doctor.packages()}
-    assert ("core", "numpy") in {(p.feature, p.name) for p in doctor.packages()}
-
-
-def test_doctor_says_how_much_compiled_code_is_kept_and_clears_it(monkeypatch, tmp_path, capsys):
-    (tmp_path / "compiling").mkdir()
-    (tmp_path / "kernels").mkdir()
-    (tmp_path / "kernels/one.bin").write_bytes(bytes(2_500_000))
-    (tmp_path / "compiling/__init__.py").write_text("class backend:\n    summary = 'compiles'\n    missing = staticmethod(lambda: None)\n")
-    (tmp_path / "compiling/cache.py").write_text(
-        f"from pathlib import Path\ndef folder():\n    return Path({str(tmp_path / 'kernels')!r})\n"
-        "def clear():\n    found = list(folder().iterdir())\n    [f.unlink() for f in found]\n    return len(found)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    entries = [EntryPoint("compiling", "compiling:backend", "neurosim.backends"),
-               EntryPoint("absent", "no_such_module:backend", "neurosim.backends"),
-               EntryPoint("reference", "neurosim.backends.reference:backend", "neurosim.backends")]
-    monkeypatch.setattr(doctor, "entry_points", lambda group: entries)
-    assert main(["doctor"]) == 0
-    assert f"compiled code of compiling: 1 files, 2.5 MB in {tmp_path / 'kernels'}" in capsys.readouterr().out
-    assert main(["doctor", "--clear-cache"]) == 0
-    assert "compiled code of compiling: removed 1 files" in capsys.readouterr().out
-    assert not list((tmp_path / "kernels").iterdir())
-
-
-def test_columns_are_wrapped_to_the_width_and_lose_no_word():
-    rows = [("id", "measured"), ("B1", "a long sentence that does not fit")]
-    lines = columns(rows, width=22).splitlines()
-    assert max(map(len, lines)) <= 22
-    assert " ".join(columns(rows, width=22).split()) == "id measured B1 a long sentence that does not fit"
-    assert columns(rows, width=80).splitlines()[1] == "B1  a long sentence that does not fit"
-
-
-@pytest.mark.parametrize(("value", "shown"), [
-    (0.123456, "0.1235"), (True, "yes"), (None, "-"), (12345678, "12345678"), ([1, 0.5], "[1, 0.5]"),
-    ({"r": 0.97812, "n": [True]}, "r 0.9781, n [yes]"),
-])
-def test_values_are_shown_in_brief(value, shown):
-    assert brief(value) == shown

@@ -1,0 +1,80 @@
+"""Ctrl-C ends a run between two steps, and what was recorded is kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+from open_runs import network, prepared, states
+
+import neurosim as ns
+
+def interrupt_soon() -> threading.Timer:
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+def test_an_interrupt_ends_a_run_between_two_steps_and_the_run_may_go_on(backend):
+    run = prepared(backend)
+    timer = interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):
+        run.run("100000 s", progress=False)
+    timer.join()
+    reached = run.step
+    assert 0 < reached < 2e8 and run.result().header["finished"] is False
+    assert len(run.result()["cells"].trace("v").values) == reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    kept = {key: array for key, array in states(run).items() if key != "step"}
+    assert all(np.isfinite(a).all() for a in kept.values() if a.dtype.kind == "f")
+    run.run(10, progress=False)
+    assert run.step == reached + 20 and run.result().header["finished"] is True
+    compared = min(reached, 200)
+    expected = prepared(backend, compared).result()["cells"].trace("v").values
+    assert run.result()["cells"].trace("v").values[:compared].tolist() == expected.tolist()
+
+
+def test_an_interrupted_simulation_returns_what_was_recorded(backend, capsys):
+    timer = interrupt_soon()
+    result = ns.simulate(network(), "100000 s", backend=backend, progress=False)
+    timer.join()
+    assert result.header["finished"] is False and len(result["cells"].spikes) > 0 and result.header["steps"] == len(result["cells"].trace("v").values)
+    assert "interrupted at" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp_path):
+    script = textwrap.dedent(f"""
+        import sys
+        import neurosim as ns
+        net = ns.Network("net", dt=1)
+        cells = net.population("cells", 3, ns.Cell("v : 1", step="v += 0.4", spike="v > 1", after_spike="v = 0"))
+        net.record(cells, "spikes")
+        run = ns.prepare(net, backend={backend!r})
+        print("ready", flush=True)
+        try:
+            run.run("100000 s", progress=False)
+        except KeyboardInterrupt:
+            result = run.result()
+            result.save({str(tmp_path / "kept.npz")!r})
+            print(result.header["finished"], result.header["steps"], len(result["cells"].spikes), flush=True)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True)
+    try:
+        assert process.stdout.readline().strip() == "ready"
+        threading.Event().wait(0.4)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    finished, steps, spikes = out.split()
+    assert finished == "False" and int(steps) > 100 and int(spikes) == 3 * (int(steps) // 3)
+    assert ns.Recording.load(tmp_path / "kept.npz").header["steps"] == int(steps)
