@@ -3,8 +3,9 @@
 from . import measure, plot
 from .backend import Report, Row
 from .comparison import compare
-from .connect import all_to_all, fixed_indegree, fixed_outdegree, fixed_probability, fixed_total_number, from_arrays, from_sparse, one_to_one
+from .connect import all_to_all, fixed_indegree, fixed_outdegree, fixed_probability, fixed_total_number, one_to_one
 from .errors import LoweringError, ModelError, NetworkError, NeurosimError, SimulationError
+from .given import from_arrays, from_sparse
 from .launch import check, export, map, prepare, simulate
 from .model import Cell, Parameter, Port, Refractory, Rule
 from .network import Network

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .checks import MS, quantity, shape, whole_steps
-from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, from_arrays, from_sparse, one_to_one
+from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, one_to_one
 from .consistency import check_positive
 from .errors import ModelError, NetworkError, shown, unknown
+from .given import from_arrays, from_sparse
 from .model import Cell, Rule, State, decay_constant
 from .population import Projection, Reference, View
 from .random import Stream

@@ -23,13 +23,13 @@ BLOCK = 1 << 17  # edges in the care of a thread at a time: what is computed fro
 
 _HALF, _MASK, _NONE, _ONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0), np.uint64(1)
 _log = FUNCTIONS["log"]
-_body = njit(error_model="numpy", nogil=True)
+plain = njit(error_model="numpy", nogil=True)
 
 
 def kernel(body: Any) -> Any:
-    """Return a function of this file compiled, from the cache on disk where it is known."""
+    """Return a function of the core compiled, from the cache on disk where it is known."""
     name, arguments = body.__name__, ", ".join(signature(body.py_func).parameters)
-    source = (f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\nfrom neurosim.rows import {name} as body\n\n\n'
+    source = (f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\nfrom {body.py_func.__module__} import {name} as body\n\n\n'
               f'@njit(error_model="numpy", nogil=True, cache=True)\ndef {name}({arguments}):\n    return body({arguments})\n')
     return getattr(cache.load(name, source), name)
 
@@ -59,7 +59,7 @@ def even(count: int, width: int) -> np.ndarray:
 # ---- draws
 
 
-@_body
+@plain
 def row_words(block, row, k0, k1):
     """Return the words of a block of four draws of a row."""
     step = np.uint64(row)
@@ -67,7 +67,7 @@ def row_words(block, row, k0, k1):
 
 
 def _filler(four: Any) -> Any:
-    @_body
+    @plain
     def fill(out, row, k0, k1):
         """Fill `out` with the first draws of a row."""
         whole = out.size >> 2
@@ -86,14 +86,14 @@ def _filler(four: Any) -> Any:
 _fill_uniform, _fill_normal = _filler(uniform_block), _filler(normal_block)
 
 
-@_body
+@plain
 def fill_uniforms(out, pointer, first, k0, k1):
     """Fill rows first, first + 1, ... with draws from (0, 1); a row has the places pointer[r] to pointer[r + 1], from pointer[0] on."""
     for r in range(pointer.size - 1):
         _fill_uniform(out[pointer[r] - pointer[0] : pointer[r + 1] - pointer[0]], first + r, k0, k1)
 
 
-@_body
+@plain
 def fill_normals(out, pointer, first, k0, k1):
     """As `fill_uniforms`, from the standard normal distribution."""
     for r in range(pointer.size - 1):
@@ -103,7 +103,7 @@ def fill_normals(out, pointer, first, k0, k1):
 # ---- edges made with a probability
 
 
-@_body
+@plain
 def _chunk(out, row, block, k0, k1):
     """Fill `out` (DRAWS,) with draws of a row from block `block` on."""
     for b in range(DRAWS >> 2):
@@ -111,7 +111,7 @@ def _chunk(out, row, block, k0, k1):
         out[4 * b], out[4 * b + 1], out[4 * b + 2], out[4 * b + 3] = uniform_block(w0, w1, w2, w3)
 
 
-@_body
+@plain
 def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1):
     """Write the number of edges of each row to pointer[r + 1] if `count`; else their targets to `out` from pointer[r] - pointer[0] on."""
     u, gap = np.empty(DRAWS), np.empty(DRAWS, np.int64)
@@ -154,7 +154,7 @@ def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p
 # ---- a number of partners
 
 
-@_body
+@plain
 def _chunk_of_numbers(out, u, row, block, below, k0, k1):
     """Fill `out` (DRAWS / 2,) with whole numbers below `below`, two draws for each."""
     _chunk(u, row, block, k0, k1)
@@ -162,7 +162,7 @@ def _chunk_of_numbers(out, u, row, block, below, k0, k1):
         out[i] = min(np.int64((u[2 * i] + (u[2 * i + 1] - 0.5) * 2.0**-32) * below), below - 1)
 
 
-@_body
+@plain
 def _mark_distinct(bits, words, u, number, count, row, below, k0, k1):
     """Mark the first `count` different numbers of a row in a bit map, and in `words` which of its words have any."""
     marked, block = 0, 0
@@ -179,7 +179,7 @@ def _mark_distinct(bits, words, u, number, count, row, below, k0, k1):
                     break
 
 
-@_body
+@plain
 def _list_marked(bits, words, out, own):
     """List the marked numbers, ascending and beyond `own` by one more, and clear the map."""
     place = 0
@@ -196,7 +196,7 @@ def _list_marked(bits, words, out, own):
                 place += 1
 
 
-@_body
+@plain
 def choose_distinct(out, rows, refused, size, k0, k1):
     """Fill row r of `out` (R, n) with different positions below `size`, but refused[r], ascending."""
     n, length = out.shape[1], (size + 63) >> 6
@@ -216,7 +216,7 @@ def choose_distinct(out, rows, refused, size, k0, k1):
         _list_marked(bits, words, out[r], refused[r])
 
 
-@_body
+@plain
 def choose_any(out, rows, first, refused, size, k0, k1):
     """Fill row r of `out` (R, n) with its numbers first, first + 1, ..., independent and below `size`, or one less where one is refused."""
     u, number = np.empty(DRAWS), np.empty(DRAWS >> 1, np.int64)
@@ -258,48 +258,6 @@ def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
     else:
         kernel(choose_distinct)(made, row, nobody, below, *key)
     return made[0]
-
-
-# ---- order
-
-
-@_body
-def count_keys(keys, counts):
-    """Add to counts[k] how often k occurs."""
-    for k in keys:
-        counts[k] += 1
-
-
-@_body
-def place_keys(keys, first, following, out):
-    """Write the places first, first + 1, ... of `keys` to where the keys lie when they are sorted; following[k]: the next one of key k."""
-    for e in range(keys.size):
-        out[following[keys[e]]] = first + e
-        following[keys[e]] += 1
-
-
-def order(keys: np.ndarray, *, below: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return first places and stable order of whole numbers; see `neurosim.sampling.order`."""
-    count, place = kernel(count_keys), kernel(place_keys)
-    threads = cores()
-    bounds = np.linspace(0, keys.size, threads + 1).astype(np.int64)
-    counts = np.zeros((threads, below), np.int64)
-
-    def counted(thread: int, _: int) -> None:
-        count(keys[bounds[thread] : bounds[thread + 1]], counts[thread])
-
-    def placed(thread: int, _: int) -> None:
-        place(keys[bounds[thread] : bounds[thread + 1]], bounds[thread], counts[thread], out)
-
-    over(counted, np.arange(threads + 1))
-    pointer = np.zeros(below + 1, np.int64)
-    np.cumsum(counts.sum(axis=0), out=pointer[1:])
-    counts[1:] = np.cumsum(counts, axis=0)[:-1]
-    counts[0] = 0
-    counts += pointer[:-1]
-    out = np.empty(keys.size, np.int32 if keys.size < 2**31 else np.int64)
-    over(placed, np.arange(threads + 1))
-    return pointer, out
 
 
 # ---- values of edges

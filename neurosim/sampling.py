@@ -81,9 +81,9 @@ def order(keys: IntArray, *, below: int) -> tuple[NDArray[np.int64], IntArray]:
         Which key stands at each sorted place.
     """
     if keys.size >= MANY:
-        from neurosim import rows as compiled
+        from neurosim import sorting
 
-        return compiled.order(keys, below=below)
+        return sorting.order(keys, below=below)
     return pointer_of(np.bincount(keys, minlength=below)), np.argsort(keys, kind="stable").astype(np.int32)
 
 

@@ -7,16 +7,8 @@ import pytest
 import scipy.sparse
 from connecting import RANDOM, STREAM, joined
 
-from neurosim.connect import (
-    all_to_all,
-    fixed_indegree,
-    fixed_outdegree,
-    fixed_probability,
-    fixed_total_number,
-    from_arrays,
-    from_sparse,
-    one_to_one,
-)
+from neurosim.connect import all_to_all, fixed_indegree, fixed_outdegree, fixed_probability, fixed_total_number, one_to_one
+from neurosim.given import from_arrays, from_sparse
 
 # Exact small cases
 

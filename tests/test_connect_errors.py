@@ -7,16 +7,9 @@ import pytest
 import scipy.sparse
 from connecting import joined
 
-from neurosim.connect import (
-    fixed_indegree,
-    fixed_outdegree,
-    fixed_probability,
-    fixed_total_number,
-    from_arrays,
-    from_sparse,
-    one_to_one,
-)
+from neurosim.connect import fixed_indegree, fixed_outdegree, fixed_probability, fixed_total_number, one_to_one
 from neurosim.errors import NetworkError
+from neurosim.given import from_arrays, from_sparse
 
 
 def refused(match):

@@ -19,6 +19,7 @@ from neurosim.connect import (
 )
 from neurosim.random import Stream
 
+
 @pytest.mark.parametrize("connector", [c for c in RANDOM if not isinstance(c, fixed_total_number)], ids=lambda c: c.show())
 def test_a_row_does_not_depend_on_which_other_rows_are_drawn(connector):
     inward = isinstance(connector, fixed_indegree)

@@ -15,6 +15,7 @@ from open_runs import network, prepared, states
 
 import neurosim as ns
 
+
 def interrupt_soon() -> threading.Timer:
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

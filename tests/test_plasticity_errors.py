@@ -10,6 +10,7 @@ import neurosim as ns
 from neurosim.models import cells, plasticity
 from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term, stdp, triplet_stdp
 
+
 def test_an_amplitude_follows_an_astrocyte(backend):
     """Depression reads the level after phase 2 of the step in which the source spikes: 45 + 1 steps after the start."""
     net = ns.Network("glia", dt="1 ms")

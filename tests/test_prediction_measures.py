@@ -10,6 +10,7 @@ from neurosim.models.prediction_reservoir.measures import amplitude, relative_er
 from neurosim.models.prediction_reservoir.network import Settings
 from neurosim.models.prediction_reservoir.trials import Prediction, Truth
 
+
 def truly(truth, settings):
     what = truth.probabilities
     when = truth.bumps(settings)

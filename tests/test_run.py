@@ -10,6 +10,7 @@ from open_runs import CELL, STEPPED, network, prepared, same, states
 import neurosim as ns
 from neurosim import Network, NetworkError
 
+
 def test_what_is_set_is_read_back_with_units(backend):
     run = prepared(backend, 3)
     for owner, name, value, back in [

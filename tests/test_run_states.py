@@ -9,6 +9,7 @@ from open_runs import CELL, LEARNING, STEPPED, network, prepared, same, states
 import neurosim as ns
 from neurosim import Cell, Network, NetworkError, Port, Refractory
 
+
 def test_a_reset_population_has_its_initial_states_no_refractoriness_and_empty_ports(backend):
     run = prepared(backend, 40)
     assert run.get("cells", "v").any()

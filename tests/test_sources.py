@@ -9,6 +9,7 @@ from stepping import COUNTER, network, prepare
 import neurosim as ns
 from neurosim import Cell, Network
 
+
 def test_time_is_k_dt_in_every_phase_and_draws_are_constant_within_a_step(backend):
     cell = Cell("at : ms; reset : ms; a : 1; b : 1; c : 1; noise = uniform() : 1", step="at = t; a = noise; b = noise; c = uniform()",
         spike="noise >= 0",
