@@ -189,7 +189,7 @@ class Delivery:
         delay = _delay(p)
         dendritic = "each" if isinstance(delay, np.ndarray) else "one" if delay else "none"
         return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
-                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), self.engine.precision)
+                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), neighbours(p), self.engine.precision)
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)
@@ -305,6 +305,16 @@ def by_bits(slots: Slots) -> tuple[np.ndarray, np.ndarray]:
     counts = np.zeros(has.shape, np.int64)
     np.add.at(counts, (place // 64, slots.neuron), 1)
     return has.view(np.int64), slots.first[:-1] + np.cumsum(counts, axis=0) - counts
+
+
+def neighbours(p: ProjectionProgram) -> bool:
+    """Whether the edges of each source end in neighbours, ascending, as those of all-to-all wiring do."""
+    first, last = (end[np.diff(p.pointer) > 0] for end in (p.pointer[:-1], p.pointer[1:] - 1))
+    if (p.targets[last] - p.targets[first] != last - first).any():
+        return False
+    steps = np.diff(p.targets)
+    steps[first[1:] - 1] = 1
+    return bool((steps == 1).all())
 
 
 def _delay(p: ProjectionProgram) -> int | np.ndarray:

@@ -169,8 +169,11 @@ class _RulePrinter:
         name = "_pre_slot" if outer == "pre" else "_pre"
         bounds = (f"load_long({pointer}, {name} * _stride + thread, '_bounds')", f"load_long({pointer}, {name} * _stride + thread + 1, '_bounds')")
         neuron = f"_pre = {self.names.neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"
+        near = self.shape.neighbours and not split
+        if near:
+            neuron += f"\n        _shift = load_index(_targets, {bounds[0]}, '_targets') - {bounds[0]} if {bounds[0]} < {bounds[1]} else 0"
         edge = ["_edge = load_index(_pre_edges, _k, '_edges')" if split else "_edge = _k",
-                f"_post = load_index({'_pre_targets' if split else '_targets'}, _k, '_targets')"]
+                "_post = _k + _shift" if near else f"_post = load_index({'_pre_targets' if split else '_targets'}, _k, '_targets')"]
         edge += ["_post_slot = load_index(_post_of_edge, _edge, '_of_edge')" if self.shape.post_split else "_post_slot = _post"]
         if outer == "row" and self.shape.pre_split:
             edge.append("_pre_slot = load_index(_pre_of_edge, _edge, '_of_edge')")
