@@ -96,7 +96,7 @@ class Delivery:
     def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
         found, count = self.tables.keep(np.zeros(slots.neuron.size + 1, np.int32)), self.tables.keep(np.zeros(1, np.int64))
         row = [loop.GATHER, *self.engine.history(population), self.tables.keep(slots.delays), slots.delays.size, (p.name, "_since"),
-               *map(self.tables.keep, by_bits(slots)), first, last, found, count]
+               self.tables.keep(by_bits(slots)), first, last, found, count]
         return found, count, row
 
     def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
@@ -297,14 +297,14 @@ class Delivery:
         return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
 
 
-def by_bits(slots: Slots) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each 64 delays which of them each neuron has, as bits, and the slot of the first of them; (W, N) each."""
-    place = np.searchsorted(slots.delays, slots.delay)
-    has = np.zeros((-(-slots.delays.size // 64), slots.first.size - 1), np.uint64)
-    np.bitwise_or.at(has, (place // 64, slots.neuron), np.uint64(1) << (place % 64).astype(np.uint64))
-    counts = np.zeros(has.shape, np.int64)
-    np.add.at(counts, (place // 64, slots.neuron), 1)
-    return has.view(np.int64), slots.first[:-1] + np.cumsum(counts, axis=0) - counts
+def by_bits(slots: Slots) -> np.ndarray:
+    """Return for each 64 delays and each neuron which of them it has, as bits, and the slot of the first of these, (W, N, 2)."""
+    word, bit = np.divmod(np.searchsorted(slots.delays, slots.delay), 64)
+    shape = -(-slots.delays.size // 64), slots.first.size - 1
+    place, has = word * shape[1] + slots.neuron, np.zeros(shape, np.int64)
+    np.add.at(has.ravel(), place, np.int64(1) << bit)
+    counts = np.bincount(place, minlength=has.size).reshape(shape)
+    return np.stack((has, slots.first[:-1] + np.cumsum(counts, axis=0) - counts), axis=-1)
 
 
 def neighbours(p: ProjectionProgram) -> bool:

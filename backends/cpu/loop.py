@@ -104,7 +104,7 @@ def gather(ops, o, step, found):
     """List the slots (neuron, delay) whose event arrives in this step: oldest spike first, then by neuron; return how many.
 
     Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delays, 8 number of delays, 9 since,
-    10 which of each 64 delays a neuron has, as bits, 11 slot of the first of them, 12 first segment, 13 last segment.
+    10 for each 64 delays and each neuron which of them it has, as bits, and the slot of the first, 11 first segment, 12 last segment.
     """
     history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
     size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
@@ -115,15 +115,15 @@ def gather(ops, o, step, found):
         if step - wait < max(since, 0):
             continue
         row = now - wait if now >= wait else now - wait + steps
-        has, slots = load_long(ops, o + 10, "ops") + 8 * (d >> 6) * size, load_long(ops, o + 11, "ops") + 8 * (d >> 6) * size
+        pairs = load_long(ops, o + 10, "ops") + 16 * (d >> 6) * size
         bit, before = d & 63, (1 << (d & 63)) - 1
-        for segment in range(load_long(ops, o + 12, "ops"), load_long(ops, o + 13, "ops")):
+        for segment in range(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops")):
             spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
             for s in range(load_long(counts, row * segments + segment, "counts")):
                 n = load_index(spikes, s, "spikes")
-                delays_of = load_long(has, n, "has")
-                store_index(found, count, load_long(slots, n, "slots") + ones(delays_of & before), "spikes")
-                count += delays_of >> bit & 1
+                has = load_long(pairs, 2 * n, "pairs")
+                store_index(found, count, load_long(pairs, 2 * n + 1, "pairs") + ones(has & before), "spikes")
+                count += has >> bit & 1
     return count
 
 
@@ -221,8 +221,8 @@ def carry_out(ops, o, step, part, shared):
         store_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, found, "counts")
     elif code == EVENTS:
         events(ops, o, step, part)
-    elif code == GATHER:  # 14 found, 15 count
-        store_long(load_long(ops, o + 15, "ops"), 0, gather(ops, o, step, load_long(ops, o + 14, "ops")), "found count")
+    elif code == GATHER:  # 13 found, 14 count
+        store_long(load_long(ops, o + 14, "ops"), 0, gather(ops, o, step, load_long(ops, o + 13, "ops")), "found count")
     elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
         call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
              load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, part)
