@@ -244,9 +244,9 @@ def empty_cache(tmp_path, monkeypatch):
     core.folder.cache_clear()
 
 
-def packed(source: str) -> int:
-    """Return how many packed double instructions the machine code of a cell's integration has."""
-    return len(re.findall(PACKED, cache.load("cell", source).integrate._library.get_asm_str()))
+def packed(source: str, kernel: str = "integrate") -> int:
+    """Return how many packed double instructions the machine code of a kernel has."""
+    return len(re.findall(PACKED, getattr(cache.load("kernels", source), kernel)._library.get_asm_str()))
 
 
 CELLS = [cells.lif(), cells.lif_conductance(), cells.izhikevich(synapse="exponential", noise=1.0)]
@@ -261,6 +261,16 @@ def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell, empty
     dependent = source.replace("load(_at_v, _n, 'v')", "load(_at_v, _n - 1, 'v')")
     assert dependent != source
     assert packed(source) >= 5 and packed(dependent) == 0
+
+
+def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_not(empty_cache):
+    found = []
+    for wiring in (ns.all_to_all(), ns.fixed_probability(0.5)):
+        net = ns.Network("one", dt="0.1 ms")
+        p = net.population("p", 100, cells.lif_delta())
+        net.project(p, p, wiring, rule=ns.Rule(edge="w : mV", handlers=[("step", "out += where(i_post < i_pre, w, 0 * mV)")]), port="synaptic")
+        found.append(packed(ns.prepare(net, backend="cpu").engine._sources[-1], "handler0_0"))
+    assert found[0] >= 1 and found[1] == 0
 
 
 def test_arrays_over_neurons_begin_on_a_cache_line_also_when_they_were_replaced():
@@ -413,8 +423,9 @@ def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
     for run in runs:
         run.run("60 ms")
     p = runs[0].program.projections["learned"]
-    assert all(slots.uniform or 64 < slots.delays.size and slots.neuron.size < 0.5 * slots.delays.size * slots.first.size for slots in (p.pre_slots, p.post_slots))
-    assert not all(slots.uniform for slots in (p.pre_slots, p.post_slots)) and runs[0].result()["b"].spikes.index.size > 500
+    split = [slots for slots in (p.pre_slots, p.post_slots) if not slots.uniform]
+    assert split and all(s.delays.size > 64 and s.neuron.size < 0.5 * s.delays.size * s.first.size for s in split)
+    assert runs[0].result()["b"].spikes.index.size > 500
     for run in runs[1:]:
         assert all(same_bits(run.get("learned", name), runs[0].get("learned", name)) for name in ("w", "c", "n", "x", "y"))
         assert run.result()["b"].spikes == runs[0].result()["b"].spikes
@@ -437,7 +448,8 @@ def pairs(order: tuple[str, str], fraction: float, every: str, *, delay: Any = "
     a, b = net.population("a", 60, cell), net.population("b", 150, cell)
     for p in (a, b):
         net.poisson_drive(p, n=1, rate=8000, weight="1.5 mV", port="synaptic")
-    net.project(a, b, ns.fixed_probability(0.5), weight=0.3, delay=delay, round_delays=True, dendritic_fraction=fraction, rule=rule, port="synaptic", name="learned")
+    net.project(a, b, ns.fixed_probability(0.5), weight=0.3, delay=delay, round_delays=True, dendritic_fraction=fraction, rule=rule, port="synaptic",
+                name="learned")
     net.record(b, "spikes")
     net.record(net["learned"], "w", every=every)
     return net

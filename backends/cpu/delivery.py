@@ -15,9 +15,10 @@ from .decays import Decays
 from .deferral import FULL, LEAST, Deferral, deferrable
 from .draws import ROOM
 from .naming import Shape
-from .pending import Pending, edge_delays
+from .pending import Pending
 from .rules import Kernel, print_rule
 from .tables import kind
+from .wiring import by_bits, edge_delays, neighbours
 
 if TYPE_CHECKING:
     from .engine import CpuEngine
@@ -295,26 +296,6 @@ class Delivery:
                                     self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt,
                                     bool((np.diff(drive.indices) == 1).all()), *room]], 14)
         return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
-
-
-def by_bits(slots: Slots) -> np.ndarray:
-    """Return for each 64 delays and each neuron which of them it has, as bits, and the slot of the first of these, (W, N, 2)."""
-    word, bit = np.divmod(np.searchsorted(slots.delays, slots.delay), 64)
-    shape = -(-slots.delays.size // 64), slots.first.size - 1
-    place, has = word * shape[1] + slots.neuron, np.zeros(shape, np.int64)
-    np.add.at(has.ravel(), place, np.int64(1) << bit)
-    counts = np.bincount(place, minlength=has.size).reshape(shape)
-    return np.stack((has, slots.first[:-1] + np.cumsum(counts, axis=0) - counts), axis=-1)
-
-
-def neighbours(p: ProjectionProgram) -> bool:
-    """Whether the edges of each source end in neighbours, ascending, as those of all-to-all wiring do."""
-    first, last = (end[np.diff(p.pointer) > 0] for end in (p.pointer[:-1], p.pointer[1:] - 1))
-    if (p.targets[last] - p.targets[first] != last - first).any():
-        return False
-    steps = np.diff(p.targets)
-    steps[first[1:] - 1] = 1
-    return bool((steps == 1).all())
 
 
 def _delay(p: ProjectionProgram) -> int | np.ndarray:

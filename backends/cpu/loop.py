@@ -10,8 +10,22 @@ from __future__ import annotations
 from neurosim.compiled import lowest_bit
 
 from .access import (
-    atomic_add, atomic_load, call, load, load_byte, load_double, load_index, load_long, marked, ones, sleep, store, store_double, store_index,
-    store_long)
+    atomic_add,
+    atomic_load,
+    call,
+    load,
+    load_byte,
+    load_double,
+    load_index,
+    load_long,
+    marked,
+    ones,
+    sleep,
+    store,
+    store_double,
+    store_index,
+    store_long,
+)
 from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row

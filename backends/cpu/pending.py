@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.ir.slots import Slots
-
 from .access import load, load_index, load_long, store, store_index, store_long
 from .functions import compiled
 from .loop import fold
@@ -162,13 +160,6 @@ def land(table, start, stop, step, thread):
             fold(port, ring, start, stop)
     give_back(table, place)
     return 0
-
-
-def edge_delays(slots: Slots) -> np.ndarray:
-    """Return the delay of each edge, (E,) steps."""
-    delays = np.empty(slots.edges.size, np.int32)
-    delays[slots.edges] = np.repeat(slots.delay, np.diff(slots.pointer))
-    return delays
 
 
 class Pending:
