@@ -20,7 +20,7 @@ from neurosim.backends.cpu.pending import CHUNKS, FRESH, Pending
 from neurosim.models import cells
 from neurosim.models.balanced_networks import cuba
 
-PACKED = r"\bv?(?:add|sub|mul|div)pd\b|\bf(?:add|sub|mul|div)\s+v\d+\.2d"  # two or more doubles at once, on x86 and on ARM
+PACKED = r"\bv?(?:add|sub|mul|div){0}\b|\bf(?:add|sub|mul|div)\s+v\d+\.{1}"  # two or more numbers at once, on x86 and on ARM
 
 
 def plastic() -> ns.Network:
@@ -244,9 +244,9 @@ def empty_cache(tmp_path, monkeypatch):
     core.folder.cache_clear()
 
 
-def packed(source: str, kernel: str = "integrate") -> int:
-    """Return how many packed double instructions the machine code of a kernel has."""
-    return len(re.findall(PACKED, getattr(cache.load("kernels", source), kernel)._library.get_asm_str()))
+def packed(source: str, kernel: str = "integrate", *, x86: str = "pd", arm: str = "2d") -> int:
+    """Return how many packed instructions (of doubles unless said otherwise) the machine code of a kernel has."""
+    return len(re.findall(PACKED.format(x86, arm), getattr(cache.load("kernels", source), kernel)._library.get_asm_str()))
 
 
 CELLS = [cells.lif(), cells.lif_conductance(), cells.izhikevich(synapse="exponential", noise=1.0)]
