@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurosim import connect
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, shown
 from neurosim.model import Cell, Port
 from neurosim.network import Network
 from neurosim.population import Population
@@ -128,9 +128,9 @@ def _wire(net: Network, neurons: Population, *, inputs: int | None, weights: tup
 def _excitatory(size: int, inputs: int) -> int:
     """Return four fifths of a size."""
     if not isinstance(size, int) or size < INPUTS:
-        raise NetworkError(f"balanced network, size: found {size!r}, expected a whole number of at least {INPUTS} neurons. "
+        raise NetworkError(f"balanced network, size: found {shown(size)}, expected a whole number of at least {INPUTS} neurons. "
                            "Published sizes are 4000 (CUBA, COBA) and 1000 (Izhikevich).")
     if not isinstance(inputs, int) or not 1 <= inputs <= size:
-        raise NetworkError(f"balanced network, inputs: found {inputs!r}, expected a whole number from 1 to the size, {size}. "
+        raise NetworkError(f"balanced network, inputs: found {shown(inputs)}, expected a whole number from 1 to the size, {size}. "
                            "Published are 80 (CUBA, COBA), and all (Izhikevich), which is inputs=None.")
     return size * 4 // 5

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from neurosim import connect
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, shown
 from neurosim.network import Network
 from neurosim.values import normal
 
@@ -50,7 +50,7 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
     Both kinds of input have one time constant and therefore share one current.
     """
     if not isinstance(scale, int | float) or not 0.01 <= scale <= 1:
-        raise NetworkError(f"cortical microcircuit, scale: found {scale!r}, expected a number from 0.01 to 1. Full scale is 1.")
+        raise NetworkError(f"cortical microcircuit, scale: found {shown(scale)}, expected a number from 0.01 to 1. Full scale is 1.")
     net = Network("cortical_microcircuit", dt="0.1 ms", seed=seed)
     sizes, peak = scaled_sizes(scale), peak_current()
     cell = lif(tau=TAU, tau_syn=TAU_SYN, rest="-65 mV", reset="-65 mV", threshold="-50 mV", refractory="2 ms", resistance=TAU / CAPACITY)

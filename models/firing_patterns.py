@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neurosim.launch import simulate
 from neurosim.model import Cell
 from neurosim.network import Network
-from neurosim.launch import simulate
 from neurosim.values import table
 
 from .cells import IZHIKEVICH_UNITS, QUADRATIC, parameters

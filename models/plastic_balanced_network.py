@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurosim import connect
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, shown
 from neurosim.network import Network
 from neurosim.values import uniform
 
@@ -67,7 +67,7 @@ def plastic_balanced_network(settings: Settings | None = None, *, seed: int = 0,
     """
     s = settings or Settings(**values)
     if not isinstance(s.size, int) or s.size * s.connectivity < 50:
-        raise NetworkError(f"plastic balanced network, size: found {s.size!r}, expected a whole number of at least "
+        raise NetworkError(f"plastic balanced network, size: found {shown(s.size)}, expected a whole number of at least "
                            f"{50 / s.connectivity:.0f} neurons. The size that others are measured at is 11250.")
     sizes = {"excitatory": s.size * 4 // 5, "inhibitory": s.size - s.size * 4 // 5}
     net = Network("plastic_balanced_network", dt="0.1 ms", seed=seed)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurosim.consistency import check_bounds
-from neurosim.errors import ModelError, unknown
+from neurosim.errors import ModelError, shown, unknown
 from neurosim.expr.parse import Parser
 from neurosim.expr.tree import Name
 from neurosim.model import Parameter, Rule
@@ -209,7 +209,7 @@ def _units(rule: str, w_max: Any, relative: bool) -> tuple[str, str, str]:
     """Return the unit of the weights, that of the amplitudes, and the factor between them."""
     unit = constant(Parser(f"rule {rule!r}"), "w_max", w_max, others=()).unit.text
     if unit == "?":
-        raise ModelError(f"rule {rule!r}, parameter 'w_max': found {w_max!r}, expected a quantity, which gives the weights their unit. "
+        raise ModelError(f"rule {rule!r}, parameter 'w_max': found {shown(w_max)}, expected a quantity, which gives the weights their unit. "
                          "Write one such as '1 nA', or ns.Parameter('nA', ...).")
     return (unit, "1", " * w_max") if relative else (unit, unit, "")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .consistency import check_constant
-from .errors import ModelError, NetworkError, unknown
+from .errors import ModelError, NetworkError, shown, unknown
 from .expr.dimensions import dimension, resolve_units
 from .expr.parse import Parser
 from .expr.tree import Binary, Expr, Number, names
@@ -22,7 +22,7 @@ def duration(value: Any, *, where: str, zero: bool = False) -> float:
     """Return a time in ms that is positive (or zero where that is allowed)."""
     time = to_engine(value, MS, where=where, error=NetworkError)
     if isinstance(time, np.ndarray) or not np.isfinite(time) or time < 0 or (time == 0 and not zero):
-        raise NetworkError(f"{where}: found {value!r}, expected one {'time of 0 ms or more' if zero else 'time above 0 ms'}. Give it such as '100 ms'.")
+        raise NetworkError(f"{where}: found {shown(value)}, expected one {'time of 0 ms or more' if zero else 'time above 0 ms'}. Give it such as '100 ms'.")
     return time
 
 
@@ -51,7 +51,7 @@ def whole_number(value: Any, *, where: str, least: int = 1, most: int | None = N
     """Return a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least or most is not None and value > most:
         limit = "" if most is None else f" and at most {most}"
-        raise NetworkError(f"{where}: found {value!r}, expected a whole number of at least {least}{limit}. Change it.")
+        raise NetworkError(f"{where}: found {shown(value)}, expected a whole number of at least {least}{limit}. Change it.")
     return int(value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import NetworkError
+from .errors import NetworkError, shown
 from .measure import correlation, cv_intervals, rate
 from .recording import Recording
 from .samples import PopulationRecording, Spikes, Trace
@@ -58,7 +58,7 @@ def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bo
     """
     for each in (a, b):
         if not isinstance(each, Recording):
-            raise NetworkError(f"compare: found {each!r}, expected two recordings. Load them with Recording.load(path).")
+            raise NetworkError(f"compare: found {shown(each)}, expected two recordings. Load them with Recording.load(path).")
     shared = [name for name in a if name in b]
     if not shared:
         raise NetworkError(f"compare: the recordings have no population or projection in common: {', '.join(a) or 'none'}, and {', '.join(b) or 'none'}. "

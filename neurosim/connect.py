@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import sampling
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, shown
 from neurosim.random import Stream
 from neurosim.sampling import blocks, pointer_of
 
@@ -119,7 +119,7 @@ class fixed_probability:
 
     def __post_init__(self) -> None:
         if not isinstance(self.p, Real) or not 0 <= self.p <= 1:
-            raise NetworkError(f"fixed_probability: p is {self.p!r}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent.")
+            raise NetworkError(f"fixed_probability: p is {shown(self.p)}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent.")
         object.__setattr__(self, "p", float(self.p))
 
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
@@ -147,7 +147,7 @@ class _FixedNumber:
 
     def __post_init__(self) -> None:
         if isinstance(self.n, bool) or not isinstance(self.n, Real) or not float(self.n).is_integer() or self.n < 0:
-            raise NetworkError(f"{type(self).__name__}: n is {self.n!r}; expected a whole number of edges, 0 or more. Round it to an int.")
+            raise NetworkError(f"{type(self).__name__}: n is {shown(self.n)}; expected a whole number of edges, 0 or more. Round it to an int.")
         object.__setattr__(self, "n", int(self.n))
 
     def show(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ModelError, unknown
+from .errors import ModelError, shown, unknown
 from .expr.dimensions import WORDS, dimension, expect, resolve_units
 from .expr.parse import Parser
 from .expr.printing import show
@@ -31,7 +31,7 @@ keep = object.__setattr__  # cells and rules are frozen, and these checks finish
 def check_mapping(owner: str, what: str, given: Any) -> dict[str, Any]:
     """Return what was given by name as a dictionary."""
     if given is not None and not isinstance(given, Mapping):
-        raise ModelError(f"{owner}: found {what} {given!r}, expected a mapping of names. Write {what}={{'name': ...}}.")
+        raise ModelError(f"{owner}: found {what} {shown(given)}, expected a mapping of names. Write {what}={{'name': ...}}.")
     return dict(given or {})
 
 
@@ -52,8 +52,8 @@ def check_cell(cell: Cell, parser: Parser) -> None:
     for p in cell.parameters:
         if p.per is not None:
             raise ModelError(f"{owner}, parameter {p.name!r}: found per={p.per!r}, which is for rules only. Leave it out: a population gives arrays.")
-    if cell.method is not None and cell.method not in METHODS:
-        raise ModelError(f"{owner}: {unknown('method', str(cell.method), METHODS)}")
+    if cell.method is not None and (not isinstance(cell.method, str) or cell.method not in METHODS):
+        raise ModelError(f"{owner}: {unknown('method', cell.method, METHODS)}")
     if cell.step is not None and cell.method is not None:
         raise ModelError(f"{owner}: has both 'step' and a method ({cell.method!r}), expected one of them. Leave one out.")
     if cell.after_spike and cell.spike is None:
@@ -76,7 +76,7 @@ def _check_ports(cell: Cell, parser: Parser) -> None:
     for key, port in cell.receives:
         parser.check_name(key, "port", read=getattr(port, "into", None) is None)
         if not isinstance(port, Port):
-            raise ModelError(f"{parser.owner}, port {key!r}: found {port!r}, expected a Port. Write ns.Port('mV', into='v').")
+            raise ModelError(f"{parser.owner}, port {key!r}: found {shown(port)}, expected a Port. Write ns.Port('mV', into='v').")
         this = unit(port.unit, where=f"{parser.owner}, port {key!r}")
         if port.into is None:
             continue
@@ -92,7 +92,7 @@ def _check_initial(value: Any, declared: Any, where: str) -> None:
         value.check(declared, where=where, error=ModelError)
     elif not isinstance(value, Table) and not (isinstance(value, str) and read(value) is None):
         if not np.isfinite(to_engine(value, declared, where=where)).all():
-            raise ModelError(f"{where}: {value!r} is not finite, expected a number. Give a finite value.")
+            raise ModelError(f"{where}: {shown(value)} is not finite, expected a number. Give a finite value.")
 
 
 def _check_refractory(cell: Cell, owner: str) -> None:
@@ -110,7 +110,7 @@ def _check_refractory(cell: Cell, owner: str) -> None:
         return
     number = to_engine(time, unit("ms"), where=f"{owner}, refractory")
     if np.ndim(number) or not np.isfinite(number) or number < 0:
-        raise ModelError(f"{owner}, refractory: found {time!r}, expected one time of 0 ms or more. Give it such as '2 ms', or name a parameter.")
+        raise ModelError(f"{owner}, refractory: found {shown(time)}, expected one time of 0 ms or more. Give it such as '2 ms', or name a parameter.")
 
 
 def _resolve_cell(cell: Cell, owner: str) -> None:
@@ -242,7 +242,7 @@ def _check_signal(name: Any, parser: Parser, place: str) -> None:
     parser.check_name(name, "signal", read=False)
     meant = get_close_matches(name.lower().removeprefix("on_"), EVENTS, n=1, cutoff=0.8)
     if meant:
-        raise ModelError(f"{place}: found {name!r}, expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken "
+        raise ModelError(f"{place}: found {shown(name)}, expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken "
                          f"for one of these. Write {meant[0]!r}, or name the signal otherwise.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .backend import Backend, Report, Simulator, find
 from .checks import duration
-from .errors import NetworkError
+from .errors import NetworkError, shown
 from .ir.concrete import concretise
 from .ir.discretise import discretise
 from .ir.size import demand_memory
@@ -134,11 +134,11 @@ def _able(backend: str | Backend | Simulator, verb: str) -> Any:
 
 def _network(network: Any) -> Network:
     if not isinstance(network, Network):
-        raise NetworkError(f"network: found {network!r}, expected a Network. Make one with ns.Network(name, dt=...).")
+        raise NetworkError(f"network: found {shown(network)}, expected a Network. Make one with ns.Network(name, dt=...).")
     return network
 
 
 def _backend(backend: Any) -> Any:
     if not isinstance(backend, str) and not (hasattr(backend, "check") and (hasattr(backend, "prepare") or hasattr(backend, "open"))):
-        raise NetworkError(f"backend: found {backend!r}, expected the name of a backend, such as 'cpu'. Give one of these names.")
+        raise NetworkError(f"backend: found {shown(backend)}, expected the name of a backend, such as 'cpu'. Give one of these names.")
     return find(backend)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .consistency import METHODS, check_cell, check_mapping, check_rule, keep
-from .errors import ModelError, unknown
+from .errors import ModelError, shown, unknown
 from .expr.parse import Parser
 from .expr.tree import Assign, Expr, draws, names
 from .parts import EVENTS, Constant, Definition, Handler, Link, Parameter, Port, Refractory, State, constant, decay_constant, definition, find, variable
@@ -107,7 +107,7 @@ class Cell:
     def port(self, name: str) -> Port:
         """Return a port by name."""
         for key, port in self.receives:
-            if key == name:
+            if isinstance(name, str) and key == name:
                 return port
         raise ModelError(unknown("port", name, [key for key, _ in self.receives], owner=f"cell {self.name!r}"))
 
@@ -196,7 +196,7 @@ def rule_parameter(rule: Rule, name: str) -> Constant:
 def _handlers(parser: Parser, handlers: Any) -> tuple[Handler, ...]:
     pairs = [] if isinstance(handlers, str | Mapping) or not isinstance(handlers, Iterable) else list(handlers)
     if any(isinstance(p, str) or not isinstance(p, Iterable) or len(tuple(p)) != 2 for p in pairs) or not pairs and handlers:
-        raise ModelError(f"{parser.owner}: found handlers {handlers!r}, expected pairs (trigger, statements). Write [('pre', 'out += w')].")
+        raise ModelError(f"{parser.owner}: found handlers {shown(handlers)}, expected pairs (trigger, statements). Write [('pre', 'out += w')].")
     return tuple(Handler(trigger, parser.statements(text, place=f"handler {trigger!r}")) for trigger, text in pairs)
 
 
@@ -208,5 +208,5 @@ def _refractory(given: Any, parser: Parser) -> Refractory | None:
     if isinstance(freezes, str):
         freezes = tuple(freezes.replace(",", " ").split())
     if not isinstance(freezes, tuple | list):
-        raise ModelError(f"{parser.owner}, refractory: found freezes={freezes!r}, expected names of states. Write freezes='v'.")
+        raise ModelError(f"{parser.owner}, refractory: found freezes={shown(freezes)}, expected names of states. Write freezes='v'.")
     return replace(found, freezes=tuple(freezes))

@@ -10,7 +10,7 @@ import numpy as np
 from .binding import bind
 from .checks import at_least, duration, population_values, quantity, refractory_steps, take_courses, whole_number, whole_steps
 from .connect import Connector
-from .errors import NetworkError, unknown
+from .errors import NetworkError, shown, unknown
 from .model import Cell, Rule
 from .population import Drive, Population, Probe, Projection, View
 from .projecting import delays, edge_count, links, port_unit, rule_values, weights
@@ -73,7 +73,7 @@ class Network:
         where = f"population {name!r}"
         size = whole_number(size, where=f"{where}, size", most=MOST)
         if not isinstance(cell, Cell):
-            raise NetworkError(f"{where}: found {cell!r}, expected a Cell. Make one with ns.Cell or neurosim.models.cells.")
+            raise NetworkError(f"{where}: found {shown(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells.")
         if positions is not None:
             positions = np.array(to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError), np.float64)
             if positions.shape != (size, 3) or not np.isfinite(positions).all():
@@ -140,13 +140,13 @@ class Network:
         source, target = self._view(source, "source"), self._view(target, "target")
         if port is None and len(target.population.cell.receives) == 1:
             port = target.population.cell.receives[0][0]
-        name = f"{source.name}->{target.name}" + (f".{port}" if port else "") if name is None else name
+        name = f"{source.name}->{target.name}" + (f".{port}" if isinstance(port, str) else "") if name is None else name
         self._free(name, "projection", plain=False)
         where = f"projection {name!r} ({source.name} -> {target.name})"
         if not hasattr(connector, "connect"):
-            raise NetworkError(f"{where}: found {connector!r}, expected a connector such as ns.all_to_all(). Give one third.")
+            raise NetworkError(f"{where}: found {shown(connector)}, expected a connector such as ns.all_to_all(). Give one third.")
         if rule is not None and not isinstance(rule, Rule):
-            raise NetworkError(f"{where}: found rule {rule!r}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity.")
+            raise NetworkError(f"{where}: found rule {shown(rule)}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity.")
         edges = edge_count(connector, source, target, where)
         expected = port_unit(target.population.cell, port, rule, where)
         read, sides = links(rule, source, target, known=self.owners(), edges=edges, where=where)
@@ -157,7 +157,7 @@ class Network:
         delay = delays(delay, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: delay")
         fraction = quantity(dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction")
         if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
-            raise NetworkError(f"{where}: found dendritic_fraction {dendritic_fraction!r}, expected one number from 0 to 1. Correct it.")
+            raise NetworkError(f"{where}: found dendritic_fraction {shown(dendritic_fraction)}, expected one number from 0 to 1. Correct it.")
         for part in (fraction, 1.0 - fraction):
             if not isinstance(delay, Distribution):
                 whole_steps(part * np.asarray(delay), self.dt, where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})", rounded=round_delays)
@@ -194,7 +194,7 @@ class Network:
         made = [self._probe(owner, variable, every, edges) for variable in variables]
         for i, probe in enumerate(made):
             if any((p.owner.name, p.variable) == (probe.owner.name, probe.variable) for p in (*self.probes, *made[:i])):
-                raise NetworkError(f"record: {probe.variable!r} of {probe.owner!r} is recorded already. Record all its members in one call.")
+                raise NetworkError(f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. Record all its members in one call.")
         self.probes.extend(made)
 
     def owners(self) -> dict[str, Population | Projection | Drive]:
@@ -209,7 +209,7 @@ class Network:
     def _view(self, owner: Any, end: str) -> View:
         view = owner.view if isinstance(owner, Population) else owner
         if not isinstance(view, View):
-            raise NetworkError(f"{end}: found {owner!r}, expected a population of this network or a view of one. Give what net.population returned.")
+            raise NetworkError(f"{end}: found {shown(owner)}, expected a population of this network or a view of one. Give what net.population returned.")
         if self.populations.get(view.name) is not view.population:
             raise NetworkError(f"{end}: population {view.name!r} belongs to another network. Use one of: {', '.join(self.populations)}.")
         return view
@@ -220,29 +220,29 @@ class Network:
             if self.projections.get(owner.name) is not owner:
                 raise NetworkError(f"record: projection {owner.name!r} belongs to another network, expected one of network {self.name!r}. Add it there.")
             known = {"w": None} if owner.rule is None else {v.name: v.unit for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)}
-            if variable not in known:
-                raise NetworkError(f"record: {unknown('variable', str(variable), known, owner=f'projection {owner.name!r}')}")
+            if not isinstance(variable, str) or variable not in known:
+                raise NetworkError(f"record: {unknown('variable', variable, known, owner=f'projection {owner.name!r}')}")
             this = known[variable] or unit(owner.target.population.cell.port(owner.port).unit)
             return Probe(owner, variable, this, steps, None if edges is None else _edge_numbers(edges, owner))
         view = self._view(owner, "record")
         if edges is not None:
             raise NetworkError(f"record: found edges= for population {view.name!r}, expected it for projections only. Record a view of the population.")
         cell = view.population.cell
-        if variable == "spikes":
+        if isinstance(variable, str) and variable == "spikes":
             if cell.spike is None and view.population.given is None:
                 states = ", ".join(s.name for s in cell.states) or "none"
                 raise NetworkError(f"record: population {view.name!r} ({cell.name}) never spikes, expected one that does. Record one of its states: {states}.")
             return Probe(view, variable, None)
         states = {s.name: s.unit for s in cell.states}
-        if variable not in states:
-            raise NetworkError(f"record: {unknown('state', str(variable), ['spikes', *states], owner=f'population {view.name!r}')}")
+        if not isinstance(variable, str) or variable not in states:
+            raise NetworkError(f"record: {unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}")
         return Probe(view, variable, states[variable], steps)
 
 
 def _identifier(name: Any, what: str, more: str = "") -> str:
     if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z][\w{re.escape(more)}-]*", name, re.ASCII):
         extra = f" or one of {' '.join(more)}" if more else ""
-        raise NetworkError(f"{what} name: found {name!r}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name.")
+        raise NetworkError(f"{what} name: found {shown(name)}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name.")
     return name
 
 
@@ -251,11 +251,11 @@ def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
     found = np.asarray(edges)
     most = projection.connector.expected(len(projection.source), len(projection.target))
     if found.ndim != 1 or found.dtype.kind not in "iu" or found.size == 0 or found.min() < 0 or found.max() >= most:
-        raise NetworkError(f"record: found edges {edges!r}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges.")
+        raise NetworkError(f"record: found edges {shown(edges)}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges.")
     return found.astype(np.int64)
 
 
 def _named(things: dict[str, Any], name: str, owner: str) -> Any:
-    if name not in things:
-        raise NetworkError(unknown("population, projection or drive", str(name), things, owner=owner))
+    if not isinstance(name, str) or name not in things:
+        raise NetworkError(unknown("population, projection or drive", name, things, owner=owner))
     return things[name]

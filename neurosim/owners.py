@@ -42,10 +42,11 @@ def declared(owner: Owner, name: str) -> Unit:
     else:
         cell = owner.cell if isinstance(owner, Population) else owner.population.cell
         units = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
-    if name not in units:
+    if not isinstance(name, str) or name not in units:
         edges = isinstance(owner, Projection)
+        kind = "projection" if edges else "drive" if isinstance(owner, Drive) else "population"
         fixed = " Delays are fixed when a run is prepared: give another to net.project, and prepare again." if edges and name in ("delay", "back") else ""
-        raise NetworkError(unknown("state, parameter or variable", name, units, owner=f"projection {owner.name!r}" if edges else repr(owner)) + fixed)
+        raise NetworkError(unknown("state, parameter or variable", name, units, owner=f"{kind} {owner.name!r}") + fixed)
     return units[name]
 
 

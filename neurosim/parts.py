@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ModelError, unknown
+from .errors import ModelError, shown, unknown
 from .expr.parse import Equation, Parser
 from .expr.printing import show
 from .expr.tree import Assign, Expr, names
@@ -102,7 +102,7 @@ def constant(parser: Parser, name: str, value: Any, *, others: Container[str]) -
     if isinstance(value, Parameter):
         declared, per = unit(value.unit, where=place), value.per
         if per not in SIDES:
-            raise ModelError(f"{place}: {unknown('side', str(per), [s for s in SIDES if s])}")
+            raise ModelError(f"{place}: {unknown('side', per, [s for s in SIDES if s])}")
         return Constant(name, declared, _given(parser, value.value, declared, name, others), per)
     declared = of(NUMBER)
     if isinstance(value, str):
@@ -132,7 +132,7 @@ def _given(parser: Parser, value: Any, declared: Unit, name: str, others: Contai
         return parser.expression(value, place=f"parameter {name!r}")
     number = to_engine(value, declared, where=place)
     if not np.isfinite(number).all():
-        raise ModelError(f"{place}: {value!r} is not finite, expected a number. Give a finite value.")
+        raise ModelError(f"{place}: {shown(value)} is not finite, expected a number. Give a finite value.")
     return number
 
 
@@ -167,4 +167,4 @@ def find(things: tuple, name: str, kind: str, owner: str) -> Any:
     for thing in things:
         if thing.name == name:
             return thing
-    raise ModelError(unknown(kind, str(name), [t.name for t in things], owner=owner))
+    raise ModelError(unknown(kind, name, [t.name for t in things], owner=owner))

@@ -10,7 +10,7 @@ import numpy as np
 
 from .binding import BoundRule
 from .connect import Connector
-from .errors import NetworkError, unknown
+from .errors import NetworkError, shown, unknown
 from .model import Cell, Rule
 from .units import Unit
 
@@ -33,7 +33,7 @@ class Reference:
                 raise NetworkError(f"link to {self.name!r}: .by() found an array of {along.dtype} with shape {along.shape}, "
                                    "expected one whole index for each edge. Give whole numbers.")
         elif along not in ("source", "target"):
-            raise NetworkError(f"link to {self.name!r}: .by() found {along!r}, expected 'source', 'target' or an index array. Give one of these.")
+            raise NetworkError(f"link to {self.name!r}: .by() found {shown(along)}, expected 'source', 'target' or an index array. Give one of these.")
         return replace(self, along=along)
 
 
@@ -101,7 +101,7 @@ class View:
         return View(self.population, self._select(key).astype(np.int32))
 
     def _select(self, key: Any) -> IntArray:
-        place = f"view of population {self.name!r}: {key!r}"
+        place = f"view of population {self.name!r}: {shown(key)}"
         try:
             at = key if isinstance(key, slice) else np.atleast_1d(np.asarray(key, int if isinstance(key, list) and not key else None))
             if not isinstance(at, slice) and (at.ndim != 1 or at.dtype.kind not in "iub" or isinstance(key, bool)):

@@ -10,7 +10,7 @@ import numpy as np
 from .checks import MS, quantity, shape, whole_steps
 from .connect import Connector, all_to_all, fixed_indegree, fixed_outdegree, fixed_total_number, from_arrays, from_sparse, one_to_one
 from .consistency import check_positive
-from .errors import ModelError, NetworkError, unknown
+from .errors import ModelError, NetworkError, shown, unknown
 from .model import Cell, Rule, State, decay_constant
 from .population import Projection, Reference, View
 from .random import Stream
@@ -41,7 +41,7 @@ def port_unit(cell: Cell, port: str | None, rule: Rule | None, where: str) -> Un
         valid = ", ".join(k for k, _ in cell.receives) or "none"
         raise NetworkError(f"{where}: no port given, expected one of {cell.name}'s ports: {valid}. Give port=...")
     try:
-        found = cell.port(str(port))
+        found = cell.port(port)
     except ModelError as error:
         raise NetworkError(f"{where}: {error}") from None
     graded = rule is not None and not any(s.target == "out" for h in rule.handlers if h.trigger != "step" for s in h.statements)
@@ -95,7 +95,7 @@ def links(rule: Rule | None, source: View, target: View, *, known: Mapping[str, 
         reference = link.reference
         place = f"{where}, link {link.symbol!r}"
         if not isinstance(reference, Reference):
-            raise NetworkError(f"{place}: found {reference!r}, expected a state such as population['v'] or a variable such as projection['z'].")
+            raise NetworkError(f"{place}: found {shown(reference)}, expected a state such as population['v'] or a variable such as projection['z'].")
         owner = reference.owner
         if known.get(owner.name) is not (owner.population if isinstance(owner, View) else owner):
             raise NetworkError(f"{place}: {owner.name!r} is no population or earlier projection of this network. Add it before this projection.")

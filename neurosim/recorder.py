@@ -33,14 +33,18 @@ class Recorder:
     def __init__(self, program: Program, network: ConcreteNetwork, memory: Memory, *, header: Mapping[str, Any], stream: Any = None) -> None:
         self._program, self._network, self._memory, self._header = program, network, memory, dict(header)
         self._chunks: list[tuple[int, Chunk]] = []
+        self._held = 0  # bytes since the last part was written
         self.first = 0  # first step that is not on disk
         self._initial = [None if p.variable == "spikes" else self._memory.sample(p, -1).copy() for p in program.probes]
         self._writer = None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
 
     def keep(self, step: int, chunk: Chunk) -> None:
         """Keep a stretch that began at ``step``."""
+        if not self._program.probes:
+            return
         self._chunks.append((step, chunk))
-        if self._writer is not None and sum(_size(c) for _, c in self._chunks) > _PART:
+        self._held += _size(chunk)
+        if self._writer is not None and self._held > _PART:
             self._flush(step + chunk.steps)
 
     def forget(self, step: int) -> None:
@@ -87,7 +91,7 @@ class Recorder:
                 chunk.spikes[i] = (arrays[f"{i}/index"], arrays[f"{i}/step"])
             else:
                 chunk.traces[i], self._initial[i] = arrays[f"{i}/values"], arrays[f"{i}/initial"]
-        self._chunks, self.first = [(first, chunk)], first
+        self._chunks, self.first, self._held = [(first, chunk)], first, _size(chunk)
 
     def probes(self) -> list[str]:
         """Say in words what is recorded; equal for runs whose files can be exchanged."""
@@ -99,7 +103,7 @@ class Recorder:
     def _flush(self, end: int) -> None:
         if end > self.first:
             self._writer.append(self._made(end, finished=False))
-        self._chunks, self.first = [], end
+        self._chunks, self.first, self._held = [], end, 0
 
     def _headed(self, first: int, steps: int, *, finished: bool) -> dict[str, Any]:
         return self._header | {"first": first, "steps": steps, "finished": finished}

@@ -45,11 +45,11 @@ class Recording:
     __eq__ = equal
 
     def __getitem__(self, name: str) -> PopulationRecording | ProjectionRecording:
-        if name in self.populations:
+        if isinstance(name, str) and name in self.populations:
             return self.populations[name]
-        if name in self.projections:
+        if isinstance(name, str) and name in self.projections:
             return self.projections[name]
-        raise NetworkError(f"{unknown('name', str(name), self.names(), owner='the recording')} What is missing must be recorded with net.record.")
+        raise NetworkError(f"{unknown('name', name, self.names(), owner='the recording')} What is missing must be recorded with net.record.")
 
     def __contains__(self, name: object) -> bool:
         return name in self.populations or name in self.projections

@@ -11,7 +11,7 @@ import numpy as np
 from . import files
 from .backend import Engine, Report
 from .checks import duration, whole_steps
-from .errors import NetworkError, SimulationError, unknown
+from .errors import NetworkError, SimulationError, shown, unknown
 from .ir.concrete import ConcreteNetwork
 from .ir.program import Program
 from .owners import Owner, assignments, declared
@@ -19,6 +19,7 @@ from .population import Drive, Population, Projection, View
 from .progress import bar, interrupts
 from .recorder import Recorder
 from .recording import Recording
+from .watch import Watch
 
 _STRETCH = 0.1  # seconds of computing between two looks at the progress bar and at Ctrl-C
 
@@ -39,6 +40,7 @@ class Run:
         self.interrupted = False
         self._stretch = 64  # steps between two such looks
         self._hash = network.hash()
+        self._watch = Watch(program, self.memory)
         self._recorder = Recorder(program, self.network, self.memory, header=self._header(), stream=stream)
 
     @property
@@ -57,7 +59,8 @@ class Run:
         Raises
         ------
         SimulationError
-            If a value stops being finite; its ``recording`` holds what was recorded.
+            If a value stops being finite; its ``recording`` holds what was recorded. Where runs are so short that to look at all variables of
+            rules after each would take as long as they do, those are looked at after some of them, and by `result`, `snapshot` and `save`.
         KeyboardInterrupt
             After Ctrl-C, between two steps: the run is whole, may be read and may go on.
         """
@@ -74,7 +77,8 @@ class Run:
                 advance(chunk.steps)
                 if not chunk.finite:
                     raise self._not_finite()
-                self._check_rules()
+                if self._watch.due(elapsed, more=self.step < end):
+                    self._look()
                 self._stretch = int(min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20))
         if interrupted:
             self.engine.advance(self.step, 0)  # nothing more follows: what was put off is done
@@ -85,7 +89,7 @@ class Run:
     def get(self, owner: Owner | str, name: str) -> Any:
         """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz."""
         owner = self._owner(owner)
-        name = "w" if isinstance(owner, Projection) and name == "weight" else name
+        name = "w" if isinstance(owner, Projection) and isinstance(name, str) and name == "weight" else name
         plain = declared(owner, name).plain * (owner.n if isinstance(owner, Drive) and name == "rate" else 1)
         view = owner.view if isinstance(owner, Population) else owner
         values = self.memory.now(owner.name, name, self.step - 1)
@@ -111,7 +115,7 @@ class Run:
     def emit(self, name: str) -> None:
         """Run the handlers of a signal now, projections in creation order."""
         valid = {s for p in self.network.projections.values() if p.rule is not None for s in p.rule.signals}
-        if name not in valid:
+        if not isinstance(name, str) or name not in valid:
             raise NetworkError(f"emit: {unknown('signal', name, valid)} A rule listens to a signal with a handler of its name.")
         self.engine.emit(name, self.step - 1)
 
@@ -129,7 +133,7 @@ class Run:
             if isinstance(found, View) and not found.whole:
                 raise NetworkError(f"reset: found {found!r}, expected a whole population. Use run.set for some of its neurons.")
             for name in names:
-                if (found.name, name) not in self.memory.initial:
+                if not isinstance(name, str) or (found.name, name) not in self.memory.initial:
                     valid = [n for o, n in self.memory.initial if o == found.name]
                     raise NetworkError(f"reset: {unknown('state or variable', name, valid, owner=repr(found.name))}")
             for name in names:
@@ -140,12 +144,13 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of everything that the run's future depends on."""
+        self._look()
         return Snapshot(self.memory.copy(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Go back to a snapshot; the clock (and with it the random numbers) stays where it is unless asked."""
         if not isinstance(snapshot, Snapshot):
-            raise NetworkError(f"restore: found {snapshot!r}, expected a snapshot. Take it with run.snapshot().")
+            raise NetworkError(f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot().")
         if snapshot.hash != self._hash:
             raise NetworkError("restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot().")
         self._same_precision(snapshot.precision, "restore: the snapshot")
@@ -153,10 +158,12 @@ class Run:
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
         self.memory.restore(snapshot.arrays, self.step - snapshot.step)
+        self._watch.seen = self.step
         self.engine.refresh()
 
     def save(self, path: Any) -> None:
         """Write everything to a file, recordings included, so that `load` continues to the last bit."""
+        self._look()
         arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.portable().items()}
         arrays |= {f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()}
         header = {"step": self.step, "first": self._recorder.first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
@@ -174,12 +181,14 @@ class Run:
             raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs.")
         self.memory.take_portable({tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")})
         self.step, self.interrupted = header["step"], header["interrupted"]
+        self._watch.seen = self.step
         self._recorder.take({key.removeprefix("probe/"): array for key, array in arrays.items() if key.startswith("probe/")},
                             first=header["first"], end=header["step"])
         self.engine.refresh()
 
     def result(self) -> Recording:
         """Return what was recorded until now."""
+        self._look()
         return self._recorder.recording(self.step, finished=not self.interrupted)
 
     def _header(self) -> dict[str, Any]:
@@ -194,11 +203,12 @@ class Run:
 
     def _owner(self, owner: Owner | str) -> Owner:
         name = owner if isinstance(owner, str) else getattr(owner, "name", None)
-        if name not in self.owners or not isinstance(owner, str | Population | View | Projection | Drive):
-            raise NetworkError(unknown("population, projection or drive", str(name or owner), self.owners, owner=f"run of {self.program.name!r}"))
+        if not isinstance(owner, str | Population | View | Projection | Drive) or name not in self.owners:
+            raise NetworkError(unknown("population, projection or drive", name or owner, self.owners, owner=f"run of {self.program.name!r}"))
         known = self.owners[name]
         if not isinstance(owner, str) and (owner.population if isinstance(owner, View) else owner) is not known:
-            raise NetworkError(f"run of {self.program.name!r}: {owner!r} belongs to another network, expected {known!r}. Give it or its name.")
+            raise NetworkError(f"run of {self.program.name!r}: found {name!r} of another network, expected that of the one which was prepared. "
+                               "Give it or its name.")
         return known if isinstance(owner, str) else owner
 
     def _states(self, view: View) -> tuple[str, ...]:
@@ -214,28 +224,26 @@ class Run:
             for state in p.code.states:
                 wrong = np.flatnonzero(~np.isfinite(self.memory[p.name, state]))
                 if wrong.size:
-                    return self._stopped(p.name, int(wrong[0]), state, float(self.memory[p.name, state][wrong[0]]), "population", "neuron",
-                                         self.time + self.program.dt)
+                    time = self.time + self.program.dt
+                    return self._stopped(f"population {p.name!r}, neuron", f"at {time:g} ms", population=p.name, index=int(wrong[0]), variable=state,
+                                         value=float(self.memory[p.name, state][wrong[0]]), time=time)
         raise AssertionError("an engine reported a value that is not finite, but there is none")
 
-    def _stopped(self, owner: str, index: int, variable: str, value: float, kind: str, member: str, time: float) -> SimulationError:
-        error = SimulationError(f"{kind} {owner!r}, {member} {index}: {variable} is {value} at {time:g} ms, expected a finite value. The run has ended; "
+    def _look(self) -> None:
+        """Raise SimulationError if a variable of a rule is no longer finite."""
+        wrong = self._watch.look(self.step)
+        if wrong is not None:
+            when = f"at {self.time:g} ms (all were finite at {wrong.since * self.program.dt:g} ms)"
+            raise self._stopped(f"projection {wrong.projection!r}, {wrong.member}", when, population=wrong.projection, index=wrong.index,
+                                variable=wrong.variable, value=wrong.value, time=self.time)
+
+    def _stopped(self, place: str, when: str, *, population: str, index: int, variable: str, value: float, time: float) -> SimulationError:
+        error = SimulationError(f"{place} {index}: {variable} is {value} {when}, expected a finite value. The run has ended; "
                                 "what was recorded until then is in the error's .recording. Try a smaller dt, another method, or bounded inputs.",
-                                population=owner, index=index, variable=variable, time=time)
-        self.interrupted = True
+                                population=population, index=index, variable=variable, time=time)
+        self.interrupted, self._watch.seen = True, self.step
         error.recording = self.result()
         return error
-
-    def _check_rules(self) -> None:
-        for p in self.program.projections.values():
-            for name, symbol in p.code.symbols if p.code is not None else ():
-                if symbol.kind == "variable":
-                    values = self.memory[p.name, name]
-                    if not np.isfinite(values.sum()):
-                        wrong = np.flatnonzero(~np.isfinite(values))
-                        if wrong.size:
-                            member = "edge" if symbol.side == "edge" else "neuron"
-                            raise self._stopped(p.name, int(wrong[0]), name, float(values[wrong[0]]), "projection", member, self.time)
 
 
 class Snapshot:

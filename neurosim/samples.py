@@ -79,8 +79,8 @@ class Spikes:
 
     def times(self, convention: Convention = "end") -> np.ndarray:
         """Return the (S,) times in ms: of the end of the step, as NEST has them, or of its "start", as Brian 2 has them."""
-        if convention not in ("end", "start"):
-            raise NetworkError(f"times of spikes: {unknown('convention', str(convention), ['end', 'start'])} Use one of these.")
+        if not isinstance(convention, str) or convention not in ("end", "start"):
+            raise NetworkError(f"times of spikes: {unknown('convention', convention, ['end', 'start'])} Use one of these.")
         return (self.step + (convention == "end")) * self.dt
 
     def of(self, neuron: int, convention: Convention = "end") -> np.ndarray:
@@ -247,8 +247,7 @@ class ProjectionRecording:
 
 
 def _named(kind: str, owner: PopulationRecording | ProjectionRecording, variable: str) -> Trace:
-    if variable not in owner.traces:
-        raise NetworkError(
-            f'{unknown("trace", variable, owner.traces, owner=f"{kind} {owner.name!r}")} Call net.record({owner.name}, "{variable}") before the run.'
-        )
+    if not isinstance(variable, str) or variable not in owner.traces:
+        call = f'Call net.record({owner.name}, "{variable}") before the run.' if isinstance(variable, str) else "Give a name."
+        raise NetworkError(f"{unknown('trace', variable, owner.traces, owner=f'{kind} {owner.name!r}')} {call}")
     return owner.traces[variable]

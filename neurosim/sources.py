@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .checks import LONGEST, at_least, whole_steps
-from .errors import NetworkError
+from .errors import NetworkError, shown
 from .expr.tree import Expr
 from .model import Cell, Parameter
 from .units import to_engine, unit
@@ -28,8 +28,9 @@ def _pairs(given: Any, size: int, where: str) -> tuple[Any, Any]:
     """Return (indices, when) of spikes given so, or as a list for each neuron."""
     if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], list | tuple | range | np.ndarray):
         return given
-    if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != size:
-        found = f"spikes of {len(given)} neurons" if hasattr(given, "__len__") and not isinstance(given, str) else repr(given)
+    sequence = np.iterable(given) and not isinstance(given, str) and hasattr(given, "__len__")
+    if not sequence or len(given) != size:
+        found = f"spikes of {len(given)} neurons" if sequence else shown(given)
         raise NetworkError(f"{where}: found {found}, expected a list for each of {size}, or (indices, times). "
                            "Give an empty list to a silent neuron.")
     lists = [np.ravel(to_engine(each, unit("ms"), where=f"{where}, neuron {i}", error=NetworkError)) for i, each in enumerate(given)]

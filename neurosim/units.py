@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ModelError, unknown
+from .errors import ModelError, shown, unknown
 
 Exponents = tuple[Fraction, ...]
 BASES = ("ms", "mV", "nA", "um", "K", "mol")
@@ -95,7 +95,7 @@ def unit(text: str, *, where: str = "") -> Unit:
     """
     try:
         if not isinstance(text, str):
-            raise ModelError(f"unit {text!r}: expected text. Write units such as 'mV/ms', or '1' for a plain number.")
+            raise ModelError(f"unit {shown(text)}: expected text. Write units such as 'mV/ms', or '1' for a plain number.")
         return _unit(text)
     except ModelError as error:
         raise ModelError(f"{where}: {error}" if where else str(error)) from None
@@ -217,7 +217,7 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
         except ModelError as reason:
             raise error(f"{where}: {reason}") from None
         if found is None:
-            raise error(f"{where}: {value!r} is not a quantity. Write a number and a unit, such as '20 {declared.text}'.")
+            raise error(f"{where}: {shown(value)} is not a quantity. Write a number and a unit, such as '20 {declared.text}'.")
         number, given = found
         if given.exponents == NUMBER and declared.exponents != NUMBER:
             raise error(f"{where}: {value!r} has no unit, but {declared} is expected. Write '{number:g} {declared.text}'.")
@@ -234,6 +234,6 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
             raise TypeError
         array = np.array(value, dtype=np.float64)  # a copy: what the user changes later does not change what was checked
     except (TypeError, ValueError):
-        raise error(f"{where}: {value!r} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None
+        raise error(f"{where}: {shown(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None
     result = array * declared.plain if declared.plain != 1.0 else array
     return float(result) if array.ndim == 0 else result

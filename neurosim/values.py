@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import NetworkError
+from .errors import NetworkError, shown
 from .expr.functions import FUNCTIONS
 from .random import Stream
 from .sampling import over_rows
@@ -61,7 +61,7 @@ class Distribution:
     def _number(self, name: str, value: Any, unit: Unit, where: str, error: type[Exception]) -> float:
         number = to_engine(value, PLAIN if self.kind == "integers" or name == "sigma" else unit, where=where, error=error)
         if np.ndim(number) or not np.isfinite(number) or self.kind == "integers" and number != np.floor(number):
-            raise error(f"{where} is {value!r}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it.")
+            raise error(f"{where} is {shown(value)}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it.")
         return float(number)
 
     def sample(self, stream: Stream, index: np.ndarray, *, row: np.ndarray | int = 0, unit: Unit, where: str) -> np.ndarray:
@@ -123,8 +123,8 @@ class Distribution:
             return np.floor(read(0) + standard * (read(1) - read(0)))
         return read(0) + standard * (read(1) - read(0))
 
-    def __str__(self) -> str:
-        return f"{self.kind}({', '.join(f'{n}={a}' for n, a in self._named())})"
+    def __repr__(self) -> str:
+        return f"{self.kind}({', '.join(f'{n}={a if isinstance(a, str) else shown(a)}' for n, a in self._named())})"
 
 
 def uniform(low: Any, high: Any) -> Distribution:

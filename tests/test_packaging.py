@@ -37,7 +37,7 @@ FLOORS = (
     {"network"},
     {"ir"},
     {"backend", "catalogue"},
-    {"owners", "recorder"},
+    {"owners", "recorder", "watch"},
     {"run"},
     {"launch"},
     {"neurosim", "columns", "doctor", "verification"},

@@ -69,7 +69,8 @@ class Wiring:
         """Return what a network of Brian 2 runs, and what it runs when a signal is emitted."""
         objects, signals = [], {}
         if self.edges.size:
-            events = {side: (self._population(side), edge_delays(s, self.edges.size)) for side, s in self.slots.items()}
+            delays = {"pre": self.p.axonal, "post": self.p.back}
+            events = {side: (self._population(side), np.full(self.edges.size, delays[side], np.int64)) for side in self.slots}
             objects.append(self._synapses(groups, groups[self.p.target], self.edges, self.pathways, (self.sources, self.p.targets), events))
         for end in {id(members): members for *_, members in self.runners if members.side != "edge" and members.size}.values():
             end.attach(self.store.neurons(end.size))
@@ -156,10 +157,3 @@ class Wiring:
             pathway.variables["delay"].set_value(delays * self.store.clock.dt_)
             self.queues.append((pathway, population, int(delays.max())))
         return made
-
-
-def edge_delays(slots: Slots, edges: int) -> np.ndarray:
-    """Return the delay of each edge in steps."""
-    found = np.empty(edges, np.int64)
-    found[slice(None) if slots.edges is None else slots.edges] = np.repeat(slots.delay, np.diff(slots.pointer))
-    return found

@@ -18,7 +18,8 @@ _sleep = types.ExternalFunction(*(("Sleep", types.void(types.uint32)) if sys.pla
 
 _WINDOWS = sys.platform == "win32"
 _LONG = ir.IntType(64)
-_LLVM = {types.float64: ir.DoubleType(), types.float32: ir.FloatType(), types.int64: _LONG, types.int32: ir.IntType(32), types.uint8: ir.IntType(8)}
+_LLVM = {types.float64: ir.DoubleType(), types.float32: ir.FloatType(), types.int64: _LONG, types.int32: ir.IntType(32),
+         types.uint16: ir.IntType(16), types.uint8: ir.IntType(8)}
 
 
 def _tag(module: Any, name: str) -> Any:
@@ -68,6 +69,7 @@ def storer(kind: types.Type, given: types.Type) -> Any:
 load = load_double = loader(types.float64, types.float64)  # `load` and `store`: numbers of the run's precision
 load_index = loader(types.int32, types.int64)
 load_long = loader(types.int64, types.int64)
+load_short = loader(types.uint16, types.int64)
 load_byte = loader(types.uint8, types.int64)
 store = store_double = storer(types.float64, types.float64)
 store_index = storer(types.int32, types.int64)

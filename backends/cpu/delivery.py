@@ -33,7 +33,7 @@ class Delivery:
         self._signals: dict[str, list[tuple[Any, np.ndarray, int, int, int]]] = {}
         self._decays: dict[tuple[str, str], Decays] = {}
         self.deferral = Deferral(self.tables)
-        most = sum(p.targets.size for p in self.program.projections.values() if p.code is None and not p.pre_slots.uniform)
+        most = sum(p.targets.size for p in self.program.projections.values() if p.code is None and np.ndim(p.axonal))
         self.pending = Pending(self.tables, most=most, dtype=self.memory.dtype)
         self._landings: dict[str, tuple[np.ndarray, ...]] = {}
 
@@ -43,7 +43,7 @@ class Delivery:
         foreign = False
         for p in self.program.projections.values():
             if p.code is None:
-                static = [self._static(p)] if p.pre_slots.uniform else []  # the others land at their port
+                static = [] if np.ndim(p.axonal) else [self._static(p)]  # the others land at their port
                 for row in rows:
                     row += static
                 continue
@@ -79,19 +79,20 @@ class Delivery:
 
     def _static(self, p: ProjectionProgram) -> list[Any]:
         """The operation of a static projection with one delay."""
-        weights, bounds = (p.name, "w"), self._bounds(p, p.pre_slots)
-        return [loop.EVENTS, *self.engine.history(p.source), p.pre_slots.delays[0], (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds,
+        weights, bounds = (p.name, "w"), self._bounds(p, None)
+        return [loop.EVENTS, *self.engine.history(p.source), p.axonal, (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds,
                 self.tables.keep(p.targets), weights, ("size", weights), self.ring(p)]
 
     def _landing(self, p: ProjectionProgram, thread: int, start: int, stop: int) -> list[Any]:
         """The operation of a static projection whose delays differ."""
         population, weights, port = self.program.populations[p.target], (p.name, "w"), (p.target, f"_port_{p.port}")
         if thread == 0:
-            self._landings[p.name] = self._bounds(p, None), self.tables.keep(edge_delays(p.pre_slots)), self.tables.keep(p.targets)
+            delays = p.axonal if p.axonal.dtype == np.uint16 else p.axonal.astype(np.int32, copy=False)
+            self._landings[p.name] = self._bounds(p, None), self.tables.keep(delays), self.tables.keep(p.targets)
         term = port if population.contributions[p.port][0] == p.name else self.pending.term(p.target, population.size)
-        size = 1 + int(p.pre_slots.delays[-1])
+        size = 1 + int(p.axonal.max())
         table = [*self.engine.history(p.source), (p.name, "_since"), *self._landings[p.name], weights, ("size", weights), size,
-                 *self.pending.lists(size), *self.pending.pool(thread), term, port]
+                 *self.pending.lists(size), *self.pending.pool(thread), term, port, p.axonal.dtype == np.uint16]
         return [loop.KERNEL, self.engine.own_kernel("pending", "land"), self.tables.block([table], len(table)), start, stop]
 
     def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
@@ -187,8 +188,7 @@ class Delivery:
                 other = dict(self.program.projections[link.owner].code.symbols)[link.name]
                 decay = kind(self.memory, (link.owner, other.decay)) if other.decay else None
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
-        delay = _delay(p)
-        dendritic = "each" if isinstance(delay, np.ndarray) else "one" if delay else "none"
+        dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
         return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
                      p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), neighbours(p), self.engine.precision)
 
@@ -223,7 +223,7 @@ class Delivery:
         if entry.startswith("@key"):
             number, second = entry[4:].rstrip("b"), entry.endswith("b")
             return self.engine.key(f"{p.name}/draw{number}")[second]
-        special = {"@dt": self.engine._dt, "@threads": self.engine.threads, "@replica": self.engine.replica, "@dendritic": _delay(p),
+        special = {"@dt": self.engine._dt, "@threads": self.engine.threads, "@replica": self.engine.replica, "@dendritic": p.dendritic,
                    "@N_pre": self.program.populations[p.source].size, "@N_post": self.program.populations[p.target].size}
         if entry in special:
             return special[entry]
@@ -281,7 +281,7 @@ class Delivery:
                         rows.append(self._drive(name, start, stop))
                         continue
                     p, ring = self.program.projections[name], self.memory[name, "_ring"]
-                    if p.code is None and not p.pre_slots.uniform:
+                    if p.code is None and np.ndim(p.axonal):
                         rows.append(self._landing(p, thread, start, stop))
                     elif self.ring(p)[0] == name:
                         rows.append([loop.PORT, (population.name, f"_port_{port}"), (name, "_ring"), ring.shape[0], ring.shape[1], start, stop])
@@ -296,9 +296,3 @@ class Delivery:
                                     self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt,
                                     bool((np.diff(drive.indices) == 1).all()), *room]], 14)
         return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
-
-
-def _delay(p: ProjectionProgram) -> int | np.ndarray:
-    """Steps from synapse to soma: one number where all edges have it."""
-    delay = np.asarray(p.dendritic)
-    return delay if delay.size and (delay != delay.flat[0]).any() else int(delay.flat[0]) if delay.size else 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from math import inf
-from numbers import Real
+from collections.abc import Iterable
 from typing import Any
 
 import neurosim as ns
@@ -49,8 +47,6 @@ class CA3Memory:
 
     def __init__(self, cues: int, content_size: int, *, backend: str = "cpu", spacing: Any = "14 ms", freeze: bool = False, amplitude: float = 6.0,
                  watch: bool = False) -> None:
-        if not isinstance(amplitude, Real) or isinstance(amplitude, bool) or not 0 < amplitude < inf:
-            raise NetworkError(f"CA3 memory, amplitude: found {amplitude!r}, expected one number above 0, in nA. Use 6, the published one.")
         if not isinstance(freeze, bool):
             raise NetworkError(f"CA3 memory, freeze: found {freeze!r}, expected True or False. Give one of these.")
         self.settings = Settings(cues, content_size, amplitude)
@@ -70,7 +66,7 @@ class CA3Memory:
 
     def learn(self, cue: int, content: Iterable[int]) -> None:
         """Store a content under a cue; what the cue held before is forgotten."""
-        operation = learn(self.settings, cue, _bits(content))
+        operation = learn(self.settings, cue, content)
         if not self.freeze:
             self._do(operation)
             return
@@ -86,7 +82,7 @@ class CA3Memory:
 
     def recall_by_content(self, bits: Iterable[int]) -> set[int]:
         """Return the cues whose content has one or more of these bits."""
-        return {i for i in self._do(by_content(self.settings, _bits(bits))) if i < self.settings.cues}
+        return {i for i in self._do(by_content(self.settings, bits)) if i < self.settings.cues}
 
     def wait(self, time: Any) -> None:
         """Let time pass in silence."""
@@ -110,10 +106,3 @@ class CA3Memory:
         amplitude = self.settings.amplitude if on else 0.0
         for name in (TO_CONTENT, TO_CUE):
             self.run.set(name, a_plus=amplitude, a_minus=amplitude)
-
-
-def _bits(content: Any) -> Any:
-    """Refuse what yields whole numbers when it is walked through, but is no collection of bits."""
-    if isinstance(content, bytes | bytearray | memoryview | Mapping):
-        raise NetworkError(f"CA3 memory: found content {content!r}, expected indices of bits. Give a set such as {{0, 3}}.")
-    return content

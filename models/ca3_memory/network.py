@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
+from numbers import Real
 
 import numpy as np
 
 import neurosim as ns
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, shown
 
 from ..plasticity import stdp
 
@@ -28,7 +30,9 @@ class Settings:
         for name in ("cues", "content_size"):
             found = getattr(self, name)
             if not isinstance(found, int | np.integer) or isinstance(found, bool) or found < 1:
-                raise NetworkError(f"CA3 memory, {name}: found {found!r}, expected a whole number of at least 1. Correct it.")
+                raise NetworkError(f"CA3 memory, {name}: found {shown(found)}, expected a whole number of at least 1. Correct it.")
+        if not isinstance(self.amplitude, Real) or isinstance(self.amplitude, bool) or not 0 < self.amplitude < inf:
+            raise NetworkError(f"CA3 memory, amplitude: found {shown(self.amplitude)}, expected one number above 0, in nA. Use 6, the published one.")
 
 
 def slow(*, threshold: str = "-57 mV") -> ns.Cell:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, shown
 
 from .network import Settings
 
@@ -73,7 +73,7 @@ def by_content(settings: Settings, content: Any) -> Operation:
 
 def _cue(settings: Settings, cue: Any, kind: str) -> int:
     if not _whole(cue):
-        raise NetworkError(f"CA3 memory, {kind}: found cue {cue!r}, expected the index of one cue, 0 ... {settings.cues - 1}. "
+        raise NetworkError(f"CA3 memory, {kind}: found cue {shown(cue)}, expected the index of one cue, 0 ... {settings.cues - 1}. "
                            "Present several cues one after another.")
     if not 0 <= cue < settings.cues:
         raise NetworkError(f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. Use one of these, or a memory of more cues.")
@@ -81,9 +81,10 @@ def _cue(settings: Settings, cue: Any, kind: str) -> int:
 
 
 def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
-    bits = list(content) if isinstance(content, Iterable) and not isinstance(content, str) else None
+    other = isinstance(content, str | bytes | bytearray | memoryview | Mapping)  # though whole numbers may come of walking through it
+    bits = list(content) if isinstance(content, Iterable) and not other else None
     if not bits or not all(map(_whole, bits)):
-        raise NetworkError(f"CA3 memory, {kind}: found content {content!r}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
+        raise NetworkError(f"CA3 memory, {kind}: found content {shown(content)}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
                            "Give a set such as {0, 3}.")
     for bit in bits:
         if not 0 <= bit < settings.content_size:

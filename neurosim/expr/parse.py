@@ -12,7 +12,7 @@ from functools import reduce
 from itertools import count
 from typing import Any
 
-from ..errors import ModelError, unknown
+from ..errors import ModelError, shown, unknown
 from .tree import ARITHMETIC, DEEPEST, Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary
 
 ARITY = {"exp": 1, "log": 1, "pow": 2, "sqrt": 1, "cos": 1, "sin": 1, "tanh": 1, "floor": 1, "abs": 1, "min": 2, "max": 2, "clip": 3, "where": 3}
@@ -112,7 +112,7 @@ class Parser:
 
     def _text(self, text: Any, place: str) -> str:
         if not isinstance(text, str):
-            raise ModelError(f"{self.owner}, {place}: found {text!r}, expected text. Put it between quotes.")
+            raise ModelError(f"{self.owner}, {place}: found {shown(text)}, expected text. Put it between quotes.")
         return text
 
     def _too_deep(self, text: str, place: str) -> ModelError:

@@ -57,9 +57,9 @@ class ConcreteProjection:
     pointer: np.ndarray  # (N_source + 1,) int64
     targets: np.ndarray  # (E,) int32
     weight: Value | Shared | None
-    delay: float | np.ndarray
+    delay: float | np.ndarray | Drawn | None
     dendritic_fraction: float
-    back: float | np.ndarray | None
+    back: float | np.ndarray | Drawn | None
     round_delays: bool
     same_step: bool
     rule: Rule | None
@@ -109,8 +109,8 @@ class ConcreteNetwork:
         return digest.hexdigest()
 
     def outline(self) -> ConcreteNetwork:
-        """Return the network without static weights, of which a run's memory may hold copies in another precision."""
-        return replace(self, projections={name: replace(p, weight=None) for name, p in self.projections.items()})
+        """Return the network without what a run holds in another form: static weights, of which its memory may have copies, and delays."""
+        return replace(self, projections={name: replace(p, weight=None, delay=None, back=None) for name, p in self.projections.items()})
 
 
 def concretise(network: Network) -> ConcreteNetwork:
@@ -194,11 +194,8 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
                 initial[v.name] = _spread(p.values.get(v.name, 0.0), view, f"{p.name}/{v.name}", network.seed, v.unit, f"{where}, {v.name} per {side}")
         for c in rule.parameters:
             values[c.name] = _rule_parameter(p, c, drawn, network.seed, values, where)
-    delay = drawn("delay", p.delay, unit("ms"))
-    back = None if p.back is None else drawn("back", p.back, unit("ms"))
-    for array in (delay, back):
-        if array is not None and (np.asarray(array) < 0).any():
-            raise NetworkError(f"{where}: delay {np.min(array):g} ms is negative, expected 0 ms or more. Bound the draw with low=.")
+    delay = drawn("delay", p.delay, unit("ms"), again=True)
+    back = None if p.back is None else drawn("back", p.back, unit("ms"), again=True)
     links = {symbol: _link(symbol, p, drawn) for symbol in p.links}
     return ConcreteProjection(p.name, p.source.name, p.target.name, p.port, pointer, targets, weight, delay, p.dendritic_fraction, back,
                               p.round_delays, p.same_step, rule, p.bound, links, values, initial)

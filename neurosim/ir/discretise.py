@@ -17,8 +17,9 @@ from ..model import Cell
 from ..sampling import blocks
 from ..values import Table
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
+from .edges import Drawn
 from .program import CellProgram, PopulationProgram, Program, ProjectionProgram, RuleProgram
-from .slots import Slots, incoming, outgoing
+from .slots import single_delay
 
 
 def discretise(network: ConcreteNetwork) -> Program:
@@ -35,9 +36,9 @@ def discretise(network: ConcreteNetwork) -> Program:
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
     history = dict.fromkeys(network.populations, 2)
     for p in projections.values():
-        history[p.source] = max(history[p.source], int(p.pre_slots.delays.max(initial=0)) + 2)
-        if p.post_slots is not None:
-            history[p.target] = max(history[p.target], int(p.post_slots.delays.max(initial=0)) + 2)
+        history[p.source] = max(history[p.source], int(np.max(p.axonal)) + 2)
+        if p.back is not None:
+            history[p.target] = max(history[p.target], int(np.max(p.back)) + 2)
     populations = {p.name: _population(p, network, history[p.name]) for p in network.populations.values()}
     return Program(network.name, network.dt, network.seed, populations, projections, network.drives, network.probes)
 
@@ -123,25 +124,31 @@ def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
 def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionProgram:
     where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
 
-    def steps(time: float | np.ndarray, fraction: float = 1.0) -> int | np.ndarray:
-        if np.ndim(time) == 0:
-            return int(whole_steps(fraction * time, network.dt, where=where, rounded=p.round_delays))
-        found = np.empty(time.size, np.int32 if time.max(initial=0.0) < network.dt * 2.0**30 else np.int64)
+    def steps(time: float | np.ndarray | Drawn, fraction: float = 1.0) -> np.ndarray:
+        time = np.asarray(time)  # draws are made here, and not kept
+        if time.ndim == 0:
+            return whole_steps(fraction * time, network.dt, where=where, rounded=p.round_delays)
+        longest = time.max(initial=0.0) / network.dt
+        found = np.empty(time.size, np.uint16 if longest < 65535 and p.rule is None else np.int32 if longest < 2**30 else np.int64)
         for block in blocks(time.size, width=1):
             found[block] = whole_steps(fraction * time[block], network.dt, where=where, rounded=p.round_delays)
         return found
 
+    ends = p.name, p.source, p.target, p.port, p.pointer, p.targets, network.populations[p.target].size
     total = steps(p.delay)
     if p.rule is None:  # the whole delay of a static projection acts like one along the axon
-        slots = outgoing(p.pointer, total)
-        return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, slots, None, 0, None, {})
+        return ProjectionProgram(*ends, _one_or_each(total), 0, None, None, {})
     dendritic = steps(p.delay, p.dendritic_fraction)
-    axonal = total - dendritic
     back = dendritic if p.back is None else steps(p.back)
     has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(s.kind == "variable" and s.side == "post" for s in p.bound.symbols.values())
-    post: Slots | None = incoming(network.populations[p.target].size, p.targets, back) if has_post else None
-    return ProjectionProgram(p.name, p.source, p.target, p.port, p.pointer, p.targets, outgoing(p.pointer, axonal), post, dendritic,
+    return ProjectionProgram(*ends, _one_or_each(total - dendritic), _one_or_each(dendritic), _one_or_each(back) if has_post else None,
                              rule_program(p.rule.name, p.bound), p.links)
+
+
+def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
+    """Return one number where all edges share it."""
+    single = single_delay(delay)
+    return delay if single is None else single
 
 
 def rule_program(name: str, bound: BoundRule) -> RuleProgram:

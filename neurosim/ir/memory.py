@@ -186,18 +186,17 @@ class Memory:
         """Take over arrays of `copy`, moved by ``shift`` steps in time."""
         self._matrices.clear()  # the propagators among the arrays may be others
         for (owner, name), array in arrays.items():
-            array = array.copy()
             if name in _STEPS or name.endswith("@last"):
-                array += shift
+                array = array + shift
             elif name.endswith("@rows"):
-                array[1] += shift
+                array = array + [0, shift, 0]
             elif name in _RINGS:
                 array = np.roll(array, shift % array.shape[0], axis=0)
             old = self.arrays.get((owner, name))
             if old is not None and old.shape == array.shape:
                 old[...] = array
             else:
-                self[owner, name] = array
+                self[owner, name] = array.copy()
 
     def now(self, owner: str, name: str, step: int) -> np.ndarray:
         """Return all values of a state, parameter or variable at the end of a step: decays applied, tables at their row."""

@@ -31,7 +31,7 @@ from ..expr.tree import Assign, Draw, Expr
 from ..methods import Propagator
 from ..population import Probe
 from .concrete import ConcreteDrive, ConcreteLink
-from .slots import Slots
+from .slots import Slots, incoming, outgoing
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class PopulationProgram:
 class ProjectionProgram:
     """Edges in (source, target) order.
 
-    pre_slots, post_slots : which edges an arriving spike of a source (returning spike of a target) concerns; see `Slots`.
-    dendritic : steps, 0 or one number or (E,).
+    axonal, dendritic, back : steps, one number or, where they differ, (E,). Without a post handler or variable, back is None.
     """
 
     name: str
@@ -95,15 +94,26 @@ class ProjectionProgram:
     port: str | None
     pointer: np.ndarray
     targets: np.ndarray
-    pre_slots: Slots
-    post_slots: Slots | None
+    size: int  # neurons of the target
+    axonal: int | np.ndarray
     dendritic: int | np.ndarray
+    back: int | np.ndarray | None
     code: RuleProgram | None
     links: dict[str, ConcreteLink]
 
     @cached_property
+    def pre_slots(self) -> Slots:
+        """Which edges an arriving spike of a source concerns; made when first asked for, as all below."""
+        return outgoing(self.pointer, self.axonal)
+
+    @cached_property
+    def post_slots(self) -> Slots | None:
+        """Which edges a returning spike of a target concerns."""
+        return None if self.back is None else incoming(self.size, self.targets, self.back)
+
+    @cached_property
     def sources(self) -> np.ndarray:
-        """Source of each edge, (E,) int32; made when first asked for."""
+        """Source of each edge, (E,) int32."""
         return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
 
 

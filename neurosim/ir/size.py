@@ -32,13 +32,15 @@ def items(network: Network) -> list[tuple[str, float]]:
 
 
 def _edge(p: Projection) -> float:
-    """Return the bytes of an edge: 4 for its target, 8 for each value of its own, 28 where delays differ; with a rule 4 for the way back.
+    """Return the bytes of an edge: 4 for its target, 8 for each value of its own, 2 where delays differ; with a rule 28 there, and 4 for the way back.
 
-    A variable that begins with the user's array takes 8 more, to which it is reset, and one that decays 8 for the step of its last assignment.
+    A user's array of delays takes 8 more. So does that with which a variable begins, to which it is reset, and a variable that decays: for the
+    step of its last assignment.
     """
-    size = 4.0 + 28.0 * (not isinstance(p.delay, float))
+    size = 4.0 + 8.0 * isinstance(p.delay, np.ndarray)
     if p.rule is None:
-        return size + 8.0 * (not isinstance(p.weight, float))
+        return size + 2.0 * (not isinstance(p.delay, float)) + 8.0 * (not isinstance(p.weight, float))
+    size += 28.0 * (not isinstance(p.delay, float))
     for v in p.rule.edge:
         given = p.weight if v.name == "w" else p.values.get(v.name, 0.0)
         size += 8.0 + 8.0 * isinstance(given, np.ndarray) + 8.0 * (decay_constant(v) is not None)

@@ -55,7 +55,7 @@ class Slots:
 
 def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> Slots:
     """Slots of the sources: edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i."""
-    n, single = pointer.size - 1, _single(delay)
+    n, single = pointer.size - 1, single_delay(delay)
     if single is not None:
         return _uniform(n, pointer, None, single)
     return _split(n, np.repeat(np.arange(n, dtype=np.int32), np.diff(pointer)), delay)
@@ -63,7 +63,7 @@ def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> Slots:
 
 def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> Slots:
     """Slots of the targets: edges of one target in order of their sources."""
-    single = _single(delay)
+    single = single_delay(delay)
     if single is None:
         return _split(size, targets, delay)
     _demand_numbers(targets.size)
@@ -76,7 +76,7 @@ def _demand_numbers(count: int) -> None:
                             "Split the projection into several.")
 
 
-def _single(delay: int | np.ndarray) -> int | None:
+def single_delay(delay: int | np.ndarray) -> int | None:
     """Return the delay that all edges share, if they do."""
     if np.ndim(delay) == 0:
         return int(delay)
@@ -105,7 +105,7 @@ def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct whole numbers among values >= 0, ascending (K,) int64, and which of them each value is, (E,) int32."""
-    most = int(values.max(initial=-1)) + 1
+    most = int(values.max(initial=0)) + 1
     if most > values.size // 4 + 1000:  # a table of all would take more memory than it saves
         found, place = np.unique(values, return_inverse=True)
         return found.astype(np.int64), place.astype(np.int32)
