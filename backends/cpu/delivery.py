@@ -18,7 +18,7 @@ from .naming import Shape
 from .pending import Pending
 from .rules import Kernel, print_rule
 from .tables import kind
-from .wiring import by_bits, edge_delays, neighbours
+from .wiring import by_bits, neighbours
 
 if TYPE_CHECKING:
     from .engine import CpuEngine

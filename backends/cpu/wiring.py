@@ -26,10 +26,3 @@ def neighbours(p: ProjectionProgram) -> bool:
     steps = np.diff(p.targets)
     steps[first[1:] - 1] = 1
     return bool((steps == 1).all())
-
-
-def edge_delays(slots: Slots) -> np.ndarray:
-    """Return the delay of each edge, (E,) steps."""
-    delays = np.empty(slots.edges.size, np.int32)
-    delays[slots.edges] = np.repeat(slots.delay, np.diff(slots.pointer))
-    return delays
