@@ -44,7 +44,8 @@ def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bo
     statistical : bool
         False: every spike and every sample must be the same. True: rates, variability of intervals, correlations and weights must be alike.
         That is an equivalence test: it passes where the 90 % interval of the difference lies within the bounds, so too short a recording
-        cannot pass (Schuirmann 1987, two one-sided tests).
+        cannot pass (Schuirmann 1987, two one-sided tests). Rates and correlations are compared part of the time by part of the time, intervals
+        neuron by neuron and weights edge by edge, where both recordings have the same ones.
 
     Returns
     -------
@@ -113,29 +114,31 @@ def _alike(name: str, a: Any, b: Any, bounds: Bounds) -> Iterator[dict[str, Any]
         if a.recorded is None or b.recorded is None:
             return
         mean = rate(a.spikes)
-        yield _judge(f"{name}: rate, Hz", _parts(a.spikes, rate), _parts(b.spikes, rate), bounds.rate * mean, f"{100 * bounds.rate:g} %")
-        yield _judge(f"{name}: CV of intervals", *(_known(cv_intervals(each.spikes)) for each in (a, b)), bounds.cv)
-        binned = [_parts(each.spikes, lambda part: correlation(part, bounds.bin)) for each in (a, b)]
-        yield _judge(f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation)
+        together = len({(each.spikes.first * each.spikes.dt, each.spikes.steps * each.spikes.dt) for each in (a, b)}) == 1
+        rates, binned = ([_parts(each.spikes, of) for each in (a, b)] for of in (rate, lambda part: correlation(part, bounds.bin)))
+        yield _judge(f"{name}: rate, Hz", *rates, bounds.rate * mean, together, f"{100 * bounds.rate:g} %")
+        yield _judge(f"{name}: CV of intervals", *(cv_intervals(each.spikes) for each in (a, b)), bounds.cv, a.spikes.size == b.spikes.size)
+        yield _judge(f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation, together)
     elif all("w" in each.traces and len(each.traces["w"].values) for each in (a, b)):
         last = [each.traces["w"].values[-1] for each in (a, b)]
-        yield _judge(f"{name}: weights at the end, {a.traces['w'].unit}", *last, bounds.weight * float(np.mean(np.abs(last[0]))), f"{100 * bounds.weight:g} %")
+        bound = bounds.weight * float(np.mean(np.abs(last[0])))
+        same = all(np.array_equal(getattr(a, end), getattr(b, end)) for end in ("source", "target")) and last[0].shape == last[1].shape
+        yield _judge(f"{name}: weights at the end, {a.traces['w'].unit}", *last, bound, same, f"{100 * bounds.weight:g} %")
 
 
 def _parts(spikes: Spikes, measured: Callable[[Spikes], float]) -> np.ndarray:
     """Return a measure of the parts of a recording, one after the other."""
     edges = (spikes.first + np.arange(PARTS + 1) * (spikes.steps // PARTS)) * spikes.dt
-    return _known(np.array([measured(spikes.window(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start]))
+    return np.array([measured(spikes.window(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start])
 
 
-def _known(values: np.ndarray) -> np.ndarray:
-    return values[~np.isnan(values)]
-
-
-def _judge(quantity: str, a: np.ndarray, b: np.ndarray, bound: float, relative: str = "") -> dict[str, Any]:
+def _judge(quantity: str, a: np.ndarray, b: np.ndarray, bound: float, paired: bool, relative: str = "") -> dict[str, Any]:
+    """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what they share does not count as uncertainty."""
+    known = [~np.isnan(each) for each in (a, b)]
+    a, b = (a[known[0] & known[1]], b[known[0] & known[1]]) if paired else (a[known[0]], b[known[1]])
     expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
     if min(a.size, b.size) < 2:
         return _row(quantity, f"from {a.size} and {b.size} values: too few to say", expected, a.size == b.size == 0)
     difference = abs(a.mean() - b.mean())
-    uncertain = QUANTILE * np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
+    uncertain = QUANTILE * np.sqrt((a - b).var(ddof=1) / a.size if paired else a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
     return _row(quantity, f"{a.mean():.4g} and {b.mean():.4g}, differ by {difference:.3g} ± {uncertain:.2g}", expected, bool(difference + uncertain <= bound))

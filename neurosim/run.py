@@ -38,6 +38,7 @@ class Run:
         self.memory = engine.memory
         self.step = 0
         self.interrupted = False
+        self._stretch = 64  # steps between two such looks
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
         self._recorder = Recorder(program, self.network, self.memory, header=self._header(), stream=stream)
@@ -64,11 +65,11 @@ class Run:
             After Ctrl-C, between two steps: the run is whole, may be read and may go on.
         """
         steps = steps_of(time, self.program.dt)
-        end, stretch = self.step + steps, 64
+        end = self.step + steps
         with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             while self.step < end and not interrupted:
                 began = perf_counter()
-                count = min(stretch, end - self.step)
+                count = min(self._stretch, end - self.step)
                 chunk = self.engine.advance(self.step, count, more=self.step + count < end)
                 elapsed = perf_counter() - began
                 self._recorder.keep(self.step, chunk)
@@ -78,7 +79,7 @@ class Run:
                     raise self._not_finite()
                 if self._watch.due(elapsed, more=self.step < end):
                     self._look()
-                stretch = int(min(max(stretch * min(4.0, _STRETCH / max(elapsed, 1e-6)), 1), 1 << 20))
+                self._stretch = int(min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20))
         if interrupted:
             self.engine.advance(self.step, 0)  # nothing more follows: what was put off is done
             self.interrupted = True

@@ -2,6 +2,8 @@
 
 import neurosim as ns
 from neurosim.models import cells, plasticity
+from neurosim.models.prediction_reservoir.network import DEFAULTS, cue
+from neurosim.models.prediction_reservoir.network import neuron as reservoir_neuron
 
 
 def varied(dt: str = "0.1 ms") -> ns.Network:
@@ -33,4 +35,23 @@ def one_pair(cell: ns.Cell, steps: list[int], *, weight: object, delay: object, 
     target = net.population("target", size, cell)
     net.project(source, target, ns.one_to_one(), weight=weight, delay=delay, port=port, name="edge")
     net.record(target, "spikes", "v")
+    return net
+
+
+def cue_only(size: int, *, strength: float = 1.0) -> ns.Network:
+    """Return the reservoir of the prediction model with fixed weights, cues and no readouts, in which spikes take one step.
+
+    ``strength`` multiplies all weights.
+    """
+    net = ns.Network("reservoir", dt="1 ms", seed=3)
+    excitatory, top = round(0.8 * size), 2 * strength / (0.1 * size) ** 0.5
+    where = f"where(i < {excitatory}, "
+    cells_ = net.population("reservoir", size, reservoir_neuron(), rho=ns.uniform(0, 1), share=ns.uniform(0, 1), cue_draw=ns.normal(0, 1),
+                            v_draw=ns.uniform(0, 10), a=where + "0.02, 0.02 + 0.08*rho)", b=where + "0.2, 0.25 - 0.05*rho)",
+                            c=where + "-65 + 15*rho**2, -65)", d=where + "8 - 6*rho**2, 2)", bias="share * " + where + "8, 4)",
+                            cue="30 * abs(cue_draw)", cue_on=cue(DEFAULTS), tau_s=DEFAULTS.tau_s, v="-65 + v_draw", u="b*v")
+    wiring = ns.fixed_probability(0.1, autapses=False)
+    for name, source, weight in (("excitation", cells_[:excitatory], ns.uniform(0, top)), ("inhibition", cells_[excitatory:], ns.uniform(-4 * top, 0))):
+        net.project(source, cells_, wiring, weight=weight, delay="1 ms", port="synaptic", name=name)
+    net.record(cells_, "spikes")
     return net

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from neurosim.backends.cpu.pending import CHUNKS, FRESH, Pending
 from neurosim.models import cells
 from neurosim.models.balanced_networks import cuba
 
-PACKED = r"\bv?(?:add|sub|mul|div)pd\b|\bf(?:add|sub|mul|div)\s+v\d+\.2d"  # two or more doubles at once, on x86 and on ARM
+PACKED = r"\bv?(?:add|sub|mul|div){0}\b|\bf(?:add|sub|mul|div)\s+v\d+\.{1}"  # two or more numbers at once, on x86 and on ARM
 
 
 def plastic() -> ns.Network:
@@ -243,9 +244,9 @@ def empty_cache(tmp_path, monkeypatch):
     core.folder.cache_clear()
 
 
-def packed(source: str) -> int:
-    """Return how many packed double instructions the machine code of a cell's integration has."""
-    return len(re.findall(PACKED, cache.load("cell", source).integrate._library.get_asm_str()))
+def packed(source: str, kernel: str = "integrate", *, x86: str = "pd", arm: str = "2d") -> int:
+    """Return how many packed instructions (of doubles unless said otherwise) the machine code of a kernel has."""
+    return len(re.findall(PACKED.format(x86, arm), getattr(cache.load("kernels", source), kernel)._library.get_asm_str()))
 
 
 CELLS = [cells.lif(), cells.lif_conductance(), cells.izhikevich(synapse="exponential", noise=1.0)]
@@ -260,6 +261,16 @@ def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell, empty
     dependent = source.replace("load(_at_v, _n, 'v')", "load(_at_v, _n - 1, 'v')")
     assert dependent != source
     assert packed(source) >= 5 and packed(dependent) == 0
+
+
+def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_not(empty_cache):
+    found = []
+    for wiring in (ns.all_to_all(), ns.fixed_probability(0.5)):
+        net = ns.Network("one", dt="0.1 ms")
+        p = net.population("p", 100, cells.lif_delta())
+        net.project(p, p, wiring, rule=ns.Rule(edge="w : mV", handlers=[("step", "out += where(i_post < i_pre, w, 0 * mV)")]), port="synaptic")
+        found.append(packed(ns.prepare(net, backend="cpu").engine._sources[-1], "handler0_0"))
+    assert found[0] >= 1 and found[1] == 0
 
 
 def test_arrays_over_neurons_begin_on_a_cache_line_also_when_they_were_replaced():
@@ -382,10 +393,48 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(room, tm
         assert len(other) == len(found[0]) and all(same_bits(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+# ---- which edges an event concerns
+
+
+@pytest.mark.parametrize("last", [range(60, 70), [60, 61, 62, 62, 65, 65, 66, 67, 68, 69]], ids=["neighbours", "as many, but not neighbours"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_edges_onto_neighbours_are_counted_not_looked_up_and_give_the_bits_of_the_reference(last, threads):
+    """Sources without edges stand first, between and last; threads share the targets."""
+    rule = ns.Rule(edge="w : mV", post="s : mV", handlers=[
+        ("pre", "s += w; out += w"), ("step", "out += where(i_post == 60 + floor(10 * uniform()), w, 0 * mV); w = 0.99 * w")])
+    sources, targets = np.repeat([1, 3, 6], 10), np.concatenate([np.arange(60, 70), np.arange(120, 130), last])
+    runs = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": threads})):
+        net = ns.Network("near", dt="1 ms", seed=2)
+        a, b = net.population("a", 8, cells.lif_delta(rest="-40 mV")), net.population("b", 130, cells.lif_delta())
+        net.project(a, b, ns.connect.from_arrays(sources, targets), weight=ns.uniform("0 mV", "1 mV"), rule=rule, port="synaptic", name="near")
+        runs.append(ns.prepare(net, backend=backend, **options))
+        runs[-1].run("90 ms")
+    assert ("_shift" in runs[1].source) == isinstance(last, range)
+    found = [[run.get("b", "v"), run.get("near", "w"), run.get("near", "s")] for run in runs]
+    assert all(same_bits(one, other) and np.ptp(one) > 0 for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
+    """Most neurons lack most of the 300 delays, or of the 150 at either end."""
+    runs = [ns.prepare(pairs(("post", "pre"), fraction, "7 ms", delay=ns.uniform("0 ms", "30 ms")), backend=backend, **options)
+            for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2}))]
+    for run in runs:
+        run.run("60 ms")
+    p = runs[0].program.projections["learned"]
+    split = [slots for slots in (p.pre_slots, p.post_slots) if not slots.uniform]
+    assert split and all(s.delays.size > 64 and s.neuron.size < 0.5 * s.delays.size * s.first.size for s in split)
+    assert runs[0].result()["b"].spikes.index.size > 500
+    for run in runs[1:]:
+        assert all(same_bits(run.get("learned", name), runs[0].get("learned", name)) for name in ("w", "c", "n", "x", "y"))
+        assert run.result()["b"].spikes == runs[0].result()["b"].spikes
+
+
 # ---- work put off, and work shared out
 
 
-def pairs(order: tuple[str, str], fraction: float, every: str) -> ns.Network:
+def pairs(order: tuple[str, str], fraction: float, every: str, *, delay: Any = "0.5 ms") -> ns.Network:
     """Return a network whose rows are long enough for post-spikes to wait, and that fires often enough to fill their notes."""
     handlers = {"pre": "out += w; w = clip(w - 0.02 * mV * y, 0, top); c += 0.1; x += 1",
                 "post": "w = clip(w + up * x + 0.001 * mV * c * uniform(), 0, top); n += 1 + t / ms; y += 1"}
@@ -399,7 +448,8 @@ def pairs(order: tuple[str, str], fraction: float, every: str) -> ns.Network:
     a, b = net.population("a", 60, cell), net.population("b", 150, cell)
     for p in (a, b):
         net.poisson_drive(p, n=1, rate=8000, weight="1.5 mV", port="synaptic")
-    net.project(a, b, ns.fixed_probability(0.5), weight=0.3, delay="0.5 ms", dendritic_fraction=fraction, rule=rule, port="synaptic", name="learned")
+    net.project(a, b, ns.fixed_probability(0.5), weight=0.3, delay=delay, round_delays=True, dendritic_fraction=fraction, rule=rule, port="synaptic",
+                name="learned")
     net.record(b, "spikes")
     net.record(net["learned"], "w", every=every)
     return net

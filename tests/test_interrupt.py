@@ -22,6 +22,17 @@ def interrupt_soon() -> threading.Timer:
     return timer
 
 
+def test_a_run_looks_up_as_seldom_as_the_one_before_it_learned_to(monkeypatch):
+    """As often as it must, when steps come to take longer than a look may wait."""
+    run, counts = prepared("reference"), []
+    advance = run.engine.advance
+    monkeypatch.setattr(run.engine, "advance", lambda first, count, **more: counts.append(count) or advance(first, count, **more))
+    for longest, steps in ((1e9, 100), (1e9, 150), (0.0, 3), (0.0, 3)):
+        monkeypatch.setattr("neurosim.run._STRETCH", longest)
+        run.run(0.5 * steps, progress=False)
+    assert counts == [64, 36, 150, 3, 1, 1, 1]
+
+
 def test_an_interrupt_ends_a_run_between_two_steps_and_the_run_may_go_on(backend):
     run = prepared(backend)
     timer = interrupt_soon()

@@ -45,7 +45,7 @@ def test_the_script_runs_without_neurosim_and_gives_what_a_run_gives(tmp_path):
 
 
 def test_an_impossible_network_and_a_full_folder_are_refused(tmp_path):
-    net = one_pair(cells.izhikevich(synapse="exponential"), [3], weight="1 mV/ms", delay="0.5 ms", port="synaptic")
+    net = one_pair(cells.adex_exponential(), [3], weight="1 nA", delay="0.5 ms", port="excitatory")
     with pytest.raises(ns.LoweringError, match="closest is Izhikevich"):
         ns.export(net, tmp_path / "out", backend=pynn.nest)
     assert not (tmp_path / "out").exists()

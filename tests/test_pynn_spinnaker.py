@@ -9,16 +9,17 @@ import pytest
 
 pytest.importorskip("sympy")
 
+from pynn_networks import cue_only, varied  # noqa: E402
+
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
-from neurosim.backends.pynn.mapping import PYTHON  # noqa: E402
+from neurosim.backends.pynn.machine import PYTHON, board, interpreter  # noqa: E402
+from neurosim.backends.pynn.run import ScriptRun  # noqa: E402
 from neurosim.backends.pynn.weights import kept, scales  # noqa: E402
 from neurosim.ir.concrete import concretise  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
-from neurosim.models.prediction_reservoir.network import DEFAULTS  # noqa: E402
-from neurosim.models.prediction_reservoir.network import neuron as reservoir_neuron  # noqa: E402
 
-board = pytest.mark.skipif(not os.environ.get(PYTHON) and find_spec("spynnaker") is None,
+mapped_there = pytest.mark.skipif(not os.environ.get(PYTHON) and find_spec("spynnaker") is None,
                            reason=f"sPyNNaker is not installed, and {PYTHON} names no other interpreter")
 
 
@@ -43,7 +44,7 @@ def mapped() -> object:
     return ns.map(many(), backend=pynn.spinnaker, time="100 ms")
 
 
-@board
+@mapped_there
 def test_weights_read_back_are_those_that_the_report_foresees():
     plan = pynn.spinnaker._plan(concretise(many()))
     expected = scales(plan.populations, plan.projections, plan.dt)
@@ -57,7 +58,7 @@ def test_weights_read_back_are_those_that_the_report_foresees():
     assert worst.error > 0.01 and next(p for p in found if p.name == "in").by == "big"
 
 
-@board
+@mapped_there
 def test_delays_read_back_are_ours_and_one_step():
     net, found = many(), mapped()
     for p in found.projections:
@@ -67,14 +68,14 @@ def test_delays_read_back_are_ours_and_one_step():
     assert min(p.delay.min() for p in steps) == 1.0 and net.projections["steps"].delay.kind == "integers"
 
 
-@board
+@mapped_there
 def test_negative_weights_lie_at_the_inhibitory_receptor_with_their_magnitude():
     inside = [p for p in mapped().projections if p.name == "in"]
     assert {p.receptor for p in inside} == {"excitatory", "inhibitory"}
     assert sum(p.weight.size for p in inside) == concretise(many()).projections["in"].targets.size
 
 
-@board
+@mapped_there
 def test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_split():
     found = mapped()
     assert found.missing == ()
@@ -86,7 +87,7 @@ def test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_sp
     assert not hasattr(found, "spikes")
 
 
-@board
+@mapped_there
 def test_the_picture_shows_every_core():
     import matplotlib
 
@@ -99,7 +100,7 @@ def test_the_picture_shows_every_core():
     assert ax.get_title() == f"{found.cores} cores on {found.chips} chips"
 
 
-@board
+@mapped_there
 def test_one_large_weight_beside_small_ones_loses_those_that_the_report_says():
     net = ns.Network("scales", dt="1 ms")
     source, target = net.spike_source("source", 1, steps=[[1]]), net.population("target", 1000, cells.lif())
@@ -109,7 +110,7 @@ def test_one_large_weight_beside_small_ones_loses_those_that_the_report_says():
     assert "999 of 1000 weights become 0" in str(pynn.spinnaker.check(net))
 
 
-@board
+@mapped_there
 def test_the_content_addressable_memory_maps_with_its_delays_and_its_weights_whole():
     net = ca3_memory.model.network(seed=0)
     found = ns.map(net, backend=pynn.spinnaker, time="100 ms")
@@ -119,7 +120,7 @@ def test_the_content_addressable_memory_maps_with_its_delays_and_its_weights_who
         np.testing.assert_array_equal(p.delay, net.projections[p.name].delay + 1.0)
 
 
-@board
+@mapped_there
 @pytest.mark.parametrize("version", [3, 201])
 def test_other_machines_are_mapped_too(version):
     net = ns.Network("small", dt="1 ms")
@@ -127,19 +128,100 @@ def test_other_machines_are_mapped_too(version):
     assert ns.map(net, backend=pynn.spinnaker, version=version, time="10 ms").cores == 2
 
 
-@board
+@mapped_there
 def test_a_reservoir_of_fixed_weights_and_cues_alone_maps():
-    net = ns.Network("reservoir", dt="1 ms", seed=3)
-    cells_ = net.population("reservoir", 400, reservoir_neuron(), bias=ns.uniform(0, 8), cue=10.0, cue_on=ns.table([1.0] * 50 + [0.0], every="1 ms"),
-                            tau_s=DEFAULTS.tau_s, v=ns.uniform(-65, -55), u="b * v")
-    wiring = ns.fixed_probability(0.1, autapses=False)
-    net.project(cells_[:320], cells_, wiring, weight=ns.uniform(0, 0.3), port="synaptic", name="excitation")
-    net.project(cells_[320:], cells_, wiring, weight=ns.uniform(-1, 0), port="synaptic", name="inhibition")
-    net.record(cells_, "spikes")
+    net = cue_only(400)
     report = pynn.spinnaker.check(net)
     assert report.possible and "bias + cue*cue_on follows cue_on" in str(report)
     found = ns.map(net, backend=pynn.spinnaker, time="100 ms")
     assert found.missing == () and found.per_population == {"reservoir": 2}
+
+
+@mapped_there
+def test_rates_over_time_have_a_source_of_their_own_there():
+    net = ns.Network("course", dt="1 ms")
+    source = net.poisson("source", 3, rate=ns.table([[10.0, 0.0, 5.0], [10.0, 0.0, 5.0], [0.0, 20.0, 5.0]], every="5 ms"))
+    net.project(source, net.population("target", 2, cells.lif()), ns.all_to_all(), weight="1 nA", delay="1 ms")
+    assert "SpikeSourcePoissonVariable with 0 to 20 Hz (rate) in 3 rows over time" in str(pynn.spinnaker.check(net))
+    assert ns.map(net, backend=pynn.spinnaker, time="20 ms").missing == ()
+
+
+# ---- a board
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Return an empty home, in which sPyNNaker looks for its settings."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def small() -> ns.Network:
+    net = ns.Network("small", dt="1 ms")
+    net.project(net.spike_source("source", 1, steps=[[1]]), net.population("target", 5, cells.lif()), ns.all_to_all(), weight="1 nA", delay="1 ms")
+    net.record(net["target"], "spikes", "v")
+    return net
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    (None, "no board is configured: there is no .spynnaker.cfg in .*Write it: .Machine., then machine_name"),
+    ("[Machine]\nversion = 5\n", "names no board: found none of machine_name, spalloc_server, remote_spinnaker_url in its section Machine. Add one"),
+    ("[Mode]\nmode = Info\n", "names no board"),
+    ("[Machine]\nmachineName = None\n", "names no board"),
+    ("[Machine]\nvirtual_board = True\nversion = 5\n", "asks for a virtual board, which returns no spikes. Name a board there"),
+    ("machine_name = 1.2.3.4\n", "cannot be read .*expected settings of sPyNNaker. Correct it"),
+])
+def test_a_run_without_a_board_is_refused_with_what_to_do(home, settings, message):
+    if settings is not None:
+        (home / ".spynnaker.cfg").write_text(settings)
+    with pytest.raises(ns.LoweringError, match=f"(?s)backend 'spinnaker' runs on a board: .*{message}.*Without a board use ns.map"):
+        ns.simulate(small(), "10 ms", backend=pynn.spinnaker)
+
+
+@pytest.mark.parametrize("line", ["machine_name = 1.2.3.4", "machineName: 1.2.3.4", "spalloc_server = spinnaker.example", "remote_spinnaker_url = x"])
+@pytest.mark.parametrize("place", [".spynnaker.cfg", "config/.spynnaker.cfg"])
+def test_a_board_is_found_where_sPyNNaker_looks_for_it(home, place, line):
+    (home / place).parent.mkdir(exist_ok=True)
+    (home / place).write_text(f"[Machine]\nversion = 5\n{line}\n")
+    assert board().endswith(f"{line.split()[-1]} in {home / place}")
+
+
+@mapped_there
+def test_a_board_that_does_not_answer_ends_with_sPyNNakers_own_reason(home):
+    (home / ".spynnaker.cfg").write_text("[Machine]\nspalloc_server = localhost\nspalloc_port = 1\nspalloc_user = me\nversion = 5\n")
+    with pytest.raises(ns.SimulationError, match=r"(?s)\(spalloc_server = localhost in .*\) failed \(exit code 1\), expected it to end.*Connection refused"):
+        ns.simulate(small(), "10 ms", backend=pynn.spinnaker)
+
+
+@mapped_there
+def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_brings_back_what_was_asked_for_and_no_spikes(home):
+    """The run that a board would get, on a virtual one, past the check that refuses it: everything but the spikes is there."""
+    (home / ".spynnaker.cfg").write_text("[Machine]\nvirtual_board = True\nversion = 5\n[Mode]\nmode = Info\n")
+    net = varied("1 ms")
+    concrete = concretise(net)
+    run = ScriptRun(pynn.spinnaker._plan(concrete), concrete, pynn.spinnaker.check(net), python=interpreter("run"))
+    run.run("20 ms")
+    result = run.result()
+    assert {n: sorted(result[n].traces) for n in result} == {"main": ["synaptic", "v"], "other": ["excitatory", "v"], "chance": [], "loop": ["w"]}
+    assert all(len(result[n].spikes) == 0 for n in ("main", "other", "chance"))
+    np.testing.assert_allclose(result["loop"].trace("w").values, 0.05, rtol=0.01)  # quantised
+    assert result["main"].trace("v").values.shape == (0, 5) and result.header["backend"] == "spinnaker"
+
+
+def test_steps_are_counted_as_the_machine_counts_them():
+    """Its first step is 0, spikes carry the start of their step, and v is recorded before it moves: c_main.c and neuron_impl_standard.h of sPyNNaker."""
+    net = small()
+    concrete = concretise(net)
+    plan = pynn.spinnaker._plan(concrete)
+    assert plan.population("source").spikes[1].tolist() == [1.0]
+    run = ScriptRun(plan, concrete, pynn.spinnaker.check(net))
+    assert "RUN_TIME = 11.0" in run._script(10).text  # the sample after the last step is the state at its end
+    v = np.add.outer(np.arange(11.0), np.arange(5.0))
+    run._results, run.steps = {"target.spikes": np.array([[2.0, 0.0], [3.0, 9.0], [3.0, 10.0]]), "target.v": v}, 10
+    result = run.result()["target"]
+    assert (result.spikes.step.tolist(), result.spikes.index.tolist()) == ([0, 9], [2, 3])
+    np.testing.assert_array_equal(result.trace("v").values, v[1:])
 
 
 def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
@@ -147,7 +229,7 @@ def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
     with pytest.raises(ns.NetworkError, match="a SpiNNaker machine has no version '7'"):
         ns.map(net, backend=pynn.spinnaker, version=7)
     monkeypatch.delenv(PYTHON, raising=False)
-    monkeypatch.setattr("neurosim.backends.pynn.mapping.find_spec", lambda name: None)
+    monkeypatch.setattr("neurosim.backends.pynn.machine.find_spec", lambda name: None)
     with pytest.raises(ns.NetworkError, match=f"{PYTHON} names no other interpreter. Make an environment"):
         ns.map(net, backend=pynn.spinnaker)
     with pytest.raises(ns.NetworkError, match="backend 'nest' cannot map a network"):

@@ -91,6 +91,24 @@ def flag(typing, condition):
 
 
 @intrinsic
+def ones(typing, word):
+    """The number of bits that are set."""
+    return types.int64(types.int64), lambda context, builder, signature, values: builder.ctpop(values[0])
+
+
+@intrinsic
+def marked(typing, at):
+    """Which of the 64 bytes of a cache line are not 0, as bits."""
+
+    def code(context, builder, signature, values):
+        line = ir.VectorType(ir.IntType(8), 64)
+        found = builder.icmp_unsigned("!=", builder.load(builder.inttoptr(values[0], line.as_pointer())), ir.Constant(line, [0] * 64))
+        return builder.bitcast(found, _LONG)
+
+    return types.int64(types.int64), code
+
+
+@intrinsic
 def fetch(typing, at):
     """Begin to bring a cache line to the second level, for later."""
 

@@ -18,6 +18,7 @@ from .naming import Shape
 from .pending import Pending
 from .rules import Kernel, print_rule
 from .tables import kind
+from .wiring import by_bits, neighbours
 
 if TYPE_CHECKING:
     from .engine import CpuEngine
@@ -95,9 +96,9 @@ class Delivery:
         return [loop.KERNEL, self.engine.own_kernel("pending", "land"), self.tables.block([table], len(table)), start, stop]
 
     def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
-        found, count = self.tables.keep(np.zeros(slots.neuron.size, np.int32)), self.tables.keep(np.zeros(1, np.int64))
+        found, count = self.tables.keep(np.zeros(slots.neuron.size + 1, np.int32)), self.tables.keep(np.zeros(1, np.int64))
         row = [loop.GATHER, *self.engine.history(population), self.tables.keep(slots.delays), slots.delays.size, (p.name, "_since"),
-               self.tables.keep(slots.first), self.tables.keep(slots.delay), first, last, found, count]
+               self.tables.keep(by_bits(slots)), first, last, found, count]
         return found, count, row
 
     def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
@@ -189,7 +190,7 @@ class Delivery:
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
         dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
         return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
-                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), self.engine.precision)
+                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), neighbours(p), self.engine.precision)
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)

@@ -7,7 +7,25 @@ Each thread carries out every so many parts, phase by phase, and meets the other
 
 from __future__ import annotations
 
-from .access import atomic_add, atomic_load, call, load, load_byte, load_double, load_index, load_long, sleep, store, store_double, store_index, store_long
+from neurosim.compiled import lowest_bit
+
+from .access import (
+    atomic_add,
+    atomic_load,
+    call,
+    load,
+    load_byte,
+    load_double,
+    load_index,
+    load_long,
+    marked,
+    ones,
+    sleep,
+    store,
+    store_double,
+    store_index,
+    store_long,
+)
 from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row
@@ -49,19 +67,12 @@ def barrier(shared, step):
 def collect(fired, start, stop, history):
     """Write the neurons that fired, ascending, from ``start`` on in a row of the history; return how many. ``start`` is a multiple of 64."""
     count = 0
-    block = start
-    while block < stop:
-        end = min(block + 64, stop)
-        word = block // 8
-        found = load_long(fired, word, "fired")  # the bytes are followed by room for a whole block
-        for w in range(word + 1, word + 8):
-            found |= load_long(fired, w, "fired")
-        if found:
-            for n in range(block, end):
-                if load_byte(fired, n, "fired"):
-                    store_index(history, start + count, n, "spikes")
-                    count += 1
-        block += 64
+    for block in range(start, stop, 64):
+        found = marked(fired + block)  # the bytes are followed by room for a whole block
+        while found:
+            store_index(history, start + count, block + lowest_bit(found), "spikes")
+            count += 1
+            found &= found - 1
     return count
 
 
@@ -107,30 +118,26 @@ def gather(ops, o, step, found):
     """List the slots (neuron, delay) whose event arrives in this step: oldest spike first, then by neuron; return how many.
 
     Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delays, 8 number of delays, 9 since,
-    10 first slot of each neuron, 11 delay of each slot, 12 first segment, 13 last segment.
+    10 for each 64 delays and each neuron which of them it has, as bits, and the slot of the first, 11 first segment, 12 last segment.
     """
     history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
     size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
     delays, since = load_long(ops, o + 7, "ops"), load_long(load_long(ops, o + 9, "ops"), 0, "since")
-    first, delay = load_long(ops, o + 10, "ops"), load_long(ops, o + 11, "ops")
-    count = 0
+    now, count = step % steps, 0
     for d in range(load_long(ops, o + 8, "ops") - 1, -1, -1):
         wait = load_long(delays, d, "delays")
-        emitted = step - wait
-        if emitted < 0 or emitted < since:
+        if step - wait < max(since, 0):
             continue
-        for segment in range(load_long(ops, o + 12, "ops"), load_long(ops, o + 13, "ops")):
-            row = (emitted % steps)
+        row = now - wait if now >= wait else now - wait + steps
+        pairs = load_long(ops, o + 10, "ops") + 16 * (d >> 6) * size
+        bit, before = d & 63, (1 << (d & 63)) - 1
+        for segment in range(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops")):
             spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
             for s in range(load_long(counts, row * segments + segment, "counts")):
                 n = load_index(spikes, s, "spikes")
-                begin = load_long(first, n, "first")
-                slot = min(begin + d, load_long(first, n + 1, "first") - 1)  # its slots ascend by delay, and may lack some
-                while slot >= begin and load_long(delay, slot, "delay") > wait:
-                    slot -= 1
-                if slot >= begin and load_long(delay, slot, "delay") == wait:
-                    store_index(found, count, slot, "spikes")
-                    count += 1
+                has = load_long(pairs, 2 * n, "pairs")
+                store_index(found, count, load_long(pairs, 2 * n + 1, "pairs") + ones(has & before), "spikes")
+                count += has >> bit & 1
     return count
 
 
@@ -228,8 +235,8 @@ def carry_out(ops, o, step, part, shared):
         store_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, found, "counts")
     elif code == EVENTS:
         events(ops, o, step, part)
-    elif code == GATHER:  # 14 found, 15 count
-        store_long(load_long(ops, o + 15, "ops"), 0, gather(ops, o, step, load_long(ops, o + 14, "ops")), "found count")
+    elif code == GATHER:  # 13 found, 14 count
+        store_long(load_long(ops, o + 14, "ops"), 0, gather(ops, o, step, load_long(ops, o + 13, "ops")), "found count")
     elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
         call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
              load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, part)

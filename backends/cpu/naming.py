@@ -23,6 +23,7 @@ class Shape:
     values : parameter or constant or cell symbol -> "one", "each", "row", "rows"
     links : symbol -> (shape, indexed, split decay) of what it reads
     deferred : handlers of post-spikes wait; see `neurosim.backends.cpu.deferral`
+    neighbours : the edges of a source end in neighbours, so that loops over them vectorise
     precision : of the numbers
     """
 
@@ -32,6 +33,7 @@ class Shape:
     values: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, tuple[str, bool, str | None]], ...]
     deferred: bool
+    neighbours: bool
     precision: Precision
 
 

@@ -151,7 +151,7 @@ class _RulePrinter:
             head = [self.names.entry("@post_pointer"), self.names.entry("@post_edges")]
             slot = "load_index(first, _j, '_events')"
             bounds = ("load_long(_post_pointer, _post_slot, '_pointer')", "load_long(_post_pointer, _post_slot + 1, '_pointer')")
-            neuron = f"_post = {self.names.neuron_of_slot('post')}"
+            neuron = [f"_post = {self.names.neuron_of_slot('post')}"]
             edge = ["_edge = load_index(_post_edges, _k, '_edges')"]
             if self.shape.pre_split:
                 head.append(self.names.entry("@post_pre_slots"))
@@ -168,9 +168,13 @@ class _RulePrinter:
         slot = "load_index(first, _j, '_events')" if outer == "pre" else "first + _j"
         name = "_pre_slot" if outer == "pre" else "_pre"
         bounds = (f"load_long({pointer}, {name} * _stride + thread, '_bounds')", f"load_long({pointer}, {name} * _stride + thread + 1, '_bounds')")
-        neuron = f"_pre = {self.names.neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"
+        neuron = [f"_pre = {self.names.neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"]
+        near = self.shape.neighbours and not split
+        if near:
+            neuron += [f"_begin, _end = {bounds[0]}, {bounds[1]}", "_shift = load_index(_targets, _begin, '_targets') - _begin if _begin < _end else 0"]
+            bounds = "_begin", "_end"
         edge = ["_edge = load_index(_pre_edges, _k, '_edges')" if split else "_edge = _k",
-                f"_post = load_index({'_pre_targets' if split else '_targets'}, _k, '_targets')"]
+                "_post = _k + _shift" if near else f"_post = load_index({'_pre_targets' if split else '_targets'}, _k, '_targets')"]
         edge += ["_post_slot = load_index(_post_of_edge, _edge, '_of_edge')" if self.shape.post_split else "_post_slot = _post"]
         if outer == "row" and self.shape.pre_split:
             edge.append("_pre_slot = load_index(_pre_of_edge, _edge, '_of_edge')")
@@ -180,9 +184,9 @@ class _RulePrinter:
         self._prologue_extra = [*head, *(self.names.slot_setup("pre") if outer == "pre" else [])]
         return self._loops(name, slot, bounds, neuron, edge)
 
-    def _loops(self, name: str, slot: str, bounds: tuple[str, str], neuron: str, edge: list[str]) -> tuple[list[str], list[str]]:
+    def _loops(self, name: str, slot: str, bounds: tuple[str, str], neuron: list[str], edge: list[str]) -> tuple[list[str], list[str]]:
         setup = "\n    ".join([*self._prologue_extra, "for _j in range(count):"])
-        return [setup, f"{name} = {slot}", neuron], [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
+        return [setup, f"{name} = {slot}", *neuron], [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
 
     # ---- statements
 

@@ -1,8 +1,8 @@
 """Single precision: the words of printed source, and the hand-written loops, for float32.
 
-Arithmetic, sqrt, floor, abs, min, max, clip and where are those of float32. The other functions and all draws are those of float64,
-rounded once, so that their error is at most 0.5001 ulp of float32; uniform() stays below 1. The loops are the code objects of their
-modules over these words.
+Arithmetic, sqrt, floor, abs, min, max, clip and where are those of float32; exp, expm1_ratio and normal numbers have series of their own,
+see `single_functions`. The other functions, and uniform numbers, are those of float64, rounded once: to 0.5001 ulp of float32, and
+uniform() stays below 1. The loops are the code objects of their modules over these words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
-from neurosim.compiled import bind, normal_block, primitives, uniform_block
+from neurosim.compiled import bind, uniform_block
 
 from . import decays as double_decays
 from . import deferral, functions
@@ -25,16 +25,16 @@ from . import pending as double_pending
 from .access import loader, storer
 from .functions import compiled
 from .philox import range_kernel
+from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
 
 __all__ = ["abs", "clip", "cos", "decayed", "deferral", "draws", "exp", "expm1_ratio", "float", "floor", "load", "log", "loop", "max", "min", "normal_at",
            "pending", "pow", "sin", "sqrt", "store", "tanh", "truth", "uniform_at", "where"]
 
 SIZE = 4  # bytes of a number
 _BELOW_ONE = 1.0 - 2.0**-24  # the largest number below 1
-_PRIMITIVES = primitives(types.float32, types.int32)
-_EXACT = bind(_PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}, compiled)  # of these only what takes no constant of float64
+_EXACT = bind(PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}, compiled)  # of these only what takes no constant of float64
 
-float = _PRIMITIVES["_float"]  # a number or integer as float32
+float = PRIMITIVES["_float"]  # a number or integer as float32
 load, store = loader(types.float32, types.float32), storer(types.float32, types.float32)
 abs, clip, floor, max, min, sqrt, where = (_EXACT[name] for name in ("abs", "clip", "floor", "max", "min", "sqrt", "where"))
 
@@ -55,8 +55,8 @@ def _rounded(function: Any) -> Any:
     return rounded
 
 
-cos, exp, expm1_ratio, log, sin, tanh = (
-    _rounded(f) for f in (functions.cos, functions.exp, functions.expm1_ratio, functions.log, functions.sin, functions.tanh))
+cos, log, sin, tanh = (_rounded(f) for f in (functions.cos, functions.log, functions.sin, functions.tanh))
+_decay = _rounded(functions.exp)  # of times in steps: the host, which has float64, finds the same bits
 
 
 @compiled
@@ -73,14 +73,8 @@ def _uniform_block(w0, w1, w2, w3):
     return min(a, _BELOW_ONE), min(b, _BELOW_ONE), min(c, _BELOW_ONE), min(d, _BELOW_ONE)
 
 
-@compiled
-def _normal_block(w0, w1, w2, w3):
-    a, b, c, d = normal_block(w0, w1, w2, w3)
-    return float(a), float(b), float(c), float(d)
-
-
 _fill_uniform, uniform_at = range_kernel(_uniform_block, types.float32)
-_fill_normal, normal_at = range_kernel(_normal_block, types.float32)
+_fill_normal, normal_at = range_kernel(normal_block, types.float32)
 
 
 # ---- loops
@@ -98,7 +92,7 @@ def _over(module: ModuleType, **words: Any) -> ModuleType:
     return made
 
 
-decayed: Callable[..., Any] = _over(double_decays, load=load, exp=exp).decayed
-loop = _over(double_loop, load=load, store=store, exp=exp, REAL=SIZE)
+decayed: Callable[..., Any] = _over(double_decays, load=load, exp=_decay).decayed
+loop = _over(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
 pending = _over(double_pending, load=load, store=store, fold=loop.fold)
 draws = _over(double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal)

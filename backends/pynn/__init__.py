@@ -43,21 +43,11 @@ class PynnBackend:
         return Report(self.name, network.name, rows)
 
     def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
-        """Return a run, which runs once. Options: ``folder``, in which its script stays; ``threads``, of NEST alone.
-
-        Raises
-        ------
-        LoweringError
-            On a machine that is not there.
-        """
+        """Return a run, which runs once. Options: ``folder``, in which its script stays; ``threads``, of NEST alone."""
         from .run import ScriptRun
 
         self._known(options)
-        plan = self._plan(network)
-        if not plan.target.runs:
-            raise LoweringError(f"backend {self.name!r} needs a board, and none is configured. A virtual board returns no spikes: use ns.map, "
-                                "or ns.export and run the script where there is a board.", report)
-        return ScriptRun(plan, network, report, **options)
+        return ScriptRun(self._plan(network), network, report, **options)
 
     def export(self, network: ConcreteNetwork, report: Report, folder: Path, *, time: float) -> Path:
         """Write script, arrays, README and report to a folder; return the path of the script."""
@@ -80,7 +70,28 @@ class PynnBackend:
 
 
 class SpinnakerBackend(PynnBackend):
-    """SpiNNaker: checked, exported, and mapped onto a virtual board."""
+    """SpiNNaker: checked, exported, mapped onto a virtual board, and run where there is a board."""
+
+    def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
+        """Return a run on the board that sPyNNaker's settings name, which runs once. Option: ``folder``, in which its script stays.
+
+        Raises
+        ------
+        LoweringError
+            If they name none.
+        NetworkError
+            If there is no sPyNNaker.
+        """
+        from .machine import board, interpreter
+        from .run import ScriptRun
+
+        self._known(options)
+        try:
+            where = board()
+        except NetworkError as error:
+            raise LoweringError(f"backend {self.name!r} runs on a board: {error} Without a board use ns.map, or ns.export and run the script where "
+                                "there is one.", report) from error
+        return ScriptRun(self._plan(network), network, report, python=interpreter("run on 'spinnaker'"), where=where, **options)
 
     def map(self, network: ConcreteNetwork, report: Report, **options: Any) -> Mapping:
         """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
@@ -91,4 +102,4 @@ class SpinnakerBackend(PynnBackend):
 
 nest = PynnBackend("nest", "NEST through PyNN, on the grid; early traces and statistics agree")
 brian2 = PynnBackend("pynn-brian2", "Brian 2 through PyNN; early traces and statistics agree")
-spinnaker = SpinnakerBackend("spinnaker", "SpiNNaker through PyNN: mapped onto a virtual board; spikes need a board")
+spinnaker = SpinnakerBackend("spinnaker", "SpiNNaker through PyNN: mapped onto a virtual board, and run on a board where there is one")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ from neurosim.backend import Report
 from neurosim.checks import duration
 from neurosim.errors import NetworkError, unknown
 
+from .machine import interpreter
 from .plan import Plan
 from .run import execute
 from .script import Script
@@ -37,8 +35,6 @@ default = warning
 [Reports]
 display_algorithm_timings = False
 """
-PYTHON = "NEUROSIM_SPYNNAKER_PYTHON"  # names the interpreter of an environment that has sPyNNaker
-
 
 @dataclass(frozen=True, eq=False)
 class MappedProjection:
@@ -133,7 +129,7 @@ def map_network(plan: Plan, report: Report, *, time: Any = "1 s", version: int =
     ----------
     time : for which memory is counted
     version : of the machine, a key of ``MACHINES``
-    python : interpreter of an environment with sPyNNaker; this one if it has it, else what the environment variable ``PYTHON`` names
+    python : interpreter of an environment with sPyNNaker; this one if it has it, else what the environment variable ``NEUROSIM_SPYNNAKER_PYTHON`` names
 
     Raises
     ------
@@ -153,21 +149,12 @@ def map_network(plan: Plan, report: Report, *, time: Any = "1 s", version: int =
         (folder / "map.py").write_text(_program(script))
         (folder / ".spynnaker.cfg").write_text(_CONFIG.format(version=version))
         (folder / "home").mkdir()  # a home without settings: sPyNNaker refuses to find two
-        execute(folder / "map.py", folder, python=python or interpreter(), environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"})
+        execute(folder / "map.py", folder, python=python or interpreter("map"), environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"})
         found = json.loads((folder / "mapping.json").read_text())
         with np.load(folder / "mapping.npz") as edges:
             projections = _projections(plan, dict(edges), found["shifts"])
     return Mapping(MACHINES[version], milliseconds, found["cores"], found["chips"], found["boards"], found["sdram"], found["per_population"],
                    tuple(tuple(p) for p in found["placements"]), tuple(found["missing"]), projections, report)
-
-
-def interpreter() -> str:
-    """Return the interpreter that has sPyNNaker."""
-    given = os.environ.get(PYTHON)
-    if given is None and find_spec("spynnaker") is None:
-        raise NetworkError(f"map: sPyNNaker is not installed here, and {PYTHON} names no other interpreter. Make an environment of its own "
-                           f"(python -m venv spynnaker; spynnaker/bin/pip install sPyNNaker) and set {PYTHON}=spynnaker/bin/python.")
-    return given or sys.executable
 
 
 def _program(script: Script) -> str:

@@ -23,6 +23,7 @@ class PlannedPopulation:
     parameters, initial : numbers, or one per neuron
     spikes : of a SpikeSourceArray, (indices, times in ms), by index, then time
     current : of an ``i_offset`` over time, (times in ms, (T,) or (T, N) values in nA)
+    rates : of Poisson sources over time, (steps, (T,) or (T, N) values in Hz)
     machine : further arguments that only this target knows
     drive : whether it stands for a Poisson drive, and is no population of the network
     """
@@ -34,6 +35,7 @@ class PlannedPopulation:
     initial: dict[str, Values] = field(default_factory=dict)
     spikes: tuple[np.ndarray, np.ndarray] | None = None
     current: tuple[np.ndarray, np.ndarray] | None = None
+    rates: tuple[np.ndarray, np.ndarray] | None = None
     machine: dict[str, Any] = field(default_factory=dict)
     drive: bool = False
 
@@ -49,6 +51,15 @@ class PlannedRule:
 
 
 @dataclass(frozen=True, eq=False)
+class PlannedShortTerm:
+    """One ``tsodyks2_synapse`` of NEST; ``tau_facil`` 0: no facilitation."""
+
+    U: float
+    tau_rec: float
+    tau_facil: float
+
+
+@dataclass(frozen=True, eq=False)
 class PlannedProjection:
     """One ``sim.Projection`` by explicit edges.
 
@@ -58,6 +69,7 @@ class PlannedProjection:
     pre, post, weight, delay : (E,)
     edges : (E,) numbers of the edges within that projection
     scale : (E,) what our weight is multiplied by
+    decay : of a current that many edges stand for, its time constant (E,) in ms; ``steps`` of it, each an edge with a longer delay
     """
 
     name: str
@@ -72,6 +84,9 @@ class PlannedProjection:
     edges: np.ndarray
     scale: np.ndarray
     rule: PlannedRule | None = None
+    short_term: PlannedShortTerm | None = None
+    decay: np.ndarray | None = None
+    steps: int = 1
 
 
 @dataclass(frozen=True, eq=False)

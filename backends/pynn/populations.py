@@ -73,17 +73,26 @@ def _random(p: ConcretePopulation, dt: float, target: Target, rows: Rows, place:
     """Return Poisson sources; those with a probability per step get the rate that has it."""
     name = "rate" if p.cell is POISSON else "p"
     given = p.parameters[name]
-    if isinstance(given, Table):
-        rows.impossible(place, f"{name} changes over time, and that of SpikeSourcePoisson does not.", "Give the spikes: net.spike_source.")
+    course = given.values if isinstance(given, Table) else None
+    if course is not None and target.course is None:
+        rows.impossible(place, f"{name} changes over time, and PyNN silently keeps the first of SpikeSourcePoisson there.",
+                        "Give the spikes: net.spike_source.")
         return None
+    given = given if course is None else course
     if p.cell is BERNOULLI and not np.all(np.asarray(given) < 1):
         rows.impossible(place, "p is 1: no rate gives a spike in every step for sure.", "Give the spikes: net.spike_source.")
         return None
     rate = np.asarray(given) * 1000.0 if p.cell is POISSON else -np.log1p(-np.asarray(given)) / dt * 1000.0
-    rate = float(rate) if rate.ndim == 0 else rate
     many = "" if target.name == "pynn-brian2" else "; several may come in one step there, which are recorded as one, here at most one"
-    rows.approximated(place, f"SpikeSourcePoisson with {span(rate)} Hz ({name}): {_SAME_RANDOM}{many}.", "For the same spikes give them: net.spike_source.")
-    return PlannedPopulation(p.name, p.size, "SpikeSourcePoisson", {"rate": rate})
+    many += "; none come in its first two steps" if target.name == "nest" else ""
+    over = "" if course is None else f" in {len(course)} rows over time"
+    cell = "SpikeSourcePoissonVariable" if course is not None and target.course == "cell" else "SpikeSourcePoisson"
+    rows.approximated(place, f"{cell} with {span(rate)} Hz ({name}){over}: {_SAME_RANDOM}{many}.", "For the same spikes give them: net.spike_source.")
+    if course is None:
+        return PlannedPopulation(p.name, p.size, cell, {"rate": float(rate) if rate.ndim == 0 else rate})
+    changes = np.r_[True, [bool((now != before).any()) for before, now in zip(rate[:-1], rate[1:], strict=True)]]
+    steps = np.flatnonzero(changes) * p.parameters[name].every
+    return PlannedPopulation(p.name, p.size, cell, {"rate": float(rate[0]) if rate.ndim == 1 else rate[0]}, rates=(steps, rate[changes]))
 
 
 def _neurons(p: ConcretePopulation, found: Match, dt: float, target: Target, rows: Rows, place: str) -> PlannedPopulation:
@@ -104,7 +113,8 @@ def _neurons(p: ConcretePopulation, found: Match, dt: float, target: Target, row
             continue
         got = value(expression, p.parameters)
         texts.append(f"{name} = {show(expression)}" + (f" = {span(got)}" if read else ""))
-        parameters[name] = _checked(name, got, found, dt, target, rows, f"{place}, {name}")
+        if name not in standard.decays.values():
+            parameters[name] = _checked(name, got, found, dt, target, rows, f"{place}, {name}")
     rows.exact(f"{place}, parameters", "; ".join(texts) + ".")
     for name, used in target.instead.get(standard.name, ()):
         expression = sympify(used, {n: symbol(n) for n in found.parameters})
@@ -135,12 +145,15 @@ def _course(name: str, expression: Any, tables: dict[str, Table], p: ConcretePop
         now = {n: t.values[min(k // t.every, len(t.values) - 1)] for n, t in tables.items()}
         values.append(value(expression, {**p.parameters, **now}))
     shape = np.broadcast_shapes(*(np.shape(v) for v in values))
+    values = np.array([np.broadcast_to(v, shape) for v in values])
+    changes = np.r_[True, [bool((now != before).any()) for before, now in zip(values[:-1], values[1:], strict=True)]]
+    steps, values = steps[changes], values[changes]
     text = f"{show(expression)} follows {', '.join(sorted(tables))}: StepCurrentSource with {steps.size} steps."
     if steps.size > 1 and steps[1] < 2 and target.name == "nest":
         rows.approximated(place, f"{text} What changes after one step changes there after two.")
     else:
         rows.exact(place, text)
-    return steps * dt, np.array([np.broadcast_to(v, shape) for v in values])
+    return steps * dt, values
 
 
 def _checked(name: str, got: Any, found: Match, dt: float, target: Target, rows: Rows, place: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,15 +10,20 @@ from typing import Any
 import numpy as np
 
 from neurosim.ir.concrete import ConcreteDrive, ConcreteNetwork, ConcretePopulation, ConcreteProjection
+from neurosim.ir.size import available
 from neurosim.values import Shared, Table
 
 from .algebra import Unmatched, show, value
 from .matching import Match
-from .plan import PlannedPopulation, PlannedProjection, PlannedRule, Rows, span
+from .plan import PlannedPopulation, PlannedProjection, PlannedRule, PlannedShortTerm, Rows, span
 from .rules import PairRule, match_rule
+from .short_term import ShortTerm, match_short_term
 from .targets import Target
 
+_LEFT = 0.001  # share of a decaying current that is cut off, where edges stand for its steps
+_BYTES = 40  # of an edge in NEST, about
 _SLOTS = 576  # steps: the longest delay of SpiNNaker with up to 128 neurons per core
+Learning = PlannedRule | PlannedShortTerm | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +65,13 @@ class Wiring:
         rule = None
         if p.rule is not None:
             try:
-                rule = match_rule(p.rule)
+                rule = match_short_term(p.rule) or match_rule(p.rule)
             except Unmatched as error:
                 self.rows.impossible(f"{place}, rule {p.rule.name!r}", f"is no rule of PyNN: {error}", "Run it on 'cpu', or fix its weights.")
         if found is None or (p.rule is not None and rule is None):
             return
         edges = _Edges(p.sources, p.targets, self._weights(p, place), self._delays(p.delay, p.targets.size, place), np.arange(p.targets.size))
-        planned_rule = None if rule is None else self._rule(p, rule, found, place)
+        planned_rule = None if rule is None else self._short_term(p, rule, place) if isinstance(rule, ShortTerm) else self._rule(p, rule, found, place)
         self._place(p.name, p.source, self.network.populations[p.target], p.port, edges, planned_rule, place)
 
     def _reachable(self, target: str, port: str | None, place: str) -> Match | None:
@@ -76,7 +82,7 @@ class Wiring:
             self.rows.impossible(place, f"what port {port!r} receives has no counterpart in {found.standard.name}: it is no jump of a synapse or voltage.",
                                  "Use another port.")
             found = None
-        elif any(isinstance(self.network.populations[target].parameters.get(s.name), Table) for r in found.ports[port] for s in found.scale(r).free_symbols):
+        elif any(isinstance(self.network.populations[target].parameters.get(s.name), Table) for r in found.ports[port] for s in _read(found, r)):
             self.rows.impossible(place, "what its weights are multiplied by changes over time.", "Let a current follow the table.")
             found = None
         return found
@@ -104,7 +110,7 @@ class Wiring:
             self.rows.exact(f"{place}, delay", f"{span(there * dt)} ms{plus}.")
         return there * dt
 
-    def _place(self, name: str, source: str, target: ConcretePopulation, port: str, edges: _Edges, rule: PlannedRule | None, place: str) -> None:
+    def _place(self, name: str, source: str, target: ConcretePopulation, port: str, edges: _Edges, rule: Learning, place: str) -> None:
         """Split edges by receptor, and add them to the plan."""
         found = self.matches[target.name]
         receptors, signed = found.ports[port], found.standard.signed
@@ -121,20 +127,43 @@ class Wiring:
                 sign = -1.0 if inhibitory and not self.target.signed else 1.0
                 texts.append(f"{chosen.sum()} edges, {receptor}, {span(sign * weights[chosen])} {found.standard.weight}")
                 self._add(name, source, target.name, receptor, part, sign * scale[chosen], rule)
+        if found.standard.decays:
+            self._decays(name, target, found, rule, place)
         if left.any():
             kind = "conductances are positive" if not signed else f"port {port!r} reaches receptor {receptors[0]!r} alone"
             self.rows.impossible(f"{place}, weights", f"{left.sum()} of {left.size} weights are of the other sign ({span(edges.weight[left])}): {kind}.",
                                  "Send them to a port of their own.")
         self.rows.exact(f"{place}, weights", "; ".join(texts) + "." if texts else "no edges.")
 
-    def _add(self, name: str, source: str, target: str, receptor: str, edges: _Edges, scale: np.ndarray, rule: PlannedRule | None) -> None:
+    def _add(self, name: str, source: str, target: str, receptor: str, edges: _Edges, scale: np.ndarray, rule: Learning) -> None:
         for layer, chosen in enumerate(_layers(edges) if self.target.one_edge else [np.ones(edges.post.size, bool)]):
             part = edges.where(chosen)
             label = f"{name}.{receptor}" + (f".{layer + 1}" if layer else "")
             factor = scale[chosen]
-            made = None if rule is None else replace(rule, weights={k: v if k.startswith("mu") else v * float(factor[0]) for k, v in rule.weights.items()})
+            made = rule if isinstance(rule, PlannedRule) else None
+            if made is not None:
+                made = replace(made, weights={k: v if k.startswith("mu") else v * float(factor[0]) for k, v in made.weights.items()})
             self.planned.append(PlannedProjection(label, name, source, target, receptor, part.pre, part.post, factor * part.weight, part.delay, part.number,
-                                                  factor, made))
+                                                  factor, made, rule if isinstance(rule, PlannedShortTerm) else None))
+
+    def _decays(self, name: str, target: ConcretePopulation, found: Match, rule: Learning, place: str) -> None:
+        """Let many edges stand for each that brings a decaying current, where the cell has no synapse that decays."""
+        dt, values, edges = self.network.dt, constant(target), 0.0
+        for at, q in enumerate(self.planned):
+            if q.of == name:
+                taus = np.broadcast_to(value(found.parameters[found.standard.decays[q.receptor]], values), target.size)[q.post]
+                steps = max(math.ceil(-math.log(_LEFT) * float(taus.max()) / dt), 1)
+                self.planned[at] = replace(q, decay=taus, steps=steps)
+                edges += float(steps) * taus.size
+        where = f"{place}, synapse"
+        if rule is not None:
+            self.rows.impossible(where, "a current that decays is many edges there, which cannot learn as one.", "Fix its weights.")
+        elif edges * _BYTES > available():
+            self.rows.impossible(where, f"a current that decays is many edges there: {edges:.3g}, which take about {edges * _BYTES / 1e9:.3g} GB, "
+                                        f"of {available() / 1e9:.3g} GB that are free.", "Shorten the time constant, or use fewer edges.")
+        elif edges:
+            self.rows.approximated(where, f"no Izhikevich cell of {self.target.title} has a current that decays: an edge stands for each step of it, "
+                                          f"{edges:.3g} edges, until {100 * _LEFT:g} % are left.", "On 'spinnaker' it decays by itself.")
 
     # ---- rules
 
@@ -160,6 +189,22 @@ class Wiring:
         if not rule.sends:
             self.rows.approximated(f"{where}, order", "here the weight is sent before a spike of the source changes it, there after.")
         return PlannedRule(rule.dependence, timing, bounds, float(target.dendritic[0]))
+
+    def _short_term(self, p: ConcreteProjection, rule: ShortTerm, place: str) -> PlannedShortTerm | None:
+        """Return short-term plasticity with numbers, where a target has it."""
+        where, values = f"{place}, rule {p.rule.name!r}", dict(p.values)
+        named = {"U": rule.U, "tau_rec": rule.tau_rec} | ({} if rule.tau_facil is None else {"tau_facil": rule.tau_facil})
+        numbers = {n: float(value(e, values)) for n, e in named.items()}
+        text = "; ".join(f"{n} = {show(e)} = {numbers[n]:.7g}" for n, e in named.items())
+        if self.target.short_term is not None:
+            self.rows.impossible(where, f"it is short-term plasticity ({text}), and {self.target.short_term}.",
+                                 "Run it on 'nest' or 'cpu', or fix its weights.")
+            return None
+        begun = [n for n, v in p.initial.items() if n != "w" and np.any(v)]
+        if begun:
+            self.rows.impossible(f"{where}, {begun[0]}", "it begins above 0; there all resources are at rest.", "Begin at 0.")
+        self.rows.exact(where, f"tsodyks2_synapse: {text}.")
+        return PlannedShortTerm(numbers["U"], numbers["tau_rec"], numbers.get("tau_facil", 0.0))
 
     def _timing(self, p: ConcreteProjection, where: str) -> None:
         """Report where the spikes of both ends reach the synapse, relative to each other, here and there."""
@@ -220,6 +265,12 @@ class Wiring:
         self.rows.approximated(place, f"{count} SpikeSourcePoisson of {span(rate)} Hz{limit}, one for each target: the same statistics, other spikes.")
         edges = _Edges(np.arange(count), d.indices, np.array(np.broadcast_to(np.asarray(d.weight, np.float64), count)), np.full(count, dt), np.arange(count))
         self._place(d.name, source, self.network.populations[d.target], d.port, edges, None, place)
+
+
+def _read(found: Match, receptor: str) -> set[Any]:
+    """Return what edges are computed from, besides their own values."""
+    decay = found.parameters.get(found.standard.decays.get(receptor, ""))
+    return found.scale(receptor).free_symbols | (decay.free_symbols if decay is not None else set())
 
 
 def _layers(edges: _Edges) -> Iterator[np.ndarray]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from neurosim.recording import Recording
 from neurosim.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
 
 from .plan import Plan, PlannedRecording
-from .script import PACKAGES, RESULTS, Script
+from .script import PACKAGES, RESULTS, Script, installed
 
 QUIET = {"PYNEST_QUIET": "1", "OMP_WAIT_POLICY": "passive"}  # threads that wait must not keep a shared core busy
 _TAIL = 12  # lines of a failed script's last words
@@ -32,11 +32,14 @@ class ScriptRun:
 
     Parameters
     ----------
+    python : interpreter of the script
+    where : the machine that it runs on, where it is another
     **options
         ``threads``, of NEST alone; ``folder``, in which the script stays afterwards.
     """
 
-    def __init__(self, plan: Plan, network: ConcreteNetwork, report: Report, **options: Any) -> None:
+    def __init__(self, plan: Plan, network: ConcreteNetwork, report: Report, *, python: str = sys.executable, where: str = "", **options: Any) -> None:
+        self._python, self._where = python, where
         self.plan, self.network, self.report, self._options = plan, network, report, options
         self.steps = 0
         self._results: dict[str, np.ndarray] | None = None
@@ -49,7 +52,7 @@ class ScriptRun:
     @property
     def source(self) -> str:
         """The script, for the time that was run."""
-        return self._script(self.time).text
+        return self._script(self.steps).text
 
     def run(self, time: Any, *, progress: bool = True) -> None:
         """Run for a time, once.
@@ -68,8 +71,8 @@ class ScriptRun:
         given = self._options.get("folder")
         with tempfile.TemporaryDirectory(prefix="neurosim-") as temporary:
             folder = Path(given or temporary)
-            path = self._script(steps * self.plan.dt).write(folder, self.report if given else None)
-            execute(path, folder)
+            path = self._script(steps).write(folder, self.report if given else None)
+            execute(path, folder, python=self._python, where=self._where)
             with np.load(folder / RESULTS) as found:
                 self._results = dict(found)
         self.steps = steps
@@ -97,8 +100,8 @@ class ScriptRun:
                                "Change the network and prepare it again, or use 'cpu'.")
         raise AttributeError(verb)
 
-    def _script(self, time: float) -> Script:
-        return Script(self.plan, time, threads=self._options.get("threads"))
+    def _script(self, steps: int) -> Script:
+        return Script(self.plan, (steps + self.plan.target.more) * self.plan.dt, threads=self._options.get("threads"))
 
     def _found(self, key: str) -> np.ndarray:
         return np.zeros((0, 2)) if self._results is None else self._results[key]
@@ -135,13 +138,13 @@ class ScriptRun:
                      initial=initial[r.members] / probe.unit.plain, dt=self.plan.dt, unit=probe.unit.text)
 
     def _header(self) -> dict[str, Any]:
-        packages = {name: version(name) for name in ("neurosim", *PACKAGES[self.plan.target.name])}
+        packages = {name: installed(name) for name in ("neurosim", *PACKAGES[self.plan.target.name])}
         return {"network": self.plan.name, "dt": self.plan.dt, "seed": self.plan.seed, "backend": self.plan.target.name, "first": 0, "steps": self.steps,
                 "versions": packages | {"python": platform.python_version()}, "hash": self.network.hash(),
                 "report": [vars(row) for row in self.report.of("approximated")], "finished": self._results is not None}
 
 
-def execute(path: Path, folder: Path, *, python: str = sys.executable, environment: dict[str, str] | None = None) -> str:
+def execute(path: Path, folder: Path, *, python: str = sys.executable, environment: dict[str, str] | None = None, where: str = "") -> str:
     """Run a script in a process of its own, in its folder, and return what it printed.
 
     Raises
@@ -151,6 +154,10 @@ def execute(path: Path, folder: Path, *, python: str = sys.executable, environme
     """
     done = subprocess.run([python, path.name], cwd=folder, env={**os.environ, **QUIET, **(environment or {})}, capture_output=True, text=True)
     if done.returncode:
-        last = "\n".join(f"  {line}" for line in (done.stderr or done.stdout).strip().splitlines()[-_TAIL:])
-        raise SimulationError(f"the PyNN script of this network failed (exit code {done.returncode}):\n{last}\nRun it by hand: give folder=... to keep it.")
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raised = [line for line in said[:-_TAIL] if re.match(r"[\w.]+(Error|Exception)\b", line)]  # sPyNNaker goes on talking after its error
+        last = "\n".join(f"  {line}" for line in raised[-1:] + said[-_TAIL:])
+        place = f" ({where})" if where else ""
+        raise SimulationError(f"the PyNN script of this network{place} failed (exit code {done.returncode}), expected it to end; its last words:\n{last}\n"
+                              "Run it by hand: give folder=... to keep it.")
     return done.stdout

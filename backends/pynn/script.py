@@ -18,6 +18,7 @@ from .plan import Plan, PlannedPopulation, PlannedProjection, PlannedRecording
 
 SCRIPT, ARRAYS, RESULTS = "network.py", "arrays.npz", "results.npz"
 PACKAGES = {"nest": ("PyNN", "nest-simulator", "numpy"), "pynn-brian2": ("PyNN", "Brian2", "numpy"), "spinnaker": ("PyNN", "sPyNNaker", "numpy")}
+_AHEAD = 2  # steps that Poisson sources of NEST take to follow a change of their rate: the generator, then the neuron that repeats its spikes
 _FEW = 6  # numbers that a script spells out
 
 _SPIKES = '''def spikes_of(segment):
@@ -35,9 +36,21 @@ _WEIGHTS_OF_PAIRS = '''def weights_of(projection):
     matrix = projection.get("weight", format="array")
     return matrix[~np.isnan(matrix)]
 '''
+_DECAYING = '''def connect_decaying(source, target, edges, tau, steps):
+    """Connect by currents that decay: an edge for each time step of one, since NEST's Izhikevich neuron has no synapse that decays."""
+    pre, post, weight, delay = edges.T
+    ends = [np.array(cells.all_cells, int)[index.astype(int)] for cells, index in ((source, pre), (target, post))]
+    for step in range(steps):
+        nest.Connect(*ends, "one_to_one", {"weight": weight * np.exp(-step * DT / tau), "delay": np.round(delay + step * DT, 9)})
+'''
+_SHORT_TERM = '''class ShortTerm(TsodyksMarkramSynapse, NESTSynapseMixin):
+    """Short-term plasticity whose used resources recover from the spike on; PyNN's own also has an active state that lasts for tau_syn."""
 
+    translations, nest_name = sim.TsodyksMarkramSynapse.translations, "tsodyks2_synapse"
+'''
 
-_TAKEN = {"sim", "np", "arrays", "plasticity", "history", "results", "segment", "signal", "step", "i", "spikes_of", "weights_of", "Path", "Sequence"}
+_TAKEN = {"sim", "np", "nest", "arrays", "plasticity", "history", "results", "segment", "signal", "step", "rate", "i", "spikes_of", "weights_of",
+          "connect_decaying", "ShortTerm", "Path", "Sequence"}
 
 
 def identifiers(names: Iterable[str]) -> dict[str, str]:
@@ -77,7 +90,7 @@ class Script:
     def _head(self) -> Iterator[str]:
         plan = self.plan
         changed = [r for r in plan.rows if r.status == "approximated"]
-        yield f'"""Network {plan.name!r} on {plan.target.title}, through PyNN. Written by neurosim {_version("neurosim")}.'
+        yield f'"""Network {plan.name!r} on {plan.target.title}, through PyNN. Written by neurosim {installed("neurosim")}.'
         if changed:
             yield "\nWhat differs from the network as neurosim runs it:"
             yield from (f"- {r.place}: {r.reason}" for r in changed)
@@ -86,6 +99,11 @@ class Script:
         yield from plan.target.preamble
         yield "import numpy as np"
         yield f"import {plan.target.module} as sim"
+        short = any(q.short_term is not None for q in plan.projections)
+        if short or any(q.decay is not None for q in plan.projections):
+            yield "import nest"
+        if short:
+            yield "from pyNN.nest.synapses import NESTSynapseMixin\nfrom pyNN.standardmodels.synapses import TsodyksMarkramSynapse"
         if any(p.spikes is not None and p.size > 1 for p in plan.populations) and plan.target.name != "spinnaker":
             yield "from pyNN.parameters import Sequence"
         yield f"\nHERE = Path(__file__).parent\narrays = np.load(HERE / {ARRAYS!r})\nDT = {plan.dt!r}  # ms\nRUN_TIME = {self.time!r}  # ms"
@@ -94,7 +112,7 @@ class Script:
         plan = self.plan
         more = dict(plan.target.setup)
         if plan.target.name == "nest":
-            more["max_delay"] = float(max((p.delay.max(initial=0.0) for p in plan.projections), default=0.0)) + plan.dt
+            more["max_delay"] = float(max((p.delay.max(initial=0.0) + p.steps * plan.dt for p in plan.projections), default=plan.dt))
             if self.threads:
                 more["threads"] = self.threads
         if plan.target.name == "spinnaker" and plan.dt != 1.0:
@@ -108,6 +126,10 @@ class Script:
         yield "# Populations"
         for p in self.plan.populations:
             yield from self._population(p)
+        if any(q.decay is not None for q in self.plan.projections):
+            yield f"\n\n{_DECAYING}\n"
+        if any(q.short_term is not None for q in self.plan.projections):
+            yield f"\n\n{_SHORT_TERM}\n"
         if self.plan.projections:
             yield "\n# Projections, by their edges: source, target, weight, delay in ms"
         for q in self.plan.projections:
@@ -121,14 +143,22 @@ class Script:
         given = {k: self._value(f"{p.name}.{k}", v) for k, v in p.parameters.items()}
         if p.spikes is not None:
             given["spike_times"] = self._spike_times(p)
+        if p.cell == "SpikeSourcePoissonVariable":
+            given = self._rates_of_cell(p)
         arguments = ", ".join(f"{k}={v}" for k, v in given.items())
         more = "".join(f", {k}={v!r}" for k, v in p.machine.items())
-        yield f"{name} = sim.Population({p.size}, sim.{p.cell}({arguments}), label={p.name!r}{more})"
+        yield f"{name} = sim.Population({p.size}, sim.{'extra_models.' if 'Variable' in p.cell else ''}{p.cell}({arguments}), label={p.name!r}{more})"
         if p.initial:
             starts = ", ".join(f"{k}={self._value(f'{p.name}.{k}', v)}" for k, v in p.initial.items())
             yield f"{name}.initialize({starts})"
         if p.current is not None:
             yield from self._current(p, name)
+
+    def _rates_of_cell(self, p: PlannedPopulation) -> dict[str, str]:
+        """Return the arguments of a source whose rates are a course: a list for every neuron."""
+        steps, rates = p.rates
+        self.arrays[f"{p.name}.rates"], self.arrays[f"{p.name}.starts"] = np.broadcast_to(rates.T, (p.size, steps.size)), steps * self.plan.dt
+        return {"rates": f"arrays[{p.name + '.rates'!r}].tolist()", "starts": f"arrays[{p.name + '.starts'!r}].tolist()"}
 
     def _spike_times(self, p: PlannedPopulation) -> str:
         index, times = p.spikes
@@ -154,6 +184,10 @@ class Script:
 
     def _projection(self, q: PlannedProjection) -> Iterator[str]:
         self.arrays[q.name] = np.column_stack([q.pre, q.post, q.weight, q.delay]).astype(float)
+        if q.decay is not None:
+            tau = self._value(f"{q.name}.tau", q.decay if np.ptp(q.decay) else q.decay[0])
+            yield f"connect_decaying({self.names[q.source]}, {self.names[q.target]}, arrays[{q.name!r}], {tau}, {q.steps})"
+            return
         synapse = "sim.StaticSynapse()"
         if q.rule is not None:
             timing = ", ".join(f"{k}={v!r}" for k, v in q.rule.timing.items())
@@ -161,6 +195,10 @@ class Script:
             yield (f"plasticity = sim.STDPMechanism(\n    timing_dependence=sim.SpikePairRule({timing}),\n"
                    f"    weight_dependence=sim.{q.rule.dependence}({bounds}), dendritic_delay_fraction={q.rule.dendritic_fraction!r})")
             synapse = "plasticity"
+        if q.short_term is not None:
+            r = q.short_term
+            yield f'nest.SetDefaults("tsodyks2_synapse_lbl", {{"u": {r.U!r}, "x": 1.0}})'
+            synapse = f"ShortTerm(U={r.U!r}, tau_rec={r.tau_rec!r}, tau_facil={r.tau_facil!r})"
         yield (f"{self.names[q.name]} = sim.Projection(\n    {self.names[q.source]}, {self.names[q.target]}, "
                f"sim.FromListConnector(arrays[{q.name!r}]), {synapse}, receptor_type={q.receptor!r}, label={q.name!r})")
 
@@ -179,15 +217,28 @@ class Script:
 
     def _run(self) -> Iterator[str]:
         watched = {q.name: r.every for r in self.plan.recordings if r.variables == ("weight",) for q in self.plan.projections if q.of == r.owner}
-        if not watched:
+        changing = {p.name: p.rates for p in self.plan.populations if p.rates is not None and p.cell == "SpikeSourcePoisson"}
+        if not watched and not changing:
             yield "\nsim.run(RUN_TIME)\n"
             return
-        stride = math.gcd(*watched.values())
-        yield f"\n{_WEIGHTS_OF_PAIRS if self.plan.target.one_edge else _WEIGHTS}\n\nhistory = {{{', '.join(f'{n!r}: []' for n in watched)}}}"
-        yield f"for step in range({stride}, round(RUN_TIME / DT) + 1, {stride}):\n    sim.run_until(step * DT)"
+        if watched:
+            yield f"\n{_WEIGHTS_OF_PAIRS if self.plan.target.one_edge else _WEIGHTS}\n\nhistory = {{{', '.join(f'{n!r}: []' for n in watched)}}}"
+        steps = round(self.time / self.plan.dt)
+        stops = [f"range({every}, {steps + 1}, {every})" for every in dict.fromkeys(watched.values())]
+        for name, (at, rates) in changing.items():
+            early = np.maximum(at[1:] - _AHEAD, 1)
+            self.arrays[f"{name}.rates"], self.arrays[f"{name}.changes"] = rates[1:], early
+            stops.append(f"arrays[{name + '.changes'!r}].tolist()")
+        yield f"for step in sorted({{{', '.join(f'*{s}' for s in stops)}}}):"
+        if changing:
+            yield f"    if step > {steps}:\n        break"
+        yield "    sim.run_until(step * DT)"
         for name, every in watched.items():
             line = f"history[{name!r}].append(weights_of({self.names[name]}))"
-            yield f"    {line}" if every == stride else f"    if step % {every} == 0:\n        {line}"
+            yield f"    {line}" if len(stops) == 1 else f"    if step % {every} == 0:\n        {line}"
+        for name in changing:
+            yield f"    for rate in arrays[{name + '.rates'!r}][arrays[{name + '.changes'!r}] == step]:  # NEST's sources take {_AHEAD} steps to follow"
+            yield f"        {self.names[name]}.set(rate=rate)"
         yield "sim.run_until(RUN_TIME)\n"
 
     def _results(self) -> Iterator[str]:
@@ -204,7 +255,7 @@ class Script:
             else:
                 for variable in r.variables:
                     yield (f"signal = segment.filter(name={variable!r})[0]\n"
-                           f"results['{r.owner}.{variable}'] = signal.magnitude[::{r.every}, np.argsort(signal.array_annotations['channel_index'])]")
+                           f"results['{r.owner}.{variable}'] = signal.magnitude[::{r.every}, np.argsort({self.plan.target.members})]")
         yield f"np.savez(HERE / {RESULTS!r}, **results)"
 
     def _value(self, name: str, values: Any) -> str:
@@ -218,19 +269,20 @@ class Script:
 
     def _readme(self, report: Report) -> str:
         plan = self.plan
-        found = ", ".join(f"{n} {_version(n)}" for n in PACKAGES[plan.target.name])
+        found = ", ".join(f"{n} {installed(n)}" for n in PACKAGES[plan.target.name])
         neurons = sum(p.size for p in plan.populations if not p.drive)
         lines = [f"# {plan.name} on {plan.target.title}", "",
                  f"`{SCRIPT}` builds and runs the network ({neurons} neurons, {sum(q.pre.size for q in plan.projections)} edges, {self.time:g} ms) with PyNN "
                  f"and writes `{RESULTS}`. It needs {', '.join(PACKAGES[plan.target.name])}, and `{ARRAYS}` beside it; it does not need neurosim.", "",
-                 f"    python {SCRIPT}", "", f"Written with neurosim {_version('neurosim')}; on that machine: {found}.", "",
+                 f"    python {SCRIPT}", "", f"Written with neurosim {installed('neurosim')}; on that machine: {found}.", "",
                  f"`report.txt` says for every part of the network whether it is exact or approximated ({len(report.of('approximated'))} rows)."]
         if plan.target.name == "spinnaker":
             lines += ["", "It needs a board, which `.spynnaker.cfg` names, or `virtual_board = True` there, which maps the network and returns no spikes."]
         return "\n".join(lines) + "\n"
 
 
-def _version(package: str) -> str:
+def installed(package: str) -> str:
+    """Return the version of a package here."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -6,10 +6,11 @@ target does differently with the same name is a row of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neurosim.model import Cell, Port, Refractory
 
+HALF_STEPS = "IzhikevichHalfSteps"  # NEST's Izhikevich neuron in its published half steps, in which a weight is a current that lasts for one step
 SOFTWARE = frozenset({"nest", "pynn-brian2"})
 EVERYWHERE = SOFTWARE | {"spinnaker"}
 LEAK = {"tau_m": "20 ms", "cm": "1 nF", "v_rest": "-65 mV", "v_reset": "-65 mV", "v_thresh": "-50 mV", "tau_refrac": "0.1 ms", "i_offset": "0 nA"}
@@ -29,6 +30,7 @@ class Standard:
     weight : unit of weights
     records : state -> name under which PyNN records it
     units : parameter -> unit, where it is not an engine unit
+    decays : receptor -> time constant of a current that PyNN's cell has not, and that many edges stand for: one per step of the decay
     signed : negative weights go to the inhibitory receptor (currents and voltages); else all weights are positive (conductances)
     twins : pairs of parameters that are equal where one port of ours serves both receptors
     optional : parameters of states that a cell may do without
@@ -47,6 +49,7 @@ class Standard:
     optional: tuple[str, ...] = ()
     searched: tuple[str, ...] = ()
     units: tuple[tuple[str, str], ...] = ()
+    decays: dict[str, str] = field(default_factory=dict)
 
     @property
     def synaptic(self) -> tuple[str, ...]:
@@ -125,6 +128,9 @@ STANDARDS: tuple[Standard, ...] = (
              units=(("a", "nS"),)),
     Standard("Izhikevich", _izhikevich(f"dv/dt = {_QUADRATIC} + i_offset / pF : mV", {"excitatory": Port("mV", into="v")}),
              _VOLTAGES, "mV", {"v": "v", "u": "u"}, SOFTWARE),
+    Standard(HALF_STEPS, _izhikevich(f"dv/dt = {_QUADRATIC} + isyn_exc + isyn_inh + i_offset / pF : mV\n" + _EXPONENTIAL.format("isyn", "mV/ms"),
+                                      _ports("mV/ms", "isyn_exc", "isyn_inh"), **TAUS),
+             _CURRENTS, "mV/ms", {"v": "v", "u": "u"}, frozenset({"nest"}), twins=_TAU, decays={"excitatory": "tau_syn_E", "inhibitory": "tau_syn_I"}),
     Standard("Izhikevich", _izhikevich(f"dv/dt = {_QUADRATIC} + (isyn_exc + isyn_inh + i_offset) / nF : mV\n" + _EXPONENTIAL.format("isyn", "nA"),
                                        _ports("nA", "isyn_exc", "isyn_inh"), **TAUS),
              _CURRENTS, "nA", {"v": "v", "u": "u", **_REACH["i"]}, frozenset({"spinnaker"}), twins=_TAU),

@@ -38,7 +38,10 @@ class Target:
     records : name of a recorded variable in PyNN -> that of this target; None: it has none
     combined : standard cell -> weight dependences for which neurons and their synapses share a core; others take one more
     broken : standard cell -> why it is of no use there
-    runs : whether spikes come back
+    short_term : why it has no short-term plasticity; None: it has
+    course : how rates of Poisson sources over time are given: "set" (between stretches, steps before they act), "cell" (one of its own); None: not at all
+    members : what a script finds the neurons of a recorded signal by
+    more : steps that a run takes beyond its last, whose end is recorded as the beginning of the next
     """
 
     name: str
@@ -64,7 +67,10 @@ class Target:
     records: dict[str, str | None] = field(default_factory=dict)
     combined: dict[str, tuple[str, ...]] | None = None
     broken: dict[str, str] = field(default_factory=dict)
-    runs: bool = True
+    short_term: str | None = None
+    course: str | None = None
+    members: str = "signal.array_annotations['channel_index']"
+    more: int = 0
 
 
 _ADAPTIVE_STEP = "adaptive Runge-Kutta"
@@ -74,12 +80,17 @@ _SYNAPSES_RECORDED = {cell: (f'sim.{cell}.recordable = ["spikes", "v", "isyn_exc
                       for cell in ("IF_curr_exp", "IF_curr_alpha")}
 
 NEST = Target(
-    "nest", "pyNN.nest", "NEST", preamble=_BEFORE_IMPORT, setup=(("spike_precision", "on_grid"),),
-    integrates=dict.fromkeys(_CURRENT_BASED, "exact") | {"Izhikevich": "euler"}
+    "nest", "pyNN.nest", "NEST", preamble=_BEFORE_IMPORT, setup=(("spike_precision", "on_grid"),), course="set",
+    integrates=dict.fromkeys(_CURRENT_BASED, "exact")
+    | {"Izhikevich": "euler", "IzhikevichHalfSteps": "two half steps of v, not cut off at its peak (u takes a*b*dt of what is above it),"}
     | dict.fromkeys(("IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "HH_cond_exp"), _ADAPTIVE_STEP),
     early=("IF_curr_delta", "Izhikevich"), dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
     patches={"IF_curr_delta": ('sim.IF_curr_delta.variable_map, sim.IF_curr_delta.scale_factors = {"v": "V_m"}, {"v": 1}', "PyNN cannot record v of it"),
              "HH_cond_exp": ('sim.HH_cond_exp.recordable = [*sim.HH_cond_exp.recordable, "m", "h", "n"]', "PyNN knows them, and does not offer them"),
+             "SpikeSourcePoisson": ('sim.SpikeSourcePoisson.extra_parameters = {"origin": 0.0}', "PyNN lets them begin after 1 ms"),
+             "IzhikevichHalfSteps": ('sim.IzhikevichHalfSteps = type("IzhikevichHalfSteps", (sim.Izhikevich,), '
+                                     '{"extra_parameters": {"consistent_integration": False}})',
+                                     "v in two half steps; a weight is a current that lasts for one step"),
              **_SYNAPSES_RECORDED},
 )
 BRIAN = Target(
@@ -93,10 +104,12 @@ BRIAN = Target(
     | {"Izhikevich": ("c", "d"), "EIF_cond_exp_isfa_ista": ("v_thresh", "delta_T", "v_reset", "b", "tau_refrac")},
     instead={"IF_curr_alpha": (("tau_syn_I", "tau_syn_E"),), "EIF_cond_exp_isfa_ista": (("v_spike", "v_thresh + 5*delta_T"),)},
     least_weight=True, patches=_SYNAPSES_RECORDED,
+    short_term="PyNN's TsodyksMarkramSynapse recovers with tau_syn instead of tau_rec there, and never facilitates (PyNN 0.13)",
     broken={"HH_cond_exp": "every step above -40 mV counts as a spike there, so one action potential is several"},
 )
 SPINNAKER = Target(
-    "spinnaker", "pyNN.spiNNaker", "SpiNNaker", later=1, dendritic=(1, -1), back=(1, 0), met=None, signed=False, runs=False, least_weight=True,
+    "spinnaker", "pyNN.spiNNaker", "SpiNNaker", first=0, later=1, dendritic=(1, -1), back=(1, 0), met=None, signed=False,
+    members="signal.annotations['channel_names']", more=1, least_weight=True, short_term="sPyNNaker has none", course="cell",
     integrates={"IF_curr_exp": "exact, in fixed point", "IF_curr_alpha": "exact, in fixed point", "IF_curr_delta": "exact, in fixed point",
                 "IF_cond_exp": "exponential euler, in fixed point", "Izhikevich": "midpoint, in fixed point"},
     dependences=(ADDITIVE, MULTIPLICATIVE), records={"isyn_exc": "gsyn_exc", "isyn_inh": "gsyn_inh", "u": None},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +28,7 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
     made = tuple(_split(p, wiring.planned, target, rows) for p in planned + wiring.sources)
     if target.name == "spinnaker":
         quantise(made, wiring.planned, network.dt, rows)
-    recordings = [r for i, probe in enumerate(network.probes) if (r := _recording(i, probe, network, matches, target, rows)) is not None]
+    recordings = [r for i, probe in enumerate(network.probes) if (r := _recording(i, probe, network, matches, wiring.planned, target, rows)) is not None]
     return Plan(network.name, network.dt, network.seed, target, made, tuple(wiring.planned), tuple(recordings), tuple(rows.found))
 
 
@@ -48,11 +48,12 @@ def _clock(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
     else:
         rows.exact("dt", f"steps of {network.dt:g} ms.")
     rows.exact("seed", f"{network.seed}: all draws before the run are made here; {target.title} draws its own Poisson spikes.")
-    once = "the network is mapped; nothing is run without a board" if not target.runs else "one stretch from the start, in a process of its own"
-    rows.exact("run", f"{once}; set, emit, reset, snapshot and save are not there.")
+    where = "on the board that .spynnaker.cfg names (without one the network is only mapped)" if target.name == "spinnaker" else "in a process of its own"
+    rows.exact("run", f"one stretch from the start, {where}; set, emit, reset, snapshot and save are not there.")
 
 
-def _recording(number: int, probe: Probe, network: ConcreteNetwork, matches: Mapping[str, Match], target: Target, rows: Rows) -> PlannedRecording | None:
+def _recording(number: int, probe: Probe, network: ConcreteNetwork, matches: Mapping[str, Match], projections: Sequence[PlannedProjection],
+               target: Target, rows: Rows) -> PlannedRecording | None:
     """Return what records a probe."""
     name, variable = probe.owner.name, probe.variable
     place = f"recording of {variable!r} of {name!r}"
@@ -61,7 +62,11 @@ def _recording(number: int, probe: Probe, network: ConcreteNetwork, matches: Map
         if variable != "w":
             rows.impossible(place, "PyNN records no variable of a synapse but its weight.", "Record 'w'.")
             return None
-        late = " A weight is that of the last spike of its source: NEST changes it then." if target.name == "nest" and probe.owner.rule else ""
+        if any(q.decay is not None for q in projections if q.of == name):
+            rows.impossible(place, "many edges stand for each there.", "It is what it was given: record nothing.")
+            return None
+        learns = any(q.rule is not None for q in projections if q.of == name)
+        late = " A weight is that of the last spike of its source: NEST changes it then." if learns and target.name == "nest" else ""
         (rows.approximated if late else rows.exact)(place, f"weights are read{every or ' after every step'}.{late}")
         count = network.projections[name].targets.size
         return PlannedRecording(number, name, ("weight",), np.arange(count) if probe.edges is None else probe.edges, probe.every)

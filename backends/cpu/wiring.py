@@ -1,0 +1,28 @@
+"""Forms of a projection's wiring that compiled loops read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurosim.ir.program import ProjectionProgram
+from neurosim.ir.slots import Slots
+
+
+def by_bits(slots: Slots) -> np.ndarray:
+    """Return for each 64 delays and each neuron which of them it has, as bits, and the slot of the first of these, (W, N, 2)."""
+    word, bit = np.divmod(np.searchsorted(slots.delays, slots.delay), 64)
+    shape = -(-slots.delays.size // 64), slots.first.size - 1
+    place, has = word * shape[1] + slots.neuron, np.zeros(shape, np.int64)
+    np.add.at(has.ravel(), place, np.int64(1) << bit)
+    counts = np.bincount(place, minlength=has.size).reshape(shape)
+    return np.stack((has, slots.first[:-1] + np.cumsum(counts, axis=0) - counts), axis=-1)
+
+
+def neighbours(p: ProjectionProgram) -> bool:
+    """Whether the edges of each source end in neighbours, ascending, as those of all-to-all wiring do."""
+    first, last = (end[np.diff(p.pointer) > 0] for end in (p.pointer[:-1], p.pointer[1:] - 1))
+    if (p.targets[last] - p.targets[first] != last - first).any():
+        return False
+    steps = np.diff(p.targets)
+    steps[first[1:] - 1] = 1
+    return bool((steps == 1).all())
