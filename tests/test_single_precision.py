@@ -116,7 +116,7 @@ def test_rules_of_the_library_learn_within_roundoff(rule):
         after = [run.get("learned", v.name) for v in (*rule.edge, *rule.pre, *rule.post)]
         assert any((a != b).any() for a, b in zip(before, after, strict=False))
         found.append(after)
-    assert all(distance(a, b) <= 200 * OPERATIONS for a, b in zip(*found, strict=True))
+    assert all(distance(a, b) <= OPERATIONS for a, b in zip(*found, strict=True))  # variables of edges change at a few spikes, not in each step
 
 
 def test_users_names_do_not_meet_those_of_printed_source():
