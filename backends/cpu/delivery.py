@@ -102,7 +102,7 @@ class Delivery:
         return found, count, row
 
     def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
-        """Edges of each slot (None: of each source) that belong to each thread: (S, T + 1) positions."""
+        """Where the edges of each slot (None: of each source) begin that belong to each thread, (S * T + 1,): each end where the next begin."""
         pointer, edges = (p.pointer, None) if slots is None else (slots.pointer, slots.edges)
         made = np.empty((pointer.size - 1, self.engine.threads + 1), np.int64)
         made[:, 0], made[:, -1] = pointer[:-1], pointer[1:]
@@ -113,7 +113,8 @@ class Delivery:
                 before = p.targets[middle if edges is None else edges[middle]] < bound
                 low[open_[before]], high[open_[~before]] = middle[before] + 1, middle[~before]
             made[:, t] = low
-        return self.tables.keep(made)
+        begins = np.append(made[:, :-1], pointer[-1])
+        return self.tables.keep(begins if slots is None or slots.uniform else begins.astype(np.int32))
 
     # ---- rules
 

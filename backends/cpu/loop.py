@@ -97,12 +97,12 @@ def given(steps, neurons, size, step, start, stop, history):
 
 
 @compiled
-def deliver(spikes, count, bounds, stride, thread, targets, weights, each, ring):
+def deliver(spikes, count, bounds, threads, thread, targets, weights, each, ring):
     """Add the weights of all edges of spiking sources that end in this thread's neurons."""
     weight = load(weights, 0, "weights")
     for s in range(count):
         row = load_index(spikes, s, "spikes")
-        first, last = load_long(bounds, row * stride + thread, "bounds"), load_long(bounds, row * stride + thread + 1, "bounds")
+        first, last = load_long(bounds, row * threads + thread, "bounds"), load_long(bounds, row * threads + thread + 1, "bounds")
         if each:
             for e in range(first, last):
                 n = load_index(targets, e, "targets")
@@ -161,7 +161,7 @@ def events(ops, o, step, thread):
             if load_long(ops, o + 11, "ops") != 0:
                 call(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops"), spikes, count, step, thread)
             else:
-                deliver(spikes, count, load_long(ops, o + 13, "ops"), segments + 1, thread, load_long(ops, o + 14, "ops"), load_long(ops, o + 15, "ops"),
+                deliver(spikes, count, load_long(ops, o + 13, "ops"), segments, thread, load_long(ops, o + 14, "ops"), load_long(ops, o + 15, "ops"),
                         load_long(ops, o + 16, "ops") > 1, load_long(ops, o + 17, "ops"))
 
 

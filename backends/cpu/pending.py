@@ -65,7 +65,7 @@ def put_down(table, emitted, step, thread):
         count = load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")
         spikes = load_long(table, HISTORY, "t") + 4 * (row * load_long(table, NEURONS, "t") + load_long(starts, segment, "starts"))
         for s in range(count):
-            first = load_index(spikes, s, "spikes") * (segments + 1) + thread
+            first = load_index(spikes, s, "spikes") * segments + thread
             for e in range(load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")):
                 delay = load_short(delays, e, "delays") if short else load_index(delays, e, "delays")
                 if emitted + delay < step:
@@ -92,7 +92,7 @@ def search(table, emitted, step, thread):
         begin = load_long(load_long(table, STARTS, "t"), segment, "starts")
         spikes = load_long(table, HISTORY, "t") + 4 * (row * load_long(table, NEURONS, "t") + begin)
         for s in range(load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")):
-            first = load_index(spikes, s, "spikes") * (segments + 1) + thread
+            first = load_index(spikes, s, "spikes") * segments + thread
             for e in range(load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")):
                 if emitted + (load_short(delays, e, "delays") if short else load_index(delays, e, "delays")) == step:
                     n = load_index(load_long(table, TARGETS, "t"), e, "targets")

@@ -100,12 +100,13 @@ class _RulePrinter:
         setup += [f"_{part.lower()} = load_long(_notes, {part}, 't')" for part in ("EDGES", "WHEN")]
         setup += ["_first = load_long(load_long(_notes, FIRST, 't'), 0, 'first')", "for _j in range(count):"]
         edges, slots = "_pre_edges" if self.shape.pre_split else "0", "_post_of_edge" if self.shape.post_split else "_targets"
-        row = [f"_pre_slot = {_event('_j')}", f"_pre = {self.names.neuron_of_slot('pre')}", f"_stop = {_bound('_pre_slot', 1)}"]
+        row = [f"_pre_slot = {_event('_j')}", f"_pre = {self.names.neuron_of_slot('pre')}", f"_stop = {self._bound('_pre_slot', 1)}"]
         if not self.shape.pre_split:  # of a row that lies together, bring the next one nearer
             size, changed = self.names.precision.size, dict.fromkeys(s.target for s in group)
-            row += ["_next = _j + 1 if _j + 1 < count else _j", f"_next = {_event('_next')}", f"_from, _to = {_bound('_next', 0)}, {_bound('_next', 1)}",
+            row += ["_next = _j + 1 if _j + 1 < count else _j", f"_next = {_event('_next')}",
+                    f"_from, _to = {self._bound('_next', 0)}, {self._bound('_next', 1)}",
                     "fetch_row(_targets, _from, _to, 4)", *(f"fetch_row(_at_{name}, _from, _to, {size})" for name in changed)]
-        row += [f"for _k in range({_bound('_pre_slot', 0)}, _stop, CHUNK):",
+        row += [f"for _k in range({self._bound('_pre_slot', 0)}, _stop, CHUNK):",
                 f"    for _q in range(pending(_notes, _pre_slot, _k, _stop, {edges}, {slots}) - 1, -1, -1):"]
         edge = ["_edge = load_index(_edges, _q, 'chosen')", "step = _first + load_index(_when, _q, 'when')", "_post = load_index(_targets, _edge, '_targets')",
                 f"_post_slot = {'load_index(_post_of_edge, _edge, ' + repr('_of_edge') + ')' if self.shape.post_split else '_post'}"]
@@ -164,10 +165,10 @@ class _RulePrinter:
             return self._loops("_post_slot", slot, bounds, neuron, edge)
         split = outer == "pre" and self.shape.pre_split
         pointer = "_pre_bounds" if outer == "pre" else "_edge_bounds"
-        head = [self.names.entry("@" + pointer[1:]), "_stride = load_long(table, " + str(self.names.layout.position("@threads")) + ", 'table') + 1"]
+        head = [self.names.entry("@" + pointer[1:]), self.names.entry("@threads")]
         slot = "load_index(first, _j, '_events')" if outer == "pre" else "first + _j"
         name = "_pre_slot" if outer == "pre" else "_pre"
-        bounds = (f"load_long({pointer}, {name} * _stride + thread, '_bounds')", f"load_long({pointer}, {name} * _stride + thread + 1, '_bounds')")
+        bounds = self._bound(name, 0, pointer), self._bound(name, 1, pointer)
         neuron = [f"_pre = {self.names.neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"]
         near = self.shape.neighbours and not split
         if near:
@@ -187,6 +188,11 @@ class _RulePrinter:
     def _loops(self, name: str, slot: str, bounds: tuple[str, str], neuron: list[str], edge: list[str]) -> tuple[list[str], list[str]]:
         setup = "\n    ".join([*self._prologue_extra, "for _j in range(count):"])
         return [setup, f"{name} = {slot}", *neuron], [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
+
+    def _bound(self, slot: str, further: int, bounds: str = "_pre_bounds") -> str:
+        """Where a slot's (source's) edges in this thread begin, and where the next begin."""
+        kind = "load_index" if bounds == "_pre_bounds" and self.shape.pre_split else "load_long"
+        return f"{kind}({bounds}, {slot} * _threads + thread + {further}, '_bounds')"
 
     # ---- statements
 
@@ -216,10 +222,6 @@ class _RulePrinter:
 
 def _event(number: str) -> str:
     return f"load_index(first, {number}, '_events') if first != 0 else {number}"
-
-
-def _bound(slot: str, end: int) -> str:
-    return f"load_long(_pre_bounds, {slot} * _stride + thread + {end}, '_bounds')"
 
 
 def _bracketed(value: str) -> str:
