@@ -287,7 +287,8 @@ def test_roundoffs_and_grains_of_the_report_are_true():
 @pytest.mark.parametrize("precision", ["float16", 32, None, np.float32])
 @pytest.mark.parametrize("verb", [ns.check, ns.prepare])
 def test_an_unknown_precision_is_refused(verb, precision):
-    with pytest.raises(ns.NetworkError, match=r"backend 'cpu', precision: found .*, expected 'float64' \(equal to the reference\) or 'float32'\. Give one of these names\."):
+    words = r"backend 'cpu', precision: found .*, expected 'float64' \(equal to the reference\) or 'float32'\. Give one of these names\."
+    with pytest.raises(ns.NetworkError, match=words):
         verb(plastic(), backend="cpu", precision=precision)
 
 

@@ -65,8 +65,9 @@ def _rounded(network: Network) -> Iterable[Row]:
         if row.status == "exact" and not given:
             row = replace(row, status="approximated", reason=f"{row.reason} {ROUNDED}: {WHAT[kind]}.", remedy="precision='float64' is exact.")
         yield row
-    yield Row("edges, delays, draws", "exact", "as in float64: connectivity, delays, refractory steps and Poisson counts. Other draws are rounded, normal ones to 6 roundoffs. "
-                                               "Numbers of neurons are exact to 2**24.")
+    yield Row("edges, delays, draws", "exact",
+              "as in float64: connectivity, delays, refractory steps and Poisson counts. Other draws are rounded, normal ones to 6 roundoffs; numbers "
+              "of neurons are exact to 2**24.")
     yield Row("time t", "approximated", "Computed in float64, then rounded: it has a grain of 0.01 ms after 2 minutes, 0.25 ms after an hour.",
               "Steps are counted exactly; only equations that read t notice.")
 

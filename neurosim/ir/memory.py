@@ -25,9 +25,9 @@ class Memory:
     """Arrays by (owner, name).
 
     Of a population: its states and parameters, ``_port_x``, constants, ``_until`` (last refractory step), ``_refractory`` (steps), ``_history`` and ``_count``
-    (spikes of the last steps, in segments that begin at ``bounds``). Of a projection: its variables (``x@last``: step of the last
-    assignment of a decaying one), parameters, ``w``, ``_ring`` (what lands in later steps), ``_since`` (earlier spikes are no longer in
-    flight). Of a drive: ``rate`` (float64 always) and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T).
+    (spikes of the last steps, in segments that begin at ``bounds``). Of a projection: its variables (``x@last``: step of the last assignment of a decaying
+    one), parameters, ``w``, ``_ring`` (what lands in later steps), ``_since`` (earlier spikes are no longer in flight). Of a drive: ``rate`` (float64 always)
+    and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T).
 
     Parameters
     ----------
