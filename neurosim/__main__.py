@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import backend, catalogue, doctor, launch
-from .arguments import parser, settings
+from .arguments import choices, parser, settings
 from .columns import columns, judged
 from .comparison import Bounds, compare
 from .errors import LoweringError, NetworkError, NeurosimError, SimulationError
@@ -74,7 +74,7 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
 
 def check_command(options: argparse.Namespace, _: list[str]) -> int:
     """Print what a backend would run exactly, approximate or refuse."""
-    report = backend.find(options.backend).check(_network(options))
+    report = backend.find(options.backend).check(_network(options), **choices(options.options))
     print(report)
     return DONE if report.possible else REFUSED
 
@@ -82,14 +82,14 @@ def check_command(options: argparse.Namespace, _: list[str]) -> int:
 def export_command(options: argparse.Namespace, _: list[str]) -> int:
     """Write a model as a folder that another simulator runs by itself."""
     network, found = _network(options), backend.find(options.backend)
-    print(found.check(network))
-    print(f"\nwritten: {launch.export(network, options.folder, backend=found, time=options.time)}")
+    path = launch.export(network, options.folder, backend=found, time=options.time)
+    print(f"{found.check(network)}\n\nwritten: {path}")
     return DONE
 
 
 def map_command(options: argparse.Namespace, _: list[str]) -> int:
     """Lay a model out on a machine and print what it takes."""
-    print(launch.map(_network(options), backend=options.backend))
+    print(launch.map(_network(options), backend=options.backend, **choices(options.options)))
     return DONE
 
 

@@ -72,6 +72,9 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
                           help="change a setting of the model; may be repeated")
     for each, default in ((run, "cpu"), (check, "cpu"), (verify, "cpu"), (export, "nest"), (plan, "spinnaker")):
         each.add_argument("--backend", default=default, metavar="NAME", help=f"what runs the network (see neurosim list; default: {default})")
+    for each, example in ((check, "mode=equations"), (plan, "version=248")):
+        each.add_argument("--option", dest="options", metavar="name=value", action="append", default=[],
+                          help=f"an option of the backend, such as {example}; may be repeated")
     cure = command("doctor", "what is installed, what is missing, and the command that installs it")
     cure.add_argument("--clear-cache", action="store_true", help="remove the compiled code that backends keep on disk")
     return made
@@ -100,6 +103,26 @@ def settings(model: catalogue.Model, given: Sequence[str]) -> dict[str, Any]:
         if name not in model.settings:
             raise NetworkError(unknown("setting", name, model.settings, owner=f"model {model.name!r}"))
         found[name] = _setting(name, value, model.settings[name])
+    return found
+
+
+def choices(given: Sequence[str]) -> dict[str, Any]:
+    """Return the options of ``--option name=value``; numbers and True or False as such, all else as text.
+
+    Raises
+    ------
+    NetworkError
+        If one is no ``name=value``.
+    """
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise NetworkError(f"--option {text}: found no 'name=', expected name=value. Write it such as --option threads=2.")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
     return found
 
 

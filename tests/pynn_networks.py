@@ -39,7 +39,7 @@ def one_pair(cell: ns.Cell, steps: list[int], *, weight: object, delay: object, 
 
 
 def cue_only(size: int, *, strength: float = 1.0) -> ns.Network:
-    """Return the reservoir of the prediction model with fixed weights, cues and no readouts, in which spikes take one step.
+    """Return the reservoir of the prediction model with fixed weights, cues and no readouts; no delays, as there.
 
     ``strength`` multiplies all weights.
     """
@@ -52,6 +52,6 @@ def cue_only(size: int, *, strength: float = 1.0) -> ns.Network:
                             cue="30 * abs(cue_draw)", cue_on=cue(DEFAULTS), tau_s=DEFAULTS.tau_s, v="-65 + v_draw", u="b*v")
     wiring = ns.fixed_probability(0.1, autapses=False)
     for name, source, weight in (("excitation", cells_[:excitatory], ns.uniform(0, top)), ("inhibition", cells_[excitatory:], ns.uniform(-4 * top, 0))):
-        net.project(source, cells_, wiring, weight=weight, delay="1 ms", port="synaptic", name=name)
+        net.project(source, cells_, wiring, weight=weight, port="synaptic", name=name)
     net.record(cells_, "spikes")
     return net

@@ -97,6 +97,8 @@ class SpinnakerBackend(PynnBackend):
         """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
         from .mapping import map_network
 
+        for option in options.keys() - {"time", "version", "python"}:
+            raise NetworkError(f"map: {unknown('option', option, ['time', 'version', 'python'], owner='a mapping')}")
         return map_network(self._plan(network), report, **options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -90,9 +91,10 @@ class Mapping:
     report: Report
 
     def __str__(self) -> str:
-        lines = [f"network {self.report.network!r} on {self.machine} (mapped, not run): {self.cores} cores on {self.chips} chips of {self.boards} boards, "
+        lines = [f"network {self.report.network!r} on {self.machine} (mapped, not run): {_count(self.cores, 'core')} on {_count(self.chips, 'chip')} of "
+                 f"{_count(self.boards, 'board')}, "
                  f"{self.sdram / 1e6:.3g} MB for {self.time:g} ms"]
-        lines += [f"  {name}: {count} cores" for name, count in self.per_population.items()]
+        lines += [f"  {name}: {_count(count, 'core')}" for name, count in self.per_population.items()]
         for p in self.projections:
             delays = "" if np.array_equal(p.delay, p.wanted_delay) else f", {int((p.delay != p.wanted_delay).sum())} delays changed"
             lines.append(f"  {p.name} ({p.receptor}): {p.lost} of {p.weight.size} weights became 0, largest relative error {p.error:.3g}, "
@@ -107,19 +109,26 @@ class Mapping:
         ax = ax or pyplot.subplots(layout="constrained")[1]
         names = list(self.per_population)
         colours = pyplot.get_cmap("tab20")(np.arange(len(names)) % 20)
-        for (x, y) in {(x, y) for x, y, _, _ in self.placements}:
+        chips: dict[tuple[int, int], list[tuple[int, str]]] = {}
+        for x, y, core, name in self.placements:
+            chips.setdefault((x, y), []).append((core, name))
+        side = max(4, math.ceil(math.sqrt(max(map(len, chips.values()), default=1))))  # so many cores stand in a row
+        for (x, y), here in chips.items():
             ax.add_patch(pyplot.Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="0.6"))
-            here = sorted((core, name) for cx, cy, core, name in self.placements if (cx, cy) == (x, y))
-            for k, (_, name) in enumerate(here):
-                ax.add_patch(pyplot.Rectangle((x - 0.45 + 0.18 * (k % 5), y + 0.27 - 0.22 * (k // 5)), 0.16, 0.2, color=colours[names.index(name)]))
+            for k, (_, name) in enumerate(sorted(here)):
+                corner = x - 0.45 + 0.9 * (k % side) / side, y + 0.45 - 0.9 * (k // side + 0.9) / side
+                ax.add_patch(pyplot.Rectangle(corner, 0.8 / side, 0.8 / side, color=colours[names.index(name)]))
         for name, colour in zip(names, colours, strict=True):
             ax.plot([], [], "s", color=colour, label=f"{name}: {self.per_population[name]}")
         ax.legend(title="cores", loc="upper left", bbox_to_anchor=(1, 1))
-        ax.set(xlabel="chip x", ylabel="chip y", title=f"{self.cores} cores on {self.chips} chips", aspect="equal")
+        ax.set(xlabel="chip x", ylabel="chip y", title=f"{_count(self.cores, 'core')} on {_count(self.chips, 'chip')}", aspect="equal")
+        ax.set(xticks=sorted({x for x, _ in chips}), yticks=sorted({y for _, y in chips}))
         ax.autoscale()
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
         return ax
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def map_network(plan: Plan, report: Report, *, time: Any = "1 s", version: int = 5, python: str | None = None) -> Mapping:

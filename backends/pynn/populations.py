@@ -61,6 +61,8 @@ def _given(p: ConcretePopulation, dt: float, target: Target, rows: Rows, place: 
     step, index = p.given
     order = np.lexsort((step, index))
     times = np.round((step[order] + target.first) * dt, 9)
+    if target.name == "nest":  # PyNN subtracts a step, and NEST takes what rounding leaves above a step for the next one
+        times = np.where(times - dt > step[order] * dt, np.nextafter(times, 0.0), times)
     if target.name == "nest" and (step == 0).any():
         rows.impossible(place, f"{(step == 0).sum()} spikes of step 0: PyNN sends given spikes one step ahead to NEST, which has no step before.",
                         "Begin with step 1.")

@@ -70,7 +70,8 @@ class Wiring:
                 self.rows.impossible(f"{place}, rule {p.rule.name!r}", f"is no rule of PyNN: {error}", "Run it on 'cpu', or fix its weights.")
         if found is None or (p.rule is not None and rule is None):
             return
-        edges = _Edges(p.sources, p.targets, self._weights(p, place), self._delays(p.delay, p.targets.size, place), np.arange(p.targets.size))
+        later = self.target.later + bool(found.standard.decays)  # NEST's Izhikevich neuron feels a spike in the step in which it lands
+        edges = _Edges(p.sources, p.targets, self._weights(p, place), self._delays(p.delay, p.targets.size, later, place), np.arange(p.targets.size))
         planned_rule = None if rule is None else self._short_term(p, rule, place) if isinstance(rule, ShortTerm) else self._rule(p, rule, found, place)
         self._place(p.name, p.source, self.network.populations[p.target], p.port, edges, planned_rule, place)
 
@@ -94,9 +95,9 @@ class Wiring:
             given = given.values[given.index]
         return np.array(np.broadcast_to(np.asarray(given, np.float64), p.targets.size))
 
-    def _delays(self, delay: Any, count: int, place: str) -> np.ndarray:
-        """Return delays in steps of the target."""
-        dt, later = self.network.dt, self.target.later
+    def _delays(self, delay: Any, count: int, later: int, place: str) -> np.ndarray:
+        """Return delays of the target, ``later`` steps more than ours for the same step of arrival."""
+        dt = self.network.dt
         ours = np.broadcast_to(np.rint(np.asarray(delay) / dt).astype(np.int64), count)
         there = np.maximum(ours + later, 1)
         raised = int((ours + later < 1).sum())

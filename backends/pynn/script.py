@@ -117,6 +117,8 @@ class Script:
                 more["threads"] = self.threads
         if plan.target.name == "spinnaker" and plan.dt != 1.0:
             more["time_scale_factor"] = math.ceil(1 / plan.dt)
+        if plan.target.name == "pynn-brian2":
+            yield "brian2.defaultclock.dt = DT * brian2.ms  # sources of given spikes keep Brian 2's own step otherwise"
         yield f"sim.setup(timestep=DT, min_delay=DT{''.join(f', {k}={v!r}' for k, v in more.items())})"
         for cell, (line, why) in plan.target.patches.items():
             if any(p.cell == cell for p in plan.populations):

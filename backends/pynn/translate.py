@@ -18,6 +18,9 @@ from .projections import Wiring, constant
 from .targets import Target
 from .weights import quantise
 
+_SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # neurons on a core of SpiNNaker
+_ROW = 254  # plastic edges that a source may have to one core there
+
 
 def translate(network: ConcreteNetwork, target: Target) -> Plan:
     """Return the plan of a network; where a row is impossible, what it is about is left out of the plan."""
@@ -25,20 +28,35 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
     _clock(network, target, rows)
     planned, matches = populations(network, target, rows)
     wiring = Wiring(network, matches, target, rows)
-    made = tuple(_split(p, wiring.planned, target, rows) for p in planned + wiring.sources)
+    made = tuple(_cores(p, wiring.planned, target, rows) for p in planned + wiring.sources)
     if target.name == "spinnaker":
         quantise(made, wiring.planned, network.dt, rows)
     recordings = [r for i, probe in enumerate(network.probes) if (r := _recording(i, probe, network, matches, wiring.planned, target, rows)) is not None]
     return Plan(network.name, network.dt, network.seed, target, made, tuple(wiring.planned), tuple(recordings), tuple(rows.found))
 
 
-def _split(p: PlannedPopulation, projections: list[PlannedProjection], target: Target, rows: Rows) -> PlannedPopulation:
-    """Give a population cores for its synapses where the machine has no program that does both."""
-    rules = {q.rule.dependence for q in projections if q.target == p.name and q.rule is not None}
-    if target.combined is None or p.cell not in target.combined or rules <= set(target.combined[p.cell]):
+def _cores(p: PlannedPopulation, projections: list[PlannedProjection], target: Target, rows: Rows) -> PlannedPopulation:
+    """Give a population cores for its synapses where the machine has no program that does both, and smaller ones where its plastic rows are too long."""
+    plastic = [q for q in projections if q.target == p.name and q.rule is not None]
+    if target.name != "spinnaker" or not plastic:
         return p
-    rows.exact(f"population {p.name!r}, cores", f"no program has {p.cell} with {', '.join(rules)}: neurons and synapses get a core each (n_synapse_cores=1).")
-    return replace(p, machine={"n_synapse_cores": 1})
+    place, machine = f"population {p.name!r}, cores", dict(p.machine)
+    rules = {q.rule.dependence for q in plastic}
+    if not rules <= set(target.combined.get(p.cell, rules)):
+        rows.exact(place, f"no program has {p.cell} with {', '.join(rules)}: neurons and synapses get a core each (n_synapse_cores=1).")
+        machine["n_synapse_cores"] = 1
+    size = next((s for s in _SIZES if max(_longest_row(q, s) for q in plastic) <= _ROW), None)
+    if size is None:
+        rows.impossible(place, f"a source has more than {_ROW} plastic edges to one neuron.", "Use fewer edges of one pair.")
+    elif size != _SIZES[0] and size < p.size:
+        rows.exact(place, f"{size} neurons on each: a source may have {_ROW} plastic edges to a core (neurons_per_core={size}).")
+        machine["neurons_per_core"] = size
+    return replace(p, machine=machine)
+
+
+def _longest_row(q: PlannedProjection, size: int) -> int:
+    """Return the most edges that one source has to one core of so many neurons."""
+    return int(np.unique(q.pre.astype(np.int64) * (int(q.post.max(initial=0)) // size + 1) + q.post // size, return_counts=True)[1].max(initial=0))
 
 
 def _clock(network: ConcreteNetwork, target: Target, rows: Rows) -> None:

@@ -100,6 +100,12 @@ def quantise(populations: Sequence[PlannedPopulation], projections: Sequence[Pla
             rows.approximated(place, f"rounded, by up to {100 * relative.max():.3g} %: {why}.")
         else:
             rows.exact(place, f"{span(now)} kept to the bit: {why}.")
+        if p.rule is not None:
+            most = [p.rule.timing[name] * abs(p.rule.weights["w_max"]) / s.step for name in ("A_plus", "A_minus")]
+            lost = " What is less than a step is lost." if min(m for m in most if m > 0) < 1 else ""
+            rows.approximated(f"projection {p.of!r}, learning ({p.receptor})", f"a weight is cut down to a whole step of {s.step:.6g} whenever its source "
+                              f"fires; a pair changes it by up to {most[0]:.3g} steps up and {most[1]:.3g} down.{lost}",
+                              "Larger changes, or a smaller largest weight, which makes the steps smaller.")
 
 
 def _saturation(populations: Iterable[PlannedPopulation], projections: Iterable[PlannedProjection], found: dict[tuple[str, str], Scale], dt: float,
