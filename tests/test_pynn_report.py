@@ -162,7 +162,7 @@ def test_given_spikes_of_the_first_step_are_impossible_on_nest_alone():
 
 
 @each
-def test_rates_over_time_are_impossible_and_random_sources_say_that_their_spikes_are_others(backend):
+def test_rates_over_time_are_told_and_random_sources_say_that_their_spikes_are_others(backend):
     net = ns.Network("random", dt="1 ms")
     net.poisson("course", 2, rate=ns.table([10.0, 20.0], every="5 ms"))
     net.poisson("steady", 2, rate=10)
