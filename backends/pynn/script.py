@@ -19,6 +19,7 @@ from .plan import Plan, PlannedPopulation, PlannedProjection, PlannedRecording
 SCRIPT, ARRAYS, RESULTS = "network.py", "arrays.npz", "results.npz"
 PACKAGES = {"nest": ("PyNN", "nest-simulator", "numpy"), "pynn-brian2": ("PyNN", "Brian2", "numpy"), "spinnaker": ("PyNN", "sPyNNaker", "numpy")}
 _AHEAD = 2  # steps that Poisson sources of NEST take to follow a change of their rate: the generator, then the neuron that repeats its spikes
+_PROBED = {"PyNN": "0.13.0", "nest-simulator": "3.10.0", "Brian2": "2.9.0", "sPyNNaker": "1!7.4.1"}  # what the tests of this translation ran with
 _FEW = 6  # numbers that a script spells out
 
 _SPIKES = '''def spikes_of(segment):
@@ -272,11 +273,12 @@ class Script:
     def _readme(self, report: Report) -> str:
         plan = self.plan
         found = ", ".join(f"{n} {installed(n)}" for n in PACKAGES[plan.target.name])
+        probed = ", ".join(f"{n} {_PROBED[n]}" for n in PACKAGES[plan.target.name] if n in _PROBED)
         neurons = sum(p.size for p in plan.populations if not p.drive)
         lines = [f"# {plan.name} on {plan.target.title}", "",
                  f"`{SCRIPT}` builds and runs the network ({neurons} neurons, {sum(q.pre.size for q in plan.projections)} edges, {self.time:g} ms) with PyNN "
                  f"and writes `{RESULTS}`. It needs {', '.join(PACKAGES[plan.target.name])}, and `{ARRAYS}` beside it; it does not need neurosim.", "",
-                 f"    python {SCRIPT}", "", f"Written with neurosim {installed('neurosim')}; on that machine: {found}.", "",
+                 f"    python {SCRIPT}", "", f"Written with neurosim {installed('neurosim')}; on that machine: {found}. Probed with {probed}.", "",
                  f"`report.txt` says for every part of the network whether it is exact or approximated ({len(report.of('approximated'))} rows)."]
         if plan.target.name == "spinnaker":
             lines += ["", "It needs a board, which `.spynnaker.cfg` names, or `virtual_board = True` there, which maps the network and returns no spikes."]
