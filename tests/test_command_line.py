@@ -266,3 +266,11 @@ def test_ctrl_c_during_verify_ends_the_experiments(tmp_path):
     (worker,) = tmp_path.glob("[0-9]*")
     with pytest.raises(ProcessLookupError):
         os.kill(int(worker.name), 0)
+
+
+def test_options_of_a_backend_can_be_given_to_check_and_to_map(tiny, capsys):
+    tiny()
+    assert main(["check", "tiny", "--backend", "cpu", "--option", "threads=1"]) == 0
+    capsys.readouterr()
+    assert main(["check", "tiny", "--option", "threads"]) == 2
+    assert "--option threads: found no 'name=', expected name=value. Write it such as --option threads=2." in capsys.readouterr().err

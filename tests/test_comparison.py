@@ -109,3 +109,14 @@ def test_the_picture_has_a_row_for_each_population_that_both_recorded(recorded):
     assert [ax.get_xlabel() for ax in figure.axes[2:5]] == ["rate (Hz)", "interval (ms)", "CV of intervals"]
     with pytest.raises(ns.NetworkError, match="found no population whose spikes both recorded"):
         ns.plot.comparison(recorded["one"], Recording(recorded["one"].header))
+
+
+def test_what_changes_over_time_in_both_does_not_count_as_uncertainty(fast_backend):
+    """Rates of 60 Hz, then 10 Hz, in both: the difference is known to 1 Hz, although the rate itself varies by 25 Hz."""
+    made = []
+    for seed in (1, 2):
+        net = ns.Network("course", dt="1 ms", seed=seed)
+        net.record(net.poisson("source", 300, rate=ns.table([60.0, 10.0], every="1 s", unit="Hz")), "spikes")
+        made.append(ns.simulate(net, "2 s", backend=fast_backend, progress=False))
+    row = rows(*made, statistical=True, bounds=Bounds(rate=0.05))["source: rate, Hz"]
+    assert row["pass"] and float(row["measured"].split("±")[1]) < 1.5, row

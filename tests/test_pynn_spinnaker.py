@@ -97,7 +97,7 @@ def test_the_picture_shows_every_core():
     found = mapped()
     ax = found.plot()
     assert len([p for p in ax.patches if isinstance(p, Rectangle) and p.get_width() < 1]) == found.cores
-    assert ax.get_title() == f"{found.cores} cores on {found.chips} chips"
+    assert ax.get_title() == f"{found.cores} cores on 1 chip"
 
 
 @mapped_there
@@ -228,6 +228,8 @@ def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
     net = ns.Network("empty", dt="1 ms")
     with pytest.raises(ns.NetworkError, match="a SpiNNaker machine has no version '7'"):
         ns.map(net, backend=pynn.spinnaker, version=7)
+    with pytest.raises(ns.NetworkError, match="map: a mapping has no option 'verson'. Did you mean 'version'?"):
+        ns.map(net, backend=pynn.spinnaker, verson=5)
     monkeypatch.delenv(PYTHON, raising=False)
     monkeypatch.setattr("neurosim.backends.pynn.machine.find_spec", lambda name: None)
     with pytest.raises(ns.NetworkError, match=f"{PYTHON} names no other interpreter. Make an environment"):
