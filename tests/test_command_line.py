@@ -272,5 +272,8 @@ def test_options_of_a_backend_can_be_given_to_check_and_to_map(tiny, capsys):
     tiny()
     assert main(["check", "tiny", "--backend", "cpu", "--option", "threads=1"]) == 0
     capsys.readouterr()
+    for backend in ("cpu", "reference"):
+        assert main(["check", "tiny", "--backend", backend, "--option", "thread=1"]) == 2
+        assert f"backend '{backend}' has no option 'thread'." in capsys.readouterr().err
     assert main(["check", "tiny", "--option", "threads"]) == 2
     assert "--option threads: found no 'name=', expected name=value. Write it such as --option threads=2." in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Any
 
 from neurosim.backend import Report, Row, middle_rows
 from neurosim.checks import whole_number
-from neurosim.errors import NetworkError, unknown
+from neurosim.errors import NetworkError, shown, unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network import Network
@@ -31,7 +31,7 @@ class CpuBackend:
 
     def check(self, network: Network, **options: Any) -> Report:
         """Report every population, projection and source; in float32 what is approximated, and what is not."""
-        single = _precision(options) == "float32"
+        single = _options(options)["precision"] == "float32"
         return Report(self.name, network.name, tuple(_rounded(network) if single else middle_rows(network)))
 
     def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
@@ -42,19 +42,21 @@ class CpuBackend:
         """
         from .engine import CpuEngine
 
-        for option in options.keys() - {"threads", "precision", "replica"}:
-            raise NetworkError(unknown("option", option, ["precision", "replica", "threads"], owner="backend 'cpu'"))
-        if options.get("threads") is not None:
-            whole_number(options["threads"], where="backend 'cpu', threads")
-        whole_number(options.get("replica", 0), where="backend 'cpu', replica", least=0, most=(1 << 32) - 1)
-        return CpuEngine(program, network, **options | {"precision": _precision(options)})
+        return CpuEngine(program, network, **_options(options))
 
 
-def _precision(options: dict[str, Any]) -> str:
-    found = options.get("precision", "float64")
-    if found not in PRECISIONS:
-        raise NetworkError(f"backend 'cpu', precision: found {found!r}, expected 'float64' (equal to the reference) or 'float32'. Give one of these names.")
-    return found
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return all options, those that were not given at their defaults."""
+    options = {"threads": None, "precision": "float64", "replica": 0} | given
+    for option in given.keys() - {"threads", "precision", "replica"}:
+        raise NetworkError(unknown("option", option, ["precision", "replica", "threads"], owner="backend 'cpu'"))
+    if options["threads"] is not None:
+        whole_number(options["threads"], where="backend 'cpu', threads")
+    whole_number(options["replica"], where="backend 'cpu', replica", least=0, most=(1 << 32) - 1)
+    if options["precision"] not in PRECISIONS:
+        raise NetworkError(f"backend 'cpu', precision: found {shown(options['precision'])}, expected 'float64' (equal to the reference) or 'float32'. "
+                           "Give one of these names.")
+    return options
 
 
 def _rounded(network: Network) -> Iterable[Row]:

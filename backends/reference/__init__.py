@@ -26,14 +26,19 @@ class ReferenceBackend:
 
     def check(self, network: Network, **options: Any) -> Report:
         """Report every population, projection and source."""
+        _known(options)
         return Report(self.name, network.name, tuple(middle_rows(network)))
 
     def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> ReferenceEngine:
         """Return an engine; option: ``replica``, the replica word of the random numbers."""
-        for option in options.keys() - {"replica"}:
-            raise NetworkError(unknown("option", option, ["replica"], owner="backend 'reference'"))
-        whole_number(options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
+        _known(options)
         return ReferenceEngine(program, network, **options)
+
+
+def _known(options: dict[str, Any]) -> None:
+    for option in options.keys() - {"replica"}:
+        raise NetworkError(unknown("option", option, ["replica"], owner="backend 'reference'"))
+    whole_number(options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
 
 
 backend = ReferenceBackend()
