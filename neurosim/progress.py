@@ -1,4 +1,4 @@
-"""What surrounds a long computation: a progress bar in model time, and Ctrl-C that waits for the end of a step."""
+"""What surrounds a long computation: a progress bar in model time, a clock where there is none, and Ctrl-C that waits for the end of a step."""
 
 from __future__ import annotations
 
@@ -47,6 +47,30 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
 
     try:
         yield advance
+    finally:
+        if shown is not None:
+            shown.close()
+
+
+@contextmanager
+def clock(name: str, *, wanted: bool) -> Iterator[Callable[[], None]]:
+    """Show for how long something has gone on that does not say how far it is, after two seconds; yields a function that is called now and then."""
+    shown: Any = None
+    began = time.perf_counter()
+
+    def tick() -> None:
+        nonlocal shown
+        if shown is None and wanted and time.perf_counter() - began > PATIENCE:
+            from tqdm.auto import tqdm
+
+            shown = tqdm(desc=name, disable=None, leave=False, bar_format="{desc} [{elapsed}]")
+            if not shown.disable:
+                shown.start_t -= PATIENCE
+        if shown is not None:
+            shown.refresh()
+
+    try:
+        yield tick
     finally:
         if shown is not None:
             shown.close()

@@ -115,7 +115,7 @@ def test_one_large_weight_makes_small_ones_zero_on_spinnaker_and_the_report_coun
     net.project(source, target, ns.all_to_all(), weight=np.r_[50.0, np.full(999, 0.0005)], delay="1 ms", name="edge")
     report = pynn.spinnaker.check(net)
     assert "999 of 1000 weights become 0: steps of 0.00195312" in said(report, "'edge', weights .excitatory", "approximated")
-    assert "(largest weight: 'edge')" in said(report, "'edge', weights .excitatory")
+    assert "(largest weight: 50, of 'edge')" in said(report, "'edge', weights .excitatory")
 
 
 @pytest.mark.parametrize("parameter", ["c", "d"])

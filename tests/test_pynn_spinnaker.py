@@ -83,7 +83,7 @@ def test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_sp
     assert found.cores == sum(found.per_population.values()) == len(found.placements)
     assert (found.chips, found.boards) == (len({p[:2] for p in found.placements}), 1)
     assert found.sdram > 1e4
-    assert "mapped, not run" in str(found) and "set by big" in str(found)
+    assert "mapped, not run" in str(found) and "set by big (largest weight " in str(found)
     assert not hasattr(found, "spikes")
 
 

@@ -41,7 +41,8 @@ display_algorithm_timings = False
 class MappedProjection:
     """Edges of one projection and receptor, (E,): weights as the network has them and as the machine would use them; delays in ms.
 
-    ``step`` is the distance of two weights that the machine can tell apart; ``by`` names the projection with the largest weight of the receptor.
+    ``step`` is the distance of two weights that the machine can tell apart; ``by`` names the projection with the largest weight
+    of the receptor, ``most``, which sets it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class MappedProjection:
     delay: np.ndarray
     step: float
     by: str
+    most: float
 
     @property
     def lost(self) -> int:
@@ -98,7 +100,7 @@ class Mapping:
         for p in self.projections:
             delays = "" if np.array_equal(p.delay, p.wanted_delay) else f", {int((p.delay != p.wanted_delay).sum())} delays changed"
             lines.append(f"  {p.name} ({p.receptor}): {p.lost} of {p.weight.size} weights became 0, largest relative error {p.error:.3g}, "
-                         f"steps of {p.step:.6g} set by {p.by}{delays}")
+                         f"steps of {p.step:.6g} set by {p.by} (largest weight {p.most:.6g}){delays}")
         lines += [f"  the program {name} does not exist: on a board this would stop" for name in self.missing]
         return "\n".join(lines)
 
@@ -158,7 +160,8 @@ def map_network(plan: Plan, report: Report, *, time: Any = "1 s", version: int =
         (folder / "map.py").write_text(_program(script))
         (folder / ".spynnaker.cfg").write_text(_CONFIG.format(version=version))
         (folder / "home").mkdir()  # a home without settings: sPyNNaker refuses to find two
-        execute(folder / "map.py", folder, python=python or interpreter("map"), environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"})
+        execute(folder / "map.py", folder, python=python or interpreter("map"), environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"},
+                name=f"{plan.name} onto {MACHINES[version]}")
         found = json.loads((folder / "mapping.json").read_text())
         with np.load(folder / "mapping.npz") as edges:
             projections = _projections(plan, dict(edges), found["shifts"])
@@ -182,5 +185,6 @@ def _projections(plan: Plan, edges: dict[str, np.ndarray], shifts: dict[str, lis
         order = np.lexsort((q.post, q.pre))
         there = edges[q.name]
         step = 2.0 ** (shifts[q.target][RECEPTORS.index(q.receptor)] - 15) / GAIN.get(plan.population(q.target).cell, 1.0)
-        made.append(MappedProjection(q.of, q.receptor, q.weight[order], there[:, 2], q.delay[order], there[:, 3], step, expected[q.target, q.receptor].by))
+        scale = expected[q.target, q.receptor]
+        made.append(MappedProjection(q.of, q.receptor, q.weight[order], there[:, 2], q.delay[order], there[:, 3], step, scale.by, scale.most))
     return tuple(made)

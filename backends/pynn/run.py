@@ -17,6 +17,7 @@ from neurosim.backend import Report
 from neurosim.checks import duration, whole_steps
 from neurosim.errors import NetworkError, SimulationError
 from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.progress import clock
 from neurosim.recording import Recording
 from neurosim.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
 
@@ -25,6 +26,7 @@ from .script import PACKAGES, RESULTS, Script, installed
 
 QUIET = {"PYNEST_QUIET": "1", "OMP_WAIT_POLICY": "passive"}  # threads that wait must not keep a shared core busy
 _TAIL = 12  # lines of a failed script's last words
+_LOOK = 0.2  # seconds between two looks at a script
 
 
 class ScriptRun:
@@ -72,7 +74,8 @@ class ScriptRun:
         with tempfile.TemporaryDirectory(prefix="neurosim-") as temporary:
             folder = Path(given or temporary)
             path = self._script(steps).write(folder, self.report if given else None)
-            execute(path, folder, python=self._python, where=self._where)
+            name = f"{self.plan.name} on {self.plan.target.name}, {steps * self.plan.dt:g} ms" if progress else ""
+            execute(path, folder, python=self._python, where=self._where, name=name)
             with np.load(folder / RESULTS) as found:
                 self._results = dict(found)
         self.steps = steps
@@ -144,20 +147,31 @@ class ScriptRun:
                 "report": [vars(row) for row in self.report.of("approximated")], "finished": self._results is not None}
 
 
-def execute(path: Path, folder: Path, *, python: str = sys.executable, environment: dict[str, str] | None = None, where: str = "") -> str:
-    """Run a script in a process of its own, in its folder, and return what it printed.
+def execute(path: Path, folder: Path, *, python: str = sys.executable, environment: dict[str, str] | None = None, where: str = "",
+            name: str = "") -> None:
+    """Run a script in a process of its own, in its folder; a clock with a ``name`` shows that it goes on.
 
     Raises
     ------
     SimulationError
         With its last lines, if it fails.
     """
-    done = subprocess.run([python, path.name], cwd=folder, env={**os.environ, **QUIET, **(environment or {})}, capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
+    surroundings = {**os.environ, **QUIET, **(environment or {})}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([python, path.name], cwd=folder, env=surroundings, text=True, **pipes) as process, clock(name, wanted=bool(name)) as tick:
+        while process.returncode is None:
+            try:
+                printed, complained = process.communicate(timeout=_LOOK)
+            except subprocess.TimeoutExpired:
+                tick()
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+    if process.returncode:
+        said = (complained or printed).strip().splitlines()
         raised = [line for line in said[:-_TAIL] if re.match(r"[\w.]+(Error|Exception)\b", line)]  # sPyNNaker goes on talking after its error
         last = "\n".join(f"  {line}" for line in raised[-1:] + said[-_TAIL:])
         place = f" ({where})" if where else ""
-        raise SimulationError(f"the PyNN script of this network{place} failed (exit code {done.returncode}), expected it to end; its last words:\n{last}\n"
+        raise SimulationError(f"the PyNN script of this network{place} failed (exit code {process.returncode}), expected it to end; its last words:\n{last}\n"
                               "Run it by hand: give folder=... to keep it.")
-    return done.stdout

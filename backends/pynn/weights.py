@@ -18,11 +18,12 @@ GAIN = {"IF_cond_exp": 1024.0}  # conductances are counted in units of 2**-10 uS
 
 @dataclass(frozen=True)
 class Scale:
-    """Scale of one receptor: a weight is a whole multiple of ``step``; ``by`` names the projection with the largest weight."""
+    """Scale of one receptor: a weight is a whole multiple of ``step``; ``by`` names the projection with the largest weight, ``most``."""
 
     step: float
     shift: int
     by: str
+    most: float
 
 
 def scale(projections: Sequence[PlannedProjection], dt: float, *, gain: float = 1.0) -> Scale:
@@ -33,8 +34,7 @@ def scale(projections: Sequence[PlannedProjection], dt: float, *, gain: float = 
     per_second = 1000.0 / dt
     totals, biggest, counts, means, variances, spread = 0.0, 0.0, [], [], [], 0.0
     for p in projections:
-        size = np.abs(p.weight)
-        most = max(size.max(initial=0.0), 0.0 if p.rule is None else abs(p.rule.weights["w_max"]))
+        size, most = np.abs(p.weight), _most(p)
         count = int(np.bincount(p.post).max(initial=0)) if p.post.size else 0
         totals += max(1.0, RATE / per_second) * most * count
         biggest = max(biggest, gain * most)
@@ -45,8 +45,13 @@ def scale(projections: Sequence[PlannedProjection], dt: float, *, gain: float = 
     highest = max(totals, biggest) if spread <= 0.0 else max(min(_bound(counts, means, variances, RATE / per_second), totals), biggest)
     shift = 0 if highest <= 0 else math.ceil(max(0.0, math.log2(highest)))
     shift += 2.0**shift <= highest
-    by = max(projections, key=lambda p: np.abs(p.weight).max(initial=0.0)).of
-    return Scale(2.0 ** (shift - 15) / gain, shift, by)
+    by = max(projections, key=_most)
+    return Scale(2.0 ** (shift - 15) / gain, shift, by.of, _most(by))
+
+
+def _most(p: PlannedProjection) -> float:
+    """Return the largest weight that a projection has or may come to have."""
+    return max(float(np.abs(p.weight).max(initial=0.0)), 0.0 if p.rule is None else abs(p.rule.weights["w_max"]))
 
 
 def _bound(counts: Iterable[int], means: Iterable[float], variances: Iterable[float], rate: float) -> float:
@@ -93,7 +98,7 @@ def quantise(populations: Sequence[PlannedPopulation], projections: Sequence[Pla
         wrong = np.abs(now - np.abs(p.weight))
         relative = wrong / np.where(p.weight == 0, 1.0, np.abs(p.weight))
         place = f"projection {p.of!r}, weights ({p.receptor})"
-        why = f"steps of {s.step:.6g}, set by what may meet in a step at {p.receptor} of {p.target!r} (largest weight: {s.by!r})"
+        why = f"steps of {s.step:.6g}, set by what may meet in a step at {p.receptor} of {p.target!r} (largest weight: {s.most:.6g}, of {s.by!r})"
         if lost:
             rows.approximated(place, f"{lost} of {now.size} weights become 0: {why}.", "Split the population's inputs, or bring the weights closer together.")
         elif wrong.any():
