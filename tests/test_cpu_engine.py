@@ -407,7 +407,7 @@ def test_edges_onto_neighbours_are_counted_not_looked_up_and_give_the_bits_of_th
     for backend, options in (("reference", {}), ("cpu", {"threads": threads})):
         net = ns.Network("near", dt="1 ms", seed=2)
         a, b = net.population("a", 8, cells.lif_delta(rest="-40 mV")), net.population("b", 130, cells.lif_delta())
-        net.project(a, b, ns.connect.from_arrays(sources, targets), weight=ns.uniform("0 mV", "1 mV"), rule=rule, port="synaptic", name="near")
+        net.project(a, b, ns.from_arrays(sources, targets), weight=ns.uniform("0 mV", "1 mV"), rule=rule, port="synaptic", name="near")
         runs.append(ns.prepare(net, backend=backend, **options))
         runs[-1].run("90 ms")
     assert ("_shift" in runs[1].source) == isinstance(last, range)
