@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def main() -> None:
             known[row.name, result["peer"], result["precision"]] = result | {"machine": described, "memory": memory.plain()}
         mine = [r for r in known.values() if r["network"] == row.name]
         print(f"\n{table(HEADS, [line(r) for r in mine])}", flush=True)
-        write(chosen.out, "cpu", {"rows": list(known.values())})
+        write(chosen.out, "cpu", {"rows": in_order(known.values())})
 
 
 def _options() -> argparse.Namespace:
@@ -62,11 +62,16 @@ def _options() -> argparse.Namespace:
 
 
 def _known(folder: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Return the rows that are there already, in the order of ROWS."""
+    """Return the rows that are there already."""
     path = folder / "cpu.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    return {(r["network"], r["peer"], r["precision"]): r for r in rows}
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows in the order of ROWS."""
     order = [row.name for row in ROWS]
-    return {(r["network"], r["peer"], r["precision"]): r for r in sorted(rows, key=lambda r: order.index(r["network"]))}
+    return sorted(rows, key=lambda r: order.index(r["network"]))
 
 
 # ---- running

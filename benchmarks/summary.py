@@ -10,20 +10,22 @@ from typing import Any
 from .report import RESULTS
 
 README = Path(__file__).parent / "README.md"
-BEGIN, END = "<!-- compared: begin -->", "<!-- compared: end -->"
 BOUNDED = ("memory", "threads", "recording", "trials")
 
 
 def main() -> None:
     """Replace what stands between the marks."""
+    found = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
     text = README.read_text()
-    before, rest = text.split(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{summary(RESULTS)}\n{END}{rest.split(END)[1]}")
+    for mark, tables in (("compared", summary(found)), ("results", by_itself(found))):
+        begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}"
+    README.write_text(text)
 
 
-def summary(folder: Path) -> str:
-    """Return the tables of all results that are there."""
-    found = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+def summary(found: dict[str, Any]) -> str:
+    """Return the tables of what has a number asked of it, by the names of the files."""
     parts = [_compared(found["cpu"]["rows"])] if "cpu" in found else []
     measures = [value for name in BOUNDED if name in found for value in found[name]["measures"]]
     if measures:
@@ -49,6 +51,28 @@ def _compared(rows: Sequence[dict[str, Any]]) -> str:
     reached = sum(r["outcome"] == "reached" for r in rows)
     heads = ["network", "peer", "precision", "ours, s", "peer, s", "threads", "times faster", "asked", "of the limit", ""]
     return f"Reached: {reached} of {len(rows)}.\n\n{markdown(heads, lines)}"
+
+
+def by_itself(found: dict[str, Any]) -> str:
+    """Return the tables of the engine by itself and of its start."""
+    parts = []
+    if "engine" in found:
+        rows = []
+        for r in found["engine"]["networks"]:
+            scale = 1000 / r["biological seconds"]
+            times = f"{r['seconds']['median'] * scale:.1f} ({' - '.join(f'{q * scale:.1f}' for q in r['seconds']['quartiles'])})"
+            rows.append([f"{r['network']} ({r['neurons']} neurons, {r['edges']} edges)", r["threads"], times, f"{r['updates per second'] / 1e6:.0f}",
+                         f"{r['events per second'] / 1e6:.0f}", f"{r['rate']:.2f}", f"{r['ratio to one thread']:.2f}"])
+        heads = ["network", "threads", "ms per biological second", "million updates/s", "million events/s", "rate, Hz", "time, ratio to one thread"]
+        more = " and ".join(f"{o['us']['median']:.0f} us ({o['threads']} thread{'s' * (o['threads'] > 1)})" for o in found["engine"]["overhead"])
+        parts += [markdown(heads, rows), f"`run.run` of one step and one `run.set`, CUBA 4000, cost {more} more than the step itself."]
+    if "startup" in found:
+        phases = ["import", "describe", "prepare", "in all"]
+        rows = [[f"{s['network']}, {s['cache']} cache", *(f"{s['seconds'][phase]['median']:.2f}" for phase in phases)] for s in found["startup"]["first step"]]
+        imports = {part: value["median"] for part, value in found["startup"]["imports"].items()}
+        parts += [markdown(["from the import to the end of the first step, s", *phases], rows),
+                  f"`import neurosim` takes {imports['together']:.3f} s, of which NumPy {imports['numpy']:.3f} s."]
+    return "\n\n".join(parts)
 
 
 def _costs(found: dict[str, Any]) -> str:

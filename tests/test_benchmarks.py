@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="benchmarks are no part of the package: run python -m pytest where they are")
 
-from benchmarks import cpu, limit, report
+from benchmarks import cpu, limit, report, summary
 from benchmarks.peers import brian_networks, nest_networks
 from benchmarks.peers.job import Job
 from benchmarks.rows import ROWS, Against, Row
@@ -176,3 +176,9 @@ def test_brian_builds_once_and_runs_again_without_compiling(tmp_path):
     assert first["seconds"]["compilation"] > 0 and second["seconds"]["compilation"] == 0 == second["seconds"]["import"]
     assert all(found["spikes"] > 20 and found["seconds"]["simulation"] > 0 for found in (first, second))
     assert np.isfinite(list(second["rates"].values())).all()
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results_beside_it():
+    found = {path.stem: json.loads(path.read_text()) for path in summary.RESULTS.glob("*.json")}
+    text = summary.README.read_text()
+    assert summary.summary(found) in text and summary.by_itself(found) in text
