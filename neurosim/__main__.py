@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from . import backend, catalogue, doctor, launch
 from .arguments import choices, parser, settings
@@ -89,7 +90,10 @@ def export_command(options: argparse.Namespace, _: list[str]) -> int:
 
 def map_command(options: argparse.Namespace, _: list[str]) -> int:
     """Lay a model out on a machine and print what it takes."""
-    print(launch.map(_network(options), backend=options.backend, **choices(options.options)))
+    mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
+    print(mapping)
+    if options.picture:
+        _draw(mapping.plot().figure, options.picture)
     return DONE
 
 
@@ -106,9 +110,13 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
         from . import plot
 
         figure = plot.comparison(first, second, names=tuple(Path(path).stem for path in options.recordings))
-        figure.savefig(_folder(Path(options.picture).parent) / Path(options.picture).name, dpi=120)
-        print(f"\nwritten: {options.picture}")
+        _draw(figure, options.picture)
     return DONE if all(row["pass"] for row in rows) else FAILED
+
+
+def _draw(figure: Any, path: str) -> None:
+    figure.savefig(_folder(Path(path).parent) / Path(path).name, dpi=120)
+    print(f"\nwritten: {path}")
 
 
 def verify_command(options: argparse.Namespace, _: list[str]) -> int:

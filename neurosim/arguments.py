@@ -62,6 +62,7 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
         both.add_argument(f"--{name}", type=float, default=default, metavar="X", help=f"{BOUNDS[name]} (default: {default:g})")
     export = command("export", "write a model as a folder that another simulator runs by itself")
     plan = command("map", "lay a model out on a machine, without running it")
+    plan.add_argument("--picture", metavar="FILE", help="draw the chips and what lies on them")
     for each in (check, verify, export, plan):
         each.add_argument("model", metavar="MODEL", help="name of a model (see neurosim list)")
     export.add_argument("folder", metavar="DIR", help="a new or empty folder")

@@ -236,3 +236,13 @@ def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
         ns.map(net, backend=pynn.spinnaker)
     with pytest.raises(ns.NetworkError, match="backend 'nest' cannot map a network"):
         ns.map(net, backend=pynn.nest)
+
+
+@mapped_there
+def test_map_draws_the_chips_from_the_command_line(tmp_path, monkeypatch, capsys):
+    from neurosim.__main__ import main
+
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    assert main(["map", "ca3-memory", "--picture", str(tmp_path / "new" / "chips.png")]) == 0
+    assert "10 cores on 1 chip" in capsys.readouterr().out
+    assert (tmp_path / "new" / "chips.png").read_bytes()[1:4] == b"PNG"
