@@ -161,3 +161,14 @@ def atomic_load(typing, at):
         return builder.load_atomic(builder.inttoptr(values[0], _LONG.as_pointer()), "seq_cst", 8)
 
     return types.int64(types.int64), code
+
+
+@intrinsic
+def atomic_store(typing, at, value):
+    """Write a number that other threads read; they see all that was written before it."""
+
+    def code(context, builder, signature, values):
+        builder.store_atomic(values[1], builder.inttoptr(values[0], _LONG.as_pointer()), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), code

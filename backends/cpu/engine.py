@@ -16,6 +16,7 @@ from neurosim.ir.program import PopulationProgram, Program
 
 from . import cache, loop
 from .cells import print_cell
+from .cores import Cores
 from .delivery import Delivery
 from .pace import Pace
 from .precision import PRECISIONS
@@ -82,7 +83,7 @@ class CpuEngine:
         self._loop = cache.load("loop", LOOP.format(place=self.precision.place)).run_steps
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._pace = Pace((self.threads,) if threads else tuple(range(1, self.threads + 1)))
-        self._shared = np.zeros(loop.SHARED, np.int64)
+        self._shared = aligned(np.zeros(loop.ARRIVED + 8 * self.threads, np.int64))
         self._build()
 
     def source(self) -> str:
@@ -116,7 +117,7 @@ class CpuEngine:
             found = self._together([(self._loop, *self._plan, first + done, count, thread, self._shared.ctypes.data) for thread in range(threads)])
             self._pace.learn(threads, found, perf_counter() - began)
             done += found
-            asked = int(self._shared[loop.ASKED::8].sum()) & ~loop.LATE
+            asked = int(self._shared[loop.ASKED:loop.ARRIVED:8].sum()) & ~loop.LATE
         chunk = Chunk(done, bool(asked < loop.NOT_FINITE))
         if not more or not chunk.finite or deferral.overdue(first + steps):
             for calls in deferral.settle():
@@ -126,9 +127,16 @@ class CpuEngine:
 
     def _together(self, calls: list[tuple[Any, ...]]) -> int:
         """Call compiled functions, each with its arguments and on a thread of its own; return the result of the first."""
-        others = [self._pool.submit(function.ctypes, *arguments) for function, *arguments in calls[1:]]
-        function, *arguments = calls[0]
-        result = int(function.ctypes(*arguments))
+        cores = Cores()
+
+        def one(call: tuple[Any, ...]) -> int:
+            if len(calls) > 1:
+                cores.take()
+            function, *arguments = call
+            return int(function.ctypes(*arguments))
+
+        others = [self._pool.submit(one, call) for call in calls[1:]]
+        result = one(calls[0])
         for other in others:
             other.result()
         return result
@@ -215,7 +223,7 @@ class CpuEngine:
 
 def partition(size: int, threads: int) -> np.ndarray:
     """Return the first neurons of equal ranges, (T + 1,); ranges begin at multiples of 64 so that no two threads share a cache line."""
-    bounds = np.array([size * t // threads // 64 * 64 for t in range(threads)] + [size], np.int64)
+    bounds = np.array([round(size * t / threads / 64) * 64 for t in range(threads)] + [size], np.int64)
     return np.maximum.accumulate(bounds)
 
 

@@ -12,6 +12,7 @@ from neurosim.compiled import lowest_bit
 from .access import (
     atomic_add,
     atomic_load,
+    atomic_store,
     call,
     load,
     load_byte,
@@ -35,32 +36,30 @@ REAL = 8  # bytes of a number of the run's precision
 
 # Numbers that threads share, each on a cache line of its own. A stop is asked for in one of three places, by the step that it shall end: a
 # thread may wait in the next step while another has yet to read what was asked for in this one.
-ARRIVED, ROUND, THREADS, WAITED, ASKED = 0, 8, 16, 24, 32
-SHARED = 56
+THREADS, WAITED, ASKED, ARRIVED = 0, 8, 16, 40  # from ARRIVED on, for each thread, the number of barriers it has come to
 NOT_FINITE = 1 << 32
 LATE = 1 << 16
-SPINS, PATIENCE = 20_000, 50  # looks before a thread sleeps; times that threads sleep before they ask for an end
+# Looks before a thread sleeps, and times that threads sleep before they ask for an end. A sleep of 20 microseconds takes a hundred, during
+# which the other may come to the next barrier: it must look for longer than that, or each thread's sleep sends the other to sleep.
+SPINS, PATIENCE = 500_000, 50
 
 
 @compiled
-def barrier(shared, step):
+def barrier(shared, step, thread):
     """Wait until all threads are here: spin for a while, then give the core away, for another may need it to arrive.
 
     Much waiting ends the run after the next step, so that the host may think again how many threads are best.
     """
-    threads = load_long(shared, THREADS, "threads")
-    mine = atomic_load(shared + 8 * ROUND)
-    if atomic_add(shared + 8 * ARRIVED, 1) == threads - 1:
-        atomic_add(shared + 8 * ARRIVED, -threads)
-        atomic_add(shared + 8 * ROUND, 1)
-        return
-    spins = 0
-    while atomic_load(shared + 8 * ROUND) == mine:
-        spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took two to five times as long
-        if spins > SPINS:
-            sleep(20)
-            if atomic_add(shared + 8 * WAITED, 1) == PATIENCE:
-                atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), LATE)
+    mine = atomic_load(shared + 8 * (ARRIVED + 8 * thread)) + 1
+    atomic_store(shared + 8 * (ARRIVED + 8 * thread), mine)
+    for other in range(load_long(shared, THREADS, "threads")):
+        spins = 0
+        while atomic_load(shared + 8 * (ARRIVED + 8 * other)) < mine:
+            spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took two to five times as long
+            if spins > SPINS:
+                sleep(20)
+                if atomic_add(shared + 8 * WAITED, 1) == PATIENCE:
+                    atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), LATE)
 
 
 @compiled
@@ -273,7 +272,7 @@ def run_steps(plan, parts, phases, first, steps, thread, shared):
         stop = False
         for phase in range(phases):
             if phase > 0 and threads > 1:
-                barrier(shared, step)
+                barrier(shared, step, thread)
             if phase == 1:
                 asked = atomic_load(shared + 8 * (ASKED + 8 * (step % 3)))
                 if asked >= NOT_FINITE:

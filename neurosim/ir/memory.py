@@ -14,6 +14,7 @@ from ..population import Probe, View
 from ..values import Table
 from .concrete import ConcreteNetwork
 from .edges import Drawn
+from .exponential import exponential
 from .program import Program, ProjectionProgram
 
 Key = tuple[str, str]
@@ -311,13 +312,11 @@ def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str
     if n == 1:
         z = matrix[:, 0, 0] * dt
         return {propagator.name("P", 0, 0): FUNCTIONS["exp"](z), propagator.name("Q", 0, 0): dt * FUNCTIONS["expm1_ratio"](z)}
-    from scipy.linalg import expm
-
     distinct, back = np.unique(matrix.reshape(size, -1), axis=0, return_inverse=True)
     block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
     block[:, :n, :n] = distinct.reshape(-1, n, n) * dt
     block[:, :n, n:] = np.eye(n) * dt
-    result = expm(block)[back.reshape(-1)]
+    result = exponential(block)[back.reshape(-1)]
     found = {}
     for i, j in propagator.reach:
         found[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])
