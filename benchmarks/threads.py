@@ -20,7 +20,7 @@ from .report import held, machine, options, spread, verdicts, write
 # Network, how long one repetition runs (ms), and by how much two threads have to be faster than one; None: no number is asked.
 NETWORKS: dict[str, tuple[Callable[[], ns.Network], float, float | None]] = {
     "Izhikevich 1000": (izhikevich_2003, 1000.0, None),
-    "CUBA 4000": (cuba, 500.0, None),
+    "CUBA 4000": (cuba, 2000.0, None),
     "CUBA 16 000": (lambda: cuba(16_000), 300.0, None),
     "CUBA 40 000": (lambda: cuba(40_000), 300.0, 1.5),
     "CUBA 100 000": (lambda: cuba(100_000), 200.0, 1.5),

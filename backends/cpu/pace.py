@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-TRIAL = 1e-3  # seconds that a trial should take, for threads take some time to begin
+TRIAL = 3e-3  # seconds that a trial should take, for threads take some time to begin
 SHARE = 16  # a trial takes no less than one part in so many of a stretch
-OFTEN, SELDOM = 2, 16  # stretches from one trial to the next, at first and later
+REMEMBERED = 3  # a choice costs the median of so many measurements: one that was interrupted decides nothing
+SELDOM = 16  # stretches from one trial to the next, in the end
 
 
 class Pace:
@@ -16,26 +17,37 @@ class Pace:
     """
 
     def __init__(self, choices: tuple[int, ...]) -> None:
-        self.cost: dict[int, float] = dict.fromkeys(choices, 0.0)  # seconds per step; 0: not known
+        self._seen: dict[int, list[float]] = {threads: [] for threads in choices}  # seconds per step, as measured lately
         self._tried: set[int] = set()
-        self._wait, self._pause = 0, OFTEN
+        self._wait = self._trials = 0
 
     def begin(self) -> None:
         """Begin a stretch."""
         self._wait -= 1
         if self._wait < 0:
-            self._wait, self._pause = self._pause, min(2 * self._pause, SELDOM)
+            self._trials += 1
+            self._wait = 0 if self._trials < REMEMBERED else min(2 ** (self._trials - REMEMBERED), SELDOM)
             self._tried = set()
 
     def piece(self, steps: int) -> tuple[int, int]:
         """Return the threads for the next steps, and for how many of those that are left."""
-        best = min(self.cost, key=self.cost.__getitem__)
-        for threads in self.cost.keys() - self._tried - {best}:
-            return threads, min(steps, max(steps // SHARE, round(TRIAL / self.cost[best]) if self.cost[best] else 1))
+        best = min(self._seen, key=self.cost)
+        for threads in sorted(self._seen.keys() - self._tried, reverse=True):
+            if (threads != best or not self._seen[best]) and len(self._seen) > 1:
+                cost = self.cost(best)
+                return threads, min(steps, max(steps // SHARE, round(TRIAL / cost) if cost else 1))
         return best, steps
 
     def learn(self, threads: int, steps: int, seconds: float) -> None:
-        """Take note of what steps have cost."""
+        """Take note of what steps have cost; where what was tried is better, it is tried again soon."""
         self._tried.add(threads)
         if steps:
-            self.cost[threads] = seconds / steps
+            best = min(self._seen, key=self.cost)
+            if threads != best and seconds / steps < self.cost(best):
+                self._wait = 0
+            self._seen[threads] = [*self._seen[threads], seconds / steps][-REMEMBERED:]
+
+    def cost(self, threads: int) -> float:
+        """Return the seconds per step of a choice; 0: not known."""
+        seen = sorted(self._seen[threads])
+        return seen[(len(seen) - 1) // 2] if seen else 0.0
