@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
@@ -22,6 +21,7 @@ from .pace import Pace
 from .precision import PRECISIONS
 from .printing import wrapper
 from .tables import Tables, aligned, kind
+from .threads import default_threads, most_threads
 from .traces import Traces
 
 LOOP = '''"""The time loop, compiled once; it serves all networks."""
@@ -35,31 +35,6 @@ from {place} import loop
 def run_steps(plan, parts, phases, first, steps, thread, shared):
     return loop.run_steps(plan, parts, phases, first, steps, thread, shared)
 '''
-
-
-def default_threads(program: Program) -> int:
-    """Return one thread for small networks, else all available cores, at most two.
-
-    Where they end up on one thread all the same, two parts cost 10 to 20 % more than one, for rows of edges are cut in two.
-    """
-    neurons = sum(p.size for p in program.populations.values())
-    plastic = sum(p.targets.size for p in program.projections.values() if p.code is not None)
-    static = sum(p.targets.size for p in program.projections.values()) - plastic
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, cores) if neurons >= 10_000 or plastic >= 1_000_000 or static >= 5_000_000 else 1
-
-
-def most_threads(program: Program, wanted: int) -> int:
-    """Return 1 where a result would cross threads within a step: sums into pre variables, links to variables of projections."""
-    for p in program.projections.values():
-        if p.code is None:
-            continue
-        sums = any(s.kind == "sum" and s.side == "pre" for _, statements in p.code.handlers for s in statements)
-        if sums or any(link.owner in program.projections for link in p.links.values()):
-            return 1
-    if any((np.diff(d.indices) < 0).any() for d in program.drives.values()):
-        return 1
-    return wanted
 
 
 class CpuEngine:
