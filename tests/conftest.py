@@ -1,9 +1,12 @@
 """Fixtures: a test that runs a network asks for a backend and names none."""
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from neurosim import cache
 from neurosim.backend import find
 from neurosim.errors import NetworkError
 
@@ -27,6 +30,15 @@ def backend(request: pytest.FixtureRequest) -> str:
 def fast_backend() -> str:
     """The engine for large samples and long runs."""
     return ready("cpu")
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cache of this test alone: code from another's cache on disk cannot be looked into."""
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path / "cache"))
+    cache.folder.cache_clear()
+    yield
+    cache.folder.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,103 @@
+"""Threads of the CPU engine: they stop at the same step, wait without hanging, and are as many as pay."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from cpu_networks import plastic
+
+import neurosim as ns
+from neurosim.backends.cpu.pace import Pace
+from neurosim.models.balanced_networks import cuba
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
+    """2000 neurons that fire in each step fill the room for 65536 spikes after 31 of 50 steps."""
+    net = ns.Network("all", dt="1 ms")
+    net.record(net.population("p", 2000, ns.Cell("n : 1", step="n = n + 1", spike="n > 0")), "spikes")
+    run = ns.prepare(net, backend="cpu", threads=threads)
+    assert run.engine.advance(0, 50).steps < 50
+    run = ns.prepare(net, backend="cpu", threads=threads)
+    run.run("50 ms")
+    spikes = run.result()["p"].spikes
+    assert np.array_equal(spikes.step, np.repeat(np.arange(50), 2000)) and np.array_equal(spikes.index, np.tile(np.arange(2000), 50))
+
+
+def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
+    """The neuron that explodes belongs to one thread; the recording ends with the last whole step in both."""
+    net = ns.Network("explosion", dt="1 ms")
+    p = net.population("p", 200, ns.Cell("v : 1", step="v = v * v", initial={"v": 0.5}))
+    net.record(p[:3], "v")
+    found = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
+        run = ns.prepare(net, backend=backend, **options)
+        run.set(p[150:151], v=2.0)
+        with pytest.raises(ns.SimulationError, match=r"population 'p', neuron 150: v is inf at 10 ms, expected a finite value") as error:
+            run.run("50 ms")
+        found.append((error.value.time, error.value.recording["p"].trace("v").values.shape, run.step))
+    assert found == [(10.0, (9, 3), 9)] * 3
+
+
+def test_two_threads_end_many_short_runs_while_another_thread_is_busy():
+    """A barrier that waits for a thread without giving its core away would hang here, where cores are few."""
+    run = ns.prepare(plastic(), backend="cpu", threads=2)
+    busy, done = threading.Event(), threading.Event()
+
+    def burn() -> None:
+        while not busy.is_set():
+            sum(range(1000))
+
+    def many() -> None:
+        for _ in range(150):
+            run.run("0.3 ms", progress=False)
+        done.set()
+
+    threads = [threading.Thread(target=burn, daemon=True), threading.Thread(target=many, daemon=True)]
+    for thread in threads:
+        thread.start()
+    finished = done.wait(60)
+    busy.set()
+    assert finished and run.step == 450
+
+
+def test_the_pace_takes_what_costs_less_and_notices_when_that_changes():
+    pace, seconds = Pace((1, 2)), {1: 2e-6, 2: 1e-6}
+
+    def stretch() -> list[int]:
+        pace.begin()
+        left, done = 100_000, []
+        while left:
+            threads, steps = pace.piece(left)
+            pace.learn(threads, steps, steps * seconds[threads])
+            left -= steps
+            done += [threads] * steps
+        return done
+
+    def share() -> float:
+        return np.mean(stretch()) - 1  # of the steps, on two threads
+
+    assert all(share() > 0.9 for _ in range(40))
+    seconds[2] = 1e-3
+    assert share() > 0.9  # it knows only now, and one slow stretch may be an accident
+    seconds[2] = 1e-6
+    assert all(share() > 0.9 for _ in range(10))
+    seconds[2] = 1e-3
+    assert [share() > 0.5 for _ in range(20)].count(True) == 2
+    assert share() < 0.1
+    seconds[2] = 1e-6
+    assert [share() > 0.9 for _ in range(20)][-2:] == [True, True]
+
+
+def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one():
+    def spikes(**options: int) -> tuple[ns.Run, np.ndarray]:
+        run = ns.prepare(cuba(10_000, seed=2), backend="cpu", **options)
+        run.run("60 ms", progress=False)
+        return run, run.result()["neurons"].spikes
+
+    run, found = spikes()
+    assert run.engine.threads == min(2, len(os.sched_getaffinity(0)))
+    assert found == spikes(threads=1)[1] and found.index.size > 1000
