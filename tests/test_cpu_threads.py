@@ -10,8 +10,9 @@ import pytest
 from cpu_networks import plastic
 
 import neurosim as ns
+from neurosim.backends.cpu.cores import Cores
 from neurosim.backends.cpu.pace import Pace
-from neurosim.models.balanced_networks import cuba
+from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -101,3 +102,30 @@ def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one()
     run, found = spikes()
     assert run.engine.threads == min(2, len(os.sched_getaffinity(0)))
     assert found == spikes(threads=1)[1] and found.index.size > 1000
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.parametrize(("build", "threads"), [
+    (lambda: cuba(1000), 1), (lambda: cuba(10_000), 2), (lambda: coba(4000), 2), (lambda: izhikevich_2003(), 2),
+], ids=["few neurons", "many neurons", "costly neurons", "many edges"])
+def test_a_network_is_prepared_for_two_threads_where_a_step_pays_for_their_meeting(build, threads):
+    assert ns.prepare(build(), backend="cpu").engine.threads == threads
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores, and Linux to choose one")
+def test_a_thread_that_finds_its_core_taken_moves_and_is_not_bound_to_where_it_went():
+    """Both threads begin on the same core: bound there, and free again before they take cores."""
+    allowed = os.sched_getaffinity(0)
+    cores, found, one = Cores(), [], min(allowed)
+
+    def begin() -> None:
+        os.sched_setaffinity(0, {one})
+        os.sched_setaffinity(0, allowed)
+        cores.take()
+        found.append(os.sched_getaffinity(0))
+
+    for _ in range(2):
+        thread = threading.Thread(target=begin)
+        thread.start()
+        thread.join()
+    assert len(cores.taken) == 2 and found == [allowed, allowed]

@@ -8,27 +8,38 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 
-_POSSIBLE = hasattr(os, "sched_setaffinity") and hasattr(ctypes.CDLL(None), "sched_getcpu")
+_SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def current_core() -> int | None:
+    """Return the core that the calling thread runs on; None where the system does not tell."""
+    return _SYSTEM.sched_getcpu() if _SYSTEM is not None and hasattr(_SYSTEM, "sched_getcpu") else None
 
 
 class Cores:
-    """The cores taken by the threads of one call; each thread calls `take` when it begins."""
+    """The cores taken by the threads of one call; each thread calls `take` when it begins.
+
+    Attributes
+    ----------
+    taken : set of int
+        Where threads began.
+    """
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()
+        self.taken: set[int | None] = set()
         self._lock = threading.Lock()
 
     def take(self) -> None:
         """Move the calling thread if another has taken its core and one is left."""
-        if not _POSSIBLE:
-            return
         with self._lock:
-            core = ctypes.CDLL(None).sched_getcpu()
-            allowed = os.sched_getaffinity(0)
-            if core in self._taken and allowed - self._taken:
-                os.sched_setaffinity(0, allowed - self._taken)
-                core = ctypes.CDLL(None).sched_getcpu()
-                os.sched_setaffinity(0, allowed)
-            self._taken.add(core)
+            core = current_core()
+            if core is not None and core in self.taken:
+                allowed = os.sched_getaffinity(0)
+                if allowed - self.taken:
+                    os.sched_setaffinity(0, allowed - self.taken)
+                    core = current_core()
+                    os.sched_setaffinity(0, allowed)
+            self.taken.add(core)
