@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurosim import sampling
 from neurosim.errors import NetworkError, shown
 from neurosim.random import Stream
-from neurosim.sampling import blocks, pointer_of
+from neurosim.sampling import blocks, index_type, pointer_of
 
 IntArray = NDArray[np.integer]
 
@@ -30,14 +30,14 @@ class Edges:
     ----------
     pointer : (S + 1,) int64
         Edges ``pointer[s]`` to ``pointer[s + 1]`` leave the source at position s.
-    target : (E,) int32
-        Position of each edge's target, ascending within a row.
+    target : (E,) uint16 or int32
+        Position of each edge's target, ascending within a row; of the type that `neurosim.sampling.index_type` says.
     order : (E,) int64, or None
         Edge e is the user's edge ``order[e]``; None: edge e itself.
     """
 
     pointer: NDArray[np.int64]
-    target: NDArray[np.int32]
+    target: IntArray
     order: NDArray[np.int64] | None = None
 
     def source(self) -> NDArray[np.int32]:
@@ -75,7 +75,7 @@ class one_to_one:
                 f"{self.show()}: there are {sources.size} sources and {targets.size} targets; expected as many of the one as of the other. "
                 "Join views of equal size, or use another connector."
             )
-        return Edges(np.arange(sources.size + 1, dtype=np.int64), np.arange(sources.size, dtype=np.int32))
+        return Edges(np.arange(sources.size + 1, dtype=np.int64), np.arange(sources.size, dtype=index_type(targets.size)))
 
     def expected(self, n_source: int, n_target: int) -> float:
         return float(n_source)
@@ -94,8 +94,8 @@ class all_to_all:
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
         pointer = pointer_of(targets.size - (refused < targets.size))
-        target = np.empty(pointer[-1], np.int32)
-        columns = np.arange(targets.size, dtype=np.int32)
+        target = np.empty(pointer[-1], index_type(targets.size))
+        columns = np.arange(targets.size, dtype=target.dtype)
         for rows in blocks(sources.size, width=max(targets.size, 1)):
             kept = columns != refused[rows, None]
             target[pointer[rows.start] : pointer[rows.stop]] = np.broadcast_to(columns, kept.shape)[kept]
@@ -123,7 +123,7 @@ class fixed_probability:
 
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
         if self.p == 0:
-            return Edges(np.zeros(sources.size + 1, np.int64), np.empty(0, np.int32))
+            return Edges(np.zeros(sources.size + 1, np.int64), np.empty(0, index_type(targets.size)))
         if self.p == 1:
             return all_to_all(autapses=self.autapses).connect(stream, sources, targets, recurrent=recurrent)
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
@@ -159,7 +159,7 @@ class _FixedNumber:
             remedy = f"Use n={most} or less, or multapses=True." if most else "Use n=0, or join other neurons."
             raise NetworkError(f"{self.show()}: {self.n} edges are asked for where only {most} different ones are possible. {remedy}")
 
-    def partners(self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool) -> NDArray[np.int32]:
+    def partners(self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool) -> IntArray:
         """Draw the positions of `n` partners for each of `neurons`, (R, n), ascending; each neuron has its own counters."""
         refused = _refused(neurons, partners, refuse=recurrent and not self.autapses)
         possible = partners.size - (refused < partners.size)
@@ -190,8 +190,9 @@ class fixed_indegree(_FixedNumber):
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
         partners = self.partners(stream, targets, sources, recurrent=recurrent)
         pointer, order = sampling.order(partners.ravel(), below=sources.size)
+        del partners
         order //= max(self.n, 1)  # edge e, in the order drawn, belongs to the target e // n
-        return Edges(pointer, order.astype(np.int32, copy=False))
+        return Edges(pointer, order.astype(index_type(targets.size), copy=False))
 
     def expected(self, n_source: int, n_target: int) -> float:
         return float(self.n) * n_target
@@ -207,7 +208,7 @@ class fixed_total_number(_FixedNumber):
         self.check(int(first[-1]))
         chosen = sampling.numbers(stream, self.n, below=int(first[-1]), multapses=self.multapses)
         pointer = np.searchsorted(chosen, first)
-        target = np.empty(self.n, np.int32)
+        target = np.empty(self.n, index_type(targets.size))
         for block in blocks(self.n, width=1):
             source = np.searchsorted(first, chosen[block], side="right") - 1
             place = chosen[block] - first[source]

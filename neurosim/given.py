@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .connect import Edges, IntArray
 from .errors import NetworkError
 from .random import Stream
-from .sampling import blocks
+from .sampling import blocks, index_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def _positions(given: Any, name: str) -> NDArray[np.int64]:
 def _from_pairs(pairs: NDArray[np.int64], n_source: int, n_target: int, *, order: NDArray[np.int64] | None = None) -> Edges:
     """Return the edges for ascending `pairs`, (E,), each being source * n_target + target."""
     pointer = np.searchsorted(pairs, np.arange(n_source + 1) * n_target)
-    target = np.empty(pairs.size, np.int32)
+    target = np.empty(pairs.size, index_type(n_target))
     for block in blocks(pairs.size, width=1):
         target[block] = pairs[block] % n_target
     return Edges(pointer, target, order)

@@ -17,6 +17,7 @@ from numba import njit
 from neurosim import cache
 from neurosim.compiled import FUNCTIONS, lowest_bit, normal_block, philox4x32, uniform_block
 from neurosim.random import Key
+from neurosim.sampling import index_type
 
 DRAWS = 128  # of one row made at a time: enough to vectorise, few to throw away
 BLOCK = 1 << 17  # edges in the care of a thread at a time: what is computed from their draws stays in the processor's cache
@@ -138,7 +139,7 @@ def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1)
 
 def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p: float, log_rest: float) -> tuple[np.ndarray, np.ndarray]:
     """Return row pointer and targets; see `neurosim.sampling.bernoulli`. All is drawn twice: to count first is cheaper than to move edges."""
-    mark, pointer, out = kernel(mark_successes), np.zeros(rows.size + 1, np.int64), np.empty(0, np.int32)
+    mark, pointer, out = kernel(mark_successes), np.zeros(rows.size + 1, np.int64), np.empty(0, index_type(trials))
     bounds = even(rows.size, int(p * trials) + DRAWS)
 
     def work(a: int, b: int, count: bool) -> None:
@@ -146,7 +147,7 @@ def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p
 
     over(lambda a, b: work(a, b, True), bounds)
     np.cumsum(pointer, out=pointer)
-    out = np.empty(pointer[-1], np.int32)
+    out = np.empty(pointer[-1], out.dtype)
     over(lambda a, b: work(a, b, False), bounds)
     return pointer, out
 
@@ -231,8 +232,8 @@ def choose_any(out, rows, first, refused, size, k0, k1):
 
 
 def choices(key: Key, rows: np.ndarray, refused: np.ndarray, *, n: int, size: int, multapses: bool) -> np.ndarray:
-    """Return the positions of `n` partners per row, (R, n) int32; see `neurosim.sampling.choices`."""
-    made = np.empty((rows.size, n), np.int32)
+    """Return the positions of `n` partners per row, (R, n); see `neurosim.sampling.choices`."""
+    made = np.empty((rows.size, n), index_type(size))
     choose = kernel(choose_any if multapses else choose_distinct)
 
     def work(a: int, b: int) -> None:

@@ -20,7 +20,12 @@ BLOCK = 1 << 18  # candidates that NumPy draws at a time: temporary arrays of 2 
 MANY = 1 << 20  # edges from which on compiled code is used: the first time on a machine, it takes seconds to compile
 
 
-def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int, p: float) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def index_type(below: int) -> type[np.uint16] | type[np.int32]:
+    """Return the type of indices below a number, such as those of a population's neurons: edges are many, and where 2 bytes do, they take no 4."""
+    return np.uint16 if below <= 1 << 16 else np.int32
+
+
+def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int, p: float) -> tuple[NDArray[np.int64], IntArray]:
     """Choose each of `trials` positions with probability `p`, 0 < p < 1, but never refused[r] (S,); positions after it move up by one.
 
     Returns
@@ -34,17 +39,17 @@ def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int,
 
         return compiled.bernoulli(stream.key, rows.astype(np.int64), refused, trials=trials, p=p, log_rest=log_rest)
     counts = np.zeros(rows.size, np.int64)
-    drawn = [np.empty(0, np.int32)]
+    drawn = [np.empty(0, index_type(trials))]
     for block in blocks(rows.size, width=_ample(p * trials)):
         own = refused[block, None]
         positions = _successes(stream, rows[block], trials=trials, p=p, log_rest=log_rest)
         made = positions < trials - (own < trials)
         counts[block] = made.sum(axis=1)
-        drawn.append((positions + (positions >= own))[made].astype(np.int32))
+        drawn.append((positions + (positions >= own))[made].astype(drawn[0].dtype))
     return pointer_of(counts), np.concatenate(drawn)
 
 
-def choices(stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: int, multapses: bool) -> NDArray[np.int32]:
+def choices(stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: int, multapses: bool) -> IntArray:
     """Choose `n` of `size` positions for each row, ascending, (R, n), never refused[r]; equal ones only with `multapses`."""
     if rows.size * n >= MANY:
         from neurosim import rows as compiled
@@ -52,7 +57,7 @@ def choices(stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: 
         return compiled.choices(stream.key, rows.astype(np.int64), refused, n=n, size=size, multapses=multapses)
     choose = _independent if multapses else _distinct
     possible = size - (refused < size)
-    positions = np.empty((rows.size, n), np.int32)
+    positions = np.empty((rows.size, n), index_type(size))
     for below in np.unique(possible):
         members = np.flatnonzero(possible == below)
         for block in blocks(members.size, width=_ample(2 * n)):

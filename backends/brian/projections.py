@@ -26,8 +26,10 @@ class Wiring:
         self.p, self.program, self.store = p, program, store
         self.sources = np.repeat(np.arange(p.pointer.size - 1), np.diff(p.pointer))
         self.slots: dict[str, Slots] = {"pre": p.pre_slots} | ({"post": p.post_slots} if p.post_slots is not None else {})
-        self.edges = Members(store, "edge", {"pre": self.sources, "post": p.targets}, {side: s.of_edge for side, s in self.slots.items()})
-        self.ends = {side: Members(store, side, {side: s.neuron}, {}) for side, s in self.slots.items()}
+        self.targets = p.targets.astype(np.int64)
+        of_edge = {side: s.of_edge.astype(np.int64) for side, s in self.slots.items()}
+        self.edges = Members(store, "edge", {"pre": self.sources, "post": self.targets}, of_edge)
+        self.ends = {side: Members(store, side, {side: s.neuron.astype(np.int64)}, {}) for side, s in self.slots.items()}
         self.names = Names(p, program, store)
         self.pathways: list[tuple[str, int, list[str]]] = []  # of edges: side of the spike, place in the order, code
         self.runners: list[tuple[str, int, list[str], Members]] = []  # over all members: trigger, place in the order, code
@@ -71,7 +73,7 @@ class Wiring:
         if self.edges.size:
             delays = {"pre": self.p.axonal, "post": self.p.back}
             events = {side: (self._population(side), np.full(self.edges.size, delays[side], np.int64)) for side in self.slots}
-            objects.append(self._synapses(groups, groups[self.p.target], self.edges, self.pathways, (self.sources, self.p.targets), events))
+            objects.append(self._synapses(groups, groups[self.p.target], self.edges, self.pathways, (self.sources, self.targets), events))
         for end in {id(members): members for *_, members in self.runners if members.side != "edge" and members.size}.values():
             end.attach(self.store.neurons(end.size))
             if end.side in self.active:
@@ -124,9 +126,9 @@ class Wiring:
         p, ring = self.p, (self.p.name, "_ring")
         rows, size = self.store.memory[ring].shape
         if rows == 1:
-            return self.edges.read(ring, p.targets)
+            return self.edges.read(ring, self.targets)
         if self.landing is None:
-            self.landing = self.store.moves("landing", p.targets.astype(np.int64), lambda k: (k + p.dendritic) % rows * size + p.targets)
+            self.landing = self.store.moves("landing", self.targets, lambda k: (k + p.dendritic) % rows * size + self.targets)
         return self.edges.refer(self.store.name(ring), self.edges.refer(self.landing, None))
 
     def _sums(self, side: str) -> tuple[str, str]:

@@ -65,7 +65,7 @@ def note(table, first, count, step, thread):
 
 
 @compiled
-def pending(notes, row, first, stop, edges, slots):
+def pending(notes, row, first, stop, edges, slots, load_slot):
     """List (edge, step) of all that `CHUNK` edges from ``first`` on have put off, each edge's later steps before its earlier ones; return how many."""
     size, steps = load_long(notes, SLOTS, "t"), load_long(notes, STEPS, "t")
     chosen, when = load_long(notes, EDGES, "t"), load_long(notes, WHEN, "t")
@@ -73,7 +73,7 @@ def pending(notes, row, first, stop, edges, slots):
     found = 0
     for k in range(first, min(first + CHUNK, stop)):
         edge = load_index(edges, k, "edges") if edges != 0 else k
-        step = load_index(steps, load_index(slots, edge, "slots"), "steps")
+        step = load_index(steps, load_slot(slots, edge, "slots"), "steps")
         store_index(chosen, found, edge, "chosen")
         store_index(when, found, step, "when")
         found += flag(step > seen)
@@ -82,7 +82,7 @@ def pending(notes, row, first, stop, edges, slots):
         steps += 4 * size
         for q in range(begin, end):
             edge = load_index(chosen, q, "chosen")
-            step = load_index(steps, load_index(slots, edge, "slots"), "steps")
+            step = load_index(steps, load_slot(slots, edge, "slots"), "steps")
             store_index(chosen, found, edge, "chosen")
             store_index(when, found, step, "when")
             found += flag(step > seen)

@@ -18,7 +18,7 @@ from .naming import Shape
 from .pending import Pending
 from .rules import Kernel, print_rule
 from .tables import kind
-from .wiring import by_bits, neighbours
+from .wiring import by_bits, narrow, neighbours
 
 if TYPE_CHECKING:
     from .engine import CpuEngine
@@ -81,7 +81,7 @@ class Delivery:
         """The operation of a static projection with one delay."""
         weights, bounds = (p.name, "w"), self._bounds(p, None)
         return [loop.EVENTS, *self.engine.history(p.source), p.axonal, (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds,
-                self.tables.keep(p.targets), weights, ("size", weights), self.ring(p)]
+                self.tables.keep(p.targets), p.targets.itemsize == 2, weights, ("size", weights), self.ring(p)]
 
     def _landing(self, p: ProjectionProgram, thread: int, start: int, stop: int) -> list[Any]:
         """The operation of a static projection whose delays differ."""
@@ -92,7 +92,7 @@ class Delivery:
         term = port if population.contributions[p.port][0] == p.name else self.pending.term(p.target, population.size)
         size = 1 + int(p.axonal.max())
         table = [*self.engine.history(p.source), (p.name, "_since"), *self._landings[p.name], weights, ("size", weights), size,
-                 *self.pending.lists(size), *self.pending.pool(thread), term, port, p.axonal.dtype == np.uint16]
+                 *self.pending.lists(size), *self.pending.pool(thread), term, port, p.axonal.itemsize == 2, p.targets.itemsize == 2]
         return [loop.KERNEL, self.engine.own_kernel("pending", "land"), self.tables.block([table], len(table)), start, stop]
 
     def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
@@ -191,7 +191,7 @@ class Delivery:
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
         dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
         return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
-                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), neighbours(p), self.engine.precision)
+                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), neighbours(p), narrow(p), self.engine.precision)
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)
@@ -209,7 +209,8 @@ class Delivery:
             "@pre_neuron": lambda: pre.neuron, "@pre_edges": lambda: pre.edges, "@pre_of_edge": lambda: pre.of_edge,
             "@pre_targets": lambda: p.targets[pre.edges], "@post_pointer": lambda: post.pointer, "@post_edges": lambda: post.edges,
             "@post_neuron": lambda: post.neuron, "@post_of_edge": lambda: post.of_edge, "@post_sources": lambda: p.sources[post.edges],
-            "@post_pre_slots": lambda: pre.of_edge[post.edges], "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False)}
+            "@post_pre_slots": lambda: pre.of_edge[post.edges],
+            "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False)}
         for _, statements in p.code.handlers:
             for s in statements:
                 if s.kind == "sum":

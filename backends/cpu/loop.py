@@ -19,6 +19,7 @@ from .access import (
     load_double,
     load_index,
     load_long,
+    load_short,
     marked,
     ones,
     sleep,
@@ -96,7 +97,7 @@ def given(steps, neurons, size, step, start, stop, history):
 
 
 @compiled
-def deliver(spikes, count, bounds, threads, thread, targets, weights, each, ring):
+def deliver(spikes, count, bounds, threads, thread, targets, load_target, weights, each, ring):
     """Add the weights of all edges of spiking sources that end in this thread's neurons."""
     weight = load(weights, 0, "weights")
     for s in range(count):
@@ -104,11 +105,11 @@ def deliver(spikes, count, bounds, threads, thread, targets, weights, each, ring
         first, last = load_long(bounds, row * threads + thread, "bounds"), load_long(bounds, row * threads + thread + 1, "bounds")
         if each:
             for e in range(first, last):
-                n = load_index(targets, e, "targets")
+                n = load_target(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + load(weights, e, "weights"), "ring")
         else:
             for e in range(first, last):
-                n = load_index(targets, e, "targets")
+                n = load_target(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + weight, "ring")
 
 
@@ -145,7 +146,8 @@ def events(ops, o, step, thread):
     """Call a kernel, or `deliver`, with the spikes of the step that arrives now, segment by segment.
 
     Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delay, 8 since, 9 first segment, 10 last
-    segment, 11 kernel or 0, 12 its table; of `deliver`: 13 bounds, 14 targets, 15 weights, 16 number of weights, 17 ring.
+    segment, 11 kernel or 0, 12 its table; of `deliver`: 13 bounds, 14 targets, 15 whether they take 2 bytes, 16 weights, 17 number
+    of weights, 18 ring.
     """
     history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
     size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
@@ -159,9 +161,13 @@ def events(ops, o, step, thread):
             spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
             if load_long(ops, o + 11, "ops") != 0:
                 call(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops"), spikes, count, step, thread)
+                continue
+            bounds, targets, weights = load_long(ops, o + 13, "ops"), load_long(ops, o + 14, "ops"), load_long(ops, o + 16, "ops")
+            each, ring = load_long(ops, o + 17, "ops") > 1, load_long(ops, o + 18, "ops")
+            if load_long(ops, o + 15, "ops") != 0:
+                deliver(spikes, count, bounds, segments, thread, targets, load_short, weights, each, ring)
             else:
-                deliver(spikes, count, load_long(ops, o + 13, "ops"), segments, thread, load_long(ops, o + 14, "ops"), load_long(ops, o + 15, "ops"),
-                        load_long(ops, o + 16, "ops") > 1, load_long(ops, o + 17, "ops"))
+                deliver(spikes, count, bounds, segments, thread, targets, load_index, weights, each, ring)
 
 
 @compiled

@@ -24,6 +24,7 @@ class Shape:
     links : symbol -> (shape, indexed, split decay) of what it reads
     deferred : handlers of post-spikes wait; see `neurosim.backends.cpu.deferral`
     neighbours : the edges of a source end in neighbours, so that loops over them vectorise
+    narrow : entries of the table that are arrays of indices of 2 bytes, not 4
     precision : of the numbers
     """
 
@@ -34,6 +35,7 @@ class Shape:
     links: tuple[tuple[str, tuple[str, bool, str | None]], ...]
     deferred: bool
     neighbours: bool
+    narrow: frozenset[str]
     precision: Precision
 
 
@@ -177,11 +179,19 @@ class Names:
     def entry(self, entry: str, name: str | None = None) -> str:
         return f"{name or '_' + entry[1:]} = load_long(table, {self.layout.position(entry)}, 'table')"
 
+    def loader(self, entry: str) -> str:
+        """The function that reads elements of an array of indices."""
+        return "load_short" if entry in self.shape.narrow else "load_index"
+
+    def index(self, entry: str, place: str) -> str:
+        """An element of an array of indices."""
+        return f"{self.loader(entry)}({self.name(entry)}, {place}, {self.name(entry)!r})"
+
     def split(self, side: str) -> bool:
         return self.shape.pre_split if side == "pre" else self.shape.post_split
 
     def neuron_of_slot(self, side: str) -> str:
-        return f"load_index(_{side}_neuron, _{side}_slot, '_neuron')" if self.split(side) else f"_{side}_slot"
+        return self.index(f"@{side}_neuron", f"_{side}_slot") if self.split(side) else f"_{side}_slot"
 
     def slot_setup(self, side: str) -> list[str]:
         return [self.entry(f"@{side}_neuron")] if self.split(side) else []

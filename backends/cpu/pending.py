@@ -19,7 +19,7 @@ CHUNK = 16  # places in one chunk of the pool, a power of two; chunk 0 is none
 
 # Places in a table: what the operation `loop.EVENTS` has of the source, then these.
 (HISTORY, COUNTS, SEGMENTS, NEURONS, STEPS, STARTS, SINCE, BOUNDS, DELAYS, TARGETS, WEIGHTS, EACH, SIZE, NEXT, HEADS, TAILS, LOST,
- POOL, LINKS, POOL_TARGETS, POOL_WEIGHTS, RING, PORT, SHORT) = range(24)
+ POOL, LINKS, POOL_TARGETS, POOL_WEIGHTS, RING, PORT, SHORT_DELAYS, SHORT_TARGETS) = range(25)  # short: of 2 bytes
 FREE, FRESH, CHUNKS = range(3)  # of a pool: first chunk of those given back, the last that was ever taken, how many there are
 
 
@@ -59,7 +59,7 @@ def put_down(table, emitted, step, thread):
     bounds, delays, targets = load_long(table, BOUNDS, "t"), load_long(table, DELAYS, "t"), load_long(table, TARGETS, "t")
     weights, each, size = load_long(table, WEIGHTS, "t"), load_long(table, EACH, "t") > 1, load_long(table, SIZE, "t")
     tails, to, value = load_long(table, TAILS, "t"), load_long(table, POOL_TARGETS, "t"), load_long(table, POOL_WEIGHTS, "t")
-    short = load_long(table, SHORT, "t")
+    short_delays, short_targets = load_long(table, SHORT_DELAYS, "t"), load_long(table, SHORT_TARGETS, "t")
     row, now = emitted % steps, emitted % size
     for segment in range(segments):
         count = load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")
@@ -67,7 +67,7 @@ def put_down(table, emitted, step, thread):
         for s in range(count):
             first = load_index(spikes, s, "spikes") * segments + thread
             for e in range(load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")):
-                delay = load_short(delays, e, "delays") if short else load_index(delays, e, "delays")
+                delay = load_short(delays, e, "delays") if short_delays else load_index(delays, e, "delays")
                 if emitted + delay < step:
                     continue
                 place = now + delay
@@ -77,7 +77,8 @@ def put_down(table, emitted, step, thread):
                     tail = extend(table, place)
                     if tail == 0:
                         continue
-                store_index(to, tail, load_index(targets, e, "targets"), "pool targets")
+                n = load_short(targets, e, "targets") if short_targets else load_index(targets, e, "targets")
+                store_index(to, tail, n, "pool targets")
                 store(value, tail, load(weights, e if each else 0, "weights"), "pool weights")
                 store_long(tails, place, tail + 1, "tails")
 
@@ -87,15 +88,16 @@ def search(table, emitted, step, thread):
     """Add to the term what spikes of one step bring in ``step``."""
     segments, row = load_long(table, SEGMENTS, "t"), emitted % load_long(table, STEPS, "t")
     bounds, ring, delays = load_long(table, BOUNDS, "t"), load_long(table, RING, "t"), load_long(table, DELAYS, "t")
-    short = load_long(table, SHORT, "t")
+    short_delays, short_targets = load_long(table, SHORT_DELAYS, "t"), load_long(table, SHORT_TARGETS, "t")
+    targets = load_long(table, TARGETS, "t")
     for segment in range(segments):
         begin = load_long(load_long(table, STARTS, "t"), segment, "starts")
         spikes = load_long(table, HISTORY, "t") + 4 * (row * load_long(table, NEURONS, "t") + begin)
         for s in range(load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")):
             first = load_index(spikes, s, "spikes") * segments + thread
             for e in range(load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")):
-                if emitted + (load_short(delays, e, "delays") if short else load_index(delays, e, "delays")) == step:
-                    n = load_index(load_long(table, TARGETS, "t"), e, "targets")
+                if emitted + (load_short(delays, e, "delays") if short_delays else load_index(delays, e, "delays")) == step:
+                    n = load_short(targets, e, "targets") if short_targets else load_index(targets, e, "targets")
                     weight = load(load_long(table, WEIGHTS, "t"), e if load_long(table, EACH, "t") > 1 else 0, "weights")
                     store(ring, n, load(ring, n, "ring") + weight, "ring")
 

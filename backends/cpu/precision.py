@@ -43,7 +43,7 @@ DOUBLE = Precision(
     f"""from numba import cfunc
 
 from neurosim.backends.cpu.access import (
-    flag, load, load_byte, load_index, load_long, store, store_byte, store_long, truth)
+    flag, load, load_byte, load_index, load_long, load_short, store, store_byte, store_long, truth)
 from neurosim.backends.cpu.decays import decayed
 {_COMMON}from neurosim.backends.cpu.functions import (
     abs, clip, cos, exp, expm1_ratio, floor, log, max, min, pow, sin, sqrt, tanh, where)
@@ -56,7 +56,7 @@ SINGLE = Precision(
     f"""from numba import cfunc
 
 from neurosim.backends.cpu.access import (
-    flag, load_byte, load_double, load_index, load_long, store_byte, store_long)
+    flag, load_byte, load_double, load_index, load_long, load_short, store_byte, store_long)
 {_COMMON}from neurosim.backends.cpu.single import (
     abs, clip, cos, decayed, exp, expm1_ratio, float, floor, load, log, max, min, normal_at, pow, sin, sqrt, store, tanh, truth, uniform_at, where)
 {_KERNEL}""",

@@ -99,17 +99,20 @@ class _RulePrinter:
         setup = [self.names.address(entry) for entry in ("@targets", "@notes")] + [self.names.address(s.target) for s in group]
         setup += [f"_{part.lower()} = load_long(_notes, {part}, 't')" for part in ("EDGES", "WHEN")]
         setup += ["_first = load_long(load_long(_notes, FIRST, 't'), 0, 'first')", "for _j in range(count):"]
-        edges, slots = "_pre_edges" if self.shape.pre_split else "0", "_post_of_edge" if self.shape.post_split else "_targets"
+        edges, slots = "_pre_edges" if self.shape.pre_split else "0", "@post_of_edge" if self.shape.post_split else "@targets"
+        noted = f"{edges}, {self.names.name(slots)}, {self.names.loader(slots)}"
         row = [f"_pre_slot = {_event('_j')}", f"_pre = {self.names.neuron_of_slot('pre')}", f"_stop = {self._bound('_pre_slot', 1)}"]
         if not self.shape.pre_split:  # of a row that lies together, bring the next one nearer
             size, changed = self.names.precision.size, dict.fromkeys(s.target for s in group)
+            width = 2 if "@targets" in self.shape.narrow else 4
             row += ["_next = _j + 1 if _j + 1 < count else _j", f"_next = {_event('_next')}",
                     f"_from, _to = {self._bound('_next', 0)}, {self._bound('_next', 1)}",
-                    "fetch_row(_targets, _from, _to, 4)", *(f"fetch_row(_at_{name}, _from, _to, {size})" for name in changed)]
+                    f"fetch_row(_targets, _from, _to, {width})", *(f"fetch_row(_at_{name}, _from, _to, {size})" for name in changed)]
         row += [f"for _k in range({self._bound('_pre_slot', 0)}, _stop, CHUNK):",
-                f"    for _q in range(pending(_notes, _pre_slot, _k, _stop, {edges}, {slots}) - 1, -1, -1):"]
-        edge = ["_edge = load_index(_edges, _q, 'chosen')", "step = _first + load_index(_when, _q, 'when')", "_post = load_index(_targets, _edge, '_targets')",
-                f"_post_slot = {'load_index(_post_of_edge, _edge, ' + repr('_of_edge') + ')' if self.shape.post_split else '_post'}"]
+                f"    for _q in range(pending(_notes, _pre_slot, _k, _stop, {noted}) - 1, -1, -1):"]
+        edge = ["_edge = load_index(_edges, _q, 'chosen')", "step = _first + load_index(_when, _q, 'when')",
+                f"_post = {self.names.index('@targets', '_edge')}",
+                f"_post_slot = {self.names.index('@post_of_edge', '_edge') if self.shape.post_split else '_post'}"]
         edge += [self.names.precision.t] if "t" in read else []
         edge += [*self.names.values_at(read, "pre"), *self.names.values_at(read, "post"), *self.names.values_at(read, "edge")]
         for s in group:
@@ -156,10 +159,10 @@ class _RulePrinter:
             edge = ["_edge = load_index(_post_edges, _k, '_edges')"]
             if self.shape.pre_split:
                 head.append(self.names.entry("@post_pre_slots"))
-                edge.append("_pre_slot = load_index(_post_pre_slots, _k, '_slots')")
+                edge.append(f"_pre_slot = {self.names.index('@post_pre_slots', '_k')}")
             if whole or not self.shape.pre_split:
                 head.append(self.names.entry("@post_sources"))
-                edge.append("_pre = load_index(_post_sources, _k, '_sources')")
+                edge.append(f"_pre = {self.names.index('@post_sources', '_k')}")
             edge += [] if self.shape.pre_split else ["_pre_slot = _pre"]
             self._prologue_extra = [*head, *self.names.slot_setup("post")]
             return self._loops("_post_slot", slot, bounds, neuron, edge)
@@ -172,13 +175,13 @@ class _RulePrinter:
         neuron = [f"_pre = {self.names.neuron_of_slot('pre')}" if outer == "pre" else "_pre_slot = _pre" if not self.shape.pre_split else "pass"]
         near = self.shape.neighbours and not split
         if near:
-            neuron += [f"_begin, _end = {bounds[0]}, {bounds[1]}", "_shift = load_index(_targets, _begin, '_targets') - _begin if _begin < _end else 0"]
+            neuron += [f"_begin, _end = {bounds[0]}, {bounds[1]}", f"_shift = {self.names.index('@targets', '_begin')} - _begin if _begin < _end else 0"]
             bounds = "_begin", "_end"
         edge = ["_edge = load_index(_pre_edges, _k, '_edges')" if split else "_edge = _k",
-                "_post = _k + _shift" if near else f"_post = load_index({'_pre_targets' if split else '_targets'}, _k, '_targets')"]
-        edge += ["_post_slot = load_index(_post_of_edge, _edge, '_of_edge')" if self.shape.post_split else "_post_slot = _post"]
+                "_post = _k + _shift" if near else f"_post = {self.names.index('@pre_targets' if split else '@targets', '_k')}"]
+        edge += [f"_post_slot = {self.names.index('@post_of_edge', '_edge')}" if self.shape.post_split else "_post_slot = _post"]
         if outer == "row" and self.shape.pre_split:
-            edge.append("_pre_slot = load_index(_pre_of_edge, _edge, '_of_edge')")
+            edge.append(f"_pre_slot = {self.names.index('@pre_of_edge', '_edge')}")
             head.append(self.names.entry("@pre_of_edge"))
         head += [self.names.entry("@pre_edges"), self.names.entry("@pre_targets")] if split else [self.names.entry("@targets")]
         head += [self.names.entry("@post_of_edge")] if self.shape.post_split else []

@@ -6,6 +6,7 @@ import numpy as np
 
 from neurosim.ir.program import ProjectionProgram
 from neurosim.ir.slots import Slots
+from neurosim.sampling import index_type
 
 
 def by_bits(slots: Slots) -> np.ndarray:
@@ -18,11 +19,20 @@ def by_bits(slots: Slots) -> np.ndarray:
     return np.stack((has, slots.first[:-1] + np.cumsum(counts, axis=0) - counts), axis=-1)
 
 
+def narrow(p: ProjectionProgram) -> frozenset[str]:
+    """Return the arrays of indices among the entries of a rule's table that have 2 bytes for each."""
+    pre, post = p.pre_slots.neuron, p.post_slots.neuron if p.post_slots is not None else np.empty(0, np.int32)
+    types = {"@targets": p.targets.dtype, "@pre_targets": p.targets.dtype, "@pre_neuron": pre.dtype, "@post_neuron": post.dtype,
+             "@post_sources": index_type(p.pointer.size - 1), "@pre_of_edge": index_type(pre.size), "@post_pre_slots": index_type(pre.size),
+             "@post_of_edge": index_type(post.size)}
+    return frozenset(entry for entry, kind in types.items() if kind == np.uint16)
+
+
 def neighbours(p: ProjectionProgram) -> bool:
     """Whether the edges of each source end in neighbours, ascending, as those of all-to-all wiring do."""
     first, last = (end[np.diff(p.pointer) > 0] for end in (p.pointer[:-1], p.pointer[1:] - 1))
     if (p.targets[last] - p.targets[first] != last - first).any():
         return False
-    steps = np.diff(p.targets)
+    steps = np.diff(p.targets)  # within a row they ascend, so that none is negative; those between rows do not count
     steps[first[1:] - 1] = 1
     return bool((steps == 1).all())

@@ -71,7 +71,8 @@ class Wiring:
         if found is None or (p.rule is not None and rule is None):
             return
         later = self.target.later + bool(found.standard.decays)  # NEST's Izhikevich neuron feels a spike in the step in which it lands
-        edges = _Edges(p.sources, p.targets, self._weights(p, place), self._delays(p.delay, p.targets.size, later, place), np.arange(p.targets.size))
+        count = p.targets.size
+        edges = _Edges(p.sources, p.targets.astype(np.int32), self._weights(p, place), self._delays(p.delay, count, later, place), np.arange(count))
         planned_rule = None if rule is None else self._short_term(p, rule, place) if isinstance(rule, ShortTerm) else self._rule(p, rule, found, place)
         self._place(p.name, p.source, self.network.populations[p.target], p.port, edges, planned_rule, place)
 

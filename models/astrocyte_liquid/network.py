@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import neurosim as ns
 from neurosim.connect import Edges, IntArray
 from neurosim.random import Stream
-from neurosim.sampling import blocks, pointer_of
+from neurosim.sampling import blocks, index_type, pointer_of
 
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
@@ -116,12 +116,12 @@ class by_distance:
     reach: float
 
     def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
-        counts, found = np.zeros(sources.size, np.int64), [np.empty(0, np.int32)]
+        counts, found = np.zeros(sources.size, np.int64), [np.empty(0, index_type(targets.size))]
         for block in blocks(sources.size, width=targets.size):
             p = self._probability(sources[block], targets)
             made = stream.uniform(targets, row=sources[block, None]) < p
             counts[block] = made.sum(axis=1)
-            found.append(np.nonzero(made)[1].astype(np.int32))
+            found.append(np.nonzero(made)[1].astype(found[0].dtype))
         return Edges(pointer_of(counts), np.concatenate(found))
 
     def expected(self, n_source: int, n_target: int) -> float:

@@ -16,6 +16,7 @@ from ..model import Cell, Rule
 from ..network import Network
 from ..population import Drive, Population, Probe, Projection, View
 from ..random import Stream
+from ..sampling import blocks
 from ..units import Unit, to_engine, unit
 from ..values import Distribution, Shared, Table
 from .edges import Drawn, EdgeValues, absolute
@@ -55,7 +56,7 @@ class ConcreteProjection:
     target: str
     port: str | None
     pointer: np.ndarray  # (N_source + 1,) int64
-    targets: np.ndarray  # (E,) int32
+    targets: np.ndarray  # (E,) uint16 or int32, see `neurosim.sampling.index_type`
     weight: Value | Shared | None
     delay: float | np.ndarray | Drawn | None
     dendritic_fraction: float
@@ -259,8 +260,10 @@ def _drive(drive: Drive, seed: int) -> ConcreteDrive:
 
 def _update(digest: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        digest.update(str(value.dtype).encode())
-        digest.update(memoryview(np.ascontiguousarray(value)).cast("B") if value.size else b"")
+        kind = np.dtype(np.int32) if value.dtype == np.uint16 else value.dtype  # equal indices are equal, however many bytes they take
+        digest.update(str(kind).encode())
+        for block in blocks(value.size, width=1) if kind != value.dtype else [...]:
+            digest.update(np.ascontiguousarray(value[block], kind).data.cast("B") if value.size else b"")
     elif isinstance(value, Drawn):
         _update(digest, np.asarray(value))
     elif isinstance(value, dict):

@@ -11,7 +11,7 @@ from ..connect import Edges
 from ..errors import NetworkError
 from ..population import Projection
 from ..random import Stream
-from ..sampling import blocks, pointer_of
+from ..sampling import blocks, index_type, pointer_of
 from ..units import Unit, unit
 from ..values import Distribution, Shared
 
@@ -36,18 +36,19 @@ class Drawn:
 def absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return row pointer and targets over whole populations, and how edges moved (None: not at all)."""
     n, source, target = p.source.population.size, p.source.indices, p.target.indices
+    kind = index_type(int(target.max()) + 1)
     rows = np.argsort(source)
     counts = np.zeros(n, np.int64)
     counts[source] = np.diff(edges.pointer)
     pointer = pointer_of(counts)
     if (np.diff(source) > 0).all() and (np.diff(target) > 0).all():
         if target[-1] == target.size - 1:
-            return pointer, edges.target, None
-        targets = np.empty_like(edges.target)
+            return pointer, edges.target.astype(kind, copy=False), None
+        targets = np.empty(edges.target.size, kind)
         for block in blocks(targets.size, width=1):
             targets[block] = target[edges.target[block]]
         return pointer, targets, None
-    targets, moved = np.empty_like(edges.target), np.empty(edges.target.size, np.int64)
+    targets, moved = np.empty(edges.target.size, kind), np.empty(edges.target.size, np.int64)
     begins, place = edges.pointer[rows], pointer_of(np.diff(edges.pointer)[rows])
     for block in blocks(rows.size, width=max(1, edges.target.size // rows.size)):
         there = np.arange(place[block.start], place[block.stop])

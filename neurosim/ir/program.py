@@ -31,7 +31,7 @@ from ..expr.tree import Assign, Draw, Expr
 from ..methods import Propagator
 from ..population import Probe
 from .concrete import ConcreteDrive, ConcreteLink
-from .slots import Slots, incoming, outgoing
+from .slots import Slots, incoming, outgoing, owners
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class PopulationProgram:
 
 @dataclass(frozen=True, eq=False)
 class ProjectionProgram:
-    """Edges in (source, target) order.
+    """Edges in (source, target) order; indices of neurons and slots per edge are of the type that `neurosim.sampling.index_type` says.
 
     axonal, dendritic, back : steps, one number or, where they differ, (E,). Without a post handler or variable, back is None.
     """
@@ -113,8 +113,8 @@ class ProjectionProgram:
 
     @cached_property
     def sources(self) -> np.ndarray:
-        """Source of each edge, (E,) int32."""
-        return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
+        """Source of each edge, (E,)."""
+        return owners(self.pointer)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import LoweringError
-from ..sampling import blocks, order
+from ..sampling import blocks, index_type, order
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Slots:
     ----------
     delays : (D,) int64, ascending
         The distinct delays in steps.
-    neuron : (S,) int32
+    neuron : (S,) uint16 or int32
         Ascending; within a neuron by delay.
     delay : (S,) int64
     pointer : (S + 1,) int64
@@ -39,8 +39,8 @@ class Slots:
 
     @cached_property
     def of_edge(self) -> np.ndarray:
-        """Slot of each edge, (E,) int32; made when first asked for, which few do."""
-        slot = np.repeat(np.arange(self.neuron.size, dtype=np.int32), np.diff(self.pointer))
+        """Slot of each edge, (E,); made when first asked for, which few do."""
+        slot = owners(self.pointer)
         if self.edges is None:
             return slot
         found = np.empty_like(slot)
@@ -53,12 +53,18 @@ class Slots:
         return self.delays.size == 1
 
 
+def owners(pointer: np.ndarray) -> np.ndarray:
+    """Return for each place which range of a pointer holds it, (E,) uint16 or int32."""
+    count = pointer.size - 1
+    return np.repeat(np.arange(count, dtype=index_type(count)), np.diff(pointer))
+
+
 def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> Slots:
     """Slots of the sources: edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i."""
     n, single = pointer.size - 1, single_delay(delay)
     if single is not None:
         return _uniform(n, pointer, None, single)
-    return _split(n, np.repeat(np.arange(n, dtype=np.int32), np.diff(pointer)), delay)
+    return _split(n, owners(pointer), delay)
 
 
 def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> Slots:
@@ -87,7 +93,7 @@ def single_delay(delay: int | np.ndarray) -> int | None:
 
 def _uniform(n: int, pointer: np.ndarray, edges: np.ndarray | None, delay: int) -> Slots:
     everyone = np.arange(n + 1, dtype=np.int64)
-    return Slots(np.array([delay], np.int64), everyone[:-1].astype(np.int32), np.full(n, delay, np.int64), pointer, edges, everyone)
+    return Slots(np.array([delay], np.int64), everyone[:-1].astype(index_type(n)), np.full(n, delay, np.int64), pointer, edges, everyone)
 
 
 def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
@@ -96,11 +102,11 @@ def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
     delays, pairs = _distinct(delay)
     pairs = pairs if n * delays.size < 2**31 else pairs.astype(np.int64)
     for block in blocks(pairs.size, width=1):
-        pairs[block] += neurons[block] * pairs.dtype.type(delays.size)
+        pairs[block] += np.multiply(neurons[block], delays.size, dtype=pairs.dtype)
     occur, pairs = _distinct(pairs)
     pointer, edges = order(pairs, below=occur.size)
     neuron, step = np.divmod(occur, delays.size)
-    return Slots(delays, neuron.astype(np.int32), delays[step], pointer, edges, np.searchsorted(neuron, np.arange(n + 1)))
+    return Slots(delays, neuron.astype(index_type(n)), delays[step], pointer, edges, np.searchsorted(neuron, np.arange(n + 1)))
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
