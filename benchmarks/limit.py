@@ -59,14 +59,14 @@ def least_seconds(memory: Memory, traffic: Traffic, work: Mapping[str, int], *, 
     Parameters
     ----------
     work : mapping
-        Numbers of ``neurons``, ``updates``, ``edges``, events ``static``, ``plastic`` (which write their weights) and ``back``.
+        Numbers of ``neurons``, ``updates``, ``edges``, bytes of their ``targets``, events ``static``, ``plastic`` (which write their weights) and ``back``.
     number : bytes
         Of a number: 8 or 4.
     """
     state = traffic.numbers * number
     held = work["neurons"] * state / 2  # what is read is mostly what is written
     integrate = work["updates"] * (state / memory.copy[memory.level(held / threads), threads] + traffic.draws * DRAW / threads)
-    row = 4 + traffic.weights * number
+    row = work["targets"] / max(work["edges"], 1) + traffic.weights * number
     level = memory.level(work["edges"] * row / threads)
     moved = (work["static"] + work["plastic"]) * row + (work["plastic"] + work["back"]) * number
     events = work["static"] + work["plastic"] + work["back"]
@@ -85,7 +85,7 @@ def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) 
             arrays = [(np.ones(span // shared // 16), np.zeros(span // shared // 16)) for _ in range(count)]
             moved = sum(2 * a.nbytes for a, _ in arrays)
             found[level, count] = moved / _per_turn(lambda turns, a=arrays: _together(copy, a, turns), seconds)
-    target = np.random.default_rng(0).integers(0, 2048, 4096).astype(np.int32)
+    target = np.random.default_rng(0).integers(0, 2048, 4096).astype(np.uint16)
     vector, weights = np.zeros(2048), np.ones(4096)
     return Memory(sizes, found, _per_turn(lambda turns: scatter(vector, target, weights, turns), seconds) / target.size)
 
@@ -109,7 +109,7 @@ def _kernels():
             for i in range(a.size):
                 b[i] = a[i] + turn
 
-    @njit("void(float64[::1], int32[::1], float64[::1], int64)", nogil=True)
+    @njit("void(float64[::1], uint16[::1], float64[::1], int64)", nogil=True)
     def scatter(vector, target, weights, turns):
         for _ in range(turns):
             for i in range(target.size):

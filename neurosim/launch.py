@@ -46,7 +46,7 @@ def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = N
     found = _backend(backend)
     report = found.check(_network(network), **options)
     report.demand()
-    demand_memory(network)
+    demand_memory(network, rounded=options.get("precision") == "float32")
     concrete = concretise(network)
     if hasattr(found, "open"):
         if stream is not None:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PEERS = {"brian": brian_networks, "nest": nest_networks}
 SPEEDS = {"L1": 100.0, "L2": 50.0, "DRAM": 10.0}
 MEMORY = limit.Memory({"L1": 1000, "L2": 10_000}, {(level, n): speed * n for level, speed in SPEEDS.items() for n in (1, 2)}, event=1.0)
-WORK = {"neurons": 10, "updates": 1000, "edges": 20, "static": 300, "plastic": 0, "back": 0}
+WORK = {"neurons": 10, "updates": 1000, "edges": 20, "targets": 80, "static": 300, "plastic": 0, "back": 0}
 
 
 def test_every_peer_has_every_network_it_is_held_against_with_the_arguments_of_the_row():
@@ -121,14 +121,16 @@ def test_the_least_time_is_state_at_its_level_and_the_slower_of_streaming_and_ad
     traffic = limit.Traffic(numbers=2, weights=1)
     state = 1000 * 16 / 100.0  # 10 neurons of 16 bytes lie in L1
     assert limit.least_seconds(MEMORY, traffic, WORK, number=8) == pytest.approx(state + max(300 * 12 / 100.0, 300 * 1.0))
-    slow = WORK | {"edges": 1_000_000}  # rows in DRAM, at 10 bytes a second
+    slow = WORK | {"edges": 1_000_000, "targets": 4_000_000}  # rows in DRAM, at 10 bytes a second
     assert limit.least_seconds(MEMORY, traffic, slow, number=8) == pytest.approx(state + 300 * 12 / 10.0)
+    short = slow | {"targets": 2_000_000}
+    assert limit.least_seconds(MEMORY, traffic, short, number=8) == pytest.approx(state + 300 * 10 / 10.0)
     assert limit.least_seconds(MEMORY, traffic, WORK, number=4) == pytest.approx(state / 2 + 300.0)
     assert limit.least_seconds(MEMORY, traffic, WORK, number=8, threads=2) == pytest.approx(state / 2 + 150.0)
 
 
 def test_plastic_events_also_write_their_weights():
-    traffic, plastic = limit.Traffic(numbers=2, weights=1), WORK | {"static": 0, "plastic": 300, "back": 200, "edges": 1_000_000}
+    traffic, plastic = limit.Traffic(numbers=2, weights=1), WORK | {"static": 0, "plastic": 300, "back": 200, "edges": 1_000_000, "targets": 4_000_000}
     assert limit.least_seconds(MEMORY, traffic, plastic, number=8) == pytest.approx(160.0 + (300 * 12 + 500 * 8) / 10.0)
 
 

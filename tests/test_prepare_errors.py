@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from messages import parts
 from refusals import LIF, gain, network, populate, project
 
 import neurosim as ns
-from neurosim import LoweringError, Network, NetworkError, Rule
+from neurosim import LoweringError, Network, NetworkError, Rule, sampling
+from neurosim.ir.size import items
 
 # ---- what an open run refuses, and what the report says of rules
 
@@ -135,6 +138,26 @@ def test_a_network_beyond_memory_is_refused_before_anything_is_drawn_naming_the_
                                                  "Use fewer edges, one weight for all edges of a projection, or a larger machine.")) as error:
         ns.prepare(net, backend=backend)
     assert "'small'" not in str(error.value) and "neurons'" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [1000, 70_000])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_preparing_takes_the_memory_that_was_foretold(precision, size, monkeypatch):
+    """Between 0.9 and 1.05 of it. Edges of float32 need their weights twice, in 12 bytes, though 4 of them are kept."""
+    pytest.importorskip("numba")
+    monkeypatch.setattr(sampling, "MANY", 0)
+    for module in ("sampling", "rows"):
+        monkeypatch.setattr(f"neurosim.{module}.BLOCK", 1 << 12)
+    for edges in (1000, 5_000_000):  # few edges load and compile what is not
+        net = Network("foretold", dt=1)
+        a, b = net.population("a", 100, LIF), net.population("b", size, LIF)
+        net.project(a, b, ns.fixed_outdegree(edges // 100, multapses=True), weight=ns.uniform(0, 1), name="edges")
+        tracemalloc.start()
+        ns.prepare(net, backend="cpu", precision=precision, threads=1)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    foretold = sum(size for _, size in items(net, rounded=precision == "float32"))
+    assert 0.9 * foretold < peak < 1.05 * foretold
 
 
 def test_connectors_say_beforehand_what_their_edges_will_need():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurosim.ir.program import ProjectionProgram
-from neurosim.ir.slots import Slots
+from neurosim.ir.slots import Slots, owners
 
 from . import cache, loop
 from .decays import Decays
@@ -208,7 +208,7 @@ class Delivery:
             "@targets": lambda: p.targets, "@edge_bounds": lambda: self._bounds(p, None), "@pre_bounds": lambda: self._bounds(p, pre),
             "@pre_neuron": lambda: pre.neuron, "@pre_edges": lambda: pre.edges, "@pre_of_edge": lambda: pre.of_edge,
             "@pre_targets": lambda: p.targets[pre.edges], "@post_pointer": lambda: post.pointer, "@post_edges": lambda: post.edges,
-            "@post_neuron": lambda: post.neuron, "@post_of_edge": lambda: post.of_edge, "@post_sources": lambda: p.sources[post.edges],
+            "@post_neuron": lambda: post.neuron, "@post_of_edge": lambda: post.of_edge, "@post_sources": lambda: owners(p.pointer)[post.edges],
             "@post_pre_slots": lambda: pre.of_edge[post.edges],
             "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False)}
         for _, statements in p.code.handlers:

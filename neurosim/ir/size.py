@@ -10,14 +10,15 @@ from ..errors import NetworkError
 from ..model import decay_constant
 from ..network import Network
 from ..population import Drive, Projection
+from ..sampling import index_type
 from ..values import Distribution
 
 
-def items(network: Network) -> list[tuple[str, float]]:
+def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]:
     """Return (what, bytes) for every population and projection, largest first.
 
     A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes what `_edge`
-    says, and at least 8 while it is drawn.
+    says, and at least 8 while it is drawn. With ``rounded``, a run has numbers of 4 bytes: while values of edges are rounded, they lie beside those.
     """
     found: list[tuple[str, float]] = []
     for p in network.populations.values():
@@ -27,17 +28,19 @@ def items(network: Network) -> list[tuple[str, float]]:
         if isinstance(p, Drive):
             continue
         edges = p.connector.expected(len(p.source), len(p.target))
-        found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * max(_edge(p), 8.0)))
+        found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * max(_edge(p, rounded=rounded), 8.0)))
     return sorted(found, key=lambda item: -item[1])
 
 
-def _edge(p: Projection) -> float:
-    """Return the bytes of an edge: 4 for its target, 8 for each value of its own, 2 where delays differ; with a rule 28 there, and 4 for the way back.
+def _edge(p: Projection, *, rounded: bool) -> float:
+    """Return the bytes of an edge: 2 or 4 for its target, 8 for each value of its own, 2 where delays differ; with a rule 28 there, and 4 for the
+    way back. Values that are rounded are rounded one kind after the other, and take 4 more meanwhile.
 
     A user's array of delays takes 8 more. So does that with which a variable begins, to which it is reset, and a variable that decays: for the
     step of its last assignment.
     """
-    size = 4.0 + 8.0 * isinstance(p.delay, np.ndarray)
+    size = np.dtype(index_type(p.target.population.size)).itemsize + 8.0 * isinstance(p.delay, np.ndarray)
+    size += 4.0 * (rounded and (p.rule is not None or not isinstance(p.weight, float)))
     if p.rule is None:
         return size + 2.0 * (not isinstance(p.delay, float)) + 8.0 * (not isinstance(p.weight, float))
     size += 28.0 * (not isinstance(p.delay, float))
@@ -68,9 +71,9 @@ def available() -> float:
         return float("inf")
 
 
-def demand_memory(network: Network) -> None:
-    """Raise NetworkError if the network will not fit into memory; the three largest items are named."""
-    parts = items(network)
+def demand_memory(network: Network, *, rounded: bool = False) -> None:
+    """Raise NetworkError if the network will not fit into memory; the three largest items are named. See `items`."""
+    parts = items(network, rounded=rounded)
     needed, free = sum(size for _, size in parts), available()
     if needed > free:
         largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in parts[:3])
