@@ -1,16 +1,16 @@
-"""Experiments of the prediction reservoir, comparators, checks, and the model in the catalogue."""
+"""Experiments of the prediction reservoir, comparators, and the model in the catalogue."""
 
 import json
-import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from good_results import reservoir_results
 from predictions import NEAR, SMALL, learner
 
 import neurosim as ns
 from neurosim.models.prediction_reservoir import model
-from neurosim.models.prediction_reservoir.checks import CHECKS, EXPERIMENTS
+from neurosim.models.prediction_reservoir.checks import CHECKS
 from neurosim.models.prediction_reservoir.comparators import MERGED, LeastSquares, least_squares
 from neurosim.models.prediction_reservoir.demonstrate import judge
 from neurosim.models.prediction_reservoir.experiment import TESTED, acquisition, blocks, probability_scan, subspaces, switches
@@ -80,69 +80,6 @@ def test_blocks_are_tested_before_they_begin_and_when_they_end(fast_backend):
     assert found[0]["before"] == 1.0 and found[1]["before"] != 1.0
 
 
-# ---- checks
-
-
-def good(key):
-    """Results as good as the model could give them."""
-    errors = [1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.2]
-    block = {"before": 1.0, "errors": errors, "timing": [5.0, -5.0], "angles": [80.0, 85.0]}
-    blocked = {"tested": list(TESTED), "blocks": [block] * 4, "unchanged": True, "dale": True}
-    slow = blocked | {"blocks": [block | {"errors": [0.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]}] * 4}
-    first = block | {"tested": list(TESTED), "excitatory": 9.0, "inhibitory": 13.0, "silent": 0.02, "fastest": 80.0}
-    return {"acquisition": first, "again": first,
-            "scan": {"r_a": 0.98, "r_b": -0.95, "r_what_b": -0.98},
-            "subspaces": {"p": 0.9, "latency": 0.9, "variance": [0.5, 0.3], "angle": 85.0},
-            "switches": blocked, "noisy": blocked, "merged": blocked, "ungated": blocked, "open-loop": slow,
-            "least-squares": slow}[key.rsplit("-", 1)[0]]
-
-
-def with_blocks(result, **changed):
-    return result | {"blocks": [block | changed for block in result["blocks"]]}
-
-
-SPOILED = {
-    "B1": ("acquisition", lambda r: r | {"silent": 0.2}),
-    "B2": ("switches", lambda r: r | {"dale": False}),
-    "B3": ("again", lambda r: r | {"silent": 0.021}),
-    "B4": ("acquisition", lambda r: r | {"errors": [*r["errors"][:-1], 0.5]}),
-    "B5": ("acquisition", lambda r: r | {"errors": [1.0, 0.8, 0.6, 0.5, 0.4, 0.49, 0.2, 0.2]}),
-    "B6": ("acquisition", lambda r: r | {"timing": [-25.0, 0.0]}),
-    "B7": ("switches", lambda r: with_blocks(r, errors=[1.0, 0.8, 0.6, 0.5, 0.6, 0.3, 0.2, 0.2])),
-    "B8": ("switches", lambda r: with_blocks(r, timing=[-41.0, 0.0])),
-    "B9": ("switches", lambda r: r | {"blocks": [*r["blocks"][:3], r["blocks"][3] | {"errors": [1.0] * 8}]}),
-    "B10": ("scan", lambda r: r | {"r_a": 0.94}),
-    "B11": ("scan", lambda r: r | {"r_what_b": -0.94}),
-    "B12": ("subspaces", lambda r: r | {"latency": 0.8}),
-    "B13": ("subspaces", lambda r: r | {"angle": 70.0}),
-    "B14": ("switches", lambda r: with_blocks(r, angles=[60.0, 85.0])),
-    "B15": ("least-squares", lambda r: with_blocks(r, errors=[0.5, 0.7, 0.9, 0.4, 2.0, 2.0, 2.0, 2.0])),
-    "B16": ("least-squares", lambda r: with_blocks(r, errors=[1.1] * 8)),
-    "B17": ("noisy", lambda r: with_blocks(r, errors=[0.5] * 8)),
-    "B18": ("open-loop", lambda r: with_blocks(r, errors=[0.4] * 8)),
-}
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_each_check_accepts_good_results_and_refuses_spoiled_ones(check):
-    results = {name: good(name) for name in check.needs}
-    measured, passed = check.judge(results)
-    assert passed
-    json.dumps(measured)
-    name, spoil = SPOILED[check.id]
-    spoiled = {key: spoil(result) if key.rsplit("-", 1)[0] == name else result for key, result in results.items()}
-    assert not check.judge(spoiled)[1]
-
-
-def test_every_check_needs_experiments_that_exist_and_travel_to_other_processes():
-    assert [check.id for check in CHECKS] == [f"B{k}" for k in range(1, 19)]
-    for check in CHECKS:
-        assert check.needs and set(check.needs) <= EXPERIMENTS.keys()
-    assert {name for check in CHECKS for name in check.needs} == EXPERIMENTS.keys()
-    for experiment in EXPERIMENTS.values():
-        assert pickle.loads(pickle.dumps(experiment)).keywords == experiment.keywords
-
-
 # ---- the model in the catalogue
 
 
@@ -155,7 +92,7 @@ def test_the_demonstration_leaves_a_picture_and_its_results(fast_backend, tmp_pa
 
 
 def test_rows_of_the_demonstration_hold_misses_against_their_limits():
-    block = good("switches-0")["blocks"][0]
+    block = reservoir_results("switches-0")["blocks"][0]
     rows = judge([block, block | {"errors": [0.9] * 8}, block | {"timing": [0.0, 50.0]}, block | {"angles": [10.0, 20.0]}], list(TESTED))
     missed = {row["quantity"] for row in rows if not row["pass"]}
     assert missed == {"block 2: E(35)", "block 2: E(100)", "block 3: peak timing error of B (ms)",
