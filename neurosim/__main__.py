@@ -62,11 +62,13 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
                            "Give a script its own arguments after its name.")
     model = catalogue.find(options.target)
     given = settings(model, options.settings)
-    backend.find(options.backend)
+    chosen = backend.Configured(backend.find(options.backend), choices(options.options))
+    if options.options:
+        chosen.check(model.network(seed=options.seed, **given))  # refuses unknown options before the work
     out = _folder(Path(options.out or Path("out") / model.name))
-    print(f"{model.name} on {options.backend}, seed {options.seed}")
+    print(f"{model.name} on {chosen}, seed {options.seed}")
     began = time.time() - 2.0  # file systems keep time in coarse steps
-    rows = model.demonstrate(seed=options.seed, backend=options.backend, out=out, progress=sys.stderr.isatty(), **given)
+    rows = model.demonstrate(seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given)
     print(judged(rows))
     left = sorted(path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began)
     print("\n" + "\n".join(map(str, left)))

@@ -47,7 +47,8 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
     command("list", "models and backends, with what is installed")
     run = command("run", "run a published model, or a script of your own",
                   usage="neurosim run MODEL [options]\n       neurosim run [--traceback] SCRIPT.py [arguments of the script]",
-                  epilog="A script runs as __main__, with the arguments after its name, and the exit codes of neurosim.")
+                  epilog="A script runs as __main__, with the arguments after its name, and the exit codes of neurosim. "
+                         "It names backend and options itself: ns.simulate(network, time, backend=..., threads=2).")
     run.add_argument("target", metavar="MODEL or SCRIPT.py", help="name of a model (see neurosim list), or path of a script")
     run.add_argument("--out", metavar="DIR", help="folder for pictures and results.json (default: out/MODEL)")
     check = command("check", "what a backend would run exactly, approximate or refuse; nothing is run")
@@ -73,7 +74,7 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
                           help="change a setting of the model; may be repeated")
     for each, default in ((run, "cpu"), (check, "cpu"), (verify, "cpu"), (export, "nest"), (plan, "spinnaker")):
         each.add_argument("--backend", default=default, metavar="NAME", help=f"what runs the network (see neurosim list; default: {default})")
-    for each, example in ((check, "mode=equations"), (plan, "version=248")):
+    for each, example in ((run, "threads=2"), (check, "mode=equations"), (plan, "version=248")):
         each.add_argument("--option", dest="options", metavar="name=value", action="append", default=[],
                           help=f"an option of the backend, such as {example}; may be repeated")
     cure = command("doctor", "what is installed, what is missing, and the command that installs it")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -170,6 +171,31 @@ class Simulator(Protocol):
     def export(self, network: ConcreteNetwork, report: Report, folder: Any, *, time: float, **options: Any) -> Any:
         """Write a folder that runs without neurosim, and return its path."""
         ...
+
+
+class Configured:
+    """A backend that is given the same options each time; ``str`` names it with them.
+
+    Raises
+    ------
+    NetworkError
+        From its verbs: if the caller gives one of the options as well.
+    """
+
+    def __init__(self, backend: Backend | Simulator, options: Mapping[str, Any]) -> None:
+        self.name, self.summary, self.missing, self._options = backend.name, backend.summary, backend.missing, options
+        for verb in ("check", "prepare", "open"):  # `prepare` and `open` tell apart what has an engine and what has a clock of its own
+            if hasattr(backend, verb):
+                setattr(self, verb, partial(self._call, getattr(backend, verb)))
+
+    def __str__(self) -> str:
+        return ", ".join([self.name, *(f"{name}={value}" for name, value in self._options.items())])
+
+    def _call(self, verb: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        for name in self._options.keys() & more.keys():
+            raise NetworkError(f"backend {self.name!r}, option {name!r}: found {self._options[name]!r}, expected none: the model sets it, to "
+                               f"{more[name]!r}. Leave it out.")
+        return verb(*arguments, **self._options, **more)
 
 
 def _entries() -> Iterable[Any]:

@@ -34,7 +34,7 @@ def network(*, seed: int, size: int = 3, same_step: bool = False, **_: object) -
 
 
 def demonstrate(*, seed: int, backend: str, out: Path, progress: bool, **settings: object) -> list[dict]:
-    (out / "results.json").write_text(json.dumps({"seed": seed, "backend": backend, **settings}))
+    (out / "results.json").write_text(json.dumps({"seed": seed, "backend": str(backend), **settings}))
     return [
         {"quantity": "rate", "measured": 7.25, "expected": "5 to 10 Hz", "pass": True},
         {"quantity": "error", "measured": {"first": 0.91234567}, "expected": "below 0.5", "pass": False},

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from neurosim.backend import Backend
+
 from .experiment import EXPERIMENTS, PUBLISHED, counts, judge, play, tally
 from .network import Settings
 from .picture import draw
@@ -16,7 +18,7 @@ TITLES = {"E1": "E1: three memories, recalled by cue and by content; one of them
           "E3": "E3: a map of 16 cells, whose states are found by content"}
 
 
-def demonstrate(*, seed: int = 0, backend: str = "cpu", out: str | Path = ".", progress: bool = True, **settings: Any) -> list[Row]:
+def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True, **settings: Any) -> list[Row]:
     """Run E1, E2 and E3.
 
     Parameters
@@ -52,7 +54,7 @@ def demonstrate(*, seed: int = 0, backend: str = "cpu", out: str | Path = ".", p
         rows += judged(name, found[name])
         if name in TITLES:
             draw(folder / f"{name}.png", played.recording, experiment.schedule, experiment.settings, title=TITLES[name])
-    content = {"model": "ca3-memory", "seed": seed, "backend": backend, "settings": settings, "rows": rows, "experiments": found}
+    content = {"model": "ca3-memory", "seed": seed, "backend": str(backend), "settings": settings, "rows": rows, "experiments": found}
     (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n")
     return rows
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import neurosim as ns
+from neurosim.backend import Backend
 
 from .network import TO_CONTENT, TO_CUE, Settings, build, record
 from .operations import FIRST, LEARN, Operation, Schedule, answers, by_content, by_cue, learn, raster
@@ -81,7 +82,7 @@ def spaced(operations: list[Operation], spacing: int, *, start: int = 0, recall:
     return list(zip(np.cumsum([start, *steps[:-1]]).tolist(), operations, strict=True))
 
 
-def play(experiment: Experiment, backend: str, *, steps: int | None = None) -> Played:
+def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = None) -> Played:
     """Run an experiment, or the first steps of it."""
     net = build(experiment.settings)
     record(net)

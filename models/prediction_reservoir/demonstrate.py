@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import neurosim as ns
+from neurosim.backend import Backend
 
 from .experiment import SWITCHES, Result, blocks, tested
 from .network import Settings, build
@@ -16,7 +17,7 @@ from .trials import Learner, Prediction, Truth, run_trial
 Row = dict[str, Any]
 
 
-def demonstrate(*, seed: int = 0, backend: str = "cpu", out: str | Path = ".", progress: bool = True, **settings: Any) -> list[Row]:
+def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True, **settings: Any) -> list[Row]:
     """Run the four blocks of X2.
 
     Parameters
@@ -51,7 +52,7 @@ def demonstrate(*, seed: int = 0, backend: str = "cpu", out: str | Path = ".", p
     folder.mkdir(parents=True, exist_ok=True)
     draw(folder / "prediction_reservoir.png", chosen, spikes=spikes(learner), tests=tests,
          errors=[[block["before"], *block["errors"]] for block in found], tested=tested(chosen))
-    content = {"model": "prediction-reservoir", "seed": seed, "backend": backend, "settings": settings, "rows": rows, "blocks": found}
+    content = {"model": "prediction-reservoir", "seed": seed, "backend": str(backend), "settings": settings, "rows": rows, "blocks": found}
     (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n")
     return rows
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import neurosim as ns
+from neurosim.backend import Backend
 from neurosim.random import Stream
 
 from .network import Settings, build, cue
@@ -91,7 +92,7 @@ def begin_trial(run: ns.Run, settings: Settings, *, latencies: tuple[float, floa
     run.set("channels", latency=latencies)
 
 
-def calibrate(settings: Settings, *, seed: int, backend: str) -> Calibration:
+def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calibration:
     """Run three cue-only trials of the untrained network, in a run of their own, whose noise no other trial sees."""
     net = build(settings, seed)
     net.record(net["when"], "r")
@@ -111,7 +112,7 @@ class Learner:
 
     Parameters
     ----------
-    backend : str
+    backend : str or Backend
     settings : Settings
     seed : int
         Of the network and its noise.
@@ -120,7 +121,7 @@ class Learner:
         Made here unless given.
     """
 
-    def __init__(self, backend: str, *, settings: Settings, seed: int, scheme: Scheme = SPLIT,
+    def __init__(self, backend: str | Backend, *, settings: Settings, seed: int, scheme: Scheme = SPLIT,
                  calibration: Calibration | None = None) -> None:
         self.backend, self.settings, self.seed, self.scheme = backend, settings, seed, scheme
         self.calibration = calibration or calibrate(settings, seed=seed, backend=backend)
