@@ -47,8 +47,8 @@ def izhikevich_2003(nest: Any, *, size: int = 1000, inputs: int | None = None) -
     return _balanced(nest, neurons, inputs=inputs, weights=weights, delay=1.0)
 
 
-def polychronous_network(nest: Any) -> dict[str, Any]:
-    """Another model than that of Izhikevich 2006, whose rule NEST lacks: its neurons, wiring and delays with additive pair STDP."""
+def polychronous_pairs(nest: Any) -> dict[str, Any]:
+    """The neurons, wiring and delays of Izhikevich 2006, whose rule NEST lacks, with additive pair STDP."""
     import numpy as np
 
     neurons = nest.Create("izhikevich", 1000, params={"consistent_integration": False, "V_m": -65.0, "U_m": -13.0, "tau_minus": 20.0})
@@ -113,8 +113,8 @@ def cortical_microcircuit(nest: Any, *, scale: float = 0.1) -> dict[str, Any]:
     return _recorded(nest, populations)
 
 
-NETWORKS = {f.__name__: f for f in (cuba, coba, izhikevich_2003, polychronous_network, plastic_balanced_network, cortical_microcircuit)}
-STEPS = {"izhikevich_2003": 1.0, "polychronous_network": 1.0}  # ms; others 0.1
+NETWORKS = {f.__name__: f for f in (cuba, coba, izhikevich_2003, polychronous_pairs, plastic_balanced_network, cortical_microcircuit)}
+STEPS = {"izhikevich_2003": 1.0, "polychronous_pairs": 1.0}  # ms; others 0.1
 
 
 def main() -> None:

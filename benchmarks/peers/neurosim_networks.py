@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ def main() -> None:
 
     laps.lap("import")
     compiling = _timed(cache, "load")
-    places = (balanced_networks, cortical_microcircuit, plastic_balanced_network, polychronous_network)
+    places = (balanced_networks, cortical_microcircuit, plastic_balanced_network, polychronous_network, sys.modules[__name__])
     build = next(getattr(place, job.network) for place in places if hasattr(place, job.network))
     options = {"threads": job.threads} | ({} if job.precision == "float64" else {"precision": job.precision})
     try:
@@ -36,6 +37,26 @@ def main() -> None:
     laps.lap("simulation")
     seconds = laps.seconds | {"compilation": compiling[0], "construction": laps.seconds["construction"] - compiling[0]}
     report(seconds, _counts(run, job), job, threads=run.engine.threads, version=ns.__version__, **_work(run))
+
+
+def polychronous_pairs(*, seed: int) -> Any:
+    """The neurons, wiring and delays of Izhikevich 2006 with the rule and the input that NEST has: additive pair STDP, whose delays are
+    dendritic, and a Poisson train for each neuron."""
+    from neurosim import Network, connect
+    from neurosim.models import polychronous_network as published
+    from neurosim.models.plasticity import stdp
+
+    excites = f"i < {published.EXCITATORY}"
+    net = Network("polychronous_pairs", dt="1 ms", seed=seed)
+    neurons = net.population("neurons", 1000, published.neuron(), a=f"where({excites}, 0.02, 0.1) / ms", d=f"where({excites}, 8, 2) * mV/ms")
+    excitatory, inhibitory = neurons[:published.EXCITATORY], neurons[published.EXCITATORY:]
+    rule = stdp(relative=True, a_plus=0.01, a_minus=0.012, w_max=f"{published.MOST} mV/ms")
+    net.project(excitatory, neurons, connect.fixed_outdegree(published.SYNAPSES, autapses=False), rule=rule, weight=published.START,
+                delay=published.delays(seed), dendritic_fraction=1.0, port="injected", name="excitation")
+    net.project(inhibitory, excitatory, connect.fixed_outdegree(published.SYNAPSES), weight=published.INHIBITION, port="injected", name="inhibition")
+    net.poisson_drive(neurons, n=1, rate="1 Hz", weight=published.INPUT, port="injected", name="input")
+    net.record(neurons, "spikes")
+    return net
 
 
 def _timed(module: ModuleType, name: str) -> list[float]:
