@@ -9,6 +9,7 @@ from open_runs import STEPPED, prepared
 
 import neurosim as ns
 from neurosim import Cell, Network, Rule, SimulationError, watch
+from neurosim.models.cells import hodgkin_huxley
 
 GROWING = Rule(edge="w : 1; z : 1", handlers=[("pre", "z = (z + 1) * 1e200")], name="growing")
 
@@ -83,6 +84,24 @@ def test_a_value_that_is_not_finite_ends_the_run_where_it_appears_and_what_was_r
     values = error.recording["cells"].trace("v").values
     assert values.shape == (3, 4) and values[:, 2].tolist() == [1e100, 1e200, 1e300] and (values[:, 0] == 1.0).all()
     assert error.recording.header["finished"] is False and error.recording.header["steps"] == 3
+
+
+def spikes_of_hodgkin_huxley(backend: str, method: str, dt: str) -> int:
+    net = Network("net", dt=dt)
+    net.record(net.population("cells", 1, hodgkin_huxley(method=method, current="0.9 nA")), "spikes")
+    return len(ns.simulate(net, "6 ms", backend=backend, progress=False)["cells"].spikes)
+
+
+def test_a_step_too_long_for_a_method_is_named_as_such_and_the_remedies_help(backend):
+    """In a spike v of this cell approaches its rest at up to 53 per ms; rk4 is stable up to 2.785 / 53 ms, Heun up to 2 / 53 ms."""
+    for method in ("rk4", "heun"):
+        with pytest.raises(SimulationError, match=parts("population 'cells', neuron 0: ", " at ", " ms, expected a finite value. The run has ended",
+                                                        f"Method '{method}' is unstable where dt (0.1 ms) is long against the fastest change: try a "
+                                                        "smaller dt, method='exponential_euler' (it takes equations that are linear in their own state)"
+                                                        ", or bounded inputs.")):
+            spikes_of_hodgkin_huxley(backend, method, "0.1 ms")
+    for method, dt in (("rk4", "0.05 ms"), ("heun", "0.025 ms"), ("exponential_euler", "0.1 ms")):
+        assert spikes_of_hodgkin_huxley(backend, method, dt) == 1
 
 
 def test_nan_is_found_too_and_is_no_spike(backend):
