@@ -7,6 +7,7 @@ import runpy
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -92,10 +93,11 @@ def export_command(options: argparse.Namespace, _: list[str]) -> int:
 
 def map_command(options: argparse.Namespace, _: list[str]) -> int:
     """Lay a model out on a machine and print what it takes."""
+    picture = options.picture and _picture(options.picture)
     mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
     print(mapping)
-    if options.picture:
-        _draw(mapping.plot().figure, options.picture)
+    if picture:
+        _draw(mapping.plot().figure, picture)
     return DONE
 
 
@@ -104,20 +106,21 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
     for path in options.recordings:
         if not Path(path).exists():
             raise NetworkError(f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path.")
+    picture = options.picture and _picture(options.picture)
     first, second = (Recording.load(path) for path in options.recordings)
     bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
     rows = compare(first, second, statistical=options.statistical, bounds=bounds)
     print(judged(rows))
-    if options.picture:
+    if picture:
         from . import plot
 
         figure = plot.comparison(first, second, names=tuple(Path(path).stem for path in options.recordings))
-        _draw(figure, options.picture)
+        _draw(figure, picture)
     return DONE if all(row["pass"] for row in rows) else FAILED
 
 
-def _draw(figure: Any, path: str) -> None:
-    figure.savefig(_folder(Path(path).parent) / Path(path).name, dpi=120)
+def _draw(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=120)
     print(f"\nwritten: {path}")
 
 
@@ -127,15 +130,14 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
 
     model = catalogue.find(options.model)
     backend.find(options.backend)
-    if options.json:
-        _folder(Path(options.json).parent)  # before the work, not after it
+    written = options.json and _file(options.json)
     checks = [part.strip() for part in options.checks.split(",") if part.strip()] if options.checks is not None else None
     rows = verification.verify(model, backend=options.backend, checks=checks)
     print(judged(rows))
     passed = sum(row["pass"] for row in rows)
     print(f"\n{passed} of {len(rows)} checks passed")
-    if options.json:
-        print(verification.write(options.json, rows))
+    if written:
+        print(verification.write(written, rows))
     return DONE if passed == len(rows) else FAILED
 
 
@@ -179,11 +181,31 @@ def _script(path: Path, arguments: list[str]) -> int:
 
 
 def _folder(path: Path) -> Path:
+    """Return a folder that takes files, made where it is missing: what cannot be written is refused before the work, not after it."""
+    done = "made"
     try:
         path.mkdir(parents=True, exist_ok=True)
+        done = "written to"
+        with tempfile.NamedTemporaryFile(dir=path):
+            return path
     except OSError as error:
-        raise NetworkError(f"folder {path}: cannot be made ({error.strerror}), expected a place to write to. Choose another.") from error
-    return path
+        raise NetworkError(f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. Choose another.") from error
+
+
+def _file(given: str) -> Path:
+    path = Path(given)
+    if path.is_dir():
+        raise NetworkError(f"file {path}: found a folder, expected the name of a file. Add one, such as {path / 'results.json'}.")
+    return _folder(path.parent) / path.name
+
+
+def _picture(given: str) -> Path:
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix[1:].lower() not in formats:
+        raise NetworkError(f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. Name it such as {path.stem}.png.")
+    return _file(given)
 
 
 @contextmanager

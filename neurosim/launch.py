@@ -106,6 +106,10 @@ def export(network: Network, folder: Any, *, backend: str | Simulator, time: Any
         raise NetworkError(f"export: {place} holds other files, expected a new or empty folder. Choose another one.")
     report = found.check(_network(network))
     report.demand()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NetworkError(f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. Choose another one.") from error
     return found.export(concretise(network), report, place, time=duration(time, where="export: time"), **options)
 
 

@@ -1,0 +1,80 @@
+"""Files that commands are told to write: what cannot be written is refused before the work, with exit code 2 and no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import ready
+
+import neurosim as ns
+from neurosim import verification
+from neurosim.__main__ import main
+from neurosim.catalogue import find
+
+CLOSED = Path("/proc")  # takes no files, not even from root
+closed = pytest.mark.skipif(not CLOSED.is_dir(), reason="needs a folder that takes no files")
+
+
+@pytest.fixture
+def recording(tmp_path, monkeypatch) -> str:
+    """Return the name of a recording in the folder in which the test runs; ``folder`` and ``file`` lie beside it."""
+    monkeypatch.chdir(tmp_path)
+    net = ns.Network("one", dt="1 ms")
+    net.record(net.population("p", 2, ns.Cell("v : 1", step="v = v + 1", spike="v > 2")), "spikes")
+    ns.simulate(net, "5 ms", backend="reference", progress=False).save("a.npz")
+    Path("folder").mkdir()
+    Path("file").touch()
+    return "a.npz"
+
+
+def refused(arguments: list[str], capsys) -> str:
+    """Return what a command says that ends with code 2 and has done nothing."""
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    return shown.err
+
+
+@pytest.mark.parametrize(("picture", "message"), [
+    ("a.xyz", "picture a.xyz: found the ending '.xyz', expected one of avif, "),
+    ("folder", "picture folder: found the ending '', expected one of "),
+    ("file/a.png", "folder file: cannot be made (File exists), expected a place to write to. Choose another."),
+])
+@pytest.mark.parametrize("command", ["compare", "map"])
+def test_a_picture_that_cannot_be_drawn_is_refused(recording, capsys, command, picture, message):
+    words = ["compare", recording, recording] if command == "compare" else ["map", "ca3-memory"]
+    assert f"NetworkError: {message}" in refused([*words, "--picture", picture], capsys)
+
+
+def test_the_remedy_for_a_picture_is_one(recording, capsys):
+    assert "Name it such as a.png." in refused(["compare", recording, recording, "--picture", "a.xyz"], capsys)
+    assert main(["compare", recording, recording, "--picture", "deep/a.png"]) == 0
+    assert Path("deep/a.png").read_bytes()[:4] == b"\x89PNG" and "written: deep/a.png" in capsys.readouterr().out
+
+
+def test_a_folder_in_place_of_the_file_of_checks_is_refused(recording, capsys):
+    message = "NetworkError: file folder: found a folder, expected the name of a file. Add one, such as folder/results.json."
+    assert message in refused(["verify", "ca3-memory", "--checks", "A13", "--json", "folder"], capsys)
+
+
+@closed
+@pytest.mark.parametrize("words", [["run", "ca3-memory", "--out", "/proc"], ["verify", "ca3-memory", "--json", "/proc/checks.json"],
+                                   ["map", "ca3-memory", "--picture", "/proc/a.png"]], ids=lambda words: words[0])
+def test_a_folder_that_takes_no_files_is_refused(capsys, words):
+    assert "NetworkError: folder /proc: cannot be written to (" in refused(words, capsys)
+
+
+@pytest.mark.parametrize("backend", ["nest", "pynn-brian2"])
+def test_a_folder_that_cannot_be_made_for_an_export_is_refused(recording, capsys, backend):
+    ready(backend)
+    message = "NetworkError: export: file/below cannot be made (Not a directory), expected a new or empty folder. Choose another one."
+    assert message in refused(["export", "ca3-memory", "file/below", "--backend", backend], capsys)
+
+
+@pytest.mark.parametrize("given", ["", " , "])
+def test_no_check_at_all_is_no_verification(given, capsys):
+    message = "NetworkError: model 'ca3-memory', checks: found none, expected one or more of A1, A2, "
+    assert message in refused(["verify", "ca3-memory", "--checks", given], capsys)
+    with pytest.raises(ns.NetworkError, match=r"Name them, or leave it out for all\."):
+        verification.verify(find("ca3-memory"), checks=[])
