@@ -204,7 +204,8 @@ def _picture(given: str) -> Path:
 
     path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in formats:
-        raise NetworkError(f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. Name it such as {path.stem}.png.")
+        raise NetworkError(f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
+                           f"Name it such as {path.stem}.png.")
     return _file(given)
 
 

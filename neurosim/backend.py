@@ -193,8 +193,8 @@ class Configured:
 
     def _call(self, verb: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         for name in self._options.keys() & more.keys():
-            raise NetworkError(f"backend {self.name!r}, option {name!r}: found {self._options[name]!r}, expected none: the model sets it, to "
-                               f"{more[name]!r}. Leave it out.")
+            raise NetworkError(f"backend {self.name!r}, option {name!r}: found {self._options[name]!r}, expected none: "
+                               f"the model sets it, to {more[name]!r}. Leave it out.")
         return verb(*arguments, **self._options, **more)
 
 

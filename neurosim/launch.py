@@ -109,7 +109,8 @@ def export(network: Network, folder: Any, *, backend: str | Simulator, time: Any
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NetworkError(f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. Choose another one.") from error
+        raise NetworkError(f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. "
+                           "Choose another one.") from error
     return found.export(concretise(network), report, place, time=duration(time, where="export: time"), **options)
 
 

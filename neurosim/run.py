@@ -226,7 +226,8 @@ class Run:
                 if wrong.size:
                     time = self.time + self.program.dt
                     return self._stopped(f"population {p.name!r}, neuron", f"at {time:g} ms", population=p.name, index=int(wrong[0]), variable=state,
-                                         value=float(self.memory[p.name, state][wrong[0]]), time=time, method=dict(p.code.methods).get(state))
+                                         value=float(self.memory[p.name, state][wrong[0]]), time=time,
+                                         method=dict(p.code.methods).get(state))
         raise AssertionError("an engine reported a value that is not finite, but there is none")
 
     def _look(self) -> None:
@@ -241,8 +242,8 @@ class Run:
                  method: str | None = None) -> SimulationError:
         remedy = "Try a smaller dt, another method, or bounded inputs."
         if method in ("euler", "heun", "rk4"):
-            remedy = (f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: try a smaller dt, "
-                      "method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs.")
+            remedy = (f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: "
+                      "try a smaller dt, method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs.")
         error = SimulationError(f"{place} {index}: {variable} is {value} {when}, expected a finite value. The run has ended; "
                                 "what was recorded until then is in the error's .recording. " + remedy,
                                 population=population, index=index, variable=variable, time=time)

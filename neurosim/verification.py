@@ -35,7 +35,8 @@ def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
         raise NetworkError(f"model {model.name!r}: found no acceptance checks, expected at least one. "
                            f"Run it instead: neurosim run {model.name}")
     if ids is not None and not ids:
-        raise NetworkError(f"model {model.name!r}, checks: found none, expected one or more of {', '.join(valid)}. Name them, or leave it out for all.")
+        raise NetworkError(f"model {model.name!r}, checks: found none, expected one or more of {', '.join(valid)}. "
+                           "Name them, or leave it out for all.")
     for wanted in ids or ():
         if wanted not in valid:
             raise NetworkError(unknown("check", wanted, valid, owner=f"model {model.name!r}"))

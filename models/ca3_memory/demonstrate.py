@@ -18,7 +18,8 @@ TITLES = {"E1": "E1: three memories, recalled by cue and by content; one of them
           "E3": "E3: a map of 16 cells, whose states are found by content"}
 
 
-def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True, **settings: Any) -> list[Row]:
+def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True,
+                **settings: Any) -> list[Row]:
     """Run E1, E2 and E3.
 
     Parameters

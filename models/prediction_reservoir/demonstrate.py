@@ -17,7 +17,8 @@ from .trials import Learner, Prediction, Truth, run_trial
 Row = dict[str, Any]
 
 
-def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True, **settings: Any) -> list[Row]:
+def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True,
+                **settings: Any) -> list[Row]:
     """Run the four blocks of X2.
 
     Parameters
