@@ -61,6 +61,9 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
     if options.target.endswith(".py"):
         raise NetworkError(f"run {options.target}: found options before the script, expected none: they are for models. "
                            "Give a script its own arguments after its name.")
+    if Path(options.target).is_file() and options.target not in catalogue.names():
+        raise NetworkError(f"run {options.target}: found a file, expected a Python script, whose name ends in .py, or the name of a model. "
+                           "Rename it, or see neurosim list.")
     model = catalogue.find(options.target)
     given = settings(model, options.settings)
     chosen = backend.Configured(backend.find(options.backend), choices(options.options))

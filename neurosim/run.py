@@ -242,8 +242,8 @@ class Run:
                  method: str | None = None) -> SimulationError:
         remedy = "Try a smaller dt, another method, or bounded inputs."
         if method in ("euler", "heun", "rk4"):
-            remedy = (f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: "
-                      "try a smaller dt, method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs.")
+            remedy = (f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: try a "
+                      "smaller dt, method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs.")
         error = SimulationError(f"{place} {index}: {variable} is {value} {when}, expected a finite value. The run has ended; "
                                 "what was recorded until then is in the error's .recording. " + remedy,
                                 population=population, index=index, variable=variable, time=time)

@@ -1,4 +1,4 @@
-"""Files that commands are told to write: what cannot be written is refused before the work, with exit code 2 and no traceback."""
+"""Files that commands are given: what cannot be written, or is no script, is refused before the work, with code 2 and no traceback."""
 
 from __future__ import annotations
 
@@ -70,6 +70,13 @@ def test_a_folder_that_cannot_be_made_for_an_export_is_refused(recording, capsys
     ready(backend)
     message = "NetworkError: export: file/below cannot be made (Not a directory), expected a new or empty folder. Choose another one."
     assert message in refused(["export", "ca3-memory", "file/below", "--backend", backend], capsys)
+
+
+def test_a_file_that_is_no_script_is_not_taken_for_a_model(recording, capsys):
+    message = "run file: found a file, expected a Python script, whose name ends in .py, or the name of a model. Rename it, or see neurosim list."
+    assert f"NetworkError: {message}" in refused(["run", "file"], capsys)
+    Path("ca3-memory").touch()
+    assert "there is no backend 'none'" in refused(["run", "ca3-memory", "--backend", "none"], capsys)  # the model, not the file
 
 
 @pytest.mark.parametrize("given", ["", " , "])
