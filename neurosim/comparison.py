@@ -27,6 +27,11 @@ class Bounds:
     cv : coefficient of variation of intervals
     correlation : of the counts of two neurons in bins of ``bin`` ms, mean over pairs
     weight : of the mean size of the weights of the first recording
+
+    Raises
+    ------
+    NetworkError
+        If one is negative or no number, or the bin is not above 0.
     """
 
     rate: float = 0.1
@@ -34,6 +39,13 @@ class Bounds:
     correlation: float = 0.02
     weight: float = 0.05
     bin: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.bin > 0:
+            raise NetworkError(f"compare: bin: found {self.bin:g} ms, expected more than 0 ms. Give a positive time.")
+        for name in ("rate", "cv", "correlation", "weight"):
+            if not getattr(self, name) >= 0:  # also where it is NaN
+                raise NetworkError(f"compare: {name}: found {getattr(self, name):g}, expected at least 0. Correct it.")
 
 
 def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bounds = Bounds()) -> list[dict[str, Any]]:

@@ -69,6 +69,16 @@ def test_another_seed_is_alike_and_another_rate_or_weight_is_not(recorded):
     assert not heavier["learning: weights at the end, nA"]["pass"] and heavier["source: rate, Hz"]["pass"]
 
 
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("rate", -1.0, r"compare: rate: found -1, expected at least 0\. Correct it\."),
+    ("cv", float("nan"), r"compare: cv: found nan, expected at least 0\. Correct it\."),
+    ("bin", 0.0, r"compare: bin: found 0 ms, expected more than 0 ms\. Give a positive time\."),
+])
+def test_bounds_that_nothing_can_keep_are_refused(name, value, message):
+    with pytest.raises(ns.NetworkError, match=message):
+        Bounds(**{name: value})
+
+
 def test_bounds_may_be_stated_and_too_short_a_recording_cannot_pass(recorded, fast_backend):
     wide = Bounds(rate=0.5, cv=1.0, correlation=0.5, weight=0.5)
     assert all(row["pass"] for row in rows(recorded["one"], recorded["rate"], statistical=True, bounds=wide).values())
