@@ -17,7 +17,6 @@ from numba import njit
 from neurosim import cache
 from neurosim.compiled import FUNCTIONS, lowest_bit, normal_block, philox4x32, uniform_block
 from neurosim.random import Key
-from neurosim.sampling import index_type
 
 DRAWS = 128  # of one row made at a time: enough to vectorise, few to throw away
 BLOCK = 1 << 17  # edges in the care of a thread at a time: what is computed from their draws stays in the processor's cache
@@ -137,9 +136,10 @@ def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1)
             pointer[r + 1] = place - first
 
 
-def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p: float, log_rest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return row pointer and targets; see `neurosim.sampling.bernoulli`. All is drawn twice: to count first is cheaper than to move edges."""
-    mark, pointer, out = kernel(mark_successes), np.zeros(rows.size + 1, np.int64), np.empty(0, index_type(trials))
+def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p: float, log_rest: float,
+              kind: type) -> tuple[np.ndarray, np.ndarray]:
+    """Return row pointer and targets of a kind; see `neurosim.sampling.bernoulli`. All is drawn twice: to count first is cheaper than to move edges."""
+    mark, pointer, out = kernel(mark_successes), np.zeros(rows.size + 1, np.int64), np.empty(0, kind)
     bounds = even(rows.size, int(p * trials) + DRAWS)
 
     def work(a: int, b: int, count: bool) -> None:
@@ -147,7 +147,7 @@ def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p
 
     over(lambda a, b: work(a, b, True), bounds)
     np.cumsum(pointer, out=pointer)
-    out = np.empty(pointer[-1], out.dtype)
+    out = np.empty(pointer[-1], kind)
     over(lambda a, b: work(a, b, False), bounds)
     return pointer, out
 
@@ -231,9 +231,9 @@ def choose_any(out, rows, first, refused, size, k0, k1):
             done += DRAWS >> 1
 
 
-def choices(key: Key, rows: np.ndarray, refused: np.ndarray, *, n: int, size: int, multapses: bool) -> np.ndarray:
-    """Return the positions of `n` partners per row, (R, n); see `neurosim.sampling.choices`."""
-    made = np.empty((rows.size, n), index_type(size))
+def choices(key: Key, rows: np.ndarray, refused: np.ndarray, *, n: int, size: int, multapses: bool, kind: type) -> np.ndarray:
+    """Return the positions of `n` partners per row, (R, n) of a kind; see `neurosim.sampling.choices`."""
+    made = np.empty((rows.size, n), kind)
     choose = kernel(choose_any if multapses else choose_distinct)
 
     def work(a: int, b: int) -> None:

@@ -37,7 +37,7 @@ def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int,
     if rows.size * trials * p >= MANY:
         from neurosim import rows as compiled
 
-        return compiled.bernoulli(stream.key, rows.astype(np.int64), refused, trials=trials, p=p, log_rest=log_rest)
+        return compiled.bernoulli(stream.key, rows.astype(np.int64), refused, trials=trials, p=p, log_rest=log_rest, kind=index_type(trials))
     counts = np.zeros(rows.size, np.int64)
     drawn = [np.empty(0, index_type(trials))]
     for block in blocks(rows.size, width=_ample(p * trials)):
@@ -54,7 +54,7 @@ def choices(stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: 
     if rows.size * n >= MANY:
         from neurosim import rows as compiled
 
-        return compiled.choices(stream.key, rows.astype(np.int64), refused, n=n, size=size, multapses=multapses)
+        return compiled.choices(stream.key, rows.astype(np.int64), refused, n=n, size=size, multapses=multapses, kind=index_type(size))
     choose = _independent if multapses else _distinct
     possible = size - (refused < size)
     positions = np.empty((rows.size, n), index_type(size))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import neurosim as ns
-from neurosim import connect, given, rows, sampling
+from neurosim import connect, given, sampling
 from neurosim.ir import edges as ends
 from neurosim.ir import slots
 from neurosim.ir.concrete import concretise
@@ -29,7 +29,7 @@ LOOKING = ns.Rule(  # post-spikes cannot wait: a "step" handler changes weights,
 
 def wide(monkeypatch):
     """Let all indices take 4 bytes."""
-    for module in (connect, ends, given, rows, sampling, slots):
+    for module in (connect, ends, given, sampling, slots):
         monkeypatch.setattr(module, "index_type", lambda below: np.int32)
 
 
