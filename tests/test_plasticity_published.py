@@ -1,12 +1,11 @@
-"""The library's rules against what was published of them: frequency, reward, rates, short-term plasticity, three factors."""
+"""The library's rules against what was published of them: frequency, reward, rates, short-term plasticity."""
 
 import numpy as np
 import pytest
 from rule_networks import LISTENER, STDP, changes, decay, prepare
 
 import neurosim as ns
-from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term, three_factor, triplet_stdp
-from neurosim.models.prediction_reservoir.network import when_rule
+from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term, triplet_stdp
 
 # ---- triplets: frequency
 
@@ -127,26 +126,3 @@ def test_spikes_of_the_target_do_nothing_to_short_term_plasticity(backend):
         run.run(40, progress=False)
         heard.append(run.get("target", "heard")[0])
     assert heard[0] == heard[1] > 0
-
-
-# ---- three factors
-
-
-def test_the_gated_rule_is_that_of_the_prediction_reservoir_to_the_last_bit(backend):
-    teacher = ns.Cell("target : 1; window : 1; phase : 1", parameters={"attended": 1.0, "shift": 0.0},
-                      step="phase += 0.1; target = max(sin(phase + shift), 0); window = cos(phase + shift) > 0")
-    found = []
-    for ours in (False, True):
-        net = ns.Network("taught", dt="1 ms", seed=5)
-        source, taught = net.poisson("source", 20, rate=60), net.population("teacher", 3, teacher, attended=[1.0, 1.0, 0.0], shift=[0.0, 2.0, 4.0])
-        rule = when_rule()
-        if ours:
-            rule = three_factor().reading(target=taught["target"].by("target"), window=taught["window"].by("target"), attended=taught["attended"].by("target"))
-        net.project(source, taught, ns.all_to_all(), rule=rule, name="edge", eta="30 ms**2", **{"mean" if ours else "m": 0.02})
-        run = ns.prepare(net, backend=backend)
-        run.run(300, progress=False)
-        found.append([run.get("edge", name) for name in ("w", "q", "z", "r")])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
-    w = found[0][0].reshape(20, 3)
-    assert w[:, :2].any() and not w[:, 2].any()

@@ -63,7 +63,7 @@ def test_two_trials_follow_the_equations_of_the_specification(backend):
     made = learner(backend, settings=settings)
     made.trainer = ns.prepare(net, backend=backend)
     mean, eta_when, eta_what = made.calibration.mean, 4.0, 30.0
-    made.trainer.set("when", m=mean, eta=eta_when)
+    made.trainer.set("when", mean=mean, eta=eta_when)
     made.trainer.set("what", eta=eta_what)
     trials = [(NEAR, 0), (NEAR, 1), (NEAR, 0)]
     spikes, v, z, what, when = plain(made.trainer, settings, trials=trials, eta_when=eta_when, eta_what=eta_what, mean=mean)

@@ -88,6 +88,6 @@ def spikes(learner: Learner) -> ns.Spikes:
     net = build(learner.settings, learner.seed)
     net.record(net["reservoir"], "spikes")
     run = ns.prepare(net, backend=learner.backend)
-    run.set("when", m=learner.calibration.mean, w=learner.trainer.get("when", "w"))
+    run.set("when", mean=learner.calibration.mean, w=learner.trainer.get("when", "w"))
     run_trial(run, learner.settings)
     return run.result()["reservoir"].spikes

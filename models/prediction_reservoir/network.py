@@ -9,6 +9,8 @@ from typing import Any
 import neurosim as ns
 from neurosim.values import Table
 
+from ..plasticity import three_factor
+
 CHANNELS = ("A", "B")
 
 
@@ -69,25 +71,6 @@ def channel() -> ns.Cell:
         name="channel")
 
 
-def when_rule() -> ns.Rule:
-    """Three factors, every step: centred activity of the source, error of the channel, attention. The readout is z, between 0 and 2."""
-    return ns.Rule(
-        pre="""dr/dt = -r / tau_r : 1/ms
-               x : 1/ms""",
-        post="q : 1; z : 1; correction : ms**2",
-        edge="w : ms",
-        definitions="""attention = attended_post * max(window_post, z > opens) : 1
-                       error = where(target_post < 0.01 and q < 0, 0, target_post - q) : 1""",
-        handlers=[("pre", "r += 1 / tau_r"),
-                  ("step", """x = r - m
-                              q = 0; q += w * x
-                              z = clip(q, 0, 2)
-                              correction = eta * attention * error
-                              w += correction * x""")],
-        parameters={"tau_r": "40 ms", "opens": 0.15, "eta": "0 ms**2", "m": ns.Parameter("1/ms", 0.0, per="source")},
-        name="when")
-
-
 def what_rule(when: ns.Projection) -> ns.Rule:
     """Two factors, at the end of a trial: mean activity of the source, and outcome minus estimate; the estimate is y."""
     return ns.Rule(
@@ -116,7 +99,9 @@ def build(settings: Settings, seed: int) -> ns.Network:
     wiring = ns.fixed_probability(s.density, autapses=False)
     net.project(reservoir[:n_e], reservoir, wiring, weight=ns.uniform(0.0, top), port="synaptic", name="excitation")
     net.project(reservoir[n_e:], reservoir, wiring, weight=ns.uniform(-top * s.balance, 0.0), port="synaptic", name="inhibition")
-    when = net.project(reservoir, channels, ns.all_to_all(), rule=when_rule(), name="when", tau_r=s.tau_r, opens=s.opens)
+    taught = {name: channels[name].by("target") for name in ("target", "window", "attended")}
+    rule = three_factor(mean=ns.Parameter("1/ms", 0.0, per="source")).reading(**taught)
+    when = net.project(reservoir, channels, ns.all_to_all(), rule=rule, name="when", tau=s.tau_r, opens=s.opens)
     net.project(reservoir, channels, ns.all_to_all(), rule=what_rule(when), name="what", trial=s.trial)
     loop = ns.Rule(edge="w : 1", parameters={"gain": s.feedback}, handlers=[("step", "out += gain * w * z")],
                    reads={"z": when["z"].by("source")}, name="loop")

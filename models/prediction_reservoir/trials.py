@@ -130,7 +130,7 @@ class Learner:
         self.trainer = ns.prepare(net, backend=backend, replica=TRAINING)
         self.tester = ns.prepare(net, backend=backend, replica=TESTING)
         for run in (self.trainer, self.tester):
-            run.set("when", m=self.calibration.mean)
+            run.set("when", mean=self.calibration.mean)
         self.trainer.set("when", eta=settings.rate_when / self.calibration.power)
         self.trainer.set("what", eta=settings.rate_what / float((self.calibration.mean**2).sum()))
 
