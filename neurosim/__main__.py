@@ -132,7 +132,6 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     from . import verification
 
     model = catalogue.find(options.model)
-    backend.find(options.backend)
     written = options.json and _file(options.json)
     checks = [part.strip() for part in options.checks.split(",") if part.strip()] if options.checks is not None else None
     rows = verification.verify(model, backend=options.backend, checks=checks)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .backend import find
 from .catalogue import Check, Model
 from .errors import NetworkError, unknown
 from .files import write_atomically
@@ -53,10 +54,16 @@ def verify(model: Model, *, backend: str = "cpu", checks: Sequence[str] | None =
 
     Raises
     ------
+    NetworkError
+        If the backend is a simulator with a clock of its own: experiments change their runs on the way, and those run once.
     KeyboardInterrupt
         After Ctrl-C; the processes are ended.
     """
     chosen = choose(model, checks)
+    if hasattr(find(backend), "open"):
+        raise NetworkError(f"model {model.name!r}, backend {backend!r}: found a simulator with a clock of its own, expected an engine, such as 'cpu': "
+                           "experiments change their runs on the way, and here a run goes once from start to end. Verify on an engine; "
+                           "recordings of both can be compared: neurosim compare A B --statistical")
     needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
     for name in needed:
         if name not in model.experiments:

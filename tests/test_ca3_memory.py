@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import ready
 
 import neurosim as ns
 from neurosim.models.ca3_memory import CA3Memory, Settings, model
@@ -100,6 +101,11 @@ def test_answers_are_plain_numbers_whatever_the_sizes_were_given_as(fast_backend
     memory = CA3Memory(np.int64(3), np.int64(4), backend=fast_backend)
     memory.learn(np.int64(1), np.array([2, 3]))
     assert {type(i) for i in memory.recall_by_cue(1) | memory.recall_by_content({2})} == {int} and memory.recall_by_cue(1) == {2, 3}
+
+
+def test_operations_are_refused_where_runs_go_once_from_start_to_end():
+    with pytest.raises(ns.NetworkError, match=r"run on 'nest': it has no set\(\), because it runs once"):
+        CA3Memory(5, 10, backend=ready("nest")).learn(0, {1})
 
 
 def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(backend):

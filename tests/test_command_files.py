@@ -85,3 +85,17 @@ def test_no_check_at_all_is_no_verification(given, capsys):
     assert message in refused(["verify", "ca3-memory", "--checks", given], capsys)
     with pytest.raises(ns.NetworkError, match=r"Name them, or leave it out for all\."):
         verification.verify(find("ca3-memory"), checks=[])
+
+
+@pytest.mark.parametrize("name", ["nest", "pynn-brian2", "spinnaker"])
+def test_a_simulator_with_a_clock_of_its_own_verifies_nothing(name, capsys):
+    ready(name)
+    message = f"model 'ca3-memory', backend '{name}': found a simulator with a clock of its own, expected an engine, such as 'cpu'"
+    shown = refused(["verify", "ca3-memory", "--backend", name, "--checks", "A13"], capsys)
+    assert f"NetworkError: {message}" in shown and "Verify on an engine; recordings of both can be compared: neurosim compare A B --statistical" in shown
+
+
+@pytest.mark.parametrize("name", ["reference", "brian"])
+def test_an_engine_is_asked_for_its_verdict(name, capsys):
+    assert main(["verify", "ca3-memory", "--backend", ready(name), "--checks", "A1"]) == 0
+    assert "1 of 1 checks passed" in capsys.readouterr().out

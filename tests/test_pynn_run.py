@@ -352,9 +352,9 @@ def variation(spikes: ns.Spikes) -> float:
 def test_a_run_runs_once_and_says_which_verbs_it_lacks():
     net = one_pair(cells.lif(), [3], weight="1 nA", delay="0.1 ms")
     run = ns.prepare(net, backend=pynn.nest)
-    assert (run.time, len(run.result()["target"].trace("v").values)) == (0.0, 0)
+    assert (run.time, run.step, len(run.result()["target"].trace("v").values)) == (0.0, 0, 0)
     run.run("1 ms")
-    assert run.time == 1.0 and "sim.Population(1, sim.IF_curr_exp(" in run.source
+    assert (run.time, run.step) == (1.0, 10) and "sim.Population(1, sim.IF_curr_exp(" in run.source
     with pytest.raises(ns.NetworkError, match="it ran for 1 ms already, and runs once. Prepare it again"):
         run.run("1 ms")
     for verb in ("set", "get", "emit", "reset", "snapshot", "restore", "save", "load"):

@@ -218,7 +218,7 @@ def test_steps_are_counted_as_the_machine_counts_them():
     run = ScriptRun(plan, concrete, pynn.spinnaker.check(net))
     assert "RUN_TIME = 11.0" in run._script(10).text  # the sample after the last step is the state at its end
     v = np.add.outer(np.arange(11.0), np.arange(5.0))
-    run._results, run.steps = {"target.spikes": np.array([[2.0, 0.0], [3.0, 9.0], [3.0, 10.0]]), "target.v": v}, 10
+    run._results, run.step = {"target.spikes": np.array([[2.0, 0.0], [3.0, 9.0], [3.0, 10.0]]), "target.v": v}, 10
     result = run.result()["target"]
     assert (result.spikes.step.tolist(), result.spikes.index.tolist()) == ([0, 9], [2, 3])
     np.testing.assert_array_equal(result.trace("v").values, v[1:])

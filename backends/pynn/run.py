@@ -43,18 +43,18 @@ class ScriptRun:
     def __init__(self, plan: Plan, network: ConcreteNetwork, report: Report, *, python: str = sys.executable, where: str = "", **options: Any) -> None:
         self._python, self._where = python, where
         self.plan, self.network, self.report, self._options = plan, network, report, options
-        self.steps = 0
+        self.step = 0
         self._results: dict[str, np.ndarray] | None = None
 
     @property
     def time(self) -> float:
         """Model time in ms."""
-        return self.steps * self.plan.dt
+        return self.step * self.plan.dt
 
     @property
     def source(self) -> str:
         """The script, for the time that was run."""
-        return self._script(self.steps).text
+        return self._script(self.step).text
 
     def run(self, time: Any, *, progress: bool = True) -> None:
         """Run for a time, once.
@@ -78,7 +78,7 @@ class ScriptRun:
             execute(path, folder, python=self._python, where=self._where, name=name)
             with np.load(folder / RESULTS) as found:
                 self._results = dict(found)
-        self.steps = steps
+        self.step = steps
 
     def result(self) -> Recording:
         """Return what was recorded."""
@@ -112,15 +112,15 @@ class ScriptRun:
     def _spikes(self, r: PlannedRecording) -> Spikes:
         index, times = self._found(f"{r.owner}.spikes").T
         step = np.rint(times / self.plan.dt).astype(np.int64) - self.plan.target.first
-        within = (step >= 0) & (step < self.steps)
+        within = (step >= 0) & (step < self.step)
         pairs = np.unique(np.column_stack([step[within], index[within].astype(np.int64)]), axis=0)  # a Poisson source may give several in one step
-        return Spikes(pairs[:, 1], pairs[:, 0], size=self.network.populations[r.owner].size, dt=self.plan.dt, steps=self.steps)
+        return Spikes(pairs[:, 1], pairs[:, 0], size=self.network.populations[r.owner].size, dt=self.plan.dt, steps=self.step)
 
     def _trace(self, r: PlannedRecording) -> Trace:
         probe = self.network.probes[r.probe]
         order = np.argsort(np.argsort(r.members))  # the script records in ascending order
         initial = self.network.populations[r.owner].initial[probe.variable][r.members]
-        rows = self.steps // r.every
+        rows = self.step // r.every
         if self._results is None:
             values = np.zeros((0, r.members.size))
         else:
@@ -133,7 +133,7 @@ class ScriptRun:
         p, probe = self.network.projections[r.owner], self.network.probes[r.probe]
         given = p.initial["w"] if p.rule is not None else p.weight
         initial = np.array(np.broadcast_to(np.asarray(given, np.float64), p.targets.size))
-        values = np.zeros((self.steps // r.every if self._results is not None else 0, p.targets.size))
+        values = np.zeros((self.step // r.every if self._results is not None else 0, p.targets.size))
         for q in (q for q in self.plan.projections if q.of == r.owner and len(values)):
             order = np.lexsort((q.post, q.pre))
             values[:, q.edges[order]] = self._found(f"{q.name}.w")[:len(values)] / q.scale[order]
@@ -142,7 +142,7 @@ class ScriptRun:
 
     def _header(self) -> dict[str, Any]:
         packages = {name: installed(name) for name in ("neurosim", *PACKAGES[self.plan.target.name])}
-        return {"network": self.plan.name, "dt": self.plan.dt, "seed": self.plan.seed, "backend": self.plan.target.name, "first": 0, "steps": self.steps,
+        return {"network": self.plan.name, "dt": self.plan.dt, "seed": self.plan.seed, "backend": self.plan.target.name, "first": 0, "steps": self.step,
                 "versions": packages | {"python": platform.python_version()}, "hash": self.network.hash(),
                 "report": [vars(row) for row in self.report.of("approximated")], "finished": self._results is not None}
 
