@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,12 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
     chosen = backend.Configured(backend.find(options.backend), choices(options.options))
     if options.options:
         chosen.check(model.network(seed=options.seed, **given))  # refuses unknown options before the work
-    out = _folder(Path(options.out or Path("out") / model.name))
-    print(f"{model.name} on {chosen}, seed {options.seed}")
-    began = time.time() - 2.0  # file systems keep time in coarse steps
-    rows = model.demonstrate(seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given)
-    print(judged(rows))
-    left = sorted(path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began)
+    with _folder(Path(options.out or Path("out") / model.name)) as out:
+        print(f"{model.name} on {chosen}, seed {options.seed}")
+        began = time.time() - 2.0  # file systems keep time in coarse steps
+        rows = model.demonstrate(seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given)
+        print(judged(rows))
+        left = sorted(path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began)
     print("\n" + "\n".join(map(str, left)))
     return DONE
 
@@ -96,11 +96,11 @@ def export_command(options: argparse.Namespace, _: list[str]) -> int:
 
 def map_command(options: argparse.Namespace, _: list[str]) -> int:
     """Lay a model out on a machine and print what it takes."""
-    picture = options.picture and _picture(options.picture)
-    mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
-    print(mapping)
-    if picture:
-        _draw(mapping.plot().figure, picture)
+    with _picture(options.picture) as picture:
+        mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
+        print(mapping)
+        if picture:
+            _draw(mapping.plot().figure, picture)
     return DONE
 
 
@@ -109,16 +109,16 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
     for path in options.recordings:
         if not Path(path).exists():
             raise NetworkError(f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path.")
-    picture = options.picture and _picture(options.picture)
-    first, second = (Recording.load(path) for path in options.recordings)
-    bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
-    rows = compare(first, second, statistical=options.statistical, bounds=bounds)
-    print(judged(rows))
-    if picture:
-        from . import plot
+    with _picture(options.picture) as picture:
+        first, second = (Recording.load(path) for path in options.recordings)
+        bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
+        rows = compare(first, second, statistical=options.statistical, bounds=bounds)
+        print(judged(rows))
+        if picture:
+            from . import plot
 
-        figure = plot.comparison(first, second, names=tuple(Path(path).stem for path in options.recordings))
-        _draw(figure, picture)
+            figure = plot.comparison(first, second, names=tuple(Path(path).stem for path in options.recordings))
+            _draw(figure, picture)
     return DONE if all(row["pass"] for row in rows) else FAILED
 
 
@@ -132,14 +132,14 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     from . import verification
 
     model = catalogue.find(options.model)
-    written = options.json and _file(options.json)
     checks = [part.strip() for part in options.checks.split(",") if part.strip()] if options.checks is not None else None
-    rows = verification.verify(model, backend=options.backend, checks=checks)
-    print(judged(rows))
-    passed = sum(row["pass"] for row in rows)
-    print(f"\n{passed} of {len(rows)} checks passed")
-    if written:
-        print(verification.write(written, rows))
+    with _file(options.json) as written:
+        rows = verification.verify(model, backend=options.backend, checks=checks)
+        print(judged(rows))
+        passed = sum(row["pass"] for row in rows)
+        print(f"\n{passed} of {len(rows)} checks passed")
+        if written:
+            print(verification.write(written, rows))
     return DONE if passed == len(rows) else FAILED
 
 
@@ -182,32 +182,46 @@ def _script(path: Path, arguments: list[str]) -> int:
     return DONE
 
 
-def _folder(path: Path) -> Path:
-    """Return a folder that takes files, made where it is missing: what cannot be written is refused before the work, not after it."""
-    done = "made"
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """Give a folder that takes files, and leave none that was made for nothing: what cannot be written is refused before the work, not after it."""
+    done, made = "made", []
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        done = "written to"
-        with tempfile.NamedTemporaryFile(dir=path):
-            return path
-    except OSError as error:
-        raise NetworkError(f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. Choose another.") from error
+        try:
+            made += [each for each in (path, *path.parents) if not each.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            done = "written to"
+            with tempfile.NamedTemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise NetworkError(f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. Choose another.") from error
+        yield path
+    finally:
+        for each in made:
+            with suppress(OSError):  # it holds something
+                each.rmdir()
 
 
-def _file(given: str) -> Path:
+@contextmanager
+def _file(given: str | None) -> Iterator[Path | None]:
+    if given is None:
+        yield None
+        return
     path = Path(given)
     if path.is_dir():
         raise NetworkError(f"file {path}: found a folder, expected the name of a file. Add one, such as {path / 'results.json'}.")
-    return _folder(path.parent) / path.name
+    with _folder(path.parent) as folder:
+        yield folder / path.name
 
 
-def _picture(given: str) -> Path:
-    from matplotlib.backend_bases import FigureCanvasBase
+def _picture(given: str | None) -> AbstractContextManager[Path | None]:
+    if given is not None:
+        from matplotlib.backend_bases import FigureCanvasBase
 
-    path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
-    if path.suffix[1:].lower() not in formats:
-        raise NetworkError(f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
-                           f"Name it such as {path.stem}.png.")
+        path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
+        if path.suffix[1:].lower() not in formats:
+            raise NetworkError(f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
+                               f"Name it such as {path.stem}.png.")
     return _file(given)
 
 

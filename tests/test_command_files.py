@@ -58,6 +58,23 @@ def test_a_folder_in_place_of_the_file_of_checks_is_refused(recording, capsys):
     assert message in refused(["verify", "ca3-memory", "--checks", "A13", "--json", "folder"], capsys)
 
 
+@pytest.mark.parametrize("words", [
+    ["run", "ca3-memory", "--set", "cues=0", "--out", "new/deep"], ["run", "ca3-memory", "--set", "cues=0"],
+    ["run", "ca3-memory", "--out", "new/" + 300 * "x"], ["verify", "ca3-memory", "--checks", "Z1", "--json", "new/deep/checks.json"],
+    ["compare", "a.npz", "file", "--picture", "new/deep/a.png"], ["map", "ca3-memory", "--set", "cues=0", "--picture", "new/deep/a.png"]],
+    ids=lambda words: f"{words[0]} {words[-1]}"[:30])
+def test_a_command_that_is_refused_leaves_no_folder(recording, capsys, words):
+    assert main(words) == 2
+    assert sorted(map(str, Path().iterdir())) == ["a.npz", "file", "folder"]
+
+
+def test_a_folder_that_was_there_stays_and_so_does_what_holds_something(recording, capsys):
+    assert main(["run", "ca3-memory", "--set", "cues=0", "--out", "folder/new"]) == 2
+    assert not list(Path("folder").iterdir())
+    assert main(["compare", recording, recording, "--picture", "new/deep/a.png"]) == 0
+    assert Path("new/deep/a.png").is_file()
+
+
 @closed
 @pytest.mark.parametrize("words", [["run", "ca3-memory", "--out", "/proc"], ["verify", "ca3-memory", "--json", "/proc/checks.json"],
                                    ["map", "ca3-memory", "--picture", "/proc/a.png"]], ids=lambda words: words[0])
