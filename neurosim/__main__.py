@@ -41,10 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except NeurosimError as error:
         if options.traceback:
-            traceback.print_exc()
+            traceback.print_exception(_from(script, error))
         else:
-            print(f"{type(error).__name__}: {error}{_line(error, options)}", file=sys.stderr)
+            print(f"{type(error).__name__}: {error}{_line(error, script)}", file=sys.stderr)
         return _code(error)
+    except Exception as error:  # a mistake of the script's own, which Python shows
+        if not script:
+            raise
+        sys.excepthook(type(error), _from(script, error), error.__traceback__)
+        return FAILED
 
 
 def list_command(options: argparse.Namespace, _: list[str]) -> int:
@@ -184,7 +189,7 @@ def _script(path: Path, arguments: list[str]) -> int:
 
 @contextmanager
 def _folder(path: Path) -> Iterator[Path]:
-    """Give a folder that takes files, and leave none that was made for nothing: what cannot be written is refused before the work, not after it."""
+    """Give a folder that takes files: what cannot be written is refused before the work. What was made for nothing is removed."""
     done, made = "made", []
     try:
         try:
@@ -194,7 +199,8 @@ def _folder(path: Path) -> Iterator[Path]:
             with tempfile.NamedTemporaryFile(dir=path):
                 pass
         except OSError as error:
-            raise NetworkError(f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. Choose another.") from error
+            raise NetworkError(f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. "
+                               "Choose another.") from error
         yield path
     finally:
         for each in made:
@@ -251,11 +257,18 @@ def _code(error: NeurosimError) -> int:
     return REFUSED if isinstance(error, LoweringError) else NOT_FINITE if isinstance(error, SimulationError) else BAD_INPUT
 
 
-def _line(error: BaseException, options: argparse.Namespace) -> str:
+def _line(error: BaseException, script: list[str]) -> str:
     """Return the user's own line, for errors of scripts."""
-    target = getattr(options, "target", "")
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == target]
-    return f"\n  at {target}, line {lines[-1]}" if lines else ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if script and frame.filename == str(Path(script[0]))]
+    return f"\n  at {script[0]}, line {lines[-1]}" if lines else ""
+
+
+def _from(script: list[str], error: Exception) -> Exception:
+    """Let the traceback of a script's error begin in the script, as where Python runs it."""
+    trace = error.__traceback__
+    while script and trace and trace.tb_frame.f_code.co_filename != str(Path(script[0])):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str]]:

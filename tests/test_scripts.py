@@ -51,8 +51,10 @@ def test_an_error_in_a_script_names_its_line_and_with_traceback_the_way_to_it(mo
     path = script("\ndef build():\n    ns.Network('n', dt='0 ms')\n\nbuild()\n")
     assert main(["run", path]) == 2
     assert capsys.readouterr().err.endswith("at script.py, line 4\n")
+    assert main(["run", f"./{path}"]) == 2
+    assert capsys.readouterr().err.endswith("at ./script.py, line 4\n")
     assert main(["run", "--traceback", path]) == 2
-    assert "Traceback (most recent call last)" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith('Traceback (most recent call last):\n  File "script.py", line 6, in <module>\n')
 
 
 def test_a_script_runs_as_main_with_its_own_arguments_and_folder(monkeypatch, tmp_path, capsys):
@@ -68,10 +70,29 @@ def test_a_script_runs_as_main_with_its_own_arguments_and_folder(monkeypatch, tm
     assert (sys.argv, sys.path) == before
 
 
-def test_a_mistake_of_python_in_a_script_keeps_its_traceback(monkeypatch, tmp_path):
+MISTAKES = {
+    "inside a function": "\ndef work():\n    return 1 / 0\n\nwork()\n",
+    "inside neurosim": "ns.Network()",
+    "of syntax": "\nprint('begins'\n",
+    "in a chain": "try:\n    {}['a']\nexcept KeyError as error:\n    raise ValueError('no a') from error\n",
+    "while another is handled": "try:\n    ns.Network('n', dt='0 ms')\nexcept ns.NetworkError:\n    1 / 0\n",
+    "shown by itself": "import sys\nsys.excepthook = lambda kind, error, trace: print('own', kind.__name__, trace.tb_lineno, file=sys.stderr)\n1 / 0\n",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_of_python_in_a_script_is_shown_as_python_shows_it(monkeypatch, tmp_path, text):
     monkeypatch.chdir(tmp_path)
+    path = str(Path(script(text)).resolve())
+    ours, pythons = (subprocess.run([sys.executable, *words, path], capture_output=True, text=True, timeout=60) for words in (["-m", "neurosim", "run"], []))
+    assert (ours.returncode, ours.stdout, ours.stderr) == (pythons.returncode, pythons.stdout, pythons.stderr)
+    assert ours.returncode == 1 and ours.stderr
+
+
+def test_a_mistake_in_neurosim_is_not_taken_for_one_of_a_script(monkeypatch):
+    monkeypatch.setattr("neurosim.doctor.models", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main(["run", script("1 / 0")])
+        main(["list"])
 
 
 def test_ctrl_c_that_ends_a_run_cleanly_still_ends_with_code_130(tmp_path):
