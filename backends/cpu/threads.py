@@ -11,7 +11,7 @@ from neurosim.ir.program import PopulationProgram, Program
 
 # Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which networks are worth a try on two threads.
 OPERATION, FUNCTION, DRAW, DRIVEN = 0.05, 1.0, 0.4, 2.0
-STATIC, PLASTIC = 1.5, 10.0  # an edge whose source spikes; of a plastic one its target spikes, too
+STATIC, PLASTIC = 1.5, 6.0  # an edge whose source spikes; of a plastic one its target spikes, too
 RATE = 5.0  # Hz, not known before a run
 WORTH = 4500.0  # a step that takes as long: to meet takes two threads 200 to 300
 CHEAP = {"where", "clip", "min", "max", "abs", "floor", "sqrt"}
