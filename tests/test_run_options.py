@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from neurosim.__main__ import main
 
 
 def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["neurosim", *words], capture_output=True, text=True, cwd=folder)
+    return subprocess.run([sys.executable, "-m", "neurosim", *words], capture_output=True, text=True, cwd=folder)
 
 
 def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):

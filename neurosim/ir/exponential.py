@@ -30,7 +30,7 @@ def exponential(matrices: np.ndarray) -> np.ndarray:
         return sixth @ (b[6] * sixth + b[5] * fourth + b[4] * square) + b[3] * sixth + b[2] * fourth + b[1] * square + b[0] * one
 
     odd, even = a @ part(1), part(0)
-    result = np.linalg.solve(even - odd, even + odd)
+    result = one + np.linalg.solve(even - odd, 2 * odd)  # (even + odd) / (even - odd), but rounded as what a short step adds to one
     for number in range(halvings.max(initial=0)):
         more = halvings > number
         result[more] = result[more] @ result[more]
