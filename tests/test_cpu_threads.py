@@ -11,6 +11,7 @@ from cpu_networks import plastic
 
 import neurosim as ns
 from neurosim.backends.cpu.cores import Cores
+from neurosim.backends.cpu.engine import partition
 from neurosim.backends.cpu.pace import Pace
 from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 
@@ -129,3 +130,22 @@ def test_a_thread_that_finds_its_core_taken_moves_and_is_not_bound_to_where_it_w
         thread.start()
         thread.join()
     assert len(cores.taken) == 2 and found == [allowed, allowed]
+
+
+def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_threads():
+    """Rounded to a multiple of 64, a range must not end beyond the last neuron, as that of 60 neurons on three threads would."""
+    for size in range(1, 700):
+        for threads in range(1, 10):
+            bounds = partition(size, threads)
+            assert bounds[0] == 0 and bounds[-1] == size and bounds.size == threads + 1 and (np.diff(bounds) >= 0).all()
+            assert all(b % 64 == 0 for b in bounds[:-1] if b < size)
+
+
+@pytest.mark.parametrize("threads", [3, 8])
+def test_more_threads_than_lines_of_neurons_give_the_bits_of_one(threads):
+    found = []
+    for number in (1, threads):
+        run = ns.prepare(plastic(), backend="cpu", threads=number)
+        run.run("20 ms", progress=False)
+        found.append((run.result()["a"].spikes, run.result()["b"].spikes, run.get("learned", "w").tobytes()))
+    assert found[0] == found[1] and found[0][1].index.size > 0

@@ -198,8 +198,7 @@ class CpuEngine:
 
 def partition(size: int, threads: int) -> np.ndarray:
     """Return the first neurons of equal ranges, (T + 1,); ranges begin at multiples of 64 so that no two threads share a cache line."""
-    bounds = np.array([round(size * t / threads / 64) * 64 for t in range(threads)] + [size], np.int64)
-    return np.maximum.accumulate(bounds)
+    return np.array([min(round(size * t / threads / 64) * 64, size) for t in range(threads)] + [size], np.int64)
 
 
 def _plain(name: str) -> str:
