@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from neurosim.expr.tree import Binary, Call, Draw, Expr, Unary, walk
 from neurosim.ir.program import PopulationProgram, Program
+from neurosim.rows import cores
 
 # Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which networks are worth a try on two threads.
 OPERATION, FUNCTION, DRAW, DRIVEN = 0.05, 1.0, 0.4, 2.0
@@ -22,8 +21,7 @@ def default_threads(program: Program) -> int:
 
     Where they end up on one thread all the same, two parts cost 10 to 20 % more than one, for rows of edges are cut in two.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, cores) if step_cost(program) >= WORTH else 1
+    return min(2, cores()) if step_cost(program) >= WORTH else 1
 
 
 def step_cost(program: Program) -> float:
