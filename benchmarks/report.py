@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ def machine() -> dict[str, Any]:
     return {"processor": _processor(), "recognised as": llvm.get_host_cpu_name(), "cores": cores,
             "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
             **{name: version(name) for name in ("neurosim", "numpy", "numba", "llvmlite")},
+            "compiler": _said("g++", "--version"), "commit": _commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "load at the start": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None}
 
 
@@ -35,10 +38,38 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
+def _commit() -> str | None:
+    """Return the commit of this code, with + where files that belong to it were changed since; none where there is no repository."""
+    here = "git", "-C", str(RESULTS.parent)
+    commit = _said(*here, "rev-parse", "--short", "HEAD")
+    changed = _said(*here, "status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS}", f":!{RESULTS.parent / 'README.md'}")
+    return commit and commit + "+" * bool(changed)
+
+
+def _said(*command: str) -> str | None:
+    """Return the first line that a program prints; none where there is no such program or it fails."""
+    try:
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return lines[0].strip() if lines else None
+
+
 def spread(values: Sequence[float]) -> dict[str, Any]:
     """Return median, quartiles, least value and number of repetitions."""
     low, middle, high = np.percentile(values, [25, 50, 75])
     return {"median": float(middle), "quartiles": [float(low), float(high)], "least": float(min(values)), "repetitions": len(values)}
+
+
+def quartiles(values: Mapping[str, Any], form: str = "{:.3g}", scale: float = 1.0) -> str:
+    """Return the quartiles of a spread, as printed."""
+    return " - ".join(form.format(v * scale) for v in values["quartiles"])
+
+
+def verdict(values: Mapping[str, Any], asked: float) -> dict[str, Any]:
+    """Return whether the median of a spread is at least what was asked, and whether that is narrow: the quartiles lie on both sides."""
+    low, high = values["quartiles"]
+    return {"outcome": "reached" if values["median"] >= asked else "not reached", "narrow": bool(low <= asked <= high)}
 
 
 def held(measure: str, value: float, asked: float, *, unit: str, least: bool = False, **more: Any) -> dict[str, Any]:

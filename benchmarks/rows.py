@@ -8,6 +8,7 @@ from typing import Any
 
 from .limit import Traffic
 
+PRECISIONS = ("float64", "float32")
 
 @dataclass(frozen=True)
 class Against:
@@ -34,6 +35,10 @@ class Against:
     def label(self) -> str:
         return self.name or self.program
 
+    def times(self, precision: str) -> float:
+        """Return how many times faster we have to be."""
+        return self.asked[PRECISIONS.index(precision)]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -49,6 +54,8 @@ class Row:
         Mean rates of every population must be shown to differ by less than this share of the peer's, over the seeds of all repetitions.
     repetitions : int
         Each with a seed of its own; more where rates vary much between seeds.
+    learns : bool
+        It has plastic edges, for which a share of the limit is asked.
     """
 
     name: str
@@ -59,6 +66,7 @@ class Row:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     bound: float = 0.1
     repetitions: int = 7
+    learns: bool = False
 
 
 def _sparse(name: str, network: str, *, bound: float = 0.1, repetitions: int = 7, **arguments: Any) -> Row:
@@ -84,12 +92,14 @@ ROWS = (
     _izhikevich("izhikevich-1000", 10_000.0, repetitions=9, size=1000),
     _izhikevich("izhikevich-10000", 1000.0, size=10_000, inputs=1000),
     _izhikevich("izhikevich-100000", 300.0, repetitions=3, size=100_000, inputs=1000),
-    Row("polychronous", "polychronous_network", 60_000.0, (Against("brian", (2.5, 3.0)),), Traffic(numbers=7, weights=1), repetitions=9, bound=0.2),
+    Row("polychronous", "polychronous_network", 60_000.0, (Against("brian", (2.5, 3.0)),),
+        Traffic(numbers=7, weights=1), bound=0.2, repetitions=9, learns=True),
     # NEST has no rule like that of the row above, but pair STDP on the same wiring: so have we in this row.
-    Row("polychronous-pairs", "polychronous_pairs", 60_000.0, (Against("nest", (5.0, 7.0)),), Traffic(numbers=7, weights=1), repetitions=9, bound=0.2),
+    Row("polychronous-pairs", "polychronous_pairs", 60_000.0, (Against("nest", (5.0, 7.0)),),
+        Traffic(numbers=7, weights=1), bound=0.2, repetitions=9, learns=True),
     Row("plastic-balanced", "plastic_balanced_network", 1000.0,
         (Against("brian", (4.0, 7.0)), Against("nest", (6.0, 10.0), ours={"dendritic": 1.0})),
-        Traffic(numbers=3, draws=1, weights=1), repetitions=5),
+        Traffic(numbers=3, draws=1, weights=1), repetitions=5, learns=True),
     Row("microcircuit", "cortical_microcircuit", 1000.0, (Against("nest", (5.0, 7.0)),),
         Traffic(numbers=5, draws=1, weights=1), {"scale": 0.1}, bound=0.15),
 )

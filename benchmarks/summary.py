@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .report import RESULTS
+from .judging import HEADS, LEARNING_HEADS, in_order, learning_line, line
+from .report import RESULTS, quartiles
 
 README = Path(__file__).parent / "README.md"
 BOUNDED = ("memory", "threads", "recording", "trials")
@@ -36,21 +37,29 @@ def summary(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _compared(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the comparison: a line for each network, peer and precision, and how many numbers were reached."""
-    lines = []
-    for r in rows:
-        head = [r["network"], r["peer"], r["precision"]]
-        if "seconds" not in r:
-            lines.append([*head, "", "", "", "", f"{r['asked']:g}", "", r["outcome"]])
-            continue
-        times = [f"{r['seconds'][who]['median']:.3g} ({_quartiles(r['seconds'][who])})" for who in ("ours", "peer")]
-        threads = f"{r['threads']['ours']} : {r['threads']['peer']}"
-        ratio, share = f"{r['ratio']['median']:.2f}", f"{r['share of the limit']:.0%}"
-        lines.append([*head, *times, threads, ratio, f"{r['asked']:g}", share, _bold(r["outcome"])])
-    reached = sum(r["outcome"] == "reached" for r in rows)
-    heads = ["network", "peer", "precision", "ours, s", "peer, s", "threads", "times faster", "asked", "of the limit", ""]
-    return f"Reached: {reached} of {len(rows)}.\n\n{markdown(heads, lines)}"
+def _compared(measured: Sequence[dict[str, Any]]) -> str:
+    """Return the comparison: a line for each network, peer and precision, measured or not, and how many numbers were reached."""
+    rows = in_order(measured)
+    newest = max((r["machine"] for r in rows if "machine" in r), key=lambda m: m.get("date", ""), default={}).get("commit")
+    lines = [line(r | {"network": r["network"] + " *" * _older(r, newest)}) for r in rows]
+    learning = [r for r in rows if "learning" in r]
+    parts = [_reached("times faster than the peer", rows), markdown(HEADS, [[*cells, _bold(last)] for *cells, last in lines])]
+    if any(_older(r, newest) for r in rows):
+        parts.append(f"\\* measured with other code than the newest rows, which are of commit {newest}.")
+    lines = [learning_line(r) for r in learning]
+    parts += [_reached("share of the limit, networks that learn", [r["learning"] for r in learning]),
+              markdown(LEARNING_HEADS, [[*cells, _bold(last)] for *cells, last in lines])]
+    return "\n\n".join(parts)
+
+
+def _reached(what: str, rows: Sequence[dict[str, Any]]) -> str:
+    reached = [r for r in rows if r["outcome"] == "reached"]
+    narrowly = sum(r.get("narrow", False) for r in reached)
+    return f"Reached, {what}: {len(reached)} of {len(rows)}{f', {narrowly} of them narrowly' if narrowly else ''}."
+
+
+def _older(r: dict[str, Any], newest: str | None) -> bool:
+    return "machine" in r and r["machine"].get("commit") != newest
 
 
 def by_itself(found: dict[str, Any]) -> str:
@@ -60,7 +69,7 @@ def by_itself(found: dict[str, Any]) -> str:
         rows = []
         for r in found["engine"]["networks"]:
             scale = 1000 / r["biological seconds"]
-            times = f"{r['seconds']['median'] * scale:.1f} ({' - '.join(f'{q * scale:.1f}' for q in r['seconds']['quartiles'])})"
+            times = f"{r['seconds']['median'] * scale:.1f} ({quartiles(r['seconds'], '{:.1f}', scale)})"
             rows.append([f"{r['network']} ({r['neurons']} neurons, {r['edges']} edges)", r["threads"], times, f"{r['updates per second'] / 1e6:.0f}",
                          f"{r['events per second'] / 1e6:.0f}", f"{r['rate']:.2f}", f"{r['ratio to one thread']:.2f}"])
         heads = ["network", "threads", "ms per biological second", "million updates/s", "million events/s", "rate, Hz", "time, ratio to one thread"]
@@ -89,11 +98,7 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _bold(outcome: str) -> str:
-    return f"**{outcome}**" if outcome == "not reached" else outcome
-
-
-def _quartiles(values: dict[str, Any]) -> str:
-    return " - ".join(f"{v:.3g}" for v in values["quartiles"])
+    return outcome if outcome.startswith("reached") else f"**{outcome}**"
 
 
 if __name__ == "__main__":
