@@ -7,8 +7,6 @@ import time
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from .job import Job, Laps, received, refuse, report
 
 
@@ -91,6 +89,8 @@ def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
 def _work(run: Any) -> dict[str, int]:
     """Return neuron updates, edges and the bytes of their targets, deliveries of static and of plastic edges, and visits of plastic edges by
     spikes of their targets."""
+    import numpy as np
+
     work = {"neurons": sum(p.size for p in run.program.populations.values()), "edges": 0, "targets": 0, "static": 0, "plastic": 0, "back": 0}
     recorded = run.result().populations
     fired = {name: np.bincount(recorded[name].spikes.index, minlength=p.size) for name, p in run.program.populations.items()
