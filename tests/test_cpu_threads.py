@@ -92,6 +92,7 @@ def test_the_pace_takes_what_costs_less_and_notices_when_that_changes():
     assert share() < 0.1
     seconds[2] = 1e-6
     assert [share() > 0.9 for _ in range(20)][-2:] == [True, True]
+    assert sum(pace.steps.values()) == 92 * 100_000 and pace.steps[2] > pace.steps[1] > 0
 
 
 def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one():

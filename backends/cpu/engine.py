@@ -57,7 +57,7 @@ class CpuEngine:
         self.memory = Memory(program, network, bounds, dtype=self.precision.dtype)
         self._loop = cache.load("loop", LOOP.format(place=self.precision.place)).run_steps
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
-        self._pace = Pace((self.threads,) if threads else tuple(range(1, self.threads + 1)))
+        self.pace = Pace((self.threads,) if threads else tuple(range(1, self.threads + 1)))
         self._shared = aligned(np.zeros(loop.ARRIVED + 8 * self.threads, np.int64))
         self._build()
 
@@ -82,15 +82,15 @@ class CpuEngine:
         deferral = self._delivery.deferral
         self._traces.prepare(first, steps)
         deferral.begin(first)
-        self._pace.begin()
+        self.pace.begin()
         done = asked = 0
         while done < steps and not asked:
-            threads, count = self._pace.piece(steps - done)
+            threads, count = self.pace.piece(steps - done)
             self._shared[:] = 0
             self._shared[loop.THREADS] = threads
             began = perf_counter()
             found = self._together([(self._loop, *self._plan, first + done, count, thread, self._shared.ctypes.data) for thread in range(threads)])
-            self._pace.learn(threads, found, perf_counter() - began)
+            self.pace.learn(threads, found, perf_counter() - began)
             done += found
             asked = int(self._shared[loop.ASKED:loop.ARRIVED:8].sum()) & ~loop.LATE
         chunk = Chunk(done, bool(asked < loop.NOT_FINITE))

@@ -14,9 +14,15 @@ class Pace:
     Parameters
     ----------
     choices : numbers of threads
+
+    Attributes
+    ----------
+    steps : dict
+        Steps that each number of threads has run.
     """
 
     def __init__(self, choices: tuple[int, ...]) -> None:
+        self.steps = dict.fromkeys(choices, 0)
         self._seen: dict[int, list[float]] = {threads: [] for threads in choices}  # seconds per step, as measured lately
         self._tried: set[int] = set()
         self._wait = self._trials = 0
@@ -41,6 +47,7 @@ class Pace:
     def learn(self, threads: int, steps: int, seconds: float) -> None:
         """Take note of what steps have cost; where what was tried is better, it is tried again soon."""
         self._tried.add(threads)
+        self.steps[threads] += steps
         if steps:
             best = min(self._seen, key=self.cost)
             if threads != best and seconds / steps < self.cost(best):
