@@ -10,13 +10,13 @@ import numpy as np
 import neurosim as ns
 from neurosim.models.cells import lif_exponential
 
-from .limit import Memory, measure_memory
+from .limit import Memory, Traffic, measure_memory
 from .report import machine, options, spread, table, write
 
 SIZES = (1000, 4000, 10_000, 40_000, 100_000)
 INPUTS = 500  # of each neuron; every spike is as many events
 UPDATES = 2e7  # of one repetition, whatever the size
-NUMBERS = 7  # read or written per update: voltage and two currents twice, refractoriness once
+STATE = Traffic(numbers=7)  # voltage and two currents twice, refractoriness once
 
 
 def driven(size: int, *, inputs: int) -> ns.Network:
@@ -64,8 +64,8 @@ def measure(size: int, threads: int, repetitions: int, memory: Memory) -> dict[s
     events = int(np.diff(pointer)[index].sum())
     update = np.array(wall[0]) / (size * round(time / 0.1)) * 1e9
     event = (np.array(wall[INPUTS]) - wall[0]) / events * 1e9
-    bandwidth = NUMBERS * 8 / float(np.median(update))
-    level = memory.level(size * (NUMBERS + 1) // 2 * 8 / threads)
+    moved, level = STATE.update(memory, size, threads=threads)
+    bandwidth = moved / float(np.median(update))
     return {"neurons": size, "threads": threads, "ns per update": spread(update), "ns per event": spread(event), "GB/s": bandwidth,
             "level": level, "share": bandwidth * 1e9 / memory.copy[level, threads], "edges": int(pointer[-1])}
 

@@ -8,34 +8,77 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from .report import RESULTS, held, machine, spread, verdicts, write
 
-KINDS = {"one weight per edge": ("float64", 13.0), "one weight per edge, float32": ("float32", 9.0), "a shared weight": ("float64", 5.0),
-         "one weight per edge, delays that differ": ("float64", 16.0),
-         "plastic (pair STDP)": ("float64", 24.0)}  # precision, and bytes at most; a shared weight leaves the target, and no array
 EDGES = 20_000_000
-FEW = 200  # inputs per neuron of the network of the same kind that is prepared before, so that code and libraries are there
+FEW = 4_000_000  # edges of the network of the same kind that is prepared before, so that code and libraries are there
 MANY, MANY_NEURONS, SECONDS = 100_000_000, 100_000, 10.0
+TIME = 200.0  # ms, of neurons that fire: ten times the longest delay
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Random edges among neurons, whose weights are too small to matter.
+
+    Attributes
+    ----------
+    asked : bytes
+        Per edge, at most.
+    size : int
+        Number of neurons: to 65 536 a target takes two bytes, beyond four.
+    shared : bool
+        Whether all edges have one weight, which leaves the target and no array.
+    delays : bool
+        Whether delays differ between edges, from 1 to 20 steps.
+    rate : Hz
+        At which Poisson input makes neurons fire, each by itself.
+    """
+
+    asked: float
+    precision: str = "float64"
+    size: int = 20_000
+    shared: bool = False
+    delays: bool = False
+    plastic: bool = False
+    rate: float = 0.0
+
+
+LARGE = 70_000
+KINDS = {
+    "one weight per edge": Kind(13.0),
+    "one weight per edge, float32": Kind(9.0, precision="float32"),
+    "a shared weight": Kind(5.0, shared=True),
+    "one weight per edge, delays that differ": Kind(16.0, delays=True),
+    "one weight per edge, delays that differ, firing at 10 Hz": Kind(16.0, delays=True, rate=10.0),
+    "one weight per edge, delays that differ, firing at 30 Hz": Kind(16.0, delays=True, rate=30.0),
+    "plastic (pair STDP)": Kind(24.0, plastic=True),
+    "plastic (pair STDP), firing at 10 Hz": Kind(24.0, plastic=True, rate=10.0),
+    "one weight per edge, 70 000 neurons": Kind(13.0, size=LARGE),
+    "one weight per edge, float32, 70 000 neurons": Kind(9.0, precision="float32", size=LARGE),
+    "plastic (pair STDP), 70 000 neurons": Kind(24.0, plastic=True, size=LARGE),
+}
 
 
 def main() -> None:
     """Measure, print and write."""
     chosen = _options()
     if chosen.kind:
-        print(json.dumps(grow(chosen.kind) if chosen.kind in KINDS else build()))
+        print(json.dumps(grow(KINDS[chosen.kind]) if chosen.kind in KINDS else build()))
         return
     described, values = machine(), []
-    for kind, (_, asked) in KINDS.items():
+    for kind, wanted in KINDS.items():
         found = [_process(kind) for _ in range(chosen.repetitions)]
         if "refused" in found[0]:
             print(f"{kind}: skipped: {found[0]['refused']}")
             continue
         per_edge, peak = (spread([f[name] for f in found]) for name in ("bytes", "peak"))
-        values.append(held(f"growth of the process, {kind}", per_edge["median"], asked, unit="bytes per edge", spread=per_edge, peak=peak))
+        values.append(held(f"growth of the process, {kind}", per_edge["median"], wanted.asked, unit="bytes per edge",
+                           spread=per_edge, peak=peak))
     built = spread([_process("build")["seconds"] for _ in range(chosen.repetitions)])
     values.append(held(f"building {MANY // 1_000_000} million random edges", built["median"], SECONDS, unit="s", spread=built))
     print("\n".join(f"{name}: {value}" for name, value in described.items()), "", verdicts(values), sep="\n")
@@ -59,39 +102,48 @@ def _process(kind: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def grow(kind: str) -> dict[str, Any]:
-    """Return bytes per edge by which this process grows when a network is prepared and has run for a step, and at most while it is made."""
+def grow(kind: Kind) -> dict[str, Any]:
+    """Return bytes per edge by which this process grows when a network is prepared and has run, and at most while it is made.
+
+    Neurons that fire run for ``TIME``, others for a step.
+    """
     import neurosim as ns
 
-    precision, _ = KINDS[kind]
-    options = {} if precision == "float64" else {"precision": precision}
+    options = {} if kind.precision == "float64" else {"precision": kind.precision}
+    time = TIME if kind.rate else 1.0
     try:
-        small = ns.prepare(network(kind, inputs=FEW), backend="cpu", **options)
+        small = ns.prepare(network(kind, FEW), backend="cpu", **options)
     except ns.NeurosimError as error:
         return {"refused": str(error)}
-    small.run(1.0, progress=False)
+    small.run(time, progress=False)
     few = _edges(small)
     del small
     gc.collect()
     before = resident()
-    large = ns.prepare(network(kind, inputs=EDGES // 20_000), backend="cpu", **options)
-    large.run(1.0, progress=False)
+    large = ns.prepare(network(kind, EDGES), backend="cpu", **options)
+    large.run(time, progress=False)
     gc.collect()
-    made = _edges(large)
-    return {"bytes": (resident() - before) / made, "peak": (resident("VmHWM") - before) / made, "edges": made, "edges before": few}
+    grown, most, made = resident() - before, resident("VmHWM") - before, _edges(large)
+    rate = large.result()["neurons"].spikes.index.size / kind.size / time * 1000
+    if abs(rate - kind.rate) > 0.1 * kind.rate:
+        raise SystemExit(f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: their memory is that of another network")
+    return {"bytes": grown / made, "peak": most / made, "edges": made, "edges before": few, "rate": rate}
 
 
-def network(kind: str, *, inputs: int, size: int = 20_000) -> Any:
-    """Return 20 000 silent neurons with random edges of a kind."""
+def network(kind: Kind, edges: int) -> Any:
+    """Return neurons with about so many random edges of a kind."""
     import neurosim as ns
     from neurosim.models import cells, plasticity
 
     net = ns.Network("edges", dt="1 ms", seed=1)
-    neurons = net.population("neurons", size, cells.lif())
-    weight = "1 pA" if kind == "a shared weight" else ns.uniform("0 pA", "1 pA")
-    delay = ns.integers(1, 21) if kind.endswith("delays that differ") else 0.0
-    net.project(neurons, neurons, ns.fixed_probability(inputs / size), weight=weight, delay=delay, port="synaptic", name="edges",
-                rule=plasticity.stdp(w_max="1 nA") if kind.startswith("plastic") else None)
+    neurons = net.population("neurons", kind.size, cells.lif_delta())
+    weight = "1e-9 mV" if kind.shared else ns.uniform("0 mV", "1e-9 mV")
+    delay = ns.integers(1, 21) if kind.delays else 0.0
+    net.project(neurons, neurons, ns.fixed_probability(edges / kind.size**2), weight=weight, delay=delay, port="synaptic", name="edges",
+                rule=plasticity.stdp(w_max="1e-9 mV", relative=True) if kind.plastic else None)
+    if kind.rate:
+        net.poisson_drive(neurons, n=1, rate=f"{kind.rate} Hz", weight="25 mV", port="synaptic", name="input")
+    net.record(neurons, "spikes")
     return net
 
 
@@ -99,9 +151,10 @@ def build() -> dict[str, float]:
     """Return the seconds to describe and prepare 100 000 neurons with 100 million random edges and weights."""
     import neurosim as ns
 
-    ns.prepare(network("one weight per edge", inputs=FEW), backend="cpu")
+    kind = Kind(asked=0.0, size=MANY_NEURONS)
+    ns.prepare(network(kind, FEW), backend="cpu")
     began = perf_counter()
-    run = ns.prepare(network("one weight per edge", inputs=MANY // MANY_NEURONS, size=MANY_NEURONS), backend="cpu")
+    run = ns.prepare(network(kind, MANY), backend="cpu")
     return {"seconds": perf_counter() - began, "edges": _edges(run)}
 
 

@@ -11,7 +11,7 @@ from .judging import HEADS, LEARNING_HEADS, in_order, learning_line, line
 from .report import RESULTS, quartiles
 
 README = Path(__file__).parent / "README.md"
-BOUNDED = ("memory", "threads", "recording", "trials")
+BOUNDED = ("memory", "threads", "recording", "trials", "startup")
 
 
 def main() -> None:

@@ -43,14 +43,22 @@ def main() -> None:
 
 
 def speed_up(name: str, net: ns.Network, time: float, asked: float | None, repetitions: int) -> list[dict[str, Any]]:
-    """Return how much faster than one thread two are, and what the engine chooses by itself."""
+    """Return how much faster than one thread two are and what the engine chooses by itself, and how many of its steps ran on two."""
     runs = {threads: ns.prepare(net, backend="cpu", threads=threads) for threads in (1, 2, None)}
     wall = in_turn(runs, time, repetitions)
     two, own = (spread(np.divide(wall[1], wall[threads])) for threads in (2, None))
     rows = [held(f"{name}: the engine's choice of threads over 1", own["median"], NOISE, unit="times faster", least=True, spread=own)]
-    if asked:
-        rows.append(held(f"{name}: 2 threads over 1", two["median"], asked, unit="times faster", least=True, spread=two))
+    forced = f"{name}: 2 threads over 1"
+    rows.append(held(forced, two["median"], asked, unit="times faster", least=True, spread=two) if asked else
+                noted(forced, two["median"], unit="times faster", spread=two))
+    steps = runs[None].engine.pace.steps  # the warming up included
+    rows.append(noted(f"{name}: steps that the engine's choice ran on 2 threads", 100 * steps.get(2, 0) / sum(steps.values()), unit="%"))
     return rows
+
+
+def noted(measure: str, value: float, *, unit: str, **more: Any) -> dict[str, Any]:
+    """Return a measured value of which no number is asked, in the form of `held`."""
+    return {"measure": measure, "value": value, "unit": unit, "asked": "no number", "outcome": "", **more}
 
 
 def in_turn(runs: dict[Any, ns.Run], time: float, repetitions: int) -> dict[Any, list[float]]:

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="benchmarks are no part of the package: run python -m pytest where they are")
 
-from benchmarks import judging, limit, report, summary, turns
+from benchmarks import cost, judging, limit, memory, report, startup, summary, threads, turns
 from benchmarks.peers import brian_networks, nest_networks
 from benchmarks.peers.job import Job
 from benchmarks.rows import PRECISIONS, ROWS, Against, Row
@@ -246,6 +246,39 @@ def test_the_measured_memory_has_finite_bandwidths_for_every_level():
     assert set(memory.copy) == {(level, 1) for level in (*memory.sizes, "DRAM")} and 0 < memory.event < 1e-6
     assert all(1e8 < speed < 1e13 for speed in memory.copy.values())
     assert memory.level(100) == "L1" and memory.level(1e12) == "DRAM"
+
+
+def test_an_update_moves_changed_numbers_twice_and_keeps_them_once():
+    small = limit.Memory({"L1": 8 * 4 * 100, "L2": 10**6}, {}, event=1.0)
+    assert cost.STATE.update(small, 100) == (56, "L1") and cost.STATE.update(small, 101) == (56, "L2")
+    assert cost.STATE.update(small, 200, number=4) == (28, "L1") and cost.STATE.update(small, 200, threads=2) == (56, "L1")
+
+
+# ---- bounds
+
+
+def test_a_start_is_held_to_what_is_asked_of_a_known_and_of_a_new_network():
+    starts = [{"network": name, "cache": cache, "seconds": {"in all": {"median": seconds}}}
+              for name, cache, seconds in (("CUBA 4000", "full", 1.1), ("CUBA 4000", "empty", 5.9), ("prediction reservoir", "empty", 6.1))]
+    assert [value["outcome"] for value in startup.bounded(starts)] == ["not reached", "reached", "reached"]
+    assert "1.1 s | at most 1 | **not reached**" in summary.summary({"startup": {"measures": startup.bounded(starts)}})
+
+
+def test_two_threads_and_the_share_of_the_choice_are_told_where_no_number_is_asked():
+    net = threads.cuba(400)
+    free, asked = (threads.speed_up("small", net, 5.0, number, 1) for number in (None, 1e9))
+    assert [r["unit"] for r in free] == [r["unit"] for r in asked] == ["times faster", "times faster", "%"]
+    assert [r["outcome"] for r in free[1:]] == ["", ""] and asked[1]["outcome"] == "not reached"
+    assert free[1]["value"] > 0 and free[2]["value"] == 0.0, "a small network runs on one thread"
+    assert "no number" in report.verdicts(free)
+
+
+def test_memory_is_measured_on_networks_of_the_kind_that_is_named():
+    for name, kind in memory.KINDS.items():
+        net = memory.network(kind, 1000)
+        assert net.populations["neurons"].size == kind.size
+        assert (net.projections["edges"].rule is not None) == kind.plastic == name.startswith("plastic")
+    assert {kind.size > 65_536 for kind in memory.KINDS.values()} == {True, False} and any(kind.rate for kind in memory.KINDS.values())
 
 
 # ---- processes
