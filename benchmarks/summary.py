@@ -1,28 +1,29 @@
-"""Writes the tables of README.md anew from the JSON in results/; run with ``python -m benchmarks.summary``."""
+"""Writes the tables of both README.md, here and of the project, anew from the JSON in results/; run with ``python -m benchmarks.summary``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from .judging import HEADS, LEARNING_HEADS, in_order, learning_line, line
 from .report import RESULTS, quartiles
+from .rows import PRECISIONS
+from .turns import PACKAGES
 
 README = Path(__file__).parent / "README.md"
+FRONT = Path(__file__).parents[1] / "README.md"
 BOUNDED = ("memory", "threads", "recording", "trials", "startup")
 
 
 def main() -> None:
     """Replace what stands between the marks."""
     found = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
-    text = README.read_text()
-    for mark, tables in (("compared", summary(found)), ("results", by_itself(found))):
+    for path, mark, tables in ((README, "compared", summary(found)), (README, "results", by_itself(found)), (FRONT, "speed", in_short(found))):
         begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}"
-    README.write_text(text)
+        before, rest = path.read_text().split(begin)
+        path.write_text(f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}")
 
 
 def summary(found: dict[str, Any]) -> str:
@@ -60,6 +61,22 @@ def _reached(what: str, rows: Sequence[dict[str, Any]]) -> str:
 
 def _older(r: dict[str, Any], newest: str | None) -> bool:
     return "machine" in r and r["machine"].get("commit") != newest
+
+
+def in_short(found: dict[str, Any]) -> str:
+    """Return how many times faster than each simulator every network runs, float64 and float32, beside the better of NEST's delays."""
+    rows = in_order(found["cpu"]["rows"] if "cpu" in found else [])
+    lines = []
+    for network in dict.fromkeys(r["network"] for r in rows):
+        cells = [[_least_ratio(r for r in rows if (r["network"], r["peer"].split(",")[0], r["precision"]) == (network, peer, precision))
+                  for precision in PRECISIONS] for peer in PACKAGES]
+        lines.append([network, *(" / ".join(cell) if any(cell) else "" for cell in cells)])
+    return markdown(["network", "times faster than Brian 2, float64 / float32", "than NEST"], lines)
+
+
+def _least_ratio(rows: Iterable[dict[str, Any]]) -> str:
+    ratios = [r["ratio"]["median"] for r in rows if "ratio" in r]
+    return f"{min(ratios):.1f}" if ratios else ""
 
 
 def by_itself(found: dict[str, Any]) -> str:

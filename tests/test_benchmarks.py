@@ -331,3 +331,4 @@ def test_the_tables_of_the_readme_are_those_of_the_results_beside_it():
     found = {path.stem: json.loads(path.read_text()) for path in summary.RESULTS.glob("*.json")}
     text = summary.README.read_text()
     assert summary.summary(found) in text and summary.by_itself(found) in text
+    assert summary.in_short(found) in summary.FRONT.read_text()
