@@ -176,8 +176,8 @@ class Rule:
                                      "Write the decay in a 'step' handler instead.")
             for p in self.parameters:
                 if p.name not in links and isinstance(p.value, Expr) and symbol in names(p.value):
-                    raise ModelError(f"rule {self.name!r}: {symbol!r} is read by parameter {p.name!r}, which is computed once, and cannot be linked. "
-                                     f"Make {p.name!r} a definition.")
+                    raise ModelError(f"rule {self.name!r}: {symbol!r} is read by parameter {p.name!r}, which is not computed anew in each step, "
+                                     f"and cannot be linked. Make {p.name!r} a definition.")
         keep(changed, "parameters", tuple(p for p in self.parameters if p.name not in links))
         keep(changed, "reads", (*self.reads, *(Link(symbol, reference, rule_parameter(self, symbol).unit) for symbol, reference in links.items())))
         return changed

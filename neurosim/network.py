@@ -62,7 +62,7 @@ class Network:
         **values
             Parameters, initial values of states, and draws of other names that expressions read:
             numbers, quantities, arrays (N,), draws, tables over time, or text over other names, ``i`` and ``N``; a parameter's text
-            may also read the time ``t`` (see `Cell.following`).
+            may also read the time ``t`` (see `Cell.following`), and follows when `Run.set` changes a parameter that it reads.
 
         Raises
         ------
@@ -121,16 +121,17 @@ class Network:
         ----------
         connector
             Who connects to whom.
-        weight : quantity, array (E,) in (source, target) order, draw, or `Shared`
-            In the unit of the port; the initial ``w`` of a rule.
-        delay : time, array (E,), or draw
+        weight : quantity, array (E,) in the connector's order of edges, draw, or `Shared`
+            In the unit of the port; the initial ``w`` of a rule. The connector's order is that of the entries given to `from_arrays` and
+            `from_sparse`, else by position within ``source``, then within ``target``; `Run.get` and `Run.set` sort by neurons instead.
+        delay : time, array (E,) in the same order, or draw
             In whole steps; ``dendritic_fraction`` of it lies between synapse and soma, the rest before the synapse.
         port : str, optional
             May be left out where the target has one port.
-        back : time, optional
+        back : time, array (E,) in the same order, or draw, optional
             From the target's spike to the synapse; the dendritic part of the delay unless given.
         **values
-            Parameters and edge variables of the rule.
+            Parameters and edge variables of the rule; arrays over edges in the same order.
 
         Raises
         ------

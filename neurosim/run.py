@@ -87,7 +87,10 @@ class Run:
         self.interrupted = False
 
     def get(self, owner: Owner | str, name: str) -> Any:
-        """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz."""
+        """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz.
+
+        Edges are sorted by source, then target, both as neurons of their whole populations, whatever order they were given in.
+        """
         owner = self._owner(owner)
         name = "w" if isinstance(owner, Projection) and isinstance(name, str) and name == "weight" else name
         plain = declared(owner, name).plain * (owner.n if isinstance(owner, Drive) and name == "rate" else 1)
@@ -101,8 +104,10 @@ class Run:
     def set(self, owner: Owner | str, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name; on a view, for its neurons alone.
 
-        A table begins with its first row at the next step. One value per neuron where there was one for all prepares the cell again.
-        All values are checked before the first is changed.
+        Arrays over edges are in the order of `get`. Parameters written as text over others follow them, until they are set themselves.
+        A table begins with its first row at the next step; what is set for some neurons replaces their columns of it, whose rows go on for
+        the others. ``times`` of given spikes are model time, as of `time`, and ``steps`` count from the start of the run: none may be past.
+        One value per neuron where there was one for all prepares the cell again. All values are checked before the first is changed.
         """
         owner = self._owner(owner)
         made = assignments(self, owner, values)

@@ -7,7 +7,7 @@ from brian2 import NeuronGroup
 
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr
-from neurosim.ir.memory import linear_matrix
+from neurosim.ir.exponential import linear_matrix
 from neurosim.ir.program import PopulationProgram, Program
 from neurosim.model import Cell
 

@@ -20,6 +20,7 @@ from ..sampling import blocks
 from ..units import Unit, to_engine, unit
 from ..values import Distribution, Shared, Table
 from .edges import Drawn, EdgeValues, absolute
+from .following import Written
 
 Value = float | np.ndarray | Table
 
@@ -32,6 +33,7 @@ class ConcretePopulation:
     size: int
     cell: Cell
     parameters: dict[str, Value]
+    written: Written
     initial: dict[str, np.ndarray]
     refractory: str | float | None  # ms, or the parameter that holds it
     given: tuple[np.ndarray, np.ndarray] | None
@@ -67,6 +69,7 @@ class ConcreteProjection:
     bound: BoundRule | None
     links: dict[str, ConcreteLink]
     values: dict[str, Value]
+    written: Written
     initial: dict[str, np.ndarray | Drawn | float]
 
     @property
@@ -142,17 +145,22 @@ def _population(population: Population, seed: int) -> ConcretePopulation:
         if isinstance(value, Distribution):
             value = value.sample(Stream(seed, f"{population.name}/{name}"), everyone, unit=declared.get(name, unit("1")), where=f"{where}, {name}")
         found[name] = value
+    trees: dict[str, Expr] = {}
     while given:
         ready = [n for n, v in given.items() if not names(v) & given.keys()]
         if not ready:
             raise ModelError(f"{where}: {', '.join(sorted(given))} are written in a circle. Give one of them a value.")
         for name in ready:
-            found[name] = evaluate(given.pop(name), found.__getitem__)
+            trees[name] = given.pop(name)
+            found[name] = evaluate(trees[name], found.__getitem__)
             if not np.isfinite(found[name]).all():
                 raise NetworkError(f"{where}, {name}: the expression gives a value that is not finite, expected numbers. Correct it.")
     parameters = {p.name: _tidy(found[p.name]) for p in cell.parameters}
+    trees = {name: tree for name, tree in trees.items() if name in parameters}
+    written = Written(trees, {n: _tidy(found[n]) for tree in trees.values() for n in names(tree) - parameters.keys()})
     initial = {s.name: np.array(np.broadcast_to(np.asarray(found[s.name], np.float64), population.size)) for s in cell.states}
-    return ConcretePopulation(population.name, population.size, cell, parameters, initial, _refractory(cell, parameters), population.given)
+    return ConcretePopulation(population.name, population.size, cell, parameters, written, initial, _refractory(cell, parameters),
+                              population.given)
 
 
 def _refractory(cell: Cell, parameters: dict[str, Value]) -> str | float | None:
@@ -183,6 +191,7 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
     rule = p.rule
     initial: dict[str, Any] = {}
     values: dict[str, Any] = {}
+    trees: dict[str, Expr] = {}
     weight = None
     if rule is None:
         weight = drawn("weight", p.weight, unit("1"))
@@ -193,13 +202,14 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
         for side, view, variables in (("source", p.source, rule.pre), ("target", p.target, rule.post)):
             for v in variables:
                 initial[v.name] = _spread(p.values.get(v.name, 0.0), view, f"{p.name}/{v.name}", network.seed, v.unit, f"{where}, {v.name} per {side}")
+        trees = {c.name: c.value for c in rule.parameters if c.name not in p.values and isinstance(c.value, Expr)}
         for c in rule.parameters:
             values[c.name] = _rule_parameter(p, c, drawn, network.seed, values, where)
     delay = drawn("delay", p.delay, unit("ms"), again=True)
     back = None if p.back is None else drawn("back", p.back, unit("ms"), again=True)
     links = {symbol: _link(symbol, p, drawn) for symbol in p.links}
     return ConcreteProjection(p.name, p.source.name, p.target.name, p.port, pointer, targets, weight, delay, p.dendritic_fraction, back,
-                              p.round_delays, p.same_step, rule, p.bound, links, values, initial)
+                              p.round_delays, p.same_step, rule, p.bound, links, values, Written(trees, {}), initial)
 
 
 def _spread(value: Any, view: View, name: str, seed: int, declared: Unit, where: str) -> np.ndarray:
@@ -275,7 +285,7 @@ def _update(digest: Any, value: Any) -> None:
         _update(digest, value.every)
     elif isinstance(value, Cell):
         digest.update(repr((value.states, value.definitions, value.spike, value.after_spike, value.step, value.method, value.refractory)).encode())
-    elif isinstance(value, ConcreteLink):
+    elif isinstance(value, ConcreteLink | Written):
         _update(digest, vars(value))
     elif isinstance(value, Rule):
         digest.update(repr((value.edge, value.pre, value.post, value.handlers, value.definitions)).encode())

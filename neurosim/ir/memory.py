@@ -9,12 +9,12 @@ import numpy as np
 from ..checks import whole_steps
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
-from ..methods import Propagator
 from ..population import Probe, View
 from ..values import Table
 from .concrete import ConcreteNetwork
 from .edges import Drawn
-from .exponential import exponential
+from .exponential import linear_matrix, propagate
+from .following import Written
 from .program import Program, ProjectionProgram
 
 Key = tuple[str, str]
@@ -28,7 +28,8 @@ class Memory:
     Of a population: its states and parameters, ``_port_x``, constants, ``_until`` (last refractory step), ``_refractory`` (steps), ``_history`` and ``_count``
     (spikes of the last steps, in segments that begin at ``bounds``). Of a projection: its variables (``x@last``: step of the last assignment of a decaying
     one), parameters, ``w``, ``_ring`` (what lands in later steps), ``_since`` (earlier spikes are no longer in flight). Of a drive: ``rate`` (float64 always)
-    and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T).
+    and ``weight``. A parameter is (1,), (N,) or a table (T, 1 or N) with ``x@rows`` = (steps per row, first step, T); ``x@follows``: whether it still follows
+    the others that its text reads, (1,) or (N,).
 
     Parameters
     ----------
@@ -75,6 +76,7 @@ class Memory:
             self.initial[name, state] = values
         for parameter, value in concrete.parameters.items():
             self.put_parameter(name, parameter, value, 0)
+        self._follows(name, concrete.written)
         for port in program.code.ports:
             self[name, f"_port_{port}"] = np.zeros(n, self.dtype)
         if program.refractory is not None:
@@ -95,6 +97,7 @@ class Memory:
                     self._variable(p, name, concrete.initial[name])
             for name, value in concrete.values.items():
                 self[p.name, name] = np.atleast_1d(np.array(value, np.float64))
+            self._follows(p.name, concrete.written)
         if p.port is not None:
             slots = 1 + int(np.max(p.dendritic, initial=0))
             self[p.name, "_ring"] = np.zeros((slots, self._program.populations[p.target].size), self.dtype)
@@ -111,6 +114,10 @@ class Memory:
             self.initial[p.name, name] = values.copy()
         if symbol.decay:
             self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
+
+    def _follows(self, owner: str, written: Written) -> None:
+        for parameter in written.trees:
+            self[owner, f"{parameter}@follows"] = np.ones(1, bool)
 
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
         """Store a parameter: number, (N,), or a table whose first row begins at ``step``."""
@@ -133,7 +140,7 @@ class Memory:
             return
         if getattr(thing, "refractory", None) is not None:
             time = self[owner, thing.refractory] if isinstance(thing.refractory, str) else thing.refractory
-            self._put(owner, "_refractory", np.atleast_1d(whole_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")))
+            self.write(owner, "_refractory", np.atleast_1d(whole_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")))
 
         def value(name: str) -> Any:
             return self._program.dt if name == "dt" else np.asarray(self[owner, name], np.float64)
@@ -143,11 +150,12 @@ class Memory:
             if not np.array_equal(matrix, self._matrices.get(owner)):
                 self._matrices[owner] = matrix
                 for name, array in propagate(code.propagator, matrix, self._program.dt).items():
-                    self._put(owner, name, array)
+                    self.write(owner, name, array)
         for name, tree in code.hosted:
-            self._put(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
+            self.write(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
 
-    def _put(self, owner: str, name: str, array: np.ndarray) -> None:
+    def write(self, owner: str, name: str, array: np.ndarray) -> None:
+        """Write an array of float64 in place where the shape allows, for arrays at another place must be found anew."""
         old = self.arrays.get((owner, name))
         if old is not None and old.shape == array.shape:
             old[...] = array
@@ -290,35 +298,3 @@ class Memory:
             mine = neurons[(neurons >= begin) & (neurons < end)]
             history[slot, begin:begin + mine.size] = mine
             count[slot, segment] = mine.size
-
-
-def linear_matrix(propagator: Propagator, value: Any) -> np.ndarray:
-    """Return the matrix A of a linear group, (1 or N, n, n)."""
-    n = len(propagator.states)
-    entries = [[np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row] for row in propagator.matrix]
-    matrix = np.zeros((max(e.size for row in entries for e in row), n, n))
-    for i, row in enumerate(entries):
-        for j, entry in enumerate(row):
-            matrix[:, i, j] = entry
-    return matrix
-
-
-def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str, np.ndarray]:
-    """Return the entries of P and Q of x' = P x + Q b for one step, (1,) or (N,) each.
-
-    Van Loan (1978): exp([[A, I], [0, 0]] dt) = [[P, Q], [0, I]].
-    """
-    size, n, _ = matrix.shape
-    if n == 1:
-        z = matrix[:, 0, 0] * dt
-        return {propagator.name("P", 0, 0): FUNCTIONS["exp"](z), propagator.name("Q", 0, 0): dt * FUNCTIONS["expm1_ratio"](z)}
-    distinct, back = np.unique(matrix.reshape(size, -1), axis=0, return_inverse=True)
-    block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
-    block[:, :n, :n] = distinct.reshape(-1, n, n) * dt
-    block[:, :n, n:] = np.eye(n) * dt
-    result = exponential(block)[back.reshape(-1)]
-    found = {}
-    for i, j in propagator.reach:
-        found[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])
-        found[propagator.name("Q", i, j)] = np.ascontiguousarray(result[:, i, n + j])
-    return found
