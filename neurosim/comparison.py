@@ -11,7 +11,7 @@ import numpy as np
 from .errors import NetworkError, shown
 from .measure import correlation, cv_intervals, rate
 from .recording import Recording
-from .samples import PopulationRecording, Spikes, Trace
+from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace
 
 PARTS = 10  # of a recording: how a measure varies between them says how well it is known
 QUANTILE = 1.645  # of the normal distribution, 95 %: two one-sided tests at 5 %
@@ -57,16 +57,17 @@ def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bo
         False: every spike and every sample must be the same. True: rates, variability of intervals, correlations and weights must be alike.
         That is an equivalence test: it passes where the 90 % interval of the difference lies within the bounds, so too short a recording
         cannot pass (Schuirmann 1987, two one-sided tests). Rates and correlations are compared part of the time by part of the time, intervals
-        neuron by neuron and weights edge by edge, where both recordings have the same ones.
+        neuron by neuron and weights edge by edge, where both recordings have the same ones. Traces are not looked at.
 
     Returns
     -------
     list of {quantity, measured, expected, pass}
+        At least one; what is in one recording alone has not passed.
 
     Raises
     ------
     NetworkError
-        If they have nothing in common, or different time steps (for equality).
+        If they have nothing in common that can be compared, or different time steps (for equality).
     """
     for each in (a, b):
         if not isinstance(each, Recording):
@@ -78,7 +79,12 @@ def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bo
     if not statistical and a.dt != b.dt:
         raise NetworkError(f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. Compare them statistically.")
     rows = [row for name in shared for row in (_alike(name, a[name], b[name], bounds) if statistical else _equal(name, a[name], b[name]))]
-    return rows + [_row(f"{name}: recorded", "in one only", "in both", False) for name in sorted({*a} ^ {*b})]
+    rows += [_row(f"{name}: recorded", "in one only", "in both", False) for name in sorted({*a} ^ {*b})]
+    if not rows:  # no row at all would count as a comparison that passed
+        found, remedy = ("spikes or weights", "spikes, or w of a projection") if statistical else ("spikes or samples", "something")
+        raise NetworkError(f"compare: found no {found} of {', '.join(shared)} in either recording, expected some in both. "
+                           f"Record {remedy}, and run for longer than its distance between samples.")
+    return rows
 
 
 def _row(quantity: str, measured: Any, expected: str, passed: bool) -> dict[str, Any]:
@@ -100,10 +106,12 @@ def _equal(name: str, a: Any, b: Any) -> Iterator[dict[str, Any]]:
         yield _row(f"{name}: spikes", found if differing or same else f"{found}, over other times", "the same", same)
     for variable in [v for v in a.traces if v in b.traces]:
         yield _row(f"{name}: {variable}", *_samples(a.traces[variable], b.traces[variable]))
-    lone = sorted({*a.traces} ^ {*b.traces})
-    if isinstance(a, PopulationRecording) and (a.recorded is None) != (b.recorded is None):
-        lone.append("spikes")
-    yield from (_row(f"{name}: {variable}", "in one only", "in both", False) for variable in lone)
+    yield from _lone(name, *({*each.traces, *_statistics(each)} for each in (a, b)))
+
+
+def _lone(name: str, a: set[str], b: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each thing that only one of two recordings has."""
+    yield from (_row(f"{name}: {each}", "in one only", "in both", False) for each in sorted(a ^ b))
 
 
 def _samples(a: Trace, b: Trace) -> tuple[str, str, bool]:
@@ -121,17 +129,25 @@ def _samples(a: Trace, b: Trace) -> tuple[str, str, bool]:
 # ---- likeness
 
 
+def _statistics(recorded: PopulationRecording | ProjectionRecording) -> set[str]:
+    """Return the name of what is compared statistically, where it was recorded."""
+    if isinstance(recorded, PopulationRecording):
+        return set() if recorded.recorded is None else {"spikes"}
+    return {"w"} if "w" in recorded.traces and len(recorded.traces["w"].values) else set()
+
+
 def _alike(name: str, a: Any, b: Any, bounds: Bounds) -> Iterator[dict[str, Any]]:
+    yield from _lone(name, _statistics(a), _statistics(b))
+    if not _statistics(a) & _statistics(b):
+        return
     if isinstance(a, PopulationRecording):
-        if a.recorded is None or b.recorded is None:
-            return
         mean = rate(a.spikes)
         together = len({(each.spikes.first * each.spikes.dt, each.spikes.steps * each.spikes.dt) for each in (a, b)}) == 1
         rates, binned = ([_parts(each.spikes, of) for each in (a, b)] for of in (rate, lambda part: correlation(part, bounds.bin)))
-        yield _judge(f"{name}: rate, Hz", *rates, bounds.rate * mean, together, f"{100 * bounds.rate:g} %")
+        yield _judge(f"{name}: rate, Hz", *rates, bounds.rate * mean, together, f"{100 * bounds.rate:g} %", none=False)
         yield _judge(f"{name}: CV of intervals", *(cv_intervals(each.spikes) for each in (a, b)), bounds.cv, a.spikes.size == b.spikes.size)
         yield _judge(f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation, together)
-    elif all("w" in each.traces and len(each.traces["w"].values) for each in (a, b)):
+    else:
         last = [each.traces["w"].values[-1] for each in (a, b)]
         bound = bounds.weight * float(np.mean(np.abs(last[0])))
         same = all(np.array_equal(getattr(a, end), getattr(b, end)) for end in ("source", "target")) and last[0].shape == last[1].shape
@@ -144,13 +160,17 @@ def _parts(spikes: Spikes, measured: Callable[[Spikes], float]) -> np.ndarray:
     return np.array([measured(spikes.window(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start])
 
 
-def _judge(quantity: str, a: np.ndarray, b: np.ndarray, bound: float, paired: bool, relative: str = "") -> dict[str, Any]:
-    """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what they share does not count as uncertainty."""
+def _judge(quantity: str, a: np.ndarray, b: np.ndarray, bound: float, paired: bool, relative: str = "", *,
+           none: bool = True) -> dict[str, Any]:
+    """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what they share does not count as uncertainty.
+
+    ``none``: whether both are alike if neither has a value, as intervals of silent neurons have none.
+    """
     known = [~np.isnan(each) for each in (a, b)]
     a, b = (a[known[0] & known[1]], b[known[0] & known[1]]) if paired else (a[known[0]], b[known[1]])
     expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
     if min(a.size, b.size) < 2:
-        return _row(quantity, f"from {a.size} and {b.size} values: too few to say", expected, a.size == b.size == 0)
+        return _row(quantity, f"from {a.size} and {b.size} values: too few to say", expected, none and a.size == b.size == 0)
     difference = abs(a.mean() - b.mean())
     uncertain = QUANTILE * np.sqrt((a - b).var(ddof=1) / a.size if paired else a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
     return _row(quantity, f"{a.mean():.4g} and {b.mean():.4g}, differ by {difference:.3g} ± {uncertain:.2g}", expected, bool(difference + uncertain <= bound))

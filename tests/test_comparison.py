@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from messages import parts
 
 import neurosim as ns
 from neurosim.__main__ import main
@@ -97,6 +98,45 @@ def test_what_cannot_be_compared_is_refused(recorded, fast_backend):
         ns.compare(recorded["one"], Recording(other.header))
     with pytest.raises(ns.NetworkError, match="compare: found 'a.npz', expected two recordings. Load them with Recording.load"):
         ns.compare("a.npz", other)
+
+
+def shown(recorded: Recording, *, spikes: bool = False, trace: bool = False, weights: int = 0) -> Recording:
+    """Return the parts of a recording: spikes or the trace of the cells, and so many samples of the weights."""
+    cells, learning = recorded["cells"], recorded["learning"]
+    w = learning.trace("w")
+    seen = type(cells)("cells", 50, cells.recorded if spikes else None, cells.traces if trace else {})
+    return Recording(recorded.header, {"cells": seen}, {"learning": replace(learning, traces={"w": replace(w, values=w.values[:weights])})})
+
+
+def test_what_one_recording_alone_has_is_not_alike(recorded):
+    both, less = shown(recorded["one"], spikes=True, trace=True, weights=3), shown(recorded["one"], trace=True, weights=0)
+    lone = {"quantity": "cells: spikes", "measured": "in one only", "expected": "in both", "pass": False}
+    for pair in ((both, less), (less, both)):
+        found = rows(*pair, statistical=True)
+        assert found == {"cells: spikes": lone, "learning: w": lone | {"quantity": "learning: w"}}
+        assert rows(*pair)["cells: spikes"] == lone
+    assert [*rows(both, shown(recorded["one"], spikes=True, weights=3))] == ["cells: spikes", "cells: v", "learning: w"]
+
+
+def test_a_comparison_of_nothing_is_refused(recorded, tmp_path, capsys):
+    """Traces are not compared statistically, and weights without a sample not at all."""
+    less = shown(recorded["one"], trace=True)
+    message = ("compare: found no spikes or weights of cells, learning in either recording, ", "expected some in both. ",
+               "Record spikes, or w of a projection, and run for longer than its distance between samples.")
+    with pytest.raises(ns.NetworkError, match=parts(*message)):
+        ns.compare(less, less, statistical=True)
+    path = str(less.save(tmp_path / "less.npz"))
+    assert main(["compare", path, path, "--statistical"]) == 2 and message[0] in capsys.readouterr().err
+    nothing = Recording(less.header, {"cells": type(less["cells"])("cells", 50)})
+    with pytest.raises(ns.NetworkError, match=parts("compare: found no spikes or samples of cells in either recording", "Record some")):
+        ns.compare(nothing, nothing)
+
+
+def test_a_recording_of_few_steps_tells_no_rate(fast_backend):
+    """Nine steps have no ten parts: there is nothing that could differ, and nothing that could be alike."""
+    few = [ns.simulate(network(seed), "9 ms", backend=fast_backend, progress=False) for seed in (1, 2)]
+    row = rows(*few, statistical=True)["source: rate, Hz"]
+    assert row["measured"] == "from 0 and 0 values: too few to say" and not row["pass"]
 
 
 def test_the_command_prints_a_table_draws_a_picture_and_exits_with_1_where_they_differ(recorded, tmp_path, capsys):
