@@ -12,7 +12,7 @@ from .errors import ModelError, shown, unknown
 from .expr.parse import Equation, Parser
 from .expr.printing import show
 from .expr.tree import Assign, Expr, names
-from .units import NUMBER, Unit, of, read, to_engine, unit
+from .units import NUMBER, Unit, is_pint, of, read, to_engine, unit
 from .values import Distribution, Table
 
 SIDES = (None, "source", "target", "edge")
@@ -110,7 +110,7 @@ def constant(parser: Parser, name: str, value: Any, *, others: Container[str]) -
         if found is None:
             return Constant(name, Unit("?", NUMBER), parser.expression(value, place=f"parameter {name!r}"))
         declared = found[1]
-    if hasattr(value, "units") and hasattr(value, "magnitude"):
+    if is_pint(value):
         declared = unit(f"{value.units:~C}".replace("µ", "u").replace(" ", ""), where=place)
     if isinstance(value, Distribution):
         quantities = [read(a)[1] for a in value.arguments if isinstance(a, str) and read(a)]

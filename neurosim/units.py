@@ -209,7 +209,7 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
     Raises
     ------
     ModelError or NetworkError
-        If the dimension is not that of ``declared``, or the value is no quantity.
+        If the dimension is not that of ``declared``, or the value is no quantity, or one of another library.
     """
     if isinstance(value, str):
         try:
@@ -224,11 +224,17 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
         if given.exponents != declared.exponents:
             raise error(f"{where}: {value!r} is {given}, but {declared} is expected. Give it in {declared.text}.")
         return number * given.size
-    if hasattr(value, "magnitude") and hasattr(value, "units"):
+    if is_pint(value):
         number, exponents = _from_pint(value)
         if exponents != declared.exponents:
             raise error(f"{where}: {value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}.")
         return number
+    foreign = _foreign(value)
+    if foreign is not None:
+        kind, example = type(foreign), declared.text if declared.exponents != NUMBER else "nA"
+        library = kind.__module__.partition(".")[0]
+        raise error(f"{where}: found a quantity of another library ({library}.{kind.__name__}), expected text, plain numbers or pint's. "
+                    f"Write it as text, such as '0.3 {example}', or give its numbers in {declared.text}.")
     try:
         if value is None:  # NumPy would make it NaN
             raise TypeError
@@ -237,3 +243,19 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
         raise error(f"{where}: {shown(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None
     result = array * declared.plain if declared.plain != 1.0 else array
     return float(result) if array.ndim == 0 else result
+
+
+def is_pint(value: Any) -> bool:
+    """Whether a value is a quantity of pint; other libraries have ``units``, too."""
+    return hasattr(value, "magnitude") and hasattr(value, "to_base_units")
+
+
+def _foreign(value: Any) -> Any:
+    """Return a quantity of another library in a value, list or array of objects, None without: NumPy would drop its unit in silence."""
+    if isinstance(value, list | tuple) or isinstance(value, np.ndarray) and value.dtype == object:
+        parts = value.flat if isinstance(value, np.ndarray) else value
+        return next((found for each in parts if not isinstance(each, (float, int)) and (found := _foreign(each)) is not None), None)
+    if is_pint(value) or type(value).__module__.startswith("neurosim."):  # our tables have a unit, and are refused as what they are
+        return None
+    carried = (getattr(value, name, None) for name in ("dim", "dimensions", "unit", "units"))
+    return value if any(each is not None and not callable(each) for each in carried) else None

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import parts
 
+import neurosim as ns
 from neurosim.errors import ModelError, NetworkError
+from neurosim.models.cells import lif
 from neurosim.units import (
     CAPACITANCE,
     CONDUCTANCE,
@@ -137,6 +139,57 @@ def test_what_is_no_unit_is_refused(text, message):
 def test_quantities_of_a_wrong_kind_are_refused(value, message, error):
     with pytest.raises(error, match=parts("here: ", *message)):
         to_engine(value, MS, where="here", error=error)
+
+
+class WithUnit(np.ndarray):
+    """An array with a unit as astropy's quantities have it."""
+
+    unit = "ms"
+
+
+def of_brian(numbers):
+    return numbers * pytest.importorskip("brian2").ms
+
+
+def of_quantities(numbers):
+    return numbers * pytest.importorskip("quantities").ms
+
+
+def of_astropy(numbers):
+    return np.array(numbers).view(WithUnit)
+
+
+@pytest.mark.parametrize(("made", "name"), [
+    (of_brian, "brian2.Quantity"), (of_quantities, "quantities.Quantity"), (of_astropy, "test_units.WithUnit"),
+])
+def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(made, name):
+    """NumPy takes the number alone: 0.3 ms of Brian 2 would be 0.0003 ms."""
+    message = parts(f"here: found a quantity of another library ({name}), expected text, plain numbers or pint's. ",
+                    "Write it as text, such as '0.3 ms', or give its numbers in ms.")
+    one, many = made(0.3), made(np.full(3, 0.3))
+    for value in (one, many, [one, one], (1.0, one), [[0.1], [one]], [many, many], np.array([1.0, one, None], dtype=object)):
+        with pytest.raises(NetworkError, match=message):
+            to_engine(value, MS, where="here", error=NetworkError)
+
+
+@pytest.mark.parametrize("made", [of_brian, of_quantities, of_astropy])
+def test_networks_and_cells_refuse_quantities_of_other_libraries(made):
+    net = ns.Network("net", dt="0.1 ms")
+    for act in (lambda: net.population("p", 2, lif(), tau=made(0.3)), lambda: net.population("p", 2, lif(), tau=[made(0.3)] * 2),
+                lambda: lif(tau=made(0.3)), lambda: ns.Network("net", dt=made(0.3)), lambda: net.poisson("q", 2, rate=1 / made(np.ones(2))),
+                lambda: net.spike_source("s", 1, times=[made(np.ones(2))]), lambda: ns.table([made(1.0)], every="1 ms"),
+                lambda: net.population("p", 2, lif(), tau=ns.normal(made(3.0), "1 ms"))):
+        with pytest.raises((ModelError, NetworkError), match="found a quantity of another library"):
+            act()
+    assert not net.populations
+
+
+def test_arrays_without_a_unit_are_plain_numbers():
+    values = ([1, 2], (1.0, 2.0), np.array([1, 2]), np.array([1.0, 2.0], np.float32), np.array([1, 2], dtype=object),
+              [np.float64(1), np.int8(2)], [np.array(1.0), np.array(2)], np.ma.array([1.0, 2.0]), memoryview(np.array([1.0, 2.0])))
+    for value in values:
+        assert to_engine(value, MS, where="here").tolist() == [1.0, 2.0]
+    assert to_engine(np.float32(2.0), MS, where="here") == to_engine(np.array(2), MS, where="here") == 2.0
 
 
 def test_units_say_what_they_measure():
