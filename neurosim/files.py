@@ -118,12 +118,34 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
     return outer["header"]
 
 
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write plain data as JSON text, as `write_atomically` writes."""
+    text = json.dumps(plain(value, str(path)), indent=1) + "\n"
+    return write_atomically(path, lambda file: file.write(text.encode()))
+
+
 def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Path:
     """Let `fill` write a new file beside `path`, bring it to the disk, and only then give it the name `path`.
 
-    A crash at any moment leaves the old file or the new one. `fill` may raise: nothing is left behind.
+    A crash at any moment leaves the old file or the new one. `fill` may raise: nothing is left behind but the folder,
+    which is made where it is missing.
+
+    Raises
+    ------
+    NetworkError
+        If the system refuses it: the place takes no files, or is full.
     """
     path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, fill)
+    except OSError as error:
+        raise NetworkError(f"file {path}: cannot be written ({error.strerror or error}), expected a place that takes it. "
+                           "Choose another, or make room and allow writing there.") from error
+    return path
+
+
+def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with open(temporary, "xb") as file:
@@ -140,7 +162,6 @@ def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Pa
             os.fsync(folder)
         finally:
             os.close(folder)
-    return path
 
 
 def _unzip(file: BinaryIO, where: str, kind: str) -> tuple[bytes, dict[str, np.ndarray]]:

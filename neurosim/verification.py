@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
 import os
@@ -18,7 +17,7 @@ import numpy as np
 from .backend import find
 from .catalogue import Check, Model
 from .errors import NetworkError, unknown
-from .files import write_atomically
+from .files import write_json
 
 Judged = dict[str, Any]
 
@@ -74,10 +73,7 @@ def verify(model: Model, *, backend: str = "cpu", checks: Sequence[str] | None =
 
 def write(path: str | Path, rows: Iterable[Judged]) -> Path:
     """Write rows as JSON and return the path; its folder is made where it is missing."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_data(list(rows)), indent=1) + "\n"
-    return write_atomically(path, lambda file: file.write(text.encode()))
+    return write_json(path, _data(list(rows)))
 
 
 def cores() -> int:

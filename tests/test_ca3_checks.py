@@ -1,13 +1,17 @@
 """Trials of the CA3 memory, its checks on their results, and the model in the catalogue."""
 
+import importlib
 import json
 
 import pytest
+from messages import parts
 
+from neurosim.__main__ import main
+from neurosim.errors import NetworkError
 from neurosim.models.ca3_memory import CA3Memory, Settings, model
 from neurosim.models.ca3_memory.checks import CHECKS, EXPERIMENTS
 from neurosim.models.ca3_memory.demonstrate import judged
-from neurosim.models.ca3_memory.experiment import PUBLISHED
+from neurosim.models.ca3_memory.experiment import PUBLISHED, Experiment, Played, play
 from neurosim.models.ca3_memory.network import TO_CUE, build, network
 from neurosim.models.ca3_memory.operations import BY_CONTENT, BY_CUE, LEARN
 from neurosim.models.ca3_memory.picture import draw
@@ -48,6 +52,36 @@ def test_the_demonstration_leaves_pictures_and_its_results(fast_backend, tmp_pat
     assert written["rows"] == rows and len(rows) == 33 and all(row["pass"] for row in rows)
     for name in ("E1", "E3"):
         assert (tmp_path / "new" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_a_picture_fails(fast_backend, tmp_path, monkeypatch):
+    """Ctrl-C comes in the second experiment; a folder stands where the first picture should go."""
+    demonstration = importlib.import_module("neurosim.models.ca3_memory.demonstrate")
+    (tmp_path / "whole" / "E1.png").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        model.demonstrate(backend=fast_backend, out=tmp_path / "whole", progress=False)
+    whole = json.loads((tmp_path / "whole" / "results.json").read_text())
+    assert whole["finished"] and [*whole["experiments"]] == ["E1", "E2", "E3"]
+
+    def interrupted(experiment: Experiment, backend: str) -> Played:
+        if experiment.name == "E2":
+            raise KeyboardInterrupt
+        return play(experiment, backend)
+
+    monkeypatch.setattr(demonstration, "play", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.demonstrate(backend=fast_backend, out=tmp_path / "part", progress=False)
+    part = json.loads((tmp_path / "part" / "results.json").read_text())
+    assert not part["finished"] and part["experiments"] == {"E1": whole["experiments"]["E1"]}
+    assert part["rows"] == whole["rows"][:len(part["rows"])] and [path.name for path in (tmp_path / "part").iterdir()] == ["results.json"]
+
+
+def test_a_seed_that_would_change_nothing_is_refused(tmp_path, capsys):
+    message = ("model 'ca3-memory', seed: found 5, ", "expected 0: nothing in the model is random. Leave it out.")
+    with pytest.raises(NetworkError, match=parts(*message)):
+        model.demonstrate(seed=5, out=tmp_path / "new", progress=False)
+    assert main(["run", "ca3-memory", "--seed", "5", "--out", str(tmp_path / "new")]) == 2
+    assert "".join(message) in capsys.readouterr().err and not (tmp_path / "new").exists()
 
 
 def test_rows_of_the_demonstration_show_what_differs_from_the_tables():

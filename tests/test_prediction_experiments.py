@@ -1,5 +1,6 @@
 """Experiments of the prediction reservoir, comparators, and the model in the catalogue."""
 
+import importlib
 import json
 from dataclasses import replace
 
@@ -13,9 +14,9 @@ from neurosim.models.prediction_reservoir import model
 from neurosim.models.prediction_reservoir.checks import CHECKS
 from neurosim.models.prediction_reservoir.comparators import MERGED, LeastSquares, least_squares
 from neurosim.models.prediction_reservoir.demonstrate import judge
-from neurosim.models.prediction_reservoir.experiment import TESTED, acquisition, blocks, probability_scan, subspaces, switches
+from neurosim.models.prediction_reservoir.experiment import SWITCHES, TESTED, acquisition, blocks, probability_scan, subspaces, switches
 from neurosim.models.prediction_reservoir.measures import relative_error
-from neurosim.models.prediction_reservoir.trials import Truth, times
+from neurosim.models.prediction_reservoir.trials import Learner, Truth, times
 from neurosim.verification import verify
 
 # ---- experiments and comparators
@@ -75,7 +76,8 @@ def test_the_recurrent_weights_keep_sign_and_value(fast_backend):
 
 def test_blocks_are_tested_before_they_begin_and_when_they_end(fast_backend):
     made, seen = learner(fast_backend), []
-    found = blocks(made, (NEAR, Truth(0.5, NEAR.latencies)), train=made.train, watch=lambda block, trial, test: seen.append((block, trial)))
+    truths = (NEAR, Truth(0.5, NEAR.latencies))
+    found = list(blocks(made, truths, train=made.train, watch=lambda block, trial, test: seen.append((block, trial))))
     assert seen == [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (1, 3)]
     assert found[0]["before"] == 1.0 and found[1]["before"] != 1.0
 
@@ -89,6 +91,31 @@ def test_the_demonstration_leaves_a_picture_and_its_results(fast_backend, tmp_pa
     written = json.loads((tmp_path / "new" / "results.json").read_text())
     assert written["rows"] == rows and len(written["blocks"]) == 4 and written["settings"] == {"size": 40, "trials": 2, "tests": 1}
     assert all(row.keys() == {"quantity", "measured", "expected", "pass"} for row in rows)
+
+
+def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_fails(fast_backend, tmp_path, monkeypatch):
+    """Ctrl-C comes with the first trial of the third block; a folder stands where the picture should go."""
+    demonstration = importlib.import_module("neurosim.models.prediction_reservoir.demonstrate")
+    given = {"seed": 1, "backend": fast_backend, "progress": False, "size": 40, "trials": 2, "tests": 1}
+    (tmp_path / "whole" / "prediction_reservoir.png").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        model.demonstrate(out=tmp_path / "whole", **given)
+    whole = json.loads((tmp_path / "whole" / "results.json").read_text())
+    assert whole["finished"] and len(whole["blocks"]) == 4
+
+    class Interrupted(Learner):
+        def train(self, truth: Truth, outcome: int) -> None:
+            if truth == SWITCHES[2]:
+                raise KeyboardInterrupt
+            super().train(truth, outcome)
+
+    monkeypatch.setattr(demonstration, "Learner", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.demonstrate(out=tmp_path / "part", **given)
+    part = json.loads((tmp_path / "part" / "results.json").read_text())
+    assert not part["finished"] and part["blocks"] == whole["blocks"][:2]
+    assert part["rows"] == [row for row in whole["rows"] if row["quantity"].startswith(("block 1", "block 2"))]
+    assert [path.name for path in (tmp_path / "part").iterdir()] == ["results.json"]
 
 
 def test_rows_of_the_demonstration_hold_misses_against_their_limits():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from messages import parts
 from recordings import HEADER, ROW, recording, spikes, trace
 
 from neurosim.errors import NetworkError
@@ -85,9 +86,21 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NetworkError, match=parts("run.npz: cannot be written (No space left on device), ", "expected a place that takes it. Choose another")):
         recording(0, 10).save(path)
     assert Recording.load(path) == recording() and os.listdir(tmp_path) == ["run.npz"]
+
+
+def test_a_save_makes_its_folder_and_says_where_it_cannot(tmp_path):
+    """What hours of simulation gave is not lost to a folder that nobody made."""
+    path = recording().save(tmp_path / "results" / "deep" / "run.npz")
+    assert Recording.load(path) == recording()
+    place = path / "below" / "run.npz"  # a file stands where a folder should
+    with pytest.raises(NetworkError, match=parts(f"file {place}: cannot be written (", "), expected a place that takes it. Choose another, or make room")):
+        recording().save(place)
+    with pytest.raises(NetworkError, match="cannot be written"):
+        recording().save(tmp_path / "results")  # a folder stands where the file should
+    assert os.listdir(path.parent) == ["run.npz"] and os.listdir(tmp_path) == ["results"]
 
 
 def test_a_killed_save_leaves_the_old_file(tmp_path):

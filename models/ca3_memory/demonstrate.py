@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from neurosim.backend import Backend
+from neurosim.errors import NetworkError
+from neurosim.files import write_json
 
 from .experiment import EXPERIMENTS, PUBLISHED, counts, judge, play, tally
 from .network import Settings
@@ -25,10 +26,10 @@ def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Pat
     Parameters
     ----------
     seed : int
-        Without effect: nothing in the model is random.
+        0: nothing in the model is random.
     backend
     out : folder
-        Made if it is missing; takes ``E1.png``, ``E3.png`` and ``results.json``.
+        Made if it is missing; takes ``results.json``, written after every experiment, then ``E1.png`` and ``E3.png``.
     progress : bool
         Show a bar.
     **settings
@@ -41,22 +42,26 @@ def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Pat
     Raises
     ------
     NetworkError
-        If the memory is too small for the operations.
+        If the memory is too small for the operations, or the seed is not 0: it would stand beside results that know nothing of it.
     """
     from tqdm.auto import tqdm
 
+    if seed:
+        raise NetworkError(f"model 'ca3-memory', seed: found {seed}, expected 0: nothing in the model is random. Leave it out.")
     chosen = Settings(**settings)
     experiments = [EXPERIMENTS["E1"](chosen), EXPERIMENTS["E2"](chosen), EXPERIMENTS["E3"](replace(chosen, cues=16, content_size=6))]
-    folder, rows, found = Path(out), [], {}
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, rows, found, pictures = Path(out), [], {}, []
+    content = {"model": "ca3-memory", "seed": seed, "backend": str(backend), "settings": settings, "finished": False, "rows": rows, "experiments": found}
     for experiment in tqdm(experiments, unit="experiment", desc="CA3 memory", disable=not progress):
         name, played = experiment.name, play(experiment, backend)
         found[name] = {"counts": counts(played), "tally": tally(judge(played))}
         rows += judged(name, found[name])
+        content["finished"] = len(found) == len(experiments)
+        write_json(folder / "results.json", content)  # at once: Ctrl-C leaves what was found, and so does a picture that fails
         if name in TITLES:
-            draw(folder / f"{name}.png", played.recording, experiment.schedule, experiment.settings, title=TITLES[name])
-    content = {"model": "ca3-memory", "seed": seed, "backend": str(backend), "settings": settings, "rows": rows, "experiments": found}
-    (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+            pictures.append((name, played.recording, experiment))
+    for name, recording, experiment in pictures:
+        draw(folder / f"{name}.png", recording, experiment.schedule, experiment.settings, title=TITLES[name])
     return rows
 
 

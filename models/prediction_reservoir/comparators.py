@@ -59,7 +59,7 @@ def least_squares(backend: str, *, seed: int, settings: Settings = DEFAULTS, eve
                   truths: tuple[Truth, ...] = SWITCHES) -> Result:
     """X5 (i): the blocks of X2 with global least squares."""
     learner = Learner(backend, settings=replace(settings, rate_when=0.0), seed=seed, scheme=MERGED)
-    found = blocks(learner, truths, train=LeastSquares(learner, every=every).train)
+    found = list(blocks(learner, truths, train=LeastSquares(learner, every=every).train))
     return {"blocks": found, "tested": tested(settings)}
 
 

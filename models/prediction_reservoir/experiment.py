@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -26,7 +26,7 @@ CONDITIONS = tuple(Truth(p, (t, t + 250.0)) for p in (0.2, 0.5, 0.8) for t in (2
 def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Result:
     """X1: one block. Returns the errors by tested trial, timing errors at the end, and the activity of the untrained reservoir."""
     learner = Learner(backend, settings=settings, seed=seed)
-    found = blocks(learner, (FIRST,), train=learner.train)[0]
+    (found,) = blocks(learner, (FIRST,), train=learner.train)
     rates = learner.calibration.rates
     n_e = settings.size - round(settings.inhibitory * settings.size)
     return found | {"tested": tested(settings), "excitatory": float(rates[:n_e].mean()), "inhibitory": float(rates[n_e:].mean()),
@@ -39,17 +39,16 @@ def switches(backend: str, *, seed: int, settings: Settings = DEFAULTS, scheme: 
     """X2: blocks without reset in between. Returns results by block, and whether the recurrent weights keep their signs and values."""
     learner = Learner(backend, settings=settings, seed=seed, scheme=scheme)
     before = recurrent(learner)
-    found = blocks(learner, truths, train=learner.train)
+    found = list(blocks(learner, truths, train=learner.train))
     after = recurrent(learner)
     return {"blocks": found, "tested": tested(settings), "unchanged": bool(all((a == b).all() for a, b in zip(before, after, strict=True))),
             "dale": bool((after[0] >= 0).all() and (after[1] <= 0).all() and after[0].any() and after[1].any())}
 
 
-def blocks(learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None) -> list[Result]:
-    """Train block after block, test as it goes, and return errors, timing errors and subspace angles of each block."""
+def blocks(learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None) -> Iterator[Result]:
+    """Train block after block, test as it goes, and yield errors, timing errors and subspace angles of each block."""
     settings = learner.settings
     delivered = outcomes(np.repeat([t.p for t in truths], settings.trials), seed=learner.seed).reshape(len(truths), -1)
-    found = []
     for number, truth in enumerate(truths):
         errors, last = [], None
         for trial in range(settings.trials + 1):
@@ -61,9 +60,8 @@ def blocks(learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: 
                 if watch:
                     watch(number, trial, last)
         recovered = [t for t, e in zip(tested(settings), errors[1:], strict=True) if e <= 0.5]
-        found.append({"before": errors[0], "errors": errors[1:], "timing": timing_error(last, truth, settings), "what": last.what.tolist(),
-                      "recovered": recovered[0] if recovered else None, "angles": subspace_angles(*learner.weights())})
-    return found
+        yield {"before": errors[0], "errors": errors[1:], "timing": timing_error(last, truth, settings), "what": last.what.tolist(),
+               "recovered": recovered[0] if recovered else None, "angles": subspace_angles(*learner.weights())}
 
 
 def tested(settings: Settings) -> list[int]:
