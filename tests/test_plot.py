@@ -1,5 +1,7 @@
 """Pictures show what was recorded: where marks and bars stand, what axes say, and what was left out."""
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pytest
@@ -267,6 +269,18 @@ def test_the_summary_says_what_was_run_and_approximated():
         assert part in text
     assert f"ca3: 8 neurons, {measure.rate(spikes()):.3g} Hz" in text
     assert "p5: reason 5" in text and "p6" not in text and "... and 2 more, see .report" in text and "as it is" not in text
+
+
+def test_the_summary_leaves_out_weights_of_which_there_is_no_sample_yet():
+    """As of a run of 50 ms with weights every 100 ms; a trace without a sample stays empty."""
+    early = loop()
+    early = replace(early, traces={"w": replace(early.trace("w"), values=np.zeros((0, 4)))})
+    figure = plot.summary(Recording({"dt": 0.5, "steps": 2000}, {"ca3": ca3()}, {"loop": early}))
+    assert "edges" not in {ax.get_ylabel() for ax in figure.axes}
+    both = plot.summary(Recording({"dt": 0.5, "steps": 2000}, {"ca3": ca3()}, {"loop": early, "late": replace(loop(), name="late")}))
+    assert [ax.get_xlabel() for ax in both.axes if ax.get_ylabel() == "edges"] == ["late: w (nA)"]
+    silent = PopulationRecording("glia", 8, traces={"a": trace(samples=0)})
+    plot.summary(Recording({"dt": 0.5, "steps": 10}, {"glia": silent})).canvas.draw()
 
 
 def test_the_summary_of_almost_nothing_is_still_a_page():

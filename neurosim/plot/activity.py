@@ -28,7 +28,7 @@ def raster(
 ) -> Line2D:
     """Draw a mark per spike, time to the right and neurons upwards; return the marks.
 
-    Of more than 100 000 spikes a random selection is drawn, and a note beside the picture says so.
+    `start` and `stop` are in ms. Of more than 100 000 spikes a random selection is drawn, and a note beside the picture says so.
     """
     spikes = _spikes(population, "raster").window(start, stop)
     ax = axes(ax)
@@ -56,7 +56,7 @@ def traces(
 ) -> list[Line2D]:
     """Draw a state of some neurons over time, the first five recorded unless `neurons` are given; return a line for each.
 
-    Where spikes were recorded, marks in the colours of the lines stand above them, a row per neuron.
+    `start` and `stop` are in ms. Where spikes were recorded, marks in the colours of the lines stand above them, a row per neuron.
     """
     trace = population.trace(variable)
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
@@ -89,7 +89,7 @@ def rates(
 ) -> Line2D:
     """Draw the mean rate per neuron over time; return the line.
 
-    `bin` is in ms; unless given, it is a 200th of the window, but not below 5 ms.
+    `bin`, `start` and `stop` are in ms; unless given, `bin` is a 200th of the window, but not below 5 ms.
     """
     spikes = _spikes(population, "rates").window(start, stop)
     steps = max(1, round(max(5.0, spikes.duration / 200) / spikes.dt))
@@ -115,7 +115,8 @@ def isi_histogram(
 ) -> StepPatch:
     """Draw how intervals between spikes of the same neuron are distributed, as a density; return the outline.
 
-    Bins are whole steps wide, at most 50, and reach to the 99th percentile; a note says how many intervals are longer.
+    `start` and `stop` are in ms. Bins are whole steps wide, at most 50, and reach to the 99th percentile; a note says how many intervals
+    are longer.
     """
     spikes = _spikes(population, "isi_histogram").window(start, stop)
     steps = np.round(measure.intervals(spikes) / spikes.dt).astype(np.int64)

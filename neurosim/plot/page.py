@@ -12,7 +12,7 @@ from neurosim.plot.activity import isi_histogram, raster, rates, traces
 from neurosim.plot.style import COLOURS, legend, time_axis
 from neurosim.plot.wiring import weight_histogram
 from neurosim.recording import Recording
-from neurosim.samples import PopulationRecording
+from neurosim.samples import PopulationRecording, ProjectionRecording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +25,15 @@ MOST_ROWS = 6  # of the report
 def summary(recording: Recording) -> Figure:
     """Draw a page: every population over the same time, rates, intervals, weights, and what was run and approximated.
 
-    A population without spikes shows its first trace. Weights are those of every projection of which "w" was recorded per edge.
+    A population without spikes shows its first trace. Weights are those of every projection of which "w" was recorded per edge
+    and has a sample.
     """
     from matplotlib import pyplot
 
     spiking = [each for each in recording.populations.values() if each.recorded is not None and each.recorded.steps]
     shown = [each for each in recording.populations.values() if each.recorded is not None or each.traces]
     colours = {each.name: COLOURS[place % len(COLOURS)] for place, each in enumerate(shown)}
-    weighted = [each for each in recording.projections.values() if "w" in each.traces and each.trace("w").per == "member"]
+    weighted = [each for each in recording.projections.values() if _has_weights(each)]
     heights = [1.0 + min(each.size, 1000) ** 0.25 / 4 if each.recorded is not None else 1.0 for each in shown] + [1.2] * bool(spiking)
     text = _description(recording)
     right = [0.3 + 0.07 * text.count("\n")] + [1.0] * (bool(spiking) + len(weighted))
@@ -56,6 +57,12 @@ def summary(recording: Recording) -> Figure:
     for panel, projection in zip(panels, weighted, strict=True):
         weight_histogram(projection, panel)
     return figure
+
+
+def _has_weights(projection: ProjectionRecording) -> bool:
+    """Whether there are weights per edge to show: a run shorter than the distance between samples has none."""
+    w = projection.traces.get("w")
+    return w is not None and w.per == "member" and len(w.values) > 0
 
 
 def _activity(panels: list[Axes], shown: list[PopulationRecording], spiking: list[PopulationRecording], colours: dict[str, str]) -> None:
