@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from .backend import Backend, Report, Simulator, find
 from .checks import duration
-from .errors import NetworkError, shown
+from .errors import NetworkError, shown, unknown
 from .ir.concrete import concretise
 from .ir.discretise import discretise
 from .ir.size import demand_memory
@@ -93,15 +95,17 @@ def export(network: Network, folder: Any, *, backend: str | Simulator, time: Any
         New or empty.
     time : quantity
         What the script runs.
+    **options
+        Of the backend's export; those of this package have none.
 
     Raises
     ------
     LoweringError
         If the backend cannot run the network.
     NetworkError
-        If the backend has nothing to export to, or the folder holds other files.
+        If the backend has nothing to export to or no such option, or the folder holds other files.
     """
-    found, place = _able(backend, "export"), Path(folder)
+    found, place, length = _able(backend, "export", options), Path(folder), duration(time, where="export: time")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise NetworkError(f"export: {place} holds other files, expected a new or empty folder. Choose another one.")
     report = found.check(_network(network))
@@ -111,7 +115,7 @@ def export(network: Network, folder: Any, *, backend: str | Simulator, time: Any
     except OSError as error:
         raise NetworkError(f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. "
                            "Choose another one.") from error
-    return found.export(concretise(network), report, place, time=duration(time, where="export: time"), **options)
+    return found.export(concretise(network), report, place, time=length, **options)
 
 
 def map(network: Network, *, backend: str | Simulator = "spinnaker", **options: Any) -> Any:
@@ -122,18 +126,25 @@ def map(network: Network, *, backend: str | Simulator = "spinnaker", **options: 
     LoweringError
         If the backend cannot run the network.
     NetworkError
-        If the backend has no machine to map to.
+        If the backend has no machine to map to, or no such option.
     """
-    found = _able(backend, "map")
+    found = _able(backend, "map", options)
     report = found.check(_network(network))
     report.demand()
     return found.map(concretise(network), report, **options)
 
 
-def _able(backend: str | Backend | Simulator, verb: str) -> Any:
+def _able(backend: str | Backend | Simulator, verb: str, options: Mapping[str, Any]) -> Any:
+    """Return a backend that has a verb with these options: found out before any draw is made."""
     found = _backend(backend)
     if not hasattr(found, verb):
         raise NetworkError(f"{verb}: backend {found.name!r} cannot {verb} a network, expected one that can, such as 'spinnaker'. Name that.")
+    taken = signature(getattr(found, verb)).parameters.values()
+    if not any(each.kind is Parameter.VAR_KEYWORD for each in taken):
+        valid = ["time", *(each.name for each in taken if each.kind is Parameter.KEYWORD_ONLY)]
+        for option in options.keys() - set(valid):
+            known = unknown("option", option, valid, owner=f"backend {found.name!r}")
+            raise NetworkError(f"{verb}: {known} Leave it out, or name one of these.")
     return found
 
 

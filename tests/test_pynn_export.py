@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("sympy")
 
+from messages import parts  # noqa: E402
 from pynn_networks import one_pair, varied  # noqa: E402
 
 import neurosim as ns  # noqa: E402
@@ -54,6 +55,19 @@ def test_an_impossible_network_and_a_full_folder_are_refused(tmp_path):
         ns.export(varied(), tmp_path, backend=pynn.nest)
     with pytest.raises(ns.NetworkError, match="backend 'cpu' cannot export"):
         ns.export(varied(), tmp_path / "out", backend="cpu")
+
+
+def test_an_unknown_option_is_refused_before_draws_and_folders_are_made(tmp_path):
+    """The weights would fall outside their bounds in every draw: that no draw was made is seen by the message."""
+    net = varied()
+    drawn = ns.normal("1 nA", "0 nA", low="2 nA", high="3 nA")
+    net.project(net["main"], net["main"], ns.all_to_all(), weight=drawn, delay="1 ms", name="never")
+    with pytest.raises(ns.LoweringError, match="still falls outside its bounds"):
+        ns.export(net, tmp_path / "out", backend=pynn.nest)
+    message = parts("export: backend 'nest' has no option 'threads'. ", "The options are: time.", "Leave it out, or name one of these.")
+    with pytest.raises(ns.NetworkError, match=message):
+        ns.export(net, tmp_path / "out", backend=pynn.nest, threads=4)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(tmp_path):

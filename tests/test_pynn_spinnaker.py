@@ -228,7 +228,7 @@ def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
     net = ns.Network("empty", dt="1 ms")
     with pytest.raises(ns.NetworkError, match="a SpiNNaker machine has no version '7'"):
         ns.map(net, backend=pynn.spinnaker, version=7)
-    with pytest.raises(ns.NetworkError, match="map: a mapping has no option 'verson'. Did you mean 'version'?"):
+    with pytest.raises(ns.NetworkError, match="map: backend 'spinnaker' has no option 'verson'. Did you mean 'version'?"):
         ns.map(net, backend=pynn.spinnaker, verson=5)
     monkeypatch.delenv(PYTHON, raising=False)
     monkeypatch.setattr("neurosim.backends.pynn.machine.find_spec", lambda name: None)

@@ -93,13 +93,11 @@ class SpinnakerBackend(PynnBackend):
                                 "there is one.", report) from error
         return ScriptRun(self._plan(network), network, report, python=interpreter("run on 'spinnaker'"), where=where, **options)
 
-    def map(self, network: ConcreteNetwork, report: Report, **options: Any) -> Mapping:
+    def map(self, network: ConcreteNetwork, report: Report, *, time: Any = "1 s", version: int = 5, python: str | None = None) -> Mapping:
         """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
         from .mapping import map_network
 
-        for option in options.keys() - {"time", "version", "python"}:
-            raise NetworkError(f"map: {unknown('option', option, ['time', 'version', 'python'], owner='a mapping')}")
-        return map_network(self._plan(network), report, **options)
+        return map_network(self._plan(network), report, time=time, version=version, python=python)
 
 
 nest = PynnBackend("nest", "NEST through PyNN, on the grid; early traces and statistics agree")
