@@ -196,6 +196,9 @@ class Network:
         for i, probe in enumerate(made):
             if any((p.owner.name, p.variable) == (probe.owner.name, probe.variable) for p in (*self.probes, *made[:i])):
                 raise NetworkError(f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. Record all its members in one call.")
+        if every is not None and all(probe.variable == "spikes" and isinstance(probe.owner, View) for probe in made):
+            raise NetworkError(f"record: found every={shown(every)} with 'spikes' alone, expected it with states: every spike is recorded, "
+                               "at its step. Leave it out, or name a state.")
         self.probes.extend(made)
 
     def owners(self) -> dict[str, Population | Projection | Drive]:

@@ -207,6 +207,8 @@ PROBES = {
     "a state that is no text": (lambda net: net.record(net["b"], 5), "record: population 'b' has no state 5.", "The states are"),
     "a distance between the steps": (lambda net: net.record(net["b"], "v", every=0.15), "record: every 0.15 ms is not a multiple of dt",
         "Use 0.1 ms or 0.2 ms or a smaller dt."),
+    "a distance between spikes": (lambda net: net.record(net["b"], "spikes", every="10 ms"),
+        "record: found every='10 ms' with 'spikes' alone, ", "expected it with states: every spike is recorded", "Leave it out, or name"),
     "a distance of 0": (lambda net: net.record(net["b"], "v", every=0), "record, every: found 0", "expected one time above 0 ms."),
     "something twice": (lambda net: net.record(net["a"], "v"), "record: 'v' of", "is recorded already.",
         "Record all its members in one call."),
