@@ -16,7 +16,7 @@ help: ## this list
 demo: $(ENV)/installed ## install and run the prediction reservoir: pictures and results in out/prediction-reservoir
 	$(BIN)/neurosim run prediction-reservoir --seed 0 --out out/prediction-reservoir
 
-test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (ten minutes on two cores)
+test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about twelve minutes on two cores)
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m "not slow"
 
 test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that make test leaves out
