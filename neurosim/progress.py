@@ -16,7 +16,7 @@ PATIENCE = 2.0  # seconds without a bar
 def interrupts() -> Iterator[list[int]]:
     """Collect Ctrl-C instead of stopping in the middle of a step."""
     caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:  # one that Python could not put back
         yield caught
         return
     before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))

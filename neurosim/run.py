@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -66,25 +67,32 @@ class Run:
         """
         steps = steps_of(time, self.program.dt)
         end = self.step + steps
+        self.interrupted = True  # until the end is reached
         with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
-            while self.step < end and not interrupted:
-                began = perf_counter()
-                count = min(self._stretch, end - self.step)
-                chunk = self.engine.advance(self.step, count, more=self.step + count < end)
-                elapsed = perf_counter() - began
-                self._recorder.keep(self.step, chunk)
-                self.step += chunk.steps
-                advance(chunk.steps)
-                if not chunk.finite:
-                    raise self._not_finite()
-                if self._watch.due(elapsed, more=self.step < end):
-                    self._look()
-                self._stretch = int(min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20))
+            try:
+                while self.step < end and not interrupted:
+                    self._advance(end, advance)
+            finally:
+                if self.step < end:
+                    self.engine.advance(self.step, 0)  # nothing more follows: what was put off is done
         if interrupted:
-            self.engine.advance(self.step, 0)  # nothing more follows: what was put off is done
-            self.interrupted = True
             raise KeyboardInterrupt
         self.interrupted = False
+
+    def _advance(self, end: int, advance: Callable[[int], None]) -> None:
+        """Run until the next look at Ctrl-C, at most to the step ``end``."""
+        began, first = perf_counter(), self.step
+        count = min(self._stretch, end - first)
+        chunk = self.engine.advance(first, count, more=first + count < end)
+        elapsed = perf_counter() - began
+        self.step += chunk.steps  # before anything may fail: memory is there
+        self._recorder.keep(first, chunk)
+        advance(chunk.steps)
+        if not chunk.finite:
+            raise self._not_finite()
+        if self._watch.due(elapsed, more=self.step < end):
+            self._look()
+        self._stretch = int(min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20))
 
     def get(self, owner: Owner | str, name: str) -> Any:
         """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz.

@@ -11,9 +11,11 @@ import threading
 
 import numpy as np
 import pytest
+from cpu_networks import pairs, same_bits
 from open_runs import network, prepared, states
 
 import neurosim as ns
+from neurosim.progress import interrupts
 
 
 def interrupt_soon() -> threading.Timer:
@@ -90,3 +92,78 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
     finished, steps, spikes = out.split()
     assert finished == "False" and int(steps) > 100 and int(spikes) == 3 * (int(steps) // 3)
     assert ns.Recording.load(tmp_path / "kept.npz").header["steps"] == int(steps)
+
+
+LEARNED = "w", "c", "n", "x", "y"  # edges are many for each source, so that the cpu engine puts off what post-spikes do to them
+
+
+def learned(run: ns.Run) -> list[np.ndarray]:
+    return [run.get("learned", name) for name in LEARNED]
+
+
+def undisturbed(steps: int, **options) -> list[np.ndarray]:
+    run = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), **options)
+    run.run(0.1 * steps, progress=False)
+    return learned(run)
+
+
+def test_an_error_while_recording_leaves_a_run_whole_and_it_may_go_on(backend, tmp_path, monkeypatch):
+    """The disk is full for the second part, and only for a while."""
+    monkeypatch.setattr("neurosim.recorder._PART", 0)
+    expected = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend=backend)
+    expected.run("60 ms", progress=False)
+    run = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend=backend, stream=tmp_path / "parts")
+    run.run("5 ms", progress=False)
+    with monkeypatch.context() as full:
+        full.setattr("neurosim.recording.RecordingWriter.append", refused)
+        with pytest.raises(OSError, match="disk full"):
+            run.run("55 ms", progress=False)
+    assert 50 < run.step < 600 and run.interrupted
+    assert all(same_bits(a, b) for a, b in zip(learned(run), undisturbed(run.step, backend=backend), strict=True))
+    run.run(60 - 0.1 * run.step, progress=False)
+    assert not run.interrupted
+    assert all(same_bits(a, b) for a, b in zip(learned(run), learned(expected), strict=True))
+    assert run.result()["b"].spikes == expected.result()["b"].spikes and expected.result()["b"].spikes.index.size > 500
+    assert same_bits(run.result()["learned"].trace("w").values, expected.result()["learned"].trace("w").values)
+
+
+def refused(*_) -> None:
+    raise OSError("disk full")
+
+
+def test_a_second_ctrl_c_while_a_run_ends_waits_as_the_first_one_did(backend, monkeypatch):
+    run = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend=backend)
+    advance, asked = run.engine.advance, []
+
+    def pressed(first, count, **more):
+        asked.append(count)
+        os.kill(os.getpid(), signal.SIGINT)
+        return advance(first, count, **more)
+
+    monkeypatch.setattr(run.engine, "advance", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run.run("60 ms", progress=False)
+    assert asked == [64, 0] and run.step == 64
+    assert all(same_bits(a, b) for a, b in zip(learned(run), undisturbed(64, backend=backend), strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_was_put_off_stays_so_when_catching_up_is_broken_off(threads, monkeypatch):
+    engine = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend="cpu", threads=threads)
+    engine.engine.advance(0, 200, more=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(engine.engine, "_together", refused)
+        with pytest.raises(OSError, match="disk full"):
+            engine.engine.advance(200, 0)
+    engine.engine.advance(200, 100)
+    engine.step = 300
+    assert all(same_bits(a, b) for a, b in zip(learned(engine), undisturbed(300, backend="reference"), strict=True))
+
+
+def test_a_handler_of_ctrl_c_that_python_does_not_know_is_left_alone(monkeypatch):
+    """A program that embeds Python may install one; Python calls it None and cannot put it back."""
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: pytest.fail("the handler was replaced"))
+    with interrupts() as caught:
+        assert caught == []
+    assert prepared("reference", 3).step == 3

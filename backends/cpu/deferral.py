@@ -7,6 +7,7 @@ and an edge variable is recorded, with nothing put off.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -139,10 +140,10 @@ class Deferral:
         """Whether steps will soon be too many to be counted in 32 bits."""
         return step - int(self._first[0]) >= 1 << 30
 
-    def settle(self) -> list[list[tuple[Any, ...]]]:
-        """Return the calls after which nothing is put off, those of each projection together."""
+    def settle(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the calls after which nothing is put off, those of each projection together; all must be made, and then the next be asked for."""
+        yield from self.sweeps.values()
         self._settled = True
-        return list(self.sweeps.values())
 
     def notes(self, p: ProjectionProgram, bounds: np.ndarray, thread: int) -> np.ndarray:
         """Return room for a thread's notes, in the order of the places above; ``bounds`` are the first targets of the threads."""
