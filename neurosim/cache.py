@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).parent
-CALLED = ("compiled.py", "rows.py", "random.py", "expr/functions.py")  # what printed source calls of the core
+CALLED = ("compiled.py", "rows.py", "sorting.py", "random.py", "expr/functions.py")  # what printed source calls of the core
 
 _loaded: dict[Path, ModuleType] = {}  # a file is executed once per process; what it holds never changes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import shutil
@@ -161,3 +162,13 @@ def test_a_change_of_the_engine_or_of_a_version_begins_another_folder(tmp_path, 
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + (b"# edited" if self.name == "philox.py" else b""))
     assert core.key(cache.HERE) != before
+
+
+def test_the_digest_covers_every_file_of_the_core_whose_functions_are_compiled():
+    from numba.core.dispatcher import Dispatcher
+
+    names = [f"neurosim.{file.stem}" for file in core.HERE.glob("*.py") if file.stem not in ("__init__", "__main__")]
+    found = {thing.py_func.__code__.co_filename for name in names for thing in vars(importlib.import_module(name)).values()
+             if isinstance(thing, Dispatcher)}
+    called = {str(core.HERE / name) for name in core.CALLED}
+    assert {str(core.HERE / name) for name in ("rows.py", "random.py", "expr/functions.py")} < found <= called
