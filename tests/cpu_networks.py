@@ -76,8 +76,8 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-WORDS = ["load", "load_long", "store", "step", "count", "first", "start", "stop", "thread", "spikes", "range", "table", "float", "flag", "truth",
-         "kernel", "cfunc", "integrate", "reset", "normal_at", "port_d", "bounds", "load__", "at_v", "ring", "events", "n", "s", "k", "edge",
+WORDS = ["load", "load_long", "load_short", "store", "step", "count", "first", "start", "stop", "thread", "spikes", "range", "table", "float", "flag",
+         "truth", "kernel", "cfunc", "integrate", "reset", "normal_at", "port_d", "bounds", "load__", "at_v", "ring", "events", "n", "s", "k", "edge",
          "len", "int", "print"]
 
 
@@ -93,7 +93,7 @@ def named() -> ns.Network:
     rule = ns.Rule(
         pre="count : 1", post="first : 1", edge="w : 1; edge : 1",
         parameters={word: 0.01 for word in WORDS if word not in ("count", "first", "edge")},
-        handlers=[("pre", "count += 1; edge = load + table + step + thread; out += w * count + edge"),
+        handlers=[("pre", "count += 1; edge = load + load_short + table + step + thread; out += w * count + edge"),
                   ("post", "first += range + float + spikes"),
                   ("step", "first += 0.1 * (bounds - first); out += 0.001 * first")])
     net = ns.Network("named", dt="0.1 ms", seed=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from cpu_networks import named, plastic, same_bits
 from machine_code import packed
@@ -9,6 +11,8 @@ from numba.core.errors import NumbaError
 
 import neurosim as ns
 from neurosim.backends.cpu import printing
+from neurosim.backends.cpu.precision import PRECISIONS
+from neurosim.expr.functions import FUNCTIONS
 from neurosim.models import cells
 
 CELLS = [cells.lif(), cells.lif_conductance(), cells.izhikevich(synapse="exponential", noise=1.0)]
@@ -58,3 +62,11 @@ def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
     monkeypatch.setattr(printing, "RESERVED", frozenset())
     with pytest.raises((NumbaError, UnboundLocalError)):
         ns.prepare(named(), backend="cpu")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
+def test_every_name_that_the_head_of_printed_source_binds_is_kept_from_users(precision):
+    """Those of the language's functions are refused to users anyway."""
+    bound = {word for node in ast.parse(precision.header).body
+             for word in ([a.asname or a.name for a in node.names] if isinstance(node, ast.ImportFrom) else [t.id for t in node.targets])}
+    assert {"load_short", "kernel", "exp"} < bound <= printing.RESERVED | FUNCTIONS.keys()

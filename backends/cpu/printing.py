@@ -9,8 +9,8 @@ from neurosim.expr.tree import Draw, Expr, Number
 
 from .precision import DOUBLE, Precision
 
-RESERVED = {"flag", "load", "load_byte", "load_double", "load_index", "load_long", "store", "store_byte", "store_long", "truth", "cfunc", "kernel", "normal_at",
-            "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float", "now",
+RESERVED = {"flag", "load", "load_byte", "load_double", "load_index", "load_long", "load_short", "store", "store_byte", "store_long", "truth", "cfunc",
+            "kernel", "normal_at", "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float", "now",
             "decayed", "CHUNK", "EDGES", "FIRST", "WHEN", "caught_up", "fetch_row", "forget", "pending"}
 
 
