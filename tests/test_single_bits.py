@@ -132,3 +132,21 @@ def test_a_value_beyond_float32_ends_the_run_where_it_happens():
             run = ns.prepare(net, backend="cpu", precision=precision)
             run.run("50 ms", progress=False)
         assert run.step == steps
+
+
+def test_a_decay_over_any_time_is_to_the_last_bit_what_is_read_between_steps():
+    """Up to 16383 steps it is looked up; after more, a dt that is rounded to float32 would show."""
+    late = 16_300 + 50 * np.arange(40)
+    rule = ns.Rule(pre="dx/dt = -x / tau : 1", edge="w : mV; seen : 1", parameters={"tau": "200 ms"}, handlers=[("pre", "seen = x; out += w; x += 1")])
+    runs = []
+    for steps in ([[0, int(step)] for step in late], [[0]] * 40):
+        net = ns.Network("late", dt="0.1 ms")
+        source, one = net.spike_source("source", 40, steps=steps), net.population("one", 1, cells.lif_delta())
+        net.project(source, one, ns.all_to_all(), weight=0.0, rule=rule, port="synaptic", delay="0.1 ms", name="learned")
+        runs.append(ns.prepare(net, backend="cpu", precision="float32", threads=1))
+    runs[0].run("1900 ms", progress=False)
+    expected = []
+    for k, step in enumerate(late):
+        runs[1].run(0.1 * (int(step) + 1 - runs[1].step), progress=False)
+        expected.append(runs[1].get("learned", "x")[k])
+    assert len(set(expected)) == 40 and runs[0].get("learned", "seen").tolist() == expected

@@ -20,7 +20,7 @@ def _computed(steps, dt, tau):
 
 @compiled
 def decayed(table, steps, dt, tau):
-    """Return exp(-(steps * dt) / tau) from the table of tau."""
+    """Return exp(-(steps * dt) / tau) from the table of tau; ``dt`` is of float64, as that of the table."""
     return load(table, steps, "decays") if steps < STEPS else _computed(steps, dt, tau)
 
 

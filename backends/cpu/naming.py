@@ -18,7 +18,6 @@ class Shape:
     """What the printed source of a rule depends on besides its statements.
 
     pre_split, post_split : slots per (neuron, delay) instead of one per neuron
-    indexed : the edges of a slot are listed (source slots that are split)
     dendritic : "none", "one" or "each"
     values : parameter or constant or cell symbol -> "one", "each", "row", "rows"
     links : symbol -> (shape, indexed, split decay) of what it reads
@@ -159,7 +158,7 @@ class Names:
                 return value
             since = f"step - load_long(_last_{name}, {index}, '{name}@last')"
             if self._tabled(symbol):
-                return f"{value} * decayed(_decays_{symbol.decay}, {since}, dt, {local(symbol.decay)})"
+                return f"{value} * decayed(_decays_{symbol.decay}, {since}, {self.precision.exact_dt}, {local(symbol.decay)})"
             return f"{value} * exp(-(float({since}) * dt) / {local(symbol.decay)})"
         shape = self.values.get(name, "one")
         if shape == "one":

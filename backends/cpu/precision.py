@@ -21,6 +21,7 @@ class Precision:
     place : where the compiled loops `draws`, `deferral`, `loop`, `pending` are
     header : first lines of printed source
     dt, t : lines that make these words of the language; the time of a step is computed in float64
+    exact_dt : the name of dt in float64
     literal : how a number is written, with the place of its digits
     """
 
@@ -31,6 +32,7 @@ class Precision:
     header: str
     dt: tuple[str, ...]
     t: str
+    exact_dt: str
     literal: str
 
     def number(self, value: float) -> str:
@@ -49,7 +51,7 @@ from neurosim.backends.cpu.decays import decayed
     abs, clip, cos, exp, expm1_ratio, floor, log, max, min, pow, sin, sqrt, tanh, where)
 from neurosim.backends.cpu.philox import normal_at, uniform_at
 {_KERNEL}""",
-    ("dt = load(load_long(table, 0, 'table'), 0, 'dt')",), "t = step * dt", "{}")
+    ("dt = load(load_long(table, 0, 'table'), 0, 'dt')",), "t = step * dt", "dt", "{}")
 
 SINGLE = Precision(
     "float32", np.float32, 4, "neurosim.backends.cpu.single",
@@ -60,6 +62,6 @@ from neurosim.backends.cpu.access import (
 {_COMMON}from neurosim.backends.cpu.single import (
     abs, clip, cos, decayed, exp, expm1_ratio, float, floor, load, log, max, min, normal_at, pow, sin, sqrt, store, tanh, truth, uniform_at, where)
 {_KERNEL}""",
-    ("_dt = load_double(load_long(table, 0, 'table'), 0, 'dt')", "dt = float(_dt)"), "t = float(step * _dt)", "float({})")
+    ("_dt = load_double(load_long(table, 0, 'table'), 0, 'dt')", "dt = float(_dt)"), "t = float(step * _dt)", "_dt", "float({})")
 
 PRECISIONS = {p.name: p for p in (DOUBLE, SINGLE)}
