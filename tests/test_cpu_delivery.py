@@ -104,6 +104,19 @@ def test_rules_whose_post_spikes_cannot_wait_do_not():
     assert not waits("w += 0.1 * mV * x; y += 1", ("step", "x = 0.5 * x"))
 
 
+def test_post_spikes_wait_only_where_their_notes_take_little_room_beside_the_edges(monkeypatch):
+    """Notes take 128 bytes for each pair of a target and a delay, of which there are nearly as many as edges; results are the same."""
+    found = []
+    for fraction, least, waits in ((0.0, 16, True), (1.0, 16, False), (1.0, 0, True)):
+        monkeypatch.setattr("neurosim.backends.cpu.delivery.LEAST", least)
+        delay = ns.uniform("0 ms", "30 ms") if fraction else "0.5 ms"
+        run = ns.prepare(pairs(("post", "pre"), fraction, "7 ms", delay=delay), backend="cpu")
+        assert bool(run.engine._delivery.deferral.sweeps) == waits
+        run.run("60 ms", progress=False)
+        found.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
+    assert all(same_bits(a, b) for a, b in zip(found[1], found[2], strict=True)) and np.ptp(found[1][0]) > 0.1
+
+
 @pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0])
 def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
     """One rate for neighbours is looked up; neurons apart are counted one by one."""

@@ -191,7 +191,7 @@ class Delivery:
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
         dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
         return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
-                     p.targets.size >= LEAST * p.pre_slots.neuron.size and deferrable(p.code), neighbours(p), narrow(p), self.engine.precision)
+                     _deferred(p), neighbours(p), narrow(p), self.engine.precision)
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)
@@ -298,3 +298,8 @@ class Delivery:
                                     self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt,
                                     bool((np.diff(drive.indices) == 1).all()), *room]], 14)
         return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
+
+
+def _deferred(p: ProjectionProgram) -> bool:
+    """Whether post-spikes wait: they may, and edges are many for each source slot, whose rows are searched, and each target slot, which keeps notes."""
+    return deferrable(p.code) and p.targets.size >= LEAST * max(p.pre_slots.neuron.size, p.post_slots.neuron.size)
