@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.cores import cores
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -22,8 +24,7 @@ def machine() -> dict[str, Any]:
     """Return what measured times depend on, and how busy the machine is with other things."""
     import llvmlite.binding as llvm
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": _processor(), "recognised as": llvm.get_host_cpu_name(), "cores": cores,
+    return {"processor": _processor(), "recognised as": llvm.get_host_cpu_name(), "cores": cores(),
             "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
             **{name: version(name) for name in ("neurosim", "numpy", "numba", "llvmlite")},
             "compiler": _said("g++", "--version"), "commit": _commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

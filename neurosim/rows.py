@@ -5,7 +5,6 @@ Kernels work on some rows at a time, each with its own counters, so that nothing
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
@@ -16,6 +15,7 @@ from numba import njit
 
 from neurosim import cache
 from neurosim.compiled import FUNCTIONS, lowest_bit, normal_block, philox4x32, uniform_block
+from neurosim.cores import cores
 from neurosim.random import Key
 
 DRAWS = 128  # of one row made at a time: enough to vectorise, few to throw away
@@ -32,11 +32,6 @@ def kernel(body: Any) -> Any:
     source = (f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\nfrom {body.py_func.__module__} import {name} as body\n\n\n'
               f'@njit(error_model="numpy", nogil=True, cache=True)\ndef {name}({arguments}):\n    return body({arguments})\n')
     return getattr(cache.load(name, source), name)
-
-
-def cores() -> int:
-    """Return how many threads may run side by side."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def over(work: Callable[[int, int], None], bounds: np.ndarray) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from .backend import find
 from .catalogue import Check, Model
+from .cores import cores
 from .errors import NetworkError, unknown
 from .files import write_json
 
@@ -74,11 +75,6 @@ def verify(model: Model, *, backend: str = "cpu", checks: Sequence[str] | None =
 def write(path: str | Path, rows: Iterable[Judged]) -> Path:
     """Write rows as JSON and return the path; its folder is made where it is missing."""
     return write_json(path, _data(list(rows)))
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _side_by_side(experiments: Mapping[str, Callable[[str], Any]], backend: str, progress: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pytest
 import neurosim as ns
 from neurosim import catalogue, doctor, verification
 from neurosim.__main__ import main
+from neurosim.cores import cores
 from neurosim.errors import unknown
 
 DEFAULTS = {"size": 3, "gain": 1.5, "label": "plain", "feedback": True, "levels": (0.1, 0.2)}
@@ -221,7 +222,7 @@ def test_verify_without_checks_or_with_an_unknown_experiment_is_refused(tiny):
         verification.verify(tiny(checks=(check("B1", lambda r: (0, True), needs=("sqare",)),)))
 
 
-@pytest.mark.skipif(verification.cores() < 2, reason="needs two cores")
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
 def test_experiments_run_side_by_side(tmp_path):
     pair = {"a": partial(meet, folder=tmp_path, me="a", other="b"), "b": partial(meet, folder=tmp_path, me="b", other="a")}
     made = model(experiments=pair, checks=(check("B1", lambda r: (r, r["a"] and r["b"]), needs=("a", "b")),))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from connecting import RANDOM, STREAM, joined
 
-from neurosim import rows, sampling
+from neurosim import rows, sampling, sorting
 from neurosim.connect import (
     fixed_indegree,
     fixed_outdegree,
@@ -68,6 +68,19 @@ def test_order_sorts_keys_and_leaves_equal_ones_as_they_stand(many, monkeypatch)
     pointer, order = sampling.order(np.array([3, 1, 3, 0, 1, 3, 5], np.int32), below=7)
     assert order.tolist() == [3, 1, 4, 0, 2, 5, 6] and order.dtype == np.int32
     assert pointer.tolist() == [0, 1, 3, 3, 6, 6, 7, 7]
+
+
+def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
+    """Bytes per key at the worst moment: 4 are the result, and with 64 cores counts alone would be 128."""
+    monkeypatch.setattr(sorting, "cores", lambda: 64)
+    keys = np.random.default_rng(1).integers(0, 100_000, 400_000).astype(np.int32)
+    for _ in range(2):  # the first time compiles what is not
+        tracemalloc.start()
+        pointer, order = sorting.order(keys, below=100_000)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 30 * keys.size
+    assert np.array_equal(order, np.argsort(keys, kind="stable")) and np.array_equal(np.diff(pointer), np.bincount(keys, minlength=100_000))
 
 
 def test_few_edges_are_drawn_without_loading_numba():

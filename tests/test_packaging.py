@@ -20,7 +20,7 @@ LATE = ("matplotlib", "scipy", "numba", "pint", "tqdm", "llvmlite", "torch", "br
 
 # From the ground up; a module imports only from floors below its own. "neurosim" is the face, neurosim/__init__.py.
 FLOORS = (
-    {"errors", "progress", "cache"},
+    {"errors", "progress", "cache", "cores"},
     {"units"},
     {"expr", "files", "samples"},
     {"random", "convert", "measure"},

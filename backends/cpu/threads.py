@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurosim.cores import cores
 from neurosim.expr.tree import Binary, Call, Draw, Expr, Unary, walk
 from neurosim.ir.program import PopulationProgram, Program
-from neurosim.rows import cores
 
 # Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which networks are worth a try on two threads.
 OPERATION, FUNCTION, DRAW, DRIVEN = 0.05, 1.0, 0.4, 2.0
