@@ -13,7 +13,6 @@ from neurosim.compiled import normal_block, philox4x32, uniform_block
 from .access import store_double, store_index
 from .functions import compiled, exp
 
-_kernel = njit(error_model="numpy", nogil=True)
 _HALF, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # of the uniform numbers
 MOST = 1024  # quantiles that are below it: 880 for the largest mean

@@ -82,20 +82,20 @@ class _RulePrinter:
             setup += [self.names.address(f"@sum_{s.target}"), self.names.address(f"@touched_{s.target}")] if s.kind == "sum" else []
         outer = {"pre": "pre", "post": "post"}.get(kernel.trigger, "row")
         known = [self.symbols[n] for n in read if n in self.symbols]
-        loops, inner = self._edge_loops(outer, any(s.side == "pre" and s.kind != "variable" for s in known))
+        prologue, outside, inner = self._edge_loops(outer, any(s.side == "pre" and s.kind != "variable" for s in known))
         row = self._at_neuron(read, "pre" if outer != "post" else "post", outer)
         edge = [*self._at_neuron(read, "post" if outer != "post" else "pre", outer), *self._at_edge(read, outer)]
         for s in group:
             edge += self._statement(s)
-        lines = [*head, *indent([*dict.fromkeys(setup), loops[0]]), *indent([*loops[1:], *row], 2), *indent(inner[:1], 2), *indent([*inner[1:], *edge], 3)]
-        return [*lines, "    return 0"]
+        lines = [*head, *indent([*dict.fromkeys([*setup, *prologue]), "for _j in range(count):"]), *indent([*outside, *row, inner[0]], 2)]
+        return [*lines, *indent([*inner[1:], *edge], 3), "    return 0"]
 
     def catch_up(self) -> list[str]:
         """What edges of the sources of events (``first`` is 0: of all sources, for good) have put off."""
         group = [s for trigger, statements in self.code.handlers if trigger == "post" for s in statements if s.side == "edge"]
         read = self.names.read(group)
         head = ["@kernel", "def catch_up(table, first, count, now, thread):", "    step = now", *indent(self.names.prologue(read))]
-        self._edge_loops("pre", True)
+        prologue, *_ = self._edge_loops("pre", True)
         setup = [self.names.address(entry) for entry in ("@targets", "@notes")] + [self.names.address(s.target) for s in group]
         setup += [f"_{part.lower()} = load_long(_notes, {part}, 't')" for part in ("EDGES", "WHEN")]
         setup += ["_first = load_long(load_long(_notes, FIRST, 't'), 0, 'first')", "for _j in range(count):"]
@@ -117,7 +117,7 @@ class _RulePrinter:
         edge += [*self.names.values_at(read, "pre"), *self.names.values_at(read, "post"), *self.names.values_at(read, "edge")]
         for s in group:
             edge += self._statement(s)
-        lines = [*head, *indent([*dict.fromkeys(self._prologue_extra), *dict.fromkeys(setup)]), *indent(row, 2), *indent(edge, 4)]
+        lines = [*head, *indent([*dict.fromkeys([*prologue, *setup])]), *indent(row, 2), *indent(edge, 4)]
         lines += [f"        caught_up(_notes, _pre_slot, now{' - 1' if pre_first(self.code) else ''})", "    if first == 0:", "        forget(_notes)"]
         return [*lines, "    return 0"]
 
@@ -149,8 +149,11 @@ class _RulePrinter:
                   f"store_byte({self.names.name(f'@touched_{variable}')}, _{side}_slot, 0, 'touched')"]
         return [*head, *indent([*setup, "for _j in range(count):"]), *indent(body, 2), *indent(inside, 3), "    return 0"]
 
-    def _edge_loops(self, outer: str, whole: bool) -> tuple[list[str], list[str]]:
-        """Lines of the outer loop (slots or rows) and of the inner one (edges of this thread); ``whole``: more than variables of the source is read."""
+    def _edge_loops(self, outer: str, whole: bool) -> tuple[list[str], list[str], list[str]]:
+        """Lines before the loops, in the outer one (slots or rows) and of the inner one (edges of this part).
+
+        ``whole``: more than variables of the source is read.
+        """
         if outer == "post":
             head = [self.names.entry("@post_pointer"), self.names.entry("@post_edges")]
             slot = "load_index(first, _j, '_events')"
@@ -164,8 +167,7 @@ class _RulePrinter:
                 head.append(self.names.entry("@post_sources"))
                 edge.append(f"_pre = {self.names.index('@post_sources', '_k')}")
             edge += [] if self.shape.pre_split else ["_pre_slot = _pre"]
-            self._prologue_extra = [*head, *self.names.slot_setup("post")]
-            return self._loops("_post_slot", slot, bounds, neuron, edge)
+            return [*head, *self.names.slot_setup("post")], [f"_post_slot = {slot}", *neuron], _inner(bounds, edge)
         split = outer == "pre" and self.shape.pre_split
         pointer = "_pre_bounds" if outer == "pre" else "_edge_bounds"
         head = [self.names.entry("@" + pointer[1:]), self.names.entry("@threads")]
@@ -185,12 +187,7 @@ class _RulePrinter:
             head.append(self.names.entry("@pre_of_edge"))
         head += [self.names.entry("@pre_edges"), self.names.entry("@pre_targets")] if split else [self.names.entry("@targets")]
         head += [self.names.entry("@post_of_edge")] if self.shape.post_split else []
-        self._prologue_extra = [*head, *(self.names.slot_setup("pre") if outer == "pre" else [])]
-        return self._loops(name, slot, bounds, neuron, edge)
-
-    def _loops(self, name: str, slot: str, bounds: tuple[str, str], neuron: list[str], edge: list[str]) -> tuple[list[str], list[str]]:
-        setup = "\n    ".join([*self._prologue_extra, "for _j in range(count):"])
-        return [setup, f"{name} = {slot}", *neuron], [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
+        return [*head, *(self.names.slot_setup("pre") if outer == "pre" else [])], [f"{name} = {slot}", *neuron], _inner(bounds, edge)
 
     def _bound(self, slot: str, further: int, bounds: str = "_pre_bounds") -> str:
         """Where a slot's (source's) edges in this thread begin, and where the next begin."""
@@ -225,6 +222,10 @@ class _RulePrinter:
 
 def _event(number: str) -> str:
     return f"load_index(first, {number}, '_events') if first != 0 else {number}"
+
+
+def _inner(bounds: tuple[str, str], edge: list[str]) -> list[str]:
+    return [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
 
 
 def _bracketed(value: str) -> str:
