@@ -34,7 +34,8 @@ def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = N
     ----------
     backend : str
     stream : path, optional
-        A new or empty folder, to which recordings are written during the run, so that memory stays bounded.
+        A new or empty folder, to which recordings are written during the run, so that memory stays bounded, and at least every half minute.
+        Of the result, a population or projection is read from there when it is first asked for; that one must fit into memory.
     **options
         Of the backend, such as ``threads`` of ``cpu``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from .errors import NetworkError
 from .ir.concrete import ConcreteNetwork
 from .ir.memory import Memory
 from .ir.program import Program
+from .ir.size import demand_traces
 from .population import Probe, Projection
 from .recording import Recording, RecordingWriter
 from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace
 
-_PART = 1 << 25  # bytes of a part of a streamed recording
+_PART, _WAIT = 1 << 25, 30.0  # bytes after which a part of a streamed recording is written, and seconds after the last one
 
 
 class Recorder:
@@ -25,7 +27,8 @@ class Recorder:
     Parameters
     ----------
     stream : path, optional
-        A new or empty folder; what has grown large is written there, so that memory stays bounded.
+        A new or empty folder; what has grown large or is older than half a minute is written there, so that memory stays bounded, and little is
+        lost when the process is killed. What all parts share (edges; members of traces that have no sample there) is in the first one alone.
     header : mapping
         What every recording's header says, besides the time it covers and whether the run was finished.
     """
@@ -37,6 +40,15 @@ class Recorder:
         self.first = 0  # first step that is not on disk
         self._initial = [None if p.variable == "spikes" else self._memory.sample(p, -1).copy() for p in program.probes]
         self._writer = None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
+        self._written = monotonic()
+
+    def demand(self, first: int, steps: int) -> None:
+        """Raise NetworkError if the traces of the next steps, of which nothing goes to disk, will not fit into memory."""
+        if self._writer is None:
+            traces = [(i, p) for i, p in enumerate(self._program.probes) if p.variable != "spikes"]
+            demand_traces([(f"{p.owner.name}.{p.variable} ({self._initial[i].size} members every {p.every * self._program.dt:g} ms)",
+                            8.0 * self._initial[i].size * ((first + steps) // p.every - first // p.every)) for i, p in traces],
+                          held=self._held, time=steps * self._program.dt)
 
     def keep(self, step: int, chunk: Chunk) -> None:
         """Keep a stretch that began at ``step``."""
@@ -44,7 +56,7 @@ class Recorder:
             return
         self._chunks.append((step, chunk))
         self._held += _size(chunk)
-        if self._writer is not None and self._held > _PART:
+        if self._writer is not None and (self._held > _PART or monotonic() - self._written > _WAIT):
             self._flush(step + chunk.steps)
 
     def forget(self, step: int) -> None:
@@ -59,7 +71,7 @@ class Recorder:
                 rows = {i: (end // p.every) - (start // p.every) for i, p in enumerate(self._program.probes)}
                 kept.append((start, Chunk(end - start, True, {i: (n[k < end], k[k < end]) for i, (n, k) in chunk.spikes.items()},
                                           {i: values[:rows[i]] for i, values in chunk.traces.items()})))
-        self._chunks = kept
+        self._chunks, self._held = kept, sum(_size(chunk) for _, chunk in kept)
 
     def recording(self, end: int, *, finished: bool) -> Recording:
         """Return all that was recorded until step ``end``."""
@@ -100,10 +112,15 @@ class Recorder:
 
     # ---- making recordings
 
+    @property
+    def _later(self) -> bool:
+        """Whether what is made next goes to disk, and is not the first part."""
+        return self._writer is not None and self._writer.parts > 0
+
     def _flush(self, end: int) -> None:
-        if end > self.first:
+        if end > self.first or not self._writer.parts:
             self._writer.append(self._made(end, finished=False))
-        self._chunks, self.first, self._held = [], end, 0
+        self._chunks, self.first, self._held, self._written = [], end, 0, monotonic()
 
     def _headed(self, first: int, steps: int, *, finished: bool) -> dict[str, Any]:
         return self._header | {"first": first, "steps": steps, "finished": finished}
@@ -124,7 +141,8 @@ class Recorder:
             else:
                 p = self._network.projections[name]
                 shape = (self._program.populations[p.source].size, self._program.populations[p.target].size)
-                projections[name] = ProjectionRecording(name, p.source, target_name=p.target, source=p.sources, target=p.targets, shape=shape,
+                source, target = (p.sources[:0], p.targets[:0]) if self._later else (p.sources, p.targets)
+                projections[name] = ProjectionRecording(name, p.source, target_name=p.target, source=source, target=target, shape=shape,
                                                         traces=traces[name])
         return Recording(self._headed(self.first, end - self.first, finished=finished), populations, projections)
 
@@ -136,11 +154,14 @@ class Recorder:
     def _trace(self, i: int, probe: Probe) -> Trace:
         members, per = self._members(probe)
         sampled = (self.first // probe.every + 1) * probe.every - 1  # first step k from there on with (k + 1) a multiple of every
-        return Trace(self._values(i) / probe.unit.plain, every=probe.every, first=sampled, members=members, initial=self._initial[i] / probe.unit.plain,
-                     dt=self._program.dt, unit=probe.unit.text, per=per)
+        values, initial = self._values(i), self._initial[i] / probe.unit.plain
+        values /= probe.unit.plain  # in place, for they are many
+        if self._later and not len(values):
+            values, members, initial = values[:, :0], members[:0], initial[:0]
+        return Trace(values, every=probe.every, first=sampled, members=members, initial=initial, dt=self._program.dt, unit=probe.unit.text, per=per)
 
     def _values(self, i: int) -> np.ndarray:
-        """Return all samples of a probe, (T, M) in engine units."""
+        """Return all samples of a probe as a new array, (T, M) in engine units."""
         width = self._initial[i].size
         return np.concatenate([np.zeros((0, width)), *(c.traces[i].reshape(len(c.traces[i]), width) for _, c in self._chunks)])
 

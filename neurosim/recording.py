@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +30,12 @@ class Recording:
     header : dict
         JSON data: "dt" (ms), "steps"; if known "first" (step), "network", "seed", "backend", "versions", "hash", "report", "finished".
     populations, projections : by name, in order of creation
+        Of a run that was written in parts, each is read from disk when it is first asked for, and kept.
     """
 
     header: dict[str, Any]
-    populations: dict[str, PopulationRecording] = field(default_factory=dict)
-    projections: dict[str, ProjectionRecording] = field(default_factory=dict)
+    populations: Mapping[str, PopulationRecording] = field(default_factory=dict)
+    projections: Mapping[str, ProjectionRecording] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("dt", "steps"):
@@ -110,6 +111,8 @@ class Recording:
     def load(path: str | Path) -> Recording:
         """Read what `save` wrote to a file, or all parts that a `RecordingWriter` wrote to a folder, finished or not.
 
+        Of a folder, populations and projections are read and joined one by one, when they are first asked for.
+
         Raises
         ------
         NetworkError
@@ -118,19 +121,7 @@ class Recording:
             If it does not exist.
         """
         path = Path(path)
-        if path.is_dir():
-            return _load_parts(path)
-        header, arrays = files.read(path, kind="recording")
-        populations = {}
-        for name, given in header["populations"].items():
-            found = files.join(given, f"population/{name}", arrays)
-            spikes = None if found["spikes"] is None else Spikes(**found["spikes"])
-            populations[name] = PopulationRecording(name, found["size"], spikes, _traces(found))
-        projections = {}
-        for name, given in header["projections"].items():
-            found = files.join(given, f"projection/{name}", arrays)
-            projections[name] = ProjectionRecording(**found | {"traces": _traces(found)})
-        return Recording(header["recording"], populations, projections)
+        return _load_parts(path) if path.is_dir() else _load_file(path)
 
     def to_neo(self) -> neo.Block:
         """Convert to a Neo block; see `neurosim.convert`."""
@@ -190,7 +181,7 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
         raise NetworkError("concatenate: found no parts, expected at least one. Record something first.")
     head = parts[0]
     for before, after in zip(parts, parts[1:], strict=False):
-        end, first = _first(before) + before.header["steps"], _first(after)
+        end, first = before.header.get("first", 0) + before.header["steps"], after.header.get("first", 0)
         if end != first or before.dt != after.dt:
             raise NetworkError(
                 f"concatenate: a part ends before step {end} (dt {before.dt} ms) and the next begins with step {first} "
@@ -198,7 +189,7 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
             )
         if _contents(before) != _contents(after):
             raise NetworkError(f"concatenate: one part holds {_contents(before)}, the next {_contents(after)}; expected the same. Give parts of one run.")
-    header = parts[-1].header | {"first": _first(head), "steps": sum(part.header["steps"] for part in parts)}
+    header = parts[-1].header | {"first": head.header.get("first", 0), "steps": sum(part.header["steps"] for part in parts)}
     populations = {}
     for name, each in head.populations.items():
         same = [part.populations[name] for part in parts]
@@ -206,10 +197,6 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
         populations[name] = PopulationRecording(name, each.size, spikes, traces)
     projections = {name: replace(each, traces=_join_traces([part.projections[name].traces for part in parts])) for name, each in head.projections.items()}
     return Recording(header, populations, projections)
-
-
-def _first(recording: Recording) -> int:
-    return recording.header.get("first", 0)
 
 
 def _contents(recording: Recording) -> list[str]:
@@ -222,11 +209,47 @@ def _load_parts(folder: Path) -> Recording:
     if not path.exists():
         raise NetworkError(f"folder {folder}: found no {files.HEADER}, expected one beside the parts. Name a folder that a run was recorded to.")
     header = files.unseal(path.read_bytes(), "recording", where=str(path))
-    parts = [Recording.load(part) for part in sorted(folder.glob("part-*.npz"))]
-    if not parts:
-        raise NetworkError(f"folder {folder}: found a header but no part; expected at least one. The run ended before anything was written.")
-    joined = concatenate(parts)
-    return replace(joined, header=joined.header | header | {name: joined.header[name] for name in ("first", "steps")})
+    paths = sorted(folder.glob("part-*.npz"))
+    if not paths:
+        raise NetworkError(f"folder {folder}: found a header but no part, expected at least one: nothing was written yet. "
+                           "Wait for the first part, which is written after half a minute or at the end; if the run was killed before, run again.")
+    heads = [files.read(path, kind="recording", only=())[0] for path in paths]
+    joined = concatenate([Recording(head["recording"]) for head in heads]).header
+    header = joined | header | {name: joined[name] for name in ("first", "steps")}
+    return Recording(header, _Parts(heads[0]["populations"], paths), _Parts(heads[0]["projections"], paths))
+
+
+class _Parts(Mapping):
+    """Populations or projections of a run written in parts, by name; each is read and joined when it is first asked for."""
+
+    def __init__(self, names: Iterable[str], paths: Sequence[Path]) -> None:
+        self._found: dict[str, Any] = dict.fromkeys(names)
+        self._paths = paths
+
+    def __getitem__(self, name: str) -> Any:
+        if self._found[name] is None:
+            self._found[name] = concatenate([_load_file(path, name) for path in self._paths])[name]
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _load_file(path: Path, only: str | None = None) -> Recording:
+    """Return what a file holds, or one population or projection of it."""
+    header, arrays = files.read(path, kind="recording", only="" if only is None else (f"population/{only}/", f"projection/{only}/"))
+    found = {kind: {name: files.join(each, f"{kind}/{name}", arrays) for name, each in header[f"{kind}s"].items() if only in (None, name)}
+             for kind in ("population", "projection")}
+    populations = {name: PopulationRecording(name, each["size"], each["spikes"] and Spikes(**each["spikes"]), _traces(each))
+                   for name, each in found["population"].items()}
+    projections = {name: ProjectionRecording(**each | {"traces": _traces(each)}) for name, each in found["projection"].items()}
+    return Recording(header["recording"], populations, projections)
 
 
 def _join_spikes(parts: list[Spikes | None]) -> Spikes | None:

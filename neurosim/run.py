@@ -62,11 +62,14 @@ class Run:
         SimulationError
             If a value stops being finite; its ``recording`` holds what was recorded. Where runs are so short that to look at all variables of
             rules after each would take as long as they do, those are looked at after some of them, and by `result`, `snapshot` and `save`.
+        NetworkError
+            If the traces that will be recorded do not fit into memory; nothing was run.
         KeyboardInterrupt
             After Ctrl-C, between two steps: the run is whole, may be read and may go on.
         """
         steps = steps_of(time, self.program.dt)
         end = self.step + steps
+        self._recorder.demand(self.step, steps)
         self.interrupted = True  # until the end is reached
         with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             try:

@@ -22,7 +22,7 @@ def equal(a: Any, b: Any) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if type(a) is type(b) and is_dataclass(a):
         return all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
-    if isinstance(a, dict) and isinstance(b, dict):
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     return type(a) is type(b) and a == b
 

@@ -145,7 +145,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(NetworkError, match="found no header.json, expected one beside the parts. Name a folder"):
         Recording.load(tmp_path)
     RecordingWriter(tmp_path / "run", HEADER)
-    with pytest.raises(NetworkError, match="found a header but no part; expected at least one. The run ended before"):
+    with pytest.raises(NetworkError, match="found a header but no part, expected at least one: nothing was written yet. Wait for the first part"):
         Recording.load(tmp_path / "run")
     with pytest.raises(NetworkError, match="it holds other files; expected a new or empty folder. Choose another"):
         RecordingWriter(tmp_path / "run", HEADER)
@@ -160,6 +160,23 @@ def test_a_missing_part_is_noticed(tmp_path):
     paths[1].unlink()
     with pytest.raises(NetworkError, match="a part ends before step 10 .* and the next begins with step 20 .*expected no gap"):
         Recording.load(tmp_path / "run")
+
+
+def test_of_a_run_in_parts_only_what_is_asked_for_is_read(tmp_path):
+    """Damage of what is not asked for does no harm; of what is, it is noticed."""
+    writer = RecordingWriter(tmp_path / "run", HEADER)
+    for first in (0, 10):
+        part = writer.append(recording(first, 10))
+    with zipfile.ZipFile(part) as archive:
+        entry = archive.getinfo("projection/loop/traces/w/values.npy")
+    data = bytearray(part.read_bytes())
+    data[entry.header_offset + entry.file_size] ^= 0x55  # within its numbers
+    part.write_bytes(data)
+    back = Recording.load(tmp_path / "run")
+    assert back.names() == ["ca3", "glia", "loop"] and "loop" in back and "cortex" not in back and back.header["steps"] == 20
+    assert back["ca3"] == recording(0, 20)["ca3"] and back["ca3"] is back["ca3"]
+    with pytest.raises(NetworkError, match="part-00000001.npz: cannot be read .*CRC.*The file is damaged"):
+        back["loop"]
 
 
 def test_the_initial_state_is_that_of_the_first_part():

@@ -139,6 +139,91 @@ def test_a_stream_on_disk_holds_what_a_run_in_memory_records(backend, tmp_path, 
     assert streamed["cells"] == held["cells"] and streamed["plastic"] == held["plastic"] and streamed.header["finished"] is True
 
 
+def test_a_part_is_written_after_half_a_minute_however_little_was_recorded(backend, tmp_path, monkeypatch):
+    """So that a killed run has lost no more than that: the folder is read while the run is open, and never finished."""
+    now = 100.0
+    monkeypatch.setattr("neurosim.recorder.monotonic", lambda: now)
+    run = ns.prepare(network(), backend=backend, stream=tmp_path / "run")
+    run.run(20, progress=False)
+    with pytest.raises(NetworkError, match="found a header but no part.*Wait for the first part"):
+        ns.Recording.load(tmp_path / "run")
+    now += 31
+    run.run(20, progress=False)
+    now += 29
+    run.run(20, progress=False)
+    back = ns.Recording.load(tmp_path / "run")
+    assert back.header["finished"] is False and len(list((tmp_path / "run").glob("part-*.npz"))) == 1
+    once = ns.prepare(network(), backend=backend)
+    once.run(back.duration, progress=False)
+    assert 20 < back.duration <= 40 and dict(back.populations) == once.result().populations and dict(back.projections) == once.result().projections
+    assert len(back["cells"].spikes) > 0
+
+
+def test_later_parts_repeat_neither_edges_nor_members_without_a_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr("neurosim.recorder._PART", -1)  # a part for every stretch
+    net = network()
+    net.record(net.projections["static"], "w", every="40 ms")
+    run = ns.prepare(net, backend="reference", stream=tmp_path / "run")
+    for _ in range(10):
+        run.run(10, progress=False)
+    held = ns.simulate(net, "100 ms", backend="reference", progress=False)
+    assert run.result()["static"] == held["static"] and run.result()["plastic"] == held["plastic"]
+    assert run.result()["static"].trace("w").values.shape == (2, 20)
+    first, *later = (ns.Recording.load(part) for part in sorted((tmp_path / "run").glob("part-*.npz")))
+    assert len(first["static"].source) == 20 and all(len(part["static"].source) == 0 for part in later)
+    assert [part["static"].trace("w").members.size for part in later if not len(part["static"].trace("w").values)] == [0] * (len(later) - 2)
+
+
+def test_a_stream_of_no_time_is_an_empty_recording(backend, tmp_path):
+    empty = ns.simulate(network(), 0, backend=backend, stream=tmp_path / "run", progress=False)
+    assert empty == ns.simulate(network(), 0, backend=backend, progress=False) and len(empty["cells"].spikes) == 0
+
+
+def test_traces_beyond_memory_are_refused_before_the_first_step_and_what_was_recorded_stays(backend, tmp_path, monkeypatch):
+    """A thousand years: 40 bytes for each 0.5 ms, and 120 for each 2 ms."""
+    run = prepared(backend, 20)
+    years = 1000 * 365 * 86400e3
+    with pytest.raises(NetworkError, match=parts("run: recording 3.1536e+13 ms needs about", "GB of memory, a copy for the result included, but",
+                                                 "The largest traces are cells.v (5 members every 0.5 ms): 2.52e+06 GB; plastic.w (15 members every 2 ms): "
+                                                 "1.89e+06 GB.", "Record with a longer every=, fewer neurons or edges, or to disk: stream=")):
+        run.run(years, progress=False)
+    assert run.step == 20 and run.result()["cells"].trace("v").values.shape == (20, 5)
+    run.run(10, progress=False)
+    assert run.result() == prepared(backend, 40).result()
+
+
+def test_a_run_is_refused_from_the_byte_on_that_is_not_available(monkeypatch):
+    """200 steps of 5 neurons and 50 of 15 edges, a number of 8 bytes each: 14 000 bytes, needed twice, and those of the 20 steps before once."""
+    monkeypatch.setattr("neurosim.ir.size._LITTLE", 0)
+    run = prepared("reference", 20)
+    held = 8 * (20 * 5 + 5 * 15) + 12 * len(run.result()["cells"].spikes)
+    monkeypatch.setattr("neurosim.ir.size.available", lambda: 28_000 + held - 1.0)
+    with pytest.raises(NetworkError, match="run: recording 100 ms needs about"):
+        run.run(100, progress=False)
+    monkeypatch.setattr("neurosim.ir.size.available", lambda: 28_000.0 + held)
+    run.run(100, progress=False)
+    monkeypatch.setattr("neurosim.ir.size.available", lambda: 0.0)
+    run.run(0, progress=False)
+
+
+def test_what_goes_to_disk_is_not_refused(tmp_path, monkeypatch):
+    run = ns.prepare(network(), backend="reference", stream=tmp_path / "run")
+    monkeypatch.setattr("neurosim.ir.size._LITTLE", 0)
+    monkeypatch.setattr("neurosim.ir.size.available", lambda: 0.0)
+    run.run(5, progress=False)
+    assert run.step == 10
+
+
+def test_what_a_run_forgot_needs_no_memory(monkeypatch):
+    run = prepared("reference")
+    start = run.snapshot()
+    monkeypatch.setattr("neurosim.ir.size._LITTLE", 0)
+    monkeypatch.setattr("neurosim.ir.size.available", lambda: 30_000.0)
+    for _ in range(3):
+        run.run(100, progress=False)
+        run.restore(start, clock=True)
+
+
 def test_a_clock_is_not_set_back_before_what_is_on_disk_already(tmp_path):
     run = ns.prepare(network(), backend="reference", stream=tmp_path / "run")
     kept = run.snapshot()

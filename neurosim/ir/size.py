@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from ..network import Network
 from ..population import Drive, Projection
 from ..sampling import index_type
 from ..values import Distribution
+
+_LITTLE = 1e8  # bytes that are there: to ask for them takes longer than a short run
 
 
 def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]:
@@ -79,6 +82,23 @@ def demand_memory(network: Network, *, rounded: bool = False) -> None:
         largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in parts[:3])
         raise NetworkError(f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but {_gigabytes(free)} are available. "
                            f"The largest items are {largest}. Use fewer edges, one weight for all edges of a projection, or a larger machine.")
+
+
+def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: float) -> None:
+    """Raise NetworkError if what is going to be recorded, (what, bytes), will not fit into memory; the three largest traces are named.
+
+    All that is recorded is needed twice, what is ``held`` already too: a recording is made of a copy.
+    """
+    new = sum(size for _, size in traces)
+    needed = 2 * new + held
+    if not new or needed < _LITTLE:
+        return
+    free = available()
+    if needed > free:
+        largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in sorted(traces, key=lambda item: -item[1])[:3])
+        raise NetworkError(f"run: recording {time:g} ms needs about {_gigabytes(needed)} of memory, a copy for the result included, but "
+                           f"{_gigabytes(free)} are available. The largest traces are {largest}. Record with a longer every=, fewer neurons or edges, "
+                           "or to disk: stream= of ns.prepare and ns.simulate.")
 
 
 def _gigabytes(size: float) -> str:
