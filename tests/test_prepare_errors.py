@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from messages import parts
@@ -158,6 +162,46 @@ def test_preparing_takes_the_memory_that_was_foretold(precision, size, monkeypat
         tracemalloc.stop()
     foretold = sum(size for _, size in items(net, rounded=precision == "float32"))
     assert 0.9 * foretold < peak < 1.05 * foretold
+
+
+MEASURE = """
+import sys
+import neurosim as ns
+from neurosim.ir.size import items
+from refusals import LIF
+
+RULE = ns.Rule(pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", edge="w : mV", parameters={"tau": "20 ms"}, name="rule",
+               handlers=[("pre", "w = w - y * mV; out += w; x += 1"), ("post", "w = w + x * mV; y += 1")])
+
+def build(edges):
+    net = ns.Network("measured", dt=0.5)
+    a, b = net.population("a", 1000, LIF), net.population("b", int(sys.argv[2]), LIF)
+    more = {"delay": ns.uniform(0.5, 10), "round_delays": True} if "delays" in sys.argv[1] else {}
+    net.project(a, b, ns.fixed_outdegree(edges // 1000, multapses=True), weight=ns.uniform(0, 1), rule=RULE if "rule" in sys.argv[1] else None, **more)
+    return net
+
+def status(name):
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(name))
+
+ns.prepare(build(1_200_000), backend="cpu", threads=1)  # loads and compiles what many edges need
+net = build(6_000_000)
+before = status("VmRSS")
+run = ns.prepare(net, backend="cpu", threads=1)
+print(status("VmHWM") - before, sum(size for _, size in items(net)))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say how much memory a process had at most")
+@pytest.mark.parametrize(("what", "size"), [("weights", 1000), ("weights and delays", 1000), ("weights of a rule", 1000),
+                                            ("weights and delays of a rule", 1000), ("weights and delays of a rule", 70_000)])
+def test_a_process_grows_by_no_more_than_was_foretold_and_little_less(what, size):
+    """At its peak; between 0.85 and 1 of it, with what is drawn for a moment, and slots of delays: 1.4 million for 70 000 targets."""
+    pytest.importorskip("numba")
+    done = subprocess.run([sys.executable, "-c", MEASURE, what, str(size)], capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)})
+    assert done.returncode == 0, done.stderr
+    peak, foretold = map(float, done.stdout.split())
+    assert 0.85 * foretold < peak < foretold
 
 
 def test_connectors_say_beforehand_what_their_edges_will_need():

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import sampling
 from ..errors import NetworkError
 from ..model import decay_constant
 from ..network import Network
 from ..population import Drive, Projection
 from ..sampling import index_type
+from ..units import unit
 from ..values import Distribution
 
+_MARGIN = 1.03  # what is asked for to what arrays hold, as measured
 _LITTLE = 1e8  # bytes that are there: to ask for them takes longer than a short run
 
 
@@ -21,7 +24,8 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
     """Return (what, bytes) for every population and projection, largest first.
 
     A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes what `_edge`
-    says, and at least 8 while it is drawn. With ``rounded``, a run has numbers of 4 bytes: while values of edges are rounded, they lie beside those.
+    says, and at least 8 while it is drawn; a slot of a rule (a neuron and one of the delays of its edges) about 210, mostly while slots are numbered;
+    a block of edges in work 16 for each. With ``rounded``, a run has numbers of 4 bytes: while values of edges are rounded, they lie beside those.
     """
     found: list[tuple[str, float]] = []
     for p in network.populations.values():
@@ -31,26 +35,61 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
         if isinstance(p, Drive):
             continue
         edges = p.connector.expected(len(p.source), len(p.target))
-        found.append((f"projection {p.name!r} ({edges:.3g} edges)", edges * max(_edge(p, rounded=rounded), 8.0)))
+        size = edges * max(_edge(p, rounded=rounded), 8.0) * _MARGIN + 16.0 * min(edges, sampling.BLOCK) + 210.0 * _slots(p, edges, network.dt)
+        found.append((f"projection {p.name!r} ({edges:.3g} edges)", size))
     return sorted(found, key=lambda item: -item[1])
 
 
 def _edge(p: Projection, *, rounded: bool) -> float:
-    """Return the bytes of an edge: 2 or 4 for its target, 8 for each value of its own, 2 where delays differ; with a rule 28 there, and 4 for the
-    way back. Values that are rounded are rounded one kind after the other, and take 4 more meanwhile.
+    """Return the bytes of an edge while its run is prepared: 2 or 4 for its target, 8 for each value of its own, and 8 more where values are drawn
+    and not kept, or edges are sorted by delays: 2 for each of these without a rule. Weights without a rule that are rounded take 4 more meanwhile.
 
     A user's array of delays takes 8 more. So does that with which a variable begins, to which it is reset, and a variable that decays: for the
-    step of its last assignment.
+    step of its last assignment. With a rule that acts on spikes of the target, 4 are for the way back; with any, 4 for each part of the delay that
+    differs, and up to 8 for which edges and slots it concerns.
     """
-    size = np.dtype(index_type(p.target.population.size)).itemsize + 8.0 * isinstance(p.delay, np.ndarray)
-    size += 4.0 * (rounded and (p.rule is not None or not isinstance(p.weight, float)))
+    index, differ = np.dtype(index_type(p.target.population.size)).itemsize, not isinstance(p.delay, float)
+    size = index + 8.0 * isinstance(p.delay, np.ndarray)
     if p.rule is None:
-        return size + 2.0 * (not isinstance(p.delay, float)) + 8.0 * (not isinstance(p.weight, float))
-    size += 28.0 * (not isinstance(p.delay, float))
+        return size + 10.0 * differ + (12.0 if rounded else 8.0) * (not isinstance(p.weight, float))
+    begin = {v.name: p.weight if v.name == "w" else p.values.get(v.name, 0.0) for v in p.rule.edge}
     for v in p.rule.edge:
-        given = p.weight if v.name == "w" else p.values.get(v.name, 0.0)
-        size += 8.0 + 8.0 * isinstance(given, np.ndarray) + 8.0 * (decay_constant(v) is not None)
-    return size + 4.125 + 8.0 * sum(c.per == "edge" for c in p.rule.parameters)
+        size += (4.0 if rounded else 8.0) + 8.0 * isinstance(begin[v.name], np.ndarray) + 8.0 * (decay_constant(v) is not None)
+    back = _goes_back(p)
+    size += 4.125 * back + 16.0 * sum(c.per == "edge" for c in p.rule.parameters)
+    size += 8.0 * (differ or any(isinstance(each, Distribution) for each in (p.back, *begin.values())))
+    axonal, dendritic, split = _differing(p)
+    own = back and p.back is not None and split
+    return size + (8.0 + index) * axonal + 4.0 * dendritic + index * split + 4.0 * own
+
+
+def _goes_back(p: Projection) -> bool:
+    return bool(p.rule.post) or any(handler.trigger == "post" for handler in p.rule.handlers)
+
+
+def _differing(p: Projection) -> tuple[bool, bool, bool]:
+    """Return which delays of an edge with a rule differ: to the synapse, from there on, and back."""
+    differ = not isinstance(p.delay, float)
+    dendritic = differ and p.dendritic_fraction > 0
+    back = dendritic if p.back is None else not isinstance(p.back, float)
+    return differ and p.dendritic_fraction < 1, dendritic, back and _goes_back(p)
+
+
+def _slots(p: Projection, edges: float, dt: float) -> float:
+    """Return the expected number of slots; delays without bounds, of which nobody knows how many differ, count as one."""
+    if p.rule is None:
+        return 0.0
+    axonal, _, back = _differing(p)
+    returning = p.delay if p.back is None else p.back
+    sides = [(len(p.source), p.delay if axonal else 0.0, 1 - p.dendritic_fraction)]
+    if _goes_back(p):
+        sides.append((len(p.target), returning if back else 0.0, p.dendritic_fraction if p.back is None else 1.0))
+    total = 0.0
+    for neurons, delay, part in sides:
+        low, high = delay.bounds(unit("ms")) if isinstance(delay, Distribution) else (np.min(delay, initial=np.inf), np.max(delay, initial=-np.inf))
+        places = neurons * (1 + part * (high - low) / dt if np.isfinite(high - low) else 1.0)
+        total -= places * np.expm1(-edges / places)
+    return total
 
 
 def _longest(network: Network, population: str) -> float:
@@ -97,8 +136,8 @@ def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: flo
     if needed > free:
         largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in sorted(traces, key=lambda item: -item[1])[:3])
         raise NetworkError(f"run: recording {time:g} ms needs about {_gigabytes(needed)} of memory, a copy for the result included, but "
-                           f"{_gigabytes(free)} are available. The largest traces are {largest}. Record with a longer every=, fewer neurons or edges, "
-                           "or to disk: stream= of ns.prepare and ns.simulate.")
+                           f"{_gigabytes(free)} are available. The largest traces are {largest}. Record with a longer every=, fewer neurons or "
+                           "edges, or to disk: stream= of ns.prepare and ns.simulate.")
 
 
 def _gigabytes(size: float) -> str:
