@@ -98,12 +98,15 @@ def _equal(name: str, a: Any, b: Any) -> Iterator[dict[str, Any]]:
     if isinstance(a, PopulationRecording) and a.recorded is not None and b.recorded is not None:
         pairs = [{*zip(each.spikes.step.tolist(), each.spikes.index.tolist(), strict=True)} for each in (a, b)]
         differing = sorted(pairs[0] ^ pairs[1])
-        found = f"{len(a.spikes)} and {len(b.spikes)}"
+        found = [f"{len(a.spikes)} and {len(b.spikes)}"]
         if differing:
             step, neuron = differing[0]
-            found += f", {len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} ms"
-        same = not differing and (a.spikes.first, a.spikes.steps) == (b.spikes.first, b.spikes.steps)
-        yield _row(f"{name}: spikes", found if differing or same else f"{found}, over other times", "the same", same)
+            found.append(f"{len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} ms")
+        if (a.spikes.first, a.spikes.steps) != (b.spikes.first, b.spikes.steps):
+            found.append("over other times")
+        if not np.array_equal(np.sort(a.spikes.members), np.sort(b.spikes.members)):
+            found.append("of other neurons")
+        yield _row(f"{name}: spikes", ", ".join(found), "the same", len(found) == 1)
     for variable in [v for v in a.traces if v in b.traces]:
         yield _row(f"{name}: {variable}", *_samples(a.traces[variable], b.traces[variable]))
     yield from _lone(name, *({*each.traces, *_statistics(each)} for each in (a, b)))
@@ -145,7 +148,8 @@ def _alike(name: str, a: Any, b: Any, bounds: Bounds) -> Iterator[dict[str, Any]
         together = len({(each.spikes.first * each.spikes.dt, each.spikes.steps * each.spikes.dt) for each in (a, b)}) == 1
         rates, binned = ([_parts(each.spikes, of) for each in (a, b)] for of in (rate, lambda part: correlation(part, bounds.bin)))
         yield _judge(f"{name}: rate, Hz", *rates, bounds.rate * mean, together, f"{100 * bounds.rate:g} %", none=False)
-        yield _judge(f"{name}: CV of intervals", *(cv_intervals(each.spikes) for each in (a, b)), bounds.cv, a.spikes.size == b.spikes.size)
+        yield _judge(f"{name}: CV of intervals", *(cv_intervals(each.spikes) for each in (a, b)), bounds.cv,
+                     np.array_equal(a.spikes.members, b.spikes.members))
         yield _judge(f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation, together)
     else:
         last = [each.traces["w"].values[-1] for each in (a, b)]

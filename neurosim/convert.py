@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def to_neo(recording: Recording) -> neo.Block:
-    """Return a Neo block of one segment: a spike train per neuron, an analog signal per trace.
+    """Return a Neo block of one segment: a spike train per recorded neuron, an analog signal per trace.
 
     Times are those of the end of the step. The header is the block's annotation "header". A signal is named "population.variable"; its
     array annotation "member" tells the neurons or edges, its annotation "unit" the unit; one that Neo does not know is dimensionless there.
@@ -34,7 +34,7 @@ def to_neo(recording: Recording) -> neo.Block:
         spikes = population.recorded
         if spikes is not None:
             start, stop = _window(spikes)
-            for neuron, times in enumerate(_per_neuron(spikes)):
+            for neuron, times in _per_neuron(spikes):
                 segment.spiketrains.append(neo.SpikeTrain(times, units="ms", t_start=start, t_stop=stop, population=name, neuron=neuron))
     for owner, variable, trace in _traces(recording):
         try:
@@ -61,7 +61,7 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
     """Return a tree with one dataset per population and projection.
 
     A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and "spike_step" along "spike", with the
-    coordinate "spike_time" (ms). Edges are "source" and "target" along "edge". The root's attribute "header" is the header as JSON text.
+    coordinate "spike_time" (ms); "spike_member" are the neurons that were recorded. Edges are "source" and "target" along "edge". The root's attribute "header" is the header as JSON text.
     """
     xarray = _library("xarray", "to_xarray")
     sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}
@@ -76,7 +76,7 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
         spikes = getattr(owner, "recorded", None)
         if spikes is not None:
             variables |= {"spike_neuron": ("spike", spikes.index), "spike_step": ("spike", spikes.step)}
-            coordinates["spike_time"] = xarray.Variable("spike", spikes.times(), {"units": "ms"})
+            coordinates |= {"spike_time": xarray.Variable("spike", spikes.times(), {"units": "ms"}), "spike_member": spikes.members}
         if name in recording.projections:
             variables |= {"source": ("edge", owner.source), "target": ("edge", owner.target)}
         sets[f"/{name}"] = xarray.Dataset(variables, coordinates)
@@ -84,7 +84,7 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
 
 
 def to_nwb(recording: Recording, *, start: datetime | None = None, identifier: str | None = None, **about: Any) -> pynwb.NWBFile:
-    """Return an NWB file in memory: spikes as units, with columns "population" and "neuron"; traces as time series in seconds.
+    """Return an NWB file in memory: spikes of recorded neurons as units, with columns "population" and "neuron"; traces as time series in seconds.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def to_nwb(recording: Recording, *, start: datetime | None = None, identifier: s
         file.add_unit_column("neuron", "index of the neuron in its population")
     for name, spikes in recorded.items():
         window = np.array([_window(spikes)]) / 1000
-        for neuron, times in enumerate(_per_neuron(spikes)):
+        for neuron, times in _per_neuron(spikes):
             file.add_unit(spike_times=times / 1000, obs_intervals=window, population=name, neuron=neuron)
     for owner, variable, trace in _traces(recording):
         series = pynwb.TimeSeries(
@@ -132,10 +132,12 @@ def _window(spikes: Spikes) -> tuple[float, float]:
     return spikes.first * spikes.dt, (spikes.first + spikes.steps) * spikes.dt
 
 
-def _per_neuron(spikes: Spikes) -> list[np.ndarray]:
-    """Return the times of each neuron's spikes, ms."""
+def _per_neuron(spikes: Spikes) -> list[tuple[int, np.ndarray]]:
+    """Return each recorded neuron and the times of its spikes, ms."""
     order = np.argsort(spikes.index, kind="stable")
-    return np.split(spikes.times()[order], np.cumsum(spikes.count())[:-1])
+    times, index = spikes.times()[order], spikes.index[order]
+    first, last = (np.searchsorted(index, spikes.members, side) for side in ("left", "right"))
+    return [(neuron, times[i:j]) for neuron, i, j in zip(spikes.members.tolist(), first, last, strict=True)]
 
 
 def _traces(recording: Recording) -> list[tuple[str, str, Trace]]:

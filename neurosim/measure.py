@@ -11,18 +11,18 @@ SECOND = 1000.0  # ms
 
 
 def rate(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> float:
-    """Return the mean rate of all neurons in Hz, between two times in ms (the whole recording unless given)."""
+    """Return the mean rate of the recorded neurons in Hz, between two times in ms (the whole recording unless given)."""
     return float(np.mean(rates(spikes, start=start, stop=stop)))
 
 
 def rates(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
-    """Return the (N,) rates of the neurons in Hz, between two times in ms (the whole recording unless given)."""
+    """Return the (M,) rates of the recorded neurons in Hz, ``spikes.members``, between two times in ms (the whole recording unless given)."""
     part = _some(spikes.window(start, stop), "rate")
     return part.count() * (SECOND / part.duration)
 
 
 def population_rate(spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean rate per neuron over time.
+    """Return the mean rate per recorded neuron over time.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def population_rate(spikes: Spikes, bin: float, *, start: float | None = None, s
     bins = part.steps // width
     count = np.bincount((part.step - part.first) // width, minlength=bins)[:bins]
     centres = (part.first + width * (np.arange(bins) + 0.5)) * part.dt
-    return centres, count * (SECOND / (part.size * width * part.dt))
+    return centres, count * (SECOND / (part.members.size * width * part.dt))
 
 
 def intervals(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
@@ -48,16 +48,16 @@ def intervals(spikes: Spikes, *, start: float | None = None, stop: float | None 
 
 
 def cv_intervals(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
-    """Return the (N,) coefficients of variation of the intervals: standard deviation (of the population, not of a sample) over mean.
+    """Return the (M,) coefficients of variation of the intervals: standard deviation (of the population, not of a sample) over mean.
 
-    A regular neuron has 0, a Poisson process 1; fewer than three spikes give NaN.
+    One per recorded neuron, ``spikes.members``: a regular one has 0, a Poisson process 1; fewer than three spikes give NaN.
     """
     steps, neuron = _intervals(spikes.window(start, stop))
     count = np.bincount(neuron, minlength=spikes.size)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(neuron, steps, spikes.size) / count
         spread = np.sqrt(np.bincount(neuron, (steps - mean[neuron]) ** 2, spikes.size) / count)
-        return np.where(count >= 2, spread / mean, np.nan)
+        return np.where(count >= 2, spread / mean, np.nan)[spikes.members]
 
 
 def correlation(spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None) -> float:
@@ -106,6 +106,6 @@ def _steps(spikes: Spikes, bin: float) -> int:
 
 
 def _some(spikes: Spikes, what: str) -> Spikes:
-    if spikes.steps == 0 or spikes.size == 0:
-        raise NetworkError(f"{what}: found {spikes.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window.")
+    if spikes.steps == 0 or spikes.members.size == 0:
+        raise NetworkError(f"{what}: found {spikes.members.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window.")
     return spikes

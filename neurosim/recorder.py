@@ -149,7 +149,8 @@ class Recorder:
     def _spikes(self, i: int, probe: Probe, end: int) -> Spikes:
         index = np.concatenate([np.zeros(0, np.int32), *(c.spikes[i][0] for _, c in self._chunks)])
         step = np.concatenate([np.zeros(0, np.int64), *(c.spikes[i][1] for _, c in self._chunks)])
-        return Spikes(index, step, size=self._program.populations[probe.owner.name].size, dt=self._program.dt, steps=end - self.first, first=self.first)
+        return Spikes(index, step, size=self._program.populations[probe.owner.name].size, dt=self._program.dt, steps=end - self.first, first=self.first,
+                      members=probe.owner.indices)
 
     def _trace(self, i: int, probe: Probe) -> Trace:
         members, per = self._members(probe)

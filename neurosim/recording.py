@@ -256,6 +256,10 @@ def _join_spikes(parts: list[Spikes | None]) -> Spikes | None:
     found = [part for part in parts if part is not None]
     if not found:  # none has them: what is in the parts was compared before
         return None
+    for part in found:
+        if not np.array_equal(part.members, found[0].members):
+            raise NetworkError(f"concatenate: one part holds spikes of {len(found[0].members)} neurons, another of {len(part.members)} others; "
+                               "expected the same neurons. Give parts of one run.")
     index, step = (np.concatenate([getattr(part, name) for part in found]) for name in ("index", "step"))
     return replace(found[0], index=index, step=step, steps=sum(part.steps for part in found))
 
@@ -289,9 +293,12 @@ def _sampled(traces: Mapping[str, Trace], noun: str) -> str:
 
 
 def _population_row(each: PopulationRecording) -> tuple[str, ...]:
-    spikes = each.recorded
-    rate = f", {1000 * len(spikes) / (each.size * spikes.duration):.3g} Hz" if spikes is not None and each.size * spikes.duration else ""
-    seen = "no spikes recorded" if spikes is None else _number(len(spikes), "spike") + rate
+    spikes, seen = each.recorded, "no spikes recorded"
+    if spikes is not None:
+        count = len(spikes.members)
+        some = "" if count == each.size else f" of {_number(count, 'neuron')}"
+        rate = f", {1000 * len(spikes) / (count * spikes.duration):.3g} Hz" if count * spikes.duration else ""
+        seen = _number(len(spikes), "spike") + some + rate
     return each.name, _number(each.size, "neuron"), seen, _sampled(each.traces, "neuron")
 
 

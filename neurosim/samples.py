@@ -37,10 +37,12 @@ class Spikes:
         Neurons, from 0 to size - 1.
     step : (S,) int64
         Steps in which they were found; sorted by (step, index).
-    size : N neurons
+    size : N neurons of the population
     dt : ms
     first, steps
         The window that was recorded: steps first ... first + steps - 1.
+    members : (M,) int32
+        Neurons whose spikes were recorded, in the order of the view that was; all unless given.
     """
 
     index: np.ndarray
@@ -50,15 +52,18 @@ class Spikes:
     dt: float
     steps: int
     first: int = 0
+    members: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", np.asarray(self.index, np.int32))
+        object.__setattr__(self, "members", np.arange(self.size, dtype=np.int32) if self.members is None else np.asarray(self.members, np.int32))
         object.__setattr__(self, "step", np.asarray(self.step, np.int64))
         index, step = self.index, self.step
         if index.shape != step.shape or index.ndim != 1:
             raise NetworkError(f"spikes: index has shape {index.shape} and step {step.shape}; expected (S,) for both. Give one of each per spike.")
         if len(index) and not (0 <= index.min() and index.max() < self.size):
             raise NetworkError(f"spikes: found the neurons {index.min()} to {index.max()}; expected 0 to {self.size - 1}. Check size.")
+        self._check_members()
         if len(step) and not (self.first <= step.min() and step.max() < self.first + self.steps):
             raise NetworkError(
                 f"spikes: found the steps {step.min()} to {step.max()}; expected {self.first} to {self.first + self.steps - 1}. Check first and steps."
@@ -66,6 +71,15 @@ class Spikes:
         later, same = np.diff(step) > 0, np.diff(step) == 0
         if not np.all(later | (same & (np.diff(index) > 0))):
             raise NetworkError("spikes: found them out of order, or one twice; expected them sorted by (step, index). Use numpy.lexsort((index, step)).")
+
+    def _check_members(self) -> None:
+        members, known = self.members, np.zeros(self.size, bool)
+        if members.ndim != 1 or len(members) and not (0 <= members.min() and members.max() < self.size) or np.unique(members).size != members.size:
+            raise NetworkError(f"spikes: found the members {_some(members.ravel())}; expected neurons from 0 to {self.size - 1}, each once. Check members.")
+        known[members] = True
+        if not known[self.index].all():
+            other = self.index[~known[self.index]][0]
+            raise NetworkError(f"spikes: found one of neuron {other}; expected spikes of the members alone: {_some(members)}. Check members.")
 
     __eq__ = equal
 
@@ -84,14 +98,16 @@ class Spikes:
         return (self.step + (convention == "end")) * self.dt
 
     def of(self, neuron: int, convention: Convention = "end") -> np.ndarray:
-        """Return the times of one neuron's spikes, ms."""
+        """Return the times of one member's spikes, ms."""
         if not 0 <= neuron < self.size:
             raise NetworkError(f"spikes of neuron {neuron}: expected 0 to {self.size - 1}. Choose one of these.")
+        if neuron not in self.members:
+            raise NetworkError(f"spikes of neuron {neuron}: they were not recorded. Recorded were those of: {_some(self.members)}. Choose one of these.")
         return self.times(convention)[self.index == neuron]
 
     def count(self) -> np.ndarray:
-        """Return the (N,) numbers of spikes per neuron."""
-        return np.bincount(self.index, minlength=self.size).astype(np.int64)
+        """Return the (M,) numbers of spikes per member."""
+        return np.bincount(self.index, minlength=self.size)[self.members].astype(np.int64)
 
     def window(self, start: float | None = None, stop: float | None = None) -> Spikes:
         """Return the spikes of the steps between two times in ms, rounded to whole steps: with "end" times, start < time <= stop."""
@@ -156,8 +172,7 @@ class Trace:
         column = order[np.minimum(place, len(order) - 1)] if len(order) else np.zeros(wanted.shape, int)
         missing = wanted[self.members[column] != wanted] if len(order) else np.atleast_1d(wanted)
         if missing.size:
-            some = ", ".join(map(str, self.members[:10])) + (", ..." if len(order) > 10 else "")
-            raise NetworkError(f"trace of member {missing.flat[0]}: it was not recorded. Recorded were: {some or 'none'}. Choose one of these.")
+            raise NetworkError(f"trace of member {missing.flat[0]}: it was not recorded. Recorded were: {_some(self.members)}. Choose one of these.")
         return self.values[:, column]
 
 
@@ -180,7 +195,7 @@ class PopulationRecording:
 
     @property
     def spikes(self) -> Spikes:
-        """Spikes of all neurons; `recorded` is the same, or None if there are none to be had."""
+        """Spikes of the neurons that were recorded, see `Spikes.members`; `recorded` is the same, or None if there are none to be had."""
         if self.recorded is None:
             raise NetworkError(f'population {self.name!r}: its spikes were not recorded. Call net.record({self.name}, "spikes") before the run.')
         return self.recorded
@@ -244,6 +259,10 @@ class ProjectionRecording:
     def between(self, source: int, target: int) -> np.ndarray:
         """Return the edges from one neuron to another, ascending, as ``trace("w").of(...)`` takes them."""
         return np.flatnonzero((self.source == source) & (self.target == target))
+
+
+def _some(members: np.ndarray) -> str:
+    return (", ".join(map(str, members[:10])) or "none") + (", ..." if len(members) > 10 else "")
 
 
 def _named(kind: str, owner: PopulationRecording | ProjectionRecording, variable: str) -> Trace:

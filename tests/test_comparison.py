@@ -59,6 +59,16 @@ def test_one_moved_spike_and_one_ulp_are_seen_and_named(recorded):
     assert found["source: recorded"]["measured"] == "in one only" and not found["source: recorded"]["pass"]
 
 
+def test_the_same_spikes_recorded_of_other_neurons_are_not_the_same(recorded):
+    one = recorded["one"]["cells"].spikes
+    silent = replace(one, size=52, members=None)
+    both = silent, replace(silent, members=range(50))
+    pair = [Recording(recorded["one"].header, {"cells": type(recorded["one"]["cells"])("cells", 52, each)}) for each in both]
+    row = rows(*pair)["cells: spikes"]
+    assert row["measured"] == f"{len(one)} and {len(one)}, of other neurons" and not row["pass"]
+    assert rows(pair[1], pair[1])["cells: spikes"]["pass"]
+
+
 def test_another_seed_is_alike_and_another_rate_or_weight_is_not(recorded):
     alike = rows(recorded["one"], recorded["seed"], statistical=True)
     assert [q.split(":")[1].split(",")[0].strip() for q in alike] == ["rate", "CV of intervals", "correlation"] * 2 + ["weights at the end"]

@@ -37,6 +37,16 @@ def test_silent_neurons_count():
     assert measure.rate(Spikes([0] * 5, range(5), size=2, dt=1, steps=1000)) == pytest.approx(2.5)
 
 
+def test_neurons_that_were_not_recorded_do_not_count():
+    """Two of a hundred: their rates, and those of a population of these two alone, are the same."""
+    alone = poisson(size=2)
+    some = Spikes(np.array([7, 40])[alone.index], alone.step, size=100, dt=1.0, steps=alone.steps, members=[40, 7])
+    assert measure.rate(some) == measure.rate(alone) and measure.correlation(some, 5) == measure.correlation(alone, 5)
+    assert measure.population_rate(some, 50)[1].tolist() == measure.population_rate(alone, 50)[1].tolist()
+    for each in (measure.rates, measure.cv_intervals):
+        assert each(some).tolist() == each(alone)[::-1].tolist()
+
+
 def test_a_recording_that_does_not_begin_at_zero_has_the_rate_of_its_own_window():
     found = Spikes([0, 0], [1000, 1099], size=1, dt=1, first=1000, steps=100)
     assert measure.rate(found) == pytest.approx(20)

@@ -63,6 +63,18 @@ def test_a_raster_has_a_mark_per_spike_at_its_time_and_neuron():
     assert len(ax.texts) == 0 and marks.get_linestyle() == "None"
 
 
+def test_pictures_show_the_recorded_neurons_alone():
+    seen = np.flatnonzero(np.isin(spikes().index, [3, 5]))
+    some = replace(spikes(), index=spikes().index[seen], step=spikes().step[seen], members=[3, 5])
+    low, high = plot.raster(some).axes.get_ylim()
+    assert 2 < low < 3 and 5 < high < 6
+    alone = replace(some, index=(some.index - 3) // 2, size=2, members=None)
+    assert np.array_equal(plot.rates(some).get_ydata(), plot.rates(alone).get_ydata())
+    lines = plot.traces(PopulationRecording("ca3", 8, some, {"v": trace()}), neurons=[1, 3, 5])
+    rows = [line for line in lines[0].axes.lines if line not in lines]
+    assert [row.get_color() for row in rows] == [line.get_color() for line in lines[1:]]
+
+
 def test_a_raster_draws_into_the_given_axes_and_shows_the_window_asked_for():
     _, ax = pyplot.subplots()
     marks = plot.raster(spikes(), ax, start=100, stop=200, colour="red")

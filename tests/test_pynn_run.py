@@ -134,6 +134,16 @@ def everything(request):
     return request.param, ns.simulate(varied(), "50 ms", backend=request.param)
 
 
+@each
+def test_spikes_recorded_from_a_view_know_its_neurons(backend):
+    net = ns.Network("some", dt="0.1 ms")
+    source = net.spike_source("source", 3, steps=STEPS)
+    net.project(source, net.population("cells", 1, cells.lif_delta()), ns.all_to_all(), weight="1 mV", delay="1 ms")
+    net.record(source[[2, 0]], "spikes")
+    found, expected = (ns.simulate(net, "60 ms", backend=name, progress=False)["source"].spikes for name in (backend, "cpu"))
+    assert found.members.tolist() == [2, 0] and found.count().tolist() == [5, 6] and found == expected
+
+
 def test_a_recording_has_what_was_asked_for_in_the_same_shapes(everything):
     backend, there = everything
     here = ns.simulate(varied(), "50 ms", backend="cpu")

@@ -30,6 +30,29 @@ def test_spikes_are_counted_and_found_by_neuron():
         found.of(5)
 
 
+def test_spikes_of_some_neurons_answer_for_these_alone():
+    some = Spikes([7, 3, 7], [0, 1, 2], size=9, dt=0.5, steps=10, members=[7, 3, 5])
+    assert some.count().tolist() == [2, 1, 0] and some.of(7).tolist() == [0.5, 1.5] and some.of(5).tolist() == []
+    assert some.window(0.5).members.tolist() == [7, 3, 5] and some != replace(some, members=None)
+    assert spikes().members.tolist() == [0, 1, 2, 3, 4] and spikes().members.dtype == np.int32
+    with pytest.raises(NetworkError, match=r"spikes of neuron 4: they were not recorded. Recorded were those of: 7, 3, 5. Choose one of these."):
+        some.of(4)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([0, 1], r"spikes: found one of neuron 4; expected spikes of the members alone: 0, 1. Check members."),
+        ([0, 4, 4], r"spikes: found the members 0, 4, 4; expected neurons from 0 to 4, each once. Check members."),
+        ([4, 5], r"spikes: found the members 4, 5; expected neurons from 0 to 4"),
+        ([[4]], r"spikes: found the members 4; expected neurons from 0 to 4"),
+    ],
+)
+def test_members_that_cannot_be_are_refused(members, message):
+    with pytest.raises(NetworkError, match=message):
+        Spikes([4], [1], size=5, dt=0.1, steps=40, members=members)
+
+
 def test_a_window_holds_whole_steps_and_knows_its_length():
     part = spikes().window(1.0, 2.0)
     assert (part.first, part.steps, part.duration) == (10, 10, 1.0)
@@ -157,4 +180,6 @@ def test_the_printed_recording_names_everything_in_a_few_lines():
         "  loop  ca3 -> ca3  5 edges              w of 5 edges every 1 ms, x of 4 source neurons every 1 ms",
         "  1 row of the backend's report, see .report",
     ]
+    some = PopulationRecording("ca3", 5, Spikes([4, 2], [0, 9], size=5, dt=0.1, steps=40, members=[2, 4]))
+    assert "ca3  5 neurons  2 spikes of 2 neurons, 250 Hz" in str(Recording(HEADER, {"ca3": some}))
     assert repr(Recording({"dt": 0.1, "steps": 0, "finished": False})) == "recording: 0 ms in steps of 0.1 ms, unfinished"

@@ -11,8 +11,15 @@ import pytest
 from messages import parts
 from recordings import HEADER, ROW, recording, spikes, trace
 
+from neurosim import files
 from neurosim.errors import NetworkError
-from neurosim.recording import PopulationRecording, Recording, RecordingWriter, concatenate
+from neurosim.recording import PopulationRecording, Recording, RecordingWriter, Spikes, concatenate
+
+
+def some() -> Recording:
+    """Spikes of two neurons of five."""
+    return Recording(HEADER, {"ca3": PopulationRecording("ca3", 5, Spikes([4, 4], [0, 9], size=5, dt=0.1, steps=40, members=[4, 2]))})
+
 
 # Files
 
@@ -23,6 +30,15 @@ def test_a_saved_recording_comes_back_equal(tmp_path):
     assert back == recording()
     assert back["ca3"].spikes.index.dtype == np.int32 and back["loop"].shape == (4, 5) and back["loop"].trace("x").per == "source"
     assert os.listdir(tmp_path) == ["run.npz"]
+
+
+def test_the_neurons_whose_spikes_were_recorded_come_back_and_a_file_that_does_not_name_them_is_of_all(tmp_path):
+    path = some().save(tmp_path / "run.npz")
+    assert Recording.load(path) == some() and Recording.load(path)["ca3"].spikes.members.tolist() == [4, 2]
+    header, arrays = files.read(recording().save(path), kind="recording")
+    del header["populations"]["ca3"]["spikes"]["members"]
+    files.write(path, header, kind="recording", arrays={name: array for name, array in arrays.items() if not name.endswith("spikes/members")})
+    assert Recording.load(path) == recording()
 
 
 def test_a_file_is_plain_numpy_and_json(tmp_path):
@@ -191,6 +207,10 @@ def test_parts_that_do_not_fit_are_not_joined():
     bare = Recording(HEADER | {"first": 10, "steps": 10}, {"ca3": PopulationRecording("ca3", 5)})
     with pytest.raises(NetworkError, match="one part holds .*ca3.spikes.*, the next .'ca3'.; expected the same"):
         concatenate([recording(0, 10), bare])
+    others = recording(10, 10)
+    others.populations["ca3"] = PopulationRecording("ca3", 5, replace(spikes(10, 10), members=[4, 3, 2, 1, 0]), others["ca3"].traces)
+    with pytest.raises(NetworkError, match="concatenate: one part holds spikes of 5 neurons, another of 5 others; expected the same neurons. Give parts of"):
+        concatenate([recording(0, 10), others])
     shifted = recording(10, 10)
     shifted.populations["ca3"].traces["v"] = replace(trace(10, 1), first=11)
     with pytest.raises(NetworkError, match="trace 'v': a part begins with step 11, expected 10, the same members"):
@@ -221,6 +241,15 @@ def test_neo_gets_every_spike_and_sample():
     assert block.annotations["header"]["seed"] == 7
     odd = Recording(HEADER, {"a": PopulationRecording("a", 5, None, {"u": trace(unit="glubb")})}).to_neo().segments[0].analogsignals[0]
     assert str(odd.dimensionality) == "dimensionless" and odd.annotations["unit"] == "glubb"
+
+
+def test_other_tools_get_no_neuron_that_was_not_recorded():
+    pytest.importorskip("neo"), pytest.importorskip("xarray"), pytest.importorskip("pynwb")
+    trains = some().to_neo().segments[0].spiketrains
+    assert [(train.annotations["neuron"], len(train)) for train in trains] == [(4, 2), (2, 0)]
+    assert some().to_xarray()["ca3"]["spike_member"].values.tolist() == [4, 2]
+    units = some().to_nwb().units
+    assert units["neuron"][:] == [4, 2] and units["spike_times"][0] == pytest.approx([0.0001, 0.001])
 
 
 def test_xarray_gets_every_spike_sample_and_edge():

@@ -225,6 +225,17 @@ def test_check_draws_nothing_and_says_row_by_row_what_will_run(backend):
     assert "v: exact; g: exact." in str(report) and "rule 'learning'." in str(report)
 
 
+def test_spikes_recorded_from_a_view_know_its_neurons(backend):
+    net = network()
+    view = net["chances"][[1]]
+    net.record(view, "spikes")
+    spikes = prepared(backend, 100, net).result()["chances"].spikes
+    assert (spikes.size, spikes.members.tolist()) == (2, [1]) and set(spikes.index.tolist()) == {1}
+    assert ns.measure.rate(spikes) == len(spikes) / 0.05 > 0
+    with pytest.raises(NetworkError, match=parts("record: 'spikes' of 'chances' is recorded already.", "Record all its members in one call.")):
+        net.record(net["chances"][:1], "spikes")
+
+
 def test_the_recording_says_where_it_comes_from(backend):
     header = prepared(backend, 5).result().header
     assert {k: header[k] for k in ("network", "dt", "seed", "first", "steps", "backend", "finished", "report")} == {

@@ -114,7 +114,7 @@ class ScriptRun:
         step = np.rint(times / self.plan.dt).astype(np.int64) - self.plan.target.first
         within = (step >= 0) & (step < self.step)
         pairs = np.unique(np.column_stack([step[within], index[within].astype(np.int64)]), axis=0)  # a Poisson source may give several in one step
-        return Spikes(pairs[:, 1], pairs[:, 0], size=self.network.populations[r.owner].size, dt=self.plan.dt, steps=self.step)
+        return Spikes(pairs[:, 1], pairs[:, 0], size=self.network.populations[r.owner].size, dt=self.plan.dt, steps=self.step, members=r.members)
 
     def _trace(self, r: PlannedRecording) -> Trace:
         probe = self.network.probes[r.probe]

@@ -26,18 +26,19 @@ def raster(
     stop: float | None = None,
     colour: str = COLOURS[0],
 ) -> Line2D:
-    """Draw a mark per spike, time to the right and neurons upwards; return the marks.
+    """Draw a mark per spike, time to the right and the recorded neurons upwards; return the marks.
 
     `start` and `stop` are in ms. Of more than 100 000 spikes a random selection is drawn, and a note beside the picture says so.
     """
     spikes = _spikes(population, "raster").window(start, stop)
     ax = axes(ax)
     keep = thin(len(spikes))
-    style = marker(ax, spikes.size, len(keep))
+    low, high = (spikes.members.min(), spikes.members.max() + 1) if spikes.members.size else (0, spikes.size)
+    style = marker(ax, high - low, len(keep))
     (marks,) = ax.plot(spikes.times()[keep], spikes.index[keep], linestyle="none", color=colour, rasterized=len(keep) > 5_000, **style)
     if len(keep) < len(spikes):
         note(ax, f"{len(keep):,} of {len(spikes):,} spikes drawn")
-    ax.set_ylim(-0.5 - 0.01 * spikes.size, spikes.size - 0.5 + 0.01 * spikes.size)
+    ax.set_ylim(low - 0.5 - 0.01 * (high - low), high - 0.5 + 0.01 * (high - low))
     ax.set_ylabel(_titled(population, "neuron"))
     whole_numbers(ax.yaxis)
     time_axis(ax, *_window(spikes))
@@ -56,7 +57,8 @@ def traces(
 ) -> list[Line2D]:
     """Draw a state of some neurons over time, the first five recorded unless `neurons` are given; return a line for each.
 
-    `start` and `stop` are in ms. Where spikes were recorded, marks in the colours of the lines stand above them, a row per neuron.
+    `start` and `stop` are in ms. Where spikes were recorded, marks in the colours of the lines stand above them, a row per neuron of which
+    they were.
     """
     trace = population.trace(variable)
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
@@ -70,7 +72,8 @@ def traces(
         x, y = envelope(times[inside], values[inside, place])
         lines += ax.plot(x, y, color=colours[place % len(colours)], linewidth=1.1, label=f"neuron {neuron}")
     if population.recorded is not None:
-        _spike_rows(ax, lines, [population.recorded.of(neuron) for neuron in chosen])
+        seen = [place for place, neuron in enumerate(chosen) if neuron in population.recorded.members]
+        _spike_rows(ax, [lines[place] for place in seen], [population.recorded.of(chosen[place]) for place in seen])
     ax.set_ylabel(f"{population.name}: {variable}{unit(trace.unit)}")
     time_axis(ax, begin, end)
     if len(chosen) > 1:
@@ -87,7 +90,7 @@ def rates(
     stop: float | None = None,
     colour: str = COLOURS[0],
 ) -> Line2D:
-    """Draw the mean rate per neuron over time; return the line.
+    """Draw the mean rate per recorded neuron over time; return the line.
 
     `bin`, `start` and `stop` are in ms; unless given, `bin` is a 200th of the window, but not below 5 ms.
     """
