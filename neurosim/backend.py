@@ -183,19 +183,19 @@ class Configured:
     """
 
     def __init__(self, backend: Backend | Simulator, options: Mapping[str, Any]) -> None:
-        self.name, self.summary, self.missing, self._options = backend.name, backend.summary, backend.missing, options
+        self.name, self.summary, self.missing, self.options = backend.name, backend.summary, backend.missing, options
         for verb in ("check", "prepare", "open"):  # `prepare` and `open` tell apart what has an engine and what has a clock of its own
             if hasattr(backend, verb):
                 setattr(self, verb, partial(self._call, getattr(backend, verb)))
 
     def __str__(self) -> str:
-        return ", ".join([self.name, *(f"{name}={value}" for name, value in self._options.items())])
+        return ", ".join([self.name, *(f"{name}={value}" for name, value in self.options.items())])
 
     def _call(self, verb: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
-        for name in self._options.keys() & more.keys():
-            raise NetworkError(f"backend {self.name!r}, option {name!r}: found {self._options[name]!r}, expected none: "
+        for name in self.options.keys() & more.keys():
+            raise NetworkError(f"backend {self.name!r}, option {name!r}: found {self.options[name]!r}, expected none: "
                                f"the model sets it, to {more[name]!r}. Leave it out.")
-        return verb(*arguments, **self._options, **more)
+        return verb(*arguments, **self.options, **more)
 
 
 def _entries() -> Iterable[Any]:

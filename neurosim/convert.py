@@ -61,7 +61,8 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
     """Return a tree with one dataset per population and projection.
 
     A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and "spike_step" along "spike", with the
-    coordinate "spike_time" (ms); "spike_member" are the neurons that were recorded. Edges are "source" and "target" along "edge". The root's attribute "header" is the header as JSON text.
+    coordinate "spike_time" (ms); "spike_member" are the neurons that were recorded.
+    Edges are "source" and "target" along "edge". The root's attribute "header" is the header as JSON text.
     """
     xarray = _library("xarray", "to_xarray")
     sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}

@@ -56,7 +56,8 @@ def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = N
             raise NetworkError(f"prepare: found stream={stream!r}, and backend {found.name!r} cannot stream. Leave it out.")
         return found.open(concrete, report, **options)
     program = discretise(concrete)
-    return Run(program, concrete, found.prepare(program, concrete, **options), report, owners=network.owners(), stream=stream)
+    return Run(program, concrete, found.prepare(program, concrete, **options), report, owners=network.owners(),
+               options={**getattr(found, "options", {}), **options}, stream=stream)
 
 
 def simulate(network: Network, time: Any, *, backend: str | Backend = "cpu", stream: Any = None, progress: bool = True, **options: Any) -> Recording:

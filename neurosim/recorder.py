@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -37,8 +38,10 @@ class Recorder:
         self._program, self._network, self._memory, self._header = program, network, memory, dict(header)
         self._chunks: list[tuple[int, Chunk]] = []
         self._held = 0  # bytes since the last part was written
+        self._began = self._end = 0  # steps: what was recorded, on disk and here, reaches from the one to before the other
         self.first = 0  # first step that is not on disk
-        self._initial = [None if p.variable == "spikes" else self._memory.sample(p, -1).copy() for p in program.probes]
+        self._initial: list[np.ndarray | None] = []
+        self.begin(0)
         self._writer = None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
         self._written = monotonic()
 
@@ -50,8 +53,14 @@ class Recorder:
                             8.0 * self._initial[i].size * ((first + steps) // p.every - first // p.every)) for i, p in traces],
                           held=self._held, time=steps * self._program.dt)
 
+    def begin(self, step: int) -> None:
+        """Take the state before ``step`` for the initial one, if nothing is recorded yet."""
+        if self._began == self._end:
+            self._initial = [None if p.variable == "spikes" else self._memory.sample(p, step - 1).copy() for p in self._program.probes]
+
     def keep(self, step: int, chunk: Chunk) -> None:
         """Keep a stretch that began at ``step``."""
+        self._end = step + chunk.steps
         if not self._program.probes:
             return
         self._chunks.append((step, chunk))
@@ -60,10 +69,23 @@ class Recorder:
             self._flush(step + chunk.steps)
 
     def forget(self, step: int) -> None:
-        """Drop what was recorded from ``step`` on."""
-        if step < self.first:
-            raise NetworkError(f"restore: recordings since {self.first * self._program.dt:g} ms are on disk already and cannot be taken back. "
-                               "Restore without clock=True.")
+        """Drop what was recorded from ``step`` on; where that leaves nothing, the recording begins there.
+
+        Raises
+        ------
+        NetworkError
+            If what is on disk would have to be dropped, or a gap would be left.
+        """
+        dt = self._program.dt
+        if step < self.first and self._began < self.first:
+            raise NetworkError(f"restore: found a snapshot of {step * dt:g} ms, and recordings until {self.first * dt:g} ms are on disk already and cannot be "
+                               "taken back; expected one of then or later. Restore without clock=True.")
+        if step > self._end > self._began:
+            raise NetworkError(f"restore: found a snapshot of {step * dt:g} ms, and what is recorded ends at {self._end * dt:g} ms: there would be a gap; "
+                               "expected none. Restore without clock=True, or into a run newly prepared, whose recording then begins there.")
+        if step <= self._began or self._began == self._end:
+            self._began = self.first = step
+        self._end = step
         kept = []
         for start, chunk in self._chunks:
             end = min(start + chunk.steps, step)
@@ -78,7 +100,7 @@ class Recorder:
         if self._writer is None:
             return self._made(end, finished=finished)
         self._flush(end)
-        self._writer.close(self._headed(0, end, finished=finished))
+        self._writer.close(self._headed(self._began, end - self._began, finished=finished))
         return Recording.load(self._writer.folder)
 
     # ---- files of states
@@ -96,19 +118,35 @@ class Recorder:
         return found
 
     def take(self, arrays: Mapping[str, np.ndarray], *, first: int, end: int) -> None:
-        """Keep what `arrays` returned instead of all that is kept."""
+        """Keep what `arrays` returned instead of all that is kept.
+
+        Raises
+        ------
+        NetworkError
+            If it does not go on from what is on disk.
+        """
+        on_disk = self._began < self.first
+        if on_disk and first != self.first:
+            raise NetworkError(f"load: found recordings from {first * self._program.dt:g} ms on, and those of this run until {self.first * self._program.dt:g} "
+                               "ms are on disk already; expected what goes on from there. Load it into a run newly prepared.")
+        self._began = self._began if on_disk else first
         chunk = Chunk(end - first)
         for i, probe in enumerate(self._program.probes):
             if probe.variable == "spikes":
                 chunk.spikes[i] = (arrays[f"{i}/index"], arrays[f"{i}/step"])
             else:
                 chunk.traces[i], self._initial[i] = arrays[f"{i}/values"], arrays[f"{i}/initial"]
-        self._chunks, self.first, self._held = [(first, chunk)], first, _size(chunk)
+        self._chunks, self.first, self._end, self._held = [(first, chunk)], first, end, _size(chunk)
 
     def probes(self) -> list[str]:
         """Say in words what is recorded; equal for runs whose files can be exchanged."""
         return [f"{p.owner.name}.{p.variable} of {self._members(p)[0].size} every {p.every}" if p.variable != "spikes"
                 else f"{p.owner.name}.spikes of {len(p.owner)}" for p in self._program.probes]
+
+    def members(self) -> list[str]:
+        """Return a digest of the neurons or edges of each probe."""
+        found = [p.owner.indices if p.variable == "spikes" else self._members(p)[0] for p in self._program.probes]
+        return [hashlib.blake2b(np.ascontiguousarray(members, np.int64), digest_size=8).hexdigest() for members in found]
 
     # ---- making recordings
 

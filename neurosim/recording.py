@@ -28,7 +28,8 @@ class Recording:
     Attributes
     ----------
     header : dict
-        JSON data: "dt" (ms), "steps"; if known "first" (step), "network", "seed", "backend", "versions", "hash", "report", "finished".
+        JSON data: "dt" (ms), "steps"; if known "first" (step), "network", "seed", "replica" (of the random numbers), "backend", "options"
+        (the backend's, as given), "versions", "hash", "report", "finished".
     populations, projections : by name, in order of creation
         Of a run that was written in parts, each is read from disk when it is first asked for, and kept.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -33,8 +33,11 @@ def steps_of(time: Any, dt: float) -> int:
 class Run:
     """A prepared network held open: run, set, get, emit, reset, snapshot, save. Made by `neurosim.prepare`."""
 
-    def __init__(self, program: Program, network: ConcreteNetwork, engine: Engine, report: Report, *, owners: dict[str, Owner], stream: Any = None) -> None:
+    def __init__(self, program: Program, network: ConcreteNetwork, engine: Engine, report: Report, *, owners: dict[str, Owner], options: Mapping[str, Any],
+                 stream: Any = None) -> None:
         self.owners = owners
+        self._replica = int(options.get("replica", 0))
+        self._options = {name: _data(value) for name, value in options.items() if name != "replica"}
         self.program, self.network, self.engine, self.report = program, network.outline(), engine, report
         self.memory = engine.memory
         self.step = 0
@@ -70,6 +73,7 @@ class Run:
         steps = steps_of(time, self.program.dt)
         end = self.step + steps
         self._recorder.demand(self.step, steps)
+        self._recorder.begin(self.step)
         self.interrupted = True  # until the end is reached
         with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             try:
@@ -164,7 +168,10 @@ class Run:
         return Snapshot(self.memory.copy(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
-        """Go back to a snapshot; the clock (and with it the random numbers) stays where it is unless asked."""
+        """Go to a snapshot; the clock (and with it the random numbers) stays where it is unless asked.
+
+        With the clock, what was recorded from the snapshot's time on is dropped; a run that has recorded nothing yet records from there on.
+        """
         if not isinstance(snapshot, Snapshot):
             raise NetworkError(f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot().")
         if snapshot.hash != self._hash:
@@ -183,11 +190,12 @@ class Run:
         arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.portable().items()}
         arrays |= {f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()}
         header = {"step": self.step, "first": self._recorder.first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
-                  "probes": self._recorder.probes(), "precision": self.memory.dtype.name}
+                  "probes": self._recorder.probes(), "members": self._recorder.members(), "precision": self.memory.dtype.name,
+                  "replica": self._replica}
         files.write(path, header, kind="state", arrays=arrays)
 
     def load(self, path: Any) -> None:
-        """Continue from a file of `save`; the run must be of the same network, seed included; any number of threads."""
+        """Continue from a file of `save`; the run must be of the same network, seed and replica included, and record the same; any number of threads."""
         header, arrays = files.read(path, kind="state")
         if header["hash"] != self._hash:
             raise NetworkError(f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
@@ -195,11 +203,19 @@ class Run:
         self._same_precision(header.get("precision", "float64"), f"load: {path}")
         if header["probes"] != self._recorder.probes():
             raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs.")
+        members, replica = self._recorder.members(), header.get("replica", self._replica)
+        other = [probe for probe, theirs, mine in zip(header["probes"], header.get("members", members), members, strict=True) if theirs != mine]
+        if other:
+            raise NetworkError(f"load: {path} was recorded with other neurons or edges of: {', '.join(other)}; expected those of this run. "
+                               "Record the same in both runs.")
+        if replica != self._replica:
+            raise NetworkError(f"load: {path} holds a state of replica {replica}, expected one of replica {self._replica}: this run's random numbers "
+                               f"are others. Prepare the run with replica={replica}.")
+        self._recorder.take({key.removeprefix("probe/"): array for key, array in arrays.items() if key.startswith("probe/")},
+                            first=header["first"], end=header["step"])
         self.memory.take_portable({tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")})
         self.step, self.interrupted = header["step"], header["interrupted"]
         self._watch.seen = self.step
-        self._recorder.take({key.removeprefix("probe/"): array for key, array in arrays.items() if key.startswith("probe/")},
-                            first=header["first"], end=header["step"])
         self.engine.refresh()
 
     def result(self) -> Recording:
@@ -211,8 +227,8 @@ class Run:
         from importlib.metadata import version  # slow to import, and not needed before the first run
 
         packages = {name: version(name) for name in ("neurosim", "numpy", "numba")}
-        return {"network": self.program.name, "dt": self.program.dt, "seed": self.program.seed, "backend": self.report.backend,
-                "versions": packages | {"python": platform.python_version()}, "hash": self._hash,
+        return {"network": self.program.name, "dt": self.program.dt, "seed": self.program.seed, "replica": self._replica,
+                "backend": self.report.backend, "options": self._options, "versions": packages | {"python": platform.python_version()}, "hash": self._hash,
                 "report": [vars(row) for row in self.report.of("approximated")]}
 
     # ---- names and checks
@@ -266,6 +282,11 @@ class Run:
         self.interrupted, self._watch.seen = True, self.step
         error.recording = self.result()
         return error
+
+
+def _data(option: Any) -> Any:
+    """Return an option as a header holds it: what is no number as text."""
+    return option if isinstance(option, int | float | np.number | None) else str(option)
 
 
 class Snapshot:

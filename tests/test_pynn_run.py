@@ -144,6 +144,12 @@ def test_spikes_recorded_from_a_view_know_its_neurons(backend):
     assert found.members.tolist() == [2, 0] and found.count().tolist() == [5, 6] and found == expected
 
 
+def test_the_header_tells_the_options_but_not_where_the_script_stays(tmp_path):
+    net = one_pair(cells.lif_delta(), [10], weight="1 mV", delay="1 ms")
+    result = ns.simulate(net, "5 ms", backend=pynn.nest, threads=1, folder=tmp_path / "script", progress=False)
+    assert result.header["options"] == {"threads": 1}
+
+
 def test_a_recording_has_what_was_asked_for_in_the_same_shapes(everything):
     backend, there = everything
     here = ns.simulate(varied(), "50 ms", backend="cpu")

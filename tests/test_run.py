@@ -9,6 +9,7 @@ from open_runs import CELL, STEPPED, network, prepared, same, states
 
 import neurosim as ns
 from neurosim import Network, NetworkError
+from neurosim.backend import Configured, find
 
 
 def test_what_is_set_is_read_back_with_units(backend):
@@ -241,6 +242,17 @@ def test_the_recording_says_where_it_comes_from(backend):
     assert {k: header[k] for k in ("network", "dt", "seed", "first", "steps", "backend", "finished", "report")} == {
         "network": "net", "dt": 0.5, "seed": 2, "first": 0, "steps": 5, "backend": backend, "finished": True, "report": []}
     assert header["versions"].keys() >= {"neurosim", "numpy", "python"} and len(header["hash"]) == 32
+
+
+def test_the_header_tells_the_replica_and_the_options_as_they_were_given(fast_backend):
+    found = find(fast_backend)
+    runs = {"given": ns.prepare(network(), backend=fast_backend, precision="float32", threads=np.int64(1), replica=np.int64(7)),
+            "configured": ns.prepare(network(), backend=Configured(found, {"precision": "float32", "threads": 1, "replica": 7})),
+            "not given": ns.prepare(network(), backend=fast_backend)}
+    headers = {name: run.result().header for name, run in runs.items()}
+    assert headers["given"] == headers["configured"]
+    assert (headers["given"]["replica"], headers["given"]["options"]) == (7, {"precision": "float32", "threads": 1})
+    assert (headers["not given"]["replica"], headers["not given"]["options"]) == (0, {})
 
 
 @pytest.mark.parametrize("replica", [-1, 0.5, "a", 1 << 32])

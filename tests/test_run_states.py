@@ -7,7 +7,7 @@ from messages import parts
 from open_runs import CELL, LEARNING, STEPPED, network, prepared, same, states
 
 import neurosim as ns
-from neurosim import Cell, Network, NetworkError, Port, Refractory
+from neurosim import Cell, Network, NetworkError, Port, Refractory, files
 
 
 def test_a_reset_population_has_its_initial_states_no_refractoriness_and_empty_ports(backend):
@@ -119,6 +119,50 @@ def test_a_state_is_loaded_into_the_same_network_with_the_same_probes_only(backe
     assert same(states(run), before)
 
 
+def recording(cells, edges) -> Network:
+    net = network()
+    net.probes.clear()
+    net.record(net["cells"][cells], "v")
+    net.record(net["plastic"], "w", edges=edges)
+    net.record(net["cells"][cells], "spikes")
+    return net
+
+
+@pytest.mark.parametrize(("cells", "edges", "wrong"), [
+    (slice(2, 4), [1, 2], ("cells.v of 2 every 1, cells.spikes of 2",)), (slice(2), [1, 3], ("plastic.w of 2 every 1;",)),
+    ([1, 0], [1, 2], ("cells.v of 2 every 1, cells.spikes of 2",)), (slice(2), [2, 1], ("plastic.w of 2 every 1;",))])
+def test_a_state_is_not_loaded_where_other_members_are_recorded(backend, tmp_path, cells, edges, wrong):
+    path = tmp_path / "state.npz"
+    saved = prepared(backend, 9, recording(slice(2), [1, 2]))
+    saved.save(path)
+    run = prepared(backend, 0, recording(cells, edges))
+    before = states(run)
+    with pytest.raises(NetworkError, match=parts("load: ", "was recorded with other neurons or edges of: ", *wrong, "expected those of this run.",
+            "Record the same in both runs.")):
+        run.load(path)
+    assert same(states(run), before)
+    same_members = prepared(backend, 0, recording(slice(2), [1, 2]))
+    same_members.load(path)
+    assert same_members.result() == saved.result()
+
+
+def test_a_state_is_loaded_into_a_run_of_the_same_replica_only_which_the_header_tells(backend, tmp_path):
+    path = tmp_path / "state.npz"
+    saved = ns.prepare(network(), backend=backend, replica=3)
+    saved.run(20, progress=False)
+    saved.save(path)
+    run = prepared(backend)
+    before = states(run)
+    with pytest.raises(NetworkError, match=parts("load: ", "holds a state of replica 3, expected one of replica 0", "Prepare the run with replica=3.")):
+        run.load(path)
+    assert same(states(run), before) and run.result().header["replica"] == 0
+    again = ns.prepare(network(), backend=backend, replica=saved.result().header["replica"])
+    again.load(path)
+    again.run(20, progress=False)
+    saved.run(20, progress=False)
+    assert again.result() == saved.result()
+
+
 def test_a_state_goes_on_from_one_backend_on_another(tmp_path):
     path = tmp_path / "state.npz"
     prepared("reference", 21).save(path)
@@ -127,6 +171,49 @@ def test_a_state_goes_on_from_one_backend_on_another(tmp_path):
     run.run(20, progress=False)
     expected = prepared("reference", 61).result()
     assert run.result()["cells"] == expected["cells"] and run.result()["plastic"] == expected["plastic"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_run_that_has_recorded_nothing_records_from_the_snapshot_on_to_whose_clock_it_is_set(backend, tmp_path, streamed):
+    """41 steps: no multiple of the four steps between samples of w."""
+    whole = prepared(backend, 41)
+    run = ns.prepare(network(), backend=backend, stream=tmp_path / "run" if streamed else None)
+    run.restore(whole.snapshot(), clock=True)
+    start = run.get("cells", "v")
+    for made in (whole, run):
+        made.run(20, progress=False)
+    found, expected = run.result(), whole.result()
+    headers = [found.header] + ([files.unseal((tmp_path / "run" / files.HEADER).read_bytes(), "recording", where="")] if streamed else [])
+    assert all((header["first"], header["steps"]) == (41, 40) for header in headers)
+    assert found["cells"].spikes == expected["cells"].spikes.window(20.5)
+    for name, variable in (("cells", "v"), ("plastic", "w")):
+        part, all_of_it = found[name].trace(variable), expected[name].trace(variable)
+        later = all_of_it.times() > 20.5
+        assert part.times().tolist() == all_of_it.times()[later].tolist() and (part.values == all_of_it.values[later]).all()
+    assert found["cells"].trace("v").initial.tolist() == start.tolist() and start.any()
+
+
+def test_a_clock_is_not_set_forward_over_a_gap_in_the_recording(backend):
+    ahead, run = prepared(backend, 60), prepared(backend, 20)
+    before = states(run)
+    with pytest.raises(NetworkError, match=parts("restore: found a snapshot of 30 ms, and what is recorded ends at 10 ms", "a gap; expected none.",
+            "Restore without clock=True, or into a run newly prepared, whose recording then begins there.")):
+        run.restore(ahead.snapshot(), clock=True)
+    assert same(states(run), before)
+    begin = prepared(backend).snapshot()
+    for made in (ahead, run):  # back to the beginning: nothing is left of what was recorded, and any later time may follow
+        made.restore(begin, clock=True)
+        made.run(10, progress=False)
+    assert run.result() == ahead.result() == prepared(backend, 20).result()
+
+
+def test_the_initial_state_of_a_recording_is_that_before_its_first_step(backend):
+    run = prepared(backend)
+    run.set("cells", v=0.25)
+    run.run(1, progress=False)
+    run.set("cells", v=0.5)
+    run.run(1, progress=False)
+    assert run.result()["cells"].trace("v").initial.tolist() == [0.25] * 5
 
 
 def test_a_stream_on_disk_holds_what_a_run_in_memory_records(backend, tmp_path, monkeypatch):
@@ -229,8 +316,31 @@ def test_a_clock_is_not_set_back_before_what_is_on_disk_already(tmp_path):
     kept = run.snapshot()
     run.run(5, progress=False)
     run.result()  # writes what there is
-    with pytest.raises(NetworkError, match=parts("restore: recordings since 5 ms are on disk already", "Restore without clock=True.")):
+    with pytest.raises(NetworkError, match=parts("restore: found a snapshot of 0 ms", "recordings until 5 ms are on disk already",
+            "expected one of then or later. Restore without clock=True.")):
         run.restore(kept, clock=True)
     assert run.step == 10
     run.restore(kept)
     assert run.step == 10 and not run.get("cells", "v").any()
+
+
+def test_a_state_that_leaves_a_gap_behind_what_is_on_disk_is_not_loaded(tmp_path):
+    path = tmp_path / "state.npz"
+    prepared("reference", 30).save(path)
+    run = ns.prepare(network(), backend="reference", stream=tmp_path / "run")
+    run.run(5, progress=False)
+    run.save(tmp_path / "own.npz")
+    run.result()  # writes what there is
+    before = states(run)
+    for wrong in (path, tmp_path / "own.npz"):
+        with pytest.raises(NetworkError, match=parts("load: found recordings from 0 ms on, and those of this run until 5 ms are on disk already",
+                "expected what goes on from there. Load it into a run newly prepared.")):
+            run.load(wrong)
+    assert same(states(run), before)
+    run.save(path)
+    run.run(5, progress=False)
+    run.load(path)
+    with pytest.raises(NetworkError, match="restore: found a snapshot of 2 ms, and recordings until 5 ms are on disk already"):
+        run.restore(prepared("reference", 4).snapshot(), clock=True)
+    run.run(10, progress=False)
+    assert run.result()["cells"] == prepared("reference", 30).result()["cells"]

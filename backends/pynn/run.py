@@ -144,7 +144,8 @@ class ScriptRun:
         packages = {name: installed(name) for name in ("neurosim", *PACKAGES[self.plan.target.name])}
         return {"network": self.plan.name, "dt": self.plan.dt, "seed": self.plan.seed, "backend": self.plan.target.name, "first": 0, "steps": self.step,
                 "versions": packages | {"python": platform.python_version()}, "hash": self.network.hash(),
-                "report": [vars(row) for row in self.report.of("approximated")], "finished": self._results is not None}
+                "report": [vars(row) for row in self.report.of("approximated")], "finished": self._results is not None,
+                "options": {name: value for name, value in self._options.items() if name != "folder"}}
 
 
 def execute(path: Path, folder: Path, *, python: str = sys.executable, environment: dict[str, str] | None = None, where: str = "",
