@@ -163,9 +163,9 @@ class Run:
         self.engine.refresh()
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of everything that the run's future depends on."""
+        """Return a copy of everything that the run's future depends on; it fits any run of the same network."""
         self._look()
-        return Snapshot(self.memory.copy(), self.step, self._hash, self.memory.dtype.name)
+        return Snapshot(self.memory.portable(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Go to a snapshot; the clock (and with it the random numbers) stays where it is unless asked.
@@ -213,7 +213,8 @@ class Run:
                                f"are others. Prepare the run with replica={replica}.")
         self._recorder.take({key.removeprefix("probe/"): array for key, array in arrays.items() if key.startswith("probe/")},
                             first=header["first"], end=header["step"])
-        self.memory.take_portable({tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")})
+        memory = {tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")}
+        self.memory.restore(memory, 0)
         self.step, self.interrupted = header["step"], header["interrupted"]
         self._watch.seen = self.step
         self.engine.refresh()
@@ -290,7 +291,7 @@ def _data(option: Any) -> Any:
 
 
 class Snapshot:
-    """All arrays of a run at one step, in memory."""
+    """All arrays of a run at one step, in memory; for any run of the same network, whatever its engine and threads."""
 
     def __init__(self, arrays: dict, step: int, digest: str, precision: str) -> None:
         self.arrays, self.step, self.hash, self.precision = arrays, step, digest, precision

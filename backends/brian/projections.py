@@ -95,7 +95,7 @@ class Wiring:
                 pathway.queue.advance()  # which forgets what was there
             for k in range(step - longest, step):
                 spikes = self.store.memory.spikes(population, k)
-                if k >= max(0, self.store.memory[self.p.name, "_since"][0]) and spikes.size:
+                if k >= self.store.memory[self.p.name, "_since"][0] and spikes.size:
                     pathway.queue.push(spikes)
                 pathway.queue.advance()
 

@@ -126,7 +126,7 @@ def gather(ops, o, step, found):
     now, count = step % steps, 0
     for d in range(load_long(ops, o + 8, "ops") - 1, -1, -1):
         wait = load_long(delays, d, "delays")
-        if step - wait < max(since, 0):
+        if step - wait < since:
             continue
         row = now - wait if now >= wait else now - wait + steps
         pairs = load_long(ops, o + 10, "ops") + 16 * (d >> 6) * size
@@ -152,7 +152,7 @@ def events(ops, o, step, thread):
     history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
     size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
     emitted = step - load_long(ops, o + 7, "ops")
-    if emitted < 0 or emitted < load_long(load_long(ops, o + 8, "ops"), 0, "since"):
+    if emitted < load_long(load_long(ops, o + 8, "ops"), 0, "since"):
         return
     row = emitted % steps
     for segment in range(load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops")):

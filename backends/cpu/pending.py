@@ -20,6 +20,7 @@ CHUNK = 16  # places in one chunk of the pool, a power of two; chunk 0 is none
 # Places in a table: what the operation `loop.EVENTS` has of the source, then these.
 (HISTORY, COUNTS, SEGMENTS, NEURONS, STEPS, STARTS, SINCE, BOUNDS, DELAYS, TARGETS, WEIGHTS, EACH, SIZE, NEXT, HEADS, TAILS, LOST,
  POOL, LINKS, POOL_TARGETS, POOL_WEIGHTS, RING, PORT, SHORT_DELAYS, SHORT_TARGETS) = range(25)  # short: of 2 bytes
+NEVER = -1 << 62  # before any step
 FREE, FRESH, CHUNKS = range(3)  # of a pool: first chunk of those given back, the last that was ever taken, how many there are
 
 
@@ -149,7 +150,7 @@ def give_back(table, place):
 def land(table, start, stop, step, thread):
     """Put down what this step's spikes bring, and those before that were not yet, and add the term of this step to the port."""
     size, since = load_long(table, SIZE, "t"), load_long(load_long(table, SINCE, "t"), 0, "since")
-    oldest = max(step - size + 1, since, 0)
+    oldest = max(step - size + 1, since)
     for emitted in range(max(oldest, load_long(load_long(table, NEXT, "t"), 0, "next")), step + 1):
         put_down(table, emitted, step, thread)
     store_long(load_long(table, NEXT, "t"), 0, step + 1, "next")
@@ -184,13 +185,14 @@ class Pending:
     def forget(self) -> None:
         """Empty all lists."""
         for state in self._state:
-            state[...] = 0
+            state[0], state[1:] = NEVER, 0
         for pool, *_ in self._pools.values():
             pool[:CHUNKS] = 0
 
     def lists(self, size: int) -> list[np.ndarray]:
         """Return what a projection keeps for a part of the network: next step, heads, tails, marks of ``size`` lists."""
         state = self._tables.keep(np.zeros(1 + 3 * size, np.int64))
+        state[0] = NEVER
         self._state.append(state)
         return np.split(state, 1 + size * np.arange(3))
 

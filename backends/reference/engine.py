@@ -134,7 +134,7 @@ class ReferenceEngine:
         """Slots that an event reaches in step k: oldest spike first, then by neuron."""
         found = [np.zeros(0, np.int64)]
         for delay in slots.delays[::-1]:
-            if k - delay < max(0, self.memory[p.name, "_since"][0]):
+            if k - delay < self.memory[p.name, "_since"][0]:
                 continue
             neurons = self.memory.spikes(population, k - int(delay))
             candidates = [np.arange(slots.first[n], slots.first[n + 1]) for n in neurons]

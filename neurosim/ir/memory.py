@@ -187,13 +187,14 @@ class Memory:
         if (owner, f"{name}@last") in self:
             self[owner, f"{name}@last"][...] = step - 1
 
-    def copy(self) -> dict[Key, np.ndarray]:
-        """Return copies of all arrays."""
-        return {key: array.copy() for key, array in self.arrays.items()}
+    def portable(self) -> dict[Key, np.ndarray]:
+        """Return copies of all arrays, spikes kept in one segment, whatever the number of threads."""
+        return {key: array.copy() for key, array in self._resegment(self.arrays, self.bounds, self._whole()).items()}
 
     def restore(self, arrays: dict[Key, np.ndarray], shift: int) -> None:
-        """Take over arrays of `copy`, moved by ``shift`` steps in time."""
+        """Take over arrays of `portable`, moved by ``shift`` steps in time."""
         self._matrices.clear()  # the propagators among the arrays may be others
+        arrays = self._resegment(arrays, self._whole(), self.bounds)
         for (owner, name), array in arrays.items():
             if name in _STEPS or name.endswith("@last"):
                 array = array + shift
@@ -259,27 +260,23 @@ class Memory:
     def _states(self, owner: str) -> tuple[str, ...]:
         return self._program.populations[owner].code.states
 
-    def portable(self) -> dict[Key, np.ndarray]:
-        """Return all arrays, spikes kept in one segment, whatever the number of threads."""
-        return self._resegment(self.arrays, self.bounds, {name: b[[0, -1]] for name, b in self.bounds.items()})
-
-    def take_portable(self, arrays: dict[Key, np.ndarray]) -> None:
-        """Take over arrays of `portable`."""
-        self.restore(self._resegment(arrays, {name: b[[0, -1]] for name, b in self.bounds.items()}, self.bounds), 0)
+    def _whole(self) -> dict[str, np.ndarray]:
+        """Return the bounds of one segment."""
+        return {name: b[[0, -1]] for name, b in self.bounds.items()}
 
     @staticmethod
     def _resegment(arrays: dict[Key, np.ndarray], old: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> dict[Key, np.ndarray]:
-        result = {key: array.copy() for key, array in arrays.items()}
+        """Return arrays whose spikes, kept in segments of ``old`` bounds, stand in those of ``new``; the others are not copied."""
+        result = dict(arrays)
         for name in new:
-            history, count = arrays[name, "_history"], arrays[name, "_count"]
-            counts = np.zeros((history.shape[0], new[name].size - 1), np.int64)
-            for slot in range(history.shape[0]):
-                spikes = np.concatenate([history[slot, b:b + c] for b, c in zip(old[name][:-1], count[slot], strict=True)])
-                segment = np.searchsorted(new[name], spikes, side="right") - 1
-                counts[slot] = np.bincount(segment, minlength=counts.shape[1])
-                for s, begin in enumerate(new[name][:-1]):
-                    result[name, "_history"][slot, begin:begin + counts[slot, s]] = spikes[segment == s]
-            result[name, "_count"] = counts
+            if not np.array_equal(old[name], new[name]):
+                history = result[name, "_history"] = arrays[name, "_history"].copy()
+                slots, segments = history.shape[0], new[name].size - 1
+                at = kept(arrays[name, "_count"], old[name], history.shape[1])
+                spikes = history.flat[at]
+                segment = at // history.shape[1] * segments + np.searchsorted(new[name], spikes, side="right") - 1
+                count = result[name, "_count"] = np.bincount(segment, minlength=slots * segments).reshape(slots, segments)
+                history.flat[kept(count, new[name], history.shape[1])] = spikes
         return result
 
     def spikes(self, population: str, step: int) -> np.ndarray:
@@ -298,3 +295,11 @@ class Memory:
             mine = neurons[(neurons >= begin) & (neurons < end)]
             history[slot, begin:begin + mine.size] = mine
             count[slot, segment] = mine.size
+
+
+def kept(count: np.ndarray, bounds: np.ndarray, size: int) -> np.ndarray:
+    """Return where spikes stand in a flat history of ``size`` neurons, slot by slot; ``count``: in each slot (row) and segment."""
+    found = count.ravel()
+    first = (np.arange(count.shape[0])[:, None] * size + bounds[:-1]).ravel()
+    return np.repeat(first - np.cumsum(found) + found, found) + np.arange(found.sum())
+
