@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -150,3 +153,104 @@ def test_more_threads_than_lines_of_neurons_give_the_bits_of_one(threads):
         run.run("20 ms", progress=False)
         found.append((run.result()["a"].spikes, run.result()["b"].spikes, run.get("learned", "w").tobytes()))
     assert found[0] == found[1] and found[0][1].index.size > 0
+
+
+def ended(run: ns.Run) -> BaseException | None:
+    """Run for 5 ms; return what was raised. A run that hangs fails the test and is left behind."""
+    raised: list[BaseException | None] = []
+
+    def go() -> None:
+        try:
+            run.run("5 ms", progress=False)
+            raised.append(None)
+        except RuntimeError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=go, name="caller", daemon=True)
+    thread.start()
+    thread.join(60)
+    assert raised, "the run hangs"
+    return raised[0]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("failing", ["the caller", "another", "none to start"])
+def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_go_on(number, failing, monkeypatch):
+    """Threads begin together, or not at all: nothing was done when one cannot."""
+    run, expected = (ns.prepare(plastic(), backend="cpu", threads=number) for _ in range(2))
+    take, start, failed = Cores.take, threading.Thread.start, []
+
+    def fail_to_take(cores: Cores) -> None:
+        if (threading.current_thread().name == "caller") == (failing == "the caller") and not failed:
+            failed.append(True)
+            raise RuntimeError("planted")
+        take(cores)
+
+    def fail_to_start(thread: threading.Thread) -> None:
+        if thread.name.endswith(f"_{number - 2}"):  # the last of the pool
+            raise RuntimeError("planted")
+        start(thread)
+
+    with monkeypatch.context() as planted:
+        if failing == "none to start":
+            planted.setattr(threading.Thread, "start", fail_to_start)
+        else:
+            planted.setattr(Cores, "take", fail_to_take)
+        assert str(ended(run)) == "planted" and run.step == 0
+    for each in (run, expected):
+        assert ended(each) is None and ended(each) is None
+    assert run.step == 100 and run.result()["b"].spikes == expected.result()["b"].spikes and expected.result()["b"].spikes.index.size > 0
+
+
+def test_a_thread_that_may_not_move_stays_where_it_is(monkeypatch):
+    """A container may forbid it, or the cores that are allowed may change meanwhile."""
+    def refuse(*arguments: object) -> None:
+        raise PermissionError("planted")
+
+    monkeypatch.setattr("neurosim.backends.cpu.cores.current_core", lambda: 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+    cores = Cores()
+    for _ in range(2):
+        cores.take()
+    assert cores.taken == {0}
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs a system that forks")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_a_run_goes_on_in_a_forked_process_which_has_none_of_its_threads():
+    run = ns.prepare(plastic(), backend="cpu", threads=2)
+    run.run("10 ms", progress=False)
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def go() -> np.ndarray:
+        run.run("20 ms", progress=False)
+        spikes = run.result()["b"].spikes
+        return np.stack([spikes.step, spikes.index])
+
+    child = context.Process(target=lambda: sender.send(go()))
+    child.start()
+    try:
+        assert receiver.poll(60), "the child hangs"
+        found = receiver.recv()
+    finally:
+        child.kill()
+        child.join()
+    assert np.array_equal(found, go()) and found[0].max() >= 100
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_run_that_is_dropped_gives_back_its_arrays_without_the_garbage_collector(threads):
+    gc.collect()
+    gc.disable()
+    try:
+        run = ns.prepare(plastic(), backend="cpu", threads=threads)
+        run.run("5 ms", progress=False)
+        run.set(run.owners["a"][3:6], rest="-40 mV")  # prepares the engine again
+        run.run("5 ms", progress=False)
+        held = [weakref.ref(each) for each in (run.engine, run.memory, run.memory["learned", "w"])]
+        del run
+        assert [each() for each in held] == [None] * 3
+    finally:
+        gc.enable()

@@ -226,8 +226,7 @@ RULES = {
                                       "Write the decay in a 'step' handler instead."),
     "a link of what a parameter is computed from": (
         lambda: Rule(edge="w : 1", handlers=[("pre", "out += w")], parameters={"a": 1, "b": "2*a + 1"}).reading(a=1),
-                                                    "rule 'rule': 'a' is read by parameter 'b', which is not computed anew in each step,", "and cannot be linked.",
-                                                    "Make 'b' a definition."),
+        "rule 'rule': 'a' is read by parameter 'b', which is not computed anew in each step,", "and cannot be linked.", "Make 'b' a definition."),
     "a parameter over the index": (lambda: Rule(edge="w : 1", parameters={"a": "2 + i"}),
         "rule 'rule', parameter 'a': there is no name 'i'."),
     "a parameter over one of many values": (lambda: Rule(edge="w : 1", parameters={"a": Parameter("1", 1, per="source"), "b": "a + 1"}),

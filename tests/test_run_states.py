@@ -272,7 +272,8 @@ def test_traces_beyond_memory_are_refused_before_the_first_step_and_what_was_rec
     years = 1000 * 365 * 86400e3
     with pytest.raises(NetworkError, match=parts("run: recording 3.1536e+13 ms needs about", "GB of memory, a copy for the result included, but",
                                                  "The largest traces are cells.v (5 members every 0.5 ms): 2.52e+06 GB; "
-                                                 "plastic.w (15 members every 2 ms): 1.89e+06 GB.", "Record with a longer every=, fewer neurons or edges, or to disk: stream=")):
+                                                 "plastic.w (15 members every 2 ms): 1.89e+06 GB.",
+                                                 "Record with a longer every=, fewer neurons or edges, or to disk: stream=")):
         run.run(years, progress=False)
     assert run.step == 20 and run.result()["cells"].trace("v").values.shape == (20, 5)
     run.run(10, progress=False)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import sys
 import threading
+from contextlib import suppress
 
 _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -37,9 +38,10 @@ class Cores:
         with self._lock:
             core = current_core()
             if core is not None and core in self.taken:
-                allowed = os.sched_getaffinity(0)
-                if allowed - self.taken:
-                    os.sched_setaffinity(0, allowed - self.taken)
-                    core = current_core()
-                    os.sched_setaffinity(0, allowed)
+                with suppress(OSError):  # moving is a favour: a container may forbid it, or the cores allowed may change meanwhile
+                    allowed = os.sched_getaffinity(0)
+                    if allowed - self.taken:
+                        os.sched_setaffinity(0, allowed - self.taken)
+                        core = current_core()
+                        os.sched_setaffinity(0, allowed)
             self.taken.add(core)

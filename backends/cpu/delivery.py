@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ class Delivery:
     """Operations of phase 4, and the private copies of pre variables that threads keep (each updates its own, all alike)."""
 
     def __init__(self, engine: CpuEngine) -> None:
-        self.engine, self.program, self.memory, self.tables = engine, engine.program, engine.memory, engine._tables
+        self.engine = weakref.proxy(engine)  # which holds this object: a run that is dropped gives its arrays back at once
+        self.program, self.memory, self.tables = engine.program, engine.memory, engine._tables
         self._copies: list[tuple[tuple[str, str], np.ndarray]] = []
         self._signals: dict[str, list[tuple[Any, np.ndarray, int, int, int]]] = {}
         self._decays: dict[tuple[str, str], Decays] = {}

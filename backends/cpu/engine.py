@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
@@ -56,7 +57,7 @@ class CpuEngine:
         bounds = {p.name: partition(p.size, self.threads) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds, dtype=self.precision.dtype)
         self._loop = cache.load("loop", LOOP.format(place=self.precision.place)).run_steps
-        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None  # process that made it, threads beside the caller's
         self.pace = Pace((self.threads,) if threads else tuple(range(1, self.threads + 1)))
         self._shared = aligned(np.zeros(loop.ARRIVED + 8 * self.threads, np.int64))
         self._build()
@@ -92,7 +93,7 @@ class CpuEngine:
             found = self._together([(self._loop, *self._plan, first + done, count, thread, self._shared.ctypes.data) for thread in range(threads)])
             self.pace.learn(threads, found, perf_counter() - began)
             done += found
-            asked = int(self._shared[loop.ASKED:loop.ARRIVED:8].sum()) & ~loop.LATE
+            asked = int(self._shared[loop.ASKED:loop.FAILED:8].sum()) & ~loop.LATE
         chunk = Chunk(done, bool(asked < loop.NOT_FINITE))
         if not more or not chunk.finite or deferral.overdue(first + steps):
             for calls in deferral.settle():
@@ -103,18 +104,37 @@ class CpuEngine:
     def _together(self, calls: list[tuple[Any, ...]]) -> int:
         """Call compiled functions, each with its arguments and on a thread of its own; return the result of the first."""
         cores = Cores()
+        others: list[Future[int]] = []
 
         def one(call: tuple[Any, ...]) -> int:
-            if len(calls) > 1:
-                cores.take()
-            function, *arguments = call
-            return int(function.ctypes(*arguments))
+            try:
+                if len(calls) > 1:
+                    cores.take()
+                function, *arguments = call
+                return int(function.ctypes(*arguments))
+            except BaseException:
+                self._shared[loop.FAILED] = 1  # the others wait for this thread
+                raise
 
-        others = [self._pool.submit(one, call) for call in calls[1:]]
-        result = one(calls[0])
-        for other in others:
-            other.result()
-        return result
+        try:
+            for call in calls[1:]:
+                others.append(self._workers().submit(one, call))
+            result = one(calls[0])
+            for other in others:
+                other.result()
+            return result
+        except BaseException:
+            self._shared[loop.FAILED] = 1
+            if self._pool is not None:
+                self._pool[1].shutdown(cancel_futures=True)  # what was submitted must not run later
+            self._pool = None
+            raise
+
+    def _workers(self) -> ThreadPoolExecutor:
+        """Return the threads beside the caller's: new ones in a process that was forked, for those of its parent do not exist there."""
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = os.getpid(), ThreadPoolExecutor(self.threads - 1)
+        return self._pool[1]
 
     # ---- layout
 

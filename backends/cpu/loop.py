@@ -37,7 +37,7 @@ REAL = 8  # bytes of a number of the run's precision
 
 # Numbers that threads share, each on a cache line of its own. A stop is asked for in one of three places, by the step that it shall end: a
 # thread may wait in the next step while another has yet to read what was asked for in this one.
-THREADS, WAITED, ASKED, ARRIVED = 0, 8, 16, 40  # from ARRIVED on, for each thread, the number of barriers it has come to
+THREADS, WAITED, ASKED, FAILED, ARRIVED = 0, 8, 16, 40, 48  # from ARRIVED on, for each thread, the number of barriers it has come to
 NOT_FINITE = 1 << 32
 LATE = 1 << 16
 # Looks before a thread sleeps, and times that threads sleep before they ask for an end. A sleep of 20 microseconds takes a hundred, during
@@ -50,6 +50,7 @@ def barrier(shared, step, thread):
     """Wait until all threads are here: spin for a while, then give the core away, for another may need it to arrive.
 
     Much waiting ends the run after the next step, so that the host may think again how many threads are best.
+    Return False if a thread failed before it began: it will never come.
     """
     mine = atomic_load(shared + 8 * (ARRIVED + 8 * thread)) + 1
     atomic_store(shared + 8 * (ARRIVED + 8 * thread), mine)
@@ -59,8 +60,11 @@ def barrier(shared, step, thread):
             spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took two to five times as long
             if spins > SPINS:
                 sleep(20)
+                if atomic_load(shared + 8 * FAILED):
+                    return False
                 if atomic_add(shared + 8 * WAITED, 1) == PATIENCE:
                     atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), LATE)
+    return True
 
 
 @compiled
@@ -269,11 +273,13 @@ def carry_out(ops, o, step, part, shared):
 def run_steps(plan, parts, phases, first, steps, thread, shared):
     """Carry out ``steps`` steps from step ``first`` for the parts of the network that fall to a thread; return the number of steps done.
 
-    A row of the plan for each part: address of its operations, then where each phase begins and the last one ends. Threads meet between
-    phases. A buffer that fills up ends the run after the step, in all threads alike; a value that is not finite ends it before the
-    second phase.
+    A row of the plan for each part: address of its operations, then where each phase begins and the last one ends. Threads begin together,
+    or not at all if one of them cannot, and meet between phases. A buffer that fills up ends the run after the step, in all threads alike;
+    a value that is not finite ends it before the second phase.
     """
     threads = load_long(shared, THREADS, "threads")
+    if threads > 1 and not barrier(shared, first, thread):
+        return 0
     for step in range(first, first + steps):
         stop = False
         for phase in range(phases):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ class Traces:
     """Buffers of probes. Spikes are written by the first thread, members of traces by the thread that owns them."""
 
     def __init__(self, engine: CpuEngine) -> None:
-        self.engine, self.program, self.memory, self.tables = engine, engine.program, engine.memory, engine._tables
+        self.engine = weakref.proxy(engine)  # which holds this object: a run that is dropped gives its arrays back at once
+        self.program, self.memory, self.tables = engine.program, engine.memory, engine._tables
         self._first = self.tables.keep(np.zeros(1, np.int64))
         self._spikes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self._columns: dict[int, int] = {}

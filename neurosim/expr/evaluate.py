@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,29 +34,31 @@ def evaluate(tree: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any
     -----
     A comparison is 1.0 or 0.0, and so are ``and``, ``or``, ``not``; anything but zero is true.
     """
-    def go(node: Expr) -> Any:
-        match node:
-            case Number(value=number):
-                return np.float64(number)
-            case Name(name=name) | Lookup(table=name):
-                return value(name)
-            case Draw():
-                return draw(node)
-            case Unary(op="-", operand=operand):
-                return -go(operand)
-            case Unary(operand=operand):
-                return np.asarray(np.asarray(go(operand)) == 0, np.float64)
-            case Call(function=function, arguments=arguments):
-                return FUNCTIONS[function](*[go(a) for a in arguments])
-            case Binary(op="**"):
-                return _power(node, go)
-            case Binary(op=op, left=left, right=right):
-                result = _OPERATORS[op](go(left), go(right))
-                return result if op in ARITHMETIC else np.asarray(result, np.float64)
-        raise TypeError(node)
-
     with np.errstate(all="ignore"):
-        return go(tree)
+        return _walk(tree, value, draw)
+
+
+def _walk(node: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
+    go = partial(_walk, value=value, draw=draw)  # a closure would hold itself, and with it all arrays, until the next garbage collection
+    match node:
+        case Number(value=number):
+            return np.float64(number)
+        case Name(name=name) | Lookup(table=name):
+            return value(name)
+        case Draw():
+            return draw(node)
+        case Unary(op="-", operand=operand):
+            return -go(operand)
+        case Unary(operand=operand):
+            return np.asarray(np.asarray(go(operand)) == 0, np.float64)
+        case Call(function=function, arguments=arguments):
+            return FUNCTIONS[function](*[go(a) for a in arguments])
+        case Binary(op="**"):
+            return _power(node, go)
+        case Binary(op=op, left=left, right=right):
+            result = _OPERATORS[op](go(left), go(right))
+            return result if op in ARITHMETIC else np.asarray(result, np.float64)
+    raise TypeError(node)
 
 
 def _power(node: Binary, go: Callable[[Expr], Any]) -> Any:
