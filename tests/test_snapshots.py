@@ -54,7 +54,7 @@ def since(run: ns.Run, first: int) -> dict[str, list[tuple[int, int]]]:
 def test_a_snapshot_goes_on_in_a_run_of_other_threads_and_of_another_engine(build, one, other):
     """A run keeps spikes in segments, one for each of its parts; those of a snapshot belong to no part."""
     runs = [prepared(build(), engine) for engine in (one, other)]
-    runs[1].run("5 ms", progress=False)  # its own spikes are forgotten
+    runs[1].run("25 ms", progress=False)  # its own spikes are forgotten
     runs[0].run("20 ms", progress=False)
     runs[1].restore(runs[0].snapshot(), clock=True)
     for run in runs:
