@@ -39,7 +39,7 @@ def test_an_interrupt_ends_a_run_between_two_steps_and_the_run_may_go_on(backend
     run = prepared(backend)
     timer = interrupt_soon()
     with pytest.raises(KeyboardInterrupt):
-        run.run("100000 s", progress=False)
+        run.run("10000 s", progress=False)
     timer.join()
     reached = run.step
     assert 0 < reached < 2e8 and run.result().header["finished"] is False
@@ -56,7 +56,7 @@ def test_an_interrupt_ends_a_run_between_two_steps_and_the_run_may_go_on(backend
 
 def test_an_interrupted_simulation_returns_what_was_recorded(backend, capsys):
     timer = interrupt_soon()
-    result = ns.simulate(network(), "100000 s", backend=backend, progress=False)
+    result = ns.simulate(network(), "10000 s", backend=backend, progress=False)
     timer.join()
     assert result.header["finished"] is False and len(result["cells"].spikes) > 0 and result.header["steps"] == len(result["cells"].trace("v").values)
     assert "interrupted at" in capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
         run = ns.prepare(net, backend={backend!r})
         print("ready", flush=True)
         try:
-            run.run("100000 s", progress=False)
+            run.run("10000 s", progress=False)
         except KeyboardInterrupt:
             result = run.result()
             result.save({str(tmp_path / "kept.npz")!r})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,25 +18,29 @@ from ..units import unit
 from ..values import Distribution
 
 _MARGIN = 1.03  # what is asked for to what arrays hold, as measured
+_NOTED = 16  # edges per slot from which on spikes of targets are noted
+_GROUP = Path("/sys/fs/cgroup")
 _LITTLE = 1e8  # bytes that are there: to ask for them takes longer than a short run
 
 
 def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]:
     """Return (what, bytes) for every population and projection, largest first.
 
-    A neuron takes 8 bytes for each state, parameter and port and 4 for each step of the longest delay of its edges. An edge takes what `_edge`
-    says, and at least 8 while it is drawn; a slot of a rule (a neuron and one of the delays of its edges) about 210, mostly while slots are numbered;
-    a block of edges in work 16 for each. With ``rounded``, a run has numbers of 4 bytes: while values of edges are rounded, they lie beside those.
+    A neuron takes 8 bytes for each state, parameter and port, 4 for each step of the longest delay after which its spikes are needed, and 8 for each
+    step of the longest dendritic delay of each projection onto it. An edge takes what `_edge` says, and at least 8 while it is drawn; a slot of a
+    rule (a neuron and one of the delays of its edges) about 95, mostly while slots are numbered, and 115 more where edges are so many that an engine
+    may put off what spikes of targets do; a block of edges in work 16 for each. With ``rounded``, a run has numbers of 4 bytes: while values of
+    edges are rounded, they lie beside those.
     """
     found: list[tuple[str, float]] = []
     for p in network.populations.values():
         values = 4 + len(p.cell.states) + len(p.cell.parameters) + len(p.cell.receives)
-        found.append((f"population {p.name!r} ({p.size} neurons)", p.size * (8.0 * values + 4.0 * _longest(network, p.name) / network.dt)))
+        found.append((f"population {p.name!r} ({p.size} neurons)", p.size * (8.0 * values + _delayed(network, p.name) / network.dt)))
     for p in network.inputs:
         if isinstance(p, Drive):
             continue
         edges = p.connector.expected(len(p.source), len(p.target))
-        size = edges * max(_edge(p, rounded=rounded), 8.0) * _MARGIN + 16.0 * min(edges, sampling.BLOCK) + 210.0 * _slots(p, edges, network.dt)
+        size = edges * max(_edge(p, rounded=rounded), 8.0) * _MARGIN + 16.0 * min(edges, sampling.BLOCK) + _slots(p, edges, network.dt)
         found.append((f"projection {p.name!r} ({edges:.3g} edges)", size))
     return sorted(found, key=lambda item: -item[1])
 
@@ -76,7 +81,7 @@ def _differing(p: Projection) -> tuple[bool, bool, bool]:
 
 
 def _slots(p: Projection, edges: float, dt: float) -> float:
-    """Return the expected number of slots; delays without bounds, of which nobody knows how many differ, count as one."""
+    """Return the bytes of the expected number of slots; delays without bounds, of which nobody knows how many differ, count as one."""
     if p.rule is None:
         return 0.0
     axonal, _, back = _differing(p)
@@ -84,22 +89,41 @@ def _slots(p: Projection, edges: float, dt: float) -> float:
     sides = [(len(p.source), p.delay if axonal else 0.0, 1 - p.dendritic_fraction)]
     if _goes_back(p):
         sides.append((len(p.target), returning if back else 0.0, p.dendritic_fraction if p.back is None else 1.0))
-    total = 0.0
+    found = []
     for neurons, delay, part in sides:
-        low, high = delay.bounds(unit("ms")) if isinstance(delay, Distribution) else (np.min(delay, initial=np.inf), np.max(delay, initial=-np.inf))
-        places = neurons * (1 + part * (high - low) / dt if np.isfinite(high - low) else 1.0)
-        total -= places * np.expm1(-edges / places)
-    return total
+        shortest, longest = _bounds(delay)
+        places = neurons * (1 + part * (longest - shortest) / dt)
+        found.append(-places * np.expm1(-edges / places))
+    return (210.0 if edges >= _NOTED * max(found) else 95.0) * sum(found)
 
 
-def _longest(network: Network, population: str) -> float:
-    """Return the longest delay (ms) after which a population's spikes are still needed, as far as it is known without a draw."""
-    delays = [np.max(p.delay, initial=0.0) for p in network.projections.values() if p.source.name == population and not isinstance(p.delay, Distribution)]
-    return float(max(delays, default=0.0))
+def _delayed(network: Network, population: str) -> float:
+    """Return the bytes that a neuron takes for each step of delays, times the step (ms): spikes kept, and what lands later."""
+    kept, landing = [0.0], 0.0
+    for p in network.projections.values():
+        longest = _bounds(p.delay)[1]
+        dendritic = longest * p.dendritic_fraction if p.rule is not None else 0.0
+        if p.source.name == population:
+            kept.append(longest - dendritic)
+        if p.target.name == population and p.rule is not None:
+            landing += dendritic
+            if _goes_back(p):
+                kept.append(dendritic if p.back is None else _bounds(p.back)[1])
+    return 4.0 * max(kept) + 8.0 * landing
+
+
+def _bounds(delay: float | np.ndarray | Distribution) -> tuple[float, float]:
+    """Return the shortest and longest delay (ms); 0 and 0 where nobody knows before a draw."""
+    low, high = delay.bounds(unit("ms")) if isinstance(delay, Distribution) else (np.min(delay, initial=np.inf), np.max(delay, initial=-np.inf))
+    return (float(low), float(high)) if np.isfinite(high - low) else (0.0, 0.0)
 
 
 def available() -> float:
-    """Return the bytes of memory that are free for new arrays; infinity where the system does not say."""
+    """Return the bytes of memory that are free for new arrays, on the machine and for a container; infinity where the system does not say."""
+    return min(_machine_memory(), _container_memory())
+
+
+def _machine_memory() -> float:
     try:
         with open("/proc/meminfo") as file:
             for line in file:
@@ -110,6 +134,16 @@ def available() -> float:
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (ValueError, OSError, AttributeError):
+        return float("inf")
+
+
+def _container_memory() -> float:
+    """Return what a group of processes with a limit may still take (Linux, second version of groups); what the system could drop counts as free."""
+    try:
+        limit, taken = ((_GROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        dropped = next(line.split()[1] for line in (_GROUP / "memory.stat").read_text().splitlines() if line.startswith("inactive_file "))
+        return float(limit) - float(taken) + float(dropped)  # "max": none
+    except (OSError, ValueError, StopIteration):
         return float("inf")
 
 
