@@ -198,14 +198,17 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
 @pytest.mark.parametrize(("what", "size"), [("weights", 1000), ("weights and delays", 1000), ("weights of a rule", 1000),
                                             ("weights and delays of a rule", 1000), ("weights and delays of a rule", 70_000)])
 def test_a_process_grows_by_no_more_than_was_foretold_and_little_less(what, size):
-    """At its peak; between 0.85 and 1 of it, with what is drawn for a moment, and slots of delays: 1.4 million for 70 000 targets."""
+    """At its peak; between 0.7 and 1 of it, with what is drawn for a moment, and slots of delays: 1.4 million for 70 000 targets.
+
+    How much less depends on how much of what the process held before was free to be used again.
+    """
     pytest.importorskip("numba")
     for task in ("compile", "measure"):
         done = subprocess.run([sys.executable, "-c", MEASURE, what, str(size), task], capture_output=True, text=True, check=False,
                               env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)})
         assert done.returncode == 0, done.stderr
     peak, foretold = map(float, done.stdout.split())
-    assert 0.85 * foretold < peak < foretold
+    assert 0.7 * foretold < peak < foretold
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
