@@ -40,10 +40,10 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of this code, with + where files that belong to it were changed since; none where there is no repository."""
-    here = "git", "-C", str(RESULTS.parent)
-    commit = _said(*here, "rev-parse", "--short", "HEAD")
-    changed = _said(*here, "status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS}", f":!{RESULTS.parent / 'README.md'}")
+    """Return the last commit that changed the package, with + where its files were changed since; none where there is no repository."""
+    here, package = ("git", "-C", str(RESULTS.parent)), ("--", ":/neurosim", ":/backends", ":/models")
+    commit = _said(*here, "log", "-1", "--format=%h", *package)
+    changed = _said(*here, "status", "--porcelain", "--untracked-files=no", *package)
     return commit and commit + "+" * bool(changed)
 
 

@@ -46,7 +46,7 @@ def _compared(measured: Sequence[dict[str, Any]]) -> str:
     learning = [r for r in rows if "learning" in r]
     parts = [_reached("times faster than the peer", rows), markdown(HEADS, [[*cells, _bold(last)] for *cells, last in lines])]
     if any(_older(r, newest) for r in rows):
-        parts.append(f"\\* measured with other code than the newest rows, which are of commit {newest}.")
+        parts.append(f"\\* measured with another state of the package than the newest rows, which are of commit {newest}.")
     lines = [learning_line(r) for r in learning]
     parts += [_reached("share of the limit, networks that learn", [r["learning"] for r in learning]),
               markdown(LEARNING_HEADS, [[*cells, _bold(last)] for *cells, last in lines])]

@@ -300,6 +300,11 @@ def test_our_process_reports_phases_rates_and_work():
     assert rate == pytest.approx(found["spikes"] / 400 / 0.05)
 
 
+def test_edges_that_bring_input_are_not_counted_for_peers_have_none():
+    found = asked("neurosim", Job("polychronous_network", 20.0, threads=1))
+    assert found["edges"] == 1000 * 100
+
+
 def test_our_process_says_what_the_engine_refuses():
     assert "threads" in asked("neurosim", Job("cuba", 50.0, threads=-1, arguments={"size": 400}))["refused"]
 

@@ -88,7 +88,7 @@ def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
 
 def _work(run: Any) -> dict[str, int]:
     """Return neuron updates, edges and the bytes of their targets, deliveries of static and of plastic edges, and visits of plastic edges by
-    spikes of their targets."""
+    spikes of their targets. Edges that no spike passes bring input, for which peers have no synapses: they do not count."""
     import numpy as np
 
     work = {"neurons": sum(p.size for p in run.program.populations.values()), "edges": 0, "targets": 0, "static": 0, "plastic": 0, "back": 0}
@@ -96,12 +96,11 @@ def _work(run: Any) -> dict[str, int]:
     fired = {name: np.bincount(recorded[name].spikes.index, minlength=p.size) for name, p in run.program.populations.items()
              if name in recorded and recorded[name].spikes is not None}
     work["updates"] = work["neurons"] * run.step
-    for p in run.program.projections.values():
+    for p in (p for p in run.program.projections.values() if p.source in fired):
         work["edges"] += p.targets.size
         work["targets"] += p.targets.nbytes
-        if p.source in fired:
-            work["static" if p.code is None else "plastic"] += int((np.diff(p.pointer) * fired[p.source]).sum())
-            work["back"] += 0 if p.code is None else int(fired[p.target][p.targets].sum())
+        work["static" if p.code is None else "plastic"] += int((np.diff(p.pointer) * fired[p.source]).sum())
+        work["back"] += 0 if p.code is None else int(fired[p.target][p.targets].sum())
     return work
 
 
