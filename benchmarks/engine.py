@@ -14,7 +14,7 @@ import neurosim as ns
 from neurosim.models.balanced_networks import cuba
 from neurosim.models.prediction_reservoir.network import Settings, build, neuron
 
-from .report import machine, options, spread, table, write
+from .report import machine, options, quartiles, spread, table, write
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def main() -> None:
     print(table(heads, [_row(m) for m in measured]))
     open_run = [overhead(threads, chosen.repetitions) for threads in (1, 2)]
     print("\nrun.run(one step) and run.set(a parameter), CUBA 4000: what this takes beyond the step's own time\n")
-    rows = [[o["threads"], f"{o['us']['median']:.0f}", _quartiles(o["us"], 1.0, "{:.0f}")] for o in open_run]
+    rows = [[o["threads"], f"{o['us']['median']:.0f}", quartiles(o["us"], "{:.0f}")] for o in open_run]
     print(table(["threads", "us", "quartiles"], rows))
     write(chosen.out, "engine", {"machine": described, "networks": measured, "overhead": open_run})
 
@@ -154,13 +154,9 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
 
 def _row(m: dict[str, Any]) -> list[str]:
     per_second = 1000 / m["biological seconds"]
-    return [m["network"], str(m["threads"]), f"{m['seconds']['median'] * per_second:.1f}", _quartiles(m["seconds"], per_second, "{:.1f}"),
+    return [m["network"], str(m["threads"]), f"{m['seconds']['median'] * per_second:.1f}", quartiles(m["seconds"], "{:.1f}", per_second),
             f"{m['seconds']['least'] * per_second:.1f}", f"{m['updates per second'] / 1e6:.0f}", f"{m['events per second'] / 1e6:.1f}",
             f"{m['rate']:.2f}", f"{m['ratio to one thread']:.2f}"]
-
-
-def _quartiles(values: dict[str, Any], scale: float, form: str) -> str:
-    return " - ".join(form.format(v * scale) for v in values["quartiles"])
 
 
 if __name__ == "__main__":

@@ -116,7 +116,6 @@ def grow(kind: Kind) -> dict[str, Any]:
     except ns.NeurosimError as error:
         return {"refused": str(error)}
     small.run(time, progress=False)
-    few = _edges(small)
     del small
     gc.collect()
     before = resident()
@@ -127,7 +126,7 @@ def grow(kind: Kind) -> dict[str, Any]:
     rate = large.result()["neurons"].spikes.index.size / kind.size / time * 1000
     if abs(rate - kind.rate) > 0.1 * kind.rate:
         raise SystemExit(f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: their memory is that of another network")
-    return {"bytes": grown / made, "peak": most / made, "edges": made, "edges before": few, "rate": rate}
+    return {"bytes": grown / made, "peak": most / made, "edges": made, "rate": rate}
 
 
 def network(kind: Kind, edges: int) -> Any:

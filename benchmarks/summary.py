@@ -115,7 +115,8 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _bold(outcome: str) -> str:
-    return outcome if outcome.startswith("reached") else f"**{outcome}**"
+    """Make a miss stand out; what nothing was asked of has no outcome."""
+    return outcome if not outcome or outcome.startswith("reached") else f"**{outcome}**"
 
 
 if __name__ == "__main__":

@@ -79,17 +79,15 @@ def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]
     """Let all contestants run in turn. Who refuses, or is hopelessly slower than with another number of threads, does not run again."""
     entries = {c: Entry() for c in contestants(row)}
     for c, entry in entries.items():
-        entry.take(run(c, row, 0, folder))
+        entry.take(_told(c, row, 0, folder, "trial"))
     for c in [c for c in entries if HOPELESS < slower(c, entries) <= DOUBTFUL]:
         for other in rivals(c, entries):
-            entries[other].take(run(other, row, 0, folder))
+            entries[other].take(_told(other, row, 0, folder, "second trial"))
     going = [c for c, entry in entries.items() if not entry.refused and slower(c, entries) <= HOPELESS]
     for seed in range(1, repetitions + 1):
         for c in going:
             if not entries[c].refused:
-                report = run(c, row, seed, folder)
-                entries[c].take(report, seed)
-                print(f"{row.name}, {seed}/{repetitions}: {_words(c)}: {_outcome(report)}", file=sys.stderr)
+                entries[c].take(_told(c, row, seed, folder, f"{seed}/{repetitions}"), seed)
     return entries
 
 
@@ -102,6 +100,14 @@ def slower(c: Contestant, entries: Mapping[Contestant, Entry]) -> float:
     """Return how many times as long as with the best number of threads it took, in the trial that was kindest to it."""
     trials = zip(entries[c].tried(), *(entries[other].tried() for other in rivals(c, entries)), strict=False)
     return min((mine / min(every) for mine, *every in trials), default=1.0)
+
+
+def _told(c: Contestant, row: Row, seed: int, folder: Path, turn: str) -> Report:
+    """Run, and say what came of it."""
+    report = run(c, row, seed, folder)
+    outcome = f"{report['seconds']['simulation']:.4g} s" if "seconds" in report else f"refused: {report['refused']}"
+    print(f"{row.name}, {turn}: {' '.join(str(part) for part in c if part is not None)}: {outcome}", file=sys.stderr)
+    return report
 
 
 def run(c: Contestant, row: Row, seed: int, folder: Path) -> Report:
@@ -119,11 +125,3 @@ def run(c: Contestant, row: Row, seed: int, folder: Path) -> Report:
     if done.returncode or not done.stdout.strip():
         return {"refused": (done.stderr.strip().splitlines() or [f"exit code {done.returncode} and no words"])[-1]}
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def _words(c: Contestant) -> str:
-    return " ".join(str(part) for part in c if part is not None)
-
-
-def _outcome(report: Report) -> str:
-    return f"{report['seconds']['simulation']:.4g} s" if "seconds" in report else f"refused: {report['refused']}"

@@ -271,6 +271,7 @@ def test_two_threads_and_the_share_of_the_choice_are_told_where_no_number_is_ask
     assert [r["outcome"] for r in free[1:]] == ["", ""] and asked[1]["outcome"] == "not reached"
     assert free[1]["value"] > 0 and free[2]["value"] == 0.0, "a small network runs on one thread"
     assert "no number" in report.verdicts(free)
+    assert "| no number |  |" in summary.summary({"threads": {"measures": free}})
 
 
 def test_memory_is_measured_on_networks_of_the_kind_that_is_named():
