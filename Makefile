@@ -22,7 +22,7 @@ test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the t
 test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that make test leaves out
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m slow
 
-bench: $(ENV)/installed-for-benchmarks ## measure speed beside Brian 2 and NEST: tables, and JSON in benchmarks/results (an hour, and a quiet machine)
+bench: $(ENV)/installed-for-benchmarks ## measure speed beside Brian 2 and NEST: tables, and JSON in benchmarks/results (three hours, and a quiet machine)
 	for measured in cpu engine startup cost memory recording threads trials polychronous summary; do $(BIN)/python -m benchmarks.$$measured || exit; done
 
 docs-figures: $(ENV)/installed ## draw the pictures of the documentation again
