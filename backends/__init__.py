@@ -1,4 +1,6 @@
 """Engines that run networks; each folder is one backend, found by its entry point."""
 
 if __name__ != "neurosim.backends":
-    raise ImportError(f"imported as {__name__!r}, which would load every backend twice; write 'import neurosim.backends'")
+    raise ImportError(
+        f"imported as {__name__!r}, which would load every backend twice; write 'import neurosim.backends'"
+    )

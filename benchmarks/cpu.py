@@ -22,13 +22,24 @@ def main() -> None:
         print("\n".join(f"{row.name:18} {', '.join(a.label for a in row.against)}" for row in ROWS))
         return
     described, memory = machine(), measure_memory()
-    print("\n".join(f"{name}: {value}" for name, value in described.items()), f"memory: {memory.plain()}", sep="\n")
+    print(
+        "\n".join(f"{name}: {value}" for name, value in described.items()),
+        f"memory: {memory.plain()}",
+        sep="\n",
+    )
     known = _known(chosen.out)
     for row in (row for row in ROWS if not chosen.row or row.name in chosen.row):
         with tempfile.TemporaryDirectory() as folder:
             entries = compete(row, chosen.repetitions or row.repetitions, Path(folder))
-        for result in (judge(row, against, precision, entries, memory) for against in row.against for precision in PRECISIONS):
-            known[row.name, result["peer"], result["precision"]] = result | {"machine": described, "memory": memory.plain()}
+        for result in (
+            judge(row, against, precision, entries, memory)
+            for against in row.against
+            for precision in PRECISIONS
+        ):
+            known[row.name, result["peer"], result["precision"]] = result | {
+                "machine": described,
+                "memory": memory.plain(),
+            }
         mine = [r for r in in_order(known.values()) if r["network"] == row.name]
         print(f"\n{table(HEADS, [line(r) for r in mine])}")
         if learning := [r for r in mine if "learning" in r]:
@@ -39,13 +50,32 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [row.name for row in ROWS]
-    parser.add_argument("--row", action="append", choices=names, metavar="NAME", help="measure this row only; may be repeated")
-    parser.add_argument("--repetitions", type=int, metavar="N", help="of every row, instead of its own number; at least 3")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where cpu.json is, or goes; other rows in it are kept")
+    parser.add_argument(
+        "--row",
+        action="append",
+        choices=names,
+        metavar="NAME",
+        help="measure this row only; may be repeated",
+    )
+    parser.add_argument(
+        "--repetitions",
+        type=int,
+        metavar="N",
+        help="of every row, instead of its own number; at least 3",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RESULTS,
+        metavar="DIR",
+        help="where cpu.json is, or goes; other rows in it are kept",
+    )
     parser.add_argument("--list", action="store_true", help="name the rows and their peers")
     chosen = parser.parse_args()
     if chosen.repetitions is not None and chosen.repetitions < 3:
-        parser.error("--repetitions: expected 3 at least, so that rates can be compared over seeds.")
+        parser.error(
+            "--repetitions: expected 3 at least, so that rates can be compared over seeds."
+        )
     return chosen
 
 

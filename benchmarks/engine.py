@@ -35,13 +35,38 @@ def recurrent(seed: int = 1) -> ns.Network:
     net = ns.Network("recurrent", dt="1 ms", seed=seed)
     excitatory = round(s.size * (1 - s.inhibitory))
     cells = net.population(
-        "reservoir", s.size, neuron(), rho=ns.uniform(0, 1), noise=s.noise, tau_s=s.tau_s, v=ns.uniform(-65, -55), u="b*v",
-        a=f"where(i < {excitatory}, 0.02, 0.02 + 0.08*rho)", b=f"where(i < {excitatory}, 0.2, 0.25 - 0.05*rho)",
-        c=f"where(i < {excitatory}, -65 + 15*rho**2, -65)", d=f"where(i < {excitatory}, 8 - 6*rho**2, 2)", bias=ns.uniform(0, 8))
+        "reservoir",
+        s.size,
+        neuron(),
+        rho=ns.uniform(0, 1),
+        noise=s.noise,
+        tau_s=s.tau_s,
+        v=ns.uniform(-65, -55),
+        u="b*v",
+        a=f"where(i < {excitatory}, 0.02, 0.02 + 0.08*rho)",
+        b=f"where(i < {excitatory}, 0.2, 0.25 - 0.05*rho)",
+        c=f"where(i < {excitatory}, -65 + 15*rho**2, -65)",
+        d=f"where(i < {excitatory}, 8 - 6*rho**2, 2)",
+        bias=ns.uniform(0, 8),
+    )
     top = 2 * s.weight / math.sqrt(s.density * s.size)
     wiring = ns.fixed_probability(s.density, autapses=False)
-    net.project(cells[:excitatory], cells, wiring, weight=ns.uniform(0.0, top), port="synaptic", name="excitation")
-    net.project(cells[excitatory:], cells, wiring, weight=ns.uniform(-top * s.balance, 0.0), port="synaptic", name="inhibition")
+    net.project(
+        cells[:excitatory],
+        cells,
+        wiring,
+        weight=ns.uniform(0.0, top),
+        port="synaptic",
+        name="excitation",
+    )
+    net.project(
+        cells[excitatory:],
+        cells,
+        wiring,
+        weight=ns.uniform(-top * s.balance, 0.0),
+        port="synaptic",
+        name="inhibition",
+    )
     net.record(cells, "spikes")
     return net
 
@@ -66,12 +91,28 @@ def main() -> None:
     described = machine()
     measured = [row for workload in WORKLOADS for row in measure(workload, chosen.repetitions)]
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
-    print("\nSimulation only, not building and compiling. Spikes equal the reference's on a shortened run, and each other on any threads.\n")
-    heads = ["network", "threads", "ms per bio s", "quartiles", "least", "M updates/s", "M events/s", "rate Hz", "time ratio"]
+    print(
+        "\nSimulation only, not building and compiling. Spikes equal the reference's on a shortened run, and each other on any threads.\n"
+    )
+    heads = [
+        "network",
+        "threads",
+        "ms per bio s",
+        "quartiles",
+        "least",
+        "M updates/s",
+        "M events/s",
+        "rate Hz",
+        "time ratio",
+    ]
     print(table(heads, [_row(m) for m in measured]))
     open_run = [overhead(threads, chosen.repetitions) for threads in (1, 2)]
-    print("\nrun.run(one step) and run.set(a parameter), CUBA 4000: what this takes beyond the step's own time\n")
-    rows = [[o["threads"], f"{o['us']['median']:.0f}", quartiles(o["us"], "{:.0f}")] for o in open_run]
+    print(
+        "\nrun.run(one step) and run.set(a parameter), CUBA 4000: what this takes beyond the step's own time\n"
+    )
+    rows = [
+        [o["threads"], f"{o['us']['median']:.0f}", quartiles(o["us"], "{:.0f}")] for o in open_run
+    ]
     print(table(["threads", "us", "quartiles"], rows))
     write(chosen.out, "engine", {"machine": described, "networks": measured, "overhead": open_run})
 
@@ -100,8 +141,12 @@ def measure(workload: Workload, repetitions: int) -> list[dict[str, Any]]:
     spikes = _agree(workload, runs[1], runs, 0.0)
     rate = spikes.index.size / spikes.size / (runs[1].time / 1000)
     if not workload.rates[0] <= rate <= workload.rates[1]:
-        raise SystemExit(f"{workload.name}: found a rate of {rate:.2f} Hz, expected {workload.rates[0]:g} to {workload.rates[1]:g} Hz.")
-    return [_result(workload, runs[threads], wall, threads=threads, spikes=spikes) for threads in runs]
+        raise SystemExit(
+            f"{workload.name}: found a rate of {rate:.2f} Hz, expected {workload.rates[0]:g} to {workload.rates[1]:g} Hz."
+        )
+    return [
+        _result(workload, runs[threads], wall, threads=threads, spikes=spikes) for threads in runs
+    ]
 
 
 def _agree(workload: Workload, first: ns.Run, others: dict[int, ns.Run], duration: float) -> Any:
@@ -113,11 +158,15 @@ def _agree(workload: Workload, first: ns.Run, others: dict[int, ns.Run], duratio
             run.run(duration, progress=False)
         if run.result()[workload.population].spikes != right or not right.index.size:
             name = first.report.backend
-            raise SystemExit(f"{workload.name}: spikes on {threads} threads differ from those of backend {name!r}, or there are none.")
+            raise SystemExit(
+                f"{workload.name}: spikes on {threads} threads differ from those of backend {name!r}, or there are none."
+            )
     return right
 
 
-def _result(workload: Workload, run: ns.Run, wall: dict[int, list[float]], *, threads: int, spikes: Any) -> dict[str, Any]:
+def _result(
+    workload: Workload, run: ns.Run, wall: dict[int, list[float]], *, threads: int, spikes: Any
+) -> dict[str, Any]:
     first = round(workload.compared / run.program.dt)
     index = spikes.index[spikes.step >= first]
     static = [p for p in run.program.projections.values() if p.code is None]
@@ -125,10 +174,14 @@ def _result(workload: Workload, run: ns.Run, wall: dict[int, list[float]], *, th
     steps = round(workload.time / run.program.dt)
     seconds = spread(wall[threads])
     return {
-        "network": workload.name, "threads": threads, "dt": run.program.dt, "biological seconds": workload.time / 1000,
+        "network": workload.name,
+        "threads": threads,
+        "dt": run.program.dt,
+        "biological seconds": workload.time / 1000,
         "neurons": sum(p.size for p in run.program.populations.values()),
         "edges": sum(p.targets.size for p in run.program.projections.values()),
-        "seconds": seconds, "ratio to one thread": float(np.median(np.divide(wall[threads], wall[1]))),
+        "seconds": seconds,
+        "ratio to one thread": float(np.median(np.divide(wall[threads], wall[1]))),
         "updates per second": spikes.size * steps / seconds["median"],
         "events per second": int(degree[index].sum()) / seconds["median"],
         "rate": index.size / spikes.size / (workload.time / 1000),
@@ -154,9 +207,17 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
 
 def _row(m: dict[str, Any]) -> list[str]:
     per_second = 1000 / m["biological seconds"]
-    return [m["network"], str(m["threads"]), f"{m['seconds']['median'] * per_second:.1f}", quartiles(m["seconds"], "{:.1f}", per_second),
-            f"{m['seconds']['least'] * per_second:.1f}", f"{m['updates per second'] / 1e6:.0f}", f"{m['events per second'] / 1e6:.1f}",
-            f"{m['rate']:.2f}", f"{m['ratio to one thread']:.2f}"]
+    return [
+        m["network"],
+        str(m["threads"]),
+        f"{m['seconds']['median'] * per_second:.1f}",
+        quartiles(m["seconds"], "{:.1f}", per_second),
+        f"{m['seconds']['least'] * per_second:.1f}",
+        f"{m['updates per second'] / 1e6:.0f}",
+        f"{m['events per second'] / 1e6:.1f}",
+        f"{m['rate']:.2f}",
+        f"{m['ratio to one thread']:.2f}",
+    ]
 
 
 if __name__ == "__main__":

@@ -18,15 +18,40 @@ LEARNING = 0.16  # share of the limit asked of networks that learn: the trial en
 FEWEST = 3  # turns that both sides finished; fewer show nothing about rates
 WORK = ("neurons", "updates", "edges", "targets", "static", "plastic", "back", "spikes")
 
-HEADS = ["network", "peer", "precision", "ours, s", "peer, s", "threads", "times faster", "asked", "of the limit", "spikes, ratio", ""]
-LEARNING_HEADS = ["network that learns", "peer", "precision", "threads", "ns per plastic event, at most", "of the limit", "asked", ""]
+HEADS = [
+    "network",
+    "peer",
+    "precision",
+    "ours, s",
+    "peer, s",
+    "threads",
+    "times faster",
+    "asked",
+    "of the limit",
+    "spikes, ratio",
+    "",
+]
+LEARNING_HEADS = [
+    "network that learns",
+    "peer",
+    "precision",
+    "threads",
+    "ns per plastic event, at most",
+    "of the limit",
+    "asked",
+    "",
+]
 
 
-def judge(row: Row, against: Against, precision: str, entries: Mapping[Contestant, Entry], memory: Memory) -> dict[str, Any]:
+def judge(
+    row: Row, against: Against, precision: str, entries: Mapping[Contestant, Entry], memory: Memory
+) -> dict[str, Any]:
     """Return the row of the table: times only if the networks agree, and then whether what was asked is reached."""
     mine = entries[ours(row, against, precision)]
     peers = {c[1]: entries[c] for c in theirs(row, against) if c in entries}
-    evidence = {"ours": _evidence(mine)} | {f"peer, {n} thread{'s' * (n > 1)}": _evidence(entry) for n, entry in peers.items()}
+    evidence = {"ours": _evidence(mine)} | {
+        f"peer, {n} thread{'s' * (n > 1)}": _evidence(entry) for n, entry in peers.items()
+    }
     result = unmeasured(row, against, precision) | {"contestants": evidence}
     shared = {n: sorted(mine.runs.keys() & entry.runs.keys()) for n, entry in peers.items()}
     able = [n for n in peers if len(shared[n]) >= FEWEST]
@@ -38,30 +63,58 @@ def judge(row: Row, against: Against, precision: str, entries: Mapping[Contestan
     if result["outcome"]:
         return result
     number = 8 if precision == "float64" else 4
-    least = [least_seconds(memory, row.traffic, r, number=number, threads=min(r["threads"], 2)) for r in first]
+    least = [
+        least_seconds(memory, row.traffic, r, number=number, threads=min(r["threads"], 2))
+        for r in first
+    ]
     ratio = spread(np.divide(_simulations(second), _simulations(first)))
-    return result | {"seconds": {"ours": spread(_simulations(first)), "peer": spread(_simulations(second))}, "ratio": ratio,
-                     **verdict(ratio, against.times(precision)),
-                     **{what: {"ours": first[0][what], "peer": second[0][what]} for what in ("threads", "version")},
-                     "phases": {"ours": _phases(mine, first), "peer": _phases(peers[best], second)},
-                     "work": {what: float(np.median([r[what] for r in first])) for what in WORK},
-                     "limit": float(np.median(least)), **_share(row, first, least)}
+    return result | {
+        "seconds": {"ours": spread(_simulations(first)), "peer": spread(_simulations(second))},
+        "ratio": ratio,
+        **verdict(ratio, against.times(precision)),
+        **{
+            what: {"ours": first[0][what], "peer": second[0][what]}
+            for what in ("threads", "version")
+        },
+        "phases": {"ours": _phases(mine, first), "peer": _phases(peers[best], second)},
+        "work": {what: float(np.median([r[what] for r in first])) for what in WORK},
+        "limit": float(np.median(least)),
+        **_share(row, first, least),
+    }
 
 
 def unmeasured(row: Row, against: Against, precision: str) -> dict[str, Any]:
     """Return what is known of a row before it is measured."""
     none = {"outcome": "not measured"}
-    known = {"network": row.name, "peer": against.label, "precision": precision, "asked": against.times(precision), **none}
+    known = {
+        "network": row.name,
+        "peer": against.label,
+        "precision": precision,
+        "asked": against.times(precision),
+        **none,
+    }
     return known | ({"learning": {"asked": LEARNING, **none}} if row.learns else {})
 
 
 def agreement(first: Sequence[Report], second: Sequence[Report], bound: float) -> dict[str, Any]:
     """Return rates, spikes and edges of both sides, and as ``outcome`` how they differ by more than they may; empty if they do not."""
     rates = {"ours": _rates(first), "peer": _rates(second)}
-    means = {who: {name: float(np.mean(values)) for name, values in of.items()} for who, of in rates.items()}
-    edges = {who: float(np.mean([r["edges"] for r in reports])) for who, reports in (("ours", first), ("peer", second))}
+    means = {
+        who: {name: float(np.mean(values)) for name, values in of.items()}
+        for who, of in rates.items()
+    }
+    edges = {
+        who: float(np.mean([r["edges"] for r in reports]))
+        for who, reports in (("ours", first), ("peer", second))
+    }
     spikes = sum(r["spikes"] for r in first) / max(sum(r["spikes"] for r in second), 1)
-    found = {"rates": means, "rates by seed": rates, "bound": bound, "spikes, ratio": spikes, "number of edges": edges}
+    found = {
+        "rates": means,
+        "rates by seed": rates,
+        "bound": bound,
+        "spikes, ratio": spikes,
+        "number of edges": edges,
+    }
     a, b = edges.values()
     if abs(a - b) > EDGES * b:
         return found | {"outcome": f"edges differ: {a:.0f} and {b:.0f}"}
@@ -69,7 +122,9 @@ def agreement(first: Sequence[Report], second: Sequence[Report], bound: float) -
     return found | {"outcome": apart and f"rates differ: {apart}"}
 
 
-def disagreement(first: Mapping[str, Sequence[float]], second: Mapping[str, Sequence[float]], bound: float) -> str:
+def disagreement(
+    first: Mapping[str, Sequence[float]], second: Mapping[str, Sequence[float]], bound: float
+) -> str:
     """Say which population's mean rates are not shown to differ by less than a share of the second's; nothing if all are.
 
     Two one-sided t-tests at 5 %, as many values as seeds (Welch's degrees of freedom).
@@ -99,20 +154,38 @@ def _share(row: Row, first: Sequence[Report], least: Sequence[float]) -> dict[st
     found: dict[str, Any] = {"share of the limit": share["median"]}
     if not row.learns:
         return found
-    cost = spread([1e9 * r["threads"] * seconds / max(r["plastic"], 1) for r, seconds in zip(first, times, strict=True)])
-    return found | {"learning": {"ns per plastic event, at most": cost, "share": share, "asked": LEARNING, **verdict(share, LEARNING)}}
+    cost = spread(
+        [
+            1e9 * r["threads"] * seconds / max(r["plastic"], 1)
+            for r, seconds in zip(first, times, strict=True)
+        ]
+    )
+    return found | {
+        "learning": {
+            "ns per plastic event, at most": cost,
+            "share": share,
+            "asked": LEARNING,
+            **verdict(share, LEARNING),
+        }
+    }
 
 
 def _evidence(entry: Entry) -> dict[str, Any]:
     """Return the seconds of a contestant's trials and counted runs, and why there are no more."""
-    return {"trials": entry.tried(), "runs": _simulations(entry.runs.values()), "refused": entry.refused}
+    return {
+        "trials": entry.tried(),
+        "runs": _simulations(entry.runs.values()),
+        "refused": entry.refused,
+    }
 
 
 def _reason(against: Against, mine: Entry, peers: Mapping[int, Entry]) -> str:
     package = PACKAGES[against.program]
     if not peers and not find_spec(package) and not mine.refused:
         return f"{package} is not installed"
-    return mine.refused or next((entry.refused for entry in peers.values() if entry.refused), "fewer than three turns")
+    return mine.refused or next(
+        (entry.refused for entry in peers.values() if entry.refused), "fewer than three turns"
+    )
 
 
 def _simulations(reports: Iterable[Report]) -> list[float]:
@@ -125,7 +198,10 @@ def _rates(reports: Sequence[Report]) -> dict[str, list[float]]:
 
 def _phases(entry: Entry, runs: Sequence[Report]) -> dict[str, float]:
     """Return the seconds of everything but the simulation: medians, and what the trial took to compile for the first time."""
-    parts = {part: float(np.median([r["seconds"][part] for r in runs])) for part in ("import", "construction", "compilation")}
+    parts = {
+        part: float(np.median([r["seconds"][part] for r in runs]))
+        for part in ("import", "construction", "compilation")
+    }
     trial = entry.trials[0]["seconds"]
     return parts | {"import and compilation, first": trial["import"] + trial["compilation"]}
 
@@ -136,7 +212,12 @@ def _phases(entry: Entry, runs: Sequence[Report]) -> dict[str, float]:
 def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a row for everything that ROWS asks for, those not measured too; what it asks for no more is left out."""
     known = {(r["network"], r["peer"], r["precision"]): dict(r) for r in rows}
-    wanted = [unmeasured(row, against, precision) for row in ROWS for against in row.against for precision in PRECISIONS]
+    wanted = [
+        unmeasured(row, against, precision)
+        for row in ROWS
+        for against in row.against
+        for precision in PRECISIONS
+    ]
     return [r | known.get((r["network"], r["peer"], r["precision"]), {}) for r in wanted]
 
 
@@ -145,10 +226,21 @@ def line(r: Mapping[str, Any]) -> list[str]:
     head = [r["network"], r["peer"], r["precision"]]
     if "seconds" not in r:
         return [*head, *[""] * 4, f"{r['asked']:g}", "", _spikes(r), said(r)]
-    times = [f"{r['seconds'][who]['median']:.3g} ({quartiles(r['seconds'][who])})" for who in ("ours", "peer")]
+    times = [
+        f"{r['seconds'][who]['median']:.3g} ({quartiles(r['seconds'][who])})"
+        for who in ("ours", "peer")
+    ]
     ratio = f"{r['ratio']['median']:.2f} ({quartiles(r['ratio'])})"
-    return [*head, *times, f"{r['threads']['ours']} : {r['threads']['peer']}", ratio, f"{r['asked']:g}", f"{r['share of the limit']:.0%}",
-            _spikes(r), said(r)]
+    return [
+        *head,
+        *times,
+        f"{r['threads']['ours']} : {r['threads']['peer']}",
+        ratio,
+        f"{r['asked']:g}",
+        f"{r['share of the limit']:.0%}",
+        _spikes(r),
+        said(r),
+    ]
 
 
 def learning_line(r: Mapping[str, Any]) -> list[str]:
@@ -160,13 +252,24 @@ def learning_line(r: Mapping[str, Any]) -> list[str]:
     cost, share = found["ns per plastic event, at most"], found["share"]
     share_words = f"{share['median']:.0%} ({quartiles(share, '{:.0%}')})"
     costs = f"{cost['median']:.3g} ({quartiles(cost)})"
-    return [*head, str(r["threads"]["ours"]), costs, share_words, f"{found['asked']:.0%}", said(found)]
+    return [
+        *head,
+        str(r["threads"]["ours"]),
+        costs,
+        share_words,
+        f"{found['asked']:.0%}",
+        said(found),
+    ]
 
 
 def said(r: Mapping[str, Any]) -> str:
     """Return an outcome in words: whether it was narrow, and who refused."""
     reasons = {who: of["refused"] for who, of in r.get("contestants", {}).items()}
-    refused = [f"{who}: {reason}" for who, reason in reasons.items() if reason and reason not in r["outcome"]]
+    refused = [
+        f"{who}: {reason}"
+        for who, reason in reasons.items()
+        if reason and reason not in r["outcome"]
+    ]
     return "; ".join([r["outcome"] + ", narrowly" * r.get("narrow", False), *refused])
 
 

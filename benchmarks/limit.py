@@ -26,8 +26,14 @@ class Memory:
 
     def plain(self) -> dict[str, object]:
         """Return it in GB/s and ns, as JSON takes it."""
-        return {"GB/s": {f"{level}, {threads}": round(value / 1e9, 1) for (level, threads), value in self.copy.items()},
-                "KiB": {level: size >> 10 for level, size in self.sizes.items()}, "ns per event in L1": round(self.event * 1e9, 3)}
+        return {
+            "GB/s": {
+                f"{level}, {threads}": round(value / 1e9, 1)
+                for (level, threads), value in self.copy.items()
+            },
+            "KiB": {level: size >> 10 for level, size in self.sizes.items()},
+            "ns per event in L1": round(self.event * 1e9, 3),
+        }
 
     def level(self, size: float) -> str:
         """Return the smallest level that holds so many bytes."""
@@ -54,12 +60,18 @@ class Traffic:
     draws: int = 0
     weights: int = 0
 
-    def update(self, memory: Memory, neurons: int, *, number: int = 8, threads: int = 1) -> tuple[int, str]:
+    def update(
+        self, memory: Memory, neurons: int, *, number: int = 8, threads: int = 1
+    ) -> tuple[int, str]:
         """Return the bytes that an update moves, and the level of a thread's share of the neurons: what moves twice lies there once."""
-        return self.numbers * number, memory.level(neurons * (self.numbers + 1) // 2 * number / threads)
+        return self.numbers * number, memory.level(
+            neurons * (self.numbers + 1) // 2 * number / threads
+        )
 
 
-def least_seconds(memory: Memory, traffic: Traffic, work: Mapping[str, int], *, number: int = 8, threads: int = 1) -> float:
+def least_seconds(
+    memory: Memory, traffic: Traffic, work: Mapping[str, int], *, number: int = 8, threads: int = 1
+) -> float:
     """Return the time that no engine can go below: state at the bandwidth of its level, then events by streaming their rows or by adding.
 
     Parameters
@@ -70,7 +82,9 @@ def least_seconds(memory: Memory, traffic: Traffic, work: Mapping[str, int], *, 
         Of a number: 8 or 4.
     """
     state, near = traffic.update(memory, work["neurons"], number=number, threads=threads)
-    integrate = work["updates"] * (state / memory.copy[near, threads] + traffic.draws * DRAW / threads)
+    integrate = work["updates"] * (
+        state / memory.copy[near, threads] + traffic.draws * DRAW / threads
+    )
     row = work["targets"] / max(work["edges"], 1) + traffic.weights * number
     level = memory.level(work["edges"] * row / threads)
     moved = (work["static"] + work["plastic"]) * row + (work["plastic"] + work["back"]) * number
@@ -85,7 +99,9 @@ def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) 
     """
     sizes = cache_sizes()
     copy, scatter = _kernels()
-    spans = {level: size // 2 for level, size in sizes.items()} | {"DRAM": max(8 * sizes["L3"], 256 << 20)}
+    spans = {level: size // 2 for level, size in sizes.items()} | {
+        "DRAM": max(8 * sizes["L3"], 256 << 20)
+    }
     target = np.random.default_rng(0).integers(0, 2048, 4096).astype(np.uint16)
     vector, weights = np.zeros(2048), np.ones(4096)
     speeds = {(level, count): 0.0 for level in spans for count in threads}
@@ -95,8 +111,13 @@ def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) 
             part = spans[level] // (count if level in ("L3", "DRAM") else 1) // 16
             arrays = [(np.ones(part), np.zeros(part)) for _ in range(count)]
             wall = _per_turn(lambda turns, a=arrays: _together(copy, a, turns), seconds)
-            speeds[level, count] = max(speeds[level, count], sum(2 * a.nbytes for a, _ in arrays) / wall)
-        event = min(event, _per_turn(lambda turns: scatter(vector, target, weights, turns), seconds) / target.size)
+            speeds[level, count] = max(
+                speeds[level, count], sum(2 * a.nbytes for a, _ in arrays) / wall
+            )
+        event = min(
+            event,
+            _per_turn(lambda turns: scatter(vector, target, weights, turns), seconds) / target.size,
+        )
     return Memory(sizes, speeds, event)
 
 
@@ -105,7 +126,9 @@ def cache_sizes() -> dict[str, int]:
     found = dict(USUAL)
     for index in sorted(CACHES.glob("index*")):
         if (index / "type").read_text().strip() != "Instruction":
-            found[f"L{(index / 'level').read_text().strip()}"] = int((index / "size").read_text().strip().removesuffix("K")) << 10
+            found[f"L{(index / 'level').read_text().strip()}"] = (
+                int((index / "size").read_text().strip().removesuffix("K")) << 10
+            )
     return found
 
 

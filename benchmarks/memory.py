@@ -77,26 +77,67 @@ def main() -> None:
             print(f"{kind}: skipped: {found[0]['refused']}")
             continue
         per_edge, peak = (spread([f[name] for f in found]) for name in ("bytes", "peak"))
-        values.append(held(f"growth of the process, {kind}", per_edge["median"], wanted.asked, unit="bytes per edge",
-                           spread=per_edge, peak=peak))
+        values.append(
+            held(
+                f"growth of the process, {kind}",
+                per_edge["median"],
+                wanted.asked,
+                unit="bytes per edge",
+                spread=per_edge,
+                peak=peak,
+            )
+        )
     built = spread([_process("build")["seconds"] for _ in range(chosen.repetitions)])
-    values.append(held(f"building {MANY // 1_000_000} million random edges", built["median"], SECONDS, unit="s", spread=built))
-    print("\n".join(f"{name}: {value}" for name, value in described.items()), "", verdicts(values), sep="\n")
-    print("\nGreatest size while building, bytes per edge: " + ", ".join(f"{v['peak']['median']:.1f}" for v in values if "peak" in v))
+    values.append(
+        held(
+            f"building {MANY // 1_000_000} million random edges",
+            built["median"],
+            SECONDS,
+            unit="s",
+            spread=built,
+        )
+    )
+    print(
+        "\n".join(f"{name}: {value}" for name, value in described.items()),
+        "",
+        verdicts(values),
+        sep="\n",
+    )
+    print(
+        "\nGreatest size while building, bytes per edge: "
+        + ", ".join(f"{v['peak']['median']:.1f}" for v in values if "peak" in v)
+    )
     write(chosen.out, "memory", {"machine": described, "measures": values})
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="of every measurement, each in a new process (3)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the JSON goes (benchmarks/results)")
+    parser.add_argument(
+        "--repetitions",
+        type=int,
+        default=3,
+        metavar="N",
+        help="of every measurement, each in a new process (3)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RESULTS,
+        metavar="DIR",
+        help="where the JSON goes (benchmarks/results)",
+    )
     parser.add_argument("--kind", choices=[*KINDS, "build"], help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _process(kind: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-m", "benchmarks.memory", "--kind", kind], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[1], env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", "--kind", kind],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env=os.environ,
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
@@ -125,7 +166,9 @@ def grow(kind: Kind) -> dict[str, Any]:
     grown, most, made = resident() - before, resident("VmHWM") - before, _edges(large)
     rate = large.result()["neurons"].spikes.index.size / kind.size / time * 1000
     if abs(rate - kind.rate) > 0.1 * kind.rate:
-        raise SystemExit(f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: their memory is that of another network")
+        raise SystemExit(
+            f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: their memory is that of another network"
+        )
     return {"bytes": grown / made, "peak": most / made, "edges": made, "rate": rate}
 
 
@@ -138,10 +181,20 @@ def network(kind: Kind, edges: int) -> Any:
     neurons = net.population("neurons", kind.size, cells.lif_delta())
     weight = "1e-9 mV" if kind.shared else ns.uniform("0 mV", "1e-9 mV")
     delay = ns.integers(1, 21) if kind.delays else 0.0
-    net.project(neurons, neurons, ns.fixed_probability(edges / kind.size**2), weight=weight, delay=delay, port="synaptic", name="edges",
-                rule=plasticity.stdp(w_max="1e-9 mV", relative=True) if kind.plastic else None)
+    net.project(
+        neurons,
+        neurons,
+        ns.fixed_probability(edges / kind.size**2),
+        weight=weight,
+        delay=delay,
+        port="synaptic",
+        name="edges",
+        rule=plasticity.stdp(w_max="1e-9 mV", relative=True) if kind.plastic else None,
+    )
     if kind.rate:
-        net.poisson_drive(neurons, n=1, rate=f"{kind.rate} Hz", weight="25 mV", port="synaptic", name="input")
+        net.poisson_drive(
+            neurons, n=1, rate=f"{kind.rate} Hz", weight="25 mV", port="synaptic", name="input"
+        )
     net.record(neurons, "spikes")
     return net
 

@@ -40,10 +40,29 @@ class Bound:
 # The first minute is that of spnet.cpp written anew in C. The bounds can be missed: with source before target in one step (see
 # models/polychronous_network.py) excitatory neurons fire at 9 Hz, inhibitory ones at 63 Hz, and four of the eight are.
 BOUNDS = (
-    Bound("rate of all, first minute (Hz)", 4.4, 7.6, "program in C, 120 wirings: 6.0, SD 0.53", early=True),
-    Bound("peak of the first 5 s, above 1 Hz (Hz)", 1.0, 5.0, "Izhikevich 2006: sleeplike (delta)", early=True),
-    Bound("rate of excitatory neurons, last 10 min (Hz)", 2.0, 5.0, "Pauli et al. 2018: 2.2 to 4.6"),
-    Bound("rate of inhibitory neurons, last 10 min (Hz)", 17.0, 38.0, "Pauli et al. 2018: 17.9 to 36.1"),
+    Bound(
+        "rate of all, first minute (Hz)",
+        4.4,
+        7.6,
+        "program in C, 120 wirings: 6.0, SD 0.53",
+        early=True,
+    ),
+    Bound(
+        "peak of the first 5 s, above 1 Hz (Hz)",
+        1.0,
+        5.0,
+        "Izhikevich 2006: sleeplike (delta)",
+        early=True,
+    ),
+    Bound(
+        "rate of excitatory neurons, last 10 min (Hz)", 2.0, 5.0, "Pauli et al. 2018: 2.2 to 4.6"
+    ),
+    Bound(
+        "rate of inhibitory neurons, last 10 min (Hz)",
+        17.0,
+        38.0,
+        "Pauli et al. 2018: 17.9 to 36.1",
+    ),
     Bound("peak of the last 10 s, above 20 Hz (Hz)", 30.0, 70.0, "Pauli et al. 2018: 31 to 64"),
     Bound("weights onto excitatory above 9.5", 0.31, 0.41, "Pauli et al. 2018: 0.32 to 0.39"),
     Bound("weights onto inhibitory above 9.5", 0.92, 1.0, "Pauli et al. 2018: 0.93 to 0.998"),
@@ -70,12 +89,29 @@ class Learned:
 def main() -> None:
     """Run, compare, print, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=int, default=HOUR, metavar="N", help=f"of model time ({HOUR})")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED", help="of the wirings (1 2 3)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where JSON and picture go (benchmarks/results)")
+    parser.add_argument(
+        "--minutes", type=int, default=HOUR, metavar="N", help=f"of model time ({HOUR})"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[1, 2, 3],
+        metavar="SEED",
+        help="of the wirings (1 2 3)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RESULTS,
+        metavar="DIR",
+        help="where JSON and picture go (benchmarks/results)",
+    )
     chosen = parser.parse_args()
     if chosen.minutes < 1:
-        parser.error(f"--minutes: found {chosen.minutes}, expected 1 or more. Give a whole number of minutes.")
+        parser.error(
+            f"--minutes: found {chosen.minutes}, expected 1 or more. Give a whole number of minutes."
+        )
     described, found = machine(), []
     for seed in chosen.seeds:
         learned = learn(seed, chosen.minutes)
@@ -86,11 +122,17 @@ def main() -> None:
         del learned  # an hour of spikes takes 350 MB
     rows = compare(found, whole=chosen.minutes >= HOUR)
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
-    print(f"\n{chosen.minutes} minutes of model time; seeds {', '.join(str(s) for s in chosen.seeds)}; "
-          f"{np.median([f['seconds per hour'] for f in found]):.0f} s per hour of model time (median)\n")
+    print(
+        f"\n{chosen.minutes} minutes of model time; seeds {', '.join(str(s) for s in chosen.seeds)}; "
+        f"{np.median([f['seconds per hour'] for f in found]):.0f} s per hour of model time (median)\n"
+    )
     print(table(["measure", *(f"seed {f['seed']}" for f in found), "bounds", "", "source"], rows))
     bounds = [vars(bound) for bound in BOUNDS]
-    write(chosen.out, "polychronous", {"machine": described, "minutes": chosen.minutes, "bounds": bounds, "networks": found})
+    write(
+        chosen.out,
+        "polychronous",
+        {"machine": described, "minutes": chosen.minutes, "bounds": bounds, "networks": found},
+    )
 
 
 def learn(seed: int, minutes: int) -> Learned:
@@ -103,7 +145,13 @@ def learn(seed: int, minutes: int) -> Learned:
         if minute in KEPT or minute == minutes:
             weights[minute] = run.get("excitation", "w")
     seconds = time.perf_counter() - began
-    return Learned(seed, seconds, run.result()["neurons"].spikes, np.asarray(run.program.projections["excitation"].targets), weights)
+    return Learned(
+        seed,
+        seconds,
+        run.result()["neurons"].spikes,
+        np.asarray(run.program.projections["excitation"].targets),
+        weights,
+    )
 
 
 def measure(learned: Learned) -> dict[str, Any]:
@@ -112,18 +160,34 @@ def measure(learned: Learned) -> dict[str, Any]:
     minutes = spikes.steps // 60_000
     minute = spikes.step // 60_000
     excites = spikes.index < EXCITATORY
-    rates = {"excitatory": np.bincount(minute[excites], minlength=minutes) / (60 * EXCITATORY),
-             "inhibitory": np.bincount(minute[~excites], minlength=minutes) / (60 * (spikes.size - EXCITATORY))}
+    rates = {
+        "excitatory": np.bincount(minute[excites], minlength=minutes) / (60 * EXCITATORY),
+        "inhibitory": np.bincount(minute[~excites], minlength=minutes)
+        / (60 * (spikes.size - EXCITATORY)),
+    }
     early, late = spectrum(spikes, 0.0, EARLY), spectrum(spikes, spikes.steps - LATE, spikes.steps)
     onto = learned.targets < EXCITATORY
-    values = (np.count_nonzero(minute == 0) / (60 * spikes.size), peak(*early, above=1.0), rates["excitatory"][-10:].mean(),
-              rates["inhibitory"][-10:].mean(), peak(*late, above=20.0), np.mean(w[onto] > 0.95 * MOST), np.mean(w[~onto] > 0.95 * MOST),
-              np.mean((w < 0.05 * MOST) | (w > 0.95 * MOST)))
-    return {"seed": learned.seed, "seconds per hour": learned.seconds * HOUR / minutes,
-            "measures": {b.measure: float(v) for b, v in zip(BOUNDS, values, strict=True)},
-            "weights onto excitatory below 0.5": float(np.mean(w[onto] < 0.05 * MOST)), "mean weight": float(w.mean()),
-            "rates per minute": {name: np.round(r, 3).tolist() for name, r in rates.items()},
-            "histograms of weights": {str(m): histogram(each)[0].tolist() for m, each in learned.weights.items()}}
+    values = (
+        np.count_nonzero(minute == 0) / (60 * spikes.size),
+        peak(*early, above=1.0),
+        rates["excitatory"][-10:].mean(),
+        rates["inhibitory"][-10:].mean(),
+        peak(*late, above=20.0),
+        np.mean(w[onto] > 0.95 * MOST),
+        np.mean(w[~onto] > 0.95 * MOST),
+        np.mean((w < 0.05 * MOST) | (w > 0.95 * MOST)),
+    )
+    return {
+        "seed": learned.seed,
+        "seconds per hour": learned.seconds * HOUR / minutes,
+        "measures": {b.measure: float(v) for b, v in zip(BOUNDS, values, strict=True)},
+        "weights onto excitatory below 0.5": float(np.mean(w[onto] < 0.05 * MOST)),
+        "mean weight": float(w.mean()),
+        "rates per minute": {name: np.round(r, 3).tolist() for name, r in rates.items()},
+        "histograms of weights": {
+            str(m): histogram(each)[0].tolist() for m, each in learned.weights.items()
+        },
+    }
 
 
 def histogram(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,8 +216,15 @@ def compare(found: list[dict[str, Any]], *, whole: bool) -> list[list[str]]:
     for bound in BOUNDS:
         values = [f["measures"][bound.measure] for f in found]
         reached = "reached" if all(bound.low <= v <= bound.high for v in values) else "not reached"
-        rows.append([bound.measure, *(f"{v:.3g}" for v in values), f"{bound.low:g} - {bound.high:g}",
-                     reached if whole or bound.early else "too short a run", bound.source])
+        rows.append(
+            [
+                bound.measure,
+                *(f"{v:.3g}" for v in values),
+                f"{bound.low:g} - {bound.high:g}",
+                reached if whole or bound.early else "too short a run",
+                bound.source,
+            ]
+        )
     return rows
 
 
@@ -163,7 +234,10 @@ def draw(learned: Learned, found: dict[str, Any], path: Path) -> None:
 
     figure, axes = pyplot.subplots(2, 3, figsize=(13, 7.5), layout="constrained")
     end = float(learned.spikes.steps)
-    for ax, start, colour, title in ((axes[0, 0], 0.0, COLOURS[0], "first second"), (axes[0, 1], end - 1000, COLOURS[1], "last second")):
+    for ax, start, colour, title in (
+        (axes[0, 0], 0.0, COLOURS[0], "first second"),
+        (axes[0, 1], end - 1000, COLOURS[1], "last second"),
+    ):
         ns.plot.raster(learned.spikes, ax, start=start, stop=start + 1000, colour=colour)
         ax.axhline(EXCITATORY - 0.5, color="black", linewidth=0.8)
         ax.set_title(f"{title}; inhibitory neurons above the line", fontsize="medium")
@@ -171,7 +245,9 @@ def draw(learned: Learned, found: dict[str, Any], path: Path) -> None:
         ax.set_xlabel(f"time after {start / 1000:g} s (ms)")
     _spectra(axes[0, 2], learned.spikes)
     _weights(axes[1, 0], learned)
-    for ax, (kind, rate), colour in zip(axes[1, 1:], found["rates per minute"].items(), COLOURS, strict=False):
+    for ax, (kind, rate), colour in zip(
+        axes[1, 1:], found["rates per minute"].items(), COLOURS, strict=False
+    ):
         ax.plot(np.arange(1, len(rate) + 1), rate, color=colour)
         ax.set(xlabel="minute", ylabel=f"rate of {kind} neurons (Hz)", ylim=(0, None))
     for ax in axes.flat:
@@ -182,7 +258,10 @@ def draw(learned: Learned, found: dict[str, Any], path: Path) -> None:
 
 
 def _spectra(ax: Any, spikes: ns.Spikes) -> None:
-    for start, stop, label, colour in ((0.0, EARLY, "first 5 s", COLOURS[0]), (spikes.steps - LATE, spikes.steps, "last 10 s", COLOURS[1])):
+    for start, stop, label, colour in (
+        (0.0, EARLY, "first 5 s", COLOURS[0]),
+        (spikes.steps - LATE, spikes.steps, "last 10 s", COLOURS[1]),
+    ):
         frequency, power = spectrum(spikes, start, stop)
         ax.loglog(frequency[1:], power[1:], color=colour, label=label)
     ax.set(xlim=(0.5, 200), xlabel="frequency (Hz)", ylabel="power of the excitatory rate (Hz²/Hz)")
@@ -193,7 +272,12 @@ def _weights(ax: Any, learned: Learned) -> None:
     for (minute, w), colour in zip(sorted(learned.weights.items()), COLOURS, strict=False):
         count, edges = histogram(w)
         ax.stairs(count / w.size, edges, color=colour, label=f"{minute} min", linewidth=1.4)
-    ax.set(yscale="log", ylim=(3e-4, 2), xlabel="weight of excitatory synapses (mV/ms)", ylabel="share of the synapses")
+    ax.set(
+        yscale="log",
+        ylim=(3e-4, 2),
+        xlabel="weight of excitatory synapses (mV/ms)",
+        ylabel="share of the synapses",
+    )
     ax.legend(frameon=False, ncols=2)
 
 

@@ -10,6 +10,7 @@ from .limit import Traffic
 
 PRECISIONS = ("float64", "float32")
 
+
 @dataclass(frozen=True)
 class Against:
     """A peer.
@@ -69,18 +70,39 @@ class Row:
     learns: bool = False
 
 
-def _sparse(name: str, network: str, *, bound: float = 0.1, repetitions: int = 7, **arguments: Any) -> Row:
+def _sparse(
+    name: str, network: str, *, bound: float = 0.1, repetitions: int = 7, **arguments: Any
+) -> Row:
     """Return a row against Brian 2 without delay, and NEST with its smallest and with a longer one: it exchanges spikes once per delay."""
     asked = (8.0, 12.0)
     later = {"delay": 1.5}
-    return Row(name, network, 1000.0, (Against("brian", (2.5, 3.5)), Against("nest", asked, "nest, 0.1 ms", theirs={"delay": 0.1}),
-                                       Against("nest", asked, "nest, 1.5 ms", ours=later, theirs=later)),
-               Traffic(numbers=7), arguments, bound, repetitions)
+    return Row(
+        name,
+        network,
+        1000.0,
+        (
+            Against("brian", (2.5, 3.5)),
+            Against("nest", asked, "nest, 0.1 ms", theirs={"delay": 0.1}),
+            Against("nest", asked, "nest, 1.5 ms", ours=later, theirs=later),
+        ),
+        Traffic(numbers=7),
+        arguments,
+        bound,
+        repetitions,
+    )
 
 
 def _izhikevich(name: str, time: float, *, repetitions: int = 7, **arguments: Any) -> Row:
     against = Against("brian", (2.0, 3.0)), Against("nest", (5.0, 7.0))
-    return Row(name, "izhikevich_2003", time, against, Traffic(numbers=9, draws=1, weights=1), arguments, repetitions=repetitions)
+    return Row(
+        name,
+        "izhikevich_2003",
+        time,
+        against,
+        Traffic(numbers=9, draws=1, weights=1),
+        arguments,
+        repetitions=repetitions,
+    )
 
 
 ROWS = (
@@ -92,14 +114,43 @@ ROWS = (
     _izhikevich("izhikevich-1000", 10_000.0, repetitions=9, size=1000),
     _izhikevich("izhikevich-10000", 1000.0, size=10_000, inputs=1000),
     _izhikevich("izhikevich-100000", 300.0, repetitions=3, size=100_000, inputs=1000),
-    Row("polychronous", "polychronous_network", 60_000.0, (Against("brian", (2.5, 3.0)),),
-        Traffic(numbers=7, weights=1), bound=0.2, repetitions=9, learns=True),
+    Row(
+        "polychronous",
+        "polychronous_network",
+        60_000.0,
+        (Against("brian", (2.5, 3.0)),),
+        Traffic(numbers=7, weights=1),
+        bound=0.2,
+        repetitions=9,
+        learns=True,
+    ),
     # NEST has no rule like that of the row above, but pair STDP on the same wiring: so have we in this row.
-    Row("polychronous-pairs", "polychronous_pairs", 60_000.0, (Against("nest", (5.0, 7.0)),),
-        Traffic(numbers=7, weights=1), bound=0.2, repetitions=9, learns=True),
-    Row("plastic-balanced", "plastic_balanced_network", 1000.0,
+    Row(
+        "polychronous-pairs",
+        "polychronous_pairs",
+        60_000.0,
+        (Against("nest", (5.0, 7.0)),),
+        Traffic(numbers=7, weights=1),
+        bound=0.2,
+        repetitions=9,
+        learns=True,
+    ),
+    Row(
+        "plastic-balanced",
+        "plastic_balanced_network",
+        1000.0,
         (Against("brian", (4.0, 7.0)), Against("nest", (6.0, 10.0), ours={"dendritic": 1.0})),
-        Traffic(numbers=3, draws=1, weights=1), repetitions=5, learns=True),
-    Row("microcircuit", "cortical_microcircuit", 1000.0, (Against("nest", (5.0, 7.0)),),
-        Traffic(numbers=5, draws=1, weights=1), {"scale": 0.1}, bound=0.15),
+        Traffic(numbers=3, draws=1, weights=1),
+        repetitions=5,
+        learns=True,
+    ),
+    Row(
+        "microcircuit",
+        "cortical_microcircuit",
+        1000.0,
+        (Against("nest", (5.0, 7.0)),),
+        Traffic(numbers=5, draws=1, weights=1),
+        {"scale": 0.1},
+        bound=0.15,
+    ),
 )

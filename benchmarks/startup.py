@@ -12,7 +12,10 @@ from typing import Any
 
 from .report import held, machine, options, spread, table, verdicts, write
 
-NEW = {"CUBA 4000": 6.0, "prediction reservoir": 10.0}  # seconds at most with an empty cache; the second has the largest rule
+NEW = {
+    "CUBA 4000": 6.0,
+    "prediction reservoir": 10.0,
+}  # seconds at most with an empty cache; the second has the largest rule
 KNOWN = 1.0  # seconds at most with a full one
 
 IMPORTS = """
@@ -52,22 +55,51 @@ def main() -> None:
     described = machine()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        imports = _repeat(IMPORTS, "", chosen.repetitions, environment=_environment(place, "unused"))
+        imports = _repeat(
+            IMPORTS, "", chosen.repetitions, environment=_environment(place, "unused")
+        )
         starts = []
         for name in NEW:
-            cold = [_once(FIRST_STEP, name, _environment(place, f"{name} {n}")) for n in range(max(chosen.repetitions // 2, 1))]
-            warm = _repeat(FIRST_STEP, name, chosen.repetitions, environment=_environment(place, f"{name} 0"))
-            starts += [{"network": name, "cache": cache, "seconds": _spreads(times)} for cache, times in (("empty", cold), ("full", warm))]
+            cold = [
+                _once(FIRST_STEP, name, _environment(place, f"{name} {n}"))
+                for n in range(max(chosen.repetitions // 2, 1))
+            ]
+            warm = _repeat(
+                FIRST_STEP, name, chosen.repetitions, environment=_environment(place, f"{name} 0")
+            )
+            starts += [
+                {"network": name, "cache": cache, "seconds": _spreads(times)}
+                for cache, times in (("empty", cold), ("full", warm))
+            ]
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
     print("\nimport neurosim, with bytecode on disk\n")
-    print(table(["", "s", "quartiles"], [_row(part, value) for part, value in _spreads(imports).items()]))
+    print(
+        table(
+            ["", "s", "quartiles"], [_row(part, value) for part, value in _spreads(imports).items()]
+        )
+    )
     print("\nFrom the import to the end of the first step, in a new process; seconds\n")
     parts = list(starts[0]["seconds"])
-    rows = [[f"{s['network']}, {s['cache']} cache", *(f"{s['seconds'][part]['median']:.2f}" for part in parts)] for s in starts]
+    rows = [
+        [
+            f"{s['network']}, {s['cache']} cache",
+            *(f"{s['seconds'][part]['median']:.2f}" for part in parts),
+        ]
+        for s in starts
+    ]
     print(table(["", *parts], rows))
     values = bounded(starts)
     print(f"\n{verdicts(values)}")
-    write(chosen.out, "startup", {"machine": described, "imports": _spreads(imports), "first step": starts, "measures": values})
+    write(
+        chosen.out,
+        "startup",
+        {
+            "machine": described,
+            "imports": _spreads(imports),
+            "first step": starts,
+            "measures": values,
+        },
+    )
 
 
 def bounded(starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,17 +115,23 @@ def bounded(starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _environment(place: Path, cache: str) -> dict[str, str]:
     """Return an environment with a cache of its own, in which Python may keep bytecode, but not beside the sources."""
     wanted = {"NEUROSIM_CACHE": str(place / cache), "PYTHONPYCACHEPREFIX": str(place / "bytecode")}
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | wanted
+    return {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    } | wanted
 
 
 def _once(script: str, argument: str, environment: dict[str, str]) -> dict[str, float]:
-    done = subprocess.run([sys.executable, "-c", script, argument], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, argument], env=environment, capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)
 
 
-def _repeat(script: str, argument: str, repetitions: int, *, environment: dict[str, str]) -> list[dict[str, float]]:
+def _repeat(
+    script: str, argument: str, repetitions: int, *, environment: dict[str, str]
+) -> list[dict[str, float]]:
     """Run a script in new processes; the first, which writes what the others read, does not count."""
     return [_once(script, argument, environment) for _ in range(repetitions + 1)][1:]
 

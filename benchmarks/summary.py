@@ -20,7 +20,11 @@ BOUNDED = ("memory", "threads", "recording", "trials", "startup")
 def main() -> None:
     """Replace what stands between the marks."""
     found = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
-    for path, mark, tables in ((README, "compared", summary(found)), (README, "results", by_itself(found)), (FRONT, "speed", in_short(found))):
+    for path, mark, tables in (
+        (README, "compared", summary(found)),
+        (README, "results", by_itself(found)),
+        (FRONT, "speed", in_short(found)),
+    ):
         begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
         before, rest = path.read_text().split(begin)
         path.write_text(f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}")
@@ -31,7 +35,10 @@ def summary(found: dict[str, Any]) -> str:
     parts = [_compared(found["cpu"]["rows"])] if "cpu" in found else []
     measures = [value for name in BOUNDED if name in found for value in found[name]["measures"]]
     if measures:
-        rows = [[m["measure"], f"{m['value']:.3g} {m['unit']}", m["asked"], _bold(m["outcome"])] for m in measures]
+        rows = [
+            [m["measure"], f"{m['value']:.3g} {m['unit']}", m["asked"], _bold(m["outcome"])]
+            for m in measures
+        ]
         parts.append(markdown(["", "measured", "asked", ""], rows))
     if "cost" in found:
         parts.append(_costs(found["cost"]))
@@ -41,15 +48,24 @@ def summary(found: dict[str, Any]) -> str:
 def _compared(measured: Sequence[dict[str, Any]]) -> str:
     """Return the comparison: a line for each network, peer and precision, measured or not, and how many numbers were reached."""
     rows = in_order(measured)
-    newest = max((r["machine"] for r in rows if "machine" in r), key=lambda m: m.get("date", ""), default={}).get("commit")
+    newest = max(
+        (r["machine"] for r in rows if "machine" in r), key=lambda m: m.get("date", ""), default={}
+    ).get("commit")
     lines = [line(r | {"network": r["network"] + " *" * _older(r, newest)}) for r in rows]
     learning = [r for r in rows if "learning" in r]
-    parts = [_reached("times faster than the peer", rows), markdown(HEADS, [[*cells, _bold(last)] for *cells, last in lines])]
+    parts = [
+        _reached("times faster than the peer", rows),
+        markdown(HEADS, [[*cells, _bold(last)] for *cells, last in lines]),
+    ]
     if any(_older(r, newest) for r in rows):
-        parts.append(f"\\* measured with another state of the package than the newest rows, which are of commit {newest}.")
+        parts.append(
+            f"\\* measured with another state of the package than the newest rows, which are of commit {newest}."
+        )
     lines = [learning_line(r) for r in learning]
-    parts += [_reached("share of the limit, networks that learn", [r["learning"] for r in learning]),
-              markdown(LEARNING_HEADS, [[*cells, _bold(last)] for *cells, last in lines])]
+    parts += [
+        _reached("share of the limit, networks that learn", [r["learning"] for r in learning]),
+        markdown(LEARNING_HEADS, [[*cells, _bold(last)] for *cells, last in lines]),
+    ]
     return "\n\n".join(parts)
 
 
@@ -68,8 +84,18 @@ def in_short(found: dict[str, Any]) -> str:
     rows = in_order(found["cpu"]["rows"] if "cpu" in found else [])
     lines = []
     for network in dict.fromkeys(r["network"] for r in rows):
-        cells = [[_least_ratio(r for r in rows if (r["network"], r["peer"].split(",")[0], r["precision"]) == (network, peer, precision))
-                  for precision in PRECISIONS] for peer in PACKAGES]
+        cells = [
+            [
+                _least_ratio(
+                    r
+                    for r in rows
+                    if (r["network"], r["peer"].split(",")[0], r["precision"])
+                    == (network, peer, precision)
+                )
+                for precision in PRECISIONS
+            ]
+            for peer in PACKAGES
+        ]
         lines.append([network, *(" / ".join(cell) if any(cell) else "" for cell in cells)])
     return markdown(["network", "times faster than Brian 2, float64 / float32", "than NEST"], lines)
 
@@ -86,32 +112,77 @@ def by_itself(found: dict[str, Any]) -> str:
         rows = []
         for r in found["engine"]["networks"]:
             scale = 1000 / r["biological seconds"]
-            times = f"{r['seconds']['median'] * scale:.1f} ({quartiles(r['seconds'], '{:.1f}', scale)})"
-            rows.append([f"{r['network']} ({r['neurons']} neurons, {r['edges']} edges)", r["threads"], times, f"{r['updates per second'] / 1e6:.0f}",
-                         f"{r['events per second'] / 1e6:.0f}", f"{r['rate']:.2f}", f"{r['ratio to one thread']:.2f}"])
-        heads = ["network", "threads", "ms per biological second", "million updates/s", "million events/s", "rate, Hz", "time, ratio to one thread"]
-        more = " and ".join(f"{o['us']['median']:.0f} us ({o['threads']} thread{'s' * (o['threads'] > 1)})" for o in found["engine"]["overhead"])
-        parts += [markdown(heads, rows), f"`run.run` of one step and one `run.set`, CUBA 4000, cost {more} more than the step itself."]
+            times = (
+                f"{r['seconds']['median'] * scale:.1f} ({quartiles(r['seconds'], '{:.1f}', scale)})"
+            )
+            rows.append(
+                [
+                    f"{r['network']} ({r['neurons']} neurons, {r['edges']} edges)",
+                    r["threads"],
+                    times,
+                    f"{r['updates per second'] / 1e6:.0f}",
+                    f"{r['events per second'] / 1e6:.0f}",
+                    f"{r['rate']:.2f}",
+                    f"{r['ratio to one thread']:.2f}",
+                ]
+            )
+        heads = [
+            "network",
+            "threads",
+            "ms per biological second",
+            "million updates/s",
+            "million events/s",
+            "rate, Hz",
+            "time, ratio to one thread",
+        ]
+        more = " and ".join(
+            f"{o['us']['median']:.0f} us ({o['threads']} thread{'s' * (o['threads'] > 1)})"
+            for o in found["engine"]["overhead"]
+        )
+        parts += [
+            markdown(heads, rows),
+            f"`run.run` of one step and one `run.set`, CUBA 4000, cost {more} more than the step itself.",
+        ]
     if "startup" in found:
         phases = ["import", "describe", "prepare", "in all"]
-        rows = [[f"{s['network']}, {s['cache']} cache", *(f"{s['seconds'][phase]['median']:.2f}" for phase in phases)] for s in found["startup"]["first step"]]
+        rows = [
+            [
+                f"{s['network']}, {s['cache']} cache",
+                *(f"{s['seconds'][phase]['median']:.2f}" for phase in phases),
+            ]
+            for s in found["startup"]["first step"]
+        ]
         imports = {part: value["median"] for part, value in found["startup"]["imports"].items()}
-        parts += [markdown(["from the import to the end of the first step, s", *phases], rows),
-                  f"`import neurosim` takes {imports['together']:.3f} s, of which NumPy {imports['numpy']:.3f} s."]
+        parts += [
+            markdown(["from the import to the end of the first step, s", *phases], rows),
+            f"`import neurosim` takes {imports['together']:.3f} s, of which NumPy {imports['numpy']:.3f} s.",
+        ]
     return "\n\n".join(parts)
 
 
 def _costs(found: dict[str, Any]) -> str:
-    rows = [[r["neurons"], r["threads"], f"{r['ns per update']['median']:.3f}", f"{r['GB/s']:.0f} ({r['share']:.0%} of {r['level']})",
-             f"{r['ns per event']['median']:.2f}"] for r in found["rows"]]
+    rows = [
+        [
+            r["neurons"],
+            r["threads"],
+            f"{r['ns per update']['median']:.3f}",
+            f"{r['GB/s']:.0f} ({r['share']:.0%} of {r['level']})",
+            f"{r['ns per event']['median']:.2f}",
+        ]
+        for r in found["rows"]
+    ]
     speeds = ", ".join(f"{where} {speed}" for where, speed in found["memory"]["GB/s"].items())
     heads = ["neurons", "threads", "ns per update", "GB/s", "ns per event"]
-    return f"{markdown(heads, rows)}\n\nCopying in the same run, GB/s by level and threads: {speeds}."
+    return (
+        f"{markdown(heads, rows)}\n\nCopying in the same run, GB/s by level and threads: {speeds}."
+    )
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return a table of Markdown."""
-    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in (heads, ["---"] * len(heads), *rows))
+    return "\n".join(
+        "| " + " | ".join(map(str, cells)) + " |" for cells in (heads, ["---"] * len(heads), *rows)
+    )
 
 
 def _bold(outcome: str) -> str:

@@ -14,7 +14,10 @@ from neurosim.models.prediction_reservoir.trials import Learner, Truth
 from .report import held, machine, options, spread, verdicts, write
 
 TRIAL, SAMPLE = 30.0, 25.0  # ms at most, of the prediction reservoir, and of the liquid per core
-SHOWN, DRIVE = 20, 22.04  # images shown at once; their events per ms, as of all of MNIST's (authors' scaling, measured on its test images)
+SHOWN, DRIVE = (
+    20,
+    22.04,
+)  # images shown at once; their events per ms, as of all of MNIST's (authors' scaling, measured on its test images)
 
 
 def main() -> None:
@@ -22,7 +25,12 @@ def main() -> None:
     chosen = options(__doc__, repetitions=25)
     described = machine()
     values = [prediction(chosen.repetitions), *liquid(chosen.repetitions)]
-    print("\n".join(f"{name}: {value}" for name, value in described.items()), "", verdicts(values), sep="\n")
+    print(
+        "\n".join(f"{name}: {value}" for name, value in described.items()),
+        "",
+        verdicts(values),
+        sep="\n",
+    )
     write(chosen.out, "trials", {"machine": described, "measures": values})
 
 
@@ -35,9 +43,17 @@ def prediction(repetitions: int) -> dict[str, Any]:
         learner.train(Truth(0.8), trial % 2)
         wall.append((perf_counter() - began) * 1000)
     if not any(weights.any() for weights in learner.weights()):
-        raise SystemExit("prediction reservoir: no weight has changed, so no trial with learning was measured.")
+        raise SystemExit(
+            "prediction reservoir: no weight has changed, so no trial with learning was measured."
+        )
     took = spread(wall[1:])
-    return held(f"prediction reservoir: a trial of {settings.trial:g} ms with learning", took["median"], TRIAL, unit="ms", spread=took)
+    return held(
+        f"prediction reservoir: a trial of {settings.trial:g} ms with learning",
+        took["median"],
+        TRIAL,
+        unit="ms",
+        spread=took,
+    )
 
 
 def liquid(repetitions: int) -> list[dict[str, Any]]:
@@ -57,8 +73,16 @@ def liquid(repetitions: int) -> list[dict[str, Any]]:
         raise SystemExit("astrocyte liquid: no spikes, or others where samples run side by side.")
     took = {cores: spread(times) for cores, times in wall.items()}
     edges = sum(w.size for w in open_liquid.weights().values())
-    return [held(f"astrocyte liquid, {edges} plastic edges: a sample of 250 ms, {how}, per core", took[cores]["median"], SAMPLE, unit="ms", spread=took[cores])
-            for cores, how in ((1, "one after another"), (2, "two side by side"))]
+    return [
+        held(
+            f"astrocyte liquid, {edges} plastic edges: a sample of 250 ms, {how}, per core",
+            took[cores]["median"],
+            SAMPLE,
+            unit="ms",
+            spread=took[cores],
+        )
+        for cores, how in ((1, "one after another"), (2, "two side by side"))
+    ]
 
 
 if __name__ == "__main__":

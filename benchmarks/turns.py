@@ -72,7 +72,10 @@ def ours(row: Row, against: Against, precision: str) -> Contestant:
 
 
 def theirs(row: Row, against: Against) -> list[Contestant]:
-    return [(against.program, threads, "float64", json.dumps({**row.arguments, **against.theirs})) for threads in (1, 2)]
+    return [
+        (against.program, threads, "float64", json.dumps({**row.arguments, **against.theirs}))
+        for threads in (1, 2)
+    ]
 
 
 def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]:
@@ -83,7 +86,9 @@ def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]
     for c in [c for c in entries if HOPELESS < slower(c, entries) <= DOUBTFUL]:
         for other in rivals(c, entries):
             entries[other].take(_told(other, row, 0, folder, "second trial"))
-    going = [c for c, entry in entries.items() if not entry.refused and slower(c, entries) <= HOPELESS]
+    going = [
+        c for c, entry in entries.items() if not entry.refused and slower(c, entries) <= HOPELESS
+    ]
     for seed in range(1, repetitions + 1):
         for c in going:
             if not entries[c].refused:
@@ -93,20 +98,33 @@ def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]
 
 def rivals(c: Contestant, entries: Mapping[Contestant, Entry]) -> list[Contestant]:
     """Return a contestant and all that differ from it in the number of threads only, without those of them that refused."""
-    return [other for other, entry in entries.items() if (other[0], *other[2:]) == (c[0], *c[2:]) and (other == c or not entry.refused)]
+    return [
+        other
+        for other, entry in entries.items()
+        if (other[0], *other[2:]) == (c[0], *c[2:]) and (other == c or not entry.refused)
+    ]
 
 
 def slower(c: Contestant, entries: Mapping[Contestant, Entry]) -> float:
     """Return how many times as long as with the best number of threads it took, in the trial that was kindest to it."""
-    trials = zip(entries[c].tried(), *(entries[other].tried() for other in rivals(c, entries)), strict=False)
+    trials = zip(
+        entries[c].tried(), *(entries[other].tried() for other in rivals(c, entries)), strict=False
+    )
     return min((mine / min(every) for mine, *every in trials), default=1.0)
 
 
 def _told(c: Contestant, row: Row, seed: int, folder: Path, turn: str) -> Report:
     """Run, and say what came of it."""
     report = run(c, row, seed, folder)
-    outcome = f"{report['seconds']['simulation']:.4g} s" if "seconds" in report else f"refused: {report['refused']}"
-    print(f"{row.name}, {turn}: {' '.join(str(part) for part in c if part is not None)}: {outcome}", file=sys.stderr)
+    outcome = (
+        f"{report['seconds']['simulation']:.4g} s"
+        if "seconds" in report
+        else f"refused: {report['refused']}"
+    )
+    print(
+        f"{row.name}, {turn}: {' '.join(str(part) for part in c if part is not None)}: {outcome}",
+        file=sys.stderr,
+    )
     return report
 
 
@@ -119,9 +137,20 @@ def run(c: Contestant, row: Row, seed: int, folder: Path) -> Report:
     environment = os.environ | {"NEUROSIM_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", f"benchmarks.peers.{program}_networks", job.dump()]
     try:
-        done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
     except subprocess.TimeoutExpired:
         return {"refused": f"no result within {PATIENCE:.0f} s"}
     if done.returncode or not done.stdout.strip():
-        return {"refused": (done.stderr.strip().splitlines() or [f"exit code {done.returncode} and no words"])[-1]}
+        return {
+            "refused": (
+                done.stderr.strip().splitlines() or [f"exit code {done.returncode} and no words"]
+            )[-1]
+        }
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,4 +1,6 @@
 """Cells, plasticity rules and published models, written in the language of neurosim."""
 
 if __name__ != "neurosim.models":
-    raise ImportError(f"imported as {__name__!r}, which would load every model twice; write 'import neurosim.models'")
+    raise ImportError(
+        f"imported as {__name__!r}, which would load every model twice; write 'import neurosim.models'"
+    )

@@ -33,10 +33,26 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
     reset -60 mV, 5 ms refractory. Synapses of 5 and 10 ms with peaks of 16.2 pA (0.27 nS at 60 mV) and 90 pA (4.5 nS at 20 mV), that is
     1.62 mV and 9 mV over the leak; published without delay. Voltages begin between reset and threshold.
     """
-    cell = lif_exponential(tau="20 ms", tau_exc="5 ms", tau_inh="10 ms", rest="-49 mV", reset="-60 mV", threshold="-50 mV",
-                           refractory="5 ms", capacity="0.2 nF")
-    net, neurons = _recorded("cuba", size, cell, inputs=inputs, seed=seed, v=uniform("-60 mV", "-50 mV"))
-    _wire(net, neurons, inputs=inputs, weights=(0.0162 * INPUTS / inputs, 0.09 * INPUTS / inputs), delay=delay)
+    cell = lif_exponential(
+        tau="20 ms",
+        tau_exc="5 ms",
+        tau_inh="10 ms",
+        rest="-49 mV",
+        reset="-60 mV",
+        threshold="-50 mV",
+        refractory="5 ms",
+        capacity="0.2 nF",
+    )
+    net, neurons = _recorded(
+        "cuba", size, cell, inputs=inputs, seed=seed, v=uniform("-60 mV", "-50 mV")
+    )
+    _wire(
+        net,
+        neurons,
+        inputs=inputs,
+        weights=(0.0162 * INPUTS / inputs, 0.09 * INPUTS / inputs),
+        delay=delay,
+    )
     return net
 
 
@@ -55,10 +71,27 @@ def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
     6 nS towards 0 mV and 67 nS towards -80 mV; published without delay. The paper starts the network with a stimulus of 50 ms; here
     voltages and conductances begin where the activity has them, at normal numbers, as in the scripts that Brian gives for it.
     """
-    cell = lif_conductance(tau="20 ms", tau_exc="5 ms", tau_inh="10 ms", rest="-60 mV", threshold="-50 mV", reversal_exc="0 mV",
-                           reversal_inh="-80 mV", refractory="5 ms", capacity="0.2 nF")
-    net, neurons = _recorded("coba", size, cell, inputs=INPUTS, seed=seed, v=normal("-65 mV", "5 mV"),
-                             excitatory=normal("40 nS", "15 nS"), inhibitory=normal("200 nS", "120 nS"))
+    cell = lif_conductance(
+        tau="20 ms",
+        tau_exc="5 ms",
+        tau_inh="10 ms",
+        rest="-60 mV",
+        threshold="-50 mV",
+        reversal_exc="0 mV",
+        reversal_inh="-80 mV",
+        refractory="5 ms",
+        capacity="0.2 nF",
+    )
+    net, neurons = _recorded(
+        "coba",
+        size,
+        cell,
+        inputs=INPUTS,
+        seed=seed,
+        v=normal("-65 mV", "5 mV"),
+        excitatory=normal("40 nS", "15 nS"),
+        inhibitory=normal("200 nS", "120 nS"),
+    )
     _wire(net, neurons, inputs=INPUTS, weights=(0.006, 0.067), delay=delay)
     return net
 
@@ -80,12 +113,27 @@ def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 
     """
     chosen = f"i < {_excitatory(size, inputs or size)}"
     net, neurons = _recorded(
-        "izhikevich_2003", size, _published_neuron(), inputs=inputs or size, seed=seed, dt="1 ms", rho=uniform(0, 1),
-        a=f"where({chosen}, 0.02, 0.02 + 0.08 * rho) / ms", b=f"where({chosen}, 0.2, 0.25 - 0.05 * rho) / ms",
-        c=f"where({chosen}, -65 + 15 * rho**2, -65) * mV", d=f"where({chosen}, 8 - 6 * rho**2, 2) * mV/ms",
-        noise=f"where({chosen}, 5, 2) * mV/ms")
+        "izhikevich_2003",
+        size,
+        _published_neuron(),
+        inputs=inputs or size,
+        seed=seed,
+        dt="1 ms",
+        rho=uniform(0, 1),
+        a=f"where({chosen}, 0.02, 0.02 + 0.08 * rho) / ms",
+        b=f"where({chosen}, 0.2, 0.25 - 0.05 * rho) / ms",
+        c=f"where({chosen}, -65 + 15 * rho**2, -65) * mV",
+        d=f"where({chosen}, 8 - 6 * rho**2, 2) * mV/ms",
+        noise=f"where({chosen}, 5, 2) * mV/ms",
+    )
     strength = 1000 / (inputs or size)
-    _wire(net, neurons, inputs=inputs, weights=(uniform(0.0, 0.5 * strength), uniform(-strength, 0.0)), ports=("injected", "injected"))
+    _wire(
+        net,
+        neurons,
+        inputs=inputs,
+        weights=(uniform(0.0, 0.5 * strength), uniform(-strength, 0.0)),
+        ports=("injected", "injected"),
+    )
     return net
 
 
@@ -106,8 +154,9 @@ def _published_neuron() -> Cell:
     )
 
 
-def _recorded(name: str, size: int, cell: Cell, *, inputs: int, seed: int, dt: str = "0.1 ms",
-              **initial: Any) -> tuple[Network, Population]:
+def _recorded(
+    name: str, size: int, cell: Cell, *, inputs: int, seed: int, dt: str = "0.1 ms", **initial: Any
+) -> tuple[Network, Population]:
     """Return a network of neurons of one cell whose spikes are recorded, not yet wired."""
     _excitatory(size, inputs)
     net = Network(name, dt=dt, seed=seed)
@@ -116,21 +165,50 @@ def _recorded(name: str, size: int, cell: Cell, *, inputs: int, seed: int, dt: s
     return net, neurons
 
 
-def _wire(net: Network, neurons: Population, *, inputs: int | None, weights: tuple[Any, Any], delay: Any = 0.0,
-          ports: tuple[str, str] = ("excitatory", "inhibitory")) -> None:
+def _wire(
+    net: Network,
+    neurons: Population,
+    *,
+    inputs: int | None,
+    weights: tuple[Any, Any],
+    delay: Any = 0.0,
+    ports: tuple[str, str] = ("excitatory", "inhibitory"),
+) -> None:
     """Join excitatory and inhibitory neurons to all, at random or, without ``inputs``, each to each."""
     first = _excitatory(neurons.size, inputs or neurons.size)
-    wiring = connect.all_to_all() if inputs is None else connect.fixed_probability(inputs / neurons.size)
-    net.project(neurons[:first], neurons, wiring, weight=weights[0], delay=delay, port=ports[0], name="excitation")
-    net.project(neurons[first:], neurons, wiring, weight=weights[1], delay=delay, port=ports[1], name="inhibition")
+    wiring = (
+        connect.all_to_all() if inputs is None else connect.fixed_probability(inputs / neurons.size)
+    )
+    net.project(
+        neurons[:first],
+        neurons,
+        wiring,
+        weight=weights[0],
+        delay=delay,
+        port=ports[0],
+        name="excitation",
+    )
+    net.project(
+        neurons[first:],
+        neurons,
+        wiring,
+        weight=weights[1],
+        delay=delay,
+        port=ports[1],
+        name="inhibition",
+    )
 
 
 def _excitatory(size: int, inputs: int) -> int:
     """Return four fifths of a size."""
     if not isinstance(size, int) or size < INPUTS:
-        raise NetworkError(f"balanced network, size: found {shown(size)}, expected a whole number of at least {INPUTS} neurons. "
-                           "Published sizes are 4000 (CUBA, COBA) and 1000 (Izhikevich).")
+        raise NetworkError(
+            f"balanced network, size: found {shown(size)}, expected a whole number of at least {INPUTS} neurons. "
+            "Published sizes are 4000 (CUBA, COBA) and 1000 (Izhikevich)."
+        )
     if not isinstance(inputs, int) or not 1 <= inputs <= size:
-        raise NetworkError(f"balanced network, inputs: found {shown(inputs)}, expected a whole number from 1 to the size, {size}. "
-                           "Published are 80 (CUBA, COBA), and all (Izhikevich), which is inputs=None.")
+        raise NetworkError(
+            f"balanced network, inputs: found {shown(inputs)}, expected a whole number from 1 to the size, {size}. "
+            "Published are 80 (CUBA, COBA), and all (Izhikevich), which is inputs=None."
+        )
     return size * 4 // 5

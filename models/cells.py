@@ -17,47 +17,118 @@ from neurosim.errors import ModelError, unknown
 from neurosim.model import Cell, Parameter, Port, Refractory
 
 UNITS = {
-    "tau": "ms", "tau_syn": "ms", "tau_exc": "ms", "tau_inh": "ms", "refractory": "ms",
-    "rest": "mV", "reset": "mV", "threshold": "mV", "peak": "mV", "reversal_exc": "mV", "reversal_inh": "mV",
-    "resistance": "Mohm", "capacity": "nF", "leak": "uS", "current": "nA",
+    "tau": "ms",
+    "tau_syn": "ms",
+    "tau_exc": "ms",
+    "tau_inh": "ms",
+    "refractory": "ms",
+    "rest": "mV",
+    "reset": "mV",
+    "threshold": "mV",
+    "peak": "mV",
+    "reversal_exc": "mV",
+    "reversal_inh": "mV",
+    "resistance": "Mohm",
+    "capacity": "nF",
+    "leak": "uS",
+    "current": "nA",
 }
-CURRENTS = {"excitatory": Port("nA", into="excitatory"), "inhibitory": Port("nA", into="inhibitory")}
-CONDUCTANCES = {"excitatory": Port("uS", into="excitatory"), "inhibitory": Port("uS", into="inhibitory")}
+CURRENTS = {
+    "excitatory": Port("nA", into="excitatory"),
+    "inhibitory": Port("nA", into="inhibitory"),
+}
+CONDUCTANCES = {
+    "excitatory": Port("uS", into="excitatory"),
+    "inhibitory": Port("uS", into="inhibitory"),
+}
 ADEX_UNITS = UNITS | {"slope": "mV", "tau_w": "ms", "a": "uS", "b": "nA"}
 # The quadratic of Izhikevich 2003, eq. 1, and the units of its parameters: v in mV, t in ms, currents in mV/ms.
 QUADRATIC = "0.04 * v**2 / (mV * ms) + 5 * v / ms + 140 * mV / ms"
-HODGKIN_HUXLEY_UNITS = UNITS | {"sodium": "uS", "potassium": "uS", "reversal_na": "mV", "reversal_k": "mV", "offset": "mV"}
+HODGKIN_HUXLEY_UNITS = UNITS | {
+    "sodium": "uS",
+    "potassium": "uS",
+    "reversal_na": "mV",
+    "reversal_k": "mV",
+    "offset": "mV",
+}
 IZHIKEVICH_2007_UNITS = UNITS | {"k": "uS/mV", "a": "1/ms", "b": "uS", "c": "mV", "d": "nA"}
-IZHIKEVICH_UNITS = {"a": "1/ms", "b": "1/ms", "c": "mV", "d": "mV/ms", "current": "mV/ms", "noise": "mV/ms", "tau_syn": "ms"}
+IZHIKEVICH_UNITS = {
+    "a": "1/ms",
+    "b": "1/ms",
+    "c": "mV",
+    "d": "mV/ms",
+    "current": "mV/ms",
+    "noise": "mV/ms",
+    "tau_syn": "ms",
+}
 SYNAPSES = {"delta": Port("mV", into="v"), "exponential": Port("mV/ms", into="synaptic")}
 
 
-def lif(*, tau: Any = "20 ms", tau_syn: Any = "5 ms", rest: Any = "-70 mV", reset: Any = "rest", threshold: Any = "-50 mV",
-        refractory: Any = "2 ms", resistance: Any = "100 Mohm", current: Any = "0 nA") -> Cell:
+def lif(
+    *,
+    tau: Any = "20 ms",
+    tau_syn: Any = "5 ms",
+    rest: Any = "-70 mV",
+    reset: Any = "rest",
+    threshold: Any = "-50 mV",
+    refractory: Any = "2 ms",
+    resistance: Any = "100 Mohm",
+    current: Any = "0 nA",
+) -> Cell:
     """Leaky integrate-and-fire neuron with one exponential current. Source: Gerstner et al. 2014, eqs. 1.5 and 3.1."""
     return _firing(
         "lif",
         """dv/dt = (rest - v + resistance * (synaptic + current)) / tau : mV
            dsynaptic/dt = -synaptic / tau_syn : nA""",
         receives={"synaptic": Port("nA", into="synaptic")},
-        tau=tau, tau_syn=tau_syn, rest=rest, reset=reset, threshold=threshold, refractory=refractory, resistance=resistance,
+        tau=tau,
+        tau_syn=tau_syn,
+        rest=rest,
+        reset=reset,
+        threshold=threshold,
+        refractory=refractory,
+        resistance=resistance,
         current=current,
     )
 
 
-def lif_delta(*, tau: Any = "20 ms", rest: Any = "-70 mV", reset: Any = "rest", threshold: Any = "-50 mV", refractory: Any = "2 ms",
-              resistance: Any = "100 Mohm", current: Any = "0 nA") -> Cell:
+def lif_delta(
+    *,
+    tau: Any = "20 ms",
+    rest: Any = "-70 mV",
+    reset: Any = "rest",
+    threshold: Any = "-50 mV",
+    refractory: Any = "2 ms",
+    resistance: Any = "100 Mohm",
+    current: Any = "0 nA",
+) -> Cell:
     """Leaky integrate-and-fire neuron whose voltage jumps by the weight of a spike. Source: Brunel 2000, eqs. 1 and 2."""
     return _firing(
         "lif_delta",
         "dv/dt = (rest - v + resistance * current) / tau : mV",
         receives={"synaptic": Port("mV", into="v")},
-        tau=tau, rest=rest, reset=reset, threshold=threshold, refractory=refractory, resistance=resistance, current=current,
+        tau=tau,
+        rest=rest,
+        reset=reset,
+        threshold=threshold,
+        refractory=refractory,
+        resistance=resistance,
+        current=current,
     )
 
 
-def lif_exponential(*, tau: Any = "20 ms", tau_exc: Any = "5 ms", tau_inh: Any = "10 ms", rest: Any = "-65 mV", reset: Any = "rest",
-                    threshold: Any = "-50 mV", refractory: Any = "2 ms", capacity: Any = "1 nF", current: Any = "0 nA") -> Cell:
+def lif_exponential(
+    *,
+    tau: Any = "20 ms",
+    tau_exc: Any = "5 ms",
+    tau_inh: Any = "10 ms",
+    rest: Any = "-65 mV",
+    reset: Any = "rest",
+    threshold: Any = "-50 mV",
+    refractory: Any = "2 ms",
+    capacity: Any = "1 nF",
+    current: Any = "0 nA",
+) -> Cell:
     """Leaky integrate-and-fire neuron with excitatory and inhibitory exponential currents. Source: Davison et al. 2008, IF_curr_exp."""
     return _firing(
         "lif_exponential",
@@ -65,14 +136,32 @@ def lif_exponential(*, tau: Any = "20 ms", tau_exc: Any = "5 ms", tau_inh: Any =
            dexcitatory/dt = -excitatory / tau_exc : nA
            dinhibitory/dt = -inhibitory / tau_inh : nA""",
         receives=CURRENTS,
-        tau=tau, tau_exc=tau_exc, tau_inh=tau_inh, rest=rest, reset=reset, threshold=threshold, refractory=refractory,
-        capacity=capacity, current=current,
+        tau=tau,
+        tau_exc=tau_exc,
+        tau_inh=tau_inh,
+        rest=rest,
+        reset=reset,
+        threshold=threshold,
+        refractory=refractory,
+        capacity=capacity,
+        current=current,
     )
 
 
-def lif_conductance(*, tau: Any = "20 ms", tau_exc: Any = "5 ms", tau_inh: Any = "10 ms", rest: Any = "-60 mV", reset: Any = "rest",
-                    threshold: Any = "-50 mV", reversal_exc: Any = "0 mV", reversal_inh: Any = "-80 mV", refractory: Any = "5 ms",
-                    capacity: Any = "0.2 nF", current: Any = "0 nA") -> Cell:
+def lif_conductance(
+    *,
+    tau: Any = "20 ms",
+    tau_exc: Any = "5 ms",
+    tau_inh: Any = "10 ms",
+    rest: Any = "-60 mV",
+    reset: Any = "rest",
+    threshold: Any = "-50 mV",
+    reversal_exc: Any = "0 mV",
+    reversal_inh: Any = "-80 mV",
+    refractory: Any = "5 ms",
+    capacity: Any = "0.2 nF",
+    current: Any = "0 nA",
+) -> Cell:
     """Leaky integrate-and-fire neuron with exponential conductances. Source: Brette et al. 2007, benchmark 1 (COBA)."""
     return _firing(
         "lif_conductance",
@@ -80,13 +169,32 @@ def lif_conductance(*, tau: Any = "20 ms", tau_exc: Any = "5 ms", tau_inh: Any =
            dexcitatory/dt = -excitatory / tau_exc : uS
            dinhibitory/dt = -inhibitory / tau_inh : uS""",
         receives=CONDUCTANCES,
-        tau=tau, tau_exc=tau_exc, tau_inh=tau_inh, rest=rest, reset=reset, threshold=threshold, reversal_exc=reversal_exc,
-        reversal_inh=reversal_inh, refractory=refractory, capacity=capacity, current=current,
+        tau=tau,
+        tau_exc=tau_exc,
+        tau_inh=tau_inh,
+        rest=rest,
+        reset=reset,
+        threshold=threshold,
+        reversal_exc=reversal_exc,
+        reversal_inh=reversal_inh,
+        refractory=refractory,
+        capacity=capacity,
+        current=current,
     )
 
 
-def lif_alpha(*, tau: Any = "10 ms", tau_exc: Any = "2 ms", tau_inh: Any = "2 ms", rest: Any = "-70 mV", reset: Any = "rest",
-              threshold: Any = "-55 mV", refractory: Any = "2 ms", capacity: Any = "0.25 nF", current: Any = "0 nA") -> Cell:
+def lif_alpha(
+    *,
+    tau: Any = "10 ms",
+    tau_exc: Any = "2 ms",
+    tau_inh: Any = "2 ms",
+    rest: Any = "-70 mV",
+    reset: Any = "rest",
+    threshold: Any = "-55 mV",
+    refractory: Any = "2 ms",
+    capacity: Any = "0.25 nF",
+    current: Any = "0 nA",
+) -> Cell:
     """Leaky integrate-and-fire neuron with alpha-shaped currents: one spike gives weight * s * exp(1 - s), s = time / tau_exc.
 
     The current has its peak, the weight, at tau_exc after the spike arrives. Source: Gewaltig and Diesmann 2007 (NEST), iaf_psc_alpha.
@@ -98,15 +206,36 @@ def lif_alpha(*, tau: Any = "10 ms", tau_exc: Any = "2 ms", tau_inh: Any = "2 ms
            dalpha_inh/dt = (exp(1) * rise_inh - alpha_inh) / tau_inh : nA
            drise_exc/dt = -rise_exc / tau_exc : nA
            drise_inh/dt = -rise_inh / tau_inh : nA""",
-        receives={"excitatory": Port("nA", into="rise_exc"), "inhibitory": Port("nA", into="rise_inh")},
-        tau=tau, tau_exc=tau_exc, tau_inh=tau_inh, rest=rest, reset=reset, threshold=threshold, refractory=refractory,
-        capacity=capacity, current=current,
+        receives={
+            "excitatory": Port("nA", into="rise_exc"),
+            "inhibitory": Port("nA", into="rise_inh"),
+        },
+        tau=tau,
+        tau_exc=tau_exc,
+        tau_inh=tau_inh,
+        rest=rest,
+        reset=reset,
+        threshold=threshold,
+        refractory=refractory,
+        capacity=capacity,
+        current=current,
     )
 
 
-def lif_conductance_alpha(*, tau: Any = "15 ms", tau_exc: Any = "0.2 ms", tau_inh: Any = "2 ms", rest: Any = "-70 mV",
-                          reset: Any = "rest", threshold: Any = "-55 mV", reversal_exc: Any = "0 mV", reversal_inh: Any = "-85 mV",
-                          refractory: Any = "2 ms", capacity: Any = "0.25 nF", current: Any = "0 nA") -> Cell:
+def lif_conductance_alpha(
+    *,
+    tau: Any = "15 ms",
+    tau_exc: Any = "0.2 ms",
+    tau_inh: Any = "2 ms",
+    rest: Any = "-70 mV",
+    reset: Any = "rest",
+    threshold: Any = "-55 mV",
+    reversal_exc: Any = "0 mV",
+    reversal_inh: Any = "-85 mV",
+    refractory: Any = "2 ms",
+    capacity: Any = "0.25 nF",
+    current: Any = "0 nA",
+) -> Cell:
     """Leaky integrate-and-fire neuron with conductances shaped as the currents of `lif_alpha`.
 
     Source: Gewaltig and Diesmann 2007 (NEST), iaf_cond_alpha, which resets to -60 mV unless told otherwise.
@@ -118,16 +247,42 @@ def lif_conductance_alpha(*, tau: Any = "15 ms", tau_exc: Any = "0.2 ms", tau_in
            dalpha_inh/dt = (exp(1) * rise_inh - alpha_inh) / tau_inh : uS
            drise_exc/dt = -rise_exc / tau_exc : uS
            drise_inh/dt = -rise_inh / tau_inh : uS""",
-        receives={"excitatory": Port("uS", into="rise_exc"), "inhibitory": Port("uS", into="rise_inh")},
-        tau=tau, tau_exc=tau_exc, tau_inh=tau_inh, rest=rest, reset=reset, threshold=threshold, reversal_exc=reversal_exc,
-        reversal_inh=reversal_inh, refractory=refractory, capacity=capacity, current=current,
+        receives={
+            "excitatory": Port("uS", into="rise_exc"),
+            "inhibitory": Port("uS", into="rise_inh"),
+        },
+        tau=tau,
+        tau_exc=tau_exc,
+        tau_inh=tau_inh,
+        rest=rest,
+        reset=reset,
+        threshold=threshold,
+        reversal_exc=reversal_exc,
+        reversal_inh=reversal_inh,
+        refractory=refractory,
+        capacity=capacity,
+        current=current,
     )
 
 
-def adex_exponential(*, capacity: Any = "0.281 nF", leak: Any = "0.03 uS", rest: Any = "-70.6 mV", threshold: Any = "-50.4 mV",
-                     slope: Any = "2 mV", peak: Any = "20 mV", reset: Any = "rest", tau_w: Any = "144 ms", a: Any = "0.004 uS",
-                     b: Any = "0.0805 nA", tau_exc: Any = "5 ms", tau_inh: Any = "10 ms", refractory: Any = "0 ms",
-                     current: Any = "0 nA", method: str | None = None) -> Cell:
+def adex_exponential(
+    *,
+    capacity: Any = "0.281 nF",
+    leak: Any = "0.03 uS",
+    rest: Any = "-70.6 mV",
+    threshold: Any = "-50.4 mV",
+    slope: Any = "2 mV",
+    peak: Any = "20 mV",
+    reset: Any = "rest",
+    tau_w: Any = "144 ms",
+    a: Any = "0.004 uS",
+    b: Any = "0.0805 nA",
+    tau_exc: Any = "5 ms",
+    tau_inh: Any = "10 ms",
+    refractory: Any = "0 ms",
+    current: Any = "0 nA",
+    method: str | None = None,
+) -> Cell:
     """Adaptive exponential integrate-and-fire neuron with exponential currents. Source: Brette and Gerstner 2005.
 
     A spike begins where v runs away past ``threshold``, and is cut at ``peak``. The step that reaches the peak may end anywhere above it:
@@ -138,36 +293,94 @@ def adex_exponential(*, capacity: Any = "0.281 nF", leak: Any = "0.03 uS", rest:
         """synaptic = excitatory - inhibitory : nA
            dexcitatory/dt = -excitatory / tau_exc : nA
            dinhibitory/dt = -inhibitory / tau_inh : nA""",
-        receives=CURRENTS, method=method,
-        capacity=capacity, leak=leak, rest=rest, threshold=threshold, slope=slope, peak=peak, reset=reset, tau_w=tau_w, a=a, b=b,
-        tau_exc=tau_exc, tau_inh=tau_inh, refractory=refractory, current=current,
+        receives=CURRENTS,
+        method=method,
+        capacity=capacity,
+        leak=leak,
+        rest=rest,
+        threshold=threshold,
+        slope=slope,
+        peak=peak,
+        reset=reset,
+        tau_w=tau_w,
+        a=a,
+        b=b,
+        tau_exc=tau_exc,
+        tau_inh=tau_inh,
+        refractory=refractory,
+        current=current,
     )
 
 
-def adex_conductance(*, capacity: Any = "0.281 nF", leak: Any = "0.03 uS", rest: Any = "-70.6 mV", threshold: Any = "-50.4 mV",
-                     slope: Any = "2 mV", peak: Any = "20 mV", reset: Any = "rest", tau_w: Any = "144 ms", a: Any = "0.004 uS",
-                     b: Any = "0.0805 nA", tau_exc: Any = "5 ms", tau_inh: Any = "10 ms", reversal_exc: Any = "0 mV",
-                     reversal_inh: Any = "-80 mV", refractory: Any = "0 ms", current: Any = "0 nA", method: str | None = None) -> Cell:
+def adex_conductance(
+    *,
+    capacity: Any = "0.281 nF",
+    leak: Any = "0.03 uS",
+    rest: Any = "-70.6 mV",
+    threshold: Any = "-50.4 mV",
+    slope: Any = "2 mV",
+    peak: Any = "20 mV",
+    reset: Any = "rest",
+    tau_w: Any = "144 ms",
+    a: Any = "0.004 uS",
+    b: Any = "0.0805 nA",
+    tau_exc: Any = "5 ms",
+    tau_inh: Any = "10 ms",
+    reversal_exc: Any = "0 mV",
+    reversal_inh: Any = "-80 mV",
+    refractory: Any = "0 ms",
+    current: Any = "0 nA",
+    method: str | None = None,
+) -> Cell:
     """The neuron of `adex_exponential` with exponential conductances. Source: Brette and Gerstner 2005; PyNN's EIF_cond_exp_isfa_ista."""
     return _adex(
         "adex_conductance",
         """synaptic = excitatory * (reversal_exc - bounded) + inhibitory * (reversal_inh - bounded) : nA
            dexcitatory/dt = -excitatory / tau_exc : uS
            dinhibitory/dt = -inhibitory / tau_inh : uS""",
-        receives=CONDUCTANCES, method=method,
-        capacity=capacity, leak=leak, rest=rest, threshold=threshold, slope=slope, peak=peak, reset=reset, tau_w=tau_w, a=a, b=b,
-        tau_exc=tau_exc, tau_inh=tau_inh, reversal_exc=reversal_exc, reversal_inh=reversal_inh, refractory=refractory, current=current,
+        receives=CONDUCTANCES,
+        method=method,
+        capacity=capacity,
+        leak=leak,
+        rest=rest,
+        threshold=threshold,
+        slope=slope,
+        peak=peak,
+        reset=reset,
+        tau_w=tau_w,
+        a=a,
+        b=b,
+        tau_exc=tau_exc,
+        tau_inh=tau_inh,
+        reversal_exc=reversal_exc,
+        reversal_inh=reversal_inh,
+        refractory=refractory,
+        current=current,
     )
 
 
 def leaky_readout(*, tau: Any = "20 ms") -> Cell:
     """Leaky integrator without spikes: ``v`` is a weighted sum of spikes, slowly forgotten. Source: Gerstner et al. 2014, eq. 1.5."""
     receives = {"synaptic": Port("1", into="v")}
-    return _cell("dv/dt = -v / tau : 1", parameters=parameters(UNITS, tau=tau), receives=receives, name="leaky_readout")
+    return _cell(
+        "dv/dt = -v / tau : 1",
+        parameters=parameters(UNITS, tau=tau),
+        receives=receives,
+        name="leaky_readout",
+    )
 
 
-def izhikevich(*, synapse: str, a: Any = "0.02 1/ms", b: Any = "0.2 1/ms", c: Any = "-65 mV", d: Any = "8 mV/ms", current: Any = "0 mV/ms",
-               noise: Any = None, tau_syn: Any = "5 ms") -> Cell:
+def izhikevich(
+    *,
+    synapse: str,
+    a: Any = "0.02 1/ms",
+    b: Any = "0.2 1/ms",
+    c: Any = "-65 mV",
+    d: Any = "8 mV/ms",
+    current: Any = "0 mV/ms",
+    noise: Any = None,
+    tau_syn: Any = "5 ms",
+) -> Cell:
     """Izhikevich neuron in its published half-steps of v, each clipped at the peak of 30 mV. Source: Izhikevich 2003, eqs. 1-3 and program.
 
     Parameters
@@ -181,7 +394,9 @@ def izhikevich(*, synapse: str, a: Any = "0.02 1/ms", b: Any = "0.2 1/ms", c: An
         Standard deviation of a normal number that is added to the current, drawn afresh in each step; so its effect depends on dt.
     """
     if synapse not in SYNAPSES:
-        raise ModelError(f"cell 'izhikevich': {unknown('synapse', str(synapse), SYNAPSES)} Name one of them with synapse=...")
+        raise ModelError(
+            f"cell 'izhikevich': {unknown('synapse', str(synapse), SYNAPSES)} Name one of them with synapse=..."
+        )
     exponential, noisy = synapse == "exponential", noise is not None
     optional = ({"tau_syn": tau_syn} if exponential else {}) | ({"noise": noise} if noisy else {})
     half_step = f"v = min(v + dt / 2 * ({QUADRATIC} - u + input), 30 * mV)"
@@ -203,9 +418,21 @@ def izhikevich(*, synapse: str, a: Any = "0.02 1/ms", b: Any = "0.2 1/ms", c: An
     )
 
 
-def izhikevich_2007(*, capacity: Any = "0.1 nF", k: Any = "0.0007 uS/mV", rest: Any = "-60 mV", threshold: Any = "-40 mV",
-                    a: Any = "0.03 1/ms", b: Any = "-0.002 uS", c: Any = "-50 mV", d: Any = "0.1 nA", peak: Any = "35 mV",
-                    tau_syn: Any = "5 ms", current: Any = "0 nA", method: str | None = None) -> Cell:
+def izhikevich_2007(
+    *,
+    capacity: Any = "0.1 nF",
+    k: Any = "0.0007 uS/mV",
+    rest: Any = "-60 mV",
+    threshold: Any = "-40 mV",
+    a: Any = "0.03 1/ms",
+    b: Any = "-0.002 uS",
+    c: Any = "-50 mV",
+    d: Any = "0.1 nA",
+    peak: Any = "35 mV",
+    tau_syn: Any = "5 ms",
+    current: Any = "0 nA",
+    method: str | None = None,
+) -> Cell:
     """Izhikevich neuron in physical units, with one exponential current. Source: Izhikevich 2007, eqs. 8.5 and 8.6.
 
     The defaults are his regular spiking neuron (Fig. 8.12). He gives pF, pA and mV; here nF, nA, uS: his k, b, d and C are divided by 1000.
@@ -214,17 +441,48 @@ def izhikevich_2007(*, capacity: Any = "0.1 nF", k: Any = "0.0007 uS/mV", rest: 
         """dv/dt = (k * (v - rest) * (v - threshold) - u + synaptic + current) / capacity : mV
            du/dt = a * (b * (v - rest) - u) : nA
            dsynaptic/dt = -synaptic / tau_syn : nA""",
-        parameters=parameters(IZHIKEVICH_2007_UNITS, capacity=capacity, k=k, rest=rest, threshold=threshold, a=a, b=b, c=c, d=d, peak=peak,
-                              tau_syn=tau_syn, current=current),
+        parameters=parameters(
+            IZHIKEVICH_2007_UNITS,
+            capacity=capacity,
+            k=k,
+            rest=rest,
+            threshold=threshold,
+            a=a,
+            b=b,
+            c=c,
+            d=d,
+            peak=peak,
+            tau_syn=tau_syn,
+            current=current,
+        ),
         receives={"synaptic": Port("nA", into="synaptic")},
-        spike="v >= peak", after_spike="v = c; u += d", initial={"v": "rest"}, method=method, name="izhikevich_2007",
+        spike="v >= peak",
+        after_spike="v = c; u += d",
+        initial={"v": "rest"},
+        method=method,
+        name="izhikevich_2007",
     )
 
 
-def hodgkin_huxley(*, capacity: Any = "0.2 nF", leak: Any = "0.01 uS", sodium: Any = "20 uS", potassium: Any = "6 uS",
-                   rest: Any = "-65 mV", reversal_na: Any = "50 mV", reversal_k: Any = "-90 mV", offset: Any = "-63 mV",
-                   threshold: Any = "-20 mV", refractory: Any = "3 ms", tau_exc: Any = "5 ms", tau_inh: Any = "10 ms",
-                   reversal_exc: Any = "0 mV", reversal_inh: Any = "-80 mV", current: Any = "0 nA", method: str | None = None) -> Cell:
+def hodgkin_huxley(
+    *,
+    capacity: Any = "0.2 nF",
+    leak: Any = "0.01 uS",
+    sodium: Any = "20 uS",
+    potassium: Any = "6 uS",
+    rest: Any = "-65 mV",
+    reversal_na: Any = "50 mV",
+    reversal_k: Any = "-90 mV",
+    offset: Any = "-63 mV",
+    threshold: Any = "-20 mV",
+    refractory: Any = "3 ms",
+    tau_exc: Any = "5 ms",
+    tau_inh: Any = "10 ms",
+    reversal_exc: Any = "0 mV",
+    reversal_inh: Any = "-80 mV",
+    current: Any = "0 nA",
+    method: str | None = None,
+) -> Cell:
     """Hodgkin-Huxley neuron after Traub and Miles 1991, with exponential conductances. Source: Brette et al. 2007, benchmark 3 (COBAHH).
 
     ``rest`` is the reversal of the leak: -65 mV as in PyNN's HH_cond_exp; at the -60 mV of the benchmark the neuron fires without input.
@@ -234,19 +492,46 @@ def hodgkin_huxley(*, capacity: Any = "0.2 nF", leak: Any = "0.01 uS", sodium: A
     but there each spike comes up to 2 ms late; heun and rk4 need steps of about 0.02 ms, and with rk4 spikes are then right to the step.
     """
     rates, steady = _traub_rates("x"), _traub_rates("((v - offset) / mV)")
-    gates = [f"d{gate}/dt = ({opening}) / ms * (1 - {gate}) - ({closing}) / ms * {gate} : 1" for gate, (opening, closing) in rates.items()]
+    gates = [
+        f"d{gate}/dt = ({opening}) / ms * (1 - {gate}) - ({closing}) / ms * {gate} : 1"
+        for gate, (opening, closing) in rates.items()
+    ]
     return _cell(
         """dv/dt = (channels + excitatory * (reversal_exc - v) + inhibitory * (reversal_inh - v) + current) / capacity : mV
            channels = leak * (rest - v) + sodium * m**3 * h * (reversal_na - v) + potassium * n**4 * (reversal_k - v) : nA
            x = (v - offset) / mV : 1
            dexcitatory/dt = -excitatory / tau_exc : uS
            dinhibitory/dt = -inhibitory / tau_inh : uS
-        """ + "\n".join(gates),
-        parameters=parameters(HODGKIN_HUXLEY_UNITS, capacity=capacity, leak=leak, sodium=sodium, potassium=potassium, rest=rest,
-                              reversal_na=reversal_na, reversal_k=reversal_k, offset=offset, threshold=threshold, refractory=refractory,
-                              tau_exc=tau_exc, tau_inh=tau_inh, reversal_exc=reversal_exc, reversal_inh=reversal_inh, current=current),
-        receives=CONDUCTANCES, spike="v >= threshold", refractory="refractory", method=method, name="hodgkin_huxley",
-        initial={"v": "rest"} | {gate: f"({opening}) / ({opening} + {closing})" for gate, (opening, closing) in steady.items()},
+        """
+        + "\n".join(gates),
+        parameters=parameters(
+            HODGKIN_HUXLEY_UNITS,
+            capacity=capacity,
+            leak=leak,
+            sodium=sodium,
+            potassium=potassium,
+            rest=rest,
+            reversal_na=reversal_na,
+            reversal_k=reversal_k,
+            offset=offset,
+            threshold=threshold,
+            refractory=refractory,
+            tau_exc=tau_exc,
+            tau_inh=tau_inh,
+            reversal_exc=reversal_exc,
+            reversal_inh=reversal_inh,
+            current=current,
+        ),
+        receives=CONDUCTANCES,
+        spike="v >= threshold",
+        refractory="refractory",
+        method=method,
+        name="hodgkin_huxley",
+        initial={"v": "rest"}
+        | {
+            gate: f"({opening}) / ({opening} + {closing})"
+            for gate, (opening, closing) in steady.items()
+        },
     )
 
 
@@ -264,22 +549,48 @@ def _linoid(z: str) -> str:
     return f"where(abs({z}) < 0.001, 1 - ({z}) / 2 + ({z})**2 / 12, ({z}) / (exp({z}) - 1))"
 
 
-def _adex(name: str, synapses: str, *, receives: dict[str, Port], method: str | None, **given: Any) -> Cell:
+def _adex(
+    name: str, synapses: str, *, receives: dict[str, Port], method: str | None, **given: Any
+) -> Cell:
     return _firing(
         name,
         """dv/dt = (leak * (rest - bounded) + leak * slope * exp((bounded - threshold) / slope) - w + synaptic + current) / capacity : mV
            dw/dt = (a * (bounded - rest) - w) / tau_w : nA
            bounded = min(v, peak) : mV
-        """ + synapses,
-        receives=receives, units=ADEX_UNITS, spike="v >= peak", after_spike="v = reset; w += b", method=method, **given,
+        """
+        + synapses,
+        receives=receives,
+        units=ADEX_UNITS,
+        spike="v >= peak",
+        after_spike="v = reset; w += b",
+        method=method,
+        **given,
     )
 
 
-def _firing(name: str, equations: str, *, receives: dict[str, Port], units: dict[str, str] = UNITS, spike: str = "v >= threshold",
-            after_spike: str = "v = reset", method: str | None = None, **given: Any) -> Cell:
+def _firing(
+    name: str,
+    equations: str,
+    *,
+    receives: dict[str, Port],
+    units: dict[str, str] = UNITS,
+    spike: str = "v >= threshold",
+    after_spike: str = "v = reset",
+    method: str | None = None,
+    **given: Any,
+) -> Cell:
     """Return a cell with a reset and a voltage that is frozen while refractory."""
-    return _cell(equations, parameters=parameters(units, **given), receives=receives, spike=spike, after_spike=after_spike,
-                 refractory=Refractory("refractory", "v"), initial={"v": "rest"}, method=method, name=name)
+    return _cell(
+        equations,
+        parameters=parameters(units, **given),
+        receives=receives,
+        spike=spike,
+        after_spike=after_spike,
+        refractory=Refractory("refractory", "v"),
+        initial={"v": "rest"},
+        method=method,
+        name=name,
+    )
 
 
 def _cell(equations: str, **parts: Any) -> Cell:
@@ -287,7 +598,13 @@ def _cell(equations: str, **parts: Any) -> Cell:
     cell = Cell(equations, **parts)
     for p in cell.parameters:
         if p.name.startswith("tau") or p.name in ("capacity", "slope"):
-            check_bounds(p.value, f"cell {cell.name!r}, parameter {p.name!r}", ModelError, above=0.0, unit=f" {p.unit.text}")
+            check_bounds(
+                p.value,
+                f"cell {cell.name!r}, parameter {p.name!r}",
+                ModelError,
+                above=0.0,
+                unit=f" {p.unit.text}",
+            )
     return cell
 
 

@@ -29,7 +29,11 @@ PROBABILITIES = (
 EXTERNAL = (1600, 1500, 2100, 1900, 2000, 1900, 2900, 2100)
 BACKGROUND = 8.0  # Hz, of each external input
 TAU, TAU_SYN, CAPACITY = 10.0, 0.5, 0.25  # ms, ms, nF
-POTENTIAL, RELATIVE, SPREAD = 0.15, -4.0, 0.1  # mV at the peak of an excitatory input; inhibition over it; relative sd of weights
+POTENTIAL, RELATIVE, SPREAD = (
+    0.15,
+    -4.0,
+    0.1,
+)  # mV at the peak of an excitatory input; inhibition over it; relative sd of weights
 DELAYS, DELAY_SPREAD = (1.5, 0.75), 0.5  # ms, excitatory and inhibitory; relative sd
 # Hz, at full scale; of the implementation that its authors publish with NEST, where it serves the scaling as here.
 RATES = (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523)
@@ -50,22 +54,47 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
     Both kinds of input have one time constant and therefore share one current.
     """
     if not isinstance(scale, int | float) or not 0.01 <= scale <= 1:
-        raise NetworkError(f"cortical microcircuit, scale: found {shown(scale)}, expected a number from 0.01 to 1. Full scale is 1.")
+        raise NetworkError(
+            f"cortical microcircuit, scale: found {shown(scale)}, expected a number from 0.01 to 1. Full scale is 1."
+        )
     net = Network("cortical_microcircuit", dt="0.1 ms", seed=seed)
     sizes, peak = scaled_sizes(scale), peak_current()
-    cell = lif(tau=TAU, tau_syn=TAU_SYN, rest="-65 mV", reset="-65 mV", threshold="-50 mV", refractory="2 ms", resistance=TAU / CAPACITY)
-    populations = [net.population(name, int(size), cell, v=normal("-58 mV", "10 mV"), current=float(current))
-                   for name, size, current in zip(NAMES, sizes, missing_current(scale), strict=True)]
+    cell = lif(
+        tau=TAU,
+        tau_syn=TAU_SYN,
+        rest="-65 mV",
+        reset="-65 mV",
+        threshold="-50 mV",
+        refractory="2 ms",
+        resistance=TAU / CAPACITY,
+    )
+    populations = [
+        net.population(name, int(size), cell, v=normal("-58 mV", "10 mV"), current=float(current))
+        for name, size, current in zip(NAMES, sizes, missing_current(scale), strict=True)
+    ]
     counts, weights = scaled_edges(scale), mean_weights() / math.sqrt(scale)
     for target, source in np.argwhere(counts > 0):
         weight, delay = weights[target, source], DELAYS[source % 2]
         bounds = {"low": 0.0} if weight > 0 else {"high": 0.0}
-        net.project(populations[source], populations[target], connect.fixed_total_number(int(counts[target, source]), multapses=True),
-                    weight=normal(weight, SPREAD * abs(weight), **bounds), delay=normal(delay, DELAY_SPREAD * delay, low=0.1),
-                    round_delays=True, port="synaptic", name=f"{NAMES[source]}_{NAMES[target]}")
+        net.project(
+            populations[source],
+            populations[target],
+            connect.fixed_total_number(int(counts[target, source]), multapses=True),
+            weight=normal(weight, SPREAD * abs(weight), **bounds),
+            delay=normal(delay, DELAY_SPREAD * delay, low=0.1),
+            round_delays=True,
+            port="synaptic",
+            name=f"{NAMES[source]}_{NAMES[target]}",
+        )
     for population, inputs in zip(populations, EXTERNAL, strict=True):
-        net.poisson_drive(population, n=round(inputs * scale), rate=BACKGROUND, weight=peak / math.sqrt(scale), port="synaptic",
-                          name=f"background_{population.name}")
+        net.poisson_drive(
+            population,
+            n=round(inputs * scale),
+            rate=BACKGROUND,
+            weight=peak / math.sqrt(scale),
+            port="synaptic",
+            name=f"background_{population.name}",
+        )
         net.record(population, "spikes")
     return net
 

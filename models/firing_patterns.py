@@ -75,8 +75,13 @@ class Pattern:
 
     def current(self) -> np.ndarray:
         """Return the (T,) input in mV/ms of each step, which is that at its beginning."""
-        time = np.round(np.arange(round(self.duration / self.dt)) * self.dt, 9)  # 65 * 0.2 is 13, where a window may end
-        added = [(w.value + w.slope * (time - w.start)) * ((w.start < time) & (time < w.stop)) for w in self.windows]
+        time = np.round(
+            np.arange(round(self.duration / self.dt)) * self.dt, 9
+        )  # 65 * 0.2 is 13, where a window may end
+        added = [
+            (w.value + w.slope * (time - w.start)) * ((w.start < time) & (time < w.stop))
+            for w in self.windows
+        ]
         return self.base + np.sum(added, axis=0)
 
 
@@ -119,21 +124,113 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("D", "phasic bursting", 0.02, 0.25, -55, 0.05, -64, step(20, 0.6), 200, dt=0.2),
     Pattern("E", "mixed mode", 0.02, 0.2, -55, 4, -70, step(16, 10), 160),
     Pattern("F", "spike frequency adaptation", 0.01, 0.2, -65, 8, -70, step(8.5, 30), 85),
-    Pattern("G", "class 1 excitability", 0.02, -0.1, -55, 6, -60, (Window(30, math.inf, 0, 0.075),), 300, voltage=INTEGRATOR),
-    Pattern("H", "class 2 excitability", 0.2, 0.26, -65, 0, -64, (Window(30, math.inf, 0, 0.015),), 300, base=-0.5),
+    Pattern(
+        "G",
+        "class 1 excitability",
+        0.02,
+        -0.1,
+        -55,
+        6,
+        -60,
+        (Window(30, math.inf, 0, 0.075),),
+        300,
+        voltage=INTEGRATOR,
+    ),
+    Pattern(
+        "H",
+        "class 2 excitability",
+        0.2,
+        0.26,
+        -65,
+        0,
+        -64,
+        (Window(30, math.inf, 0, 0.015),),
+        300,
+        base=-0.5,
+    ),
     Pattern("I", "spike latency", 0.02, 0.2, -65, 6, -70, pulses(7.04, 3, 10), 100, dt=0.2),
-    Pattern("J", "subthreshold oscillations", 0.05, 0.26, -60, 0, -62, pulses(2, 5, 20), 200, magnified=55),
+    Pattern(
+        "J",
+        "subthreshold oscillations",
+        0.05,
+        0.26,
+        -60,
+        0,
+        -62,
+        pulses(2, 5, 20),
+        200,
+        magnified=55,
+    ),
     Pattern("K", "resonator", 0.1, 0.26, -60, -1, -62, pulses(0.65, 4, 40, 60, 280, 320), 400),
-    Pattern("L", "integrator", 0.02, -0.1, -55, 6, -60, pulses(9, 2, 100 / 11, 100 / 11 + 5, 70, 80), 100, voltage=INTEGRATOR),
+    Pattern(
+        "L",
+        "integrator",
+        0.02,
+        -0.1,
+        -55,
+        6,
+        -60,
+        pulses(9, 2, 100 / 11, 100 / 11 + 5, 70, 80),
+        100,
+        voltage=INTEGRATOR,
+    ),
     Pattern("M", "rebound spike", 0.03, 0.25, -60, 4, -64, pulses(-15, 5, 20), 200, dt=0.2),
     Pattern("N", "rebound burst", 0.03, 0.25, -52, 0, -64, pulses(-15, 5, 20), 200, dt=0.2),
-    Pattern("O", "threshold variability", 0.03, 0.25, -60, 4, -64, pulses(1, 5, 10, 80) + pulses(-6, 5, 70), 100),
+    Pattern(
+        "O",
+        "threshold variability",
+        0.03,
+        0.25,
+        -60,
+        4,
+        -64,
+        pulses(1, 5, 10, 80) + pulses(-6, 5, 70),
+        100,
+    ),
     Pattern("P", "bistability", 0.1, 0.26, -60, 0, -61, pulses(1, 5, 37.5, 216), 300, base=0.24),
-    Pattern("Q", "depolarizing after-potential", 1, 0.2, -60, -21, -70, pulses(20, 2, 9), 50, dt=0.1),
-    Pattern("R", "accommodation", 0.02, 1, -55, 4, -65, (Window(0, 200, 0, 1 / 25), Window(300, 312.5, 0, 4 / 12.5)), 400, dt=0.5,
-            u=-16, recovery="a * b * (v + 65 * mV)"),
-    Pattern("S", "inhibition-induced spiking", -0.02, -1, -60, 8, -63.8, INHIBITION, 350, dt=0.5, base=80),
-    Pattern("T", "inhibition-induced bursting", -0.026, -1, -45, -2, -63.8, INHIBITION, 350, dt=0.5, base=80),
+    Pattern(
+        "Q", "depolarizing after-potential", 1, 0.2, -60, -21, -70, pulses(20, 2, 9), 50, dt=0.1
+    ),
+    Pattern(
+        "R",
+        "accommodation",
+        0.02,
+        1,
+        -55,
+        4,
+        -65,
+        (Window(0, 200, 0, 1 / 25), Window(300, 312.5, 0, 4 / 12.5)),
+        400,
+        dt=0.5,
+        u=-16,
+        recovery="a * b * (v + 65 * mV)",
+    ),
+    Pattern(
+        "S",
+        "inhibition-induced spiking",
+        -0.02,
+        -1,
+        -60,
+        8,
+        -63.8,
+        INHIBITION,
+        350,
+        dt=0.5,
+        base=80,
+    ),
+    Pattern(
+        "T",
+        "inhibition-induced bursting",
+        -0.026,
+        -1,
+        -45,
+        -2,
+        -63.8,
+        INHIBITION,
+        350,
+        dt=0.5,
+        base=80,
+    ),
 )
 
 
@@ -155,19 +252,37 @@ def network(pattern: Pattern) -> Network:
     """Return a network of one neuron with the input of a pattern, its spikes, v and u recorded."""
     made = Network(f"pattern-{pattern.letter}", dt=pattern.dt)
     u = pattern.b * pattern.v if pattern.u is None else pattern.u
-    neuron = made.population("neuron", 1, cell(pattern.voltage, pattern.recovery), a=pattern.a, b=pattern.b, c=pattern.c, d=pattern.d,
-                             v=pattern.v, u=u, current=table(pattern.current(), every=pattern.dt))
+    neuron = made.population(
+        "neuron",
+        1,
+        cell(pattern.voltage, pattern.recovery),
+        a=pattern.a,
+        b=pattern.b,
+        c=pattern.c,
+        d=pattern.d,
+        v=pattern.v,
+        u=u,
+        current=table(pattern.current(), every=pattern.dt),
+    )
     made.record(neuron, "spikes", "v", "u")
     return made
 
 
 def respond(pattern: Pattern, *, backend: str = "cpu") -> Response:
     """Run a pattern and return what the neuron did."""
-    recording = simulate(network(pattern), pattern.duration, backend=backend, progress=False)["neuron"]
+    recording = simulate(network(pattern), pattern.duration, backend=backend, progress=False)[
+        "neuron"
+    ]
     spikes = recording.spikes
     v = recording.trace("v").values[:, 0].copy()
     v[spikes.step] = PEAK
-    return Response(np.arange(len(v)) * pattern.dt, v, recording.trace("u").values[:, 0], pattern.current(), spikes.times("start"))
+    return Response(
+        np.arange(len(v)) * pattern.dt,
+        v,
+        recording.trace("u").values[:, 0],
+        pattern.current(),
+        spikes.times("start"),
+    )
 
 
 def figure(responses: Sequence[Response]) -> Figure:
@@ -186,12 +301,28 @@ def _panel(panel: Axes, pattern: Pattern, response: Response) -> None:
 
     low, high = response.current.min(), response.current.max()
     panel.plot(response.time, response.v, color=COLOURS[0], linewidth=0.9)
-    panel.plot(response.time, -106 + 14 * (response.current - low) / (high - low), color=COLOURS[1], linewidth=0.9)
+    panel.plot(
+        response.time,
+        -106 + 14 * (response.current - low) / (high - low),
+        color=COLOURS[1],
+        linewidth=0.9,
+    )
     if pattern.magnified is not None:
         late = response.time >= pattern.magnified
-        panel.plot(response.time[late], -10 + 20 * (response.v[late] - response.v[late].mean()), color=GREY, linewidth=0.9)
+        panel.plot(
+            response.time[late],
+            -10 + 20 * (response.v[late] - response.v[late].mean()),
+            color=GREY,
+            linewidth=0.9,
+        )
         panel.text(pattern.duration, 10, "20 ×", ha="right", va="bottom", fontsize=7, color=GREY)
-    panel.plot([pattern.duration - 20, pattern.duration], [-116, -116], color="black", linewidth=2, solid_capstyle="butt")
+    panel.plot(
+        [pattern.duration - 20, pattern.duration],
+        [-116, -116],
+        color="black",
+        linewidth=2,
+        solid_capstyle="butt",
+    )
     panel.text(pattern.duration - 10, -119, "20 ms", ha="center", va="top", fontsize=7, color=GREY)
     panel.set_title(f"({pattern.letter}) {pattern.name}", fontsize=10, loc="left")
     panel.set(xlim=(0, pattern.duration), ylim=(-130, 35))

@@ -50,7 +50,9 @@ class Settings:
     most: float = 0.3
 
 
-def plastic_balanced_network(settings: Settings | None = None, *, seed: int = 0, **values: Any) -> Network:
+def plastic_balanced_network(
+    settings: Settings | None = None, *, seed: int = 0, **values: Any
+) -> Network:
     """Return the network; all spikes of populations ``excitatory`` and ``inhibitory`` are recorded.
 
     Parameters
@@ -67,20 +69,35 @@ def plastic_balanced_network(settings: Settings | None = None, *, seed: int = 0,
     """
     s = settings or Settings(**values)
     if not isinstance(s.size, int) or s.size * s.connectivity < 50:
-        raise NetworkError(f"plastic balanced network, size: found {shown(s.size)}, expected a whole number of at least "
-                           f"{50 / s.connectivity:.0f} neurons. The size that others are measured at is 11250.")
+        raise NetworkError(
+            f"plastic balanced network, size: found {shown(s.size)}, expected a whole number of at least "
+            f"{50 / s.connectivity:.0f} neurons. The size that others are measured at is 11250."
+        )
     sizes = {"excitatory": s.size * 4 // 5, "inhibitory": s.size - s.size * 4 // 5}
     net = Network("plastic_balanced_network", dt="0.1 ms", seed=seed)
     cell = lif_delta(tau="20 ms", rest="0 mV", reset="10 mV", threshold="20 mV", refractory="2 ms")
-    both = [net.population(name, size, cell, v=uniform("0 mV", "20 mV")) for name, size in sizes.items()]
+    both = [
+        net.population(name, size, cell, v=uniform("0 mV", "20 mV")) for name, size in sizes.items()
+    ]
     rule = stdp(relative=True, a_plus=s.rate, a_minus=s.rate * s.ratio, w_max=f"{s.most} mV")
     for source, sign in zip(both, (1.0, -s.relative), strict=True):
         wiring = connect.fixed_indegree(round(source.size * s.connectivity))
         for target in both:
             learns = source is target is both[0]
-            net.project(source, target, wiring, weight=sign * s.jump, delay=s.delay, dendritic_fraction=s.dendritic, port="synaptic",
-                        rule=rule if learns else None, name="plastic" if learns else f"{source.name}_{target.name}")
+            net.project(
+                source,
+                target,
+                wiring,
+                weight=sign * s.jump,
+                delay=s.delay,
+                dendritic_fraction=s.dendritic,
+                port="synaptic",
+                rule=rule if learns else None,
+                name="plastic" if learns else f"{source.name}_{target.name}",
+            )
     for each in both:
-        net.poisson_drive(each, n=1, rate=s.drive, weight=s.jump, port="synaptic", name=f"drive_{each.name}")
+        net.poisson_drive(
+            each, n=1, rate=s.drive, weight=s.jump, port="synaptic", name=f"drive_{each.name}"
+        )
         net.record(each, "spikes")
     return net

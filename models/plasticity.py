@@ -28,19 +28,38 @@ DEPENDENCES = {
     "additive": ("", ""),  # Song, Miller & Abbott 2000
     "multiplicative": (f" * (1 - {_SHARE})", f" * {_SHARE}"),  # Rubin, Lee & Sompolinsky 2001
     "power-law": (" * (w / w_ref) ** mu", " * w / w_ref"),  # Morrison, Aertsen & Diesmann 2007
-    "guetig": (f" * (1 - {_SHARE}) ** mu", f" * {_SHARE} ** mu"),  # Guetig, Aharonov, Rotter & Sompolinsky 2003
+    "guetig": (
+        f" * (1 - {_SHARE}) ** mu",
+        f" * {_SHARE} ** mu",
+    ),  # Guetig, Aharonov, Rotter & Sompolinsky 2003
 }
 # What a spike of the source sees, and does to its trace; the same for the target. After Morrison, Diesmann & Gerstner 2008, fig. 7.
 PAIRINGS = {
     "all-to-all": ("y", "x += 1", "x", "y += 1"),
     "nearest": ("y", "x = 1", "x", "y = 1"),  # A: with the last spike of the other side
-    "reduced-symmetric": ("where(last_post > last_pre, y, 0)", "x = 1; last_pre = t + dt",  # C: and only if none of its own side lies between
-                          "where(last_pre >= last_post, x, 0)", "y = 1; last_post = t + dt"),
+    "reduced-symmetric": (
+        "where(last_post > last_pre, y, 0)",
+        "x = 1; last_pre = t + dt",  # C: and only if none of its own side lies between
+        "where(last_pre >= last_post, x, 0)",
+        "y = 1; last_post = t + dt",
+    ),
 }
 
 
-def stdp(*, dependence: str = "additive", pairing: str = "all-to-all", relative: bool = False, a_plus: Any = 0.01, a_minus: Any = 0.012,
-         tau_plus: Any = "20 ms", tau_minus: Any = "20 ms", w_min: Any = 0.0, w_max: Any = "1 nA", mu: Any = 0.4, w_ref: Any = "w_max") -> Rule:
+def stdp(
+    *,
+    dependence: str = "additive",
+    pairing: str = "all-to-all",
+    relative: bool = False,
+    a_plus: Any = 0.01,
+    a_minus: Any = 0.012,
+    tau_plus: Any = "20 ms",
+    tau_minus: Any = "20 ms",
+    w_min: Any = 0.0,
+    w_max: Any = "1 nA",
+    mu: Any = 0.4,
+    w_ref: Any = "w_max",
+) -> Rule:
     """Pair STDP. Source: Morrison, Diesmann & Gerstner 2008; weight dependences and pairings as named in ``DEPENDENCES`` and ``PAIRINGS``.
 
     Parameters
@@ -64,16 +83,42 @@ def stdp(*, dependence: str = "additive", pairing: str = "all-to-all", relative:
         edge=f"w : {w}",
         pre="dx/dt = -x / tau_plus : 1" + "; last_pre : ms" * timed,
         post="dy/dt = -y / tau_minus : 1" + "; last_post : ms" * timed,
-        handlers=[("post", f"w = clip(w + a_plus{scale} * {from_post}{grow}, w_min, w_max); {mark_post}"),
-                  ("pre", f"w = clip(w - a_minus{scale} * {from_pre}{shrink}, w_min, w_max); out += w; {mark_pre}")],
-        parameters=_parameters(a_plus=(a, a_plus), a_minus=(a, a_minus), tau_plus=("ms", tau_plus), tau_minus=("ms", tau_minus),
-                               w_min=(w, w_min), w_max=(w, w_max), **shape, **({"w_ref": (w, w_ref)} if "w_ref" in grow else {})),
-        name="stdp")
+        handlers=[
+            ("post", f"w = clip(w + a_plus{scale} * {from_post}{grow}, w_min, w_max); {mark_post}"),
+            (
+                "pre",
+                f"w = clip(w - a_minus{scale} * {from_pre}{shrink}, w_min, w_max); out += w; {mark_pre}",
+            ),
+        ],
+        parameters=_parameters(
+            a_plus=(a, a_plus),
+            a_minus=(a, a_minus),
+            tau_plus=("ms", tau_plus),
+            tau_minus=("ms", tau_minus),
+            w_min=(w, w_min),
+            w_max=(w, w_max),
+            **shape,
+            **({"w_ref": (w, w_ref)} if "w_ref" in grow else {}),
+        ),
+        name="stdp",
+    )
 
 
-def triplet_stdp(*, pairing: str = "all-to-all", relative: bool = False, a2_plus: Any = 0.0, a3_plus: Any = 6.5e-3, a2_minus: Any = 7.1e-3,
-                 a3_minus: Any = 0.0, tau_plus: Any = "16.8 ms", tau_minus: Any = "33.7 ms", tau_x: Any = "101 ms", tau_y: Any = "114 ms",
-                 w_min: Any = 0.0, w_max: Any = "1 nA") -> Rule:
+def triplet_stdp(
+    *,
+    pairing: str = "all-to-all",
+    relative: bool = False,
+    a2_plus: Any = 0.0,
+    a3_plus: Any = 6.5e-3,
+    a2_minus: Any = 7.1e-3,
+    a3_minus: Any = 0.0,
+    tau_plus: Any = "16.8 ms",
+    tau_minus: Any = "33.7 ms",
+    tau_x: Any = "101 ms",
+    tau_y: Any = "114 ms",
+    w_min: Any = 0.0,
+    w_max: Any = "1 nA",
+) -> Rule:
     """Triplet STDP. Source: Pfister & Gerstner 2006, eqs. 3 and 4; the defaults are its minimal all-to-all model of visual cortex.
 
     Parameters
@@ -88,16 +133,45 @@ def triplet_stdp(*, pairing: str = "all-to-all", relative: bool = False, a2_plus
         edge=f"w : {w}",
         pre="dr1/dt = -r1 / tau_plus : 1; dr2/dt = -r2 / tau_x : 1",
         post="do1/dt = -o1 / tau_minus : 1; do2/dt = -o2 / tau_y : 1",
-        handlers=[("post", f"w = clip(w + r1 * (a2_plus + a3_plus * o2){scale}, w_min, w_max); o1 {mark} 1; o2 {mark} 1"),
-                  ("pre", f"w = clip(w - o1 * (a2_minus + a3_minus * r2){scale}, w_min, w_max); out += w; r1 {mark} 1; r2 {mark} 1")],
-        parameters=_parameters(a2_plus=(a, a2_plus), a3_plus=(a, a3_plus), a2_minus=(a, a2_minus), a3_minus=(a, a3_minus),
-                               tau_plus=("ms", tau_plus), tau_minus=("ms", tau_minus), tau_x=("ms", tau_x), tau_y=("ms", tau_y),
-                               w_min=(w, w_min), w_max=(w, w_max)),
-        name="triplet_stdp")
+        handlers=[
+            (
+                "post",
+                f"w = clip(w + r1 * (a2_plus + a3_plus * o2){scale}, w_min, w_max); o1 {mark} 1; o2 {mark} 1",
+            ),
+            (
+                "pre",
+                f"w = clip(w - o1 * (a2_minus + a3_minus * r2){scale}, w_min, w_max); out += w; r1 {mark} 1; r2 {mark} 1",
+            ),
+        ],
+        parameters=_parameters(
+            a2_plus=(a, a2_plus),
+            a3_plus=(a, a3_plus),
+            a2_minus=(a, a2_minus),
+            a3_minus=(a, a3_minus),
+            tau_plus=("ms", tau_plus),
+            tau_minus=("ms", tau_minus),
+            tau_x=("ms", tau_x),
+            tau_y=("ms", tau_y),
+            w_min=(w, w_min),
+            w_max=(w, w_max),
+        ),
+        name="triplet_stdp",
+    )
 
 
-def reward_stdp(*, relative: bool = False, a_plus: Any = 0.025, a_minus: Any = 0.0375, tau_plus: Any = "20 ms", tau_minus: Any = "20 ms",
-                tau_c: Any = "1000 ms", reward: Any = 0.0, gain: Any = "1 1/s", w_min: Any = 0.0, w_max: Any = "1 nA") -> Rule:
+def reward_stdp(
+    *,
+    relative: bool = False,
+    a_plus: Any = 0.025,
+    a_minus: Any = 0.0375,
+    tau_plus: Any = "20 ms",
+    tau_minus: Any = "20 ms",
+    tau_c: Any = "1000 ms",
+    reward: Any = 0.0,
+    gain: Any = "1 1/s",
+    w_min: Any = 0.0,
+    w_max: Any = "1 nA",
+) -> Rule:
     """Reward-modulated STDP: pairs leave an eligibility ``c`` at the edge, and reward makes weight of it. Source: Izhikevich 2007, eqs. 1 and 2.
 
     Parameters
@@ -114,16 +188,35 @@ def reward_stdp(*, relative: bool = False, a_plus: Any = 0.025, a_minus: Any = 0
         edge=f"w : {w}; dc/dt = -c / tau_c : {w}",
         pre="dx/dt = -x / tau_plus : 1",
         post="dy/dt = -y / tau_minus : 1",
-        handlers=[("post", f"c += a_plus{scale} * x; y += 1"),
-                  ("pre", f"c -= a_minus{scale} * y; out += w; x += 1"),
-                  ("step", "w = clip(w + gain * reward * c * dt, w_min, w_max)")],
-        parameters=_parameters(a_plus=(a, a_plus), a_minus=(a, a_minus), tau_plus=("ms", tau_plus), tau_minus=("ms", tau_minus),
-                               tau_c=("ms", tau_c), reward=("1", reward), gain=("1/s", gain), w_min=(w, w_min), w_max=(w, w_max)),
-        name="reward_stdp")
+        handlers=[
+            ("post", f"c += a_plus{scale} * x; y += 1"),
+            ("pre", f"c -= a_minus{scale} * y; out += w; x += 1"),
+            ("step", "w = clip(w + gain * reward * c * dt, w_min, w_max)"),
+        ],
+        parameters=_parameters(
+            a_plus=(a, a_plus),
+            a_minus=(a, a_minus),
+            tau_plus=("ms", tau_plus),
+            tau_minus=("ms", tau_minus),
+            tau_c=("ms", tau_c),
+            reward=("1", reward),
+            gain=("1/s", gain),
+            w_min=(w, w_min),
+            w_max=(w, w_max),
+        ),
+        name="reward_stdp",
+    )
 
 
-def inhibitory_stdp(*, relative: bool = False, eta: Any = 1e-3, target: Any = "5 Hz", tau: Any = "20 ms", w_min: Any = 0.0,
-                    w_max: Any = "1 nA") -> Rule:
+def inhibitory_stdp(
+    *,
+    relative: bool = False,
+    eta: Any = 1e-3,
+    target: Any = "5 Hz",
+    tau: Any = "20 ms",
+    w_min: Any = 0.0,
+    w_max: Any = "1 nA",
+) -> Rule:
     """Homeostatic STDP of inhibitory synapses, which drives the target's rate to a set value. Source: Vogels et al. 2011.
 
     Parameters
@@ -138,13 +231,28 @@ def inhibitory_stdp(*, relative: bool = False, eta: Any = 1e-3, target: Any = "5
         edge=f"w : {w}",
         pre="dx/dt = -x / tau : 1",
         post="dy/dt = -y / tau : 1",
-        handlers=[("post", f"w = clip(w + eta{scale} * x, w_min, w_max); y += 1"),
-                  ("pre", f"w = clip(w + eta{scale} * (y - 2 * target * tau), w_min, w_max); out += w; x += 1")],
-        parameters=_parameters(eta=(a, eta), target=("Hz", target), tau=("ms", tau), w_min=(w, w_min), w_max=(w, w_max)),
-        name="inhibitory_stdp")
+        handlers=[
+            ("post", f"w = clip(w + eta{scale} * x, w_min, w_max); y += 1"),
+            (
+                "pre",
+                f"w = clip(w + eta{scale} * (y - 2 * target * tau), w_min, w_max); out += w; x += 1",
+            ),
+        ],
+        parameters=_parameters(
+            eta=(a, eta), target=("Hz", target), tau=("ms", tau), w_min=(w, w_min), w_max=(w, w_max)
+        ),
+        name="inhibitory_stdp",
+    )
 
 
-def short_term(*, U: Any = 0.5, tau_rec: Any = "800 ms", tau_facil: Any = None, per: str = "source", unit: str = "nA") -> Rule:
+def short_term(
+    *,
+    U: Any = 0.5,
+    tau_rec: Any = "800 ms",
+    tau_facil: Any = None,
+    per: str = "source",
+    unit: str = "nA",
+) -> Rule:
     """Short-term depression and facilitation. Source: Tsodyks, Pawelzik & Markram 1998, with spikes that are short against ``tau_rec``.
 
     Parameters
@@ -160,18 +268,38 @@ def short_term(*, U: Any = 0.5, tau_rec: Any = "800 ms", tau_facil: Any = None, 
     """
     side = _choose("short_term", "per", per, {"source": "pre", "edge": "edge"})
     spent, facilitation = "dspent/dt = -spent / tau_rec : 1", "du/dt = -u / tau_facil : 1"
-    use, states, facilitate = ("U", spent, "") if tau_facil is None else ("u", f"{spent}; {facilitation}", "u += U * (1 - u); ")
+    use, states, facilitate = (
+        ("U", spent, "")
+        if tau_facil is None
+        else ("u", f"{spent}; {facilitation}", "u += U * (1 - u); ")
+    )
     weight = f"w : {unit}"
     return _rule(
         edge=weight if side == "pre" else f"{weight}; {states}",
         pre=states if side == "pre" else "",
-        handlers=[("pre", f"{facilitate}out += w * {use} * (1 - spent); spent += {use} * (1 - spent)")],
-        parameters=_parameters(U=("1", U), tau_rec=("ms", tau_rec), **({} if tau_facil is None else {"tau_facil": ("ms", tau_facil)})),
-        name="short_term")
+        handlers=[
+            ("pre", f"{facilitate}out += w * {use} * (1 - spent); spent += {use} * (1 - spent)")
+        ],
+        parameters=_parameters(
+            U=("1", U),
+            tau_rec=("ms", tau_rec),
+            **({} if tau_facil is None else {"tau_facil": ("ms", tau_facil)}),
+        ),
+        name="short_term",
+    )
 
 
-def three_factor(*, eta: Any = "0 ms**2", tau: Any = "40 ms", mean: Any = 0.0, target: Any = 0.0, attended: Any = 1.0, window: Any = 1.0,
-                 opens: Any = 0.15, most: Any = 2.0) -> Rule:
+def three_factor(
+    *,
+    eta: Any = "0 ms**2",
+    tau: Any = "40 ms",
+    mean: Any = 0.0,
+    target: Any = 0.0,
+    attended: Any = 1.0,
+    window: Any = 1.0,
+    opens: Any = 0.15,
+    most: Any = 2.0,
+) -> Rule:
     """Gated three-factor rule: activity of the source, error of the target, attention. Source: after Yamada & Chao 2025 (form: a choice).
 
     Each target reads out ``q``, the sum of w times the activity ``x`` of its sources, and ``z``, which is q between 0 and ``most``.
@@ -194,48 +322,77 @@ def three_factor(*, eta: Any = "0 ms**2", tau: Any = "40 ms", mean: Any = 0.0, t
         post="q : 1; z : 1; correction : ms**2",
         definitions="""gate = attended * max(window, z > opens) : 1
                        error = where(target < 0.01 and q < 0, 0, target - q) : 1""",
-        handlers=[("pre", "r += 1 / tau"),
-                  ("step", """x = r - mean
+        handlers=[
+            ("pre", "r += 1 / tau"),
+            (
+                "step",
+                """x = r - mean
                               q = 0; q += w * x
                               z = clip(q, 0, most)
                               correction = eta * gate * error
-                              w += correction * x""")],
-        parameters=_parameters(eta=("ms**2", eta), tau=("ms", tau), mean=("1/ms", mean), target=("1", target), attended=("1", attended),
-                               window=("1", window), opens=("1", opens), most=("1", most)),
-        name="three_factor")
+                              w += correction * x""",
+            ),
+        ],
+        parameters=_parameters(
+            eta=("ms**2", eta),
+            tau=("ms", tau),
+            mean=("1/ms", mean),
+            target=("1", target),
+            attended=("1", attended),
+            window=("1", window),
+            opens=("1", opens),
+            most=("1", most),
+        ),
+        name="three_factor",
+    )
 
 
 def _units(rule: str, w_max: Any, relative: bool) -> tuple[str, str, str]:
     """Return the unit of the weights, that of the amplitudes, and the factor between them."""
     unit = constant(Parser(f"rule {rule!r}"), "w_max", w_max, others=()).unit.text
     if unit == "?":
-        raise ModelError(f"rule {rule!r}, parameter 'w_max': found {shown(w_max)}, expected a quantity, which gives the weights their unit. "
-                         "Write one such as '1 nA', or ns.Parameter('nA', ...).")
+        raise ModelError(
+            f"rule {rule!r}, parameter 'w_max': found {shown(w_max)}, expected a quantity, which gives the weights their unit. "
+            "Write one such as '1 nA', or ns.Parameter('nA', ...)."
+        )
     return (unit, "1", " * w_max") if relative else (unit, unit, "")
 
 
 def _parameters(**given: tuple[str, Any]) -> dict[str, Parameter]:
     """Return parameters of (unit, value); one that is a Parameter already keeps its own."""
-    return {name: value if isinstance(value, Parameter) else Parameter(unit, value) for name, (unit, value) in given.items()}
+    return {
+        name: value if isinstance(value, Parameter) else Parameter(unit, value)
+        for name, (unit, value) in given.items()
+    }
 
 
 def _rule(*, ranged: bool = False, **parts: Any) -> Rule:
     """Return a rule whose constants have a meaning; ``ranged``: it divides by the range of weights."""
     rule = Rule(**parts)
     given = {p.name: p for p in rule.parameters}
-    limits: list[tuple[str, dict[str, Any]]] = [("w_max", {"least": 0.0}), ("w_ref", {"above": 0.0}), ("U", {"least": 0.0, "most": 1.0})]
+    limits: list[tuple[str, dict[str, Any]]] = [
+        ("w_max", {"least": 0.0}),
+        ("w_ref", {"above": 0.0}),
+        ("U", {"least": 0.0, "most": 1.0}),
+    ]
     if "w_min" in given:
         limits.append(("w_max", {"above" if ranged else "least": given["w_min"].value}))
     for name, bounds in limits:
         if name in given:
             p = given[name]
-            value = given[p.value.name].value if isinstance(p.value, Name) else p.value  # w_ref is w_max unless given
+            value = (
+                given[p.value.name].value if isinstance(p.value, Name) else p.value
+            )  # w_ref is w_max unless given
             unit = "" if p.unit.exponents == NUMBER else f" {name_of(p.unit.exponents)}"
-            check_bounds(value, f"rule {rule.name!r}, parameter {name!r}", ModelError, unit=unit, **bounds)
+            check_bounds(
+                value, f"rule {rule.name!r}, parameter {name!r}", ModelError, unit=unit, **bounds
+            )
     return rule
 
 
 def _choose(rule: str, what: str, name: str, choices: Mapping[str, Any]) -> Any:
     if name not in choices:
-        raise ModelError(f"rule {rule!r}: {unknown(what, str(name), choices)} Name one of them with {what}=...")
+        raise ModelError(
+            f"rule {rule!r}: {unknown(what, str(name), choices)} Name one of them with {what}=..."
+        )
     return choices[name]

@@ -33,7 +33,10 @@ EXCITATORY, INHIBITORY = 800, 200
 SYNAPSES, DELAYS = 100, 20  # of each neuron; an excitatory one has equally many of each delay
 START, INHIBITION, MOST, INPUT = 6.0, -5.0, 10.0, 20.0  # weights and thalamic input, mV/ms
 LTP, LTD, DECAY = 0.1, 0.12, 0.95  # traces, mV/ms, and what one millisecond leaves of them
-DRIFT, KEPT = 0.01, 0.9  # per second: what every weight gains, mV/ms, and what is left of the collected changes
+DRIFT, KEPT = (
+    0.01,
+    0.9,
+)  # per second: what every weight gains, mV/ms, and what is left of the collected changes
 
 
 def polychronous_network(*, seed: int = 0) -> Network:
@@ -45,13 +48,46 @@ def polychronous_network(*, seed: int = 0) -> Network:
     size = EXCITATORY + INHIBITORY
     excites = f"i < {EXCITATORY}"
     net = Network("polychronous_network", dt="1 ms", seed=seed)
-    neurons = net.population("neurons", size, neuron(), a=f"where({excites}, 0.02, 0.1) / ms", d=f"where({excites}, 8, 2) * mV/ms")
-    thalamus = net.population("thalamus", 1, Cell("chosen : 1", step=f"chosen = floor({size} * uniform())", name="thalamus"))
+    neurons = net.population(
+        "neurons",
+        size,
+        neuron(),
+        a=f"where({excites}, 0.02, 0.1) / ms",
+        d=f"where({excites}, 8, 2) * mV/ms",
+    )
+    thalamus = net.population(
+        "thalamus",
+        1,
+        Cell("chosen : 1", step=f"chosen = floor({size} * uniform())", name="thalamus"),
+    )
     excitatory, inhibitory = neurons[:EXCITATORY], neurons[EXCITATORY:]
-    net.project(thalamus, neurons, connect.all_to_all(), rule=thalamic_input(), port="injected", name="input")
-    net.project(excitatory, neurons, connect.fixed_outdegree(SYNAPSES, autapses=False), rule=plasticity(), weight=START, delay=delays(seed),
-                dendritic_fraction=0.0, port="injected", name="excitation")
-    net.project(inhibitory, excitatory, connect.fixed_outdegree(SYNAPSES), weight=INHIBITION, port="injected", name="inhibition")
+    net.project(
+        thalamus,
+        neurons,
+        connect.all_to_all(),
+        rule=thalamic_input(),
+        port="injected",
+        name="input",
+    )
+    net.project(
+        excitatory,
+        neurons,
+        connect.fixed_outdegree(SYNAPSES, autapses=False),
+        rule=plasticity(),
+        weight=START,
+        delay=delays(seed),
+        dendritic_fraction=0.0,
+        port="injected",
+        name="excitation",
+    )
+    net.project(
+        inhibitory,
+        excitatory,
+        connect.fixed_outdegree(SYNAPSES),
+        weight=INHIBITION,
+        port="injected",
+        name="inhibition",
+    )
     net.record(neurons, "spikes")
     return net
 
@@ -68,7 +104,8 @@ def neuron() -> Cell:
         spike="v >= 30 * mV",
         after_spike="v = c; u = u + d",
         initial={"v": "-65 mV", "u": "b * v"},
-        name="izhikevich_2006")
+        name="izhikevich_2006",
+    )
 
 
 def plasticity() -> Rule:
@@ -77,23 +114,37 @@ def plasticity() -> Rule:
         edge="w : mV/ms; sd : mV/ms",
         pre="dx/dt = -x / tau : mV/ms",
         post="dy/dt = -y / tau : mV/ms",
-        handlers=[("post", "sd += x; y = ltd"),
-                  ("pre", "out += w; sd -= y; x = ltp"),
-                  ("second", "w = clip(drift + w + sd, 0 * mV/ms, most); sd = kept * sd")],
-        parameters={"tau": f"{-1 / math.log(DECAY)!r} ms", "ltp": f"{LTP / DECAY!r} mV/ms", "ltd": f"{LTD} mV/ms",
-                    "drift": f"{DRIFT} mV/ms", "kept": KEPT, "most": f"{MOST} mV/ms"},
-        name="plasticity")
+        handlers=[
+            ("post", "sd += x; y = ltd"),
+            ("pre", "out += w; sd -= y; x = ltp"),
+            ("second", "w = clip(drift + w + sd, 0 * mV/ms, most); sd = kept * sd"),
+        ],
+        parameters={
+            "tau": f"{-1 / math.log(DECAY)!r} ms",
+            "ltp": f"{LTP / DECAY!r} mV/ms",
+            "ltd": f"{LTD} mV/ms",
+            "drift": f"{DRIFT} mV/ms",
+            "kept": KEPT,
+            "most": f"{MOST} mV/ms",
+        },
+        name="plasticity",
+    )
 
 
 def thalamic_input() -> Rule:
     """Return the rule of the input: in every step the neuron that the thalamus has chosen gets it."""
-    return Rule(handlers=[("step", "out += where(i_post == chosen_pre, strength, 0 * mV/ms)")],
-                parameters={"strength": f"{INPUT} mV/ms"}, name="thalamic_input")
+    return Rule(
+        handlers=[("step", "out += where(i_post == chosen_pre, strength, 0 * mV/ms)")],
+        parameters={"strength": f"{INPUT} mV/ms"},
+        name="thalamic_input",
+    )
 
 
 def delays(seed: int) -> np.ndarray:
     """Return the delay of each excitatory synapse in ms, in (source, target) order: for every source five of each, in random order."""
-    draws = Stream(seed, "polychronous_network/delays").uniform(np.arange(SYNAPSES), np.arange(EXCITATORY)[:, None])
+    draws = Stream(seed, "polychronous_network/delays").uniform(
+        np.arange(SYNAPSES), np.arange(EXCITATORY)[:, None]
+    )
     return (np.argsort(draws, axis=1) // (SYNAPSES // DELAYS)).ravel().astype(np.float64)
 
 

@@ -26,6 +26,7 @@ from .recording import Recording
 
 DONE, FAILED, BAD_INPUT, REFUSED, NOT_FINITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; errors go to stderr as one message."""
     words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
@@ -54,8 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_command(options: argparse.Namespace, _: list[str]) -> int:
     """Print the models and backends on this machine."""
-    print("models\n" + columns([("", name, summary) for name, summary in doctor.models()] or [("", "none", "")]))
-    print("\nbackends\n" + columns([("", *row) for row in doctor.backends()] or [("", "none", "", "")]))
+    print(
+        "models\n"
+        + columns([("", name, summary) for name, summary in doctor.models()] or [("", "none", "")])
+    )
+    print(
+        "\nbackends\n"
+        + columns([("", *row) for row in doctor.backends()] or [("", "none", "", "")])
+    )
     return DONE
 
 
@@ -64,22 +71,32 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
     if script:
         return _script(Path(script[0]), script)
     if options.target.endswith(".py"):
-        raise NetworkError(f"run {options.target}: found options before the script, expected none: they are for models. "
-                           "Give a script its own arguments after its name.")
+        raise NetworkError(
+            f"run {options.target}: found options before the script, expected none: they are for models. "
+            "Give a script its own arguments after its name."
+        )
     if Path(options.target).is_file() and options.target not in catalogue.names():
-        raise NetworkError(f"run {options.target}: found a file, expected a Python script, whose name ends in .py, or the name of a model. "
-                           "Rename it, or see neurosim list.")
+        raise NetworkError(
+            f"run {options.target}: found a file, expected a Python script, whose name ends in .py, or the name of a model. "
+            "Rename it, or see neurosim list."
+        )
     model = catalogue.find(options.target)
     given = settings(model, options.settings)
     chosen = backend.Configured(backend.find(options.backend), choices(options.options))
     if options.options:
-        chosen.check(model.network(seed=options.seed, **given))  # refuses unknown options before the work
+        chosen.check(
+            model.network(seed=options.seed, **given)
+        )  # refuses unknown options before the work
     with _folder(Path(options.out or Path("out") / model.name)) as out:
         print(f"{model.name} on {chosen}, seed {options.seed}")
         began = time.time() - 2.0  # file systems keep time in coarse steps
-        rows = model.demonstrate(seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given)
+        rows = model.demonstrate(
+            seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given
+        )
         print(judged(rows))
-        left = sorted(path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began)
+        left = sorted(
+            path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began
+        )
     print("\n" + "\n".join(map(str, left)))
     return DONE
 
@@ -113,7 +130,9 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
     """Hold two recordings against each other."""
     for path in options.recordings:
         if not Path(path).exists():
-            raise NetworkError(f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path.")
+            raise NetworkError(
+                f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path."
+            )
     with _picture(options.picture) as picture:
         first, second = (Recording.load(path) for path in options.recordings)
         bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
@@ -122,7 +141,9 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
         if picture:
             from . import plot
 
-            figure = plot.comparison(first, second, names=tuple(Path(path).stem for path in options.recordings))
+            figure = plot.comparison(
+                first, second, names=tuple(Path(path).stem for path in options.recordings)
+            )
             _draw(figure, picture)
     return DONE if all(row["pass"] for row in rows) else FAILED
 
@@ -137,7 +158,11 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     from . import verification
 
     model = catalogue.find(options.model)
-    checks = [part.strip() for part in options.checks.split(",") if part.strip()] if options.checks is not None else None
+    checks = (
+        [part.strip() for part in options.checks.split(",") if part.strip()]
+        if options.checks is not None
+        else None
+    )
     with _file(options.json) as written:
         rows = verification.verify(model, backend=options.backend, checks=checks)
         print(judged(rows))
@@ -156,7 +181,14 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
         return DONE
     found = doctor.packages()
     print(doctor.machine() + "\n\npackages")
-    print(columns([("", p.name, p.version or "missing", f"needs {p.needs or 'any version'}", p.feature) for p in found]))
+    print(
+        columns(
+            [
+                ("", p.name, p.version or "missing", f"needs {p.needs or 'any version'}", p.feature)
+                for p in found
+            ]
+        )
+    )
     for feature in dict.fromkeys(p.feature for p in found):
         missing = [p for p in found if p.feature == feature and p.version is None]
         if missing:
@@ -164,7 +196,9 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
     print("\nbackends\n" + columns([("", *row) for row in doctor.backends()]))
     for cache in doctor.caches():
         files, megabytes = doctor.size(cache.folder)
-        print(f"\ncompiled code of {cache.backend}: {files} files, {megabytes:.1f} MB in {cache.folder}")
+        print(
+            f"\ncompiled code of {cache.backend}: {files} files, {megabytes:.1f} MB in {cache.folder}"
+        )
         print("  to remove it: neurosim doctor --clear-cache")
     return DONE
 
@@ -176,8 +210,10 @@ def _network(options: argparse.Namespace) -> Network:
 
 def _script(path: Path, arguments: list[str]) -> int:
     if not path.is_file():
-        raise NetworkError(f"run {path}: there is no such file, expected a Python script. "
-                           "Give its path, or the name of a model (neurosim list).")
+        raise NetworkError(
+            f"run {path}: there is no such file, expected a Python script. "
+            "Give its path, or the name of a model (neurosim list)."
+        )
     before = sys.argv, sys.path[:]
     sys.argv, sys.path[:] = arguments, [str(path.parent.resolve()), *sys.path]
     try:
@@ -199,8 +235,10 @@ def _folder(path: Path) -> Iterator[Path]:
             with tempfile.NamedTemporaryFile(dir=path):
                 pass
         except OSError as error:
-            raise NetworkError(f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. "
-                               "Choose another.") from error
+            raise NetworkError(
+                f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. "
+                "Choose another."
+            ) from error
         yield path
     finally:
         for each in made:
@@ -215,7 +253,9 @@ def _file(given: str | None) -> Iterator[Path | None]:
         return
     path = Path(given)
     if path.is_dir():
-        raise NetworkError(f"file {path}: found a folder, expected the name of a file. Add one, such as {path / 'results.json'}.")
+        raise NetworkError(
+            f"file {path}: found a folder, expected the name of a file. Add one, such as {path / 'results.json'}."
+        )
     with _folder(path.parent) as folder:
         yield folder / path.name
 
@@ -226,8 +266,10 @@ def _picture(given: str | None) -> AbstractContextManager[Path | None]:
 
         path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
         if path.suffix[1:].lower() not in formats:
-            raise NetworkError(f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
-                               f"Name it such as {path.stem}.png.")
+            raise NetworkError(
+                f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
+                f"Name it such as {path.stem}.png."
+            )
     return _file(given)
 
 
@@ -254,12 +296,22 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 def _code(error: NeurosimError) -> int:
-    return REFUSED if isinstance(error, LoweringError) else NOT_FINITE if isinstance(error, SimulationError) else BAD_INPUT
+    return (
+        REFUSED
+        if isinstance(error, LoweringError)
+        else NOT_FINITE
+        if isinstance(error, SimulationError)
+        else BAD_INPUT
+    )
 
 
 def _line(error: BaseException, script: list[str]) -> str:
     """Return the user's own line, for errors of scripts."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if script and frame.filename == str(Path(script[0]))]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if script and frame.filename == str(Path(script[0]))
+    ]
     return f"\n  at {script[0]}, line {lines[-1]}" if lines else ""
 
 
@@ -281,7 +333,10 @@ def _cut(words: list[str]) -> tuple[list[str], list[str]]:
     return words, []
 
 
-COMMANDS = {name: globals()[f"{name}_command"] for name in ("list", "run", "check", "verify", "compare", "export", "map", "doctor")}
+COMMANDS = {
+    name: globals()[f"{name}_command"]
+    for name in ("list", "run", "check", "verify", "compare", "export", "map", "doctor")
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -50,14 +50,24 @@ class Report:
         """Raise LoweringError if anything is impossible."""
         wrong = self.of("impossible")
         if wrong:
-            listed = "\n".join(f"  {r.place}: {r.reason}" + (f" {r.remedy}" if r.remedy else "") for r in wrong)
-            raise LoweringError(f"backend {self.backend!r} cannot run network {self.network!r}:\n{listed}", self)
+            listed = "\n".join(
+                f"  {r.place}: {r.reason}" + (f" {r.remedy}" if r.remedy else "") for r in wrong
+            )
+            raise LoweringError(
+                f"backend {self.backend!r} cannot run network {self.network!r}:\n{listed}", self
+            )
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{len(self.of(s))} {s}" for s in STATUSES if self.of(s)) or "nothing in it"
+        counts = (
+            ", ".join(f"{len(self.of(s))} {s}" for s in STATUSES if self.of(s)) or "nothing in it"
+        )
         width = max((len(r.place) for r in self.rows), default=0)
         lines = [f"network {self.network!r} on backend {self.backend!r}: {counts}"]
-        lines += [f"  {r.status:<12} {r.place:<{width}}  {r.reason}" + (f" {r.remedy}" if r.remedy else "") for r in self.rows]
+        lines += [
+            f"  {r.status:<12} {r.place:<{width}}  {r.reason}"
+            + (f" {r.remedy}" if r.remedy else "")
+            for r in self.rows
+        ]
         return "\n".join(lines)
 
 
@@ -101,9 +111,15 @@ class Stretch:
         """Return what was recorded."""
         none = (np.zeros(0, np.int32), np.zeros(0, np.int64))
         spikes = {i for i, probe in enumerate(self._program.probes) if probe.variable == "spikes"}
-        return Chunk(self.steps, finite,
-                     {i: tuple(np.concatenate(part) for part in zip(none, *self._found[i], strict=True)) for i in spikes},
-                     {i: np.array(found, np.float64) for i, found in self._found.items() if i not in spikes})
+        return Chunk(
+            self.steps,
+            finite,
+            {
+                i: tuple(np.concatenate(part) for part in zip(none, *self._found[i], strict=True))
+                for i in spikes
+            },
+            {i: np.array(found, np.float64) for i, found in self._found.items() if i not in spikes},
+        )
 
 
 class Engine(Protocol):
@@ -168,7 +184,9 @@ class Simulator(Protocol):
         """Return a run with ``run``, ``result``, ``time`` and ``source``."""
         ...
 
-    def export(self, network: ConcreteNetwork, report: Report, folder: Any, *, time: float, **options: Any) -> Any:
+    def export(
+        self, network: ConcreteNetwork, report: Report, folder: Any, *, time: float, **options: Any
+    ) -> Any:
         """Write a folder that runs without neurosim, and return its path."""
         ...
 
@@ -183,8 +201,17 @@ class Configured:
     """
 
     def __init__(self, backend: Backend | Simulator, options: Mapping[str, Any]) -> None:
-        self.name, self.summary, self.missing, self.options = backend.name, backend.summary, backend.missing, options
-        for verb in ("check", "prepare", "open"):  # `prepare` and `open` tell apart what has an engine and what has a clock of its own
+        self.name, self.summary, self.missing, self.options = (
+            backend.name,
+            backend.summary,
+            backend.missing,
+            options,
+        )
+        for verb in (
+            "check",
+            "prepare",
+            "open",
+        ):  # `prepare` and `open` tell apart what has an engine and what has a clock of its own
             if hasattr(backend, verb):
                 setattr(self, verb, partial(self._call, getattr(backend, verb)))
 
@@ -193,13 +220,17 @@ class Configured:
 
     def _call(self, verb: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         for name in self.options.keys() & more.keys():
-            raise NetworkError(f"backend {self.name!r}, option {name!r}: found {self.options[name]!r}, expected none: "
-                               f"the model sets it, to {more[name]!r}. Leave it out.")
+            raise NetworkError(
+                f"backend {self.name!r}, option {name!r}: found {self.options[name]!r}, expected none: "
+                f"the model sets it, to {more[name]!r}. Leave it out."
+            )
         return verb(*arguments, **self.options, **more)
 
 
 def _entries() -> Iterable[Any]:
-    from importlib.metadata import entry_points  # slow to import, and not needed before the first run
+    from importlib.metadata import (
+        entry_points,
+    )  # slow to import, and not needed before the first run
 
     return entry_points(group="neurosim.backends")
 
@@ -245,22 +276,44 @@ def middle_rows(network: Network) -> Iterable[Row]:
             yield Row(f"population {p.name!r}", "impossible", str(error))
             continue
         methods = "; ".join(f"{s}: {m.replace('_', ' ')}" for s, m in code.methods)
-        how = "explicit step statements" if p.cell.step is not None else methods or "no equations to integrate"
+        how = (
+            "explicit step statements"
+            if p.cell.step is not None
+            else methods or "no equations to integrate"
+        )
         yield Row(f"population {p.name!r}", "exact", f"{how}.")
     for item in network.inputs:
         place = f"{'projection' if hasattr(item, 'connector') else 'drive'} {item.name!r}"
         if getattr(item, "same_step", False):
-            yield Row(place, "impossible", "same-step projections are not implemented on this backend.", "Use a delay of 0, which the next step feels.")
+            yield Row(
+                place,
+                "impossible",
+                "same-step projections are not implemented on this backend.",
+                "Use a delay of 0, which the next step feels.",
+            )
         elif isinstance(item.weight, Shared):
-            yield Row(place, "impossible", "weights shared between edges are not implemented on this backend.", "Give one weight per edge: values[index].")
+            yield Row(
+                place,
+                "impossible",
+                "weights shared between edges are not implemented on this backend.",
+                "Give one weight per edge: values[index].",
+            )
         elif getattr(item, "rule", None) is not None:
             yield Row(place, "exact", f"rule {item.rule.name!r}.{_unseen(item.rule)}")
         else:
-            yield Row(place, "exact", "static weights." if hasattr(item, "connector") else "Poisson counts.")
+            yield Row(
+                place,
+                "exact",
+                "static weights." if hasattr(item, "connector") else "Poisson counts.",
+            )
 
 
 def _unseen(rule: Rule) -> str:
     """Say what nobody sees in a picture of the network: signals that must be emitted, and that nothing is delivered."""
-    signals = f" It listens to {'signal' if len(rule.signals) == 1 else 'signals'} {', '.join(map(repr, rule.signals))}." if rule.signals else ""
+    signals = (
+        f" It listens to {'signal' if len(rule.signals) == 1 else 'signals'} {', '.join(map(repr, rule.signals))}."
+        if rule.signals
+        else ""
+    )
     delivers = any(s.target == "out" for h in rule.handlers for s in h.statements)
     return signals + ("" if delivers else " It delivers nothing.")

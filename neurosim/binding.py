@@ -55,11 +55,26 @@ class BoundRule:
     handlers: tuple[tuple[str, tuple[BoundStatement, ...]], ...]
 
 
-WORDS = {"t": ("one", TIME), "dt": ("one", TIME), "i_pre": ("pre", NUMBER), "i_post": ("post", NUMBER), "N_pre": ("one", NUMBER), "N_post": ("one", NUMBER)}
+WORDS = {
+    "t": ("one", TIME),
+    "dt": ("one", TIME),
+    "i_pre": ("pre", NUMBER),
+    "i_post": ("post", NUMBER),
+    "N_pre": ("one", NUMBER),
+    "N_post": ("one", NUMBER),
+}
 _PER = {None: "one", "source": "pre", "target": "post", "edge": "edge"}
 
 
-def bind(rule: Rule, source: Cell, target: Cell, *, links: Mapping[str, tuple[str, Exponents]], out: Exponents | None, where: str) -> BoundRule:
+def bind(
+    rule: Rule,
+    source: Cell,
+    target: Cell,
+    *,
+    links: Mapping[str, tuple[str, Exponents]],
+    out: Exponents | None,
+    where: str,
+) -> BoundRule:
     """Bind a rule to the cells at both ends.
 
     Parameters
@@ -95,19 +110,32 @@ def bind(rule: Rule, source: Cell, target: Cell, *, links: Mapping[str, tuple[st
     return BoundRule(symbols, tuple(handlers))
 
 
-def _symbols(rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[str, Exponents]], where: str) -> dict[str, Symbol]:
-    found = {name: Symbol(name, "word", side, exponents, name) for name, (side, exponents) in WORDS.items()}
+def _symbols(
+    rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[str, Exponents]], where: str
+) -> dict[str, Symbol]:
+    found = {
+        name: Symbol(name, "word", side, exponents, name)
+        for name, (side, exponents) in WORDS.items()
+    }
     for end, cell in (("pre", source), ("post", target)):
         for thing in (*cell.states, *cell.parameters):
             name = f"{thing.name}_{end}"
             found[name] = Symbol(name, "cell", end, thing.unit.exponents, thing.name)
     own = (*rule.edge, *rule.pre, *rule.post, *rule.parameters, *rule.definitions)
     for name in [n for n in (*(thing.name for thing in own), *links) if n in found]:
-        what = "a word of the language" if name in WORDS else f"{found[name].origin!r} of the {'source' if found[name].side == 'pre' else 'target'} cell"
-        raise ModelError(f"{where}: rule {rule.name!r} defines {name!r}, which is {what} already, expected each name once. Rename it in the rule.")
+        what = (
+            "a word of the language"
+            if name in WORDS
+            else f"{found[name].origin!r} of the {'source' if found[name].side == 'pre' else 'target'} cell"
+        )
+        raise ModelError(
+            f"{where}: rule {rule.name!r} defines {name!r}, which is {what} already, expected each name once. Rename it in the rule."
+        )
     for side, variables in (("edge", rule.edge), ("pre", rule.pre), ("post", rule.post)):
         for v in variables:
-            found[v.name] = Symbol(v.name, "variable", side, v.unit.exponents, v.name, decay_constant(v))
+            found[v.name] = Symbol(
+                v.name, "variable", side, v.unit.exponents, v.name, decay_constant(v)
+            )
     for p in rule.parameters:
         found[p.name] = Symbol(p.name, "parameter", _PER[p.per], p.unit.exponents, p.name)
     for symbol, (side, exponents) in links.items():
@@ -120,14 +148,20 @@ def _resolve(tree: Expr, known: Mapping[str, Exponents], place: str) -> Expr:
     for name in sorted(names(tree) - known.keys() - TABLE.keys()):
         stem, _, end = name.rpartition("_")
         if end in ("pre", "post") and stem in known:
-            raise ModelError(f"{place}: there is no name {name!r}, expected what belongs to the rule by its own name, without '_{end}'. Write {stem!r}.")
+            raise ModelError(
+                f"{place}: there is no name {name!r}, expected what belongs to the rule by its own name, without '_{end}'. Write {stem!r}."
+            )
         ends = [f"{name}_{end}" for end in ("pre", "post") if f"{name}_{end}" in known]
         if ends:
-            raise ModelError(f"{place}: {unknown('name', name, known)} What belongs to a cell is named with its end. Write {' or '.join(map(repr, ends))}.")
+            raise ModelError(
+                f"{place}: {unknown('name', name, known)} What belongs to a cell is named with its end. Write {' or '.join(map(repr, ends))}."
+            )
     return resolve_units(tree, known, place=place)
 
 
-def _check_units(statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, place: str) -> None:
+def _check_units(
+    statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, place: str
+) -> None:
     expected = out if statement.target == "out" else known[statement.target]
     if statement.op in ("=", "+=", "-="):
         expect(statement.value, known, expected, place=f"{place}: {show_statement(statement)!r}")
@@ -136,11 +170,15 @@ def _check_units(statement: Assign, known: Mapping[str, Exponents], out: Exponen
         expect(statement.value, known, NUMBER, place=f"{place}: {show_statement(statement)!r}")
 
 
-def _classify(statement: Assign, trigger: str, symbols: Mapping[str, Symbol], place: str) -> BoundStatement:
+def _classify(
+    statement: Assign, trigger: str, symbols: Mapping[str, Symbol], place: str
+) -> BoundStatement:
     text = show_statement(statement)
     if statement.target == "out":
         if trigger not in EVENTS:
-            raise ModelError(f"{place}: {text!r}: a signal acts between steps and cannot deliver. Deliver in a 'pre', 'post' or 'step' handler.")
+            raise ModelError(
+                f"{place}: {text!r}: a signal acts between steps and cannot deliver. Deliver in a 'pre', 'post' or 'step' handler."
+            )
         return BoundStatement("deliver", "edge", "out", statement.value)
     side = symbols[statement.target].side
     if side == "edge":
@@ -153,12 +191,18 @@ def _classify(statement: Assign, trigger: str, symbols: Mapping[str, Symbol], pl
         return BoundStatement("sum", side, statement.target, statement.value)
     neuron = "source" if side == "pre" else "target"
     if statement.op == "-=" and statement.target not in names(statement.value):
-        raise ModelError(f"{place}: {text!r}: found '-=', expected '+=' where several edges share one {statement.target!r} per {neuron} neuron. "
-                         f"Write '{statement.target} += -({show(statement.value)})'.")
-    reason = ("it reads the variable that edges add to" if statement.op == "+=" else
-              f"several edges share one {statement.target!r} per {neuron} neuron, and '{statement.op}' would keep the last edge's value")
-    raise ModelError(f"{place}: {text!r}: its result would depend on the order of edges: {reason}. Add with '+=' an expression that does not read "
-                     f"{statement.target!r}, or read only what belongs to the {neuron} side"
-                     + ("" if own_trigger else f" in a {side!r} or 'step' handler") + ".")
-
-
+        raise ModelError(
+            f"{place}: {text!r}: found '-=', expected '+=' where several edges share one {statement.target!r} per {neuron} neuron. "
+            f"Write '{statement.target} += -({show(statement.value)})'."
+        )
+    reason = (
+        "it reads the variable that edges add to"
+        if statement.op == "+="
+        else f"several edges share one {statement.target!r} per {neuron} neuron, and '{statement.op}' would keep the last edge's value"
+    )
+    raise ModelError(
+        f"{place}: {text!r}: its result would depend on the order of edges: {reason}. Add with '+=' an expression that does not read "
+        f"{statement.target!r}, or read only what belongs to the {neuron} side"
+        + ("" if own_trigger else f" in a {side!r} or 'step' handler")
+        + "."
+    )

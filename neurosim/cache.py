@@ -13,9 +13,17 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).parent
-CALLED = ("compiled.py", "rows.py", "sorting.py", "random.py", "expr/functions.py")  # what printed source calls of the core
+CALLED = (
+    "compiled.py",
+    "rows.py",
+    "sorting.py",
+    "random.py",
+    "expr/functions.py",
+)  # what printed source calls of the core
 
-_loaded: dict[Path, ModuleType] = {}  # a file is executed once per process; what it holds never changes
+_loaded: dict[
+    Path, ModuleType
+] = {}  # a file is executed once per process; what it holds never changes
 
 
 def root() -> Path:
@@ -42,7 +50,9 @@ def folder(engine: Path | None = None) -> Path:
     spare = Path(tempfile.gettempdir()) / f"neurosim-{_user()}" / key(engine)
     if not spare.exists() and wanted.is_dir():
         _copy(wanted, spare)
-    return spare if _writable(spare) and _mine(spare) else Path(tempfile.mkdtemp(prefix="neurosim-"))
+    return (
+        spare if _writable(spare) and _mine(spare) else Path(tempfile.mkdtemp(prefix="neurosim-"))
+    )
 
 
 def _writable(path: Path) -> bool:
@@ -111,7 +121,9 @@ def _write(path: Path, source: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "w") as file:
         file.write(source)
-    os.replace(temporary, path)  # two processes may write the same text; the last one wins with equal bytes
+    os.replace(
+        temporary, path
+    )  # two processes may write the same text; the last one wins with equal bytes
 
 
 def key(engine: Path | None = None) -> str:
@@ -121,10 +133,23 @@ def key(engine: Path | None = None) -> str:
     import numba
 
     digest = hashlib.blake2b(digest_size=8)
-    for file in (*(sorted(engine.glob("*.py")) if engine else ()), *(HERE / name for name in CALLED)):
+    for file in (
+        *(sorted(engine.glob("*.py")) if engine else ()),
+        *(HERE / name for name in CALLED),
+    ):
         digest.update(file.read_bytes())
     features = str(sorted(llvm.get_host_cpu_features().items()))
-    digest.update(repr((numba.__version__, llvmlite.__version__, sys.version, llvm.get_host_cpu_name(), features)).encode())
+    digest.update(
+        repr(
+            (
+                numba.__version__,
+                llvmlite.__version__,
+                sys.version,
+                llvm.get_host_cpu_name(),
+                features,
+            )
+        ).encode()
+    )
     return digest.hexdigest()
 
 

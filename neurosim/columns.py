@@ -26,7 +26,15 @@ def judged(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows {id or quantity, measured, expected, pass} as a table."""
     head = next((key for key in ("id", "quantity") if rows and key in rows[0]), "quantity")
     verdict = {True: "pass", False: "MISS", None: ""}
-    cells = [(brief(row[head]), brief(row["measured"]), brief(row.get("expected")), verdict[row.get("pass")]) for row in rows]
+    cells = [
+        (
+            brief(row[head]),
+            brief(row["measured"]),
+            brief(row.get("expected")),
+            verdict[row.get("pass")],
+        )
+        for row in rows
+    ]
     return columns([(head, "measured", "expected", ""), *cells])
 
 
@@ -49,4 +57,7 @@ def brief(value: Any) -> str:
 def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
     lines = zip_longest(*cells, fillvalue="")
-    return [GAP.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return [
+        GAP.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]

@@ -42,13 +42,19 @@ class Bounds:
 
     def __post_init__(self) -> None:
         if not self.bin > 0:
-            raise NetworkError(f"compare: bin: found {self.bin:g} ms, expected more than 0 ms. Give a positive time.")
+            raise NetworkError(
+                f"compare: bin: found {self.bin:g} ms, expected more than 0 ms. Give a positive time."
+            )
         for name in ("rate", "cv", "correlation", "weight"):
             if not getattr(self, name) >= 0:  # also where it is NaN
-                raise NetworkError(f"compare: {name}: found {getattr(self, name):g}, expected at least 0. Correct it.")
+                raise NetworkError(
+                    f"compare: {name}: found {getattr(self, name):g}, expected at least 0. Correct it."
+                )
 
 
-def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bounds = Bounds()) -> list[dict[str, Any]]:
+def compare(
+    a: Recording, b: Recording, *, statistical: bool = False, bounds: Bounds = Bounds()
+) -> list[dict[str, Any]]:
     """Hold two recordings against each other.
 
     Parameters
@@ -71,19 +77,41 @@ def compare(a: Recording, b: Recording, *, statistical: bool = False, bounds: Bo
     """
     for each in (a, b):
         if not isinstance(each, Recording):
-            raise NetworkError(f"compare: found {shown(each)}, expected two recordings. Load them with Recording.load(path).")
+            raise NetworkError(
+                f"compare: found {shown(each)}, expected two recordings. Load them with Recording.load(path)."
+            )
     shared = [name for name in a if name in b]
     if not shared:
-        raise NetworkError(f"compare: the recordings have no population or projection in common: {', '.join(a) or 'none'}, and {', '.join(b) or 'none'}. "
-                           "Record the same in both.")
+        raise NetworkError(
+            f"compare: the recordings have no population or projection in common: {', '.join(a) or 'none'}, and {', '.join(b) or 'none'}. "
+            "Record the same in both."
+        )
     if not statistical and a.dt != b.dt:
-        raise NetworkError(f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. Compare them statistically.")
-    rows = [row for name in shared for row in (_alike(name, a[name], b[name], bounds) if statistical else _equal(name, a[name], b[name]))]
-    rows += [_row(f"{name}: recorded", "in one only", "in both", False) for name in sorted({*a} ^ {*b})]
+        raise NetworkError(
+            f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. Compare them statistically."
+        )
+    rows = [
+        row
+        for name in shared
+        for row in (
+            _alike(name, a[name], b[name], bounds)
+            if statistical
+            else _equal(name, a[name], b[name])
+        )
+    ]
+    rows += [
+        _row(f"{name}: recorded", "in one only", "in both", False) for name in sorted({*a} ^ {*b})
+    ]
     if not rows:  # no row at all would count as a comparison that passed
-        found, remedy = ("spikes or weights", "spikes, or w of a projection") if statistical else ("spikes or samples", "something")
-        raise NetworkError(f"compare: found no {found} of {', '.join(shared)} in either recording, expected some in both. "
-                           f"Record {remedy}, and run for longer than its distance between samples.")
+        found, remedy = (
+            ("spikes or weights", "spikes, or w of a projection")
+            if statistical
+            else ("spikes or samples", "something")
+        )
+        raise NetworkError(
+            f"compare: found no {found} of {', '.join(shared)} in either recording, expected some in both. "
+            f"Record {remedy}, and run for longer than its distance between samples."
+        )
     return rows
 
 
@@ -96,12 +124,17 @@ def _row(quantity: str, measured: Any, expected: str, passed: bool) -> dict[str,
 
 def _equal(name: str, a: Any, b: Any) -> Iterator[dict[str, Any]]:
     if isinstance(a, PopulationRecording) and a.recorded is not None and b.recorded is not None:
-        pairs = [{*zip(each.spikes.step.tolist(), each.spikes.index.tolist(), strict=True)} for each in (a, b)]
+        pairs = [
+            {*zip(each.spikes.step.tolist(), each.spikes.index.tolist(), strict=True)}
+            for each in (a, b)
+        ]
         differing = sorted(pairs[0] ^ pairs[1])
         found = [f"{len(a.spikes)} and {len(b.spikes)}"]
         if differing:
             step, neuron = differing[0]
-            found.append(f"{len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} ms")
+            found.append(
+                f"{len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} ms"
+            )
         if (a.spikes.first, a.spikes.steps) != (b.spikes.first, b.spikes.steps):
             found.append("over other times")
         if not np.array_equal(np.sort(a.spikes.members), np.sort(b.spikes.members)):
@@ -118,15 +151,29 @@ def _lone(name: str, a: set[str], b: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def _samples(a: Trace, b: Trace) -> tuple[str, str, bool]:
-    if a.values.shape != b.values.shape or a.every != b.every or not np.array_equal(a.members, b.members):
-        return f"{a.values.shape} and {b.values.shape} samples, every {a.every} and {b.every} steps", "the same", False
+    if (
+        a.values.shape != b.values.shape
+        or a.every != b.every
+        or not np.array_equal(a.members, b.members)
+    ):
+        return (
+            f"{a.values.shape} and {b.values.shape} samples, every {a.every} and {b.every} steps",
+            "the same",
+            False,
+        )
     differs = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
     if not differs.any():
         return f"{a.values.size} samples", "the same", True
     row, column = np.argwhere(differs)[0]
     largest = np.nanmax(np.abs(a.values - b.values))
-    return (f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, first: member {a.members[column]} at "
-            f"{a.times()[row]:g} ms"), "the same", False
+    return (
+        (
+            f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, first: member {a.members[column]} at "
+            f"{a.times()[row]:g} ms"
+        ),
+        "the same",
+        False,
+    )
 
 
 # ---- likeness
@@ -145,36 +192,97 @@ def _alike(name: str, a: Any, b: Any, bounds: Bounds) -> Iterator[dict[str, Any]
         return
     if isinstance(a, PopulationRecording):
         mean = rate(a.spikes)
-        together = len({(each.spikes.first * each.spikes.dt, each.spikes.steps * each.spikes.dt) for each in (a, b)}) == 1
-        rates, binned = ([_parts(each.spikes, of) for each in (a, b)] for of in (rate, lambda part: correlation(part, bounds.bin)))
-        yield _judge(f"{name}: rate, Hz", *rates, bounds.rate * mean, together, f"{100 * bounds.rate:g} %", none=False)
-        yield _judge(f"{name}: CV of intervals", *(cv_intervals(each.spikes) for each in (a, b)), bounds.cv,
-                     np.array_equal(a.spikes.members, b.spikes.members))
-        yield _judge(f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation, together)
+        together = (
+            len(
+                {
+                    (each.spikes.first * each.spikes.dt, each.spikes.steps * each.spikes.dt)
+                    for each in (a, b)
+                }
+            )
+            == 1
+        )
+        rates, binned = (
+            [_parts(each.spikes, of) for each in (a, b)]
+            for of in (rate, lambda part: correlation(part, bounds.bin))
+        )
+        yield _judge(
+            f"{name}: rate, Hz",
+            *rates,
+            bounds.rate * mean,
+            together,
+            f"{100 * bounds.rate:g} %",
+            none=False,
+        )
+        yield _judge(
+            f"{name}: CV of intervals",
+            *(cv_intervals(each.spikes) for each in (a, b)),
+            bounds.cv,
+            np.array_equal(a.spikes.members, b.spikes.members),
+        )
+        yield _judge(
+            f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation, together
+        )
     else:
         last = [each.traces["w"].values[-1] for each in (a, b)]
         bound = bounds.weight * float(np.mean(np.abs(last[0])))
-        same = all(np.array_equal(getattr(a, end), getattr(b, end)) for end in ("source", "target")) and last[0].shape == last[1].shape
-        yield _judge(f"{name}: weights at the end, {a.traces['w'].unit}", *last, bound, same, f"{100 * bounds.weight:g} %")
+        same = (
+            all(np.array_equal(getattr(a, end), getattr(b, end)) for end in ("source", "target"))
+            and last[0].shape == last[1].shape
+        )
+        yield _judge(
+            f"{name}: weights at the end, {a.traces['w'].unit}",
+            *last,
+            bound,
+            same,
+            f"{100 * bounds.weight:g} %",
+        )
 
 
 def _parts(spikes: Spikes, measured: Callable[[Spikes], float]) -> np.ndarray:
     """Return a measure of the parts of a recording, one after the other."""
     edges = (spikes.first + np.arange(PARTS + 1) * (spikes.steps // PARTS)) * spikes.dt
-    return np.array([measured(spikes.window(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start])
+    return np.array(
+        [
+            measured(spikes.window(start, stop))
+            for start, stop in zip(edges[:-1], edges[1:], strict=True)
+            if stop > start
+        ]
+    )
 
 
-def _judge(quantity: str, a: np.ndarray, b: np.ndarray, bound: float, paired: bool, relative: str = "", *,
-           none: bool = True) -> dict[str, Any]:
+def _judge(
+    quantity: str,
+    a: np.ndarray,
+    b: np.ndarray,
+    bound: float,
+    paired: bool,
+    relative: str = "",
+    *,
+    none: bool = True,
+) -> dict[str, Any]:
     """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what they share does not count as uncertainty.
 
     ``none``: whether both are alike if neither has a value, as intervals of silent neurons have none.
     """
     known = [~np.isnan(each) for each in (a, b)]
-    a, b = (a[known[0] & known[1]], b[known[0] & known[1]]) if paired else (a[known[0]], b[known[1]])
+    a, b = (
+        (a[known[0] & known[1]], b[known[0] & known[1]]) if paired else (a[known[0]], b[known[1]])
+    )
     expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
     if min(a.size, b.size) < 2:
-        return _row(quantity, f"from {a.size} and {b.size} values: too few to say", expected, none and a.size == b.size == 0)
+        return _row(
+            quantity,
+            f"from {a.size} and {b.size} values: too few to say",
+            expected,
+            none and a.size == b.size == 0,
+        )
     difference = abs(a.mean() - b.mean())
-    uncertain = QUANTILE * np.sqrt((a - b).var(ddof=1) / a.size if paired else a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
-    return _row(quantity, f"{a.mean():.4g} and {b.mean():.4g}, differ by {difference:.3g} ± {uncertain:.2g}", expected, bool(difference + uncertain <= bound))
+    uncertain = QUANTILE * np.sqrt(
+        (a - b).var(ddof=1) / a.size if paired else a.var(ddof=1) / a.size + b.var(ddof=1) / b.size
+    )
+    return _row(
+        quantity,
+        f"{a.mean():.4g} and {b.mean():.4g}, differ by {difference:.3g} ± {uncertain:.2g}",
+        expected,
+        bool(difference + uncertain <= bound),
+    )

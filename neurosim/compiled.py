@@ -20,7 +20,9 @@ def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
         @intrinsic
         def called(typing, x):
             def code(context, builder, signature, values):
-                return builder.call(builder.module.declare_intrinsic(name, [context.get_value_type(real)]), values)
+                return builder.call(
+                    builder.module.declare_intrinsic(name, [context.get_value_type(real)]), values
+                )
 
             return real(real), code
 
@@ -28,26 +30,41 @@ def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
 
     @intrinsic
     def number(typing, x):
-        return real(x), lambda context, builder, signature, values: context.cast(builder, values[0], x, real)
+        return real(x), lambda context, builder, signature, values: context.cast(
+            builder, values[0], x, real
+        )
 
     @intrinsic
     def bits(typing, x):
-        return whole(real), lambda context, builder, signature, values: builder.bitcast(values[0], context.get_value_type(whole))
+        return whole(real), lambda context, builder, signature, values: builder.bitcast(
+            values[0], context.get_value_type(whole)
+        )
 
     @intrinsic
     def from_bits(typing, i):
-        return real(whole), lambda context, builder, signature, values: builder.bitcast(values[0], context.get_value_type(real))
+        return real(whole), lambda context, builder, signature, values: builder.bitcast(
+            values[0], context.get_value_type(real)
+        )
 
     @intrinsic
     def where(typing, condition, a, b):
         """Select one of two values that are there already: no branch stands in the way of vectorising."""
 
         def code(context, builder, signature, values):
-            return builder.select(context.cast(builder, values[0], condition, types.boolean), values[1], values[2])
+            return builder.select(
+                context.cast(builder, values[0], condition, types.boolean), values[1], values[2]
+            )
 
         return real(condition, real, real), code
 
-    return {"_float": number, "_bits": bits, "_from_bits": from_bits, "_where": where, "_floor": operation("llvm.floor"), "_sqrt": operation("llvm.sqrt")}
+    return {
+        "_float": number,
+        "_bits": bits,
+        "_from_bits": from_bits,
+        "_where": where,
+        "_floor": operation("llvm.floor"),
+        "_sqrt": operation("llvm.sqrt"),
+    }
 
 
 @intrinsic
@@ -60,13 +77,18 @@ def lowest_bit(typing, word):
     return types.int64(types.uint64), code
 
 
-compiled = njit(error_model="numpy", nogil=True, forceinline=True)  # never fastmath, which contracts and reorders
+compiled = njit(
+    error_model="numpy", nogil=True, forceinline=True
+)  # never fastmath, which contracts and reorders
 
 PRIMITIVES = primitives(types.float64, types.int64)
 FUNCTIONS: dict[str, Any] = bind(PRIMITIVES, compiled)
 """The compiled functions by name: numbers in, one float64 out; they are inlined where they are called."""
 
-_NAMESPACE = {**vars(random), **{f"_{name}": FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos")}}
+_NAMESPACE = {
+    **vars(random),
+    **{f"_{name}": FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos")},
+}
 
 
 def _same(body: Any) -> Any:

@@ -48,7 +48,9 @@ class Edges:
 class Connector(Protocol):
     """What a projection asks of its wiring."""
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         """Return the edges between `sources` (S,) and `targets` (T,): absolute indices, distinct, in any order.
 
         `recurrent` says that both are of one population; an edge between equal indices is then an autapse.
@@ -69,13 +71,18 @@ class Connector(Protocol):
 class one_to_one:
     """Join the first source to the first target, the second to the second, and so on."""
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         if sources.size != targets.size:
             raise NetworkError(
                 f"{self.show()}: there are {sources.size} sources and {targets.size} targets; expected as many of the one as of the other. "
                 "Join views of equal size, or use another connector."
             )
-        return Edges(np.arange(sources.size + 1, dtype=np.int64), np.arange(sources.size, dtype=index_type(targets.size)))
+        return Edges(
+            np.arange(sources.size + 1, dtype=np.int64),
+            np.arange(sources.size, dtype=index_type(targets.size)),
+        )
 
     def expected(self, n_source: int, n_target: int) -> float:
         return float(n_source)
@@ -91,14 +98,18 @@ class all_to_all:
     _: KW_ONLY
     autapses: bool = True
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
         pointer = pointer_of(targets.size - (refused < targets.size))
         target = np.empty(pointer[-1], index_type(targets.size))
         columns = np.arange(targets.size, dtype=target.dtype)
         for rows in blocks(sources.size, width=max(targets.size, 1)):
             kept = columns != refused[rows, None]
-            target[pointer[rows.start] : pointer[rows.stop]] = np.broadcast_to(columns, kept.shape)[kept]
+            target[pointer[rows.start] : pointer[rows.stop]] = np.broadcast_to(columns, kept.shape)[
+                kept
+            ]
         return Edges(pointer, target)
 
     def expected(self, n_source: int, n_target: int) -> float:
@@ -118,14 +129,22 @@ class fixed_probability:
 
     def __post_init__(self) -> None:
         if not isinstance(self.p, Real) or not 0 <= self.p <= 1:
-            raise NetworkError(f"fixed_probability: p is {shown(self.p)}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent.")
+            raise NetworkError(
+                f"fixed_probability: p is {shown(self.p)}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent."
+            )
         object.__setattr__(self, "p", float(self.p))
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         if self.p == 0:
-            return Edges(np.zeros(sources.size + 1, np.int64), np.empty(0, index_type(targets.size)))
+            return Edges(
+                np.zeros(sources.size + 1, np.int64), np.empty(0, index_type(targets.size))
+            )
         if self.p == 1:
-            return all_to_all(autapses=self.autapses).connect(stream, sources, targets, recurrent=recurrent)
+            return all_to_all(autapses=self.autapses).connect(
+                stream, sources, targets, recurrent=recurrent
+            )
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
         return Edges(*sampling.bernoulli(stream, sources, refused, trials=targets.size, p=self.p))
 
@@ -145,26 +164,48 @@ class _FixedNumber:
     multapses: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, Real) or not float(self.n).is_integer() or self.n < 0:
-            raise NetworkError(f"{type(self).__name__}: n is {shown(self.n)}; expected a whole number of edges, 0 or more. Round it to an int.")
+        if (
+            isinstance(self.n, bool)
+            or not isinstance(self.n, Real)
+            or not float(self.n).is_integer()
+            or self.n < 0
+        ):
+            raise NetworkError(
+                f"{type(self).__name__}: n is {shown(self.n)}; expected a whole number of edges, 0 or more. Round it to an int."
+            )
         object.__setattr__(self, "n", int(self.n))
 
     def show(self) -> str:
         multapses = " with multapses" if self.multapses else ""
-        return type(self).__name__.replace("_", " ") + f" {self.n}" + _refusal(self.autapses) + multapses
+        return (
+            type(self).__name__.replace("_", " ")
+            + f" {self.n}"
+            + _refusal(self.autapses)
+            + multapses
+        )
 
     def check(self, most: int) -> None:
         """Refuse an `n` greater than the number of different edges, `most`, that are possible where `n` are asked for."""
         if self.n > most and not (self.multapses and most):
-            remedy = f"Use n={most} or less, or multapses=True." if most else "Use n=0, or join other neurons."
-            raise NetworkError(f"{self.show()}: {self.n} edges are asked for where only {most} different ones are possible. {remedy}")
+            remedy = (
+                f"Use n={most} or less, or multapses=True."
+                if most
+                else "Use n=0, or join other neurons."
+            )
+            raise NetworkError(
+                f"{self.show()}: {self.n} edges are asked for where only {most} different ones are possible. {remedy}"
+            )
 
-    def partners(self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool) -> IntArray:
+    def partners(
+        self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool
+    ) -> IntArray:
         """Draw the positions of `n` partners for each of `neurons`, (R, n), ascending; each neuron has its own counters."""
         refused = _refused(neurons, partners, refuse=recurrent and not self.autapses)
         possible = partners.size - (refused < partners.size)
         self.check(possible.min(initial=self.n if neurons.size == 0 else partners.size))
-        return sampling.choices(stream, neurons, refused, n=self.n, size=partners.size, multapses=self.multapses)
+        return sampling.choices(
+            stream, neurons, refused, n=self.n, size=partners.size, multapses=self.multapses
+        )
 
 
 @dataclass(frozen=True)
@@ -175,7 +216,9 @@ class fixed_outdegree(_FixedNumber):
     FixedNumberPostConnector, the latter that of NEST's rules.
     """
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         positions = self.partners(stream, sources, targets, recurrent=recurrent)
         return Edges(np.arange(sources.size + 1, dtype=np.int64) * self.n, positions.ravel())
 
@@ -187,7 +230,9 @@ class fixed_outdegree(_FixedNumber):
 class fixed_indegree(_FixedNumber):
     """Give each target `n` sources, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         partners = self.partners(stream, targets, sources, recurrent=recurrent)
         pointer, order = sampling.order(partners.ravel(), below=sources.size)
         del partners
@@ -202,9 +247,13 @@ class fixed_indegree(_FixedNumber):
 class fixed_total_number(_FixedNumber):
     """Make `n` edges among all possible pairs, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
-        first = pointer_of(targets.size - (refused < targets.size))  # possible pairs before each row
+        first = pointer_of(
+            targets.size - (refused < targets.size)
+        )  # possible pairs before each row
         self.check(int(first[-1]))
         chosen = sampling.numbers(stream, self.n, below=int(first[-1]), multapses=self.multapses)
         pointer = np.searchsorted(chosen, first)
@@ -227,6 +276,8 @@ def _refused(sources: IntArray, targets: IntArray, *, refuse: bool) -> NDArray[n
     """Return the position of each source among the targets, (S,), or T where it is no target or may connect to itself."""
     if not refuse:
         return np.full(sources.size, targets.size, np.int64)
-    place = np.full(max(sources.max(initial=-1), targets.max(initial=-1)) + 1, targets.size, np.int64)
+    place = np.full(
+        max(sources.max(initial=-1), targets.max(initial=-1)) + 1, targets.size, np.int64
+    )
     place[targets] = np.arange(targets.size)
     return place[sources]

@@ -35,10 +35,21 @@ def to_neo(recording: Recording) -> neo.Block:
         if spikes is not None:
             start, stop = _window(spikes)
             for neuron, times in _per_neuron(spikes):
-                segment.spiketrains.append(neo.SpikeTrain(times, units="ms", t_start=start, t_stop=stop, population=name, neuron=neuron))
+                segment.spiketrains.append(
+                    neo.SpikeTrain(
+                        times,
+                        units="ms",
+                        t_start=start,
+                        t_stop=stop,
+                        population=name,
+                        neuron=neuron,
+                    )
+                )
     for owner, variable, trace in _traces(recording):
         try:
-            unit = quantities.Quantity(1.0, "dimensionless" if trace.unit == "1" else trace.unit).units
+            unit = quantities.Quantity(
+                1.0, "dimensionless" if trace.unit == "1" else trace.unit
+            ).units
         except LookupError:
             unit = quantities.dimensionless
         first = (trace.first + 1) * trace.dt
@@ -72,19 +83,36 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
         coordinates: dict[str, Any] = {}
         for variable, trace in owner.traces.items():
             time, member = f"{variable}_time", f"{variable}_member"
-            variables[variable] = xarray.Variable((time, member), trace.values, {"units": trace.unit})
-            coordinates |= {time: xarray.Variable(time, trace.times(), {"units": "ms"}), member: trace.members}
+            variables[variable] = xarray.Variable(
+                (time, member), trace.values, {"units": trace.unit}
+            )
+            coordinates |= {
+                time: xarray.Variable(time, trace.times(), {"units": "ms"}),
+                member: trace.members,
+            }
         spikes = getattr(owner, "recorded", None)
         if spikes is not None:
-            variables |= {"spike_neuron": ("spike", spikes.index), "spike_step": ("spike", spikes.step)}
-            coordinates |= {"spike_time": xarray.Variable("spike", spikes.times(), {"units": "ms"}), "spike_member": spikes.members}
+            variables |= {
+                "spike_neuron": ("spike", spikes.index),
+                "spike_step": ("spike", spikes.step),
+            }
+            coordinates |= {
+                "spike_time": xarray.Variable("spike", spikes.times(), {"units": "ms"}),
+                "spike_member": spikes.members,
+            }
         if name in recording.projections:
             variables |= {"source": ("edge", owner.source), "target": ("edge", owner.target)}
         sets[f"/{name}"] = xarray.Dataset(variables, coordinates)
     return xarray.DataTree.from_dict(sets)
 
 
-def to_nwb(recording: Recording, *, start: datetime | None = None, identifier: str | None = None, **about: Any) -> pynwb.NWBFile:
+def to_nwb(
+    recording: Recording,
+    *,
+    start: datetime | None = None,
+    identifier: str | None = None,
+    **about: Any,
+) -> pynwb.NWBFile:
     """Return an NWB file in memory: spikes of recorded neurons as units, with columns "population" and "neuron"; traces as time series in seconds.
 
     Parameters
@@ -101,14 +129,20 @@ def to_nwb(recording: Recording, *, start: datetime | None = None, identifier: s
         session_start_time=start or datetime(1970, 1, 1, tzinfo=UTC),
         **about,
     )
-    recorded = {name: each.recorded for name, each in recording.populations.items() if each.recorded is not None}
+    recorded = {
+        name: each.recorded
+        for name, each in recording.populations.items()
+        if each.recorded is not None
+    }
     if recorded:
         file.add_unit_column("population", "population of the neuron")
         file.add_unit_column("neuron", "index of the neuron in its population")
     for name, spikes in recorded.items():
         window = np.array([_window(spikes)]) / 1000
         for neuron, times in _per_neuron(spikes):
-            file.add_unit(spike_times=times / 1000, obs_intervals=window, population=name, neuron=neuron)
+            file.add_unit(
+                spike_times=times / 1000, obs_intervals=window, population=name, neuron=neuron
+            )
     for owner, variable, trace in _traces(recording):
         series = pynwb.TimeSeries(
             name=f"{owner}.{variable}",
@@ -126,7 +160,9 @@ def _library(name: str, function: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise NetworkError(f"{function}: the library {name!r} cannot be imported ({error}). Install it: pip install 'neurosim[interop]'.") from error
+        raise NetworkError(
+            f"{function}: the library {name!r} cannot be imported ({error}). Install it: pip install 'neurosim[interop]'."
+        ) from error
 
 
 def _window(spikes: Spikes) -> tuple[float, float]:
@@ -138,9 +174,19 @@ def _per_neuron(spikes: Spikes) -> list[tuple[int, np.ndarray]]:
     order = np.argsort(spikes.index, kind="stable")
     times, index = spikes.times()[order], spikes.index[order]
     first, last = (np.searchsorted(index, spikes.members, side) for side in ("left", "right"))
-    return [(neuron, times[i:j]) for neuron, i, j in zip(spikes.members.tolist(), first, last, strict=True)]
+    return [
+        (neuron, times[i:j])
+        for neuron, i, j in zip(spikes.members.tolist(), first, last, strict=True)
+    ]
 
 
 def _traces(recording: Recording) -> list[tuple[str, str, Trace]]:
-    owners: list[PopulationRecording | ProjectionRecording] = [*recording.populations.values(), *recording.projections.values()]
-    return [(owner.name, variable, trace) for owner in owners for variable, trace in owner.traces.items()]
+    owners: list[PopulationRecording | ProjectionRecording] = [
+        *recording.populations.values(),
+        *recording.projections.values(),
+    ]
+    return [
+        (owner.name, variable, trace)
+        for owner in owners
+        for variable, trace in owner.traces.items()
+    ]

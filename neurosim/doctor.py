@@ -38,18 +38,36 @@ def packages() -> list[Package]:
         requirement, _, marker = line.partition(";")
         name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
-        rows.append(Package(extra[1] if extra else "core", name, requirement.strip().removeprefix(name), _version(name)))
+        rows.append(
+            Package(
+                extra[1] if extra else "core",
+                name,
+                requirement.strip().removeprefix(name),
+                _version(name),
+            )
+        )
     return rows
 
 
 def install_command(missing: list[Package]) -> str:
     """Return the command that installs missing packages for this Python."""
-    return shlex.join([sys.executable, "-m", "pip", "install", *dict.fromkeys(f"{p.name}{p.needs}" for p in missing)])
+    return shlex.join(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            *dict.fromkeys(f"{p.name}{p.needs}" for p in missing),
+        ]
+    )
 
 
 def models() -> list[tuple[str, str]]:
     """Return name and summary of every model, or why it cannot be loaded."""
-    return [(entry.name, getattr(loaded, "summary", loaded)) for entry, loaded in _loaded("neurosim.models")]
+    return [
+        (entry.name, getattr(loaded, "summary", loaded))
+        for entry, loaded in _loaded("neurosim.models")
+    ]
 
 
 def backends() -> list[tuple[str, str, str]]:
@@ -60,7 +78,13 @@ def backends() -> list[tuple[str, str, str]]:
             rows.append((entry.name, "broken", loaded))
         else:
             missing = loaded.missing()
-            rows.append((entry.name, "installed" if missing is None else "missing", loaded.summary if missing is None else missing))
+            rows.append(
+                (
+                    entry.name,
+                    "installed" if missing is None else "missing",
+                    loaded.summary if missing is None else missing,
+                )
+            )
     return rows
 
 

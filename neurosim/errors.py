@@ -34,7 +34,15 @@ class LoweringError(NeurosimError):
 class SimulationError(NeurosimError):
     """During a run: a value that is not finite. ``recording`` holds what was recorded until then."""
 
-    def __init__(self, message: str, *, population: str = "", index: int = -1, variable: str = "", time: float = float("nan")) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        population: str = "",
+        index: int = -1,
+        variable: str = "",
+        time: float = float("nan"),
+    ) -> None:
         super().__init__(message)
         self.population, self.index, self.variable, self.time = population, index, variable, time
         self.recording: object = None

@@ -19,7 +19,16 @@ from neurosim.errors import NetworkError
 HEADER = "header.json"
 ARRAY = "@array"  # stands in the header for an array of the file; no name or unit looks like it
 # What a damaged zip or npy may raise while it is read: checksums, unknown methods, encryption, missing entries, bad text and offsets.
-DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError, ValueError, EOFError, OSError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    EOFError,
+    OSError,
+)
 
 
 def plain(value: Any, where: str) -> Any:
@@ -33,7 +42,9 @@ def plain(value: Any, where: str) -> Any:
     try:
         return json.loads(json.dumps(value, default=_from_numpy))
     except TypeError as error:
-        raise NetworkError(f"{where}: {error}; expected numbers, texts, lists and dictionaries. Store a name or a list instead.") from error
+        raise NetworkError(
+            f"{where}: {error}; expected numbers, texts, lists and dictionaries. Store a name or a list instead."
+        ) from error
 
 
 def split(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
@@ -55,7 +66,9 @@ def join(value: Any, place: str, arrays: Mapping[str, np.ndarray]) -> Any:
     return arrays[place] if value == ARRAY else value
 
 
-def write(path: str | Path, header: Mapping[str, Any], *, kind: str, arrays: Mapping[str, np.ndarray]) -> Path:
+def write(
+    path: str | Path, header: Mapping[str, Any], *, kind: str, arrays: Mapping[str, np.ndarray]
+) -> Path:
     """Write a header and arrays to `path` atomically and return the path.
 
     Parameters
@@ -74,12 +87,16 @@ def write(path: str | Path, header: Mapping[str, Any], *, kind: str, arrays: Map
             archive.writestr(HEADER, text)
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
+                    np.lib.format.write_array(
+                        entry, np.ascontiguousarray(array), allow_pickle=False
+                    )
 
     return write_atomically(path, fill)
 
 
-def read(path: str | Path, *, kind: str, only: str | tuple[str, ...] = "") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read(
+    path: str | Path, *, kind: str, only: str | tuple[str, ...] = ""
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a file that `write` made, or ``only`` those whose names begin so; () for none.
 
     Raises
@@ -94,13 +111,17 @@ def read(path: str | Path, *, kind: str, only: str | tuple[str, ...] = "") -> tu
     header = unseal(text, kind, where=str(path))
     missing = [name for name in header["arrays"] if name.startswith(only) and name not in arrays]
     if missing:
-        raise NetworkError(f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: load another copy or run again.")
+        raise NetworkError(
+            f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: load another copy or run again."
+        )
     return header["content"], arrays
 
 
 def seal(header: Mapping[str, Any], kind: str, *, where: str) -> str:
     """Return a header as JSON text that says what it is the header of."""
-    return json.dumps({"format": f"neurosim {kind}", "version": 1, "header": plain(dict(header), where)}, indent=1)
+    return json.dumps(
+        {"format": f"neurosim {kind}", "version": 1, "header": plain(dict(header), where)}, indent=1
+    )
 
 
 def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
@@ -108,7 +129,9 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
     try:
         outer = json.loads(text)
     except ValueError as error:
-        raise NetworkError(f"{where}: {error}; expected the header of a neurosim {kind} in JSON. Load another copy or run again.") from error
+        raise NetworkError(
+            f"{where}: {error}; expected the header of a neurosim {kind} in JSON. Load another copy or run again."
+        ) from error
     found = (outer.get("format"), outer.get("version")) if isinstance(outer, dict) else (None, None)
     if found != (f"neurosim {kind}", 1):
         raise NetworkError(
@@ -140,8 +163,10 @@ def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, fill)
     except OSError as error:
-        raise NetworkError(f"file {path}: cannot be written ({error.strerror or error}), expected a place that takes it. "
-                           "Choose another, or make room and allow writing there.") from error
+        raise NetworkError(
+            f"file {path}: cannot be written ({error.strerror or error}), expected a place that takes it. "
+            "Choose another, or make room and allow writing there."
+        ) from error
     return path
 
 
@@ -164,12 +189,19 @@ def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
             os.close(folder)
 
 
-def _unzip(file: BinaryIO, where: str, kind: str, only: str | tuple[str, ...]) -> tuple[bytes, dict[str, np.ndarray]]:
+def _unzip(
+    file: BinaryIO, where: str, kind: str, only: str | tuple[str, ...]
+) -> tuple[bytes, dict[str, np.ndarray]]:
     """Return the header's text and the arrays."""
     try:
         with zipfile.ZipFile(file) as archive:
-            wanted = [name for name in archive.namelist() if name != HEADER and name.startswith(only)]
-            for name in (HEADER, *wanted):  # before any parsing, so that a flipped bit is never taken for a value
+            wanted = [
+                name for name in archive.namelist() if name != HEADER and name.startswith(only)
+            ]
+            for name in (
+                HEADER,
+                *wanted,
+            ):  # before any parsing, so that a flipped bit is never taken for a value
                 with archive.open(name) as entry:
                     while entry.read(1 << 20):
                         pass  # at its end, a wrong checksum raises

@@ -30,8 +30,13 @@ class from_arrays:
                 "but each edge needs one of both. Give arrays of equal length."
             )
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
-        for name, given, view in (("sources", self.sources, sources), ("targets", self.targets, targets)):
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
+        for name, given, view in (
+            ("sources", self.sources, sources),
+            ("targets", self.targets, targets),
+        ):
             largest = given.max(initial=-1)
             if largest >= view.size:
                 raise NetworkError(
@@ -71,12 +76,16 @@ class from_sparse:
             )
         entries = matrix.tocoo()
         if entries.data.dtype.kind not in "biuf":
-            raise NetworkError(f"from_sparse: the stored values are {entries.data.dtype}; expected real numbers. Use their real part.")
+            raise NetworkError(
+                f"from_sparse: the stored values are {entries.data.dtype}; expected real numbers. Use their real part."
+            )
         object.__setattr__(self, "shape", tuple(matrix.shape))
         object.__setattr__(self, "pairs", from_arrays(entries.row, entries.col))
         object.__setattr__(self, "weights", _frozen(entries.data, np.float64))
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         if self.shape != (sources.size, targets.size):
             raise NetworkError(
                 f"{self.show()}: there are {sources.size} sources and {targets.size} targets, so the shape should be "
@@ -108,11 +117,19 @@ def _positions(given: Any, name: str) -> NDArray[np.int64]:
         )
     positions = _frozen(found, np.int64)
     if positions.min(initial=0) < 0:
-        raise NetworkError(f"from_arrays: {name} holds {positions.min()}; expected 0 or more. Positions count from the start of the view.")
+        raise NetworkError(
+            f"from_arrays: {name} holds {positions.min()}; expected 0 or more. Positions count from the start of the view."
+        )
     return positions
 
 
-def _from_pairs(pairs: NDArray[np.int64], n_source: int, n_target: int, *, order: NDArray[np.int64] | None = None) -> Edges:
+def _from_pairs(
+    pairs: NDArray[np.int64],
+    n_source: int,
+    n_target: int,
+    *,
+    order: NDArray[np.int64] | None = None,
+) -> Edges:
     """Return the edges for ascending `pairs`, (E,), each being source * n_target + target."""
     pointer = np.searchsorted(pairs, np.arange(n_source + 1) * n_target)
     target = np.empty(pairs.size, index_type(n_target))

@@ -27,7 +27,9 @@ def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -
     return _backend(backend).check(_network(network), **options)
 
 
-def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = None, **options: Any) -> Run:
+def prepare(
+    network: Network, *, backend: str | Backend = "cpu", stream: Any = None, **options: Any
+) -> Run:
     """Return a run held open; on other simulators one that runs once, and has ``run``, ``result``, ``time`` and ``source``.
 
     Parameters
@@ -53,14 +55,31 @@ def prepare(network: Network, *, backend: str | Backend = "cpu", stream: Any = N
     concrete = concretise(network)
     if hasattr(found, "open"):
         if stream is not None:
-            raise NetworkError(f"prepare: found stream={stream!r}, and backend {found.name!r} cannot stream. Leave it out.")
+            raise NetworkError(
+                f"prepare: found stream={stream!r}, and backend {found.name!r} cannot stream. Leave it out."
+            )
         return found.open(concrete, report, **options)
     program = discretise(concrete)
-    return Run(program, concrete, found.prepare(program, concrete, **options), report, owners=network.owners(),
-               options={**getattr(found, "options", {}), **options}, stream=stream)
+    return Run(
+        program,
+        concrete,
+        found.prepare(program, concrete, **options),
+        report,
+        owners=network.owners(),
+        options={**getattr(found, "options", {}), **options},
+        stream=stream,
+    )
 
 
-def simulate(network: Network, time: Any, *, backend: str | Backend = "cpu", stream: Any = None, progress: bool = True, **options: Any) -> Recording:
+def simulate(
+    network: Network,
+    time: Any,
+    *,
+    backend: str | Backend = "cpu",
+    stream: Any = None,
+    progress: bool = True,
+    **options: Any,
+) -> Recording:
     """Run a network for some time and return what was recorded.
 
     Ctrl-C ends the run; what was recorded until then is returned, and its header says ``finished: False``.
@@ -84,11 +103,16 @@ def simulate(network: Network, time: Any, *, backend: str | Backend = "cpu", str
     try:
         run.run(time, progress=progress)
     except KeyboardInterrupt:
-        print(f"interrupted at {run.time:g} ms; what was recorded until then is returned", file=sys.stderr)
+        print(
+            f"interrupted at {run.time:g} ms; what was recorded until then is returned",
+            file=sys.stderr,
+        )
     return run.result()
 
 
-def export(network: Network, folder: Any, *, backend: str | Simulator, time: Any = "1 s", **options: Any) -> Path:
+def export(
+    network: Network, folder: Any, *, backend: str | Simulator, time: Any = "1 s", **options: Any
+) -> Path:
     """Write a network as a folder that another simulator runs without neurosim: a script, its arrays, a README and the report.
 
     Parameters
@@ -107,16 +131,24 @@ def export(network: Network, folder: Any, *, backend: str | Simulator, time: Any
     NetworkError
         If the backend has nothing to export to or no such option, or the folder holds other files.
     """
-    found, place, length = _able(backend, "export", options), Path(folder), duration(time, where="export: time")
+    found, place, length = (
+        _able(backend, "export", options),
+        Path(folder),
+        duration(time, where="export: time"),
+    )
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise NetworkError(f"export: {place} holds other files, expected a new or empty folder. Choose another one.")
+        raise NetworkError(
+            f"export: {place} holds other files, expected a new or empty folder. Choose another one."
+        )
     report = found.check(_network(network))
     report.demand()
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NetworkError(f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. "
-                           "Choose another one.") from error
+        raise NetworkError(
+            f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. "
+            "Choose another one."
+        ) from error
     return found.export(concretise(network), report, place, time=length, **options)
 
 
@@ -140,7 +172,9 @@ def _able(backend: str | Backend | Simulator, verb: str, options: Mapping[str, A
     """Return a backend that has a verb with these options: found out before any draw is made."""
     found = _backend(backend)
     if not hasattr(found, verb):
-        raise NetworkError(f"{verb}: backend {found.name!r} cannot {verb} a network, expected one that can, such as 'spinnaker'. Name that.")
+        raise NetworkError(
+            f"{verb}: backend {found.name!r} cannot {verb} a network, expected one that can, such as 'spinnaker'. Name that."
+        )
     taken = signature(getattr(found, verb)).parameters.values()
     if not any(each.kind is Parameter.VAR_KEYWORD for each in taken):
         valid = ["time", *(each.name for each in taken if each.kind is Parameter.KEYWORD_ONLY)]
@@ -152,11 +186,17 @@ def _able(backend: str | Backend | Simulator, verb: str, options: Mapping[str, A
 
 def _network(network: Any) -> Network:
     if not isinstance(network, Network):
-        raise NetworkError(f"network: found {shown(network)}, expected a Network. Make one with ns.Network(name, dt=...).")
+        raise NetworkError(
+            f"network: found {shown(network)}, expected a Network. Make one with ns.Network(name, dt=...)."
+        )
     return network
 
 
 def _backend(backend: Any) -> Any:
-    if not isinstance(backend, str) and not (hasattr(backend, "check") and (hasattr(backend, "prepare") or hasattr(backend, "open"))):
-        raise NetworkError(f"backend: found {shown(backend)}, expected the name of a backend, such as 'cpu'. Give one of these names.")
+    if not isinstance(backend, str) and not (
+        hasattr(backend, "check") and (hasattr(backend, "prepare") or hasattr(backend, "open"))
+    ):
+        raise NetworkError(
+            f"backend: found {shown(backend)}, expected the name of a backend, such as 'cpu'. Give one of these names."
+        )
     return find(backend)

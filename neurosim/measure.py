@@ -21,7 +21,9 @@ def rates(spikes: Spikes, *, start: float | None = None, stop: float | None = No
     return part.count() * (SECOND / part.duration)
 
 
-def population_rate(spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+def population_rate(
+    spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean rate per recorded neuron over time.
 
     Parameters
@@ -41,13 +43,17 @@ def population_rate(spikes: Spikes, bin: float, *, start: float | None = None, s
     return centres, count * (SECOND / (part.members.size * width * part.dt))
 
 
-def intervals(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
+def intervals(
+    spikes: Spikes, *, start: float | None = None, stop: float | None = None
+) -> np.ndarray:
     """Return the intervals between successive spikes of the same neuron in ms: all neurons, neuron by neuron, each in order of time."""
     steps, _ = _intervals(spikes.window(start, stop))
     return steps * spikes.dt
 
 
-def cv_intervals(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
+def cv_intervals(
+    spikes: Spikes, *, start: float | None = None, stop: float | None = None
+) -> np.ndarray:
     """Return the (M,) coefficients of variation of the intervals: standard deviation (of the population, not of a sample) over mean.
 
     One per recorded neuron, ``spikes.members``: a regular one has 0, a Poisson process 1; fewer than three spikes give NaN.
@@ -60,7 +66,9 @@ def cv_intervals(spikes: Spikes, *, start: float | None = None, stop: float | No
         return np.where(count >= 2, spread / mean, np.nan)[spikes.members]
 
 
-def correlation(spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None) -> float:
+def correlation(
+    spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None
+) -> float:
     """Return the mean Pearson correlation of spike counts in bins of `bin` ms, over all pairs of neurons.
 
     Neurons whose count never changes have no correlation and are left out; NaN if fewer than two remain.
@@ -75,11 +83,15 @@ def correlation(spikes: Spikes, bin: float, *, start: float | None = None, stop:
     bins = part.steps // width
     place = (part.step - part.first) // width
     inside = place < bins
-    pairs, count = np.unique(part.index[inside] * np.int64(bins) + place[inside], return_counts=True)
+    pairs, count = np.unique(
+        part.index[inside] * np.int64(bins) + place[inside], return_counts=True
+    )
     neuron, place = pairs // max(bins, 1), pairs % max(bins, 1)
     mean = np.bincount(neuron, count, part.size) / max(bins, 1)
     spread = np.sqrt(np.bincount(neuron, count**2, part.size) / max(bins, 1) - mean**2)
-    varies = spread > 1e-9  # counts are whole numbers: rounding leaves far less, true spreads are above 1/bins
+    varies = (
+        spread > 1e-9
+    )  # counts are whole numbers: rounding leaves far less, true spreads are above 1/bins
     if np.count_nonzero(varies) < 2:
         return float("nan")
     weight = np.divide(1.0, spread, out=np.zeros(part.size), where=varies)
@@ -101,11 +113,15 @@ def _steps(spikes: Spikes, bin: float) -> int:
     steps = round(bin / spikes.dt)
     if steps < 1 or abs(steps * spikes.dt - bin) > 1e-9 * bin:
         better = max(steps, 1) * spikes.dt
-        raise NetworkError(f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); expected a whole number of steps. Use {better:g} ms.")
+        raise NetworkError(
+            f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); expected a whole number of steps. Use {better:g} ms."
+        )
     return steps
 
 
 def _some(spikes: Spikes, what: str) -> Spikes:
     if spikes.steps == 0 or spikes.members.size == 0:
-        raise NetworkError(f"{what}: found {spikes.members.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window.")
+        raise NetworkError(
+            f"{what}: found {spikes.members.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window."
+        )
     return spikes

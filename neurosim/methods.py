@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from .errors import ModelError
 from .expr.linear import ZERO, affine
-from .expr.tree import Assign, Binary, Call, Draw, Expr, Name, Number, draws, names, rewrite, substitute
+from .expr.tree import (
+    Assign,
+    Binary,
+    Call,
+    Draw,
+    Expr,
+    Name,
+    Number,
+    draws,
+    names,
+    rewrite,
+    substitute,
+)
 
 METHODS = ("exact", "exponential_euler", "euler", "heun", "rk4")
 DT = Name("dt")
@@ -34,7 +46,9 @@ class Propagator:
         return [self.name(part, i, j) for i, j in sorted(self.reach) for part in "PQ"]
 
 
-def choose(derivatives: Mapping[str, Expr], method: str | None, constants: set[str], *, where: str) -> dict[str, str]:
+def choose(
+    derivatives: Mapping[str, Expr], method: str | None, constants: set[str], *, where: str
+) -> dict[str, str]:
     """Return the method of each state: exact where linear with constant coefficients, else exponential Euler, else Euler; or the named one.
 
     Raises
@@ -43,36 +57,65 @@ def choose(derivatives: Mapping[str, Expr], method: str | None, constants: set[s
         If the named method cannot take an equation.
     """
     noisy = {s for s, tree in derivatives.items() if any(d.kind == "xi" for d in draws(tree))}
-    exact = linear_group({s: t for s, t in derivatives.items() if s not in noisy}, derivatives.keys(), constants)
-    conditional = {s for s, tree in derivatives.items() if s not in noisy and affine(tree, {s}) is not None}
+    exact = linear_group(
+        {s: t for s, t in derivatives.items() if s not in noisy}, derivatives.keys(), constants
+    )
+    conditional = {
+        s for s, tree in derivatives.items() if s not in noisy and affine(tree, {s}) is not None
+    }
     for s in noisy:
         _noise_split(s, derivatives[s], where=where)
     if method is None:
-        return {s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler" for s in derivatives}
+        return {
+            s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler"
+            for s in derivatives
+        }
     smooth = derivatives.keys() - noisy
-    able = {"exact": exact, "exponential_euler": conditional, "euler": derivatives.keys(), "heun": smooth, "rk4": smooth}
+    able = {
+        "exact": exact,
+        "exponential_euler": conditional,
+        "euler": derivatives.keys(),
+        "heun": smooth,
+        "rk4": smooth,
+    }
     for s in derivatives:
         if s not in able[method]:
-            reason = "it contains noise" if s in noisy else {"exact": "it is not linear with constant coefficients"}.get(method, f"it is not linear in {s}")
-            raise ModelError(f"{where}, equation of {s}: method {method!r} cannot take it, because {reason}. Use method='euler', or leave the method out.")
+            reason = (
+                "it contains noise"
+                if s in noisy
+                else {"exact": "it is not linear with constant coefficients"}.get(
+                    method, f"it is not linear in {s}"
+                )
+            )
+            raise ModelError(
+                f"{where}, equation of {s}: method {method!r} cannot take it, because {reason}. Use method='euler', or leave the method out."
+            )
     return dict.fromkeys(derivatives, method)
 
 
-def linear_group(candidates: Mapping[str, Expr], changing: Iterable[str], constants: set[str]) -> set[str]:
+def linear_group(
+    candidates: Mapping[str, Expr], changing: Iterable[str], constants: set[str]
+) -> set[str]:
     """Return the states that form closed linear equations with constant coefficients."""
     group = set(candidates)
     while True:
         for s in sorted(group):
             split = affine(candidates[s], group)
             others = set(changing) - group
-            if split is None or any(names(c) - constants or draws(c) for c in split[0].values()) or names(split[1]) & others:
+            if (
+                split is None
+                or any(names(c) - constants or draws(c) for c in split[0].values())
+                or names(split[1]) & others
+            ):
                 group.discard(s)
                 break
         else:
             return group
 
 
-def statements(derivatives: Mapping[str, Expr], methods: Mapping[str, str], *, where: str) -> tuple[list[Assign], Propagator | None]:
+def statements(
+    derivatives: Mapping[str, Expr], methods: Mapping[str, str], *, where: str
+) -> tuple[list[Assign], Propagator | None]:
     """Return the statements of one step, all new values computed before any is assigned, and the propagator of the exact group."""
     order = [s for s in derivatives]
     made: list[Assign] = []
@@ -101,7 +144,9 @@ def _new(state: str, value: Expr) -> Assign:
 def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagator, list[Assign]]:
     splits = [affine(derivatives[s], set(group)) for s in group]
     matrix = tuple(tuple(coefficients.get(s, ZERO) for s in group) for coefficients, _ in splits)
-    reach = {(i, j) for i, row in enumerate(matrix) for j, c in enumerate(row) if c != ZERO or i == j}
+    reach = {
+        (i, j) for i, row in enumerate(matrix) for j, c in enumerate(row) if c != ZERO or i == j
+    }
     while grown := {(i, k) for i, j in reach for j2, k in reach if j == j2} - reach:
         reach |= grown
     propagator = Propagator(tuple(group), matrix, frozenset(reach))
@@ -111,8 +156,16 @@ def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagato
             inputs[j] = Name(f"_input_{group[j]}")
             made.append(Assign(inputs[j].name, "=", rest))
     for i, s in enumerate(group):
-        terms = [Binary("*", Name(propagator.name("P", i, j)), Name(group[j])) for j in range(len(group)) if (i, j) in reach]
-        terms += [Binary("*", Name(propagator.name("Q", i, j)), inputs[j]) for j in inputs if (i, j) in reach]
+        terms = [
+            Binary("*", Name(propagator.name("P", i, j)), Name(group[j]))
+            for j in range(len(group))
+            if (i, j) in reach
+        ]
+        terms += [
+            Binary("*", Name(propagator.name("Q", i, j)), inputs[j])
+            for j in inputs
+            if (i, j) in reach
+        ]
         total = terms[0]
         for term in terms[1:]:
             total = Binary("+", total, term)
@@ -122,9 +175,16 @@ def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagato
 
 def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Expr]], Expr]:
     found = sorted((d for d in draws(tree) if d.kind == "xi"), key=lambda d: d.key)
-    split = affine(rewrite(tree, lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n), {f"_xi_{d.key}" for d in found})
+    split = affine(
+        rewrite(
+            tree, lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n
+        ),
+        {f"_xi_{d.key}" for d in found},
+    )
     if split is None:
-        raise ModelError(f"{where}, equation of {s}: xi appears other than as 'expression * xi'. Write noise as an added term, such as 'sigma * xi'.")
+        raise ModelError(
+            f"{where}, equation of {s}: xi appears other than as 'expression * xi'. Write noise as an added term, such as 'sigma * xi'."
+        )
     return [(d, split[0][f"_xi_{d.key}"]) for d in found], split[1]
 
 
@@ -160,5 +220,7 @@ def _runge_kutta(states: list[str], derivatives: Mapping[str, Expr], tableau) ->
         for stage, weight in enumerate(weights):
             term = Binary("*", Number(weight), Name(f"_k{stage}_{s}"))
             total = term if total is None else Binary("+", total, term)
-        made.append(_new(s, Binary("+", Name(s), Binary("*", Binary("/", DT, Number(divisor)), total))))
+        made.append(
+            _new(s, Binary("+", Name(s), Binary("*", Binary("/", DT, Number(divisor)), total)))
+        )
     return made

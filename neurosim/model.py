@@ -10,11 +10,39 @@ from .consistency import METHODS, check_cell, check_mapping, check_rule, keep
 from .errors import ModelError, shown, unknown
 from .expr.parse import Parser
 from .expr.tree import Assign, Expr, draws, names
-from .parts import EVENTS, Constant, Definition, Handler, Link, Parameter, Port, Refractory, State, constant, decay_constant, definition, find, variable
+from .parts import (
+    EVENTS,
+    Constant,
+    Definition,
+    Handler,
+    Link,
+    Parameter,
+    Port,
+    Refractory,
+    State,
+    constant,
+    decay_constant,
+    definition,
+    find,
+    variable,
+)
 from .units import Exponents, unit
 
-__all__ = ["Cell", "Constant", "Definition", "Handler", "Link", "METHODS", "Parameter", "Port", "Refractory", "Rule", "State", "decay_constant",
-           "rule_parameter"]
+__all__ = [
+    "Cell",
+    "Constant",
+    "Definition",
+    "Handler",
+    "Link",
+    "METHODS",
+    "Parameter",
+    "Port",
+    "Refractory",
+    "Rule",
+    "State",
+    "decay_constant",
+    "rule_parameter",
+]
 
 
 @dataclass(frozen=True, init=False)
@@ -59,17 +87,50 @@ class Cell:
     method: str | None
     initial: tuple[tuple[str, Any], ...]
 
-    def __init__(self, equations: str = "", *, parameters: Mapping[str, Any] | None = None, receives: Mapping[str, Port] | None = None,
-                 spike: str | None = None, after_spike: str = "", refractory: Any = None, step: str | None = None, method: str | None = None,
-                 initial: Mapping[str, Any] | None = None, name: str = "cell") -> None:
+    def __init__(
+        self,
+        equations: str = "",
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        receives: Mapping[str, Port] | None = None,
+        spike: str | None = None,
+        after_spike: str = "",
+        refractory: Any = None,
+        step: str | None = None,
+        method: str | None = None,
+        initial: Mapping[str, Any] | None = None,
+        name: str = "cell",
+    ) -> None:
         parser = Parser(f"cell {name!r}")
         parsed = parser.equations(equations)
-        units = {e.name: unit(e.unit, where=f"{parser.owner}, equation of {e.name}") for e in parsed}
+        units = {
+            e.name: unit(e.unit, where=f"{parser.owner}, equation of {e.name}") for e in parsed
+        }
         given = check_mapping(parser.owner, "parameters", parameters)
         keep(self, "name", name)
-        keep(self, "states", tuple(State(e.name, units[e.name], e.tree) for e in parsed if e.derivative or e.tree is None))
-        keep(self, "parameters", tuple(constant(parser, key, value, others=given) for key, value in given.items()))
-        keep(self, "definitions", tuple(Definition(e.name, units[e.name], e.tree) for e in parsed if not e.derivative and e.tree is not None))
+        keep(
+            self,
+            "states",
+            tuple(
+                State(e.name, units[e.name], e.tree)
+                for e in parsed
+                if e.derivative or e.tree is None
+            ),
+        )
+        keep(
+            self,
+            "parameters",
+            tuple(constant(parser, key, value, others=given) for key, value in given.items()),
+        )
+        keep(
+            self,
+            "definitions",
+            tuple(
+                Definition(e.name, units[e.name], e.tree)
+                for e in parsed
+                if not e.derivative and e.tree is not None
+            ),
+        )
         keep(self, "receives", tuple(check_mapping(parser.owner, "receives", receives).items()))
         keep(self, "spike", parser.expression(spike, place="spike") if spike is not None else None)
         keep(self, "after_spike", parser.statements(after_spike, place="after_spike"))
@@ -87,10 +148,22 @@ class Cell:
         changed = object.__new__(Cell)
         for field in fields(Cell):
             keep(changed, field.name, getattr(self, field.name))
-        trees = [s.derivative for s in self.states if s.derivative is not None] + [d.tree for d in self.definitions]
-        trees += [s.value for s in (*self.after_spike, *(self.step or ()))] + ([] if self.spike is None else [self.spike])
-        parser = Parser(f"cell {self.name!r}", first_draw=1 + max((d.key for tree in trees for d in draws(tree)), default=-1))
-        made = tuple(Definition(name, self.parameter(name).unit, parser.expression(text, place=f"course of {name}")) for name, text in courses.items())
+        trees = [s.derivative for s in self.states if s.derivative is not None] + [
+            d.tree for d in self.definitions
+        ]
+        trees += [s.value for s in (*self.after_spike, *(self.step or ()))] + (
+            [] if self.spike is None else [self.spike]
+        )
+        parser = Parser(
+            f"cell {self.name!r}",
+            first_draw=1 + max((d.key for tree in trees for d in draws(tree)), default=-1),
+        )
+        made = tuple(
+            Definition(
+                name, self.parameter(name).unit, parser.expression(text, place=f"course of {name}")
+            )
+            for name, text in courses.items()
+        )
         keep(changed, "definitions", (*self.definitions, *made))
         keep(changed, "parameters", tuple(p for p in self.parameters if p.name not in courses))
         check_cell(changed, parser)
@@ -109,12 +182,18 @@ class Cell:
         for key, port in self.receives:
             if isinstance(name, str) and key == name:
                 return port
-        raise ModelError(unknown("port", name, [key for key, _ in self.receives], owner=f"cell {self.name!r}"))
+        raise ModelError(
+            unknown("port", name, [key for key, _ in self.receives], owner=f"cell {self.name!r}")
+        )
 
     def symbols(self) -> dict[str, Exponents]:
         """Return the exponents of every name that the equations may read."""
-        known = {s.name: s.unit.exponents for s in (*self.states, *self.parameters, *self.definitions)}
-        known.update({key: unit(port.unit).exponents for key, port in self.receives if key not in known})
+        known = {
+            s.name: s.unit.exponents for s in (*self.states, *self.parameters, *self.definitions)
+        }
+        known.update(
+            {key: unit(port.unit).exponents for key, port in self.receives if key not in known}
+        )
         return known
 
 
@@ -148,17 +227,36 @@ class Rule:
     definitions: tuple[Definition, ...]
     handlers: tuple[Handler, ...]
 
-    def __init__(self, *, edge: str = "", pre: str = "", post: str = "", handlers: Iterable[tuple[str, str]] = (),
-                 parameters: Mapping[str, Any] | None = None, definitions: str = "", reads: Mapping[str, Any] | None = None, name: str = "rule") -> None:
+    def __init__(
+        self,
+        *,
+        edge: str = "",
+        pre: str = "",
+        post: str = "",
+        handlers: Iterable[tuple[str, str]] = (),
+        parameters: Mapping[str, Any] | None = None,
+        definitions: str = "",
+        reads: Mapping[str, Any] | None = None,
+        name: str = "rule",
+    ) -> None:
         parser = Parser(f"rule {name!r}")
-        given, links = check_mapping(parser.owner, "parameters", parameters), check_mapping(parser.owner, "reads", reads)
+        given, links = (
+            check_mapping(parser.owner, "parameters", parameters),
+            check_mapping(parser.owner, "reads", reads),
+        )
         for symbol in links:
             parser.check_name(symbol, "link")
         keep(self, "name", name)
         for side, text in (("edge", edge), ("pre", pre), ("post", post)):
             keep(self, side, tuple(variable(parser, e, side) for e in parser.equations(text)))
-        keep(self, "parameters", tuple(constant(parser, key, value, others=given) for key, value in given.items()))
-        keep(self, "definitions", tuple(definition(parser, e) for e in parser.equations(definitions)))
+        keep(
+            self,
+            "parameters",
+            tuple(constant(parser, key, value, others=given) for key, value in given.items()),
+        )
+        keep(
+            self, "definitions", tuple(definition(parser, e) for e in parser.equations(definitions))
+        )
         keep(self, "reads", tuple(Link(symbol, reference) for symbol, reference in links.items()))
         keep(self, "handlers", _handlers(parser, handlers))
         check_rule(self, parser)
@@ -172,14 +270,28 @@ class Rule:
             rule_parameter(self, symbol)
             for v in (*self.edge, *self.pre, *self.post):
                 if v.derivative is not None and symbol in names(v.derivative):
-                    raise ModelError(f"rule {self.name!r}: {symbol!r} is the time constant of {v.name!r} and cannot be linked. "
-                                     "Write the decay in a 'step' handler instead.")
+                    raise ModelError(
+                        f"rule {self.name!r}: {symbol!r} is the time constant of {v.name!r} and cannot be linked. "
+                        "Write the decay in a 'step' handler instead."
+                    )
             for p in self.parameters:
                 if p.name not in links and isinstance(p.value, Expr) and symbol in names(p.value):
-                    raise ModelError(f"rule {self.name!r}: {symbol!r} is read by parameter {p.name!r}, which is not computed anew in each step, "
-                                     f"and cannot be linked. Make {p.name!r} a definition.")
+                    raise ModelError(
+                        f"rule {self.name!r}: {symbol!r} is read by parameter {p.name!r}, which is not computed anew in each step, "
+                        f"and cannot be linked. Make {p.name!r} a definition."
+                    )
         keep(changed, "parameters", tuple(p for p in self.parameters if p.name not in links))
-        keep(changed, "reads", (*self.reads, *(Link(symbol, reference, rule_parameter(self, symbol).unit) for symbol, reference in links.items())))
+        keep(
+            changed,
+            "reads",
+            (
+                *self.reads,
+                *(
+                    Link(symbol, reference, rule_parameter(self, symbol).unit)
+                    for symbol, reference in links.items()
+                ),
+            ),
+        )
         return changed
 
     @property
@@ -194,10 +306,23 @@ def rule_parameter(rule: Rule, name: str) -> Constant:
 
 
 def _handlers(parser: Parser, handlers: Any) -> tuple[Handler, ...]:
-    pairs = [] if isinstance(handlers, str | Mapping) or not isinstance(handlers, Iterable) else list(handlers)
-    if any(isinstance(p, str) or not isinstance(p, Iterable) or len(tuple(p)) != 2 for p in pairs) or not pairs and handlers:
-        raise ModelError(f"{parser.owner}: found handlers {shown(handlers)}, expected pairs (trigger, statements). Write [('pre', 'out += w')].")
-    return tuple(Handler(trigger, parser.statements(text, place=f"handler {trigger!r}")) for trigger, text in pairs)
+    pairs = (
+        []
+        if isinstance(handlers, str | Mapping) or not isinstance(handlers, Iterable)
+        else list(handlers)
+    )
+    if (
+        any(isinstance(p, str) or not isinstance(p, Iterable) or len(tuple(p)) != 2 for p in pairs)
+        or not pairs
+        and handlers
+    ):
+        raise ModelError(
+            f"{parser.owner}: found handlers {shown(handlers)}, expected pairs (trigger, statements). Write [('pre', 'out += w')]."
+        )
+    return tuple(
+        Handler(trigger, parser.statements(text, place=f"handler {trigger!r}"))
+        for trigger, text in pairs
+    )
 
 
 def _refractory(given: Any, parser: Parser) -> Refractory | None:
@@ -208,5 +333,7 @@ def _refractory(given: Any, parser: Parser) -> Refractory | None:
     if isinstance(freezes, str):
         freezes = tuple(freezes.replace(",", " ").split())
     if not isinstance(freezes, tuple | list):
-        raise ModelError(f"{parser.owner}, refractory: found freezes={shown(freezes)}, expected names of states. Write freezes='v'.")
+        raise ModelError(
+            f"{parser.owner}, refractory: found freezes={shown(freezes)}, expected names of states. Write freezes='v'."
+        )
     return replace(found, freezes=tuple(freezes))

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from .binding import bind
-from .checks import at_least, duration, population_values, quantity, refractory_steps, take_courses, whole_number, whole_steps
+from .checks import (
+    at_least,
+    duration,
+    population_values,
+    quantity,
+    refractory_steps,
+    take_courses,
+    whole_number,
+    whole_steps,
+)
 from .connect import Connector
 from .errors import NetworkError, shown, unknown
 from .model import Cell, Rule
@@ -49,7 +58,9 @@ class Network:
         neurons = sum(p.size for p in self.populations.values())
         return f"<network {self.name!r}: {len(self.populations)} populations, {neurons} neurons, {len(self.projections)} projections, dt {self.dt:g} ms>"
 
-    def population(self, name: str, size: int, cell: Cell, *, positions: Any = None, **values: Any) -> Population:
+    def population(
+        self, name: str, size: int, cell: Cell, *, positions: Any = None, **values: Any
+    ) -> Population:
         """Add neurons.
 
         Parameters
@@ -73,13 +84,27 @@ class Network:
         where = f"population {name!r}"
         size = whole_number(size, where=f"{where}, size", most=MOST)
         if not isinstance(cell, Cell):
-            raise NetworkError(f"{where}: found {shown(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells.")
+            raise NetworkError(
+                f"{where}: found {shown(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells."
+            )
         if positions is not None:
-            positions = np.array(to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError), np.float64)
+            positions = np.array(
+                to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError),
+                np.float64,
+            )
             if positions.shape != (size, 3) or not np.isfinite(positions).all():
-                raise NetworkError(f"{where}: found positions of shape {positions.shape}, expected ({size}, 3), all finite. Reshape them.")
+                raise NetworkError(
+                    f"{where}: found positions of shape {positions.shape}, expected ({size}, 3), all finite. Reshape them."
+                )
         cell, values = take_courses(where, cell, values)
-        checked = population_values(where, cell, size, {**dict(cell.initial), **values}, dt=self.dt, positions=positions is not None)
+        checked = population_values(
+            where,
+            cell,
+            size,
+            {**dict(cell.initial), **values},
+            dt=self.dt,
+            positions=positions is not None,
+        )
         refractory_steps(where, cell, checked, self.dt)
         self.populations[name] = Population(name, size, cell, checked, positions)
         return self.populations[name]
@@ -102,7 +127,9 @@ class Network:
         self.populations[name] = Population(name, size, cell, checked)
         return self.populations[name]
 
-    def spike_source(self, name: str, size: int, *, times: Any = None, steps: Any = None) -> Population:
+    def spike_source(
+        self, name: str, size: int, *, times: Any = None, steps: Any = None
+    ) -> Population:
         """Add a source of given spikes: ``times`` (ms) or ``steps``, a list for each neuron or (indices, times)."""
         self._free(name, "population")
         size = whole_number(size, where=f"population {name!r}, size", most=MOST)
@@ -112,9 +139,23 @@ class Network:
         self.populations[name] = Population(name, size, GIVEN, {}, None, spikes)
         return self.populations[name]
 
-    def project(self, source: Population | View, target: Population | View, connector: Connector, *, weight: Any = None, delay: Any = 0.0,
-                port: str | None = None, rule: Rule | None = None, name: str | None = None, dendritic_fraction: float = 1.0, back: Any = None,
-                round_delays: bool = False, same_step: bool = False, **values: Any) -> Projection:
+    def project(
+        self,
+        source: Population | View,
+        target: Population | View,
+        connector: Connector,
+        *,
+        weight: Any = None,
+        delay: Any = 0.0,
+        port: str | None = None,
+        rule: Rule | None = None,
+        name: str | None = None,
+        dendritic_fraction: float = 1.0,
+        back: Any = None,
+        round_delays: bool = False,
+        same_step: bool = False,
+        **values: Any,
+    ) -> Projection:
         """Add edges from ``source`` to ``target``.
 
         Parameters
@@ -141,36 +182,95 @@ class Network:
         source, target = self._view(source, "source"), self._view(target, "target")
         if port is None and len(target.population.cell.receives) == 1:
             port = target.population.cell.receives[0][0]
-        name = f"{source.name}->{target.name}" + (f".{port}" if isinstance(port, str) else "") if name is None else name
+        name = (
+            f"{source.name}->{target.name}" + (f".{port}" if isinstance(port, str) else "")
+            if name is None
+            else name
+        )
         self._free(name, "projection", plain=False)
         where = f"projection {name!r} ({source.name} -> {target.name})"
         if not hasattr(connector, "connect"):
-            raise NetworkError(f"{where}: found {shown(connector)}, expected a connector such as ns.all_to_all(). Give one third.")
+            raise NetworkError(
+                f"{where}: found {shown(connector)}, expected a connector such as ns.all_to_all(). Give one third."
+            )
         if rule is not None and not isinstance(rule, Rule):
-            raise NetworkError(f"{where}: found rule {shown(rule)}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity.")
+            raise NetworkError(
+                f"{where}: found rule {shown(rule)}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity."
+            )
         edges = edge_count(connector, source, target, where)
         expected = port_unit(target.population.cell, port, rule, where)
         read, sides = links(rule, source, target, known=self.owners(), edges=edges, where=where)
         bound = None
         if rule is not None:
-            bound = bind(rule, source.population.cell, target.population.cell, links=sides, out=expected and expected.exponents, where=where)
+            bound = bind(
+                rule,
+                source.population.cell,
+                target.population.cell,
+                links=sides,
+                out=expected and expected.exponents,
+                where=where,
+            )
         weight = weights(weight, rule, connector, unit=expected, edges=edges, where=where)
-        delay = delays(delay, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: delay")
-        fraction = quantity(dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction")
+        delay = delays(
+            delay, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: delay"
+        )
+        fraction = quantity(
+            dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction"
+        )
         if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
-            raise NetworkError(f"{where}: found dendritic_fraction {shown(dendritic_fraction)}, expected one number from 0 to 1. Correct it.")
+            raise NetworkError(
+                f"{where}: found dendritic_fraction {shown(dendritic_fraction)}, expected one number from 0 to 1. Correct it."
+            )
         for part in (fraction, 1.0 - fraction):
             if not isinstance(delay, Distribution):
-                whole_steps(part * np.asarray(delay), self.dt, where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})", rounded=round_delays)
-        back = None if back is None else delays(back, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: back")
-        checked = rule_values(rule, values, counts={"source": len(source), "target": len(target), "edge": edges}, where=where)
-        made = Projection(name, source, target, connector, weight, delay, fraction, back, bool(round_delays), bool(same_step), port, rule, bound,
-                          read, checked)
+                whole_steps(
+                    part * np.asarray(delay),
+                    self.dt,
+                    where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})",
+                    rounded=round_delays,
+                )
+        back = (
+            None
+            if back is None
+            else delays(back, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: back")
+        )
+        checked = rule_values(
+            rule,
+            values,
+            counts={"source": len(source), "target": len(target), "edge": edges},
+            where=where,
+        )
+        made = Projection(
+            name,
+            source,
+            target,
+            connector,
+            weight,
+            delay,
+            fraction,
+            back,
+            bool(round_delays),
+            bool(same_step),
+            port,
+            rule,
+            bound,
+            read,
+            checked,
+        )
         self.projections[name] = made
         self.inputs.append(made)
         return made
 
-    def poisson_drive(self, target: Population | View, *, n: int = 1, rate: Any, weight: Any, port: str | None = None, name: str | None = None) -> Drive:
+    def poisson_drive(
+        self,
+        target: Population | View,
+        *,
+        n: int = 1,
+        rate: Any,
+        weight: Any,
+        port: str | None = None,
+        name: str | None = None,
+    ) -> Drive:
         """Add Poisson counts of ``n`` independent trains of ``rate`` (Hz) each to a port of every target, each with ``weight``."""
         view = self._view(target, "target")
         if port is None and len(view.population.cell.receives) == 1:
@@ -180,25 +280,53 @@ class Network:
         where = f"drive {name!r} (-> {view.name})"
         expected = port_unit(view.population.cell, port, None, where)
         sizes = {"one per target": len(view)}
-        rate = at_least(quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate"), unit("Hz"), where=f"{where}, rate")
-        made = Drive(name, view, port, whole_number(n, where=f"{where}, n"), rate, quantity(weight, expected, sizes=sizes, where=f"{where}, weight"))
+        rate = at_least(
+            quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate"),
+            unit("Hz"),
+            where=f"{where}, rate",
+        )
+        made = Drive(
+            name,
+            view,
+            port,
+            whole_number(n, where=f"{where}, n"),
+            rate,
+            quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
+        )
         self.inputs.append(made)
         return made
 
-    def record(self, owner: Population | View | Projection, *variables: str, every: Any = None, edges: Any = None) -> None:
+    def record(
+        self,
+        owner: Population | View | Projection,
+        *variables: str,
+        every: Any = None,
+        edges: Any = None,
+    ) -> None:
         """Record ``"spikes"`` or variables of a population, view or projection, every ``every`` (one step unless given).
 
         ``edges``: indices of the recorded edges of a projection, all unless given.
         """
         if not variables:
-            raise NetworkError("record: found no variable, expected 'spikes' or names of states. Name what to record.")
+            raise NetworkError(
+                "record: found no variable, expected 'spikes' or names of states. Name what to record."
+            )
         made = [self._probe(owner, variable, every, edges) for variable in variables]
         for i, probe in enumerate(made):
-            if any((p.owner.name, p.variable) == (probe.owner.name, probe.variable) for p in (*self.probes, *made[:i])):
-                raise NetworkError(f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. Record all its members in one call.")
-        if every is not None and all(probe.variable == "spikes" and isinstance(probe.owner, View) for probe in made):
-            raise NetworkError(f"record: found every={shown(every)} with 'spikes' alone, expected it with states: every spike is recorded, "
-                               "at its step. Leave it out, or name a state.")
+            if any(
+                (p.owner.name, p.variable) == (probe.owner.name, probe.variable)
+                for p in (*self.probes, *made[:i])
+            ):
+                raise NetworkError(
+                    f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. Record all its members in one call."
+                )
+        if every is not None and all(
+            probe.variable == "spikes" and isinstance(probe.owner, View) for probe in made
+        ):
+            raise NetworkError(
+                f"record: found every={shown(every)} with 'spikes' alone, expected it with states: every spike is recorded, "
+                "at its step. Leave it out, or name a state."
+            )
         self.probes.extend(made)
 
     def owners(self) -> dict[str, Population | Projection | Drive]:
@@ -208,45 +336,77 @@ class Network:
     def _free(self, name: str, what: str, *, plain: bool = True) -> None:
         _identifier(name, what, more="" if plain else "->.[]:")
         if name in self.owners():
-            raise NetworkError(f"{what} {name!r}: the name is in use in network {self.name!r}. Choose another with name=..., every name once.")
+            raise NetworkError(
+                f"{what} {name!r}: the name is in use in network {self.name!r}. Choose another with name=..., every name once."
+            )
 
     def _view(self, owner: Any, end: str) -> View:
         view = owner.view if isinstance(owner, Population) else owner
         if not isinstance(view, View):
-            raise NetworkError(f"{end}: found {shown(owner)}, expected a population of this network or a view of one. Give what net.population returned.")
+            raise NetworkError(
+                f"{end}: found {shown(owner)}, expected a population of this network or a view of one. Give what net.population returned."
+            )
         if self.populations.get(view.name) is not view.population:
-            raise NetworkError(f"{end}: population {view.name!r} belongs to another network. Use one of: {', '.join(self.populations)}.")
+            raise NetworkError(
+                f"{end}: population {view.name!r} belongs to another network. Use one of: {', '.join(self.populations)}."
+            )
         return view
 
     def _probe(self, owner: Any, variable: str, every: Any, edges: Any) -> Probe:
-        steps = 1 if every is None else int(whole_steps(duration(every, where="record, every"), self.dt, where="record: every"))
+        steps = (
+            1
+            if every is None
+            else int(
+                whole_steps(duration(every, where="record, every"), self.dt, where="record: every")
+            )
+        )
         if isinstance(owner, Projection):
             if self.projections.get(owner.name) is not owner:
-                raise NetworkError(f"record: projection {owner.name!r} belongs to another network, expected one of network {self.name!r}. Add it there.")
-            known = {"w": None} if owner.rule is None else {v.name: v.unit for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)}
+                raise NetworkError(
+                    f"record: projection {owner.name!r} belongs to another network, expected one of network {self.name!r}. Add it there."
+                )
+            known = (
+                {"w": None}
+                if owner.rule is None
+                else {v.name: v.unit for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)}
+            )
             if not isinstance(variable, str) or variable not in known:
-                raise NetworkError(f"record: {unknown('variable', variable, known, owner=f'projection {owner.name!r}')}")
+                raise NetworkError(
+                    f"record: {unknown('variable', variable, known, owner=f'projection {owner.name!r}')}"
+                )
             this = known[variable] or unit(owner.target.population.cell.port(owner.port).unit)
-            return Probe(owner, variable, this, steps, None if edges is None else _edge_numbers(edges, owner))
+            return Probe(
+                owner, variable, this, steps, None if edges is None else _edge_numbers(edges, owner)
+            )
         view = self._view(owner, "record")
         if edges is not None:
-            raise NetworkError(f"record: found edges= for population {view.name!r}, expected it for projections only. Record a view of the population.")
+            raise NetworkError(
+                f"record: found edges= for population {view.name!r}, expected it for projections only. Record a view of the population."
+            )
         cell = view.population.cell
         if isinstance(variable, str) and variable == "spikes":
             if cell.spike is None and view.population.given is None:
                 states = ", ".join(s.name for s in cell.states) or "none"
-                raise NetworkError(f"record: population {view.name!r} ({cell.name}) never spikes, expected one that does. Record one of its states: {states}.")
+                raise NetworkError(
+                    f"record: population {view.name!r} ({cell.name}) never spikes, expected one that does. Record one of its states: {states}."
+                )
             return Probe(view, variable, None)
         states = {s.name: s.unit for s in cell.states}
         if not isinstance(variable, str) or variable not in states:
-            raise NetworkError(f"record: {unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}")
+            raise NetworkError(
+                f"record: {unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}"
+            )
         return Probe(view, variable, states[variable], steps)
 
 
 def _identifier(name: Any, what: str, more: str = "") -> str:
-    if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z][\w{re.escape(more)}-]*", name, re.ASCII):
+    if not isinstance(name, str) or not re.fullmatch(
+        rf"[A-Za-z][\w{re.escape(more)}-]*", name, re.ASCII
+    ):
         extra = f" or one of {' '.join(more)}" if more else ""
-        raise NetworkError(f"{what} name: found {shown(name)}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name.")
+        raise NetworkError(
+            f"{what} name: found {shown(name)}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name."
+        )
     return name
 
 
@@ -254,8 +414,16 @@ def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
     """Return the numbers of recorded edges, (M,) int64."""
     found = np.asarray(edges)
     most = projection.connector.expected(len(projection.source), len(projection.target))
-    if found.ndim != 1 or found.dtype.kind not in "iu" or found.size == 0 or found.min() < 0 or found.max() >= most:
-        raise NetworkError(f"record: found edges {shown(edges)}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges.")
+    if (
+        found.ndim != 1
+        or found.dtype.kind not in "iu"
+        or found.size == 0
+        or found.min() < 0
+        or found.max() >= most
+    ):
+        raise NetworkError(
+            f"record: found edges {shown(edges)}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges."
+        )
     return found.astype(np.int64)
 
 

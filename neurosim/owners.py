@@ -37,7 +37,11 @@ def declared(owner: Owner, name: str) -> Unit:
         units = {"rate": unit("Hz"), "weight": port}
     elif isinstance(owner, Projection):
         rule = owner.rule
-        units = {} if rule is None else {t.name: t.unit for t in (*rule.edge, *rule.pre, *rule.post, *rule.parameters)}
+        units = (
+            {}
+            if rule is None
+            else {t.name: t.unit for t in (*rule.edge, *rule.pre, *rule.post, *rule.parameters)}
+        )
         if rule is None:
             units["w"] = unit(owner.target.population.cell.port(owner.port).unit)
     else:
@@ -46,8 +50,15 @@ def declared(owner: Owner, name: str) -> Unit:
     if not isinstance(name, str) or name not in units:
         edges = isinstance(owner, Projection)
         kind = "projection" if edges else "drive" if isinstance(owner, Drive) else "population"
-        fixed = " Delays are fixed when a run is prepared: give another to net.project, and prepare again." if edges and name in ("delay", "back") else ""
-        raise NetworkError(unknown("state, parameter or variable", name, units, owner=f"{kind} {owner.name!r}") + fixed)
+        fixed = (
+            " Delays are fixed when a run is prepared: give another to net.project, and prepare again."
+            if edges and name in ("delay", "back")
+            else ""
+        )
+        raise NetworkError(
+            unknown("state, parameter or variable", name, units, owner=f"{kind} {owner.name!r}")
+            + fixed
+        )
     return units[name]
 
 
@@ -59,7 +70,9 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
     made = []
     if isinstance(owner, Projection) and "weight" in values:
         if "w" in values:
-            raise NetworkError(f"set {owner.name!r}: found both w= and weight=, which are the same, expected one. Leave one out.")
+            raise NetworkError(
+                f"set {owner.name!r}: found both w= and weight=, which are the same, expected one. Leave one out."
+            )
         values = {"w" if name == "weight" else name: value for name, value in values.items()}
     changed: dict[str, np.ndarray] = {}  # parameters as they will be, texts over which follow
     for name, value in values.items():
@@ -74,7 +87,9 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
     return made + _following(run, view, changed)
 
 
-def _following(run: Run, view: View | Projection | Drive, changed: dict[str, np.ndarray]) -> list[Callable[[], None]]:
+def _following(
+    run: Run, view: View | Projection | Drive, changed: dict[str, np.ndarray]
+) -> list[Callable[[], None]]:
     """Return closures that assign the parameters that follow changed ones, and note which have a value of their own from now on."""
     memory, owner = run.memory, view.name
     things = run.network.populations if isinstance(view, View) else run.network.projections
@@ -87,7 +102,9 @@ def _following(run: Run, view: View | Projection | Drive, changed: dict[str, np.
     for name in changed.keys() & things[owner].written.trees.keys():
         follows = np.zeros(1, bool)
         if isinstance(view, View) and not view.whole:
-            follows = np.array(np.broadcast_to(memory[owner, f"{name}@follows"], view.population.size))
+            follows = np.array(
+                np.broadcast_to(memory[owner, f"{name}@follows"], view.population.size)
+            )
             follows[view.indices] = False
         made.append(partial(memory.write, owner, f"{name}@follows", follows))
     return made
@@ -98,13 +115,19 @@ def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
     for name in values.keys() - {"times", "steps"}:
         raise NetworkError(unknown("value", name, ["times", "steps"], owner=where))
     if not view.whole:
-        raise NetworkError(f"{where}: found a view, expected the whole source of given spikes. Give the spikes of all its neurons.")
+        raise NetworkError(
+            f"{where}: found a view, expected the whole source of given spikes. Give the spikes of all its neurons."
+        )
     dt = run.program.dt
-    step, index = given_spikes(len(view), dt, times=values.get("times"), steps=values.get("steps"), where=where)
+    step, index = given_spikes(
+        len(view), dt, times=values.get("times"), steps=values.get("steps"), where=where
+    )
     if step.size and step[0] < run.step:
-        raise NetworkError(f"{where}: found a spike of neuron {index[0]} at {(step[0] + 1) * dt:g} ms (step {step[0]}), but the run is at {run.time:g} ms; "
-                           f"expected {(run.step + 1) * dt:g} ms (step {run.step}) or later: times are model time, from the start of the run. "
-                           "Leave out what is past; add run.time to times from now.")
+        raise NetworkError(
+            f"{where}: found a spike of neuron {index[0]} at {(step[0] + 1) * dt:g} ms (step {step[0]}), but the run is at {run.time:g} ms; "
+            f"expected {(run.step + 1) * dt:g} ms (step {run.step}) or later: times are model time, from the start of the run. "
+            "Leave out what is past; add run.time to times from now."
+        )
 
     def assign() -> None:
         run.memory[view.name, "_given_step"], run.memory[view.name, "_given_index"] = step, index
@@ -112,18 +135,32 @@ def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
     return assign
 
 
-def _table(run: Run, view: Any, name: str, value: Table, this: Unit, where: str) -> Callable[[], None]:
+def _table(
+    run: Run, view: Any, name: str, value: Table, this: Unit, where: str
+) -> Callable[[], None]:
     if not isinstance(view, View) or (view.name, f"{name}@rows") not in run.memory:
-        raise NetworkError(f"{where}: found a table, expected a number or array: {name!r} had no table when the run was prepared. "
-                           "Give it a table in the network; then tables of any length can be set.")
+        raise NetworkError(
+            f"{where}: found a table, expected a number or array: {name!r} had no table when the run was prepared. "
+            "Give it a table in the network; then tables of any length can be set."
+        )
     if not view.whole:
-        raise NetworkError(f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size}).")
+        raise NetworkError(
+            f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size})."
+        )
     checked = table(value, this, size=view.population.size, dt=run.program.dt, where=where)
     in_range(view.population.cell, name, checked, where=where)
     return lambda: run.memory.put_parameter(view.name, name, checked, run.step)
 
 
-def _neurons(run: Run, view: View, name: str, value: Any, this: Unit, where: str, changed: dict[str, np.ndarray]) -> Callable[[], None]:
+def _neurons(
+    run: Run,
+    view: View,
+    name: str,
+    value: Any,
+    this: Unit,
+    where: str,
+    changed: dict[str, np.ndarray],
+) -> Callable[[], None]:
     memory, size, key = run.memory, view.population.size, (view.name, name)
     found = _values(run, value, this, "one per neuron", view.indices, where)
     if name in run.program.populations[view.name].code.states:
@@ -154,16 +191,29 @@ def _columns(run: Run, view: View, name: str, found: Any) -> None:
     memory[view.name, name] = rows
 
 
-def _edges(run: Run, owner: Projection | Drive, name: str, value: Any, this: Unit, where: str,
-           changed: dict[str, np.ndarray]) -> Callable[[], None]:
+def _edges(
+    run: Run,
+    owner: Projection | Drive,
+    name: str,
+    value: Any,
+    this: Unit,
+    where: str,
+    changed: dict[str, np.ndarray],
+) -> Callable[[], None]:
     memory = run.memory
     if isinstance(owner, Drive):
         found = _values(run, value, this, "one per target", owner.target.indices, where)
         if name == "rate":
             at_least(found, this, where=where)
         return _replacing(run, owner, name, np.asarray(found) * (owner.n if name == "rate" else 1))
-    if owner.rule is not None and np.size(value) > 1 and any(p.name == name and p.per is None for p in owner.rule.parameters):
-        raise NetworkError(f"{where}: found an array, expected one value for all edges. Declare it in the rule with Parameter({this.text!r}, ..., per='edge').")
+    if (
+        owner.rule is not None
+        and np.size(value) > 1
+        and any(p.name == name and p.per is None for p in owner.rule.parameters)
+    ):
+        raise NetworkError(
+            f"{where}: found an array, expected one value for all edges. Declare it in the rule with Parameter({this.text!r}, ..., per='edge')."
+        )
     at, members = memory.locate(owner, name)
     found = _values(run, value, this, "one per edge or neuron", members, where)
     size = memory[owner.name, name].size
@@ -186,7 +236,9 @@ def _replacing(run: Run, owner: Projection | Drive, name: str, found: Any) -> Ca
     return assign
 
 
-def _parameter(run: Run, owner: View | Projection, name: str, new: np.ndarray, found: Any, where: str) -> Callable[[], None]:
+def _parameter(
+    run: Run, owner: View | Projection, name: str, new: np.ndarray, found: Any, where: str
+) -> Callable[[], None]:
     """Return the assignment of a parameter; ``found`` are those of its values that are looked at."""
     memory, decaying = run.memory, []
     if isinstance(owner, View):
@@ -195,13 +247,25 @@ def _parameter(run: Run, owner: View | Projection, name: str, new: np.ndarray, f
             at_least(found, declared(owner, name), where=f"{where}: refractory time (ms)")
             whole_steps(found, run.program.dt, where=f"{where}: refractory time")
     else:
-        decaying = [v.name for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post) if decay_constant(v) == name]
+        decaying = [
+            v.name
+            for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)
+            if decay_constant(v) == name
+        ]
         if decaying:
             check_positive(found, where, NetworkError)
 
     def assign() -> None:
-        for variable in decaying:  # a change of tau counts as an assignment of the variables that decay with it
-            memory.put(owner.name, variable, slice(None), memory.now(owner.name, variable, run.step - 1), run.step - 1)
+        for variable in (
+            decaying
+        ):  # a change of tau counts as an assignment of the variables that decay with it
+            memory.put(
+                owner.name,
+                variable,
+                slice(None),
+                memory.now(owner.name, variable, run.step - 1),
+                run.step - 1,
+            )
         memory.write(owner.name, name, new)
 
     return assign
@@ -211,5 +275,7 @@ def _values(run: Run, value: Any, this: Unit, each: str, members: np.ndarray, wh
     """Return a number or one value per member, in engine units; a draw of a member is its own, whichever others are set with it."""
     found = quantity(value, this, sizes={each: members.size}, where=where)
     if isinstance(found, Distribution):
-        return found.sample(Stream(run.program.seed, f"{where}/{run.step}"), members, unit=this, where=where)
+        return found.sample(
+            Stream(run.program.seed, f"{where}/{run.step}"), members, unit=this, where=where
+        )
     return found

@@ -108,7 +108,9 @@ def constant(parser: Parser, name: str, value: Any, *, others: Container[str]) -
     if isinstance(value, str):
         found = read(value, reserved=others)
         if found is None:
-            return Constant(name, Unit("?", NUMBER), parser.expression(value, place=f"parameter {name!r}"))
+            return Constant(
+                name, Unit("?", NUMBER), parser.expression(value, place=f"parameter {name!r}")
+            )
         declared = found[1]
     if is_pint(value):
         declared = unit(f"{value.units:~C}".replace("µ", "u").replace(" ", ""), where=place)
@@ -132,23 +134,37 @@ def _given(parser: Parser, value: Any, declared: Unit, name: str, others: Contai
         return parser.expression(value, place=f"parameter {name!r}")
     number = to_engine(value, declared, where=place)
     if not np.isfinite(number).all():
-        raise ModelError(f"{place}: {shown(value)} is not finite, expected a number. Give a finite value.")
+        raise ModelError(
+            f"{place}: {shown(value)} is not finite, expected a number. Give a finite value."
+        )
     return number
 
 
 def variable(parser: Parser, equation: Equation, side: str) -> State:
     """Read a variable of a rule."""
     if equation.tree is not None and not equation.derivative:
-        raise ModelError(f"{parser.owner}, {side} variable {equation.name!r}: a rule's variables are 'x : unit' or 'dx/dt = -x / tau : unit'. "
-                         "Put named sub-expressions under definitions=.")
-    return State(equation.name, unit(equation.unit, where=f"{parser.owner}, equation of {equation.name}"), equation.tree)
+        raise ModelError(
+            f"{parser.owner}, {side} variable {equation.name!r}: a rule's variables are 'x : unit' or 'dx/dt = -x / tau : unit'. "
+            "Put named sub-expressions under definitions=."
+        )
+    return State(
+        equation.name,
+        unit(equation.unit, where=f"{parser.owner}, equation of {equation.name}"),
+        equation.tree,
+    )
 
 
 def definition(parser: Parser, equation: Equation) -> Definition:
     """Read a named sub-expression."""
     if equation.derivative or equation.tree is None:
-        raise ModelError(f"{parser.owner}: definition {equation.name!r} is not of the form 'name = expression : unit'. Write it so.")
-    return Definition(equation.name, unit(equation.unit, where=f"{parser.owner}, equation of {equation.name}"), equation.tree)
+        raise ModelError(
+            f"{parser.owner}: definition {equation.name!r} is not of the form 'name = expression : unit'. Write it so."
+        )
+    return Definition(
+        equation.name,
+        unit(equation.unit, where=f"{parser.owner}, equation of {equation.name}"),
+        equation.tree,
+    )
 
 
 def decay_constant(variable: State) -> str | None:

@@ -30,10 +30,14 @@ class Reference:
         if not isinstance(along, str):
             along = np.asarray(along)
             if along.ndim != 1 or along.dtype.kind not in "iu":
-                raise NetworkError(f"link to {self.name!r}: .by() found an array of {along.dtype} with shape {along.shape}, "
-                                   "expected one whole index for each edge. Give whole numbers.")
+                raise NetworkError(
+                    f"link to {self.name!r}: .by() found an array of {along.dtype} with shape {along.shape}, "
+                    "expected one whole index for each edge. Give whole numbers."
+                )
         elif along not in ("source", "target"):
-            raise NetworkError(f"link to {self.name!r}: .by() found {shown(along)}, expected 'source', 'target' or an index array. Give one of these.")
+            raise NetworkError(
+                f"link to {self.name!r}: .by() found {shown(along)}, expected 'source', 'target' or an index array. Give one of these."
+            )
         return replace(self, along=along)
 
 
@@ -49,7 +53,9 @@ class Population:
     cell: Cell
     values: dict[str, Any]
     positions: np.ndarray | None = None
-    given: tuple[np.ndarray, np.ndarray] | None = None  # (steps, indices) of a source of given spikes
+    given: tuple[np.ndarray, np.ndarray] | None = (
+        None  # (steps, indices) of a source of given spikes
+    )
 
     def __getitem__(self, key: Any) -> Any:
         return self.view[key]
@@ -76,7 +82,9 @@ class View:
     @cached_property
     def indices(self) -> IntArray:
         """Neurons within the population, (M,) int32; made when first needed, for a view of all takes no memory."""
-        return np.arange(self.population.size, dtype=np.int32) if self.chosen is None else self.chosen
+        return (
+            np.arange(self.population.size, dtype=np.int32) if self.chosen is None else self.chosen
+        )
 
     def __len__(self) -> int:
         return self.population.size if self.chosen is None else len(self.chosen)
@@ -89,31 +97,51 @@ class View:
     @cached_property
     def whole(self) -> bool:
         """Whether the view is the population itself, in order."""
-        return self.chosen is None or len(self) == self.population.size and bool((np.diff(self.chosen) == 1).all())
+        return (
+            self.chosen is None
+            or len(self) == self.population.size
+            and bool((np.diff(self.chosen) == 1).all())
+        )
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             cell = self.population.cell
             valid = [s.name for s in (*cell.states, *cell.parameters)]
             if key not in valid:
-                raise NetworkError(unknown("state or parameter", key, valid, owner=f"population {self.name!r}"))
+                raise NetworkError(
+                    unknown("state or parameter", key, valid, owner=f"population {self.name!r}")
+                )
             return Reference(self, key)
         return View(self.population, self._select(key).astype(np.int32))
 
     def _select(self, key: Any) -> IntArray:
         place = f"view of population {self.name!r}: {shown(key)}"
         try:
-            at = key if isinstance(key, slice) else np.atleast_1d(np.asarray(key, int if isinstance(key, list) and not key else None))
-            if not isinstance(at, slice) and (at.ndim != 1 or at.dtype.kind not in "iub" or isinstance(key, bool)):
+            at = (
+                key
+                if isinstance(key, slice)
+                else np.atleast_1d(
+                    np.asarray(key, int if isinstance(key, list) and not key else None)
+                )
+            )
+            if not isinstance(at, slice) and (
+                at.ndim != 1 or at.dtype.kind not in "iub" or isinstance(key, bool)
+            ):
                 raise IndexError("neither a slice, nor a mask, nor whole numbers in one dimension")
             indices = self.indices[at]
         except (IndexError, TypeError, ValueError) as error:
-            raise NetworkError(f"{place} does not select from {len(self)} neurons ({error}). "
-                               "Use a slice, a mask of that length, or indices below it.") from None
+            raise NetworkError(
+                f"{place} does not select from {len(self)} neurons ({error}). "
+                "Use a slice, a mask of that length, or indices below it."
+            ) from None
         if len(indices) == 0:
-            raise NetworkError(f"{place} selects no neuron, expected at least one of {len(self)}. Change the selection.")
+            raise NetworkError(
+                f"{place} selects no neuron, expected at least one of {len(self)}. Change the selection."
+            )
         if len(np.unique(indices)) != len(indices):
-            raise NetworkError(f"{place} selects a neuron twice, expected each neuron once. Remove the repeated ones.")
+            raise NetworkError(
+                f"{place} selects a neuron twice, expected each neuron once. Remove the repeated ones."
+            )
         return indices
 
     def __repr__(self) -> str:
@@ -145,11 +173,19 @@ class Projection:
 
     def __getitem__(self, key: str) -> Reference:
         if not isinstance(key, str):
-            raise NetworkError(f"projection {self.name!r}: found [{key!r}], expected the name of a variable: projections have no views. "
-                               "Record some of the edges with record(..., edges=[...]); set them all, with one value per edge.")
-        valid = [] if self.rule is None else [v.name for v in (*self.rule.pre, *self.rule.post, *self.rule.parameters)]
+            raise NetworkError(
+                f"projection {self.name!r}: found [{key!r}], expected the name of a variable: projections have no views. "
+                "Record some of the edges with record(..., edges=[...]); set them all, with one value per edge."
+            )
+        valid = (
+            []
+            if self.rule is None
+            else [v.name for v in (*self.rule.pre, *self.rule.post, *self.rule.parameters)]
+        )
         if key not in valid:
-            raise NetworkError(unknown("pre or post variable", key, valid, owner=f"projection {self.name!r}"))
+            raise NetworkError(
+                unknown("pre or post variable", key, valid, owner=f"projection {self.name!r}")
+            )
         return Reference(self, key)
 
     def __repr__(self) -> str:

@@ -16,7 +16,10 @@ PATIENCE = 2.0  # seconds without a bar
 def interrupts() -> Iterator[list[int]]:
     """Collect Ctrl-C instead of stopping in the middle of a step."""
     caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:  # one that Python could not put back
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is None
+    ):  # one that Python could not put back
         yield caught
         return
     before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
@@ -38,8 +41,14 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
         if shown is None and wanted and time.perf_counter() - began > PATIENCE and done < steps:
             from tqdm.auto import tqdm
 
-            shown = tqdm(total=steps * dt, unit="ms", desc=name, disable=None, leave=False,
-                         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]")
+            shown = tqdm(
+                total=steps * dt,
+                unit="ms",
+                desc=name,
+                disable=None,
+                leave=False,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]",
+            )
             if not shown.disable:
                 shown.start_t -= PATIENCE
         if shown is not None:

@@ -23,7 +23,12 @@ Key = tuple[int, int]
 Four = tuple[Any, Any, Any, Any]
 
 # Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3": multipliers, and the increments of the key
-_M0, _M1, _W0, _W1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57), np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_M0, _M1, _W0, _W1 = (
+    np.uint64(0xD2511F53),
+    np.uint64(0xCD9E8D57),
+    np.uint64(0x9E3779B9),
+    np.uint64(0xBB67AE85),
+)
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _GRAIN = 2.0**-32
 _TURN = 6.283185307179586
@@ -35,7 +40,12 @@ def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
     """Return the four words of a counter under a key; all are uint64 that hold 32 bits, and broadcast."""
     for _ in range(10):
         a, b = _M0 * c0, _M1 * c2
-        c0, c1, c2, c3 = (b >> _HALF) & _MASK ^ c1 ^ k0, b & _MASK, (a >> _HALF) & _MASK ^ c3 ^ k1, a & _MASK
+        c0, c1, c2, c3 = (
+            (b >> _HALF) & _MASK ^ c1 ^ k0,
+            b & _MASK,
+            (a >> _HALF) & _MASK ^ c3 ^ k1,
+            a & _MASK,
+        )
         k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
     return c0, c1, c2, c3
 
@@ -58,7 +68,9 @@ def key_of(seed: int, name: str) -> Key:
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
 
-def uniform(key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0) -> NDArray[np.float64]:
+def uniform(
+    key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
+) -> NDArray[np.float64]:
     """Draw uniformly from (0, 1), both ends excluded, in steps of 2**-32.
 
     Parameters
@@ -79,7 +91,9 @@ def uniform(key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike =
     return _draw(uniform_block, key, index, step, replica)
 
 
-def normal(key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0) -> NDArray[np.float64]:
+def normal(
+    key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
+) -> NDArray[np.float64]:
     """Draw from the standard normal distribution, cut at 6.77; arguments as for `uniform`, whose draws in the same place it uses up."""
     return _draw(normal_block, key, index, step, replica)
 
@@ -108,7 +122,9 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
     return np.where((mean >= 0.0) & (mean <= 700.0), count, np.nan)[()]
 
 
-def _draw(block: Callable[..., Four], key: Key, index: ArrayLike, step: ArrayLike, replica: ArrayLike) -> NDArray[np.float64]:
+def _draw(
+    block: Callable[..., Four], key: Key, index: ArrayLike, step: ArrayLike, replica: ArrayLike
+) -> NDArray[np.float64]:
     index, step, replica = _integers(index), _integers(step), _integers(replica)
     k0, k1 = (np.uint64(word) for word in key)
     rest = (_words(step), _words(step >> 32), _words(replica), k0, k1)
@@ -116,7 +132,9 @@ def _draw(block: Callable[..., Four], key: Key, index: ArrayLike, step: ArrayLik
     if not (by_row and index.ndim == 1 and index.size and (np.diff(index) == 1).all()):
         return np.choose(index & 3, block(*philox4x32(_words(index >> 2), *rest)))
     first = int(index[0])  # a range: each block is made once, not once per lane
-    lanes = np.stack(block(*philox4x32(_words(np.arange(first >> 2, (int(index[-1]) >> 2) + 1)), *rest)), axis=-1)
+    lanes = np.stack(
+        block(*philox4x32(_words(np.arange(first >> 2, (int(index[-1]) >> 2) + 1)), *rest)), axis=-1
+    )
     return lanes.reshape(*lanes.shape[:-2], -1)[..., first & 3 :][..., : index.size]
 
 

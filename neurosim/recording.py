@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     import pynwb
     import xarray
 
-__all__ = ["PopulationRecording", "ProjectionRecording", "Recording", "RecordingWriter", "Spikes", "Trace", "concatenate"]
+__all__ = [
+    "PopulationRecording",
+    "ProjectionRecording",
+    "Recording",
+    "RecordingWriter",
+    "Spikes",
+    "Trace",
+    "concatenate",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +49,12 @@ class Recording:
     def __post_init__(self) -> None:
         for name in ("dt", "steps"):
             if name not in self.header:
-                raise NetworkError(f"recording: its header has no {name!r}, only {', '.join(map(repr, self.header)) or 'nothing'}. Add it.")
-        object.__setattr__(self, "header", files.plain(dict(self.header), "header of the recording"))
+                raise NetworkError(
+                    f"recording: its header has no {name!r}, only {', '.join(map(repr, self.header)) or 'nothing'}. Add it."
+                )
+        object.__setattr__(
+            self, "header", files.plain(dict(self.header), "header of the recording")
+        )
 
     __eq__ = equal
 
@@ -51,7 +63,9 @@ class Recording:
             return self.populations[name]
         if isinstance(name, str) and name in self.projections:
             return self.projections[name]
-        raise NetworkError(f"{unknown('name', name, self.names(), owner='the recording')} What is missing must be recorded with net.record.")
+        raise NetworkError(
+            f"{unknown('name', name, self.names(), owner='the recording')} What is missing must be recorded with net.record."
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self.populations or name in self.projections
@@ -87,12 +101,20 @@ class Recording:
     def __str__(self) -> str:
         known = self.header.get
         title = f"{known('network', 'recording')}: {self.duration:g} ms in steps of {self.dt:g} ms"
-        extra = [f", {name} {known(name)}" for name in ("backend", "seed") if known(name) is not None]
+        extra = [
+            f", {name} {known(name)}" for name in ("backend", "seed") if known(name) is not None
+        ]
         unfinished = ", unfinished" if known("finished") is False else ""
-        rows = [_population_row(each) for each in self.populations.values()] + [_projection_row(each) for each in self.projections.values()]
+        rows = [_population_row(each) for each in self.populations.values()] + [
+            _projection_row(each) for each in self.projections.values()
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        report = [f"  {_number(len(self.report), 'row')} of the backend's report, see .report"] if self.report else []
+        report = (
+            [f"  {_number(len(self.report), 'row')} of the backend's report, see .report"]
+            if self.report
+            else []
+        )
         return "\n".join([title + "".join(extra) + unfinished, *table, *report])
 
     __repr__ = __str__
@@ -101,10 +123,17 @@ class Recording:
         """Write everything to one .npz file, atomically and without pickle, and return its path."""
         arrays: dict[str, np.ndarray] = {}
         populations = {
-            name: files.split({"size": each.size, "spikes": each.recorded, "traces": each.traces}, f"population/{name}", arrays)
+            name: files.split(
+                {"size": each.size, "spikes": each.recorded, "traces": each.traces},
+                f"population/{name}",
+                arrays,
+            )
             for name, each in self.populations.items()
         }
-        projections = {name: files.split(each, f"projection/{name}", arrays) for name, each in self.projections.items()}
+        projections = {
+            name: files.split(each, f"projection/{name}", arrays)
+            for name, each in self.projections.items()
+        }
         header = {"recording": self.header, "populations": populations, "projections": projections}
         return files.write(path, header, kind="recording", arrays=arrays)
 
@@ -151,7 +180,9 @@ class RecordingWriter:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if any(self.folder.iterdir()):
-            raise NetworkError(f"folder {self.folder}: it holds other files; expected a new or empty folder. Choose another one.")
+            raise NetworkError(
+                f"folder {self.folder}: it holds other files; expected a new or empty folder. Choose another one."
+            )
         self.parts = 0
         self._write_header(dict(header) | {"finished": False})
 
@@ -179,45 +210,75 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
         If there are none, or if they do not fit.
     """
     if not parts:
-        raise NetworkError("concatenate: found no parts, expected at least one. Record something first.")
+        raise NetworkError(
+            "concatenate: found no parts, expected at least one. Record something first."
+        )
     head = parts[0]
     for before, after in zip(parts, parts[1:], strict=False):
-        end, first = before.header.get("first", 0) + before.header["steps"], after.header.get("first", 0)
+        end, first = (
+            before.header.get("first", 0) + before.header["steps"],
+            after.header.get("first", 0),
+        )
         if end != first or before.dt != after.dt:
             raise NetworkError(
                 f"concatenate: a part ends before step {end} (dt {before.dt} ms) and the next begins with step {first} "
                 f"(dt {after.dt} ms); expected no gap and the same dt. Give all parts of one run in order."
             )
         if _contents(before) != _contents(after):
-            raise NetworkError(f"concatenate: one part holds {_contents(before)}, the next {_contents(after)}; expected the same. Give parts of one run.")
-    header = parts[-1].header | {"first": head.header.get("first", 0), "steps": sum(part.header["steps"] for part in parts)}
+            raise NetworkError(
+                f"concatenate: one part holds {_contents(before)}, the next {_contents(after)}; expected the same. Give parts of one run."
+            )
+    header = parts[-1].header | {
+        "first": head.header.get("first", 0),
+        "steps": sum(part.header["steps"] for part in parts),
+    }
     populations = {}
     for name, each in head.populations.items():
         same = [part.populations[name] for part in parts]
-        spikes, traces = _join_spikes([part.recorded for part in same]), _join_traces([part.traces for part in same])
+        spikes, traces = (
+            _join_spikes([part.recorded for part in same]),
+            _join_traces([part.traces for part in same]),
+        )
         populations[name] = PopulationRecording(name, each.size, spikes, traces)
-    projections = {name: replace(each, traces=_join_traces([part.projections[name].traces for part in parts])) for name, each in head.projections.items()}
+    projections = {
+        name: replace(each, traces=_join_traces([part.projections[name].traces for part in parts]))
+        for name, each in head.projections.items()
+    }
     return Recording(header, populations, projections)
 
 
 def _contents(recording: Recording) -> list[str]:
-    spikes = [f"{name}.spikes" for name, each in recording.populations.items() if each.recorded is not None]
-    return recording.names() + spikes + [f"{name}.{trace}" for name in recording.names() for trace in recording[name].traces]
+    spikes = [
+        f"{name}.spikes"
+        for name, each in recording.populations.items()
+        if each.recorded is not None
+    ]
+    return (
+        recording.names()
+        + spikes
+        + [f"{name}.{trace}" for name in recording.names() for trace in recording[name].traces]
+    )
 
 
 def _load_parts(folder: Path) -> Recording:
     path = folder / files.HEADER
     if not path.exists():
-        raise NetworkError(f"folder {folder}: found no {files.HEADER}, expected one beside the parts. Name a folder that a run was recorded to.")
+        raise NetworkError(
+            f"folder {folder}: found no {files.HEADER}, expected one beside the parts. Name a folder that a run was recorded to."
+        )
     header = files.unseal(path.read_bytes(), "recording", where=str(path))
     paths = sorted(folder.glob("part-*.npz"))
     if not paths:
-        raise NetworkError(f"folder {folder}: found a header but no part, expected at least one: nothing was written yet. "
-                           "Wait for the first part, which is written after half a minute or at the end; if the run was killed before, run again.")
+        raise NetworkError(
+            f"folder {folder}: found a header but no part, expected at least one: nothing was written yet. "
+            "Wait for the first part, which is written after half a minute or at the end; if the run was killed before, run again."
+        )
     heads = [files.read(path, kind="recording", only=())[0] for path in paths]
     joined = concatenate([Recording(head["recording"]) for head in heads]).header
     header = joined | header | {name: joined[name] for name in ("first", "steps")}
-    return Recording(header, _Parts(heads[0]["populations"], paths), _Parts(heads[0]["projections"], paths))
+    return Recording(
+        header, _Parts(heads[0]["populations"], paths), _Parts(heads[0]["projections"], paths)
+    )
 
 
 class _Parts(Mapping):
@@ -244,12 +305,29 @@ class _Parts(Mapping):
 
 def _load_file(path: Path, only: str | None = None) -> Recording:
     """Return what a file holds, or one population or projection of it."""
-    header, arrays = files.read(path, kind="recording", only="" if only is None else (f"population/{only}/", f"projection/{only}/"))
-    found = {kind: {name: files.join(each, f"{kind}/{name}", arrays) for name, each in header[f"{kind}s"].items() if only in (None, name)}
-             for kind in ("population", "projection")}
-    populations = {name: PopulationRecording(name, each["size"], each["spikes"] and Spikes(**each["spikes"]), _traces(each))
-                   for name, each in found["population"].items()}
-    projections = {name: ProjectionRecording(**each | {"traces": _traces(each)}) for name, each in found["projection"].items()}
+    header, arrays = files.read(
+        path,
+        kind="recording",
+        only="" if only is None else (f"population/{only}/", f"projection/{only}/"),
+    )
+    found = {
+        kind: {
+            name: files.join(each, f"{kind}/{name}", arrays)
+            for name, each in header[f"{kind}s"].items()
+            if only in (None, name)
+        }
+        for kind in ("population", "projection")
+    }
+    populations = {
+        name: PopulationRecording(
+            name, each["size"], each["spikes"] and Spikes(**each["spikes"]), _traces(each)
+        )
+        for name, each in found["population"].items()
+    }
+    projections = {
+        name: ProjectionRecording(**each | {"traces": _traces(each)})
+        for name, each in found["projection"].items()
+    }
     return Recording(header["recording"], populations, projections)
 
 
@@ -259,9 +337,13 @@ def _join_spikes(parts: list[Spikes | None]) -> Spikes | None:
         return None
     for part in found:
         if not np.array_equal(part.members, found[0].members):
-            raise NetworkError(f"concatenate: one part holds spikes of {len(found[0].members)} neurons, another of {len(part.members)} others; "
-                               "expected the same neurons. Give parts of one run.")
-    index, step = (np.concatenate([getattr(part, name) for part in found]) for name in ("index", "step"))
+            raise NetworkError(
+                f"concatenate: one part holds spikes of {len(found[0].members)} neurons, another of {len(part.members)} others; "
+                "expected the same neurons. Give parts of one run."
+            )
+    index, step = (
+        np.concatenate([getattr(part, name) for part in found]) for name in ("index", "step")
+    )
     return replace(found[0], index=index, step=step, steps=sum(part.steps for part in found))
 
 
@@ -271,12 +353,18 @@ def _join_traces(parts: list[dict[str, Trace]]) -> dict[str, Trace]:
         filled = [part[name] for part in parts if len(part[name].values)] or [head]
         for before, after in zip(filled, filled[1:], strict=False):
             due = before.first + before.every * len(before.values)
-            if after.first != due or before.every != after.every or not np.array_equal(before.members, after.members):
+            if (
+                after.first != due
+                or before.every != after.every
+                or not np.array_equal(before.members, after.members)
+            ):
                 raise NetworkError(
                     f"trace {name!r}: a part begins with step {after.first}, expected {due}, the same members and the same distance "
                     "of samples. Give all parts of one run in order."
                 )
-        joined[name] = replace(filled[0], values=np.concatenate([part.values for part in filled]), initial=head.initial)
+        joined[name] = replace(
+            filled[0], values=np.concatenate([part.values for part in filled]), initial=head.initial
+        )
     return joined
 
 
@@ -290,7 +378,10 @@ def _number(count: int, noun: str) -> str:
 
 def _sampled(traces: Mapping[str, Trace], noun: str) -> str:
     nouns = {"member": noun, "source": "source neuron", "target": "target neuron"}
-    return ", ".join(f"{name} of {_number(len(each.members), nouns[each.per])} every {each.every * each.dt:g} ms" for name, each in traces.items())
+    return ", ".join(
+        f"{name} of {_number(len(each.members), nouns[each.per])} every {each.every * each.dt:g} ms"
+        for name, each in traces.items()
+    )
 
 
 def _population_row(each: PopulationRecording) -> tuple[str, ...]:
@@ -298,10 +389,19 @@ def _population_row(each: PopulationRecording) -> tuple[str, ...]:
     if spikes is not None:
         count = len(spikes.members)
         some = "" if count == each.size else f" of {_number(count, 'neuron')}"
-        rate = f", {1000 * len(spikes) / (count * spikes.duration):.3g} Hz" if count * spikes.duration else ""
+        rate = (
+            f", {1000 * len(spikes) / (count * spikes.duration):.3g} Hz"
+            if count * spikes.duration
+            else ""
+        )
         seen = _number(len(spikes), "spike") + some + rate
     return each.name, _number(each.size, "neuron"), seen, _sampled(each.traces, "neuron")
 
 
 def _projection_row(each: ProjectionRecording) -> tuple[str, ...]:
-    return each.name, f"{each.source_name} -> {each.target_name}", _number(len(each.source), "edge"), _sampled(each.traces, "edge")
+    return (
+        each.name,
+        f"{each.source_name} -> {each.target_name}",
+        _number(len(each.source), "edge"),
+        _sampled(each.traces, "edge"),
+    )

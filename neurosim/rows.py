@@ -19,7 +19,9 @@ from neurosim.cores import cores
 from neurosim.random import Key
 
 DRAWS = 128  # of one row made at a time: enough to vectorise, few to throw away
-BLOCK = 1 << 17  # edges in the care of a thread at a time: what is computed from their draws stays in the processor's cache
+BLOCK = (
+    1 << 17
+)  # edges in the care of a thread at a time: what is computed from their draws stays in the processor's cache
 
 _HALF, _MASK, _NONE, _ONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0), np.uint64(1)
 _log = FUNCTIONS["log"]
@@ -29,8 +31,10 @@ plain = njit(error_model="numpy", nogil=True)
 def kernel(body: Any) -> Any:
     """Return a function of the core compiled, from the cache on disk where it is known."""
     name, arguments = body.__name__, ", ".join(signature(body.py_func).parameters)
-    source = (f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\nfrom {body.py_func.__module__} import {name} as body\n\n\n'
-              f'@njit(error_model="numpy", nogil=True, cache=True)\ndef {name}({arguments}):\n    return body({arguments})\n')
+    source = (
+        f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\nfrom {body.py_func.__module__} import {name} as body\n\n\n'
+        f'@njit(error_model="numpy", nogil=True, cache=True)\ndef {name}({arguments}):\n    return body({arguments})\n'
+    )
     return getattr(cache.load(name, source), name)
 
 
@@ -58,7 +62,9 @@ def even(count: int, width: int) -> np.ndarray:
 def row_words(block, row, k0, k1):
     """Return the words of a block of four draws of a row."""
     step = np.uint64(row)
-    return philox4x32(np.uint64(block) & _MASK, step & _MASK, step >> _HALF, _NONE, np.uint64(k0), np.uint64(k1))
+    return philox4x32(
+        np.uint64(block) & _MASK, step & _MASK, step >> _HALF, _NONE, np.uint64(k0), np.uint64(k1)
+    )
 
 
 def _filler(four: Any) -> Any:
@@ -131,14 +137,35 @@ def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1)
             pointer[r + 1] = place - first
 
 
-def bernoulli(key: Key, rows: np.ndarray, refused: np.ndarray, *, trials: int, p: float, log_rest: float,
-              kind: type) -> tuple[np.ndarray, np.ndarray]:
+def bernoulli(
+    key: Key,
+    rows: np.ndarray,
+    refused: np.ndarray,
+    *,
+    trials: int,
+    p: float,
+    log_rest: float,
+    kind: type,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return row pointer and targets of a kind; see `neurosim.sampling.bernoulli`. All is drawn twice: to count first is cheaper than to move edges."""
-    mark, pointer, out = kernel(mark_successes), np.zeros(rows.size + 1, np.int64), np.empty(0, kind)
+    mark, pointer, out = (
+        kernel(mark_successes),
+        np.zeros(rows.size + 1, np.int64),
+        np.empty(0, kind),
+    )
     bounds = even(rows.size, int(p * trials) + DRAWS)
 
     def work(a: int, b: int, count: bool) -> None:
-        mark(count, pointer[a : b + 1], out[pointer[a] : pointer[b]], rows[a:b], refused[a:b], trials, log_rest, *key)
+        mark(
+            count,
+            pointer[a : b + 1],
+            out[pointer[a] : pointer[b]],
+            rows[a:b],
+            refused[a:b],
+            trials,
+            log_rest,
+            *key,
+        )
 
     over(lambda a, b: work(a, b, True), bounds)
     np.cumsum(pointer, out=pointer)
@@ -226,7 +253,16 @@ def choose_any(out, rows, first, refused, size, k0, k1):
             done += DRAWS >> 1
 
 
-def choices(key: Key, rows: np.ndarray, refused: np.ndarray, *, n: int, size: int, multapses: bool, kind: type) -> np.ndarray:
+def choices(
+    key: Key,
+    rows: np.ndarray,
+    refused: np.ndarray,
+    *,
+    n: int,
+    size: int,
+    multapses: bool,
+    kind: type,
+) -> np.ndarray:
     """Return the positions of `n` partners per row, (R, n) of a kind; see `neurosim.sampling.choices`."""
     made = np.empty((rows.size, n), kind)
     choose = kernel(choose_any if multapses else choose_distinct)

@@ -27,25 +27,43 @@ _STRETCH = 0.1  # seconds of computing between two looks at the progress bar and
 
 def steps_of(time: Any, dt: float) -> int:
     """Return a duration in whole steps."""
-    return int(whole_steps(duration(time, where="run: duration", zero=True), dt, where="run: duration"))
+    return int(
+        whole_steps(duration(time, where="run: duration", zero=True), dt, where="run: duration")
+    )
 
 
 class Run:
     """A prepared network held open: run, set, get, emit, reset, snapshot, save. Made by `neurosim.prepare`."""
 
-    def __init__(self, program: Program, network: ConcreteNetwork, engine: Engine, report: Report, *, owners: dict[str, Owner], options: Mapping[str, Any],
-                 stream: Any = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        engine: Engine,
+        report: Report,
+        *,
+        owners: dict[str, Owner],
+        options: Mapping[str, Any],
+        stream: Any = None,
+    ) -> None:
         self.owners = owners
         self._replica = int(options.get("replica", 0))
         self._options = {name: _data(value) for name, value in options.items() if name != "replica"}
-        self.program, self.network, self.engine, self.report = program, network.outline(), engine, report
+        self.program, self.network, self.engine, self.report = (
+            program,
+            network.outline(),
+            engine,
+            report,
+        )
         self.memory = engine.memory
         self.step = 0
         self.interrupted = False
         self._stretch = 64  # steps between two such looks
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
-        self._recorder = Recorder(program, self.network, self.memory, header=self._header(), stream=stream)
+        self._recorder = Recorder(
+            program, self.network, self.memory, header=self._header(), stream=stream
+        )
 
     @property
     def time(self) -> float:
@@ -75,13 +93,18 @@ class Run:
         self._recorder.demand(self.step, steps)
         self._recorder.begin(self.step)
         self.interrupted = True  # until the end is reached
-        with interrupts() as interrupted, bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
+        with (
+            interrupts() as interrupted,
+            bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance,
+        ):
             try:
                 while self.step < end and not interrupted:
                     self._advance(end, advance)
             finally:
                 if self.step < end:
-                    self.engine.advance(self.step, 0)  # nothing more follows: what was put off is done
+                    self.engine.advance(
+                        self.step, 0
+                    )  # nothing more follows: what was put off is done
         if interrupted:
             raise KeyboardInterrupt
         self.interrupted = False
@@ -99,7 +122,9 @@ class Run:
             raise self._not_finite()
         if self._watch.due(elapsed, more=self.step < end):
             self._look()
-        self._stretch = int(min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20))
+        self._stretch = int(
+            min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20)
+        )
 
     def get(self, owner: Owner | str, name: str) -> Any:
         """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz.
@@ -107,8 +132,14 @@ class Run:
         Edges are sorted by source, then target, both as neurons of their whole populations, whatever order they were given in.
         """
         owner = self._owner(owner)
-        name = "w" if isinstance(owner, Projection) and isinstance(name, str) and name == "weight" else name
-        plain = declared(owner, name).plain * (owner.n if isinstance(owner, Drive) and name == "rate" else 1)
+        name = (
+            "w"
+            if isinstance(owner, Projection) and isinstance(name, str) and name == "weight"
+            else name
+        )
+        plain = declared(owner, name).plain * (
+            owner.n if isinstance(owner, Drive) and name == "rate" else 1
+        )
         view = owner.view if isinstance(owner, Population) else owner
         values = self.memory.now(owner.name, name, self.step - 1)
         if values.size == 1 and not (isinstance(view, View) and name in self._states(view)):
@@ -134,9 +165,16 @@ class Run:
 
     def emit(self, name: str) -> None:
         """Run the handlers of a signal now, projections in creation order."""
-        valid = {s for p in self.network.projections.values() if p.rule is not None for s in p.rule.signals}
+        valid = {
+            s
+            for p in self.network.projections.values()
+            if p.rule is not None
+            for s in p.rule.signals
+        }
         if not isinstance(name, str) or name not in valid:
-            raise NetworkError(f"emit: {unknown('signal', name, valid)} A rule listens to a signal with a handler of its name.")
+            raise NetworkError(
+                f"emit: {unknown('signal', name, valid)} A rule listens to a signal with a handler of its name."
+            )
         self.engine.emit(name, self.step - 1)
 
     def reset(self, owner: Owner | str | None = None, *names: str) -> None:
@@ -151,11 +189,15 @@ class Run:
         else:
             found = self._owner(owner)
             if isinstance(found, View) and not found.whole:
-                raise NetworkError(f"reset: found {found!r}, expected a whole population. Use run.set for some of its neurons.")
+                raise NetworkError(
+                    f"reset: found {found!r}, expected a whole population. Use run.set for some of its neurons."
+                )
             for name in names:
                 if not isinstance(name, str) or (found.name, name) not in self.memory.initial:
                     valid = [n for o, n in self.memory.initial if o == found.name]
-                    raise NetworkError(f"reset: {unknown('state or variable', name, valid, owner=repr(found.name))}")
+                    raise NetworkError(
+                        f"reset: {unknown('state or variable', name, valid, owner=repr(found.name))}"
+                    )
             for name in names:
                 self.memory.reset_name(found.name, name, self.step)
             if not names:
@@ -173,9 +215,13 @@ class Run:
         With the clock, what was recorded from the snapshot's time on is dropped; a run that has recorded nothing yet records from there on.
         """
         if not isinstance(snapshot, Snapshot):
-            raise NetworkError(f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot().")
+            raise NetworkError(
+                f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot()."
+            )
         if snapshot.hash != self._hash:
-            raise NetworkError("restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot().")
+            raise NetworkError(
+                "restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot()."
+            )
         self._same_precision(snapshot.precision, "restore: the snapshot")
         if clock:
             self._recorder.forget(snapshot.step)
@@ -187,33 +233,71 @@ class Run:
     def save(self, path: Any) -> None:
         """Write everything to a file, recordings included, so that `load` continues to the last bit."""
         self._look()
-        arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.portable().items()}
-        arrays |= {f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()}
-        header = {"step": self.step, "first": self._recorder.first, "hash": self._hash, "network": self.program.name, "interrupted": self.interrupted,
-                  "probes": self._recorder.probes(), "members": self._recorder.members(), "precision": self.memory.dtype.name,
-                  "replica": self._replica}
+        arrays = {
+            f"memory/{owner}/{name}": array
+            for (owner, name), array in self.memory.portable().items()
+        }
+        arrays |= {
+            f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()
+        }
+        header = {
+            "step": self.step,
+            "first": self._recorder.first,
+            "hash": self._hash,
+            "network": self.program.name,
+            "interrupted": self.interrupted,
+            "probes": self._recorder.probes(),
+            "members": self._recorder.members(),
+            "precision": self.memory.dtype.name,
+            "replica": self._replica,
+        }
         files.write(path, header, kind="state", arrays=arrays)
 
     def load(self, path: Any) -> None:
         """Continue from a file of `save`; the run must be of the same network, seed and replica included, and record the same; any number of threads."""
         header, arrays = files.read(path, kind="state")
         if header["hash"] != self._hash:
-            raise NetworkError(f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
-                               "Prepare the same network, with the same seed.")
+            raise NetworkError(
+                f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
+                "Prepare the same network, with the same seed."
+            )
         self._same_precision(header.get("precision", "float64"), f"load: {path}")
         if header["probes"] != self._recorder.probes():
-            raise NetworkError(f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs.")
+            raise NetworkError(
+                f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs."
+            )
         members, replica = self._recorder.members(), header.get("replica", self._replica)
-        other = [probe for probe, theirs, mine in zip(header["probes"], header.get("members", members), members, strict=True) if theirs != mine]
+        other = [
+            probe
+            for probe, theirs, mine in zip(
+                header["probes"], header.get("members", members), members, strict=True
+            )
+            if theirs != mine
+        ]
         if other:
-            raise NetworkError(f"load: {path} was recorded with other neurons or edges of: {', '.join(other)}; expected those of this run. "
-                               "Record the same in both runs.")
+            raise NetworkError(
+                f"load: {path} was recorded with other neurons or edges of: {', '.join(other)}; expected those of this run. "
+                "Record the same in both runs."
+            )
         if replica != self._replica:
-            raise NetworkError(f"load: {path} holds a state of replica {replica}, expected one of replica {self._replica}: this run's random numbers "
-                               f"are others. Prepare the run with replica={replica}.")
-        self._recorder.take({key.removeprefix("probe/"): array for key, array in arrays.items() if key.startswith("probe/")},
-                            first=header["first"], end=header["step"])
-        memory = {tuple(key.split("/", 1)[1].rsplit("/", 1)): array for key, array in arrays.items() if key.startswith("memory/")}
+            raise NetworkError(
+                f"load: {path} holds a state of replica {replica}, expected one of replica {self._replica}: this run's random numbers "
+                f"are others. Prepare the run with replica={replica}."
+            )
+        self._recorder.take(
+            {
+                key.removeprefix("probe/"): array
+                for key, array in arrays.items()
+                if key.startswith("probe/")
+            },
+            first=header["first"],
+            end=header["step"],
+        )
+        memory = {
+            tuple(key.split("/", 1)[1].rsplit("/", 1)): array
+            for key, array in arrays.items()
+            if key.startswith("memory/")
+        }
         self.memory.restore(memory, 0)
         self.step, self.interrupted = header["step"], header["interrupted"]
         self._watch.seen = self.step
@@ -225,23 +309,48 @@ class Run:
         return self._recorder.recording(self.step, finished=not self.interrupted)
 
     def _header(self) -> dict[str, Any]:
-        from importlib.metadata import version  # slow to import, and not needed before the first run
+        from importlib.metadata import (
+            version,
+        )  # slow to import, and not needed before the first run
 
         packages = {name: version(name) for name in ("neurosim", "numpy", "numba")}
-        return {"network": self.program.name, "dt": self.program.dt, "seed": self.program.seed, "replica": self._replica,
-                "backend": self.report.backend, "options": self._options, "versions": packages | {"python": platform.python_version()}, "hash": self._hash,
-                "report": [vars(row) for row in self.report.of("approximated")]}
+        return {
+            "network": self.program.name,
+            "dt": self.program.dt,
+            "seed": self.program.seed,
+            "replica": self._replica,
+            "backend": self.report.backend,
+            "options": self._options,
+            "versions": packages | {"python": platform.python_version()},
+            "hash": self._hash,
+            "report": [vars(row) for row in self.report.of("approximated")],
+        }
 
     # ---- names and checks
 
     def _owner(self, owner: Owner | str) -> Owner:
         name = owner if isinstance(owner, str) else getattr(owner, "name", None)
-        if not isinstance(owner, str | Population | View | Projection | Drive) or name not in self.owners:
-            raise NetworkError(unknown("population, projection or drive", name or owner, self.owners, owner=f"run of {self.program.name!r}"))
+        if (
+            not isinstance(owner, str | Population | View | Projection | Drive)
+            or name not in self.owners
+        ):
+            raise NetworkError(
+                unknown(
+                    "population, projection or drive",
+                    name or owner,
+                    self.owners,
+                    owner=f"run of {self.program.name!r}",
+                )
+            )
         known = self.owners[name]
-        if not isinstance(owner, str) and (owner.population if isinstance(owner, View) else owner) is not known:
-            raise NetworkError(f"run of {self.program.name!r}: found {name!r} of another network, expected that of the one which was prepared. "
-                               "Give it or its name.")
+        if (
+            not isinstance(owner, str)
+            and (owner.population if isinstance(owner, View) else owner) is not known
+        ):
+            raise NetworkError(
+                f"run of {self.program.name!r}: found {name!r} of another network, expected that of the one which was prepared. "
+                "Give it or its name."
+            )
         return known if isinstance(owner, str) else owner
 
     def _states(self, view: View) -> tuple[str, ...]:
@@ -250,7 +359,9 @@ class Run:
     def _same_precision(self, found: str, where: str) -> None:
         mine = self.memory.dtype.name
         if found != mine:
-            raise NetworkError(f"{where} holds {found} numbers, expected the {mine} of this run. Prepare the run with precision={found!r}, or start anew.")
+            raise NetworkError(
+                f"{where} holds {found} numbers, expected the {mine} of this run. Prepare the run with precision={found!r}, or start anew."
+            )
 
     def _not_finite(self) -> SimulationError:
         for p in self.program.populations.values():
@@ -258,9 +369,16 @@ class Run:
                 wrong = np.flatnonzero(~np.isfinite(self.memory[p.name, state]))
                 if wrong.size:
                     time = self.time + self.program.dt
-                    return self._stopped(f"population {p.name!r}, neuron", f"at {time:g} ms", population=p.name, index=int(wrong[0]), variable=state,
-                                         value=float(self.memory[p.name, state][wrong[0]]), time=time,
-                                         method=dict(p.code.methods).get(state))
+                    return self._stopped(
+                        f"population {p.name!r}, neuron",
+                        f"at {time:g} ms",
+                        population=p.name,
+                        index=int(wrong[0]),
+                        variable=state,
+                        value=float(self.memory[p.name, state][wrong[0]]),
+                        time=time,
+                        method=dict(p.code.methods).get(state),
+                    )
         raise AssertionError("an engine reported a value that is not finite, but there is none")
 
     def _look(self) -> None:
@@ -268,18 +386,42 @@ class Run:
         wrong = self._watch.look(self.step)
         if wrong is not None:
             when = f"at {self.time:g} ms (all were finite at {wrong.since * self.program.dt:g} ms)"
-            raise self._stopped(f"projection {wrong.projection!r}, {wrong.member}", when, population=wrong.projection, index=wrong.index,
-                                variable=wrong.variable, value=wrong.value, time=self.time)
+            raise self._stopped(
+                f"projection {wrong.projection!r}, {wrong.member}",
+                when,
+                population=wrong.projection,
+                index=wrong.index,
+                variable=wrong.variable,
+                value=wrong.value,
+                time=self.time,
+            )
 
-    def _stopped(self, place: str, when: str, *, population: str, index: int, variable: str, value: float, time: float,
-                 method: str | None = None) -> SimulationError:
+    def _stopped(
+        self,
+        place: str,
+        when: str,
+        *,
+        population: str,
+        index: int,
+        variable: str,
+        value: float,
+        time: float,
+        method: str | None = None,
+    ) -> SimulationError:
         remedy = "Try a smaller dt, another method, or bounded inputs."
         if method in ("euler", "heun", "rk4"):
-            remedy = (f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: try a "
-                      "smaller dt, method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs.")
-        error = SimulationError(f"{place} {index}: {variable} is {value} {when}, expected a finite value. The run has ended; "
-                                "what was recorded until then is in the error's .recording. " + remedy,
-                                population=population, index=index, variable=variable, time=time)
+            remedy = (
+                f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: try a "
+                "smaller dt, method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs."
+            )
+        error = SimulationError(
+            f"{place} {index}: {variable} is {value} {when}, expected a finite value. The run has ended; "
+            "what was recorded until then is in the error's .recording. " + remedy,
+            population=population,
+            index=index,
+            variable=variable,
+            time=time,
+        )
         self.interrupted, self._watch.seen = True, self.step
         error.recording = self.result()
         return error

@@ -56,13 +56,23 @@ class Spikes:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", np.asarray(self.index, np.int32))
-        object.__setattr__(self, "members", np.arange(self.size, dtype=np.int32) if self.members is None else np.asarray(self.members, np.int32))
+        object.__setattr__(
+            self,
+            "members",
+            np.arange(self.size, dtype=np.int32)
+            if self.members is None
+            else np.asarray(self.members, np.int32),
+        )
         object.__setattr__(self, "step", np.asarray(self.step, np.int64))
         index, step = self.index, self.step
         if index.shape != step.shape or index.ndim != 1:
-            raise NetworkError(f"spikes: index has shape {index.shape} and step {step.shape}; expected (S,) for both. Give one of each per spike.")
+            raise NetworkError(
+                f"spikes: index has shape {index.shape} and step {step.shape}; expected (S,) for both. Give one of each per spike."
+            )
         if len(index) and not (0 <= index.min() and index.max() < self.size):
-            raise NetworkError(f"spikes: found the neurons {index.min()} to {index.max()}; expected 0 to {self.size - 1}. Check size.")
+            raise NetworkError(
+                f"spikes: found the neurons {index.min()} to {index.max()}; expected 0 to {self.size - 1}. Check size."
+            )
         self._check_members()
         if len(step) and not (self.first <= step.min() and step.max() < self.first + self.steps):
             raise NetworkError(
@@ -70,16 +80,27 @@ class Spikes:
             )
         later, same = np.diff(step) > 0, np.diff(step) == 0
         if not np.all(later | (same & (np.diff(index) > 0))):
-            raise NetworkError("spikes: found them out of order, or one twice; expected them sorted by (step, index). Use numpy.lexsort((index, step)).")
+            raise NetworkError(
+                "spikes: found them out of order, or one twice; expected them sorted by (step, index). Use numpy.lexsort((index, step))."
+            )
 
     def _check_members(self) -> None:
         members, known = self.members, np.zeros(self.size, bool)
-        if members.ndim != 1 or len(members) and not (0 <= members.min() and members.max() < self.size) or np.unique(members).size != members.size:
-            raise NetworkError(f"spikes: found the members {_some(members.ravel())}; expected neurons from 0 to {self.size - 1}, each once. Check members.")
+        if (
+            members.ndim != 1
+            or len(members)
+            and not (0 <= members.min() and members.max() < self.size)
+            or np.unique(members).size != members.size
+        ):
+            raise NetworkError(
+                f"spikes: found the members {_some(members.ravel())}; expected neurons from 0 to {self.size - 1}, each once. Check members."
+            )
         known[members] = True
         if not known[self.index].all():
             other = self.index[~known[self.index]][0]
-            raise NetworkError(f"spikes: found one of neuron {other}; expected spikes of the members alone: {_some(members)}. Check members.")
+            raise NetworkError(
+                f"spikes: found one of neuron {other}; expected spikes of the members alone: {_some(members)}. Check members."
+            )
 
     __eq__ = equal
 
@@ -94,15 +115,21 @@ class Spikes:
     def times(self, convention: Convention = "end") -> np.ndarray:
         """Return the (S,) times in ms: of the end of the step, as NEST has them, or of its "start", as Brian 2 has them."""
         if not isinstance(convention, str) or convention not in ("end", "start"):
-            raise NetworkError(f"times of spikes: {unknown('convention', convention, ['end', 'start'])} Use one of these.")
+            raise NetworkError(
+                f"times of spikes: {unknown('convention', convention, ['end', 'start'])} Use one of these."
+            )
         return (self.step + (convention == "end")) * self.dt
 
     def of(self, neuron: int, convention: Convention = "end") -> np.ndarray:
         """Return the times of one member's spikes, ms."""
         if not 0 <= neuron < self.size:
-            raise NetworkError(f"spikes of neuron {neuron}: expected 0 to {self.size - 1}. Choose one of these.")
+            raise NetworkError(
+                f"spikes of neuron {neuron}: expected 0 to {self.size - 1}. Choose one of these."
+            )
         if neuron not in self.members:
-            raise NetworkError(f"spikes of neuron {neuron}: they were not recorded. Recorded were those of: {_some(self.members)}. Choose one of these.")
+            raise NetworkError(
+                f"spikes of neuron {neuron}: they were not recorded. Recorded were those of: {_some(self.members)}. Choose one of these."
+            )
         return self.times(convention)[self.index == neuron]
 
     def count(self) -> np.ndarray:
@@ -115,9 +142,13 @@ class Spikes:
         last = self.first + self.steps if stop is None else round(stop / self.dt)
         if not self.first <= first <= last <= self.first + self.steps:
             begin, end = self.first * self.dt, (self.first + self.steps) * self.dt
-            raise NetworkError(f"window {start} to {stop} ms: recorded were {begin:g} to {end:g} ms. Choose an interval within.")
+            raise NetworkError(
+                f"window {start} to {stop} ms: recorded were {begin:g} to {end:g} ms. Choose an interval within."
+            )
         part = slice(*np.searchsorted(self.step, [first, last]))
-        return replace(self, index=self.index[part], step=self.step[part], first=first, steps=last - first)
+        return replace(
+            self, index=self.index[part], step=self.step[part], first=first, steps=last - first
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +200,14 @@ class Trace:
         wanted = np.asarray(member)
         order = np.argsort(self.members, kind="stable")
         place = np.searchsorted(self.members, wanted, sorter=order)
-        column = order[np.minimum(place, len(order) - 1)] if len(order) else np.zeros(wanted.shape, int)
+        column = (
+            order[np.minimum(place, len(order) - 1)] if len(order) else np.zeros(wanted.shape, int)
+        )
         missing = wanted[self.members[column] != wanted] if len(order) else np.atleast_1d(wanted)
         if missing.size:
-            raise NetworkError(f"trace of member {missing.flat[0]}: it was not recorded. Recorded were: {_some(self.members)}. Choose one of these.")
+            raise NetworkError(
+                f"trace of member {missing.flat[0]}: it was not recorded. Recorded were: {_some(self.members)}. Choose one of these."
+            )
         return self.values[:, column]
 
 
@@ -185,10 +220,23 @@ class PopulationRecording:
     recorded: Spikes | None
     traces: dict[str, Trace]
 
-    def __init__(self, name: str, size: int, spikes: Spikes | None = None, traces: Mapping[str, Trace] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        spikes: Spikes | None = None,
+        traces: Mapping[str, Trace] | None = None,
+    ) -> None:
         if spikes is not None and spikes.size != size:
-            raise NetworkError(f"population {name!r}: its spikes are of {spikes.size} neurons, expected {size}. Check size.")
-        for key, value in {"name": name, "size": size, "recorded": spikes, "traces": dict(traces or {})}.items():
+            raise NetworkError(
+                f"population {name!r}: its spikes are of {spikes.size} neurons, expected {size}. Check size."
+            )
+        for key, value in {
+            "name": name,
+            "size": size,
+            "recorded": spikes,
+            "traces": dict(traces or {}),
+        }.items():
             object.__setattr__(self, key, value)
 
     __eq__ = equal
@@ -197,7 +245,9 @@ class PopulationRecording:
     def spikes(self) -> Spikes:
         """Spikes of the neurons that were recorded, see `Spikes.members`; `recorded` is the same, or None if there are none to be had."""
         if self.recorded is None:
-            raise NetworkError(f'population {self.name!r}: its spikes were not recorded. Call net.record({self.name}, "spikes") before the run.')
+            raise NetworkError(
+                f'population {self.name!r}: its spikes were not recorded. Call net.record({self.name}, "spikes") before the run.'
+            )
         return self.recorded
 
     def trace(self, variable: str) -> Trace:
@@ -267,6 +317,12 @@ def _some(members: np.ndarray) -> str:
 
 def _named(kind: str, owner: PopulationRecording | ProjectionRecording, variable: str) -> Trace:
     if not isinstance(variable, str) or variable not in owner.traces:
-        call = f'Call net.record({owner.name}, "{variable}") before the run.' if isinstance(variable, str) else "Give a name."
-        raise NetworkError(f"{unknown('trace', variable, owner.traces, owner=f'{kind} {owner.name!r}')} {call}")
+        call = (
+            f'Call net.record({owner.name}, "{variable}") before the run.'
+            if isinstance(variable, str)
+            else "Give a name."
+        )
+        raise NetworkError(
+            f"{unknown('trace', variable, owner.traces, owner=f'{kind} {owner.name!r}')} {call}"
+        )
     return owner.traces[variable]

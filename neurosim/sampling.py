@@ -16,8 +16,12 @@ from neurosim.random import Stream
 
 IntArray = NDArray[np.integer]
 
-BLOCK = 1 << 18  # candidates that NumPy draws at a time: temporary arrays of 2 MB, unless one row alone needs more
-MANY = 1 << 20  # edges from which on compiled code is used: the first time on a machine, it takes seconds to compile
+BLOCK = (
+    1 << 18
+)  # candidates that NumPy draws at a time: temporary arrays of 2 MB, unless one row alone needs more
+MANY = (
+    1 << 20
+)  # edges from which on compiled code is used: the first time on a machine, it takes seconds to compile
 
 
 def index_type(below: int) -> type[np.uint16] | type[np.int32]:
@@ -25,7 +29,9 @@ def index_type(below: int) -> type[np.uint16] | type[np.int32]:
     return np.uint16 if below <= 1 << 16 else np.int32
 
 
-def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int, p: float) -> tuple[NDArray[np.int64], IntArray]:
+def bernoulli(
+    stream: Stream, rows: IntArray, refused: IntArray, *, trials: int, p: float
+) -> tuple[NDArray[np.int64], IntArray]:
     """Choose each of `trials` positions with probability `p`, 0 < p < 1, but never refused[r] (S,); positions after it move up by one.
 
     Returns
@@ -37,7 +43,15 @@ def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int,
     if rows.size * trials * p >= MANY:
         from neurosim import rows as compiled
 
-        return compiled.bernoulli(stream.key, rows.astype(np.int64), refused, trials=trials, p=p, log_rest=log_rest, kind=index_type(trials))
+        return compiled.bernoulli(
+            stream.key,
+            rows.astype(np.int64),
+            refused,
+            trials=trials,
+            p=p,
+            log_rest=log_rest,
+            kind=index_type(trials),
+        )
     counts = np.zeros(rows.size, np.int64)
     drawn = [np.empty(0, index_type(trials))]
     for block in blocks(rows.size, width=_ample(p * trials)):
@@ -49,12 +63,22 @@ def bernoulli(stream: Stream, rows: IntArray, refused: IntArray, *, trials: int,
     return pointer_of(counts), np.concatenate(drawn)
 
 
-def choices(stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: int, multapses: bool) -> IntArray:
+def choices(
+    stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: int, multapses: bool
+) -> IntArray:
     """Choose `n` of `size` positions for each row, ascending, (R, n), never refused[r]; equal ones only with `multapses`."""
     if rows.size * n >= MANY:
         from neurosim import rows as compiled
 
-        return compiled.choices(stream.key, rows.astype(np.int64), refused, n=n, size=size, multapses=multapses, kind=index_type(size))
+        return compiled.choices(
+            stream.key,
+            rows.astype(np.int64),
+            refused,
+            n=n,
+            size=size,
+            multapses=multapses,
+            kind=index_type(size),
+        )
     choose = _independent if multapses else _distinct
     possible = size - (refused < size)
     positions = np.empty((rows.size, n), index_type(size))
@@ -68,11 +92,15 @@ def choices(stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: 
 
 def numbers(stream: Stream, n: int, *, below: int, multapses: bool) -> NDArray[np.int64]:
     """Choose `n` whole numbers below `below`, ascending; equal ones only with `multapses`."""
-    if n >= MANY and (multapses or below < 512 * n):  # of the numbers below, compiled code keeps a bit each
+    if n >= MANY and (
+        multapses or below < 512 * n
+    ):  # of the numbers below, compiled code keeps a bit each
         from neurosim import rows as compiled
 
         return compiled.numbers(stream.key, n, below=below, multapses=multapses)
-    return (_independent if multapses else _distinct)(stream, np.zeros(1, np.int64), n, below=below)[0]
+    return (_independent if multapses else _distinct)(
+        stream, np.zeros(1, np.int64), n, below=below
+    )[0]
 
 
 def order(keys: IntArray, *, below: int) -> tuple[NDArray[np.int64], IntArray]:
@@ -89,10 +117,17 @@ def order(keys: IntArray, *, below: int) -> tuple[NDArray[np.int64], IntArray]:
         from neurosim import sorting
 
         return sorting.order(keys, below=below)
-    return pointer_of(np.bincount(keys, minlength=below)), np.argsort(keys, kind="stable").astype(np.int32)
+    return pointer_of(np.bincount(keys, minlength=below)), np.argsort(keys, kind="stable").astype(
+        np.int32
+    )
 
 
-def over_rows(stream: Stream, kind: str, pointer: IntArray, use: Callable[[int, int, NDArray[np.float64]], None]) -> None:
+def over_rows(
+    stream: Stream,
+    kind: str,
+    pointer: IntArray,
+    use: Callable[[int, int, NDArray[np.float64]], None],
+) -> None:
     """Hand draws for all edges to ``use(first, stop, draws)``, some rows at a time, maybe side by side.
 
     Parameters
@@ -137,7 +172,9 @@ def log_of_rest(p: float) -> float:
     return float(FUNCTIONS["log"](rest)) * (p / (1.0 - rest)) if rest < 1 else -p
 
 
-def _successes(stream: Stream, rows: IntArray, *, trials: int, p: float, log_rest: float) -> NDArray[np.int64]:
+def _successes(
+    stream: Stream, rows: IntArray, *, trials: int, p: float, log_rest: float
+) -> NDArray[np.int64]:
     """Return which of `trials` trials per row succeed with probability `p`, (R, K), ascending; entries of `trials` or more mean nothing.
 
     The failures before a success are geometric: floor(log(u) / log(1 - p)). With u in steps of 2**-32 no cumulative probability of a gap

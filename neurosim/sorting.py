@@ -26,7 +26,9 @@ def place_keys(keys, first, following, out):
 def order(keys: np.ndarray, *, below: int) -> tuple[np.ndarray, np.ndarray]:
     """Return first places and stable order of whole numbers; see `neurosim.sampling.order`."""
     count, place = kernel(count_keys), kernel(place_keys)
-    threads = max(1, min(cores(), keys.size // max(below, 1)))  # counts of all threads take no more room than the keys
+    threads = max(
+        1, min(cores(), keys.size // max(below, 1))
+    )  # counts of all threads take no more room than the keys
     bounds = np.linspace(0, keys.size, threads + 1).astype(np.int64)
     counts = np.zeros((threads, below), np.int64)
 

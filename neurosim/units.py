@@ -24,22 +24,65 @@ def _exponents(**powers: int) -> Exponents:
     return tuple(Fraction(powers.get(base, 0)) for base in BASES)
 
 
-TIME, VOLTAGE, CURRENT, LENGTH = _exponents(ms=1), _exponents(mV=1), _exponents(nA=1), _exponents(um=1)
+TIME, VOLTAGE, CURRENT, LENGTH = (
+    _exponents(ms=1),
+    _exponents(mV=1),
+    _exponents(nA=1),
+    _exponents(um=1),
+)
 RATE = _exponents(ms=-1)
-CAPACITANCE, CONDUCTANCE, RESISTANCE = _exponents(nA=1, ms=1, mV=-1), _exponents(nA=1, mV=-1), _exponents(mV=1, nA=-1)
+CAPACITANCE, CONDUCTANCE, RESISTANCE = (
+    _exponents(nA=1, ms=1, mV=-1),
+    _exponents(nA=1, mV=-1),
+    _exponents(mV=1, nA=-1),
+)
 
-KINDS = {NUMBER: "a plain number", TIME: "a time", VOLTAGE: "a voltage", CURRENT: "a current", LENGTH: "a length", RATE: "a rate",
-         CAPACITANCE: "a capacitance", CONDUCTANCE: "a conductance", RESISTANCE: "a resistance"}
+KINDS = {
+    NUMBER: "a plain number",
+    TIME: "a time",
+    VOLTAGE: "a voltage",
+    CURRENT: "a current",
+    LENGTH: "a length",
+    RATE: "a rate",
+    CAPACITANCE: "a capacitance",
+    CONDUCTANCE: "a conductance",
+    RESISTANCE: "a resistance",
+}
 
 # name: (size in engine units, exponents). Engine units are coherent: nF = nA ms / mV, uS = nA / mV, Mohm = mV / nA.
 TABLE: dict[str, tuple[float, Exponents]] = {
-    "us": (1e-3, TIME), "ms": (1.0, TIME), "s": (1e3, TIME), "second": (1e3, TIME), "min": (6e4, TIME), "h": (3.6e6, TIME),
-    "uV": (1e-3, VOLTAGE), "mV": (1.0, VOLTAGE), "V": (1e3, VOLTAGE),
-    "fA": (1e-6, CURRENT), "pA": (1e-3, CURRENT), "nA": (1.0, CURRENT), "uA": (1e3, CURRENT), "mA": (1e6, CURRENT), "A": (1e9, CURRENT),
-    "pF": (1e-3, CAPACITANCE), "nF": (1.0, CAPACITANCE), "uF": (1e3, CAPACITANCE), "F": (1e9, CAPACITANCE),
-    "pS": (1e-6, CONDUCTANCE), "nS": (1e-3, CONDUCTANCE), "uS": (1.0, CONDUCTANCE), "mS": (1e3, CONDUCTANCE), "S": (1e6, CONDUCTANCE),
-    "ohm": (1e-6, RESISTANCE), "kohm": (1e-3, RESISTANCE), "Mohm": (1.0, RESISTANCE), "Gohm": (1e3, RESISTANCE),
-    "Hz": (1e-3, RATE), "kHz": (1.0, RATE), "um": (1.0, LENGTH), "mm": (1e3, LENGTH),
+    "us": (1e-3, TIME),
+    "ms": (1.0, TIME),
+    "s": (1e3, TIME),
+    "second": (1e3, TIME),
+    "min": (6e4, TIME),
+    "h": (3.6e6, TIME),
+    "uV": (1e-3, VOLTAGE),
+    "mV": (1.0, VOLTAGE),
+    "V": (1e3, VOLTAGE),
+    "fA": (1e-6, CURRENT),
+    "pA": (1e-3, CURRENT),
+    "nA": (1.0, CURRENT),
+    "uA": (1e3, CURRENT),
+    "mA": (1e6, CURRENT),
+    "A": (1e9, CURRENT),
+    "pF": (1e-3, CAPACITANCE),
+    "nF": (1.0, CAPACITANCE),
+    "uF": (1e3, CAPACITANCE),
+    "F": (1e9, CAPACITANCE),
+    "pS": (1e-6, CONDUCTANCE),
+    "nS": (1e-3, CONDUCTANCE),
+    "uS": (1.0, CONDUCTANCE),
+    "mS": (1e3, CONDUCTANCE),
+    "S": (1e6, CONDUCTANCE),
+    "ohm": (1e-6, RESISTANCE),
+    "kohm": (1e-3, RESISTANCE),
+    "Mohm": (1.0, RESISTANCE),
+    "Gohm": (1e3, RESISTANCE),
+    "Hz": (1e-3, RATE),
+    "kHz": (1.0, RATE),
+    "um": (1.0, LENGTH),
+    "mm": (1e3, LENGTH),
 }
 
 
@@ -61,7 +104,11 @@ class Unit:
 
     def __str__(self) -> str:
         kind = KINDS.get(self.exponents)
-        return f"{kind} ({self.text})" if kind and self.text != "1" else kind or f"a quantity in {self.text}"
+        return (
+            f"{kind} ({self.text})"
+            if kind and self.text != "1"
+            else kind or f"a quantity in {self.text}"
+        )
 
 
 def multiply(a: Exponents, b: Exponents, power: int | Fraction = 1) -> Exponents:
@@ -74,8 +121,14 @@ def name_of(exponents: Exponents) -> str:
     for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "um"):
         if TABLE[name][1] == exponents:
             return name
+
     def factors(sign: int) -> str:
-        return "*".join(base if abs(e) == 1 else f"{base}**{float(abs(e)):g}" for base, e in zip(BASES, exponents, strict=True) if e * sign > 0)
+        return "*".join(
+            base if abs(e) == 1 else f"{base}**{float(abs(e)):g}"
+            for base, e in zip(BASES, exponents, strict=True)
+            if e * sign > 0
+        )
+
     above, below = factors(1) or "1", factors(-1)
     return above if not below else f"{above}/({below})" if "*" in below else f"{above}/{below}"
 
@@ -95,7 +148,9 @@ def unit(text: str, *, where: str = "") -> Unit:
     """
     try:
         if not isinstance(text, str):
-            raise ModelError(f"unit {shown(text)}: expected text. Write units such as 'mV/ms', or '1' for a plain number.")
+            raise ModelError(
+                f"unit {shown(text)}: expected text. Write units such as 'mV/ms', or '1' for a plain number."
+            )
         return _unit(text)
     except ModelError as error:
         raise ModelError(f"{where}: {error}" if where else str(error)) from None
@@ -109,11 +164,15 @@ def _unit(text: str) -> Unit:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"unit {text[:80]!r}: cannot be read. Write units as products and powers, such as 'mV/ms' or 'nA*ms**2'.") from None
+        raise ModelError(
+            f"unit {text[:80]!r}: cannot be read. Write units as products and powers, such as 'mV/ms' or 'nA*ms**2'."
+        ) from None
     except (OverflowError, ZeroDivisionError):
         size = math.inf
     if not 0.0 < size < math.inf:
-        raise ModelError(f"unit {text!r}: its size in ms, mV and nA is no number that can be computed with. Use a smaller power.")
+        raise ModelError(
+            f"unit {text!r}: its size in ms, mV and nA is no number that can be computed with. Use a smaller power."
+        )
     return Unit(stripped, exponents, size)
 
 
@@ -125,17 +184,23 @@ def _measure(tree: ast.expr, text: str) -> tuple[float, Exponents]:
             return TABLE[name] if name in TABLE else _through_pint(name, text)
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
             (a, x), (b, y) = _measure(left, text), _measure(right, text)
-            return (a * b, multiply(x, y)) if isinstance(op, ast.Mult) else (a / b, multiply(x, y, -1))
+            return (
+                (a * b, multiply(x, y)) if isinstance(op, ast.Mult) else (a / b, multiply(x, y, -1))
+            )
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             try:
                 power = Fraction(str(ast.literal_eval(right)))
             except (ValueError, SyntaxError):
                 found = ast.get_source_segment(text.strip(), right)
-                raise ModelError(f"unit {text!r}: the power {found!r} is not a number. Write a power such as 'ms**2'.") from None
+                raise ModelError(
+                    f"unit {text!r}: the power {found!r} is not a number. Write a power such as 'ms**2'."
+                ) from None
             size, exponents = _measure(left, text)
             return size ** float(power), multiply(NUMBER, exponents, power)
-    raise ModelError(f"unit {text!r}: found {ast.get_source_segment(text.strip(), tree)!r}, expected the name of a unit. "
-                     "Write units as products and powers, such as 'mV/ms'.")
+    raise ModelError(
+        f"unit {text!r}: found {ast.get_source_segment(text.strip(), tree)!r}, expected the name of a unit. "
+        "Write units as products and powers, such as 'mV/ms'."
+    )
 
 
 @cache
@@ -154,25 +219,41 @@ def _through_pint(name: str, text: str) -> tuple[float, Exponents]:
     except (pint.PintError, AttributeError):
         raise ModelError(f"unit {text!r}: {unknown('unit', name, TABLE)}") from None
     if two[0] != 2.0 * one[0]:
-        raise ModelError(f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as many are twice as much. Use K.")
+        raise ModelError(
+            f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as many are twice as much. Use K."
+        )
     return one
 
 
 def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
     base = quantity.to_base_units()
-    powers = {key.strip("[]"): Fraction(value).limit_denominator(12) for key, value in base.dimensionality.items()}
+    powers = {
+        key.strip("[]"): Fraction(value).limit_denominator(12)
+        for key, value in base.dimensionality.items()
+    }
     foreign = powers.keys() - {"mass", "time", "current", "length", "temperature", "substance"}
     if foreign:
-        raise ModelError(f"quantity {quantity}: its dimension has {', '.join(sorted(foreign))}, expected time, voltage, current, length, temperature "
-                         "or substance. Give it in these.")
+        raise ModelError(
+            f"quantity {quantity}: its dimension has {', '.join(sorted(foreign))}, expected time, voltage, current, length, temperature "
+            "or substance. Give it in these."
+        )
     mass = powers.get("mass", Fraction(0))
     # volt = kg m**2 s**-3 A**-1, so every kilogram is written as a volt and what is left of the others.
-    exponents = (powers.get("time", Fraction(0)) + 3 * mass, mass, powers.get("current", Fraction(0)) + mass,
-                 powers.get("length", Fraction(0)) - 2 * mass, powers.get("temperature", Fraction(0)), powers.get("substance", Fraction(0)))
+    exponents = (
+        powers.get("time", Fraction(0)) + 3 * mass,
+        mass,
+        powers.get("current", Fraction(0)) + mass,
+        powers.get("length", Fraction(0)) - 2 * mass,
+        powers.get("temperature", Fraction(0)),
+        powers.get("substance", Fraction(0)),
+    )
     magnitude = base.magnitude
     if mass and "gram" in str(base.units) and "kilogram" not in str(base.units):
         magnitude = magnitude / 1000.0 ** float(mass)
-    scale = math.prod(factor ** float(e) for factor, e in zip((1e3, 1e3, 1e9, 1e6, 1.0, 1.0), exponents, strict=True))
+    scale = math.prod(
+        factor ** float(e)
+        for factor, e in zip((1e3, 1e3, 1e9, 1e6, 1.0, 1.0), exponents, strict=True)
+    )
     return magnitude * scale, exponents
 
 
@@ -188,7 +269,10 @@ def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | No
     if not found:
         return None
     rest = found[2].strip()
-    if rest and (not re.fullmatch(r"[\w\s*/().-]+", rest) or any(word in reserved for word in re.findall(r"[A-Za-z]\w*", rest))):
+    if rest and (
+        not re.fullmatch(r"[\w\s*/().-]+", rest)
+        or any(word in reserved for word in re.findall(r"[A-Za-z]\w*", rest))
+    ):
         return None
     if rest[:1] == "/":
         rest = "1" + rest
@@ -203,7 +287,9 @@ def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | No
         return None
 
 
-def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] = ModelError) -> Any:
+def to_engine(
+    value: Any, declared: Unit, *, where: str, error: type[Exception] = ModelError
+) -> Any:
     """Return a quantity (text, pint quantity, number or array) in engine units.
 
     Raises
@@ -217,30 +303,44 @@ def to_engine(value: Any, declared: Unit, *, where: str, error: type[Exception] 
         except ModelError as reason:
             raise error(f"{where}: {reason}") from None
         if found is None:
-            raise error(f"{where}: {shown(value)} is not a quantity. Write a number and a unit, such as '20 {declared.text}'.")
+            raise error(
+                f"{where}: {shown(value)} is not a quantity. Write a number and a unit, such as '20 {declared.text}'."
+            )
         number, given = found
         if given.exponents == NUMBER and declared.exponents != NUMBER:
-            raise error(f"{where}: {value!r} has no unit, but {declared} is expected. Write '{number:g} {declared.text}'.")
+            raise error(
+                f"{where}: {value!r} has no unit, but {declared} is expected. Write '{number:g} {declared.text}'."
+            )
         if given.exponents != declared.exponents:
-            raise error(f"{where}: {value!r} is {given}, but {declared} is expected. Give it in {declared.text}.")
+            raise error(
+                f"{where}: {value!r} is {given}, but {declared} is expected. Give it in {declared.text}."
+            )
         return number * given.size
     if is_pint(value):
         number, exponents = _from_pint(value)
         if exponents != declared.exponents:
-            raise error(f"{where}: {value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}.")
+            raise error(
+                f"{where}: {value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}."
+            )
         return number
     foreign = _foreign(value)
     if foreign is not None:
         kind, example = type(foreign), declared.text if declared.exponents != NUMBER else "nA"
         library = kind.__module__.partition(".")[0]
-        raise error(f"{where}: found a quantity of another library ({library}.{kind.__name__}), expected text, plain numbers or pint's. "
-                    f"Write it as text, such as '0.3 {example}', or give its numbers in {declared.text}.")
+        raise error(
+            f"{where}: found a quantity of another library ({library}.{kind.__name__}), expected text, plain numbers or pint's. "
+            f"Write it as text, such as '0.3 {example}', or give its numbers in {declared.text}."
+        )
     try:
         if value is None:  # NumPy would make it NaN
             raise TypeError
-        array = np.array(value, dtype=np.float64)  # a copy: what the user changes later does not change what was checked
+        array = np.array(
+            value, dtype=np.float64
+        )  # a copy: what the user changes later does not change what was checked
     except (TypeError, ValueError):
-        raise error(f"{where}: {shown(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'.") from None
+        raise error(
+            f"{where}: {shown(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'."
+        ) from None
     result = array * declared.plain if declared.plain != 1.0 else array
     return float(result) if array.ndim == 0 else result
 
@@ -254,8 +354,17 @@ def _foreign(value: Any) -> Any:
     """Return a quantity of another library in a value, list or array of objects, None without: NumPy would drop its unit in silence."""
     if isinstance(value, list | tuple) or isinstance(value, np.ndarray) and value.dtype == object:
         parts = value.flat if isinstance(value, np.ndarray) else value
-        return next((found for each in parts if not isinstance(each, (float, int)) and (found := _foreign(each)) is not None), None)
-    if is_pint(value) or type(value).__module__.startswith("neurosim."):  # our tables have a unit, and are refused as what they are
+        return next(
+            (
+                found
+                for each in parts
+                if not isinstance(each, (float, int)) and (found := _foreign(each)) is not None
+            ),
+            None,
+        )
+    if is_pint(value) or type(value).__module__.startswith(
+        "neurosim."
+    ):  # our tables have a unit, and are refused as what they are
         return None
     carried = (getattr(value, name, None) for name in ("dim", "dimensions", "unit", "units"))
     return value if any(each is not None and not callable(each) for each in carried) else None

@@ -15,10 +15,18 @@ from .sampling import over_rows
 from .units import Unit, to_engine
 from .units import unit as unit_of
 
-Places = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # positions among values -> index and row of each
+Places = Callable[
+    [np.ndarray], tuple[np.ndarray, np.ndarray]
+]  # positions among values -> index and row of each
 
 PLAIN = unit_of("1")
-_ARGUMENTS = {"uniform": ("low", "high"), "normal": ("mean", "sd"), "lognormal": ("median", "sigma"), "exponential": ("mean",), "integers": ("low", "high")}
+_ARGUMENTS = {
+    "uniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+    "lognormal": ("median", "sigma"),
+    "exponential": ("mean",),
+    "integers": ("low", "high"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,16 +43,24 @@ class Distribution:
 
     def check(self, unit: Unit, *, where: str, error: type[Exception] = NetworkError) -> None:
         """Refuse arguments of another unit, that are no single finite number, or that no draw of this kind can have."""
-        found = {n: self._number(n, a, unit, f"{where}, {self}: {n}", error) for n, a in self._named()}
+        found = {
+            n: self._number(n, a, unit, f"{where}, {self}: {n}", error) for n, a in self._named()
+        }
         for name in ("sd", "sigma"):
             if found.get(name, 0.0) < 0:
-                raise error(f"{where}, {self}: {name} is negative, expected 0 or more. Change its sign.")
+                raise error(
+                    f"{where}, {self}: {name} is negative, expected 0 or more. Change its sign."
+                )
         for name in ("median", "mean"):
             if self.kind in ("lognormal", "exponential") and found.get(name, 1.0) <= 0:
-                raise error(f"{where}, {self}: {name} is not above zero, expected a positive number. Correct it.")
+                raise error(
+                    f"{where}, {self}: {name} is not above zero, expected a positive number. Correct it."
+                )
         low, high = found.get("low", -np.inf), found.get("high", np.inf)
         if not (low < high or low == high and self.kind != "integers"):
-            raise error(f"{where}, {self}: low is above high, expected low below high. Exchange them.")
+            raise error(
+                f"{where}, {self}: low is above high, expected low below high. Exchange them."
+            )
 
     def bounds(self, unit: Unit) -> tuple[float, float]:
         """Return the smallest and the largest value that can be drawn, in engine units."""
@@ -58,20 +74,46 @@ class Distribution:
         limits = [(n, a) for n, a in (("low", self.low), ("high", self.high)) if a is not None]
         return [*zip(_ARGUMENTS[self.kind], self.arguments, strict=True), *limits]
 
-    def _number(self, name: str, value: Any, unit: Unit, where: str, error: type[Exception]) -> float:
-        number = to_engine(value, PLAIN if self.kind == "integers" or name == "sigma" else unit, where=where, error=error)
-        if np.ndim(number) or not np.isfinite(number) or self.kind == "integers" and number != np.floor(number):
-            raise error(f"{where} is {shown(value)}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it.")
+    def _number(
+        self, name: str, value: Any, unit: Unit, where: str, error: type[Exception]
+    ) -> float:
+        number = to_engine(
+            value,
+            PLAIN if self.kind == "integers" or name == "sigma" else unit,
+            where=where,
+            error=error,
+        )
+        if (
+            np.ndim(number)
+            or not np.isfinite(number)
+            or self.kind == "integers"
+            and number != np.floor(number)
+        ):
+            raise error(
+                f"{where} is {shown(value)}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it."
+            )
         return float(number)
 
-    def sample(self, stream: Stream, index: np.ndarray, *, row: np.ndarray | int = 0, unit: Unit, where: str) -> np.ndarray:
+    def sample(
+        self,
+        stream: Stream,
+        index: np.ndarray,
+        *,
+        row: np.ndarray | int = 0,
+        unit: Unit,
+        where: str,
+    ) -> np.ndarray:
         """Draw one value in engine units for each (row, index); the same pair always gives the same value."""
         values = self._shaped(self._standard(stream, index, row), unit, where)
         row = np.broadcast_to(np.asarray(row), index.shape)
-        self._draw_again(values, stream, lambda outside: (index[outside], row[outside]), unit, where)
+        self._draw_again(
+            values, stream, lambda outside: (index[outside], row[outside]), unit, where
+        )
         return values
 
-    def sample_rows(self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str) -> np.ndarray:
+    def sample_rows(
+        self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str
+    ) -> np.ndarray:
         """Draw the values of `sample` for edges, (E,): ``pointer[r]`` to ``pointer[r + 1]`` lie in row r and have its indices 0, 1, ..."""
         values = np.empty(pointer[-1])
 
@@ -89,17 +131,29 @@ class Distribution:
         over_rows(stream, "normal" if self._is_normal else "uniform", pointer, fill)
         return values
 
-    def _draw_again(self, values: np.ndarray, stream: Stream, places: Places, unit: Unit, where: str) -> None:
+    def _draw_again(
+        self, values: np.ndarray, stream: Stream, places: Places, unit: Unit, where: str
+    ) -> None:
         """Replace values out of bounds."""
-        low, high = (None if b is None else to_engine(b, unit, where=where, error=NetworkError) for b in (self.low, self.high))
+        low, high = (
+            None if b is None else to_engine(b, unit, where=where, error=NetworkError)
+            for b in (self.low, self.high)
+        )
         if low is None and high is None:
             return
         for attempt in range(1, 1000):
-            outside = np.flatnonzero((values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high)))
+            outside = np.flatnonzero(
+                (values < (-np.inf if low is None else low))
+                | (values > (np.inf if high is None else high))
+            )
             if not outside.size:
                 return
-            values[outside] = self._shaped(self._standard(stream.child(f"again/{attempt}"), *places(outside)), unit, where)
-        raise NetworkError(f"{where}: {self} still falls outside its bounds after 1000 draws. Widen the bounds.")
+            values[outside] = self._shaped(
+                self._standard(stream.child(f"again/{attempt}"), *places(outside)), unit, where
+            )
+        raise NetworkError(
+            f"{where}: {self} still falls outside its bounds after 1000 draws. Widen the bounds."
+        )
 
     @property
     def _is_normal(self) -> bool:
@@ -110,8 +164,11 @@ class Distribution:
 
     def _shaped(self, standard: np.ndarray, unit: Unit, where: str) -> np.ndarray:
         """Return what this distribution makes of standard normal or uniform draws."""
+
         def read(position: int) -> float:
-            return to_engine(self.arguments[position], unit, where=f"{where}, {self.kind}", error=NetworkError)
+            return to_engine(
+                self.arguments[position], unit, where=f"{where}, {self.kind}", error=NetworkError
+            )
 
         if self.kind == "normal":
             return read(0) + read(1) * standard
@@ -171,13 +228,17 @@ class Table:
     every: Any
     unit: str | None = None
 
-    def engine(self, declared: Unit, *, where: str, error: type[Exception] = NetworkError) -> np.ndarray:
+    def engine(
+        self, declared: Unit, *, where: str, error: type[Exception] = NetworkError
+    ) -> np.ndarray:
         """Return the values in engine units."""
         if self.unit is None:
             return np.asarray(to_engine(self.values, declared, where=where, error=error))
         given = unit_of(self.unit, where=f"{where}, table")
         if given.exponents != declared.exponents:
-            raise error(f"{where}: the table is {given}, but {declared} is expected. Give it in {declared.text}.")
+            raise error(
+                f"{where}: the table is {given}, but {declared} is expected. Give it in {declared.text}."
+            )
         return self.values * given.size
 
 
@@ -186,9 +247,13 @@ def table(values: Any, *, every: Any, unit: str | None = None) -> Table:
     array = to_engine(values, PLAIN, where="table: values", error=NetworkError)
     array = np.array(array, np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
-        raise NetworkError(f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least one row. Reshape them.")
+        raise NetworkError(
+            f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least one row. Reshape them."
+        )
     if not np.isfinite(array).all():
-        raise NetworkError("table: found a value that is not finite, expected numbers. Replace NaN and infinity.")
+        raise NetworkError(
+            "table: found a value that is not finite, expected numbers. Replace NaN and infinity."
+        )
     return Table(array, every, unit)
 
 
@@ -212,7 +277,14 @@ def shared(values: Any, *, index: Any) -> Shared:
     """Return weights that edges share; see `Shared`."""
     found = np.asarray(index)
     count = np.size(values)
-    if found.ndim != 1 or found.dtype.kind not in "iu" or found.size and (found.min() < 0 or found.max() >= count):
-        raise NetworkError(f"shared weights: found an index of {found.dtype} with shape {found.shape}, expected one whole number from 0 to {count - 1} "
-                           "for each edge. Correct the index.")
+    if (
+        found.ndim != 1
+        or found.dtype.kind not in "iu"
+        or found.size
+        and (found.min() < 0 or found.max() >= count)
+    ):
+        raise NetworkError(
+            f"shared weights: found an index of {found.dtype} with shape {found.shape}, expected one whole number from 0 to {count - 1} "
+            "for each edge. Correct the index."
+        )
     return Shared(values, found.astype(np.int32))

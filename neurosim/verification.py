@@ -33,18 +33,28 @@ def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
     """
     valid = [check.id for check in model.checks]
     if not valid:
-        raise NetworkError(f"model {model.name!r}: found no acceptance checks, expected at least one. "
-                           f"Run it instead: neurosim run {model.name}")
+        raise NetworkError(
+            f"model {model.name!r}: found no acceptance checks, expected at least one. "
+            f"Run it instead: neurosim run {model.name}"
+        )
     if ids is not None and not ids:
-        raise NetworkError(f"model {model.name!r}, checks: found none, expected one or more of {', '.join(valid)}. "
-                           "Name them, or leave it out for all.")
+        raise NetworkError(
+            f"model {model.name!r}, checks: found none, expected one or more of {', '.join(valid)}. "
+            "Name them, or leave it out for all."
+        )
     for wanted in ids or ():
         if wanted not in valid:
             raise NetworkError(unknown("check", wanted, valid, owner=f"model {model.name!r}"))
     return tuple(check for check in model.checks if ids is None or check.id in ids)
 
 
-def verify(model: Model, *, backend: str = "cpu", checks: Sequence[str] | None = None, progress: bool = True) -> list[Judged]:
+def verify(
+    model: Model,
+    *,
+    backend: str = "cpu",
+    checks: Sequence[str] | None = None,
+    progress: bool = True,
+) -> list[Judged]:
     """Run the experiments that the checks need, one process per core, and judge.
 
     Returns
@@ -61,13 +71,17 @@ def verify(model: Model, *, backend: str = "cpu", checks: Sequence[str] | None =
     """
     chosen = choose(model, checks)
     if hasattr(find(backend), "open"):
-        raise NetworkError(f"model {model.name!r}, backend {backend!r}: found a simulator with a clock of its own, expected an engine, such as 'cpu': "
-                           "experiments change their runs on the way, and here a run goes once from start to end. Verify on an engine; "
-                           "recordings of both can be compared: neurosim compare A B --statistical")
+        raise NetworkError(
+            f"model {model.name!r}, backend {backend!r}: found a simulator with a clock of its own, expected an engine, such as 'cpu': "
+            "experiments change their runs on the way, and here a run goes once from start to end. Verify on an engine; "
+            "recordings of both can be compared: neurosim compare A B --statistical"
+        )
     needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
     for name in needed:
         if name not in model.experiments:
-            raise NetworkError(unknown("experiment", name, model.experiments, owner=f"model {model.name!r}"))
+            raise NetworkError(
+                unknown("experiment", name, model.experiments, owner=f"model {model.name!r}")
+            )
     results = _side_by_side({name: model.experiments[name] for name in needed}, backend, progress)
     return [_judge(check, results) for check in chosen]
 
@@ -77,16 +91,30 @@ def write(path: str | Path, rows: Iterable[Judged]) -> Path:
     return write_json(path, _data(list(rows)))
 
 
-def _side_by_side(experiments: Mapping[str, Callable[[str], Any]], backend: str, progress: bool) -> dict[str, Any]:
+def _side_by_side(
+    experiments: Mapping[str, Callable[[str], Any]], backend: str, progress: bool
+) -> dict[str, Any]:
     """Return the result of each experiment, or the exception that it raised."""
     from tqdm.auto import tqdm
 
     # Spawned, not forked: a forked child of a process with threads (Numba's) may hang.
-    pool = ProcessPoolExecutor(min(cores(), max(len(experiments), 1)), mp_context=multiprocessing.get_context("spawn"), initializer=_deaf)
+    pool = ProcessPoolExecutor(
+        min(cores(), max(len(experiments), 1)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_deaf,
+    )
     with _one_thread():
-        futures = {pool.submit(experiment, backend): name for name, experiment in experiments.items()}
+        futures = {
+            pool.submit(experiment, backend): name for name, experiment in experiments.items()
+        }
     try:
-        bar = tqdm(as_completed(futures), total=len(futures), unit="experiment", disable=None if progress else True, leave=False)
+        bar = tqdm(
+            as_completed(futures),
+            total=len(futures),
+            unit="experiment",
+            disable=None if progress else True,
+            leave=False,
+        )
         return {futures[done]: done.exception() or done.result() for done in bar}
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
@@ -99,7 +127,10 @@ def _side_by_side(experiments: Mapping[str, Callable[[str], Any]], backend: str,
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let processes started meanwhile do linear algebra with one thread: there are as many processes as cores."""
-    before = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    before = {
+        name: os.environ.get(name)
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    }
     os.environ |= dict.fromkeys(before, "1")
     try:
         yield

@@ -34,9 +34,16 @@ class Watch:
 
     def __init__(self, program: Program, memory: Memory) -> None:
         self._memory = memory
-        self._watched = [(p.name, name, "edge" if symbol.side == "edge" else "neuron") for p in program.projections.values() if p.code is not None
-                         for name, symbol in p.code.symbols if symbol.kind == "variable"]
-        self._cost = _COST * sum(memory[projection, name].nbytes for projection, name, _ in self._watched)
+        self._watched = [
+            (p.name, name, "edge" if symbol.side == "edge" else "neuron")
+            for p in program.projections.values()
+            if p.code is not None
+            for name, symbol in p.code.symbols
+            if symbol.kind == "variable"
+        ]
+        self._cost = _COST * sum(
+            memory[projection, name].nbytes for projection, name, _ in self._watched
+        )
         self._earned = self._cost
         self.seen = 0
 
@@ -56,5 +63,7 @@ class Watch:
             if not np.isfinite(values.sum()):
                 wrong = np.flatnonzero(~np.isfinite(values))
                 if wrong.size:
-                    return Wrong(projection, name, member, int(wrong[0]), float(values[wrong[0]]), since)
+                    return Wrong(
+                        projection, name, member, int(wrong[0]), float(values[wrong[0]]), since
+                    )
         return None

@@ -32,8 +32,16 @@ def joined(connector, sources, targets, *, recurrent=False, stream=STREAM):
     sources = np.arange(sources) if isinstance(sources, int) else np.asarray(sources)
     targets = np.arange(targets) if isinstance(targets, int) else np.asarray(targets)
     edges = connector.connect(stream, sources, targets, recurrent=recurrent)
-    assert (edges.pointer.dtype, edges.target.dtype, edges.source().dtype) == (np.int64, index_type(targets.size), np.int32)
-    assert edges.pointer.shape == (sources.size + 1,) and edges.pointer[0] == 0 and edges.pointer[-1] == edges.target.size
+    assert (edges.pointer.dtype, edges.target.dtype, edges.source().dtype) == (
+        np.int64,
+        index_type(targets.size),
+        np.int32,
+    )
+    assert (
+        edges.pointer.shape == (sources.size + 1,)
+        and edges.pointer[0] == 0
+        and edges.pointer[-1] == edges.target.size
+    )
     for row in np.split(edges.target, edges.pointer[1:-1]):
         assert np.all(np.diff(row.astype(int)) >= 0)
     return list(zip(sources[edges.source()].tolist(), targets[edges.target].tolist(), strict=True))

@@ -9,4 +9,9 @@ PACKED = r"\bv?(?:add|sub|mul|div){0}\b|\bf(?:add|sub|mul|div)\s+v\d+\.{1}"  # t
 
 def packed(source: str, kernel: str = "integrate", *, x86: str = "pd", arm: str = "2d") -> int:
     """Return how many packed instructions (of doubles unless said otherwise) the machine code of a kernel has."""
-    return len(re.findall(PACKED.format(x86, arm), getattr(cache.load("kernels", source), kernel)._library.get_asm_str()))
+    return len(
+        re.findall(
+            PACKED.format(x86, arm),
+            getattr(cache.load("kernels", source), kernel)._library.get_asm_str(),
+        )
+    )

@@ -11,4 +11,10 @@ NEAR = Truth(0.7, (60.0, 110.0))
 
 def learner(backend, *, settings=SMALL, scheme=SPLIT, seed=3):
     mean = np.linspace(0.0, 0.02, settings.size)
-    return Learner(backend, settings=settings, seed=seed, scheme=scheme, calibration=Calibration(mean, 0.02, np.zeros(settings.size)))
+    return Learner(
+        backend,
+        settings=settings,
+        seed=seed,
+        scheme=scheme,
+        calibration=Calibration(mean, 0.02, np.zeros(settings.size)),
+    )

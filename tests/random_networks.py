@@ -14,56 +14,179 @@ from hypothesis import strategies as st
 import neurosim as ns
 from neurosim import Cell, Parameter, Port, Refractory, Rule
 
-LIF = Cell("""dv/dt = (bias + g - v) / tau : 1
+LIF = Cell(
+    """dv/dt = (bias + g - v) / tau : 1
               dg/dt = -g / tau_g : 1""",
-           parameters={"tau": "8 ms", "tau_g": "3 ms", "bias": 0.5, "threshold": 1.0}, receives={"x": Port("1", into="g"), "y": Port("1", into="v")},
-           spike="v >= threshold", after_spike="v = 0", refractory=Refractory("2 ms", "v"), name="exact")
-CONDUCTANCE = Cell("""dv/dt = (bias - v + open * (4 - v)) / tau : 1
+    parameters={"tau": "8 ms", "tau_g": "3 ms", "bias": 0.5, "threshold": 1.0},
+    receives={"x": Port("1", into="g"), "y": Port("1", into="v")},
+    spike="v >= threshold",
+    after_spike="v = 0",
+    refractory=Refractory("2 ms", "v"),
+    name="exact",
+)
+CONDUCTANCE = Cell(
+    """dv/dt = (bias - v + open * (4 - v)) / tau : 1
                       dg/dt = -g / tau_g : 1
                       open = max(g, 0) : 1""",
-                   parameters={"tau": "6 ms", "tau_g": "2 ms", "bias": 0.3, "pause": "1 ms"}, receives={"x": Port("1", into="g")},
-                   spike="v > 1", after_spike="v = v - 1", refractory="pause", name="conditionally_linear")
-NOISY = Cell("dv/dt = -v / tau + sigma * xi : 1; count : 1", parameters={"tau": "5 ms", "sigma": "0.4 / ms**0.5", "bias": 1.0},
-             receives={"x": Port("1", into="v")}, spike="v > bias - 0.2 * uniform()", after_spike="v = 0.1 * normal(); count += 1", name="noisy")
-STEPPED = Cell("v : 1; u : 1", parameters={"bias": 0.2, "current": 0.1}, receives={"x": Port("1"), "y": Port("1", into="u")},
-               step="""v += 0.5 * (0.3 * v * (1 - v) - 0.1 * u + x + current(t))
+    parameters={"tau": "6 ms", "tau_g": "2 ms", "bias": 0.3, "pause": "1 ms"},
+    receives={"x": Port("1", into="g")},
+    spike="v > 1",
+    after_spike="v = v - 1",
+    refractory="pause",
+    name="conditionally_linear",
+)
+NOISY = Cell(
+    "dv/dt = -v / tau + sigma * xi : 1; count : 1",
+    parameters={"tau": "5 ms", "sigma": "0.4 / ms**0.5", "bias": 1.0},
+    receives={"x": Port("1", into="v")},
+    spike="v > bias - 0.2 * uniform()",
+    after_spike="v = 0.1 * normal(); count += 1",
+    name="noisy",
+)
+STEPPED = Cell(
+    "v : 1; u : 1",
+    parameters={"bias": 0.2, "current": 0.1},
+    receives={"x": Port("1"), "y": Port("1", into="u")},
+    step="""v += 0.5 * (0.3 * v * (1 - v) - 0.1 * u + x + current(t))
                        v = clip(v, -2, 2)
                        u = where(v > 0.5 and not u > 1, u + 0.05 * dt / ms, 0.9 * u) + bias ** 2 * 0.1""",
-               spike="v >= 0.6 or u > 3", after_spike="v = -0.2; u *= 0.5", refractory="1 ms", name="stepped")
-READOUT = Cell("dv/dt = (x - v) / tau : 1", parameters={"tau": "9 ms", "bias": 0.0}, receives={"x": Port("1"), "y": Port("1", into="v")}, name="readout")
-OSCILLATOR = Cell("""dv/dt = (v - v ** 3 / 3 - clip(u, -2, 2) + 0.3 * sin(t / (7 * ms) + i / N)) / tau : 1
+    spike="v >= 0.6 or u > 3",
+    after_spike="v = -0.2; u *= 0.5",
+    refractory="1 ms",
+    name="stepped",
+)
+READOUT = Cell(
+    "dv/dt = (x - v) / tau : 1",
+    parameters={"tau": "9 ms", "bias": 0.0},
+    receives={"x": Port("1"), "y": Port("1", into="v")},
+    name="readout",
+)
+OSCILLATOR = Cell(
+    """dv/dt = (v - v ** 3 / 3 - clip(u, -2, 2) + 0.3 * sin(t / (7 * ms) + i / N)) / tau : 1
                      du/dt = (v + bias - 0.8 * u) / (12 * tau) : 1""",
-                  parameters={"tau": "4 ms", "bias": 0.7}, receives={"y": Port("1", into="u")}, spike="v > 1 and abs(u) < 5", method="rk4", name="oscillator")
-BEAT = Cell("v : 1", parameters={"bias": 0.2}, step="v += bias * (1 + tanh(v) ** 2)", spike="v >= 1", after_spike="v = v - 1 + 0.01 * normal()",
-            initial={"v": ns.uniform(0, 1)}, name="beat")
-CELLS = {"lif": LIF, "conductance": CONDUCTANCE, "noisy": NOISY, "stepped": STEPPED, "readout": READOUT, "oscillator": OSCILLATOR, "beat": BEAT}
-SPIKE_PORTS = {"lif": "xy", "conductance": "x", "noisy": "x", "stepped": "xy", "readout": "y", "oscillator": "y"}
+    parameters={"tau": "4 ms", "bias": 0.7},
+    receives={"y": Port("1", into="u")},
+    spike="v > 1 and abs(u) < 5",
+    method="rk4",
+    name="oscillator",
+)
+BEAT = Cell(
+    "v : 1",
+    parameters={"bias": 0.2},
+    step="v += bias * (1 + tanh(v) ** 2)",
+    spike="v >= 1",
+    after_spike="v = v - 1 + 0.01 * normal()",
+    initial={"v": ns.uniform(0, 1)},
+    name="beat",
+)
+CELLS = {
+    "lif": LIF,
+    "conductance": CONDUCTANCE,
+    "noisy": NOISY,
+    "stepped": STEPPED,
+    "readout": READOUT,
+    "oscillator": OSCILLATOR,
+    "beat": BEAT,
+}
+SPIKE_PORTS = {
+    "lif": "xy",
+    "conductance": "x",
+    "noisy": "x",
+    "stepped": "xy",
+    "readout": "y",
+    "oscillator": "y",
+}
 GRADED_PORTS = SPIKE_PORTS | {"readout": "xy"}
 
-PAIR = Rule(pre="dx/dt = -x / tau_x : 1", post="dy/dt = -y / tau_y : 1", edge="w : 1", name="pair",
-            handlers=[("pre", "w = clip(w - 0.1 * y, -1, 1); out += w; x += 1"), ("post", "w = min(w + step_up * x, 1); y += 1")],
-            parameters={"tau_x": "10 ms", "tau_y": "7 ms", "step_up": Parameter("1", 0.1, per="source")})
-REWARDED = Rule(post="dy/dt = -y / tau_y : 1", edge="w : 1; de/dt = -e / tau_e : 1", name="rewarded",
-                handlers=[("post", "y = 1 + 0.5 * y; e -= 0.2"), ("pre", "e += y - 0.1; out += w"), ("reward", "w = clip(w + level * e, -1, 1); y *= 0.5")],
-                parameters={"tau_y": Parameter("ms", 5.0, per="target"), "tau_e": "20 ms", "level": 0.1})
-RELEASE = Rule(pre="du/dt = -u / tau_u : 1; r : 1", edge="w : 1", name="release",
-               handlers=[("pre", "u = u + 0.4 * (1 - u); out += w * u * r * (uniform() < 0.7); r -= u * r"), ("step", "r += (1 - r) * dt / tau_r")],
-               parameters={"tau_u": "15 ms", "tau_r": "30 ms"})
-GRADED = Rule(edge="w : 1", definitions="gap = v_pre - v_post : 1", handlers=[("step", "out += 0.01 * w * gap")], name="graded")
-SUMS = Rule(pre="s : 1", post="a : 1", edge="w : 1", name="sums",
-            handlers=[("pre", "a += w; out += w - 0.01 * a"), ("post", "s += 0.1 * w * v_post"), ("step", "a *= 0.9; s = 0.9 * s; w += 0.002 * (s - a)")])
-LINKED = Rule(edge="w : 1", handlers=[("pre", "out += w * gain + 0.1 * each"), ("step", "w = clip(w + 0.01 * (near - far), -1, 1)")],
-              parameters={"gain": 1.0, "near": 0.5, "far": 0.0, "each": 0.0}, name="linked")
-SHAKEN = Rule(edge="w : 1", post="z : 1", name="shaken",
-              handlers=[("pre", "out += w + 0.1 * z"), ("reward", "w += 0.05 * normal(); z += uniform() * i_post / N_post"),
-                        ("step", "z *= exp(-dt / tau_z); z += 0.001 * w")], parameters={"tau_z": "9 ms"})
-SCALED = Rule(edge="w : 1; last : ms", name="scaled",
-              handlers=[("post", "w += 0.01 * (t - last) / ms * (i_pre < 0.5 * N_pre); out += 0.1 * scale"), ("pre", "out += scale * w; last = t")],
-              parameters={"scale": Parameter("1", ns.uniform(0.5, 1.0), per="edge")})
+PAIR = Rule(
+    pre="dx/dt = -x / tau_x : 1",
+    post="dy/dt = -y / tau_y : 1",
+    edge="w : 1",
+    name="pair",
+    handlers=[
+        ("pre", "w = clip(w - 0.1 * y, -1, 1); out += w; x += 1"),
+        ("post", "w = min(w + step_up * x, 1); y += 1"),
+    ],
+    parameters={"tau_x": "10 ms", "tau_y": "7 ms", "step_up": Parameter("1", 0.1, per="source")},
+)
+REWARDED = Rule(
+    post="dy/dt = -y / tau_y : 1",
+    edge="w : 1; de/dt = -e / tau_e : 1",
+    name="rewarded",
+    handlers=[
+        ("post", "y = 1 + 0.5 * y; e -= 0.2"),
+        ("pre", "e += y - 0.1; out += w"),
+        ("reward", "w = clip(w + level * e, -1, 1); y *= 0.5"),
+    ],
+    parameters={"tau_y": Parameter("ms", 5.0, per="target"), "tau_e": "20 ms", "level": 0.1},
+)
+RELEASE = Rule(
+    pre="du/dt = -u / tau_u : 1; r : 1",
+    edge="w : 1",
+    name="release",
+    handlers=[
+        ("pre", "u = u + 0.4 * (1 - u); out += w * u * r * (uniform() < 0.7); r -= u * r"),
+        ("step", "r += (1 - r) * dt / tau_r"),
+    ],
+    parameters={"tau_u": "15 ms", "tau_r": "30 ms"},
+)
+GRADED = Rule(
+    edge="w : 1",
+    definitions="gap = v_pre - v_post : 1",
+    handlers=[("step", "out += 0.01 * w * gap")],
+    name="graded",
+)
+SUMS = Rule(
+    pre="s : 1",
+    post="a : 1",
+    edge="w : 1",
+    name="sums",
+    handlers=[
+        ("pre", "a += w; out += w - 0.01 * a"),
+        ("post", "s += 0.1 * w * v_post"),
+        ("step", "a *= 0.9; s = 0.9 * s; w += 0.002 * (s - a)"),
+    ],
+)
+LINKED = Rule(
+    edge="w : 1",
+    handlers=[
+        ("pre", "out += w * gain + 0.1 * each"),
+        ("step", "w = clip(w + 0.01 * (near - far), -1, 1)"),
+    ],
+    parameters={"gain": 1.0, "near": 0.5, "far": 0.0, "each": 0.0},
+    name="linked",
+)
+SHAKEN = Rule(
+    edge="w : 1",
+    post="z : 1",
+    name="shaken",
+    handlers=[
+        ("pre", "out += w + 0.1 * z"),
+        ("reward", "w += 0.05 * normal(); z += uniform() * i_post / N_post"),
+        ("step", "z *= exp(-dt / tau_z); z += 0.001 * w"),
+    ],
+    parameters={"tau_z": "9 ms"},
+)
+SCALED = Rule(
+    edge="w : 1; last : ms",
+    name="scaled",
+    handlers=[
+        ("post", "w += 0.01 * (t - last) / ms * (i_pre < 0.5 * N_pre); out += 0.1 * scale"),
+        ("pre", "out += scale * w; last = t"),
+    ],
+    parameters={"scale": Parameter("1", ns.uniform(0.5, 1.0), per="edge")},
+)
 # Which delays each rule is drawn with: every pair is compiled on its own.
-RULES = {"pair": (PAIR, ("none", "each", "both")), "rewarded": (REWARDED, ("dendritic", "axons")), "release": (RELEASE, ("axonal", "axons")),
-         "graded": (GRADED, ("dendritic",)), "sums": (SUMS, ("none", "each")), "linked": (LINKED, ("axonal",)), "shaken": (SHAKEN, ("none",)),
-         "scaled": (SCALED, ("dendritic", "both"))}
+RULES = {
+    "pair": (PAIR, ("none", "each", "both")),
+    "rewarded": (REWARDED, ("dendritic", "axons")),
+    "release": (RELEASE, ("axonal", "axons")),
+    "graded": (GRADED, ("dendritic",)),
+    "sums": (SUMS, ("none", "each")),
+    "linked": (LINKED, ("axonal",)),
+    "shaken": (SHAKEN, ("none",)),
+    "scaled": (SCALED, ("dendritic", "both")),
+}
 ANY_DELAYS = ("none", "axonal", "dendritic", "each", "axons")
 SIZES = st.sampled_from([1, 2, 3, 9, 20, 70, 150])  # above 64 two threads share a population
 
@@ -80,7 +203,9 @@ class Story:
     lines: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return f"seed {self.net.seed}, dt {self.net.dt}:\n" + "\n".join([*self.lines, *map(repr, self.actions)])
+        return f"seed {self.net.seed}, dt {self.net.dt}:\n" + "\n".join(
+            [*self.lines, *map(repr, self.actions)]
+        )
 
     @property
     def steps(self) -> int:
@@ -112,12 +237,20 @@ def outcome(run: ns.Run) -> dict[tuple, np.ndarray]:
     arrays = run.memory.portable()
     for (owner, name), array in arrays.items():
         if name == "_history":  # of each row only the first count entries mean anything
-            array = np.concatenate([array[slot, :count] for slot, count in enumerate(arrays[owner, "_count"].sum(axis=1))])
+            array = np.concatenate(
+                [
+                    array[slot, :count]
+                    for slot, count in enumerate(arrays[owner, "_count"].sum(axis=1))
+                ]
+            )
         found["memory", owner, name] = array
     recorded = run.result()
     for name, each in recorded.populations.items():
         if each.recorded is not None:
-            found["spikes", name, "index"], found["spikes", name, "step"] = each.recorded.index, each.recorded.step
+            found["spikes", name, "index"], found["spikes", name, "step"] = (
+                each.recorded.index,
+                each.recorded.step,
+            )
     for name in recorded:
         for variable, trace in recorded[name].traces.items():
             found["trace", name, variable] = trace.values
@@ -133,7 +266,9 @@ def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) ->
             wrong.append(f"{key}: {a.dtype}{a.shape} and {b.dtype}{b.shape}")
         elif not np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
             at = np.flatnonzero((a != b).ravel())
-            wrong.append(f"{key}: {at.size} of {a.size} differ, first at {at[0]}: {a.ravel()[at[0]]!r} and {b.ravel()[at[0]]!r}")
+            wrong.append(
+                f"{key}: {at.size} of {a.size} differ, first at {at[0]}: {a.ravel()[at[0]]!r} and {b.ravel()[at[0]]!r}"
+            )
     return sorted(wrong)
 
 
@@ -143,7 +278,9 @@ def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) ->
 @st.composite
 def stories(draw: Any) -> Story:
     """Draw a network of some populations, projections and drives, and some stretches with changes between them."""
-    net = ns.Network("random", dt=draw(st.sampled_from([0.1, 0.5, 1.0])), seed=draw(st.integers(0, 2**32)))
+    net = ns.Network(
+        "random", dt=draw(st.sampled_from([0.1, 0.5, 1.0])), seed=draw(st.integers(0, 2**32))
+    )
     story = Story(net)
     kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3))
     for number, kind in enumerate(kinds):
@@ -154,8 +291,13 @@ def stories(draw: Any) -> Story:
         _projection(draw, story, f"projection{number}", draw(st.sampled_from(targets)))
     if targets and draw(st.booleans()):
         target = _view(draw, draw(st.sampled_from(targets)))
-        net.poisson_drive(target, n=draw(st.integers(1, 50)), rate=draw(st.sampled_from([0.0, 20.0, 300.0])), weight=0.3,
-                          port=_ports(target.population, SPIKE_PORTS)[0])
+        net.poisson_drive(
+            target,
+            n=draw(st.integers(1, 50)),
+            rate=draw(st.sampled_from([0.0, 20.0, 300.0])),
+            weight=0.3,
+            port=_ports(target.population, SPIKE_PORTS)[0],
+        )
         story.lines.append(f"drive onto {target}")
     _probes(draw, story)
     _actions(draw, story)
@@ -172,20 +314,30 @@ def _ports(population: Any, ports: dict[str, str]) -> str:
 
 def _population(draw: Any, story: Story, name: str, kind: str) -> None:
     size = draw(SIZES)
-    values: dict[str, Any] = {"bias": f"{CELLS[kind].parameter('bias').value} + 0.3 * i / N + 0.1 * rho", "rho": ns.uniform(0, 1)}
+    values: dict[str, Any] = {
+        "bias": f"{CELLS[kind].parameter('bias').value} + 0.3 * i / N + 0.1 * rho",
+        "rho": ns.uniform(0, 1),
+    }
     if kind == "lif":
         values["threshold"] = ns.normal(1.0, 0.1, low=0.5)
     if kind == "conductance":
         values["pause"] = draw(st.sampled_from([0.0, 1.0])) + np.arange(size) % 3
     if kind == "stepped":
         rows = draw(st.integers(1, 4))
-        values["current"] = ns.table(0.3 * np.sin(np.arange(rows * size).reshape(rows, size)), every=draw(st.integers(1, 5)) * story.net.dt)
+        values["current"] = ns.table(
+            0.3 * np.sin(np.arange(rows * size).reshape(rows, size)),
+            every=draw(st.integers(1, 5)) * story.net.dt,
+        )
     story.net.population(name, size, CELLS[kind], **values)
     story.lines.append(f"{name}: {size}")
 
 
 def _source(draw: Any, story: Story) -> None:
-    net, size, kind = story.net, draw(SIZES), draw(st.sampled_from(["poisson", "bernoulli", "given"]))
+    net, size, kind = (
+        story.net,
+        draw(SIZES),
+        draw(st.sampled_from(["poisson", "bernoulli", "given"])),
+    )
     if kind == "poisson":
         net.poisson("source", size, rate=ns.table([100.0, 0.0, 400.0], every=8 * net.dt))
     elif kind == "bernoulli":
@@ -200,15 +352,19 @@ def _view(draw: Any, population: Any) -> Any:
     n = population.size
     kind = draw(st.sampled_from(["whole", "whole", "slice", "list"]))
     if kind == "slice" and n > 1:
-        return population[n // 3::2]
+        return population[n // 3 :: 2]
     if kind == "list":
-        return population[draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=min(n, 6), unique=True))]
+        return population[
+            draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=min(n, 6), unique=True))
+        ]
     return population[:]
 
 
 def _connector(draw: Any, source: Any, target: Any) -> tuple[Any, str]:
     n, m = len(source), len(target)
-    kind = draw(st.sampled_from(["all", "probability", "indegree", "outdegree", "total", "pairs", "one"]))
+    kind = draw(
+        st.sampled_from(["all", "probability", "indegree", "outdegree", "total", "pairs", "one"])
+    )
     if kind == "one" and n == m:
         return ns.one_to_one(), kind
     if kind == "all" and n * m <= 2000:
@@ -222,24 +378,44 @@ def _connector(draw: Any, source: Any, target: Any) -> tuple[Any, str]:
     if kind == "pairs":  # unsorted, some of them several times
         count = draw(st.integers(0, 30))
         generator = np.random.default_rng(draw(st.integers(0, 99)))
-        return ns.from_arrays(generator.integers(0, n, count), generator.integers(0, m, count)), kind
+        return ns.from_arrays(
+            generator.integers(0, n, count), generator.integers(0, m, count)
+        ), kind
     return ns.fixed_probability(draw(st.sampled_from([0.1, 0.6]))), "probability"
 
 
 def _delays(draw: Any, kind: str, dt: float) -> dict[str, Any]:
     d = draw(st.integers(1, 6))
     spread = ns.uniform(0, 6 * dt)
-    return {"none": {}, "axonal": {"delay": d * dt, "dendritic_fraction": 0.0, "back": draw(st.integers(0, 3)) * dt},
-            "dendritic": {"delay": d * dt}, "each": {"delay": spread, "round_delays": True},
-            "axons": {"delay": spread, "round_delays": True, "dendritic_fraction": 0.0},
-            "both": {"delay": spread, "round_delays": True, "dendritic_fraction": 0.5, "back": ns.uniform(0, 4 * dt)}}[kind]
+    return {
+        "none": {},
+        "axonal": {
+            "delay": d * dt,
+            "dendritic_fraction": 0.0,
+            "back": draw(st.integers(0, 3)) * dt,
+        },
+        "dendritic": {"delay": d * dt},
+        "each": {"delay": spread, "round_delays": True},
+        "axons": {"delay": spread, "round_delays": True, "dendritic_fraction": 0.0},
+        "both": {
+            "delay": spread,
+            "round_delays": True,
+            "dendritic_fraction": 0.5,
+            "back": ns.uniform(0, 4 * dt),
+        },
+    }[kind]
 
 
 def _projection(draw: Any, story: Story, name: str, target: Any) -> None:
     net = story.net
     rule_name = draw(st.sampled_from(["static", *RULES]))
     graded, by_state = rule_name == "graded", rule_name in ("graded", "sums")
-    spiking = [p for p in net.populations.values() if (graded or p.cell.spike is not None or p.given is not None) and (not graded or p.name != "source")]
+    spiking = [
+        p
+        for p in net.populations.values()
+        if (graded or p.cell.spike is not None or p.given is not None)
+        and (not graded or p.name != "source")
+    ]
     if not spiking:
         return
     source, target = _view(draw, draw(st.sampled_from(spiking))), _view(draw, target)
@@ -255,14 +431,38 @@ def _projection(draw: Any, story: Story, name: str, target: Any) -> None:
         rule = _linked(draw, net, source, target)
         generator = np.random.default_rng(draw(st.integers(0, 99)))
         count = draw(st.integers(0, 30))
-        connector, kind = ns.from_arrays(np.sort(generator.integers(0, len(source), count)), generator.integers(0, len(target), count)), "pairs"
-        rule = rule.reading(each=source["v"].by(generator.integers(0, len(source), count))) if source.population.name != "source" else rule
+        connector, kind = (
+            ns.from_arrays(
+                np.sort(generator.integers(0, len(source), count)),
+                generator.integers(0, len(target), count),
+            ),
+            "pairs",
+        )
+        rule = (
+            rule.reading(each=source["v"].by(generator.integers(0, len(source), count)))
+            if source.population.name != "source"
+            else rule
+        )
     if rule is SUMS:
         values = {"a": np.linspace(0, 1, len(target)), "s": 0.1}
     weight = draw(st.sampled_from([0.4, -0.2, ns.uniform(-0.2, 0.8)]))
-    port = draw(st.sampled_from(list(_ports(target.population, GRADED_PORTS if graded else SPIKE_PORTS))))
-    net.project(source, target, connector, weight=weight, port=port, rule=rule, name=name, **_delays(draw, mode, net.dt), **values)
-    story.lines.append(f"{name}: {rule_name}, {source} -> {target}.{port}, {kind}, {mode}, weight {weight}")
+    port = draw(
+        st.sampled_from(list(_ports(target.population, GRADED_PORTS if graded else SPIKE_PORTS)))
+    )
+    net.project(
+        source,
+        target,
+        connector,
+        weight=weight,
+        port=port,
+        rule=rule,
+        name=name,
+        **_delays(draw, mode, net.dt),
+        **values,
+    )
+    story.lines.append(
+        f"{name}: {rule_name}, {source} -> {target}.{port}, {kind}, {mode}, weight {weight}"
+    )
 
 
 def _any(draw: Any, net: ns.Network) -> Any:
@@ -273,8 +473,14 @@ def _any(draw: Any, net: ns.Network) -> Any:
 
 def _linked(draw: Any, net: ns.Network, source: Any, target: Any) -> Rule:
     """Links to one neuron, by target (to a sum of an earlier projection where there is one), by source."""
-    earlier = [p for p in net.projections.values()
-               if p.rule is SUMS and p.target.population is target.population and len(p.target) == len(target) and p.delay == 0.0]
+    earlier = [
+        p
+        for p in net.projections.values()
+        if p.rule is SUMS
+        and p.target.population is target.population
+        and len(p.target) == len(target)
+        and p.delay == 0.0
+    ]
     near = draw(st.sampled_from(earlier))["a"].by("target") if earlier else target["v"].by("target")
     far = source["v"].by("source") if source.population.name != "source" else _any(draw, net)["v"]
     return LINKED.reading(gain=_any(draw, net)["bias"], near=near, far=far)
@@ -288,7 +494,9 @@ def _probes(draw: Any, story: Story) -> None:
         if p.name != "source" and draw(st.booleans()):
             net.record(_view(draw, p), "v", every=draw(st.integers(1, 4)) * net.dt)
     for p in net.projections.values():
-        variables = ["w"] if p.rule is None else [v.name for v in (*p.rule.edge, *p.rule.pre, *p.rule.post)]
+        variables = (
+            ["w"] if p.rule is None else [v.name for v in (*p.rule.edge, *p.rule.pre, *p.rule.post)]
+        )
         for variable in draw(st.lists(st.sampled_from(variables), unique=True, max_size=2)):
             net.record(p, variable, every=draw(st.integers(1, 4)) * net.dt)
 
@@ -296,7 +504,21 @@ def _probes(draw: Any, story: Story) -> None:
 def _actions(draw: Any, story: Story) -> None:
     for _ in range(draw(st.integers(1, 3))):
         story.actions.append(("run", draw(st.integers(1, 30))))
-        verb = draw(st.sampled_from(["none", "state", "weights", "emit", "reset", "parameter", "variable", "table", "rewind"]))
+        verb = draw(
+            st.sampled_from(
+                [
+                    "none",
+                    "state",
+                    "weights",
+                    "emit",
+                    "reset",
+                    "parameter",
+                    "variable",
+                    "table",
+                    "rewind",
+                ]
+            )
+        )
         action = _action(draw, story, verb)
         if action is not None:
             story.actions.append(action)
@@ -315,12 +537,26 @@ def _action(draw: Any, story: Story, verb: str) -> tuple | None:
         return "set", view, {"bias": draw(st.sampled_from([0.1, 0.6]))}
     if verb == "table":
         tables = [p for p in cells if _kind(p) == "stepped"]
-        return ("set", tables[0].name, {"current": ns.table(np.ones((7, tables[0].size)) * 0.2, every=net.dt)}) if tables else None
+        return (
+            (
+                "set",
+                tables[0].name,
+                {"current": ns.table(np.ones((7, tables[0].size)) * 0.2, every=net.dt)},
+            )
+            if tables
+            else None
+        )
     if verb == "weights" and net.projections:
-        return "set", draw(st.sampled_from(sorted(net.projections))), {"w": draw(st.sampled_from([0.1, 0.7]))}
+        return (
+            "set",
+            draw(st.sampled_from(sorted(net.projections))),
+            {"w": draw(st.sampled_from([0.1, 0.7]))},
+        )
     if verb == "variable" and plastic:
         projection = draw(st.sampled_from(plastic))
-        variables = [v.name for v in (*projection.rule.pre, *projection.rule.post, *projection.rule.edge)]
+        variables = [
+            v.name for v in (*projection.rule.pre, *projection.rule.post, *projection.rule.edge)
+        ]
         variables += [p.name for p in projection.rule.parameters if p.per is None]
         return "set", projection, {draw(st.sampled_from(variables)): 0.3}
     if verb == "rewind":

@@ -4,7 +4,14 @@ import numpy as np
 
 from neurosim.recording import PopulationRecording, ProjectionRecording, Recording, Spikes, Trace
 
-HEADER = {"network": "memory", "dt": 0.1, "steps": 40, "seed": 7, "backend": "cpu", "finished": True}
+HEADER = {
+    "network": "memory",
+    "dt": 0.1,
+    "steps": 40,
+    "seed": 7,
+    "backend": "cpu",
+    "finished": True,
+}
 ROW = {"place": "ca3", "status": "approximated", "reason": "float32", "remedy": ""}
 
 
@@ -24,9 +31,28 @@ def trace(first: int = 0, samples: int = 4, unit: str = "mV") -> Trace:
 def loop(first: int = 0, samples: int = 4) -> ProjectionRecording:
     source, target = [0, 0, 1, 3, 3], [1, 2, 0, 4, 4]
     weights = first // 10 + np.arange(samples)[:, None] + 10.0 * np.arange(5)
-    w = Trace(weights, every=10, first=first, members=np.arange(5), initial=np.zeros(5), dt=0.1, unit="nA")
-    x = Trace(np.ones((samples, 4)), every=10, first=first, members=np.arange(4), initial=np.zeros(4), dt=0.1, unit="1", per="source")
-    return ProjectionRecording("loop", "ca3", target_name="ca3", source=source, target=target, shape=(4, 5), traces={"w": w, "x": x})
+    w = Trace(
+        weights, every=10, first=first, members=np.arange(5), initial=np.zeros(5), dt=0.1, unit="nA"
+    )
+    x = Trace(
+        np.ones((samples, 4)),
+        every=10,
+        first=first,
+        members=np.arange(4),
+        initial=np.zeros(4),
+        dt=0.1,
+        unit="1",
+        per="source",
+    )
+    return ProjectionRecording(
+        "loop",
+        "ca3",
+        target_name="ca3",
+        source=source,
+        target=target,
+        shape=(4, 5),
+        traces={"w": w, "x": x},
+    )
 
 
 def recording(first: int = 0, steps: int = 40) -> Recording:

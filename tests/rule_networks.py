@@ -6,14 +6,27 @@ import neurosim as ns
 from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term, stdp, triplet_stdp
 
 # Spikes when told to by port "go", and adds up in `heard` what a rule delivers.
-LISTENER = ns.Cell("fired : 1; heard : nA", receives={"go": ns.Port("1"), "synaptic": ns.Port("nA", into="heard")}, step="fired = go", spike="fired > 0")
+LISTENER = ns.Cell(
+    "fired : 1; heard : nA",
+    receives={"go": ns.Port("1"), "synaptic": ns.Port("nA", into="heard")},
+    step="fired = go",
+    spike="fired > 0",
+)
 STDP = {"a_plus": 0.02, "a_minus": 0.03, "tau_plus": "7 ms", "tau_minus": "11 ms"}
 FAMILY = {
-    "stdp": stdp(), "stdp-multiplicative": stdp(dependence="multiplicative"), "stdp-power-law": stdp(dependence="power-law", w_max="3 nA", w_ref="1 nA"),
-    "stdp-guetig": stdp(dependence="guetig"), "stdp-nearest": stdp(pairing="nearest"), "stdp-reduced": stdp(pairing="reduced-symmetric"),
-    "triplet_stdp": triplet_stdp(a2_plus=0.01, a3_minus=0.002), "triplet_stdp-nearest": triplet_stdp(pairing="nearest"),
-    "reward_stdp": reward_stdp(reward=1.0), "inhibitory_stdp": inhibitory_stdp(eta=0.02), "short_term": short_term(),
-    "short_term-facilitating": short_term(tau_facil="100 ms", U=0.1), "short_term-edge": short_term(per="edge", tau_facil="100 ms"),
+    "stdp": stdp(),
+    "stdp-multiplicative": stdp(dependence="multiplicative"),
+    "stdp-power-law": stdp(dependence="power-law", w_max="3 nA", w_ref="1 nA"),
+    "stdp-guetig": stdp(dependence="guetig"),
+    "stdp-nearest": stdp(pairing="nearest"),
+    "stdp-reduced": stdp(pairing="reduced-symmetric"),
+    "triplet_stdp": triplet_stdp(a2_plus=0.01, a3_minus=0.002),
+    "triplet_stdp-nearest": triplet_stdp(pairing="nearest"),
+    "reward_stdp": reward_stdp(reward=1.0),
+    "inhibitory_stdp": inhibitory_stdp(eta=0.02),
+    "short_term": short_term(),
+    "short_term-facilitating": short_term(tau_facil="100 ms", U=0.1),
+    "short_term-edge": short_term(per="edge", tau_facil="100 ms"),
 }
 
 
@@ -24,7 +37,16 @@ def prepare(rule, backend, pre, post, *, weight=0.5, dt="1 ms", record=(), **opt
     teacher = net.spike_source("teacher", len(post), steps=[np.asarray(each) - 1 for each in post])
     target = net.population("target", len(post), LISTENER)
     net.project(teacher, target, ns.one_to_one(), weight=1.0, port="go")
-    net.project(source, target, ns.one_to_one(), rule=rule, weight=weight, port="synaptic", name="edge", **options)
+    net.project(
+        source,
+        target,
+        ns.one_to_one(),
+        rule=rule,
+        weight=weight,
+        port="synaptic",
+        name="edge",
+        **options,
+    )
     if record:
         net.record(target, *record)
     return ns.prepare(net, backend=backend)
@@ -42,7 +64,17 @@ def trains(seed, *, edges=12, steps=400, p=0.06):
     """Random steps of sources and of targets: often in the same step, for half of the target's spikes follow the source's."""
     rng = np.random.default_rng(seed)
     pre = [np.flatnonzero(rng.random(steps) < p) + 1 for _ in range(edges)]
-    post = [np.unique(np.concatenate([np.flatnonzero(rng.random(steps) < p / 2) + 1, rng.choice(each, each.size // 2, replace=False)])) for each in pre]
+    post = [
+        np.unique(
+            np.concatenate(
+                [
+                    np.flatnonzero(rng.random(steps) < p / 2) + 1,
+                    rng.choice(each, each.size // 2, replace=False),
+                ]
+            )
+        )
+        for each in pre
+    ]
     return pre, post
 
 

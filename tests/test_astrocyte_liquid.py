@@ -8,7 +8,14 @@ import pytest
 
 import neurosim as ns
 from neurosim.errors import NetworkError
-from neurosim.models.astrocyte_liquid import DEFAULTS, Liquid, Settings, branching_factor, build, network
+from neurosim.models.astrocyte_liquid import (
+    DEFAULTS,
+    Liquid,
+    Settings,
+    branching_factor,
+    build,
+    network,
+)
 from neurosim.models.astrocyte_liquid.network import CHANCE, astrocyte, neuron, rule, sites
 
 TOY = Settings(side=4, inputs=30, density=0.5, gain=0.1)  # 64 neurons, 960 edges from the input
@@ -40,8 +47,23 @@ def pair(backend, *, pre=(), post=(), steps, learning=None, weight=1.0, **values
         p[list(spikes)] = 1.0
         at[name] = net.population(name, 1, neuron(driven=True), p=ns.table(p, every="1 ms"))
     target = net.population("post", 1, neuron(), threshold="20 mV" if post else "1e9 mV")
-    net.project(at["pre"], target, ns.all_to_all(), rule=learning or rule(), weight=weight, name="edge", **values)
-    net.project(at["teacher"], target, ns.all_to_all(), rule=rule(learning=False), weight=25.0, name="teaching")
+    net.project(
+        at["pre"],
+        target,
+        ns.all_to_all(),
+        rule=learning or rule(),
+        weight=weight,
+        name="edge",
+        **values,
+    )
+    net.project(
+        at["teacher"],
+        target,
+        ns.all_to_all(),
+        rule=rule(learning=False),
+        weight=25.0,
+        name="teaching",
+    )
     for name in ("pre", "post"):
         net.record(net[name], "spikes")
     net.record(target, "v")
@@ -49,7 +71,10 @@ def pair(backend, *, pre=(), post=(), steps, learning=None, weight=1.0, **values
     run = ns.prepare(net, backend=backend)
     run.run(steps, progress=False)
     recorded = run.result()
-    assert [recorded[name].spikes.step.tolist() for name in ("pre", "post")] == [list(pre), list(post)]
+    assert [recorded[name].spikes.step.tolist() for name in ("pre", "post")] == [
+        list(pre),
+        list(post),
+    ]
     return run
 
 
@@ -80,7 +105,12 @@ def test_an_input_with_an_event_in_every_step_spikes_in_every_third(backend):
 
 
 def test_a_trace_decays_as_the_published_one(backend):
-    trace = pair(backend, pre=[0], steps=4, learning=rule(learning=False)).result()["pre"].trace("trace").values[:, 0]
+    trace = (
+        pair(backend, pre=[0], steps=4, learning=rule(learning=False))
+        .result()["pre"]
+        .trace("trace")
+        .values[:, 0]
+    )
     np.testing.assert_allclose(trace[0], 0.1)
     np.testing.assert_allclose(trace[1:] / trace[:-1], 0.904774, atol=1e-4)
 
@@ -88,11 +118,15 @@ def test_a_trace_decays_as_the_published_one(backend):
 CHANGE = 0.0090948  # by a pair, five steps apart
 
 
-@pytest.mark.parametrize(("sign", "first", "change"),
-                         [(1, "pre", CHANGE), (1, "post", -CHANGE), (-1, "pre", -CHANGE), (-1, "post", CHANGE)])
+@pytest.mark.parametrize(
+    ("sign", "first", "change"),
+    [(1, "pre", CHANGE), (1, "post", -CHANGE), (-1, "pre", -CHANGE), (-1, "post", CHANGE)],
+)
 def test_a_pair_five_steps_apart_changes_the_weight_as_published(backend, sign, first, change):
     spikes = {"pre": [2], "post": [7]} if first == "pre" else {"pre": [7], "post": [2]}
-    run = pair(backend, **spikes, steps=10, weight=1.0 * sign, sign=float(sign), w_min=-3.0, w_max=3.0)
+    run = pair(
+        backend, **spikes, steps=10, weight=1.0 * sign, sign=float(sign), w_min=-3.0, w_max=3.0
+    )
     assert run.get("edge", "w") - sign == pytest.approx(change, abs=2e-5)
 
 
@@ -101,13 +135,23 @@ def test_spikes_of_one_step_do_not_see_each_other(backend):
 
 
 def test_increases_have_the_fixed_strength_and_decreases_that_of_the_level(backend):
-    changes = [pair(backend, **spikes, steps=10, weight=1.0, causal=0.15, anticausal=0.3).get("edge", "w") - 1.0
-               for spikes in ({"pre": [2], "post": [7]}, {"pre": [7], "post": [2]})]
+    changes = [
+        pair(backend, **spikes, steps=10, weight=1.0, causal=0.15, anticausal=0.3).get("edge", "w")
+        - 1.0
+        for spikes in ({"pre": [2], "post": [7]}, {"pre": [7], "post": [2]})
+    ]
     assert changes[1] == pytest.approx(-2 * changes[0], rel=1e-12)
     net = build(TOY, 0)
-    links = {name: {symbol: link.name for symbol, link in net[name].links.items()} for name in (*LIQUID, "input->liquid")}
+    links = {
+        name: {symbol: link.name for symbol, link in net[name].links.items()}
+        for name in (*LIQUID, "input->liquid")
+    }
     raises = {"causal": "growth", "anticausal": "level"}
-    assert links == {"excitation": raises, "input->liquid": raises, "inhibition": {"causal": "level", "anticausal": "growth"}}
+    assert links == {
+        "excitation": raises,
+        "input->liquid": raises,
+        "inhibition": {"causal": "level", "anticausal": "growth"},
+    }
 
 
 def test_a_weight_at_its_bound_stays_there(backend):
@@ -115,12 +159,22 @@ def test_a_weight_at_its_bound_stays_there(backend):
     assert pair(backend, pre=[5, 9], post=[2], steps=12, weight=0.0).get("edge", "w") == 0.0
 
 
-@pytest.mark.parametrize(("surplus", "fade", "level", "growth"),
-                         [(10.0, 1.0, 0.245095, 0.15), (10.0, 0.99, 0.089713, 0.054905), (-20.0, 1.0, 0.15 * (1 - 2 * 0.633968), 0.15)])
-def test_the_astrocyte_follows_the_surplus_of_spikes_below_zero_too(backend, surplus, fade, level, growth):
+@pytest.mark.parametrize(
+    ("surplus", "fade", "level", "growth"),
+    [
+        (10.0, 1.0, 0.245095, 0.15),
+        (10.0, 0.99, 0.089713, 0.054905),
+        (-20.0, 1.0, 0.15 * (1 - 2 * 0.633968), 0.15),
+    ],
+)
+def test_the_astrocyte_follows_the_surplus_of_spikes_below_zero_too(
+    backend, surplus, fade, level, growth
+):
     net = ns.Network("astrocyte_alone", dt="1 ms")
     source = net.bernoulli("source", 1, p=1.0)
-    glia = net.population("astrocyte", 1, astrocyte(), level=0.15, bias=0.15, growth=0.15, gain=0.015)
+    glia = net.population(
+        "astrocyte", 1, astrocyte(), level=0.15, bias=0.15, growth=0.15, gain=0.015
+    )
     net.project(source, glia, ns.all_to_all(), weight=surplus)
     run = ns.prepare(net, backend=backend)
     run.run("1 ms")  # its spike is felt in the next step
@@ -134,15 +188,26 @@ def test_the_branching_factor_of_a_hand_made_raster():
     raster = np.zeros((250, 4), bool)
     raster[[100, 102, 104], [0, 1, 2]] = True
     chain = np.array([0, 1]), np.array([1, 2])
-    assert branching_factor(raster, *chain) == pytest.approx(2 / 3)  # 1, 1 and 0; the neuron that is silent does not count
-    raster[[24, 27, 28, 221], [0, 1, 0, 0]] = True  # too early or too late to count, or to be counted
+    assert branching_factor(raster, *chain) == pytest.approx(
+        2 / 3
+    )  # 1, 1 and 0; the neuron that is silent does not count
+    raster[[24, 27, 28, 221], [0, 1, 0, 0]] = (
+        True  # too early or too late to count, or to be counted
+    )
     assert branching_factor(raster, *chain) == pytest.approx(2 / 3)
     raster[105, 2] = True  # 102 is followed by two, 105 is preceded by one
     assert branching_factor(raster, *chain) == pytest.approx((1 + 2 + 0) / 3)
-    raster[[100, 99], [1, 0]] = True  # neuron 1 twice, once with two spikes before it: the mean is over spikes, then over neurons
-    assert branching_factor(raster, *chain) == pytest.approx(((2 + 1) / 2 + (2 / 2 + 1 / 1) / 2 + 0) / 3)
+    raster[[100, 99], [1, 0]] = (
+        True  # neuron 1 twice, once with two spikes before it: the mean is over spikes, then over neurons
+    )
+    assert branching_factor(raster, *chain) == pytest.approx(
+        ((2 + 1) / 2 + (2 / 2 + 1 / 1) / 2 + 0) / 3
+    )
     assert math.isnan(branching_factor(np.zeros((250, 3)), *chain))
-    with pytest.raises(NetworkError, match=r"shape \(100, 3\), expected \(T, N\) with at least 225 rows of 1 ms. Give that of a sample"):
+    with pytest.raises(
+        NetworkError,
+        match=r"shape \(100, 3\), expected \(T, N\) with at least 225 rows of 1 ms. Give that of a sample",
+    ):
         branching_factor(np.zeros((100, 3)), *chain)
 
 
@@ -163,7 +228,10 @@ class Published:
             p = run.network.projections[name]
             at = self.places[name] = (p.targets, p.sources + (n if p.source == "input" else 0))
             self.edge[at], self.w[at] = 1.0, run.get(name, "w")
-        self.high[:, ~self.inhibitory], self.low[:, self.inhibitory | (np.arange(n + m) >= n)] = settings.weight, -settings.weight
+        self.high[:, ~self.inhibitory], self.low[:, self.inhibitory | (np.arange(n + m) >= n)] = (
+            settings.weight,
+            -settings.weight,
+        )
         self.start, self.x = self.w.copy(), np.zeros(n + m)
 
     def weights(self, name):
@@ -181,15 +249,25 @@ class Published:
             raster.append(s[:n].copy())
             refill = 1 - np.where(age < 20.0, np.exp(-age), 0.0)
             age[s] = 0.0
-            current = self.w @ np.exp(-age) if self.latest else current * math.exp(-1) + self.w @ (s * refill)
+            current = (
+                self.w @ np.exp(-age)
+                if self.latest
+                else current * math.exp(-1) + self.w @ (s * refill)
+            )
             v += np.r_[current, 100.0 * row] - v / 64
             age = np.minimum(age + 1, 100.0)
             pause = np.where(s, 2, pause - 1)
             if learning:
                 x, out = self.x, np.where(self.inhibitory, 1.0, -1.0)
-                by_pre = self.edge * np.outer(x[:n], s * out * np.where(self.inhibitory, grow, level))
-                by_post = self.edge * np.outer(s[:n], -out * x * np.where(self.inhibitory, level, grow))
-                self.w = np.clip(np.clip(self.w + by_pre, self.low, self.high) + by_post, self.low, self.high)
+                by_pre = self.edge * np.outer(
+                    x[:n], s * out * np.where(self.inhibitory, grow, level)
+                )
+                by_post = self.edge * np.outer(
+                    s[:n], -out * x * np.where(self.inhibitory, level, grow)
+                )
+                self.w = np.clip(
+                    np.clip(self.w + by_pre, self.low, self.high) + by_post, self.low, self.high
+                )
             self.x = math.exp(-0.1) * (self.x + 0.1 * s)
             level += (gain * (s @ (1 - late) - s @ late) + bias - level) / 100
             level, grow, gain, bias = fade * level, fade * grow, fade * gain, fade * bias
@@ -200,9 +278,15 @@ class Published:
 def test_samples_follow_the_published_order_of_a_step(backend):
     """The sums have another order here, so the last bits may differ; spikes may not. Weights begin everywhere, bounds included."""
     liquid = Liquid(TOY, seed=2, backend=backend)
-    for name, low, high in (("excitation", 0.0, 3.0), ("inhibition", -3.0, 0.0), ("input->liquid", -3.0, 3.0)):
+    for name, low, high in (
+        ("excitation", 0.0, 3.0),
+        ("inhibition", -3.0, 0.0),
+        ("input->liquid", -3.0, 3.0),
+    ):
         size = liquid.run.network.projections[name].targets.size
-        liquid.run.set(name, w=np.clip(np.random.default_rng(3).uniform(low - 1, high + 1, size), low, high))
+        liquid.run.set(
+            name, w=np.clip(np.random.default_rng(3).uniform(low - 1, high + 1, size), low, high)
+        )
     plain = Published(liquid.run, TOY)
     for sample in events(4, 20, p=0.3):
         liquid.self_organise([sample])
@@ -210,11 +294,20 @@ def test_samples_follow_the_published_order_of_a_step(backend):
         assert liquid.run.get("liquid", "spikes").tolist() == raster.sum(axis=0).tolist()
         assert liquid.run.get("astrocyte", "level")[0] == pytest.approx(levels[-2], rel=1e-12)
         for name in plain.places:
-            np.testing.assert_allclose(liquid.run.get(name, "w"), plain.weights(name), rtol=1e-12, atol=1e-12)
-        for name, x in (("liquid", plain.x[:64]), ("input", plain.x[64:])):  # but for the decay of the last ms
-            np.testing.assert_allclose(liquid.run.get(name, "trace") * math.exp(-0.1), x, rtol=1e-12)
+            np.testing.assert_allclose(
+                liquid.run.get(name, "w"), plain.weights(name), rtol=1e-12, atol=1e-12
+            )
+        for name, x in (
+            ("liquid", plain.x[:64]),
+            ("input", plain.x[64:]),
+        ):  # but for the decay of the last ms
+            np.testing.assert_allclose(
+                liquid.run.get(name, "trace") * math.exp(-0.1), x, rtol=1e-12
+            )
     assert raster.sum() > 50 and abs(levels - 0.15).max() > 0.01
-    assert all(abs(plain.w - plain.start)[at].max() > 0.01 for at in plain.places.values())  # all three learn
+    assert all(
+        abs(plain.w - plain.start)[at].max() > 0.01 for at in plain.places.values()
+    )  # all three learn
     for at in plain.places.values():  # and some reach or leave each of their bounds
         for bound in (plain.low[at], plain.high[at]):
             assert ((plain.w[at] == bound) != (plain.start[at] == bound)).any()
@@ -227,7 +320,9 @@ def test_samples_follow_the_published_order_of_a_step(backend):
         np.testing.assert_array_equal(found[number], raster)
     assert found.sum() > 300 and not np.array_equal(found[0], found[1])
     np.testing.assert_array_equal(liquid.present(shown, time="60 ms"), found.sum(axis=1))
-    np.testing.assert_allclose(liquid.weights()["excitation"], learned[plain.places["excitation"]], rtol=1e-12)  # nothing of it is kept
+    np.testing.assert_allclose(
+        liquid.weights()["excitation"], learned[plain.places["excitation"]], rtol=1e-12
+    )  # nothing of it is kept
 
 
 def test_with_constant_weights_currents_are_those_of_the_ages_of_spikes(backend):
@@ -249,7 +344,10 @@ def test_edges_are_as_many_as_the_specification_says(backend):
     made = run.network.projections
     assert abs(sum(made[name].targets.size for name in LIQUID) - 16_720) <= 400
     p = made["input->liquid"]
-    assert p.targets.size == 117_600 and len(set(zip(p.sources.tolist(), p.targets.tolist(), strict=True))) == 117_600
+    assert (
+        p.targets.size == 117_600
+        and len(set(zip(p.sources.tolist(), p.targets.tolist(), strict=True))) == 117_600
+    )
     w = run.get("input->liquid", "w")
     assert set(w) == {-3.0, 3.0} and abs(w.mean()) < 0.035  # four standard deviations
     assert set(run.get("excitation", "w")) == {3.0} and set(run.get("inhibition", "w")) == {-3.0}
@@ -264,7 +362,9 @@ def test_edges_thin_out_with_distance_as_the_rule_says(backend):
     made = np.zeros((1000, 1000), bool)
     for name in LIQUID:
         p = run.network.projections[name]
-        assert p.targets.size < net[name].connector.expected(n_e if name == "excitation" else 200, 1000)
+        assert p.targets.size < net[name].connector.expected(
+            n_e if name == "excitation" else 200, 1000
+        )
         made[p.sources, p.targets] = True
     assert not made.diagonal().any()
     squared = ((where[:, None] - where) ** 2).sum(axis=-1)
@@ -274,12 +374,19 @@ def test_edges_thin_out_with_distance_as_the_rule_says(backend):
         for nearest, farthest in ((1, 4), (5, 12), (13, 30), (31, 243)):
             ring = (squared[block] >= nearest) & (squared[block] <= farthest)
             p = chance * np.exp(-squared[block][ring] / 9.0)
-            assert abs(made[block][ring].sum() - p.sum()) < 4 * math.sqrt((p * (1 - p)).sum()), (source, target, nearest)
+            assert abs(made[block][ring].sum() - p.sum()) < 4 * math.sqrt((p * (1 - p)).sum()), (
+                source,
+                target,
+                nearest,
+            )
 
 
 def test_an_astrocyte_of_lower_coverage_hears_fewer_neurons(backend):
     made = ns.prepare(build(replace(TOY, coverage=0.2), 0), backend=backend).network.projections
-    assert [made[name].sources.size for name in ("liquid->astrocyte", "input->astrocyte")] == [13, 6]
+    assert [made[name].sources.size for name in ("liquid->astrocyte", "input->astrocyte")] == [
+        13,
+        6,
+    ]
 
 
 # ---- samples
@@ -288,7 +395,9 @@ def test_an_astrocyte_of_lower_coverage_hears_fewer_neurons(backend):
 def test_an_astrocyte_without_gain_is_plain_stdp(backend, monkeypatch):
     sample = events(5, 20, p=0.3)
     silent = Liquid(replace(TOY, gain=0.0), backend=backend)
-    monkeypatch.setattr(ns.Rule, "reading", lambda self, **links: self)  # both strengths are then parameters, 0.15
+    monkeypatch.setattr(
+        ns.Rule, "reading", lambda self, **links: self
+    )  # both strengths are then parameters, 0.15
     plain = Liquid(TOY, backend=backend)
     assert not plain.run.network.projections["excitation"].links
     for liquid in (silent, plain):
@@ -317,8 +426,12 @@ def test_counts_depend_neither_on_who_shows_an_image_nor_on_how_calls_are_split(
     assert together.shape == (5, 64) and len(np.unique(together, axis=0)) == 5
     np.testing.assert_array_equal(liquid.present(shown, time="60 ms"), together)
     np.testing.assert_array_equal(liquid.present(shown[3:], first=3, time="60 ms"), together[3:])
-    np.testing.assert_array_equal(liquid.rasters(shown[3:], first=3, time="60 ms").sum(axis=1), together[3:])
-    assert not np.array_equal(liquid.present(shown[3:], time="60 ms"), together[3:])  # another number, other events
+    np.testing.assert_array_equal(
+        liquid.rasters(shown[3:], first=3, time="60 ms").sum(axis=1), together[3:]
+    )
+    assert not np.array_equal(
+        liquid.present(shown[3:], time="60 ms"), together[3:]
+    )  # another number, other events
     assert liquid.present([], time="60 ms").shape == (0, 64)
 
 
@@ -335,15 +448,27 @@ def test_showing_images_does_not_disturb_learning(backend):
 
 def test_images_and_times_that_cannot_be_shown_are_refused(backend):
     liquid = Liquid(TOY, backend=backend)
-    with pytest.raises(NetworkError, match=r"found an image of shape \(29,\), expected \(30,\) or \(T, 30\). Reshape it."):
+    with pytest.raises(
+        NetworkError,
+        match=r"found an image of shape \(29,\), expected \(30,\) or \(T, 30\). Reshape it.",
+    ):
         liquid.self_organise([np.zeros(29)])
-    with pytest.raises(NetworkError, match=r"from 0 to 2, expected 0 to 1, the probability of an event per ms. Divide images by"):
+    with pytest.raises(
+        NetworkError,
+        match=r"from 0 to 2, expected 0 to 1, the probability of an event per ms. Divide images by",
+    ):
         liquid.present([np.linspace(0, 2, 30)])
     with pytest.raises(NetworkError, match="found an image with values from nan to nan"):
         liquid.present([np.full(30, np.nan)], cores=2)
-    with pytest.raises(NetworkError, match="time of a sample: found 1 ms, expected at least 2 ms. Show samples for longer."):
+    with pytest.raises(
+        NetworkError,
+        match="time of a sample: found 1 ms, expected at least 2 ms. Show samples for longer.",
+    ):
         liquid.present([np.zeros(30)], time="1 ms")
-    with pytest.raises(NetworkError, match="astrocyte liquid, cores: found 0, expected a whole number of at least 1. Change it."):
+    with pytest.raises(
+        NetworkError,
+        match="astrocyte liquid, cores: found 0, expected a whole number of at least 1. Change it.",
+    ):
         liquid.present([np.zeros(30)], cores=0)
     with pytest.raises(NetworkError, match="time of a sample 2.5 ms is not a multiple of dt"):
         liquid.self_organise([np.zeros(30)], time="2.5 ms")
@@ -351,7 +476,9 @@ def test_images_and_times_that_cannot_be_shown_are_refused(backend):
 
 def test_the_network_by_name_records_what_one_wants_to_see(backend):
     recorded = ns.simulate(network(side=3, inputs=10, seed=4), "5 ms", backend=backend)
-    assert recorded["liquid"].spikes.size == 27 and recorded["astrocyte"].trace("level").values[-1, 0] == pytest.approx(0.15)
+    assert recorded["liquid"].spikes.size == 27 and recorded["astrocyte"].trace("level").values[
+        -1, 0
+    ] == pytest.approx(0.15)
 
 
 # ---- homeostasis
@@ -359,17 +486,23 @@ def test_the_network_by_name_records_what_one_wants_to_see(backend):
 
 def branching(liquid, rasters):
     ends = [liquid.run.network.projections[name] for name in LIQUID]
-    source, target = (np.concatenate([getattr(e, end) for e in ends]) for end in ("sources", "targets"))
+    source, target = (
+        np.concatenate([getattr(e, end) for e in ends]) for end in ("sources", "targets")
+    )
     return np.mean([branching_factor(raster, source, target) for raster in rasters])
 
 
-def test_the_astrocyte_sets_rate_and_branching_factor_and_without_it_there_is_no_homeostasis(fast_backend):
+def test_the_astrocyte_sets_rate_and_branching_factor_and_without_it_there_is_no_homeostasis(
+    fast_backend,
+):
     """Bands of the specification, S3 to S5, after 500 presentations; images with the drive of its own, but not its own."""
     shown = images(510)
     rate, factor = {}, {}
     for gain in (0.0, 0.015, 0.05, 0.1):
         liquid = Liquid(replace(DEFAULTS, gain=gain), backend=fast_backend)
-        if gain == 0.1:  # before it has learned anything, and with all weights frozen where they start
+        if (
+            gain == 0.1
+        ):  # before it has learned anything, and with all weights frozen where they start
             frozen = Liquid(replace(DEFAULTS, learning=False), backend=fast_backend)
             assert frozen.present(shown[:5]).mean() / 0.25 > 150
         liquid.self_organise(shown[:500])

@@ -15,7 +15,14 @@ from neurosim.models.ca3_memory.experiment import PUBLISHED, Experiment, Played,
 from neurosim.models.ca3_memory.network import TO_CUE, build, network
 from neurosim.models.ca3_memory.operations import BY_CONTENT, BY_CUE, LEARN
 from neurosim.models.ca3_memory.picture import draw
-from neurosim.models.ca3_memory.trials import latencies, map_of_states, random_memories, retention, short_presentations, thresholds
+from neurosim.models.ca3_memory.trials import (
+    latencies,
+    map_of_states,
+    random_memories,
+    retention,
+    short_presentations,
+    thresholds,
+)
 
 # ---- trials
 
@@ -36,8 +43,16 @@ def test_short_presentations_are_learned_with_less_margin_and_silence_takes_noth
 
 
 def test_random_memories_are_recalled_until_operations_come_too_densely(fast_backend):
-    apart = random_memories(fast_backend, cues=5, content_size=20, spacing=10, private=True, recalls=40)
-    assert apart["all"] == [225, 225] and set(apart) == {LEARN, BY_CUE, BY_CONTENT, "all", "missing, wrong"}
+    apart = random_memories(
+        fast_backend, cues=5, content_size=20, spacing=10, private=True, recalls=40
+    )
+    assert apart["all"] == [225, 225] and set(apart) == {
+        LEARN,
+        BY_CUE,
+        BY_CONTENT,
+        "all",
+        "missing, wrong",
+    }
     dense = random_memories(fast_backend, cues=5, content_size=10, spacing=7, recall_spacing=6)
     assert dense[BY_CUE][0] == dense[BY_CUE][1] == 75 and dense[BY_CONTENT][0] < 50
     assert map_of_states(fast_backend, cells=16)["all"] == [22, 22]
@@ -54,7 +69,9 @@ def test_the_demonstration_leaves_pictures_and_its_results(fast_backend, tmp_pat
         assert (tmp_path / "new" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_a_picture_fails(fast_backend, tmp_path, monkeypatch):
+def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_a_picture_fails(
+    fast_backend, tmp_path, monkeypatch
+):
     """Ctrl-C comes in the second experiment; a folder stands where the first picture should go."""
     demonstration = importlib.import_module("neurosim.models.ca3_memory.demonstrate")
     (tmp_path / "whole" / "E1.png").mkdir(parents=True)
@@ -73,11 +90,16 @@ def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_a_picture_fai
         model.demonstrate(backend=fast_backend, out=tmp_path / "part", progress=False)
     part = json.loads((tmp_path / "part" / "results.json").read_text())
     assert not part["finished"] and part["experiments"] == {"E1": whole["experiments"]["E1"]}
-    assert part["rows"] == whole["rows"][:len(part["rows"])] and [path.name for path in (tmp_path / "part").iterdir()] == ["results.json"]
+    assert part["rows"] == whole["rows"][: len(part["rows"])] and [
+        path.name for path in (tmp_path / "part").iterdir()
+    ] == ["results.json"]
 
 
 def test_a_seed_that_would_change_nothing_is_refused(tmp_path, capsys):
-    message = ("model 'ca3-memory', seed: found 5, ", "expected 0: nothing in the model is random. Leave it out.")
+    message = (
+        "model 'ca3-memory', seed: found 5, ",
+        "expected 0: nothing in the model is random. Leave it out.",
+    )
     with pytest.raises(NetworkError, match=parts(*message)):
         model.demonstrate(seed=5, out=tmp_path / "new", progress=False)
     assert main(["run", "ca3-memory", "--seed", "5", "--out", str(tmp_path / "new")]) == 2
@@ -86,7 +108,10 @@ def test_a_seed_that_would_change_nothing_is_refused(tmp_path, capsys):
 
 def test_rows_of_the_demonstration_show_what_differs_from_the_tables():
     found = {"counts": PUBLISHED["E1"] | {"Int": 12}, "tally": {"all": [8, 9]}}
-    assert [row["quantity"] for row in judged("E1", found) if not row["pass"]] == ["E1: correct operations", "E1: spikes of Int"]
+    assert [row["quantity"] for row in judged("E1", found) if not row["pass"]] == [
+        "E1: correct operations",
+        "E1: spikes of Int",
+    ]
 
 
 def test_a_picture_shows_the_answers_that_came(backend, tmp_path, monkeypatch):
@@ -94,7 +119,13 @@ def test_a_picture_shows_the_answers_that_came(backend, tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 
     written, annotate = [], Axes.annotate
-    monkeypatch.setattr(Axes, "annotate", lambda ax, text, *more, **options: written.append(text) or annotate(ax, text, *more, **options))
+    monkeypatch.setattr(
+        Axes,
+        "annotate",
+        lambda ax, text, *more, **options: (
+            written.append(text) or annotate(ax, text, *more, **options)
+        ),
+    )
     memory = CA3Memory(5, 10, backend=backend, watch=True)
     memory.learn(0, {0, 1})
     memory.run.set(TO_CUE, w=0.0)
@@ -107,16 +138,26 @@ def test_a_picture_shows_the_answers_that_came(backend, tmp_path, monkeypatch):
 def test_the_network_of_the_catalogue_has_the_published_size_and_records_all_of_it():
     net = network(seed=3, cues=16, content_size=6)
     assert sum(p.size for p in net.populations.values()) - net["IN"].size == 4 * 16 + 5 * 6 + 1
-    assert {probe.owner.name for probe in net.probes} == set(net.populations) and not build(Settings()).probes
+    assert {probe.owner.name for probe in net.probes} == set(net.populations) and not build(
+        Settings()
+    ).probes
     assert model.settings == {"cues": 5, "content_size": 10, "amplitude": 6.0}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_the_acceptance_checks_of_the_specification_hold_but_for_the_densest_relearning(check, fast_backend, results):
+def test_the_acceptance_checks_of_the_specification_hold_but_for_the_densest_relearning(
+    check, fast_backend, results
+):
     """A9 asks for 100 % at 10 ms too, where a few recalls by content find what a cue forgot (see above); at 14 and 20 ms all are right."""
     measured, passed = check.judge({name: results[name] for name in check.needs})
-    wrong = [name for name, found in measured.items() if len(set(found.split("/"))) == 2] if check.id == "A9" else []
-    assert wrong == (["relearned 1 x, 5x10, 10 ms"] if check.id == "A9" else []) and passed != bool(wrong), measured
+    wrong = (
+        [name for name, found in measured.items() if len(set(found.split("/"))) == 2]
+        if check.id == "A9"
+        else []
+    )
+    assert wrong == (["relearned 1 x, 5x10, 10 ms"] if check.id == "A9" else []) and passed != bool(
+        wrong
+    ), measured
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ TAU, TAU_SYN, REST, THRESHOLD, R = 20.0, 5.0, -70.0, -50.0, 100.0
 STEPS = [0.4, 0.25, 0.1, 0.0625]
 COUNTER = ns.Cell("x : 1", receives={"in": ns.Port("1", into="x")}, name="counter")
 # Above threshold for ever: only refractoriness decides in which steps it spikes.
-RESTLESS = ns.Cell(parameters={"pause": "2 ms"}, spike="1 > 0", refractory=ns.Refractory("pause"), name="restless")
+RESTLESS = ns.Cell(
+    parameters={"pause": "2 ms"}, spike="1 > 0", refractory=ns.Refractory("pause"), name="restless"
+)
 
 
 def network(dt: float, seed: int = 0) -> ns.Network:
@@ -26,7 +28,9 @@ def run(net: ns.Network, time: float, backend: str) -> ns.Recording:
 
 def potential(time: np.ndarray, *, tau: float, tau_syn: float) -> np.ndarray:
     """Return the answer of tau dv/dt = -v + exp(-time / tau_syn), for time >= 0, beginning at v = 0."""
-    return np.where(time >= 0, tau_syn / (tau_syn - tau) * (np.exp(-time / tau_syn) - np.exp(-time / tau)), 0.0)
+    return np.where(
+        time >= 0, tau_syn / (tau_syn - tau) * (np.exp(-time / tau_syn) - np.exp(-time / tau)), 0.0
+    )
 
 
 # ---- neurons under constant current
@@ -36,10 +40,14 @@ def potential(time: np.ndarray, *, tau: float, tau_syn: float) -> np.ndarray:
 def test_the_voltage_under_constant_current_follows_the_closed_form(backend, dt):
     """Exact integration: only rounding remains, at any dt."""
     net = network(dt)
-    neuron = net.population("neuron", 1, cells.lif(tau=TAU, rest=REST, threshold=THRESHOLD, resistance=R, current=0.19))
+    neuron = net.population(
+        "neuron", 1, cells.lif(tau=TAU, rest=REST, threshold=THRESHOLD, resistance=R, current=0.19)
+    )
     net.record(neuron, "v")
     trace = run(net, 100, backend)["neuron"].trace("v")
-    assert trace.values[:, 0] == pytest.approx(REST + R * 0.19 * (1 - np.exp(-trace.times() / TAU)), rel=1e-12)
+    assert trace.values[:, 0] == pytest.approx(
+        REST + R * 0.19 * (1 - np.exp(-trace.times() / TAU)), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("dt", STEPS)
@@ -58,12 +66,19 @@ def test_intervals_under_constant_current_are_the_formula_rounded_up_to_steps(ba
         intervals = np.diff(spikes.step[spikes.index == neuron])
         assert len(intervals) >= 8
         assert set(intervals) == {expected[neuron]}
-        assert 1000 / (intervals[0] * dt) == pytest.approx(1000 / (climb[neuron] + pause), rel=dt / climb[neuron])
+        assert 1000 / (intervals[0] * dt) == pytest.approx(
+            1000 / (climb[neuron] + pause), rel=dt / climb[neuron]
+        )
 
 
 def test_a_current_that_ends_just_below_threshold_never_fires(backend):
     net = network(0.1)
-    neurons = net.population("neurons", 2, cells.lif(rest=REST, threshold=THRESHOLD, resistance=R), current=[0.1999, 0.2001])
+    neurons = net.population(
+        "neurons",
+        2,
+        cells.lif(rest=REST, threshold=THRESHOLD, resistance=R),
+        current=[0.1999, 0.2001],
+    )
     net.record(neurons, "spikes")
     assert list(run(net, 1000, backend)["neurons"].spikes.count() > 0) == [False, True]
 
@@ -72,13 +87,19 @@ def test_constant_conductances_give_the_closed_form_of_the_shorter_time_constant
     """Coefficients that never change make exponential Euler exact."""
     leak, exc, inh, capacity = 0.01, 0.004, 0.02, 0.2
     net = network(0.5)
-    cell = cells.lif_conductance(tau=capacity / leak, rest=-60, reversal_exc=0, reversal_inh=-80, capacity=capacity)
-    neuron = net.population("neuron", 1, cell, excitatory=exc, inhibitory=inh, tau_exc=1e18, tau_inh=1e18)
+    cell = cells.lif_conductance(
+        tau=capacity / leak, rest=-60, reversal_exc=0, reversal_inh=-80, capacity=capacity
+    )
+    neuron = net.population(
+        "neuron", 1, cell, excitatory=exc, inhibitory=inh, tau_exc=1e18, tau_inh=1e18
+    )
     net.record(neuron, "v")
     trace = run(net, 30, backend)["neuron"].trace("v")
     total = leak + exc + inh
     end = (leak * -60 + exc * 0 + inh * -80) / total
-    assert trace.values[:, 0] == pytest.approx(end + (-60 - end) * np.exp(-trace.times() * total / capacity), rel=1e-12)
+    assert trace.values[:, 0] == pytest.approx(
+        end + (-60 - end) * np.exp(-trace.times() * total / capacity), rel=1e-12
+    )
 
 
 # ---- postsynaptic potentials
@@ -86,37 +107,59 @@ def test_constant_conductances_give_the_closed_form_of_the_shorter_time_constant
 
 @pytest.mark.parametrize("dt", STEPS)
 @pytest.mark.parametrize("tau_syn", [TAU_SYN, 40.0])
-def test_the_potential_of_an_exponential_current_has_its_shape_height_and_time_of_peak(backend, dt, tau_syn):
+def test_the_potential_of_an_exponential_current_has_its_shape_height_and_time_of_peak(
+    backend, dt, tau_syn
+):
     """A spike of step 3 over a delay of 2 steps acts from the beginning of step 6 on."""
     net = network(dt)
-    neuron = net.population("neuron", 1, cells.lif(tau=TAU, tau_syn=tau_syn, rest=REST, resistance=R))
-    net.project(net.spike_source("source", 1, steps=[[3]]), neuron, ns.one_to_one(), weight=0.1, delay=2 * dt)
+    neuron = net.population(
+        "neuron", 1, cells.lif(tau=TAU, tau_syn=tau_syn, rest=REST, resistance=R)
+    )
+    net.project(
+        net.spike_source("source", 1, steps=[[3]]),
+        neuron,
+        ns.one_to_one(),
+        weight=0.1,
+        delay=2 * dt,
+    )
     net.record(neuron, "v")
     trace = run(net, 200, backend)["neuron"].trace("v")
     time, found = trace.times() - 6 * dt, trace.values[:, 0] - REST
-    assert found == pytest.approx(R * 0.1 * potential(time, tau=TAU, tau_syn=tau_syn), rel=1e-9, abs=1e-12)
+    assert found == pytest.approx(
+        R * 0.1 * potential(time, tau=TAU, tau_syn=tau_syn), rel=1e-9, abs=1e-12
+    )
     peak = TAU * tau_syn / (TAU - tau_syn) * math.log(TAU / tau_syn)
     assert abs(time[np.argmax(found)] - peak) < dt
-    height = R * 0.1 * (tau_syn / TAU) ** (TAU / (TAU - tau_syn))  # the shape at its peak, simplified
+    height = (
+        R * 0.1 * (tau_syn / TAU) ** (TAU / (TAU - tau_syn))
+    )  # the shape at its peak, simplified
     assert found.max() == pytest.approx(height, rel=(dt / min(TAU, tau_syn)) ** 2)
 
 
 def test_equal_time_constants_give_an_alpha_function(backend):
     net = network(0.1)
-    neuron = net.population("neuron", 1, cells.lif(tau=TAU, tau_syn=TAU, resistance=R, rest=0, threshold=10))
+    neuron = net.population(
+        "neuron", 1, cells.lif(tau=TAU, tau_syn=TAU, resistance=R, rest=0, threshold=10)
+    )
     net.project(net.spike_source("source", 1, steps=[[0]]), neuron, ns.one_to_one(), weight=0.1)
     net.record(neuron, "v")
     trace = run(net, 100, backend)["neuron"].trace("v")
     time = trace.times() - 0.1
-    assert trace.values[:, 0] == pytest.approx(R * 0.1 * time / TAU * np.exp(-time / TAU), rel=1e-11, abs=1e-13)
+    assert trace.values[:, 0] == pytest.approx(
+        R * 0.1 * time / TAU * np.exp(-time / TAU), rel=1e-11, abs=1e-13
+    )
 
 
 def test_excitation_and_inhibition_add_with_their_own_time_constants(backend):
     net = network(0.1)
-    neuron = net.population("neuron", 1, cells.lif_exponential(tau=TAU, tau_exc=2, tau_inh=8, capacity=0.5, rest=REST))
+    neuron = net.population(
+        "neuron", 1, cells.lif_exponential(tau=TAU, tau_exc=2, tau_inh=8, capacity=0.5, rest=REST)
+    )
     source = net.spike_source("source", 2, steps=[[0], [99]])
     net.project(source[:1], neuron, ns.one_to_one(), weight=0.3, port="excitatory")
-    net.project(source[1:], neuron, ns.one_to_one(), weight=0.2, port="inhibitory", name="inhibition")
+    net.project(
+        source[1:], neuron, ns.one_to_one(), weight=0.2, port="inhibitory", name="inhibition"
+    )
     net.record(neuron, "v")
     trace = run(net, 60, backend)["neuron"].trace("v")
     resistance = TAU / 0.5
@@ -125,12 +168,17 @@ def test_excitation_and_inhibition_add_with_their_own_time_constants(backend):
     assert trace.values[:, 0] == pytest.approx(REST + resistance * (excited - inhibited), rel=1e-12)
 
 
-@pytest.mark.parametrize(("cell", "rest"), [(cells.lif_delta(tau=TAU, rest=REST), REST), (cells.leaky_readout(tau=TAU), 0)])
+@pytest.mark.parametrize(
+    ("cell", "rest"),
+    [(cells.lif_delta(tau=TAU, rest=REST), REST), (cells.leaky_readout(tau=TAU), 0)],
+)
 def test_jumps_of_the_voltage_decay_and_add(backend, cell, rest, weight=3):
     steps = np.array([0, 4, 5, 60])
     net = network(0.25)
     neuron = net.population("neuron", 1, cell)
-    net.project(net.spike_source("source", 1, steps=[steps]), neuron, ns.one_to_one(), weight=weight)
+    net.project(
+        net.spike_source("source", 1, steps=[steps]), neuron, ns.one_to_one(), weight=weight
+    )
     net.record(neuron, "v")
     trace = run(net, 40, backend)["neuron"].trace("v")
     since = trace.times()[:, None] - (steps + 1) * 0.25
@@ -141,8 +189,11 @@ def test_jumps_of_the_voltage_decay_and_add(backend, cell, rest, weight=3):
 # ---- noise, sources and wiring: equivalence within bounds of four standard errors, seeds fixed
 
 DECAY, SIGMA = 5.0, 2.0
-NOISY = ns.Cell("dx/dt = -x / tau + sigma * xi : mV", name="noisy",
-                parameters={"tau": ns.Parameter("ms", DECAY), "sigma": ns.Parameter("mV/ms**0.5", SIGMA)})
+NOISY = ns.Cell(
+    "dx/dt = -x / tau + sigma * xi : mV",
+    name="noisy",
+    parameters={"tau": ns.Parameter("ms", DECAY), "sigma": ns.Parameter("mV/ms**0.5", SIGMA)},
+)
 
 
 def noisy_samples(backend: str, dt: float) -> np.ndarray:
@@ -154,7 +205,9 @@ def noisy_samples(backend: str, dt: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dt", [1.0, 0.25])
-def test_a_noisy_linear_cell_has_mean_and_variance_of_the_scheme_and_nearly_those_of_the_process(backend, dt):
+def test_a_noisy_linear_cell_has_mean_and_variance_of_the_scheme_and_nearly_those_of_the_process(
+    backend, dt
+):
     """35 000 samples n: standard errors sd/sqrt(n) of the mean, sqrt(2/n) of the variance; Euler-Maruyama divides it by 1 - dt/2 tau."""
     samples = noisy_samples(backend, dt)
     decay = 1 - dt / DECAY
@@ -163,8 +216,12 @@ def test_a_noisy_linear_cell_has_mean_and_variance_of_the_scheme_and_nearly_thos
     late = samples[1:]
     assert abs(late.mean()) < 4 * math.sqrt(scheme / late.size)
     assert late.var() == pytest.approx(scheme, rel=4 * math.sqrt(2 / late.size))
-    assert late.var() == pytest.approx(process, rel=dt / (2 * DECAY - dt) + 4 * math.sqrt(2 / late.size))
-    assert samples[0].mean() == pytest.approx(10 * decay ** (4 * DECAY / dt), abs=4 * math.sqrt(scheme / 5000))
+    assert late.var() == pytest.approx(
+        process, rel=dt / (2 * DECAY - dt) + 4 * math.sqrt(2 / late.size)
+    )
+    assert samples[0].mean() == pytest.approx(
+        10 * decay ** (4 * DECAY / dt), abs=4 * math.sqrt(scheme / 5000)
+    )
     correlation = np.mean(samples[0] * samples[1]) / scheme  # of neurons 4 decay times apart
     assert abs(correlation - decay ** (4 * DECAY / dt)) < 4 / math.sqrt(5000)
 
@@ -184,7 +241,9 @@ def test_poisson_sources_have_their_rate_their_intervals_and_no_memory(backend, 
     spikes = run(net, 1000, backend)["source"].spikes
     p = 1 - math.exp(-rate / 1000)
     assert len(spikes) == pytest.approx(1e6 * p, abs=4 * math.sqrt(1e6 * p * (1 - p)))
-    counts = spikes.count()  # binomial: variance of the sample variance of 1000 nearly normal counts
+    counts = (
+        spikes.count()
+    )  # binomial: variance of the sample variance of 1000 nearly normal counts
     assert counts.var() == pytest.approx(1000 * p * (1 - p), rel=4 * math.sqrt(2 / 1000))
     per_step = np.bincount(spikes.step, minlength=1000)
     assert per_step.var() == pytest.approx(1000 * p * (1 - p), rel=4 * math.sqrt(2 / 1000))
@@ -223,7 +282,10 @@ def test_a_poisson_drive_adds_counts_with_mean_and_variance_of_all_its_trains(ba
 def test_a_fixed_probability_gives_binomial_sums_of_weights_at_the_targets(backend):
     """500 sources spike once: each of 2000 targets counts its edges; no pair has two."""
     net = network(1.0, seed=6)
-    source, target = net.spike_source("source", 500, steps=[[0]] * 500), net.population("target", 2000, COUNTER)
+    source, target = (
+        net.spike_source("source", 500, steps=[[0]] * 500),
+        net.population("target", 2000, COUNTER),
+    )
     net.project(source, target, ns.fixed_probability(0.1), weight=1.0)
     net.record(target, "x")
     counts = run(net, 2, backend)["target"].trace("x").values[-1]
@@ -234,8 +296,12 @@ def test_a_fixed_probability_gives_binomial_sums_of_weights_at_the_targets(backe
 # ---- refractoriness
 
 
-@pytest.mark.parametrize(("dt", "pause", "interval"), [(1.0, 0.0, 1), (1.0, 1.0, 2), (0.5, 2.0, 5), (0.1, 0.3, 4)])
-def test_after_a_spike_of_step_k_the_next_comes_in_step_k_plus_r_plus_1_at_the_earliest(backend, dt, pause, interval):
+@pytest.mark.parametrize(
+    ("dt", "pause", "interval"), [(1.0, 0.0, 1), (1.0, 1.0, 2), (0.5, 2.0, 5), (0.1, 0.3, 4)]
+)
+def test_after_a_spike_of_step_k_the_next_comes_in_step_k_plus_r_plus_1_at_the_earliest(
+    backend, dt, pause, interval
+):
     net = network(dt)
     net.record(net.population("neuron", 1, RESTLESS, pause=pause), "spikes")
     steps = run(net, 60 * dt, backend)["neuron"].spikes.step
@@ -252,8 +318,12 @@ def test_a_frozen_voltage_loses_what_arrives_and_a_current_keeps_it(backend):
     """The spike of step 0 freezes v in steps 1 to 3; what lands in phase 4 of steps 0 to 2 meets it frozen, of step 3 free."""
     for landing, kept in [(0, False), (1, False), (2, False), (3, True)]:
         net = network(1.0)
-        delta = net.population("delta", 1, cells.lif_delta(rest=0, threshold=10, refractory=3), v=12.0)
-        current = net.population("current", 1, cells.lif(rest=0, threshold=10, refractory=3, tau_syn=50), v=12.0)
+        delta = net.population(
+            "delta", 1, cells.lif_delta(rest=0, threshold=10, refractory=3), v=12.0
+        )
+        current = net.population(
+            "current", 1, cells.lif(rest=0, threshold=10, refractory=3, tau_syn=50), v=12.0
+        )
         source = net.spike_source("source", 1, steps=[[landing]])
         for target, weight in ((delta, 1.0), (current, 0.01)):
             net.project(source, target, ns.one_to_one(), weight=weight)
@@ -266,7 +336,13 @@ def test_a_frozen_voltage_loses_what_arrives_and_a_current_keeps_it(backend):
 
 
 def test_a_voltage_that_is_not_frozen_moves_while_spikes_are_blocked(backend):
-    climbing = ns.Cell("dv/dt = 1 * mV/ms : mV", spike="v >= 2 * mV", after_spike="v = 0 * mV", refractory="5 ms", name="climbing")
+    climbing = ns.Cell(
+        "dv/dt = 1 * mV/ms : mV",
+        spike="v >= 2 * mV",
+        after_spike="v = 0 * mV",
+        refractory="5 ms",
+        name="climbing",
+    )
     net = network(1.0)
     net.record(net.population("neuron", 1, climbing), "spikes", "v")
     recorded = run(net, 20, backend)["neuron"]
@@ -278,10 +354,18 @@ def test_a_voltage_that_is_not_frozen_moves_while_spikes_are_blocked(backend):
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2, 7])
-def test_what_lands_in_phase_4_of_step_k_plus_d_is_integrated_in_step_k_plus_d_plus_1(backend, delay):
+def test_what_lands_in_phase_4_of_step_k_plus_d_is_integrated_in_step_k_plus_d_plus_1(
+    backend, delay
+):
     net = network(0.5)
     target = net.population("target", 1, COUNTER)
-    net.project(net.spike_source("source", 1, steps=[[3, 9]]), target, ns.one_to_one(), weight=1.0, delay=0.5 * delay)
+    net.project(
+        net.spike_source("source", 1, steps=[[3, 9]]),
+        target,
+        ns.one_to_one(),
+        weight=1.0,
+        delay=0.5 * delay,
+    )
     net.record(target, "x")
     found = run(net, 12, backend)["target"].trace("x").values[:, 0]
     steps = np.arange(24)
@@ -305,14 +389,22 @@ def test_delays_count_alike_from_neurons_and_from_sources(backend):
 def test_each_edge_of_a_projection_has_its_own_delay(backend):
     net = network(1.0)
     targets = net.population("targets", 4, COUNTER)
-    net.project(net.spike_source("source", 1, steps=[[2]]), targets, ns.all_to_all(), weight=1.0, delay=np.array([0.0, 5.0, 1.0, 12.0]))
+    net.project(
+        net.spike_source("source", 1, steps=[[2]]),
+        targets,
+        ns.all_to_all(),
+        weight=1.0,
+        delay=np.array([0.0, 5.0, 1.0, 12.0]),
+    )
     net.record(targets, "x")
     assert list((run(net, 20, backend)["targets"].trace("x").values > 0).argmax(0)) == [3, 8, 4, 15]
 
 
 def test_a_spike_of_step_k_has_the_time_of_its_end_and_given_times_come_back(backend):
     """v = 1, 2, 3 mV at 0.5, 1.0, 1.5 ms: the state at 1.5 ms, the end of step 2, is the first at threshold."""
-    climbing = ns.Cell("dv/dt = 2 * mV/ms : mV", spike="v >= 3 * mV", after_spike="v = -100 * mV", name="climbing")
+    climbing = ns.Cell(
+        "dv/dt = 2 * mV/ms : mV", spike="v >= 3 * mV", after_spike="v = -100 * mV", name="climbing"
+    )
     net = network(0.5)
     neuron = net.population("neuron", 1, climbing)
     source = net.spike_source("source", 2, times=[[0.5, 4.0], [2.5]])
@@ -320,13 +412,24 @@ def test_a_spike_of_step_k_has_the_time_of_its_end_and_given_times_come_back(bac
     net.record(source, "spikes")
     result = run(net, 5, backend)
     found = result["neuron"].spikes
-    assert (list(found.step), list(found.times()), list(found.times("start"))) == ([2], [1.5], [1.0])
+    assert (list(found.step), list(found.times()), list(found.times("start"))) == (
+        [2],
+        [1.5],
+        [1.0],
+    )
     given = result["source"].spikes
-    assert (list(given.step), list(given.index), list(given.times())) == ([0, 4, 7], [0, 1, 0], [0.5, 2.5, 4.0])
+    assert (list(given.step), list(given.index), list(given.times())) == (
+        [0, 4, 7],
+        [0, 1, 0],
+        [0.5, 2.5, 4.0],
+    )
 
 
 def test_a_spike_at_time_0_is_refused_with_the_first_possible_time():
-    with pytest.raises(ns.NetworkError, match=r"population 'source': found a spike at 0 ms; .* is dt \(0.5 ms\).*Use 0.5 ms, or steps=."):
+    with pytest.raises(
+        ns.NetworkError,
+        match=r"population 'source': found a spike at 0 ms; .* is dt \(0.5 ms\).*Use 0.5 ms, or steps=.",
+    ):
         network(0.5).spike_source("source", 1, times=[[0.0]])
 
 

@@ -36,11 +36,17 @@ def refused(arguments: list[str], capsys) -> str:
     return shown.err
 
 
-@pytest.mark.parametrize(("picture", "message"), [
-    ("a.xyz", "picture a.xyz: found the ending '.xyz', expected one of avif, "),
-    ("folder", "picture folder: found the ending '', expected one of "),
-    ("file/a.png", "folder file: cannot be made (File exists), expected a place to write to. Choose another."),
-])
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ("a.xyz", "picture a.xyz: found the ending '.xyz', expected one of avif, "),
+        ("folder", "picture folder: found the ending '', expected one of "),
+        (
+            "file/a.png",
+            "folder file: cannot be made (File exists), expected a place to write to. Choose another.",
+        ),
+    ],
+)
 @pytest.mark.parametrize("command", ["compare", "map"])
 def test_a_picture_that_cannot_be_drawn_is_refused(recording, capsys, command, picture, message):
     words = ["compare", recording, recording] if command == "compare" else ["map", "ca3-memory"]
@@ -48,21 +54,35 @@ def test_a_picture_that_cannot_be_drawn_is_refused(recording, capsys, command, p
 
 
 def test_the_remedy_for_a_picture_is_one(recording, capsys):
-    assert "Name it such as a.png." in refused(["compare", recording, recording, "--picture", "a.xyz"], capsys)
+    assert "Name it such as a.png." in refused(
+        ["compare", recording, recording, "--picture", "a.xyz"], capsys
+    )
     assert main(["compare", recording, recording, "--picture", "deep/a.png"]) == 0
-    assert Path("deep/a.png").read_bytes()[:4] == b"\x89PNG" and "written: deep/a.png" in capsys.readouterr().out
+    assert (
+        Path("deep/a.png").read_bytes()[:4] == b"\x89PNG"
+        and "written: deep/a.png" in capsys.readouterr().out
+    )
 
 
 def test_a_folder_in_place_of_the_file_of_checks_is_refused(recording, capsys):
     message = "NetworkError: file folder: found a folder, expected the name of a file. Add one, such as folder/results.json."
-    assert message in refused(["verify", "ca3-memory", "--checks", "A13", "--json", "folder"], capsys)
+    assert message in refused(
+        ["verify", "ca3-memory", "--checks", "A13", "--json", "folder"], capsys
+    )
 
 
-@pytest.mark.parametrize("words", [
-    ["run", "ca3-memory", "--set", "cues=0", "--out", "new/deep"], ["run", "ca3-memory", "--set", "cues=0"],
-    ["run", "ca3-memory", "--out", "new/" + 300 * "x"], ["verify", "ca3-memory", "--checks", "Z1", "--json", "new/deep/checks.json"],
-    ["compare", "a.npz", "file", "--picture", "new/deep/a.png"], ["map", "ca3-memory", "--set", "cues=0", "--picture", "new/deep/a.png"]],
-    ids=lambda words: f"{words[0]} {words[-1]}"[:30])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "ca3-memory", "--set", "cues=0", "--out", "new/deep"],
+        ["run", "ca3-memory", "--set", "cues=0"],
+        ["run", "ca3-memory", "--out", "new/" + 300 * "x"],
+        ["verify", "ca3-memory", "--checks", "Z1", "--json", "new/deep/checks.json"],
+        ["compare", "a.npz", "file", "--picture", "new/deep/a.png"],
+        ["map", "ca3-memory", "--set", "cues=0", "--picture", "new/deep/a.png"],
+    ],
+    ids=lambda words: f"{words[0]} {words[-1]}"[:30],
+)
 def test_a_command_that_is_refused_leaves_no_folder(recording, capsys, words):
     assert main(words) == 2
     assert sorted(map(str, Path().iterdir())) == ["a.npz", "file", "folder"]
@@ -76,8 +96,15 @@ def test_a_folder_that_was_there_stays_and_so_does_what_holds_something(recordin
 
 
 @closed
-@pytest.mark.parametrize("words", [["run", "ca3-memory", "--out", "/proc"], ["verify", "ca3-memory", "--json", "/proc/checks.json"],
-                                   ["map", "ca3-memory", "--picture", "/proc/a.png"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "ca3-memory", "--out", "/proc"],
+        ["verify", "ca3-memory", "--json", "/proc/checks.json"],
+        ["map", "ca3-memory", "--picture", "/proc/a.png"],
+    ],
+    ids=lambda words: words[0],
+)
 def test_a_folder_that_takes_no_files_is_refused(capsys, words):
     assert "NetworkError: folder /proc: cannot be written to (" in refused(words, capsys)
 
@@ -93,12 +120,16 @@ def test_a_file_that_is_no_script_is_not_taken_for_a_model(recording, capsys):
     message = "run file: found a file, expected a Python script, whose name ends in .py, or the name of a model. Rename it, or see neurosim list."
     assert f"NetworkError: {message}" in refused(["run", "file"], capsys)
     Path("ca3-memory").touch()
-    assert "there is no backend 'none'" in refused(["run", "ca3-memory", "--backend", "none"], capsys)  # the model, not the file
+    assert "there is no backend 'none'" in refused(
+        ["run", "ca3-memory", "--backend", "none"], capsys
+    )  # the model, not the file
 
 
 @pytest.mark.parametrize("given", ["", " , "])
 def test_no_check_at_all_is_no_verification(given, capsys):
-    message = "NetworkError: model 'ca3-memory', checks: found none, expected one or more of A1, A2, "
+    message = (
+        "NetworkError: model 'ca3-memory', checks: found none, expected one or more of A1, A2, "
+    )
     assert message in refused(["verify", "ca3-memory", "--checks", given], capsys)
     with pytest.raises(ns.NetworkError, match=r"Name them, or leave it out for all\."):
         verification.verify(find("ca3-memory"), checks=[])
@@ -109,7 +140,11 @@ def test_a_simulator_with_a_clock_of_its_own_verifies_nothing(name, capsys):
     ready(name)
     message = f"model 'ca3-memory', backend '{name}': found a simulator with a clock of its own, expected an engine, such as 'cpu'"
     shown = refused(["verify", "ca3-memory", "--backend", name, "--checks", "A13"], capsys)
-    assert f"NetworkError: {message}" in shown and "Verify on an engine; recordings of both can be compared: neurosim compare A B --statistical" in shown
+    assert (
+        f"NetworkError: {message}" in shown
+        and "Verify on an engine; recordings of both can be compared: neurosim compare A B --statistical"
+        in shown
+    )
 
 
 @pytest.mark.parametrize("name", ["reference", "brian"])

@@ -20,7 +20,11 @@ from neurosim.connect import (
 from neurosim.random import Stream
 
 
-@pytest.mark.parametrize("connector", [c for c in RANDOM if not isinstance(c, fixed_total_number)], ids=lambda c: c.show())
+@pytest.mark.parametrize(
+    "connector",
+    [c for c in RANDOM if not isinstance(c, fixed_total_number)],
+    ids=lambda c: c.show(),
+)
 def test_a_row_does_not_depend_on_which_other_rows_are_drawn(connector):
     inward = isinstance(connector, fixed_indegree)
     many, few = [*range(16)], [11, 3, 7]
@@ -42,18 +46,31 @@ def test_blocks_and_widths_of_draws_do_not_change_the_edges(connector, monkeypat
 
 
 LARGER = [
-    fixed_probability(1e-3), fixed_probability(0.5, autapses=False), fixed_outdegree(200), fixed_outdegree(450, autapses=False),
-    fixed_outdegree(200, multapses=True), fixed_indegree(70, autapses=False), fixed_indegree(301), fixed_indegree(65, multapses=True),
-    fixed_total_number(5000, autapses=False), fixed_total_number(200_000), fixed_total_number(5001, multapses=True),
+    fixed_probability(1e-3),
+    fixed_probability(0.5, autapses=False),
+    fixed_outdegree(200),
+    fixed_outdegree(450, autapses=False),
+    fixed_outdegree(200, multapses=True),
+    fixed_indegree(70, autapses=False),
+    fixed_indegree(301),
+    fixed_indegree(65, multapses=True),
+    fixed_total_number(5000, autapses=False),
+    fixed_total_number(200_000),
+    fixed_total_number(5001, multapses=True),
 ]
 
 
 @pytest.mark.parametrize("connector", [*RANDOM, *LARGER], ids=lambda c: c.show())
-def test_compiled_code_draws_the_same_edges_as_numpy_whatever_the_blocks_and_threads(connector, monkeypatch):
+def test_compiled_code_draws_the_same_edges_as_numpy_whatever_the_blocks_and_threads(
+    connector, monkeypatch
+):
     """Views in any order, which overlap in part, so that some rows have a refused edge and some have none; rows of several chunks of draws."""
     sources, targets = np.arange(16), np.arange(16)
     if connector in LARGER:
-        sources, targets = np.random.default_rng(1).permutation(700)[:520], np.random.default_rng(2).permutation(700)[:513]
+        sources, targets = (
+            np.random.default_rng(1).permutation(700)[:520],
+            np.random.default_rng(2).permutation(700)[:513],
+        )
     expected = joined(connector, sources, targets, recurrent=True)
     monkeypatch.setattr(sampling, "MANY", 0)
     assert joined(connector, sources, targets, recurrent=True) == expected
@@ -80,7 +97,9 @@ def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 30 * keys.size
-    assert np.array_equal(order, np.argsort(keys, kind="stable")) and np.array_equal(np.diff(pointer), np.bincount(keys, minlength=100_000))
+    assert np.array_equal(order, np.argsort(keys, kind="stable")) and np.array_equal(
+        np.diff(pointer), np.bincount(keys, minlength=100_000)
+    )
 
 
 def test_few_edges_are_drawn_without_loading_numba():
@@ -89,7 +108,12 @@ from neurosim.random import Stream
 for connector in (ns.fixed_probability(0.1), ns.fixed_indegree(9), ns.fixed_outdegree(9), ns.fixed_total_number(99)):
     connector.connect(Stream(0, "edges"), numpy.arange(99), numpy.arange(99), recurrent=True)
 print("numba" in sys.modules)"""
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )
 
 
 def test_a_second_process_draws_many_edges_without_compiling(tmp_path):
@@ -103,20 +127,37 @@ with event.install_listener("numba:run_pass", seen):
     edges = ns.fixed_indegree(9).connect(Stream(0, "edges"), numpy.arange(99), numpy.arange(99), recurrent=True)
 print(len(seen.buffer), edges.target.sum())"""
     environment = {**os.environ, "NEUROSIM_CACHE": str(tmp_path)}
-    first, second = (subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout.split()
-                     for _ in range(2))
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout.split()
+        for _ in range(2)
+    )
     assert int(first[0]) > 0 and second == ["0", first[1]]
 
 
-@pytest.mark.parametrize("connector, most", [
-    (fixed_probability(0.1), 2.5), (fixed_outdegree(500), 2.5), (fixed_indegree(500), 6.5), (fixed_total_number(1_000_000, multapses=True), 10.5),
-], ids=lambda x: x.show() if hasattr(x, "show") else "")
+@pytest.mark.parametrize(
+    "connector, most",
+    [
+        (fixed_probability(0.1), 2.5),
+        (fixed_outdegree(500), 2.5),
+        (fixed_indegree(500), 6.5),
+        (fixed_total_number(1_000_000, multapses=True), 10.5),
+    ],
+    ids=lambda x: x.show() if hasattr(x, "show") else "",
+)
 def test_a_million_edges_need_little_memory_beside_their_targets(connector, most, monkeypatch):
     """Bytes per edge at the worst moment; 2 remain. One number more per edge, of 8 bytes, would break each bound."""
     monkeypatch.setattr(sampling, "MANY", 0)
     for module in (sampling, rows):
         monkeypatch.setattr(module, "BLOCK", 1 << 12)
-    edges = connector.connect(STREAM, np.arange(2000), np.arange(2000), recurrent=False)  # compiles what is not
+    edges = connector.connect(
+        STREAM, np.arange(2000), np.arange(2000), recurrent=False
+    )  # compiles what is not
     count = edges.target.size
     del edges
     tracemalloc.start()
@@ -130,7 +171,9 @@ def test_a_fixed_probability_needs_little_memory_beside_its_edges(monkeypatch):
     """A million edges are 2 MB, twice that while blocks are joined; candidates drawn all at once would take more than 50 MB."""
     monkeypatch.setattr(sampling, "BLOCK", 1 << 14)
     tracemalloc.start()
-    edges = fixed_probability(0.1).connect(STREAM, np.arange(2000), np.arange(5000), recurrent=False)
+    edges = fixed_probability(0.1).connect(
+        STREAM, np.arange(2000), np.arange(5000), recurrent=False
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert edges.target.nbytes == pytest.approx(2e6, rel=0.01) and peak < 8e6

@@ -13,10 +13,14 @@ def integrator(**parameters):
 
 def test_a_parameter_follows_text_over_time_in_the_network(backend):
     net = ns.Network("course", dt="0.5 ms")
-    net.record(net.population("x", 3, integrator(), drive="scale * (1 + i) * t / ms", scale=3.0), "x")
+    net.record(
+        net.population("x", 3, integrator(), drive="scale * (1 + i) * t / ms", scale=3.0), "x"
+    )
     steps = np.arange(8)
     expected = np.cumsum(0.5 * 3.0 * np.outer(0.5 * steps, [1, 2, 3]), axis=0)
-    assert ns.simulate(net, "4 ms", backend=backend)["x"].trace("x").values == pytest.approx(expected, rel=1e-12)
+    assert ns.simulate(net, "4 ms", backend=backend)["x"].trace("x").values == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_a_cell_that_follows_a_course_equals_one_written_with_it(backend):
@@ -25,9 +29,14 @@ def test_a_cell_that_follows_a_course_equals_one_written_with_it(backend):
         net.record(net.population("x", 1, cell), "v")
         return ns.simulate(net, "20 ms", backend=backend)["x"].trace("v").values
 
-    assert (trace(cells.lif().following(current="0.3*nA * sin(2*pi*t / (10*ms))")) != trace(cells.lif(current="0 nA"))).any()
+    assert (
+        trace(cells.lif().following(current="0.3*nA * sin(2*pi*t / (10*ms))"))
+        != trace(cells.lif(current="0 nA"))
+    ).any()
     written = ns.Cell("dx/dt = drive : ms\ndrive = 2 * t / ms : 1", initial={"x": "1 ms"})
-    followed = ns.Cell("dx/dt = drive : ms", parameters={"drive": 0.0}, initial={"x": "1 ms"}).following(drive="2 * t / ms")
+    followed = ns.Cell(
+        "dx/dt = drive : ms", parameters={"drive": 0.0}, initial={"x": "1 ms"}
+    ).following(drive="2 * t / ms")
     assert followed.definitions == written.definitions
 
 
@@ -40,7 +49,10 @@ def test_draws_of_a_course_have_streams_of_their_own(backend):
 
 
 def test_a_course_of_the_wrong_unit_is_refused_with_the_cell_and_the_units():
-    with pytest.raises(ns.ModelError, match=r"cell 'lif.*', equation of current: .* is a voltage \(mV\), but a current \(nA\) is expected"):
+    with pytest.raises(
+        ns.ModelError,
+        match=r"cell 'lif.*', equation of current: .* is a voltage \(mV\), but a current \(nA\) is expected",
+    ):
         cells.lif().following(current="3*mV * t / ms")
 
 
@@ -52,12 +64,22 @@ def test_a_course_of_an_unknown_parameter_is_answered_with_the_parameters():
 def test_shared_weights_have_their_place_and_are_refused_with_a_remedy(backend):
     net = ns.Network("shared", dt="1 ms")
     x = net.population("x", 2, cells.lif())
-    net.project(x, x, ns.all_to_all(), weight=ns.shared([1.0, 2.0], index=[0, 1, 1, 0]), name="loop")
-    assert [row.status for row in ns.check(net, backend=backend).rows if "loop" in row.place] == ["impossible"]
-    with pytest.raises(ns.LoweringError, match=r"projection 'loop': weights shared between edges are not implemented.*Give one weight per edge"):
+    net.project(
+        x, x, ns.all_to_all(), weight=ns.shared([1.0, 2.0], index=[0, 1, 1, 0]), name="loop"
+    )
+    assert [row.status for row in ns.check(net, backend=backend).rows if "loop" in row.place] == [
+        "impossible"
+    ]
+    with pytest.raises(
+        ns.LoweringError,
+        match=r"projection 'loop': weights shared between edges are not implemented.*Give one weight per edge",
+    ):
         ns.prepare(net, backend=backend)
 
 
 def test_an_index_of_shared_weights_outside_the_table_is_refused():
-    with pytest.raises(ns.NetworkError, match=r"shared weights: found an index .*expected one whole number from 0 to 1 for each edge"):
+    with pytest.raises(
+        ns.NetworkError,
+        match=r"shared weights: found an index .*expected one whole number from 0 to 1 for each edge",
+    ):
         ns.shared([1.0, 2.0], index=[0, 2])

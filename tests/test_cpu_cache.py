@@ -41,12 +41,20 @@ print(json.dumps({"compiled": len(seen.buffer), "folder": str(cache.folder()), "
 
 def environment(folder: Path, spare: Path | None = None) -> dict[str, str]:
     """Return an environment with a cache and, for what cannot be cached there, a folder for temporary files."""
-    return {**os.environ, "NEUROSIM_CACHE": str(folder)} | ({} if spare is None else {"TMPDIR": str(spare), "TEMP": str(spare)})
+    return {**os.environ, "NEUROSIM_CACHE": str(folder)} | (
+        {} if spare is None else {"TMPDIR": str(spare), "TEMP": str(spare)}
+    )
 
 
 def started(name: str, folder: Path, spare: Path | None = None, **options) -> dict:
     """Run a network in a process of its own and return what it says."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT, name], env=environment(folder, spare), capture_output=True, text=True, **options)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, name],
+        env=environment(folder, spare),
+        capture_output=True,
+        text=True,
+        **options,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -72,7 +80,9 @@ def test_another_cell_compiles_its_own_kernels_and_not_the_time_loop(first, tmp_
     folder = shutil.copytree(first[0], tmp_path / "cache")
     before = {file.name for file in folder.rglob("*.py")}
     assert 0 < started("another", folder)["compiled"] < first[1]["compiled"] / 2
-    assert [file.name.split("_")[0] for file in folder.rglob("*.py") if file.name not in before] == ["another"]
+    assert [
+        file.name.split("_")[0] for file in folder.rglob("*.py") if file.name not in before
+    ] == ["another"]
 
 
 def bound_by_permissions() -> None:
@@ -81,7 +91,10 @@ def bound_by_permissions() -> None:
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or (os.geteuid() == 0 and sys.platform != "linux"), reason="needs permissions")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or (os.geteuid() == 0 and sys.platform != "linux"),
+    reason="needs permissions",
+)
 @pytest.mark.parametrize(("name", "compiles"), [("demo", False), ("readonly", True)])
 def test_a_cache_that_cannot_be_written_is_used_as_far_as_it_goes(first, tmp_path, name, compiles):
     folder = shutil.copytree(first[0], tmp_path / "cache")
@@ -129,7 +142,10 @@ def fresh_folder() -> Path:
 
 def test_processes_that_start_together_share_an_empty_cache(tmp_path):
     command, pipe = [sys.executable, "-c", SCRIPT, "together"], subprocess.PIPE
-    processes = [subprocess.Popen(command, env=environment(tmp_path), stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    processes = [
+        subprocess.Popen(command, env=environment(tmp_path), stdout=pipe, stderr=pipe, text=True)
+        for _ in range(2)
+    ]
     said = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert len({json.loads(out)["digest"] for out, _ in said}) == 1
@@ -139,7 +155,9 @@ def test_processes_that_start_together_share_an_empty_cache(tmp_path):
 
 def test_clearing_removes_every_file_of_the_cache_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # bytecode of printed source, which is cleared too, would be counted
+    monkeypatch.setattr(
+        sys, "dont_write_bytecode", True
+    )  # bytecode of printed source, which is cleared too, would be counted
     (tmp_path / "letter.txt").write_text("mine")
     core.folder.cache_clear()
     assert cache.clear() == 0
@@ -160,15 +178,31 @@ def test_a_change_of_the_engine_or_of_a_version_begins_another_folder(tmp_path, 
     monkeypatch.undo()
     assert core.key(cache.HERE) == before
     read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + (b"# edited" if self.name == "philox.py" else b""))
+    monkeypatch.setattr(
+        Path,
+        "read_bytes",
+        lambda self: read(self) + (b"# edited" if self.name == "philox.py" else b""),
+    )
     assert core.key(cache.HERE) != before
 
 
 def test_the_digest_covers_every_file_of_the_core_whose_functions_are_compiled():
     from numba.core.dispatcher import Dispatcher
 
-    names = [f"neurosim.{file.stem}" for file in core.HERE.glob("*.py") if file.stem not in ("__init__", "__main__")]
-    found = {thing.py_func.__code__.co_filename for name in names for thing in vars(importlib.import_module(name)).values()
-             if isinstance(thing, Dispatcher)}
+    names = [
+        f"neurosim.{file.stem}"
+        for file in core.HERE.glob("*.py")
+        if file.stem not in ("__init__", "__main__")
+    ]
+    found = {
+        thing.py_func.__code__.co_filename
+        for name in names
+        for thing in vars(importlib.import_module(name)).values()
+        if isinstance(thing, Dispatcher)
+    }
     called = {str(core.HERE / name) for name in core.CALLED}
-    assert {str(core.HERE / name) for name in ("rows.py", "random.py", "expr/functions.py")} < found <= called
+    assert (
+        {str(core.HERE / name) for name in ("rows.py", "random.py", "expr/functions.py")}
+        < found
+        <= called
+    )

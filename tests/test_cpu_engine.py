@@ -21,7 +21,10 @@ def test_the_story_is_worth_comparing(reference):
     """Every part of it is active, so that equality says something."""
     recorded = reference.result()
     assert min(recorded[p].spikes.index.size for p in "ab") > 500
-    assert np.ptp(recorded["learned"].trace("w").values, axis=0).max() > 0.1 and recorded["learned"].trace("q").values.any()
+    assert (
+        np.ptp(recorded["learned"].trace("w").values, axis=0).max() > 0.1
+        and recorded["learned"].trace("q").values.any()
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -33,7 +36,12 @@ def test_any_number_of_threads_gives_the_bits_of_the_reference(reference, thread
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_split_of_a_run_does_not_matter(reference, threads):
-    assert differences(story(ns.prepare(plastic(), backend="cpu", threads=threads), parts=7), reference) == []
+    assert (
+        differences(
+            story(ns.prepare(plastic(), backend="cpu", threads=threads), parts=7), reference
+        )
+        == []
+    )
 
 
 def test_the_comparison_sees_one_changed_bit(reference):
@@ -52,16 +60,25 @@ def test_a_rule_that_sums_over_the_targets_of_a_neuron_runs_on_one_thread():
     assert runs[0].engine.threads == 1
     for run in runs:
         run.run("2 ms")
-    assert same_bits(runs[0].get("sums", "s"), runs[1].get("sums", "s")) and runs[0].get("sums", "s").any()
+    assert (
+        same_bits(runs[0].get("sums", "s"), runs[1].get("sums", "s"))
+        and runs[0].get("sums", "s").any()
+    )
 
 
 # ---- changes between stretches
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_parameter_that_becomes_one_per_neuron_prepares_the_cell_again_and_follows_the_reference(threads, monkeypatch):
+def test_a_parameter_that_becomes_one_per_neuron_prepares_the_cell_again_and_follows_the_reference(
+    threads, monkeypatch
+):
     built = []
-    monkeypatch.setattr(CpuEngine, "_build", lambda self, build=CpuEngine._build: (built.append(self), build(self))[1])
+    monkeypatch.setattr(
+        CpuEngine,
+        "_build",
+        lambda self, build=CpuEngine._build: (built.append(self), build(self))[1],
+    )
     runs = []
     for backend, options in (("reference", {}), ("cpu", {"threads": threads})):
         run = ns.prepare(plastic(), backend=backend, **options)
@@ -95,8 +112,12 @@ def test_all_other_changes_rebuild_and_compile_nothing(reference, threads, monke
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_streaming_in_many_parts_gives_the_recording_of_memory(reference, threads, tmp_path, monkeypatch):
+def test_streaming_in_many_parts_gives_the_recording_of_memory(
+    reference, threads, tmp_path, monkeypatch
+):
     monkeypatch.setattr("neurosim.recorder._PART", 2000)
-    run = story(ns.prepare(plastic(), backend="cpu", threads=threads, stream=tmp_path / "stream"), parts=5)
+    run = story(
+        ns.prepare(plastic(), backend="cpu", threads=threads, stream=tmp_path / "stream"), parts=5
+    )
     assert len(list((tmp_path / "stream").iterdir())) > 5
     assert differences(run, reference) == []

@@ -34,7 +34,15 @@ def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_
     for wiring in (ns.all_to_all(), ns.fixed_probability(0.5)):
         net = ns.Network("one", dt="0.1 ms")
         p = net.population("p", 100, cells.lif_delta())
-        net.project(p, p, wiring, rule=ns.Rule(edge="w : mV", handlers=[("step", "out += where(i_post < i_pre, w, 0 * mV)")]), port="synaptic")
+        net.project(
+            p,
+            p,
+            wiring,
+            rule=ns.Rule(
+                edge="w : mV", handlers=[("step", "out += where(i_post < i_pre, w, 0 * mV)")]
+            ),
+            port="synaptic",
+        )
         found.append(packed(ns.prepare(net, backend="cpu").engine._sources[-1], "handler0_0"))
     assert found[0] >= 1 and found[1] == 0
 
@@ -43,19 +51,29 @@ def test_arrays_over_neurons_begin_on_a_cache_line_also_when_they_were_replaced(
     """Vectors that cross lines made CUBA half as fast again."""
     run = ns.prepare(plastic(), backend="cpu", threads=2)
     run.set(run.owners["a"][0:1], rest="-57 mV")
-    begins = {key: array.ctypes.data % 64 for key, array in run.memory.arrays.items() if key[0] in "ab" or key[1] == "_ring"}
+    begins = {
+        key: array.ctypes.data % 64
+        for key, array in run.memory.arrays.items()
+        if key[0] in "ab" or key[1] == "_ring"
+    }
     assert len(begins) > 20 and run.memory["a", "rest"].size == 90 and not any(begins.values())
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_users_names_do_not_meet_those_of_printed_source(threads):
-    runs = [ns.prepare(named(), backend="reference"), ns.prepare(named(), backend="cpu", threads=threads)]
+    runs = [
+        ns.prepare(named(), backend="reference"),
+        ns.prepare(named(), backend="cpu", threads=threads),
+    ]
     for run in runs:
         run.run("30 ms")
     one, two = (run.result()["p"] for run in runs)
     assert one.spikes == two.spikes and one.spikes.index.size > 20
     assert same_bits(one.trace("v").values, two.trace("v").values)
-    assert all(same_bits(runs[0].get("rule", name), runs[1].get("rule", name)) for name in ("count", "first", "edge"))
+    assert all(
+        same_bits(runs[0].get("rule", name), runs[1].get("rule", name))
+        for name in ("count", "first", "edge")
+    )
 
 
 def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
@@ -67,6 +85,13 @@ def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
 @pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
 def test_every_name_that_the_head_of_printed_source_binds_is_kept_from_users(precision):
     """Those of the language's functions are refused to users anyway."""
-    bound = {word for node in ast.parse(precision.header).body
-             for word in ([a.asname or a.name for a in node.names] if isinstance(node, ast.ImportFrom) else [t.id for t in node.targets])}
+    bound = {
+        word
+        for node in ast.parse(precision.header).body
+        for word in (
+            [a.asname or a.name for a in node.names]
+            if isinstance(node, ast.ImportFrom)
+            else [t.id for t in node.targets]
+        )
+    }
     assert {"load_short", "kernel", "exp"} < bound <= printing.RESERVED | FUNCTIONS.keys()

@@ -23,13 +23,17 @@ from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
     """2000 neurons that fire in each step fill the room for 65536 spikes after 31 of 50 steps."""
     net = ns.Network("all", dt="1 ms")
-    net.record(net.population("p", 2000, ns.Cell("n : 1", step="n = n + 1", spike="n > 0")), "spikes")
+    net.record(
+        net.population("p", 2000, ns.Cell("n : 1", step="n = n + 1", spike="n > 0")), "spikes"
+    )
     run = ns.prepare(net, backend="cpu", threads=threads)
     assert run.engine.advance(0, 50).steps < 50
     run = ns.prepare(net, backend="cpu", threads=threads)
     run.run("50 ms")
     spikes = run.result()["p"].spikes
-    assert np.array_equal(spikes.step, np.repeat(np.arange(50), 2000)) and np.array_equal(spikes.index, np.tile(np.arange(2000), 50))
+    assert np.array_equal(spikes.step, np.repeat(np.arange(50), 2000)) and np.array_equal(
+        spikes.index, np.tile(np.arange(2000), 50)
+    )
 
 
 def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
@@ -41,9 +45,14 @@ def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
     for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
         run = ns.prepare(net, backend=backend, **options)
         run.set(p[150:151], v=2.0)
-        with pytest.raises(ns.SimulationError, match=r"population 'p', neuron 150: v is inf at 10 ms, expected a finite value") as error:
+        with pytest.raises(
+            ns.SimulationError,
+            match=r"population 'p', neuron 150: v is inf at 10 ms, expected a finite value",
+        ) as error:
             run.run("50 ms")
-        found.append((error.value.time, error.value.recording["p"].trace("v").values.shape, run.step))
+        found.append(
+            (error.value.time, error.value.recording["p"].trace("v").values.shape, run.step)
+        )
     assert found == [(10.0, (9, 3), 9)] * 3
 
 
@@ -61,7 +70,10 @@ def test_two_threads_end_many_short_runs_while_another_thread_is_busy():
             run.run("0.3 ms", progress=False)
         done.set()
 
-    threads = [threading.Thread(target=burn, daemon=True), threading.Thread(target=many, daemon=True)]
+    threads = [
+        threading.Thread(target=burn, daemon=True),
+        threading.Thread(target=many, daemon=True),
+    ]
     for thread in threads:
         thread.start()
     finished = done.wait(60)
@@ -110,14 +122,24 @@ def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one()
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-@pytest.mark.parametrize(("build", "threads"), [
-    (lambda: cuba(1000), 1), (lambda: cuba(10_000), 2), (lambda: coba(4000), 2), (lambda: izhikevich_2003(), 2),
-], ids=["few neurons", "many neurons", "costly neurons", "many edges"])
+@pytest.mark.parametrize(
+    ("build", "threads"),
+    [
+        (lambda: cuba(1000), 1),
+        (lambda: cuba(10_000), 2),
+        (lambda: coba(4000), 2),
+        (lambda: izhikevich_2003(), 2),
+    ],
+    ids=["few neurons", "many neurons", "costly neurons", "many edges"],
+)
 def test_a_network_is_prepared_for_two_threads_where_a_step_pays_for_their_meeting(build, threads):
     assert ns.prepare(build(), backend="cpu").engine.threads == threads
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores, and Linux to choose one")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores, and Linux to choose one",
+)
 def test_a_thread_that_finds_its_core_taken_moves_and_is_not_bound_to_where_it_went():
     """Both threads begin on the same core: bound there, and free again before they take cores."""
     allowed = os.sched_getaffinity(0)
@@ -141,7 +163,12 @@ def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_threa
     for size in range(1, 700):
         for threads in range(1, 10):
             bounds = partition(size, threads)
-            assert bounds[0] == 0 and bounds[-1] == size and bounds.size == threads + 1 and (np.diff(bounds) >= 0).all()
+            assert (
+                bounds[0] == 0
+                and bounds[-1] == size
+                and bounds.size == threads + 1
+                and (np.diff(bounds) >= 0).all()
+            )
             assert all(b % 64 == 0 for b in bounds[:-1] if b < size)
 
 
@@ -151,7 +178,9 @@ def test_more_threads_than_lines_of_neurons_give_the_bits_of_one(threads):
     for number in (1, threads):
         run = ns.prepare(plastic(), backend="cpu", threads=number)
         run.run("20 ms", progress=False)
-        found.append((run.result()["a"].spikes, run.result()["b"].spikes, run.get("learned", "w").tobytes()))
+        found.append(
+            (run.result()["a"].spikes, run.result()["b"].spikes, run.get("learned", "w").tobytes())
+        )
     assert found[0] == found[1] and found[0][1].index.size > 0
 
 
@@ -175,13 +204,17 @@ def ended(run: ns.Run) -> BaseException | None:
 
 @pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("failing", ["the caller", "another", "none to start"])
-def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_go_on(number, failing, monkeypatch):
+def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_go_on(
+    number, failing, monkeypatch
+):
     """Threads begin together, or not at all: nothing was done when one cannot."""
     run, expected = (ns.prepare(plastic(), backend="cpu", threads=number) for _ in range(2))
     take, start, failed = Cores.take, threading.Thread.start, []
 
     def fail_to_take(cores: Cores) -> None:
-        if (threading.current_thread().name == "caller") == (failing == "the caller") and not failed:
+        if (threading.current_thread().name == "caller") == (
+            failing == "the caller"
+        ) and not failed:
             failed.append(True)
             raise RuntimeError("planted")
         take(cores)
@@ -199,11 +232,16 @@ def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_m
         assert str(ended(run)) == "planted" and run.step == 0
     for each in (run, expected):
         assert ended(each) is None and ended(each) is None
-    assert run.step == 100 and run.result()["b"].spikes == expected.result()["b"].spikes and expected.result()["b"].spikes.index.size > 0
+    assert (
+        run.step == 100
+        and run.result()["b"].spikes == expected.result()["b"].spikes
+        and expected.result()["b"].spikes.index.size > 0
+    )
 
 
 def test_a_thread_that_may_not_move_stays_where_it_is(monkeypatch):
     """A container may forbid it, or the cores that are allowed may change meanwhile."""
+
     def refuse(*arguments: object) -> None:
         raise PermissionError("planted")
 
@@ -216,7 +254,9 @@ def test_a_thread_that_may_not_move_stays_where_it_is(monkeypatch):
     assert cores.taken == {0}
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs a system that forks")
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="needs a system that forks"
+)
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 def test_a_run_goes_on_in_a_forked_process_which_has_none_of_its_threads():
     run = ns.prepare(plastic(), backend="cpu", threads=2)

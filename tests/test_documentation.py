@@ -14,7 +14,9 @@ matplotlib.use("Agg")
 
 ROOT = Path(__file__).parent.parent
 TEXTS = ["README.md", "docs/language.md"]
-NOTEBOOKS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "notebooks").glob("*.ipynb")
+)
 
 
 def blocks(path: Path) -> Iterator[tuple[int, str]]:
@@ -65,7 +67,13 @@ def test_a_notebook_runs_from_top_to_bottom_and_was_saved_as_run(notebook):
     execute(ROOT / notebook, ((1, "".join(cell["source"])) for cell in found))
 
 
-@pytest.mark.parametrize("text", sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]))
+@pytest.mark.parametrize(
+    "text",
+    sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    ),
+)
 def test_links_lead_to_files_that_exist(text):
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / text).read_text())
     missing = [target for target in targets if not ((ROOT / text).parent / target).exists()]

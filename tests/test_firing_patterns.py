@@ -8,7 +8,16 @@ import pytest
 
 import neurosim as ns
 from neurosim.models import firing_patterns
-from neurosim.models.firing_patterns import INTEGRATOR, PATTERNS, PEAK, QUADRATIC, RECOVERY, Pattern, Response, respond
+from neurosim.models.firing_patterns import (
+    INTEGRATOR,
+    PATTERNS,
+    PEAK,
+    QUADRATIC,
+    RECOVERY,
+    Pattern,
+    Response,
+    respond,
+)
 
 BURST = 12.0  # ms: longer intervals separate bursts; within them the article's figure has intervals of 2 to 10 ms
 OF = {pattern.letter: pattern for pattern in PATTERNS}
@@ -82,7 +91,14 @@ def after_spike(r: Response) -> np.ndarray:
 
 def tonic_spiking(r: Response) -> bool:
     """A raised input is answered by single spikes for ever, after two at most in quick succession."""
-    return held(r) and len(r.spikes) >= 4 and sizes(r)[0] <= 2 and set(sizes(r)[1:]) == {1} and steady(r) and goes_on(r)
+    return (
+        held(r)
+        and len(r.spikes) >= 4
+        and sizes(r)[0] <= 2
+        and set(sizes(r)[1:]) == {1}
+        and steady(r)
+        and goes_on(r)
+    )
 
 
 def phasic_spiking(r: Response) -> bool:
@@ -102,19 +118,36 @@ def phasic_bursting(r: Response) -> bool:
 
 def mixed_mode(r: Response) -> bool:
     """A raised input is answered by a burst and then by regular single spikes."""
-    return held(r) and len(sizes(r)) >= 3 and sizes(r)[0] >= 3 and set(sizes(r)[1:]) == {1} and steady(r) and goes_on(r)
+    return (
+        held(r)
+        and len(sizes(r)) >= 3
+        and sizes(r)[0] >= 3
+        and set(sizes(r)[1:]) == {1}
+        and steady(r)
+        and goes_on(r)
+    )
 
 
 def adaptation(r: Response) -> bool:
     """A raised input is answered by intervals that grow, each by a tenth at least, without coming to an end."""
     intervals = np.diff(r.spikes)
-    return held(r) and len(intervals) >= 4 and bool((intervals[1:] > 1.1 * intervals[:-1]).all()) and goes_on(r)
+    return (
+        held(r)
+        and len(intervals) >= 4
+        and bool((intervals[1:] > 1.1 * intervals[:-1]).all())
+        and goes_on(r)
+    )
 
 
 def class_1(r: Response) -> bool:
     """A slowly growing input is answered by a rate that begins below 0.4 of its last."""
     intervals = np.diff(r.spikes)
-    return ramp(r) and len(intervals) >= 5 and bool((np.diff(intervals) < 0).all()) and intervals[-1] < 0.4 * intervals[0]
+    return (
+        ramp(r)
+        and len(intervals) >= 5
+        and bool((np.diff(intervals) < 0).all())
+        and intervals[-1] < 0.4 * intervals[0]
+    )
 
 
 def class_2(r: Response) -> bool:
@@ -162,12 +195,19 @@ def rebound_spike(r: Response) -> bool:
 
 def rebound_burst(r: Response) -> bool:
     """The end of an inhibition is answered by one burst."""
-    return pulse_heights(r) == [-1] and len(sizes(r)) == 1 and sizes(r)[0] >= 3 and r.spikes[0] > pulse_ends(r)[0]
+    return (
+        pulse_heights(r) == [-1]
+        and len(sizes(r)) == 1
+        and sizes(r)[0] >= 3
+        and r.spikes[0] > pulse_ends(r)[0]
+    )
 
 
 def threshold_variability(r: Response) -> bool:
     """Of two equal pulses only the one after an inhibition is answered."""
-    return pulse_heights(r) == [1, -1, 1] and len(r.spikes) == 1 and r.spikes[0] > pulse_starts(r)[2]
+    return (
+        pulse_heights(r) == [1, -1, 1] and len(r.spikes) == 1 and r.spikes[0] > pulse_starts(r)[2]
+    )
 
 
 def bistability(r: Response) -> bool:
@@ -175,7 +215,11 @@ def bistability(r: Response) -> bool:
     if pulse_heights(r) != [1, 1] or len(r.spikes) < 4:
         return False
     start, stop = pulse_starts(r)
-    return bool(start < r.spikes[0] < start + 20 and r.spikes[-1] < stop) and steady(r) and not goes_on(r)
+    return (
+        bool(start < r.spikes[0] < start + 20 and r.spikes[-1] < stop)
+        and steady(r)
+        and not goes_on(r)
+    )
 
 
 def depolarized_after_spike(r: Response) -> bool:
@@ -189,16 +233,27 @@ def depolarized_after_spike(r: Response) -> bool:
 def accommodation(r: Response) -> bool:
     """A slow ramp is not answered, a fast one is, though it ends lower."""
     found = events(r)
-    if len(found) != 2 or any((np.diff(r.current[steps]) <= 0).any() or len(steps) < 3 for steps in found):
+    if len(found) != 2 or any(
+        (np.diff(r.current[steps]) <= 0).any() or len(steps) < 3 for steps in found
+    ):
         return False
     slow, fast = found
     lower = r.current[fast].max() < r.current[slow].max()
-    return lower and len(slow) > 10 * len(fast) and len(r.spikes) > 0 and bool((r.spikes > r.time[fast[0]]).all())
+    return (
+        lower
+        and len(slow) > 10 * len(fast)
+        and len(r.spikes) > 0
+        and bool((r.spikes > r.time[fast[0]]).all())
+    )
 
 
 def inhibited(r: Response) -> bool:
     """All spikes fall into an inhibition."""
-    return pulse_heights(r) == [-1] and len(r.spikes) > 0 and bool(pulse_starts(r)[0] < r.spikes[0] and r.spikes[-1] < pulse_ends(r)[0])
+    return (
+        pulse_heights(r) == [-1]
+        and len(r.spikes) > 0
+        and bool(pulse_starts(r)[0] < r.spikes[0] and r.spikes[-1] < pulse_ends(r)[0])
+    )
 
 
 def inhibition_induced_spiking(r: Response) -> bool:
@@ -210,14 +265,50 @@ def inhibition_induced_bursting(r: Response) -> bool:
 
 
 RULES: dict[str, Callable[[Response], bool]] = {
-    "A": tonic_spiking, "B": phasic_spiking, "C": tonic_bursting, "D": phasic_bursting, "E": mixed_mode, "F": adaptation, "G": class_1,
-    "H": class_2, "I": latency, "J": oscillations, "K": resonator, "L": integrator, "M": rebound_spike, "N": rebound_burst,
-    "O": threshold_variability, "P": bistability, "Q": depolarized_after_spike, "R": accommodation, "S": inhibition_induced_spiking,
+    "A": tonic_spiking,
+    "B": phasic_spiking,
+    "C": tonic_bursting,
+    "D": phasic_bursting,
+    "E": mixed_mode,
+    "F": adaptation,
+    "G": class_1,
+    "H": class_2,
+    "I": latency,
+    "J": oscillations,
+    "K": resonator,
+    "L": integrator,
+    "M": rebound_spike,
+    "N": rebound_burst,
+    "O": threshold_variability,
+    "P": bistability,
+    "Q": depolarized_after_spike,
+    "R": accommodation,
+    "S": inhibition_induced_spiking,
     "T": inhibition_induced_bursting,
 }
 # The same input given to another pattern's neuron, whose answer the rule must refuse: no rule rests on the input alone.
-OTHERS = {"A": "B", "B": "A", "C": "E", "D": "B", "E": "A", "F": "E", "G": "H", "H": "G", "I": "L", "J": "I", "K": "L", "L": "K",
-          "M": "N", "N": "M", "O": "L", "P": "B", "Q": "A", "R": "A", "S": "T", "T": "S"}
+OTHERS = {
+    "A": "B",
+    "B": "A",
+    "C": "E",
+    "D": "B",
+    "E": "A",
+    "F": "E",
+    "G": "H",
+    "H": "G",
+    "I": "L",
+    "J": "I",
+    "K": "L",
+    "L": "K",
+    "M": "N",
+    "N": "M",
+    "O": "L",
+    "P": "B",
+    "Q": "A",
+    "R": "A",
+    "S": "T",
+    "T": "S",
+}
 
 
 @pytest.fixture(scope="module")
@@ -227,12 +318,17 @@ def responses(backend: str) -> dict[str, Response]:
 
 def published(pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
     """Return times of spikes and voltages as the loop of figure1.m gives them."""
-    square = {QUADRATIC: lambda v: 0.04 * (v * v) + 5 * v + 140, INTEGRATOR: lambda v: 0.04 * (v * v) + 4.1 * v + 108}[pattern.voltage]
+    square = {
+        QUADRATIC: lambda v: 0.04 * (v * v) + 5 * v + 140,
+        INTEGRATOR: lambda v: 0.04 * (v * v) + 4.1 * v + 108,
+    }[pattern.voltage]
     v, u = pattern.v, pattern.b * pattern.v if pattern.u is None else pattern.u
     spikes, trace = [], []
     for k, current in enumerate(pattern.current()):
         v = v + pattern.dt * (square(v) - u + current)
-        u = u + pattern.dt * pattern.a * (pattern.b * v - u if pattern.recovery == RECOVERY else pattern.b * (v + 65))
+        u = u + pattern.dt * pattern.a * (
+            pattern.b * v - u if pattern.recovery == RECOVERY else pattern.b * (v + 65)
+        )
         trace.append(min(v, PEAK))
         if v > PEAK:
             spikes.append(k * pattern.dt)
@@ -248,7 +344,9 @@ def test_the_pattern_is_recognised_and_all_others_are_refused(responses, letter)
 @pytest.mark.parametrize("letter", RULES)
 def test_the_rule_refuses_another_neuron_given_the_same_input(backend, letter):
     pattern, other = OF[letter], OF[OTHERS[letter]]
-    mistaken = replace(other, windows=pattern.windows, base=pattern.base, duration=pattern.duration, dt=pattern.dt)
+    mistaken = replace(
+        other, windows=pattern.windows, base=pattern.base, duration=pattern.duration, dt=pattern.dt
+    )
     assert not RULES[letter](respond(mistaken, backend=backend))
 
 
@@ -257,7 +355,9 @@ def test_the_rule_refuses_a_neuron_that_is_silent_or_fires_all_the_time(response
     response = responses[letter]
     silent = replace(response, spikes=np.zeros(0), v=np.minimum(response.v, PEAK - 1))
     assert not RULES[letter](silent)
-    restless = replace(response, spikes=response.time[:: round(15 / (response.time[1] - response.time[0]))])
+    restless = replace(
+        response, spikes=response.time[:: round(15 / (response.time[1] - response.time[0]))]
+    )
     assert not RULES[letter](restless)
 
 
@@ -269,13 +369,25 @@ def test_the_neuron_does_what_the_published_program_does(responses, letter):
 
 
 @pytest.mark.parametrize(("letter", "lowest", "highest"), [("G", 0, 10), ("H", 20, 60)])
-def test_the_lowest_rate_of_a_constant_input_is_near_zero_in_class_1_and_far_from_it_in_class_2(backend, letter, lowest, highest):
+def test_the_lowest_rate_of_a_constant_input_is_near_zero_in_class_1_and_far_from_it_in_class_2(
+    backend, letter, lowest, highest
+):
     """Currents of up to 25 mV/ms in steps of 0.05 mV/ms; rates (Hz) from the last interval within 1500 ms."""
     pattern = OF[letter]
     net = ns.Network("excitability", dt=pattern.dt)
     currents = np.arange(0, 25, 0.05)
-    made = net.population("neuron", len(currents), firing_patterns.cell(pattern.voltage), a=pattern.a, b=pattern.b, c=pattern.c,
-                          d=pattern.d, v=pattern.v, u=pattern.b * pattern.v, current=currents)
+    made = net.population(
+        "neuron",
+        len(currents),
+        firing_patterns.cell(pattern.voltage),
+        a=pattern.a,
+        b=pattern.b,
+        c=pattern.c,
+        d=pattern.d,
+        v=pattern.v,
+        u=pattern.b * pattern.v,
+        current=currents,
+    )
     net.record(made, "spikes")
     spikes = ns.simulate(net, "1500 ms", backend=backend)["neuron"].spikes
     trains = [spikes.of(i) for i in range(len(currents))]

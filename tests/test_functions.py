@@ -16,9 +16,45 @@ from neurosim.expr.functions import ARITY, FUNCTIONS, PRIMITIVES, bind
 
 INF, NAN = math.inf, math.nan
 EXTENDED = np.longdouble
-SLACK = 0.0 if np.finfo(EXTENDED).nmant > 60 else 1.0  # where long double is double, the reference itself is off by up to one unit
-EDGES = [0.0, 1.0, 2.0, 3.0, 0.5, 2.5, INF, NAN, 5e-324, 1e-310, 2.3e-308, 1e308, 2.0**53 - 1, 2.0**53 + 2, 1 + 2**-52, 1 - 2**-53, 1e19, 1e25]
-EDGES += [math.pi / 2, math.pi, 709.78, 709.79, 720.5, 745.1, 745.2, 1e6, 1e13, 2.0**45, 22.0, 0.3466, 0.7071067811865476, 1.4142135623730951]
+SLACK = (
+    0.0 if np.finfo(EXTENDED).nmant > 60 else 1.0
+)  # where long double is double, the reference itself is off by up to one unit
+EDGES = [
+    0.0,
+    1.0,
+    2.0,
+    3.0,
+    0.5,
+    2.5,
+    INF,
+    NAN,
+    5e-324,
+    1e-310,
+    2.3e-308,
+    1e308,
+    2.0**53 - 1,
+    2.0**53 + 2,
+    1 + 2**-52,
+    1 - 2**-53,
+    1e19,
+    1e25,
+]
+EDGES += [
+    math.pi / 2,
+    math.pi,
+    709.78,
+    709.79,
+    720.5,
+    745.1,
+    745.2,
+    1e6,
+    1e13,
+    2.0**45,
+    22.0,
+    0.3466,
+    0.7071067811865476,
+    1.4142135623730951,
+]
 EDGES = np.array(EDGES + [-x for x in EDGES])
 
 
@@ -67,7 +103,9 @@ def largest_error(function, reference, arguments) -> float:
         right = reference(*(x.astype(EXTENDED) for x in arguments))
         rounded = right.astype(np.float64)
         found = np.asarray(function(*arguments))
-        error = np.abs(found.astype(EXTENDED) - right) / np.spacing(np.abs(rounded)).astype(EXTENDED)
+        error = np.abs(found.astype(EXTENDED) - right) / np.spacing(np.abs(rounded)).astype(
+            EXTENDED
+        )
     return float(np.where(found == rounded, 0.0, np.where(np.isnan(error), INF, error)).max())
 
 
@@ -84,7 +122,11 @@ def arguments_of(name: str, n: int, seed: int) -> list[np.ndarray]:
     columns = []
     for edges in (first, second, second[::-1])[: ARITY[name]]:
         wild = random.integers(-(2**63), 2**63 - 1, n - n // 2).view(np.float64)
-        columns.append(np.concatenate([random.normal(size=n // 2) * 10.0 ** random.uniform(-3, 3, n // 2), wild, edges]))
+        columns.append(
+            np.concatenate(
+                [random.normal(size=n // 2) * 10.0 ** random.uniform(-3, 3, n // 2), wild, edges]
+            )
+        )
     if name == "where":
         columns[0] = columns[0] > 0.0
     return columns
@@ -94,7 +136,10 @@ def loop_over(function, arity: int):
     """Return a compiled loop that applies a compiled function to columns of arguments."""
     names = ", ".join(f"x{j}[i]" for j in range(arity))
     space = {"function": function}
-    exec(f"def loop(y, {names.replace('[i]', '')}):\n    for i in range(y.size):\n        y[i] = function({names})\n", space)
+    exec(
+        f"def loop(y, {names.replace('[i]', '')}):\n    for i in range(y.size):\n        y[i] = function({names})\n",
+        space,
+    )
     return njit(error_model="numpy")(space["loop"])
 
 
@@ -127,11 +172,17 @@ def test_error_stays_below_the_bound_that_is_promised(name, bound, reference, ra
         ("sin", {"_PIO2_3": 0.0}, np.sin, near_turns),
     ],
 )
-def test_the_accuracy_check_sees_a_constant_that_is_slightly_wrong(name, constant, reference, range_):
+def test_the_accuracy_check_sees_a_constant_that_is_slightly_wrong(
+    name, constant, reference, range_
+):
     import neurosim.expr.functions as here
 
-    wrong = bind({**{primitive: getattr(here, primitive) for primitive in PRIMITIVES}, **constant})[name]
-    assert largest_error(wrong, reference, [range_(np.random.default_rng(20), 300_000)]) > 1.0 + SLACK
+    wrong = bind({**{primitive: getattr(here, primitive) for primitive in PRIMITIVES}, **constant})[
+        name
+    ]
+    assert (
+        largest_error(wrong, reference, [range_(np.random.default_rng(20), 300_000)]) > 1.0 + SLACK
+    )
 
 
 @pytest.mark.parametrize("name", ["sin", "cos"])
@@ -145,15 +196,31 @@ def test_beyond_the_accurate_range_sine_and_cosine_err_as_if_the_argument_were_r
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
-        ("exp", [0.0, -INF, INF, NAN, 709.79, 1e300, -745.1, -746.0, -1e300], [1.0, 0.0, INF, NAN, INF, INF, 5e-324, 0.0, 0.0]),
+        (
+            "exp",
+            [0.0, -INF, INF, NAN, 709.79, 1e300, -745.1, -746.0, -1e300],
+            [1.0, 0.0, INF, NAN, INF, INF, 5e-324, 0.0, 0.0],
+        ),
         ("log", [0.0, -0.0, -1.0, -INF, INF, NAN, 1.0], [-INF, -INF, NAN, NAN, INF, NAN, 0.0]),
         ("sqrt", [0.0, -0.0, -1.0, INF, NAN, 4.0], [0.0, -0.0, NAN, INF, NAN, 2.0]),
-        ("sin", [0.0, -0.0, 5e-324, -5e-324, INF, NAN, 2.0**45], [0.0, -0.0, 5e-324, -5e-324, NAN, NAN, NAN]),
+        (
+            "sin",
+            [0.0, -0.0, 5e-324, -5e-324, INF, NAN, 2.0**45],
+            [0.0, -0.0, 5e-324, -5e-324, NAN, NAN, NAN],
+        ),
         ("cos", [0.0, -0.0, INF, NAN, -(2.0**45)], [1.0, 1.0, NAN, NAN, NAN]),
-        ("tanh", [0.0, -0.0, 1e-310, -1e-310, 30.0, -INF, NAN], [0.0, -0.0, 1e-310, -1e-310, 1.0, -1.0, NAN]),
+        (
+            "tanh",
+            [0.0, -0.0, 1e-310, -1e-310, 30.0, -INF, NAN],
+            [0.0, -0.0, 1e-310, -1e-310, 1.0, -1.0, NAN],
+        ),
         ("floor", [-0.5, 0.5, -0.0, 2.0, -INF, NAN], [-1.0, 0.0, -0.0, 2.0, -INF, NAN]),
         ("abs", [-0.0, -2.0, 3.0, -INF, NAN], [0.0, 2.0, 3.0, INF, NAN]),
-        ("expm1_ratio", [0.0, -0.0, 5e-324, 1e-310, INF, -INF, NAN, 717.0], [1.0, 1.0, 1.0, 1.0, INF, 0.0, NAN, INF]),
+        (
+            "expm1_ratio",
+            [0.0, -0.0, 5e-324, 1e-310, INF, -INF, NAN, 717.0],
+            [1.0, 1.0, 1.0, 1.0, INF, 0.0, NAN, INF],
+        ),
     ],
 )
 def test_edges_are_as_the_table_says(name, arguments, expected):
@@ -168,7 +235,12 @@ def test_pow_follows_the_c_library_at_every_pair_of_edges():
     found = FUNCTIONS["pow"](x, y)
     special = ~np.isfinite(right) | (right == 0.0)
     assert special.sum() > 1000 and not different(found[special], right[special]).any()
-    assert np.abs(found / np.where(special, 1.0, right) - 1.0)[~special & (np.abs(right) > 1e-300)].max() <= 2.0**-52
+    assert (
+        np.abs(found / np.where(special, 1.0, right) - 1.0)[
+            ~special & (np.abs(right) > 1e-300)
+        ].max()
+        <= 2.0**-52
+    )
 
 
 @pytest.mark.parametrize(("x", "y"), [(NAN, 0.0), (1.0, NAN), (-INF, 0.0), (1.0, INF)])
@@ -178,13 +250,21 @@ def test_pow_is_one_for_exponent_zero_and_for_base_one(x, y):
 
 def test_a_nan_is_not_swallowed_by_min_max_and_clip():
     nan = [NAN, NAN, 1.0]
-    assert np.isnan(FUNCTIONS["min"](nan, nan[::-1])).all() and np.isnan(FUNCTIONS["max"](nan, nan[::-1])).all()
+    assert (
+        np.isnan(FUNCTIONS["min"](nan, nan[::-1])).all()
+        and np.isnan(FUNCTIONS["max"](nan, nan[::-1])).all()
+    )
     assert np.isnan(FUNCTIONS["clip"]([NAN, 1.0, 1.0], [0.0, NAN, 0.0], [2.0, 2.0, NAN])).all()
 
 
 def test_min_max_clip_and_where_choose_what_they_say():
-    assert FUNCTIONS["min"]([1, 3], 2).tolist() == [1.0, 2.0] and FUNCTIONS["max"]([1, 3], 2).tolist() == [2.0, 3.0]
-    assert FUNCTIONS["clip"]([-1, 1, 5], 0, 2).tolist() == [0.0, 1.0, 2.0] and FUNCTIONS["clip"](1, 3, 2) == 2.0
+    assert FUNCTIONS["min"]([1, 3], 2).tolist() == [1.0, 2.0] and FUNCTIONS["max"](
+        [1, 3], 2
+    ).tolist() == [2.0, 3.0]
+    assert (
+        FUNCTIONS["clip"]([-1, 1, 5], 0, 2).tolist() == [0.0, 1.0, 2.0]
+        and FUNCTIONS["clip"](1, 3, 2) == 2.0
+    )
     assert FUNCTIONS["where"]([True, False], [1, 2], 3).tolist() == [1.0, 3.0]
     assert np.signbit(FUNCTIONS["min"](0.0, -0.0)) and not np.signbit(FUNCTIONS["max"](-0.0, 0.0))
 
@@ -195,7 +275,10 @@ def test_no_argument_gives_a_warning_and_numbers_give_numbers(name):
         warnings.simplefilter("error")
         for values in zip(*arguments_of(name, 0, 1), strict=True):
             assert type(FUNCTIONS[name](*values)) is np.float64
-        assert FUNCTIONS[name](*(column.reshape(2, -1) for column in arguments_of(name, 0, 1))).dtype == np.float64
+        assert (
+            FUNCTIONS[name](*(column.reshape(2, -1) for column in arguments_of(name, 0, 1))).dtype
+            == np.float64
+        )
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -210,14 +293,20 @@ def test_numba_gives_the_bits_of_numpy(name):
 def test_pure_python_gives_the_bits_of_numpy(name):
     arguments = arguments_of(name, 2000, 6)
     function = pure_python(name)
-    found = [function(*(value.item() for value in values)) for values in zip(*arguments, strict=True)]
+    found = [
+        function(*(value.item() for value in values)) for values in zip(*arguments, strict=True)
+    ]
     assert not different(found, FUNCTIONS[name](*arguments)).any()
 
 
 def test_the_comparison_of_bits_sees_another_implementation_the_last_bit_and_the_sign_of_zero():
     x = np.linspace(0.1, 5.0, 1000)
     assert different(np.exp(x), FUNCTIONS["exp"](x)).any()
-    assert different(0.0, -0.0).all() and different(1.0, math.nextafter(1.0, 2.0)).all() and different(NAN, 1.0).all()
+    assert (
+        different(0.0, -0.0).all()
+        and different(1.0, math.nextafter(1.0, 2.0)).all()
+        and different(NAN, 1.0).all()
+    )
     assert not different(NAN, -NAN).any()
 
 
@@ -235,7 +324,9 @@ def faults_of(loop) -> set[str]:
         "scalar": not re.search(r"store <\d+ x (double|i64)>", llvm),
         "reordered": re.search(r"\b(fast|reassoc|contract|arcp|afn)\b", llvm),
         "contracted": re.search(r"llvm\.fmuladd|llvm\.fma\.|\bv?fn?m(add|sub)\w*", llvm + assembly),
-        "library": re.search(r"@(llvm\.)?(exp|log|pow|sin|cos|tanh|expm1)(\.v\d+)?(\.?f64)?\(", llvm),
+        "library": re.search(
+            r"@(llvm\.)?(exp|log|pow|sin|cos|tanh|expm1)(\.v\d+)?(\.?f64)?\(", llvm
+        ),
     }
     return {fault for fault, found in faults.items() if found}
 
@@ -260,7 +351,11 @@ def test_the_check_of_the_code_sees_each_of_its_faults():
 
 def test_every_function_has_its_name_arity_and_one_code_object():
     assert set(ARITY) == set(FUNCTIONS) == set(cpu.FUNCTIONS)
-    assert ARITY["where"] == ARITY["clip"] == 3 and ARITY["pow"] == ARITY["min"] == ARITY["max"] == 2 and sum(ARITY.values()) == 21
+    assert (
+        ARITY["where"] == ARITY["clip"] == 3
+        and ARITY["pow"] == ARITY["min"] == ARITY["max"] == 2
+        and sum(ARITY.values()) == 21
+    )
     import neurosim.expr.functions as here
 
     for name in FUNCTIONS:

@@ -28,7 +28,11 @@ def test_a_run_looks_up_as_seldom_as_the_one_before_it_learned_to(monkeypatch):
     """As often as it must, when steps come to take longer than a look may wait."""
     run, counts = prepared("reference"), []
     advance = run.engine.advance
-    monkeypatch.setattr(run.engine, "advance", lambda first, count, **more: counts.append(count) or advance(first, count, **more))
+    monkeypatch.setattr(
+        run.engine,
+        "advance",
+        lambda first, count, **more: counts.append(count) or advance(first, count, **more),
+    )
     for longest, steps in ((1e9, 100), (1e9, 150), (0.0, 3), (0.0, 3)):
         monkeypatch.setattr("neurosim.run._STRETCH", longest)
         run.run(0.5 * steps, progress=False)
@@ -58,7 +62,11 @@ def test_an_interrupted_simulation_returns_what_was_recorded(backend, capsys):
     timer = interrupt_soon()
     result = ns.simulate(network(), "10000 s", backend=backend, progress=False)
     timer.join()
-    assert result.header["finished"] is False and len(result["cells"].spikes) > 0 and result.header["steps"] == len(result["cells"].trace("v").values)
+    assert (
+        result.header["finished"] is False
+        and len(result["cells"].spikes) > 0
+        and result.header["steps"] == len(result["cells"].trace("v").values)
+    )
     assert "interrupted at" in capsys.readouterr().err
 
 
@@ -79,8 +87,13 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
             result.save({str(tmp_path / "kept.npz")!r})
             print(result.header["finished"], result.header["steps"], len(result["cells"].spikes), flush=True)
     """)
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
         assert process.stdout.readline().strip() == "ready"
         threading.Event().wait(0.4)
@@ -94,7 +107,13 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
     assert ns.Recording.load(tmp_path / "kept.npz").header["steps"] == int(steps)
 
 
-LEARNED = "w", "c", "n", "x", "y"  # edges are many for each source, so that the cpu engine puts off what post-spikes do to them
+LEARNED = (
+    "w",
+    "c",
+    "n",
+    "x",
+    "y",
+)  # edges are many for each source, so that the cpu engine puts off what post-spikes do to them
 
 
 def learned(run: ns.Run) -> list[np.ndarray]:
@@ -107,24 +126,36 @@ def undisturbed(steps: int, **options) -> list[np.ndarray]:
     return learned(run)
 
 
-def test_an_error_while_recording_leaves_a_run_whole_and_it_may_go_on(backend, tmp_path, monkeypatch):
+def test_an_error_while_recording_leaves_a_run_whole_and_it_may_go_on(
+    backend, tmp_path, monkeypatch
+):
     """The disk is full for the second part, and only for a while."""
     monkeypatch.setattr("neurosim.recorder._PART", 0)
     expected = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend=backend)
     expected.run("60 ms", progress=False)
-    run = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend=backend, stream=tmp_path / "parts")
+    run = ns.prepare(
+        pairs(("post", "pre"), 0.0, "7 ms"), backend=backend, stream=tmp_path / "parts"
+    )
     run.run("5 ms", progress=False)
     with monkeypatch.context() as full:
         full.setattr("neurosim.recording.RecordingWriter.append", refused)
         with pytest.raises(OSError, match="disk full"):
             run.run("55 ms", progress=False)
     assert 50 < run.step < 600 and run.interrupted
-    assert all(same_bits(a, b) for a, b in zip(learned(run), undisturbed(run.step, backend=backend), strict=True))
+    assert all(
+        same_bits(a, b)
+        for a, b in zip(learned(run), undisturbed(run.step, backend=backend), strict=True)
+    )
     run.run(60 - 0.1 * run.step, progress=False)
     assert not run.interrupted
     assert all(same_bits(a, b) for a, b in zip(learned(run), learned(expected), strict=True))
-    assert run.result()["b"].spikes == expected.result()["b"].spikes and expected.result()["b"].spikes.index.size > 500
-    assert same_bits(run.result()["learned"].trace("w").values, expected.result()["learned"].trace("w").values)
+    assert (
+        run.result()["b"].spikes == expected.result()["b"].spikes
+        and expected.result()["b"].spikes.index.size > 500
+    )
+    assert same_bits(
+        run.result()["learned"].trace("w").values, expected.result()["learned"].trace("w").values
+    )
 
 
 def refused(*_) -> None:
@@ -144,7 +175,9 @@ def test_a_second_ctrl_c_while_a_run_ends_waits_as_the_first_one_did(backend, mo
     with pytest.raises(KeyboardInterrupt):
         run.run("60 ms", progress=False)
     assert asked == [64, 0] and run.step == 64
-    assert all(same_bits(a, b) for a, b in zip(learned(run), undisturbed(64, backend=backend), strict=True))
+    assert all(
+        same_bits(a, b) for a, b in zip(learned(run), undisturbed(64, backend=backend), strict=True)
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -157,13 +190,18 @@ def test_what_was_put_off_stays_so_when_catching_up_is_broken_off(threads, monke
             engine.engine.advance(200, 0)
     engine.engine.advance(200, 100)
     engine.step = 300
-    assert all(same_bits(a, b) for a, b in zip(learned(engine), undisturbed(300, backend="reference"), strict=True))
+    assert all(
+        same_bits(a, b)
+        for a, b in zip(learned(engine), undisturbed(300, backend="reference"), strict=True)
+    )
 
 
 def test_a_handler_of_ctrl_c_that_python_does_not_know_is_left_alone(monkeypatch):
     """A program that embeds Python may install one; Python calls it None and cannot put it back."""
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
-    monkeypatch.setattr(signal, "signal", lambda number, handler: pytest.fail("the handler was replaced"))
+    monkeypatch.setattr(
+        signal, "signal", lambda number, handler: pytest.fail("the handler was replaced")
+    )
     with interrupts() as caught:
         assert caught == []
     assert prepared("reference", 3).step == 3

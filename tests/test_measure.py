@@ -40,9 +40,21 @@ def test_silent_neurons_count():
 def test_neurons_that_were_not_recorded_do_not_count():
     """Two of a hundred: their rates, and those of a population of these two alone, are the same."""
     alone = poisson(size=2)
-    some = Spikes(np.array([7, 40])[alone.index], alone.step, size=100, dt=1.0, steps=alone.steps, members=[40, 7])
-    assert measure.rate(some) == measure.rate(alone) and measure.correlation(some, 5) == measure.correlation(alone, 5)
-    assert measure.population_rate(some, 50)[1].tolist() == measure.population_rate(alone, 50)[1].tolist()
+    some = Spikes(
+        np.array([7, 40])[alone.index],
+        alone.step,
+        size=100,
+        dt=1.0,
+        steps=alone.steps,
+        members=[40, 7],
+    )
+    assert measure.rate(some) == measure.rate(alone) and measure.correlation(
+        some, 5
+    ) == measure.correlation(alone, 5)
+    assert (
+        measure.population_rate(some, 50)[1].tolist()
+        == measure.population_rate(alone, 50)[1].tolist()
+    )
     for each in (measure.rates, measure.cv_intervals):
         assert each(some).tolist() == each(alone)[::-1].tolist()
 
@@ -58,14 +70,17 @@ def test_the_population_rate_is_a_histogram_over_time():
     found = poisson(1000)
     times, values = measure.population_rate(found, 30)
     expected, _ = np.histogram(found.times("start"), np.arange(0, 991, 30) - 0.5)
-    assert values == pytest.approx(expected / 20 / 0.03) and times == pytest.approx(np.arange(15, 990, 30))
+    assert values == pytest.approx(expected / 20 / 0.03) and times == pytest.approx(
+        np.arange(15, 990, 30)
+    )
     assert len(times) == 33  # the last 10 ms make no whole bin
 
 
 @pytest.mark.parametrize("bin", [0.25, 0.75, 0, -1])
 def test_a_bin_that_is_no_whole_number_of_steps_is_refused(bin):
     with pytest.raises(
-        NetworkError, match=rf"bin of {bin:g} ms: it is not a multiple of dt \(0.5 ms\); expected a whole number of steps. Use"
+        NetworkError,
+        match=rf"bin of {bin:g} ms: it is not a multiple of dt \(0.5 ms\); expected a whole number of steps. Use",
     ):
         measure.population_rate(regular(10), bin)
 
@@ -76,8 +91,15 @@ def test_a_bin_of_many_inexact_steps_is_accepted():
 
 
 def test_an_empty_window_has_no_rate():
-    for call in (measure.rate, lambda s, **w: measure.population_rate(s, 1, **w), lambda s, **w: measure.correlation(s, 1, **w)):
-        with pytest.raises(NetworkError, match="found 3 neurons and 0 steps; expected at least one of each. Choose a longer window"):
+    for call in (
+        measure.rate,
+        lambda s, **w: measure.population_rate(s, 1, **w),
+        lambda s, **w: measure.correlation(s, 1, **w),
+    ):
+        with pytest.raises(
+            NetworkError,
+            match="found 3 neurons and 0 steps; expected at least one of each. Choose a longer window",
+        ):
             call(regular(10), start=5, stop=5)
 
 
@@ -105,10 +127,19 @@ def test_correlation_is_the_mean_over_all_pairs(bin):
     """Five neurons with a common part, one silent, one with a spike in every step: the last two do not vary and have no correlation."""
     random = np.random.default_rng(2)
     common = random.random((2000, 1)) < 0.05
-    raster = np.hstack([common | (random.random((2000, 5)) < 0.05), np.zeros((2000, 1), bool), np.ones((2000, 1), bool)])
+    raster = np.hstack(
+        [
+            common | (random.random((2000, 5)) < 0.05),
+            np.zeros((2000, 1), bool),
+            np.ones((2000, 1), bool),
+        ]
+    )
     bins = len(raster) // bin
     counts = raster[: bins * bin].reshape(bins, bin, -1).sum(1)[:, :5]
-    pairs = [np.corrcoef(counts[:, i], counts[:, j])[0, 1] for i, j in itertools.combinations(range(5), 2)]
+    pairs = [
+        np.corrcoef(counts[:, i], counts[:, j])[0, 1]
+        for i, j in itertools.combinations(range(5), 2)
+    ]
     found = measure.correlation(of(raster), bin)
     assert found == pytest.approx(np.mean(pairs), rel=1e-9) and found > 0.2
 

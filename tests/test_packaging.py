@@ -15,8 +15,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = {"neurosim": ROOT / "neurosim", "neurosim.models": ROOT / "models", "neurosim.backends": ROOT / "backends"}
-LATE = ("matplotlib", "scipy", "numba", "pint", "tqdm", "llvmlite", "torch", "brian2", "pyNN", "nir", "sympy", "neo", "xarray", "pynwb")
+PARTS = {
+    "neurosim": ROOT / "neurosim",
+    "neurosim.models": ROOT / "models",
+    "neurosim.backends": ROOT / "backends",
+}
+LATE = (
+    "matplotlib",
+    "scipy",
+    "numba",
+    "pint",
+    "tqdm",
+    "llvmlite",
+    "torch",
+    "brian2",
+    "pyNN",
+    "nir",
+    "sympy",
+    "neo",
+    "xarray",
+    "pynwb",
+)
 
 # From the ground up; a module imports only from floors below its own. "neurosim" is the face, neurosim/__init__.py.
 FLOORS = (
@@ -55,7 +74,10 @@ def files() -> dict[str, Path]:
     for part, folder in PARTS.items():
         for path in folder.rglob("*.py"):
             inside = path.relative_to(folder).with_suffix("").parts
-            if part != "neurosim" or inside[0] not in ("models", "backends"):  # not through the links for editors
+            if part != "neurosim" or inside[0] not in (
+                "models",
+                "backends",
+            ):  # not through the links for editors
                 found[".".join([part, *inside]).removesuffix(".__init__")] = path
     return found
 
@@ -66,11 +88,15 @@ def sources() -> dict[str, str]:
 
 @cache
 def packages() -> set[str]:
-    return {name if path.name == "__init__.py" else name.rpartition(".")[0] for name, path in files().items()}
+    return {
+        name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for name, path in files().items()
+    }
 
 
 def imports(module: str, text: str) -> Iterator[tuple[str, ast.ImportFrom | ast.Import]]:
     """Yield the modules of this project that a module imports at run time, with the statement."""
+
     def walk(node: ast.AST) -> Iterator[ast.AST]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
@@ -81,10 +107,18 @@ def imports(module: str, text: str) -> Iterator[tuple[str, ast.ImportFrom | ast.
 
     for node in walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node) for alias in node.names if alias.name.partition(".")[0] in ("neurosim", "models", "backends"))
+            yield from (
+                (alias.name, node)
+                for alias in node.names
+                if alias.name.partition(".")[0] in ("neurosim", "models", "backends")
+            )
         elif isinstance(node, ast.ImportFrom):
             package = module if module in packages() else module.rpartition(".")[0]
-            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            base = (
+                ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
+                if node.level
+                else ""
+            )
             origin = ".".join(filter(None, [base, node.module]))
             if origin.partition(".")[0] in ("neurosim", "models", "backends"):
                 for alias in node.names:
@@ -114,7 +148,11 @@ def _reason(module: str, target: str, node: ast.ImportFrom | ast.Import) -> str:
             return "but models and backends never import each other"
         if here[1] == "backends" and here != there:
             return "but backends never import each other"
-        return "" if getattr(node, "level", 0) else "but files of one folder import each other relatively"
+        return (
+            ""
+            if getattr(node, "level", 0)
+            else "but files of one folder import each other relatively"
+        )
     if target.startswith(("neurosim.models", "neurosim.backends")):
         return "but the core knows no model and no backend"
     own, other = floor(module), floor(target)
@@ -132,7 +170,10 @@ def floor(module: str) -> int:
 
 def circle(texts: Mapping[str, str]) -> list[str]:
     """Return modules that import each other in a circle, or nothing."""
-    graph = {module: {t for t, _ in imports(module, text) if t in texts and t != module} for module, text in texts.items()}
+    graph = {
+        module: {t for t, _ in imports(module, text) if t in texts and t != module}
+        for module, text in texts.items()
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -165,8 +206,13 @@ def test_a_checkout_links_models_and_backends_into_the_package():
 
 
 def test_every_requirement_is_pinned_to_one_version():
-    pinned = re.findall(r"^([\w.-]+)==[\w.!]+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
-    asked = [re.split(r"[^\w.-]", line)[0] for line in listed("options", "install_requires") + listed("options.extras_require", "test")]
+    pinned = re.findall(
+        r"^([\w.-]+)==[\w.!]+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE
+    )
+    asked = [
+        re.split(r"[^\w.-]", line)[0]
+        for line in listed("options", "install_requires") + listed("options.extras_require", "test")
+    ]
     assert len(asked) >= 8
     assert set(asked) <= set(pinned)
 
@@ -179,18 +225,29 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not circle(sources())
 
 
-@pytest.mark.parametrize(("module", "line", "reason"), [
-    ("neurosim.units", "from .model import Cell", "floor"),
-    ("neurosim.expr.tree", "def later():\n    from ..network import Network", "floor"),
-    ("neurosim.ir.program", "import neurosim", "floor"),
-    ("neurosim.run", "from neurosim.backends.reference import engine", "the core knows no model"),
-    ("neurosim.network", "from .models import cells", "the core knows no model"),
-    ("neurosim.models.cells", "from neurosim.backends import cpu", "never import each other"),
-    ("neurosim.backends.cpu.loop", "from ..reference import engine", "backends never import each other"),
-    ("neurosim.models.cells", "from ..errors import ModelError", "imported absolutely"),
-    ("neurosim.backends.cpu.loop", "from neurosim.backends.cpu import philox", "relatively"),
-    ("neurosim.models.cells", "import backends", "load it twice"),
-])
+@pytest.mark.parametrize(
+    ("module", "line", "reason"),
+    [
+        ("neurosim.units", "from .model import Cell", "floor"),
+        ("neurosim.expr.tree", "def later():\n    from ..network import Network", "floor"),
+        ("neurosim.ir.program", "import neurosim", "floor"),
+        (
+            "neurosim.run",
+            "from neurosim.backends.reference import engine",
+            "the core knows no model",
+        ),
+        ("neurosim.network", "from .models import cells", "the core knows no model"),
+        ("neurosim.models.cells", "from neurosim.backends import cpu", "never import each other"),
+        (
+            "neurosim.backends.cpu.loop",
+            "from ..reference import engine",
+            "backends never import each other",
+        ),
+        ("neurosim.models.cells", "from ..errors import ModelError", "imported absolutely"),
+        ("neurosim.backends.cpu.loop", "from neurosim.backends.cpu import philox", "relatively"),
+        ("neurosim.models.cells", "import backends", "load it twice"),
+    ],
+)
 def test_the_floor_plan_says_no_to_a_planted_import(module, line, reason):
     (said,) = wrong({module: line})
     assert said.startswith(f"{module}, line ") and reason in said
@@ -226,5 +283,10 @@ except SystemExit:
 
 @pytest.mark.parametrize("name", ["models", "backends"])
 def test_importing_a_folder_under_its_own_name_is_refused(name):
-    done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, cwd=ROOT)
-    assert f"ImportError: imported as '{name}'" in done.stderr and f"write 'import neurosim.{name}'" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (
+        f"ImportError: imported as '{name}'" in done.stderr
+        and f"write 'import neurosim.{name}'" in done.stderr
+    )

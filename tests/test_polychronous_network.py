@@ -14,9 +14,15 @@ SECONDS = 3  # the weights that the first two leave behind shape the spikes of t
 LATEST = 1000 * SECONDS + 1  # more ms than any trace is old
 AGE = np.arange(LATEST)
 # Traces by their age in ms: as products per ms, like the program, and as the rule has them. The rule's source trace begins a step later.
-PRODUCTS = 0.1 * np.cumprod(np.r_[1, np.full(LATEST - 1, 0.95)]), 0.12 * np.cumprod(np.r_[1, np.full(LATEST - 1, 0.95)])
+PRODUCTS = (
+    0.1 * np.cumprod(np.r_[1, np.full(LATEST - 1, 0.95)]),
+    0.12 * np.cumprod(np.r_[1, np.full(LATEST - 1, 0.95)]),
+)
 TAU = -1 / np.log(0.95)
-CLOSED = 0.1 / 0.95 * FUNCTIONS["exp"](-(AGE + 1.0) / TAU), 0.12 * FUNCTIONS["exp"](-(AGE + 0.0) / TAU)
+CLOSED = (
+    0.1 / 0.95 * FUNCTIONS["exp"](-(AGE + 1.0) / TAU),
+    0.12 * FUNCTIONS["exp"](-(AGE + 0.0) / TAU),
+)
 
 
 def started(seed: int, backend: str, **options) -> ns.Run:
@@ -31,17 +37,27 @@ class Program:
 
     def __init__(self, run: ns.Run, delay: np.ndarray, *, traces: tuple[np.ndarray, ...]) -> None:
         wiring = run.program.projections
-        self.source, self.target = np.repeat(np.arange(800), 100), np.asarray(wiring["excitation"].targets)
+        self.source, self.target = (
+            np.repeat(np.arange(800), 100),
+            np.asarray(wiring["excitation"].targets),
+        )
         self.incoming = [np.flatnonzero(self.target == neuron) for neuron in range(1000)]
-        by_delay = np.argsort(delay.reshape(800, 100), axis=1, kind="stable") + 100 * np.arange(800)[:, None]
-        self.outgoing = by_delay.reshape(800, 20, 5)  # five synapses of each delay, in order of their targets
+        by_delay = (
+            np.argsort(delay.reshape(800, 100), axis=1, kind="stable")
+            + 100 * np.arange(800)[:, None]
+        )
+        self.outgoing = by_delay.reshape(
+            800, 20, 5
+        )  # five synapses of each delay, in order of their targets
         self.inhibited = np.asarray(wiring["inhibition"].targets).reshape(200, 100)
         self.delay = delay  # 1 to 20 ms
         self.chosen = run.result()["thalamus"].trace("chosen").values[:, 0].astype(int)
         self.ltp, self.ltd = traces
         self.s, self.sd = np.full(80_000, 6.0), np.zeros(80_000)
         self.fired: list[np.ndarray] = []
-        self.last = np.full((LATEST, 1000), -1)  # row t: when each neuron fired last, seen from time t
+        self.last = np.full(
+            (LATEST, 1000), -1
+        )  # row t: when each neuron fired last, seen from time t
 
     def simulate(self, seconds: int) -> None:
         """Run from t = 0, the millisecond without input, to t = 1000 * seconds."""
@@ -96,10 +112,20 @@ def agree(run: ns.Run, program: Program) -> bool:
     """Return whether spikes, weights and collected changes are the same to the last bit."""
     spikes = run.result()["neurons"].spikes
     same = list(zip(spikes.step.tolist(), spikes.index.tolist(), strict=True)) == program.spikes()
-    return same and bool((run.get("excitation", "w") == program.s).all() and (run.get("excitation", "sd") == program.sd).all())
+    return same and bool(
+        (run.get("excitation", "w") == program.s).all()
+        and (run.get("excitation", "sd") == program.sd).all()
+    )
 
 
-def both(seed: int, seconds: int, backend: str, *, delay: np.ndarray, traces: tuple[np.ndarray, ...] = CLOSED) -> tuple[ns.Run, Program]:
+def both(
+    seed: int,
+    seconds: int,
+    backend: str,
+    *,
+    delay: np.ndarray,
+    traces: tuple[np.ndarray, ...] = CLOSED,
+) -> tuple[ns.Run, Program]:
     """Return the network and the program after some seconds; ``delay`` is that of the program's synapses."""
     run = started(seed, backend)
     model.run_for(run, seconds)
@@ -133,15 +159,22 @@ def test_traces_as_products_differ_by_rounding_only(fast_backend):
 
 def source_first(rule):
     """Return a way to make rules whose first two handlers have changed places."""
-    return lambda **given: rule(**given | {"handlers": given["handlers"][1::-1] + given["handlers"][2:]})
+    return lambda **given: rule(
+        **given | {"handlers": given["handlers"][1::-1] + given["handlers"][2:]}
+    )
 
 
-FAULTS = {"source first": ("Rule", source_first), "trace of a step later": ("LTP", lambda ltp: ltp * 0.95),
-          "later arrivals": ("delays", lambda delays: lambda seed: delays(seed) + 1)}
+FAULTS = {
+    "source first": ("Rule", source_first),
+    "trace of a step later": ("LTP", lambda ltp: ltp * 0.95),
+    "later arrivals": ("delays", lambda delays: lambda seed: delays(seed) + 1),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_another_order_of_events_another_trace_or_later_arrivals_are_noticed(fault, fast_backend, monkeypatch):
+def test_another_order_of_events_another_trace_or_later_arrivals_are_noticed(
+    fault, fast_backend, monkeypatch
+):
     """The control of the first test: without a fault, a second agrees."""
     delay, (name, plant) = published(4), FAULTS[fault]
     assert agree(*both(4, 1, fast_backend, delay=delay))
@@ -152,25 +185,57 @@ def test_another_order_of_events_another_trace_or_later_arrivals_are_noticed(fau
 # ---- its parts
 
 
-@pytest.mark.parametrize(("target", "change"), [
-    ([15], 0.1), ([16], 0.1 * 0.95), ([20], 0.1 * 0.95**5),  # the step after the arrival is the first that the spike can have caused
-    ([14], -0.12), ([13], -0.12 * 0.95), ([10], -0.12 * 0.95**4),  # in the same step: the target's spike is first
-    ([10, 13], -0.12 * 0.95), ([15, 16], 0.1 + 0.1 * 0.95), ([], 0.0)])
-def test_a_pair_of_spikes_changes_the_synapse_by_the_time_between_arrival_and_spike(target, change, backend):
+@pytest.mark.parametrize(
+    ("target", "change"),
+    [
+        ([15], 0.1),
+        ([16], 0.1 * 0.95),
+        (
+            [20],
+            0.1 * 0.95**5,
+        ),  # the step after the arrival is the first that the spike can have caused
+        ([14], -0.12),
+        ([13], -0.12 * 0.95),
+        ([10], -0.12 * 0.95**4),  # in the same step: the target's spike is first
+        ([10, 13], -0.12 * 0.95),
+        ([15, 16], 0.1 + 0.1 * 0.95),
+        ([], 0.0),
+    ],
+)
+def test_a_pair_of_spikes_changes_the_synapse_by_the_time_between_arrival_and_spike(
+    target, change, backend
+):
     """The source fires in step 10 and the spike arrives in step 14; of the target's earlier spikes only the nearest counts."""
     net = ns.Network("pair", dt="1 ms")
-    relay = ns.Cell("v : mV/ms", receives={"x": ns.Port("mV/ms", into="v")}, spike="v > 5 * mV/ms", after_spike="v = 0 * mV/ms")
+    relay = ns.Cell(
+        "v : mV/ms",
+        receives={"x": ns.Port("mV/ms", into="v")},
+        spike="v > 5 * mV/ms",
+        after_spike="v = 0 * mV/ms",
+    )
     pair = net.population("pair", 2, relay)
     times = net.spike_source("times", 2, steps=[[9], [k - 1 for k in target]])
     net.project(times, pair, ns.one_to_one(), weight=10.0)
-    edge = net.project(pair[:1], pair[1:], ns.one_to_one(), rule=model.plasticity(), weight=2.0, delay=4.0, dendritic_fraction=0.0)
+    edge = net.project(
+        pair[:1],
+        pair[1:],
+        ns.one_to_one(),
+        rule=model.plasticity(),
+        weight=2.0,
+        delay=4.0,
+        dendritic_fraction=0.0,
+    )
     run = ns.prepare(net, backend=backend)
     run.run("30 ms")
     assert run.get(edge, "sd") == pytest.approx(change, rel=1e-12) and run.get(edge, "w") == 2.0
 
 
-@pytest.mark.parametrize(("w", "sd", "after"), [(6.0, 0.5, 6.51), (0.2, -0.5, 0.0), (9.8, 0.5, 10.0), (6.0, 0.0, 6.01)])
-def test_a_second_adds_the_drift_and_the_collected_change_and_keeps_nine_tenths_of_it(w, sd, after, fast_backend):
+@pytest.mark.parametrize(
+    ("w", "sd", "after"), [(6.0, 0.5, 6.51), (0.2, -0.5, 0.0), (9.8, 0.5, 10.0), (6.0, 0.0, 6.01)]
+)
+def test_a_second_adds_the_drift_and_the_collected_change_and_keeps_nine_tenths_of_it(
+    w, sd, after, fast_backend
+):
     run = started(1, fast_backend)
     run.set("excitation", w=w, sd=sd)
     run.emit("second")
@@ -188,7 +253,9 @@ def test_every_excitatory_neuron_has_five_synapses_of_each_delay_in_random_order
 
 def test_each_neuron_reaches_a_hundred_others_and_inhibition_only_excitatory_ones(fast_backend):
     wiring = started(2, fast_backend).program.projections
-    excited, inhibited = (np.asarray(wiring[name].targets).reshape(-1, 100) for name in ("excitation", "inhibition"))
+    excited, inhibited = (
+        np.asarray(wiring[name].targets).reshape(-1, 100) for name in ("excitation", "inhibition")
+    )
     assert all(np.unique(row).size == 100 for row in (*excited, *inhibited))
     assert (excited != np.arange(800)[:, None]).all() and excited.max() >= 800 > inhibited.max()
     assert excited.shape == (800, 100) and inhibited.shape == (200, 100)
@@ -208,9 +275,14 @@ def test_the_first_second_is_the_same_on_every_backend(backend, fast_backend):
     model.run_for(run, 1)
     model.run_for(other, 1)
     spikes = run.result()["neurons"].spikes
-    assert spikes == other.result()["neurons"].spikes and (run.get("excitation", "w") == other.get("excitation", "w")).all()
+    assert (
+        spikes == other.result()["neurons"].spikes
+        and (run.get("excitation", "w") == other.get("excitation", "w")).all()
+    )
     rates = ns.measure.rates(spikes)
-    assert rates[:800].mean() == pytest.approx(4.6, abs=1.0) and rates[800:].mean() == pytest.approx(16.4, abs=4.1)
+    assert rates[:800].mean() == pytest.approx(4.6, abs=1.0) and rates[
+        800:
+    ].mean() == pytest.approx(16.4, abs=4.1)
 
 
 def test_seconds_are_counted_from_the_last_full_one(fast_backend):
@@ -222,4 +294,6 @@ def test_seconds_are_counted_from_the_last_full_one(fast_backend):
     model.run_for(other, 1)
     other.run("300 ms")
     model.run_for(other, 1)
-    assert other.time == 2000 and (other.get("excitation", "w") == whole.get("excitation", "w")).all()
+    assert (
+        other.time == 2000 and (other.get("excitation", "w") == whole.get("excitation", "w")).all()
+    )

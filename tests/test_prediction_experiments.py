@@ -14,7 +14,15 @@ from neurosim.models.prediction_reservoir import model
 from neurosim.models.prediction_reservoir.checks import CHECKS
 from neurosim.models.prediction_reservoir.comparators import MERGED, LeastSquares, least_squares
 from neurosim.models.prediction_reservoir.demonstrate import judge
-from neurosim.models.prediction_reservoir.experiment import SWITCHES, TESTED, acquisition, blocks, probability_scan, subspaces, switches
+from neurosim.models.prediction_reservoir.experiment import (
+    SWITCHES,
+    TESTED,
+    acquisition,
+    blocks,
+    probability_scan,
+    subspaces,
+    switches,
+)
 from neurosim.models.prediction_reservoir.measures import relative_error
 from neurosim.models.prediction_reservoir.trials import Learner, Truth, times
 from neurosim.verification import verify
@@ -46,18 +54,27 @@ def test_least_squares_learns_through_the_loop_and_leaves_the_local_rule_out(bac
 def test_experiments_return_plain_data_that_repeats(fast_backend):
     settings = replace(SMALL, trial=80.0, size=40, trials=2, tests=1)
     found = acquisition(fast_backend, seed=1, settings=settings)
-    assert found == acquisition(fast_backend, seed=1, settings=settings) and found != acquisition(fast_backend, seed=2, settings=settings)
+    assert found == acquisition(fast_backend, seed=1, settings=settings) and found != acquisition(
+        fast_backend, seed=2, settings=settings
+    )
     assert found["tested"] == [1, 2] and len(found["errors"]) == 2
     one = (Truth(0.5, (30.0, 60.0)),)
     two = (Truth(0.1, (30.0, 60.0)), Truth(0.9, (30.0, 60.0)))
     four = tuple(Truth(p, (t, t + 20.0)) for p in (0.2, 0.8) for t in (20.0, 40.0))
-    for run, options in ((switches, {"truths": one}), (least_squares, {"truths": one}), (probability_scan, {"truths": two}),
-                         (subspaces, {"conditions": four})):
+    for run, options in (
+        (switches, {"truths": one}),
+        (least_squares, {"truths": one}),
+        (probability_scan, {"truths": two}),
+        (subspaces, {"conditions": four}),
+    ):
         json.dumps(run(fast_backend, seed=1, settings=settings, **options))
 
 
 def test_each_level_of_the_scan_is_learned_afresh(fast_backend):
-    settings, levels = replace(SMALL, noise=0.0), (Truth(0.2, NEAR.latencies), Truth(0.9, NEAR.latencies))
+    settings, levels = (
+        replace(SMALL, noise=0.0),
+        (Truth(0.2, NEAR.latencies), Truth(0.9, NEAR.latencies)),
+    )
     forth = probability_scan(fast_backend, seed=1, settings=settings, truths=levels)
     back = probability_scan(fast_backend, seed=1, settings=settings, truths=levels[::-1])
     assert forth["amplitudes"] == back["amplitudes"][::-1] and forth["what"] == back["what"][::-1]
@@ -77,7 +94,14 @@ def test_the_recurrent_weights_keep_sign_and_value(fast_backend):
 def test_blocks_are_tested_before_they_begin_and_when_they_end(fast_backend):
     made, seen = learner(fast_backend), []
     truths = (NEAR, Truth(0.5, NEAR.latencies))
-    found = list(blocks(made, truths, train=made.train, watch=lambda block, trial, test: seen.append((block, trial))))
+    found = list(
+        blocks(
+            made,
+            truths,
+            train=made.train,
+            watch=lambda block, trial, test: seen.append((block, trial)),
+        )
+    )
     assert seen == [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (1, 3)]
     assert found[0]["before"] == 1.0 and found[1]["before"] != 1.0
 
@@ -86,17 +110,38 @@ def test_blocks_are_tested_before_they_begin_and_when_they_end(fast_backend):
 
 
 def test_the_demonstration_leaves_a_picture_and_its_results(fast_backend, tmp_path):
-    rows = model.demonstrate(seed=1, backend=fast_backend, out=tmp_path / "new", progress=False, size=40, trials=2, tests=1)
+    rows = model.demonstrate(
+        seed=1,
+        backend=fast_backend,
+        out=tmp_path / "new",
+        progress=False,
+        size=40,
+        trials=2,
+        tests=1,
+    )
     assert (tmp_path / "new" / "prediction_reservoir.png").read_bytes()[:4] == b"\x89PNG"
     written = json.loads((tmp_path / "new" / "results.json").read_text())
-    assert written["rows"] == rows and len(written["blocks"]) == 4 and written["settings"] == {"size": 40, "trials": 2, "tests": 1}
+    assert (
+        written["rows"] == rows
+        and len(written["blocks"]) == 4
+        and written["settings"] == {"size": 40, "trials": 2, "tests": 1}
+    )
     assert all(row.keys() == {"quantity", "measured", "expected", "pass"} for row in rows)
 
 
-def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_fails(fast_backend, tmp_path, monkeypatch):
+def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_fails(
+    fast_backend, tmp_path, monkeypatch
+):
     """Ctrl-C comes with the first trial of the third block; a folder stands where the picture should go."""
     demonstration = importlib.import_module("neurosim.models.prediction_reservoir.demonstrate")
-    given = {"seed": 1, "backend": fast_backend, "progress": False, "size": 40, "trials": 2, "tests": 1}
+    given = {
+        "seed": 1,
+        "backend": fast_backend,
+        "progress": False,
+        "size": 40,
+        "trials": 2,
+        "tests": 1,
+    }
     (tmp_path / "whole" / "prediction_reservoir.png").mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
         model.demonstrate(out=tmp_path / "whole", **given)
@@ -114,21 +159,38 @@ def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_f
         model.demonstrate(out=tmp_path / "part", **given)
     part = json.loads((tmp_path / "part" / "results.json").read_text())
     assert not part["finished"] and part["blocks"] == whole["blocks"][:2]
-    assert part["rows"] == [row for row in whole["rows"] if row["quantity"].startswith(("block 1", "block 2"))]
+    assert part["rows"] == [
+        row for row in whole["rows"] if row["quantity"].startswith(("block 1", "block 2"))
+    ]
     assert [path.name for path in (tmp_path / "part").iterdir()] == ["results.json"]
 
 
 def test_rows_of_the_demonstration_hold_misses_against_their_limits():
     block = reservoir_results("switches-0")["blocks"][0]
-    rows = judge([block, block | {"errors": [0.9] * 8}, block | {"timing": [0.0, 50.0]}, block | {"angles": [10.0, 20.0]}], list(TESTED))
+    rows = judge(
+        [
+            block,
+            block | {"errors": [0.9] * 8},
+            block | {"timing": [0.0, 50.0]},
+            block | {"angles": [10.0, 20.0]},
+        ],
+        list(TESTED),
+    )
     missed = {row["quantity"] for row in rows if not row["pass"]}
-    assert missed == {"block 2: E(35)", "block 2: E(100)", "block 3: peak timing error of B (ms)",
-                      "block 4: smaller angle between what and when (degrees)"}
+    assert missed == {
+        "block 2: E(35)",
+        "block 2: E(100)",
+        "block 3: peak timing error of B (ms)",
+        "block 4: smaller angle between what and when (degrees)",
+    }
 
 
 def test_the_network_of_the_catalogue_records_what_it_shows(backend):
     recording = ns.simulate(model.network(seed=2, size=50), "20 ms", backend=backend)
-    assert len(recording["reservoir"].spikes) and recording["when"].trace("z").values.shape == (20, 2)
+    assert len(recording["reservoir"].spikes) and recording["when"].trace("z").values.shape == (
+        20,
+        2,
+    )
 
 
 def test_times_are_those_of_the_ends_of_steps():

@@ -28,7 +28,14 @@ def plain(run, settings, *, trials, eta_when, eta_what, mean):
     w_when, w_what, start = np.zeros((2, n)), np.zeros((2, n)), get("v").copy()
     spikes, z_over_time = [], []
     for number, (truth, outcome) in enumerate(trials):
-        v, u, current, r, z, total = start.copy(), b * start, np.zeros(n), np.zeros(n), np.zeros(2), np.zeros(n)
+        v, u, current, r, z, total = (
+            start.copy(),
+            b * start,
+            np.zeros(n),
+            np.zeros(n),
+            np.zeros(2),
+            np.zeros(n),
+        )
         latency, steps = np.array(truth.latencies), round(settings.trial)
         z_over_time = []
         for step in range(steps):
@@ -46,7 +53,9 @@ def plain(run, settings, *, trials, eta_when, eta_what, mean):
             z = np.clip(q, 0.0, 2.0)
             h = np.exp(-((since - latency) ** 2) / (2 * settings.width**2))
             error = np.where((h < 0.01) & (q < 0), 0.0, h - q)
-            gate = (np.arange(2) == outcome) & ((np.abs(since - latency) <= settings.reach) | (z > settings.opens))
+            gate = (np.arange(2) == outcome) & (
+                (np.abs(since - latency) <= settings.reach) | (z > settings.opens)
+            )
             w_when = w_when + eta_when * np.outer(gate * error, x)
             total += r
             z_over_time.append(z)
@@ -56,7 +65,9 @@ def plain(run, settings, *, trials, eta_when, eta_what, mean):
 
 
 def test_two_trials_follow_the_equations_of_the_specification(backend):
-    settings = replace(SMALL, noise=0.0, feedback=8.0, reach=60.0)  # beyond 45 ms of a latency the target counts as silence
+    settings = replace(
+        SMALL, noise=0.0, feedback=8.0, reach=60.0
+    )  # beyond 45 ms of a latency the target counts as silence
     net = build(settings, 3)
     net.record(net["reservoir"], "spikes")
     net.record(net["when"], "z")
@@ -66,7 +77,9 @@ def test_two_trials_follow_the_equations_of_the_specification(backend):
     made.trainer.set("when", mean=mean, eta=eta_when)
     made.trainer.set("what", eta=eta_what)
     trials = [(NEAR, 0), (NEAR, 1), (NEAR, 0)]
-    spikes, v, z, what, when = plain(made.trainer, settings, trials=trials, eta_when=eta_when, eta_what=eta_what, mean=mean)
+    spikes, v, z, what, when = plain(
+        made.trainer, settings, trials=trials, eta_when=eta_when, eta_what=eta_what, mean=mean
+    )
     for truth, outcome in trials:
         made.train(truth, outcome)
     recording = made.trainer.result()
@@ -81,21 +94,34 @@ def test_two_trials_follow_the_equations_of_the_specification(backend):
 
 def test_neurons_are_drawn_as_the_specification_says(backend):
     run = ns.prepare(build(Settings(), 0), backend=backend)
-    a, b, c, d, bias = (np.broadcast_to(run.get("reservoir", name), 1000) for name in ("a", "b", "c", "d", "bias"))
+    a, b, c, d, bias = (
+        np.broadcast_to(run.get("reservoir", name), 1000) for name in ("a", "b", "c", "d", "bias")
+    )
     rho = np.concatenate([np.sqrt((c[:800] + 65) / 15), (a[800:] - 0.02) / 0.08])
-    np.testing.assert_allclose(d, np.concatenate([8 - 6 * rho[:800] ** 2, np.full(200, 2.0)]), atol=1e-12)
-    np.testing.assert_allclose(b, np.concatenate([np.full(800, 0.2), 0.25 - 0.05 * rho[800:]]), atol=1e-12)
+    np.testing.assert_allclose(
+        d, np.concatenate([8 - 6 * rho[:800] ** 2, np.full(200, 2.0)]), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        b, np.concatenate([np.full(800, 0.2), 0.25 - 0.05 * rho[800:]]), atol=1e-12
+    )
     assert 0 <= rho.min() and rho.max() <= 1 and 0.47 < rho.mean() < 0.53
     assert bias[:800].max() > 7.9 and 3.8 < bias[800:].max() <= 4.0
     v = run.get("reservoir", "v")
     np.testing.assert_array_equal(run.get("reservoir", "u"), b * v)
     assert -65 <= v.min() and v.max() <= -55
     excitation, inhibition = run.get("excitation", "w"), run.get("inhibition", "w")
-    assert 0 <= excitation.min() and 0.199 < excitation.max() <= 0.2 and -0.8 <= inhibition.min() < -0.795 and inhibition.max() <= 0
+    assert (
+        0 <= excitation.min()
+        and 0.199 < excitation.max() <= 0.2
+        and -0.8 <= inhibition.min() < -0.795
+        and inhibition.max() <= 0
+    )
     edges = [run.network.projections[name] for name in ("excitation", "inhibition")]
     assert not any((e.sources == e.targets).any() for e in edges)
     assert edges[0].sources.max() == 799 and edges[1].sources.min() == 800
-    assert abs(excitation.size / 799_200 - 0.1) < 0.002  # 800 * 999 pairs; the standard deviation is 0.0003
+    assert (
+        abs(excitation.size / 799_200 - 0.1) < 0.002
+    )  # 800 * 999 pairs; the standard deviation is 0.0003
 
 
 # ---- trials
@@ -127,7 +153,10 @@ def test_a_test_changes_no_weight_and_has_noise_of_its_own(backend):
 
 
 def test_noise_is_fresh_in_every_trial_and_another_one_in_tests(backend):
-    made, seen = learner(backend, settings=replace(SMALL, rate_when=0.0, tests=1)), []  # nothing but noise tells trials apart
+    made, seen = (
+        learner(backend, settings=replace(SMALL, rate_when=0.0, tests=1)),
+        [],
+    )  # nothing but noise tells trials apart
     for _ in range(2):
         made.train(NEAR, 0)
         seen.append(made.trainer.get("what", "average").copy())
@@ -183,7 +212,9 @@ def test_calibration_gives_mean_and_power_of_the_untrained_activity(backend):
     recording = ns.simulate(net, "150 ms", backend=backend)
     r = recording["when"].trace("r").values
     np.testing.assert_allclose(found.mean, r.mean(axis=0), rtol=1e-12)
-    assert found.power == pytest.approx(((r[50:] - r.mean(axis=0)) ** 2).sum(axis=1).mean(), rel=1e-12)
+    assert found.power == pytest.approx(
+        ((r[50:] - r.mean(axis=0)) ** 2).sum(axis=1).mean(), rel=1e-12
+    )
     np.testing.assert_allclose(found.rates, recording["reservoir"].spikes.count() / 0.15)
     assert found.power > 0 and found.rates.mean() > 1
 
@@ -193,4 +224,6 @@ def test_outcomes_follow_their_probabilities_and_repeat_with_the_seed():
     assert abs((found == 0).mean() - 0.8) < 0.03  # five standard deviations
     np.testing.assert_array_equal(found[:100], outcomes(np.full(100, 0.8), seed=1))
     assert (found[:100] != outcomes(np.full(100, 0.8), seed=2)).any()
-    assert (outcomes(np.ones(50), seed=0) == 0).all() and (outcomes(np.zeros(50), seed=0) == 1).all()
+    assert (outcomes(np.ones(50), seed=0) == 0).all() and (
+        outcomes(np.zeros(50), seed=0) == 1
+    ).all()

@@ -19,7 +19,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(("name", "shown"), [("long on nest", True), ("", False)])
-def test_a_script_that_takes_long_shows_a_clock_where_it_is_wanted(monkeypatch, tmp_path, name, shown):
+def test_a_script_that_takes_long_shows_a_clock_where_it_is_wanted(
+    monkeypatch, tmp_path, name, shown
+):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(progress, "PATIENCE", 0.1)
     (tmp_path / "long.py").write_text("import time\ntime.sleep(1)")
@@ -28,8 +30,10 @@ def test_a_script_that_takes_long_shows_a_clock_where_it_is_wanted(monkeypatch, 
 
 
 def test_ctrl_c_ends_the_script_too(tmp_path):
-    (tmp_path / "endless.py").write_text("import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-                                         "open('began', 'w').write(str(os.getpid()))\nos.rename('began', 'pid')\ntime.sleep(600)")
+    (tmp_path / "endless.py").write_text(
+        "import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "open('began', 'w').write(str(os.getpid()))\nos.rename('began', 'pid')\ntime.sleep(600)"
+    )
 
     def press() -> None:
         while not (tmp_path / "pid").exists():

@@ -60,13 +60,20 @@ def test_each_trap_has_a_test():
 def test_a_parameter_beyond_the_range_of_spinnaker_is_impossible():
     net = ns.Network("large", dt="1 ms")
     net.population("cells", 1, cells.lif(tau="70 s"))
-    assert "out of the range of SpiNNaker's numbers, 65536" in said(pynn.spinnaker.check(net), "'cells', tau_m", "impossible")
+    assert "out of the range of SpiNNaker's numbers, 65536" in said(
+        pynn.spinnaker.check(net), "'cells', tau_m", "impossible"
+    )
 
 
 def test_a_step_of_a_tenth_of_a_millisecond_slows_a_board_down_and_the_script_says_so(tmp_path):
     net = simple(dt="0.1 ms")
-    assert "takes 10 times as long as the time that it simulates" in said(pynn.spinnaker.check(net), "^dt$", "approximated")
-    assert "time_scale_factor=10" in ns.export(net, tmp_path / "out", backend=pynn.spinnaker).read_text()
+    assert "takes 10 times as long as the time that it simulates" in said(
+        pynn.spinnaker.check(net), "^dt$", "approximated"
+    )
+    assert (
+        "time_scale_factor=10"
+        in ns.export(net, tmp_path / "out", backend=pynn.spinnaker).read_text()
+    )
     assert said(pynn.spinnaker.check(simple(dt="1 ms")), "^dt$", "exact")
 
 
@@ -74,7 +81,16 @@ def fan(count: int) -> ns.Network:
     """Return plastic edges from each of two sources to all of so many targets."""
     net = ns.Network("fan", dt="1 ms")
     a, b = net.population("a", 2, cells.lif()), net.population("b", count, cells.lif())
-    net.project(a, b, ns.all_to_all(), weight="0.1 nA", delay="2 ms", back="3 ms", rule=plasticity.stdp(), name="edge")
+    net.project(
+        a,
+        b,
+        ns.all_to_all(),
+        weight="0.1 nA",
+        delay="2 ms",
+        back="3 ms",
+        rule=plasticity.stdp(),
+        name="edge",
+    )
     return net
 
 
@@ -82,15 +98,29 @@ def fan(count: int) -> ns.Network:
 @pytest.mark.parametrize(("count", "cores"), [(254, 1), (400, 4)])
 def test_plastic_rows_that_are_too_long_for_a_core_get_more_cores(count, cores):
     told = said(pynn.spinnaker.check(fan(count)), "population 'b', cores", "exact")
-    assert told.startswith("128 neurons on each: a source may have 254 plastic edges to a core") if count > 254 else told == ""
+    assert (
+        told.startswith("128 neurons on each: a source may have 254 plastic edges to a core")
+        if count > 254
+        else told == ""
+    )
     assert ns.map(fan(count), backend=pynn.spinnaker, time="10 ms").per_population["b"] == cores
 
 
 def test_more_plastic_edges_of_one_pair_than_a_core_has_room_for_are_impossible():
     net = ns.Network("pair", dt="1 ms")
     a, b = net.population("a", 1, cells.lif()), net.population("b", 1, cells.lif())
-    net.project(a, b, ns.from_arrays(np.zeros(255, int), np.zeros(255, int)), weight="0.1 nA", delay="2 ms", rule=plasticity.stdp(), name="edge")
-    assert "more than 254 plastic edges to one neuron" in said(pynn.spinnaker.check(net), "'b', cores", "impossible")
+    net.project(
+        a,
+        b,
+        ns.from_arrays(np.zeros(255, int), np.zeros(255, int)),
+        weight="0.1 nA",
+        delay="2 ms",
+        rule=plasticity.stdp(),
+        name="edge",
+    )
+    assert "more than 254 plastic edges to one neuron" in said(
+        pynn.spinnaker.check(net), "'b', cores", "impossible"
+    )
 
 
 def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
@@ -98,11 +128,24 @@ def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
     net = fan(10)
     told = said(pynn.spinnaker.check(net), "'edge', learning", "approximated")
     plan = pynn.spinnaker._plan(concretise(net)).projections[0]
-    step = 2.0 ** -13  # two sources may meet: shift 2
-    assert f"cut down to a whole step of {step:.6g}" in told and f"by up to {plan.rule.timing['A_plus'] / step:.3g} steps up" in told
+    step = 2.0**-13  # two sources may meet: shift 2
+    assert (
+        f"cut down to a whole step of {step:.6g}" in told
+        and f"by up to {plan.rule.timing['A_plus'] / step:.3g} steps up" in told
+    )
     assert "What is less than a step is lost" not in told
     small = ns.Network("small", dt="1 ms")
     a = small.population("a", 2, cells.lif())
-    small.project(a, a, ns.all_to_all(), weight="0.1 nA", delay="2 ms", rule=plasticity.stdp(a_plus=0.0001, a_minus=0.0001), name="edge")
-    assert "What is less than a step is lost" in said(pynn.spinnaker.check(small), "'edge', learning", "approximated")
+    small.project(
+        a,
+        a,
+        ns.all_to_all(),
+        weight="0.1 nA",
+        delay="2 ms",
+        rule=plasticity.stdp(a_plus=0.0001, a_minus=0.0001),
+        name="edge",
+    )
+    assert "What is less than a step is lost" in said(
+        pynn.spinnaker.check(small), "'edge', learning", "approximated"
+    )
     assert not said(pynn.nest.check(net), "learning")

@@ -14,26 +14,57 @@ from neurosim.__main__ import main
 
 
 def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "neurosim", *words], capture_output=True, text=True, cwd=folder)
+    return subprocess.run(
+        [sys.executable, "-m", "neurosim", *words], capture_output=True, text=True, cwd=folder
+    )
 
 
 def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
     """A thread changes no bit, float32 does."""
     found = {}
-    for name, given in (("plain", []), ("one", ["threads=1"]), ("single", ["precision=float32", "threads=1"])):
+    for name, given in (
+        ("plain", []),
+        ("one", ["threads=1"]),
+        ("single", ["precision=float32", "threads=1"]),
+    ):
         words = [word for value in given for word in ("--option", value)]
-        done = command("run", "prediction-reservoir", "--out", name, "--set", "size=40", "--set", "trials=2", "--set", "tests=1", *words, folder=tmp_path)
+        done = command(
+            "run",
+            "prediction-reservoir",
+            "--out",
+            name,
+            "--set",
+            "size=40",
+            "--set",
+            "trials=2",
+            "--set",
+            "tests=1",
+            *words,
+            folder=tmp_path,
+        )
         found[name] = json.loads((tmp_path / name / "results.json").read_text())
         assert done.returncode == 0 and found[name]["backend"] == ", ".join(["cpu", *given])
         assert done.stdout.startswith(f"prediction-reservoir on {found[name]['backend']}, seed 0\n")
     assert found["plain"]["blocks"] == found["one"]["blocks"] != found["single"]["blocks"]
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ("thread=1", "NetworkError: backend 'cpu' has no option 'thread'. Did you mean 'threads'? The options are: precision, replica, threads."),
-    ("threads", "NetworkError: --option threads: found no 'name=', expected name=value. Write it such as --option threads=2."),
-    ("precision=single", "NetworkError: backend 'cpu', precision: found 'single', expected 'float64' (equal to the reference) or 'float32'."),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "thread=1",
+            "NetworkError: backend 'cpu' has no option 'thread'. Did you mean 'threads'? The options are: precision, replica, threads.",
+        ),
+        (
+            "threads",
+            "NetworkError: --option threads: found no 'name=', expected name=value. Write it such as --option threads=2.",
+        ),
+        (
+            "precision=single",
+            "NetworkError: backend 'cpu', precision: found 'single', expected 'float64' (equal to the reference) or 'float32'.",
+        ),
+    ],
+)
 def test_run_refuses_wrong_options_before_it_makes_a_folder(tmp_path, given, message):
     done = command("run", "ca3-memory", "--option", given, folder=tmp_path)
     assert done.returncode == 2 and done.stdout == "" and not any(tmp_path.iterdir())
@@ -42,7 +73,21 @@ def test_run_refuses_wrong_options_before_it_makes_a_folder(tmp_path, given, mes
 
 def test_an_option_that_the_model_sets_itself_is_refused(tmp_path, capsys):
     """Each of its runs draws noise of its own."""
-    assert main(["run", "prediction-reservoir", "--out", str(tmp_path), "--set", "size=40", "--option", "replica=9"]) == 2
+    assert (
+        main(
+            [
+                "run",
+                "prediction-reservoir",
+                "--out",
+                str(tmp_path),
+                "--set",
+                "size=40",
+                "--option",
+                "replica=9",
+            ]
+        )
+        == 2
+    )
     message = r"backend 'cpu', option 'replica': found 9, expected none: the model sets it, to \d\. Leave it out\."
     assert re.search(message, capsys.readouterr().err)
 

@@ -22,31 +22,44 @@ def script(text: str) -> str:
 NET = 'net = ns.Network("n", dt="1 ms")\n'
 UNKNOWN_NAME = '\nns.Cell("dv/dt = -v / tua : 1", parameters={"tau": "10 ms"})'
 NO_NEURONS = NET + 'net.population("p", 0, ns.Cell("v : 1"))'
-REFUSED = NET + '''
+REFUSED = (
+    NET
+    + """
 p = net.population("p", 1, ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}, spike="v > 1", step="v = v"))
 net.project(p, p, ns.one_to_one(), weight=1.0, same_step=True)
 ns.simulate(net, "1 ms", backend="reference")
-'''
-INFINITE = NET + 'net.population("p", 1, ns.Cell("v : 1", step="v = 1e300 * (v + 1)"))\nns.simulate(net, "9 ms", backend="reference")'
+"""
+)
+INFINITE = (
+    NET
+    + 'net.population("p", 1, ns.Cell("v : 1", step="v = 1e300 * (v + 1)"))\nns.simulate(net, "9 ms", backend="reference")'
+)
 
 
-@pytest.mark.parametrize(("text", "code", "message"), [
-    ("print('done')", 0, ""),
-    (UNKNOWN_NAME, 2, "Did you mean 'tau'?"),
-    (NO_NEURONS, 2, "NetworkError: population 'p', size: found 0"),
-    (REFUSED, 3, "LoweringError: backend 'reference' cannot run"),
-    (INFINITE, 4, "SimulationError: population 'p', neuron 0: v is inf"),
-    ("raise KeyboardInterrupt", 130, "interrupted"),
-])
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("print('done')", 0, ""),
+        (UNKNOWN_NAME, 2, "Did you mean 'tau'?"),
+        (NO_NEURONS, 2, "NetworkError: population 'p', size: found 0"),
+        (REFUSED, 3, "LoweringError: backend 'reference' cannot run"),
+        (INFINITE, 4, "SimulationError: population 'p', neuron 0: v is inf"),
+        ("raise KeyboardInterrupt", 130, "interrupted"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_a_script_ends_with_the_exit_code_of_its_error(monkeypatch, tmp_path, capsys, text, code, message):
+def test_a_script_ends_with_the_exit_code_of_its_error(
+    monkeypatch, tmp_path, capsys, text, code, message
+):
     monkeypatch.chdir(tmp_path)
     assert main(["run", script(text)]) == code
     shown = capsys.readouterr().err
     assert message in shown and "Traceback" not in shown
 
 
-def test_an_error_in_a_script_names_its_line_and_with_traceback_the_way_to_it(monkeypatch, tmp_path, capsys):
+def test_an_error_in_a_script_names_its_line_and_with_traceback_the_way_to_it(
+    monkeypatch, tmp_path, capsys
+):
     monkeypatch.chdir(tmp_path)
     path = script("\ndef build():\n    ns.Network('n', dt='0 ms')\n\nbuild()\n")
     assert main(["run", path]) == 2
@@ -54,14 +67,18 @@ def test_an_error_in_a_script_names_its_line_and_with_traceback_the_way_to_it(mo
     assert main(["run", f"./{path}"]) == 2
     assert capsys.readouterr().err.endswith("at ./script.py, line 4\n")
     assert main(["run", "--traceback", path]) == 2
-    assert capsys.readouterr().err.startswith('Traceback (most recent call last):\n  File "script.py", line 6, in <module>\n')
+    assert capsys.readouterr().err.startswith(
+        'Traceback (most recent call last):\n  File "script.py", line 6, in <module>\n'
+    )
 
 
 def test_a_script_runs_as_main_with_its_own_arguments_and_folder(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     Path("inside").mkdir()
     Path("inside/beside.py").write_text("answer = 42")
-    Path("inside/script.py").write_text("import sys, beside\nprint(__name__, sys.argv, beside.answer)\nsys.exit(7)")
+    Path("inside/script.py").write_text(
+        "import sys, beside\nprint(__name__, sys.argv, beside.answer)\nsys.exit(7)"
+    )
     before = sys.argv, list(sys.path)
     with pytest.raises(SystemExit) as end:
         main(["run", "inside/script.py", "--seed", "other.py"])
@@ -84,8 +101,15 @@ MISTAKES = {
 def test_a_mistake_of_python_in_a_script_is_shown_as_python_shows_it(monkeypatch, tmp_path, text):
     monkeypatch.chdir(tmp_path)
     path = str(Path(script(text)).resolve())
-    ours, pythons = (subprocess.run([sys.executable, *words, path], capture_output=True, text=True, timeout=60) for words in (["-m", "neurosim", "run"], []))
-    assert (ours.returncode, ours.stdout, ours.stderr) == (pythons.returncode, pythons.stdout, pythons.stderr)
+    ours, pythons = (
+        subprocess.run([sys.executable, *words, path], capture_output=True, text=True, timeout=60)
+        for words in (["-m", "neurosim", "run"], [])
+    )
+    assert (ours.returncode, ours.stdout, ours.stderr) == (
+        pythons.returncode,
+        pythons.stdout,
+        pythons.stderr,
+    )
     assert ours.returncode == 1 and ours.stderr
 
 
@@ -110,6 +134,11 @@ def work():
 
 work()
 """)
-    done = subprocess.run([sys.executable, "-m", "neurosim", "run", str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "neurosim", "run", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stdout == "finished False after some True\n"
     assert done.returncode == 130

@@ -16,8 +16,15 @@ from neurosim.models import cells
 from neurosim.models.balanced_networks import cuba
 
 
-@pytest.mark.parametrize("cell", [cells.lif_exponential(), cells.lif_conductance(), cells.izhikevich(synapse="exponential", noise=1.0)],
-                         ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        cells.lif_exponential(),
+        cells.lif_conductance(),
+        cells.izhikevich(synapse="exponential", noise=1.0),
+    ],
+    ids=lambda c: c.name,
+)
 def test_no_float64_is_left_in_the_loop_of_a_cell_and_one_that_slips_in_is_seen(cell, empty_cache):
     net = ns.Network("one", dt="0.1 ms")
     net.population("p", 100, cell)
@@ -30,7 +37,9 @@ def test_no_float64_is_left_in_the_loop_of_a_cell_and_one_that_slips_in_is_seen(
 def wide(source: str) -> int:
     """Return how often LLVM computes with float64 in the integration of a cell, except what is done once per call."""
     code = cache.load("cell", source).integrate._library.get_llvm_str()
-    return len(re.findall(r"\bf(?:add|sub|mul|div|cmp \w+|ptrunc) double|fpext", code)) - source.split("def reset")[0].count("_dt = load_double")
+    return len(
+        re.findall(r"\bf(?:add|sub|mul|div|cmp \w+|ptrunc) double|fpext", code)
+    ) - source.split("def reset")[0].count("_dt = load_double")
 
 
 SCRIPT = """
@@ -47,7 +56,12 @@ print(len(seen.buffer), spikes.index.size)
 def test_the_second_start_compiles_nothing(tmp_path):
     said = []
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", SCRIPT], env=os.environ | {"NEUROSIM_CACHE": str(tmp_path)}, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env=os.environ | {"NEUROSIM_CACHE": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
         said.append([int(word) for word in done.stdout.split()])
     assert said[0][0] > 1000 and said[1][0] == 0 and said[0][1] == said[1][1] > 100
@@ -56,4 +70,8 @@ def test_the_second_start_compiles_nothing(tmp_path):
 def test_float64_stays_as_it_is_printed():
     """Its compiled code, and so its speed, does not know of another precision."""
     run = ns.prepare(cuba(100), backend="cpu")
-    assert "single" not in run.source and "float(" not in run.source and "float(0.0)" in ns.prepare(cuba(100), backend="cpu", precision="float32").source
+    assert (
+        "single" not in run.source
+        and "float(" not in run.source
+        and "float(0.0)" in ns.prepare(cuba(100), backend="cpu", precision="float32").source
+    )

@@ -26,12 +26,25 @@ def computed(name: str, x: np.ndarray) -> np.ndarray:
 def sample() -> np.ndarray:
     """Return a million arguments of both signs and all sizes that matter, and the edges."""
     generator = np.random.default_rng(1)
-    found = [generator.uniform(-105, 105, 500_000), generator.uniform(-1, 1, 250_000), np.ldexp(generator.uniform(-1, 1, 250_000), -20)]
-    return np.concatenate([*found, [0.0, -0.0, 1e-45, -1e-45, 88.72284, -103.97208]]).astype(np.float32)
+    found = [
+        generator.uniform(-105, 105, 500_000),
+        generator.uniform(-1, 1, 250_000),
+        np.ldexp(generator.uniform(-1, 1, 250_000), -20),
+    ]
+    return np.concatenate([*found, [0.0, -0.0, 1e-45, -1e-45, 88.72284, -103.97208]]).astype(
+        np.float32
+    )
 
 
-TRUE = {"exp": (np.exp, 1.0), "expm1_ratio": (lambda z: np.where(z == 0, 1, np.expm1(z) / np.where(z == 0, 1, z)), 2.0), "tanh": (np.tanh, 0.5001),
-        "sin": (np.sin, 0.5001), "cos": (np.cos, 0.5001), "log": (np.log, 0.5001), "sqrt": (np.sqrt, 0.5)}
+TRUE = {
+    "exp": (np.exp, 1.0),
+    "expm1_ratio": (lambda z: np.where(z == 0, 1, np.expm1(z) / np.where(z == 0, 1, z)), 2.0),
+    "tanh": (np.tanh, 0.5001),
+    "sin": (np.sin, 0.5001),
+    "cos": (np.cos, 0.5001),
+    "log": (np.log, 0.5001),
+    "sqrt": (np.sqrt, 0.5),
+}
 
 
 @pytest.mark.parametrize("name", TRUE)
@@ -43,9 +56,13 @@ def test_functions_keep_the_errors_that_they_document(name):
     finite = np.abs(exact) < np.finfo(np.float32).max
     error = np.abs(y[finite] - exact[finite]) / np.spacing(np.abs(exact[finite]).astype(np.float32))
     assert error.max() <= bound and np.isinf(y[~finite]).all()
-    assert np.abs(np.nextafter(y[finite], np.float32(np.inf)) - exact[finite]).max() > 0  # the control: the next number is another
+    assert (
+        np.abs(np.nextafter(y[finite], np.float32(np.inf)) - exact[finite]).max() > 0
+    )  # the control: the next number is another
     edges = computed(name, np.array([np.nan, np.inf], np.float32))
-    assert np.isnan(edges[0]) and (np.isnan(edges[1]) if name in ("sin", "cos") else edges[1] in (1.0, np.inf))
+    assert np.isnan(edges[0]) and (
+        np.isnan(edges[1]) if name in ("sin", "cos") else edges[1] in (1.0, np.inf)
+    )
 
 
 def test_simple_functions_are_exact():
@@ -56,26 +73,55 @@ def test_simple_functions_are_exact():
     @njit
     def two(x, y, low, high, out):
         for i in range(x.size):
-            out[i, 0], out[i, 1], out[i, 2], out[i, 3] = single.min(x[i], y[i]), single.max(x[i], y[i]), single.clip(x[i], low, high), single.where(
-                x[i] < y[i], x[i], low)
+            out[i, 0], out[i, 1], out[i, 2], out[i, 3] = (
+                single.min(x[i], y[i]),
+                single.max(x[i], y[i]),
+                single.clip(x[i], low, high),
+                single.where(x[i] < y[i], x[i], low),
+            )
 
     y, out = x[::-1].copy(), np.empty((x.size, 4), np.float32)
     two(x, y, np.float32(-0.5), np.float32(2), out)
-    expected = [np.minimum(x, y), np.maximum(x, y), np.clip(x, np.float32(-0.5), np.float32(2)), np.where(x < y, x, np.float32(-0.5))]
+    expected = [
+        np.minimum(x, y),
+        np.maximum(x, y),
+        np.clip(x, np.float32(-0.5), np.float32(2)),
+        np.where(x < y, x, np.float32(-0.5)),
+    ]
     assert (out == np.array(expected).T).all()
 
 
 @njit
 def blocks(four, words, out):
     for i in range(words.shape[0]):
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = four(words[i, 0], words[i, 1], words[i, 2], words[i, 3])
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = four(
+            words[i, 0], words[i, 1], words[i, 2], words[i, 3]
+        )
 
 
 def words() -> np.ndarray:
     """Return random words, and those at the ends of the range and of quarter turns."""
     generator, most = np.random.default_rng(1), (1 << 32) - 1
-    edges = np.array([0, 1, 2, most, most - 1, *(k << 29 for k in range(1, 8)), *((k << 29) - 1 for k in range(1, 8)), 3037000499, 3037000500], np.uint64)
-    return np.concatenate([generator.integers(0, 1 << 32, (500_000, 4), dtype=np.uint64), generator.choice(edges, (20_000, 4))])
+    edges = np.array(
+        [
+            0,
+            1,
+            2,
+            most,
+            most - 1,
+            *(k << 29 for k in range(1, 8)),
+            *((k << 29) - 1 for k in range(1, 8)),
+            3037000499,
+            3037000500,
+        ],
+        np.uint64,
+    )
+    return np.concatenate(
+        [
+            generator.integers(0, 1 << 32, (500_000, 4), dtype=np.uint64),
+            generator.choice(edges, (20_000, 4)),
+        ]
+    )
 
 
 def test_normal_numbers_are_those_of_float64_to_six_ulp():
@@ -84,7 +130,9 @@ def test_normal_numbers_are_those_of_float64_to_six_ulp():
     exact = np.stack(random.normal_block(*w.T), axis=1)
     wrong = np.abs(found - exact) - 1e-14
     assert (wrong <= 6 * np.spacing(np.abs(exact).astype(np.float32))).all() and (wrong > 0).any()
-    blocks(single_functions.normal_block, w ^ np.uint64(1 << 8), found)  # the control: one bit of the words in the middle
+    blocks(
+        single_functions.normal_block, w ^ np.uint64(1 << 8), found
+    )  # the control: one bit of the words in the middle
     assert (np.abs(found - exact) > 6 * np.spacing(np.abs(exact).astype(np.float32)) + 1e-14).any()
 
 

@@ -33,78 +33,138 @@ DELAYS = {
 @pytest.mark.parametrize("delay", DELAYS.values(), ids=DELAYS)
 @pytest.mark.parametrize("side", ["outgoing", "incoming"])
 @pytest.mark.parametrize("many", [0, math.inf])
-def test_a_slot_lists_the_edges_of_one_neuron_and_one_delay_in_their_order(side, delay, many, monkeypatch):
+def test_a_slot_lists_the_edges_of_one_neuron_and_one_delay_in_their_order(
+    side, delay, many, monkeypatch
+):
     monkeypatch.setattr(sampling, "MANY", many)
     monkeypatch.setattr(sampling, "BLOCK", 64)
-    found = slots.outgoing(POINTER, delay) if side == "outgoing" else slots.incoming(10, TARGETS, delay)
+    found = (
+        slots.outgoing(POINTER, delay) if side == "outgoing" else slots.incoming(10, TARGETS, delay)
+    )
     neurons, size = (SOURCES, 13) if side == "outgoing" else (TARGETS, 10)
     steps = np.broadcast_to(delay, 400)
     edges = np.arange(400) if found.edges is None else found.edges
     assert found.delays.tolist() == sorted(set(steps.tolist()))
-    pairs = [(n, d) for n in range(size) for d in found.delays.tolist() if found.uniform or ((neurons == n) & (steps == d)).any()]
+    pairs = [
+        (n, d)
+        for n in range(size)
+        for d in found.delays.tolist()
+        if found.uniform or ((neurons == n) & (steps == d)).any()
+    ]
     assert list(zip(found.neuron.tolist(), found.delay.tolist(), strict=True)) == pairs
     for slot, (neuron, step) in enumerate(pairs):
         listed = np.flatnonzero((neurons == neuron) & (steps == step))
         assert edges[found.pointer[slot] : found.pointer[slot + 1]].tolist() == listed.tolist()
         assert (found.of_edge[listed] == slot).all()
     assert found.pointer[0] == 0 and found.pointer[-1] == 400
-    assert [found.first[n] for n in range(size + 1)] == [sum(m < n for m, _ in pairs) for n in range(size + 1)]
+    assert [found.first[n] for n in range(size + 1)] == [
+        sum(m < n for m, _ in pairs) for n in range(size + 1)
+    ]
 
 
 def test_more_edges_than_32_bits_can_number_are_refused_where_they_are_listed():
     many = np.broadcast_to(np.int32(0), 2**31)
-    with pytest.raises(LoweringError, match=r"found 2147483648 edges .* expected fewer than 2147483648\. Split the projection"):
+    with pytest.raises(
+        LoweringError,
+        match=r"found 2147483648 edges .* expected fewer than 2147483648\. Split the projection",
+    ):
         slots.incoming(1, many, 0)
 
 
 def network(delay=1.0, *, shuffled=True, weight=None):
     net = ns.Network("views", dt="0.1 ms", seed=5)
-    a, b = net.population("a", 60, cells.lif_exponential()), net.population("b", 70, cells.lif_exponential())
-    orders = [np.random.default_rng(k).permutation(n) for k, n in enumerate((50, 55))] if shuffled else [np.arange(50), np.arange(3, 58)]
+    a, b = (
+        net.population("a", 60, cells.lif_exponential()),
+        net.population("b", 70, cells.lif_exponential()),
+    )
+    orders = (
+        [np.random.default_rng(k).permutation(n) for k, n in enumerate((50, 55))]
+        if shuffled
+        else [np.arange(50), np.arange(3, 58)]
+    )
     weight = ns.normal(1.0, 0.5, low=0.2) if weight is None else weight
-    p = net.project(a[orders[0]], b[orders[1]], ns.fixed_outdegree(20), weight=weight, delay=delay, port="excitatory", name="p")
+    p = net.project(
+        a[orders[0]],
+        b[orders[1]],
+        ns.fixed_outdegree(20),
+        weight=weight,
+        delay=delay,
+        port="excitatory",
+        name="p",
+    )
     return net, p, orders
 
 
 @pytest.mark.parametrize("shuffled", [True, False])
 @pytest.mark.parametrize("given", [True, False])
 @pytest.mark.parametrize("many", [0, math.inf])
-def test_values_of_edges_follow_their_edges_through_views_in_any_order(shuffled, given, many, monkeypatch):
+def test_values_of_edges_follow_their_edges_through_views_in_any_order(
+    shuffled, given, many, monkeypatch
+):
     """Positions of a view become absolute indices; the value of an edge is that of its place in the view."""
     own = np.arange(1000.0) if given else None
     net, p, (sources, targets) = network(shuffled=shuffled, weight=own)
     edges = p.connector.connect(Stream(5, "p/edges"), sources, targets, recurrent=False)
     row = edges.source()
     stream, nano = Stream(5, "p/weight"), ns.units.unit("nA")
-    values = own if given else p.weight.sample(stream, np.arange(1000) - edges.pointer[row], row=row, unit=nano, where="test")
+    values = (
+        own
+        if given
+        else p.weight.sample(
+            stream, np.arange(1000) - edges.pointer[row], row=row, unit=nano, where="test"
+        )
+    )
     monkeypatch.setattr(sampling, "MANY", many)
     monkeypatch.setattr(sampling, "BLOCK", 100)
     found = concretise(net).projections["p"]
-    expected = sorted(zip(sources[row].tolist(), targets[edges.target].tolist(), values.tolist(), strict=True))
-    assert list(zip(found.sources.tolist(), found.targets.tolist(), found.weight.tolist(), strict=True)) == expected
+    expected = sorted(
+        zip(sources[row].tolist(), targets[edges.target].tolist(), values.tolist(), strict=True)
+    )
+    assert (
+        list(
+            zip(found.sources.tolist(), found.targets.tolist(), found.weight.tolist(), strict=True)
+        )
+        == expected
+    )
     assert not given or not np.shares_memory(found.weight, p.weight)
 
 
-@pytest.mark.parametrize("distribution", [
-    ns.uniform(1, 2), ns.normal(1, 1, low=0), ns.lognormal(1.0, 0.5, high=2), ns.exponential(0.3), ns.integers(2, 9),
-    ns.normal(0, 1, low=-0.5, high=0.1),
-], ids=str)
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        ns.uniform(1, 2),
+        ns.normal(1, 1, low=0),
+        ns.lognormal(1.0, 0.5, high=2),
+        ns.exponential(0.3),
+        ns.integers(2, 9),
+        ns.normal(0, 1, low=-0.5, high=0.1),
+    ],
+    ids=str,
+)
 def test_draws_for_rows_of_edges_are_those_of_each_row_and_index(distribution, monkeypatch):
     pointer = np.concatenate([[0, 0], np.cumsum(RANDOM.integers(0, 300, 50))])
     row = np.repeat(np.arange(51), np.diff(pointer))
     plain = ns.units.unit("1")
-    expected = distribution.sample(Stream(1, "x"), np.arange(row.size) - pointer[row], row=row, unit=plain, where="test")
+    expected = distribution.sample(
+        Stream(1, "x"), np.arange(row.size) - pointer[row], row=row, unit=plain, where="test"
+    )
     for many, block in ((math.inf, 1), (0, 1 << 17), (0, 500)):
         monkeypatch.setattr(sampling, "MANY", many)
         monkeypatch.setattr(rows, "BLOCK", block)
-        np.testing.assert_array_equal(distribution.sample_rows(Stream(1, "x"), pointer, unit=plain, where="test"), expected)
+        np.testing.assert_array_equal(
+            distribution.sample_rows(Stream(1, "x"), pointer, unit=plain, where="test"), expected
+        )
 
 
 @pytest.mark.parametrize("many", [0, math.inf])
 def test_bounds_that_no_draw_meets_are_refused(many, monkeypatch):
     monkeypatch.setattr(sampling, "MANY", many)
-    with pytest.raises(ns.NetworkError, match="still falls outside its bounds after 1000 draws. Widen the bounds"):
-        ns.normal(0, 1, low=50).sample_rows(Stream(1, "x"), np.array([0, 3]), unit=ns.units.unit("1"), where="test")
+    with pytest.raises(
+        ns.NetworkError, match="still falls outside its bounds after 1000 draws. Widen the bounds"
+    ):
+        ns.normal(0, 1, low=50).sample_rows(
+            Stream(1, "x"), np.array([0, 3]), unit=ns.units.unit("1"), where="test"
+        )
 
 
 @pytest.mark.parametrize("weight, most", [(0.1, 6.5), (ns.uniform(0, 1), 11)])
@@ -131,13 +191,26 @@ def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_mor
     kept = {}
     for indegree in (10, 1010, 10, 1010):  # the first two compile what is not
         net = ns.Network("spread", dt="1 ms")
-        a, b = net.population("a", 20, cells.lif_exponential()), net.population("b", 300, cells.lif_exponential())
-        net.project(a, b, ns.fixed_indegree(indegree, multapses=True), weight=ns.uniform(0, 1), delay=ns.uniform(0, longest), round_delays=True,
-                    port="excitatory", name="p")
+        a, b = (
+            net.population("a", 20, cells.lif_exponential()),
+            net.population("b", 300, cells.lif_exponential()),
+        )
+        net.project(
+            a,
+            b,
+            ns.fixed_indegree(indegree, multapses=True),
+            weight=ns.uniform(0, 1),
+            delay=ns.uniform(0, longest),
+            round_delays=True,
+            port="excitatory",
+            name="p",
+        )
         tracemalloc.start()
         run = ns.prepare(net, backend="cpu", threads=2)
         run.run(1.0, progress=False)
-        found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*pending.py")])
+        found = tracemalloc.take_snapshot().filter_traces(
+            [tracemalloc.Filter(False, "*pending.py")]
+        )
         tracemalloc.stop()
         kept[indegree] = sum(trace.size for trace in found.traces)
     assert kept[1010] - kept[10] == pytest.approx(each * 300 * 1000, rel=0.02)

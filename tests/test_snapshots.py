@@ -11,18 +11,47 @@ from cpu_networks import plastic, scattered
 import neurosim as ns
 from neurosim import Cell, Port, Rule
 
-ENGINES = {"reference": {"backend": "reference"}, "brian": {"backend": "brian"},
-           "1 thread": {"backend": "cpu", "threads": 1}, "2 threads": {"backend": "cpu", "threads": 2}, "3 threads": {"backend": "cpu", "threads": 3}}
-BEAT = Cell("v : 1", step="v += 0.03 + 0.07 * i / N", spike="v >= 1", after_spike="v = 0", name="beat")
-ECHO = Cell("v : 1", step="v = x", receives={"x": Port("1")}, spike="v > 0.5", refractory="1 ms", name="echo")  # fires when something lands
-LEARNING = Rule(pre="dx/dt = -x / tau : 1", edge="w : 1", parameters={"tau": "5 ms"}, name="learning",
-                handlers=[("pre", "x += 1; out += w * x"), ("post", "w = min(0.3 + 0.1 * w * x, 1)")])
+ENGINES = {
+    "reference": {"backend": "reference"},
+    "brian": {"backend": "brian"},
+    "1 thread": {"backend": "cpu", "threads": 1},
+    "2 threads": {"backend": "cpu", "threads": 2},
+    "3 threads": {"backend": "cpu", "threads": 3},
+}
+BEAT = Cell(
+    "v : 1", step="v += 0.03 + 0.07 * i / N", spike="v >= 1", after_spike="v = 0", name="beat"
+)
+ECHO = Cell(
+    "v : 1",
+    step="v = x",
+    receives={"x": Port("1")},
+    spike="v > 0.5",
+    refractory="1 ms",
+    name="echo",
+)  # fires when something lands
+LEARNING = Rule(
+    pre="dx/dt = -x / tau : 1",
+    edge="w : 1",
+    parameters={"tau": "5 ms"},
+    name="learning",
+    handlers=[("pre", "x += 1; out += w * x"), ("post", "w = min(0.3 + 0.1 * w * x, 1)")],
+)
 DELAYS: dict[str, dict[str, Any]] = {
     "equal": {"delay": "5 ms"},
     "differing": {"delay": ns.uniform(1, 5), "round_delays": True},
     "plastic": {"delay": "5 ms", "dendritic_fraction": 0, "rule": LEARNING},
-    "plastic and differing": {"delay": ns.uniform(1, 5), "round_delays": True, "dendritic_fraction": 0, "rule": LEARNING},
-    "dendritic": {"delay": ns.uniform(1, 5), "round_delays": True, "dendritic_fraction": 1, "rule": LEARNING},
+    "plastic and differing": {
+        "delay": ns.uniform(1, 5),
+        "round_delays": True,
+        "dendritic_fraction": 0,
+        "rule": LEARNING,
+    },
+    "dendritic": {
+        "delay": ns.uniform(1, 5),
+        "round_delays": True,
+        "dendritic_fraction": 1,
+        "rule": LEARNING,
+    },
 }
 
 
@@ -42,15 +71,27 @@ def prepared(net: ns.Network, engine: str) -> ns.Run:
 
 def since(run: ns.Run, first: int) -> dict[str, list[tuple[int, int]]]:
     """Return (step, neuron) of the spikes since a step, steps counted from there."""
-    recorded = {name: p.spikes for name, p in run.result().populations.items() if p.recorded is not None}
-    pairs = {name: zip(s.step.tolist(), s.index.tolist(), strict=True) for name, s in recorded.items()}
+    recorded = {
+        name: p.spikes for name, p in run.result().populations.items() if p.recorded is not None
+    }
+    pairs = {
+        name: zip(s.step.tolist(), s.index.tolist(), strict=True) for name, s in recorded.items()
+    }
     return {name: [(k - first, n) for k, n in each if k >= first] for name, each in pairs.items()}
 
 
 @pytest.mark.parametrize("build", [scattered, plastic])
-@pytest.mark.parametrize(("one", "other"), [
-    ("1 thread", "2 threads"), ("2 threads", "1 thread"), ("2 threads", "3 threads"), ("3 threads", "1 thread"), ("reference", "2 threads"),
-    ("3 threads", "reference")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1 thread", "2 threads"),
+        ("2 threads", "1 thread"),
+        ("2 threads", "3 threads"),
+        ("3 threads", "1 thread"),
+        ("reference", "2 threads"),
+        ("3 threads", "reference"),
+    ],
+)
 def test_a_snapshot_goes_on_in_a_run_of_other_threads_and_of_another_engine(build, one, other):
     """A run keeps spikes in segments, one for each of its parts; those of a snapshot belong to no part."""
     runs = [prepared(build(), engine) for engine in (one, other)]

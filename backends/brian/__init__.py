@@ -33,13 +33,17 @@ class BrianBackend:
 
     def missing(self) -> str | None:
         """Return what to install, if Brian 2 is not there."""
-        return None if find_spec("brian2") else "brian2 is missing. Run: pip install 'neurosim[brian]'"
+        return (
+            None if find_spec("brian2") else "brian2 is missing. Run: pip install 'neurosim[brian]'"
+        )
 
     def check(self, network: Network, **options: Any) -> Report:
         """Report every population, projection and source; options as of `prepare`."""
         rows = list(middle_rows(network))
         if _options(options)["mode"] == "equations":
-            rows = [row for row in rows if not row.place.startswith("population")] + list(_integrated(network))
+            rows = [row for row in rows if not row.place.startswith("population")] + list(
+                _integrated(network)
+            )
         return Report(self.name, network.name, tuple(rows))
 
     def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
@@ -71,7 +75,9 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         raise NetworkError(unknown("option", option, ["mode", "replica"], owner="backend 'brian'"))
     found = {"mode": "statements", "replica": 0} | given
     if found["mode"] not in MODES:
-        raise NetworkError(f"backend 'brian': {unknown('mode', str(found['mode']), MODES)} Name one of them with mode=...")
+        raise NetworkError(
+            f"backend 'brian': {unknown('mode', str(found['mode']), MODES)} Name one of them with mode=..."
+        )
     whole_number(found["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1)
     return found
 
@@ -88,8 +94,16 @@ def _integrated(network: Network) -> Iterator[Row]:
             yield Row(place, "exact", "no equations to integrate.")
         else:
             method = method_of(p.cell).replace("_", " ")
-            noise = "; white noise is Brian 2's own" if any(d.kind == "xi" for tree in plain(p.cell).values() for d in draws(tree)) else ""
-            yield Row(place, "approximated", f"Brian 2 integrates the equations, by its method {method!r}: {scheme(p.cell)}{noise}.")
+            noise = (
+                "; white noise is Brian 2's own"
+                if any(d.kind == "xi" for tree in plain(p.cell).values() for d in draws(tree))
+                else ""
+            )
+            yield Row(
+                place,
+                "approximated",
+                f"Brian 2 integrates the equations, by its method {method!r}: {scheme(p.cell)}{noise}.",
+            )
 
 
 backend = BrianBackend()

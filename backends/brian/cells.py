@@ -41,7 +41,10 @@ class Cells:
         before, ports = self._before(), self._ports()
         self.group = self._group(**self._events())
         self.site.attach(self.group)
-        runners = [self.site.runner(code, when="groups", order=order - len(before)) for order, code in enumerate(before)]
+        runners = [
+            self.site.runner(code, when="groups", order=order - len(before))
+            for order, code in enumerate(before)
+        ]
         self.objects = [self.group, *runners, self.site.runner(ports, when=DELIVER, order=LAST)]
 
     def _before(self) -> list[list[str]]:
@@ -49,7 +52,11 @@ class Cells:
         return [self._statements(self.p.code.integrate)]
 
     def _statements(self, statements: Sequence[Assign]) -> list[str]:
-        return [text for number, s in enumerate(statements) for text in self._assign(s, number, frozen=s.target in self.p.code.frozen)]
+        return [
+            text
+            for number, s in enumerate(statements)
+            for text in self._assign(s, number, frozen=s.target in self.p.code.frozen)
+        ]
 
     def _group(self, **events: str) -> NeuronGroup:
         return self.store.neurons(self.p.size, **events)
@@ -59,7 +66,7 @@ class Cells:
         if "_spikespace" not in self.group.variables:
             return np.zeros(0, np.int32)
         found = self.group.variables["_spikespace"].get_value()
-        return found[:found[-1]]
+        return found[: found[-1]]
 
     def name(self, name: str) -> str:
         """Return what stands in Brian 2's code for a name in a cell."""
@@ -68,7 +75,11 @@ class Cells:
             return self.site.refer(self.store.table(key), None)
         if key in memory:
             return self.site.read(key)
-        words = {"t": f"({STEP} * {self.program.dt!r})", "dt": repr(self.program.dt), "N": repr(float(self.p.size))}
+        words = {
+            "t": f"({STEP} * {self.program.dt!r})",
+            "dt": repr(self.program.dt),
+            "N": repr(float(self.p.size)),
+        }
         if name == "i":
             return self.site.constant("i", self.number.astype(np.float64))
         return words[name] if name in words else f"{word(name)}_local"
@@ -101,7 +112,12 @@ class Cells:
 
         def fires(i: Any, step: Any) -> Any:
             at = memory[name, "_given_step"]
-            return np.isin(i, memory[name, "_given_index"][np.searchsorted(at, step):np.searchsorted(at, step, side="right")])
+            return np.isin(
+                i,
+                memory[name, "_given_index"][
+                    np.searchsorted(at, step) : np.searchsorted(at, step, side="right")
+                ],
+            )
 
         called = f"fires_{len(self.store.functions)}"
         self.store.functions[called] = function(fires, 2)
@@ -129,7 +145,9 @@ class Cells:
         rows, size = self.store.memory[ring].shape
         if rows == 1:
             return self.site.read(ring)
-        row = self.store.moves("row", self.number, lambda k: (k % rows) * size + self.number, unique=True)
+        row = self.store.moves(
+            "row", self.number, lambda k: (k % rows) * size + self.number, unique=True
+        )
         return self.site.refer(self.store.name(ring), self.site.refer(row, None))
 
     def _drive(self, name: str, total: str) -> str:

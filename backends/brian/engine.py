@@ -23,7 +23,14 @@ from .projections import Wiring
 from .sites import Store
 from .text import functions
 
-SCHEDULE = ("start", "groups", "thresholds", "synapses", "resets", "end")  # Brian 2's own by default; a user's preference may be another
+SCHEDULE = (
+    "start",
+    "groups",
+    "thresholds",
+    "synapses",
+    "resets",
+    "end",
+)  # Brian 2's own by default; a user's preference may be another
 
 
 class NotFinite(Exception):
@@ -33,9 +40,18 @@ class NotFinite(Exception):
 class BrianEngine:
     """Runs a Program in Brian 2: thresholds, resets, delays and the order of execution are Brian 2's, statements are ours."""
 
-    def __init__(self, program: Program, network: ConcreteNetwork, *, mode: str = "statements", replica: int = 0) -> None:
+    def __init__(
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        *,
+        mode: str = "statements",
+        replica: int = 0,
+    ) -> None:
         self.program, self.concrete, self.mode, self.replica = program, network, mode, replica
-        self.memory = Memory(program, network, {p.name: np.array([0, p.size]) for p in program.populations.values()})
+        self.memory = Memory(
+            program, network, {p.name: np.array([0, p.size]) for p in program.populations.values()}
+        )
         self._build()
 
     def _build(self) -> None:
@@ -47,8 +63,10 @@ class BrianEngine:
             If Brian 2 cannot take the equations after all.
         """
         if not isinstance(get_device(), RuntimeDevice):
-            raise NetworkError(f"backend 'brian': found Brian 2 set to {type(get_device()).__name__}, expected its runtime. "
-                               "Call brian2.set_device('runtime') first.")
+            raise NetworkError(
+                f"backend 'brian': found Brian 2 set to {type(get_device()).__name__}, expected its runtime. "
+                "Call brian2.set_device('runtime') first."
+            )
         with plain_numpy():
             try:
                 self._write()
@@ -58,10 +76,19 @@ class BrianEngine:
             except (BrianObjectException, SyntaxError) as error:
                 for o in getattr(self, "network", Network()).objects:
                     o._network = "refused"  # of each without a network Brian 2 would say that it was never run
-                name = next((name for name, cells in self.cells.items() if f"'{cells.group.name}_" in str(error)), None)
+                name = next(
+                    (
+                        name
+                        for name, cells in self.cells.items()
+                        if f"'{cells.group.name}_" in str(error)
+                    ),
+                    None,
+                )
                 place = f"population {name!r}" if name else f"network {self.program.name!r}"
-                raise LoweringError(f"backend 'brian', {place}: Brian 2 cannot take it ({error.__cause__ or error}). "
-                                    "Name method='euler' or 'rk4', or use mode='statements'.") from error
+                raise LoweringError(
+                    f"backend 'brian', {place}: Brian 2 cannot take it ({error.__cause__ or error}). "
+                    "Name method='euler' or 'rk4', or use mode='statements'."
+                ) from error
         self.memory.replaced.clear()
         self.moved = True
 
@@ -77,9 +104,20 @@ class BrianEngine:
                 wiring.write(order, steps=steps)
         groups = {name: cells.group for name, cells in self.cells.items()}
         built = [wiring.build(groups) for wiring in self.wirings]
-        operations = [(self._begin, "start", 0), (self._detected, "thresholds", 1), (self._end, "end", 0)]
-        self.network = Network(self.store.group, *(cells.objects for cells in self.cells.values()), *(objects for objects, _ in built),
-                               [NetworkOperation(body, clock=self.clock, when=when, order=at) for body, when, at in operations])
+        operations = [
+            (self._begin, "start", 0),
+            (self._detected, "thresholds", 1),
+            (self._end, "end", 0),
+        ]
+        self.network = Network(
+            self.store.group,
+            *(cells.objects for cells in self.cells.values()),
+            *(objects for objects, _ in built),
+            [
+                NetworkOperation(body, clock=self.clock, when=when, order=at)
+                for body, when, at in operations
+            ],
+        )
         self.signals: dict[str, list[Network]] = {}
         for _, signals in built:
             for signal, runners in signals.items():
@@ -87,12 +125,16 @@ class BrianEngine:
 
     def _cells(self, p: PopulationProgram) -> Cells:
         if self.mode == "equations" and not p.given:
-            return IntegratedCells(p, self.concrete.populations[p.name].cell, self.program, self.store)
+            return IntegratedCells(
+                p, self.concrete.populations[p.name].cell, self.program, self.store
+            )
         return Cells(p, self.program, self.store)
 
     def source(self) -> str:
         written = [o for o in self.network.sorted_objects if getattr(o, "abstract_code", "")]
-        return "\n\n".join(f"{o.when} {o.order}, {o.group.name}:\n{o.abstract_code}" for o in written)
+        return "\n\n".join(
+            f"{o.when} {o.order}, {o.group.name}:\n{o.abstract_code}" for o in written
+        )
 
     def refresh(self) -> None:
         if self.memory.replaced or any(cells.outdated for cells in self.cells.values()):
@@ -119,7 +161,9 @@ class BrianEngine:
         try:
             with plain_numpy(), np.errstate(all="ignore"):
                 self.clock.set_interval(first * self.clock.dt, (first + steps) * self.clock.dt)
-                timestep, time = (self.clock.variables[name].get_value() for name in ("timestep", "t"))
+                timestep, time = (
+                    self.clock.variables[name].get_value() for name in ("timestep", "t")
+                )
                 objects = [o for o in network.sorted_objects if o.active]
                 for k in range(first, first + steps):
                     for o in objects:
@@ -134,7 +178,9 @@ class BrianEngine:
         k = self._step()
         self.store.begin(k)
         if self.mode == "equations":
-            np.random.seed([self.program.seed % 2**32, self.replica, k % 2**32, k >> 32])  # so that noise depends on nothing that ran before
+            np.random.seed(
+                [self.program.seed % 2**32, self.replica, k % 2**32, k >> 32]
+            )  # so that noise depends on nothing that ran before
         if self.moved:
             for wiring in self.wirings:
                 wiring.put_in_flight(k)
@@ -144,7 +190,11 @@ class BrianEngine:
         k = self._step()
         for name, cells in self.cells.items():
             self.memory.put_spikes(name, k, cells.spikes())
-        if not all(np.isfinite(self.memory[p.name, s]).all() for p in self.program.populations.values() for s in p.code.states):
+        if not all(
+            np.isfinite(self.memory[p.name, s]).all()
+            for p in self.program.populations.values()
+            for s in p.code.states
+        ):
             raise NotFinite
 
     def _end(self) -> None:
@@ -157,8 +207,13 @@ class BrianEngine:
 @contextmanager
 def plain_numpy() -> Iterator[None]:
     """Have Brian 2 run statements as they are written, in NumPy; the preferences of the user's own scripts come back afterwards."""
-    wanted = {"codegen.target": "numpy", "codegen.string_expression_target": "numpy", "codegen.loop_invariant_optimisations": False,
-              "core.default_float_dtype": np.float64, "core.default_integer_dtype": np.int32}
+    wanted = {
+        "codegen.target": "numpy",
+        "codegen.string_expression_target": "numpy",
+        "codegen.loop_invariant_optimisations": False,
+        "core.default_float_dtype": np.float64,
+        "core.default_integer_dtype": np.int32,
+    }
     before = {name: prefs[name] for name in wanted}
     try:
         for name, value in wanted.items():

@@ -16,7 +16,16 @@ from .methods import method_of, plain
 from .sites import Store
 from .text import STEP
 
-NATIVE = ("exp", "log", "sqrt", "cos", "sin", "tanh", "abs", "clip")  # functions that Brian 2 has too
+NATIVE = (
+    "exp",
+    "log",
+    "sqrt",
+    "cos",
+    "sin",
+    "tanh",
+    "abs",
+    "clip",
+)  # functions that Brian 2 has too
 
 
 class IntegratedCells(Cells):
@@ -36,13 +45,25 @@ class IntegratedCells(Cells):
 
         Who is refractory is settled first: a jump of a frozen state is a write, which Brian 2 refuses to those that were in the step before.
         """
-        self.model = "\n".join(self._equation(state, tree) for state, tree in plain(self.cell).items())
-        jumps = self.p.code.integrate[:sum(port.into is not None for _, port in self.cell.receives)]
+        self.model = "\n".join(
+            self._equation(state, tree) for state, tree in plain(self.cell).items()
+        )
+        jumps = self.p.code.integrate[
+            : sum(port.into is not None for _, port in self.cell.receives)
+        ]
         settled = [[f"not_refractory = {self._active()}"]] if self.p.refractory is not None else []
-        return [*settled, self._statements(jumps) + [f"{place} = {self.draw(node)}" for node, place in self.drawn.items()]]
+        return [
+            *settled,
+            self._statements(jumps)
+            + [f"{place} = {self.draw(node)}" for node, place in self.drawn.items()],
+        ]
 
     def _group(self, **events: str) -> NeuronGroup:
-        pause = {"refractory": f"{STEP} <= {self.name('_until')}"} if self.p.refractory is not None else {}
+        pause = (
+            {"refractory": f"{STEP} <= {self.name('_until')}"}
+            if self.p.refractory is not None
+            else {}
+        )
         self.method = self._method()
         group = self.store.neurons(self.p.size, self.model, method=self.method, **pause, **events)
         for state, name in self.own.items():
@@ -58,19 +79,42 @@ class IntegratedCells(Cells):
         method, propagator = method_of(self.cell), self.p.code.propagator
         if method != "exact" or propagator is None:
             return method
-        matrix = linear_matrix(propagator, lambda name: self.program.dt if name == "dt" else self.store.memory[self.p.name, name])
+        matrix = linear_matrix(
+            propagator,
+            lambda name: self.program.dt if name == "dt" else self.store.memory[self.p.name, name],
+        )
         values = np.linalg.eigvals(matrix)
         n = values.shape[-1]
         apart = np.abs(values[:, :, None] - values[:, None, :])[:, ~np.eye(n, dtype=bool)]
         least = 1e-6 * np.abs(values).max(axis=1, keepdims=True)
-        return "rk4" if (apart <= least).any() or (np.abs(values) <= least).any() or np.iscomplex(values).any() else "exact"
+        return (
+            "rk4"
+            if (apart <= least).any()
+            or (np.abs(values) <= least).any()
+            or np.iscomplex(values).any()
+            else "exact"
+        )
 
     def _equation(self, state: str, tree: Expr) -> str:
-        text = show(tree, Target(
-            name=self._word, number=lambda n: repr(float(n.value)), draw=self._random, lookup=self.name, expand_powers=True,
-            call=lambda function, given: f"{function if function in NATIVE else f'{function}_fn'}({', '.join(given)})",
-            condition=lambda condition: f"(1.0 * int({condition}))", true=lambda value: f"({value} != 0)", logic=("and", "or")))
-        return f"d{self.own[state]}/dt = ({text}) / ms : 1" + " (unless refractory)" * (state in self.p.code.frozen)
+        text = show(
+            tree,
+            Target(
+                name=self._word,
+                number=lambda n: repr(float(n.value)),
+                draw=self._random,
+                lookup=self.name,
+                expand_powers=True,
+                call=lambda function, given: (
+                    f"{function if function in NATIVE else f'{function}_fn'}({', '.join(given)})"
+                ),
+                condition=lambda condition: f"(1.0 * int({condition}))",
+                true=lambda value: f"({value} != 0)",
+                logic=("and", "or"),
+            ),
+        )
+        return f"d{self.own[state]}/dt = ({text}) / ms : 1" + " (unless refractory)" * (
+            state in self.p.code.frozen
+        )
 
     def _word(self, name: str) -> str:
         return {"t": "(t / ms)", "dt": "(dt / ms)"}.get(name) or self.name(name)

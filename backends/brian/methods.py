@@ -17,7 +17,9 @@ def plain(cell: Cell) -> dict[str, Expr]:
 
 def ours(cell: Cell) -> dict[str, str]:
     """Return our method of each state."""
-    return choose(plain(cell), cell.method, {p.name for p in cell.parameters}, where=f"cell {cell.name!r}")
+    return choose(
+        plain(cell), cell.method, {p.name for p in cell.parameters}, where=f"cell {cell.name!r}"
+    )
 
 
 def scheme(cell: Cell) -> str:
@@ -27,9 +29,19 @@ def scheme(cell: Cell) -> str:
         return "its step statements are left out, so the scheme is another"
     if method == "exact":
         return "the same up to rounding; where time constants are equal, or a state has none, by its 'rk4'"
-    alone = all(names(tree) & {s.name for s in cell.states} <= {state} for state, tree in plain(cell).items() if ours(cell)[state] == "exact")
-    same = found == {method} or (method == "exponential_euler" and found == {"exact", "exponential_euler"} and alone)
-    limit = "; not finite where the coefficient of a state in its own equation is 0" if method == "exponential_euler" else ""
+    alone = all(
+        names(tree) & {s.name for s in cell.states} <= {state}
+        for state, tree in plain(cell).items()
+        if ours(cell)[state] == "exact"
+    )
+    same = found == {method} or (
+        method == "exponential_euler" and found == {"exact", "exponential_euler"} and alone
+    )
+    limit = (
+        "; not finite where the coefficient of a state in its own equation is 0"
+        if method == "exponential_euler"
+        else ""
+    )
     return ("the same up to rounding" if same else "another scheme than ours") + limit
 
 
@@ -43,18 +55,30 @@ def method_of(cell: Cell) -> str:
     found = set(ours(cell).values())
     if "euler" in found:
         return "euler"
-    by_time = any("t" in names(tree) or draws(tree) for tree in derivatives.values())  # which Brian 2's exact method refuses
+    by_time = any(
+        "t" in names(tree) or draws(tree) for tree in derivatives.values()
+    )  # which Brian 2's exact method refuses
     return "exponential_euler" if "exponential_euler" in found or by_time else "exact"
 
 
 def reason_against(cell: Cell) -> str | None:
     """Return why Brian 2 cannot integrate a cell by itself; None if it can."""
-    bare = {s.name for s in cell.states if s.derivative is None} & {s.target for s in cell.step or ()}
+    bare = {s.name for s in cell.states if s.derivative is None} & {
+        s.target for s in cell.step or ()
+    }
     if bare:
         return f"it is stepped by statements, and no derivatives stand beside them for {', '.join(sorted(bare))}."
     for state, tree in plain(cell).items():
         noise = {f"_xi_{d.key}" for d in draws(tree) if d.kind == "xi"}
-        split = affine(rewrite(tree, lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n), noise)
-        if noise and any(names(c) & {"t", *(s.name for s in cell.states)} for c in split[0].values()):
+        split = affine(
+            rewrite(
+                tree,
+                lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n,
+            ),
+            noise,
+        )
+        if noise and any(
+            names(c) & {"t", *(s.name for s in cell.states)} for c in split[0].values()
+        ):
             return f"the noise of {state} depends on a state or on time, which Brian 2's method 'euler' refuses."
     return None

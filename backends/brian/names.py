@@ -21,7 +21,9 @@ class Members(Site):
     number : what random draws are numbered by
     """
 
-    def __init__(self, store: Store, side: str, neuron: dict[str, np.ndarray], slot: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self, store: Store, side: str, neuron: dict[str, np.ndarray], slot: dict[str, np.ndarray]
+    ) -> None:
         super().__init__(store, next(iter(neuron.values())).size)
         self.side, self.neuron, self.slot = side, neuron, slot
         self.number = np.arange(self.size) if side == "edge" else neuron[side]
@@ -38,14 +40,23 @@ class Names:
         """Return what a name is for the members that a statement runs over."""
         symbol = self.symbols.get(name)
         populations = self.program.populations
-        words = {"t": f"({STEP} * {self.program.dt!r})", "dt": repr(self.program.dt),
-                 "N_pre": repr(float(populations[self.p.source].size)), "N_post": repr(float(populations[self.p.target].size))}
+        words = {
+            "t": f"({STEP} * {self.program.dt!r})",
+            "dt": repr(self.program.dt),
+            "N_pre": repr(float(populations[self.p.source].size)),
+            "N_post": repr(float(populations[self.p.target].size)),
+        }
         if name in words and (symbol is None or symbol.kind == "word"):
             return words[name]
         if symbol is None or (symbol.kind == "parameter" and symbol.side == "one"):
             return members.read((self.p.name, name))
         if symbol.kind == "variable":
-            return self._variable(self.p, name, members, None if symbol.side == members.side else members.slot[symbol.side])
+            return self._variable(
+                self.p,
+                name,
+                members,
+                None if symbol.side == members.side else members.slot[symbol.side],
+            )
         at = members.neuron.get(symbol.side)
         match symbol.kind:
             case "word":
@@ -53,7 +64,12 @@ class Names:
             case "parameter":
                 return members.read((self.p.name, name), at)
             case "cell":
-                return self._of(self.p.source if symbol.side == "pre" else self.p.target, symbol.origin, members, at)
+                return self._of(
+                    self.p.source if symbol.side == "pre" else self.p.target,
+                    symbol.origin,
+                    members,
+                    at,
+                )
         link = self.p.links[name]
         if symbol.side == "one":
             at = np.full(members.size, link.index)
@@ -61,15 +77,22 @@ class Names:
             at = link.index if at is None else link.index[at]
         return self._of(link.owner, link.name, members, at)
 
-    def _variable(self, p: ProjectionProgram, name: str, members: Members, at: np.ndarray | None) -> str:
+    def _variable(
+        self, p: ProjectionProgram, name: str, members: Members, at: np.ndarray | None
+    ) -> str:
         """Return the value of a variable now: what was last assigned, times its decay since."""
         symbol = dict(p.code.symbols)[name]
         base = members.read((p.name, name), at)
         if symbol.decay is None:
             return base
-        last, everyone = members.read((p.name, f"{name}@last"), at), np.arange(members.size) if at is None else at
+        last, everyone = (
+            members.read((p.name, f"{name}@last"), at),
+            np.arange(members.size) if at is None else at,
+        )
         slots = {"pre": p.pre_slots, "post": p.post_slots}.get(symbol.side)
-        tau = members.read((p.name, symbol.decay), everyone if slots is None else slots.neuron[everyone])
+        tau = members.read(
+            (p.name, symbol.decay), everyone if slots is None else slots.neuron[everyone]
+        )
         return f"({base} * exp_fn(-(({STEP} - {last}) * {self.program.dt!r}) / {tau}))"
 
     def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:
@@ -77,7 +100,13 @@ class Names:
         key: Key = (owner, name)
         if owner in self.program.projections:
             p = self.program.projections[owner]
-            return self._variable(p, name, members, at) if dict(p.code.symbols)[name].kind == "variable" else members.read(key, at)
+            return (
+                self._variable(p, name, members, at)
+                if dict(p.code.symbols)[name].kind == "variable"
+                else members.read(key, at)
+            )
         if name in self.program.populations[owner].code.tables:
-            return members.refer(self.store.table(key), None if at is None else members.constant("at", at))
+            return members.refer(
+                self.store.table(key), None if at is None else members.constant("at", at)
+            )
         return members.read(key, at)

@@ -25,66 +25,139 @@ class Wiring:
     def __init__(self, p: ProjectionProgram, program: Program, store: Store) -> None:
         self.p, self.program, self.store = p, program, store
         self.sources = np.repeat(np.arange(p.pointer.size - 1), np.diff(p.pointer))
-        self.slots: dict[str, Slots] = {"pre": p.pre_slots} | ({"post": p.post_slots} if p.post_slots is not None else {})
+        self.slots: dict[str, Slots] = {"pre": p.pre_slots} | (
+            {"post": p.post_slots} if p.post_slots is not None else {}
+        )
         self.targets = p.targets.astype(np.int64)
         of_edge = {side: s.of_edge.astype(np.int64) for side, s in self.slots.items()}
         self.edges = Members(store, "edge", {"pre": self.sources, "post": self.targets}, of_edge)
-        self.ends = {side: Members(store, side, {side: s.neuron.astype(np.int64)}, {}) for side, s in self.slots.items()}
+        self.ends = {
+            side: Members(store, side, {side: s.neuron.astype(np.int64)}, {})
+            for side, s in self.slots.items()
+        }
         self.names = Names(p, program, store)
-        self.pathways: list[tuple[str, int, list[str]]] = []  # of edges: side of the spike, place in the order, code
-        self.runners: list[tuple[str, int, list[str], Members]] = []  # over all members: trigger, place in the order, code
-        self.active: dict[str, str] = {}  # side -> which of its members a spike reaches in this step
-        self.sums: dict[str, tuple[str, str]] = {}  # side -> sum over the edges of each member, how many of them were active
+        self.pathways: list[
+            tuple[str, int, list[str]]
+        ] = []  # of edges: side of the spike, place in the order, code
+        self.runners: list[
+            tuple[str, int, list[str], Members]
+        ] = []  # over all members: trigger, place in the order, code
+        self.active: dict[
+            str, str
+        ] = {}  # side -> which of its members a spike reaches in this step
+        self.sums: dict[
+            str, tuple[str, str]
+        ] = {}  # side -> sum over the edges of each member, how many of them were active
         self.landing: str | None = None
-        self.queues: list[tuple[Any, str, int]] = []  # pathway, population whose spikes it carries, longest delay
+        self.queues: list[
+            tuple[Any, str, int]
+        ] = []  # pathway, population whose spikes it carries, longest delay
 
     def write(self, order: Iterator[int], *, steps: bool) -> None:
         """Write the statements of the "step" handlers, or all others, each at its place in the order of the step."""
         if self.p.code is None and not steps:
-            self._over_edges("pre", next(order), [f"{self._landing()} += {self.edges.read((self.p.name, 'w'))}"])
+            self._over_edges(
+                "pre", next(order), [f"{self._landing()} += {self.edges.read((self.p.name, 'w'))}"]
+            )
         ends = (("pre", self.p.source), ("post", self.p.target))
-        silent = {side for side, name in ends if not (self.program.populations[name].given or self.program.populations[name].code.detect)}
+        silent = {
+            side
+            for side, name in ends
+            if not (
+                self.program.populations[name].given or self.program.populations[name].code.detect
+            )
+        }
         for trigger, statements in self.p.code.handlers if self.p.code is not None else ():
             if steps == (trigger == "step") and trigger not in silent:
                 self._add(trigger, statements, order)
 
-    def _add(self, trigger: str, statements: tuple[BoundStatement, ...], order: Iterator[int]) -> None:
+    def _add(
+        self, trigger: str, statements: tuple[BoundStatement, ...], order: Iterator[int]
+    ) -> None:
         for s in statements:
             if s.kind == "assign" and s.side != "edge":
                 end = self.ends[s.side]
                 where = self._active(s.side) if trigger in ("pre", "post") else None
-                self.runners.append((trigger, next(order), self._assign(end, s.target, self._value(s, end), where), end))
+                self.runners.append(
+                    (
+                        trigger,
+                        next(order),
+                        self._assign(end, s.target, self._value(s, end), where),
+                        end,
+                    )
+                )
             elif s.kind == "assign":
-                self._over_edges(trigger, next(order), self._assign(self.edges, s.target, self._value(s, self.edges)))
+                self._over_edges(
+                    trigger,
+                    next(order),
+                    self._assign(self.edges, s.target, self._value(s, self.edges)),
+                )
             elif s.kind == "deliver":
-                self._over_edges(trigger, next(order), [f"{self._landing()} += {self._value(s, self.edges)}"])
+                self._over_edges(
+                    trigger, next(order), [f"{self._landing()} += {self._value(s, self.edges)}"]
+                )
             else:
                 slot = self.edges.constant("slot", self.edges.slot[s.side])
                 total, touched = (self.edges.refer(name, slot) for name in self._sums(s.side))
-                self._over_edges(trigger, next(order), [f"{total} += {self._value(s, self.edges)}", f"{touched} += 1.0"])
+                self._over_edges(
+                    trigger,
+                    next(order),
+                    [f"{total} += {self._value(s, self.edges)}", f"{touched} += 1.0"],
+                )
                 end = self.ends[s.side]
                 total, touched = (end.refer(name, None) for name in self._sums(s.side))
-                code = self._assign(end, s.target, f"{self.names(s.target, end)} + {total}", touched)
-                self.runners.append((trigger, next(order), [*code, f"{total} = 0.0", f"{touched} = 0.0"], end))
+                code = self._assign(
+                    end, s.target, f"{self.names(s.target, end)} + {total}", touched
+                )
+                self.runners.append(
+                    (trigger, next(order), [*code, f"{total} = 0.0", f"{touched} = 0.0"], end)
+                )
 
     def build(self, groups: dict[str, Any]) -> tuple[list[Any], dict[str, list[Any]]]:
         """Return what a network of Brian 2 runs, and what it runs when a signal is emitted."""
         objects, signals = [], {}
         if self.edges.size:
             delays = {"pre": self.p.axonal, "post": self.p.back}
-            events = {side: (self._population(side), np.full(self.edges.size, delays[side], np.int64)) for side in self.slots}
-            objects.append(self._synapses(groups, groups[self.p.target], self.edges, self.pathways, (self.sources, self.targets), events))
-        for end in {id(members): members for *_, members in self.runners if members.side != "edge" and members.size}.values():
+            events = {
+                side: (self._population(side), np.full(self.edges.size, delays[side], np.int64))
+                for side in self.slots
+            }
+            objects.append(
+                self._synapses(
+                    groups,
+                    groups[self.p.target],
+                    self.edges,
+                    self.pathways,
+                    (self.sources, self.targets),
+                    events,
+                )
+            )
+        for end in {
+            id(members): members
+            for *_, members in self.runners
+            if members.side != "edge" and members.size
+        }.values():
             end.attach(self.store.neurons(end.size))
             if end.side in self.active:
                 site = Site(self.store, end.size)
                 code = [f"{site.refer(self.active[end.side], None)} += 1.0"]
                 events = {"pre": (self._population(end.side), self.slots[end.side].delay)}
-                marks = self._synapses(groups, end.group, site, [("pre", FIRST, code)], (end.number, np.arange(end.size)), events)
+                marks = self._synapses(
+                    groups,
+                    end.group,
+                    site,
+                    [("pre", FIRST, code)],
+                    (end.number, np.arange(end.size)),
+                    events,
+                )
                 objects += [end.group, marks]
         for trigger, order, code, members in self.runners:
             if members.size:
-                found = objects if trigger in ("pre", "post", "step") else signals.setdefault(trigger, [])
+                found = (
+                    objects
+                    if trigger in ("pre", "post", "step")
+                    else signals.setdefault(trigger, [])
+                )
                 found.append(members.runner(code, when=DELIVER, order=order))
         return objects, signals
 
@@ -101,9 +174,15 @@ class Wiring:
 
     def _value(self, s: BoundStatement, members: Members) -> str:
         place = members.constant("place", members.number)
-        return line(s.value, lambda name: self.names(name, members), draw_at(self.program.seed, self.p.name, place))
+        return line(
+            s.value,
+            lambda name: self.names(name, members),
+            draw_at(self.program.seed, self.p.name, place),
+        )
 
-    def _assign(self, members: Members, name: str, value: str, where: str | None = None) -> list[str]:
+    def _assign(
+        self, members: Members, name: str, value: str, where: str | None = None
+    ) -> list[str]:
         """Return an assignment, and of a decaying variable the step of it; ``where`` given, only where that is not 0.
 
         It goes by way of a fresh name: of ``w = w + x`` Brian 2 would make ``w += x``, with what sympy makes of x.
@@ -113,7 +192,9 @@ class Wiring:
             values[members.read((self.p.name, f"{name}@last"))] = STEP
         if where is not None:
             values = {place: f"pick({where} > 0, {new}, {place})" for place, new in values.items()}
-        return [f"fresh_{place} = {new}" for place, new in values.items()] + [f"{place} = fresh_{place}" for place in values]
+        return [f"fresh_{place} = {new}" for place, new in values.items()] + [
+            f"{place} = fresh_{place}" for place in values
+        ]
 
     def _over_edges(self, trigger: str, order: int, code: list[str]) -> None:
         if trigger in ("pre", "post"):
@@ -128,7 +209,9 @@ class Wiring:
         if rows == 1:
             return self.edges.read(ring, self.targets)
         if self.landing is None:
-            self.landing = self.store.moves("landing", self.targets, lambda k: (k + p.dendritic) % rows * size + self.targets)
+            self.landing = self.store.moves(
+                "landing", self.targets, lambda k: (k + p.dendritic) % rows * size + self.targets
+            )
         return self.edges.refer(self.store.name(ring), self.edges.refer(self.landing, None))
 
     def _sums(self, side: str) -> tuple[str, str]:
@@ -139,18 +222,37 @@ class Wiring:
 
     def _active(self, side: str) -> str:
         if side not in self.active:
-            self.active[side] = self.store.moves("active", np.zeros(self.ends[side].size), lambda k: 0.0)
+            self.active[side] = self.store.moves(
+                "active", np.zeros(self.ends[side].size), lambda k: 0.0
+            )
         return self.ends[side].refer(self.active[side], None)
 
     def _population(self, side: str) -> str:
         return self.p.source if side == "pre" else self.p.target
 
-    def _synapses(self, groups: dict[str, Any], target: Any, site: Site, pathways: list[tuple[str, int, list[str]]],
-                  pairs: tuple[np.ndarray, np.ndarray], events: dict[str, tuple[str, np.ndarray]]) -> Synapses:
+    def _synapses(
+        self,
+        groups: dict[str, Any],
+        target: Any,
+        site: Site,
+        pathways: list[tuple[str, int, list[str]]],
+        pairs: tuple[np.ndarray, np.ndarray],
+        events: dict[str, tuple[str, np.ndarray]],
+    ) -> Synapses:
         """Return synapses in the order of ``pairs``; ``events``: side -> population whose spikes come from there, delays in steps."""
-        code = {f"on_{side}": {f"{side}_{order}": "\n".join(lines) for s, order, lines in pathways if s == side} for side in events}
-        made = Synapses(groups[events["pre"][0]], target, clock=self.store.clock, namespace=self.store.functions,
-                        **{on: found for on, found in code.items() if found})
+        code = {
+            f"on_{side}": {
+                f"{side}_{order}": "\n".join(lines) for s, order, lines in pathways if s == side
+            }
+            for side in events
+        }
+        made = Synapses(
+            groups[events["pre"][0]],
+            target,
+            clock=self.store.clock,
+            namespace=self.store.functions,
+            **{on: found for on, found in code.items() if found},
+        )
         made.connect(i=pairs[0], j=pairs[1])
         site.attach(made)
         for side, order, _ in pathways:

@@ -14,7 +14,10 @@ from neurosim.ir.memory import Key, Memory
 
 from .text import word
 
-DELIVER, LAST = "synapses", 1 << 30  # the slot of Brian 2's schedule in which phase 4 runs, and the end of it
+DELIVER, LAST = (
+    "synapses",
+    1 << 30,
+)  # the slot of Brian 2's schedule in which phase 4 runs, and the end of it
 
 
 class Store:
@@ -31,9 +34,13 @@ class Store:
         self.memory, self.clock, self.functions = memory, clock, functions
         self.group = self.neurons(1)
         self.names: dict[Key, str] = {}
-        self.homes: dict[str, NeuronGroup] = {}  # of variables that belong to another group than that of the store
+        self.homes: dict[
+            str, NeuronGroup
+        ] = {}  # of variables that belong to another group than that of the store
         self.number = count()
-        self.moving: dict[str, Callable[[int], np.ndarray]] = {}  # variable -> its values in a step, which the step's number alone decides
+        self.moving: dict[
+            str, Callable[[int], np.ndarray]
+        ] = {}  # variable -> its values in a step, which the step's number alone decides
 
     def neurons(self, size: int, model: str = "", **described: Any) -> NeuronGroup:
         """Return a group of neurons, without variables of its own unless a model says so."""
@@ -43,7 +50,9 @@ class Store:
         """Return the name of an array's variable; from now on memory and Brian 2 share its values."""
         if key not in self.names:
             array = self.memory[key]
-            name = self.names[key] = self.add(key[1], array.ravel(), scalar=array.size == 1 and not _written(key, self.memory))
+            name = self.names[key] = self.add(
+                key[1], array.ravel(), scalar=array.size == 1 and not _written(key, self.memory)
+            )
             self.memory.arrays[key] = self.group.variables[name].get_value().reshape(array.shape)
         return self.names[key]
 
@@ -57,14 +66,24 @@ class Store:
         """Return a name that no group has yet: synapses know the variables of both their groups by their names there."""
         return f"{word(name)}_{next(self.number)}"
 
-    def add(self, name: str, values: np.ndarray, *, scalar: bool = False, unique: bool = False) -> str:
+    def add(
+        self, name: str, values: np.ndarray, *, scalar: bool = False, unique: bool = False
+    ) -> str:
         """Add a variable and return its name; ``unique``: no two of its values are the same."""
         name = self.fresh(name)
-        self.group.variables.add_array(name, size=values.size, dtype=values.dtype, values=values[0] if scalar else values, scalar=scalar,
-                                       unique=unique)
+        self.group.variables.add_array(
+            name,
+            size=values.size,
+            dtype=values.dtype,
+            values=values[0] if scalar else values,
+            scalar=scalar,
+            unique=unique,
+        )
         return name
 
-    def moves(self, name: str, first: np.ndarray, values: Callable[[int], Any], **kind: bool) -> str:
+    def moves(
+        self, name: str, first: np.ndarray, values: Callable[[int], Any], **kind: bool
+    ) -> str:
         """Add a variable whose values are given anew before every step, and return its name."""
         name = self.add(name, first, **kind)
         self.moving[name] = values
@@ -74,7 +93,9 @@ class Store:
         """Return the name of the row of a table that is in force."""
         if key not in self.names:
             row = self.memory.row(*key, 0)
-            self.names[key] = self.moves(key[1], row, lambda k: self.memory.row(*key, k), scalar=row.size == 1)
+            self.names[key] = self.moves(
+                key[1], row, lambda k: self.memory.row(*key, k), scalar=row.size == 1
+            )
         return self.names[key]
 
     def begin(self, step: int) -> None:
@@ -89,7 +110,12 @@ class Store:
 
 def _written(key: Key, memory: Memory) -> bool:
     """Whether statements assign an array element by element, so that even one of size 1 has an index."""
-    return key in memory.initial or key[1].endswith("@last") or key[1] in ("_until", "_ring") or key[1].startswith("_port_")
+    return (
+        key in memory.initial
+        or key[1].endswith("@last")
+        or key[1] in ("_until", "_ring")
+        or key[1].startswith("_port_")
+    )
 
 
 class Site:
@@ -102,7 +128,9 @@ class Site:
 
     def __init__(self, store: Store, size: int) -> None:
         self.store, self.size = store, size
-        self.references: dict[tuple[str, str | None], str] = {}  # variable of the store, index -> local name
+        self.references: dict[
+            tuple[str, str | None], str
+        ] = {}  # variable of the store, index -> local name
         self.constants: dict[str, np.ndarray] = {}
         self.group: Any = None
 
@@ -130,10 +158,26 @@ class Site:
         """Give the group, so that its code finds all that was asked for."""
         self.group = group
         for local, values in self.constants.items():
-            group.variables.add_array(local, size=self.size, dtype=values.dtype, values=values, constant=True, read_only=True)
+            group.variables.add_array(
+                local,
+                size=self.size,
+                dtype=values.dtype,
+                values=values,
+                constant=True,
+                read_only=True,
+            )
         for (name, index), local in self.references.items():
-            group.variables.add_reference(local, self.store.homes.get(name, self.store.group), name, index=index)
+            group.variables.add_reference(
+                local, self.store.homes.get(name, self.store.group), name, index=index
+            )
 
     def runner(self, code: list[str], *, when: str, order: int) -> CodeRunner:
         """Return code that runs over all members in every step."""
-        return CodeRunner(self.group, "stateupdate", code="\n".join(code), clock=self.store.clock, when=when, order=order)
+        return CodeRunner(
+            self.group,
+            "stateupdate",
+            code="\n".join(code),
+            clock=self.store.clock,
+            when=when,
+            order=order,
+        )

@@ -25,12 +25,22 @@ def word(name: str) -> str:
 
 def target(name: Callable[[str], str], draw: Callable[[Draw], str]) -> Target:
     """Return how expressions are printed where ``name`` and ``draw`` say what stands there: comparisons are 1 or 0, functions our own."""
-    return Target(name=name, number=lambda n: repr(float(n.value)), call=lambda f, arguments: f"{f}_fn({', '.join(arguments)})", draw=draw,
-                  lookup=name, expand_powers=True, condition=lambda text: f"int({text})", true=lambda text: f"({text} != 0)", logic=("and", "or"))
+    return Target(
+        name=name,
+        number=lambda n: repr(float(n.value)),
+        call=lambda f, arguments: f"{f}_fn({', '.join(arguments)})",
+        draw=draw,
+        lookup=name,
+        expand_powers=True,
+        condition=lambda text: f"int({text})",
+        true=lambda text: f"({text} != 0)",
+        logic=("and", "or"),
+    )
 
 
 def draw_at(seed: int, stream: str, place: str) -> Callable[[Draw], str]:
     """Return how draws are printed: at the place (neuron or edge) and in the step in which the statement runs."""
+
     def printed(node: Draw) -> str:
         high, low = key_of(seed, f"{stream}/draw{node.key}")
         return f"{node.kind}_at({high}, {low}, {place}, {STEP})"
@@ -45,22 +55,48 @@ def line(tree: Expr, name: Callable[[str], str], draw: Callable[[Draw], str]) ->
 
 def functions(replica: int) -> dict[str, Function]:
     """Return the functions of the language, random numbers, and ``pick(condition, a, b)``, which keeps integers integers."""
+
     def at(kind: str) -> Callable[..., Any]:
         body = getattr(random, kind)
-        return lambda high, low, place, step: body((high, low), np.asarray(place), int(step), replica=replica)
+        return lambda high, low, place, step: body(
+            (high, low), np.asarray(place), int(step), replica=replica
+        )
 
     def counts(mean: Any, u: Any) -> Any:
         return random.poisson(mean, u)
 
-    found = {f"{name}_fn": function(body, ARITY[name]) for name, body in FUNCTIONS.items() if name in ARITY}
-    found |= {"uniform_at": function(at("uniform"), 4), "normal_at": function(at("normal"), 4), "poisson_fn": function(counts, 2)}
-    return found | {"pick": function(lambda condition, a, b: np.where(condition, a, b), 3, "highest", ["boolean", "any", "any"])}
+    found = {
+        f"{name}_fn": function(body, ARITY[name])
+        for name, body in FUNCTIONS.items()
+        if name in ARITY
+    }
+    found |= {
+        "uniform_at": function(at("uniform"), 4),
+        "normal_at": function(at("normal"), 4),
+        "poisson_fn": function(counts, 2),
+    }
+    return found | {
+        "pick": function(
+            lambda condition, a, b: np.where(condition, a, b),
+            3,
+            "highest",
+            ["boolean", "any", "any"],
+        )
+    }
 
 
-def function(body: Callable[..., Any], arity: int, kind: str = "float", takes: list[str] | None = None) -> Function:
+def function(
+    body: Callable[..., Any], arity: int, kind: str = "float", takes: list[str] | None = None
+) -> Function:
     def called(*arguments: Any) -> Any:
         return body(*arguments)
 
-    made = Function(called, arg_units=[1] * arity, return_unit=1, return_type=kind, arg_types=takes or ["any"] * arity)
+    made = Function(
+        called,
+        arg_units=[1] * arity,
+        return_unit=1,
+        return_type=kind,
+        arg_types=takes or ["any"] * arity,
+    )
     made.implementations.add_numpy_implementation(called, discard_units=True)
     return made

@@ -14,12 +14,24 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_sleep = types.ExternalFunction(*(("Sleep", types.void(types.uint32)) if sys.platform == "win32" else ("usleep", types.int32(types.uint32))))
+_sleep = types.ExternalFunction(
+    *(
+        ("Sleep", types.void(types.uint32))
+        if sys.platform == "win32"
+        else ("usleep", types.int32(types.uint32))
+    )
+)
 
 _WINDOWS = sys.platform == "win32"
 _LONG = ir.IntType(64)
-_LLVM = {types.float64: ir.DoubleType(), types.float32: ir.FloatType(), types.int64: _LONG, types.int32: ir.IntType(32),
-         types.uint16: ir.IntType(16), types.uint8: ir.IntType(8)}
+_LLVM = {
+    types.float64: ir.DoubleType(),
+    types.float32: ir.FloatType(),
+    types.int64: _LONG,
+    types.int32: ir.IntType(32),
+    types.uint16: ir.IntType(16),
+    types.uint8: ir.IntType(8),
+}
 
 
 def _tag(module: Any, name: str) -> Any:
@@ -66,7 +78,9 @@ def storer(kind: types.Type, given: types.Type) -> Any:
     return store
 
 
-load = load_double = loader(types.float64, types.float64)  # `load` and `store`: numbers of the run's precision
+load = load_double = loader(
+    types.float64, types.float64
+)  # `load` and `store`: numbers of the run's precision
 load_index = loader(types.int32, types.int64)
 load_long = loader(types.int64, types.int64)
 load_short = loader(types.uint16, types.int64)
@@ -80,20 +94,25 @@ store_byte = storer(types.uint8, types.int64)
 @intrinsic
 def truth(typing, condition):
     """A condition as 1.0 or 0.0."""
-    return types.float64(types.boolean), lambda context, builder, signature, values: context.cast(builder, values[0], types.boolean, types.float64)
+    return types.float64(types.boolean), lambda context, builder, signature, values: context.cast(
+        builder, values[0], types.boolean, types.float64
+    )
 
 
 @intrinsic
 def flag(typing, condition):
     """A condition as 1 or 0."""
     return types.int64(types.boolean), lambda context, builder, signature, values: builder.zext(
-        context.cast(builder, values[0], types.boolean, types.boolean), _LONG)
+        context.cast(builder, values[0], types.boolean, types.boolean), _LONG
+    )
 
 
 @intrinsic
 def ones(typing, word):
     """The number of bits that are set."""
-    return types.int64(types.int64), lambda context, builder, signature, values: builder.ctpop(values[0])
+    return types.int64(types.int64), lambda context, builder, signature, values: builder.ctpop(
+        values[0]
+    )
 
 
 @intrinsic
@@ -102,7 +121,11 @@ def marked(typing, at):
 
     def code(context, builder, signature, values):
         line = ir.VectorType(ir.IntType(8), 64)
-        found = builder.icmp_unsigned("!=", builder.load(builder.inttoptr(values[0], line.as_pointer())), ir.Constant(line, [0] * 64))
+        found = builder.icmp_unsigned(
+            "!=",
+            builder.load(builder.inttoptr(values[0], line.as_pointer())),
+            ir.Constant(line, [0] * 64),
+        )
         return builder.bitcast(found, _LONG)
 
     return types.int64(types.int64), code
@@ -143,7 +166,9 @@ def _atomic(operation: str) -> Any:
     @intrinsic
     def change(typing, at, value):
         def code(context, builder, signature, values):
-            return builder.atomic_rmw(operation, builder.inttoptr(values[0], _LONG.as_pointer()), values[1], "seq_cst")
+            return builder.atomic_rmw(
+                operation, builder.inttoptr(values[0], _LONG.as_pointer()), values[1], "seq_cst"
+            )
 
         return types.int64(types.int64, types.int64), code
 
@@ -168,7 +193,9 @@ def atomic_store(typing, at, value):
     """Write a number that other threads read; they see all that was written before it."""
 
     def code(context, builder, signature, values):
-        builder.store_atomic(values[1], builder.inttoptr(values[0], _LONG.as_pointer()), "release", 8)
+        builder.store_atomic(
+            values[1], builder.inttoptr(values[0], _LONG.as_pointer()), "release", 8
+        )
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), code

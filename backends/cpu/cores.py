@@ -17,7 +17,9 @@ _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 def current_core() -> int | None:
     """Return the core that the calling thread runs on; None where the system does not tell."""
-    return _SYSTEM.sched_getcpu() if _SYSTEM is not None and hasattr(_SYSTEM, "sched_getcpu") else None
+    return (
+        _SYSTEM.sched_getcpu() if _SYSTEM is not None and hasattr(_SYSTEM, "sched_getcpu") else None
+    )
 
 
 class Cores:
@@ -38,7 +40,9 @@ class Cores:
         with self._lock:
             core = current_core()
             if core is not None and core in self.taken:
-                with suppress(OSError):  # moving is a favour: a container may forbid it, or the cores allowed may change meanwhile
+                with suppress(
+                    OSError
+                ):  # moving is a favour: a container may forbid it, or the cores allowed may change meanwhile
                     allowed = os.sched_getaffinity(0)
                     if allowed - self.taken:
                         os.sched_setaffinity(0, allowed - self.taken)

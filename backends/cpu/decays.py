@@ -35,4 +35,6 @@ class Decays:
         if tau != self._tau:
             self._tau = tau
             with np.errstate(all="ignore"):
-                self.table[:] = FUNCTIONS["exp"](-(np.arange(STEPS, dtype=np.float64) * self._dt) / tau)
+                self.table[:] = FUNCTIONS["exp"](
+                    -(np.arange(STEPS, dtype=np.float64) * self._dt) / tau
+                )

@@ -30,16 +30,31 @@ SLOTS, COUNTS, STEPS, DONE, EDGES, WHEN, FIRST, FULL, ROWS, BEGIN, END = range(1
 def deferrable(code: RuleProgram) -> bool:
     """Whether the "post" handler may wait: it assigns edge variables from these, parameters and pre variables that only "pre" handlers change."""
     symbols = dict(code.symbols)
-    handlers = {trigger: [s for t, found in code.handlers if t == trigger for s in found] for trigger in ("pre", "post", "step")}
+    handlers = {
+        trigger: [s for t, found in code.handlers if t == trigger for s in found]
+        for trigger in ("pre", "post", "step")
+    }
     post = [s for s in handlers["post"] if s.kind != "assign" or s.side == "edge"]
     once = all(sum(t == trigger for t, _ in code.handlers) == 1 for trigger in ("pre", "post"))
-    if not once or not post or any(s.kind != "assign" for s in post) or all(s.side != "edge" for s in handlers["pre"]):
+    if (
+        not once
+        or not post
+        or any(s.kind != "assign" for s in post)
+        or all(s.side != "edge" for s in handlers["pre"])
+    ):
         return False
     written = {s.target for s in post}
-    changing = {s.target for s in handlers["step"]} | {n for s in handlers["step"] for n in names(s.value)}
+    changing = {s.target for s in handlers["step"]} | {
+        n for s in handlers["step"] for n in names(s.value)
+    }
     read = [symbols[n] for n in written.union(*(names(s.value) for s in post)) if n in symbols]
     return not changing & written and all(
-        s.kind in ("parameter", "word") or s.kind == "variable" and s.side != "post" and s.name not in changing for s in read)
+        s.kind in ("parameter", "word")
+        or s.kind == "variable"
+        and s.side != "post"
+        and s.name not in changing
+        for s in read
+    )
 
 
 def pre_first(code: RuleProgram) -> bool:
@@ -52,12 +67,18 @@ def pre_first(code: RuleProgram) -> bool:
 def note(table, first, count, step, thread):
     """Note post-spikes. Table: see the places above; of every slot the latest spike stands in the first row of steps, the one before in the second."""
     now = step - load_long(load_long(table, FIRST, "t"), 0, "first")
-    size, counts, steps = load_long(table, SLOTS, "t"), load_long(table, COUNTS, "t"), load_long(table, STEPS, "t")
+    size, counts, steps = (
+        load_long(table, SLOTS, "t"),
+        load_long(table, COUNTS, "t"),
+        load_long(table, STEPS, "t"),
+    )
     for j in range(count):
         slot = load_index(first, j, "events")
         number = load_index(counts, slot, "counts")
         for k in range(number, 0, -1):
-            store_index(steps, k * size + slot, load_index(steps, (k - 1) * size + slot, "steps"), "steps")
+            store_index(
+                steps, k * size + slot, load_index(steps, (k - 1) * size + slot, "steps"), "steps"
+            )
         store_index(steps, slot, now, "steps")
         store_index(counts, slot, number + 1, "counts")
         if number + 2 == DEPTH:  # the last row stays empty, and ends every search
@@ -101,13 +122,23 @@ def fetch_row(at, first, last, size):
 @compiled
 def caught_up(notes, row, step):
     """Remember that a row has caught up with ``step``."""
-    store_index(load_long(notes, DONE, "t"), row, step - load_long(load_long(notes, FIRST, "t"), 0, "first"), "done")
+    store_index(
+        load_long(notes, DONE, "t"),
+        row,
+        step - load_long(load_long(notes, FIRST, "t"), 0, "first"),
+        "done",
+    )
 
 
 @compiled
 def forget(notes):
     """Begin new notes: all rows have caught up."""
-    size, counts, steps, done = load_long(notes, SLOTS, "t"), load_long(notes, COUNTS, "t"), load_long(notes, STEPS, "t"), load_long(notes, DONE, "t")
+    size, counts, steps, done = (
+        load_long(notes, SLOTS, "t"),
+        load_long(notes, COUNTS, "t"),
+        load_long(notes, STEPS, "t"),
+        load_long(notes, DONE, "t"),
+    )
     for slot in range(load_long(notes, BEGIN, "t"), load_long(notes, END, "t")):
         for k in range(load_index(counts, slot, "counts")):
             store_index(steps, k * size + slot, -1, "steps")
@@ -148,9 +179,33 @@ class Deferral:
     def notes(self, p: ProjectionProgram, bounds: np.ndarray, thread: int) -> np.ndarray:
         """Return room for a thread's notes, in the order of the places above; ``bounds`` are the first targets of the threads."""
         slots, rows, keep = p.post_slots.neuron.size, p.pre_slots.neuron.size, self._tables.keep
-        begin, end = p.post_slots.first[bounds[thread:thread + 2]]
+        begin, end = p.post_slots.first[bounds[thread : thread + 2]]
         if thread == 0:  # spikes of targets are noted by the thread that owns them
-            self._shared = keep(np.zeros(slots, np.int32)), keep(np.full((DEPTH, slots), -1, np.int32))
+            self._shared = (
+                keep(np.zeros(slots, np.int32)),
+                keep(np.full((DEPTH, slots), -1, np.int32)),
+            )
         most = min(int(np.diff(p.pre_slots.pointer).max(initial=0)), CHUNK) * DEPTH + 1
-        done, edges, when, full = np.full(rows, -1, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(1, np.int64)
-        return self._tables.block([[slots, *self._shared, keep(done), keep(edges), keep(when), self._first, keep(full), rows, begin, end]], 11)
+        done, edges, when, full = (
+            np.full(rows, -1, np.int32),
+            np.zeros(most, np.int32),
+            np.zeros(most, np.int32),
+            np.zeros(1, np.int64),
+        )
+        return self._tables.block(
+            [
+                [
+                    slots,
+                    *self._shared,
+                    keep(done),
+                    keep(edges),
+                    keep(when),
+                    self._first,
+                    keep(full),
+                    rows,
+                    begin,
+                    end,
+                ]
+            ],
+            11,
+        )

@@ -29,13 +29,19 @@ class Delivery:
     """Operations of phase 4, and the private copies of pre variables that threads keep (each updates its own, all alike)."""
 
     def __init__(self, engine: CpuEngine) -> None:
-        self.engine = weakref.proxy(engine)  # which holds this object: a run that is dropped gives its arrays back at once
+        self.engine = weakref.proxy(
+            engine
+        )  # which holds this object: a run that is dropped gives its arrays back at once
         self.program, self.memory, self.tables = engine.program, engine.memory, engine._tables
         self._copies: list[tuple[tuple[str, str], np.ndarray]] = []
         self._signals: dict[str, list[tuple[Any, np.ndarray, int, int, int]]] = {}
         self._decays: dict[tuple[str, str], Decays] = {}
         self.deferral = Deferral(self.tables)
-        most = sum(p.targets.size for p in self.program.projections.values() if p.code is None and np.ndim(p.axonal))
+        most = sum(
+            p.targets.size
+            for p in self.program.projections.values()
+            if p.code is None and np.ndim(p.axonal)
+        )
         self.pending = Pending(self.tables, most=most, dtype=self.memory.dtype)
         self._landings: dict[str, tuple[np.ndarray, ...]] = {}
 
@@ -45,11 +51,15 @@ class Delivery:
         foreign = False
         for p in self.program.projections.values():
             if p.code is None:
-                static = [] if np.ndim(p.axonal) else [self._static(p)]  # the others land at their port
+                static = (
+                    [] if np.ndim(p.axonal) else [self._static(p)]
+                )  # the others land at their port
                 for row in rows:
                     row += static
                 continue
-            foreign |= bool(p.links) or any(s.kind == "cell" and s.side == "pre" for _, s in p.code.symbols)
+            foreign |= bool(p.links) or any(
+                s.kind == "cell" and s.side == "pre" for _, s in p.code.symbols
+            )
             for thread in range(len(rows)):
                 now, then = self._rule(p, thread)
                 rows[thread] += now
@@ -58,7 +68,9 @@ class Delivery:
             rows[thread].append(row)
         for thread in range(len(rows)):
             rows[thread] += self._ports(thread)
-            if foreign and len(rows) > 1:  # states of other threads' neurons are read in phase 4, and change in phase 5
+            if (
+                foreign and len(rows) > 1
+            ):  # states of other threads' neurons are read in phase 4, and change in phase 5
                 rows[thread].append([loop.MEET])
 
     def synchronise(self) -> None:
@@ -77,30 +89,95 @@ class Delivery:
     def ring(self, p: ProjectionProgram) -> Any:
         """Where a projection adds up its term: in the port itself if it is the port's first and lands at once."""
         first = self.program.populations[p.target].contributions[p.port][0]
-        return (p.target, f"_port_{p.port}") if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1 else (p.name, "_ring")
+        return (
+            (p.target, f"_port_{p.port}")
+            if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1
+            else (p.name, "_ring")
+        )
 
     def _static(self, p: ProjectionProgram) -> list[Any]:
         """The operation of a static projection with one delay."""
         weights, bounds = (p.name, "w"), self._bounds(p, None)
-        return [loop.EVENTS, *self.engine.history(p.source), p.axonal, (p.name, "_since"), 0, self.engine.threads, 0, 0, bounds,
-                self.tables.keep(p.targets), p.targets.itemsize == 2, weights, ("size", weights), self.ring(p)]
+        return [
+            loop.EVENTS,
+            *self.engine.history(p.source),
+            p.axonal,
+            (p.name, "_since"),
+            0,
+            self.engine.threads,
+            0,
+            0,
+            bounds,
+            self.tables.keep(p.targets),
+            p.targets.itemsize == 2,
+            weights,
+            ("size", weights),
+            self.ring(p),
+        ]
 
     def _landing(self, p: ProjectionProgram, thread: int, start: int, stop: int) -> list[Any]:
         """The operation of a static projection whose delays differ."""
-        population, weights, port = self.program.populations[p.target], (p.name, "w"), (p.target, f"_port_{p.port}")
+        population, weights, port = (
+            self.program.populations[p.target],
+            (p.name, "w"),
+            (p.target, f"_port_{p.port}"),
+        )
         if thread == 0:
-            delays = p.axonal if p.axonal.dtype == np.uint16 else p.axonal.astype(np.int32, copy=False)
-            self._landings[p.name] = self._bounds(p, None), self.tables.keep(delays), self.tables.keep(p.targets)
-        term = port if population.contributions[p.port][0] == p.name else self.pending.term(p.target, population.size)
+            delays = (
+                p.axonal if p.axonal.dtype == np.uint16 else p.axonal.astype(np.int32, copy=False)
+            )
+            self._landings[p.name] = (
+                self._bounds(p, None),
+                self.tables.keep(delays),
+                self.tables.keep(p.targets),
+            )
+        term = (
+            port
+            if population.contributions[p.port][0] == p.name
+            else self.pending.term(p.target, population.size)
+        )
         size = 1 + int(p.axonal.max())
-        table = [*self.engine.history(p.source), (p.name, "_since"), *self._landings[p.name], weights, ("size", weights), size,
-                 *self.pending.lists(size), *self.pending.pool(thread), term, port, p.axonal.itemsize == 2, p.targets.itemsize == 2]
-        return [loop.KERNEL, self.engine.own_kernel("pending", "land"), self.tables.block([table], len(table)), start, stop]
+        table = [
+            *self.engine.history(p.source),
+            (p.name, "_since"),
+            *self._landings[p.name],
+            weights,
+            ("size", weights),
+            size,
+            *self.pending.lists(size),
+            *self.pending.pool(thread),
+            term,
+            port,
+            p.axonal.itemsize == 2,
+            p.targets.itemsize == 2,
+        ]
+        return [
+            loop.KERNEL,
+            self.engine.own_kernel("pending", "land"),
+            self.tables.block([table], len(table)),
+            start,
+            stop,
+        ]
 
-    def _gather(self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int) -> tuple[Any, Any, list[Any]]:
-        found, count = self.tables.keep(np.zeros(slots.neuron.size + 1, np.int32)), self.tables.keep(np.zeros(1, np.int64))
-        row = [loop.GATHER, *self.engine.history(population), self.tables.keep(slots.delays), slots.delays.size, (p.name, "_since"),
-               self.tables.keep(by_bits(slots)), first, last, found, count]
+    def _gather(
+        self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int
+    ) -> tuple[Any, Any, list[Any]]:
+        found, count = (
+            self.tables.keep(np.zeros(slots.neuron.size + 1, np.int32)),
+            self.tables.keep(np.zeros(1, np.int64)),
+        )
+        row = [
+            loop.GATHER,
+            *self.engine.history(population),
+            self.tables.keep(slots.delays),
+            slots.delays.size,
+            (p.name, "_since"),
+            self.tables.keep(by_bits(slots)),
+            first,
+            last,
+            found,
+            count,
+        ]
         return found, count, row
 
     def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
@@ -109,14 +186,19 @@ class Delivery:
         made = np.empty((pointer.size - 1, self.engine.threads + 1), np.int64)
         made[:, 0], made[:, -1] = pointer[:-1], pointer[1:]
         for t, bound in enumerate(self.memory.bounds[p.target][1:-1], 1):
-            low, high = made[:, t - 1].copy(), pointer[1:].copy()  # targets ascend within a slot: halve until all have found their place
+            low, high = (
+                made[:, t - 1].copy(),
+                pointer[1:].copy(),
+            )  # targets ascend within a slot: halve until all have found their place
             while (open_ := np.flatnonzero(low < high)).size:
                 middle = (low[open_] + high[open_]) // 2
                 before = p.targets[middle if edges is None else edges[middle]] < bound
                 low[open_[before]], high[open_[~before]] = middle[before] + 1, middle[~before]
             made[:, t] = low
         begins = np.append(made[:, :-1], pointer[-1])
-        return self.tables.keep(begins if slots is None or slots.uniform else begins.astype(np.int32))
+        return self.tables.keep(
+            begins if slots is None or slots.uniform else begins.astype(np.int32)
+        )
 
     # ---- rules
 
@@ -128,8 +210,12 @@ class Delivery:
             self.engine._sources.append(source)
             self._scratch = self._shared_arrays(p, entries)
         if shape.deferred:
-            notes = self._scratch["@notes"] = self.deferral.notes(p, self.memory.bounds[p.target], thread)
-        table = self.tables.block([[self._entry(p, entry, thread) for entry in entries]], len(entries))
+            notes = self._scratch["@notes"] = self.deferral.notes(
+                p, self.memory.bounds[p.target], thread
+            )
+        table = self.tables.block(
+            [[self._entry(p, entry, thread) for entry in entries]], len(entries)
+        )
         now: list[list[Any]] = []
         later: list[list[Any]] = []
         gathered: dict[str, tuple[Any, Any]] = {}
@@ -140,25 +226,60 @@ class Delivery:
             if kernel.trigger == "step":
                 later.append(whole)
             elif kernel.trigger not in ("pre", "post"):
-                self._signals.setdefault(kernel.trigger, []).append((function, table, first, count, thread))
+                self._signals.setdefault(kernel.trigger, []).append(
+                    (function, table, first, count, thread)
+                )
             elif kernel.over == "notes":
-                now += self._events(p, "post", self.engine.own_kernel("deferral", "note"), notes, thread, gathered)
+                now += self._events(
+                    p, "post", self.engine.own_kernel("deferral", "note"), notes, thread, gathered
+                )
             elif kernel.over.startswith("fold"):
                 now.append(whole)
             else:
                 now += self._events(p, kernel.trigger, function.address, table, thread, gathered)
         if shape.deferred:
             rows, full = p.pre_slots.neuron.size, int(notes[0, FULL])
-            self.deferral.sweeps.setdefault(p.name, []).append((module.catch_up, table.ctypes.data, 0, rows, 0, thread))
+            self.deferral.sweeps.setdefault(p.name, []).append(
+                (module.catch_up, table.ctypes.data, 0, rows, 0, thread)
+            )
             records = [probe.every for probe in self.program.probes if probe.owner.name == p.name]
-            later.append([loop.SWEEP, module.catch_up.address, table, rows, full, np.gcd.reduce(records) if records else 0])
+            later.append(
+                [
+                    loop.SWEEP,
+                    module.catch_up.address,
+                    table,
+                    rows,
+                    full,
+                    np.gcd.reduce(records) if records else 0,
+                ]
+            )
         return now, later
 
-    def _events(self, p: ProjectionProgram, trigger: str, address: int, table: np.ndarray, thread: int, gathered: dict[str, Any]) -> list[list[Any]]:
-        slots, population = (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
+    def _events(
+        self,
+        p: ProjectionProgram,
+        trigger: str,
+        address: int,
+        table: np.ndarray,
+        thread: int,
+        gathered: dict[str, Any],
+    ) -> list[list[Any]]:
+        slots, population = (
+            (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
+        )
         segments = (0, self.engine.threads) if trigger == "pre" else (thread, thread + 1)
         if slots.uniform:
-            return [[loop.EVENTS, *self.engine.history(population), slots.delays[0], (p.name, "_since"), *segments, address, table]]
+            return [
+                [
+                    loop.EVENTS,
+                    *self.engine.history(population),
+                    slots.delays[0],
+                    (p.name, "_since"),
+                    *segments,
+                    address,
+                    table,
+                ]
+            ]
         rows = []
         if trigger not in gathered:
             found, count, row = self._gather(p, slots, population, *segments)
@@ -192,8 +313,17 @@ class Delivery:
                 decay = kind(self.memory, (link.owner, other.decay)) if other.decay else None
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
         dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
-        return Shape(not p.pre_slots.uniform, p.post_slots is not None and not p.post_slots.uniform, dendritic, tuple(values.items()), tuple(links.items()),
-                     _deferred(p), neighbours(p), narrow(p), self.engine.precision)
+        return Shape(
+            not p.pre_slots.uniform,
+            p.post_slots is not None and not p.post_slots.uniform,
+            dendritic,
+            tuple(values.items()),
+            tuple(links.items()),
+            _deferred(p),
+            neighbours(p),
+            narrow(p),
+            self.engine.precision,
+        )
 
     def _kind(self, owner: str, name: str) -> str:
         population = self.program.populations.get(owner)
@@ -207,18 +337,29 @@ class Delivery:
         """Arrays of a projection that all threads use, each its own part; those among the entries of its table."""
         pre, post = p.pre_slots, p.post_slots
         made: dict[str, Callable[[], np.ndarray]] = {
-            "@targets": lambda: p.targets, "@edge_bounds": lambda: self._bounds(p, None), "@pre_bounds": lambda: self._bounds(p, pre),
-            "@pre_neuron": lambda: pre.neuron, "@pre_edges": lambda: pre.edges, "@pre_of_edge": lambda: pre.of_edge,
-            "@pre_targets": lambda: p.targets[pre.edges], "@post_pointer": lambda: post.pointer, "@post_edges": lambda: post.edges,
-            "@post_neuron": lambda: post.neuron, "@post_of_edge": lambda: post.of_edge, "@post_sources": lambda: owners(p.pointer)[post.edges],
+            "@targets": lambda: p.targets,
+            "@edge_bounds": lambda: self._bounds(p, None),
+            "@pre_bounds": lambda: self._bounds(p, pre),
+            "@pre_neuron": lambda: pre.neuron,
+            "@pre_edges": lambda: pre.edges,
+            "@pre_of_edge": lambda: pre.of_edge,
+            "@pre_targets": lambda: p.targets[pre.edges],
+            "@post_pointer": lambda: post.pointer,
+            "@post_edges": lambda: post.edges,
+            "@post_neuron": lambda: post.neuron,
+            "@post_of_edge": lambda: post.of_edge,
+            "@post_sources": lambda: owners(p.pointer)[post.edges],
             "@post_pre_slots": lambda: pre.of_edge[post.edges],
-            "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False)}
+            "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False),
+        }
         for _, statements in p.code.handlers:
             for s in statements:
                 if s.kind == "sum":
                     size = (pre if s.side == "pre" else post).neuron.size
-                    made |= {f"@sum_{s.target}": lambda size=size: np.zeros(size, self.memory.dtype),
-                             f"@touched_{s.target}": lambda size=size: np.zeros(size, np.uint8)}
+                    made |= {
+                        f"@sum_{s.target}": lambda size=size: np.zeros(size, self.memory.dtype),
+                        f"@touched_{s.target}": lambda size=size: np.zeros(size, np.uint8),
+                    }
         return {entry: self.tables.keep(made[entry]()) for entry in entries if entry in made}
 
     def _entry(self, p: ProjectionProgram, entry: str, thread: int) -> Any:
@@ -227,8 +368,14 @@ class Delivery:
         if entry.startswith("@key"):
             number, second = entry[4:].rstrip("b"), entry.endswith("b")
             return self.engine.key(f"{p.name}/draw{number}")[second]
-        special = {"@dt": self.engine._dt, "@threads": self.engine.threads, "@replica": self.engine.replica, "@dendritic": p.dendritic,
-                   "@N_pre": self.program.populations[p.source].size, "@N_post": self.program.populations[p.target].size}
+        special = {
+            "@dt": self.engine._dt,
+            "@threads": self.engine.threads,
+            "@replica": self.engine.replica,
+            "@dendritic": p.dendritic,
+            "@N_pre": self.program.populations[p.source].size,
+            "@N_post": self.program.populations[p.target].size,
+        }
         if entry in special:
             return special[entry]
         if entry.startswith("@decays_"):
@@ -288,20 +435,51 @@ class Delivery:
                     if p.code is None and np.ndim(p.axonal):
                         rows.append(self._landing(p, thread, start, stop))
                     elif self.ring(p)[0] == name:
-                        rows.append([loop.PORT, (population.name, f"_port_{port}"), (name, "_ring"), ring.shape[0], ring.shape[1], start, stop])
+                        rows.append(
+                            [
+                                loop.PORT,
+                                (population.name, f"_port_{port}"),
+                                (name, "_ring"),
+                                ring.shape[0],
+                                ring.shape[1],
+                                start,
+                                stop,
+                            ]
+                        )
         return rows
 
     def _drive(self, name: str, start: int, stop: int) -> list[Any]:
         drive = self.program.drives[name]
-        first, last = np.searchsorted(drive.indices, [start, stop]) if self.engine.threads > 1 else (0, drive.indices.size)
+        first, last = (
+            np.searchsorted(drive.indices, [start, stop])
+            if self.engine.threads > 1
+            else (0, drive.indices.size)
+        )
         rate, weight = (name, "rate"), (name, "weight")
         room = [self.tables.keep(np.full(size, -1.0)) for size in ROOM]
-        table = self.tables.block([[(drive.target, f"_port_{drive.port}"), *self.engine.key(f"{name}/counts"), self.engine.replica,
-                                    self.tables.keep(drive.indices.astype(np.int32)), rate, ("size", rate), weight, ("size", weight), self.engine._dt,
-                                    bool((np.diff(drive.indices) == 1).all()), *room]], 14)
+        table = self.tables.block(
+            [
+                [
+                    (drive.target, f"_port_{drive.port}"),
+                    *self.engine.key(f"{name}/counts"),
+                    self.engine.replica,
+                    self.tables.keep(drive.indices.astype(np.int32)),
+                    rate,
+                    ("size", rate),
+                    weight,
+                    ("size", weight),
+                    self.engine._dt,
+                    bool((np.diff(drive.indices) == 1).all()),
+                    *room,
+                ]
+            ],
+            14,
+        )
         return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
 
 
 def _deferred(p: ProjectionProgram) -> bool:
     """Whether post-spikes wait: they may, and edges are many for each source slot, whose rows are searched, and each target slot, which keeps notes."""
-    return deferrable(p.code) and p.targets.size >= LEAST * max(p.pre_slots.neuron.size, p.post_slots.neuron.size)
+    return deferrable(p.code) and p.targets.size >= LEAST * max(
+        p.pre_slots.neuron.size, p.post_slots.neuron.size
+    )

@@ -9,19 +9,39 @@ from .philox import fill_uniform as fill_double
 @compiled
 def uniforms(table, start, stop, step, thread):
     """Table: buffer, key words, replica."""
-    fill_uniform(load_long(table, 0, "t"), start, stop, load_long(table, 1, "t"), load_long(table, 2, "t"), step, load_long(table, 3, "t"))
+    fill_uniform(
+        load_long(table, 0, "t"),
+        start,
+        stop,
+        load_long(table, 1, "t"),
+        load_long(table, 2, "t"),
+        step,
+        load_long(table, 3, "t"),
+    )
     return 0
 
 
 @compiled
 def normals(table, start, stop, step, thread):
     """Table: buffer, key words, replica."""
-    fill_normal(load_long(table, 0, "t"), start, stop, load_long(table, 1, "t"), load_long(table, 2, "t"), step, load_long(table, 3, "t"))
+    fill_normal(
+        load_long(table, 0, "t"),
+        start,
+        stop,
+        load_long(table, 1, "t"),
+        load_long(table, 2, "t"),
+        step,
+        load_long(table, 3, "t"),
+    )
     return 0
 
 
 BLOCK = 256  # uniform numbers that are drawn together
-ROOM = (BLOCK, 1 + MOST, CELLS)  # of a drive: uniform numbers; their mean and its quantiles; where the search for a count begins
+ROOM = (
+    BLOCK,
+    1 + MOST,
+    CELLS,
+)  # of a drive: uniform numbers; their mean and its quantiles; where the search for a count begins
 
 
 @compiled
@@ -38,10 +58,22 @@ def drive(table, start, stop, step, thread):
     if load_long(table, 10, "t") == 0 or rates > 1 or not 0.0 <= mean <= 700.0:
         for m in range(start, stop):
             n = load_index(targets, m, "targets")
-            count = poisson_count(load_double(rate, m if rates > 1 else 0, "rate") * dt, uniform_at(k0, k1, n, step, replica))
-            store(port, n, load(port, n, "port") + load(weight, m if weights > 1 else 0, "weight") * count, "port")
+            count = poisson_count(
+                load_double(rate, m if rates > 1 else 0, "rate") * dt,
+                uniform_at(k0, k1, n, step, replica),
+            )
+            store(
+                port,
+                n,
+                load(port, n, "port") + load(weight, m if weights > 1 else 0, "weight") * count,
+                "port",
+            )
         return 0
-    drawn, quantiles, begins = load_long(table, 11, "t"), load_long(table, 12, "t") + 8, load_long(table, 13, "t")
+    drawn, quantiles, begins = (
+        load_long(table, 11, "t"),
+        load_long(table, 12, "t") + 8,
+        load_long(table, 13, "t"),
+    )
     if load_double(quantiles, -1, "quantiles") != mean:
         store_double(quantiles, -1, mean, "quantiles")
         poisson_table(mean, quantiles, begins)
@@ -54,5 +86,11 @@ def drive(table, start, stop, step, thread):
             count = load_index(begins, int(u * CELLS), "begins")
             while u >= load_double(quantiles, count, "quantiles"):
                 count += 1
-            store(port, n + m, load(port, n + m, "port") + load(weight, first + m if weights > 1 else 0, "weight") * count, "port")
+            store(
+                port,
+                n + m,
+                load(port, n + m, "port")
+                + load(weight, first + m if weights > 1 else 0, "weight") * count,
+                "port",
+            )
     return 0

@@ -50,14 +50,23 @@ class CpuEngine:
     precision : ``float64`` or ``float32``
     """
 
-    def __init__(self, program: Program, network: ConcreteNetwork, *, threads: int | None = None, replica: int = 0,
-                 precision: str = "float64") -> None:
+    def __init__(
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        *,
+        threads: int | None = None,
+        replica: int = 0,
+        precision: str = "float64",
+    ) -> None:
         self.program, self.replica, self.precision = program, replica, PRECISIONS[precision]
         self.threads = most_threads(program, threads or default_threads(program))
         bounds = {p.name: partition(p.size, self.threads) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds, dtype=self.precision.dtype)
         self._loop = cache.load("loop", LOOP.format(place=self.precision.place)).run_steps
-        self._pool: tuple[int, ThreadPoolExecutor] | None = None  # process that made it, threads beside the caller's
+        self._pool: tuple[int, ThreadPoolExecutor] | None = (
+            None  # process that made it, threads beside the caller's
+        )
         self.pace = Pace((self.threads,) if threads else tuple(range(1, self.threads + 1)))
         self._shared = aligned(np.zeros(loop.ARRIVED + 8 * self.threads, np.int64))
         self._build()
@@ -67,7 +76,10 @@ class CpuEngine:
 
     def refresh(self) -> None:
         """Follow arrays that the host replaced; lay everything out anew where a parameter became one per neuron, or the like."""
-        if any(self._tables.kinds.get(key, kind(self.memory, key)) != kind(self.memory, key) for key in self.memory.replaced):
+        if any(
+            self._tables.kinds.get(key, kind(self.memory, key)) != kind(self.memory, key)
+            for key in self.memory.replaced
+        ):
             self._build()
         else:
             self._tables.follow(self.memory.replaced)
@@ -90,10 +102,15 @@ class CpuEngine:
             self._shared[:] = 0
             self._shared[loop.THREADS] = threads
             began = perf_counter()
-            found = self._together([(self._loop, *self._plan, first + done, count, thread, self._shared.ctypes.data) for thread in range(threads)])
+            found = self._together(
+                [
+                    (self._loop, *self._plan, first + done, count, thread, self._shared.ctypes.data)
+                    for thread in range(threads)
+                ]
+            )
             self.pace.learn(threads, found, perf_counter() - began)
             done += found
-            asked = int(self._shared[loop.ASKED:loop.FAILED:8].sum()) & ~loop.LATE
+            asked = int(self._shared[loop.ASKED : loop.FAILED : 8].sum()) & ~loop.LATE
         chunk = Chunk(done, bool(asked < loop.NOT_FINITE))
         if not more or not chunk.finite or deferral.overdue(first + steps):
             for calls in deferral.settle():
@@ -140,7 +157,9 @@ class CpuEngine:
 
     def _build(self) -> None:
         for key, array in self.memory.arrays.items():
-            if key[0] in self.program.populations or key[1] == "_ring":  # what loops over neurons run through
+            if (
+                key[0] in self.program.populations or key[1] == "_ring"
+            ):  # what loops over neurons run through
                 self.memory[key] = aligned(array)
         self._tables = Tables(self.memory)
         self._sources: list[str] = []
@@ -159,7 +178,10 @@ class CpuEngine:
         self._traces.lay_out(self._rows)
         self._ops = [self._tables.block(rows, loop.WIDTH) for rows in self._rows]
         meetings = [[n for n, row in enumerate(rows) if row[0] == loop.MEET] for rows in self._rows]
-        plan = self._tables.block([[ops, 0, *meet, len(ops)] for ops, meet in zip(self._ops, meetings, strict=True)], 3 + len(meetings[0]))
+        plan = self._tables.block(
+            [[ops, 0, *meet, len(ops)] for ops, meet in zip(self._ops, meetings, strict=True)],
+            3 + len(meetings[0]),
+        )
         self._plan = plan.ctypes.data, self.threads, 1 + len(meetings[0])
         self.memory.replaced.clear()
 
@@ -167,7 +189,14 @@ class CpuEngine:
         """The arguments 1 to 6 by which operations find the spikes of a population."""
         memory = self.memory
         history, bounds = memory[population, "_history"], memory.bounds[population]
-        return [(population, "_history"), (population, "_count"), bounds.size - 1, history.shape[1], history.shape[0], self._tables.keep(bounds[:-1])]
+        return [
+            (population, "_history"),
+            (population, "_count"),
+            bounds.size - 1,
+            history.shape[1],
+            history.shape[0],
+            self._tables.keep(bounds[:-1]),
+        ]
 
     def kernel(self, name: str, source: str, function: str) -> int:
         """Return the address of a compiled kernel; its source joins `source`."""
@@ -176,7 +205,9 @@ class CpuEngine:
 
     def own_kernel(self, module: str, function: str) -> int:
         """Return the address of a kernel of a module of this engine."""
-        return getattr(cache.load(function, wrapper(module, function, self.precision)), function).address
+        return getattr(
+            cache.load(function, wrapper(module, function, self.precision)), function
+        ).address
 
     def _population(self, p: PopulationProgram) -> list[tuple[int, list[Any]]]:
         """Add the phases 1 to 3 of a population to every thread; return phase 5."""
@@ -184,29 +215,70 @@ class CpuEngine:
         places = self.history(p.name)
         if p.given:
             for thread, rows in enumerate(self._rows):
-                rows.append([loop.GIVEN, *places[:5], bounds[thread], bounds[thread + 1], (p.name, "_given_step"), (p.name, "_given_index"),
-                             ("size", (p.name, "_given_step"))])
+                rows.append(
+                    [
+                        loop.GIVEN,
+                        *places[:5],
+                        bounds[thread],
+                        bounds[thread + 1],
+                        (p.name, "_given_step"),
+                        (p.name, "_given_index"),
+                        ("size", (p.name, "_given_step")),
+                    ]
+                )
             return []
         propagators = p.code.propagator.names if p.code.propagator else []
-        shapes = {n: kind(self.memory, (p.name, n)) for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *propagators)}
+        shapes = {
+            n: kind(self.memory, (p.name, n))
+            for n in (*p.code.parameters, *(n for n, _ in p.code.hosted), *propagators)
+        }
         self._tables.kinds |= {(p.name, n): s for n, s in shapes.items()}
         source, entries = print_cell(p.code, shapes, precision=self.precision)
         integrate = self.kernel(_plain(p.code.name), source, "integrate")
         fired = self._tables.keep(aligned(np.zeros((p.size + 63) // 64 * 64, np.uint8)))
-        draws = {f"@draw{d.key}": self._tables.keep(aligned(np.zeros(p.size + 8, self.precision.dtype))) for d in p.code.draws}
-        special = {"@dt": self._tables.keep(self._dt), "@fired": fired, "@size": p.size, "#_refractory": ("size", (p.name, "_refractory")), **draws}
+        draws = {
+            f"@draw{d.key}": self._tables.keep(aligned(np.zeros(p.size + 8, self.precision.dtype)))
+            for d in p.code.draws
+        }
+        special = {
+            "@dt": self._tables.keep(self._dt),
+            "@fired": fired,
+            "@size": p.size,
+            "#_refractory": ("size", (p.name, "_refractory")),
+            **draws,
+        }
         table = self._tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
         resets = []
         for thread, rows in enumerate(self._rows):
             start, stop = bounds[thread], bounds[thread + 1]
             for d in p.code.draws:
-                keys = self._tables.block([[draws[f"@draw{d.key}"], *self.key(f"{p.name}/draw{d.key}"), self.replica]], 4)
-                rows.append([loop.KERNEL, self.own_kernel("draws", "uniforms" if d.kind == "uniform" else "normals"), keys, start, stop])
+                keys = self._tables.block(
+                    [[draws[f"@draw{d.key}"], *self.key(f"{p.name}/draw{d.key}"), self.replica]], 4
+                )
+                rows.append(
+                    [
+                        loop.KERNEL,
+                        self.own_kernel("draws", "uniforms" if d.kind == "uniform" else "normals"),
+                        keys,
+                        start,
+                        stop,
+                    ]
+                )
             rows.append([loop.INTEGRATE, integrate, table, start, stop])
             if p.code.detect is not None:
                 rows.append([loop.COLLECT, *places[:5], start, stop, fired])
                 if p.code.after or p.code.refractory:
-                    resets.append((thread, [loop.RESET, *places, self.kernel(_plain(p.code.name), source, "reset"), table]))
+                    resets.append(
+                        (
+                            thread,
+                            [
+                                loop.RESET,
+                                *places,
+                                self.kernel(_plain(p.code.name), source, "reset"),
+                                table,
+                            ],
+                        )
+                    )
         return resets
 
     def key(self, name: str) -> tuple[int, int]:
@@ -218,10 +290,10 @@ class CpuEngine:
 
 def partition(size: int, threads: int) -> np.ndarray:
     """Return the first neurons of equal ranges, (T + 1,); ranges begin at multiples of 64 so that no two threads share a cache line."""
-    return np.array([min(round(size * t / threads / 64) * 64, size) for t in range(threads)] + [size], np.int64)
+    return np.array(
+        [min(round(size * t / threads / 64) * 64, size) for t in range(threads)] + [size], np.int64
+    )
 
 
 def _plain(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name)
-
-

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from neurosim.compiled import FUNCTIONS, compiled
 
-__all__ = ["abs", "clip", "compiled", "cos", "exp", "expm1_ratio", "floor", "log", "max", "min", "pow", "sin", "sqrt", "tanh", "where"]
+__all__ = [
+    "abs",
+    "clip",
+    "compiled",
+    "cos",
+    "exp",
+    "expm1_ratio",
+    "floor",
+    "log",
+    "max",
+    "min",
+    "pow",
+    "sin",
+    "sqrt",
+    "tanh",
+    "where",
+]
 
 exp = FUNCTIONS["exp"]
 log = FUNCTIONS["log"]

@@ -33,11 +33,31 @@ from .functions import compiled, exp
 WIDTH = 20  # numbers in a row
 REAL = 8  # bytes of a number of the run's precision
 
-(MEET, INTEGRATE, KERNEL, COLLECT, GIVEN, EVENTS, GATHER, LISTED, PORT, RESET, SPIKES, TRACE, SWEEP) = range(13)  # MEET begins a phase
+(
+    MEET,
+    INTEGRATE,
+    KERNEL,
+    COLLECT,
+    GIVEN,
+    EVENTS,
+    GATHER,
+    LISTED,
+    PORT,
+    RESET,
+    SPIKES,
+    TRACE,
+    SWEEP,
+) = range(13)  # MEET begins a phase
 
 # Numbers that threads share, each on a cache line of its own. A stop is asked for in one of three places, by the step that it shall end: a
 # thread may wait in the next step while another has yet to read what was asked for in this one.
-THREADS, WAITED, ASKED, FAILED, ARRIVED = 0, 8, 16, 40, 48  # from ARRIVED on, for each thread, the number of barriers it has come to
+THREADS, WAITED, ASKED, FAILED, ARRIVED = (
+    0,
+    8,
+    16,
+    40,
+    48,
+)  # from ARRIVED on, for each thread, the number of barriers it has come to
 NOT_FINITE = 1 << 32
 LATE = 1 << 16
 # Looks before a thread sleeps, and times that threads sleep before they ask for an end. A sleep of 20 microseconds takes a hundred, during
@@ -106,7 +126,10 @@ def deliver(spikes, count, bounds, threads, thread, targets, load_target, weight
     weight = load(weights, 0, "weights")
     for s in range(count):
         row = load_index(spikes, s, "spikes")
-        first, last = load_long(bounds, row * threads + thread, "bounds"), load_long(bounds, row * threads + thread + 1, "bounds")
+        first, last = (
+            load_long(bounds, row * threads + thread, "bounds"),
+            load_long(bounds, row * threads + thread + 1, "bounds"),
+        )
         if each:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
@@ -124,9 +147,20 @@ def gather(ops, o, step, found):
     Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delays, 8 number of delays, 9 since,
     10 for each 64 delays and each neuron which of them it has, as bits, and the slot of the first, 11 first segment, 12 last segment.
     """
-    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
-    size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
-    delays, since = load_long(ops, o + 7, "ops"), load_long(load_long(ops, o + 9, "ops"), 0, "since")
+    history, counts, segments = (
+        load_long(ops, o + 1, "ops"),
+        load_long(ops, o + 2, "ops"),
+        load_long(ops, o + 3, "ops"),
+    )
+    size, steps, starts = (
+        load_long(ops, o + 4, "ops"),
+        load_long(ops, o + 5, "ops"),
+        load_long(ops, o + 6, "ops"),
+    )
+    delays, since = (
+        load_long(ops, o + 7, "ops"),
+        load_long(load_long(ops, o + 9, "ops"), 0, "since"),
+    )
     now, count = step % steps, 0
     for d in range(load_long(ops, o + 8, "ops") - 1, -1, -1):
         wait = load_long(delays, d, "delays")
@@ -140,7 +174,12 @@ def gather(ops, o, step, found):
             for s in range(load_long(counts, row * segments + segment, "counts")):
                 n = load_index(spikes, s, "spikes")
                 has = load_long(pairs, 2 * n, "pairs")
-                store_index(found, count, load_long(pairs, 2 * n + 1, "pairs") + ones(has & before), "spikes")
+                store_index(
+                    found,
+                    count,
+                    load_long(pairs, 2 * n + 1, "pairs") + ones(has & before),
+                    "spikes",
+                )
                 count += has >> bit & 1
     return count
 
@@ -153,8 +192,16 @@ def events(ops, o, step, thread):
     segment, 11 kernel or 0, 12 its table; of `deliver`: 13 bounds, 14 targets, 15 whether they take 2 bytes, 16 weights, 17 number
     of weights, 18 ring.
     """
-    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
-    size, steps, starts = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
+    history, counts, segments = (
+        load_long(ops, o + 1, "ops"),
+        load_long(ops, o + 2, "ops"),
+        load_long(ops, o + 3, "ops"),
+    )
+    size, steps, starts = (
+        load_long(ops, o + 4, "ops"),
+        load_long(ops, o + 5, "ops"),
+        load_long(ops, o + 6, "ops"),
+    )
     emitted = step - load_long(ops, o + 7, "ops")
     if emitted < load_long(load_long(ops, o + 8, "ops"), 0, "since"):
         return
@@ -164,30 +211,78 @@ def events(ops, o, step, thread):
         if count > 0:
             spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
             if load_long(ops, o + 11, "ops") != 0:
-                call(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops"), spikes, count, step, thread)
+                call(
+                    load_long(ops, o + 11, "ops"),
+                    load_long(ops, o + 12, "ops"),
+                    spikes,
+                    count,
+                    step,
+                    thread,
+                )
                 continue
-            bounds, targets, weights = load_long(ops, o + 13, "ops"), load_long(ops, o + 14, "ops"), load_long(ops, o + 16, "ops")
+            bounds, targets, weights = (
+                load_long(ops, o + 13, "ops"),
+                load_long(ops, o + 14, "ops"),
+                load_long(ops, o + 16, "ops"),
+            )
             each, ring = load_long(ops, o + 17, "ops") > 1, load_long(ops, o + 18, "ops")
             if load_long(ops, o + 15, "ops") != 0:
-                deliver(spikes, count, bounds, segments, thread, targets, load_short, weights, each, ring)
+                deliver(
+                    spikes,
+                    count,
+                    bounds,
+                    segments,
+                    thread,
+                    targets,
+                    load_short,
+                    weights,
+                    each,
+                    ring,
+                )
             else:
-                deliver(spikes, count, bounds, segments, thread, targets, load_index, weights, each, ring)
+                deliver(
+                    spikes,
+                    count,
+                    bounds,
+                    segments,
+                    thread,
+                    targets,
+                    load_index,
+                    weights,
+                    each,
+                    ring,
+                )
 
 
 @compiled
 def fold(port, ring, start, stop):
     """Add the term of a projection to a port, and begin the next term at 0."""
     for n in range(start, stop):
-        store(port, n, load(port, n, "ring") + load(ring, n, "ring"), "ring")  # one name: a projection may write to the port itself
+        store(
+            port, n, load(port, n, "ring") + load(ring, n, "ring"), "ring"
+        )  # one name: a projection may write to the port itself
         store(ring, n, 0.0, "ring")
 
 
 @compiled
 def record_spikes(ops, o, step, shared):
     """Append the spikes of this step. Arguments as of `events` to 6; 7 neurons to keep as bytes or 0, 8 neurons out, 9 steps out, 10 count, 11 room."""
-    history, counts, segments = load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops")
-    size, steps, starts, keep = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
-    neurons, out, total = load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops")
+    history, counts, segments = (
+        load_long(ops, o + 1, "ops"),
+        load_long(ops, o + 2, "ops"),
+        load_long(ops, o + 3, "ops"),
+    )
+    size, steps, starts, keep = (
+        load_long(ops, o + 4, "ops"),
+        load_long(ops, o + 5, "ops"),
+        load_long(ops, o + 6, "ops"),
+        load_long(ops, o + 7, "ops"),
+    )
+    neurons, out, total = (
+        load_long(ops, o + 8, "ops"),
+        load_long(ops, o + 9, "ops"),
+        load_long(ops, o + 10, "ops"),
+    )
     done = load_long(total, 0, "total")
     row = step % steps
     for segment in range(segments):
@@ -199,7 +294,9 @@ def record_spikes(ops, o, step, shared):
                 store_long(out, done, step, "out")
                 done += 1
     store_long(total, 0, done, "total")
-    if done + 2 * size > load_long(ops, o + 11, "ops"):  # room for this step's spikes and for those of the step another thread may have begun
+    if done + 2 * size > load_long(
+        ops, o + 11, "ops"
+    ):  # room for this step's spikes and for those of the step another thread may have begun
         atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), 1)
 
 
@@ -213,13 +310,23 @@ def record_trace(ops, o, step):
         return
     row = (step + 1) // every - 1 - load_long(load_long(ops, o + 8, "ops"), 0, "first") // every
     out = load_long(ops, o + 2, "ops") + 8 * row * load_long(ops, o + 3, "ops")
-    source, index, column = load_long(ops, o + 4, "ops"), load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops")
-    last, tau, each = load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops"), load_long(ops, o + 11, "ops") > 1
+    source, index, column = (
+        load_long(ops, o + 4, "ops"),
+        load_long(ops, o + 5, "ops"),
+        load_long(ops, o + 6, "ops"),
+    )
+    last, tau, each = (
+        load_long(ops, o + 9, "ops"),
+        load_long(ops, o + 10, "ops"),
+        load_long(ops, o + 11, "ops") > 1,
+    )
     for m in range(load_long(ops, o + 7, "ops")):
         n = load_index(index, m, "index")
         value = load(source, n, "source")
         if last != 0:
-            since = float(step - load_long(last, n, "last")) * load_double(load_long(ops, o + 12, "ops"), 0, "dt")
+            since = float(step - load_long(last, n, "last")) * load_double(
+                load_long(ops, o + 12, "ops"), 0, "dt"
+            )
             value = value * exp(-since / load(tau, n if each else 0, "tau"))
         store_double(out, load_index(column, m, "column"), value, "recorded")
 
@@ -229,40 +336,106 @@ def carry_out(ops, o, step, part, shared):
     """Carry out the operation at position ``o`` for a part of the network."""
     code = load_long(ops, o, "ops")
     if code == INTEGRATE:
-        if call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, part):
+        if call(
+            load_long(ops, o + 1, "ops"),
+            load_long(ops, o + 2, "ops"),
+            load_long(ops, o + 3, "ops"),
+            load_long(ops, o + 4, "ops"),
+            step,
+            part,
+        ):
             atomic_add(shared + 8 * (ASKED + 8 * (step % 3)), NOT_FINITE)
     elif code == KERNEL:
-        call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"), load_long(ops, o + 4, "ops"), step, part)
-    elif code == COLLECT or code == GIVEN:  # 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 start, 7 stop, 8 ... 10 what fired
+        call(
+            load_long(ops, o + 1, "ops"),
+            load_long(ops, o + 2, "ops"),
+            load_long(ops, o + 3, "ops"),
+            load_long(ops, o + 4, "ops"),
+            step,
+            part,
+        )
+    elif (
+        code == COLLECT or code == GIVEN
+    ):  # 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 start, 7 stop, 8 ... 10 what fired
         row = step % load_long(ops, o + 5, "ops")
         history = load_long(ops, o + 1, "ops") + 4 * row * load_long(ops, o + 4, "ops")
         start, end = load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
         if code == COLLECT:
             found = collect(load_long(ops, o + 8, "ops"), start, end, history)
         else:
-            found = given(load_long(ops, o + 8, "ops"), load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops"), step, start, end, history)
-        store_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, found, "counts")
+            found = given(
+                load_long(ops, o + 8, "ops"),
+                load_long(ops, o + 9, "ops"),
+                load_long(ops, o + 10, "ops"),
+                step,
+                start,
+                end,
+                history,
+            )
+        store_long(
+            load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, found, "counts"
+        )
     elif code == EVENTS:
         events(ops, o, step, part)
     elif code == GATHER:  # 13 found, 14 count
-        store_long(load_long(ops, o + 14, "ops"), 0, gather(ops, o, step, load_long(ops, o + 13, "ops")), "found count")
+        store_long(
+            load_long(ops, o + 14, "ops"),
+            0,
+            gather(ops, o, step, load_long(ops, o + 13, "ops")),
+            "found count",
+        )
     elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
-        call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), load_long(ops, o + 3, "ops"),
-             load_long(load_long(ops, o + 4, "ops"), 0, "found count"), step, part)
+        call(
+            load_long(ops, o + 1, "ops"),
+            load_long(ops, o + 2, "ops"),
+            load_long(ops, o + 3, "ops"),
+            load_long(load_long(ops, o + 4, "ops"), 0, "found count"),
+            step,
+            part,
+        )
     elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
-        ring = load_long(ops, o + 2, "ops") + REAL * load_long(ops, o + 4, "ops") * (step % load_long(ops, o + 3, "ops"))
-        fold(load_long(ops, o + 1, "ops"), ring, load_long(ops, o + 5, "ops"), load_long(ops, o + 6, "ops"))
+        ring = load_long(ops, o + 2, "ops") + REAL * load_long(ops, o + 4, "ops") * (
+            step % load_long(ops, o + 3, "ops")
+        )
+        fold(
+            load_long(ops, o + 1, "ops"),
+            ring,
+            load_long(ops, o + 5, "ops"),
+            load_long(ops, o + 6, "ops"),
+        )
     elif code == RESET:  # as events to 6, 7 kernel, 8 table
         row = step % load_long(ops, o + 5, "ops")
-        found = load_long(load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, "counts")
+        found = load_long(
+            load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, "counts"
+        )
         if found > 0:
             begin = load_long(load_long(ops, o + 6, "ops"), part, "starts")
             spikes = load_long(ops, o + 1, "ops") + 4 * (row * load_long(ops, o + 4, "ops") + begin)
-            call(load_long(ops, o + 7, "ops"), load_long(ops, o + 8, "ops"), spikes, found, step, part)
-    elif code == SWEEP:  # 1 kernel, 2 its table, 3 rows, 4 whether notes are full, 5 steps between records of an edge variable or 0
+            call(
+                load_long(ops, o + 7, "ops"),
+                load_long(ops, o + 8, "ops"),
+                spikes,
+                found,
+                step,
+                part,
+            )
+    elif (
+        code == SWEEP
+    ):  # 1 kernel, 2 its table, 3 rows, 4 whether notes are full, 5 steps between records of an edge variable or 0
         every = load_long(ops, o + 5, "ops")
-        if load_long(load_long(ops, o + 4, "ops"), 0, "full") or every > 0 and (step + 1) % every == 0:
-            call(load_long(ops, o + 1, "ops"), load_long(ops, o + 2, "ops"), 0, load_long(ops, o + 3, "ops"), step, part)
+        if (
+            load_long(load_long(ops, o + 4, "ops"), 0, "full")
+            or every > 0
+            and (step + 1) % every == 0
+        ):
+            call(
+                load_long(ops, o + 1, "ops"),
+                load_long(ops, o + 2, "ops"),
+                0,
+                load_long(ops, o + 3, "ops"),
+                step,
+                part,
+            )
     elif code == SPIKES:
         record_spikes(ops, o, step, shared)
     elif code == TRACE:
@@ -293,7 +466,10 @@ def run_steps(plan, parts, phases, first, steps, thread, shared):
             for part in range(thread, parts, threads):
                 row = part * (phases + 2)
                 ops = load_long(plan, row, "plan")
-                for number in range(load_long(plan, row + 1 + phase, "plan"), load_long(plan, row + 2 + phase, "plan")):
+                for number in range(
+                    load_long(plan, row + 1 + phase, "plan"),
+                    load_long(plan, row + 2 + phase, "plan"),
+                ):
                     carry_out(ops, number * WIDTH, step, part, shared)
         if stop:
             return step + 1 - first

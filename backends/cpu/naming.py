@@ -50,8 +50,12 @@ class Names:
 
     def read(self, group: list[BoundStatement]) -> set[str]:
         """Names that statements read, time constants of decaying variables included."""
-        read = set().union(*(names(s.value) for s in group)) | {s.target for s in group if s.kind == "assign"}
-        return read | {self.symbols[n].decay for n in read if n in self.symbols and self.symbols[n].decay}
+        read = set().union(*(names(s.value) for s in group)) | {
+            s.target for s in group if s.kind == "assign"
+        }
+        return read | {
+            self.symbols[n].decay for n in read if n in self.symbols and self.symbols[n].decay
+        }
 
     def store(self, name: str, index: str) -> list[str]:
         lines = [f"store(_at_{name}, {index}, {local(name)}, {name!r})"]
@@ -62,11 +66,15 @@ class Names:
     def ring(self) -> list[str]:
         lines = [self.entry("@ring", "_ring")]
         if self.shape.dendritic != "none":
-            lines += [f"_ring_size = load_long(table, {self.layout.position('@ring_size')}, 'table')",
-                      f"_ring_slots = load_long(table, {self.layout.position('@ring_slots')}, 'table')"]
+            lines += [
+                f"_ring_size = load_long(table, {self.layout.position('@ring_size')}, 'table')",
+                f"_ring_slots = load_long(table, {self.layout.position('@ring_slots')}, 'table')",
+            ]
         if self.shape.dendritic == "one":
             landing = f"step + load_long(table, {self.layout.position('@dendritic')}, 'table')"
-            lines.append(f"_ring += {self.precision.size} * _ring_size * (({landing}) % _ring_slots)")
+            lines.append(
+                f"_ring += {self.precision.size} * _ring_size * (({landing}) % _ring_slots)"
+            )
         if self.shape.dendritic == "each":
             lines.append(self.entry("@dendritic_each", "_dendritic"))
         return lines
@@ -83,35 +91,65 @@ class Names:
     def prologue(self, read: set[str]) -> list[str]:
         """Addresses of all that is read, and the values that are the same everywhere."""
         made = []
-        if read & {"t", "dt"} or any(self.symbols[n].decay for n in read if n in self.symbols) or any(self.links[n][2] for n in read if n in self.links):
+        if (
+            read & {"t", "dt"}
+            or any(self.symbols[n].decay for n in read if n in self.symbols)
+            or any(self.links[n][2] for n in read if n in self.links)
+        ):
             made += self.precision.dt
         if "t" in read:
             made.append(self.precision.t)
         for end in ("N_pre", "N_post"):
             if end in read:
-                made.append(f"{end} = float(load_long(table, {self.layout.position('@' + end)}, 'table'))")
+                made.append(
+                    f"{end} = float(load_long(table, {self.layout.position('@' + end)}, 'table'))"
+                )
         for name in sorted(read):
             made += self._declare(name)
         return made
 
     def _declare(self, name: str) -> list[str]:
         symbol = self.symbols.get(name)
-        if symbol is not None and symbol.kind == "word" or name in ("t", "dt") or name.startswith("@link"):
+        if (
+            symbol is not None
+            and symbol.kind == "word"
+            or name in ("t", "dt")
+            or name.startswith("@link")
+        ):
             return []
         if symbol is not None and symbol.kind == "variable":
-            lines = [self.address(name), *([f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')"] if symbol.decay else [])]
-            return [*lines, self.address(f"@decays_{symbol.decay}")] if self._tabled(symbol) else lines
+            lines = [
+                self.address(name),
+                *(
+                    [
+                        f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')"
+                    ]
+                    if symbol.decay
+                    else []
+                ),
+            ]
+            return (
+                [*lines, self.address(f"@decays_{symbol.decay}")] if self._tabled(symbol) else lines
+            )
         lines = [self.address(name)]
         shape, _, decay = self.links.get(name, (self.values.get(name, "one"), False, None))
         if shape in ("row", "rows"):
             lines += row_number(name, self.layout)
             if shape == "rows":
-                lines.append(f"_at_{name} += {self.precision.size} * _row_{name} * load_long(table, {self.layout.position(f'{name}@size')}, 'table')")
+                lines.append(
+                    f"_at_{name} += {self.precision.size} * _row_{name} * load_long(table, {self.layout.position(f'{name}@size')}, 'table')"
+                )
         if decay:
-            lines.append(f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')")
-            lines.append(f"_tau_{name} = load_long(table, {self.layout.position(f'{name}@tau')}, 'table')")
+            lines.append(
+                f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')"
+            )
+            lines.append(
+                f"_tau_{name} = load_long(table, {self.layout.position(f'{name}@tau')}, 'table')"
+            )
         if name in self.links and self.links[name][1]:
-            lines.append(f"_index_{name} = load_long(table, {self.layout.position(f'{name}@index')}, 'table')")
+            lines.append(
+                f"_index_{name} = load_long(table, {self.layout.position(f'{name}@index')}, 'table')"
+            )
         if self._everywhere(name):
             lines.append(f"{local(name)} = {self._value(name)}")
         return lines
@@ -124,20 +162,37 @@ class Names:
         symbol = self.symbols.get(name)
         if name in self.links:
             return symbol.side == "one"
-        return symbol is None or symbol.side == "one" or self.values.get(name) in ("one", "row") and symbol.kind == "cell"
+        return (
+            symbol is None
+            or symbol.side == "one"
+            or self.values.get(name) in ("one", "row")
+            and symbol.kind == "cell"
+        )
 
     def values_at(self, read: set[str], side: str) -> list[str]:
         lines = []
         if f"i_{side}" in read:
             lines.append(f"i_{side} = float(_{side})")
-        here = [s for n, s in self.symbols.items() if n in read and s.side == side and s.kind != "word" and not self._everywhere(n)]
-        for symbol in sorted(here, key=lambda s: (s.kind == "variable", s.name)):  # time constants before what decays with them
+        here = [
+            s
+            for n, s in self.symbols.items()
+            if n in read and s.side == side and s.kind != "word" and not self._everywhere(n)
+        ]
+        for symbol in sorted(
+            here, key=lambda s: (s.kind == "variable", s.name)
+        ):  # time constants before what decays with them
             lines.append(f"{local(symbol.name)} = {self._value(symbol.name)}")
         return lines
 
     def _value(self, name: str) -> str:
         symbol = self.symbols.get(name)
-        index = "0" if symbol is None or symbol.side == "one" else "_edge" if symbol.side == "edge" else f"_{symbol.side}"
+        index = (
+            "0"
+            if symbol is None or symbol.side == "one"
+            else "_edge"
+            if symbol.side == "edge"
+            else f"_{symbol.side}"
+        )
         if name in self.links:
             shape, indexed, decay = self.links[name]
             if indexed:
@@ -176,7 +231,9 @@ class Names:
         return f"_{entry[1:]}" if entry.startswith("@") else f"_at_{entry}"
 
     def entry(self, entry: str, name: str | None = None) -> str:
-        return f"{name or '_' + entry[1:]} = load_long(table, {self.layout.position(entry)}, 'table')"
+        return (
+            f"{name or '_' + entry[1:]} = load_long(table, {self.layout.position(entry)}, 'table')"
+        )
 
     def loader(self, entry: str) -> str:
         """The function that reads elements of an array of indices."""
@@ -190,7 +247,9 @@ class Names:
         return self.shape.pre_split if side == "pre" else self.shape.post_split
 
     def neuron_of_slot(self, side: str) -> str:
-        return self.index(f"@{side}_neuron", f"_{side}_slot") if self.split(side) else f"_{side}_slot"
+        return (
+            self.index(f"@{side}_neuron", f"_{side}_slot") if self.split(side) else f"_{side}_slot"
+        )
 
     def slot_setup(self, side: str) -> list[str]:
         return [self.entry(f"@{side}_neuron")] if self.split(side) else []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 TRIAL = 3e-3  # seconds that a trial should take, for threads take some time to begin
 SHARE = 16  # a trial takes no less than one part in so many of a stretch
-REMEMBERED = 3  # a choice costs the median of so many measurements: one that was interrupted decides nothing
+REMEMBERED = (
+    3  # a choice costs the median of so many measurements: one that was interrupted decides nothing
+)
 SELDOM = 16  # stretches from one trial to the next, in the end
 
 
@@ -23,7 +25,9 @@ class Pace:
 
     def __init__(self, choices: tuple[int, ...]) -> None:
         self.steps = dict.fromkeys(choices, 0)
-        self._seen: dict[int, list[float]] = {threads: [] for threads in choices}  # seconds per step, as measured lately
+        self._seen: dict[int, list[float]] = {
+            threads: [] for threads in choices
+        }  # seconds per step, as measured lately
         self._tried: set[int] = set()
         self._wait = self._trials = 0
 
@@ -32,7 +36,9 @@ class Pace:
         self._wait -= 1
         if self._wait < 0:
             self._trials += 1
-            self._wait = 0 if self._trials < REMEMBERED else min(2 ** (self._trials - REMEMBERED), SELDOM)
+            self._wait = (
+                0 if self._trials < REMEMBERED else min(2 ** (self._trials - REMEMBERED), SELDOM)
+            )
             self._tried = set()
 
     def piece(self, steps: int) -> tuple[int, int]:

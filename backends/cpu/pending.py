@@ -18,10 +18,37 @@ from .tables import Tables, aligned
 CHUNK = 16  # places in one chunk of the pool, a power of two; chunk 0 is none
 
 # Places in a table: what the operation `loop.EVENTS` has of the source, then these.
-(HISTORY, COUNTS, SEGMENTS, NEURONS, STEPS, STARTS, SINCE, BOUNDS, DELAYS, TARGETS, WEIGHTS, EACH, SIZE, NEXT, HEADS, TAILS, LOST,
- POOL, LINKS, POOL_TARGETS, POOL_WEIGHTS, RING, PORT, SHORT_DELAYS, SHORT_TARGETS) = range(25)  # short: of 2 bytes
+(
+    HISTORY,
+    COUNTS,
+    SEGMENTS,
+    NEURONS,
+    STEPS,
+    STARTS,
+    SINCE,
+    BOUNDS,
+    DELAYS,
+    TARGETS,
+    WEIGHTS,
+    EACH,
+    SIZE,
+    NEXT,
+    HEADS,
+    TAILS,
+    LOST,
+    POOL,
+    LINKS,
+    POOL_TARGETS,
+    POOL_WEIGHTS,
+    RING,
+    PORT,
+    SHORT_DELAYS,
+    SHORT_TARGETS,
+) = range(25)  # short: of 2 bytes
 NEVER = -1 << 62  # before any step
-FREE, FRESH, CHUNKS = range(3)  # of a pool: first chunk of those given back, the last that was ever taken, how many there are
+FREE, FRESH, CHUNKS = range(
+    3
+)  # of a pool: first chunk of those given back, the last that was ever taken, how many there are
 
 
 @compiled
@@ -56,19 +83,46 @@ def extend(table, place):
 @compiled
 def put_down(table, emitted, step, thread):
     """Put down what the spikes of one step bring from ``step`` on."""
-    segments, starts, steps = load_long(table, SEGMENTS, "t"), load_long(table, STARTS, "t"), load_long(table, STEPS, "t")
-    bounds, delays, targets = load_long(table, BOUNDS, "t"), load_long(table, DELAYS, "t"), load_long(table, TARGETS, "t")
-    weights, each, size = load_long(table, WEIGHTS, "t"), load_long(table, EACH, "t") > 1, load_long(table, SIZE, "t")
-    tails, to, value = load_long(table, TAILS, "t"), load_long(table, POOL_TARGETS, "t"), load_long(table, POOL_WEIGHTS, "t")
-    short_delays, short_targets = load_long(table, SHORT_DELAYS, "t"), load_long(table, SHORT_TARGETS, "t")
+    segments, starts, steps = (
+        load_long(table, SEGMENTS, "t"),
+        load_long(table, STARTS, "t"),
+        load_long(table, STEPS, "t"),
+    )
+    bounds, delays, targets = (
+        load_long(table, BOUNDS, "t"),
+        load_long(table, DELAYS, "t"),
+        load_long(table, TARGETS, "t"),
+    )
+    weights, each, size = (
+        load_long(table, WEIGHTS, "t"),
+        load_long(table, EACH, "t") > 1,
+        load_long(table, SIZE, "t"),
+    )
+    tails, to, value = (
+        load_long(table, TAILS, "t"),
+        load_long(table, POOL_TARGETS, "t"),
+        load_long(table, POOL_WEIGHTS, "t"),
+    )
+    short_delays, short_targets = (
+        load_long(table, SHORT_DELAYS, "t"),
+        load_long(table, SHORT_TARGETS, "t"),
+    )
     row, now = emitted % steps, emitted % size
     for segment in range(segments):
         count = load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")
-        spikes = load_long(table, HISTORY, "t") + 4 * (row * load_long(table, NEURONS, "t") + load_long(starts, segment, "starts"))
+        spikes = load_long(table, HISTORY, "t") + 4 * (
+            row * load_long(table, NEURONS, "t") + load_long(starts, segment, "starts")
+        )
         for s in range(count):
             first = load_index(spikes, s, "spikes") * segments + thread
-            for e in range(load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")):
-                delay = load_short(delays, e, "delays") if short_delays else load_index(delays, e, "delays")
+            for e in range(
+                load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")
+            ):
+                delay = (
+                    load_short(delays, e, "delays")
+                    if short_delays
+                    else load_index(delays, e, "delays")
+                )
                 if emitted + delay < step:
                     continue
                 place = now + delay
@@ -78,7 +132,11 @@ def put_down(table, emitted, step, thread):
                     tail = extend(table, place)
                     if tail == 0:
                         continue
-                n = load_short(targets, e, "targets") if short_targets else load_index(targets, e, "targets")
+                n = (
+                    load_short(targets, e, "targets")
+                    if short_targets
+                    else load_index(targets, e, "targets")
+                )
                 store_index(to, tail, n, "pool targets")
                 store(value, tail, load(weights, e if each else 0, "weights"), "pool weights")
                 store_long(tails, place, tail + 1, "tails")
@@ -88,18 +146,45 @@ def put_down(table, emitted, step, thread):
 def search(table, emitted, step, thread):
     """Add to the term what spikes of one step bring in ``step``."""
     segments, row = load_long(table, SEGMENTS, "t"), emitted % load_long(table, STEPS, "t")
-    bounds, ring, delays = load_long(table, BOUNDS, "t"), load_long(table, RING, "t"), load_long(table, DELAYS, "t")
-    short_delays, short_targets = load_long(table, SHORT_DELAYS, "t"), load_long(table, SHORT_TARGETS, "t")
+    bounds, ring, delays = (
+        load_long(table, BOUNDS, "t"),
+        load_long(table, RING, "t"),
+        load_long(table, DELAYS, "t"),
+    )
+    short_delays, short_targets = (
+        load_long(table, SHORT_DELAYS, "t"),
+        load_long(table, SHORT_TARGETS, "t"),
+    )
     targets = load_long(table, TARGETS, "t")
     for segment in range(segments):
         begin = load_long(load_long(table, STARTS, "t"), segment, "starts")
         spikes = load_long(table, HISTORY, "t") + 4 * (row * load_long(table, NEURONS, "t") + begin)
-        for s in range(load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")):
+        for s in range(
+            load_long(load_long(table, COUNTS, "t"), row * segments + segment, "counts")
+        ):
             first = load_index(spikes, s, "spikes") * segments + thread
-            for e in range(load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")):
-                if emitted + (load_short(delays, e, "delays") if short_delays else load_index(delays, e, "delays")) == step:
-                    n = load_short(targets, e, "targets") if short_targets else load_index(targets, e, "targets")
-                    weight = load(load_long(table, WEIGHTS, "t"), e if load_long(table, EACH, "t") > 1 else 0, "weights")
+            for e in range(
+                load_long(bounds, first, "bounds"), load_long(bounds, first + 1, "bounds")
+            ):
+                if (
+                    emitted
+                    + (
+                        load_short(delays, e, "delays")
+                        if short_delays
+                        else load_index(delays, e, "delays")
+                    )
+                    == step
+                ):
+                    n = (
+                        load_short(targets, e, "targets")
+                        if short_targets
+                        else load_index(targets, e, "targets")
+                    )
+                    weight = load(
+                        load_long(table, WEIGHTS, "t"),
+                        e if load_long(table, EACH, "t") > 1 else 0,
+                        "weights",
+                    )
                     store(ring, n, load(ring, n, "ring") + weight, "ring")
 
 
@@ -112,9 +197,16 @@ def end_of(chunk, following, tail):
 @compiled
 def add_up(table, place):
     """Add the term of a list to the port. A neuron that occurs twice adds 0.0 the second time, which changes nothing: no sum from 0.0 is -0.0."""
-    ring, port, links = load_long(table, RING, "t"), load_long(table, PORT, "t"), load_long(table, LINKS, "t")
+    ring, port, links = (
+        load_long(table, RING, "t"),
+        load_long(table, PORT, "t"),
+        load_long(table, LINKS, "t"),
+    )
     to, value = load_long(table, POOL_TARGETS, "t"), load_long(table, POOL_WEIGHTS, "t")
-    head, tail = load_long(load_long(table, HEADS, "t"), place, "heads"), load_long(load_long(table, TAILS, "t"), place, "tails")
+    head, tail = (
+        load_long(load_long(table, HEADS, "t"), place, "heads"),
+        load_long(load_long(table, TAILS, "t"), place, "tails"),
+    )
     chunk = head
     while chunk != 0:
         following = load_index(links, chunk, "links")
@@ -200,7 +292,12 @@ class Pending:
         """Return the pool of a part: its state, links of chunks, targets, weights."""
         if part not in self._pools:
             state, places = np.array([0, 0, self._chunks], np.int64), (self._chunks + 1) * CHUNK
-            arrays = state, np.empty(self._chunks + 1, np.int32), np.empty(places, np.int32), np.empty(places, self._dtype)
+            arrays = (
+                state,
+                np.empty(self._chunks + 1, np.int32),
+                np.empty(places, np.int32),
+                np.empty(places, self._dtype),
+            )
             self._pools[part] = [self._tables.keep(a) for a in arrays]
         return self._pools[part]
 

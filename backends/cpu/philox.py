@@ -38,7 +38,14 @@ def untagged(real: types.Float) -> Any:
 def _words(block, k0, k1, step, replica):
     """Return the words of a block; the arguments are int64, the bits that count are masked."""
     low, high = np.uint64(step) & _MASK, np.uint64(step) >> _HALF
-    return philox4x32(np.uint64(block) & _MASK, low, high, np.uint64(replica) & _MASK, np.uint64(k0) & _MASK, np.uint64(k1) & _MASK)
+    return philox4x32(
+        np.uint64(block) & _MASK,
+        low,
+        high,
+        np.uint64(replica) & _MASK,
+        np.uint64(k0) & _MASK,
+        np.uint64(k1) & _MASK,
+    )
 
 
 def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any]:

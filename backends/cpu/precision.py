@@ -41,7 +41,10 @@ class Precision:
 
 
 DOUBLE = Precision(
-    "float64", np.float64, 8, "neurosim.backends.cpu",
+    "float64",
+    np.float64,
+    8,
+    "neurosim.backends.cpu",
     f"""from numba import cfunc
 
 from neurosim.backends.cpu.access import (
@@ -51,10 +54,17 @@ from neurosim.backends.cpu.decays import decayed
     abs, clip, cos, exp, expm1_ratio, floor, log, max, min, pow, sin, sqrt, tanh, where)
 from neurosim.backends.cpu.philox import normal_at, uniform_at
 {_KERNEL}""",
-    ("dt = load(load_long(table, 0, 'table'), 0, 'dt')",), "t = step * dt", "dt", "{}")
+    ("dt = load(load_long(table, 0, 'table'), 0, 'dt')",),
+    "t = step * dt",
+    "dt",
+    "{}",
+)
 
 SINGLE = Precision(
-    "float32", np.float32, 4, "neurosim.backends.cpu.single",
+    "float32",
+    np.float32,
+    4,
+    "neurosim.backends.cpu.single",
     f"""from numba import cfunc
 
 from neurosim.backends.cpu.access import (
@@ -62,6 +72,10 @@ from neurosim.backends.cpu.access import (
 {_COMMON}from neurosim.backends.cpu.single import (
     abs, clip, cos, decayed, exp, expm1_ratio, float, floor, load, log, max, min, normal_at, pow, sin, sqrt, store, tanh, truth, uniform_at, where)
 {_KERNEL}""",
-    ("_dt = load_double(load_long(table, 0, 'table'), 0, 'dt')", "dt = float(_dt)"), "t = float(step * _dt)", "_dt", "float({})")
+    ("_dt = load_double(load_long(table, 0, 'table'), 0, 'dt')", "dt = float(_dt)"),
+    "t = float(step * _dt)",
+    "_dt",
+    "float({})",
+)
 
 PRECISIONS = {p.name: p for p in (DOUBLE, SINGLE)}

@@ -9,9 +9,44 @@ from neurosim.expr.tree import Draw, Expr, Number
 
 from .precision import DOUBLE, Precision
 
-RESERVED = {"flag", "load", "load_byte", "load_double", "load_index", "load_long", "load_short", "store", "store_byte", "store_long", "truth", "cfunc",
-            "kernel", "normal_at", "uniform_at", "expm1_ratio", "table", "start", "stop", "step", "thread", "spikes", "first", "count", "range", "float", "now",
-            "decayed", "CHUNK", "EDGES", "FIRST", "WHEN", "caught_up", "fetch_row", "forget", "pending"}
+RESERVED = {
+    "flag",
+    "load",
+    "load_byte",
+    "load_double",
+    "load_index",
+    "load_long",
+    "load_short",
+    "store",
+    "store_byte",
+    "store_long",
+    "truth",
+    "cfunc",
+    "kernel",
+    "normal_at",
+    "uniform_at",
+    "expm1_ratio",
+    "table",
+    "start",
+    "stop",
+    "step",
+    "thread",
+    "spikes",
+    "first",
+    "count",
+    "range",
+    "float",
+    "now",
+    "decayed",
+    "CHUNK",
+    "EDGES",
+    "FIRST",
+    "WHEN",
+    "caught_up",
+    "fetch_row",
+    "forget",
+    "pending",
+}
 
 
 def local(name: str) -> str:
@@ -34,11 +69,20 @@ class Layout:
 
 def target(draw: Callable[[Draw], str], precision: Precision) -> Target:
     """Return how expressions are printed for Numba: every value is a number of this precision, comparisons are 1.0 or 0.0."""
+
     def number(n: Number) -> str:
         return precision.number(float(n.value))
 
-    return Target(name=local, number=number, call=lambda function, arguments: f"{function}({', '.join(arguments)})", draw=draw,
-                  lookup=local, expand_powers=True, condition=lambda text: f"truth({text})", true=lambda text: f"({text} != {precision.number(0.0)})")
+    return Target(
+        name=local,
+        number=number,
+        call=lambda function, arguments: f"{function}({', '.join(arguments)})",
+        draw=draw,
+        lookup=local,
+        expand_powers=True,
+        condition=lambda text: f"truth({text})",
+        true=lambda text: f"({text} != {precision.number(0.0)})",
+    )
 
 
 def line(tree: Expr, draw: Callable[[Draw], str], precision: Precision) -> str:
@@ -53,6 +97,8 @@ def indent(lines: list[str], levels: int = 1) -> list[str]:
 
 def wrapper(module: str, function: str, precision: Precision = DOUBLE) -> str:
     """Return the source of a kernel of a module of this engine, for the cache on disk."""
-    return (f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom {precision.place} import {module}\n\n\n'
-            f'@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)\n'
-            f"def {function}(table, start, stop, step, thread):\n    return {module}.{function}(table, start, stop, step, thread)\n")
+    return (
+        f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom {precision.place} import {module}\n\n\n'
+        f'@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)\n'
+        f"def {function}(table, start, stop, step, thread):\n    return {module}.{function}(table, start, stop, step, thread)\n"
+    )

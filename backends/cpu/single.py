@@ -27,22 +27,53 @@ from .functions import compiled
 from .philox import range_kernel
 from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
 
-__all__ = ["abs", "clip", "cos", "decayed", "deferral", "draws", "exp", "expm1_ratio", "float", "floor", "load", "log", "loop", "max", "min", "normal_at",
-           "pending", "pow", "sin", "sqrt", "store", "tanh", "truth", "uniform_at", "where"]
+__all__ = [
+    "abs",
+    "clip",
+    "cos",
+    "decayed",
+    "deferral",
+    "draws",
+    "exp",
+    "expm1_ratio",
+    "float",
+    "floor",
+    "load",
+    "log",
+    "loop",
+    "max",
+    "min",
+    "normal_at",
+    "pending",
+    "pow",
+    "sin",
+    "sqrt",
+    "store",
+    "tanh",
+    "truth",
+    "uniform_at",
+    "where",
+]
 
 SIZE = 4  # bytes of a number
 _BELOW_ONE = 1.0 - 2.0**-24  # the largest number below 1
-_EXACT = bind(PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}, compiled)  # of these only what takes no constant of float64
+_EXACT = bind(
+    PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}, compiled
+)  # of these only what takes no constant of float64
 
 float = PRIMITIVES["_float"]  # a number or integer as float32
 load, store = loader(types.float32, types.float32), storer(types.float32, types.float32)
-abs, clip, floor, max, min, sqrt, where = (_EXACT[name] for name in ("abs", "clip", "floor", "max", "min", "sqrt", "where"))
+abs, clip, floor, max, min, sqrt, where = (
+    _EXACT[name] for name in ("abs", "clip", "floor", "max", "min", "sqrt", "where")
+)
 
 
 @intrinsic
 def truth(typing, condition):
     """A condition as 1.0 or 0.0."""
-    return types.float32(types.boolean), lambda context, builder, signature, values: context.cast(builder, values[0], types.boolean, types.float32)
+    return types.float32(types.boolean), lambda context, builder, signature, values: context.cast(
+        builder, values[0], types.boolean, types.float32
+    )
 
 
 def _rounded(function: Any) -> Any:
@@ -55,8 +86,12 @@ def _rounded(function: Any) -> Any:
     return rounded
 
 
-cos, log, sin, tanh = (_rounded(f) for f in (functions.cos, functions.log, functions.sin, functions.tanh))
-_decay = _rounded(functions.exp)  # of times in steps: the host, which has float64, finds the same bits
+cos, log, sin, tanh = (
+    _rounded(f) for f in (functions.cos, functions.log, functions.sin, functions.tanh)
+)
+_decay = _rounded(
+    functions.exp
+)  # of times in steps: the host, which has float64, finds the same bits
 
 
 @compiled
@@ -82,17 +117,27 @@ _fill_normal, normal_at = range_kernel(normal_block, types.float32)
 
 def _over(module: ModuleType, **words: Any) -> ModuleType:
     """Return a module's compiled functions, rebuilt over other words."""
-    made = ModuleType(module.__name__)  # by this name Numba's cache on disk finds the globals of compiled code
+    made = ModuleType(
+        module.__name__
+    )  # by this name Numba's cache on disk finds the globals of compiled code
     namespace = vars(made)
     namespace |= vars(module) | words
     for name, function in vars(module).items():
         if isinstance(function, Dispatcher) and function.__module__ == module.__name__:
-            options = {option: value for option, value in function.targetoptions.items() if option != "nopython"}
-            namespace[name] = njit(**options)(FunctionType(function.py_func.__code__, namespace, name))
+            options = {
+                option: value
+                for option, value in function.targetoptions.items()
+                if option != "nopython"
+            }
+            namespace[name] = njit(**options)(
+                FunctionType(function.py_func.__code__, namespace, name)
+            )
     return made
 
 
 decayed: Callable[..., Any] = _over(double_decays, load=load, exp=_decay).decayed
 loop = _over(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
 pending = _over(double_pending, load=load, store=store, fold=loop.fold)
-draws = _over(double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal)
+draws = _over(
+    double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal
+)

@@ -25,17 +25,40 @@ from neurosim.compiled import primitives
 from .functions import compiled
 
 PRIMITIVES = primitives(types.float32, types.int32)
-_float, _bits, _from_bits, _where, _sqrt = (PRIMITIVES[name] for name in ("_float", "_bits", "_from_bits", "_where", "_sqrt"))
+_float, _bits, _from_bits, _where, _sqrt = (
+    PRIMITIVES[name] for name in ("_float", "_bits", "_from_bits", "_where", "_sqrt")
+)
 
 _F = np.float32  # whole numbers and Python's own would make float64 of everything that they meet
 _HALF, _ONE, _INF = _F(0.5), _F(1), _F(np.inf)
-_MAGIC, _MAGIC_BITS = _F(12582912.0), 0x4B400000  # 1.5 * 2**23: adding it rounds to a whole number, which then stands in the low bits
+_MAGIC, _MAGIC_BITS = (
+    _F(12582912.0),
+    0x4B400000,
+)  # 1.5 * 2**23: adding it rounds to a whole number, which then stands in the low bits
 _LOG2_E = _F(1.4426950408889634)
-_LN2_HIGH, _LN2_LOW = _F(0.693359375), _F(-2.1219444005469058e-4)  # HIGH has 10 bits: k * HIGH is exact
+_LN2_HIGH, _LN2_LOW = (
+    _F(0.693359375),
+    _F(-2.1219444005469058e-4),
+)  # HIGH has 10 bits: k * HIGH is exact
 _LEAST, _MOST = _F(-104.0), _F(104.0)  # what lies beyond gives 0 or inf
-_EXP = _F(0.4999999403953552), _F(0.1666652113199234), _F(0.04166838899254799), _F(0.008368716575205326), _F(0.001381459878757596)
-_LOG = (_F(0.3333331346511841), _F(-0.25000008940696716), _F(0.2000211924314499), _F(-0.1666799634695053), _F(0.14219552278518677),
-        _F(-0.1240558922290802), _F(0.11888162046670914), _F(-0.11675652116537094), _F(0.06746640056371689))
+_EXP = (
+    _F(0.4999999403953552),
+    _F(0.1666652113199234),
+    _F(0.04166838899254799),
+    _F(0.008368716575205326),
+    _F(0.001381459878757596),
+)
+_LOG = (
+    _F(0.3333331346511841),
+    _F(-0.25000008940696716),
+    _F(0.2000211924314499),
+    _F(-0.1666799634695053),
+    _F(0.14219552278518677),
+    _F(-0.1240558922290802),
+    _F(0.11888162046670914),
+    _F(-0.11675652116537094),
+    _F(0.06746640056371689),
+)
 _SIN = _F(-0.16666655242443085), _F(0.008332177996635437), _F(-0.00019517292093951255)
 _COS = _F(0.04166664555668831), _F(-0.001388736767694354), _F(2.443844459776301e-05)
 _SQRT_HALF, _SQRT_HALF_BITS = _F(0.7071067811865476), 0x3F3504F3
@@ -76,7 +99,9 @@ def expm1_ratio(z):
     e, n = _exp_parts(_bounded(z))
     half = n >> 1
     scale, rest = _two_to(half), n - half
-    ratio = (e * scale + (scale - _two_to(-rest))) / _where(z == _F(0), _ONE, z)  # divided before it can overflow
+    ratio = (e * scale + (scale - _two_to(-rest))) / _where(
+        z == _F(0), _ONE, z
+    )  # divided before it can overflow
     return _where(z == _F(0), _ONE, _where(z > _MOST, _INF, ratio * _two_to(rest)))
 
 
@@ -105,7 +130,9 @@ def _direction(w):
     odd = quarter & np.uint64(1) != np.uint64(0)
     first, second = _where(odd, sine, cosine), _where(odd, cosine, sine)
     turn = np.int64(quarter)
-    return _from_bits(_bits(first) ^ ((turn + 1) & 2) << 30), _from_bits(_bits(second) ^ (turn & 2) << 30)
+    return _from_bits(_bits(first) ^ ((turn + 1) & 2) << 30), _from_bits(
+        _bits(second) ^ (turn & 2) << 30
+    )
 
 
 @compiled

@@ -43,7 +43,7 @@ class Tables:
         for r, row in enumerate(rows):
             for c, entry in enumerate(row):
                 self._fill(made, r, c, entry)
-        return made[:len(rows)]
+        return made[: len(rows)]
 
     def follow(self, replaced: set[Key]) -> None:
         """Write the addresses and sizes of replaced arrays to every place that names them."""
@@ -69,7 +69,7 @@ def aligned(array: np.ndarray) -> np.ndarray:
         return array
     room = np.empty(array.nbytes + LINE, np.uint8)
     first = -room.ctypes.data % LINE
-    made = room[first:first + array.nbytes].view(array.dtype).reshape(array.shape)
+    made = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
     made[...] = array
     return made
 

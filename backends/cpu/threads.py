@@ -27,7 +27,10 @@ def default_threads(program: Program) -> int:
 def step_cost(program: Program) -> float:
     """Return about how many nanoseconds a step takes on one thread."""
     spikes = RATE * program.dt / 1000
-    edges = sum(p.targets.size * (STATIC if p.code is None else PLASTIC) for p in program.projections.values())
+    edges = sum(
+        p.targets.size * (STATIC if p.code is None else PLASTIC)
+        for p in program.projections.values()
+    )
     drives = sum(d.indices.size for d in program.drives.values())
     return sum(map(_update_cost, program.populations.values())) + DRIVEN * drives + edges * spikes
 
@@ -55,7 +58,11 @@ def most_threads(program: Program, wanted: int) -> int:
     for p in program.projections.values():
         if p.code is None:
             continue
-        sums = any(s.kind == "sum" and s.side == "pre" for _, statements in p.code.handlers for s in statements)
+        sums = any(
+            s.kind == "sum" and s.side == "pre"
+            for _, statements in p.code.handlers
+            for s in statements
+        )
         if sums or any(link.owner in program.projections for link in p.links.values()):
             return 1
     if any((np.diff(d.indices) < 0).any() for d in program.drives.values()):

@@ -20,7 +20,9 @@ class Traces:
     """Buffers of probes. Spikes are written by the first thread, members of traces by the thread that owns them."""
 
     def __init__(self, engine: CpuEngine) -> None:
-        self.engine = weakref.proxy(engine)  # which holds this object: a run that is dropped gives its arrays back at once
+        self.engine = weakref.proxy(
+            engine
+        )  # which holds this object: a run that is dropped gives its arrays back at once
         self.program, self.memory, self.tables = engine.program, engine.memory, engine._tables
         self._first = self.tables.keep(np.zeros(1, np.int64))
         self._spikes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
@@ -35,13 +37,22 @@ class Traces:
             if probe.variable == "spikes":
                 size = self.program.populations[probe.owner.name].size
                 room = max(4 * size, 1 << 16)
-                out = tuple(self.tables.keep(a) for a in (np.zeros(room, np.int32), np.zeros(room, np.int64), np.zeros(1, np.int64)))
+                out = tuple(
+                    self.tables.keep(a)
+                    for a in (
+                        np.zeros(room, np.int32),
+                        np.zeros(room, np.int64),
+                        np.zeros(1, np.int64),
+                    )
+                )
                 keep: Any = 0
                 if not probe.owner.whole:
                     keep = self.tables.keep(np.zeros(size, np.uint8))
                     keep[probe.owner.indices] = 1
                 self._spikes[i] = out
-                rows[0].append([loop.SPIKES, *self.engine.history(probe.owner.name), keep, *out, room])
+                rows[0].append(
+                    [loop.SPIKES, *self.engine.history(probe.owner.name), keep, *out, room]
+                )
             else:
                 self._trace(i, probe, rows)
 
@@ -59,10 +70,10 @@ class Traces:
     def collect(self, chunk: Chunk, first: int) -> None:
         """Take what was recorded."""
         for i, (neurons, steps, total) in self._spikes.items():
-            chunk.spikes[i] = neurons[:total[0]].copy(), steps[:total[0]].copy()
+            chunk.spikes[i] = neurons[: total[0]].copy(), steps[: total[0]].copy()
         for i, values in self._buffers.items():
             every = self.program.probes[i].every
-            chunk.traces[i] = values[:(first + chunk.steps) // every - first // every]
+            chunk.traces[i] = values[: (first + chunk.steps) // every - first // every]
 
     def synchronise(self) -> None:
         """Follow changed time constants."""
@@ -78,13 +89,29 @@ class Traces:
         thread_of = self._threads(probe, at)
         decay: list[Any] = [0, 0, 0, 0]
         if (owner, f"{probe.variable}@last") in self.memory:
-            decay = [(owner, f"{probe.variable}@last"), *self._tau(owner, probe.variable), self.engine._dt]
+            decay = [
+                (owner, f"{probe.variable}@last"),
+                *self._tau(owner, probe.variable),
+                self.engine._dt,
+            ]
         for thread in range(len(rows)):
             mine = np.flatnonzero(thread_of == thread)
             if mine.size:
                 self._out[i].append((thread, len(rows[thread])))
-                rows[thread].append([loop.TRACE, probe.every, 0, at.size, (owner, probe.variable), self.tables.keep(at[mine].astype(np.int32)),
-                                     self.tables.keep(mine.astype(np.int32)), mine.size, self._first, *decay])
+                rows[thread].append(
+                    [
+                        loop.TRACE,
+                        probe.every,
+                        0,
+                        at.size,
+                        (owner, probe.variable),
+                        self.tables.keep(at[mine].astype(np.int32)),
+                        self.tables.keep(mine.astype(np.int32)),
+                        mine.size,
+                        self._first,
+                        *decay,
+                    ]
+                )
 
     def _threads(self, probe: Any, at: np.ndarray) -> np.ndarray:
         """The thread that owns each recorded member: of edges and post variables the one of their target."""
@@ -95,7 +122,10 @@ class Traces:
             symbol = None if p.code is None else dict(p.code.symbols)[probe.variable]
             if symbol is None or symbol.side == "pre":
                 return np.zeros(at.size, int)
-            bounds, neuron = self.memory.bounds[p.target], p.targets[at] if symbol.side == "edge" else p.post_slots.neuron[at]
+            bounds, neuron = (
+                self.memory.bounds[p.target],
+                p.targets[at] if symbol.side == "edge" else p.post_slots.neuron[at],
+            )
         return np.searchsorted(bounds[1:-1], neuron, side="right")
 
     def _tau(self, owner: str, variable: str) -> tuple[np.ndarray, int]:

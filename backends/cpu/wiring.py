@@ -21,10 +21,20 @@ def by_bits(slots: Slots) -> np.ndarray:
 
 def narrow(p: ProjectionProgram) -> frozenset[str]:
     """Return the arrays of indices among the entries of a rule's table that have 2 bytes for each."""
-    pre, post = p.pre_slots.neuron, p.post_slots.neuron if p.post_slots is not None else np.empty(0, np.int32)
-    types = {"@targets": p.targets.dtype, "@pre_targets": p.targets.dtype, "@pre_neuron": pre.dtype, "@post_neuron": post.dtype,
-             "@post_sources": index_type(p.pointer.size - 1), "@pre_of_edge": index_type(pre.size), "@post_pre_slots": index_type(pre.size),
-             "@post_of_edge": index_type(post.size)}
+    pre, post = (
+        p.pre_slots.neuron,
+        p.post_slots.neuron if p.post_slots is not None else np.empty(0, np.int32),
+    )
+    types = {
+        "@targets": p.targets.dtype,
+        "@pre_targets": p.targets.dtype,
+        "@pre_neuron": pre.dtype,
+        "@post_neuron": post.dtype,
+        "@post_sources": index_type(p.pointer.size - 1),
+        "@pre_of_edge": index_type(pre.size),
+        "@post_pre_slots": index_type(pre.size),
+        "@post_of_edge": index_type(post.size),
+    }
     return frozenset(entry for entry, kind in types.items() if kind == np.uint16)
 
 
@@ -33,6 +43,8 @@ def neighbours(p: ProjectionProgram) -> bool:
     first, last = (end[np.diff(p.pointer) > 0] for end in (p.pointer[:-1], p.pointer[1:] - 1))
     if (p.targets[last] - p.targets[first] != last - first).any():
         return False
-    steps = np.diff(p.targets)  # within a row they ascend, so that none is negative; those between rows do not count
+    steps = np.diff(
+        p.targets
+    )  # within a row they ascend, so that none is negative; those between rows do not count
     steps[first[1:] - 1] = 1
     return bool((steps == 1).all())

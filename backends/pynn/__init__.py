@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from .mapping import Mapping
     from .plan import Plan
 
-NEEDED = {"nest": {"pyNN": "PyNN", "nest": "nest-simulator", "sympy": "sympy"}, "pynn-brian2": {"pyNN": "PyNN", "brian2": "brian2", "sympy": "sympy"},
-          "spinnaker": {"sympy": "sympy"}}
+NEEDED = {
+    "nest": {"pyNN": "PyNN", "nest": "nest-simulator", "sympy": "sympy"},
+    "pynn-brian2": {"pyNN": "PyNN", "brian2": "brian2", "sympy": "sympy"},
+    "spinnaker": {"sympy": "sympy"},
+}
 
 
 class PynnBackend:
@@ -29,7 +32,9 @@ class PynnBackend:
 
     def missing(self) -> str | None:
         """Return what to install, if something is not there."""
-        gone = [package for module, package in NEEDED[self.name].items() if find_spec(module) is None]
+        gone = [
+            package for module, package in NEEDED[self.name].items() if find_spec(module) is None
+        ]
         return f"{', '.join(gone)} missing. Run: pip install 'neurosim[pynn]'" if gone else None
 
     def check(self, network: Network, **options: Any) -> Report:
@@ -49,7 +54,9 @@ class PynnBackend:
         self._known(options)
         return ScriptRun(self._plan(network), network, report, **options)
 
-    def export(self, network: ConcreteNetwork, report: Report, folder: Path, *, time: float) -> Path:
+    def export(
+        self, network: ConcreteNetwork, report: Report, folder: Path, *, time: float
+    ) -> Path:
         """Write script, arrays, README and report to a folder; return the path of the script."""
         from .script import Script
 
@@ -89,11 +96,29 @@ class SpinnakerBackend(PynnBackend):
         try:
             where = board()
         except NetworkError as error:
-            raise LoweringError(f"backend {self.name!r} runs on a board: {error} Without a board use ns.map, or ns.export and run the script where "
-                                "there is one.", report) from error
-        return ScriptRun(self._plan(network), network, report, python=interpreter("run on 'spinnaker'"), where=where, **options)
+            raise LoweringError(
+                f"backend {self.name!r} runs on a board: {error} Without a board use ns.map, or ns.export and run the script where "
+                "there is one.",
+                report,
+            ) from error
+        return ScriptRun(
+            self._plan(network),
+            network,
+            report,
+            python=interpreter("run on 'spinnaker'"),
+            where=where,
+            **options,
+        )
 
-    def map(self, network: ConcreteNetwork, report: Report, *, time: Any = "1 s", version: int = 5, python: str | None = None) -> Mapping:
+    def map(
+        self,
+        network: ConcreteNetwork,
+        report: Report,
+        *,
+        time: Any = "1 s",
+        version: int = 5,
+        python: str | None = None,
+    ) -> Mapping:
         """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
         from .mapping import map_network
 
@@ -102,4 +127,7 @@ class SpinnakerBackend(PynnBackend):
 
 nest = PynnBackend("nest", "NEST through PyNN, on the grid; early traces and statistics agree")
 brian2 = PynnBackend("pynn-brian2", "Brian 2 through PyNN; early traces and statistics agree")
-spinnaker = SpinnakerBackend("spinnaker", "SpiNNaker through PyNN: mapped onto a virtual board, and run on a board where there is one")
+spinnaker = SpinnakerBackend(
+    "spinnaker",
+    "SpiNNaker through PyNN: mapped onto a virtual board, and run on a board where there is one",
+)

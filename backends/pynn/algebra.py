@@ -9,11 +9,33 @@ from typing import Any
 import numpy as np
 import sympy
 
-from neurosim.expr.tree import Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
+from neurosim.expr.tree import (
+    Assign,
+    Binary,
+    Call,
+    Draw,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    Unary,
+    whole_power,
+)
 
 Symbolic = sympy.Expr
-_FUNCTIONS = {"exp": sympy.exp, "log": sympy.log, "pow": sympy.Pow, "sqrt": sympy.sqrt, "cos": sympy.cos, "sin": sympy.sin, "tanh": sympy.tanh,
-              "abs": sympy.Abs, "min": sympy.Min, "max": sympy.Max, "floor": sympy.floor}
+_FUNCTIONS = {
+    "exp": sympy.exp,
+    "log": sympy.log,
+    "pow": sympy.Pow,
+    "sqrt": sympy.sqrt,
+    "cos": sympy.cos,
+    "sin": sympy.sin,
+    "tanh": sympy.tanh,
+    "abs": sympy.Abs,
+    "min": sympy.Min,
+    "max": sympy.Max,
+    "floor": sympy.floor,
+}
 _POINTS = 3  # random places at which two expressions are compared, to 20 digits
 
 
@@ -39,7 +61,11 @@ def symbolic(tree: Expr, known: Mapping[str, Symbolic] | None = None) -> Symboli
     def go(node: Expr) -> Symbolic:
         match node:
             case Number(value=value):
-                return sympy.Rational(repr(value)) if value != int(value) else sympy.Integer(int(value))
+                return (
+                    sympy.Rational(repr(value))
+                    if value != int(value)
+                    else sympy.Integer(int(value))
+                )
             case Name(name=name) | Lookup(table=name):
                 return known.get(name, symbol(name))
             case Unary(op="-", operand=operand):
@@ -61,7 +87,9 @@ def symbolic(tree: Expr, known: Mapping[str, Symbolic] | None = None) -> Symboli
     return go(tree)
 
 
-def after(statements: Iterable[Assign], known: Mapping[str, Symbolic] | None = None) -> dict[str, Symbolic]:
+def after(
+    statements: Iterable[Assign], known: Mapping[str, Symbolic] | None = None
+) -> dict[str, Symbolic]:
     """Return what statements, one after the other, make of the names that they assign, over the values before."""
     found: dict[str, Symbolic] = {}
     for statement in statements:
@@ -77,7 +105,10 @@ def vanishes(expression: Symbolic) -> bool:
     stream = np.random.default_rng(1)
     names = sorted(expression.free_symbols, key=lambda s: s.name)
     terms = sympy.Add.make_args(expression)
-    places = [{s: sympy.Rational(int(stream.integers(1, 10**6)), 99991) for s in names} for _ in range(_POINTS)]
+    places = [
+        {s: sympy.Rational(int(stream.integers(1, 10**6)), 99991) for s in names}
+        for _ in range(_POINTS)
+    ]
     try:  # in floating point first, which settles nearly all that do not vanish
         rough = sympy.lambdify(names, terms, modules="math")(*(float(places[0][s]) for s in names))
         if abs(sum(rough)) > 1e-6 * sum(map(abs, rough)):
@@ -86,7 +117,9 @@ def vanishes(expression: Symbolic) -> bool:
         pass
     for place in places:
         values = [term.subs(place).evalf(30) for term in terms]
-        if not all(v.is_number for v in values) or abs(sum(values)) > 1e-18 * (1 + sum(map(abs, values))):
+        if not all(v.is_number for v in values) or abs(sum(values)) > 1e-18 * (
+            1 + sum(map(abs, values))
+        ):
             return False
     return True
 
@@ -98,8 +131,14 @@ def coefficients(expression: Symbolic, states: Iterable[sympy.Symbol]) -> list[S
     """
     found = set(states)
     expanded = sympy.expand(expression)
-    atoms = {a for a in expanded.atoms(sympy.Function, sympy.Pow) if a.free_symbols & found and not _whole(a)}
-    outer = [a for a in atoms if not any(a in b.atoms(sympy.Function, sympy.Pow) for b in atoms - {a})]
+    atoms = {
+        a
+        for a in expanded.atoms(sympy.Function, sympy.Pow)
+        if a.free_symbols & found and not _whole(a)
+    }
+    outer = [
+        a for a in atoms if not any(a in b.atoms(sympy.Function, sympy.Pow) for b in atoms - {a})
+    ]
     stand_in = {a: sympy.Dummy() for a in sorted(outer, key=sympy.default_sort_key)}
     expanded = sympy.expand(expanded.subs(stand_in))
     places = [*sorted(found & expanded.free_symbols, key=lambda s: s.name), *stand_in.values()]
@@ -115,14 +154,21 @@ def _whole(power: Symbolic) -> bool:
 def value(expression: Symbolic, values: Mapping[str, Any]) -> Any:
     """Return the value of an expression: a number, or an array where one of its values is one."""
     names = sorted(expression.free_symbols, key=lambda s: s.name)
-    found = sympy.lambdify(names, expression, modules="numpy")(*(np.asarray(values[s.name], np.float64) for s in names))
+    found = sympy.lambdify(names, expression, modules="numpy")(
+        *(np.asarray(values[s.name], np.float64) for s in names)
+    )
     array = np.asarray(found, np.float64)
     return float(array) if array.ndim == 0 else array
 
 
 def show(expression: Symbolic) -> str:
     """Return an expression as a person would write it."""
-    return sympy.sstr(expression.xreplace({n: sympy.Float(n, 12) for n in expression.atoms(sympy.Rational) if not n.is_Integer}), full_prec=False)
+    return sympy.sstr(
+        expression.xreplace(
+            {n: sympy.Float(n, 12) for n in expression.atoms(sympy.Rational) if not n.is_Integer}
+        ),
+        full_prec=False,
+    )
 
 
 def product(factors: Iterable[Symbolic]) -> Symbolic:

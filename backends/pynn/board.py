@@ -20,19 +20,35 @@ def describe(populations: dict, projections: dict, folder: Path, steps: int) -> 
     """
     from spynnaker.pyNN.data import SpynnakerDataView
 
-    placements = [p for p in SpynnakerDataView.iterate_placemements() if p.vertex.app_vertex is not None]
+    placements = [
+        p for p in SpynnakerDataView.iterate_placemements() if p.vertex.app_vertex is not None
+    ]
     machine = SpynnakerDataView.get_machine()
     found = {
         "cores": len(placements),
         "chips": len({(p.x, p.y) for p in placements}),
-        "boards": len({(machine[p.x, p.y].nearest_ethernet_x, machine[p.x, p.y].nearest_ethernet_y) for p in placements}),
+        "boards": len(
+            {
+                (machine[p.x, p.y].nearest_ethernet_x, machine[p.x, p.y].nearest_ethernet_y)
+                for p in placements
+            }
+        ),
         "machine_chips": machine.n_chips,
         "sdram": int(sum(p.vertex.sdram_required.get_total_sdram(steps) for p in placements)),
         "per_population": dict(Counter(p.vertex.app_vertex.label for p in placements)),
         "placements": [[p.x, p.y, p.p, p.vertex.app_vertex.label] for p in placements],
-        "missing": sorted({p.vertex.get_binary_file_name() for p in placements if not _there(p.vertex.get_binary_file_name())}),
-        "shifts": {name: [int(s) for s in p._vertex.get_ring_buffer_shifts()] for name, p in populations.items()
-                   if hasattr(p._vertex, "get_ring_buffer_shifts")},
+        "missing": sorted(
+            {
+                p.vertex.get_binary_file_name()
+                for p in placements
+                if not _there(p.vertex.get_binary_file_name())
+            }
+        ),
+        "shifts": {
+            name: [int(s) for s in p._vertex.get_ring_buffer_shifts()]
+            for name, p in populations.items()
+            if hasattr(p._vertex, "get_ring_buffer_shifts")
+        },
     }
     (folder / "mapping.json").write_text(json.dumps(found))
     edges = {name: _edges(p) for name, p in projections.items()}
@@ -51,5 +67,7 @@ def _there(program: str) -> bool:
 
 def _edges(projection: object) -> np.ndarray:
     """Return source, target, weight, delay of every edge, sorted by the first two."""
-    rows = np.array([tuple(row) for row in projection.get(["weight", "delay"], format="list")], float).reshape(-1, 4)
+    rows = np.array(
+        [tuple(row) for row in projection.get(["weight", "delay"], format="list")], float
+    ).reshape(-1, 4)
     return rows[np.lexsort((rows[:, 1], rows[:, 0]))]

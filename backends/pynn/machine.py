@@ -12,7 +12,11 @@ from neurosim.errors import NetworkError
 
 PYTHON = "NEUROSIM_SPYNNAKER_PYTHON"  # names the interpreter of an environment that has sPyNNaker
 SETTINGS = ".spynnaker.cfg"
-BOARD = ("machine_name", "spalloc_server", "remote_spinnaker_url")  # of the section Machine: what names a board, or who lends one
+BOARD = (
+    "machine_name",
+    "spalloc_server",
+    "remote_spinnaker_url",
+)  # of the section Machine: what names a board, or who lends one
 
 
 def interpreter(what: str) -> str:
@@ -25,8 +29,10 @@ def interpreter(what: str) -> str:
     """
     given = os.environ.get(PYTHON)
     if given is None and find_spec("spynnaker") is None:
-        raise NetworkError(f"{what}: sPyNNaker is not installed here, and {PYTHON} names no other interpreter. Make an environment of its own "
-                           f"(python -m venv spynnaker; spynnaker/bin/pip install sPyNNaker) and set {PYTHON}=spynnaker/bin/python.")
+        raise NetworkError(
+            f"{what}: sPyNNaker is not installed here, and {PYTHON} names no other interpreter. Make an environment of its own "
+            f"(python -m venv spynnaker; spynnaker/bin/pip install sPyNNaker) and set {PYTHON}=spynnaker/bin/python."
+        )
     return given or sys.executable
 
 
@@ -38,22 +44,37 @@ def board() -> str:
     NetworkError
         If they are not there, cannot be read, or name none.
     """
-    places = [Path(folder) / SETTINGS for folder in ("/etc/xdg", os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", Path.home())]
+    places = [
+        Path(folder) / SETTINGS
+        for folder in (
+            "/etc/xdg",
+            os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config",
+            Path.home(),
+        )
+    ]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        raise NetworkError(f"no board is configured: there is no {SETTINGS} in {' or '.join(str(p.parent) for p in places[1:])}. "
-                           f"Write it: [Machine], then machine_name = (its address) and version = 5, or spalloc_server = (its address).")
+        raise NetworkError(
+            f"no board is configured: there is no {SETTINGS} in {' or '.join(str(p.parent) for p in places[1:])}. "
+            f"Write it: [Machine], then machine_name = (its address) and version = 5, or spalloc_server = (its address)."
+        )
     read = configparser.ConfigParser(interpolation=None, strict=False)
     read.optionxform = lambda name: name.lower().replace("_", "")  # as sPyNNaker reads them
     try:
         read.read(found)
     except configparser.Error as error:
-        raise NetworkError(f"{found}: cannot be read ({str(error).splitlines()[0]}), expected settings of sPyNNaker. Correct it.") from error
+        raise NetworkError(
+            f"{found}: cannot be read ({str(error).splitlines()[0]}), expected settings of sPyNNaker. Correct it."
+        ) from error
     given = dict(read["Machine"]) if read.has_section("Machine") else {}
     if given.get("virtualboard", "").lower() in ("true", "1", "yes", "on"):
-        raise NetworkError(f"{found} asks for a virtual board, which returns no spikes. Name a board there ({', '.join(BOARD)}).")
+        raise NetworkError(
+            f"{found} asks for a virtual board, which returns no spikes. Name a board there ({', '.join(BOARD)})."
+        )
     for name in BOARD:
         value = given.get(name.replace("_", ""), "None")
         if value not in ("", "None"):
             return f"{name} = {value} in {found}"
-    raise NetworkError(f"{found} names no board: found none of {', '.join(BOARD)} in its section Machine. Add one.")
+    raise NetworkError(
+        f"{found} names no board: found none of {', '.join(BOARD)} in its section Machine. Add one."
+    )

@@ -69,7 +69,12 @@ def match(cell: Cell, target: str, *, zero: Collection[str] = ()) -> Match:
                 reasons.append((error.reached, f"closest is {standard.name}: {error}"))
                 continue
             except (NotImplementedError, sympy.PolynomialError):
-                reasons.append((0, f"closest is {standard.name}: its equations are beyond what can be compared."))
+                reasons.append(
+                    (
+                        0,
+                        f"closest is {standard.name}: its equations are beyond what can be compared.",
+                    )
+                )
                 continue
             if all(found.ports.values()):
                 return found
@@ -80,8 +85,13 @@ def match(cell: Cell, target: str, *, zero: Collection[str] = ()) -> Match:
 
 
 def _against(own: OwnCell, standard: Standard) -> Match:
-    likely = standard.cell.spike is not None and len(own.reset.keys() & set(own.states)) == len(standard.cell.after_spike)
-    best = Short(int(likely), f"it has the states {', '.join(s.name for s in standard.cell.states)} there, and this cell has {', '.join(own.states)}.")
+    likely = standard.cell.spike is not None and len(own.reset.keys() & set(own.states)) == len(
+        standard.cell.after_spike
+    )
+    best = Short(
+        int(likely),
+        f"it has the states {', '.join(s.name for s in standard.cell.states)} there, and this cell has {', '.join(own.states)}.",
+    )
     if standard.searched and not any(d.has(sympy.exp) for d in own.derivatives.values()):
         raise Short(0, "it has exponentials of v, and this cell has none.")
     for names_ in _pairings(own, standard):
@@ -106,8 +116,13 @@ def _pairings(own: OwnCell, standard: Standard) -> Iterator[dict[str, str]]:
         if tried > _MANY:
             return
         named = {"v": voltage, **dict(zip(chosen, rest, strict=True))}
-        fits = all(plain or (units[mine] != NUMBER if n in standard.synaptic else units[mine] == theirs[n]) for n, mine in named.items())
-        if fits and all(n in named or n in standard.synaptic or n in standard.optional for n in theirs):
+        fits = all(
+            plain or (units[mine] != NUMBER if n in standard.synaptic else units[mine] == theirs[n])
+            for n, mine in named.items()
+        )
+        if fits and all(
+            n in named or n in standard.synaptic or n in standard.optional for n in theirs
+        ):
             yield named
 
 
@@ -116,23 +131,37 @@ def _solved(own: OwnCell, standard: Standard, named: dict[str, str]) -> Match:
     theirs = standard.cell
     missing = [s.name for s in theirs.states if s.name not in named]
     unknown = {p.name: sympy.Symbol(f"~{p.name}", real=True) for p in theirs.parameters}
-    scale = {s: sympy.Symbol(f"~scale {s}", real=True) if s in standard.synaptic else sympy.Integer(1) for s in named}
-    place = {s: scale[s] * symbol(mine) for s, mine in named.items()} | {s: sympy.Integer(0) for s in missing} | unknown
+    scale = {
+        s: sympy.Symbol(f"~scale {s}", real=True) if s in standard.synaptic else sympy.Integer(1)
+        for s in named
+    }
+    place = (
+        {s: scale[s] * symbol(mine) for s, mine in named.items()}
+        | {s: sympy.Integer(0) for s in missing}
+        | unknown
+    )
     known = dict(place)
-    for d in theirs.definitions:  # written in an order in which each reads only what stands before it
+    for (
+        d
+    ) in theirs.definitions:  # written in an order in which each reads only what stands before it
         known[d.name] = symbolic(d.tree, known)
     wanted: list[tuple[str, Symbolic]] = []
     for s, mine in named.items():
         derivative = symbolic(theirs.state(s).derivative, known)
         wanted.append((f"the equation of {mine!r}", scale[s] * own.derivatives[mine] - derivative))
-    wanted += [(f"what drives {s!r}, which this cell lacks,", symbolic(theirs.state(s).derivative, known)) for s in missing]
+    wanted += [
+        (f"what drives {s!r}, which this cell lacks,", symbolic(theirs.state(s).derivative, known))
+        for s in missing
+    ]
     wanted += _events(own, standard, named, place)
     wanted = [(what, sympy.sympify(e)) for what, e in wanted]
     symbols = [symbol(s) for s in own.states]
     error: Short | None = None
     for trial in _trials(standard, own, unknown):
         try:
-            found = eliminate([(what, e.subs(trial)) for what, e in wanted], symbols, own, unknown, scale)
+            found = eliminate(
+                [(what, e.subs(trial)) for what, e in wanted], symbols, own, unknown, scale
+            )
         except Short as short:
             error = short if error is None or short.reached > error.reached else error
             continue
@@ -140,13 +169,17 @@ def _solved(own: OwnCell, standard: Standard, named: dict[str, str]) -> Match:
     raise error or Short(0, "nothing fits.")
 
 
-def _trials(standard: Standard, own: OwnCell, unknown: Mapping[str, sympy.Symbol]) -> Iterator[dict[sympy.Symbol, Symbolic]]:
+def _trials(
+    standard: Standard, own: OwnCell, unknown: Mapping[str, sympy.Symbol]
+) -> Iterator[dict[sympy.Symbol, Symbolic]]:
     """Yield choices of the parameters that stand within functions of v."""
     if not standard.searched:
         yield {}
         return
     units = {p.name: p.unit.exponents for p in standard.cell.parameters}
-    able = {n: [c for _, c, e in own.candidates if e in (units[n], NUMBER)] for n in standard.searched}
+    able = {
+        n: [c for _, c, e in own.candidates if e in (units[n], NUMBER)] for n in standard.searched
+    }
     for chosen in _product([able[n] for n in standard.searched]):
         yield {unknown[n]: c for n, c in zip(standard.searched, chosen, strict=True)}
 
@@ -161,7 +194,9 @@ def _product(lists: list[list[Symbolic]]) -> Iterator[tuple[Symbolic, ...]]:
                 yield (first, *rest)
 
 
-def _events(own: OwnCell, standard: Standard, named: dict[str, str], place: Mapping[str, Symbolic]) -> Iterable[tuple[str, Symbolic]]:
+def _events(
+    own: OwnCell, standard: Standard, named: dict[str, str], place: Mapping[str, Symbolic]
+) -> Iterable[tuple[str, Symbolic]]:
     """Yield what must vanish for threshold, reset and refractoriness to be equal."""
     theirs = standard.cell
     if theirs.spike is None:  # detection is the target's own
@@ -169,7 +204,10 @@ def _events(own: OwnCell, standard: Standard, named: dict[str, str], place: Mapp
             raise Short(0, "it has no reset after a spike, and this cell has one.")
         return
     yield "the threshold", own.threshold[1] - symbolic(theirs.spike.right, place)
-    reset, mine = after(theirs.after_spike, place), {k: v for k, v in own.reset.items() if k in own.states}
+    reset, mine = (
+        after(theirs.after_spike, place),
+        {k: v for k, v in own.reset.items() if k in own.states},
+    )
     back = {ours: s for s, ours in named.items()}
     for state in mine:
         if back[state] not in reset:
@@ -189,7 +227,10 @@ def _events(own: OwnCell, standard: Standard, named: dict[str, str], place: Mapp
         return
     if set(refractory.freezes) != {named["v"]}:
         frozen = ", ".join(refractory.freezes) or "nothing"
-        raise Short(2, f"it freezes the voltage and nothing else while refractory, and this cell freezes {frozen}.")
+        raise Short(
+            2,
+            f"it freezes the voltage and nothing else while refractory, and this cell freezes {frozen}.",
+        )
     yield "the refractory period", _time(refractory.time) - place["tau_refrac"]
 
 
@@ -199,23 +240,44 @@ def _time(given: object) -> Symbolic:
     return sympy.Rational(repr(float(to_engine(given, unit("ms"), where="refractory"))))
 
 
-def _match(own: OwnCell, standard: Standard, named: dict[str, str], found: dict[sympy.Symbol, Symbolic], unknown: Mapping[str, sympy.Symbol],
-           scale: Mapping[str, Symbolic]) -> Match:
+def _match(
+    own: OwnCell,
+    standard: Standard,
+    named: dict[str, str],
+    found: dict[sympy.Symbol, Symbolic],
+    unknown: Mapping[str, sympy.Symbol],
+    scale: Mapping[str, Symbolic],
+) -> Match:
     """Return the match, synapses that the cell lacks served by those it has."""
     states = dict(named)
-    scales = {s: sympy.simplify(found.get(e, sympy.Integer(1)) if e.is_Symbol else e) for s, e in scale.items()}
-    parameters = {name: None if s not in found else sympy.simplify(found[s]) for name, s in unknown.items()}
+    scales = {
+        s: sympy.simplify(found.get(e, sympy.Integer(1)) if e.is_Symbol else e)
+        for s, e in scale.items()
+    }
+    parameters = {
+        name: None if s not in found else sympy.simplify(found[s]) for name, s in unknown.items()
+    }
     both = standard.signed and standard.twins
     if both and not {s.replace("_exc", "_inh") for s in named if s.endswith("_exc")} & named.keys():
         for s in [s for s in named if s.endswith("_exc")]:
-            states[s.replace("_exc", "_inh")], scales[s.replace("_exc", "_inh")] = named[s], scales[s]
+            states[s.replace("_exc", "_inh")], scales[s.replace("_exc", "_inh")] = (
+                named[s],
+                scales[s],
+            )
         for one, other in standard.twins:
             parameters[other] = parameters[one]
     ports, jumps = {}, {}
     for port, jump in own.jumps.items():
         if jump is not None:
-            ports[port] = tuple(r for r, s in standard.receptors.items() if states.get(s) == jump[0])
+            ports[port] = tuple(
+                r for r, s in standard.receptors.items() if states.get(s) == jump[0]
+            )
             jumps[port] = jump[1]
-    read = {s.name for e in (*parameters.values(), *scales.values()) if e is not None for s in e.free_symbols}
+    read = {
+        s.name
+        for e in (*parameters.values(), *scales.values())
+        if e is not None
+        for s in e.free_symbols
+    }
     unread = tuple(p.name for p in own.cell.parameters if p.name not in read)
     return Match(standard, states, scales, parameters, ports, jumps, unread)

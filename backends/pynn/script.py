@@ -17,9 +17,18 @@ from neurosim.backend import Report
 from .plan import Plan, PlannedPopulation, PlannedProjection, PlannedRecording
 
 SCRIPT, ARRAYS, RESULTS = "network.py", "arrays.npz", "results.npz"
-PACKAGES = {"nest": ("PyNN", "nest-simulator", "numpy"), "pynn-brian2": ("PyNN", "Brian2", "numpy"), "spinnaker": ("PyNN", "sPyNNaker", "numpy")}
+PACKAGES = {
+    "nest": ("PyNN", "nest-simulator", "numpy"),
+    "pynn-brian2": ("PyNN", "Brian2", "numpy"),
+    "spinnaker": ("PyNN", "sPyNNaker", "numpy"),
+}
 _AHEAD = 2  # steps that Poisson sources of NEST take to follow a change of their rate: the generator, then the neuron that repeats its spikes
-_PROBED = {"PyNN": "0.13.0", "nest-simulator": "3.10.0", "Brian2": "2.9.0", "sPyNNaker": "1!7.4.1"}  # what the tests of this translation ran with
+_PROBED = {
+    "PyNN": "0.13.0",
+    "nest-simulator": "3.10.0",
+    "Brian2": "2.9.0",
+    "sPyNNaker": "1!7.4.1",
+}  # what the tests of this translation ran with
 _FEW = 6  # numbers that a script spells out
 
 _SPIKES = '''def spikes_of(segment):
@@ -50,8 +59,26 @@ _SHORT_TERM = '''class ShortTerm(TsodyksMarkramSynapse, NESTSynapseMixin):
     translations, nest_name = sim.TsodyksMarkramSynapse.translations, "tsodyks2_synapse"
 '''
 
-_TAKEN = {"sim", "np", "nest", "arrays", "plasticity", "history", "results", "segment", "signal", "step", "rate", "i", "spikes_of", "weights_of",
-          "connect_decaying", "ShortTerm", "Path", "Sequence"}
+_TAKEN = {
+    "sim",
+    "np",
+    "nest",
+    "arrays",
+    "plasticity",
+    "history",
+    "results",
+    "segment",
+    "signal",
+    "step",
+    "rate",
+    "i",
+    "spikes_of",
+    "weights_of",
+    "connect_decaying",
+    "ShortTerm",
+    "Path",
+    "Sequence",
+}
 
 
 def identifiers(names: Iterable[str]) -> dict[str, str]:
@@ -71,7 +98,9 @@ class Script:
     def __init__(self, plan: Plan, time: float, *, threads: int | None = None) -> None:
         self.plan, self.time, self.threads = plan, time, threads
         self.arrays: dict[str, np.ndarray] = {}
-        self.names = identifiers([p.name for p in plan.populations] + [q.name for q in plan.projections])
+        self.names = identifiers(
+            [p.name for p in plan.populations] + [q.name for q in plan.projections]
+        )
         network = "\n".join(self._network())
         self.network = "\n".join([*self._head(), "", *self._setup(), "", network])
         self.text = "\n".join([self.network, *self._run(), *self._results(), "sim.end()", ""])
@@ -105,7 +134,10 @@ class Script:
             yield "import nest"
         if short:
             yield "from pyNN.nest.synapses import NESTSynapseMixin\nfrom pyNN.standardmodels.synapses import TsodyksMarkramSynapse"
-        if any(p.spikes is not None and p.size > 1 for p in plan.populations) and plan.target.name != "spinnaker":
+        if (
+            any(p.spikes is not None and p.size > 1 for p in plan.populations)
+            and plan.target.name != "spinnaker"
+        ):
             yield "from pyNN.parameters import Sequence"
         yield f"\nHERE = Path(__file__).parent\narrays = np.load(HERE / {ARRAYS!r})\nDT = {plan.dt!r}  # ms\nRUN_TIME = {self.time!r}  # ms"
 
@@ -113,7 +145,12 @@ class Script:
         plan = self.plan
         more = dict(plan.target.setup)
         if plan.target.name == "nest":
-            more["max_delay"] = float(max((p.delay.max(initial=0.0) + p.steps * plan.dt for p in plan.projections), default=plan.dt))
+            more["max_delay"] = float(
+                max(
+                    (p.delay.max(initial=0.0) + p.steps * plan.dt for p in plan.projections),
+                    default=plan.dt,
+                )
+            )
             if self.threads:
                 more["threads"] = self.threads
         if plan.target.name == "spinnaker" and plan.dt != 1.0:
@@ -152,7 +189,9 @@ class Script:
         more = "".join(f", {k}={v!r}" for k, v in p.machine.items())
         yield f"{name} = sim.Population({p.size}, sim.{'extra_models.' if 'Variable' in p.cell else ''}{p.cell}({arguments}), label={p.name!r}{more})"
         if p.initial:
-            starts = ", ".join(f"{k}={self._value(f'{p.name}.{k}', v)}" for k, v in p.initial.items())
+            starts = ", ".join(
+                f"{k}={self._value(f'{p.name}.{k}', v)}" for k, v in p.initial.items()
+            )
             yield f"{name}.initialize({starts})"
         if p.current is not None:
             yield from self._current(p, name)
@@ -160,8 +199,14 @@ class Script:
     def _rates_of_cell(self, p: PlannedPopulation) -> dict[str, str]:
         """Return the arguments of a source whose rates are a course: a list for every neuron."""
         steps, rates = p.rates
-        self.arrays[f"{p.name}.rates"], self.arrays[f"{p.name}.starts"] = np.broadcast_to(rates.T, (p.size, steps.size)), steps * self.plan.dt
-        return {"rates": f"arrays[{p.name + '.rates'!r}].tolist()", "starts": f"arrays[{p.name + '.starts'!r}].tolist()"}
+        self.arrays[f"{p.name}.rates"], self.arrays[f"{p.name}.starts"] = (
+            np.broadcast_to(rates.T, (p.size, steps.size)),
+            steps * self.plan.dt,
+        )
+        return {
+            "rates": f"arrays[{p.name + '.rates'!r}].tolist()",
+            "starts": f"arrays[{p.name + '.starts'!r}].tolist()",
+        }
 
     def _spike_times(self, p: PlannedPopulation) -> str:
         index, times = p.spikes
@@ -195,15 +240,19 @@ class Script:
         if q.rule is not None:
             timing = ", ".join(f"{k}={v!r}" for k, v in q.rule.timing.items())
             bounds = ", ".join(f"{k}={v!r}" for k, v in q.rule.weights.items())
-            yield (f"plasticity = sim.STDPMechanism(\n    timing_dependence=sim.SpikePairRule({timing}),\n"
-                   f"    weight_dependence=sim.{q.rule.dependence}({bounds}), dendritic_delay_fraction={q.rule.dendritic_fraction!r})")
+            yield (
+                f"plasticity = sim.STDPMechanism(\n    timing_dependence=sim.SpikePairRule({timing}),\n"
+                f"    weight_dependence=sim.{q.rule.dependence}({bounds}), dendritic_delay_fraction={q.rule.dendritic_fraction!r})"
+            )
             synapse = "plasticity"
         if q.short_term is not None:
             r = q.short_term
             yield f'nest.SetDefaults("tsodyks2_synapse_lbl", {{"u": {r.U!r}, "x": 1.0}})'
             synapse = f"ShortTerm(U={r.U!r}, tau_rec={r.tau_rec!r}, tau_facil={r.tau_facil!r})"
-        yield (f"{self.names[q.name]} = sim.Projection(\n    {self.names[q.source]}, {self.names[q.target]}, "
-               f"sim.FromListConnector(arrays[{q.name!r}]), {synapse}, receptor_type={q.receptor!r}, label={q.name!r})")
+        yield (
+            f"{self.names[q.name]} = sim.Projection(\n    {self.names[q.source]}, {self.names[q.target]}, "
+            f"sim.FromListConnector(arrays[{q.name!r}]), {synapse}, receptor_type={q.receptor!r}, label={q.name!r})"
+        )
 
     def _record(self, r: PlannedRecording) -> Iterator[str]:
         if r.variables != ("weight",):
@@ -219,15 +268,27 @@ class Script:
         return f"{name}[{self._value(f'{r.owner}.members of {r.variables[0]}', members)}]"
 
     def _run(self) -> Iterator[str]:
-        watched = {q.name: r.every for r in self.plan.recordings if r.variables == ("weight",) for q in self.plan.projections if q.of == r.owner}
-        changing = {p.name: p.rates for p in self.plan.populations if p.rates is not None and p.cell == "SpikeSourcePoisson"}
+        watched = {
+            q.name: r.every
+            for r in self.plan.recordings
+            if r.variables == ("weight",)
+            for q in self.plan.projections
+            if q.of == r.owner
+        }
+        changing = {
+            p.name: p.rates
+            for p in self.plan.populations
+            if p.rates is not None and p.cell == "SpikeSourcePoisson"
+        }
         if not watched and not changing:
             yield "\nsim.run(RUN_TIME)\n"
             return
         if watched:
             yield f"\n{_WEIGHTS_OF_PAIRS if self.plan.target.one_edge else _WEIGHTS}\n\nhistory = {{{', '.join(f'{n!r}: []' for n in watched)}}}"
         steps = round(self.time / self.plan.dt)
-        stops = [f"range({every}, {steps + 1}, {every})" for every in dict.fromkeys(watched.values())]
+        stops = [
+            f"range({every}, {steps + 1}, {every})" for every in dict.fromkeys(watched.values())
+        ]
         for name, (at, rates) in changing.items():
             early = np.maximum(at[1:] - _AHEAD, 1)
             self.arrays[f"{name}.rates"], self.arrays[f"{name}.changes"] = rates[1:], early
@@ -238,7 +299,9 @@ class Script:
         yield "    sim.run_until(step * DT)"
         for name, every in watched.items():
             line = f"history[{name!r}].append(weights_of({self.names[name]}))"
-            yield f"    {line}" if len(stops) == 1 else f"    if step % {every} == 0:\n        {line}"
+            yield (
+                f"    {line}" if len(stops) == 1 else f"    if step % {every} == 0:\n        {line}"
+            )
         for name in changing:
             yield f"    for rate in arrays[{name + '.rates'!r}][arrays[{name + '.changes'!r}] == step]:  # NEST's sources take {_AHEAD} steps to follow"
             yield f"        {self.names[name]}.set(rate=rate)"
@@ -249,7 +312,11 @@ class Script:
         if any(r.variables == ("spikes",) for r in kinds):
             yield f"\n{_SPIKES}\n"
         watched = any(r.variables == ("weight",) for r in self.plan.recordings)
-        yield "results = {f'{name}.w': np.array(rows) for name, rows in history.items()}" if watched else "results = {}"
+        yield (
+            "results = {f'{name}.w': np.array(rows) for name, rows in history.items()}"
+            if watched
+            else "results = {}"
+        )
         for r in kinds:
             who = self._members(r, self.plan.population(r.owner).size)
             yield f"segment = {who}.get_data({list(r.variables)!r}).segments[-1]"
@@ -257,8 +324,10 @@ class Script:
                 yield f"results['{r.owner}.spikes'] = spikes_of(segment)"
             else:
                 for variable in r.variables:
-                    yield (f"signal = segment.filter(name={variable!r})[0]\n"
-                           f"results['{r.owner}.{variable}'] = signal.magnitude[::{r.every}, np.argsort({self.plan.target.members})]")
+                    yield (
+                        f"signal = segment.filter(name={variable!r})[0]\n"
+                        f"results['{r.owner}.{variable}'] = signal.magnitude[::{r.every}, np.argsort({self.plan.target.members})]"
+                    )
         yield f"np.savez(HERE / {RESULTS!r}, **results)"
 
     def _value(self, name: str, values: Any) -> str:
@@ -275,13 +344,23 @@ class Script:
         found = ", ".join(f"{n} {installed(n)}" for n in PACKAGES[plan.target.name])
         probed = ", ".join(f"{n} {_PROBED[n]}" for n in PACKAGES[plan.target.name] if n in _PROBED)
         neurons = sum(p.size for p in plan.populations if not p.drive)
-        lines = [f"# {plan.name} on {plan.target.title}", "",
-                 f"`{SCRIPT}` builds and runs the network ({neurons} neurons, {sum(q.pre.size for q in plan.projections)} edges, {self.time:g} ms) with PyNN "
-                 f"and writes `{RESULTS}`. It needs {', '.join(PACKAGES[plan.target.name])}, and `{ARRAYS}` beside it; it does not need neurosim.", "",
-                 f"    python {SCRIPT}", "", f"Written with neurosim {installed('neurosim')}; on that machine: {found}. Probed with {probed}.", "",
-                 f"`report.txt` says for every part of the network whether it is exact or approximated ({len(report.of('approximated'))} rows)."]
+        lines = [
+            f"# {plan.name} on {plan.target.title}",
+            "",
+            f"`{SCRIPT}` builds and runs the network ({neurons} neurons, {sum(q.pre.size for q in plan.projections)} edges, {self.time:g} ms) with PyNN "
+            f"and writes `{RESULTS}`. It needs {', '.join(PACKAGES[plan.target.name])}, and `{ARRAYS}` beside it; it does not need neurosim.",
+            "",
+            f"    python {SCRIPT}",
+            "",
+            f"Written with neurosim {installed('neurosim')}; on that machine: {found}. Probed with {probed}.",
+            "",
+            f"`report.txt` says for every part of the network whether it is exact or approximated ({len(report.of('approximated'))} rows).",
+        ]
         if plan.target.name == "spinnaker":
-            lines += ["", "It needs a board, which `.spynnaker.cfg` names, or `virtual_board = True` there, which maps the network and returns no spikes."]
+            lines += [
+                "",
+                "It needs a board, which `.spynnaker.cfg` names, or `virtual_board = True` there, which maps the network and returns no spikes.",
+            ]
         return "\n".join(lines) + "\n"
 
 

@@ -30,7 +30,12 @@ def match_short_term(rule: Rule) -> ShortTerm | None:
         If a parameter has a value per neuron or edge.
     """
     states = [v for v in (*rule.pre, *rule.edge) if v.name != "w"]
-    if {h.trigger for h in rule.handlers} != {"pre"} or rule.post or rule.reads or not 1 <= len(states) <= 2:
+    if (
+        {h.trigger for h in rule.handlers} != {"pre"}
+        or rule.post
+        or rule.reads
+        or not 1 <= len(states) <= 2
+    ):
         return None
     if any(decay_constant(v) is None for v in states):
         return None
@@ -39,7 +44,9 @@ def match_short_term(rule: Rule) -> ShortTerm | None:
     for handler in rule.handlers:
         for statement in handler.statements:
             try:
-                found[statement.target] = sympy.expand(symbolic(inline(statement.result, trees), found))
+                found[statement.target] = sympy.expand(
+                    symbolic(inline(statement.result, trees), found)
+                )
             except Unmatched:
                 return None
     for spent in states:
@@ -47,9 +54,15 @@ def match_short_term(rule: Rule) -> ShortTerm | None:
         if match is not None:
             many = next((p for p in rule.parameters if p.per is not None), None)
             if many is not None:
-                raise Unmatched(f"its parameter {many.name!r} has one value per {many.per}; there it is one for the projection.")
+                raise Unmatched(
+                    f"its parameter {many.name!r} has one value per {many.per}; there it is one for the projection."
+                )
             facilitates = next((v for v in states if v is not spent), None)
-            return ShortTerm(match, symbol(decay_constant(spent)), None if facilitates is None else symbol(decay_constant(facilitates)))
+            return ShortTerm(
+                match,
+                symbol(decay_constant(spent)),
+                None if facilitates is None else symbol(decay_constant(facilitates)),
+            )
     return None
 
 
@@ -62,5 +75,9 @@ def _as(found: dict[str, Symbolic], spent: str, use: str | None) -> Symbolic | N
     if share == 0 or share.free_symbols & {s, w, symbol("out")} or found["w"] != w:
         return None
     wanted = share if use is None else symbol(use) + share * (1 - symbol(use))
-    right = vanishes(used - wanted) and vanishes(found[spent] - s - wanted * (1 - s)) and (use is None or vanishes(found[use] - wanted))
+    right = (
+        vanishes(used - wanted)
+        and vanishes(found[spent] - s - wanted * (1 - s))
+        and (use is None or vanishes(found[use] - wanted))
+    )
     return share if right else None

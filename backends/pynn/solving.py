@@ -24,8 +24,13 @@ class Short(Unmatched):
         self.reached = reached
 
 
-def eliminate(wanted: list[tuple[str, Symbolic]], states: list[sympy.Symbol], own: OwnCell, unknown: Mapping[str, sympy.Symbol],
-               scale: Mapping[str, Symbolic]) -> dict[sympy.Symbol, Symbolic]:
+def eliminate(
+    wanted: list[tuple[str, Symbolic]],
+    states: list[sympy.Symbol],
+    own: OwnCell,
+    unknown: Mapping[str, sympy.Symbol],
+    scale: Mapping[str, Symbolic],
+) -> dict[sympy.Symbol, Symbolic]:
     """Solve for the unknown parameters, one equation with one unknown after the other.
 
     Raises
@@ -37,7 +42,9 @@ def eliminate(wanted: list[tuple[str, Symbolic]], states: list[sympy.Symbol], ow
     for what, e in wanted:  # first what has nothing to solve for, which is quickly judged
         if not e.free_symbols & open_ and not vanishes(e):
             raise Short(3, f"{what} differs.")
-    left = [(what, c) for what, e in wanted if e.free_symbols & open_ for c in coefficients(e, states)]
+    left = [
+        (what, c) for what, e in wanted if e.free_symbols & open_ for c in coefficients(e, states)
+    ]
     found: dict[sympy.Symbol, Symbolic] = {}
     while left:
         left = [(what, sympy.numer(sympy.cancel(sympy.together(e)))) for what, e in left]
@@ -55,8 +62,14 @@ def eliminate(wanted: list[tuple[str, Symbolic]], states: list[sympy.Symbol], ow
     return found
 
 
-def _next(left: list[tuple[str, Symbolic]], open_: set, own: OwnCell, unknown: Mapping[str, sympy.Symbol], scale: Mapping[str, Symbolic],
-          reached: int) -> tuple[sympy.Symbol, Symbolic]:
+def _next(
+    left: list[tuple[str, Symbolic]],
+    open_: set,
+    own: OwnCell,
+    unknown: Mapping[str, sympy.Symbol],
+    scale: Mapping[str, Symbolic],
+    reached: int,
+) -> tuple[sympy.Symbol, Symbolic]:
     """Return the next unknown and its value: from an equation that has no other, or by choice."""
     for what, e in sorted(left, key=lambda pair: len(pair[1].free_symbols & open_)):
         (one, *others) = sorted(e.free_symbols & open_, key=lambda s: s.name)
@@ -80,15 +93,27 @@ def _next(left: list[tuple[str, Symbolic]], open_: set, own: OwnCell, unknown: M
     raise Short(reached, f"{left[0][0]} leaves {', '.join(sorted(str(s)[1:] for s in free))} open.")
 
 
-def _own_name(left: list[tuple[str, Symbolic]], unknown: sympy.Symbol, name: str, own: OwnCell) -> Symbolic | None:
+def _own_name(
+    left: list[tuple[str, Symbolic]], unknown: sympy.Symbol, name: str, own: OwnCell
+) -> Symbolic | None:
     """Return the parameter of the cell that means the same: with it in place, the equation reads it no more."""
     wanted = {"v_rest": "mV", "e_rev_leak": "mV", "i_offset": "nA", "g_leak": "uS"}[name]
     for _, candidate, exponents in own.candidates:
         if candidate.is_Symbol and exponents in (unit(wanted).exponents, NUMBER):
-            rest = [sympy.numer(sympy.cancel(sympy.together(e.subs(unknown, candidate)))) for _, e in left if unknown in e.free_symbols]
+            rest = [
+                sympy.numer(sympy.cancel(sympy.together(e.subs(unknown, candidate))))
+                for _, e in left
+                if unknown in e.free_symbols
+            ]
             rest = [sympy.factor_list(e)[1] for e in rest]
-            if all(any(candidate not in factor.free_symbols for factor, _ in factors) and
-                   all(candidate not in f.free_symbols or not any(s.name.startswith("~") for s in f.free_symbols) for f, _ in factors)
-                   for factors in rest):
+            if all(
+                any(candidate not in factor.free_symbols for factor, _ in factors)
+                and all(
+                    candidate not in f.free_symbols
+                    or not any(s.name.startswith("~") for s in f.free_symbols)
+                    for f, _ in factors
+                )
+                for factors in rest
+            ):
                 return candidate
     return None

@@ -13,7 +13,15 @@ from neurosim.model import Cell, Port, Refractory
 HALF_STEPS = "IzhikevichHalfSteps"  # NEST's Izhikevich neuron in its published half steps, in which a weight is a current that lasts for one step
 SOFTWARE = frozenset({"nest", "pynn-brian2"})
 EVERYWHERE = SOFTWARE | {"spinnaker"}
-LEAK = {"tau_m": "20 ms", "cm": "1 nF", "v_rest": "-65 mV", "v_reset": "-65 mV", "v_thresh": "-50 mV", "tau_refrac": "0.1 ms", "i_offset": "0 nA"}
+LEAK = {
+    "tau_m": "20 ms",
+    "cm": "1 nF",
+    "v_rest": "-65 mV",
+    "v_reset": "-65 mV",
+    "v_thresh": "-50 mV",
+    "tau_refrac": "0.1 ms",
+    "i_offset": "0 nA",
+}
 TAUS = {"tau_syn_E": "5 ms", "tau_syn_I": "5 ms"}
 REVERSALS = {"e_rev_E": "0 mV", "e_rev_I": "-70 mV"}
 
@@ -54,12 +62,22 @@ class Standard:
     @property
     def synaptic(self) -> tuple[str, ...]:
         """States that a cell may lack, and whose scale is free: those of its synapses."""
-        return tuple(s.name for s in self.cell.states if s.name not in ("v", "u", "w", "m", "h", "n"))
+        return tuple(
+            s.name for s in self.cell.states if s.name not in ("v", "u", "w", "m", "h", "n")
+        )
 
 
 def _leaky(name: str, equations: str, ports: dict[str, Port], **parameters: str) -> Cell:
-    return Cell(equations, parameters={**LEAK, **parameters}, receives=ports, spike="v >= v_thresh", after_spike="v = v_reset",
-                refractory=Refractory("tau_refrac", "v"), initial={"v": "v_rest"}, name=name)
+    return Cell(
+        equations,
+        parameters={**LEAK, **parameters},
+        receives=ports,
+        spike="v >= v_thresh",
+        after_spike="v = v_reset",
+        refractory=Refractory("tau_refrac", "v"),
+        initial={"v": "v_rest"},
+        name=name,
+    )
 
 
 _EXPONENTIAL = """d{0}_exc/dt = -{0}_exc / tau_syn_E : {1}
@@ -94,8 +112,13 @@ def _ports(unit: str, exc: str, inh: str) -> dict[str, Port]:
     return {"excitatory": Port(unit, into=exc), "inhibitory": Port(unit, into=inh)}
 
 
-_REACH = {"i": {"isyn_exc": "isyn_exc", "isyn_inh": "isyn_inh"}, "g": {"gsyn_exc": "gsyn_exc", "gsyn_inh": "gsyn_inh"}}
-_CURRENTS, _CONDUCTANCES = ({"excitatory": f"{x}syn_exc", "inhibitory": f"{x}syn_inh"} for x in "ig")
+_REACH = {
+    "i": {"isyn_exc": "isyn_exc", "isyn_inh": "isyn_inh"},
+    "g": {"gsyn_exc": "gsyn_exc", "gsyn_inh": "gsyn_inh"},
+}
+_CURRENTS, _CONDUCTANCES = (
+    {"excitatory": f"{x}syn_exc", "inhibitory": f"{x}syn_inh"} for x in "ig"
+)
 _RISES = {"excitatory": "rise_exc", "inhibitory": "rise_inh"}
 _VOLTAGES = {"excitatory": "v", "inhibitory": "v"}
 _TAU = (("tau_syn_E", "tau_syn_I"),)
@@ -103,40 +126,179 @@ _IZHIKEVICH = {"a": "0.02 1/ms", "b": "0.2 1/ms", "c": "-65 mV", "d": "2 mV/ms",
 
 
 def _izhikevich(equations: str, ports: dict[str, Port], **parameters: str) -> Cell:
-    return Cell(f"du/dt = a * (b * v - u) : mV/ms\n{equations}", parameters={**_IZHIKEVICH, **parameters}, receives=ports, spike="v >= 30 * mV",
-                after_spike="v = c; u = u + d", name="Izhikevich")
+    return Cell(
+        f"du/dt = a * (b * v - u) : mV/ms\n{equations}",
+        parameters={**_IZHIKEVICH, **parameters},
+        receives=ports,
+        spike="v >= 30 * mV",
+        after_spike="v = c; u = u + d",
+        name="Izhikevich",
+    )
 
 
 STANDARDS: tuple[Standard, ...] = (
-    Standard("IF_curr_exp", _leaky("IF_curr_exp", _CURRENT + _EXPONENTIAL.format("isyn", "nA"), _ports("nA", "isyn_exc", "isyn_inh"), **TAUS),
-             _CURRENTS, "nA", {"v": "v", **_REACH["i"]}, EVERYWHERE, twins=_TAU),
-    Standard("IF_curr_alpha", _leaky("IF_curr_alpha", _CURRENT + _ALPHA.format("isyn", "nA"), _ports("nA", "rise_exc", "rise_inh"), **TAUS),
-             _RISES, "nA", {"v": "v", **_REACH["i"]}, EVERYWHERE, twins=_TAU),
-    Standard("IF_curr_delta", _leaky("IF_curr_delta", "dv/dt = (v_rest - v) / tau_m + i_offset / cm : mV", {"excitatory": Port("mV", into="v")}),
-             _VOLTAGES, "mV", {"v": "v"}, EVERYWHERE),
-    Standard("IF_cond_exp", _leaky("IF_cond_exp", _CONDUCTANCE + _EXPONENTIAL.format("gsyn", "uS"), _ports("uS", "gsyn_exc", "gsyn_inh"),
-                                   **TAUS, **REVERSALS),
-             _CONDUCTANCES, "uS", {"v": "v", **_REACH["g"]}, EVERYWHERE, signed=False),
-    Standard("IF_cond_alpha", _leaky("IF_cond_alpha", _CONDUCTANCE + _ALPHA.format("gsyn", "uS"), _ports("uS", "rise_exc", "rise_inh"),
-                                     **TAUS, **REVERSALS),
-             _RISES, "uS", {"v": "v", **_REACH["g"]}, SOFTWARE, signed=False),
-    Standard("EIF_cond_exp_isfa_ista",
-             Cell(_ADAPTIVE + _EXPONENTIAL.format("gsyn", "uS"), spike="v >= v_spike", after_spike="v = v_reset; w = w + b",
-                  parameters={**LEAK, **TAUS, **REVERSALS, "v_spike": "-40 mV", "delta_T": "2 mV", "a": 4.0, "b": "0.08 nA", "tau_w": "144 ms"},
-                  receives=_ports("uS", "gsyn_exc", "gsyn_inh"), refractory=Refractory("tau_refrac", "v"), name="EIF_cond_exp_isfa_ista"),
-             _CONDUCTANCES, "uS", {"v": "v", "w": "w", **_REACH["g"]}, SOFTWARE, signed=False, searched=("delta_T", "v_thresh"),
-             units=(("a", "nS"),)),
-    Standard("Izhikevich", _izhikevich(f"dv/dt = {_QUADRATIC} + i_offset / pF : mV", {"excitatory": Port("mV", into="v")}),
-             _VOLTAGES, "mV", {"v": "v", "u": "u"}, SOFTWARE),
-    Standard(HALF_STEPS, _izhikevich(f"dv/dt = {_QUADRATIC} + isyn_exc + isyn_inh + i_offset / pF : mV\n" + _EXPONENTIAL.format("isyn", "mV/ms"),
-                                      _ports("mV/ms", "isyn_exc", "isyn_inh"), **TAUS),
-             _CURRENTS, "mV/ms", {"v": "v", "u": "u"}, frozenset({"nest"}), twins=_TAU, decays={"excitatory": "tau_syn_E", "inhibitory": "tau_syn_I"}),
-    Standard("Izhikevich", _izhikevich(f"dv/dt = {_QUADRATIC} + (isyn_exc + isyn_inh + i_offset) / nF : mV\n" + _EXPONENTIAL.format("isyn", "nA"),
-                                       _ports("nA", "isyn_exc", "isyn_inh"), **TAUS),
-             _CURRENTS, "nA", {"v": "v", "u": "u", **_REACH["i"]}, frozenset({"spinnaker"}), twins=_TAU),
-    Standard("HH_cond_exp",
-             Cell(_HODGKIN_HUXLEY + _EXPONENTIAL.format("gsyn", "uS"), receives=_ports("uS", "gsyn_exc", "gsyn_inh"), name="HH_cond_exp",
-                  parameters={**TAUS, **REVERSALS, "gbar_Na": "20 uS", "gbar_K": "6 uS", "g_leak": "0.01 uS", "cm": "0.2 nF", "v_offset": "-63 mV",
-                              "e_rev_Na": "50 mV", "e_rev_K": "-90 mV", "e_rev_leak": "-65 mV", "i_offset": "0 nA"}),
-             _CONDUCTANCES, "uS", {"v": "v", "m": "m", "h": "h", "n": "n", **_REACH["g"]}, SOFTWARE, signed=False, searched=("v_offset",)),
+    Standard(
+        "IF_curr_exp",
+        _leaky(
+            "IF_curr_exp",
+            _CURRENT + _EXPONENTIAL.format("isyn", "nA"),
+            _ports("nA", "isyn_exc", "isyn_inh"),
+            **TAUS,
+        ),
+        _CURRENTS,
+        "nA",
+        {"v": "v", **_REACH["i"]},
+        EVERYWHERE,
+        twins=_TAU,
+    ),
+    Standard(
+        "IF_curr_alpha",
+        _leaky(
+            "IF_curr_alpha",
+            _CURRENT + _ALPHA.format("isyn", "nA"),
+            _ports("nA", "rise_exc", "rise_inh"),
+            **TAUS,
+        ),
+        _RISES,
+        "nA",
+        {"v": "v", **_REACH["i"]},
+        EVERYWHERE,
+        twins=_TAU,
+    ),
+    Standard(
+        "IF_curr_delta",
+        _leaky(
+            "IF_curr_delta",
+            "dv/dt = (v_rest - v) / tau_m + i_offset / cm : mV",
+            {"excitatory": Port("mV", into="v")},
+        ),
+        _VOLTAGES,
+        "mV",
+        {"v": "v"},
+        EVERYWHERE,
+    ),
+    Standard(
+        "IF_cond_exp",
+        _leaky(
+            "IF_cond_exp",
+            _CONDUCTANCE + _EXPONENTIAL.format("gsyn", "uS"),
+            _ports("uS", "gsyn_exc", "gsyn_inh"),
+            **TAUS,
+            **REVERSALS,
+        ),
+        _CONDUCTANCES,
+        "uS",
+        {"v": "v", **_REACH["g"]},
+        EVERYWHERE,
+        signed=False,
+    ),
+    Standard(
+        "IF_cond_alpha",
+        _leaky(
+            "IF_cond_alpha",
+            _CONDUCTANCE + _ALPHA.format("gsyn", "uS"),
+            _ports("uS", "rise_exc", "rise_inh"),
+            **TAUS,
+            **REVERSALS,
+        ),
+        _RISES,
+        "uS",
+        {"v": "v", **_REACH["g"]},
+        SOFTWARE,
+        signed=False,
+    ),
+    Standard(
+        "EIF_cond_exp_isfa_ista",
+        Cell(
+            _ADAPTIVE + _EXPONENTIAL.format("gsyn", "uS"),
+            spike="v >= v_spike",
+            after_spike="v = v_reset; w = w + b",
+            parameters={
+                **LEAK,
+                **TAUS,
+                **REVERSALS,
+                "v_spike": "-40 mV",
+                "delta_T": "2 mV",
+                "a": 4.0,
+                "b": "0.08 nA",
+                "tau_w": "144 ms",
+            },
+            receives=_ports("uS", "gsyn_exc", "gsyn_inh"),
+            refractory=Refractory("tau_refrac", "v"),
+            name="EIF_cond_exp_isfa_ista",
+        ),
+        _CONDUCTANCES,
+        "uS",
+        {"v": "v", "w": "w", **_REACH["g"]},
+        SOFTWARE,
+        signed=False,
+        searched=("delta_T", "v_thresh"),
+        units=(("a", "nS"),),
+    ),
+    Standard(
+        "Izhikevich",
+        _izhikevich(
+            f"dv/dt = {_QUADRATIC} + i_offset / pF : mV", {"excitatory": Port("mV", into="v")}
+        ),
+        _VOLTAGES,
+        "mV",
+        {"v": "v", "u": "u"},
+        SOFTWARE,
+    ),
+    Standard(
+        HALF_STEPS,
+        _izhikevich(
+            f"dv/dt = {_QUADRATIC} + isyn_exc + isyn_inh + i_offset / pF : mV\n"
+            + _EXPONENTIAL.format("isyn", "mV/ms"),
+            _ports("mV/ms", "isyn_exc", "isyn_inh"),
+            **TAUS,
+        ),
+        _CURRENTS,
+        "mV/ms",
+        {"v": "v", "u": "u"},
+        frozenset({"nest"}),
+        twins=_TAU,
+        decays={"excitatory": "tau_syn_E", "inhibitory": "tau_syn_I"},
+    ),
+    Standard(
+        "Izhikevich",
+        _izhikevich(
+            f"dv/dt = {_QUADRATIC} + (isyn_exc + isyn_inh + i_offset) / nF : mV\n"
+            + _EXPONENTIAL.format("isyn", "nA"),
+            _ports("nA", "isyn_exc", "isyn_inh"),
+            **TAUS,
+        ),
+        _CURRENTS,
+        "nA",
+        {"v": "v", "u": "u", **_REACH["i"]},
+        frozenset({"spinnaker"}),
+        twins=_TAU,
+    ),
+    Standard(
+        "HH_cond_exp",
+        Cell(
+            _HODGKIN_HUXLEY + _EXPONENTIAL.format("gsyn", "uS"),
+            receives=_ports("uS", "gsyn_exc", "gsyn_inh"),
+            name="HH_cond_exp",
+            parameters={
+                **TAUS,
+                **REVERSALS,
+                "gbar_Na": "20 uS",
+                "gbar_K": "6 uS",
+                "g_leak": "0.01 uS",
+                "cm": "0.2 nF",
+                "v_offset": "-63 mV",
+                "e_rev_Na": "50 mV",
+                "e_rev_K": "-90 mV",
+                "e_rev_leak": "-65 mV",
+                "i_offset": "0 nA",
+            },
+        ),
+        _CONDUCTANCES,
+        "uS",
+        {"v": "v", "m": "m", "h": "h", "n": "n", **_REACH["g"]},
+        SOFTWARE,
+        signed=False,
+        searched=("v_offset",),
+    ),
 )

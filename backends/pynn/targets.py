@@ -75,44 +75,118 @@ class Target:
 
 _ADAPTIVE_STEP = "adaptive Runge-Kutta"
 _CURRENT_BASED = ("IF_curr_exp", "IF_curr_alpha", "IF_curr_delta")
-_BEFORE_IMPORT = ("import warnings", 'warnings.filterwarnings("ignore")  # PyNN calls functions that are deprecated')
-_SYNAPSES_RECORDED = {cell: (f'sim.{cell}.recordable = ["spikes", "v", "isyn_exc", "isyn_inh"]', "PyNN knows them, and does not offer them")
-                      for cell in ("IF_curr_exp", "IF_curr_alpha")}
+_BEFORE_IMPORT = (
+    "import warnings",
+    'warnings.filterwarnings("ignore")  # PyNN calls functions that are deprecated',
+)
+_SYNAPSES_RECORDED = {
+    cell: (
+        f'sim.{cell}.recordable = ["spikes", "v", "isyn_exc", "isyn_inh"]',
+        "PyNN knows them, and does not offer them",
+    )
+    for cell in ("IF_curr_exp", "IF_curr_alpha")
+}
 
 NEST = Target(
-    "nest", "pyNN.nest", "NEST", preamble=_BEFORE_IMPORT, setup=(("spike_precision", "on_grid"),), course="set",
+    "nest",
+    "pyNN.nest",
+    "NEST",
+    preamble=_BEFORE_IMPORT,
+    setup=(("spike_precision", "on_grid"),),
+    course="set",
     integrates=dict.fromkeys(_CURRENT_BASED, "exact")
-    | {"Izhikevich": "euler", "IzhikevichHalfSteps": "two half steps of v, not cut off at its peak (u takes a*b*dt of what is above it),"}
-    | dict.fromkeys(("IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "HH_cond_exp"), _ADAPTIVE_STEP),
-    early=("IF_curr_delta", "Izhikevich"), dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
-    patches={"IF_curr_delta": ('sim.IF_curr_delta.variable_map, sim.IF_curr_delta.scale_factors = {"v": "V_m"}, {"v": 1}', "PyNN cannot record v of it"),
-             "HH_cond_exp": ('sim.HH_cond_exp.recordable = [*sim.HH_cond_exp.recordable, "m", "h", "n"]', "PyNN knows them, and does not offer them"),
-             "SpikeSourcePoisson": ('sim.SpikeSourcePoisson.extra_parameters = {"origin": 0.0}', "PyNN lets them begin after 1 ms"),
-             "IzhikevichHalfSteps": ('sim.IzhikevichHalfSteps = type("IzhikevichHalfSteps", (sim.Izhikevich,), '
-                                     '{"extra_parameters": {"consistent_integration": False}})',
-                                     "v in two half steps; a weight is a current that lasts for one step"),
-             **_SYNAPSES_RECORDED},
+    | {
+        "Izhikevich": "euler",
+        "IzhikevichHalfSteps": "two half steps of v, not cut off at its peak (u takes a*b*dt of what is above it),",
+    }
+    | dict.fromkeys(
+        ("IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "HH_cond_exp"), _ADAPTIVE_STEP
+    ),
+    early=("IF_curr_delta", "Izhikevich"),
+    dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
+    patches={
+        "IF_curr_delta": (
+            'sim.IF_curr_delta.variable_map, sim.IF_curr_delta.scale_factors = {"v": "V_m"}, {"v": 1}',
+            "PyNN cannot record v of it",
+        ),
+        "HH_cond_exp": (
+            'sim.HH_cond_exp.recordable = [*sim.HH_cond_exp.recordable, "m", "h", "n"]',
+            "PyNN knows them, and does not offer them",
+        ),
+        "SpikeSourcePoisson": (
+            'sim.SpikeSourcePoisson.extra_parameters = {"origin": 0.0}',
+            "PyNN lets them begin after 1 ms",
+        ),
+        "IzhikevichHalfSteps": (
+            'sim.IzhikevichHalfSteps = type("IzhikevichHalfSteps", (sim.Izhikevich,), '
+            '{"extra_parameters": {"consistent_integration": False}})',
+            "v in two half steps; a weight is a current that lasts for one step",
+        ),
+        **_SYNAPSES_RECORDED,
+    },
 )
 BRIAN = Target(
-    "pynn-brian2", "pyNN.brian2", "Brian 2 (through PyNN)",
-    preamble=(*_BEFORE_IMPORT, "import brian2", 'brian2.prefs.codegen.target = "numpy"  # compiling takes longer than a small run',
-              "brian2.BrianLogger.log_level_warn()"),
-    first=0, dendritic=(0, 0), back=(0, 0), met=(1, 0), longer=1, one_edge=True,
+    "pynn-brian2",
+    "pyNN.brian2",
+    "Brian 2 (through PyNN)",
+    preamble=(
+        *_BEFORE_IMPORT,
+        "import brian2",
+        'brian2.prefs.codegen.target = "numpy"  # compiling takes longer than a small run',
+        "brian2.BrianLogger.log_level_warn()",
+    ),
+    first=0,
+    dendritic=(0, 0),
+    back=(0, 0),
+    met=(1, 0),
+    longer=1,
+    one_edge=True,
     integrates=dict.fromkeys(_CURRENT_BASED, "exact")
-    | dict.fromkeys(("Izhikevich", "IF_cond_exp", "IF_cond_alpha", "HH_cond_exp"), "euler") | {"EIF_cond_exp_isfa_ista": "rk2"},
+    | dict.fromkeys(("Izhikevich", "IF_cond_exp", "IF_cond_alpha", "HH_cond_exp"), "euler")
+    | {"EIF_cond_exp_isfa_ista": "rk2"},
     alike=dict.fromkeys((*_CURRENT_BASED, "IF_cond_exp", "IF_cond_alpha"), ("tau_refrac",))
-    | {"Izhikevich": ("c", "d"), "EIF_cond_exp_isfa_ista": ("v_thresh", "delta_T", "v_reset", "b", "tau_refrac")},
-    instead={"IF_curr_alpha": (("tau_syn_I", "tau_syn_E"),), "EIF_cond_exp_isfa_ista": (("v_spike", "v_thresh + 5*delta_T"),)},
-    least_weight=True, patches=_SYNAPSES_RECORDED,
+    | {
+        "Izhikevich": ("c", "d"),
+        "EIF_cond_exp_isfa_ista": ("v_thresh", "delta_T", "v_reset", "b", "tau_refrac"),
+    },
+    instead={
+        "IF_curr_alpha": (("tau_syn_I", "tau_syn_E"),),
+        "EIF_cond_exp_isfa_ista": (("v_spike", "v_thresh + 5*delta_T"),),
+    },
+    least_weight=True,
+    patches=_SYNAPSES_RECORDED,
     short_term="PyNN's TsodyksMarkramSynapse recovers with tau_syn instead of tau_rec there, and never facilitates (PyNN 0.13)",
-    broken={"HH_cond_exp": "every step above -40 mV counts as a spike there, so one action potential is several"},
+    broken={
+        "HH_cond_exp": "every step above -40 mV counts as a spike there, so one action potential is several"
+    },
 )
 SPINNAKER = Target(
-    "spinnaker", "pyNN.spiNNaker", "SpiNNaker", first=0, later=1, dendritic=(1, -1), back=(1, 0), met=None, signed=False,
-    members="signal.annotations['channel_names']", more=1, least_weight=True, short_term="sPyNNaker has none", course="cell",
-    integrates={"IF_curr_exp": "exact, in fixed point", "IF_curr_alpha": "exact, in fixed point", "IF_curr_delta": "exact, in fixed point",
-                "IF_cond_exp": "exponential euler, in fixed point", "Izhikevich": "midpoint, in fixed point"},
-    dependences=(ADDITIVE, MULTIPLICATIVE), records={"isyn_exc": "gsyn_exc", "isyn_inh": "gsyn_inh", "u": None},
-    combined=dict.fromkeys(("IF_cond_exp", "IF_curr_alpha", "IF_curr_delta", "Izhikevich"), (ADDITIVE,)) | {"IF_curr_exp": (ADDITIVE, MULTIPLICATIVE)},
+    "spinnaker",
+    "pyNN.spiNNaker",
+    "SpiNNaker",
+    first=0,
+    later=1,
+    dendritic=(1, -1),
+    back=(1, 0),
+    met=None,
+    signed=False,
+    members="signal.annotations['channel_names']",
+    more=1,
+    least_weight=True,
+    short_term="sPyNNaker has none",
+    course="cell",
+    integrates={
+        "IF_curr_exp": "exact, in fixed point",
+        "IF_curr_alpha": "exact, in fixed point",
+        "IF_curr_delta": "exact, in fixed point",
+        "IF_cond_exp": "exponential euler, in fixed point",
+        "Izhikevich": "midpoint, in fixed point",
+    },
+    dependences=(ADDITIVE, MULTIPLICATIVE),
+    records={"isyn_exc": "gsyn_exc", "isyn_inh": "gsyn_inh", "u": None},
+    combined=dict.fromkeys(
+        ("IF_cond_exp", "IF_curr_alpha", "IF_curr_delta", "Izhikevich"), (ADDITIVE,)
+    )
+    | {"IF_curr_exp": (ADDITIVE, MULTIPLICATIVE)},
 )
 TARGETS = {t.name: t for t in (NEST, BRIAN, SPINNAKER)}

@@ -42,7 +42,11 @@ def scale(projections: Sequence[PlannedProjection], dt: float, *, gain: float = 
         means.append(gain * (most if p.rule else float(size.mean()) if size.size else 0.0))
         variances.append(gain**2 * (0.0 if p.rule else float(size.var()) if size.size else 0.0))
         spread += float(np.var(p.delay)) * (count - 1) if p.delay.size else 0.0
-    highest = max(totals, biggest) if spread <= 0.0 else max(min(_bound(counts, means, variances, RATE / per_second), totals), biggest)
+    highest = (
+        max(totals, biggest)
+        if spread <= 0.0
+        else max(min(_bound(counts, means, variances, RATE / per_second), totals), biggest)
+    )
     shift = 0 if highest <= 0 else math.ceil(max(0.0, math.log2(highest)))
     shift += 2.0**shift <= highest
     by = max(projections, key=_most)
@@ -51,10 +55,15 @@ def scale(projections: Sequence[PlannedProjection], dt: float, *, gain: float = 
 
 def _most(p: PlannedProjection) -> float:
     """Return the largest weight that a projection has or may come to have."""
-    return max(float(np.abs(p.weight).max(initial=0.0)), 0.0 if p.rule is None else abs(p.rule.weights["w_max"]))
+    return max(
+        float(np.abs(p.weight).max(initial=0.0)),
+        0.0 if p.rule is None else abs(p.rule.weights["w_max"]),
+    )
 
 
-def _bound(counts: Iterable[int], means: Iterable[float], variances: Iterable[float], rate: float) -> float:
+def _bound(
+    counts: Iterable[int], means: Iterable[float], variances: Iterable[float], rate: float
+) -> float:
     """Return the sum of a step that is rarely exceeded: mean and standard deviations of a Poisson number of weights."""
     from scipy import special
 
@@ -73,7 +82,9 @@ def _bound(counts: Iterable[int], means: Iterable[float], variances: Iterable[fl
     return arrivals * mean + SIGMA * math.sqrt(arrivals * mean**2 + extra)
 
 
-def scales(populations: Iterable[PlannedPopulation], projections: Iterable[PlannedProjection], dt: float) -> dict[tuple[str, str], Scale]:
+def scales(
+    populations: Iterable[PlannedPopulation], projections: Iterable[PlannedProjection], dt: float
+) -> dict[tuple[str, str], Scale]:
     """Return the scale of every (population, receptor) that receives something."""
     by_receptor: dict[tuple[str, str], list[PlannedProjection]] = {}
     for p in projections:
@@ -87,7 +98,12 @@ def kept(weights: np.ndarray, step: float) -> np.ndarray:
     return np.rint(np.abs(weights) / step) * step
 
 
-def quantise(populations: Sequence[PlannedPopulation], projections: Sequence[PlannedProjection], dt: float, rows: Rows) -> None:
+def quantise(
+    populations: Sequence[PlannedPopulation],
+    projections: Sequence[PlannedProjection],
+    dt: float,
+    rows: Rows,
+) -> None:
     """Report for every projection what becomes of its weights."""
     found = scales(populations, projections, dt)
     _saturation(populations, projections, found, dt, rows)
@@ -100,30 +116,55 @@ def quantise(populations: Sequence[PlannedPopulation], projections: Sequence[Pla
         place = f"projection {p.of!r}, weights ({p.receptor})"
         why = f"steps of {s.step:.6g}, set by what may meet in a step at {p.receptor} of {p.target!r} (largest weight: {s.most:.6g}, of {s.by!r})"
         if lost:
-            rows.approximated(place, f"{lost} of {now.size} weights become 0: {why}.", "Split the population's inputs, or bring the weights closer together.")
+            rows.approximated(
+                place,
+                f"{lost} of {now.size} weights become 0: {why}.",
+                "Split the population's inputs, or bring the weights closer together.",
+            )
         elif wrong.any():
             rows.approximated(place, f"rounded, by up to {100 * relative.max():.3g} %: {why}.")
         else:
             rows.exact(place, f"{span(now)} kept to the bit: {why}.")
         if p.rule is not None:
-            most = [p.rule.timing[name] * abs(p.rule.weights["w_max"]) / s.step for name in ("A_plus", "A_minus")]
+            most = [
+                p.rule.timing[name] * abs(p.rule.weights["w_max"]) / s.step
+                for name in ("A_plus", "A_minus")
+            ]
             lost = " What is less than a step is lost." if min(m for m in most if m > 0) < 1 else ""
-            rows.approximated(f"projection {p.of!r}, learning ({p.receptor})", f"a weight is cut down to a whole step of {s.step:.6g} whenever its source "
-                              f"fires; a pair changes it by up to {most[0]:.3g} steps up and {most[1]:.3g} down.{lost}",
-                              "Larger changes, or a smaller largest weight, which makes the steps smaller.")
+            rows.approximated(
+                f"projection {p.of!r}, learning ({p.receptor})",
+                f"a weight is cut down to a whole step of {s.step:.6g} whenever its source "
+                f"fires; a pair changes it by up to {most[0]:.3g} steps up and {most[1]:.3g} down.{lost}",
+                "Larger changes, or a smaller largest weight, which makes the steps smaller.",
+            )
 
 
-def _saturation(populations: Iterable[PlannedPopulation], projections: Iterable[PlannedProjection], found: dict[tuple[str, str], Scale], dt: float,
-                rows: Rows) -> None:
+def _saturation(
+    populations: Iterable[PlannedPopulation],
+    projections: Iterable[PlannedProjection],
+    found: dict[tuple[str, str], Scale],
+    dt: float,
+    rows: Rows,
+) -> None:
     """Report where Poisson sources alone bring more in a mean step than a receptor can hold."""
-    rates = {p.name: np.max(p.parameters["rate"]) / 1000.0 * dt for p in populations if p.cell == "SpikeSourcePoisson"}
+    rates = {
+        p.name: np.max(p.parameters["rate"]) / 1000.0 * dt
+        for p in populations
+        if p.cell == "SpikeSourcePoisson"
+    }
     sums: dict[tuple[str, str], float] = {}
     for p in projections:
         if p.source in rates and p.post.size:
             most = np.bincount(p.post, weights=np.abs(p.weight)).max()
-            sums[p.target, p.receptor] = sums.get((p.target, p.receptor), 0.0) + rates[p.source] * float(most)
+            sums[p.target, p.receptor] = sums.get((p.target, p.receptor), 0.0) + rates[
+                p.source
+            ] * float(most)
     for (target, receptor), mean in sums.items():
         most = found[target, receptor].step * (1 << 16)
         if mean > most / 2:
-            rows.approximated(f"population {target!r}, {receptor}", f"Poisson sources bring {mean:.3g} in a mean step and the sum saturates at {most:.3g}: "
-                              "sPyNNaker expects 30 Hz of every source.", "Use more sources of lower rate, or smaller weights.")
+            rows.approximated(
+                f"population {target!r}, {receptor}",
+                f"Poisson sources bring {mean:.3g} in a mean step and the sum saturates at {most:.3g}: "
+                "sPyNNaker expects 30 Hz of every source.",
+                "Use more sources of lower rate, or smaller weights.",
+            )

@@ -29,7 +29,9 @@ class ReferenceBackend:
         _known(options)
         return Report(self.name, network.name, tuple(middle_rows(network)))
 
-    def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> ReferenceEngine:
+    def prepare(
+        self, program: Program, network: ConcreteNetwork, **options: Any
+    ) -> ReferenceEngine:
         """Return an engine; option: ``replica``, the replica word of the random numbers."""
         _known(options)
         return ReferenceEngine(program, network, **options)
@@ -38,7 +40,9 @@ class ReferenceBackend:
 def _known(options: dict[str, Any]) -> None:
     for option in options.keys() - {"replica"}:
         raise NetworkError(unknown("option", option, ["replica"], owner="backend 'reference'"))
-    whole_number(options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
+    whole_number(
+        options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1
+    )
 
 
 backend = ReferenceBackend()

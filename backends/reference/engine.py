@@ -24,7 +24,9 @@ class ReferenceEngine:
 
     def __init__(self, program: Program, network: ConcreteNetwork, *, replica: int = 0) -> None:
         self.program = program
-        self.memory = Memory(program, network, {p.name: np.array([0, p.size]) for p in program.populations.values()})
+        self.memory = Memory(
+            program, network, {p.name: np.array([0, p.size]) for p in program.populations.values()}
+        )
         self.replica = replica
 
     def source(self) -> str:
@@ -46,12 +48,19 @@ class ReferenceEngine:
         """Phases 1 to 5 of step k; False, and nothing after phase 3, if a state is not finite."""
         for population in self.program.populations.values():
             if population.given:
-                step, index = self.memory[population.name, "_given_step"], self.memory[population.name, "_given_index"]
-                fired = index[np.searchsorted(step, k):np.searchsorted(step, k, side="right")]
+                step, index = (
+                    self.memory[population.name, "_given_step"],
+                    self.memory[population.name, "_given_index"],
+                )
+                fired = index[np.searchsorted(step, k) : np.searchsorted(step, k, side="right")]
             else:
                 fired = self._integrate(population, k)
             self.memory.put_spikes(population.name, k, fired)
-        if not all(np.isfinite(self.memory[p.name, s]).all() for p in self.program.populations.values() for s in p.code.states):
+        if not all(
+            np.isfinite(self.memory[p.name, s]).all()
+            for p in self.program.populations.values()
+            for s in p.code.states
+        ):
             return False
         projections = self.program.projections.values()
         for p in projections:
@@ -83,9 +92,16 @@ class ReferenceEngine:
         code, name = population.code, population.name
         values = self._cell_values(population, k)
         draw = self._draws(name, np.arange(population.size), k)
-        active = k > self.memory[name, "_until"] if code.refractory else np.ones(population.size, bool)
+        active = (
+            k > self.memory[name, "_until"] if code.refractory else np.ones(population.size, bool)
+        )
         for statement in code.integrate:
-            value = np.array(np.broadcast_to(evaluate(statement.value, values.__getitem__, draw), population.size), np.float64)
+            value = np.array(
+                np.broadcast_to(
+                    evaluate(statement.value, values.__getitem__, draw), population.size
+                ),
+                np.float64,
+            )
             if statement.target in code.frozen:
                 value = np.where(active, value, values[statement.target])
             if statement.target in code.states:
@@ -94,21 +110,40 @@ class ReferenceEngine:
                 values[statement.target] = value
         fired = np.zeros(population.size, bool)
         if code.detect is not None:
-            fired = active & (np.broadcast_to(evaluate(code.detect, values.__getitem__, draw), population.size) != 0)
+            fired = active & (
+                np.broadcast_to(evaluate(code.detect, values.__getitem__, draw), population.size)
+                != 0
+            )
         for port in code.ports:
             self.memory[name, f"_port_{port}"][:] = 0.0
         return np.flatnonzero(fired).astype(np.int32)
 
     def _cell_values(self, population: PopulationProgram, k: int) -> dict[str, Any]:
         """Everything that a cell's statements may read, by name; states are live arrays."""
-        values = {name: array for (owner, name), array in self.memory.arrays.items() if owner == population.name}
-        values |= {name: self.memory.row(population.name, name, k) for name in population.code.tables}
-        return values | {"t": k * self.program.dt, "dt": self.program.dt, "i": np.arange(population.size, dtype=np.float64), "N": float(population.size)}
+        values = {
+            name: array
+            for (owner, name), array in self.memory.arrays.items()
+            if owner == population.name
+        }
+        values |= {
+            name: self.memory.row(population.name, name, k) for name in population.code.tables
+        }
+        return values | {
+            "t": k * self.program.dt,
+            "dt": self.program.dt,
+            "i": np.arange(population.size, dtype=np.float64),
+            "N": float(population.size),
+        }
 
     def _draws(self, owner: str, index: np.ndarray, k: int) -> Callable[[Draw], np.ndarray]:
         def draw(node: Draw) -> np.ndarray:
             function = random.uniform if node.kind == "uniform" else random.normal
-            return function(random.key_of(self.program.seed, f"{owner}/draw{node.key}"), index, k, replica=self.replica)
+            return function(
+                random.key_of(self.program.seed, f"{owner}/draw{node.key}"),
+                index,
+                k,
+                replica=self.replica,
+            )
 
         return draw
 
@@ -121,12 +156,22 @@ class ReferenceEngine:
 
         def value(name: str) -> Any:
             found = shared[name]
-            return found[fired] if isinstance(found, np.ndarray) and found.size > 1 or name in population.code.states else found
+            return (
+                found[fired]
+                if isinstance(found, np.ndarray)
+                and found.size > 1
+                or name in population.code.states
+                else found
+            )
 
         for statement in population.code.after:
-            self.memory[population.name, statement.target][fired] = evaluate(statement.value, value, draw)
+            self.memory[population.name, statement.target][fired] = evaluate(
+                statement.value, value, draw
+            )
         if population.refractory is not None:
-            self.memory[population.name, "_until"][fired] = k + self._element(self.memory[population.name, "_refractory"], fired)
+            self.memory[population.name, "_until"][fired] = k + self._element(
+                self.memory[population.name, "_refractory"], fired
+            )
 
     # ---- projections
 
@@ -143,18 +188,34 @@ class ReferenceEngine:
         return np.concatenate(found)
 
     def _edges(self, slots: Slots, events: np.ndarray) -> np.ndarray:
-        found = np.concatenate([np.zeros(0, np.int64), *(np.arange(slots.pointer[s], slots.pointer[s + 1]) for s in events)])
+        found = np.concatenate(
+            [
+                np.zeros(0, np.int64),
+                *(np.arange(slots.pointer[s], slots.pointer[s + 1]) for s in events),
+            ]
+        )
         return found if slots.edges is None else slots.edges[found]
 
     def _deliver_static(self, p: ProjectionProgram, k: int) -> None:
         edges = self._edges(p.pre_slots, self._events(p, p.pre_slots, p.source, k))
         weights = self.memory[p.name, "w"]
-        np.add.at(self.memory[p.name, "_ring"][0], p.targets[edges], weights[edges] if weights.size == p.targets.size else weights[0])
+        np.add.at(
+            self.memory[p.name, "_ring"][0],
+            p.targets[edges],
+            weights[edges] if weights.size == p.targets.size else weights[0],
+        )
 
-    def _handle(self, p: ProjectionProgram, trigger: str, statements: tuple[BoundStatement, ...], k: int) -> None:
-        events = {"pre": np.arange(p.pre_slots.neuron.size), "post": np.arange(p.post_slots.neuron.size) if p.post_slots is not None else None}
+    def _handle(
+        self, p: ProjectionProgram, trigger: str, statements: tuple[BoundStatement, ...], k: int
+    ) -> None:
+        events = {
+            "pre": np.arange(p.pre_slots.neuron.size),
+            "post": np.arange(p.post_slots.neuron.size) if p.post_slots is not None else None,
+        }
         if trigger in ("pre", "post"):
-            slots, population = (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
+            slots, population = (
+                (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
+            )
             events[trigger] = self._events(p, slots, population, k)
             edges = self._edges(slots, events[trigger])
         else:
@@ -162,11 +223,28 @@ class ReferenceEngine:
         for statement in statements:
             self._statement(p, statement, events, edges, k)
 
-    def _statement(self, p: ProjectionProgram, statement: BoundStatement, events: dict[str, np.ndarray], edges: np.ndarray, k: int) -> None:
-        where = edges if statement.side == "edge" or statement.kind == "sum" else events[statement.side]
+    def _statement(
+        self,
+        p: ProjectionProgram,
+        statement: BoundStatement,
+        events: dict[str, np.ndarray],
+        edges: np.ndarray,
+        k: int,
+    ) -> None:
+        where = (
+            edges if statement.side == "edge" or statement.kind == "sum" else events[statement.side]
+        )
         side = "edge" if statement.kind != "assign" else statement.side
-        index = where if side == "edge" else (p.pre_slots if side == "pre" else p.post_slots).neuron[where]
-        value = evaluate(statement.value, lambda name: self._rule_value(p, name, side, where, k), self._draws(p.name, index, k))
+        index = (
+            where
+            if side == "edge"
+            else (p.pre_slots if side == "pre" else p.post_slots).neuron[where]
+        )
+        value = evaluate(
+            statement.value,
+            lambda name: self._rule_value(p, name, side, where, k),
+            self._draws(p.name, index, k),
+        )
         value = np.broadcast_to(np.asarray(value, np.float64), where.size)
         if statement.kind == "deliver":
             ring = self.memory[p.name, "_ring"]
@@ -177,11 +255,19 @@ class ReferenceEngine:
             total = np.zeros(slots.neuron.size)
             np.add.at(total, slots.of_edge[edges], value)
             touched = np.unique(slots.of_edge[edges])
-            self._assign(p, statement.target, touched, self._variable(p, statement.target, touched, k) + total[touched], k)
+            self._assign(
+                p,
+                statement.target,
+                touched,
+                self._variable(p, statement.target, touched, k) + total[touched],
+                k,
+            )
         else:
             self._assign(p, statement.target, where, value, k)
 
-    def _assign(self, p: ProjectionProgram, name: str, index: np.ndarray, value: np.ndarray, k: int) -> None:
+    def _assign(
+        self, p: ProjectionProgram, name: str, index: np.ndarray, value: np.ndarray, k: int
+    ) -> None:
         self.memory[p.name, name][index] = value
         if (p.name, f"{name}@last") in self.memory:
             self.memory[p.name, f"{name}@last"][index] = k
@@ -193,16 +279,24 @@ class ReferenceEngine:
         if symbol.decay is None:
             return base
         since = (k - self.memory[p.name, f"{name}@last"][index]).astype(np.float64)
-        return base * FUNCTIONS["exp"](-(since * self.program.dt) / self._rule_value(p, symbol.decay, symbol.side, index, k))
+        return base * FUNCTIONS["exp"](
+            -(since * self.program.dt) / self._rule_value(p, symbol.decay, symbol.side, index, k)
+        )
 
-    def _rule_value(self, p: ProjectionProgram, name: str, side: str, index: np.ndarray, k: int) -> Any:
+    def _rule_value(
+        self, p: ProjectionProgram, name: str, side: str, index: np.ndarray, k: int
+    ) -> Any:
         """The value of a name for edges (side ``edge``), or for slots of one side."""
         symbol: Symbol | None = dict(p.code.symbols).get(name)
         if symbol is None or symbol.side == "one" and symbol.kind == "parameter":
             return self.program.dt if name == "dt" else self.memory[p.name, name][0]
         if symbol.kind == "word" and symbol.side == "one":
             ends = {"N_pre": p.source, "N_post": p.target}
-            return {"t": k * self.program.dt, "dt": self.program.dt}.get(name) if name not in ends else float(self.program.populations[ends[name]].size)
+            return (
+                {"t": k * self.program.dt, "dt": self.program.dt}.get(name)
+                if name not in ends
+                else float(self.program.populations[ends[name]].size)
+            )
         if symbol.kind == "variable":
             if side == "edge" and symbol.side != "edge":
                 index = (p.pre_slots if symbol.side == "pre" else p.post_slots).of_edge[index]
@@ -212,15 +306,27 @@ class ReferenceEngine:
         elif side == "edge":
             neuron = p.sources[index] if symbol.side == "pre" else p.targets[index]
         else:
-            neuron = index if symbol.side == "one" else (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron[index]
+            neuron = (
+                index
+                if symbol.side == "one"
+                else (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron[index]
+            )
         if symbol.kind == "word":
             return neuron.astype(np.float64)
         if symbol.kind == "parameter":
             return self.memory[p.name, name][neuron]
         if symbol.kind == "cell":
-            return self._of_owner(p.source if symbol.side == "pre" else p.target, symbol.origin, neuron, k)
+            return self._of_owner(
+                p.source if symbol.side == "pre" else p.target, symbol.origin, neuron, k
+            )
         link = p.links[name]
-        at = link.index if symbol.side == "one" else neuron if link.index is None else link.index[neuron]
+        at = (
+            link.index
+            if symbol.side == "one"
+            else neuron
+            if link.index is None
+            else link.index[neuron]
+        )
         return self._of_owner(link.owner, link.name, at, k)
 
     def _of_owner(self, owner: str, name: str, index: np.ndarray, k: int) -> np.ndarray:
@@ -228,9 +334,15 @@ class ReferenceEngine:
         if owner in self.program.projections:
             p = self.program.projections[owner]
             symbol = dict(p.code.symbols)[name]
-            return self._variable(p, name, index, k) if symbol.kind == "variable" else self._element(self.memory[owner, name], index)
+            return (
+                self._variable(p, name, index, k)
+                if symbol.kind == "variable"
+                else self._element(self.memory[owner, name], index)
+            )
         table = name in self.program.populations[owner].code.tables
-        return self._element(self.memory.row(owner, name, k) if table else self.memory[owner, name], index)
+        return self._element(
+            self.memory.row(owner, name, k) if table else self.memory[owner, name], index
+        )
 
     @staticmethod
     def _element(array: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -244,8 +356,15 @@ class ReferenceEngine:
             for name in inputs:
                 if name in self.program.drives:
                     drive = self.program.drives[name]
-                    mean = np.broadcast_to(self.memory[name, "rate"] * self.program.dt, drive.indices.size)
-                    u = random.uniform(random.key_of(self.program.seed, f"{name}/counts"), drive.indices, k, replica=self.replica)
+                    mean = np.broadcast_to(
+                        self.memory[name, "rate"] * self.program.dt, drive.indices.size
+                    )
+                    u = random.uniform(
+                        random.key_of(self.program.seed, f"{name}/counts"),
+                        drive.indices,
+                        k,
+                        replica=self.replica,
+                    )
                     total[drive.indices] += self.memory[name, "weight"] * random.poisson(mean, u)
                 else:
                     ring = self.memory[name, "_ring"]

@@ -19,28 +19,51 @@ from .job import Job, Laps, received, report
 # What Izhikevich 2003 and 2006 do in a step of 1 ms, v in mV.
 HALF_STEP = "v += 0.5 * (0.04 * v**2 + 5 * v + 140 - u + I)"
 PUBLISHED_STEP = f"{HALF_STEP}\n{HALF_STEP}\nu += a * (b * v - u)\nI = 0"
-QUADRATIC = "v : 1\nu : 1\nI : 1\na : 1 (constant)\nb : 1 (constant)\nc : 1 (constant)\nd : 1 (constant)"
+QUADRATIC = (
+    "v : 1\nu : 1\nI : 1\na : 1 (constant)\nb : 1 (constant)\nc : 1 (constant)\nd : 1 (constant)"
+)
 
 
 def cuba(b: Any, *, size: int = 4000, inputs: int = 80, delay: float = 0.0) -> list[Any]:
     """Benchmark 2 of Brette et al. 2007."""
-    neurons = b.NeuronGroup(size, """dv/dt = (ge + gi - (v - El)) / taum : volt (unless refractory)
+    neurons = b.NeuronGroup(
+        size,
+        """dv/dt = (ge + gi - (v - El)) / taum : volt (unless refractory)
                                      dge/dt = -ge / taue : volt
                                      dgi/dt = -gi / taui : volt""",
-                            threshold="v > Vt", reset="v = Vr", refractory=5 * b.ms, method="exact", name="neurons",
-                            namespace=_taus(b) | {"El": -49 * b.mV, "Vt": -50 * b.mV, "Vr": -60 * b.mV})
+        threshold="v > Vt",
+        reset="v = Vr",
+        refractory=5 * b.ms,
+        method="exact",
+        name="neurons",
+        namespace=_taus(b) | {"El": -49 * b.mV, "Vt": -50 * b.mV, "Vr": -60 * b.mV},
+    )
     neurons.v = "Vr + rand() * (Vt - Vr)"
     scale = 80 / inputs * b.mV
-    return _balanced(b, neurons, inputs=inputs, names=("ge", "gi"), weights=(1.62 * scale, -9 * scale), delay=delay)
+    return _balanced(
+        b,
+        neurons,
+        inputs=inputs,
+        names=("ge", "gi"),
+        weights=(1.62 * scale, -9 * scale),
+        delay=delay,
+    )
 
 
 def coba(b: Any, *, size: int = 4000, delay: float = 0.0) -> list[Any]:
     """Benchmark 1 of Brette et al. 2007."""
-    neurons = b.NeuronGroup(size, """dv/dt = (ge * (Ee - v) + gi * (Ei - v) - (v - El)) / taum : volt (unless refractory)
+    neurons = b.NeuronGroup(
+        size,
+        """dv/dt = (ge * (Ee - v) + gi * (Ei - v) - (v - El)) / taum : volt (unless refractory)
                                      dge/dt = -ge / taue : 1
                                      dgi/dt = -gi / taui : 1""",
-                            threshold="v > Vt", reset="v = El", refractory=5 * b.ms, method="exponential_euler", name="neurons",
-                            namespace=_taus(b) | {"El": -60 * b.mV, "Vt": -50 * b.mV, "Ee": 0 * b.mV, "Ei": -80 * b.mV})
+        threshold="v > Vt",
+        reset="v = El",
+        refractory=5 * b.ms,
+        method="exponential_euler",
+        name="neurons",
+        namespace=_taus(b) | {"El": -60 * b.mV, "Vt": -50 * b.mV, "Ee": 0 * b.mV, "Ei": -80 * b.mV},
+    )
     neurons.v = "El + (randn() * 5 - 5) * mV"
     neurons.ge = "randn() * 1.5 + 4"
     neurons.gi = "randn() * 12 + 20"
@@ -50,18 +73,31 @@ def coba(b: Any, *, size: int = 4000, delay: float = 0.0) -> list[Any]:
 def izhikevich_2003(b: Any, *, size: int = 1000, inputs: int | None = None) -> list[Any]:
     """Izhikevich 2003, with the statements of its program."""
     first, scale = size * 4 // 5, 1000 / (inputs or size)
-    neurons = b.NeuronGroup(size, QUADRATIC + "\nrho : 1 (constant)\nnoise : 1 (constant)", threshold="v >= 30", reset="v = c\nu += d",
-                            name="neurons")
+    neurons = b.NeuronGroup(
+        size,
+        QUADRATIC + "\nrho : 1 (constant)\nnoise : 1 (constant)",
+        threshold="v >= 30",
+        reset="v = c\nu += d",
+        name="neurons",
+    )
     neurons.rho = "rand()"
-    for name, excitatory, inhibitory in (("a", "0.02", "0.02 + 0.08 * rho"), ("b", "0.2", "0.25 - 0.05 * rho"),
-                                         ("c", "-65 + 15 * rho**2", "-65"), ("d", "8 - 6 * rho**2", "2"), ("noise", "5", "2")):
+    for name, excitatory, inhibitory in (
+        ("a", "0.02", "0.02 + 0.08 * rho"),
+        ("b", "0.2", "0.25 - 0.05 * rho"),
+        ("c", "-65 + 15 * rho**2", "-65"),
+        ("d", "8 - 6 * rho**2", "2"),
+        ("noise", "5", "2"),
+    ):
         setattr(neurons[:first], name, excitatory)
         setattr(neurons[first:], name, inhibitory)
     neurons.v = -65
     neurons.u = "b * v"
     neurons.run_regularly("I += noise * randn()\n" + PUBLISHED_STEP, when="groups")
     parts: list[Any] = [neurons]
-    for sources, weight in ((neurons[:first], f"{0.5 * scale} * rand()"), (neurons[first:], f"-{scale} * rand()")):
+    for sources, weight in (
+        (neurons[:first], f"{0.5 * scale} * rand()"),
+        (neurons[first:], f"-{scale} * rand()"),
+    ):
         synapses = b.Synapses(sources, neurons, "w : 1 (constant)", on_pre="I_post += w")
         synapses.connect() if inputs is None else synapses.connect(p=inputs / size)
         synapses.w = weight
@@ -74,20 +110,37 @@ def polychronous_network(b: Any) -> list[Any]:
 
     Delays are drawn independently, so that a source has five of each only on average.
     """
-    neurons = b.NeuronGroup(1000, QUADRATIC + "\nltd : 1\nchosen : integer (shared)", threshold="v >= 30",
-                            reset="v = c\nu += d\nltd = 0.12", name="neurons")
+    neurons = b.NeuronGroup(
+        1000,
+        QUADRATIC + "\nltd : 1\nchosen : integer (shared)",
+        threshold="v >= 30",
+        reset="v = c\nu += d\nltd = 0.12",
+        name="neurons",
+    )
     excitatory, inhibitory = neurons[:800], neurons[800:]
-    for name, (first, second) in {"a": (0.02, 0.1), "b": (0.2, 0.2), "c": (-65, -65), "d": (8, 2)}.items():
+    for name, (first, second) in {
+        "a": (0.02, 0.1),
+        "b": (0.2, 0.2),
+        "c": (-65, -65),
+        "d": (8, 2),
+    }.items():
         setattr(excitatory, name, first)
         setattr(inhibitory, name, second)
     neurons.v, neurons.u = -65, -13
     neurons.run_regularly("chosen = int(1000 * rand())", when="start")
-    neurons.run_regularly(f"I += 20 * int(chosen == i)\n{PUBLISHED_STEP}\nltd *= 0.95", when="groups")
-    learning = b.Synapses(excitatory, neurons, """w : 1
+    neurons.run_regularly(
+        f"I += 20 * int(chosen == i)\n{PUBLISHED_STEP}\nltd *= 0.95", when="groups"
+    )
+    learning = b.Synapses(
+        excitatory,
+        neurons,
+        """w : 1
                                                   sd : 1
                                                   dltp/dt = -ltp / tau : 1 (event-driven)""",
-                          on_pre="I_post += w\nsd -= ltd_post\nltp = 0.1 / 0.95", on_post="sd += ltp",
-                          namespace={"tau": -1 / math.log(0.95) * b.ms})
+        on_pre="I_post += w\nsd -= ltd_post\nltp = 0.1 / 0.95",
+        on_post="sd += ltp",
+        namespace={"tau": -1 / math.log(0.95) * b.ms},
+    )
     _post_first(learning)
     learning.connect(j="k for k in sample(N_post, size=100) if k != i")
     learning.w = 6
@@ -95,26 +148,56 @@ def polychronous_network(b: Any) -> list[Any]:
     learning.run_regularly("w = clip(w + 0.01 + sd, 0, 10)\nsd *= 0.9", dt=1 * b.second, when="end")
     inhibition = b.Synapses(inhibitory, excitatory, on_pre="I_post -= 5")
     inhibition.connect(j="k for k in sample(N_post, size=100)")
-    return [neurons, learning, inhibition, *_recorded(b, {"excitatory": excitatory, "inhibitory": inhibitory})]
+    return [
+        neurons,
+        learning,
+        inhibition,
+        *_recorded(b, {"excitatory": excitatory, "inhibitory": inhibitory}),
+    ]
 
 
 def plastic_balanced_network(b: Any, *, size: int = 11_250) -> list[Any]:
     """After Brunel 2000, with additive pair STDP from excitatory to excitatory neurons; delays are axonal."""
     first = size * 4 // 5
-    neurons = b.NeuronGroup(size, "dv/dt = -v / tau : 1 (unless refractory)", threshold="v > 20", reset="v = 10", refractory=2 * b.ms,
-                            method="exact", name="neurons", namespace={"tau": 20 * b.ms})
+    neurons = b.NeuronGroup(
+        size,
+        "dv/dt = -v / tau : 1 (unless refractory)",
+        threshold="v > 20",
+        reset="v = 10",
+        refractory=2 * b.ms,
+        method="exact",
+        name="neurons",
+        namespace={"tau": 20 * b.ms},
+    )
     neurons.v = "20 * rand()"
     groups = {"excitatory": neurons[:first], "inhibitory": neurons[first:]}
-    learning = b.Synapses(groups["excitatory"], groups["excitatory"],
-                          """w : 1
+    learning = b.Synapses(
+        groups["excitatory"],
+        groups["excitatory"],
+        """w : 1
                              dx/dt = -x / tau : 1 (event-driven)
                              dy/dt = -y / tau : 1 (event-driven)""",
-                          on_pre="w = clip(w - 0.02 * 1.05 * 0.3 * y, 0, 0.3)\nv_post += w\nx += 1",
-                          on_post="w = clip(w + 0.02 * 0.3 * x, 0, 0.3)\ny += 1", delay={"pre": 1.5 * b.ms}, namespace={"tau": 20 * b.ms})
+        on_pre="w = clip(w - 0.02 * 1.05 * 0.3 * y, 0, 0.3)\nv_post += w\nx += 1",
+        on_post="w = clip(w + 0.02 * 0.3 * x, 0, 0.3)\ny += 1",
+        delay={"pre": 1.5 * b.ms},
+        namespace={"tau": 20 * b.ms},
+    )
     parts = [neurons, learning]
-    wiring = ("excitatory", "inhibitory", 0.1), ("inhibitory", "excitatory", -0.5), ("inhibitory", "inhibitory", -0.5)
+    wiring = (
+        ("excitatory", "inhibitory", 0.1),
+        ("inhibitory", "excitatory", -0.5),
+        ("inhibitory", "inhibitory", -0.5),
+    )
     for source, target, weight in wiring:
-        parts.append(b.Synapses(groups[source], groups[target], on_pre="v_post += w", delay=1.5 * b.ms, namespace={"w": weight}))
+        parts.append(
+            b.Synapses(
+                groups[source],
+                groups[target],
+                on_pre="v_post += w",
+                delay=1.5 * b.ms,
+                namespace={"w": weight},
+            )
+        )
     _post_first(learning)
     for synapses in parts[1:]:
         _fixed_indegree(synapses, inputs=len(synapses.source) // 10)
@@ -123,7 +206,10 @@ def plastic_balanced_network(b: Any, *, size: int = 11_250) -> list[Any]:
     return [*parts, drive, *_recorded(b, groups)]
 
 
-NETWORKS = {f.__name__: f for f in (cuba, coba, izhikevich_2003, polychronous_network, plastic_balanced_network)}
+NETWORKS = {
+    f.__name__: f
+    for f in (cuba, coba, izhikevich_2003, polychronous_network, plastic_balanced_network)
+}
 STEPS = {"izhikevich_2003": 1.0, "polychronous_network": 1.0}  # ms; others 0.1
 
 
@@ -141,9 +227,19 @@ def main() -> None:
     wall = time.perf_counter() - began
     simulated = float((folder / "results/last_run_info.txt").read_text().split()[0])
     construction = laps.seconds.get("construction", 0.0) + wall - simulated
-    seconds = laps.seconds | {"compilation": compiled, "construction": construction, "simulation": simulated}
-    spikes = {name: ((folder / "results" / file).stat().st_size // 4, size) for name, (file, size) in known["spikes"].items()}
-    edges = sum(int.from_bytes((folder / "results" / file).read_bytes(), sys.byteorder) for file in known["edges"])
+    seconds = laps.seconds | {
+        "compilation": compiled,
+        "construction": construction,
+        "simulation": simulated,
+    }
+    spikes = {
+        name: ((folder / "results" / file).stat().st_size // 4, size)
+        for name, (file, size) in known["spikes"].items()
+    }
+    edges = sum(
+        int.from_bytes((folder / "results" / file).read_bytes(), sys.byteorder)
+        for file in known["edges"]
+    )
     report(seconds, spikes, job, threads=job.threads or 1, version=known["version"], edges=edges)
 
 
@@ -164,9 +260,17 @@ def _build(job: Job, laps: Laps, folder: Path) -> float:
     b.device.build(directory=str(folder), compile=True, run=False, debug=False)
     laps.lap("written and compiled")
     monitors = [part for part in parts if isinstance(part, b.SpikeMonitor)]
-    files = {m.name: (b.device.get_array_filename(m.variables["i"]), len(m.source)) for m in monitors}
-    edges = [b.device.get_array_filename(part.variables["N"]) for part in parts if isinstance(part, b.Synapses)]
-    (folder / "built.json").write_text(json.dumps({"version": b.__version__, "spikes": files, "edges": edges}))
+    files = {
+        m.name: (b.device.get_array_filename(m.variables["i"]), len(m.source)) for m in monitors
+    }
+    edges = [
+        b.device.get_array_filename(part.variables["N"])
+        for part in parts
+        if isinstance(part, b.Synapses)
+    ]
+    (folder / "built.json").write_text(
+        json.dumps({"version": b.__version__, "spikes": files, "edges": edges})
+    )
     return laps.seconds["written and compiled"]
 
 
@@ -174,13 +278,23 @@ def _taus(b: Any) -> dict[str, Any]:
     return {"taum": 20 * b.ms, "taue": 5 * b.ms, "taui": 10 * b.ms}
 
 
-def _balanced(b: Any, neurons: Any, *, inputs: int, names: tuple[str, str], weights: tuple[Any, Any], delay: float) -> list[Any]:
+def _balanced(
+    b: Any,
+    neurons: Any,
+    *,
+    inputs: int,
+    names: tuple[str, str],
+    weights: tuple[Any, Any],
+    delay: float,
+) -> list[Any]:
     """Join excitatory and inhibitory neurons to all, with one weight each, and record them."""
     first = len(neurons) * 4 // 5
     groups = {"excitatory": neurons[:first], "inhibitory": neurons[first:]}
     parts: list[Any] = [neurons]
     for group, name, weight in zip(groups.values(), names, weights, strict=True):
-        synapses = b.Synapses(group, neurons, on_pre=f"{name}_post += w", delay=delay * b.ms, namespace={"w": weight})
+        synapses = b.Synapses(
+            group, neurons, on_pre=f"{name}_post += w", delay=delay * b.ms, namespace={"w": weight}
+        )
         synapses.connect(p=inputs / len(neurons))
         parts.append(synapses)
     return [*parts, *_recorded(b, groups)]
@@ -199,7 +313,10 @@ def _fixed_indegree(synapses: Any, *, inputs: int) -> None:
     import numpy as np
 
     draw = np.random.default_rng(0)
-    sources = [draw.choice(len(synapses.source), inputs, replace=False) for _ in range(len(synapses.target))]
+    sources = [
+        draw.choice(len(synapses.source), inputs, replace=False)
+        for _ in range(len(synapses.target))
+    ]
     source, target = np.concatenate(sources), np.repeat(np.arange(len(sources)), inputs)
     order = np.argsort(source, kind="stable")
     synapses.connect(i=source[order], j=target[order])

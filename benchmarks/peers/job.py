@@ -57,7 +57,9 @@ def received() -> Job:
     return Job(**json.loads(sys.argv[1]))
 
 
-def report(laps: Mapping[str, float], spikes: Mapping[str, tuple[int, int]], job: Job, **more: Any) -> None:
+def report(
+    laps: Mapping[str, float], spikes: Mapping[str, tuple[int, int]], job: Job, **more: Any
+) -> None:
     """Print seconds and rates as the last line of the output.
 
     Parameters
@@ -67,9 +69,21 @@ def report(laps: Mapping[str, float], spikes: Mapping[str, tuple[int, int]], job
     spikes : mapping
         For each population its number of spikes and of neurons.
     """
-    seconds = {part: laps.get(part, 0.0) for part in ("import", "construction", "compilation", "simulation")}
+    seconds = {
+        part: laps.get(part, 0.0)
+        for part in ("import", "construction", "compilation", "simulation")
+    }
     rates = {name: count / size / job.time * 1000 for name, (count, size) in spikes.items()}
-    print(json.dumps({"seconds": seconds, "rates": rates, "spikes": sum(count for count, _ in spikes.values()), **more}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "rates": rates,
+                "spikes": sum(count for count, _ in spikes.values()),
+                **more,
+            }
+        )
+    )
 
 
 def refuse(reason: str) -> None:

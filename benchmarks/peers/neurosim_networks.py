@@ -15,15 +15,32 @@ def main() -> None:
     job, laps = received(), Laps()
     import neurosim as ns
     from neurosim.backends.cpu import cache
-    from neurosim.models import balanced_networks, cortical_microcircuit, plastic_balanced_network, polychronous_network
+    from neurosim.models import (
+        balanced_networks,
+        cortical_microcircuit,
+        plastic_balanced_network,
+        polychronous_network,
+    )
 
     laps.lap("import")
     compiling = _timed(cache, "load")
-    places = (balanced_networks, cortical_microcircuit, plastic_balanced_network, polychronous_network, sys.modules[__name__])
+    places = (
+        balanced_networks,
+        cortical_microcircuit,
+        plastic_balanced_network,
+        polychronous_network,
+        sys.modules[__name__],
+    )
     build = next(getattr(place, job.network) for place in places if hasattr(place, job.network))
-    options = {"threads": job.threads} | ({} if job.precision == "float64" else {"precision": job.precision})
+    options = {"threads": job.threads} | (
+        {} if job.precision == "float64" else {"precision": job.precision}
+    )
     try:
-        run = ns.prepare(build(seed=job.seed, **job.arguments), backend="cpu", **{k: v for k, v in options.items() if v is not None})
+        run = ns.prepare(
+            build(seed=job.seed, **job.arguments),
+            backend="cpu",
+            **{k: v for k, v in options.items() if v is not None},
+        )
     except ns.NeurosimError as error:
         refuse(str(error))
         return
@@ -33,8 +50,18 @@ def main() -> None:
     else:
         run.run(job.time, progress=False)
     laps.lap("simulation")
-    seconds = laps.seconds | {"compilation": compiling[0], "construction": laps.seconds["construction"] - compiling[0]}
-    report(seconds, _counts(run, job), job, threads=run.engine.threads, version=ns.__version__, **_work(run))
+    seconds = laps.seconds | {
+        "compilation": compiling[0],
+        "construction": laps.seconds["construction"] - compiling[0],
+    }
+    report(
+        seconds,
+        _counts(run, job),
+        job,
+        threads=run.engine.threads,
+        version=ns.__version__,
+        **_work(run),
+    )
 
 
 def polychronous_pairs(*, seed: int) -> Any:
@@ -46,13 +73,37 @@ def polychronous_pairs(*, seed: int) -> Any:
 
     excites = f"i < {published.EXCITATORY}"
     net = Network("polychronous_pairs", dt="1 ms", seed=seed)
-    neurons = net.population("neurons", 1000, published.neuron(), a=f"where({excites}, 0.02, 0.1) / ms", d=f"where({excites}, 8, 2) * mV/ms")
-    excitatory, inhibitory = neurons[:published.EXCITATORY], neurons[published.EXCITATORY:]
+    neurons = net.population(
+        "neurons",
+        1000,
+        published.neuron(),
+        a=f"where({excites}, 0.02, 0.1) / ms",
+        d=f"where({excites}, 8, 2) * mV/ms",
+    )
+    excitatory, inhibitory = neurons[: published.EXCITATORY], neurons[published.EXCITATORY :]
     rule = stdp(relative=True, a_plus=0.01, a_minus=0.012, w_max=f"{published.MOST} mV/ms")
-    net.project(excitatory, neurons, connect.fixed_outdegree(published.SYNAPSES, autapses=False), rule=rule, weight=published.START,
-                delay=published.delays(seed), dendritic_fraction=1.0, port="injected", name="excitation")
-    net.project(inhibitory, excitatory, connect.fixed_outdegree(published.SYNAPSES), weight=published.INHIBITION, port="injected", name="inhibition")
-    net.poisson_drive(neurons, n=1, rate="1 Hz", weight=published.INPUT, port="injected", name="input")
+    net.project(
+        excitatory,
+        neurons,
+        connect.fixed_outdegree(published.SYNAPSES, autapses=False),
+        rule=rule,
+        weight=published.START,
+        delay=published.delays(seed),
+        dendritic_fraction=1.0,
+        port="injected",
+        name="excitation",
+    )
+    net.project(
+        inhibitory,
+        excitatory,
+        connect.fixed_outdegree(published.SYNAPSES),
+        weight=published.INHIBITION,
+        port="injected",
+        name="inhibition",
+    )
+    net.poisson_drive(
+        neurons, n=1, rate="1 Hz", weight=published.INPUT, port="injected", name="input"
+    )
     net.record(neurons, "spikes")
     return net
 
@@ -80,7 +131,10 @@ def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
         if name == "neurons":
             first = spikes.size * 4 // 5
             excited = int((spikes.index < first).sum())
-            found |= {"excitatory": (excited, first), "inhibitory": (spikes.index.size - excited, spikes.size - first)}
+            found |= {
+                "excitatory": (excited, first),
+                "inhibitory": (spikes.index.size - excited, spikes.size - first),
+            }
         elif spikes is not None:
             found[name] = spikes.index.size, spikes.size
     return found
@@ -91,15 +145,27 @@ def _work(run: Any) -> dict[str, int]:
     spikes of their targets. Edges that no spike passes bring input, for which peers have no synapses: they do not count."""
     import numpy as np
 
-    work = {"neurons": sum(p.size for p in run.program.populations.values()), "edges": 0, "targets": 0, "static": 0, "plastic": 0, "back": 0}
+    work = {
+        "neurons": sum(p.size for p in run.program.populations.values()),
+        "edges": 0,
+        "targets": 0,
+        "static": 0,
+        "plastic": 0,
+        "back": 0,
+    }
     recorded = run.result().populations
-    fired = {name: np.bincount(recorded[name].spikes.index, minlength=p.size) for name, p in run.program.populations.items()
-             if name in recorded and recorded[name].spikes is not None}
+    fired = {
+        name: np.bincount(recorded[name].spikes.index, minlength=p.size)
+        for name, p in run.program.populations.items()
+        if name in recorded and recorded[name].spikes is not None
+    }
     work["updates"] = work["neurons"] * run.step
     for p in (p for p in run.program.projections.values() if p.source in fired):
         work["edges"] += p.targets.size
         work["targets"] += p.targets.nbytes
-        work["static" if p.code is None else "plastic"] += int((np.diff(p.pointer) * fired[p.source]).sum())
+        work["static" if p.code is None else "plastic"] += int(
+            (np.diff(p.pointer) * fired[p.source]).sum()
+        )
         work["back"] += 0 if p.code is None else int(fired[p.target][p.targets].sum())
     return work
 

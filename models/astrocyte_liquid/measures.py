@@ -11,7 +11,9 @@ WINDOW = 4  # ms before and after a spike
 KEPT = (25, 225)  # ms of a sample of 250 ms
 
 
-def branching_factor(raster: ArrayLike, sources: NDArray[np.integer], targets: NDArray[np.integer]) -> float:
+def branching_factor(
+    raster: ArrayLike, sources: NDArray[np.integer], targets: NDArray[np.integer]
+) -> float:
     """Return how many spikes of its targets follow a spike, for each spike of its sources before it.
 
     Spikes of the sources within 4 ms before it count as at least one, and signs of weights do not count. The mean is over the spikes of a
@@ -28,8 +30,10 @@ def branching_factor(raster: ArrayLike, sources: NDArray[np.integer], targets: N
 
     given = np.asarray(raster)
     if given.ndim != 2 or len(given) < KEPT[1]:
-        raise NetworkError(f"branching factor: found a raster of shape {given.shape}, expected (T, N) with at least {KEPT[1]} rows of "
-                           "1 ms. Give that of a sample of 250 ms.")
+        raise NetworkError(
+            f"branching factor: found a raster of shape {given.shape}, expected (T, N) with at least {KEPT[1]} rows of "
+            "1 ms. Give that of a sample of 250 ms."
+        )
     kept = np.zeros(given.shape)
     kept[slice(*KEPT)] = given[slice(*KEPT)]
     size = kept.shape[1]

@@ -36,8 +36,12 @@ class Settings:
 
 DEFAULTS = Settings()
 # Probability of an edge at distance 0, by source and target.
-CHANCE = {("excitatory", "excitatory"): 0.2, ("excitatory", "inhibitory"): 0.1,
-          ("inhibitory", "excitatory"): 0.3, ("inhibitory", "inhibitory"): 0.05}
+CHANCE = {
+    ("excitatory", "excitatory"): 0.2,
+    ("excitatory", "inhibitory"): 0.1,
+    ("inhibitory", "excitatory"): 0.3,
+    ("inhibitory", "inhibitory"): 0.05,
+}
 
 
 def neuron(*, driven: bool = False) -> ns.Cell:
@@ -55,15 +59,24 @@ def neuron(*, driven: bool = False) -> ns.Cell:
             drecent/dt = -recent / tau_u : 1
             dtrace/dt = -trace / tau_trace : 1
             spikes : 1""",
-        parameters={"tau": "64 ms", "tau_u": "1 ms", "tau_trace": f"{TAU_TRACE} ms", "threshold": "20 mV", "mark": 0.1,
-                    **({"drive": "100 mV", "p": 0.0} if driven else {})},
+        parameters={
+            "tau": "64 ms",
+            "tau_u": "1 ms",
+            "tau_trace": f"{TAU_TRACE} ms",
+            "threshold": "20 mV",
+            "mark": 0.1,
+            **({"drive": "100 mV", "p": 0.0} if driven else {}),
+        },
         receives={} if driven else {"synaptic": ns.Port("mV/ms", into="current")},
         step=f"""v = v + {source} - dt * v / tau
                  {"" if driven else "current = current * exp(-dt / tau_u)"}
                  recent = recent * exp(-dt / tau_u)
                  trace = trace * exp(-dt / tau_trace)""",
-        spike="v >= threshold", after_spike="v = 0 * mV; recent = 1; trace = trace + mark; spikes = spikes + 1",
-        refractory="2 ms", name="driven" if driven else "liquid")
+        spike="v >= threshold",
+        after_spike="v = 0 * mV; recent = 1; trace = trace + mark; spikes = spikes + 1",
+        refractory="2 ms",
+        name="driven" if driven else "liquid",
+    )
 
 
 def astrocyte() -> ns.Cell:
@@ -80,7 +93,8 @@ def astrocyte() -> ns.Cell:
                 growth = fade * growth
                 gain = fade * gain
                 bias = fade * bias""",
-        name="astrocyte")
+        name="astrocyte",
+    )
 
 
 def rule(*, learning: bool = True) -> ns.Rule:
@@ -95,16 +109,30 @@ def rule(*, learning: bool = True) -> ns.Rule:
         return ns.Rule(edge="w : mV/ms", handlers=[("pre", deliver)], name="static")
     return ns.Rule(
         edge="w : mV/ms",
-        handlers=[("pre", f"{deliver}; w = clip(w - sign * anticausal * trace_post * mV/ms, w_min, w_max)"),
-                  ("post", "w = clip(w + sign * causal * trace_pre * mV/ms, w_min, w_max)")],
-        parameters={"sign": 1.0, "causal": 0.15, "anticausal": 0.15, "w_min": "0 mV/ms", "w_max": "3 mV/ms"},
-        name="astrocyte_stdp")
+        handlers=[
+            (
+                "pre",
+                f"{deliver}; w = clip(w - sign * anticausal * trace_post * mV/ms, w_min, w_max)",
+            ),
+            ("post", "w = clip(w + sign * causal * trace_pre * mV/ms, w_min, w_max)"),
+        ],
+        parameters={
+            "sign": 1.0,
+            "causal": 0.15,
+            "anticausal": 0.15,
+            "w_min": "0 mV/ms",
+            "w_max": "3 mV/ms",
+        },
+        name="astrocyte_stdp",
+    )
 
 
 def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
     """Return where the neurons sit, (N, 3): excitatory ones first, types spread over the grid at random."""
     grid = np.indices((settings.side,) * 3).reshape(3, -1).T
-    return grid[np.argsort(Stream(seed, "astrocyte_liquid/sites").uniform(np.arange(len(grid))))].astype(np.float64)
+    return grid[
+        np.argsort(Stream(seed, "astrocyte_liquid/sites").uniform(np.arange(len(grid))))
+    ].astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +143,9 @@ class by_distance:
     chance: NDArray[np.float64]
     reach: float
 
-    def connect(self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool) -> Edges:
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
         counts, found = np.zeros(sources.size, np.int64), [np.empty(0, index_type(targets.size))]
         for block in blocks(sources.size, width=targets.size):
             p = self._probability(sources[block], targets)
@@ -125,14 +155,19 @@ class by_distance:
         return Edges(pointer_of(counts), np.concatenate(found))
 
     def expected(self, n_source: int, n_target: int) -> float:
-        mean = n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3  # on an endless grid of unit spacing
+        mean = (
+            n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3
+        )  # on an endless grid of unit spacing
         return min(float(n_source) * n_target, mean + 6 * math.sqrt(mean))
 
     def show(self) -> str:
         return f"by distance, reach {self.reach:g}"
 
     def _probability(self, sources: IntArray, targets: IntArray) -> NDArray[np.float64]:
-        squared = sum((self.sites[sources, None, axis] - self.sites[None, targets, axis]) ** 2 for axis in range(3))
+        squared = sum(
+            (self.sites[sources, None, axis] - self.sites[None, targets, axis]) ** 2
+            for axis in range(3)
+        )
         return self.chance[targets] * np.exp(-squared / self.reach**2) * (squared > 0)
 
 
@@ -145,24 +180,69 @@ def build(settings: Settings, seed: int) -> ns.Network:
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
     where = sites(s, seed)
     size, n_e = len(where), len(where) - round(s.inhibitory * len(where))
-    source = net.population("input", s.inputs, neuron(driven=True), p=ns.table(np.zeros((1, s.inputs)), every="1 ms"))
+    source = net.population(
+        "input", s.inputs, neuron(driven=True), p=ns.table(np.zeros((1, s.inputs)), every="1 ms")
+    )
     liquid = net.population("liquid", size, neuron(), positions=where)
-    glia = net.population("astrocyte", 1, astrocyte(), level=s.strength, bias=s.strength, growth=s.strength, gain=s.gain)
+    glia = net.population(
+        "astrocyte",
+        1,
+        astrocyte(),
+        level=s.strength,
+        bias=s.strength,
+        growth=s.strength,
+        gain=s.gain,
+    )
     raises = {"causal": glia["growth"], "anticausal": glia["level"]}
     lowers = {"causal": glia["level"], "anticausal": glia["growth"]}
 
     def near(kind: str) -> by_distance:
-        return by_distance(where, np.where(np.arange(size) < n_e, CHANCE[kind, "excitatory"], CHANCE[kind, "inhibitory"]), s.reach)
+        return by_distance(
+            where,
+            np.where(np.arange(size) < n_e, CHANCE[kind, "excitatory"], CHANCE[kind, "inhibitory"]),
+            s.reach,
+        )
 
-    def project(name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: float) -> None:
+    def project(
+        name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: float
+    ) -> None:
         learns = rule().reading(**links) if s.learning else rule(learning=False)
-        net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **(values if s.learning else {}))
+        net.project(
+            start,
+            liquid,
+            connector,
+            rule=learns,
+            weight=weight,
+            name=name,
+            **(values if s.learning else {}),
+        )
 
     edges = math.floor(s.density * s.inputs * size)
-    coin = np.where(Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, s.weight, -s.weight)
-    project("excitation", liquid[:n_e], near("excitatory"), raises, s.weight, w_min=0.0, w_max=s.weight)
-    project("inhibition", liquid[n_e:], near("inhibitory"), lowers, -s.weight, sign=-1.0, w_min=-s.weight, w_max=0.0)
-    project("input->liquid", source, ns.fixed_total_number(edges), raises, coin, w_min=-s.weight, w_max=s.weight)
+    coin = np.where(
+        Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, s.weight, -s.weight
+    )
+    project(
+        "excitation", liquid[:n_e], near("excitatory"), raises, s.weight, w_min=0.0, w_max=s.weight
+    )
+    project(
+        "inhibition",
+        liquid[n_e:],
+        near("inhibitory"),
+        lowers,
+        -s.weight,
+        sign=-1.0,
+        w_min=-s.weight,
+        w_max=0.0,
+    )
+    project(
+        "input->liquid",
+        source,
+        ns.fixed_total_number(edges),
+        raises,
+        coin,
+        w_min=-s.weight,
+        w_max=s.weight,
+    )
     for start, weight in ((liquid, 1.0), (source, -1.0)):
         heard = ns.fixed_total_number(math.ceil(s.coverage * len(start)))
         net.project(start, glia, heard, weight=weight, name=f"{start.name}->astrocyte")

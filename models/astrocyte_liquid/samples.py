@@ -44,7 +44,9 @@ class Liquid:
     run : the open run that learns
     """
 
-    def __init__(self, settings: Settings = DEFAULTS, *, seed: int = 0, backend: str = "cpu", **options: Any) -> None:
+    def __init__(
+        self, settings: Settings = DEFAULTS, *, seed: int = 0, backend: str = "cpu", **options: Any
+    ) -> None:
         self.settings, self.seed = settings, seed
         self._prepare = partial(ns.prepare, backend=backend, **options)
         self.run: Run = self._prepare(build(settings, seed))
@@ -65,7 +67,9 @@ class Liquid:
             run.set("liquid", trace=traces[1])
             run.run(steps, progress=False)
 
-    def present(self, images: Iterable[ArrayLike], *, first: int = 0, cores: int = 1, time: Any = "250 ms") -> NDArray[np.int64]:
+    def present(
+        self, images: Iterable[ArrayLike], *, first: int = 0, cores: int = 1, time: Any = "250 ms"
+    ) -> NDArray[np.int64]:
         """Show images, each from the weights that were learned; nothing that is learned meanwhile is kept.
 
         Parameters
@@ -83,8 +87,14 @@ class Liquid:
         (B, N)
             Spikes of each neuron of the liquid.
         """
-        steps, start, cores = _steps(time), self._start(), whole_number(cores, where="astrocyte liquid, cores")
-        self._others += [self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))]
+        steps, start, cores = (
+            _steps(time),
+            self._start(),
+            whole_number(cores, where="astrocyte liquid, cores"),
+        )
+        self._others += [
+            self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))
+        ]
         free: SimpleQueue[Run] = SimpleQueue()
         for run in self._others[:cores]:
             free.put(run)
@@ -98,9 +108,13 @@ class Liquid:
                 free.put(run)
 
         with ThreadPoolExecutor(cores) as pool:  # compiled steps do not hold the interpreter's lock
-            return np.array(list(pool.map(counted, count(first), images))).reshape(-1, self.settings.side**3)
+            return np.array(list(pool.map(counted, count(first), images))).reshape(
+                -1, self.settings.side**3
+            )
 
-    def rasters(self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms") -> NDArray[np.bool_]:
+    def rasters(
+        self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms"
+    ) -> NDArray[np.bool_]:
         """As `present`, but return which neuron spiked at which ms of the published program, (B, T, N)."""
         steps, start, images = _steps(time), self._start(), list(images)
         net = build(self.settings, self.seed)
@@ -115,7 +129,9 @@ class Liquid:
         return found
 
     def _show(self, run: Run, start: Snapshot, number: int, image: ArrayLike, steps: int) -> None:
-        run.step = start.step + number * steps  # chance follows from the clock, so that it does not matter which run shows an image
+        run.step = (
+            start.step + number * steps
+        )  # chance follows from the clock, so that it does not matter which run shows an image
         run.restore(start)
         run.set("input", p=self._events(image))
         run.run(steps, progress=False)
@@ -132,10 +148,14 @@ class Liquid:
     def _events(self, image: ArrayLike) -> Any:
         p, size = np.asarray(image, np.float64), self.settings.inputs
         if p.ndim not in (1, 2) or p.shape[-1] != size:
-            raise NetworkError(f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, {size}). Reshape it.")
+            raise NetworkError(
+                f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, {size}). Reshape it."
+            )
         if not (p.min(initial=0.0) >= 0 and p.max(initial=0.0) <= 1):
-            raise NetworkError(f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, expected 0 to 1, the "
-                               "probability of an event per ms. Divide images by their sums, and all by the largest value that is left.")
+            raise NetworkError(
+                f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, expected 0 to 1, the "
+                "probability of an event per ms. Divide images by their sums, and all by the largest value that is left."
+            )
         return p if p.ndim == 1 else ns.table(p, every="1 ms")
 
 

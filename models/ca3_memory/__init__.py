@@ -16,5 +16,12 @@ from .network import Settings, network
 
 __all__ = ["CA3Memory", "Settings", "model"]
 
-model = Model("ca3-memory", "A spiking content-addressable memory: recall by cue or by any part of the content (Casanueva-Morato et al. 2024).",
-              asdict(Settings()), network, demonstrate, EXPERIMENTS, CHECKS)
+model = Model(
+    "ca3-memory",
+    "A spiking content-addressable memory: recall by cue or by any part of the content (Casanueva-Morato et al. 2024).",
+    asdict(Settings()),
+    network,
+    demonstrate,
+    EXPERIMENTS,
+    CHECKS,
+)

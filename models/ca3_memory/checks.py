@@ -10,23 +10,64 @@ from neurosim.catalogue import Check, Judgement
 
 from .experiment import PUBLISHED
 from .operations import BY_CONTENT, BY_CUE
-from .trials import foreign_bits, latencies, map_of_states, published, random_memories, retention, short_presentations, thresholds, weights
+from .trials import (
+    foreign_bits,
+    latencies,
+    map_of_states,
+    published,
+    random_memories,
+    retention,
+    short_presentations,
+    thresholds,
+    weights,
+)
 
 Results = Mapping[str, Any]
 SCALES = (0.8, 0.95, 1.05, 1.2)
 
-EXPERIMENTS: dict[str, Callable[[str], Any]] = {"thresholds": thresholds, "latencies": latencies, "weights": weights, "retention": retention,
-                                                "short": short_presentations, "foreign bits": foreign_bits}
+EXPERIMENTS: dict[str, Callable[[str], Any]] = {
+    "thresholds": thresholds,
+    "latencies": latencies,
+    "weights": weights,
+    "retention": retention,
+    "short": short_presentations,
+    "foreign bits": foreign_bits,
+}
 EXPERIMENTS |= {name: partial(published, name=name) for name in PUBLISHED}
-EXPERIMENTS |= {f"amplitude x {scale:g}": partial(published, name="E2", amplitude=6.0 * scale) for scale in SCALES}
-EXPERIMENTS |= {f"private {c}x{4 * c}, {spacing} ms": partial(random_memories, cues=c, content_size=4 * c, spacing=spacing, private=True, recalls=40)
-                for c in (5, 16) for spacing in (10, 14, 20)}
-EXPERIMENTS |= {f"random {c}x{k}, {spacing} ms": partial(random_memories, cues=c, content_size=k, spacing=spacing)
-                for c, k in ((5, 10), (16, 6), (32, 32)) for spacing in (10, 14)}
-EXPERIMENTS |= {f"relearned {times} x, {c}x{k}, {spacing} ms": partial(random_memories, cues=c, content_size=k, spacing=spacing, relearned=times)
-                for times, c, k, spacing in ((1, 5, 10, 10), (1, 5, 10, 14), (1, 5, 10, 20), (3, 5, 10, 20), (3, 8, 16, 20))}
+EXPERIMENTS |= {
+    f"amplitude x {scale:g}": partial(published, name="E2", amplitude=6.0 * scale)
+    for scale in SCALES
+}
+EXPERIMENTS |= {
+    f"private {c}x{4 * c}, {spacing} ms": partial(
+        random_memories, cues=c, content_size=4 * c, spacing=spacing, private=True, recalls=40
+    )
+    for c in (5, 16)
+    for spacing in (10, 14, 20)
+}
+EXPERIMENTS |= {
+    f"random {c}x{k}, {spacing} ms": partial(
+        random_memories, cues=c, content_size=k, spacing=spacing
+    )
+    for c, k in ((5, 10), (16, 6), (32, 32))
+    for spacing in (10, 14)
+}
+EXPERIMENTS |= {
+    f"relearned {times} x, {c}x{k}, {spacing} ms": partial(
+        random_memories, cues=c, content_size=k, spacing=spacing, relearned=times
+    )
+    for times, c, k, spacing in (
+        (1, 5, 10, 10),
+        (1, 5, 10, 14),
+        (1, 5, 10, 20),
+        (3, 5, 10, 20),
+        (3, 8, 16, 20),
+    )
+}
 EXPERIMENTS |= {f"map of {cells}": partial(map_of_states, cells=cells) for cells in (16, 64, 128)}
-EXPERIMENTS["dense"] = partial(random_memories, cues=5, content_size=10, spacing=7, recall_spacing=6)
+EXPERIMENTS["dense"] = partial(
+    random_memories, cues=5, content_size=10, spacing=7, recall_spacing=6
+)
 
 
 def _of(pair: list[int]) -> str:
@@ -35,17 +76,28 @@ def _of(pair: list[int]) -> str:
 
 def _thresholds(results: Results) -> Judgement:
     found = results["thresholds"]
-    measured = {"slow": {w: found["slow"][w] for w in ("3.29", "3.3")}, "fast": {w: found["fast"][w] for w in ("3.35", "3.36")}}
-    return measured, [list(each.values()) for each in measured.values()] == [[False, True], [False, True]]
+    measured = {
+        "slow": {w: found["slow"][w] for w in ("3.29", "3.3")},
+        "fast": {w: found["fast"][w] for w in ("3.35", "3.36")},
+    }
+    return measured, [list(each.values()) for each in measured.values()] == [
+        [False, True],
+        [False, True],
+    ]
 
 
 def _latencies(results: Results) -> Judgement:
-    found = {operation: each["differ"] or "as published" for operation, each in results["latencies"].items()}
+    found = {
+        operation: each["differ"] or "as published"
+        for operation, each in results["latencies"].items()
+    }
     return found, all(each == "as published" for each in found.values())
 
 
 def _logical(results: Results) -> Judgement:
-    return {name: _of(results[name]["tally"]["all"]) for name in PUBLISHED}, all(_perfect(results[name]["tally"]) for name in PUBLISHED)
+    return {name: _of(results[name]["tally"]["all"]) for name in PUBLISHED}, all(
+        _perfect(results[name]["tally"]) for name in PUBLISHED
+    )
 
 
 def _perfect(tally: Mapping[str, list[int]]) -> bool:
@@ -53,64 +105,150 @@ def _perfect(tally: Mapping[str, list[int]]) -> bool:
 
 
 def _counts(results: Results) -> Judgement:
-    measured = {name: {"sum without IN": sum(n for key, n in results[name]["counts"].items() if key[:2] != "IN"),
-                       "populations that differ": [key for key, n in PUBLISHED[name].items() if results[name]["counts"][key] != n]} for name in PUBLISHED}
+    measured = {
+        name: {
+            "sum without IN": sum(
+                n for key, n in results[name]["counts"].items() if key[:2] != "IN"
+            ),
+            "populations that differ": [
+                key for key, n in PUBLISHED[name].items() if results[name]["counts"][key] != n
+            ],
+        }
+        for name in PUBLISHED
+    }
     return measured, all(results[name]["counts"] == PUBLISHED[name] for name in PUBLISHED)
 
 
 def _sensitivity(results: Results) -> Judgement:
     right = set(map(tuple, results["E2"]["spikes"]))
-    differ = {f"{scale:g}": len(set(map(tuple, results[f"amplitude x {scale:g}"]["spikes"])) ^ right) for scale in SCALES}
-    table = {f"{scale:g}": results[f"amplitude x {scale:g}"]["counts"] == PUBLISHED["E2"] for scale in SCALES}
-    return {"spikes that differ": differ, "counts as published": table}, list(table.values()) == [False, True, True, False]
+    differ = {
+        f"{scale:g}": len(set(map(tuple, results[f"amplitude x {scale:g}"]["spikes"])) ^ right)
+        for scale in SCALES
+    }
+    table = {
+        f"{scale:g}": results[f"amplitude x {scale:g}"]["counts"] == PUBLISHED["E2"]
+        for scale in SCALES
+    }
+    return {"spikes that differ": differ, "counts as published": table}, list(table.values()) == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def _weights(results: Results) -> Judgement:
     w = results["weights"]
-    passed = all(abs(w[bit] - 5.12) <= 0.02 for bit in (1, 3, 8)) and abs(w[4] - 5.11) <= 0.02 and all(abs(w[bit]) <= 0.01 for bit in (5, 6))
+    passed = (
+        all(abs(w[bit] - 5.12) <= 0.02 for bit in (1, 3, 8))
+        and abs(w[4] - 5.11) <= 0.02
+        and all(abs(w[bit]) <= 0.01 for bit in (5, 6))
+    )
     return {f"bit {bit}": round(w[bit], 4) for bit in (1, 3, 8, 4, 5, 6)}, passed
 
 
 def _all_correct(results: Results) -> Judgement:
-    return {name: _of(tally["all"]) for name, tally in results.items()}, all(_perfect(tally) for tally in results.values())
+    return {name: _of(tally["all"]) for name, tally in results.items()}, all(
+        _perfect(tally) for tally in results.values()
+    )
 
 
 def _retention(results: Results) -> Judgement:
     correct, number = results["retention"]["by cue and by content"]
-    return {"after ms": results["retention"]["silence"], "correct": f"{correct}/{number}"}, correct == number > 0
+    return {
+        "after ms": results["retention"]["silence"],
+        "correct": f"{correct}/{number}",
+    }, correct == number > 0
 
 
 def _short(results: Results) -> Judgement:
     found = results["short"]
-    measured = {f"{steps} ms": {"recalled": each["recalled"], "weight": round(each["to cue"], 2)} for steps, each in found.items()}
-    return measured, all(each["recalled"] for each in found.values()) and all(found[n]["to cue"] < found["3"]["to cue"] for n in "12")
+    measured = {
+        f"{steps} ms": {"recalled": each["recalled"], "weight": round(each["to cue"], 2)}
+        for steps, each in found.items()
+    }
+    return measured, all(each["recalled"] for each in found.values()) and all(
+        found[n]["to cue"] < found["3"]["to cue"] for n in "12"
+    )
 
 
 def _limits(results: Results) -> Judgement:
     foreign, dense = results["foreign bits"], results["dense"]
-    measured = {"a: {2} finds before, after": [foreign["before"], foreign["after"]], "b: by cue": _of(dense[BY_CUE]), "b: by content": _of(dense[BY_CONTENT])}
-    passed = foreign == {"before": [1], "after": [0, 1]} and dense[BY_CUE][0] == dense[BY_CUE][1] and dense[BY_CONTENT][0] < dense[BY_CONTENT][1]
+    measured = {
+        "a: {2} finds before, after": [foreign["before"], foreign["after"]],
+        "b: by cue": _of(dense[BY_CUE]),
+        "b: by content": _of(dense[BY_CONTENT]),
+    }
+    passed = (
+        foreign == {"before": [1], "after": [0, 1]}
+        and dense[BY_CUE][0] == dense[BY_CUE][1]
+        and dense[BY_CONTENT][0] < dense[BY_CONTENT][1]
+    )
     return measured, passed
 
 
 def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *families: str) -> Check:
-    return Check(id, expected, tuple(name for name in EXPERIMENTS if name.partition(" ")[0] in families), judge)
+    return Check(
+        id,
+        expected,
+        tuple(name for name in EXPERIMENTS if name.partition(" ")[0] in families),
+        judge,
+    )
 
 
 CHECKS = (
-    _check("A1", "one input fires a rested slow neuron from 3.30 nA on, not at 3.29; a fast one from 3.36 on, not at 3.35", _thresholds, "thresholds"),
-    _check("A2", "all populations spike at the published offsets: learn, recall by cue and by content, overwrite", _latencies, "latencies"),
+    _check(
+        "A1",
+        "one input fires a rested slow neuron from 3.30 nA on, not at 3.29; a fast one from 3.36 on, not at 3.35",
+        _thresholds,
+        "thresholds",
+    ),
+    _check(
+        "A2",
+        "all populations spike at the published offsets: learn, recall by cue and by content, overwrite",
+        _latencies,
+        "latencies",
+    ),
     _check("A3", "E1 9/9, E2 60/60, E3 20/20 operations", _logical, *PUBLISHED),
-    _check("A4", "E1 262, E2 1567, E3 402 spikes, every population as published", _counts, *PUBLISHED),
-    _check("A5", "E2 with the amplitude x 0.8 and x 1.2 no longer as published (141 and 129 spikes differ), x 0.95 and x 1.05 exactly", _sensitivity, "E2",
-           "amplitude"),
-    _check("A6", "E1, weights of cue 3 after step 71: bits 1, 3, 8 5.12 +- 0.02, bit 4 5.11 +- 0.02, bits 5, 6 0 +- 0.01 nA", _weights, "weights"),
+    _check(
+        "A4", "E1 262, E2 1567, E3 402 spikes, every population as published", _counts, *PUBLISHED
+    ),
+    _check(
+        "A5",
+        "E2 with the amplitude x 0.8 and x 1.2 no longer as published (141 and 129 spikes differ), x 0.95 and x 1.05 exactly",
+        _sensitivity,
+        "E2",
+        "amplitude",
+    ),
+    _check(
+        "A6",
+        "E1, weights of cue 3 after step 71: bits 1, 3, 8 5.12 +- 0.02, bit 4 5.11 +- 0.02, bits 5, 6 0 +- 0.01 nA",
+        _weights,
+        "weights",
+    ),
     _check("A7", "contents without common bits, any fragment: 100 %", _all_correct, "private"),
     _check("A8", "random contents, single bits, no relearning: 100 %", _all_correct, "random"),
-    _check("A9", "random contents, every cue relearned once, spacing of 10 ms and more, and three times, 20 ms: 100 %", _all_correct, "relearned"),
-    _check("A10", "maps of 16, 64, 128 cells: 22/22, 70/70, 134/134 operations", _all_correct, "map"),
+    _check(
+        "A9",
+        "random contents, every cue relearned once, spacing of 10 ms and more, and three times, 20 ms: 100 %",
+        _all_correct,
+        "relearned",
+    ),
+    _check(
+        "A10", "maps of 16, 64, 128 cells: 22/22, 70/70, 134/134 operations", _all_correct, "map"
+    ),
     _check("A11", "all memories recalled after more than 1 s of silence", _retention, "retention"),
-    _check("A12", "learning from 1 or 2 ms: recalled, with weights of 4.30 instead of 6.00 nA", _short, "short"),
-    _check("A13", "limits: (a) queries with a foreign bit make {2} find cues 0 and 1; (b) at 7 and 6 ms by cue 100 %, by content not", _limits,
-           "foreign", "dense"),
+    _check(
+        "A12",
+        "learning from 1 or 2 ms: recalled, with weights of 4.30 instead of 6.00 nA",
+        _short,
+        "short",
+    ),
+    _check(
+        "A13",
+        "limits: (a) queries with a foreign bit make {2} find cues 0 and 1; (b) at 7 and 6 ms by cue 100 %, by content not",
+        _limits,
+        "foreign",
+        "dense",
+    ),
 )

@@ -15,12 +15,20 @@ from .network import Settings
 from .picture import draw
 
 Row = dict[str, Any]
-TITLES = {"E1": "E1: three memories, recalled by cue and by content; one of them is overwritten",
-          "E3": "E3: a map of 16 cells, whose states are found by content"}
+TITLES = {
+    "E1": "E1: three memories, recalled by cue and by content; one of them is overwritten",
+    "E3": "E3: a map of 16 cells, whose states are found by content",
+}
 
 
-def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True,
-                **settings: Any) -> list[Row]:
+def demonstrate(
+    *,
+    seed: int = 0,
+    backend: str | Backend = "cpu",
+    out: str | Path = ".",
+    progress: bool = True,
+    **settings: Any,
+) -> list[Row]:
     """Run E1, E2 and E3.
 
     Parameters
@@ -47,30 +55,66 @@ def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Pat
     from tqdm.auto import tqdm
 
     if seed:
-        raise NetworkError(f"model 'ca3-memory', seed: found {seed}, expected 0: nothing in the model is random. Leave it out.")
+        raise NetworkError(
+            f"model 'ca3-memory', seed: found {seed}, expected 0: nothing in the model is random. Leave it out."
+        )
     chosen = Settings(**settings)
-    experiments = [EXPERIMENTS["E1"](chosen), EXPERIMENTS["E2"](chosen), EXPERIMENTS["E3"](replace(chosen, cues=16, content_size=6))]
+    experiments = [
+        EXPERIMENTS["E1"](chosen),
+        EXPERIMENTS["E2"](chosen),
+        EXPERIMENTS["E3"](replace(chosen, cues=16, content_size=6)),
+    ]
     folder, rows, found, pictures = Path(out), [], {}, []
-    content = {"model": "ca3-memory", "seed": seed, "backend": str(backend), "settings": settings, "finished": False, "rows": rows, "experiments": found}
+    content = {
+        "model": "ca3-memory",
+        "seed": seed,
+        "backend": str(backend),
+        "settings": settings,
+        "finished": False,
+        "rows": rows,
+        "experiments": found,
+    }
     for experiment in tqdm(experiments, unit="experiment", desc="CA3 memory", disable=not progress):
         name, played = experiment.name, play(experiment, backend)
         found[name] = {"counts": counts(played), "tally": tally(judge(played))}
         rows += judged(name, found[name])
         content["finished"] = len(found) == len(experiments)
-        write_json(folder / "results.json", content)  # at once: Ctrl-C leaves what was found, and so does a picture that fails
+        write_json(
+            folder / "results.json", content
+        )  # at once: Ctrl-C leaves what was found, and so does a picture that fails
         if name in TITLES:
             pictures.append((name, played.recording, experiment))
     for name, recording, experiment in pictures:
-        draw(folder / f"{name}.png", recording, experiment.schedule, experiment.settings, title=TITLES[name])
+        draw(
+            folder / f"{name}.png",
+            recording,
+            experiment.schedule,
+            experiment.settings,
+            title=TITLES[name],
+        )
     return rows
 
 
 def judged(name: str, found: dict[str, Any]) -> list[Row]:
     """Return the rows of an experiment: correct operations, and spikes of each population beside the authors' tables."""
     correct, number = found["tally"]["all"]
-    rows = [{"quantity": f"{name}: correct operations", "measured": correct, "expected": number, "pass": correct == number}]
+    rows = [
+        {
+            "quantity": f"{name}: correct operations",
+            "measured": correct,
+            "expected": number,
+            "pass": correct == number,
+        }
+    ]
     for population, expected in PUBLISHED[name].items():
         if population[:2] != "IN":
             measured = found["counts"][population]
-            rows.append({"quantity": f"{name}: spikes of {population}", "measured": measured, "expected": expected, "pass": measured == expected})
+            rows.append(
+                {
+                    "quantity": f"{name}: spikes of {population}",
+                    "measured": measured,
+                    "expected": expected,
+                    "pass": measured == expected,
+                }
+            )
     return rows

@@ -12,17 +12,63 @@ import neurosim as ns
 from neurosim.backend import Backend
 
 from .network import TO_CONTENT, TO_CUE, Settings, build, record
-from .operations import FIRST, LEARN, Operation, Schedule, answers, by_content, by_cue, learn, raster
+from .operations import (
+    FIRST,
+    LEARN,
+    Operation,
+    Schedule,
+    answers,
+    by_content,
+    by_cue,
+    learn,
+    raster,
+)
 
 PUBLISHED_SIZES, MAP_SIZES = Settings(), Settings(16, 6)  # of E1 and E2, of E3
 # Spikes of each population in the authors' result tables.
 PUBLISHED = {
-    "E1": {"IN cue": 14, "IN content": 46, "CueCue": 10, "ContCue": 42, "Cond": 34, "Int": 13, "CueCont": 15, "ContCont": 34, "MergeCue": 15,
-           "MergeCont": 42, "OUT cue": 15, "OUT content": 42},
-    "E2": {"IN cue": 60, "IN content": 201, "CueCue": 45, "ContCue": 251, "Cond": 194, "Int": 75, "CueCont": 102, "ContCont": 194, "MergeCue": 102,
-           "MergeCont": 251, "OUT cue": 102, "OUT content": 251},
-    "E3": {"IN cue": 48, "IN content": 54, "CueCue": 32, "ContCue": 38, "Cond": 38, "Int": 36, "CueCont": 48, "ContCont": 38, "MergeCue": 48,
-           "MergeCont": 38, "OUT cue": 48, "OUT content": 38},
+    "E1": {
+        "IN cue": 14,
+        "IN content": 46,
+        "CueCue": 10,
+        "ContCue": 42,
+        "Cond": 34,
+        "Int": 13,
+        "CueCont": 15,
+        "ContCont": 34,
+        "MergeCue": 15,
+        "MergeCont": 42,
+        "OUT cue": 15,
+        "OUT content": 42,
+    },
+    "E2": {
+        "IN cue": 60,
+        "IN content": 201,
+        "CueCue": 45,
+        "ContCue": 251,
+        "Cond": 194,
+        "Int": 75,
+        "CueCont": 102,
+        "ContCont": 194,
+        "MergeCue": 102,
+        "MergeCont": 251,
+        "OUT cue": 102,
+        "OUT content": 251,
+    },
+    "E3": {
+        "IN cue": 48,
+        "IN content": 54,
+        "CueCue": 32,
+        "ContCue": 38,
+        "Cond": 38,
+        "Int": 36,
+        "CueCont": 48,
+        "ContCont": 38,
+        "MergeCue": 48,
+        "MergeCont": 38,
+        "OUT cue": 48,
+        "OUT content": 38,
+    },
 }
 MAP = "0513 0345 0543 2443"  # E3: a grid of cells, each unknown (0), start (1), goal (2), free (3), path (4) or obstacle (5)
 
@@ -50,8 +96,17 @@ class Played:
 def functional(settings: Settings = PUBLISHED_SIZES) -> Experiment:
     """E1: three memories, recall by cue and by content, and one memory overwritten; one operation every 10 ms."""
     s = settings
-    operations = [learn(s, 0, {0, 1, 8, 9}), learn(s, 4, {1, 5, 6}), learn(s, 3, {4, 5, 6}), by_cue(s, 0), by_content(s, {6}), by_content(s, {0, 4}),
-                  learn(s, 3, {1, 3, 4, 8}), by_cue(s, 3), by_content(s, {6})]
+    operations = [
+        learn(s, 0, {0, 1, 8, 9}),
+        learn(s, 4, {1, 5, 6}),
+        learn(s, 3, {4, 5, 6}),
+        by_cue(s, 0),
+        by_content(s, {6}),
+        by_content(s, {0, 4}),
+        learn(s, 3, {1, 3, 4, 8}),
+        by_cue(s, 3),
+        by_content(s, {6}),
+    ]
     return Experiment("E1", s, spaced(operations, 10), 90)
 
 
@@ -60,8 +115,14 @@ def stress(settings: Settings = PUBLISHED_SIZES) -> Experiment:
     s, operations = settings, []
     for complement in (False, True, False):
         for cue in range(5):
-            operations.append(learn(s, cue, {bit for bit in range(10) if bool((cue + 1) >> bit & 1) != complement}))
-        operations += [by_cue(s, cue) for cue in range(5)] + [by_content(s, {bit}) for bit in range(10)]
+            operations.append(
+                learn(
+                    s, cue, {bit for bit in range(10) if bool((cue + 1) >> bit & 1) != complement}
+                )
+            )
+        operations += [by_cue(s, cue) for cue in range(5)] + [
+            by_content(s, {bit}) for bit in range(10)
+        ]
     return Experiment("E2", s, spaced(operations, 14, start=1), 851)
 
 
@@ -73,12 +134,20 @@ def state_map(settings: Settings = MAP_SIZES) -> Experiment:
     return Experiment("E3", s, spaced(operations, 7, recall=6), 140)
 
 
-EXPERIMENTS: dict[str, Callable[..., Experiment]] = {"E1": functional, "E2": stress, "E3": state_map}
+EXPERIMENTS: dict[str, Callable[..., Experiment]] = {
+    "E1": functional,
+    "E2": stress,
+    "E3": state_map,
+}
 
 
-def spaced(operations: list[Operation], spacing: int, *, start: int = 0, recall: int | None = None) -> Schedule:
+def spaced(
+    operations: list[Operation], spacing: int, *, start: int = 0, recall: int | None = None
+) -> Schedule:
     """Return operations one after another: the next begins ``spacing`` steps after the last, or ``recall`` steps after a recall."""
-    steps = [spacing if operation.kind == LEARN or recall is None else recall for operation in operations]
+    steps = [
+        spacing if operation.kind == LEARN or recall is None else recall for operation in operations
+    ]
     return list(zip(np.cumsum([start, *steps[:-1]]).tolist(), operations, strict=True))
 
 
@@ -87,18 +156,29 @@ def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = 
     net = build(experiment.settings)
     record(net)
     run = ns.prepare(net, backend=backend)
-    given = [(neurons, start + after) for start, operation in experiment.schedule for neurons, after in [operation.spikes(experiment.settings)]]
+    given = [
+        (neurons, start + after)
+        for start, operation in experiment.schedule
+        for neurons, after in [operation.spikes(experiment.settings)]
+    ]
     run.set("IN", steps=tuple(np.concatenate(each) for each in zip(*given, strict=True)))
     run.run(experiment.steps if steps is None else steps, progress=False)
     c, k = experiment.settings.cues, experiment.settings.content_size
-    return Played(experiment, run.result(), np.reshape(run.get(TO_CONTENT, "w"), (c, k)), np.reshape(run.get(TO_CUE, "w"), (k, c)))
+    return Played(
+        experiment,
+        run.result(),
+        np.reshape(run.get(TO_CONTENT, "w"), (c, k)),
+        np.reshape(run.get(TO_CUE, "w"), (k, c)),
+    )
 
 
 def spikes(played: Played) -> dict[str, set[tuple[int, int]]]:
     """Return the spikes of each population as (step, neuron); IN and OUT come in two halves, each counted from 0."""
     cues, found = played.experiment.settings.cues, {}
     for name, population in played.recording.populations.items():
-        pairs = set(zip(population.spikes.step.tolist(), population.spikes.index.tolist(), strict=True))
+        pairs = set(
+            zip(population.spikes.step.tolist(), population.spikes.index.tolist(), strict=True)
+        )
         if name in ("IN", "OUT"):
             found[f"{name} cue"] = {(step, i) for step, i in pairs if i < cues}
             found[f"{name} content"] = {(step, i - cues) for step, i in pairs if i >= cues}
@@ -118,7 +198,9 @@ def predicted(schedule: Schedule) -> dict[str, set[tuple[int, int]]]:
     found: dict[str, set[tuple[int, int]]] = {}
     for (start, operation), answer in zip(schedule, answers(schedule), strict=True):
         for name, each in raster(operation, answer).items():
-            found.setdefault(name, set()).update((start + offset, neuron) for offset, neuron in each)
+            found.setdefault(name, set()).update(
+                (start + offset, neuron) for offset, neuron in each
+            )
     return found
 
 
@@ -139,15 +221,35 @@ def judge(played: Played) -> list[dict[str, Any]]:
         expected, missing, wrong = raster(operation, answer), 0, 0
         for name in ("OUT cue", "OUT content"):
             came = {(step - start, i) for step, i in found[name] if begin <= step < end}
-            echo = {pair for pair in expected[name] if pair[1] in answer.echo} if name == "OUT content" else set()
+            echo = (
+                {pair for pair in expected[name] if pair[1] in answer.echo}
+                if name == "OUT content"
+                else set()
+            )
             missing += len(expected[name] - echo - came)
             wrong += len(came - expected[name])
-        outcomes.append({"kind": operation.kind, "correct": not missing and not wrong, "missing": missing, "wrong": wrong})
+        outcomes.append(
+            {
+                "kind": operation.kind,
+                "correct": not missing and not wrong,
+                "missing": missing,
+                "wrong": wrong,
+            }
+        )
     return outcomes
 
 
 def tally(outcomes: list[dict[str, Any]]) -> dict[str, list[int]]:
     """Return [correct, all] by kind of operation and together, and the spikes that were missing and wrong."""
     kinds = dict.fromkeys(outcome["kind"] for outcome in outcomes)
-    found = {kind: [sum(o["correct"] for o in outcomes if o["kind"] == kind), sum(o["kind"] == kind for o in outcomes)] for kind in kinds}
-    return found | {"all": [sum(o["correct"] for o in outcomes), len(outcomes)], "missing, wrong": [sum(o[n] for o in outcomes) for n in ("missing", "wrong")]}
+    found = {
+        kind: [
+            sum(o["correct"] for o in outcomes if o["kind"] == kind),
+            sum(o["kind"] == kind for o in outcomes),
+        ]
+        for kind in kinds
+    }
+    return found | {
+        "all": [sum(o["correct"] for o in outcomes), len(outcomes)],
+        "missing, wrong": [sum(o[n] for o in outcomes) for n in ("missing", "wrong")],
+    }

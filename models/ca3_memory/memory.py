@@ -45,16 +45,33 @@ class CA3Memory:
         cannot take, and changes nothing.
     """
 
-    def __init__(self, cues: int, content_size: int, *, backend: str = "cpu", spacing: Any = "14 ms", freeze: bool = False, amplitude: float = 6.0,
-                 watch: bool = False) -> None:
+    def __init__(
+        self,
+        cues: int,
+        content_size: int,
+        *,
+        backend: str = "cpu",
+        spacing: Any = "14 ms",
+        freeze: bool = False,
+        amplitude: float = 6.0,
+        watch: bool = False,
+    ) -> None:
         if not isinstance(freeze, bool):
-            raise NetworkError(f"CA3 memory, freeze: found {freeze!r}, expected True or False. Give one of these.")
+            raise NetworkError(
+                f"CA3 memory, freeze: found {freeze!r}, expected True or False. Give one of these."
+            )
         self.settings = Settings(cues, content_size, amplitude)
         net = build(self.settings)
-        self.spacing = int(whole_steps(duration(spacing, where="CA3 memory, spacing"), net.dt, where="CA3 memory, spacing"))
+        self.spacing = int(
+            whole_steps(
+                duration(spacing, where="CA3 memory, spacing"), net.dt, where="CA3 memory, spacing"
+            )
+        )
         if self.spacing <= LAST:
-            raise NetworkError(f"CA3 memory, spacing: found {self.spacing} ms, expected at least {LAST + 1} ms, in which an operation is over. "
-                               "Use 10 ms, or 14 to 20 ms where memories are overwritten.")
+            raise NetworkError(
+                f"CA3 memory, spacing: found {self.spacing} ms, expected at least {LAST + 1} ms, in which an operation is over. "
+                "Use 10 ms, or 14 to 20 ms where memories are overwritten."
+            )
         if watch:
             record(net)
         else:
@@ -78,7 +95,11 @@ class CA3Memory:
 
     def recall_by_cue(self, cue: int) -> set[int]:
         """Return the bits of the content stored under a cue; none if nothing is."""
-        return {int(i - self.settings.cues) for i in self._do(by_cue(self.settings, cue)) if i >= self.settings.cues}
+        return {
+            int(i - self.settings.cues)
+            for i in self._do(by_cue(self.settings, cue))
+            if i >= self.settings.cues
+        }
 
     def recall_by_content(self, bits: Iterable[int]) -> set[int]:
         """Return the cues whose content has one or more of these bits."""

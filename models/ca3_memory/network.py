@@ -15,7 +15,10 @@ from neurosim.errors import NetworkError, shown
 from ..plasticity import stdp
 
 STRENGTH = 6.0  # nA: fires a rested neuron in the step of its arrival
-TO_CONTENT, TO_CUE = "CueCue->ContCue", "ContCont->CueCont"  # the plastic projections: content of a cue, cues of a content
+TO_CONTENT, TO_CUE = (
+    "CueCue->ContCue",
+    "ContCont->CueCont",
+)  # the plastic projections: content of a cue, cues of a content
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,17 @@ class Settings:
         for name in ("cues", "content_size"):
             found = getattr(self, name)
             if not isinstance(found, int | np.integer) or isinstance(found, bool) or found < 1:
-                raise NetworkError(f"CA3 memory, {name}: found {shown(found)}, expected a whole number of at least 1. Correct it.")
-        if not isinstance(self.amplitude, Real) or isinstance(self.amplitude, bool) or not 0 < self.amplitude < inf:
-            raise NetworkError(f"CA3 memory, amplitude: found {shown(self.amplitude)}, expected one number above 0, in nA. Use 6, the published one.")
+                raise NetworkError(
+                    f"CA3 memory, {name}: found {shown(found)}, expected a whole number of at least 1. Correct it."
+                )
+        if (
+            not isinstance(self.amplitude, Real)
+            or isinstance(self.amplitude, bool)
+            or not 0 < self.amplitude < inf
+        ):
+            raise NetworkError(
+                f"CA3 memory, amplitude: found {shown(self.amplitude)}, expected one number above 0, in nA. Use 6, the published one."
+            )
 
 
 def slow(*, threshold: str = "-57 mV") -> ns.Cell:
@@ -58,7 +69,12 @@ def _neuron(name: str, **parameters: str) -> ns.Cell:
         step="""excitation = excitation * exp(-dt / tau_syn) + kappa * excitatory
                 inhibition = inhibition * exp(-dt / tau_syn) + kappa * inhibitory
                 v = steady - (steady - v) * exp(-dt / tau)""",
-        spike="v >= threshold", after_spike="v = rest", refractory=ns.Refractory("1 ms", freezes="v"), initial={"v": "rest"}, name=name)
+        spike="v >= threshold",
+        after_spike="v = rest",
+        refractory=ns.Refractory("1 ms", freezes="v"),
+        initial={"v": "rest"},
+        name=name,
+    )
 
 
 def build(settings: Settings) -> ns.Network:
@@ -69,23 +85,54 @@ def build(settings: Settings) -> ns.Network:
     c, k = settings.cues, settings.content_size
     net = ns.Network("ca3_memory", dt="1 ms")
     source = net.spike_source("IN", c + k)
-    cells = {"CueCue": (c, slow()), "ContCue": (k, slow()), "Cond": (k, fast()), "Int": (1, fast()), "CueCont": (c, fast()),
-             "ContCont": (k, slow()), "MergeCue": (c, slow()), "MergeCont": (k, slow()), "OUT": (c + k, slow(threshold="-57.5 mV"))}
+    cells = {
+        "CueCue": (c, slow()),
+        "ContCue": (k, slow()),
+        "Cond": (k, fast()),
+        "Int": (1, fast()),
+        "CueCont": (c, fast()),
+        "ContCont": (k, slow()),
+        "MergeCue": (c, slow()),
+        "MergeCont": (k, slow()),
+        "OUT": (c + k, slow(threshold="-57.5 mV")),
+    }
     at = {name: net.population(name, size, cell) for name, (size, cell) in cells.items()}
-    ends = at | {"IN cue": source[:c], "IN content": source[c:], "OUT cue": at["OUT"][:c], "OUT content": at["OUT"][c:]}
+    ends = at | {
+        "IN cue": source[:c],
+        "IN content": source[c:],
+        "OUT cue": at["OUT"][:c],
+        "OUT content": at["OUT"][c:],
+    }
     for start, end, connector, port, weight, delay in _static(c, k):
         net.project(ends[start], ends[end], connector, weight=weight, delay=delay - 1.0, port=port)
-    rule = stdp(tau_plus="3 ms", tau_minus="3 ms", a_plus=settings.amplitude, a_minus=settings.amplitude, w_max=f"{STRENGTH} nA")
+    rule = stdp(
+        tau_plus="3 ms",
+        tau_minus="3 ms",
+        a_plus=settings.amplitude,
+        a_minus=settings.amplitude,
+        w_max=f"{STRENGTH} nA",
+    )
     for name in (TO_CONTENT, TO_CUE):
         start, end = name.split("->")
-        net.project(at[start], at[end], ns.all_to_all(), rule=rule, weight=0.0, back="1 ms", port="excitatory", name=name)
+        net.project(
+            at[start],
+            at[end],
+            ns.all_to_all(),
+            rule=rule,
+            weight=0.0,
+            back="1 ms",
+            port="excitatory",
+            name=name,
+        )
     return net
 
 
 def _static(c: int, k: int) -> Iterator[tuple[str, str, object, str, float, int]]:
     """Give source, target, connector, port, weight in nA and delay on SpiNNaker in steps of every projection that does not learn."""
     each, all_ = ns.one_to_one(), ns.all_to_all()
-    others = ns.from_arrays(*np.nonzero(~np.eye(c, dtype=bool)))  # all pairs but a neuron with its namesake
+    others = ns.from_arrays(
+        *np.nonzero(~np.eye(c, dtype=bool))
+    )  # all pairs but a neuron with its namesake
     yield "IN cue", "CueCue", each, "excitatory", STRENGTH, 1
     yield "IN content", "ContCue", each, "excitatory", STRENGTH, 1
     yield "CueCue", "CueCont", each, "excitatory", STRENGTH, 2

@@ -19,11 +19,24 @@ FIRST, LAST = 5, 7  # steps from the presentation to the first and the last spik
 
 # Spikes of each population in steps after the first input: learn, recall by cue, recall by content.
 OFFSETS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "CueCue": ((1, 3), (1,), ()), "ContCue": ((1, 3), (2,), (1,)), "Cond": ((2, 4), (), (2,)), "Int": ((2, 4), (3,), (2,)),
-    "CueCont": ((3, 5), (3,), (4,)), "ContCont": ((3, 5), (), (3,)), "MergeCue": ((4, 6), (4,), (5,)), "MergeCont": ((4, 6), (5,), (4,)),
-    "OUT cue": ((5, 7), (5,), (6,)), "OUT content": ((5, 7), (6,), (5,)),
+    "CueCue": ((1, 3), (1,), ()),
+    "ContCue": ((1, 3), (2,), (1,)),
+    "Cond": ((2, 4), (), (2,)),
+    "Int": ((2, 4), (3,), (2,)),
+    "CueCont": ((3, 5), (3,), (4,)),
+    "ContCont": ((3, 5), (), (3,)),
+    "MergeCue": ((4, 6), (4,), (5,)),
+    "MergeCont": ((4, 6), (5,), (4,)),
+    "OUT cue": ((5, 7), (5,), (6,)),
+    "OUT content": ((5, 7), (6,), (5,)),
 }
-ECHO = {"ContCue": 2, "Cond": 3, "ContCont": 4, "MergeCont": 5, "OUT content": 6}  # of bits that a cue forgets when it learns others
+ECHO = {
+    "ContCue": 2,
+    "Cond": 3,
+    "ContCont": 4,
+    "MergeCont": 5,
+    "OUT content": 6,
+}  # of bits that a cue forgets when it learns others
 _BY_BIT = ("ContCue", "Cond", "ContCont", "MergeCont", "OUT content")
 
 
@@ -44,7 +57,13 @@ class Operation:
 
     def __str__(self) -> str:
         bits = "{" + ", ".join(map(str, sorted(self.content))) + "}"
-        return f"learn {self.cue}: {bits}" if self.kind == LEARN else f"cue {self.cue}?" if self.kind == BY_CUE else f"{bits}?"
+        return (
+            f"learn {self.cue}: {bits}"
+            if self.kind == LEARN
+            else f"cue {self.cue}?"
+            if self.kind == BY_CUE
+            else f"{bits}?"
+        )
 
 
 Schedule = Sequence[tuple[int, Operation]]  # first step of each operation, ascending
@@ -73,23 +92,33 @@ def by_content(settings: Settings, content: Any) -> Operation:
 
 def _cue(settings: Settings, cue: Any, kind: str) -> int:
     if not _whole(cue):
-        raise NetworkError(f"CA3 memory, {kind}: found cue {shown(cue)}, expected the index of one cue, 0 ... {settings.cues - 1}. "
-                           "Present several cues one after another.")
+        raise NetworkError(
+            f"CA3 memory, {kind}: found cue {shown(cue)}, expected the index of one cue, 0 ... {settings.cues - 1}. "
+            "Present several cues one after another."
+        )
     if not 0 <= cue < settings.cues:
-        raise NetworkError(f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. Use one of these, or a memory of more cues.")
+        raise NetworkError(
+            f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. Use one of these, or a memory of more cues."
+        )
     return int(cue)
 
 
 def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
-    other = isinstance(content, str | bytes | bytearray | memoryview | Mapping)  # though whole numbers may come of walking through it
+    other = isinstance(
+        content, str | bytes | bytearray | memoryview | Mapping
+    )  # though whole numbers may come of walking through it
     bits = list(content) if isinstance(content, Iterable) and not other else None
     if not bits or not all(map(_whole, bits)):
-        raise NetworkError(f"CA3 memory, {kind}: found content {shown(content)}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
-                           "Give a set such as {0, 3}.")
+        raise NetworkError(
+            f"CA3 memory, {kind}: found content {shown(content)}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
+            "Give a set such as {0, 3}."
+        )
     for bit in bits:
         if not 0 <= bit < settings.content_size:
-            raise NetworkError(f"CA3 memory, {kind}: found bit {bit} in the content, expected 0 ... {settings.content_size - 1}. "
-                               "Use these, or a memory of a larger content_size.")
+            raise NetworkError(
+                f"CA3 memory, {kind}: found bit {bit} in the content, expected 0 ... {settings.content_size - 1}. "
+                "Use these, or a memory of a larger content_size."
+            )
     return frozenset(map(int, bits))
 
 
@@ -112,12 +141,23 @@ def answers(schedule: Schedule) -> list[Answer]:
     found = []
     for _, operation in schedule:
         if operation.kind == LEARN:
-            found.append(Answer(frozenset([operation.cue]), operation.content, stored.get(operation.cue, frozenset()) - operation.content))
+            found.append(
+                Answer(
+                    frozenset([operation.cue]),
+                    operation.content,
+                    stored.get(operation.cue, frozenset()) - operation.content,
+                )
+            )
             stored[operation.cue] = operation.content
         elif operation.kind == BY_CUE:
             found.append(Answer(frozenset([operation.cue]), stored.get(operation.cue, frozenset())))
         else:
-            found.append(Answer(frozenset(cue for cue, bits in stored.items() if bits & operation.content), operation.content))
+            found.append(
+                Answer(
+                    frozenset(cue for cue, bits in stored.items() if bits & operation.content),
+                    operation.content,
+                )
+            )
     return found
 
 
@@ -129,8 +169,20 @@ def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int
     kind = (LEARN, BY_CUE, BY_CONTENT).index(operation.kind)
     found = {}
     for name, offsets in OFFSETS.items():
-        members = answer.content if name in _BY_BIT else answer.cues if name != "Int" else {0} if answer.content else set()
-        times = offsets[kind] if operation.kind != LEARN or operation.steps == HOLD else offsets[kind][:1]
+        members = (
+            answer.content
+            if name in _BY_BIT
+            else answer.cues
+            if name != "Int"
+            else {0}
+            if answer.content
+            else set()
+        )
+        times = (
+            offsets[kind]
+            if operation.kind != LEARN or operation.steps == HOLD
+            else offsets[kind][:1]
+        )
         found[name] = {(offset, neuron) for offset in times for neuron in members}
         if name in ECHO:
             found[name] |= {(ECHO[name], bit) for bit in answer.echo}

@@ -17,14 +17,42 @@ from .operations import ANSWER, BY_CONTENT, BY_CUE, LEARN, Answer, Operation, Sc
 
 BLUE, RED, GREEN, ORANGE = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[4]
 OF_OPERATION = {LEARN: BLUE, BY_CUE: ORANGE, BY_CONTENT: GREEN}
-ROWS = ("IN", "CueCue", "ContCue", "Cond", "Int", "CueCont", "ContCont", "MergeCue", "MergeCont", "OUT")  # in the order in which spikes pass
-COLOUR = {"CueCue": BLUE, "CueCont": BLUE, "MergeCue": BLUE, "ContCue": RED, "ContCont": RED, "MergeCont": RED, "Cond": GREY, "Int": GREY}
+ROWS = (
+    "IN",
+    "CueCue",
+    "ContCue",
+    "Cond",
+    "Int",
+    "CueCont",
+    "ContCont",
+    "MergeCue",
+    "MergeCont",
+    "OUT",
+)  # in the order in which spikes pass
+COLOUR = {
+    "CueCue": BLUE,
+    "CueCont": BLUE,
+    "MergeCue": BLUE,
+    "ContCue": RED,
+    "ContCont": RED,
+    "MergeCont": RED,
+    "Cond": GREY,
+    "Int": GREY,
+}
 GAP = 2.0  # between populations, in neurons
 INCHES_PER_STEP, FONT, LETTER = 0.105, 7, 4.6  # size of letters and their width in points
 HEADER = 9.0  # height of the operations, in neurons
 
 
-def draw(path: str | Path, recording: ns.Recording, schedule: Schedule, settings: Settings, *, title: str = "", stop: int | None = None) -> None:
+def draw(
+    path: str | Path,
+    recording: ns.Recording,
+    schedule: Schedule,
+    settings: Settings,
+    *,
+    title: str = "",
+    stop: int | None = None,
+) -> None:
     """Write the picture to a file.
 
     Parameters
@@ -41,8 +69,15 @@ def draw(path: str | Path, recording: ns.Recording, schedule: Schedule, settings
     for name in ROWS:
         tops[name] = height
         height += recording[name].size + GAP
-    figure, ax = pyplot.subplots(figsize=(2.0 + INCHES_PER_STEP * min(steps, 400), 1.2 + 0.085 * (height + HEADER)), layout="constrained")
-    shown = [(start, operation, answer) for (start, operation), answer in zip(schedule, answers(schedule), strict=True) if start < steps]
+    figure, ax = pyplot.subplots(
+        figsize=(2.0 + INCHES_PER_STEP * min(steps, 400), 1.2 + 0.085 * (height + HEADER)),
+        layout="constrained",
+    )
+    shown = [
+        (start, operation, answer)
+        for (start, operation), answer in zip(schedule, answers(schedule), strict=True)
+        if start < steps
+    ]
     out = recording["OUT"].spikes.window(0, steps)
     _operations(ax, shown, out, settings)
     for name in ROWS:
@@ -55,24 +90,43 @@ def draw(path: str | Path, recording: ns.Recording, schedule: Schedule, settings
     time_axis(ax, -0.5, steps - 0.5)
     ax.set_xlabel("time (ms)")
     ax.set_title(title, loc="left")
-    figure.legend(handles=_meanings(), loc="outside lower center", ncols=8, frameon=False, fontsize="small", handletextpad=0.3, columnspacing=1.5)
+    figure.legend(
+        handles=_meanings(),
+        loc="outside lower center",
+        ncols=8,
+        frameon=False,
+        fontsize="small",
+        handletextpad=0.3,
+        columnspacing=1.5,
+    )
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
 
 
-def _operations(ax: Any, shown: list[tuple[int, Operation, Answer]], out: ns.Spikes, settings: Settings) -> None:
+def _operations(
+    ax: Any, shown: list[tuple[int, Operation, Answer]], out: ns.Spikes, settings: Settings
+) -> None:
     """Write question and answer, as OUT gave it, above a pale band for each operation."""
     ends = [*(start for start, _, _ in shown[1:]), out.steps]
     for (start, operation, answer), end in zip(shown, ends, strict=True):
         colour = OF_OPERATION[operation.kind]
         ax.axvspan(start - 0.5, end - 0.5, color=colour, alpha=0.07, linewidth=0)
         ax.axvline(start - 0.5, color=colour, linewidth=0.8, alpha=0.6)
-        came = _recalled(operation, start, out, settings) - (settings.cues if operation.kind == BY_CUE else 0)
-        lines = str(operation).split(": ") + ([f"forgets {_set(answer.echo)}"] if answer.echo else []) if operation.kind == LEARN else [
-            str(operation), f"= {_set(came)}"]
+        came = _recalled(operation, start, out, settings) - (
+            settings.cues if operation.kind == BY_CUE else 0
+        )
+        lines = (
+            str(operation).split(": ") + ([f"forgets {_set(answer.echo)}"] if answer.echo else [])
+            if operation.kind == LEARN
+            else [str(operation), f"= {_set(came)}"]
+        )
         width = int((end - start) * INCHES_PER_STEP * 72 / LETTER)
-        text = "\n".join(part for line in lines for part in wrap(line, max(width, 8), break_long_words=False))
-        ax.annotate(text, (start, 0.5 - HEADER), fontsize=FONT, color=colour, va="top", fontweight="bold")
+        text = "\n".join(
+            part for line in lines for part in wrap(line, max(width, 8), break_long_words=False)
+        )
+        ax.annotate(
+            text, (start, 0.5 - HEADER), fontsize=FONT, color=colour, va="top", fontweight="bold"
+        )
     ax.axhline(-GAP / 2, color=GREY, linewidth=0.6)
 
 
@@ -87,28 +141,73 @@ def _population(ax: Any, name: str, spikes: ns.Spikes, settings: Settings, top: 
     both = [(0, settings.cues, BLUE), (settings.cues, spikes.size, RED)]
     for first, last, colour in both if name in ("IN", "OUT") else [(0, spikes.size, COLOUR[name])]:
         keep = (spikes.index >= first) & (spikes.index < last)
-        ax.plot(spikes.step[keep], top + spikes.index[keep], linestyle="none", marker="s", markersize=4, markeredgewidth=0, color=colour)
+        ax.plot(
+            spikes.step[keep],
+            top + spikes.index[keep],
+            linestyle="none",
+            marker="s",
+            markersize=4,
+            markeredgewidth=0,
+            color=colour,
+        )
         for neuron in (first, last - 1):
-            ax.annotate(str(neuron - first), (1, top + neuron), (3, 0), ("axes fraction", "data"), "offset points", fontsize=6, color=colour, va="center")
+            ax.annotate(
+                str(neuron - first),
+                (1, top + neuron),
+                (3, 0),
+                ("axes fraction", "data"),
+                "offset points",
+                fontsize=6,
+                color=colour,
+                va="center",
+            )
     ax.axhline(top + spikes.size - 0.5 + GAP / 2, color=GREY, linewidth=0.3)
 
 
-def _answers(ax: Any, shown: list[tuple[int, Operation, Answer]], out: ns.Spikes, settings: Settings, top: float) -> None:
+def _answers(
+    ax: Any,
+    shown: list[tuple[int, Operation, Answer]],
+    out: ns.Spikes,
+    settings: Settings,
+    top: float,
+) -> None:
     """Ring the spikes of OUT that are answers, and cross out echoes of what is forgotten."""
     for start, operation, _ in shown:
         neurons = _recalled(operation, start, out, settings)
-        style = {"marker": "x", "color": GREY} if operation.kind == LEARN else {"marker": "o", "markerfacecolor": "none", "color": GREEN}
-        ax.plot([start + ANSWER] * len(neurons), top + neurons, linestyle="none", markersize=8, **style)
+        style = (
+            {"marker": "x", "color": GREY}
+            if operation.kind == LEARN
+            else {"marker": "o", "markerfacecolor": "none", "color": GREEN}
+        )
+        ax.plot(
+            [start + ANSWER] * len(neurons), top + neurons, linestyle="none", markersize=8, **style
+        )
 
 
 def _meanings() -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    marks = [("s", BLUE, "cue"), ("s", RED, "content"), ("s", GREY, "gate"), ("o", GREEN, "answer"), ("x", GREY, "what is forgotten")]
+    marks = [
+        ("s", BLUE, "cue"),
+        ("s", RED, "content"),
+        ("s", GREY, "gate"),
+        ("o", GREEN, "answer"),
+        ("x", GREY, "what is forgotten"),
+    ]
     bands = [Patch(color=colour, alpha=0.4, label=kind) for kind, colour in OF_OPERATION.items()]
-    return bands + [Line2D([], [], linestyle="none", marker=marker, color=colour, label=label,
-                           markerfacecolor="none" if marker == "o" else colour) for marker, colour, label in marks]
+    return bands + [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker=marker,
+            color=colour,
+            label=label,
+            markerfacecolor="none" if marker == "o" else colour,
+        )
+        for marker, colour, label in marks
+    ]
 
 
 def _set(members: Iterable[int]) -> str:

@@ -28,7 +28,9 @@ def published(backend: str, *, name: str, amplitude: float = 6.0) -> Result:
 
 
 def _listed(played: Played) -> list[list[Any]]:
-    return sorted([name, step, neuron] for name, pairs in spikes(played).items() for step, neuron in pairs)
+    return sorted(
+        [name, step, neuron] for name, pairs in spikes(played).items() for step, neuron in pairs
+    )
 
 
 def thresholds(backend: str) -> Result:
@@ -40,7 +42,12 @@ def thresholds(backend: str) -> Result:
         net.record(net.population(cell.name, len(weights), cell), "spikes")
         net.project(source, net[cell.name], ns.all_to_all(), weight=weights, port="excitatory")
     recording = ns.simulate(net, "10 ms", backend=backend, progress=False)
-    return {name: {str(w): bool(n) for w, n in zip(weights, recording[name].spikes.count(), strict=True)} for name in ("slow", "fast")}
+    return {
+        name: {
+            str(w): bool(n) for w, n in zip(weights, recording[name].spikes.count(), strict=True)
+        }
+        for name in ("slow", "fast")
+    }
 
 
 def latencies(backend: str) -> Result:
@@ -51,9 +58,16 @@ def latencies(backend: str) -> Result:
     found, result = spikes(play(Experiment("latencies", s, schedule, 160), backend)), {}
     for (start, operation), answer in zip(schedule, answers(schedule), strict=True):
         expected = raster(operation, answer)
-        came = {name: {(step - start, i) for step, i in found[name] if start <= step < start + 40} for name in expected}
-        result[str(operation)] = {"differ": [name for name in expected if came[name] != expected[name]],
-                                  "offsets": {name: sorted({offset for offset, _ in pairs}) for name, pairs in came.items()}}
+        came = {
+            name: {(step - start, i) for step, i in found[name] if start <= step < start + 40}
+            for name in expected
+        }
+        result[str(operation)] = {
+            "differ": [name for name in expected if came[name] != expected[name]],
+            "offsets": {
+                name: sorted({offset for offset, _ in pairs}) for name, pairs in came.items()
+            },
+        }
     return result
 
 
@@ -62,8 +76,17 @@ def weights(backend: str) -> list[float]:
     return play(EXPERIMENTS["E1"](), backend, steps=72).to_content[3].tolist()
 
 
-def random_memories(backend: str, *, cues: int, content_size: int, spacing: int, private: bool = False, relearned: int = 0, recalls: int = 30,
-                    recall_spacing: int | None = None) -> Result:
+def random_memories(
+    backend: str,
+    *,
+    cues: int,
+    content_size: int,
+    spacing: int,
+    private: bool = False,
+    relearned: int = 0,
+    recalls: int = 30,
+    recall_spacing: int | None = None,
+) -> Result:
     """Learn random contents, then recall at random, half by cue; for each of five seeds. Returns the tally of all operations.
 
     Parameters
@@ -77,10 +100,16 @@ def random_memories(backend: str, *, cues: int, content_size: int, spacing: int,
     """
     outcomes = []
     for seed in SEEDS:
-        s, rng = Settings(cues, content_size), np.random.default_rng([seed, cues, content_size, relearned])
+        s, rng = (
+            Settings(cues, content_size),
+            np.random.default_rng([seed, cues, content_size, relearned]),
+        )
         contents = [_contents(rng, s, private) for _ in range(1 + relearned)]
         learning = [learn(s, cue, bits) for each in contents for cue, bits in enumerate(each)]
-        recalling = [_recall(rng, s, contents[-1] if private else None, number < recalls // 2) for number in range(recalls)]
+        recalling = [
+            _recall(rng, s, contents[-1] if private else None, number < recalls // 2)
+            for number in range(recalls)
+        ]
         operations = [*learning, *(recalling[i] for i in rng.permutation(recalls))]
         schedule = spaced(operations, spacing, recall=recall_spacing)
         outcomes += judge(play(Experiment("random", s, schedule, schedule[-1][0] + 20), backend))
@@ -90,10 +119,15 @@ def random_memories(backend: str, *, cues: int, content_size: int, spacing: int,
 def _contents(rng: np.random.Generator, s: Settings, private: bool) -> list[set[int]]:
     if private:
         return [set(bits.tolist()) for bits in np.split(rng.permutation(s.content_size), s.cues)]
-    return [set(rng.choice(s.content_size, rng.integers(1, s.content_size + 1), replace=False).tolist()) for _ in range(s.cues)]
+    return [
+        set(rng.choice(s.content_size, rng.integers(1, s.content_size + 1), replace=False).tolist())
+        for _ in range(s.cues)
+    ]
 
 
-def _recall(rng: np.random.Generator, s: Settings, contents: list[set[int]] | None, cue: bool) -> Operation:
+def _recall(
+    rng: np.random.Generator, s: Settings, contents: list[set[int]] | None, cue: bool
+) -> Operation:
     if cue:
         return by_cue(s, int(rng.integers(s.cues)))
     if contents is None:
@@ -106,8 +140,12 @@ def map_of_states(backend: str, *, cells: int) -> Result:
     """Learn one of six states for every cell, and ask for the cells of each. Returns the tally."""
     s = Settings(cells, 6)
     states = np.random.default_rng([0, cells]).integers(6, size=cells)
-    operations = [learn(s, cell, {int(state)}) for cell, state in enumerate(states)] + [by_content(s, {state}) for state in range(6)]
-    return tally(judge(play(Experiment("map", s, spaced(operations, 10), 10 * len(operations)), backend)))
+    operations = [learn(s, cell, {int(state)}) for cell, state in enumerate(states)] + [
+        by_content(s, {state}) for state in range(6)
+    ]
+    return tally(
+        judge(play(Experiment("map", s, spaced(operations, 10), 10 * len(operations)), backend))
+    )
 
 
 def retention(backend: str, *, silence: float = 2000.0) -> Result:
@@ -118,7 +156,10 @@ def retention(backend: str, *, silence: float = 2000.0) -> Result:
         memory.learn(cue, bits)
     memory.wait(silence)
     right = [memory.recall_by_cue(cue) == stored.get(cue, set()) for cue in range(5)]
-    right += [memory.recall_by_content({bit}) == {cue for cue, bits in stored.items() if bit in bits} for bit in range(10)]
+    right += [
+        memory.recall_by_content({bit}) == {cue for cue, bits in stored.items() if bit in bits}
+        for bit in range(10)
+    ]
     return {"by cue and by content": [sum(right), len(right)], "silence": silence}
 
 
@@ -129,8 +170,11 @@ def short_presentations(backend: str) -> Result:
         schedule = spaced([learn(s, 1, {2, 5}, steps=steps), by_cue(s, 1), by_content(s, {5})], 20)
         learned = play(Experiment("short", s, schedule, 60), backend, steps=20)
         outcomes = judge(play(Experiment("short", s, schedule, 60), backend))
-        found[str(steps)] = {"recalled": all(o["correct"] for o in outcomes[1:]), "to content": float(learned.to_content[1, 5]),
-                             "to cue": float(learned.to_cue[5, 1])}
+        found[str(steps)] = {
+            "recalled": all(o["correct"] for o in outcomes[1:]),
+            "to content": float(learned.to_content[1, 5]),
+            "to cue": float(learned.to_cue[5, 1]),
+        }
     return found
 
 
@@ -143,4 +187,3 @@ def foreign_bits(backend: str, *, freeze: bool = False, spacing: int = 10) -> Re
     for _ in range(4):
         memory.recall_by_content({0, 2})
     return {"before": before, "after": sorted(memory.recall_by_content({2}))}
-

@@ -14,5 +14,12 @@ from .checks import CHECKS, EXPERIMENTS
 from .demonstrate import demonstrate
 from .network import DEFAULTS, network
 
-model = Model("prediction-reservoir", "A spiking reservoir that learns what comes, when, and how likely (after Yamada & Chao 2025).",
-              asdict(DEFAULTS), network, demonstrate, EXPERIMENTS, CHECKS)
+model = Model(
+    "prediction-reservoir",
+    "A spiking reservoir that learns what comes, when, and how likely (after Yamada & Chao 2025).",
+    asdict(DEFAULTS),
+    network,
+    demonstrate,
+    EXPERIMENTS,
+    CHECKS,
+)

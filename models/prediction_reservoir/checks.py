@@ -19,9 +19,17 @@ CONTROLS = range(3)  # seeds of comparators that are reported but not judged
 
 EXPERIMENTS: Mapping[str, Callable[[str], Any]] = {
     f"{name}-{seed}": partial(run, seed=seed)
-    for name, run, seeds in (("least-squares", least_squares, SEEDS), ("scan", probability_scan, SEEDS), ("subspaces", subspaces, SEEDS),
-                             ("switches", switches, SEEDS), ("noisy", noisy, SEEDS), ("open-loop", without_feedback, SEEDS),
-                             ("merged", merged, CONTROLS), ("ungated", without_gate, CONTROLS), ("acquisition", acquisition, SEEDS))
+    for name, run, seeds in (
+        ("least-squares", least_squares, SEEDS),
+        ("scan", probability_scan, SEEDS),
+        ("subspaces", subspaces, SEEDS),
+        ("switches", switches, SEEDS),
+        ("noisy", noisy, SEEDS),
+        ("open-loop", without_feedback, SEEDS),
+        ("merged", merged, CONTROLS),
+        ("ungated", without_gate, CONTROLS),
+        ("acquisition", acquisition, SEEDS),
+    )
     for seed in seeds
 } | {"again-0": partial(acquisition, seed=0)}
 
@@ -30,9 +38,16 @@ def _all(results: Results, name: str) -> list[Any]:
     return [results[key] for key in sorted(results) if key.rsplit("-", 1)[0] == name]
 
 
-def _errors(results: Results, name: str, trials: tuple[int, ...], *, over: slice = slice(None)) -> np.ndarray:
+def _errors(
+    results: Results, name: str, trials: tuple[int, ...], *, over: slice = slice(None)
+) -> np.ndarray:
     """Return errors after some trials of some blocks, (seeds, blocks, trials)."""
-    return np.array([[[block["errors"][r["tested"].index(t)] for t in trials] for block in r["blocks"][over]] for r in _all(results, name)])
+    return np.array(
+        [
+            [[block["errors"][r["tested"].index(t)] for t in trials] for block in r["blocks"][over]]
+            for r in _all(results, name)
+        ]
+    )
 
 
 def _mean(values: Any) -> Any:
@@ -40,7 +55,10 @@ def _mean(values: Any) -> Any:
 
 
 def _activity(results: Results) -> Judgement:
-    found = {k: _mean([r[k] for r in _all(results, "acquisition")]) for k in ("excitatory", "inhibitory", "silent")}
+    found = {
+        k: _mean([r[k] for r in _all(results, "acquisition")])
+        for k in ("excitatory", "inhibitory", "silent")
+    }
     found["fastest"] = round(max(r["fastest"] for r in _all(results, "acquisition")), 3)
     moderate = 5 <= found["excitatory"] <= 15 and 8 <= found["inhibitory"] <= 20
     return found, moderate and found["silent"] < 0.05 and found["fastest"] < 120
@@ -63,7 +81,9 @@ def _learning(results: Results, limits: Mapping[int, float]) -> Judgement:
         for t in limits:
             ratios[t].append(r["errors"][r["tested"].index(t)] / r["errors"][0])
     found = {f"E({t})/E(1)": _mean(ratios[t]) for t in limits}
-    return found, all(value <= limit for value, limit in zip(found.values(), limits.values(), strict=True))
+    return found, all(
+        value <= limit for value, limit in zip(found.values(), limits.values(), strict=True)
+    )
 
 
 def _peaks(results: Results) -> Judgement:
@@ -73,21 +93,34 @@ def _peaks(results: Results) -> Judgement:
 
 def _switching(results: Results) -> Judgement:
     found = _errors(results, "switches", (35, 100), over=slice(1, None)).mean(axis=0)
-    before = _mean([[block["before"] for block in r["blocks"][1:]] for r in _all(results, "switches")])
-    measured = {"before": before, "E(35)": np.round(found[:, 0], 3).tolist(), "E(100)": np.round(found[:, 1], 3).tolist()}
+    before = _mean(
+        [[block["before"] for block in r["blocks"][1:]] for r in _all(results, "switches")]
+    )
+    measured = {
+        "before": before,
+        "E(35)": np.round(found[:, 0], 3).tolist(),
+        "E(100)": np.round(found[:, 1], 3).tolist(),
+    }
     return measured, bool((found[:, 0] <= 0.5).all() and (found[:, 1] <= 0.45).all())
 
 
 def _peaks_of_blocks(results: Results) -> Judgement:
     likely = ((0,), (0,), (1,), (0, 1))  # channels with p of at least one half
-    found = [[max(abs(block["timing"][k]) for k in which) for block, which in zip(r["blocks"], likely, strict=True)]
-             for r in _all(results, "switches")]
+    found = [
+        [
+            max(abs(block["timing"][k]) for k in which)
+            for block, which in zip(r["blocks"], likely, strict=True)
+        ]
+        for r in _all(results, "switches")
+    ]
     return found, bool(np.max(found) <= 40)
 
 
 def _drift(results: Results) -> Judgement:
     errors = _errors(results, "switches", (100,))[:, :, 0].mean(axis=0)
-    return {"block 1": round(errors[0], 3), "block 4": round(errors[3], 3)}, bool(errors[3] <= 2 * errors[0] + 0.1)
+    return {"block 1": round(errors[0], 3), "block 4": round(errors[3], 3)}, bool(
+        errors[3] <= 2 * errors[0] + 0.1
+    )
 
 
 def _amplitude_a(results: Results) -> Judgement:
@@ -101,7 +134,9 @@ def _amplitude_b(results: Results) -> Judgement:
 
 
 def _components(results: Results) -> Judgement:
-    p, latency, *variance = _mean([[r["p"], r["latency"], *r["variance"]] for r in _all(results, "subspaces")])
+    p, latency, *variance = _mean(
+        [[r["p"], r["latency"], *r["variance"]] for r in _all(results, "subspaces")]
+    )
     return {"p": p, "latency": latency, "variance": variance}, p >= 0.85 and latency >= 0.85
 
 
@@ -111,20 +146,36 @@ def _directions(results: Results) -> Judgement:
 
 
 def _separation(results: Results) -> Judgement:
-    angles = np.array([[block["angles"] for block in r["blocks"]] for r in _all(results, "switches")]).min(axis=1)
-    return {"smaller": _mean(angles[:, 0]), "larger": _mean(angles[:, 1])}, bool(angles[:, 0].mean() >= 65)
+    angles = np.array(
+        [[block["angles"] for block in r["blocks"]] for r in _all(results, "switches")]
+    ).min(axis=1)
+    return {"smaller": _mean(angles[:, 0]), "larger": _mean(angles[:, 1])}, bool(
+        angles[:, 0].mean() >= 65
+    )
 
 
 def _relearning(results: Results) -> Judgement:
-    names = {"local": "switches", "least squares": "least-squares", "merged": "merged", "without gate": "ungated"}
-    found = {label: np.round(_errors(results, name, (10, 20), over=slice(3, 4))[:, 0].mean(axis=0), 3).tolist()
-             for label, name in names.items()}
+    names = {
+        "local": "switches",
+        "least squares": "least-squares",
+        "merged": "merged",
+        "without gate": "ungated",
+    }
+    found = {
+        label: np.round(
+            _errors(results, name, (10, 20), over=slice(3, 4))[:, 0].mean(axis=0), 3
+        ).tolist()
+        for label, name in names.items()
+    }
     return found, all(a < b for a, b in zip(found["local"], found["least squares"], strict=True))
 
 
 def _first_trial(results: Results) -> Judgement:
     names = {"local": "switches", "least squares": "least-squares"}
-    found = {label: round(float(_errors(results, name, (1,), over=slice(0, 1)).mean()), 3) for label, name in names.items()}
+    found = {
+        label: round(float(_errors(results, name, (1,), over=slice(0, 1)).mean()), 3)
+        for label, name in names.items()
+    }
     return found, found["least squares"] < found["local"]
 
 
@@ -135,8 +186,15 @@ def _noise(results: Results) -> Judgement:
 
 def _loop(results: Results) -> Judgement:
     late = (20, 35, 50, 75, 100)
-    closed, opened = (float(_errors(results, name, late, over=slice(1, None)).mean()) for name in ("switches", "open-loop"))
-    return {"with feedback": round(closed, 3), "without": round(opened, 3), "ratio": round(opened / closed, 3)}, opened >= 1.5 * closed
+    closed, opened = (
+        float(_errors(results, name, late, over=slice(1, None)).mean())
+        for name in ("switches", "open-loop")
+    )
+    return {
+        "with feedback": round(closed, 3),
+        "without": round(opened, 3),
+        "ratio": round(opened / closed, 3),
+    }, opened >= 1.5 * closed
 
 
 def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *names: str) -> Check:
@@ -145,24 +203,81 @@ def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *names
 
 
 CHECKS = (
-    _check("B1", "cue-only activity: excitatory 5-15 Hz, inhibitory 8-20 Hz, < 5 % silent, none above 120 Hz", _activity, "acquisition"),
-    _check("B2", "Dale's law holds and recurrent weights do not change, exactly", _dale, "switches"),
+    _check(
+        "B1",
+        "cue-only activity: excitatory 5-15 Hz, inhibitory 8-20 Hz, < 5 % silent, none above 120 Hz",
+        _activity,
+        "acquisition",
+    ),
+    _check(
+        "B2", "Dale's law holds and recurrent weights do not change, exactly", _dale, "switches"
+    ),
     _check("B3", "same seed, identical output", _repeats, "acquisition", "again"),
     _check("B4", "X1: E(100)/E(1) <= 0.44", partial(_learning, limits={100: 0.44}), "acquisition"),
-    _check("B5", "X1: E(10)/E(1) <= 0.80 and E(50)/E(1) <= 0.48", partial(_learning, limits={10: 0.80, 50: 0.48}), "acquisition"),
-    _check("B6", "X1: peak timing error at trial 100 <= 20 ms (p >= 0.5) and <= 40 ms (p = 0.2)", _peaks, "acquisition"),
+    _check(
+        "B5",
+        "X1: E(10)/E(1) <= 0.80 and E(50)/E(1) <= 0.48",
+        partial(_learning, limits={10: 0.80, 50: 0.48}),
+        "acquisition",
+    ),
+    _check(
+        "B6",
+        "X1: peak timing error at trial 100 <= 20 ms (p >= 0.5) and <= 40 ms (p = 0.2)",
+        _peaks,
+        "acquisition",
+    ),
     _check("B7", "X2: after each switch E(35) <= 0.5 and E(100) <= 0.45", _switching, "switches"),
-    _check("B8", "X2: peak timing error of channels with p >= 0.5 <= 40 ms after each block, every seed", _peaks_of_blocks, "switches"),
+    _check(
+        "B8",
+        "X2: peak timing error of channels with p >= 0.5 <= 40 ms after each block, every seed",
+        _peaks_of_blocks,
+        "switches",
+    ),
     _check("B9", "X2: E(100) of block 4 <= 2 x E(100) of block 1 + 0.1", _drift, "switches"),
     _check("B10", "X3: Pearson r of the A amplitude with p_A >= 0.95", _amplitude_a, "scan"),
-    _check("B11", "X3: Pearson r of the B amplitude <= -0.90, of the what readout alone <= -0.95", _amplitude_b, "scan"),
-    _check("B12", "X4: one of PC1, PC2 correlates with p_A, the other with t_A, both >= 0.85", _components, "subspaces"),
-    _check("B13", "X4: angle between the directions of p_A and t_A >= 75 degrees", _directions, "subspaces"),
-    _check("B14", "X2: principal angles between what and when >= 65 degrees", _separation, "switches"),
-    _check("B15", "X5: E(10) and E(20) after the third switch below those of least squares", _relearning,
-           "switches", "least-squares", "merged", "ungated"),
-    _check("B16", "X5: least squares is better than the local rule after the first trial", _first_trial, "switches", "least-squares"),
+    _check(
+        "B11",
+        "X3: Pearson r of the B amplitude <= -0.90, of the what readout alone <= -0.95",
+        _amplitude_b,
+        "scan",
+    ),
+    _check(
+        "B12",
+        "X4: one of PC1, PC2 correlates with p_A, the other with t_A, both >= 0.85",
+        _components,
+        "subspaces",
+    ),
+    _check(
+        "B13",
+        "X4: angle between the directions of p_A and t_A >= 75 degrees",
+        _directions,
+        "subspaces",
+    ),
+    _check(
+        "B14", "X2: principal angles between what and when >= 65 degrees", _separation, "switches"
+    ),
+    _check(
+        "B15",
+        "X5: E(10) and E(20) after the third switch below those of least squares",
+        _relearning,
+        "switches",
+        "least-squares",
+        "merged",
+        "ungated",
+    ),
+    _check(
+        "B16",
+        "X5: least squares is better than the local rule after the first trial",
+        _first_trial,
+        "switches",
+        "least-squares",
+    ),
     _check("B17", "X2 with noise 0.3: E(100) <= 0.45 in each block", _noise, "noisy"),
-    _check("B18", "X5: without feedback the error over trials 20-100 of blocks 2-4 is at least 1.5 times as large", _loop,
-           "switches", "open-loop"),
+    _check(
+        "B18",
+        "X5: without feedback the error over trials 20-100 of blocks 2-4 is at least 1.5 times as large",
+        _loop,
+        "switches",
+        "open-loop",
+    ),
 )

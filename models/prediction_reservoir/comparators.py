@@ -37,7 +37,7 @@ class LeastSquares:
         run = self.learner.trainer
         targets = truth.bumps(self.learner.settings) * np.eye(2)[outcome]
         begin_trial(run, self.learner.settings, latencies=truth.latencies)
-        for wanted in targets[self.every - 1::self.every]:
+        for wanted in targets[self.every - 1 :: self.every]:
             run.run(float(self.every), progress=False)
             self.update(run.get("when", "x"), wanted)
             run.set("when", w=self.weights.ravel())
@@ -50,13 +50,21 @@ class LeastSquares:
         error = wanted - np.einsum("i,ik->k", x, self.weights)
         px = np.einsum("ij,j->i", self.inverse, x)
         gain = px / (1.0 + (x * px).sum())
-        for rows in (slice(first, first + 50) for first in range(0, len(x), 50)):  # blocks that stay in the cache
+        for rows in (
+            slice(first, first + 50) for first in range(0, len(x), 50)
+        ):  # blocks that stay in the cache
             self.inverse[rows] -= np.multiply.outer(gain[rows], px)
         self.weights += np.multiply.outer(gain, error)
 
 
-def least_squares(backend: str, *, seed: int, settings: Settings = DEFAULTS, every: int = 10,
-                  truths: tuple[Truth, ...] = SWITCHES) -> Result:
+def least_squares(
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    every: int = 10,
+    truths: tuple[Truth, ...] = SWITCHES,
+) -> Result:
     """X5 (i): the blocks of X2 with global least squares."""
     learner = Learner(backend, settings=replace(settings, rate_when=0.0), seed=seed, scheme=MERGED)
     found = list(blocks(learner, truths, train=LeastSquares(learner, every=every).train))
@@ -68,14 +76,24 @@ def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options:
     return switches(backend, seed=seed, settings=settings, scheme=MERGED, **options)
 
 
-def without_feedback(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
+def without_feedback(
+    backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any
+) -> Result:
     """X5 (iii)."""
     return switches(backend, seed=seed, settings=replace(settings, feedback=0.0), **options)
 
 
-def without_gate(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
+def without_gate(
+    backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any
+) -> Result:
     """X5 (iv): both channels learn at all times of every trial."""
-    return switches(backend, seed=seed, settings=replace(settings, reach=settings.trial), scheme=UNGATED, **options)
+    return switches(
+        backend,
+        seed=seed,
+        settings=replace(settings, reach=settings.trial),
+        scheme=UNGATED,
+        **options,
+    )
 
 
 def noisy(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:

@@ -17,8 +17,14 @@ from .trials import Learner, Prediction, Truth, run_trial
 Row = dict[str, Any]
 
 
-def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Path = ".", progress: bool = True,
-                **settings: Any) -> list[Row]:
+def demonstrate(
+    *,
+    seed: int = 0,
+    backend: str | Backend = "cpu",
+    out: str | Path = ".",
+    progress: bool = True,
+    **settings: Any,
+) -> list[Row]:
     """Run the four blocks of X2.
 
     Parameters
@@ -40,21 +46,45 @@ def demonstrate(*, seed: int = 0, backend: str | Backend = "cpu", out: str | Pat
 
     chosen = Settings(**settings)
     learner = Learner(backend, settings=chosen, seed=seed)
-    content = {"model": "prediction-reservoir", "seed": seed, "backend": str(backend), "settings": settings}
+    content = {
+        "model": "prediction-reservoir",
+        "seed": seed,
+        "backend": str(backend),
+        "settings": settings,
+    }
     folder, rows, found = Path(out), [], []
     tests: dict[tuple[int, int], Prediction] = {}
-    with tqdm(total=len(SWITCHES) * chosen.trials, unit="trial", desc="prediction reservoir", disable=not progress) as bar:
+    with tqdm(
+        total=len(SWITCHES) * chosen.trials,
+        unit="trial",
+        desc="prediction reservoir",
+        disable=not progress,
+    ) as bar:
 
         def train(truth: Truth, outcome: int) -> None:
             learner.train(truth, outcome)
             bar.update()
 
-        for block in blocks(learner, SWITCHES, train=train, watch=lambda block, trial, test: tests.__setitem__((block, trial), test)):
+        for block in blocks(
+            learner,
+            SWITCHES,
+            train=train,
+            watch=lambda block, trial, test: tests.__setitem__((block, trial), test),
+        ):
             found.append(block)
             rows = judge(found, tested(chosen))
-            write_json(folder / "results.json", content | {"finished": len(found) == len(SWITCHES), "rows": rows, "blocks": found})
-    draw(folder / "prediction_reservoir.png", chosen, spikes=spikes(learner), tests=tests,
-         errors=[[block["before"], *block["errors"]] for block in found], tested=tested(chosen))
+            write_json(
+                folder / "results.json",
+                content | {"finished": len(found) == len(SWITCHES), "rows": rows, "blocks": found},
+            )
+    draw(
+        folder / "prediction_reservoir.png",
+        chosen,
+        spikes=spikes(learner),
+        tests=tests,
+        errors=[[block["before"], *block["errors"]] for block in found],
+        tested=tested(chosen),
+    )
     return rows
 
 
@@ -65,7 +95,14 @@ def judge(found: list[Result], tested: list[int]) -> list[Row]:
     def row(quantity: str, measured: float, limit: float, *, least: bool = False) -> None:
         passed = measured >= limit if least else measured <= limit
         expected = f"{'>=' if least else '<='} {limit:g}"
-        rows.append({"quantity": quantity, "measured": round(measured, 3), "expected": expected, "pass": bool(passed)})
+        rows.append(
+            {
+                "quantity": quantity,
+                "measured": round(measured, 3),
+                "expected": expected,
+                "pass": bool(passed),
+            }
+        )
 
     first = dict(zip(tested, found[0]["errors"], strict=True))
     for trial, limit in ((10, 0.80), (50, 0.48), (100, 0.44)):
@@ -78,8 +115,17 @@ def judge(found: list[Result], tested: list[int]) -> list[Row]:
                 row(f"block {number}: E({trial})", errors[trial], limit)
         for k, name in enumerate("AB"):
             if truth.probabilities[k] >= 0.5:
-                row(f"block {number}: peak timing error of {name} (ms)", abs(block["timing"][k]), 40.0)
-        row(f"block {number}: smaller angle between what and when (degrees)", block["angles"][0], 65.0, least=True)
+                row(
+                    f"block {number}: peak timing error of {name} (ms)",
+                    abs(block["timing"][k]),
+                    40.0,
+                )
+        row(
+            f"block {number}: smaller angle between what and when (degrees)",
+            block["angles"][0],
+            65.0,
+            least=True,
+        )
     return rows
 
 

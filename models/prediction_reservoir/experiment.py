@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from .measures import amplitude, correlation, relative_error, subspace_angles, timing_error, weight_geometry
+from .measures import (
+    amplitude,
+    correlation,
+    relative_error,
+    subspace_angles,
+    timing_error,
+    weight_geometry,
+)
 from .network import DEFAULTS, Settings
 from .trials import SPLIT, Learner, Prediction, Scheme, Truth, outcomes
 
 Result = dict[str, Any]
 Train = Callable[[Truth, int], None]  # one trial: statistics, delivered event
-Watch = Callable[[int, int, Prediction], None]  # block, trials learned in it, what was predicted then
+Watch = Callable[
+    [int, int, Prediction], None
+]  # block, trials learned in it, what was predicted then
 
 TESTED = (1, 5, 10, 20, 35, 50, 75, 100)  # trials of a block after which a test is made
 FIRST = Truth(0.8)
@@ -29,26 +38,48 @@ def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Re
     (found,) = blocks(learner, (FIRST,), train=learner.train)
     rates = learner.calibration.rates
     n_e = settings.size - round(settings.inhibitory * settings.size)
-    return found | {"tested": tested(settings), "excitatory": float(rates[:n_e].mean()), "inhibitory": float(rates[n_e:].mean()),
-                    "silent": float((rates == 0).mean()), "fastest": float(rates.max()), "power": learner.calibration.power,
-                    "digest": blake2b(b"".join(w.tobytes() for w in learner.weights())).hexdigest()}
+    return found | {
+        "tested": tested(settings),
+        "excitatory": float(rates[:n_e].mean()),
+        "inhibitory": float(rates[n_e:].mean()),
+        "silent": float((rates == 0).mean()),
+        "fastest": float(rates.max()),
+        "power": learner.calibration.power,
+        "digest": blake2b(b"".join(w.tobytes() for w in learner.weights())).hexdigest(),
+    }
 
 
-def switches(backend: str, *, seed: int, settings: Settings = DEFAULTS, scheme: Scheme = SPLIT,
-             truths: tuple[Truth, ...] = SWITCHES) -> Result:
+def switches(
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    scheme: Scheme = SPLIT,
+    truths: tuple[Truth, ...] = SWITCHES,
+) -> Result:
     """X2: blocks without reset in between. Returns results by block, and whether the recurrent weights keep their signs and values."""
     learner = Learner(backend, settings=settings, seed=seed, scheme=scheme)
     before = recurrent(learner)
     found = list(blocks(learner, truths, train=learner.train))
     after = recurrent(learner)
-    return {"blocks": found, "tested": tested(settings), "unchanged": bool(all((a == b).all() for a, b in zip(before, after, strict=True))),
-            "dale": bool((after[0] >= 0).all() and (after[1] <= 0).all() and after[0].any() and after[1].any())}
+    return {
+        "blocks": found,
+        "tested": tested(settings),
+        "unchanged": bool(all((a == b).all() for a, b in zip(before, after, strict=True))),
+        "dale": bool(
+            (after[0] >= 0).all() and (after[1] <= 0).all() and after[0].any() and after[1].any()
+        ),
+    }
 
 
-def blocks(learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None) -> Iterator[Result]:
+def blocks(
+    learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None
+) -> Iterator[Result]:
     """Train block after block, test as it goes, and yield errors, timing errors and subspace angles of each block."""
     settings = learner.settings
-    delivered = outcomes(np.repeat([t.p for t in truths], settings.trials), seed=learner.seed).reshape(len(truths), -1)
+    delivered = outcomes(
+        np.repeat([t.p for t in truths], settings.trials), seed=learner.seed
+    ).reshape(len(truths), -1)
     for number, truth in enumerate(truths):
         errors, last = [], None
         for trial in range(settings.trials + 1):
@@ -60,8 +91,14 @@ def blocks(learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: 
                 if watch:
                     watch(number, trial, last)
         recovered = [t for t, e in zip(tested(settings), errors[1:], strict=True) if e <= 0.5]
-        yield {"before": errors[0], "errors": errors[1:], "timing": timing_error(last, truth, settings), "what": last.what.tolist(),
-               "recovered": recovered[0] if recovered else None, "angles": subspace_angles(*learner.weights())}
+        yield {
+            "before": errors[0],
+            "errors": errors[1:],
+            "timing": timing_error(last, truth, settings),
+            "what": last.what.tolist(),
+            "recovered": recovered[0] if recovered else None,
+            "angles": subspace_angles(*learner.weights()),
+        }
 
 
 def tested(settings: Settings) -> list[int]:
@@ -71,10 +108,14 @@ def tested(settings: Settings) -> list[int]:
 
 def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
     """Return the excitatory and the inhibitory weights of the reservoir as the training run holds them."""
-    return learner.trainer.get("excitation", "w").copy(), learner.trainer.get("inhibition", "w").copy()
+    return learner.trainer.get("excitation", "w").copy(), learner.trainer.get(
+        "inhibition", "w"
+    ).copy()
 
 
-def probability_scan(backend: str, *, seed: int, settings: Settings = DEFAULTS, truths: tuple[Truth, ...] = LEVELS) -> Result:
+def probability_scan(
+    backend: str, *, seed: int, settings: Settings = DEFAULTS, truths: tuple[Truth, ...] = LEVELS
+) -> Result:
     """X3: fresh training at each probability of A. Returns amplitudes and identity estimates by level, and their correlations with it."""
     learner = Learner(backend, settings=settings, seed=seed)
     amplitudes, what = [], []
@@ -84,11 +125,23 @@ def probability_scan(backend: str, *, seed: int, settings: Settings = DEFAULTS, 
         amplitudes.append(amplitude(found, truth, settings))
         what.append(found.what.tolist())
     (a, b), y, levels = np.transpose(amplitudes), np.transpose(what), [truth.p for truth in truths]
-    return {"levels": levels, "amplitudes": amplitudes, "what": what, "r_a": correlation(a, levels), "r_b": correlation(b, levels),
-            "r_what_b": correlation(y[1], levels)}
+    return {
+        "levels": levels,
+        "amplitudes": amplitudes,
+        "what": what,
+        "r_a": correlation(a, levels),
+        "r_b": correlation(b, levels),
+        "r_what_b": correlation(y[1], levels),
+    }
 
 
-def subspaces(backend: str, *, seed: int, settings: Settings = DEFAULTS, conditions: tuple[Truth, ...] = CONDITIONS) -> Result:
+def subspaces(
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    conditions: tuple[Truth, ...] = CONDITIONS,
+) -> Result:
     """X4: fresh training in each condition. Returns where the conditions lie in the space of readout weights."""
     learner = Learner(backend, settings=settings, seed=seed)
     weights = []
@@ -96,11 +149,18 @@ def subspaces(backend: str, *, seed: int, settings: Settings = DEFAULTS, conditi
         _fresh(learner, truth, name=f"outcomes/condition {number}")
         weights.append([w.ravel() for w in learner.weights()])
     what, when = (np.array(w) for w in zip(*weights, strict=True))
-    return weight_geometry(what, when, p=np.array([t.p for t in conditions]), latency=np.array([t.latencies[0] for t in conditions]))
+    return weight_geometry(
+        what,
+        when,
+        p=np.array([t.p for t in conditions]),
+        latency=np.array([t.latencies[0] for t in conditions]),
+    )
 
 
 def _fresh(learner: Learner, truth: Truth, *, name: str) -> None:
     """Train one block from weights of 0."""
     learner.forget()
-    for outcome in outcomes(np.full(learner.settings.trials, truth.p), seed=learner.seed, name=name):
+    for outcome in outcomes(
+        np.full(learner.settings.trials, truth.p), seed=learner.seed, name=name
+    ):
         learner.train(truth, outcome)

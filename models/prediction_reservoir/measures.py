@@ -27,7 +27,10 @@ def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[
     """Return the mean prediction of each channel within 40 ms of its latency, in units of the mean bump there."""
     bumps = truth.bumps(settings)
     near = np.abs(times(settings)[:, None] - np.array(truth.latencies)) <= 40.0
-    return [float(prediction.over_time[near[:, k], k].mean() / bumps[near[:, k], k].mean()) for k in range(2)]
+    return [
+        float(prediction.over_time[near[:, k], k].mean() / bumps[near[:, k], k].mean())
+        for k in range(2)
+    ]
 
 
 def correlation(a: Any, b: Any) -> float:
@@ -48,7 +51,9 @@ def subspace_angles(what: np.ndarray, when: np.ndarray) -> list[float]:
     return [float(a) for a in np.sort(np.degrees(principal_angles(what.T, when.T)))]
 
 
-def weight_geometry(what: np.ndarray, when: np.ndarray, *, p: np.ndarray, latency: np.ndarray) -> dict[str, Any]:
+def weight_geometry(
+    what: np.ndarray, when: np.ndarray, *, p: np.ndarray, latency: np.ndarray
+) -> dict[str, Any]:
     """Analyse readout weights over conditions.
 
     Parameters
@@ -75,5 +80,10 @@ def weight_geometry(what: np.ndarray, when: np.ndarray, *, p: np.ndarray, latenc
     design = np.column_stack([np.ones(len(p)), p, latency])
     slopes = np.linalg.lstsq(design, np.hstack([what, when]), rcond=None)[0][1:]
     cosine = abs(slopes[0] @ slopes[1]) / np.prod(np.linalg.norm(slopes, axis=1))
-    return {"p": best[0], "latency": best[1], "variance": [float(v) for v in singular[:2] ** 2 / (singular**2).sum()],
-            "scores": scores.tolist(), "angle": float(np.degrees(np.arccos(min(cosine, 1.0))))}
+    return {
+        "p": best[0],
+        "latency": best[1],
+        "variance": [float(v) for v in singular[:2] ** 2 / (singular**2).sum()],
+        "scores": scores.tolist(),
+        "angle": float(np.degrees(np.arccos(min(cosine, 1.0)))),
+    }

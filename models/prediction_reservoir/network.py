@@ -51,34 +51,61 @@ def neuron() -> ns.Cell:
            dcurrent/dt = -current / tau_s : 1
            slope = (0.04*v*v + 5*v + 140 - u + drive) / ms : 1/ms
            drive = bias + current + noise*normal() + cue*cue_on + feedback : 1""",
-        parameters={"a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0, "bias": 0.0, "noise": 0.0, "cue": 0.0, "cue_on": 0.0, "tau_s": "100 ms"},
+        parameters={
+            "a": 0.02,
+            "b": 0.2,
+            "c": -65.0,
+            "d": 8.0,
+            "bias": 0.0,
+            "noise": 0.0,
+            "cue": 0.0,
+            "cue_on": 0.0,
+            "tau_s": "100 ms",
+        },
         receives={"synaptic": ns.Port("1", into="current"), "feedback": ns.Port("1")},
         step="""v = min(v + 0.5*dt*slope, 30)
                 v = min(v + 0.5*dt*slope, 30)
                 u = u + dt*a*(b*v - u)/ms
                 current = current * exp(-dt/tau_s)""",
-        spike="v >= 30", after_spike="v = c; u = u + d", name="izhikevich")
+        spike="v >= 30",
+        after_spike="v = c; u = u + d",
+        name="izhikevich",
+    )
 
 
 def channel() -> ns.Cell:
     """What the teacher says of one event: its bump over time, whether its latency window is open, whether it is delivered."""
     return ns.Cell(
         "since : ms; target : 1; window : 1",
-        parameters={"latency": "0 ms", "width": "40 ms", "reach": "120 ms", "attended": 0.0, "delivered": 0.0, "height": 1.0},
+        parameters={
+            "latency": "0 ms",
+            "width": "40 ms",
+            "reach": "120 ms",
+            "attended": 0.0,
+            "delivered": 0.0,
+            "height": 1.0,
+        },
         step="""since = since + dt
                 target = height * exp(-(since - latency)**2 / (2*width**2))
                 window = abs(since - latency) <= reach""",
-        name="channel")
+        name="channel",
+    )
 
 
 def what_rule(when: ns.Projection) -> ns.Rule:
     """Two factors, at the end of a trial: mean activity of the source, and outcome minus estimate; the estimate is y."""
     return ns.Rule(
-        pre="average : 1/ms", post="y : 1", edge="w : ms",
-        handlers=[("step", "average += r * dt / trial"),
-                  ("trial_end", "y = 0; y += w * average; w += eta * (delivered_post - y) * average")],
+        pre="average : 1/ms",
+        post="y : 1",
+        edge="w : ms",
+        handlers=[
+            ("step", "average += r * dt / trial"),
+            ("trial_end", "y = 0; y += w * average; w += eta * (delivered_post - y) * average"),
+        ],
         parameters={"trial": "1000 ms", "eta": "0 ms**2"},
-        reads={"r": when["r"].by("source")}, name="what")
+        reads={"r": when["r"].by("source")},
+        name="what",
+    )
 
 
 def build(settings: Settings, seed: int) -> ns.Network:
@@ -88,24 +115,78 @@ def build(settings: Settings, seed: int) -> ns.Network:
     n_e = s.size - round(s.inhibitory * s.size)
     excitatory = f"i < {n_e}"
     reservoir = net.population(
-        "reservoir", s.size, neuron(), rho=ns.uniform(0, 1), share=ns.uniform(0, 1), cue_draw=ns.normal(0, 1), v_draw=ns.uniform(0, 10),
-        a=f"where({excitatory}, 0.02, 0.02 + 0.08*rho)", b=f"where({excitatory}, 0.2, 0.25 - 0.05*rho)",
-        c=f"where({excitatory}, -65 + 15*rho**2, -65)", d=f"where({excitatory}, 8 - 6*rho**2, 2)",
-        bias=f"share * where({excitatory}, 8, 4)", cue=f"{s.cue!r} * abs(cue_draw)", cue_on=cue(s), noise=s.noise, tau_s=s.tau_s,
-        v="-65 + v_draw", u="b*v")
-    channels = net.population("channels", len(CHANNELS), channel(), latency=[0.0] * 2, attended=[0.0] * 2, delivered=[0.0] * 2,
-                              height=[1.0] * 2, width=s.width, reach=s.reach)
+        "reservoir",
+        s.size,
+        neuron(),
+        rho=ns.uniform(0, 1),
+        share=ns.uniform(0, 1),
+        cue_draw=ns.normal(0, 1),
+        v_draw=ns.uniform(0, 10),
+        a=f"where({excitatory}, 0.02, 0.02 + 0.08*rho)",
+        b=f"where({excitatory}, 0.2, 0.25 - 0.05*rho)",
+        c=f"where({excitatory}, -65 + 15*rho**2, -65)",
+        d=f"where({excitatory}, 8 - 6*rho**2, 2)",
+        bias=f"share * where({excitatory}, 8, 4)",
+        cue=f"{s.cue!r} * abs(cue_draw)",
+        cue_on=cue(s),
+        noise=s.noise,
+        tau_s=s.tau_s,
+        v="-65 + v_draw",
+        u="b*v",
+    )
+    channels = net.population(
+        "channels",
+        len(CHANNELS),
+        channel(),
+        latency=[0.0] * 2,
+        attended=[0.0] * 2,
+        delivered=[0.0] * 2,
+        height=[1.0] * 2,
+        width=s.width,
+        reach=s.reach,
+    )
     top = 2 * s.weight / math.sqrt(s.density * s.size)
     wiring = ns.fixed_probability(s.density, autapses=False)
-    net.project(reservoir[:n_e], reservoir, wiring, weight=ns.uniform(0.0, top), port="synaptic", name="excitation")
-    net.project(reservoir[n_e:], reservoir, wiring, weight=ns.uniform(-top * s.balance, 0.0), port="synaptic", name="inhibition")
+    net.project(
+        reservoir[:n_e],
+        reservoir,
+        wiring,
+        weight=ns.uniform(0.0, top),
+        port="synaptic",
+        name="excitation",
+    )
+    net.project(
+        reservoir[n_e:],
+        reservoir,
+        wiring,
+        weight=ns.uniform(-top * s.balance, 0.0),
+        port="synaptic",
+        name="inhibition",
+    )
     taught = {name: channels[name].by("target") for name in ("target", "window", "attended")}
     rule = three_factor(mean=ns.Parameter("1/ms", 0.0, per="source")).reading(**taught)
-    when = net.project(reservoir, channels, ns.all_to_all(), rule=rule, name="when", tau=s.tau_r, opens=s.opens)
-    net.project(reservoir, channels, ns.all_to_all(), rule=what_rule(when), name="what", trial=s.trial)
-    loop = ns.Rule(edge="w : 1", parameters={"gain": s.feedback}, handlers=[("step", "out += gain * w * z")],
-                   reads={"z": when["z"].by("source")}, name="loop")
-    net.project(channels, reservoir, ns.all_to_all(), weight=ns.uniform(-1.0, 1.0), port="feedback", rule=loop, name="feedback")
+    when = net.project(
+        reservoir, channels, ns.all_to_all(), rule=rule, name="when", tau=s.tau_r, opens=s.opens
+    )
+    net.project(
+        reservoir, channels, ns.all_to_all(), rule=what_rule(when), name="what", trial=s.trial
+    )
+    loop = ns.Rule(
+        edge="w : 1",
+        parameters={"gain": s.feedback},
+        handlers=[("step", "out += gain * w * z")],
+        reads={"z": when["z"].by("source")},
+        name="loop",
+    )
+    net.project(
+        channels,
+        reservoir,
+        ns.all_to_all(),
+        weight=ns.uniform(-1.0, 1.0),
+        port="feedback",
+        rule=loop,
+        name="feedback",
+    )
     return net
 
 

@@ -17,7 +17,15 @@ from .trials import Prediction, Truth, times
 Tests = dict[tuple[int, int], Prediction]  # by block and trial
 
 
-def draw(path: Path, settings: Settings, *, spikes: ns.Spikes, tests: Tests, errors: list[list[float]], tested: list[int]) -> None:
+def draw(
+    path: Path,
+    settings: Settings,
+    *,
+    spikes: ns.Spikes,
+    tests: Tests,
+    errors: list[list[float]],
+    tested: list[int],
+) -> None:
     """Write the picture to a file.
 
     Parameters
@@ -41,11 +49,32 @@ def _raster(ax: Any, spikes: ns.Spikes, settings: Settings) -> None:
     n_e = settings.size - round(settings.inhibitory * settings.size)
     ns.plot.raster(spikes, ax)
     inhibitory = spikes.index >= n_e
-    ax.plot(spikes.times()[inhibitory], spikes.index[inhibitory], linestyle="none", marker=".", markersize=ax.lines[0].get_markersize(),
-            markeredgewidth=0, color=COLOURS[1], rasterized=True)
-    ax.set_title("reservoir in a cue-only trial after the last block", loc="left", fontsize="medium")
-    for level, text, colour in ((n_e / 2, "excitatory", COLOURS[0]), ((n_e + settings.size) / 2, "inhibitory", COLOURS[1])):
-        ax.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), rotation=-90, va="center", color=colour, fontsize="small")
+    ax.plot(
+        spikes.times()[inhibitory],
+        spikes.index[inhibitory],
+        linestyle="none",
+        marker=".",
+        markersize=ax.lines[0].get_markersize(),
+        markeredgewidth=0,
+        color=COLOURS[1],
+        rasterized=True,
+    )
+    ax.set_title(
+        "reservoir in a cue-only trial after the last block", loc="left", fontsize="medium"
+    )
+    for level, text, colour in (
+        (n_e / 2, "excitatory", COLOURS[0]),
+        ((n_e + settings.size) / 2, "inhibitory", COLOURS[1]),
+    ):
+        ax.annotate(
+            text,
+            (1.005, level),
+            xycoords=("axes fraction", "data"),
+            rotation=-90,
+            va="center",
+            color=colour,
+            fontsize="small",
+        )
     note(ax, f"the first {settings.cue_length:g} ms: cue")
 
 
@@ -66,8 +95,16 @@ def _prediction(ax: Any, prediction: Prediction, truth: Truth, settings: Setting
     since = times(settings)
     wanted = truth.probabilities * truth.bumps(settings)
     for k, name in enumerate(CHANNELS):
-        ax.fill_between(since, wanted[:, k], color=COLOURS[k], alpha=0.2, linewidth=0, label=f"truth {name}")
-        ax.plot(since, prediction.over_time[:, k], color=COLOURS[k], linewidth=1.3, label=f"prediction {name}")
+        ax.fill_between(
+            since, wanted[:, k], color=COLOURS[k], alpha=0.2, linewidth=0, label=f"truth {name}"
+        )
+        ax.plot(
+            since,
+            prediction.over_time[:, k],
+            color=COLOURS[k],
+            linewidth=1.3,
+            label=f"prediction {name}",
+        )
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_ylim(0, 1.05)
     time_axis(ax, 0, settings.trial)
@@ -86,7 +123,13 @@ def _errors(ax: Any, errors: list[list[float]], trials: list[int], settings: Set
         if number:
             ax.axvline(number * settings.trials, color=GREY, linewidth=0.8, linestyle=":")
         if number % 2:
-            ax.axvspan(number * settings.trials, (number + 1) * settings.trials, color=PALE, zorder=0, linewidth=0)
+            ax.axvspan(
+                number * settings.trials,
+                (number + 1) * settings.trials,
+                color=PALE,
+                zorder=0,
+                linewidth=0,
+            )
     ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle="--")
     note(ax, "dashed: a silent model")
     ax.set(xlim=(0, len(errors) * settings.trials), xlabel="trials", ylabel="relative error")

@@ -75,17 +75,26 @@ def times(settings: Settings) -> np.ndarray:
 
 def outcomes(probabilities: np.ndarray, *, seed: int, name: str = "outcomes") -> np.ndarray:
     """Draw the delivered channel of each trial, (T,): 0 for A, with the given probability, else 1."""
-    return np.where(Stream(seed, f"prediction_reservoir/{name}").uniform(np.arange(len(probabilities))) < probabilities, 0, 1)
+    return np.where(
+        Stream(seed, f"prediction_reservoir/{name}").uniform(np.arange(len(probabilities)))
+        < probabilities,
+        0,
+        1,
+    )
 
 
-def run_trial(run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)) -> None:
+def run_trial(
+    run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)
+) -> None:
     """Run one trial from the resting state and the onset of the cue; learning follows the rates and channels set before."""
     begin_trial(run, settings, latencies=latencies)
     run.run(settings.trial, progress=False)
     run.emit("trial_end")
 
 
-def begin_trial(run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)) -> None:
+def begin_trial(
+    run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)
+) -> None:
     """Put neurons, traces and readouts back, leave the weights as they are, and present the cue."""
     run.reset()
     run.set("reservoir", cue_on=cue(settings))
@@ -104,7 +113,11 @@ def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calib
     r = recording["when"].trace("r").values
     mean = r.mean(axis=0)
     late = np.tile(times(settings) > 50.0, 3)
-    return Calibration(mean, float(((r[late] - mean) ** 2).sum(axis=1).mean()), ns.measure.rates(recording["reservoir"].spikes))
+    return Calibration(
+        mean,
+        float(((r[late] - mean) ** 2).sum(axis=1).mean()),
+        ns.measure.rates(recording["reservoir"].spikes),
+    )
 
 
 class Learner:
@@ -121,8 +134,15 @@ class Learner:
         Made here unless given.
     """
 
-    def __init__(self, backend: str | Backend, *, settings: Settings, seed: int, scheme: Scheme = SPLIT,
-                 calibration: Calibration | None = None) -> None:
+    def __init__(
+        self,
+        backend: str | Backend,
+        *,
+        settings: Settings,
+        seed: int,
+        scheme: Scheme = SPLIT,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.backend, self.settings, self.seed, self.scheme = backend, settings, seed, scheme
         self.calibration = calibration or calibrate(settings, seed=seed, backend=backend)
         net = build(settings, seed)
@@ -142,8 +162,12 @@ class Learner:
     def announce(self, outcome: int) -> None:
         """Tell the channels which event the next trial delivers, and which of them learn from it."""
         delivered = np.eye(2)[outcome]
-        self.trainer.set("channels", delivered=delivered, attended=np.ones(2) if self.scheme.attends_all else delivered,
-                         height=delivered if self.scheme.outcome_height else np.ones(2))
+        self.trainer.set(
+            "channels",
+            delivered=delivered,
+            attended=np.ones(2) if self.scheme.attends_all else delivered,
+            height=delivered if self.scheme.outcome_height else np.ones(2),
+        )
 
     def test(self) -> Prediction:
         """Run the cue-only trials of a test with fresh noise; the weights stay."""
@@ -154,7 +178,7 @@ class Learner:
             run_trial(self.tester, self.settings)
             what.append(np.clip(self.tester.get("what", "y"), 0.0, 1.0))
         z = self.tester.result()["when"].trace("z").values
-        z = z.reshape(-1, round(self.settings.trial), 2)[-self.settings.tests:]
+        z = z.reshape(-1, round(self.settings.trial), 2)[-self.settings.tests :]
         factor = np.array(what)[:, None, :] if self.scheme.factorised else 1.0
         return Prediction((factor * z).mean(axis=0), z.mean(axis=0), np.mean(what, axis=0))
 

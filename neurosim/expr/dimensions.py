@@ -11,13 +11,34 @@ from ..errors import ModelError, unknown
 from ..units import NUMBER, RATE, TABLE, TIME, Exponents, multiply, of
 from .evaluate import evaluate
 from .printing import show
-from .tree import ARITHMETIC, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, children, draws, names, rewrite
+from .tree import (
+    ARITHMETIC,
+    Binary,
+    Call,
+    Draw,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    Unary,
+    children,
+    draws,
+    names,
+    rewrite,
+)
 
 WORDS: dict[str, Exponents] = {"t": TIME, "dt": TIME, "i": NUMBER, "N": NUMBER}
 _SAME = {"abs", "min", "max", "clip"}
 
 
-def resolve_units(tree: Expr, known: Mapping[str, object], *, place: str, tables: Collection[str] = (), noise: bool = False) -> Expr:
+def resolve_units(
+    tree: Expr,
+    known: Mapping[str, object],
+    *,
+    place: str,
+    tables: Collection[str] = (),
+    noise: bool = False,
+) -> Expr:
     """Turn the names of units into numbers; any other unknown name is an error.
 
     Names of the user come first: a gate variable ``h`` is not an hour.
@@ -36,11 +57,16 @@ def resolve_units(tree: Expr, known: Mapping[str, object], *, place: str, tables
     ModelError
         Unknown names; a part without names that is not finite, such as ``1/0``; ``xi`` outside an equation of change.
     """
+
     def resolve(node: Expr) -> Expr:
         if isinstance(node, Lookup) and node.table not in tables:
-            raise ModelError(f"{place}: {unknown('table', node.table, tables)} Read it without (t), or make it a parameter of a cell.")
+            raise ModelError(
+                f"{place}: {unknown('table', node.table, tables)} Read it without (t), or make it a parameter of a cell."
+            )
         if isinstance(node, Draw) and node.kind == "xi" and not noise:
-            raise ModelError(f"{place}: {show(tree)!r}: xi is noise in continuous time, expected only in an equation 'dx/dt = ...'. Write normal().")
+            raise ModelError(
+                f"{place}: {show(tree)!r}: xi is noise in continuous time, expected only in an equation 'dx/dt = ...'. Write normal()."
+            )
         if not isinstance(node, Name) or node.name in known:
             return node
         if node.name in TABLE:
@@ -68,6 +94,7 @@ def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, place: str) -> Ex
     ModelError
         Where unlike things are added, compared, or given to a function.
     """
+
     def go(node: Expr) -> Exponents | None:
         match node:
             case Number(value=value, unit=unit):
@@ -101,8 +128,10 @@ def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, place: str) -> Ex
             if this is None:
                 continue
             if found is not None and this != found:
-                raise ModelError(f"{place}: {show(node)!r}: {show(first)!r} is {of(found)} but {show(operand)!r} is {of(this)}. "
-                                 "Both must have one unit: multiply or divide one of them.")
+                raise ModelError(
+                    f"{place}: {show(node)!r}: {show(first)!r} is {of(found)} but {show(operand)!r} is {of(this)}. "
+                    "Both must have one unit: multiply or divide one of them."
+                )
             found, first = this, operand
         return found
 
@@ -110,7 +139,9 @@ def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, place: str) -> Ex
         for operand in operands:
             this = go(operand)
             if this not in (None, NUMBER):
-                raise ModelError(f"{place}: {show(node)!r}: {show(operand)!r} is {of(this)}, but a plain number is expected. Divide it by its unit.")
+                raise ModelError(
+                    f"{place}: {show(node)!r}: {show(operand)!r} is {of(this)}, but a plain number is expected. Divide it by its unit."
+                )
         return NUMBER
 
     def power(node: Binary) -> Exponents:
@@ -122,8 +153,10 @@ def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, place: str) -> Ex
         if base in (None, NUMBER):
             return NUMBER
         if not isinstance(exponent, Number) or abs(exponent.value) > 64:
-            raise ModelError(f"{place}: {show(node)!r}: {show(node.left)!r} is {of(base)}; a quantity with a unit takes only a literal exponent up to 64. "
-                             "Divide it by its unit.")
+            raise ModelError(
+                f"{place}: {show(node)!r}: {show(node.left)!r} is {of(base)}; a quantity with a unit takes only a literal exponent up to 64. "
+                "Divide it by its unit."
+            )
         return multiply(NUMBER, base, Fraction(sign * exponent.value).limit_denominator(64))
 
     def call(node: Call) -> Exponents | None:
@@ -140,8 +173,12 @@ def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, place: str) -> Ex
     return go(tree)
 
 
-def expect(tree: Expr, symbols: Mapping[str, Exponents], expected: Exponents, *, place: str) -> None:
+def expect(
+    tree: Expr, symbols: Mapping[str, Exponents], expected: Exponents, *, place: str
+) -> None:
     """Check that an expression has the expected dimension."""
     found = dimension(tree, symbols, place=place)
     if found is not None and found != expected:
-        raise ModelError(f"{place}: {show(tree)!r} is {of(found)}, but {of(expected)} is expected. Multiply or divide it by what is missing.")
+        raise ModelError(
+            f"{place}: {show(tree)!r} is {of(found)}, but {of(expected)} is expected. Multiply or divide it by what is missing."
+        )

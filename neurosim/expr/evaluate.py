@@ -13,13 +13,24 @@ from .functions import FUNCTIONS
 from .tree import ARITHMETIC, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": np.divide, "<": operator.lt, "<=": operator.le, ">": operator.gt,
-    ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
-    "and": lambda a, b: (np.asarray(a) != 0) & (np.asarray(b) != 0), "or": lambda a, b: (np.asarray(a) != 0) | (np.asarray(b) != 0),
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": np.divide,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": lambda a, b: (np.asarray(a) != 0) & (np.asarray(b) != 0),
+    "or": lambda a, b: (np.asarray(a) != 0) | (np.asarray(b) != 0),
 }
 
 
-def evaluate(tree: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None = None) -> Any:
+def evaluate(
+    tree: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None = None
+) -> Any:
     """Return the value of an expression.
 
     Parameters
@@ -39,7 +50,9 @@ def evaluate(tree: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any
 
 
 def _walk(node: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
-    go = partial(_walk, value=value, draw=draw)  # a closure would hold itself, and with it all arrays, until the next garbage collection
+    go = partial(
+        _walk, value=value, draw=draw
+    )  # a closure would hold itself, and with it all arrays, until the next garbage collection
     match node:
         case Number(value=number):
             return np.float64(number)

@@ -43,9 +43,16 @@ _MAGIC_BITS = 0x4338000000000000
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _TINY = 2.2250738585072014e-308  # the smallest normal number
 _LOG2_E = 1.4426950408889634
-_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # HIGH ends in 32 zeros: k * HIGH is exact
+_LN2_HIGH, _LN2_LOW = (
+    6.93147180369123816490e-01,
+    1.90821492927058770002e-10,
+)  # HIGH ends in 32 zeros: k * HIGH is exact
 _TWO_OVER_PI = 0.6366197723675814
-_PIO2_1, _PIO2_2, _PIO2_3 = 1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624871116645580e-21  # 33 bits each
+_PIO2_1, _PIO2_2, _PIO2_3 = (
+    1.57079632673412561417e00,
+    6.07710050630396597660e-11,
+    2.02226624871116645580e-21,
+)  # 33 bits each
 _PIO2_REST = 8.47842766036889956997e-32
 _TWO_THIRDS, _TWO_THIRDS_LOW = 0.6666666666666666, 3.700743415417188e-17
 _SPLIT = 134217729.0  # 2**27 + 1
@@ -88,7 +95,9 @@ def _exp_parts(x, tail):
     low = m * _LN2_LOW - tail
     r = high - low
     z = r * r
-    p = 6.61375632143793436117e-05 + z * (-1.65339022054652515390e-06 + z * 4.13813679705723846039e-08)
+    p = 6.61375632143793436117e-05 + z * (
+        -1.65339022054652515390e-06 + z * 4.13813679705723846039e-08
+    )
     c = r - z * (1.66666666666666019037e-01 + z * (-2.77777777770155933842e-03 + z * p))
     return high - (low - r * c / (2.0 - c)), n
 
@@ -104,7 +113,9 @@ def expm1_ratio(z):
     e, n = _exp_parts(_bounded(z, -750.0, 720.0), 0.0)
     half = n >> 1
     scale, rest = _two_to(half), n - half
-    ratio = (e * scale + (scale - _two_to(-rest))) / _where(z == 0.0, 1.0, z)  # divided before it can overflow
+    ratio = (e * scale + (scale - _two_to(-rest))) / _where(
+        z == 0.0, 1.0, z
+    )  # divided before it can overflow
     return _where(z == 0.0, 1.0, _where(z > 720.0, _INF, ratio * _two_to(rest)))
 
 
@@ -123,7 +134,9 @@ def _log_parts(x):
     small = x < _TINY
     bits = _bits(_where(small, x * 18014398509481984.0, x))
     k = (bits - _SQRT_HALF_BITS) >> 52
-    return _from_bits(k + _MAGIC_BITS) - _MAGIC - _where(small, 54.0, 0.0), _from_bits(bits - (k << 52))
+    return _from_bits(k + _MAGIC_BITS) - _MAGIC - _where(small, 54.0, 0.0), _from_bits(
+        bits - (k << 52)
+    )
 
 
 def log(x):
@@ -133,7 +146,9 @@ def log(x):
     s = f / (2.0 + f)
     z = s * s
     w = z * z
-    even = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01))
+    even = w * (
+        3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01)
+    )
     p = 2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)
     r = even + z * (6.666666666666735130e-01 + w * p)
     half = 0.5 * f * f
@@ -171,7 +186,9 @@ def _log_sum(x):
     s_low = ((f - p) - rest - s * (f - (d - 2.0))) / d
     z, z_low = _times(s, s_low, s, s_low)
     # log(m) = s * (2 + z * (2/3 + z * (2/5 + ...))); what follows 2/3 is small enough for one number
-    q = 2 / 15 + z * (2 / 17 + z * (2 / 19 + z * (2 / 21 + z * (2 / 23 + z * (2 / 25 + z * (2 / 27))))))
+    q = 2 / 15 + z * (
+        2 / 17 + z * (2 / 19 + z * (2 / 21 + z * (2 / 23 + z * (2 / 25 + z * (2 / 27)))))
+    )
     q = z * (2 / 5 + z * (2 / 7 + z * (2 / 9 + z * (2 / 11 + z * (2 / 13 + z * q)))))
     high = _TWO_THIRDS + q
     w, w_low = _times(z, z_low, high, ((_TWO_THIRDS - high) + q) + _TWO_THIRDS_LOW)
@@ -191,11 +208,17 @@ def pow(x, y):
     odd = whole & (_floor(0.5 * y) * 2.0 != y)
     ordinary = (size > 0.0) & (size < _INF)
     high, low = _log_sum(_where(ordinary, size, 1.0))
-    p, rest = _product(high, _bounded(y, -1e20, 1e20))  # beyond, the result is 0, 1 or inf all the same
+    p, rest = _product(
+        high, _bounded(y, -1e20, 1e20)
+    )  # beyond, the result is 0, 1 or inf all the same
     e, n = _exp_parts(_bounded(p, -750.0, 720.0), rest + low * _bounded(y, -1e20, 1e20))
     power = _where(ordinary, _scaled(1.0 + e, n), _where((size == 0.0) == (y < 0.0), _INF, 0.0))
     power = _where((x < 0.0) & (size < _INF) & (whole == False), _NAN, power)  # noqa: E712  ('not' and '~' differ between engines)
-    power = _where((x != x) | (y != y), _NAN, _where(odd, _from_bits(_bits(power) ^ (_bits(x) >> 63) << 63), power))
+    power = _where(
+        (x != x) | (y != y),
+        _NAN,
+        _where(odd, _from_bits(_bits(power) ^ (_bits(x) >> 63) << 63), power),
+    )
     return _where((x == 1.0) | (y == 0.0), 1.0, power)
 
 
@@ -220,10 +243,16 @@ def _sin_cos(r, low):
     """Return sine and cosine of r + low, abs(r) <= pi/4."""
     z = r * r
     v = z * r
-    p = -1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10))
+    p = -1.98412698298579493134e-04 + z * (
+        2.75573137070700676789e-06
+        + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)
+    )
     p = 8.33333333332248946124e-03 + z * p
     sine = r - ((z * (0.5 * low - v * p) - low) - v * -1.66666666666666324348e-01)
-    p = 2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11))
+    p = 2.48015872894767294178e-05 + z * (
+        -2.75573143513906633035e-07
+        + z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)
+    )
     p = z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 + z * p))
     half = 0.5 * z
     w = 1.0 - half
@@ -279,11 +308,27 @@ def where(condition, a, b):
     return _where(condition, _float(a), _float(b))
 
 
-_PARTS = (_bounded, _nearest, _two_to, _scaled, _exp_parts, _log_parts, _product, _times, _log_sum, _sum, _quarter_turns, _sin_cos, _turned)
+_PARTS = (
+    _bounded,
+    _nearest,
+    _two_to,
+    _scaled,
+    _exp_parts,
+    _log_parts,
+    _product,
+    _times,
+    _log_sum,
+    _sum,
+    _quarter_turns,
+    _sin_cos,
+    _turned,
+)
 _LANGUAGE = (exp, log, pow, sqrt, cos, sin, tanh, floor, abs, min, max, clip, where, expm1_ratio)
 
 
-def bind(primitives: Mapping[str, Callable[..., Any]], build: Callable[[FunctionType], Any] = lambda f: f) -> dict[str, Any]:
+def bind(
+    primitives: Mapping[str, Callable[..., Any]], build: Callable[[FunctionType], Any] = lambda f: f
+) -> dict[str, Any]:
     """Rebuild every function over the primitives of an engine, from the code objects of this file.
 
     Parameters
@@ -311,7 +356,9 @@ def _quiet(body: FunctionType) -> Callable[..., NDArray[np.float64]]:
     return function
 
 
-FUNCTIONS: dict[str, Callable[..., NDArray[np.float64]]] = {body.__name__: _quiet(body) for body in _LANGUAGE}
+FUNCTIONS: dict[str, Callable[..., NDArray[np.float64]]] = {
+    body.__name__: _quiet(body) for body in _LANGUAGE
+}
 """The NumPy functions by name: numbers or arrays that broadcast in, float64 out, no warnings."""
 
 ARITY: dict[str, int] = {body.__name__: body.__code__.co_argcount for body in _LANGUAGE}

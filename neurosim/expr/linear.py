@@ -32,7 +32,9 @@ def _map(split, change) -> tuple[dict[str, Expr], Expr] | None:
     if split is None:
         return None
     coefficients, rest = split
-    return {name: change(part) for name, part in coefficients.items()}, ZERO if rest == ZERO else change(rest)
+    return {
+        name: change(part) for name, part in coefficients.items()
+    }, ZERO if rest == ZERO else change(rest)
 
 
 def _sum(op: str, left, right) -> tuple[dict[str, Expr], Expr] | None:

@@ -7,7 +7,23 @@ from dataclasses import dataclass
 
 from .tree import Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
 
-_PRECEDENCE = {"or": 1, "and": 2, "not": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4, "!=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7, "**": 8}
+_PRECEDENCE = {
+    "or": 1,
+    "and": 2,
+    "not": 3,
+    "<": 4,
+    "<=": 4,
+    ">": 4,
+    ">=": 4,
+    "==": 4,
+    "!=": 4,
+    "+": 5,
+    "-": 5,
+    "*": 6,
+    "/": 6,
+    "neg": 7,
+    "**": 8,
+}
 
 
 @dataclass(frozen=True)
@@ -31,8 +47,14 @@ class Target:
 
 LANGUAGE = Target(
     name=lambda name: name,
-    number=lambda number: number.unit or (repr(int(number.value)) if number.value == int(number.value) and abs(number.value) < 1e15
-                                          else repr(number.value)),
+    number=lambda number: (
+        number.unit
+        or (
+            repr(int(number.value))
+            if number.value == int(number.value) and abs(number.value) < 1e15
+            else repr(number.value)
+        )
+    ),
     call=lambda function, arguments: f"{function}({', '.join(arguments)})",
     draw=lambda draw: "xi" if draw.kind == "xi" else f"{draw.kind}()",
     lookup=lambda table: f"{table}(t)",
@@ -63,7 +85,9 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
             return target.lookup(table)
         case Call(function=function, arguments=arguments):
             return target.call(function, [show(a, target) for a in arguments])
-        case Unary(op="not") | Binary(op="<" | "<=" | ">" | ">=" | "==" | "!=" | "and" | "or") if target.condition:
+        case Unary(op="not") | Binary(op="<" | "<=" | ">" | ">=" | "==" | "!=" | "and" | "or") if (
+            target.condition
+        ):
             return target.condition(_condition(tree, target))
         case Unary(op=op, operand=operand):
             level = _PRECEDENCE["neg" if op == "-" else "not"]

@@ -103,7 +103,11 @@ def walk(tree: Expr) -> Iterator[Expr]:
 
 def names(tree: Expr) -> set[str]:
     """Return the names that an expression reads, tables included."""
-    return {node.name if isinstance(node, Name) else node.table for node in walk(tree) if isinstance(node, Name | Lookup)}
+    return {
+        node.name if isinstance(node, Name) else node.table
+        for node in walk(tree)
+        if isinstance(node, Name | Lookup)
+    }
 
 
 def draws(tree: Expr) -> set[Draw]:
@@ -125,7 +129,9 @@ def rewrite(tree: Expr, change: Callable[[Expr], Expr]) -> Expr:
 
 def substitute(tree: Expr, values: dict[str, Expr]) -> Expr:
     """Replace names by expressions; what is put in is not searched again."""
-    return rewrite(tree, lambda node: values.get(node.name, node) if isinstance(node, Name) else node)
+    return rewrite(
+        tree, lambda node: values.get(node.name, node) if isinstance(node, Name) else node
+    )
 
 
 def inline(tree: Expr, definitions: dict[str, Expr]) -> Expr:
@@ -148,8 +154,10 @@ def whole_power(tree: Binary) -> int | None:
     exponent, sign = tree.right, 1
     if isinstance(exponent, Unary) and exponent.op == "-":
         exponent, sign = exponent.operand, -1
-    if isinstance(exponent, Number) and exponent.value == int(exponent.value) and abs(exponent.value) <= 64:
+    if (
+        isinstance(exponent, Number)
+        and exponent.value == int(exponent.value)
+        and abs(exponent.value) <= 64
+    ):
         return sign * int(exponent.value)
     return None
-
-

@@ -105,8 +105,14 @@ class ConcreteNetwork:
 
     def hash(self) -> str:
         """Return a digest of everything that a run depends on."""
-        digest = hashlib.blake2b(repr((self.name, self.dt, self.seed, self.order)).encode(), digest_size=16)
-        for thing in (*self.populations.values(), *self.projections.values(), *self.drives.values()):
+        digest = hashlib.blake2b(
+            repr((self.name, self.dt, self.seed, self.order)).encode(), digest_size=16
+        )
+        for thing in (
+            *self.populations.values(),
+            *self.projections.values(),
+            *self.drives.values(),
+        ):
             for field, value in sorted(vars(thing).items()):
                 digest.update(field.encode())
                 _update(digest, value)
@@ -114,7 +120,13 @@ class ConcreteNetwork:
 
     def outline(self) -> ConcreteNetwork:
         """Return the network without what a run holds in another form: static weights, of which its memory may have copies, and delays."""
-        return replace(self, projections={name: replace(p, weight=None, delay=None, back=None) for name, p in self.projections.items()})
+        return replace(
+            self,
+            projections={
+                name: replace(p, weight=None, delay=None, back=None)
+                for name, p in self.projections.items()
+            },
+        )
 
 
 def concretise(network: Network) -> ConcreteNetwork:
@@ -129,38 +141,77 @@ def concretise(network: Network) -> ConcreteNetwork:
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
     drives = {d.name: _drive(d, network.seed) for d in network.inputs if isinstance(d, Drive)}
     order = tuple(i.name for i in network.inputs)
-    return ConcreteNetwork(network.name, network.dt, network.seed, populations, projections, drives, order, tuple(network.probes))
+    return ConcreteNetwork(
+        network.name,
+        network.dt,
+        network.seed,
+        populations,
+        projections,
+        drives,
+        order,
+        tuple(network.probes),
+    )
 
 
 def _population(population: Population, seed: int) -> ConcretePopulation:
     cell, where = population.cell, f"population {population.name!r}"
-    given: dict[str, Any] = {p.name: p.value for p in cell.parameters} | {s.name: 0.0 for s in cell.states} | population.values
+    given: dict[str, Any] = (
+        {p.name: p.value for p in cell.parameters}
+        | {s.name: 0.0 for s in cell.states}
+        | population.values
+    )
     declared: dict[str, Unit] = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
-    found: dict[str, Any] = {"i": np.arange(population.size, dtype=np.float64), "N": float(population.size)}
+    found: dict[str, Any] = {
+        "i": np.arange(population.size, dtype=np.float64),
+        "N": float(population.size),
+    }
     if population.positions is not None:
         found |= dict(zip("xyz", population.positions.T, strict=True))
     everyone = np.arange(population.size)
     for name in [n for n, v in given.items() if not isinstance(v, Expr)]:
         value = given.pop(name)
         if isinstance(value, Distribution):
-            value = value.sample(Stream(seed, f"{population.name}/{name}"), everyone, unit=declared.get(name, unit("1")), where=f"{where}, {name}")
+            value = value.sample(
+                Stream(seed, f"{population.name}/{name}"),
+                everyone,
+                unit=declared.get(name, unit("1")),
+                where=f"{where}, {name}",
+            )
         found[name] = value
     trees: dict[str, Expr] = {}
     while given:
         ready = [n for n, v in given.items() if not names(v) & given.keys()]
         if not ready:
-            raise ModelError(f"{where}: {', '.join(sorted(given))} are written in a circle. Give one of them a value.")
+            raise ModelError(
+                f"{where}: {', '.join(sorted(given))} are written in a circle. Give one of them a value."
+            )
         for name in ready:
             trees[name] = given.pop(name)
             found[name] = evaluate(trees[name], found.__getitem__)
             if not np.isfinite(found[name]).all():
-                raise NetworkError(f"{where}, {name}: the expression gives a value that is not finite, expected numbers. Correct it.")
+                raise NetworkError(
+                    f"{where}, {name}: the expression gives a value that is not finite, expected numbers. Correct it."
+                )
     parameters = {p.name: _tidy(found[p.name]) for p in cell.parameters}
     trees = {name: tree for name, tree in trees.items() if name in parameters}
-    written = Written(trees, {n: _tidy(found[n]) for tree in trees.values() for n in names(tree) - parameters.keys()})
-    initial = {s.name: np.array(np.broadcast_to(np.asarray(found[s.name], np.float64), population.size)) for s in cell.states}
-    return ConcretePopulation(population.name, population.size, cell, parameters, written, initial, _refractory(cell, parameters),
-                              population.given)
+    written = Written(
+        trees,
+        {n: _tidy(found[n]) for tree in trees.values() for n in names(tree) - parameters.keys()},
+    )
+    initial = {
+        s.name: np.array(np.broadcast_to(np.asarray(found[s.name], np.float64), population.size))
+        for s in cell.states
+    }
+    return ConcretePopulation(
+        population.name,
+        population.size,
+        cell,
+        parameters,
+        written,
+        initial,
+        _refractory(cell, parameters),
+        population.given,
+    )
 
 
 def _refractory(cell: Cell, parameters: dict[str, Value]) -> str | float | None:
@@ -168,7 +219,11 @@ def _refractory(cell: Cell, parameters: dict[str, Value]) -> str | float | None:
     if cell.refractory is None:
         return None
     time = cell.refractory.time
-    return time if isinstance(time, str) and time in parameters else to_engine(time, unit("ms"), where="refractory")
+    return (
+        time
+        if isinstance(time, str) and time in parameters
+        else to_engine(time, unit("ms"), where="refractory")
+    )
 
 
 def _tidy(value: Any) -> Value:
@@ -182,7 +237,12 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
     where = f"projection {p.name!r} ({p.source.name} -> {p.target.name})"
     recurrent = p.source.population is p.target.population
     try:
-        edges = p.connector.connect(Stream(network.seed, f"{p.name}/edges"), p.source.indices, p.target.indices, recurrent=recurrent)
+        edges = p.connector.connect(
+            Stream(network.seed, f"{p.name}/edges"),
+            p.source.indices,
+            p.target.indices,
+            recurrent=recurrent,
+        )
     except NetworkError as error:
         raise NetworkError(f"{where}: {error}") from None
     pointer, targets, moved = absolute(p, edges)
@@ -198,18 +258,52 @@ def _projection(p: Projection, network: Network) -> ConcreteProjection:
     else:
         for v in rule.edge:
             given = p.weight if v.name == "w" else p.values.get(v.name, 0.0)
-            initial[v.name] = drawn("weight" if v.name == "w" else v.name, given, v.unit, again=True)
-        for side, view, variables in (("source", p.source, rule.pre), ("target", p.target, rule.post)):
+            initial[v.name] = drawn(
+                "weight" if v.name == "w" else v.name, given, v.unit, again=True
+            )
+        for side, view, variables in (
+            ("source", p.source, rule.pre),
+            ("target", p.target, rule.post),
+        ):
             for v in variables:
-                initial[v.name] = _spread(p.values.get(v.name, 0.0), view, f"{p.name}/{v.name}", network.seed, v.unit, f"{where}, {v.name} per {side}")
-        trees = {c.name: c.value for c in rule.parameters if c.name not in p.values and isinstance(c.value, Expr)}
+                initial[v.name] = _spread(
+                    p.values.get(v.name, 0.0),
+                    view,
+                    f"{p.name}/{v.name}",
+                    network.seed,
+                    v.unit,
+                    f"{where}, {v.name} per {side}",
+                )
+        trees = {
+            c.name: c.value
+            for c in rule.parameters
+            if c.name not in p.values and isinstance(c.value, Expr)
+        }
         for c in rule.parameters:
             values[c.name] = _rule_parameter(p, c, drawn, network.seed, values, where)
     delay = drawn("delay", p.delay, unit("ms"), again=True)
     back = None if p.back is None else drawn("back", p.back, unit("ms"), again=True)
     links = {symbol: _link(symbol, p, drawn) for symbol in p.links}
-    return ConcreteProjection(p.name, p.source.name, p.target.name, p.port, pointer, targets, weight, delay, p.dendritic_fraction, back,
-                              p.round_delays, p.same_step, rule, p.bound, links, values, Written(trees, {}), initial)
+    return ConcreteProjection(
+        p.name,
+        p.source.name,
+        p.target.name,
+        p.port,
+        pointer,
+        targets,
+        weight,
+        delay,
+        p.dendritic_fraction,
+        back,
+        p.round_delays,
+        p.same_step,
+        rule,
+        p.bound,
+        links,
+        values,
+        Written(trees, {}),
+        initial,
+    )
 
 
 def _spread(value: Any, view: View, name: str, seed: int, declared: Unit, where: str) -> np.ndarray:
@@ -221,7 +315,9 @@ def _spread(value: Any, view: View, name: str, seed: int, declared: Unit, where:
     return result
 
 
-def _rule_parameter(p: Projection, c: Any, drawn: EdgeValues, seed: int, known: dict[str, Any], where: str) -> Value:
+def _rule_parameter(
+    p: Projection, c: Any, drawn: EdgeValues, seed: int, known: dict[str, Any], where: str
+) -> Value:
     value = p.values.get(c.name, c.value)
     if isinstance(value, Expr):
         value = evaluate(value, lambda name: known[name])
@@ -230,7 +326,9 @@ def _rule_parameter(p: Projection, c: Any, drawn: EdgeValues, seed: int, known: 
         return found if np.ndim(found) else np.full(drawn.count, float(found))
     if c.per is None:
         if isinstance(value, Distribution):
-            value = value.sample(Stream(seed, f"{p.name}/{c.name}"), np.zeros(1, int), unit=c.unit, where=where)[0]
+            value = value.sample(
+                Stream(seed, f"{p.name}/{c.name}"), np.zeros(1, int), unit=c.unit, where=where
+            )[0]
         return float(value)
     view = p.source if c.per == "source" else p.target
     if isinstance(value, float | int):
@@ -244,36 +342,55 @@ def _link(symbol: str, p: Projection, drawn: EdgeValues) -> ConcreteLink:
     if isinstance(owner, View):
         indices = owner.indices
     else:
-        post = reference.name in {v.name for v in owner.rule.post} | {c.name for c in owner.rule.parameters if c.per == "target"}
+        post = reference.name in {v.name for v in owner.rule.post} | {
+            c.name for c in owner.rule.parameters if c.per == "target"
+        }
         indices = (owner.target if post else owner.source).indices
     if side == "one":
         return ConcreteLink(owner.name, reference.name, side, np.asarray(indices[:1], np.int32))
     if side == "edge":
-        along = drawn(f"link {symbol!r}", reference.along.astype(np.float64), unit("1")).astype(np.int64)
+        along = drawn(f"link {symbol!r}", reference.along.astype(np.float64), unit("1")).astype(
+            np.int64
+        )
         return ConcreteLink(owner.name, reference.name, side, np.asarray(indices[along], np.int32))
     view = p.source if side == "pre" else p.target
     index = np.zeros(view.population.size, np.int32)
     index[view.indices] = indices
-    return ConcreteLink(owner.name, reference.name, side, None if (index == np.arange(index.size)).all() else index)
+    return ConcreteLink(
+        owner.name, reference.name, side, None if (index == np.arange(index.size)).all() else index
+    )
 
 
 def _drive(drive: Drive, seed: int) -> ConcreteDrive:
     def values(name: str, value: Any, declared: Unit) -> Any:
         if isinstance(value, Distribution):
-            return value.sample(Stream(seed, f"{drive.name}/{name}"), np.arange(len(drive.target)), unit=declared, where=f"drive {drive.name!r}, {name}")
+            return value.sample(
+                Stream(seed, f"{drive.name}/{name}"),
+                np.arange(len(drive.target)),
+                unit=declared,
+                where=f"drive {drive.name!r}, {name}",
+            )
         return value
 
     rate = values("rate", drive.rate, unit("Hz"))
-    weight = values("weight", drive.weight, unit(drive.target.population.cell.port(drive.port).unit))
-    return ConcreteDrive(drive.name, drive.target.name, drive.target.indices, drive.port, rate * drive.n, weight)
+    weight = values(
+        "weight", drive.weight, unit(drive.target.population.cell.port(drive.port).unit)
+    )
+    return ConcreteDrive(
+        drive.name, drive.target.name, drive.target.indices, drive.port, rate * drive.n, weight
+    )
 
 
 def _update(digest: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        kind = np.dtype(np.int32) if value.dtype == np.uint16 else value.dtype  # equal indices are equal, however many bytes they take
+        kind = (
+            np.dtype(np.int32) if value.dtype == np.uint16 else value.dtype
+        )  # equal indices are equal, however many bytes they take
         digest.update(str(kind).encode())
         for block in blocks(value.size, width=1) if kind != value.dtype else [...]:
-            digest.update(np.ascontiguousarray(value[block], kind).data.cast("B") if value.size else b"")
+            digest.update(
+                np.ascontiguousarray(value[block], kind).data.cast("B") if value.size else b""
+            )
     elif isinstance(value, Drawn):
         _update(digest, np.asarray(value))
     elif isinstance(value, dict):
@@ -284,11 +401,25 @@ def _update(digest: Any, value: Any) -> None:
         _update(digest, value.values)
         _update(digest, value.every)
     elif isinstance(value, Cell):
-        digest.update(repr((value.states, value.definitions, value.spike, value.after_spike, value.step, value.method, value.refractory)).encode())
+        digest.update(
+            repr(
+                (
+                    value.states,
+                    value.definitions,
+                    value.spike,
+                    value.after_spike,
+                    value.step,
+                    value.method,
+                    value.refractory,
+                )
+            ).encode()
+        )
     elif isinstance(value, ConcreteLink | Written):
         _update(digest, vars(value))
     elif isinstance(value, Rule):
-        digest.update(repr((value.edge, value.pre, value.post, value.handlers, value.definitions)).encode())
+        digest.update(
+            repr((value.edge, value.pre, value.post, value.handlers, value.definitions)).encode()
+        )
     elif isinstance(value, tuple):
         for item in value:
             _update(digest, item)

@@ -11,7 +11,21 @@ from ..binding import BoundRule, BoundStatement
 from ..checks import whole_steps
 from ..errors import LoweringError
 from ..expr.evaluate import evaluate
-from ..expr.tree import Assign, Binary, Call, Expr, Lookup, Name, Number, Unary, draws, inline, names, rewrite, substitute
+from ..expr.tree import (
+    Assign,
+    Binary,
+    Call,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    Unary,
+    draws,
+    inline,
+    names,
+    rewrite,
+    substitute,
+)
 from ..methods import choose, statements
 from ..model import Cell
 from ..sampling import blocks
@@ -32,29 +46,59 @@ def discretise(network: ConcreteNetwork) -> Program:
     """
     for p in network.projections.values():
         if p.same_step:
-            raise LoweringError(f"projection {p.name!r}: same_step=True is not lowered yet. Use a delay of 0, which the next step feels.")
+            raise LoweringError(
+                f"projection {p.name!r}: same_step=True is not lowered yet. Use a delay of 0, which the next step feels."
+            )
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
     history = dict.fromkeys(network.populations, 2)
     for p in projections.values():
         history[p.source] = max(history[p.source], int(np.max(p.axonal)) + 2)
         if p.back is not None:
             history[p.target] = max(history[p.target], int(np.max(p.back)) + 2)
-    populations = {p.name: _population(p, network, history[p.name]) for p in network.populations.values()}
-    return Program(network.name, network.dt, network.seed, populations, projections, network.drives, network.probes)
+    populations = {
+        p.name: _population(p, network, history[p.name]) for p in network.populations.values()
+    }
+    return Program(
+        network.name,
+        network.dt,
+        network.seed,
+        populations,
+        projections,
+        network.drives,
+        network.probes,
+    )
 
 
 def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -> PopulationProgram:
     tables = tuple(name for name, value in p.parameters.items() if isinstance(value, Table))
     inputs = {**network.projections, **network.drives}
-    contributions = {port: tuple(n for n in network.order if inputs[n].target == p.name and inputs[n].port == port) for port, _ in p.cell.receives}
-    return PopulationProgram(p.name, p.size, cell_program(p.cell, tables), p.refractory, p.given is not None, history, contributions)
+    contributions = {
+        port: tuple(
+            n for n in network.order if inputs[n].target == p.name and inputs[n].port == port
+        )
+        for port, _ in p.cell.receives
+    }
+    return PopulationProgram(
+        p.name,
+        p.size,
+        cell_program(p.cell, tables),
+        p.refractory,
+        p.given is not None,
+        history,
+        contributions,
+    )
 
 
 def written_out(cell: Cell) -> Callable[[Expr], Expr]:
     """Return what writes an expression of a cell out: no definitions, tables by name, ports without a state as ``_port_x``."""
     definitions = {d.name: d.tree for d in cell.definitions}
-    ports: dict[str, Expr] = {key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None}
-    return lambda tree: substitute(rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n), ports)
+    ports: dict[str, Expr] = {
+        key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None
+    }
+    return lambda tree: substitute(
+        rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n),
+        ports,
+    )
 
 
 def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
@@ -62,7 +106,11 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
     where = f"cell {cell.name!r}"
     plain = written_out(cell)
     constants = {p.name for p in cell.parameters} - set(tables)
-    jumps = [Assign(port.into, "=", Binary("+", Name(port.into), Name(f"_port_{key}"))) for key, port in cell.receives if port.into is not None]
+    jumps = [
+        Assign(port.into, "=", Binary("+", Name(port.into), Name(f"_port_{key}")))
+        for key, port in cell.receives
+        if port.into is not None
+    ]
     propagator, methods = None, {}
     if cell.step is not None:
         body = [Assign(s.target, "=", plain(s.result)) for s in cell.step]
@@ -76,10 +124,25 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
     body = _fold_inputs([replace(s, value=host(s.value)) for s in body], host)
     detect = host(plain(cell.spike)) if cell.spike is not None else None
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)
-    found = set().union(*(draws(s.value) for s in (*body, *after)), draws(detect) if detect is not None else set())
-    return CellProgram(cell.name, tuple(s.name for s in cell.states), tuple(p.name for p in cell.parameters), tables, tuple(k for k, _ in cell.receives),
-                       tuple(jumps + body), cell.refractory.freezes if cell.refractory else (), detect, after, cell.refractory is not None,
-                       tuple(sorted(found, key=lambda d: d.key)), tuple(host.hosted.items()), propagator, tuple(methods.items()))
+    found = set().union(
+        *(draws(s.value) for s in (*body, *after)), draws(detect) if detect is not None else set()
+    )
+    return CellProgram(
+        cell.name,
+        tuple(s.name for s in cell.states),
+        tuple(p.name for p in cell.parameters),
+        tables,
+        tuple(k for k, _ in cell.receives),
+        tuple(jumps + body),
+        cell.refractory.freezes if cell.refractory else (),
+        detect,
+        after,
+        cell.refractory is not None,
+        tuple(sorted(found, key=lambda d: d.key)),
+        tuple(host.hosted.items()),
+        propagator,
+        tuple(methods.items()),
+    )
 
 
 class _Host:
@@ -105,7 +168,11 @@ class _Host:
             case Unary():
                 return replace(tree, operand=self(tree.operand))
             case Binary(op="**", left=left):
-                return replace(tree, left=self(left), right=tree.right if not names(tree.right) else self(tree.right))
+                return replace(
+                    tree,
+                    left=self(left),
+                    right=tree.right if not names(tree.right) else self(tree.right),
+                )
             case Binary(left=left, right=right):
                 return replace(tree, left=self(left), right=self(right))
             case Call(arguments=arguments):
@@ -115,10 +182,17 @@ class _Host:
 
 def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
     """Inputs of linear groups that turned out constant go to the host together with their propagator."""
-    fixed = {s.target: s.value for s in body if s.target.startswith("_input_") and isinstance(s.value, Name | Number)
-             and names(s.value) <= host.constants | host.hosted.keys()}
+    fixed = {
+        s.target: s.value
+        for s in body
+        if s.target.startswith("_input_")
+        and isinstance(s.value, Name | Number)
+        and names(s.value) <= host.constants | host.hosted.keys()
+    }
     host.constants |= host.hosted.keys()
-    return [replace(s, value=host(substitute(s.value, fixed))) for s in body if s.target not in fixed]
+    return [
+        replace(s, value=host(substitute(s.value, fixed))) for s in body if s.target not in fixed
+    ]
 
 
 def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionProgram:
@@ -129,20 +203,45 @@ def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionPr
         if time.ndim == 0:
             return whole_steps(fraction * time, network.dt, where=where, rounded=p.round_delays)
         longest = time.max(initial=0.0) / network.dt
-        found = np.empty(time.size, np.uint16 if longest < 65535 and p.rule is None else np.int32 if longest < 2**30 else np.int64)
+        found = np.empty(
+            time.size,
+            np.uint16
+            if longest < 65535 and p.rule is None
+            else np.int32
+            if longest < 2**30
+            else np.int64,
+        )
         for block in blocks(time.size, width=1):
-            found[block] = whole_steps(fraction * time[block], network.dt, where=where, rounded=p.round_delays)
+            found[block] = whole_steps(
+                fraction * time[block], network.dt, where=where, rounded=p.round_delays
+            )
         return found
 
-    ends = p.name, p.source, p.target, p.port, p.pointer, p.targets, network.populations[p.target].size
+    ends = (
+        p.name,
+        p.source,
+        p.target,
+        p.port,
+        p.pointer,
+        p.targets,
+        network.populations[p.target].size,
+    )
     total = steps(p.delay)
     if p.rule is None:  # the whole delay of a static projection acts like one along the axon
         return ProjectionProgram(*ends, _one_or_each(total), 0, None, None, {})
     dendritic = steps(p.delay, p.dendritic_fraction)
     back = dendritic if p.back is None else steps(p.back)
-    has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(s.kind == "variable" and s.side == "post" for s in p.bound.symbols.values())
-    return ProjectionProgram(*ends, _one_or_each(total - dendritic), _one_or_each(dendritic), _one_or_each(back) if has_post else None,
-                             rule_program(p.rule.name, p.bound), p.links)
+    has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(
+        s.kind == "variable" and s.side == "post" for s in p.bound.symbols.values()
+    )
+    return ProjectionProgram(
+        *ends,
+        _one_or_each(total - dendritic),
+        _one_or_each(dendritic),
+        _one_or_each(back) if has_post else None,
+        rule_program(p.rule.name, p.bound),
+        p.links,
+    )
 
 
 def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
@@ -153,16 +252,23 @@ def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
 
 def rule_program(name: str, bound: BoundRule) -> RuleProgram:
     """Return the statements of a bound rule, constants taken out."""
-    host = _Host({s.name for s in bound.symbols.values() if s.kind == "parameter" and s.side == "one"} | {"dt"})
+    host = _Host(
+        {s.name for s in bound.symbols.values() if s.kind == "parameter" and s.side == "one"}
+        | {"dt"}
+    )
 
     def tidy(statement: BoundStatement) -> BoundStatement:
         tree = rewrite(statement.value, lambda n: Name(n.table) if isinstance(n, Lookup) else n)
         return replace(statement, value=host(tree))
 
     handlers = tuple((trigger, tuple(tidy(s) for s in found)) for trigger, found in bound.handlers)
-    used = {n for _, found in handlers for s in found for n in names(s.value) | {s.target}} | {n for t in host.hosted.values() for n in names(t)}
+    used = {n for _, found in handlers for s in found for n in names(s.value) | {s.target}} | {
+        n for t in host.hosted.values() for n in names(t)
+    }
     used |= {s.decay for s in bound.symbols.values() if s.decay}
-    symbols = tuple((k, s) for k, s in bound.symbols.items() if s.kind in ("variable", "parameter", "link") or k in used)
+    symbols = tuple(
+        (k, s)
+        for k, s in bound.symbols.items()
+        if s.kind in ("variable", "parameter", "link") or k in used
+    )
     return RuleProgram(name, symbols, handlers, tuple(host.hosted.items()))
-
-

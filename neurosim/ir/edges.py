@@ -30,7 +30,9 @@ class Drawn:
     where: str
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self.distribution.sample_rows(self.stream, self.pointer, unit=self.unit, where=self.where).astype(dtype or np.float64, copy=False)
+        return self.distribution.sample_rows(
+            self.stream, self.pointer, unit=self.unit, where=self.where
+        ).astype(dtype or np.float64, copy=False)
 
 
 def absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -89,7 +91,13 @@ class EdgeValues:
             return value
         if name == "weight":
             declared = _weight_unit(self.projection)
-        drawn = Drawn(value, Stream(self.seed, f"{self.projection.name}/{name}"), self.pointer, declared, where)
+        drawn = Drawn(
+            value,
+            Stream(self.seed, f"{self.projection.name}/{name}"),
+            self.pointer,
+            declared,
+            where,
+        )
         if self.moved is not None:
             return np.asarray(drawn)[self.moved]
         return drawn if again else np.asarray(drawn)
@@ -97,7 +105,9 @@ class EdgeValues:
     def _arranged(self, values: np.ndarray, where: str) -> np.ndarray:
         """Return the user's values in the order of edges, as an array of our own."""
         if values.size != self.count:
-            raise NetworkError(f"{where}: found an array of length {values.size}, expected one for each of {self.count} edges. Correct its length.")
+            raise NetworkError(
+                f"{where}: found an array of length {values.size}, expected one for each of {self.count} edges. Correct its length."
+            )
         if self.order is not None:
             values = values[self.order]
         return values.copy() if self.moved is None else values[self.moved]

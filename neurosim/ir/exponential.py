@@ -12,7 +12,10 @@ from ..expr.functions import FUNCTIONS
 from ..methods import Propagator
 
 # Numerator of the [13/13] Pade approximant of exp, lowest power first, and the norm up to which it is as exact as float64 (Higham 2005, table 2.3).
-_PADE = [factorial(26 - k) * factorial(13) / (factorial(26) * factorial(k) * factorial(13 - k)) for k in range(14)]
+_PADE = [
+    factorial(26 - k) * factorial(13) / (factorial(26) * factorial(k) * factorial(13 - k))
+    for k in range(14)
+]
 _LARGEST = 5.371920351148152
 
 
@@ -32,10 +35,18 @@ def exponential(matrices: np.ndarray) -> np.ndarray:
     def part(first: int) -> np.ndarray:
         """The powers of one parity, from ``first`` on."""
         b = _PADE[first::2]
-        return sixth @ (b[6] * sixth + b[5] * fourth + b[4] * square) + b[3] * sixth + b[2] * fourth + b[1] * square + b[0] * one
+        return (
+            sixth @ (b[6] * sixth + b[5] * fourth + b[4] * square)
+            + b[3] * sixth
+            + b[2] * fourth
+            + b[1] * square
+            + b[0] * one
+        )
 
     odd, even = a @ part(1), part(0)
-    result = one + np.linalg.solve(even - odd, 2 * odd)  # (even + odd) / (even - odd), but rounded as what a short step adds to one
+    result = one + np.linalg.solve(
+        even - odd, 2 * odd
+    )  # (even + odd) / (even - odd), but rounded as what a short step adds to one
     for number in range(halvings.max(initial=0)):
         more = halvings > number
         result[more] = result[more] @ result[more]
@@ -45,7 +56,10 @@ def exponential(matrices: np.ndarray) -> np.ndarray:
 def linear_matrix(propagator: Propagator, value: Any) -> np.ndarray:
     """Return the matrix A of a linear group, (1 or N, n, n)."""
     n = len(propagator.states)
-    entries = [[np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row] for row in propagator.matrix]
+    entries = [
+        [np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row]
+        for row in propagator.matrix
+    ]
     matrix = np.zeros((max(e.size for row in entries for e in row), n, n))
     for i, row in enumerate(entries):
         for j, entry in enumerate(row):
@@ -61,7 +75,10 @@ def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str
     size, n, _ = matrix.shape
     if n == 1:
         z = matrix[:, 0, 0] * dt
-        return {propagator.name("P", 0, 0): FUNCTIONS["exp"](z), propagator.name("Q", 0, 0): dt * FUNCTIONS["expm1_ratio"](z)}
+        return {
+            propagator.name("P", 0, 0): FUNCTIONS["exp"](z),
+            propagator.name("Q", 0, 0): dt * FUNCTIONS["expm1_ratio"](z),
+        }
     distinct, back = np.unique(matrix.reshape(size, -1), axis=0, return_inverse=True)
     block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
     block[:, :n, :n] = distinct.reshape(-1, n, n) * dt

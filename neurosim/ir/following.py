@@ -30,7 +30,9 @@ class Written:
     trees: dict[str, Expr]
     known: dict[str, Any]
 
-    def following(self, memory: Memory, owner: str, changed: dict[str, np.ndarray], *, where: str) -> dict[str, np.ndarray]:
+    def following(
+        self, memory: Memory, owner: str, changed: dict[str, np.ndarray], *, where: str
+    ) -> dict[str, np.ndarray]:
         """Return the new values of parameters that follow ``changed`` ones, (1,) or one per neuron or edge.
 
         Raises
@@ -48,11 +50,17 @@ class Written:
 
         for name, tree in self.trees.items():
             follows = memory[owner, f"{name}@follows"]
-            if name in changed or not follows.any() or not names(tree) & (changed.keys() | found.keys()):
+            if (
+                name in changed
+                or not follows.any()
+                or not names(tree) & (changed.keys() | found.keys())
+            ):
                 continue
             new = np.where(follows, evaluate(tree, value), memory[owner, name])
             if not np.isfinite(new).all():
-                raise NetworkError(f"{where}: {name}, which follows it, is {show(tree)!r} and gives a value that is not finite, "
-                                   f"expected finite numbers. Set {name!r} as well, to a value of its own, or set another value.")
+                raise NetworkError(
+                    f"{where}: {name}, which follows it, is {show(tree)!r} and gives a value that is not finite, "
+                    f"expected finite numbers. Set {name!r} as well, to a value of its own, or set another value."
+                )
             found[name] = new
         return found

@@ -39,11 +39,22 @@ class Memory:
         What is put into memory is rounded to it, once.
     """
 
-    def __init__(self, program: Program, network: ConcreteNetwork, bounds: dict[str, np.ndarray], *, dtype: type = np.float64) -> None:
+    def __init__(
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        bounds: dict[str, np.ndarray],
+        *,
+        dtype: type = np.float64,
+    ) -> None:
         self.dtype = np.dtype(dtype)
         self.arrays: dict[Key, np.ndarray] = {}
-        self.replaced: set[Key] = set()  # since an engine last looked: arrays at another place in memory
-        self._matrices: dict[str, np.ndarray] = {}  # of linear groups: their propagators are computed when these change
+        self.replaced: set[Key] = (
+            set()
+        )  # since an engine last looked: arrays at another place in memory
+        self._matrices: dict[
+            str, np.ndarray
+        ] = {}  # of linear groups: their propagators are computed when these change
         self.bounds = bounds
         self.initial: dict[Key, np.ndarray | Drawn] = {}
         self._program = program
@@ -82,7 +93,10 @@ class Memory:
         if program.refractory is not None:
             self[name, "_until"] = np.full(n, -1, np.int64)
         if program.given:
-            self[name, "_given_step"], self[name, "_given_index"] = concrete.given[0].copy(), concrete.given[1].copy()
+            self[name, "_given_step"], self[name, "_given_index"] = (
+                concrete.given[0].copy(),
+                concrete.given[1].copy(),
+            )
         self[name, "_history"] = np.zeros((program.history, n), np.int32)
         self[name, "_count"] = np.zeros((program.history, self.bounds[name].size - 1), np.int64)
 
@@ -90,7 +104,9 @@ class Memory:
         concrete = network.projections[p.name]
         if p.code is None:
             weight = np.atleast_1d(np.asarray(concrete.weight, np.float64))
-            self[p.name, "w"] = weight if weight.flags.writeable else weight.copy()  # there may be many, and nobody else reads them
+            self[p.name, "w"] = (
+                weight if weight.flags.writeable else weight.copy()
+            )  # there may be many, and nobody else reads them
         else:
             for name, symbol in p.code.symbols:
                 if symbol.kind == "variable":
@@ -100,17 +116,23 @@ class Memory:
             self._follows(p.name, concrete.written)
         if p.port is not None:
             slots = 1 + int(np.max(p.dendritic, initial=0))
-            self[p.name, "_ring"] = np.zeros((slots, self._program.populations[p.target].size), self.dtype)
+            self[p.name, "_ring"] = np.zeros(
+                (slots, self._program.populations[p.target].size), self.dtype
+            )
         self[p.name, "_since"] = np.zeros(1, np.int64)
 
     def _variable(self, p: ProjectionProgram, name: str, value: Any) -> None:
         symbol = dict(p.code.symbols)[name]
         if symbol.side == "edge":
             given = isinstance(value, Drawn) or np.ndim(value) > 0
-            self[p.name, name] = values = np.array(value, self.dtype) if given else np.full(p.targets.size, value, self.dtype)
+            self[p.name, name] = values = (
+                np.array(value, self.dtype) if given else np.full(p.targets.size, value, self.dtype)
+            )
             self.initial[p.name, name] = value if given else np.broadcast_to(value, values.size)
         else:
-            self[p.name, name] = values = np.asarray(value, np.float64)[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
+            self[p.name, name] = values = np.asarray(value, np.float64)[
+                (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron
+            ]
             self.initial[p.name, name] = values.copy()
         if symbol.decay:
             self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
@@ -122,7 +144,9 @@ class Memory:
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
         """Store a parameter: number, (N,), or a table whose first row begins at ``step``."""
         if isinstance(value, Table):
-            self[owner, name] = np.ascontiguousarray(value.values if value.values.ndim == 2 else value.values[:, None])
+            self[owner, name] = np.ascontiguousarray(
+                value.values if value.values.ndim == 2 else value.values[:, None]
+            )
             self[owner, f"{name}@rows"] = np.array([value.every, step, len(value.values)], np.int64)
         else:
             self[owner, name] = np.atleast_1d(np.array(value, np.float64))
@@ -139,8 +163,20 @@ class Memory:
         if code is None:
             return
         if getattr(thing, "refractory", None) is not None:
-            time = self[owner, thing.refractory] if isinstance(thing.refractory, str) else thing.refractory
-            self.write(owner, "_refractory", np.atleast_1d(whole_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")))
+            time = (
+                self[owner, thing.refractory]
+                if isinstance(thing.refractory, str)
+                else thing.refractory
+            )
+            self.write(
+                owner,
+                "_refractory",
+                np.atleast_1d(
+                    whole_steps(
+                        time, self._program.dt, where=f"population {owner!r}: refractory time"
+                    )
+                ),
+            )
 
         def value(name: str) -> Any:
             return self._program.dt if name == "dt" else np.asarray(self[owner, name], np.float64)
@@ -189,7 +225,10 @@ class Memory:
 
     def portable(self) -> dict[Key, np.ndarray]:
         """Return copies of all arrays, spikes kept in one segment, whatever the number of threads."""
-        return {key: array.copy() for key, array in self._resegment(self.arrays, self.bounds, self._whole()).items()}
+        return {
+            key: array.copy()
+            for key, array in self._resegment(self.arrays, self.bounds, self._whole()).items()
+        }
 
     def restore(self, arrays: dict[Key, np.ndarray], shift: int) -> None:
         """Take over arrays of `portable`, moved by ``shift`` steps in time."""
@@ -221,12 +260,16 @@ class Memory:
         if tau.size > 1 and symbol.side != "edge":
             tau = tau[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
         since = (step - self[owner, f"{name}@last"]).astype(np.float64)
-        return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau).astype(self.dtype, copy=False)
+        return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau).astype(
+            self.dtype, copy=False
+        )
 
     def sample(self, probe: Probe, step: int) -> np.ndarray:
         """Return the values of a probe at the end of a step, (M,) float64."""
         at = self.locate(probe.owner, probe.variable)[0]
-        values = self.now(probe.owner.name, probe.variable, step)[at if probe.edges is None else at[probe.edges]]
+        values = self.now(probe.owner.name, probe.variable, step)[
+            at if probe.edges is None else at[probe.edges]
+        ]
         return values.astype(np.float64, copy=False)
 
     def put(self, owner: str, name: str, index: np.ndarray, values: Any, step: int) -> None:
@@ -238,17 +281,25 @@ class Memory:
     def locate(self, owner: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return where the values of a view or projection stand in `now`, and the neurons or edges that they belong to."""
         if isinstance(owner, View):
-            return (owner.indices if self._size(owner.name, name) > 1 or name in self._states(owner.name) else np.zeros(1, int)), owner.indices
+            return (
+                owner.indices
+                if self._size(owner.name, name) > 1 or name in self._states(owner.name)
+                else np.zeros(1, int)
+            ), owner.indices
         p = self._program.projections[owner.name]
         everyone = np.arange(p.targets.size)
         if p.code is None:
-            return (everyone if self[owner.name, "w"].size > 1 else np.zeros_like(everyone)), everyone
+            return (
+                everyone if self[owner.name, "w"].size > 1 else np.zeros_like(everyone)
+            ), everyone
         symbol = dict(p.code.symbols)[name]
         if symbol.side == "one":
             return np.zeros(1, int), np.zeros(1, int)
         if symbol.side == "edge":
             return everyone, everyone
-        slots, view = (p.pre_slots, owner.source) if symbol.side == "pre" else (p.post_slots, owner.target)
+        slots, view = (
+            (p.pre_slots, owner.source) if symbol.side == "pre" else (p.post_slots, owner.target)
+        )
         if symbol.kind == "variable" and not slots.uniform:
             return slots.of_edge, everyone
         return view.indices, view.indices
@@ -265,7 +316,9 @@ class Memory:
         return {name: b[[0, -1]] for name, b in self.bounds.items()}
 
     @staticmethod
-    def _resegment(arrays: dict[Key, np.ndarray], old: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> dict[Key, np.ndarray]:
+    def _resegment(
+        arrays: dict[Key, np.ndarray], old: dict[str, np.ndarray], new: dict[str, np.ndarray]
+    ) -> dict[Key, np.ndarray]:
         """Return arrays whose spikes, kept in segments of ``old`` bounds, stand in those of ``new``; the others are not copied."""
         result = dict(arrays)
         for name in new:
@@ -274,8 +327,14 @@ class Memory:
                 slots, segments = history.shape[0], new[name].size - 1
                 at = kept(arrays[name, "_count"], old[name], history.shape[1])
                 spikes = history.flat[at]
-                segment = at // history.shape[1] * segments + np.searchsorted(new[name], spikes, side="right") - 1
-                count = result[name, "_count"] = np.bincount(segment, minlength=slots * segments).reshape(slots, segments)
+                segment = (
+                    at // history.shape[1] * segments
+                    + np.searchsorted(new[name], spikes, side="right")
+                    - 1
+                )
+                count = result[name, "_count"] = np.bincount(
+                    segment, minlength=slots * segments
+                ).reshape(slots, segments)
                 history.flat[kept(count, new[name], history.shape[1])] = spikes
         return result
 
@@ -284,7 +343,9 @@ class Memory:
         history, count = self[population, "_history"], self[population, "_count"]
         slot = step % history.shape[0]
         bounds = self.bounds[population]
-        return np.concatenate([history[slot, b:b + c] for b, c in zip(bounds[:-1], count[slot], strict=True)])
+        return np.concatenate(
+            [history[slot, b : b + c] for b, c in zip(bounds[:-1], count[slot], strict=True)]
+        )
 
     def put_spikes(self, population: str, step: int, neurons: np.ndarray) -> None:
         """Keep the spikes (ascending) of a step in their segments."""
@@ -293,7 +354,7 @@ class Memory:
         bounds = self.bounds[population]
         for segment, (begin, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
             mine = neurons[(neurons >= begin) & (neurons < end)]
-            history[slot, begin:begin + mine.size] = mine
+            history[slot, begin : begin + mine.size] = mine
             count[slot, segment] = mine.size
 
 
@@ -302,4 +363,3 @@ def kept(count: np.ndarray, bounds: np.ndarray, size: int) -> np.ndarray:
     found = count.ravel()
     first = (np.arange(count.shape[0])[:, None] * size + bounds[:-1]).ravel()
     return np.repeat(first - np.cumsum(found) + found, found) + np.arange(found.sum())
-

@@ -35,12 +35,21 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
     found: list[tuple[str, float]] = []
     for p in network.populations.values():
         values = 4 + len(p.cell.states) + len(p.cell.parameters) + len(p.cell.receives)
-        found.append((f"population {p.name!r} ({p.size} neurons)", p.size * (8.0 * values + _delayed(network, p.name) / network.dt)))
+        found.append(
+            (
+                f"population {p.name!r} ({p.size} neurons)",
+                p.size * (8.0 * values + _delayed(network, p.name) / network.dt),
+            )
+        )
     for p in network.inputs:
         if isinstance(p, Drive):
             continue
         edges = p.connector.expected(len(p.source), len(p.target))
-        size = edges * max(_edge(p, rounded=rounded), 8.0) * _MARGIN + 16.0 * min(edges, sampling.BLOCK) + _slots(p, edges, network.dt)
+        size = (
+            edges * max(_edge(p, rounded=rounded), 8.0) * _MARGIN
+            + 16.0 * min(edges, sampling.BLOCK)
+            + _slots(p, edges, network.dt)
+        )
         found.append((f"projection {p.name!r} ({edges:.3g} edges)", size))
     return sorted(found, key=lambda item: -item[1])
 
@@ -53,16 +62,25 @@ def _edge(p: Projection, *, rounded: bool) -> float:
     step of its last assignment. With a rule that acts on spikes of the target, 4 are for the way back; with any, 4 for each part of the delay that
     differs, and up to 8 for which edges and slots it concerns.
     """
-    index, differ = np.dtype(index_type(p.target.population.size)).itemsize, not isinstance(p.delay, float)
+    index, differ = (
+        np.dtype(index_type(p.target.population.size)).itemsize,
+        not isinstance(p.delay, float),
+    )
     size = index + 8.0 * isinstance(p.delay, np.ndarray)
     if p.rule is None:
         return size + 10.0 * differ + (12.0 if rounded else 8.0) * (not isinstance(p.weight, float))
     begin = {v.name: p.weight if v.name == "w" else p.values.get(v.name, 0.0) for v in p.rule.edge}
     for v in p.rule.edge:
-        size += (4.0 if rounded else 8.0) + 8.0 * isinstance(begin[v.name], np.ndarray) + 8.0 * (decay_constant(v) is not None)
+        size += (
+            (4.0 if rounded else 8.0)
+            + 8.0 * isinstance(begin[v.name], np.ndarray)
+            + 8.0 * (decay_constant(v) is not None)
+        )
     back = _goes_back(p)
     size += 4.125 * back + 16.0 * sum(c.per == "edge" for c in p.rule.parameters)
-    size += 8.0 * (differ or any(isinstance(each, Distribution) for each in (p.back, *begin.values())))
+    size += 8.0 * (
+        differ or any(isinstance(each, Distribution) for each in (p.back, *begin.values()))
+    )
     axonal, dendritic, split = _differing(p)
     own = back and p.back is not None and split
     return size + (8.0 + index) * axonal + 4.0 * dendritic + index * split + 4.0 * own
@@ -88,7 +106,13 @@ def _slots(p: Projection, edges: float, dt: float) -> float:
     returning = p.delay if p.back is None else p.back
     sides = [(len(p.source), p.delay if axonal else 0.0, 1 - p.dendritic_fraction)]
     if _goes_back(p):
-        sides.append((len(p.target), returning if back else 0.0, p.dendritic_fraction if p.back is None else 1.0))
+        sides.append(
+            (
+                len(p.target),
+                returning if back else 0.0,
+                p.dendritic_fraction if p.back is None else 1.0,
+            )
+        )
     found = []
     for neurons, delay, part in sides:
         shortest, longest = _bounds(delay)
@@ -114,7 +138,11 @@ def _delayed(network: Network, population: str) -> float:
 
 def _bounds(delay: float | np.ndarray | Distribution) -> tuple[float, float]:
     """Return the shortest and longest delay (ms); 0 and 0 where nobody knows before a draw."""
-    low, high = delay.bounds(unit("ms")) if isinstance(delay, Distribution) else (np.min(delay, initial=np.inf), np.max(delay, initial=-np.inf))
+    low, high = (
+        delay.bounds(unit("ms"))
+        if isinstance(delay, Distribution)
+        else (np.min(delay, initial=np.inf), np.max(delay, initial=-np.inf))
+    )
     return (float(low), float(high)) if np.isfinite(high - low) else (0.0, 0.0)
 
 
@@ -141,7 +169,11 @@ def _container_memory() -> float:
     """Return what a group of processes with a limit may still take (Linux, second version of groups); what the system could drop counts as free."""
     try:
         limit, taken = ((_GROUP / name).read_text() for name in ("memory.max", "memory.current"))
-        dropped = next(line.split()[1] for line in (_GROUP / "memory.stat").read_text().splitlines() if line.startswith("inactive_file "))
+        dropped = next(
+            line.split()[1]
+            for line in (_GROUP / "memory.stat").read_text().splitlines()
+            if line.startswith("inactive_file ")
+        )
         return float(limit) - float(taken) + float(dropped)  # "max": none
     except (OSError, ValueError, StopIteration):
         return float("inf")
@@ -153,8 +185,10 @@ def demand_memory(network: Network, *, rounded: bool = False) -> None:
     needed, free = sum(size for _, size in parts), available()
     if needed > free:
         largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in parts[:3])
-        raise NetworkError(f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but {_gigabytes(free)} are available. "
-                           f"The largest items are {largest}. Use fewer edges, one weight for all edges of a projection, or a larger machine.")
+        raise NetworkError(
+            f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but {_gigabytes(free)} are available. "
+            f"The largest items are {largest}. Use fewer edges, one weight for all edges of a projection, or a larger machine."
+        )
 
 
 def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: float) -> None:
@@ -168,10 +202,15 @@ def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: flo
         return
     free = available()
     if needed > free:
-        largest = "; ".join(f"{what}: {_gigabytes(size)}" for what, size in sorted(traces, key=lambda item: -item[1])[:3])
-        raise NetworkError(f"run: recording {time:g} ms needs about {_gigabytes(needed)} of memory, a copy for the result included, but "
-                           f"{_gigabytes(free)} are available. The largest traces are {largest}. Record with a longer every=, fewer neurons or "
-                           "edges, or to disk: stream= of ns.prepare and ns.simulate.")
+        largest = "; ".join(
+            f"{what}: {_gigabytes(size)}"
+            for what, size in sorted(traces, key=lambda item: -item[1])[:3]
+        )
+        raise NetworkError(
+            f"run: recording {time:g} ms needs about {_gigabytes(needed)} of memory, a copy for the result included, but "
+            f"{_gigabytes(free)} are available. The largest traces are {largest}. Record with a longer every=, fewer neurons or "
+            "edges, or to disk: stream= of ns.prepare and ns.simulate."
+        )
 
 
 def _gigabytes(size: float) -> str:

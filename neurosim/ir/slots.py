@@ -78,8 +78,10 @@ def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> Slots:
 
 def _demand_numbers(count: int) -> None:
     if count >= 2**31:
-        raise LoweringError(f"slots: found {count} edges in a projection with a rule or with delays that differ, expected fewer than {2**31}. "
-                            "Split the projection into several.")
+        raise LoweringError(
+            f"slots: found {count} edges in a projection with a rule or with delays that differ, expected fewer than {2**31}. "
+            "Split the projection into several."
+        )
 
 
 def single_delay(delay: int | np.ndarray) -> int | None:
@@ -93,7 +95,14 @@ def single_delay(delay: int | np.ndarray) -> int | None:
 
 def _uniform(n: int, pointer: np.ndarray, edges: np.ndarray | None, delay: int) -> Slots:
     everyone = np.arange(n + 1, dtype=np.int64)
-    return Slots(np.array([delay], np.int64), everyone[:-1].astype(index_type(n)), np.full(n, delay, np.int64), pointer, edges, everyone)
+    return Slots(
+        np.array([delay], np.int64),
+        everyone[:-1].astype(index_type(n)),
+        np.full(n, delay, np.int64),
+        pointer,
+        edges,
+        everyone,
+    )
 
 
 def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
@@ -106,7 +115,14 @@ def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
     occur, pairs = _distinct(pairs)
     pointer, edges = order(pairs, below=occur.size)
     neuron, step = np.divmod(occur, delays.size)
-    return Slots(delays, neuron.astype(index_type(n)), delays[step], pointer, edges, np.searchsorted(neuron, np.arange(n + 1)))
+    return Slots(
+        delays,
+        neuron.astype(index_type(n)),
+        delays[step],
+        pointer,
+        edges,
+        np.searchsorted(neuron, np.arange(n + 1)),
+    )
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,4 +5,14 @@ from neurosim.plot.comparison import comparison
 from neurosim.plot.page import summary
 from neurosim.plot.wiring import connectivity, weight_histogram, weight_matrix
 
-__all__ = ["comparison", "connectivity", "isi_histogram", "raster", "rates", "summary", "traces", "weight_histogram", "weight_matrix"]
+__all__ = [
+    "comparison",
+    "connectivity",
+    "isi_histogram",
+    "raster",
+    "rates",
+    "summary",
+    "traces",
+    "weight_histogram",
+    "weight_matrix",
+]

@@ -9,7 +9,19 @@ import numpy as np
 
 from neurosim import measure
 from neurosim.errors import NetworkError
-from neurosim.plot.style import COLOURS, axes, envelope, filled, legend, marker, note, thin, time_axis, unit, whole_numbers
+from neurosim.plot.style import (
+    COLOURS,
+    axes,
+    envelope,
+    filled,
+    legend,
+    marker,
+    note,
+    thin,
+    time_axis,
+    unit,
+    whole_numbers,
+)
 from neurosim.samples import PopulationRecording, Spikes
 
 if TYPE_CHECKING:
@@ -33,9 +45,20 @@ def raster(
     spikes = _spikes(population, "raster").window(start, stop)
     ax = axes(ax)
     keep = thin(len(spikes))
-    low, high = (spikes.members.min(), spikes.members.max() + 1) if spikes.members.size else (0, spikes.size)
+    low, high = (
+        (spikes.members.min(), spikes.members.max() + 1)
+        if spikes.members.size
+        else (0, spikes.size)
+    )
     style = marker(ax, high - low, len(keep))
-    (marks,) = ax.plot(spikes.times()[keep], spikes.index[keep], linestyle="none", color=colour, rasterized=len(keep) > 5_000, **style)
+    (marks,) = ax.plot(
+        spikes.times()[keep],
+        spikes.index[keep],
+        linestyle="none",
+        color=colour,
+        rasterized=len(keep) > 5_000,
+        **style,
+    )
     if len(keep) < len(spikes):
         note(ax, f"{len(keep):,} of {len(spikes):,} spikes drawn")
     ax.set_ylim(low - 0.5 - 0.01 * (high - low), high - 0.5 + 0.01 * (high - low))
@@ -70,10 +93,18 @@ def traces(
     lines = []
     for place, neuron in enumerate(chosen):
         x, y = envelope(times[inside], values[inside, place])
-        lines += ax.plot(x, y, color=colours[place % len(colours)], linewidth=1.1, label=f"neuron {neuron}")
+        lines += ax.plot(
+            x, y, color=colours[place % len(colours)], linewidth=1.1, label=f"neuron {neuron}"
+        )
     if population.recorded is not None:
-        seen = [place for place, neuron in enumerate(chosen) if neuron in population.recorded.members]
-        _spike_rows(ax, [lines[place] for place in seen], [population.recorded.of(chosen[place]) for place in seen])
+        seen = [
+            place for place, neuron in enumerate(chosen) if neuron in population.recorded.members
+        ]
+        _spike_rows(
+            ax,
+            [lines[place] for place in seen],
+            [population.recorded.of(chosen[place]) for place in seen],
+        )
     ax.set_ylabel(f"{population.name}: {variable}{unit(trace.unit)}")
     time_axis(ax, begin, end)
     if len(chosen) > 1:
@@ -99,8 +130,16 @@ def rates(
     width = min(steps, max(spikes.steps, 1)) * spikes.dt if bin is None else bin
     centres, values = measure.population_rate(spikes, width)
     ax = axes(ax)
-    (line,) = ax.plot(*envelope(centres, values), drawstyle="steps-mid", color=colour, linewidth=1.2, label=_titled(population, "rate"))
-    top = max(np.max(each.get_ydata(), initial=0) for each in ax.lines)  # several populations may share the axes
+    (line,) = ax.plot(
+        *envelope(centres, values),
+        drawstyle="steps-mid",
+        color=colour,
+        linewidth=1.2,
+        label=_titled(population, "rate"),
+    )
+    top = max(
+        np.max(each.get_ydata(), initial=0) for each in ax.lines
+    )  # several populations may share the axes
     ax.set_ylim(0, 1.05 * top or 1)
     ax.set_ylabel("rate (Hz)")
     time_axis(ax, *_window(spikes))
@@ -129,13 +168,19 @@ def isi_histogram(
     count, _ = np.histogram(steps, edges)
     ax = axes(ax)
     density = count / (max(len(steps), 1) * width * spikes.dt)
-    outline = ax.stairs(density, edges * spikes.dt, label=_titled(population, "intervals"), **filled(colour))
+    outline = ax.stairs(
+        density, edges * spikes.dt, label=_titled(population, "intervals"), **filled(colour)
+    )
     ax.set_ylim(bottom=0, auto=True)
     ax.set_xlim(left=0, auto=True)
     ax.set_xlabel("interval between spikes (ms)")
     ax.set_ylabel("density (1/ms)")
     longer = len(steps) - count.sum()
-    note(ax, (f"{len(steps):,} intervals" if len(steps) else "no intervals") + (f", {longer:,} longer ones" if longer else ""))
+    note(
+        ax,
+        (f"{len(steps):,} intervals" if len(steps) else "no intervals")
+        + (f", {longer:,} longer ones" if longer else ""),
+    )
     return outline
 
 
@@ -145,7 +190,9 @@ def _spikes(population: PopulationRecording | Spikes, function: str) -> Spikes:
     if isinstance(population, Spikes):
         return population
     found = type(population).__name__
-    raise NetworkError(f'plot.{function}: found {found}, expected a recorded population or its spikes. Choose one: result["name"].')
+    raise NetworkError(
+        f'plot.{function}: found {found}, expected a recorded population or its spikes. Choose one: result["name"].'
+    )
 
 
 def _titled(population: PopulationRecording | Spikes, what: str) -> str:
@@ -162,5 +209,13 @@ def _spike_rows(ax: Axes, lines: list[Line2D], rows: list[np.ndarray]) -> None:
     distance = 0.045 * (high - low)
     for row, (line, times) in enumerate(zip(lines, rows, strict=True)):
         height = np.full(len(times), high + distance * (len(rows) - row))
-        ax.plot(times, height, "|", color=line.get_color(), markersize=6, markeredgewidth=1.2, label="_spikes")
+        ax.plot(
+            times,
+            height,
+            "|",
+            color=line.get_color(),
+            markersize=6,
+            markeredgewidth=1.2,
+            label="_spikes",
+        )
     ax.set_ylim(low, high + distance * (len(rows) + 1))

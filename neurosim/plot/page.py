@@ -30,14 +30,25 @@ def summary(recording: Recording) -> Figure:
     """
     from matplotlib import pyplot
 
-    spiking = [each for each in recording.populations.values() if each.recorded is not None and each.recorded.steps]
-    shown = [each for each in recording.populations.values() if each.recorded is not None or each.traces]
+    spiking = [
+        each
+        for each in recording.populations.values()
+        if each.recorded is not None and each.recorded.steps
+    ]
+    shown = [
+        each for each in recording.populations.values() if each.recorded is not None or each.traces
+    ]
     colours = {each.name: COLOURS[place % len(COLOURS)] for place, each in enumerate(shown)}
     weighted = [each for each in recording.projections.values() if _has_weights(each)]
-    heights = [1.0 + min(each.size, 1000) ** 0.25 / 4 if each.recorded is not None else 1.0 for each in shown] + [1.2] * bool(spiking)
+    heights = [
+        1.0 + min(each.size, 1000) ** 0.25 / 4 if each.recorded is not None else 1.0
+        for each in shown
+    ] + [1.2] * bool(spiking)
     text = _description(recording)
     right = [0.3 + 0.07 * text.count("\n")] + [1.0] * (bool(spiking) + len(weighted))
-    figure = pyplot.figure(figsize=(12, max(1.6 * sum(heights), 2.4 * sum(right), 5)), layout="constrained")
+    figure = pyplot.figure(
+        figsize=(12, max(1.6 * sum(heights), 2.4 * sum(right), 5)), layout="constrained"
+    )
     grid = figure.add_gridspec(1, 2, width_ratios=(2.4, 1))
     left = grid[0].subgridspec(max(len(heights), 1), 1, height_ratios=heights or [1])
     column = grid[1].subgridspec(len(right), 1, height_ratios=right)
@@ -50,7 +61,9 @@ def summary(recording: Recording) -> Figure:
     panels = [figure.add_subplot(column[row]) for row in range(len(right))]
     corner = panels.pop(0)
     corner.set_axis_off()
-    corner.set_title(str(recording.header.get("network", "recording")), loc="left", fontweight="bold")
+    corner.set_title(
+        str(recording.header.get("network", "recording")), loc="left", fontweight="bold"
+    )
     corner.text(0, 1, text, transform=corner.transAxes, va="top", fontsize="small", linespacing=1.4)
     if spiking:
         _intervals(panels.pop(0), spiking, colours)
@@ -65,13 +78,23 @@ def _has_weights(projection: ProjectionRecording) -> bool:
     return w is not None and w.per == "member" and len(w.values) > 0
 
 
-def _activity(panels: list[Axes], shown: list[PopulationRecording], spiking: list[PopulationRecording], colours: dict[str, str]) -> None:
+def _activity(
+    panels: list[Axes],
+    shown: list[PopulationRecording],
+    spiking: list[PopulationRecording],
+    colours: dict[str, str],
+) -> None:
     """Stack the populations, and the rates of all below them, over one time axis."""
     for panel, population in zip(panels, shown, strict=False):
         if population.recorded is not None:
             raster(population, panel, colour=colours[population.name])
         else:
-            traces(population, next(iter(population.traces)), ax=panel, colours=[colours[population.name]])
+            traces(
+                population,
+                next(iter(population.traces)),
+                ax=panel,
+                colours=[colours[population.name]],
+            )
     for population in spiking:
         rates(population, panels[-1], colour=colours[population.name]).set_label(population.name)
     if len(spiking) > 1:
@@ -88,7 +111,9 @@ def _intervals(panel: Axes, spiking: list[PopulationRecording], colours: dict[st
     for population in spiking:
         intervals = measure.intervals(population.spikes)
         middle = f"median {np.median(intervals):.3g} ms" if len(intervals) else "none"
-        isi_histogram(population, panel, colour=colours[population.name]).set_label(f"{population.name}, {middle}")
+        isi_histogram(population, panel, colour=colours[population.name]).set_label(
+            f"{population.name}, {middle}"
+        )
     for remark in list(panel.texts):  # of one population each
         remark.remove()
     panel.legend(frameon=False, fontsize="small", loc="upper right")
@@ -101,8 +126,16 @@ def _description(recording: Recording) -> str:
     about += ["unfinished"] if known("finished") is False else []
     lines = [f"{recording.duration:g} ms in steps of {recording.dt:g} ms", ", ".join(about), ""]
     for each in recording.populations.values():
-        rate = f", {measure.rate(each.spikes):.3g} Hz" if each.recorded is not None and each.recorded.steps else ""
-        lines.append(f"{each.name}: {each.size:,} neurons{rate}" if each.size > 1 else f"{each.name}: 1 neuron{rate}")
+        rate = (
+            f", {measure.rate(each.spikes):.3g} Hz"
+            if each.recorded is not None and each.recorded.steps
+            else ""
+        )
+        lines.append(
+            f"{each.name}: {each.size:,} neurons{rate}"
+            if each.size > 1
+            else f"{each.name}: 1 neuron{rate}"
+        )
     lines += [f"{each.name}: {len(each.source):,} edges" for each in recording.projections.values()]
     rows = [row for row in recording.report if row.get("status") == "approximated"]
     lines += ["", f"{len(rows)} approximated:"] if rows else []

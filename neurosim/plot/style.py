@@ -32,7 +32,11 @@ def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
     row = 0.8 * ax.get_window_extent().height * 72 / ax.figure.dpi / max(neurons, 1)  # points
     if row > 3:
         return {"marker": "|", "markersize": min(row, 12), "markeredgewidth": 1.0}
-    return {"marker": ".", "markersize": float(np.clip(300 / np.sqrt(max(spikes, 1)), 1.5, 4)), "markeredgewidth": 0}
+    return {
+        "marker": ".",
+        "markersize": float(np.clip(300 / np.sqrt(max(spikes, 1)), 1.5, 4)),
+        "markeredgewidth": 0,
+    }
 
 
 def thin(count: int) -> np.ndarray:
@@ -47,26 +51,48 @@ def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     if len(values) <= MOST_POINTS:
         return times, values
     first = np.arange(0, len(values), -(-2 * len(values) // MOST_POINTS))
-    return np.repeat(times[first], 2), np.stack([np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)], 1).ravel()
+    return np.repeat(times[first], 2), np.stack(
+        [np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)], 1
+    ).ravel()
 
 
 def note(ax: Axes, text: str) -> None:
     """Write a remark in small grey letters above the right end of the axes, once."""
     if any(each.get_text() == text for each in ax.texts):
         return
-    ax.annotate(text, (1, 1), (0, 2), "axes fraction", "offset points", ha="right", va="bottom", fontsize="small", color=GREY)
+    ax.annotate(
+        text,
+        (1, 1),
+        (0, 2),
+        "axes fraction",
+        "offset points",
+        ha="right",
+        va="bottom",
+        fontsize="small",
+        color=GREY,
+    )
 
 
 def legend(ax: Axes) -> None:
     """Name what is drawn in a line above the axes, where it hides nothing."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize="small", borderaxespad=0.2, columnspacing=1.2)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=5,
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
 
 
 def time_axis(ax: Axes, start: float, stop: float) -> None:
     """Show an interval in ms, labelled in seconds if it is long; the data stay in ms."""
     ax.set_xlim(start, stop if stop > start else start + 1)
     long = stop - start >= 10_000
-    ax.xaxis.set_major_formatter((lambda time, _: f"{time / 1000:g}") if long else (lambda time, _: f"{time:g}"))
+    ax.xaxis.set_major_formatter(
+        (lambda time, _: f"{time / 1000:g}") if long else (lambda time, _: f"{time:g}")
+    )
     ax.set_xlabel("time (s)" if long else "time (ms)")
 
 
@@ -75,7 +101,9 @@ def whole_numbers(*several: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for axis in several:
-        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        axis.set_major_locator(
+            MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+        )
 
 
 def unit(symbol: str) -> str:

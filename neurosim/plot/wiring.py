@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.patches import StepPatch
 
-Edges = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]  # source, target, weight, (number of sources, of targets)
+Edges = tuple[
+    np.ndarray, np.ndarray, np.ndarray, tuple[int, int]
+]  # source, target, weight, (number of sources, of targets)
 
 
-def weight_histogram(projection: ProjectionRecording | Edges, ax: Axes | None = None, *, variable: str = "w", sample: int = -1, bins: int = 40) -> StepPatch:
+def weight_histogram(
+    projection: ProjectionRecording | Edges,
+    ax: Axes | None = None,
+    *,
+    variable: str = "w",
+    sample: int = -1,
+    bins: int = 40,
+) -> StepPatch:
     """Draw how the weights are distributed at a sample, and dashed how they were before the run; return the outline of the former."""
     _, _, values, _, label = _edges(projection, variable, sample)
     initial, when = values[:0], "weights"
@@ -40,7 +49,13 @@ def weight_histogram(projection: ProjectionRecording | Edges, ax: Axes | None = 
     return outline
 
 
-def weight_matrix(projection: ProjectionRecording | Edges, ax: Axes | None = None, *, variable: str = "w", sample: int = -1) -> AxesImage:
+def weight_matrix(
+    projection: ProjectionRecording | Edges,
+    ax: Axes | None = None,
+    *,
+    variable: str = "w",
+    sample: int = -1,
+) -> AxesImage:
     """Draw the weights at a sample, sources downwards and targets to the right; return the image.
 
     A pixel is the mean of its edges: those of one pair, or, beyond 400 neurons, of a block of pairs. Pale pixels have no edge.
@@ -54,7 +69,15 @@ def weight_matrix(projection: ProjectionRecording | Edges, ax: Axes | None = Non
     if low < 0 < high:
         image = _image(ax, mean, shape, block, "RdBu_r", -max(-low, high), max(-low, high))
     else:
-        image = _image(ax, mean, shape, block, "viridis" if high > 0 else "viridis_r", min(low, 0.0), max(high, 0.0))
+        image = _image(
+            ax,
+            mean,
+            shape,
+            block,
+            "viridis" if high > 0 else "viridis_r",
+            min(low, 0.0),
+            max(high, 0.0),
+        )
     ax.set_facecolor(PALE)
     _pair_axes(ax, projection, shape)
     ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
@@ -73,19 +96,36 @@ def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None
     else:
         source, target, _, shape = projection
     block = _block(shape, 100)
-    pairs = np.outer(*(np.diff(np.minimum(np.arange(-(-n // b) + 1) * b, n)) for n, b in zip(shape, block, strict=True)))
+    pairs = np.outer(
+        *(
+            np.diff(np.minimum(np.arange(-(-n // b) + 1) * b, n))
+            for n, b in zip(shape, block, strict=True)
+        )
+    )
     share = _sums(source, target, shape, block) / pairs
     ax = axes(ax, (6, 5))
     image = _image(ax, share, shape, block, "Blues", 0.0, share.max(initial=0) or 1.0)
     _pair_axes(ax, projection, shape)
-    _degrees(ax.inset_axes((0, 1.03, 1, 0.15), sharex=ax), np.bincount(target, minlength=shape[1]), "in", "vertical")
-    _degrees(ax.inset_axes((1.03, 0, 0.15, 1), sharey=ax), np.bincount(source, minlength=shape[0]), "out", "horizontal")
+    _degrees(
+        ax.inset_axes((0, 1.03, 1, 0.15), sharex=ax),
+        np.bincount(target, minlength=shape[1]),
+        "in",
+        "vertical",
+    )
+    _degrees(
+        ax.inset_axes((1.03, 0, 0.15, 1), sharey=ax),
+        np.bincount(source, minlength=shape[0]),
+        "out",
+        "horizontal",
+    )
     if max(block) > 1 or share.max(initial=0) > 1:
         ax.figure.colorbar(image, ax=ax, label="edges per pair", shrink=0.8)
     return image
 
 
-def _edges(projection: ProjectionRecording | Edges, variable: str, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int], str]:
+def _edges(
+    projection: ProjectionRecording | Edges, variable: str, sample: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int], str]:
     """Return source, target, value, shape and what the value is called."""
     if isinstance(projection, ProjectionRecording):
         label = f"{projection.name}: {variable}{unit(projection.trace(variable).unit)}"
@@ -99,7 +139,12 @@ def _pair_axes(ax: Axes, projection: ProjectionRecording | Edges, shape: tuple[i
     source, target = "source", "target"
     if isinstance(projection, ProjectionRecording):
         source, target = projection.source_name, projection.target_name
-    ax.set(xlim=(-0.5, shape[1] - 0.5), ylim=(shape[0] - 0.5, -0.5), xlabel=f"to {target}, neuron", ylabel=f"from {source}, neuron")
+    ax.set(
+        xlim=(-0.5, shape[1] - 0.5),
+        ylim=(shape[0] - 0.5, -0.5),
+        xlabel=f"to {target}, neuron",
+        ylabel=f"from {source}, neuron",
+    )
     whole_numbers(ax.xaxis, ax.yaxis)
 
 
@@ -108,22 +153,48 @@ def _block(shape: tuple[int, int], most: int) -> tuple[int, int]:
     return -(-shape[0] // most), -(-shape[1] // most)
 
 
-def _sums(source: np.ndarray, target: np.ndarray, shape: tuple[int, int], block: tuple[int, int], value: np.ndarray | None = None) -> np.ndarray:
+def _sums(
+    source: np.ndarray,
+    target: np.ndarray,
+    shape: tuple[int, int],
+    block: tuple[int, int],
+    value: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the sum of the values, or the number, of the edges of each pixel."""
     rows, columns = -(-shape[0] // block[0]), -(-shape[1] // block[1])
     pixel = (np.asarray(source, np.int64) // block[0]) * columns + np.asarray(target) // block[1]
     return np.bincount(pixel, value, rows * columns).reshape(rows, columns)
 
 
-def _image(ax: Axes, pixels: np.ndarray, shape: tuple[int, int], block: tuple[int, int], colours: str, low: float, high: float) -> AxesImage:
+def _image(
+    ax: Axes,
+    pixels: np.ndarray,
+    shape: tuple[int, int],
+    block: tuple[int, int],
+    colours: str,
+    low: float,
+    high: float,
+) -> AxesImage:
     extent = (-0.5, pixels.shape[1] * block[1] - 0.5, pixels.shape[0] * block[0] - 0.5, -0.5)
     aspect: Literal["equal", "auto"] = "equal" if max(shape) <= 3 * min(shape) else "auto"
-    return ax.imshow(pixels, cmap=colours, vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect=aspect)
+    return ax.imshow(
+        pixels,
+        cmap=colours,
+        vmin=low,
+        vmax=high,
+        interpolation="nearest",
+        extent=extent,
+        aspect=aspect,
+    )
 
 
-def _degrees(inset: Axes, count: np.ndarray, title: str, orientation: Literal["vertical", "horizontal"]) -> None:
+def _degrees(
+    inset: Axes, count: np.ndarray, title: str, orientation: Literal["vertical", "horizontal"]
+) -> None:
     """Draw the number of edges per neuron along one side of a matrix."""
-    inset.stairs(count, np.arange(len(count) + 1) - 0.5, fill=True, color=GREY, orientation=orientation)
+    inset.stairs(
+        count, np.arange(len(count) + 1) - 0.5, fill=True, color=GREY, orientation=orientation
+    )
     inset.spines[["top", "right"]].set_visible(False)
     most = int(count.max(initial=0))
     if orientation == "vertical":
