@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.cores import cores
+from neurosim.compiled.cores import cores
 
 RESULTS = Path(__file__).parent / "results"
 

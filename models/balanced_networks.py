@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim import connect
+from neurosim.draws.values import normal, uniform
 from neurosim.errors import NetworkError, shown
-from neurosim.model import Cell, Port
-from neurosim.network import Network
-from neurosim.population import Population
-from neurosim.values import normal, uniform
+from neurosim.model.model import Cell, Port
+from neurosim.network import connectors as connect
+from neurosim.network.network import Network
+from neurosim.network.populations import Population
 
 from .cells import IZHIKEVICH_UNITS, QUADRATIC, lif_conductance, lif_exponential, parameters
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim.consistency import check_bounds
 from neurosim.errors import ModelError, unknown
-from neurosim.model import Cell, Parameter, Port, Refractory
+from neurosim.model.model import Cell, Parameter, Port, Refractory
+from neurosim.model.resolution import check_bounds
 
 UNITS = {
     "tau": "ms",

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from neurosim import connect
+from neurosim.draws.values import normal
 from neurosim.errors import NetworkError, shown
-from neurosim.network import Network
-from neurosim.values import normal
+from neurosim.network import connectors as connect
+from neurosim.network.network import Network
 
 from .cells import lif
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neurosim.launch import simulate
-from neurosim.model import Cell
-from neurosim.network import Network
-from neurosim.values import table
+from neurosim.draws.values import table
+from neurosim.model.model import Cell
+from neurosim.network.network import Network
+from neurosim.run.launch import simulate
 
 from .cells import IZHIKEVICH_UNITS, QUADRATIC, parameters
 

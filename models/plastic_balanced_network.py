@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurosim import connect
+from neurosim.draws.values import uniform
 from neurosim.errors import NetworkError, shown
-from neurosim.network import Network
-from neurosim.values import uniform
+from neurosim.network import connectors as connect
+from neurosim.network.network import Network
 
 from .cells import lif_delta
 from .plasticity import stdp

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurosim.consistency import check_bounds
 from neurosim.errors import ModelError, shown, unknown
 from neurosim.expr.parse import Parser
 from neurosim.expr.tree import Name
-from neurosim.model import Parameter, Rule
-from neurosim.parts import constant
+from neurosim.model.declarations import constant
+from neurosim.model.model import Parameter, Rule
+from neurosim.model.resolution import check_bounds
 from neurosim.units import NUMBER, name_of
 
 _SHARE = "clip((w - w_min) / (w_max - w_min), 0, 1)"  # of the range of weights

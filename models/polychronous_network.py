@@ -21,11 +21,11 @@ import math
 
 import numpy as np
 
-from neurosim import connect
-from neurosim.model import Cell, Port, Rule
-from neurosim.network import Network
-from neurosim.random import Stream
-from neurosim.run import Run
+from neurosim.draws.streams import Stream
+from neurosim.model.model import Cell, Port, Rule
+from neurosim.network import connectors as connect
+from neurosim.network.network import Network
+from neurosim.run.run import Run
 
 from .cells import IZHIKEVICH_UNITS, parameters
 

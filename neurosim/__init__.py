@@ -1,9 +1,23 @@
 """neurosim: spiking networks described once, in equations with units, and run on CPUs, GPUs and neuromorphic hardware."""
 
-from . import measure, plot
-from .backend import Report, Row
-from .comparison import compare
-from .connect import (
+from . import plot
+from .analysis import measure
+from .analysis.comparison import compare
+from .backend.protocol import Report, Row
+from .draws.values import (
+    Shared,
+    Table,
+    exponential,
+    integers,
+    lognormal,
+    normal,
+    shared,
+    table,
+    uniform,
+)
+from .errors import LoweringError, ModelError, NetworkError, NeurosimError, SimulationError
+from .model.model import Cell, Parameter, Port, Refractory, Rule
+from .network.connectors import (
     all_to_all,
     fixed_indegree,
     fixed_outdegree,
@@ -11,16 +25,13 @@ from .connect import (
     fixed_total_number,
     one_to_one,
 )
-from .errors import LoweringError, ModelError, NetworkError, NeurosimError, SimulationError
-from .given import from_arrays, from_sparse
-from .launch import check, export, map, prepare, simulate
-from .model import Cell, Parameter, Port, Refractory, Rule
-from .network import Network
-from .population import Population, Projection, View
-from .recording import Recording
-from .run import Run
-from .samples import Spikes, Trace
-from .values import Shared, Table, exponential, integers, lognormal, normal, shared, table, uniform
+from .network.edge_lists import from_arrays, from_sparse
+from .network.network import Network
+from .network.populations import Population, Projection, View
+from .recording.recording import Recording
+from .recording.samples import Spikes, Trace
+from .run.launch import check, export, map, prepare, simulate
+from .run.run import Run
 
 __version__ = "0.1.0"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from neurosim import cache
-from neurosim.backend import find
+from neurosim.backend.protocol import find
+from neurosim.compiled import cache
 from neurosim.errors import NetworkError
 
 

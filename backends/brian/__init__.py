@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from neurosim.backend import Report, Row, middle_rows
-from neurosim.checks import whole_number
+from neurosim.backend.protocol import Report, Row, middle_rows
 from neurosim.errors import NetworkError, unknown
 from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
-from neurosim.network import Network
+from neurosim.network.network import Network
+from neurosim.network.validation import whole_number
 
 from .methods import method_of, plain, reason_against, scheme
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from brian2 import NeuronGroup
 
+from neurosim.draws.streams import key_of
 from neurosim.expr.printing import show
 from neurosim.expr.tree import Assign
 from neurosim.ir.program import PopulationProgram, Program
-from neurosim.random import key_of
 
 from .sites import DELIVER, LAST, Site, Store
 from .text import STEP, draw_at, function, line, target, word

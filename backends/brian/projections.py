@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from brian2 import Synapses
 
-from neurosim.binding import BoundStatement
+from neurosim.ir.delay_groups import Slots
 from neurosim.ir.program import Program, ProjectionProgram
-from neurosim.ir.slots import Slots
+from neurosim.model.binding import BoundStatement
 
 from .names import Members, Names
 from .sites import DELIVER, Site, Store

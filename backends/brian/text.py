@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from brian2 import Function
 
-from neurosim import random
+from neurosim.draws import streams as random
+from neurosim.draws.streams import key_of
 from neurosim.expr.functions import ARITY, FUNCTIONS
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr
-from neurosim.random import key_of
 
 STEP = "t_in_timesteps"  # Brian 2's name for k
 

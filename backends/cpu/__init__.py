@@ -7,12 +7,12 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-from neurosim.backend import Report, Row, middle_rows
-from neurosim.checks import whole_number
+from neurosim.backend.protocol import Report, Row, middle_rows
 from neurosim.errors import NetworkError, shown, unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
-from neurosim.network import Network
+from neurosim.network.network import Network
+from neurosim.network.validation import whole_number
 
 PRECISIONS = ("float64", "float32")
 ROUNDED = (

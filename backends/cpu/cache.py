@@ -1,12 +1,12 @@
-"""Compiled code of this engine on disk; see `neurosim.cache`."""
+"""Compiled code of this engine on disk; see `neurosim.compiled.cache`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
 
-from neurosim import cache
-from neurosim.cache import clear, root
+from neurosim.compiled import cache
+from neurosim.compiled.cache import clear, root
 
 __all__ = ["HERE", "clear", "folder", "load", "root"]
 

@@ -9,21 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend import Chunk
+from neurosim.backend.protocol import Chunk
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram, Program
 
-from . import cache, loop
-from .cells import print_cell
-from .cores import Cores
-from .delivery import Delivery
-from .pace import Pace
-from .precision import PRECISIONS
-from .printing import wrapper
-from .tables import Tables, aligned, kind
-from .threads import default_threads, most_threads
-from .traces import Traces
+from . import cache
+from .codegen.cells import print_cell
+from .codegen.precision import PRECISIONS
+from .codegen.printing import wrapper
+from .kernels import loop
+from .plan.delivery import Delivery
+from .plan.tables import Tables, aligned, kind
+from .plan.traces import Traces
+from .threads.cores import Cores
+from .threads.pace import Pace
+from .threads.partitions import default_threads, most_threads
 
 LOOP = '''"""The time loop, compiled once; it serves all networks."""
 
@@ -39,7 +40,7 @@ def run_steps(plan, parts, phases, first, steps, thread, shared):
 
 
 class CpuEngine:
-    """Runs a Program over a Memory with compiled code; see `neurosim.backends.cpu.loop` for the operations.
+    """Runs a Program over a Memory with compiled code; see `neurosim.backends.cpu.kernels.loop` for the operations.
 
     Parameters
     ----------
@@ -283,7 +284,7 @@ class CpuEngine:
 
     def key(self, name: str) -> tuple[int, int]:
         """Return the key words of a stream."""
-        from neurosim.random import key_of
+        from neurosim.draws.streams import key_of
 
         return key_of(self.program.seed, name)
 

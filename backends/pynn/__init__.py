@@ -6,16 +6,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.backend import Report, Row
-from neurosim.checks import whole_number
+from neurosim.backend.protocol import Report, Row
 from neurosim.errors import LoweringError, NetworkError, unknown
 from neurosim.ir.concrete import ConcreteNetwork, concretise
-from neurosim.ir.size import demand_memory
-from neurosim.network import Network
+from neurosim.ir.memory_estimate import demand_memory
+from neurosim.network.network import Network
+from neurosim.network.validation import whole_number
 
 if TYPE_CHECKING:
-    from .mapping import Mapping
-    from .plan import Plan
+    from .simulator.mapping import Mapping
+    from .translation.plan import Plan
 
 NEEDED = {
     "nest": {"pyNN": "PyNN", "nest": "nest-simulator", "sympy": "sympy"},
@@ -49,7 +49,7 @@ class PynnBackend:
 
     def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
         """Return a run, which runs once. Options: ``folder``, in which its script stays; ``threads``, of NEST alone."""
-        from .run import ScriptRun
+        from .simulator.run import ScriptRun
 
         self._known(options)
         return ScriptRun(self._plan(network), network, report, **options)
@@ -58,7 +58,7 @@ class PynnBackend:
         self, network: ConcreteNetwork, report: Report, folder: Path, *, time: float
     ) -> Path:
         """Write script, arrays, README and report to a folder; return the path of the script."""
-        from .script import Script
+        from .simulator.script import Script
 
         return Script(self._plan(network), time).write(Path(folder), report)
 
@@ -70,8 +70,8 @@ class PynnBackend:
             whole_number(options["threads"], where="backend 'nest', threads")
 
     def _plan(self, network: ConcreteNetwork) -> Plan:
-        from .targets import TARGETS
-        from .translate import translate
+        from .translation.targets import TARGETS
+        from .translation.translate import translate
 
         return translate(network, TARGETS[self.name])
 
@@ -89,8 +89,8 @@ class SpinnakerBackend(PynnBackend):
         NetworkError
             If there is no sPyNNaker.
         """
-        from .machine import board, interpreter
-        from .run import ScriptRun
+        from .simulator.machine import board, interpreter
+        from .simulator.run import ScriptRun
 
         self._known(options)
         try:
@@ -120,7 +120,7 @@ class SpinnakerBackend(PynnBackend):
         python: str | None = None,
     ) -> Mapping:
         """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
-        from .mapping import map_network
+        from .simulator.mapping import map_network
 
         return map_network(self._plan(network), report, time=time, version=version, python=python)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim.backend import Report, middle_rows
-from neurosim.checks import whole_number
+from neurosim.backend.protocol import Report, middle_rows
 from neurosim.errors import NetworkError, unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
-from neurosim.network import Network
+from neurosim.network.network import Network
+from neurosim.network.validation import whole_number
 
 from .engine import ReferenceEngine
 

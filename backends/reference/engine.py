@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from neurosim import random
-from neurosim.backend import Chunk, Stretch
-from neurosim.binding import BoundStatement, Symbol
+from neurosim.backend.protocol import Chunk, Stretch
+from neurosim.draws import streams as random
 from neurosim.expr.evaluate import evaluate
 from neurosim.expr.functions import FUNCTIONS
 from neurosim.expr.tree import Draw
 from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.ir.delay_groups import Slots
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram, Program, ProjectionProgram
-from neurosim.ir.slots import Slots
+from neurosim.model.binding import BoundStatement, Symbol
 
 
 class ReferenceEngine:

@@ -67,9 +67,10 @@ def main() -> None:
 def polychronous_pairs(*, seed: int) -> Any:
     """The neurons, wiring and delays of Izhikevich 2006 with the rule and the input that NEST has: additive pair STDP, whose delays are
     dendritic, and a Poisson train for each neuron."""
-    from neurosim import Network, connect
+    from neurosim import Network
     from neurosim.models import polychronous_network as published
     from neurosim.models.plasticity import stdp
+    from neurosim.network import connectors as connect
 
     excites = f"i < {published.EXCITATORY}"
     net = Network("polychronous_pairs", dt="1 ms", seed=seed)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import neurosim as ns
-from neurosim.connect import Edges, IntArray
-from neurosim.random import Stream
-from neurosim.sampling import blocks, index_type, pointer_of
+from neurosim.draws.sampling import blocks, index_type, pointer_of
+from neurosim.draws.streams import Stream
+from neurosim.network.connectors import Edges, IntArray
 
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule

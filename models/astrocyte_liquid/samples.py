@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import neurosim as ns
-from neurosim.checks import duration, whole_number, whole_steps
 from neurosim.errors import NetworkError
-from neurosim.run import Run, Snapshot
+from neurosim.network.validation import duration, whole_number, whole_steps
+from neurosim.run.run import Run, Snapshot
 
 from .network import DEFAULTS, PLASTIC, TAU_TRACE, Settings, build
 

@@ -7,7 +7,7 @@ computational memory model of the Hippocampus: An approach to a neuromorphic spi
 
 from dataclasses import asdict
 
-from neurosim.catalogue import Model
+from neurosim.cli.catalogue import Model
 
 from .checks import CHECKS, EXPERIMENTS
 from .demonstrate import demonstrate

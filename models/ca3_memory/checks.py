@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from neurosim.catalogue import Check, Judgement
+from neurosim.cli.catalogue import Check, Judgement
 
 from .experiment import PUBLISHED
 from .operations import BY_CONTENT, BY_CUE

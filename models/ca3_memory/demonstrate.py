@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurosim.backend import Backend
+from neurosim.backend.protocol import Backend
 from neurosim.errors import NetworkError
-from neurosim.files import write_json
+from neurosim.recording.files import write_json
 
 from .experiment import EXPERIMENTS, PUBLISHED, counts, judge, play, tally
 from .network import Settings

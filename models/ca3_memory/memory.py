@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import neurosim as ns
-from neurosim.checks import duration, whole_steps
 from neurosim.errors import NetworkError
+from neurosim.network.validation import duration, whole_steps
 
 from .network import TO_CONTENT, TO_CUE, Settings, build, record
 from .operations import ANSWER, LAST, LEARN, Operation, by_content, by_cue, learn

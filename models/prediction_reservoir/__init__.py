@@ -8,7 +8,7 @@ choices of this project. It does not claim to reproduce the authors' figures.
 
 from dataclasses import asdict
 
-from neurosim.catalogue import Model
+from neurosim.cli.catalogue import Model
 
 from .checks import CHECKS, EXPERIMENTS
 from .demonstrate import demonstrate

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.catalogue import Check, Judgement
+from neurosim.cli.catalogue import Check, Judgement
 
 from .comparators import least_squares, merged, noisy, without_feedback, without_gate
 from .experiment import acquisition, probability_scan, subspaces, switches

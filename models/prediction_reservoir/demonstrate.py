@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import neurosim as ns
-from neurosim.backend import Backend
-from neurosim.files import write_json
+from neurosim.backend.protocol import Backend
+from neurosim.recording.files import write_json
 
 from .experiment import SWITCHES, Result, blocks, tested
 from .network import Settings, build

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import neurosim as ns
-from neurosim.values import Table
+from neurosim.draws.values import Table
 
 from ..plasticity import three_factor
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import neurosim as ns
-from neurosim.backend import Backend
-from neurosim.random import Stream
+from neurosim.backend.protocol import Backend
+from neurosim.draws.streams import Stream
 
 from .network import Settings, build, cue
 

@@ -1,0 +1,1 @@
+"""Expressions: trees of the language, their parser, units, evaluation and printing."""

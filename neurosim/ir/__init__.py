@@ -1,0 +1,1 @@
+"""The middle: concrete networks, programs of one time step, and the memory of a run."""

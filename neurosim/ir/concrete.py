@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ..binding import BoundRule
+from ..draws.sampling import blocks
+from ..draws.streams import Stream
+from ..draws.values import Distribution, Shared, Table
 from ..errors import ModelError, NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
-from ..model import Cell, Rule
-from ..network import Network
-from ..population import Drive, Population, Probe, Projection, View
-from ..random import Stream
-from ..sampling import blocks
+from ..model.binding import BoundRule
+from ..model.model import Cell, Rule
+from ..network.network import Network
+from ..network.populations import Drive, Population, Probe, Projection, View
 from ..units import Unit, to_engine, unit
-from ..values import Distribution, Shared, Table
+from .derived import Written
 from .edges import Drawn, EdgeValues, absolute
-from .following import Written
 
 Value = float | np.ndarray | Table
 

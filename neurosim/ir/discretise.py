@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..binding import BoundRule, BoundStatement
-from ..checks import whole_steps
+from ..draws.sampling import blocks
+from ..draws.values import Table
 from ..errors import LoweringError
 from ..expr.evaluate import evaluate
 from ..expr.tree import (
@@ -26,14 +26,14 @@ from ..expr.tree import (
     rewrite,
     substitute,
 )
-from ..methods import choose, statements
-from ..model import Cell
-from ..sampling import blocks
-from ..values import Table
+from ..model.binding import BoundRule, BoundStatement
+from ..model.methods import choose, statements
+from ..model.model import Cell
+from ..network.validation import whole_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
+from .delay_groups import single_delay
 from .edges import Drawn
 from .program import CellProgram, PopulationProgram, Program, ProjectionProgram, RuleProgram
-from .slots import single_delay
 
 
 def discretise(network: ConcreteNetwork) -> Program:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..connect import Edges
+from ..draws.sampling import blocks, index_type, pointer_of
+from ..draws.streams import Stream
+from ..draws.values import Distribution, Shared
 from ..errors import NetworkError
-from ..population import Projection
-from ..random import Stream
-from ..sampling import blocks, index_type, pointer_of
+from ..network.connectors import Edges
+from ..network.populations import Projection
 from ..units import Unit, unit
-from ..values import Distribution, Shared
 
 
 @dataclass(frozen=True, eq=False)

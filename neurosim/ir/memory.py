@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import whole_steps
+from ..draws.values import Table
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
-from ..population import Probe, View
-from ..values import Table
+from ..network.populations import Probe, View
+from ..network.validation import whole_steps
 from .concrete import ConcreteNetwork
+from .derived import Written
 from .edges import Drawn
-from .exponential import linear_matrix, propagate
-from .following import Written
 from .program import Program, ProjectionProgram
+from .propagators import linear_matrix, propagate
 
 Key = tuple[str, str]
 # Arrays that hold absolute steps, and rings that are indexed by the step; both move when a snapshot is put at another time.

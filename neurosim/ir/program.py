@@ -26,12 +26,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ..binding import BoundStatement, Symbol
 from ..expr.tree import Assign, Draw, Expr
-from ..methods import Propagator
-from ..population import Probe
+from ..model.binding import BoundStatement, Symbol
+from ..model.methods import Propagator
+from ..network.populations import Probe
 from .concrete import ConcreteDrive, ConcreteLink
-from .slots import Slots, incoming, outgoing, owners
+from .delay_groups import Slots, incoming, outgoing, owners
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neurosim import measure
-from neurosim.errors import NetworkError
-from neurosim.plot.style import (
+from ..analysis import measure
+from ..errors import NetworkError
+from ..recording.samples import PopulationRecording, Spikes
+from .style import (
     COLOURS,
     axes,
     envelope,
@@ -22,7 +23,6 @@ from neurosim.plot.style import (
     unit,
     whole_numbers,
 )
-from neurosim.samples import PopulationRecording, Spikes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim import measure
-from neurosim.errors import NetworkError
-from neurosim.plot.activity import raster
-from neurosim.plot.style import COLOURS, axes, legend
-from neurosim.recording import Recording
+from ..analysis import measure
+from ..errors import NetworkError
+from ..recording.recording import Recording
+from .activity import raster
+from .style import COLOURS, axes, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

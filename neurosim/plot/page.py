@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neurosim import measure
-from neurosim.plot.activity import isi_histogram, raster, rates, traces
-from neurosim.plot.style import COLOURS, legend, time_axis
-from neurosim.plot.wiring import weight_histogram
-from neurosim.recording import Recording
-from neurosim.samples import PopulationRecording, ProjectionRecording
+from ..analysis import measure
+from ..recording.recording import Recording
+from ..recording.samples import PopulationRecording, ProjectionRecording
+from .activity import isi_histogram, raster, rates, traces
+from .style import COLOURS, legend, time_axis
+from .wiring import weight_histogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

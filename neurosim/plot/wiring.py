@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neurosim.plot.style import COLOURS, GREY, PALE, axes, filled, legend, note, unit, whole_numbers
-from neurosim.samples import ProjectionRecording
+from ..recording.samples import ProjectionRecording
+from .style import COLOURS, GREY, PALE, axes, filled, legend, note, unit, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

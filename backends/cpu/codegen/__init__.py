@@ -1,0 +1,1 @@
+"""Generated code: the statements of cells and rules printed as source for Numba."""

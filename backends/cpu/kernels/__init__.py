@@ -1,0 +1,1 @@
+"""Kernels: hand-written functions that Numba compiles."""

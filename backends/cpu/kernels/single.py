@@ -1,0 +1,144 @@
+"""Single precision: the words of printed source, and the hand-written loops, for float32.
+
+Arithmetic, sqrt, floor, abs, min, max, clip and where are those of float32; exp, expm1_ratio and normal numbers have series of their own,
+see `single_functions`. The other functions, and uniform numbers, are those of float64, rounded once: to 0.5001 ulp of float32, and
+uniform() stays below 1. The loops are the code objects of their modules over these words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+from numba import njit, types
+from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
+
+from neurosim.compiled.functions import bind
+from neurosim.draws.compiled_streams import uniform_block
+
+from . import decays as double_decays
+from . import deferral, functions
+from . import draws as double_draws
+from . import loop as double_loop
+from . import pending as double_pending
+from .access import loader, storer
+from .functions import compiled
+from .philox import range_kernel
+from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
+
+__all__ = [
+    "abs",
+    "clip",
+    "cos",
+    "decayed",
+    "deferral",
+    "draws",
+    "exp",
+    "expm1_ratio",
+    "float",
+    "floor",
+    "load",
+    "log",
+    "loop",
+    "max",
+    "min",
+    "normal_at",
+    "pending",
+    "pow",
+    "sin",
+    "sqrt",
+    "store",
+    "tanh",
+    "truth",
+    "uniform_at",
+    "where",
+]
+
+SIZE = 4  # bytes of a number
+_BELOW_ONE = 1.0 - 2.0**-24  # the largest number below 1
+_EXACT = bind(
+    PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}, compiled
+)  # of these only what takes no constant of float64
+
+float = PRIMITIVES["_float"]  # a number or integer as float32
+load, store = loader(types.float32, types.float32), storer(types.float32, types.float32)
+abs, clip, floor, max, min, sqrt, where = (
+    _EXACT[name] for name in ("abs", "clip", "floor", "max", "min", "sqrt", "where")
+)
+
+
+@intrinsic
+def truth(typing, condition):
+    """A condition as 1.0 or 0.0."""
+    return types.float32(types.boolean), lambda context, builder, signature, values: context.cast(
+        builder, values[0], types.boolean, types.float32
+    )
+
+
+def _rounded(function: Any) -> Any:
+    """Return a function of float64 for float32, of one argument."""
+
+    @compiled
+    def rounded(x):
+        return float(function(x))
+
+    return rounded
+
+
+cos, log, sin, tanh = (
+    _rounded(f) for f in (functions.cos, functions.log, functions.sin, functions.tanh)
+)
+_decay = _rounded(
+    functions.exp
+)  # of times in steps: the host, which has float64, finds the same bits
+
+
+@compiled
+def pow(x, y):
+    return float(functions.pow(x, y))
+
+
+# ---- draws
+
+
+@compiled
+def _uniform_block(w0, w1, w2, w3):
+    a, b, c, d = uniform_block(w0, w1, w2, w3)
+    return min(a, _BELOW_ONE), min(b, _BELOW_ONE), min(c, _BELOW_ONE), min(d, _BELOW_ONE)
+
+
+_fill_uniform, uniform_at = range_kernel(_uniform_block, types.float32)
+_fill_normal, normal_at = range_kernel(normal_block, types.float32)
+
+
+# ---- loops
+
+
+def _over(module: ModuleType, **words: Any) -> ModuleType:
+    """Return a module's compiled functions, rebuilt over other words."""
+    made = ModuleType(
+        module.__name__
+    )  # by this name Numba's cache on disk finds the globals of compiled code
+    namespace = vars(made)
+    namespace |= vars(module) | words
+    for name, function in vars(module).items():
+        if isinstance(function, Dispatcher) and function.__module__ == module.__name__:
+            options = {
+                option: value
+                for option, value in function.targetoptions.items()
+                if option != "nopython"
+            }
+            namespace[name] = njit(**options)(
+                FunctionType(function.py_func.__code__, namespace, name)
+            )
+    return made
+
+
+decayed: Callable[..., Any] = _over(double_decays, load=load, exp=_decay).decayed
+loop = _over(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
+pending = _over(double_pending, load=load, store=store, fold=loop.fold)
+draws = _over(
+    double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal
+)

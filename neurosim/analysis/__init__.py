@@ -1,0 +1,1 @@
+"""Analysis of recordings: measures of spikes, and the comparison of two recordings."""

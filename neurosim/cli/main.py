@@ -1,0 +1,341 @@
+"""The command line: list, run, check, verify, compare, export, map and doctor."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..analysis.comparison import Bounds, compare
+from ..backend import protocol as backend
+from ..errors import LoweringError, NetworkError, NeurosimError, SimulationError
+from ..network.network import Network
+from ..recording.recording import Recording
+from ..run import launch
+from . import catalogue, doctor
+from .arguments import choices, parser, settings
+from .tables import columns, judged
+
+DONE, FAILED, BAD_INPUT, REFUSED, NOT_FINITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; errors go to stderr as one message."""
+    words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
+    options = parser(COMMANDS).parse_args(words)
+    try:
+        with _ctrl_c() as pressed:
+            code = options.command(options, script)
+            if pressed():
+                raise KeyboardInterrupt
+            return code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except NeurosimError as error:
+        if options.traceback:
+            traceback.print_exception(_from(script, error))
+        else:
+            print(f"{type(error).__name__}: {error}{_line(error, script)}", file=sys.stderr)
+        return _code(error)
+    except Exception as error:  # a mistake of the script's own, which Python shows
+        if not script:
+            raise
+        sys.excepthook(type(error), _from(script, error), error.__traceback__)
+        return FAILED
+
+
+def list_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Print the models and backends on this machine."""
+    print(
+        "models\n"
+        + columns([("", name, summary) for name, summary in doctor.models()] or [("", "none", "")])
+    )
+    print(
+        "\nbackends\n"
+        + columns([("", *row) for row in doctor.backends()] or [("", "none", "", "")])
+    )
+    return DONE
+
+
+def run_command(options: argparse.Namespace, script: list[str]) -> int:
+    """Run a model, or a script."""
+    if script:
+        return _script(Path(script[0]), script)
+    if options.target.endswith(".py"):
+        raise NetworkError(
+            f"run {options.target}: found options before the script, expected none: they are for models. "
+            "Give a script its own arguments after its name."
+        )
+    if Path(options.target).is_file() and options.target not in catalogue.names():
+        raise NetworkError(
+            f"run {options.target}: found a file, expected a Python script, whose name ends in .py, or the name of a model. "
+            "Rename it, or see neurosim list."
+        )
+    model = catalogue.find(options.target)
+    given = settings(model, options.settings)
+    chosen = backend.Configured(backend.find(options.backend), choices(options.options))
+    if options.options:
+        chosen.check(
+            model.network(seed=options.seed, **given)
+        )  # refuses unknown options before the work
+    with _folder(Path(options.out or Path("out") / model.name)) as out:
+        print(f"{model.name} on {chosen}, seed {options.seed}")
+        began = time.time() - 2.0  # file systems keep time in coarse steps
+        rows = model.demonstrate(
+            seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given
+        )
+        print(judged(rows))
+        left = sorted(
+            path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began
+        )
+    print("\n" + "\n".join(map(str, left)))
+    return DONE
+
+
+def check_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Print what a backend would run exactly, approximate or refuse."""
+    report = backend.find(options.backend).check(_network(options), **choices(options.options))
+    print(report)
+    return DONE if report.possible else REFUSED
+
+
+def export_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Write a model as a folder that another simulator runs by itself."""
+    network, found = _network(options), backend.find(options.backend)
+    path = launch.export(network, options.folder, backend=found, time=options.time)
+    print(f"{found.check(network)}\n\nwritten: {path}")
+    return DONE
+
+
+def map_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Lay a model out on a machine and print what it takes."""
+    with _picture(options.picture) as picture:
+        mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
+        print(mapping)
+        if picture:
+            _draw(mapping.plot().figure, picture)
+    return DONE
+
+
+def compare_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Hold two recordings against each other."""
+    for path in options.recordings:
+        if not Path(path).exists():
+            raise NetworkError(
+                f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path."
+            )
+    with _picture(options.picture) as picture:
+        first, second = (Recording.load(path) for path in options.recordings)
+        bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
+        rows = compare(first, second, statistical=options.statistical, bounds=bounds)
+        print(judged(rows))
+        if picture:
+            from .. import plot
+
+            figure = plot.comparison(
+                first, second, names=tuple(Path(path).stem for path in options.recordings)
+            )
+            _draw(figure, picture)
+    return DONE if all(row["pass"] for row in rows) else FAILED
+
+
+def _draw(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=120)
+    print(f"\nwritten: {path}")
+
+
+def verify_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Judge a model against its published numbers."""
+    from . import verification
+
+    model = catalogue.find(options.model)
+    checks = (
+        [part.strip() for part in options.checks.split(",") if part.strip()]
+        if options.checks is not None
+        else None
+    )
+    with _file(options.json) as written:
+        rows = verification.verify(model, backend=options.backend, checks=checks)
+        print(judged(rows))
+        passed = sum(row["pass"] for row in rows)
+        print(f"\n{passed} of {len(rows)} checks passed")
+        if written:
+            print(verification.write(written, rows))
+    return DONE if passed == len(rows) else FAILED
+
+
+def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Print what is installed, what is missing, and what compiled code is kept."""
+    if options.clear_cache:
+        for cache in doctor.caches():
+            print(f"compiled code of {cache.backend}: removed {cache.clear()} files")
+        return DONE
+    found = doctor.packages()
+    print(doctor.machine() + "\n\npackages")
+    print(
+        columns(
+            [
+                ("", p.name, p.version or "missing", f"needs {p.needs or 'any version'}", p.feature)
+                for p in found
+            ]
+        )
+    )
+    for feature in dict.fromkeys(p.feature for p in found):
+        missing = [p for p in found if p.feature == feature and p.version is None]
+        if missing:
+            print(f"  to install what {feature} needs: {doctor.install_command(missing)}")
+    print("\nbackends\n" + columns([("", *row) for row in doctor.backends()]))
+    for cache in doctor.caches():
+        files, megabytes = doctor.size(cache.folder)
+        print(
+            f"\ncompiled code of {cache.backend}: {files} files, {megabytes:.1f} MB in {cache.folder}"
+        )
+        print("  to remove it: neurosim doctor --clear-cache")
+    return DONE
+
+
+def _network(options: argparse.Namespace) -> Network:
+    model = catalogue.find(options.model)
+    return model.network(seed=options.seed, **settings(model, options.settings))
+
+
+def _script(path: Path, arguments: list[str]) -> int:
+    if not path.is_file():
+        raise NetworkError(
+            f"run {path}: there is no such file, expected a Python script. "
+            "Give its path, or the name of a model (neurosim list)."
+        )
+    before = sys.argv, sys.path[:]
+    sys.argv, sys.path[:] = arguments, [str(path.parent.resolve()), *sys.path]
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    finally:
+        sys.argv, sys.path[:] = before
+    return DONE
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """Give a folder that takes files: what cannot be written is refused before the work. What was made for nothing is removed."""
+    done, made = "made", []
+    try:
+        try:
+            made += [each for each in (path, *path.parents) if not each.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            done = "written to"
+            with tempfile.NamedTemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise NetworkError(
+                f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. "
+                "Choose another."
+            ) from error
+        yield path
+    finally:
+        for each in made:
+            with suppress(OSError):  # it holds something
+                each.rmdir()
+
+
+@contextmanager
+def _file(given: str | None) -> Iterator[Path | None]:
+    if given is None:
+        yield None
+        return
+    path = Path(given)
+    if path.is_dir():
+        raise NetworkError(
+            f"file {path}: found a folder, expected the name of a file. Add one, such as {path / 'results.json'}."
+        )
+    with _folder(path.parent) as folder:
+        yield folder / path.name
+
+
+def _picture(given: str | None) -> AbstractContextManager[Path | None]:
+    if given is not None:
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
+        if path.suffix[1:].lower() not in formats:
+            raise NetworkError(
+                f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
+                f"Name it such as {path.stem}.png."
+            )
+    return _file(given)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Notice Ctrl-C even where a run ends cleanly by it and goes on: Python writes the number of each signal into a socket."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def pressed() -> bool:
+        writer.send(b"\0")  # so that reading never waits
+        return signal.SIGINT in reader.recv(4096)
+
+    try:
+        yield pressed
+    finally:
+        signal.set_wakeup_fd(before)
+        reader.close()
+        writer.close()
+
+
+def _code(error: NeurosimError) -> int:
+    return (
+        REFUSED
+        if isinstance(error, LoweringError)
+        else NOT_FINITE
+        if isinstance(error, SimulationError)
+        else BAD_INPUT
+    )
+
+
+def _line(error: BaseException, script: list[str]) -> str:
+    """Return the user's own line, for errors of scripts."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if script and frame.filename == str(Path(script[0]))
+    ]
+    return f"\n  at {script[0]}, line {lines[-1]}" if lines else ""
+
+
+def _from(script: list[str], error: Exception) -> Exception:
+    """Let the traceback of a script's error begin in the script, as where Python runs it."""
+    trace = error.__traceback__
+    while script and trace and trace.tb_frame.f_code.co_filename != str(Path(script[0])):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+def _cut(words: list[str]) -> tuple[list[str], list[str]]:
+    """Split off a script with its arguments, which are its own: ``run [--traceback] SCRIPT.py ...``."""
+    for at in range(words.index("run") + 1 if "run" in words else len(words), len(words)):
+        if words[at].endswith(".py"):
+            return words[: at + 1], words[at:]
+        if words[at] != "--traceback":
+            break
+    return words, []
+
+
+COMMANDS = {
+    name: globals()[f"{name}_command"]
+    for name in ("list", "run", "check", "verify", "compare", "export", "map", "doctor")
+}

@@ -1,0 +1,177 @@
+"""Verification: the experiments of a published model run side by side, and its acceptance checks judged from their results."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backend.protocol import find
+from ..compiled.cores import cores
+from ..errors import NetworkError, unknown
+from ..recording.files import write_json
+from .catalogue import Check, Model
+
+Judged = dict[str, Any]
+
+
+def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
+    """Return the checks of these ids in the model's order, all of them for None.
+
+    Raises
+    ------
+    NetworkError
+        If the model has no checks, or none of this id, or none is asked for.
+    """
+    valid = [check.id for check in model.checks]
+    if not valid:
+        raise NetworkError(
+            f"model {model.name!r}: found no acceptance checks, expected at least one. "
+            f"Run it instead: neurosim run {model.name}"
+        )
+    if ids is not None and not ids:
+        raise NetworkError(
+            f"model {model.name!r}, checks: found none, expected one or more of {', '.join(valid)}. "
+            "Name them, or leave it out for all."
+        )
+    for wanted in ids or ():
+        if wanted not in valid:
+            raise NetworkError(unknown("check", wanted, valid, owner=f"model {model.name!r}"))
+    return tuple(check for check in model.checks if ids is None or check.id in ids)
+
+
+def verify(
+    model: Model,
+    *,
+    backend: str = "cpu",
+    checks: Sequence[str] | None = None,
+    progress: bool = True,
+) -> list[Judged]:
+    """Run the experiments that the checks need, one process per core, and judge.
+
+    Returns
+    -------
+    rows {id, measured, expected, pass}
+        In the model's order. A check that raises, or whose experiment raised, has failed; its message stands under "measured".
+
+    Raises
+    ------
+    NetworkError
+        If the backend is a simulator with a clock of its own: experiments change their runs on the way, and those run once.
+    KeyboardInterrupt
+        After Ctrl-C; the processes are ended.
+    """
+    chosen = choose(model, checks)
+    if hasattr(find(backend), "open"):
+        raise NetworkError(
+            f"model {model.name!r}, backend {backend!r}: found a simulator with a clock of its own, expected an engine, such as 'cpu': "
+            "experiments change their runs on the way, and here a run goes once from start to end. Verify on an engine; "
+            "recordings of both can be compared: neurosim compare A B --statistical"
+        )
+    needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
+    for name in needed:
+        if name not in model.experiments:
+            raise NetworkError(
+                unknown("experiment", name, model.experiments, owner=f"model {model.name!r}")
+            )
+    results = _side_by_side({name: model.experiments[name] for name in needed}, backend, progress)
+    return [_judge(check, results) for check in chosen]
+
+
+def write(path: str | Path, rows: Iterable[Judged]) -> Path:
+    """Write rows as JSON and return the path; its folder is made where it is missing."""
+    return write_json(path, _data(list(rows)))
+
+
+def _side_by_side(
+    experiments: Mapping[str, Callable[[str], Any]], backend: str, progress: bool
+) -> dict[str, Any]:
+    """Return the result of each experiment, or the exception that it raised."""
+    from tqdm.auto import tqdm
+
+    # Spawned, not forked: a forked child of a process with threads (Numba's) may hang.
+    pool = ProcessPoolExecutor(
+        min(cores(), max(len(experiments), 1)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_deaf,
+    )
+    with _one_thread():
+        futures = {
+            pool.submit(experiment, backend): name for name, experiment in experiments.items()
+        }
+    try:
+        bar = tqdm(
+            as_completed(futures),
+            total=len(futures),
+            unit="experiment",
+            disable=None if progress else True,
+            leave=False,
+        )
+        return {futures[done]: done.exception() or done.result() for done in bar}
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes started meanwhile do linear algebra with one thread: there are as many processes as cores."""
+    before = {
+        name: os.environ.get(name)
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    }
+    os.environ |= dict.fromkeys(before, "1")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _deaf() -> None:
+    """Leave Ctrl-C, which reaches a whole group of processes, to the one that started the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _judge(check: Check, results: Mapping[str, Any]) -> Judged:
+    for name in check.needs:
+        if isinstance(results[name], BaseException):
+            return _row(check, f"experiment {name!r} raised {_said(results[name])}", passed=False)
+    try:
+        measured, passed = check.judge({name: results[name] for name in check.needs})
+    except Exception as error:  # whatever a check raises is its verdict, and the other checks go on
+        return _row(check, f"raised {_said(error)}", passed=False)
+    return _row(check, measured, passed=bool(passed))
+
+
+def _row(check: Check, measured: Any, *, passed: bool) -> Judged:
+    return {"id": check.id, "measured": _data(measured), "expected": check.expected, "pass": passed}
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _data(value: Any) -> Any:
+    """Return plain JSON data; what is not finite becomes text, for which JSON has no number."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _data(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_data(part) for part in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,171 @@
+"""Random numbers from counters: Philox 4x32-10, so that a draw depends on its key and its place and on nothing else.
+
+The words of a draw are those of the counter ``(index div 4, step low, step high, replica)`` under the key of a stream; the draw at ``index`` takes
+lane ``index mod 4``. Index, step and replica are integers; a negative one counts as its two's complement. Draws repeat after 2**34 indices and
+2**32 replicas.
+
+The bodies below keep to operations that give the same bits in every engine, and are rebuilt there as those of `neurosim.expr.functions` are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..expr.functions import FUNCTIONS
+
+Key = tuple[int, int]
+Four = tuple[Any, Any, Any, Any]
+
+# Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3": multipliers, and the increments of the key
+_M0, _M1, _W0, _W1 = (
+    np.uint64(0xD2511F53),
+    np.uint64(0xCD9E8D57),
+    np.uint64(0x9E3779B9),
+    np.uint64(0xBB67AE85),
+)
+_MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_GRAIN = 2.0**-32
+_TURN = 6.283185307179586
+
+_log, _sqrt, _sin, _cos = (FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos"))
+
+
+def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
+    """Return the four words of a counter under a key; all are uint64 that hold 32 bits, and broadcast."""
+    for _ in range(10):
+        a, b = _M0 * c0, _M1 * c2
+        c0, c1, c2, c3 = (
+            (b >> _HALF) & _MASK ^ c1 ^ k0,
+            b & _MASK,
+            (a >> _HALF) & _MASK ^ c3 ^ k1,
+            a & _MASK,
+        )
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    return c0, c1, c2, c3
+
+
+def uniform_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
+    """Return the middles of the 2**32 equal parts of (0, 1) that four words name."""
+    return (w0 + 0.5) * _GRAIN, (w1 + 0.5) * _GRAIN, (w2 + 0.5) * _GRAIN, (w3 + 0.5) * _GRAIN
+
+
+def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
+    """Return four standard normal numbers, two from each pair of words (Box & Muller 1958); none is beyond 6.77."""
+    r0, angle0 = _sqrt(-2.0 * _log((w0 + 0.5) * _GRAIN)), _TURN * ((w1 + 0.5) * _GRAIN)
+    r1, angle1 = _sqrt(-2.0 * _log((w2 + 0.5) * _GRAIN)), _TURN * ((w3 + 0.5) * _GRAIN)
+    return r0 * _cos(angle0), r0 * _sin(angle0), r1 * _cos(angle1), r1 * _sin(angle1)
+
+
+def key_of(seed: int, name: str) -> Key:
+    """Return the two 32-bit words of the stream `name` under `seed`."""
+    digest = blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
+
+
+def uniform(
+    key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
+) -> NDArray[np.float64]:
+    """Draw uniformly from (0, 1), both ends excluded, in steps of 2**-32.
+
+    Parameters
+    ----------
+    key : two 32-bit words, see `key_of`
+    index, step, replica : integers that broadcast
+        Where the draw is made: a neuron and a time step, say.
+
+    Returns
+    -------
+    array of the broadcast shape
+
+    Raises
+    ------
+    TypeError
+        If index, step or replica is not an integer.
+    """
+    return _draw(uniform_block, key, index, step, replica)
+
+
+def normal(
+    key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
+) -> NDArray[np.float64]:
+    """Draw from the standard normal distribution, cut at 6.77; arguments as for `uniform`, whose draws in the same place it uses up."""
+    return _draw(normal_block, key, index, step, replica)
+
+
+def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
+    """Return the Poisson counts at the quantiles `u`, by search from zero.
+
+    Parameters
+    ----------
+    mean : array, 0 to 700
+    u : array, in (0, 1)
+        Draws of `uniform` come in grains of 2**-32: a count whose tail probability is smaller never occurs.
+
+    Returns
+    -------
+    array of the broadcast shape
+        Whole numbers as float64; NaN where the mean is out of range, for exp(-mean) would then underflow.
+    """
+    mean, u = np.broadcast_arrays(np.asarray(mean, dtype=np.float64), u)
+    p = np.asarray(FUNCTIONS["exp"](-mean))
+    cumulated, count = p.copy(), np.zeros_like(p)
+    while (open_ := (u >= cumulated) & (p > 0.0)).any():  # p ends at 0 whatever u is
+        count[open_] += 1.0
+        p[open_] = p[open_] * mean[open_] / count[open_]
+        cumulated[open_] += p[open_]
+    return np.where((mean >= 0.0) & (mean <= 700.0), count, np.nan)[()]
+
+
+def _draw(
+    block: Callable[..., Four], key: Key, index: ArrayLike, step: ArrayLike, replica: ArrayLike
+) -> NDArray[np.float64]:
+    index, step, replica = _integers(index), _integers(step), _integers(replica)
+    k0, k1 = (np.uint64(word) for word in key)
+    rest = (_words(step), _words(step >> 32), _words(replica), k0, k1)
+    by_row = all(place.ndim == 0 or place.shape[-1] == 1 for place in (step, replica))
+    if not (by_row and index.ndim == 1 and index.size and (np.diff(index) == 1).all()):
+        return np.choose(index & 3, block(*philox4x32(_words(index >> 2), *rest)))
+    first = int(index[0])  # a range: each block is made once, not once per lane
+    lanes = np.stack(
+        block(*philox4x32(_words(np.arange(first >> 2, (int(index[-1]) >> 2) + 1)), *rest)), axis=-1
+    )
+    return lanes.reshape(*lanes.shape[:-2], -1)[..., first & 3 :][..., : index.size]
+
+
+def _integers(values: ArrayLike) -> NDArray[np.int64]:
+    return np.asarray(values).astype(np.int64, casting="same_kind")
+
+
+def _words(values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    return (values & 0xFFFFFFFF).astype(np.uint64)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Draws before a run: keyed by the seed and a name, so that no other object's draws can shift them."""
+
+    seed: int
+    name: str
+
+    @property
+    def key(self) -> Key:
+        """The two words of this stream."""
+        return key_of(self.seed, self.name)
+
+    def child(self, name: str) -> Stream:
+        """Return the stream of a part: that of the name ``self.name/name``."""
+        return Stream(self.seed, f"{self.name}/{name}")
+
+    def uniform(self, index: ArrayLike, row: ArrayLike = 0) -> NDArray[np.float64]:
+        """Draw from (0, 1) at integer places; a source neuron's draws lie in its own row."""
+        return uniform(self.key, index, row)
+
+    def normal(self, index: ArrayLike, row: ArrayLike = 0) -> NDArray[np.float64]:
+        """Draw from the standard normal distribution at integer places."""
+        return normal(self.key, index, row)

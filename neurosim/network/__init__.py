@@ -1,0 +1,1 @@
+"""Networks: populations, projections, connectors and sources, each checked at the line of the user."""

@@ -1,0 +1,192 @@
+"""Recordings for other tools: Neo blocks, xarray trees and NWB files; their libraries are asked for when needed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import NetworkError
+
+if TYPE_CHECKING:
+    import neo
+    import pynwb
+    import xarray
+
+    from .recording import Recording
+    from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+
+
+def to_neo(recording: Recording) -> neo.Block:
+    """Return a Neo block of one segment: a spike train per recorded neuron, an analog signal per trace.
+
+    Times are those of the end of the step. The header is the block's annotation "header". A signal is named "population.variable"; its
+    array annotation "member" tells the neurons or edges, its annotation "unit" the unit; one that Neo does not know is dimensionless there.
+    """
+    neo = _library("neo", "to_neo")
+    quantities = _library("quantities", "to_neo")
+    segment = neo.Segment(name=str(recording.header.get("network", "")))
+    for name, population in recording.populations.items():
+        spikes = population.recorded
+        if spikes is not None:
+            start, stop = _window(spikes)
+            for neuron, times in _per_neuron(spikes):
+                segment.spiketrains.append(
+                    neo.SpikeTrain(
+                        times,
+                        units="ms",
+                        t_start=start,
+                        t_stop=stop,
+                        population=name,
+                        neuron=neuron,
+                    )
+                )
+    for owner, variable, trace in _traces(recording):
+        try:
+            unit = quantities.Quantity(
+                1.0, "dimensionless" if trace.unit == "1" else trace.unit
+            ).units
+        except LookupError:
+            unit = quantities.dimensionless
+        first = (trace.first + 1) * trace.dt
+        signal = neo.AnalogSignal(
+            trace.values,
+            units=unit,
+            sampling_period=trace.every * trace.dt * quantities.ms,
+            t_start=first * quantities.ms,
+            name=f"{owner}.{variable}",
+            unit=trace.unit,
+            array_annotations={"member": trace.members},
+        )
+        segment.analogsignals.append(signal)
+    block = neo.Block(name=segment.name, header=recording.header)
+    block.segments.append(segment)
+    return block
+
+
+def to_xarray(recording: Recording) -> xarray.DataTree:
+    """Return a tree with one dataset per population and projection.
+
+    A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and "spike_step" along "spike", with the
+    coordinate "spike_time" (ms); "spike_member" are the neurons that were recorded.
+    Edges are "source" and "target" along "edge". The root's attribute "header" is the header as JSON text.
+    """
+    xarray = _library("xarray", "to_xarray")
+    sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}
+    for name in recording.names():
+        owner: Any = recording[name]
+        variables: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {}
+        for variable, trace in owner.traces.items():
+            time, member = f"{variable}_time", f"{variable}_member"
+            variables[variable] = xarray.Variable(
+                (time, member), trace.values, {"units": trace.unit}
+            )
+            coordinates |= {
+                time: xarray.Variable(time, trace.times(), {"units": "ms"}),
+                member: trace.members,
+            }
+        spikes = getattr(owner, "recorded", None)
+        if spikes is not None:
+            variables |= {
+                "spike_neuron": ("spike", spikes.index),
+                "spike_step": ("spike", spikes.step),
+            }
+            coordinates |= {
+                "spike_time": xarray.Variable("spike", spikes.times(), {"units": "ms"}),
+                "spike_member": spikes.members,
+            }
+        if name in recording.projections:
+            variables |= {"source": ("edge", owner.source), "target": ("edge", owner.target)}
+        sets[f"/{name}"] = xarray.Dataset(variables, coordinates)
+    return xarray.DataTree.from_dict(sets)
+
+
+def to_nwb(
+    recording: Recording,
+    *,
+    start: datetime | None = None,
+    identifier: str | None = None,
+    **about: Any,
+) -> pynwb.NWBFile:
+    """Return an NWB file in memory: spikes of recorded neurons as units, with columns "population" and "neuron"; traces as time series in seconds.
+
+    Parameters
+    ----------
+    start : moment of time 0; 1970-01-01 unless given, since a simulation has none
+    identifier : the hash of the recorded network unless given
+    about : further fields of ``pynwb.NWBFile``, such as experimenter
+    """
+    pynwb = _library("pynwb", "to_nwb")
+    header = recording.header
+    file = pynwb.NWBFile(
+        session_description=f"simulation of {header.get('network', 'a network')} with neurosim, backend {header.get('backend', 'unknown')}",
+        identifier=identifier or str(header.get("hash", "unknown")),
+        session_start_time=start or datetime(1970, 1, 1, tzinfo=UTC),
+        **about,
+    )
+    recorded = {
+        name: each.recorded
+        for name, each in recording.populations.items()
+        if each.recorded is not None
+    }
+    if recorded:
+        file.add_unit_column("population", "population of the neuron")
+        file.add_unit_column("neuron", "index of the neuron in its population")
+    for name, spikes in recorded.items():
+        window = np.array([_window(spikes)]) / 1000
+        for neuron, times in _per_neuron(spikes):
+            file.add_unit(
+                spike_times=times / 1000, obs_intervals=window, population=name, neuron=neuron
+            )
+    for owner, variable, trace in _traces(recording):
+        series = pynwb.TimeSeries(
+            name=f"{owner}.{variable}",
+            data=trace.values,
+            unit=trace.unit,
+            starting_time=(trace.first + 1) * trace.dt / 1000,
+            rate=1000 / (trace.every * trace.dt),
+            description=f"{variable} of {owner}, members {trace.members.tolist()}",
+        )
+        file.add_acquisition(series)
+    return file
+
+
+def _library(name: str, function: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NetworkError(
+            f"{function}: the library {name!r} cannot be imported ({error}). Install it: pip install 'neurosim[interop]'."
+        ) from error
+
+
+def _window(spikes: Spikes) -> tuple[float, float]:
+    return spikes.first * spikes.dt, (spikes.first + spikes.steps) * spikes.dt
+
+
+def _per_neuron(spikes: Spikes) -> list[tuple[int, np.ndarray]]:
+    """Return each recorded neuron and the times of its spikes, ms."""
+    order = np.argsort(spikes.index, kind="stable")
+    times, index = spikes.times()[order], spikes.index[order]
+    first, last = (np.searchsorted(index, spikes.members, side) for side in ("left", "right"))
+    return [
+        (neuron, times[i:j])
+        for neuron, i, j in zip(spikes.members.tolist(), first, last, strict=True)
+    ]
+
+
+def _traces(recording: Recording) -> list[tuple[str, str, Trace]]:
+    owners: list[PopulationRecording | ProjectionRecording] = [
+        *recording.populations.values(),
+        *recording.projections.values(),
+    ]
+    return [
+        (owner.name, variable, trace)
+        for owner in owners
+        for variable, trace in owner.traces.items()
+    ]

@@ -1,0 +1,281 @@
+"""What may be read and changed by name in an open run: units, shapes, and assignments that are all checked before the first is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..draws.streams import Stream
+from ..draws.values import Distribution, Table
+from ..errors import NetworkError, unknown
+from ..model.model import decay_constant
+from ..model.resolution import check_positive
+from ..network.populations import Drive, Population, Projection, View
+from ..network.sources import given_spikes, in_range
+from ..network.validation import at_least, quantity, table, whole_steps
+from ..units import Unit, unit
+
+if TYPE_CHECKING:
+    from .run import Run
+
+Owner = Population | View | Projection | Drive
+
+
+def declared(owner: Owner, name: str) -> Unit:
+    """Return the unit of a state, parameter or variable.
+
+    Raises
+    ------
+    NetworkError
+        If the owner has nothing of this name.
+    """
+    if isinstance(owner, Drive):
+        port = unit(owner.target.population.cell.port(owner.port).unit)
+        units = {"rate": unit("Hz"), "weight": port}
+    elif isinstance(owner, Projection):
+        rule = owner.rule
+        units = (
+            {}
+            if rule is None
+            else {t.name: t.unit for t in (*rule.edge, *rule.pre, *rule.post, *rule.parameters)}
+        )
+        if rule is None:
+            units["w"] = unit(owner.target.population.cell.port(owner.port).unit)
+    else:
+        cell = owner.cell if isinstance(owner, Population) else owner.population.cell
+        units = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
+    if not isinstance(name, str) or name not in units:
+        edges = isinstance(owner, Projection)
+        kind = "projection" if edges else "drive" if isinstance(owner, Drive) else "population"
+        fixed = (
+            " Delays are fixed when a run is prepared: give another to net.project, and prepare again."
+            if edges and name in ("delay", "back")
+            else ""
+        )
+        raise NetworkError(
+            unknown("state, parameter or variable", name, units, owner=f"{kind} {owner.name!r}")
+            + fixed
+        )
+    return units[name]
+
+
+def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable[[], None]]:
+    """Return closures that assign values and what follows from them, each checked: shapes, units, finite values, delays."""
+    view = owner.view if isinstance(owner, Population) else owner
+    if isinstance(view, View) and view.population.given is not None:
+        return [_given(run, view, values)]
+    made = []
+    if isinstance(owner, Projection) and "weight" in values:
+        if "w" in values:
+            raise NetworkError(
+                f"set {owner.name!r}: found both w= and weight=, which are the same, expected one. Leave one out."
+            )
+        values = {"w" if name == "weight" else name: value for name, value in values.items()}
+    changed: dict[str, np.ndarray] = {}  # parameters as they will be, texts over which follow
+    for name, value in values.items():
+        where = f"set {owner.name!r}, {name}"
+        this = declared(owner, name)
+        if isinstance(value, Table):
+            made.append(_table(run, view, name, value, this, where))
+        elif isinstance(view, View):
+            made.append(_neurons(run, view, name, value, this, where, changed))
+        else:
+            made.append(_edges(run, view, name, value, this, where, changed))
+    return made + _following(run, view, changed)
+
+
+def _following(
+    run: Run, view: View | Projection | Drive, changed: dict[str, np.ndarray]
+) -> list[Callable[[], None]]:
+    """Return closures that assign the parameters that follow changed ones, and note which have a value of their own from now on."""
+    memory, owner = run.memory, view.name
+    things = run.network.populations if isinstance(view, View) else run.network.projections
+    if not changed or owner not in things:
+        return []
+    where = f"set {owner!r}, {', '.join(changed)}"
+    made = []
+    for name, new in things[owner].written.following(memory, owner, changed, where=where).items():
+        made.append(_parameter(run, view, name, new, new, f"{where}: {name}, which follows it"))
+    for name in changed.keys() & things[owner].written.trees.keys():
+        follows = np.zeros(1, bool)
+        if isinstance(view, View) and not view.whole:
+            follows = np.array(
+                np.broadcast_to(memory[owner, f"{name}@follows"], view.population.size)
+            )
+            follows[view.indices] = False
+        made.append(partial(memory.write, owner, f"{name}@follows", follows))
+    return made
+
+
+def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
+    where = f"set {view.name!r}"
+    for name in values.keys() - {"times", "steps"}:
+        raise NetworkError(unknown("value", name, ["times", "steps"], owner=where))
+    if not view.whole:
+        raise NetworkError(
+            f"{where}: found a view, expected the whole source of given spikes. Give the spikes of all its neurons."
+        )
+    dt = run.program.dt
+    step, index = given_spikes(
+        len(view), dt, times=values.get("times"), steps=values.get("steps"), where=where
+    )
+    if step.size and step[0] < run.step:
+        raise NetworkError(
+            f"{where}: found a spike of neuron {index[0]} at {(step[0] + 1) * dt:g} ms (step {step[0]}), but the run is at {run.time:g} ms; "
+            f"expected {(run.step + 1) * dt:g} ms (step {run.step}) or later: times are model time, from the start of the run. "
+            "Leave out what is past; add run.time to times from now."
+        )
+
+    def assign() -> None:
+        run.memory[view.name, "_given_step"], run.memory[view.name, "_given_index"] = step, index
+
+    return assign
+
+
+def _table(
+    run: Run, view: Any, name: str, value: Table, this: Unit, where: str
+) -> Callable[[], None]:
+    if not isinstance(view, View) or (view.name, f"{name}@rows") not in run.memory:
+        raise NetworkError(
+            f"{where}: found a table, expected a number or array: {name!r} had no table when the run was prepared. "
+            "Give it a table in the network; then tables of any length can be set."
+        )
+    if not view.whole:
+        raise NetworkError(
+            f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size})."
+        )
+    checked = table(value, this, size=view.population.size, dt=run.program.dt, where=where)
+    in_range(view.population.cell, name, checked, where=where)
+    return lambda: run.memory.put_parameter(view.name, name, checked, run.step)
+
+
+def _neurons(
+    run: Run,
+    view: View,
+    name: str,
+    value: Any,
+    this: Unit,
+    where: str,
+    changed: dict[str, np.ndarray],
+) -> Callable[[], None]:
+    memory, size, key = run.memory, view.population.size, (view.name, name)
+    found = _values(run, value, this, "one per neuron", view.indices, where)
+    if name in run.program.populations[view.name].code.states:
+        return lambda: memory.put(*key, view.indices, found, run.step - 1)
+    if (view.name, f"{name}@rows") in memory:
+        in_range(view.population.cell, name, found, where=where)
+        return partial(_columns, run, view, name, found)
+    old = memory[key]
+    if old.size < size and view.whole and np.ndim(found) == 0:
+        new = np.array([found], np.float64)
+    else:
+        new = np.array(np.broadcast_to(old, size), np.float64)
+        new[view.indices] = found
+    changed[name] = new
+    return _parameter(run, view, name, new, found, where)
+
+
+def _columns(run: Run, view: View, name: str, found: Any) -> None:
+    """Overwrite a table: all of it, or the columns of some neurons, so that those of the others go on."""
+    memory, size = run.memory, view.population.size
+    if view.whole:
+        row = np.array(np.broadcast_to(found, size), np.float64)
+        memory.put_parameter(view.name, name, Table(row[None, :], 1), run.step)
+        return
+    rows = memory[view.name, name]
+    rows = np.array(np.broadcast_to(rows, (len(rows), size)))
+    rows[:, view.indices] = found
+    memory[view.name, name] = rows
+
+
+def _edges(
+    run: Run,
+    owner: Projection | Drive,
+    name: str,
+    value: Any,
+    this: Unit,
+    where: str,
+    changed: dict[str, np.ndarray],
+) -> Callable[[], None]:
+    memory = run.memory
+    if isinstance(owner, Drive):
+        found = _values(run, value, this, "one per target", owner.target.indices, where)
+        if name == "rate":
+            at_least(found, this, where=where)
+        return _replacing(run, owner, name, np.asarray(found) * (owner.n if name == "rate" else 1))
+    if (
+        owner.rule is not None
+        and np.size(value) > 1
+        and any(p.name == name and p.per is None for p in owner.rule.parameters)
+    ):
+        raise NetworkError(
+            f"{where}: found an array, expected one value for all edges. Declare it in the rule with Parameter({this.text!r}, ..., per='edge')."
+        )
+    at, members = memory.locate(owner, name)
+    found = _values(run, value, this, "one per edge or neuron", members, where)
+    size = memory[owner.name, name].size
+    if owner.rule is None and size == 1:
+        return _replacing(run, owner, name, found)
+    if owner.rule is None or (owner.name, name) in memory.initial:
+        index = slice(None) if np.ndim(found) == 0 and size == members.size else at
+        return lambda: memory.put(owner.name, name, index, found, run.step - 1)
+    changed[name] = new = np.array(memory[owner.name, name], np.float64)
+    new[at] = found
+    return _parameter(run, owner, name, new, found, where)
+
+
+def _replacing(run: Run, owner: Projection | Drive, name: str, found: Any) -> Callable[[], None]:
+    new = np.atleast_1d(np.array(found, np.float64))
+
+    def assign() -> None:
+        run.memory[owner.name, name] = new
+
+    return assign
+
+
+def _parameter(
+    run: Run, owner: View | Projection, name: str, new: np.ndarray, found: Any, where: str
+) -> Callable[[], None]:
+    """Return the assignment of a parameter; ``found`` are those of its values that are looked at."""
+    memory, decaying = run.memory, []
+    if isinstance(owner, View):
+        in_range(owner.population.cell, name, found, where=where)
+        if name == run.program.populations[owner.name].refractory:
+            at_least(found, declared(owner, name), where=f"{where}: refractory time (ms)")
+            whole_steps(found, run.program.dt, where=f"{where}: refractory time")
+    else:
+        decaying = [
+            v.name
+            for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)
+            if decay_constant(v) == name
+        ]
+        if decaying:
+            check_positive(found, where, NetworkError)
+
+    def assign() -> None:
+        for variable in (
+            decaying
+        ):  # a change of tau counts as an assignment of the variables that decay with it
+            memory.put(
+                owner.name,
+                variable,
+                slice(None),
+                memory.now(owner.name, variable, run.step - 1),
+                run.step - 1,
+            )
+        memory.write(owner.name, name, new)
+
+    return assign
+
+
+def _values(run: Run, value: Any, this: Unit, each: str, members: np.ndarray, where: str) -> Any:
+    """Return a number or one value per member, in engine units; a draw of a member is its own, whichever others are set with it."""
+    found = quantity(value, this, sizes={each: members.size}, where=where)
+    if isinstance(found, Distribution):
+        return found.sample(
+            Stream(run.program.seed, f"{where}/{run.step}"), members, unit=this, where=where
+        )
+    return found

@@ -1,0 +1,228 @@
+"""Delivery by the CPU engine: spikes on their way, edges found by event, post-spikes that wait, and counts of drives, as in the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.cpu_networks import journey, pairs, same_bits, scattered
+
+import neurosim as ns
+from neurosim.backends.cpu.kernels.pending import CHUNKS, FRESH, Pending
+from neurosim.models import cells
+
+
+@pytest.mark.parametrize("room", [None, 1, 600])
+def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
+    room, tmp_path, monkeypatch
+):
+    """Also where the lists of what is to land have no room, or room for some."""
+    if room is not None:
+        monkeypatch.setattr(
+            "neurosim.backends.cpu.plan.delivery.Pending",
+            lambda tables, most, dtype: Pending(tables, most=room, dtype=dtype),
+        )
+    found = []
+    for backend, options in (
+        ("reference", {}),
+        ("cpu", {"threads": 1}),
+        ("cpu", {"threads": 2}),
+        ("cpu", {"threads": 3}),
+    ):
+        run = ns.prepare(scattered(), backend=backend, **options)
+        found.append(journey(run, tmp_path))
+        spikes = run.result()
+        assert min(spikes[p].spikes.index.size for p in "ab") > 100
+        if backend == "cpu":
+            full = [
+                pool[FRESH] == pool[CHUNKS]
+                for pool, *_ in run.engine._delivery.pending._pools.values()
+            ]
+            assert len(full) == options["threads"] and set(full) == {room is not None}
+    for other in found[1:]:
+        assert len(other) == len(found[0]) and all(
+            same_bits(a, b) for a, b in zip(found[0], other, strict=True)
+        )
+
+
+@pytest.mark.parametrize(
+    "last",
+    [range(60, 70), [60, 61, 62, 62, 65, 65, 66, 67, 68, 69]],
+    ids=["neighbours", "as many, but not neighbours"],
+)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_edges_onto_neighbours_are_counted_not_looked_up_and_give_the_bits_of_the_reference(
+    last, threads
+):
+    """Sources without edges stand first, between and last; threads share the targets."""
+    rule = ns.Rule(
+        edge="w : mV",
+        post="s : mV",
+        handlers=[
+            ("pre", "s += w; out += w"),
+            ("step", "out += where(i_post == 60 + floor(10 * uniform()), w, 0 * mV); w = 0.99 * w"),
+        ],
+    )
+    sources, targets = (
+        np.repeat([1, 3, 6], 10),
+        np.concatenate([np.arange(60, 70), np.arange(120, 130), last]),
+    )
+    runs = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": threads})):
+        net = ns.Network("near", dt="1 ms", seed=2)
+        a, b = (
+            net.population("a", 8, cells.lif_delta(rest="-40 mV")),
+            net.population("b", 130, cells.lif_delta()),
+        )
+        net.project(
+            a,
+            b,
+            ns.from_arrays(sources, targets),
+            weight=ns.uniform("0 mV", "1 mV"),
+            rule=rule,
+            port="synaptic",
+            name="near",
+        )
+        runs.append(ns.prepare(net, backend=backend, **options))
+        runs[-1].run("90 ms")
+    assert ("_shift" in runs[1].source) == isinstance(last, range)
+    found = [[run.get("b", "v"), run.get("near", "w"), run.get("near", "s")] for run in runs]
+    assert all(same_bits(one, other) and np.ptp(one) > 0 for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
+    """Most neurons lack most of the 300 delays, or of the 150 at either end."""
+    runs = [
+        ns.prepare(
+            pairs(("post", "pre"), fraction, "7 ms", delay=ns.uniform("0 ms", "30 ms")),
+            backend=backend,
+            **options,
+        )
+        for backend, options in (
+            ("reference", {}),
+            ("cpu", {"threads": 1}),
+            ("cpu", {"threads": 2}),
+        )
+    ]
+    for run in runs:
+        run.run("60 ms")
+    p = runs[0].program.projections["learned"]
+    split = [slots for slots in (p.pre_slots, p.post_slots) if not slots.uniform]
+    assert split and all(
+        s.delays.size > 64 and s.neuron.size < 0.5 * s.delays.size * s.first.size for s in split
+    )
+    assert runs[0].result()["b"].spikes.index.size > 500
+    for run in runs[1:]:
+        assert all(
+            same_bits(run.get("learned", name), runs[0].get("learned", name))
+            for name in ("w", "c", "n", "x", "y")
+        )
+        assert run.result()["b"].spikes == runs[0].result()["b"].spikes
+
+
+@pytest.mark.parametrize(
+    ("order", "fraction", "every"),
+    [(("post", "pre"), 0.0, "7 ms"), (("pre", "post"), 1.0, "90 ms")],
+)
+def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, every):
+    """Records, signals, changes and ends of runs find every edge as if nothing had waited."""
+    found = []
+    for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
+        run = ns.prepare(pairs(order, fraction, every), backend=backend, **options)
+        if backend == "cpu":
+            assert list(run.engine._delivery.deferral.sweeps) == ["learned"]
+        seen = []
+        for _ in range(3):
+            run.run("40 ms", progress=False)
+            run.run("0.1 ms", progress=False)
+            seen += [run.get("learned", name) for name in ("w", "c", "n")]
+            run.emit("rest")
+        run.set("learned", tau="12 ms")
+        run.run("10 ms", progress=False)
+        result = run.result()
+        found.append(
+            [
+                *seen,
+                run.get("learned", "w"),
+                result["b"].spikes.index,
+                result["learned"].trace("w").values,
+            ]
+        )
+    assert found[0][-2].size > 40 * 150 * 3  # more spikes in a piece than notes have room for
+    for other in found[1:]:
+        assert all(same_bits(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_rules_whose_post_spikes_cannot_wait_do_not():
+    """What a post-spike reads must not change until then: not the target's trace, not a state, not what each step changes."""
+
+    def waits(post: str, *more: tuple[str, str]) -> bool:
+        rule = ns.Rule(
+            edge="w : mV",
+            pre="dx/dt = -x / tau : 1",
+            post="dy/dt = -y / tau : 1",
+            parameters={"tau": "10 ms"},
+            handlers=[("post", post), ("pre", "out += w; w -= 0.1 * mV * y; x += 1"), *more],
+        )
+        net = ns.Network("waits", dt="0.1 ms")
+        p = net.population("p", 60, cells.lif_delta())
+        net.project(
+            p,
+            p,
+            ns.all_to_all(),
+            weight=0.1,
+            rule=rule,
+            port="synaptic",
+            delay="1 ms",
+            name="learned",
+        )
+        return bool(ns.prepare(net, backend="cpu").engine._delivery.deferral.sweeps)
+
+    assert waits("w += 0.1 * mV * x; y += 1")
+    for post in (
+        "w += 0.1 * mV * x * y; y += 1",
+        "w += 0.1 * v_post; y += 1",
+        "out += w; y += 1",
+        "y += 1",
+    ):
+        assert not waits(post)
+    assert not waits("w += 0.1 * mV * x; y += 1", ("step", "w = 0.99 * w"))
+    assert not waits("w += 0.1 * mV * x; y += 1", ("step", "x = 0.5 * x"))
+
+
+def test_post_spikes_wait_only_where_their_notes_take_little_room_beside_the_edges(monkeypatch):
+    """Notes take 128 bytes for each pair of a target and a delay, of which there are nearly as many as edges; results are the same."""
+    found = []
+    for fraction, least, waits in ((0.0, 16, True), (1.0, 16, False), (1.0, 0, True)):
+        monkeypatch.setattr("neurosim.backends.cpu.plan.delivery.LEAST", least)
+        delay = ns.uniform("0 ms", "30 ms") if fraction else "0.5 ms"
+        run = ns.prepare(pairs(("post", "pre"), fraction, "7 ms", delay=delay), backend="cpu")
+        assert bool(run.engine._delivery.deferral.sweeps) == waits
+        run.run("60 ms", progress=False)
+        found.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
+    assert (
+        all(same_bits(a, b) for a, b in zip(found[1], found[2], strict=True))
+        and np.ptp(found[1][0]) > 0.1
+    )
+
+
+@pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0])
+def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
+    """One rate for neighbours is looked up; neurons apart are counted one by one."""
+    net = ns.Network("drive", dt="0.1 ms", seed=5)
+    p = net.population("p", 700, ns.Cell("v : mV", receives={"x": ns.Port("mV", into="v")}))
+    net.poisson_drive(p[7:650], n=10, rate=mean * 1000, weight="0.1 mV", port="x", name="table")
+    net.poisson_drive(p[::3], n=10, rate=mean * 500, weight="0.3 mV", port="x", name="single")
+    found = []
+    for options in (
+        {"backend": "reference"},
+        {"backend": "cpu", "threads": 1},
+        {"backend": "cpu", "threads": 2},
+    ):
+        run = ns.prepare(net, **options)
+        run.run("2 ms", progress=False)
+        run.set("table", rate=mean * 700)
+        run.run("1 ms", progress=False)
+        found.append(run.get("p", "v"))
+    assert all(same_bits(found[0], other) for other in found[1:])
+    assert found[0].any() == (mean > 0.0)

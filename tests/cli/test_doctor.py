@@ -1,0 +1,85 @@
+"""What the doctor says of an installation, and how columns and values are printed."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
+
+import pytest
+
+from neurosim.cli import doctor
+from neurosim.cli.main import main
+from neurosim.cli.tables import brief, columns
+
+
+def test_doctor_shows_versions_and_the_command_for_what_is_missing(monkeypatch, capsys):
+    def without_pint(name: str) -> str:
+        if name == "pint":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(doctor, "version", without_pint)
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert version("numpy") in shown and "reference" in shown
+    needs = next(p.needs for p in doctor.packages() if p.name == "pint")
+    assert f"to install what core needs: {sys.executable} -m pip install 'pint{needs}'" in shown
+
+
+def test_doctor_reads_extras_from_the_package_itself():
+    assert ("test", "pytest") in {(p.feature, p.name) for p in doctor.packages()}
+    assert ("core", "numpy") in {(p.feature, p.name) for p in doctor.packages()}
+
+
+def test_doctor_says_how_much_compiled_code_is_kept_and_clears_it(monkeypatch, tmp_path, capsys):
+    (tmp_path / "compiling").mkdir()
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels/one.bin").write_bytes(bytes(2_500_000))
+    (tmp_path / "compiling/__init__.py").write_text(
+        "class backend:\n    summary = 'compiles'\n    missing = staticmethod(lambda: None)\n"
+    )
+    (tmp_path / "compiling/cache.py").write_text(
+        f"from pathlib import Path\ndef folder():\n    return Path({str(tmp_path / 'kernels')!r})\n"
+        "def clear():\n    found = list(folder().iterdir())\n    [f.unlink() for f in found]\n    return len(found)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    entries = [
+        EntryPoint("compiling", "compiling:backend", "neurosim.backends"),
+        EntryPoint("absent", "no_such_module:backend", "neurosim.backends"),
+        EntryPoint("reference", "neurosim.backends.reference:backend", "neurosim.backends"),
+    ]
+    monkeypatch.setattr(doctor, "entry_points", lambda group: entries)
+    assert main(["doctor"]) == 0
+    assert (
+        f"compiled code of compiling: 1 files, 2.5 MB in {tmp_path / 'kernels'}"
+        in capsys.readouterr().out
+    )
+    assert main(["doctor", "--clear-cache"]) == 0
+    assert "compiled code of compiling: removed 1 files" in capsys.readouterr().out
+    assert not list((tmp_path / "kernels").iterdir())
+
+
+def test_columns_are_wrapped_to_the_width_and_lose_no_word():
+    rows = [("id", "measured"), ("B1", "a long sentence that does not fit")]
+    lines = columns(rows, width=22).splitlines()
+    assert max(map(len, lines)) <= 22
+    assert (
+        " ".join(columns(rows, width=22).split())
+        == "id measured B1 a long sentence that does not fit"
+    )
+    assert columns(rows, width=80).splitlines()[1] == "B1  a long sentence that does not fit"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.123456, "0.1235"),
+        (True, "yes"),
+        (None, "-"),
+        (12345678, "12345678"),
+        ([1, 0.5], "[1, 0.5]"),
+        ({"r": 0.97812, "n": [True]}, "r 0.9781, n [yes]"),
+    ],
+)
+def test_values_are_shown_in_brief(value, shown):
+    assert brief(value) == shown

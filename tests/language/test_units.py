@@ -1,0 +1,324 @@
+"""Rung 1, units: the table and pint agree, engine units are coherent, and quantities of a wrong kind are refused."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pint
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.messages import parts
+
+import neurosim as ns
+from neurosim.errors import ModelError, NetworkError
+from neurosim.models.cells import lif
+from neurosim.units import (
+    CAPACITANCE,
+    CONDUCTANCE,
+    CURRENT,
+    LENGTH,
+    NUMBER,
+    RATE,
+    RESISTANCE,
+    TABLE,
+    TIME,
+    VOLTAGE,
+    Unit,
+    multiply,
+    name_of,
+    of,
+    read,
+    to_engine,
+    unit,
+)
+
+REGISTRY = pint.UnitRegistry()
+MS = unit("ms")
+
+
+@pytest.mark.parametrize("name", [n for n in TABLE if n != "h"] + ["h"])
+def test_the_table_agrees_with_pint(name):
+    size, exponents = TABLE[name]
+    pint_name = {"Mohm": "megaohm", "Gohm": "gigaohm", "kohm": "kiloohm"}.get(name, name)
+    found = to_engine(REGISTRY.Quantity(1.0, pint_name), Unit(name, exponents), where="here")
+    assert found == pytest.approx(size, rel=1e-14)
+
+
+def test_engine_units_are_coherent():
+    """nF mV = nA ms, uS mV = nA, Mohm nA = mV: equations need no factor."""
+    assert CAPACITANCE == multiply(multiply(CURRENT, TIME), VOLTAGE, -1)
+    assert CONDUCTANCE == multiply(CURRENT, VOLTAGE, -1) == multiply(NUMBER, RESISTANCE, -1)
+    assert all(
+        TABLE[name][0] == 1.0 for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "kHz", "um")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "exponents"),
+    [
+        ("mV/ms", 1.0, multiply(VOLTAGE, TIME, -1)),
+        ("V", 1e3, VOLTAGE),
+        ("nA*ms**2", 1.0, multiply(CURRENT, TIME, 2)),
+        ("1/s", 1e-3, RATE),
+        ("s**-1", 1e-3, RATE),
+        ("1/(ms*mV)", 1.0, multiply(RATE, VOLTAGE, -1)),
+        ("ms**0.5", 1.0, multiply(NUMBER, TIME, Fraction(1, 2))),
+        ("pA / ms**0.5", 1e-3, multiply(CURRENT, TIME, Fraction(-1, 2))),
+        ("", 1.0, NUMBER),
+        ("1", 1.0, NUMBER),
+        ("m", 1e6, LENGTH),
+        ("minute", 6e4, TIME),
+        ("J / C", 1e3, VOLTAGE),
+        ("siemens", 1e6, CONDUCTANCE),
+        ("dimensionless", 1.0, NUMBER),
+    ],
+)
+def test_texts_of_units_are_read(text, size, exponents):
+    found = unit(text)
+    assert (found.size, found.exponents) == (pytest.approx(size, rel=1e-12), exponents)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=6, max_size=6))
+def test_the_name_of_a_dimension_reads_back_as_the_dimension(powers):
+    exponents = tuple(Fraction(p, 2) for p in powers)
+    assert unit(name_of(exponents)).exponents == exponents
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("20 ms", 20.0),
+        ("0.02 s", 20.0),
+        ("20ms", 20.0),
+        (" 20  ms ", 20.0),
+        ("-5 ms", -5.0),
+        ("+.5 s", 500.0),
+        ("1e-3 s", 1.0),
+        ("20*ms", 20.0),
+        ("5 /kHz", 5.0),
+        ("1 min", 6e4),
+        ("1000 us", 1.0),
+    ],
+)
+def test_quantities_are_read_into_engine_units(text, value):
+    assert to_engine(text, MS, where="here") == pytest.approx(value, rel=1e-14)
+
+
+def test_plain_numbers_are_engine_units_and_plain_rates_are_hertz():
+    assert to_engine(20, MS, where="here") == 20.0
+    assert (
+        to_engine(20, unit("Hz"), where="here")
+        == to_engine("20 Hz", unit("Hz"), where="here")
+        == pytest.approx(0.02)
+    )
+    assert to_engine(20, unit("1/ms"), where="here") == 20.0
+    assert list(to_engine([1, 2], MS, where="here")) == [1.0, 2.0]
+    assert list(to_engine(REGISTRY.Quantity([1.0, 2.0], "s"), MS, where="here")) == [1000.0, 2000.0]
+
+
+def test_text_over_names_of_the_user_is_no_quantity():
+    """With a parameter ``h`` the text ``2*h`` is twice the parameter, not two hours."""
+    assert read("2*h")[0] == 2.0 and read("2*h", reserved={"h"}) is None
+    assert read("2 - 3") is None and read("tau") is None and read("-65 + 15*rho**2") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "mVV",
+            ("unit 'mVV': there is no unit 'mVV'.", "Did you mean 'mV'?", "The units are: A, F,"),
+        ),
+        (
+            "ms**",
+            ("unit 'ms**': cannot be read.", "Write units as products and powers, such as 'mV/ms'"),
+        ),
+        ("ms ms", ("unit 'ms ms': cannot be read.", "Write units")),
+        ("ms\0", ("cannot be read.",)),
+        ("(" * 300 + "ms" + ")" * 300, ("cannot be read.",)),
+        ("-" * 100_000 + "ms", ("cannot be read.",)),
+        (
+            "ms**x",
+            ("unit 'ms**x': the power 'x' is not a number.", "Write a power such as 'ms**2'."),
+        ),
+        ("ms**(1/3)", ("the power '1/3' is not a number.",)),
+        (
+            "ms + mV",
+            (
+                "unit 'ms + mV': found 'ms + mV', expected the name of a unit.",
+                "Write units as products and powers",
+            ),
+        ),
+        ("2*ms", ("found '2', expected the name of a unit.",)),
+        ("True", ("found 'True', expected the name of a unit.",)),
+        ("mV/0", ("found '0'",)),
+        ("ms.real", ("found 'ms.real'",)),
+        ("__import__('os')", ("found \"__import__('os')\", expected the name of a unit.",)),
+        (
+            "V**400",
+            (
+                "unit 'V**400': its size in ms, mV and nA is no number that can be computed with.",
+                "Use a smaller power.",
+            ),
+        ),
+        ("us**200", ("is no number that can be computed with",)),
+        ("1/us**200", ("is no number that can be computed with",)),
+        (
+            "degC",
+            (
+                "unit 'degC': 'degC' does not count from zero, expected a unit of which twice as many are twice as much.",
+                "Use K.",
+            ),
+        ),
+        (
+            "candela",
+            ("its dimension has luminosity, expected time, voltage, current", "Give it in these."),
+        ),
+        (5, ("unit 5: expected text.", "Write units such as 'mV/ms'")),
+        (None, ("unit None: expected text.",)),
+    ],
+)
+def test_what_is_no_unit_is_refused(text, message):
+    with pytest.raises(ModelError, match=parts(*message)):
+        unit(text)
+    with pytest.raises(ModelError, match=parts("cell 'c', parameter 'a': ", *message)):
+        unit(text, where="cell 'c', parameter 'a'")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("20 mV", ("'20 mV' is a voltage (mV), but a time (ms) is expected.", "Give it in ms.")),
+        ("20", ("'20' has no unit, but a time (ms) is expected.", "Write '20 ms'.")),
+        (
+            "20 parsec",
+            ("'20 parsec' is a length (parsec), but a time (ms) is expected.", "Give it in ms."),
+        ),
+        ("2 mV*ms", ("is a quantity in mV*ms, but a time (ms) is expected.",)),
+        ("20 msec2", ("unit 'msec2': there is no unit 'msec2'.",)),
+        ("ms", ("'ms' is not a quantity.", "Write a number and a unit, such as '20 ms'.")),
+        ("nan ms", ("is not a quantity.",)),
+        ("", ("is not a quantity.",)),
+        (
+            REGISTRY.Quantity(3.0, "mV"),
+            ("is a voltage (mV), but a time (ms) is expected.", "Give it in ms."),
+        ),
+        (None, ("None is not a quantity.", "Give a number, an array, or text such as '20 ms'.")),
+        (object, ("is not a quantity.",)),
+        (1j, ("is not a quantity.",)),
+        ([1, [2]], ("is not a quantity.",)),
+        ({"a": 1}, ("is not a quantity.",)),
+        (np.array(["a"]), ("is not a quantity.",)),
+        (b"1 ms", ("is not a quantity.",)),
+    ],
+)
+@pytest.mark.parametrize("error", [ModelError, NetworkError])
+def test_quantities_of_a_wrong_kind_are_refused(value, message, error):
+    with pytest.raises(error, match=parts("here: ", *message)):
+        to_engine(value, MS, where="here", error=error)
+
+
+class WithUnit(np.ndarray):
+    """An array with a unit as astropy's quantities have it."""
+
+    unit = "ms"
+
+
+def of_brian(numbers):
+    return numbers * pytest.importorskip("brian2").ms
+
+
+def of_quantities(numbers):
+    return numbers * pytest.importorskip("quantities").ms
+
+
+def of_astropy(numbers):
+    return np.array(numbers).view(WithUnit)
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (of_brian, "brian2.Quantity"),
+        (of_quantities, "quantities.Quantity"),
+        (of_astropy, "test_units.WithUnit"),
+    ],
+)
+def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(made, name):
+    """NumPy takes the number alone: 0.3 ms of Brian 2 would be 0.0003 ms."""
+    message = parts(
+        f"here: found a quantity of another library ({name}), expected text, plain numbers or pint's. ",
+        "Write it as text, such as '0.3 ms', or give its numbers in ms.",
+    )
+    one, many = made(0.3), made(np.full(3, 0.3))
+    for value in (
+        one,
+        many,
+        [one, one],
+        (1.0, one),
+        [[0.1], [one]],
+        [many, many],
+        np.array([1.0, one, None], dtype=object),
+    ):
+        with pytest.raises(NetworkError, match=message):
+            to_engine(value, MS, where="here", error=NetworkError)
+
+
+@pytest.mark.parametrize("made", [of_brian, of_quantities, of_astropy])
+def test_networks_and_cells_refuse_quantities_of_other_libraries(made):
+    net = ns.Network("net", dt="0.1 ms")
+    for act in (
+        lambda: net.population("p", 2, lif(), tau=made(0.3)),
+        lambda: net.population("p", 2, lif(), tau=[made(0.3)] * 2),
+        lambda: lif(tau=made(0.3)),
+        lambda: ns.Network("net", dt=made(0.3)),
+        lambda: net.poisson("q", 2, rate=1 / made(np.ones(2))),
+        lambda: net.spike_source("s", 1, times=[made(np.ones(2))]),
+        lambda: ns.table([made(1.0)], every="1 ms"),
+        lambda: net.population("p", 2, lif(), tau=ns.normal(made(3.0), "1 ms")),
+    ):
+        with pytest.raises((ModelError, NetworkError), match="found a quantity of another library"):
+            act()
+    assert not net.populations
+
+
+def test_arrays_without_a_unit_are_plain_numbers():
+    values = (
+        [1, 2],
+        (1.0, 2.0),
+        np.array([1, 2]),
+        np.array([1.0, 2.0], np.float32),
+        np.array([1, 2], dtype=object),
+        [np.float64(1), np.int8(2)],
+        [np.array(1.0), np.array(2)],
+        np.ma.array([1.0, 2.0]),
+        memoryview(np.array([1.0, 2.0])),
+    )
+    for value in values:
+        assert to_engine(value, MS, where="here").tolist() == [1.0, 2.0]
+    assert (
+        to_engine(np.float32(2.0), MS, where="here")
+        == to_engine(np.array(2), MS, where="here")
+        == 2.0
+    )
+
+
+def test_units_say_what_they_measure():
+    assert [str(unit(text)) for text in ("mV", "1", "s", "mV/ms")] == [
+        "a voltage (mV)",
+        "a plain number",
+        "a time (s)",
+        "a quantity in mV/ms",
+    ]
+    assert (
+        str(of(multiply(VOLTAGE, TIME, -1))) == "a quantity in mV/ms"
+        and str(of(RATE)) == "a rate (1/ms)"
+    )
+
+
+def test_infinity_is_left_to_the_checks_that_know_the_place():
+    assert math.isinf(to_engine("1e999 ms", MS, where="here"))

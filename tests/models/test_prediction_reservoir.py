@@ -1,0 +1,229 @@
+"""The prediction reservoir: its equations, and what trials, tests and calibration do and leave alone."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from support.predictions import NEAR, SMALL, learner
+
+import neurosim as ns
+from neurosim.models.prediction_reservoir.comparators import MERGED, UNGATED
+from neurosim.models.prediction_reservoir.network import Settings, build
+from neurosim.models.prediction_reservoir.trials import SPLIT, calibrate, outcomes
+
+# ---- the equations
+
+
+def plain(run, settings, *, trials, eta_when, eta_what, mean):
+    """Section 2 of the specification, written anew with matrices; no noise. Returns spikes, v at the end, z of the last trial, weights."""
+    get = partial(run.get, "reservoir")
+    a, b, c, d, bias, cue = (np.array(get(name)) for name in ("a", "b", "c", "d", "bias", "cue"))
+    n = settings.size
+    recurrent = np.zeros((n, n))
+    for name in ("excitation", "inhibition"):
+        edges = run.network.projections[name]
+        recurrent[edges.sources, edges.targets] = run.get(name, "w")
+    loop = run.get("feedback", "w").reshape(2, n)
+    w_when, w_what, start = np.zeros((2, n)), np.zeros((2, n)), get("v").copy()
+    spikes, z_over_time = [], []
+    for number, (truth, outcome) in enumerate(trials):
+        v, u, current, r, z, total = (
+            start.copy(),
+            b * start,
+            np.zeros(n),
+            np.zeros(n),
+            np.zeros(2),
+            np.zeros(n),
+        )
+        latency, steps = np.array(truth.latencies), round(settings.trial)
+        z_over_time = []
+        for step in range(steps):
+            drive = bias + current + cue * (step < 20) + settings.feedback * z @ loop
+            for _ in range(2):
+                v = np.minimum(v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + drive), 30.0)
+            u = u + a * (b * v - u)
+            fired = v >= 30.0
+            spikes += [(number * steps + step, i) for i in np.flatnonzero(fired)]
+            v, u = np.where(fired, c, v), np.where(fired, u + d, u)
+            current = current * np.exp(-1 / settings.tau_s) + fired @ recurrent
+            r = r * np.exp(-1 / settings.tau_r) + fired / settings.tau_r
+            x, since = r - mean, step + 1.0
+            q = w_when @ x
+            z = np.clip(q, 0.0, 2.0)
+            h = np.exp(-((since - latency) ** 2) / (2 * settings.width**2))
+            error = np.where((h < 0.01) & (q < 0), 0.0, h - q)
+            gate = (np.arange(2) == outcome) & (
+                (np.abs(since - latency) <= settings.reach) | (z > settings.opens)
+            )
+            w_when = w_when + eta_when * np.outer(gate * error, x)
+            total += r
+            z_over_time.append(z)
+        average = total / steps
+        w_what = w_what + eta_what * np.outer((np.arange(2) == outcome) - w_what @ average, average)
+    return spikes, v, np.array(z_over_time), w_what, w_when
+
+
+def test_two_trials_follow_the_equations_of_the_specification(backend):
+    settings = replace(
+        SMALL, noise=0.0, feedback=8.0, reach=60.0
+    )  # beyond 45 ms of a latency the target counts as silence
+    net = build(settings, 3)
+    net.record(net["reservoir"], "spikes")
+    net.record(net["when"], "z")
+    made = learner(backend, settings=settings)
+    made.trainer = ns.prepare(net, backend=backend)
+    mean, eta_when, eta_what = made.calibration.mean, 4.0, 30.0
+    made.trainer.set("when", mean=mean, eta=eta_when)
+    made.trainer.set("what", eta=eta_what)
+    trials = [(NEAR, 0), (NEAR, 1), (NEAR, 0)]
+    spikes, v, z, what, when = plain(
+        made.trainer, settings, trials=trials, eta_when=eta_when, eta_what=eta_what, mean=mean
+    )
+    for truth, outcome in trials:
+        made.train(truth, outcome)
+    recording = made.trainer.result()
+    found = recording["reservoir"].spikes
+    assert list(zip(found.step.tolist(), found.index.tolist(), strict=True)) == spikes
+    assert len(spikes) > 100 and z.max() > 0.3  # the loop is closed: z drives the reservoir
+    np.testing.assert_allclose(made.trainer.get("reservoir", "v"), v, rtol=1e-9)
+    np.testing.assert_allclose(recording["when"].trace("z").values[-150:], z, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(made.weights()[0], what, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(made.weights()[1], when, rtol=1e-9, atol=1e-12)
+
+
+def test_neurons_are_drawn_as_the_specification_says(backend):
+    run = ns.prepare(build(Settings(), 0), backend=backend)
+    a, b, c, d, bias = (
+        np.broadcast_to(run.get("reservoir", name), 1000) for name in ("a", "b", "c", "d", "bias")
+    )
+    rho = np.concatenate([np.sqrt((c[:800] + 65) / 15), (a[800:] - 0.02) / 0.08])
+    np.testing.assert_allclose(
+        d, np.concatenate([8 - 6 * rho[:800] ** 2, np.full(200, 2.0)]), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        b, np.concatenate([np.full(800, 0.2), 0.25 - 0.05 * rho[800:]]), atol=1e-12
+    )
+    assert 0 <= rho.min() and rho.max() <= 1 and 0.47 < rho.mean() < 0.53
+    assert bias[:800].max() > 7.9 and 3.8 < bias[800:].max() <= 4.0
+    v = run.get("reservoir", "v")
+    np.testing.assert_array_equal(run.get("reservoir", "u"), b * v)
+    assert -65 <= v.min() and v.max() <= -55
+    excitation, inhibition = run.get("excitation", "w"), run.get("inhibition", "w")
+    assert (
+        0 <= excitation.min()
+        and 0.199 < excitation.max() <= 0.2
+        and -0.8 <= inhibition.min() < -0.795
+        and inhibition.max() <= 0
+    )
+    edges = [run.network.projections[name] for name in ("excitation", "inhibition")]
+    assert not any((e.sources == e.targets).any() for e in edges)
+    assert edges[0].sources.max() == 799 and edges[1].sources.min() == 800
+    assert (
+        abs(excitation.size / 799_200 - 0.1) < 0.002
+    )  # 800 * 999 pairs; the standard deviation is 0.0003
+
+
+# ---- trials
+
+
+def test_tests_and_calibration_do_not_change_what_training_does(fast_backend):
+    alone, watched = learner(fast_backend), learner(fast_backend)
+    for outcome in (0, 1):
+        alone.train(NEAR, outcome)
+        watched.train(NEAR, outcome)
+        watched.test()
+    calibrate(SMALL, seed=3, backend=fast_backend)
+    alone.train(NEAR, 0)
+    watched.train(NEAR, 0)
+    for a, b in zip(alone.weights(), watched.weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.any()
+
+
+def test_a_test_changes_no_weight_and_has_noise_of_its_own(backend):
+    made = learner(backend)
+    made.train(NEAR, 0)
+    before = [w.copy() for w in made.weights()]
+    first, second = made.test(), made.test()
+    for a, b in zip(before, made.weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (first.when != second.when).any()
+    np.testing.assert_array_equal(made.tester.get("when", "w"), made.trainer.get("when", "w"))
+
+
+def test_noise_is_fresh_in_every_trial_and_another_one_in_tests(backend):
+    made, seen = (
+        learner(backend, settings=replace(SMALL, rate_when=0.0, tests=1)),
+        [],
+    )  # nothing but noise tells trials apart
+    for _ in range(2):
+        made.train(NEAR, 0)
+        seen.append(made.trainer.get("what", "average").copy())
+    made.test()
+    seen.append(made.tester.get("what", "average").copy())
+    assert all((seen[a] != seen[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_only_the_attended_channel_learns_unless_the_scheme_says_otherwise(backend):
+    made, both = learner(backend), learner(backend, scheme=UNGATED)
+    made.train(NEAR, 1)
+    both.train(NEAR, 1)
+    assert not made.weights()[1][0].any() and made.weights()[1][1].any()
+    assert both.weights()[1].any(axis=1).all()
+
+
+def test_a_merged_readout_is_taught_silence_where_the_other_event_comes(backend):
+    silent = learner(backend, scheme=MERGED)
+    silent.train(NEAR, 1)
+    assert not silent.weights()[1][0].any()  # an output of 0 was right
+    changed = {}
+    for name, scheme in (("merged", MERGED), ("split", SPLIT)):
+        made = learner(backend, scheme=scheme)
+        made.train(NEAR, 0)
+        before = made.weights()[1][0].copy()
+        made.train(NEAR, 1)
+        changed[name] = (made.weights()[1][0] != before).any()
+    assert changed == {"merged": True, "split": False}
+
+
+def test_a_merged_prediction_has_one_factor(backend):
+    made = learner(backend, scheme=MERGED)
+    for outcome in (0, 1, 0):
+        made.train(NEAR, outcome)
+    found = made.test()
+    np.testing.assert_array_equal(found.over_time, found.when)
+    assert found.when.any() and not np.array_equal(found.what, [1.0, 1.0])
+
+
+def test_forgetting_puts_all_readout_weights_to_zero(backend):
+    made = learner(backend)
+    made.train(NEAR, 0)
+    made.forget()
+    assert not any(w.any() for w in made.weights())
+
+
+def test_calibration_gives_mean_and_power_of_the_untrained_activity(backend):
+    settings = replace(SMALL, noise=0.0)  # then all three trials are equal
+    found = calibrate(settings, seed=3, backend=backend)
+    net = build(settings, 3)
+    net.record(net["when"], "r")
+    net.record(net["reservoir"], "spikes")
+    recording = ns.simulate(net, "150 ms", backend=backend)
+    r = recording["when"].trace("r").values
+    np.testing.assert_allclose(found.mean, r.mean(axis=0), rtol=1e-12)
+    assert found.power == pytest.approx(
+        ((r[50:] - r.mean(axis=0)) ** 2).sum(axis=1).mean(), rel=1e-12
+    )
+    np.testing.assert_allclose(found.rates, recording["reservoir"].spikes.count() / 0.15)
+    assert found.power > 0 and found.rates.mean() > 1
+
+
+def test_outcomes_follow_their_probabilities_and_repeat_with_the_seed():
+    found = outcomes(np.full(4000, 0.8), seed=1)
+    assert abs((found == 0).mean() - 0.8) < 0.03  # five standard deviations
+    np.testing.assert_array_equal(found[:100], outcomes(np.full(100, 0.8), seed=1))
+    assert (found[:100] != outcomes(np.full(100, 0.8), seed=2)).any()
+    assert (outcomes(np.ones(50), seed=0) == 0).all() and (
+        outcomes(np.zeros(50), seed=0) == 1
+    ).all()
