@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurosim.draws.values import normal, uniform
-from neurosim.errors import NetworkError, shown
+from neurosim.errors import NetworkError, describe
 from neurosim.model.model import Cell, Port
 from neurosim.network import connectors as connect
 from neurosim.network.network import Network
@@ -203,12 +203,12 @@ def _excitatory(size: int, inputs: int) -> int:
     """Return four fifths of a size."""
     if not isinstance(size, int) or size < INPUTS:
         raise NetworkError(
-            f"balanced network, size: found {shown(size)}, expected a whole number of at least {INPUTS} neurons. "
+            f"balanced network, size: found {describe(size)}, expected a whole number of at least {INPUTS} neurons. "
             "Published sizes are 4000 (CUBA, COBA) and 1000 (Izhikevich)."
         )
     if not isinstance(inputs, int) or not 1 <= inputs <= size:
         raise NetworkError(
-            f"balanced network, inputs: found {shown(inputs)}, expected a whole number from 1 to the size, {size}. "
+            f"balanced network, inputs: found {describe(inputs)}, expected a whole number from 1 to the size, {size}. "
             "Published are 80 (CUBA, COBA), and all (Izhikevich), which is inputs=None."
         )
     return size * 4 // 5

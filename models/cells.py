@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim.errors import ModelError, unknown
+from neurosim.errors import ModelError, describe_unknown
 from neurosim.model.model import Cell, Parameter, Port, Refractory
 from neurosim.model.resolution import check_bounds
 
@@ -395,7 +395,7 @@ def izhikevich(
     """
     if synapse not in SYNAPSES:
         raise ModelError(
-            f"cell 'izhikevich': {unknown('synapse', str(synapse), SYNAPSES)} Name one of them with synapse=..."
+            f"cell 'izhikevich': {describe_unknown('synapse', str(synapse), SYNAPSES)} Name one of them with synapse=..."
         )
     exponential, noisy = synapse == "exponential", noise is not None
     optional = ({"tau_syn": tau_syn} if exponential else {}) | ({"noise": noise} if noisy else {})

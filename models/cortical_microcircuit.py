@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from neurosim.draws.values import normal
-from neurosim.errors import NetworkError, shown
+from neurosim.errors import NetworkError, describe
 from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 
@@ -55,7 +55,7 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
     """
     if not isinstance(scale, int | float) or not 0.01 <= scale <= 1:
         raise NetworkError(
-            f"cortical microcircuit, scale: found {shown(scale)}, expected a number from 0.01 to 1. Full scale is 1."
+            f"cortical microcircuit, scale: found {describe(scale)}, expected a number from 0.01 to 1. Full scale is 1."
         )
     net = Network("cortical_microcircuit", dt="0.1 ms", seed=seed)
     sizes, peak = scaled_sizes(scale), peak_current()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurosim.draws.values import uniform
-from neurosim.errors import NetworkError, shown
+from neurosim.errors import NetworkError, describe
 from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 
@@ -70,7 +70,7 @@ def plastic_balanced_network(
     s = settings or Settings(**values)
     if not isinstance(s.size, int) or s.size * s.connectivity < 50:
         raise NetworkError(
-            f"plastic balanced network, size: found {shown(s.size)}, expected a whole number of at least "
+            f"plastic balanced network, size: found {describe(s.size)}, expected a whole number of at least "
             f"{50 / s.connectivity:.0f} neurons. The size that others are measured at is 11250."
         )
     sizes = {"excitatory": s.size * 4 // 5, "inhibitory": s.size - s.size * 4 // 5}

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurosim.errors import ModelError, shown, unknown
+from neurosim.errors import ModelError, describe, describe_unknown
 from neurosim.expr.parse import Parser
 from neurosim.expr.tree import Name
 from neurosim.model.declarations import constant
@@ -352,7 +352,7 @@ def _units(rule: str, w_max: Any, relative: bool) -> tuple[str, str, str]:
     unit = constant(Parser(f"rule {rule!r}"), "w_max", w_max, others=()).unit.text
     if unit == "?":
         raise ModelError(
-            f"rule {rule!r}, parameter 'w_max': found {shown(w_max)}, expected a quantity, which gives the weights their unit. "
+            f"rule {rule!r}, parameter 'w_max': found {describe(w_max)}, expected a quantity, which gives the weights their unit. "
             "Write one such as '1 nA', or ns.Parameter('nA', ...)."
         )
     return (unit, "1", " * w_max") if relative else (unit, unit, "")
@@ -393,6 +393,6 @@ def _rule(*, ranged: bool = False, **parts: Any) -> Rule:
 def _choose(rule: str, what: str, name: str, choices: Mapping[str, Any]) -> Any:
     if name not in choices:
         raise ModelError(
-            f"rule {rule!r}: {unknown(what, str(name), choices)} Name one of them with {what}=..."
+            f"rule {rule!r}: {describe_unknown(what, str(name), choices)} Name one of them with {what}=..."
         )
     return choices[name]

@@ -48,24 +48,38 @@ class SimulationError(NeurosimError):
         self.recording: object = None
 
 
-def unknown(kind: str, name: Any, valid: Iterable[str], *, owner: str = "") -> str:
-    """Return a sentence for a name that does not exist: the nearest valid names first, then all of them."""
+def describe_unknown(kind: str, name: Any, valid: Iterable[str], *, owner: str = "") -> str:
+    """Return a sentence for a name that does not exist: the nearest valid names first, then all.
+
+    Parameters
+    ----------
+    kind : str
+        The thing that has the name, such as ``port``.
+    name : object
+        The name that was asked for; not always text.
+    valid : names
+    owner : str
+        The thing that lacks it, such as ``cell 'lif'``; empty: "there is no ...".
+    """
     names = sorted(set(valid))
     where = f"{owner} has no" if owner else "there is no"
     near = get_close_matches(str(name), names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     listed = f" The {kind}s are: {', '.join(names)}." if names else f" It has no {kind}s at all."
-    return f"{where} {kind} {shown(name)}.{hint}{listed}"
+    return f"{where} {kind} {describe(name)}.{hint}{listed}"
 
 
-def shown(value: Any) -> str:
-    """Return a value as messages show it: on one line, of some length; arrays by their shape, and what says nothing readable by its kind."""
+def describe(value: Any) -> str:
+    """Return a value as messages name it: on one line, and at most some 80 characters long.
+
+    An array is named by its shape; a value without a readable text is named by its class.
+    """
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, list | tuple):
-        listed = ", ".join(shown(each) for each in value[:_LONG])
+        listed = ", ".join(describe(item) for item in value[:_LONG])
         text = f"[{listed}]" if isinstance(value, list) else f"({listed})"
     else:
         text = repr(value.item() if isinstance(value, np.generic) else value)
@@ -74,5 +88,6 @@ def shown(value: Any) -> str:
         return text
     if readable and isinstance(value, str | list | tuple | set | dict):
         return f"{text[:_LONG]}..."
-    kind = type(value).__name__
-    return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}"
+    class_name = type(value).__name__
+    article = "an" if class_name[0] in "AEIOUaeiou" else "a"
+    return f"{article} {class_name}"

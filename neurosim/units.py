@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ModelError, shown, unknown
+from .errors import ModelError, describe, describe_unknown
 
 Exponents = tuple[Fraction, ...]
 BASES = ("ms", "mV", "nA", "um", "K", "mol")
@@ -149,7 +149,7 @@ def unit(text: str, *, where: str = "") -> Unit:
     try:
         if not isinstance(text, str):
             raise ModelError(
-                f"unit {shown(text)}: expected text. Write units such as 'mV/ms', or '1' for a plain number."
+                f"unit {describe(text)}: expected text. Write units such as 'mV/ms', or '1' for a plain number."
             )
         return _unit(text)
     except ModelError as error:
@@ -217,7 +217,7 @@ def _through_pint(name: str, text: str) -> tuple[float, Exponents]:
     try:
         one, two = (_from_pint(registry.Quantity(number, name)) for number in (1.0, 2.0))
     except (pint.PintError, AttributeError):
-        raise ModelError(f"unit {text!r}: {unknown('unit', name, TABLE)}") from None
+        raise ModelError(f"unit {text!r}: {describe_unknown('unit', name, TABLE)}") from None
     if two[0] != 2.0 * one[0]:
         raise ModelError(
             f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as many are twice as much. Use K."
@@ -304,7 +304,7 @@ def to_engine(
             raise error(f"{where}: {reason}") from None
         if found is None:
             raise error(
-                f"{where}: {shown(value)} is not a quantity. Write a number and a unit, such as '20 {declared.text}'."
+                f"{where}: {describe(value)} is not a quantity. Write a number and a unit, such as '20 {declared.text}'."
             )
         number, given = found
         if given.exponents == NUMBER and declared.exponents != NUMBER:
@@ -339,7 +339,7 @@ def to_engine(
         )  # a copy: what the user changes later does not change what was checked
     except (TypeError, ValueError):
         raise error(
-            f"{where}: {shown(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'."
+            f"{where}: {describe(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'."
         ) from None
     result = array * declared.plain if declared.plain != 1.0 else array
     return float(result) if array.ndim == 0 else result

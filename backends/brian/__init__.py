@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from neurosim.backend.protocol import Report, Row, middle_rows
-from neurosim.errors import NetworkError, unknown
+from neurosim.errors import NetworkError, describe_unknown
 from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
@@ -72,11 +72,13 @@ def _left_alone() -> Iterator[None]:
 def _options(given: dict[str, Any]) -> dict[str, Any]:
     """Return all options, checked."""
     for option in given.keys() - {"mode", "replica"}:
-        raise NetworkError(unknown("option", option, ["mode", "replica"], owner="backend 'brian'"))
+        raise NetworkError(
+            describe_unknown("option", option, ["mode", "replica"], owner="backend 'brian'")
+        )
     found = {"mode": "statements", "replica": 0} | given
     if found["mode"] not in MODES:
         raise NetworkError(
-            f"backend 'brian': {unknown('mode', str(found['mode']), MODES)} Name one of them with mode=..."
+            f"backend 'brian': {describe_unknown('mode', str(found['mode']), MODES)} Name one of them with mode=..."
         )
     whole_number(found["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1)
     return found

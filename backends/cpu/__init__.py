@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from neurosim.backend.protocol import Report, Row, middle_rows
-from neurosim.errors import NetworkError, shown, unknown
+from neurosim.errors import NetworkError, describe, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network.network import Network
@@ -58,14 +58,16 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
     options = {"threads": None, "precision": "float64", "replica": 0} | given
     for option in given.keys() - {"threads", "precision", "replica"}:
         raise NetworkError(
-            unknown("option", option, ["precision", "replica", "threads"], owner="backend 'cpu'")
+            describe_unknown(
+                "option", option, ["precision", "replica", "threads"], owner="backend 'cpu'"
+            )
         )
     if options["threads"] is not None:
         whole_number(options["threads"], where="backend 'cpu', threads")
     whole_number(options["replica"], where="backend 'cpu', replica", least=0, most=(1 << 32) - 1)
     if options["precision"] not in PRECISIONS:
         raise NetworkError(
-            f"backend 'cpu', precision: found {shown(options['precision'])}, expected 'float64' (equal to the reference) or 'float32'. "
+            f"backend 'cpu', precision: found {describe(options['precision'])}, expected 'float64' (equal to the reference) or 'float32'. "
             "Give one of these names."
         )
     return options

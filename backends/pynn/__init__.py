@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.backend.protocol import Report, Row
-from neurosim.errors import LoweringError, NetworkError, unknown
+from neurosim.errors import LoweringError, NetworkError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork, concretise
 from neurosim.ir.memory_estimate import demand_memory
 from neurosim.network.network import Network
@@ -65,7 +65,9 @@ class PynnBackend:
     def _known(self, options: dict[str, Any]) -> None:
         valid = ["folder"] + ["threads"] * (self.name == "nest")
         for option in options.keys() - set(valid):
-            raise NetworkError(unknown("option", option, valid, owner=f"backend {self.name!r}"))
+            raise NetworkError(
+                describe_unknown("option", option, valid, owner=f"backend {self.name!r}")
+            )
         if options.get("threads") is not None:
             whole_number(options["threads"], where="backend 'nest', threads")
 

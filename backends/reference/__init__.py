@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurosim.backend.protocol import Report, middle_rows
-from neurosim.errors import NetworkError, unknown
+from neurosim.errors import NetworkError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network.network import Network
@@ -39,7 +39,9 @@ class ReferenceBackend:
 
 def _known(options: dict[str, Any]) -> None:
     for option in options.keys() - {"replica"}:
-        raise NetworkError(unknown("option", option, ["replica"], owner="backend 'reference'"))
+        raise NetworkError(
+            describe_unknown("option", option, ["replica"], owner="backend 'reference'")
+        )
     whole_number(
         options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1
     )

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 
 import neurosim as ns
-from neurosim.errors import NetworkError, shown
+from neurosim.errors import NetworkError, describe
 
 from ..plasticity import stdp
 
@@ -34,7 +34,7 @@ class Settings:
             found = getattr(self, name)
             if not isinstance(found, int | np.integer) or isinstance(found, bool) or found < 1:
                 raise NetworkError(
-                    f"CA3 memory, {name}: found {shown(found)}, expected a whole number of at least 1. Correct it."
+                    f"CA3 memory, {name}: found {describe(found)}, expected a whole number of at least 1. Correct it."
                 )
         if (
             not isinstance(self.amplitude, Real)
@@ -42,7 +42,7 @@ class Settings:
             or not 0 < self.amplitude < inf
         ):
             raise NetworkError(
-                f"CA3 memory, amplitude: found {shown(self.amplitude)}, expected one number above 0, in nA. Use 6, the published one."
+                f"CA3 memory, amplitude: found {describe(self.amplitude)}, expected one number above 0, in nA. Use 6, the published one."
             )
 
 

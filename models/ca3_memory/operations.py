@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.errors import NetworkError, shown
+from neurosim.errors import NetworkError, describe
 
 from .network import Settings
 
@@ -93,7 +93,7 @@ def by_content(settings: Settings, content: Any) -> Operation:
 def _cue(settings: Settings, cue: Any, kind: str) -> int:
     if not _whole(cue):
         raise NetworkError(
-            f"CA3 memory, {kind}: found cue {shown(cue)}, expected the index of one cue, 0 ... {settings.cues - 1}. "
+            f"CA3 memory, {kind}: found cue {describe(cue)}, expected the index of one cue, 0 ... {settings.cues - 1}. "
             "Present several cues one after another."
         )
     if not 0 <= cue < settings.cues:
@@ -110,7 +110,7 @@ def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
     bits = list(content) if isinstance(content, Iterable) and not other else None
     if not bits or not all(map(_whole, bits)):
         raise NetworkError(
-            f"CA3 memory, {kind}: found content {shown(content)}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
+            f"CA3 memory, {kind}: found content {describe(content)}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
             "Give a set such as {0, 3}."
         )
     for bit in bits:

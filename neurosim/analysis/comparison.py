@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError, shown
+from ..errors import NetworkError, describe
 from ..recording.recording import Recording
 from ..recording.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
 from .measure import correlation, cv_intervals, rate
@@ -78,7 +78,7 @@ def compare(
     for each in (a, b):
         if not isinstance(each, Recording):
             raise NetworkError(
-                f"compare: found {shown(each)}, expected two recordings. Load them with Recording.load(path)."
+                f"compare: found {describe(each)}, expected two recordings. Load them with Recording.load(path)."
             )
     shared = [name for name in a if name in b]
     if not shared:

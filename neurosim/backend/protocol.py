@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import LoweringError, NetworkError, unknown
+from ..errors import LoweringError, NetworkError, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
@@ -257,7 +257,7 @@ def find(name: str | Backend | Simulator) -> Any:
             if missing:
                 raise NetworkError(f"backend {name!r} is not installed: {missing}")
             return backend
-    raise NetworkError(unknown("backend", name, names()))
+    raise NetworkError(describe_unknown("backend", name, names()))
 
 
 def middle_rows(network: Network) -> Iterable[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..analysis.comparison import Bounds
-from ..errors import NetworkError, unknown
+from ..errors import NetworkError, describe_unknown
 from . import catalogue
 
 DESCRIPTION = (
@@ -175,7 +175,7 @@ def settings(model: catalogue.Model, given: Sequence[str]) -> dict[str, Any]:
             )
         if name not in model.settings:
             raise NetworkError(
-                unknown("setting", name, model.settings, owner=f"model {model.name!r}")
+                describe_unknown("setting", name, model.settings, owner=f"model {model.name!r}")
             )
         found[name] = _setting(name, value, model.settings[name])
     return found

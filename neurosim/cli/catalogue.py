@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
 
-from ..errors import NetworkError, unknown
+from ..errors import NetworkError, describe_unknown
 from ..network.network import Network
 
 Judgement = tuple[Any, bool]
@@ -69,4 +69,4 @@ def find(name: str) -> Model:
     for entry in entry_points(group="neurosim.models"):
         if entry.name == name:
             return entry.load()
-    raise NetworkError(unknown("model", name, names()))
+    raise NetworkError(describe_unknown("model", name, names()))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..backend.protocol import find
 from ..compiled.cores import cores
-from ..errors import NetworkError, unknown
+from ..errors import NetworkError, describe_unknown
 from ..recording.files import write_json
 from .catalogue import Check, Model
 
@@ -44,7 +44,9 @@ def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
         )
     for wanted in ids or ():
         if wanted not in valid:
-            raise NetworkError(unknown("check", wanted, valid, owner=f"model {model.name!r}"))
+            raise NetworkError(
+                describe_unknown("check", wanted, valid, owner=f"model {model.name!r}")
+            )
     return tuple(check for check in model.checks if ids is None or check.id in ids)
 
 
@@ -80,7 +82,9 @@ def verify(
     for name in needed:
         if name not in model.experiments:
             raise NetworkError(
-                unknown("experiment", name, model.experiments, owner=f"model {model.name!r}")
+                describe_unknown(
+                    "experiment", name, model.experiments, owner=f"model {model.name!r}"
+                )
             )
     results = _side_by_side({name: model.experiments[name] for name in needed}, backend, progress)
     return [_judge(check, results) for check in chosen]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError, shown
+from ..errors import NetworkError, describe
 from ..expr.functions import FUNCTIONS
 from ..units import Unit, to_engine
 from ..units import unit as unit_of
@@ -90,7 +90,7 @@ class Distribution:
             and number != np.floor(number)
         ):
             raise error(
-                f"{where} is {shown(value)}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it."
+                f"{where} is {describe(value)}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it."
             )
         return float(number)
 
@@ -181,7 +181,7 @@ class Distribution:
         return read(0) + standard * (read(1) - read(0))
 
     def __repr__(self) -> str:
-        return f"{self.kind}({', '.join(f'{n}={a if isinstance(a, str) else shown(a)}' for n, a in self._named())})"
+        return f"{self.kind}({', '.join(f'{n}={a if isinstance(a, str) else describe(a)}' for n, a in self._named())})"
 
 
 def uniform(low: Any, high: Any) -> Distribution:

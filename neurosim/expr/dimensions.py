@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..errors import ModelError, unknown
+from ..errors import ModelError, describe_unknown
 from ..units import NUMBER, RATE, TABLE, TIME, Exponents, multiply, of
 from .evaluate import evaluate
 from .printing import show
@@ -61,7 +61,7 @@ def resolve_units(
     def resolve(node: Expr) -> Expr:
         if isinstance(node, Lookup) and node.table not in tables:
             raise ModelError(
-                f"{place}: {unknown('table', node.table, tables)} Read it without (t), or make it a parameter of a cell."
+                f"{place}: {describe_unknown('table', node.table, tables)} Read it without (t), or make it a parameter of a cell."
             )
         if isinstance(node, Draw) and node.kind == "xi" and not noise:
             raise ModelError(
@@ -71,7 +71,7 @@ def resolve_units(
             return node
         if node.name in TABLE:
             return Number(TABLE[node.name][0], node.name)
-        raise ModelError(f"{place}: {unknown('name', node.name, known)}")
+        raise ModelError(f"{place}: {describe_unknown('name', node.name, known)}")
 
     resolved = rewrite(tree, resolve)
     _check_finite(resolved, place)

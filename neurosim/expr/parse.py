@@ -12,7 +12,7 @@ from functools import reduce
 from itertools import count
 from typing import Any
 
-from ..errors import ModelError, shown, unknown
+from ..errors import ModelError, describe, describe_unknown
 from .tree import ARITHMETIC, DEEPEST, Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary
 
 ARITY = {
@@ -159,7 +159,7 @@ class Parser:
     def _text(self, text: Any, place: str) -> str:
         if not isinstance(text, str):
             raise ModelError(
-                f"{self.owner}, {place}: found {shown(text)}, expected text. Put it between quotes."
+                f"{self.owner}, {place}: found {describe(text)}, expected text. Put it between quotes."
             )
         return text
 
@@ -243,7 +243,9 @@ class _Conversion:
             if arguments == [Name("t")] and function not in _RESERVED:
                 return Lookup(function)
             raise self._error(
-                node, unknown("function", function, [*ARITY, "uniform", "normal"]), colon=True
+                node,
+                describe_unknown("function", function, [*ARITY, "uniform", "normal"]),
+                colon=True,
             )
         if len(arguments) != ARITY[function]:
             raise self._error(

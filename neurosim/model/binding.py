@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..errors import ModelError, unknown
+from ..errors import ModelError, describe_unknown
 from ..expr.dimensions import dimension, expect, resolve_units
 from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, inline, names
@@ -154,7 +154,7 @@ def _resolve(tree: Expr, known: Mapping[str, Exponents], place: str) -> Expr:
         ends = [f"{name}_{end}" for end in ("pre", "post") if f"{name}_{end}" in known]
         if ends:
             raise ModelError(
-                f"{place}: {unknown('name', name, known)} What belongs to a cell is named with its end. Write {' or '.join(map(repr, ends))}."
+                f"{place}: {describe_unknown('name', name, known)} What belongs to a cell is named with its end. Write {' or '.join(map(repr, ends))}."
             )
     return resolve_units(tree, known, place=place)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..draws.values import Distribution, Table
-from ..errors import ModelError, shown, unknown
+from ..errors import ModelError, describe, describe_unknown
 from ..expr.parse import Equation, Parser
 from ..expr.printing import show
 from ..expr.tree import Assign, Expr, names
@@ -102,7 +102,7 @@ def constant(parser: Parser, name: str, value: Any, *, others: Container[str]) -
     if isinstance(value, Parameter):
         declared, per = unit(value.unit, where=place), value.per
         if per not in SIDES:
-            raise ModelError(f"{place}: {unknown('side', per, [s for s in SIDES if s])}")
+            raise ModelError(f"{place}: {describe_unknown('side', per, [s for s in SIDES if s])}")
         return Constant(name, declared, _given(parser, value.value, declared, name, others), per)
     declared = of(NUMBER)
     if isinstance(value, str):
@@ -135,7 +135,7 @@ def _given(parser: Parser, value: Any, declared: Unit, name: str, others: Contai
     number = to_engine(value, declared, where=place)
     if not np.isfinite(number).all():
         raise ModelError(
-            f"{place}: {shown(value)} is not finite, expected a number. Give a finite value."
+            f"{place}: {describe(value)} is not finite, expected a number. Give a finite value."
         )
     return number
 
@@ -183,4 +183,4 @@ def find(things: tuple, name: str, kind: str, owner: str) -> Any:
     for thing in things:
         if thing.name == name:
             return thing
-    raise ModelError(unknown(kind, name, [t.name for t in things], owner=owner))
+    raise ModelError(describe_unknown(kind, name, [t.name for t in things], owner=owner))

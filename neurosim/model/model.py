@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..errors import ModelError, shown, unknown
+from ..errors import ModelError, describe, describe_unknown
 from ..expr.parse import Parser
 from ..expr.tree import Assign, Expr, draws, names
 from ..units import Exponents, unit
@@ -183,7 +183,9 @@ class Cell:
             if isinstance(name, str) and key == name:
                 return port
         raise ModelError(
-            unknown("port", name, [key for key, _ in self.receives], owner=f"cell {self.name!r}")
+            describe_unknown(
+                "port", name, [key for key, _ in self.receives], owner=f"cell {self.name!r}"
+            )
         )
 
     def symbols(self) -> dict[str, Exponents]:
@@ -317,7 +319,7 @@ def _handlers(parser: Parser, handlers: Any) -> tuple[Handler, ...]:
         and handlers
     ):
         raise ModelError(
-            f"{parser.owner}: found handlers {shown(handlers)}, expected pairs (trigger, statements). Write [('pre', 'out += w')]."
+            f"{parser.owner}: found handlers {describe(handlers)}, expected pairs (trigger, statements). Write [('pre', 'out += w')]."
         )
     return tuple(
         Handler(trigger, parser.statements(text, place=f"handler {trigger!r}"))
@@ -334,6 +336,6 @@ def _refractory(given: Any, parser: Parser) -> Refractory | None:
         freezes = tuple(freezes.replace(",", " ").split())
     if not isinstance(freezes, tuple | list):
         raise ModelError(
-            f"{parser.owner}, refractory: found freezes={shown(freezes)}, expected names of states. Write freezes='v'."
+            f"{parser.owner}, refractory: found freezes={describe(freezes)}, expected names of states. Write freezes='v'."
         )
     return replace(found, freezes=tuple(freezes))

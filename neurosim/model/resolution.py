@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..draws.values import Distribution, Table
-from ..errors import ModelError, shown, unknown
+from ..errors import ModelError, describe, describe_unknown
 from ..expr.dimensions import WORDS, dimension, expect, resolve_units
 from ..expr.parse import Parser
 from ..expr.printing import show
@@ -45,7 +45,7 @@ def check_mapping(owner: str, what: str, given: Any) -> dict[str, Any]:
     """Return what was given by name as a dictionary."""
     if given is not None and not isinstance(given, Mapping):
         raise ModelError(
-            f"{owner}: found {what} {shown(given)}, expected a mapping of names. Write {what}={{'name': ...}}."
+            f"{owner}: found {what} {describe(given)}, expected a mapping of names. Write {what}={{'name': ...}}."
         )
     return dict(given or {})
 
@@ -78,7 +78,7 @@ def check_cell(cell: Cell, parser: Parser) -> None:
                 f"{owner}, parameter {p.name!r}: found per={p.per!r}, which is for rules only. Leave it out: a population gives arrays."
             )
     if cell.method is not None and (not isinstance(cell.method, str) or cell.method not in METHODS):
-        raise ModelError(f"{owner}: {unknown('method', cell.method, METHODS)}")
+        raise ModelError(f"{owner}: {describe_unknown('method', cell.method, METHODS)}")
     if cell.step is not None and cell.method is not None:
         raise ModelError(
             f"{owner}: has both 'step' and a method ({cell.method!r}), expected one of them. Leave one out."
@@ -116,7 +116,7 @@ def _check_ports(cell: Cell, parser: Parser) -> None:
         parser.check_name(key, "port", read=getattr(port, "into", None) is None)
         if not isinstance(port, Port):
             raise ModelError(
-                f"{parser.owner}, port {key!r}: found {shown(port)}, expected a Port. Write ns.Port('mV', into='v')."
+                f"{parser.owner}, port {key!r}: found {describe(port)}, expected a Port. Write ns.Port('mV', into='v')."
             )
         this = unit(port.unit, where=f"{parser.owner}, port {key!r}")
         if port.into is None:
@@ -138,7 +138,7 @@ def _check_initial(value: Any, declared: Any, where: str) -> None:
     elif not isinstance(value, Table) and not (isinstance(value, str) and read(value) is None):
         if not np.isfinite(to_engine(value, declared, where=where)).all():
             raise ModelError(
-                f"{where}: {shown(value)} is not finite, expected a number. Give a finite value."
+                f"{where}: {describe(value)} is not finite, expected a number. Give a finite value."
             )
 
 
@@ -162,7 +162,7 @@ def _check_refractory(cell: Cell, owner: str) -> None:
     number = to_engine(time, unit("ms"), where=f"{owner}, refractory")
     if np.ndim(number) or not np.isfinite(number) or number < 0:
         raise ModelError(
-            f"{owner}, refractory: found {shown(time)}, expected one time of 0 ms or more. Give it such as '2 ms', or name a parameter."
+            f"{owner}, refractory: found {describe(time)}, expected one time of 0 ms or more. Give it such as '2 ms', or name a parameter."
         )
 
 
@@ -364,7 +364,7 @@ def _check_signal(name: Any, parser: Parser, place: str) -> None:
     meant = get_close_matches(name.lower().removeprefix("on_"), EVENTS, n=1, cutoff=0.8)
     if meant:
         raise ModelError(
-            f"{place}: found {shown(name)}, expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken "
+            f"{place}: found {describe(name)}, expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken "
             f"for one of these. Write {meant[0]!r}, or name the signal otherwise."
         )
 
@@ -372,7 +372,7 @@ def _check_signal(name: Any, parser: Parser, place: str) -> None:
 def _refuse_target(name: str, places: set[str], place: str) -> None:
     stem, _, end = name.rpartition("_")
     if end not in ("pre", "post"):
-        raise ModelError(f"{place}: {unknown('variable', name, places)}")
+        raise ModelError(f"{place}: {describe_unknown('variable', name, places)}")
     if stem in places:
         raise ModelError(
             f"{place}: found an assignment to {name!r}, expected a variable of the rule by its own name, without '_{end}'. Write {stem!r}."

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..draws import sampling
 from ..draws.sampling import blocks, index_type, pointer_of
 from ..draws.streams import Stream
-from ..errors import NetworkError, shown
+from ..errors import NetworkError, describe
 
 IntArray = NDArray[np.integer]
 
@@ -130,7 +130,7 @@ class fixed_probability:
     def __post_init__(self) -> None:
         if not isinstance(self.p, Real) or not 0 <= self.p <= 1:
             raise NetworkError(
-                f"fixed_probability: p is {shown(self.p)}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent."
+                f"fixed_probability: p is {describe(self.p)}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent."
             )
         object.__setattr__(self, "p", float(self.p))
 
@@ -171,7 +171,7 @@ class _FixedNumber:
             or self.n < 0
         ):
             raise NetworkError(
-                f"{type(self).__name__}: n is {shown(self.n)}; expected a whole number of edges, 0 or more. Round it to an int."
+                f"{type(self).__name__}: n is {describe(self.n)}; expected a whole number of edges, 0 or more. Round it to an int."
             )
         object.__setattr__(self, "n", int(self.n))
 

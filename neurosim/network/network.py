@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..draws.values import Distribution
-from ..errors import NetworkError, shown, unknown
+from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.model import Cell, Rule
 from ..units import to_engine, unit
@@ -85,7 +85,7 @@ class Network:
         size = whole_number(size, where=f"{where}, size", most=MOST)
         if not isinstance(cell, Cell):
             raise NetworkError(
-                f"{where}: found {shown(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells."
+                f"{where}: found {describe(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells."
             )
         if positions is not None:
             positions = np.array(
@@ -191,11 +191,11 @@ class Network:
         where = f"projection {name!r} ({source.name} -> {target.name})"
         if not hasattr(connector, "connect"):
             raise NetworkError(
-                f"{where}: found {shown(connector)}, expected a connector such as ns.all_to_all(). Give one third."
+                f"{where}: found {describe(connector)}, expected a connector such as ns.all_to_all(). Give one third."
             )
         if rule is not None and not isinstance(rule, Rule):
             raise NetworkError(
-                f"{where}: found rule {shown(rule)}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity."
+                f"{where}: found rule {describe(rule)}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity."
             )
         edges = edge_count(connector, source, target, where)
         expected = port_unit(target.population.cell, port, rule, where)
@@ -219,7 +219,7 @@ class Network:
         )
         if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
             raise NetworkError(
-                f"{where}: found dendritic_fraction {shown(dendritic_fraction)}, expected one number from 0 to 1. Correct it."
+                f"{where}: found dendritic_fraction {describe(dendritic_fraction)}, expected one number from 0 to 1. Correct it."
             )
         for part in (fraction, 1.0 - fraction):
             if not isinstance(delay, Distribution):
@@ -324,7 +324,7 @@ class Network:
             probe.variable == "spikes" and isinstance(probe.owner, View) for probe in made
         ):
             raise NetworkError(
-                f"record: found every={shown(every)} with 'spikes' alone, expected it with states: every spike is recorded, "
+                f"record: found every={describe(every)} with 'spikes' alone, expected it with states: every spike is recorded, "
                 "at its step. Leave it out, or name a state."
             )
         self.probes.extend(made)
@@ -344,7 +344,7 @@ class Network:
         view = owner.view if isinstance(owner, Population) else owner
         if not isinstance(view, View):
             raise NetworkError(
-                f"{end}: found {shown(owner)}, expected a population of this network or a view of one. Give what net.population returned."
+                f"{end}: found {describe(owner)}, expected a population of this network or a view of one. Give what net.population returned."
             )
         if self.populations.get(view.name) is not view.population:
             raise NetworkError(
@@ -372,7 +372,7 @@ class Network:
             )
             if not isinstance(variable, str) or variable not in known:
                 raise NetworkError(
-                    f"record: {unknown('variable', variable, known, owner=f'projection {owner.name!r}')}"
+                    f"record: {describe_unknown('variable', variable, known, owner=f'projection {owner.name!r}')}"
                 )
             this = known[variable] or unit(owner.target.population.cell.port(owner.port).unit)
             return Probe(
@@ -394,7 +394,7 @@ class Network:
         states = {s.name: s.unit for s in cell.states}
         if not isinstance(variable, str) or variable not in states:
             raise NetworkError(
-                f"record: {unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}"
+                f"record: {describe_unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}"
             )
         return Probe(view, variable, states[variable], steps)
 
@@ -405,7 +405,7 @@ def _identifier(name: Any, what: str, more: str = "") -> str:
     ):
         extra = f" or one of {' '.join(more)}" if more else ""
         raise NetworkError(
-            f"{what} name: found {shown(name)}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name."
+            f"{what} name: found {describe(name)}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name."
         )
     return name
 
@@ -422,12 +422,14 @@ def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
         or found.max() >= most
     ):
         raise NetworkError(
-            f"record: found edges {shown(edges)}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges."
+            f"record: found edges {describe(edges)}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges."
         )
     return found.astype(np.int64)
 
 
 def _named(things: dict[str, Any], name: str, owner: str) -> Any:
     if not isinstance(name, str) or name not in things:
-        raise NetworkError(unknown("population, projection or drive", name, things, owner=owner))
+        raise NetworkError(
+            describe_unknown("population, projection or drive", name, things, owner=owner)
+        )
     return things[name]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError, shown, unknown
+from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import BoundRule
 from ..model.model import Cell, Rule
 from ..units import Unit
@@ -36,7 +36,7 @@ class Reference:
                 )
         elif along not in ("source", "target"):
             raise NetworkError(
-                f"link to {self.name!r}: .by() found {shown(along)}, expected 'source', 'target' or an index array. Give one of these."
+                f"link to {self.name!r}: .by() found {describe(along)}, expected 'source', 'target' or an index array. Give one of these."
             )
         return replace(self, along=along)
 
@@ -109,13 +109,15 @@ class View:
             valid = [s.name for s in (*cell.states, *cell.parameters)]
             if key not in valid:
                 raise NetworkError(
-                    unknown("state or parameter", key, valid, owner=f"population {self.name!r}")
+                    describe_unknown(
+                        "state or parameter", key, valid, owner=f"population {self.name!r}"
+                    )
                 )
             return Reference(self, key)
         return View(self.population, self._select(key).astype(np.int32))
 
     def _select(self, key: Any) -> IntArray:
-        place = f"view of population {self.name!r}: {shown(key)}"
+        place = f"view of population {self.name!r}: {describe(key)}"
         try:
             at = (
                 key
@@ -184,7 +186,9 @@ class Projection:
         )
         if key not in valid:
             raise NetworkError(
-                unknown("pre or post variable", key, valid, owner=f"projection {self.name!r}")
+                describe_unknown(
+                    "pre or post variable", key, valid, owner=f"projection {self.name!r}"
+                )
             )
         return Reference(self, key)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Shared
-from ..errors import ModelError, NetworkError, shown, unknown
+from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..model.model import Cell, Rule, State, decay_constant
 from ..model.resolution import check_positive
 from ..units import Exponents, Unit, of
@@ -156,7 +156,7 @@ def links(
         place = f"{where}, link {link.symbol!r}"
         if not isinstance(reference, Reference):
             raise NetworkError(
-                f"{place}: found {shown(reference)}, expected a state such as population['v'] or a variable such as projection['z']."
+                f"{place}: found {describe(reference)}, expected a state such as population['v'] or a variable such as projection['z']."
             )
         owner = reference.owner
         if known.get(owner.name) is not (owner.population if isinstance(owner, View) else owner):
@@ -188,7 +188,9 @@ def rule_values(
         }
     for name, value in values.items():
         if name not in declared:
-            raise NetworkError(unknown("parameter or variable", name, declared, owner=where))
+            raise NetworkError(
+                describe_unknown("parameter or variable", name, declared, owner=where)
+            )
         this, per = declared[name]
         place = f"{where}, {name}"
         checked[name] = quantity(

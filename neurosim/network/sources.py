@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError, shown
+from ..errors import NetworkError, describe
 from ..expr.tree import Expr
 from ..model.model import Cell, Parameter
 from ..units import to_engine, unit
@@ -43,7 +43,7 @@ def _pairs(given: Any, size: int, where: str) -> tuple[Any, Any]:
         return given
     sequence = np.iterable(given) and not isinstance(given, str) and hasattr(given, "__len__")
     if not sequence or len(given) != size:
-        found = f"spikes of {len(given)} neurons" if sequence else shown(given)
+        found = f"spikes of {len(given)} neurons" if sequence else describe(given)
         raise NetworkError(
             f"{where}: found {found}, expected a list for each of {size}, or (indices, times). "
             "Give an empty list to a silent neuron."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..draws.values import Distribution, Table
-from ..errors import ModelError, NetworkError, shown, unknown
+from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..expr.dimensions import dimension, resolve_units
 from ..expr.parse import Parser
 from ..expr.tree import Binary, Expr, Number, names
@@ -28,7 +28,7 @@ def duration(value: Any, *, where: str, zero: bool = False) -> float:
         or (time == 0 and not zero)
     ):
         raise NetworkError(
-            f"{where}: found {shown(value)}, expected one {'time of 0 ms or more' if zero else 'time above 0 ms'}. Give it such as '100 ms'."
+            f"{where}: found {describe(value)}, expected one {'time of 0 ms or more' if zero else 'time above 0 ms'}. Give it such as '100 ms'."
         )
     return time
 
@@ -67,7 +67,7 @@ def whole_number(value: Any, *, where: str, least: int = 1, most: int | None = N
     ):
         limit = "" if most is None else f" and at most {most}"
         raise NetworkError(
-            f"{where}: found {shown(value)}, expected a whole number of at least {least}{limit}. Change it."
+            f"{where}: found {describe(value)}, expected a whole number of at least {least}{limit}. Change it."
         )
     return int(value)
 
@@ -167,7 +167,9 @@ def population_values(
     for name, value in given.items():
         if name not in declared and name not in extra:
             raise NetworkError(
-                unknown("parameter or state", name, declared, owner=f"{owner} ({cell.name})")
+                describe_unknown(
+                    "parameter or state", name, declared, owner=f"{owner} ({cell.name})"
+                )
             )
         where = f"{owner}, {name}"
         this = declared.get(name) or extra[name]
@@ -184,7 +186,7 @@ def population_values(
             checked[name] = quantity(value, this, sizes={"one per neuron": size}, where=where)
     for name in extra.keys() - read_by_expressions:
         raise NetworkError(
-            f"{unknown('parameter or state', name, declared, owner=f'{owner} ({cell.name})')} "
+            f"{describe_unknown('parameter or state', name, declared, owner=f'{owner} ({cell.name})')} "
             f"A draw of another name must be read by an expression."
         )
     for name in extra:

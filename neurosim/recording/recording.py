@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NetworkError, unknown
+from ..errors import NetworkError, describe_unknown
 from . import conversion as convert
 from . import files
 from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace, equal
@@ -65,7 +65,7 @@ class Recording:
         if isinstance(name, str) and name in self.projections:
             return self.projections[name]
         raise NetworkError(
-            f"{unknown('name', name, self.names(), owner='the recording')} What is missing must be recorded with net.record."
+            f"{describe_unknown('name', name, self.names(), owner='the recording')} What is missing must be recorded with net.record."
         )
 
     def __contains__(self, name: object) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import NetworkError, unknown
+from ..errors import NetworkError, describe_unknown
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -116,7 +116,7 @@ class Spikes:
         """Return the (S,) times in ms: of the end of the step, as NEST has them, or of its "start", as Brian 2 has them."""
         if not isinstance(convention, str) or convention not in ("end", "start"):
             raise NetworkError(
-                f"times of spikes: {unknown('convention', convention, ['end', 'start'])} Use one of these."
+                f"times of spikes: {describe_unknown('convention', convention, ['end', 'start'])} Use one of these."
             )
         return (self.step + (convention == "end")) * self.dt
 
@@ -323,6 +323,6 @@ def _named(kind: str, owner: PopulationRecording | ProjectionRecording, variable
             else "Give a name."
         )
         raise NetworkError(
-            f"{unknown('trace', variable, owner.traces, owner=f'{kind} {owner.name!r}')} {call}"
+            f"{describe_unknown('trace', variable, owner.traces, owner=f'{kind} {owner.name!r}')} {call}"
         )
     return owner.traces[variable]

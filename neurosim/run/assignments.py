@@ -10,7 +10,7 @@ import numpy as np
 
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Table
-from ..errors import NetworkError, unknown
+from ..errors import NetworkError, describe_unknown
 from ..model.model import decay_constant
 from ..model.resolution import check_positive
 from ..network.populations import Drive, Population, Projection, View
@@ -56,7 +56,9 @@ def declared(owner: Owner, name: str) -> Unit:
             else ""
         )
         raise NetworkError(
-            unknown("state, parameter or variable", name, units, owner=f"{kind} {owner.name!r}")
+            describe_unknown(
+                "state, parameter or variable", name, units, owner=f"{kind} {owner.name!r}"
+            )
             + fixed
         )
     return units[name]
@@ -113,7 +115,7 @@ def _following(
 def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
     where = f"set {view.name!r}"
     for name in values.keys() - {"times", "steps"}:
-        raise NetworkError(unknown("value", name, ["times", "steps"], owner=where))
+        raise NetworkError(describe_unknown("value", name, ["times", "steps"], owner=where))
     if not view.whole:
         raise NetworkError(
             f"{where}: found a view, expected the whole source of given spikes. Give the spikes of all its neurons."

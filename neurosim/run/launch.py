@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend.protocol import Backend, Report, Simulator, find
-from ..errors import NetworkError, shown, unknown
+from ..errors import NetworkError, describe, describe_unknown
 from ..ir.concrete import concretise
 from ..ir.discretise import discretise
 from ..ir.memory_estimate import demand_memory
@@ -179,7 +179,7 @@ def _able(backend: str | Backend | Simulator, verb: str, options: Mapping[str, A
     if not any(each.kind is Parameter.VAR_KEYWORD for each in taken):
         valid = ["time", *(each.name for each in taken if each.kind is Parameter.KEYWORD_ONLY)]
         for option in options.keys() - set(valid):
-            known = unknown("option", option, valid, owner=f"backend {found.name!r}")
+            known = describe_unknown("option", option, valid, owner=f"backend {found.name!r}")
             raise NetworkError(f"{verb}: {known} Leave it out, or name one of these.")
     return found
 
@@ -187,7 +187,7 @@ def _able(backend: str | Backend | Simulator, verb: str, options: Mapping[str, A
 def _network(network: Any) -> Network:
     if not isinstance(network, Network):
         raise NetworkError(
-            f"network: found {shown(network)}, expected a Network. Make one with ns.Network(name, dt=...)."
+            f"network: found {describe(network)}, expected a Network. Make one with ns.Network(name, dt=...)."
         )
     return network
 
@@ -197,6 +197,6 @@ def _backend(backend: Any) -> Any:
         hasattr(backend, "check") and (hasattr(backend, "prepare") or hasattr(backend, "open"))
     ):
         raise NetworkError(
-            f"backend: found {shown(backend)}, expected the name of a backend, such as 'cpu'. Give one of these names."
+            f"backend: found {describe(backend)}, expected the name of a backend, such as 'cpu'. Give one of these names."
         )
     return find(backend)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.protocol import Engine, Report
-from ..errors import NetworkError, SimulationError, shown, unknown
+from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.program import Program
 from ..network.populations import Drive, Population, Projection, View
@@ -173,7 +173,7 @@ class Run:
         }
         if not isinstance(name, str) or name not in valid:
             raise NetworkError(
-                f"emit: {unknown('signal', name, valid)} A rule listens to a signal with a handler of its name."
+                f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with a handler of its name."
             )
         self.engine.emit(name, self.step - 1)
 
@@ -196,7 +196,7 @@ class Run:
                 if not isinstance(name, str) or (found.name, name) not in self.memory.initial:
                     valid = [n for o, n in self.memory.initial if o == found.name]
                     raise NetworkError(
-                        f"reset: {unknown('state or variable', name, valid, owner=repr(found.name))}"
+                        f"reset: {describe_unknown('state or variable', name, valid, owner=repr(found.name))}"
                     )
             for name in names:
                 self.memory.reset_name(found.name, name, self.step)
@@ -216,7 +216,7 @@ class Run:
         """
         if not isinstance(snapshot, Snapshot):
             raise NetworkError(
-                f"restore: found {shown(snapshot)}, expected a snapshot. Take it with run.snapshot()."
+                f"restore: found {describe(snapshot)}, expected a snapshot. Take it with run.snapshot()."
             )
         if snapshot.hash != self._hash:
             raise NetworkError(
@@ -335,7 +335,7 @@ class Run:
             or name not in self.owners
         ):
             raise NetworkError(
-                unknown(
+                describe_unknown(
                     "population, projection or drive",
                     name or owner,
                     self.owners,

@@ -21,7 +21,7 @@ import neurosim as ns
 from neurosim.cli import catalogue, doctor, verification
 from neurosim.cli.main import main
 from neurosim.compiled.cores import cores
-from neurosim.errors import unknown
+from neurosim.errors import describe_unknown
 
 DEFAULTS = {"size": 3, "gain": 1.5, "label": "plain", "feedback": True, "levels": (0.1, 0.2)}
 
@@ -108,7 +108,7 @@ def tiny(monkeypatch, tmp_path):
         def find(name: str) -> catalogue.Model:
             if name == made.name:
                 return made
-            raise ns.NetworkError(unknown("model", name, [made.name]))
+            raise ns.NetworkError(describe_unknown("model", name, [made.name]))
 
         monkeypatch.setattr(catalogue, "find", find)
         return made

@@ -7,7 +7,7 @@ import pytest
 from support.messages import parts
 
 import neurosim as ns
-from neurosim.errors import shown
+from neurosim.errors import describe
 from neurosim.models import cells, plasticity
 
 
@@ -124,7 +124,7 @@ def test_a_message_shows_what_was_found_on_one_line_without_the_words_of_python(
     ],
 )
 def test_a_value_is_shown_as_itself_if_that_can_be_read_and_else_by_its_kind(value, expected):
-    assert shown(value) == expected
+    assert describe(value) == expected
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurosim.backend.protocol import Report
-from neurosim.errors import NetworkError, unknown
+from neurosim.errors import NetworkError, describe_unknown
 from neurosim.network.validation import duration
 
 from ..translation.plan import Plan
@@ -188,7 +188,7 @@ def map_network(
     """
     if version not in MACHINES:
         raise NetworkError(
-            f"map: {unknown('version', str(version), [f'{k} ({v})' for k, v in MACHINES.items()], owner='a SpiNNaker machine')}"
+            f"map: {describe_unknown('version', str(version), [f'{k} ({v})' for k, v in MACHINES.items()], owner='a SpiNNaker machine')}"
         )
     milliseconds = duration(time, where="map: time")
     script = Script(plan, milliseconds)
