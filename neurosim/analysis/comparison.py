@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError, describe
+from ..recording.recorded import PopulationRecording, ProjectionRecording
 from ..recording.recording import Recording
-from ..recording.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+from ..recording.samples import Spikes, Trace
 from .measure import correlation, cv_intervals, rate
 
 PARTS = 10  # of a recording: how a measure varies between them says how well it is known

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..analysis import measure
 from ..errors import NetworkError
-from ..recording.samples import PopulationRecording, Spikes
+from ..recording.recorded import PopulationRecording
+from ..recording.samples import Spikes
 from .style import (
     COLOURS,
     axes,

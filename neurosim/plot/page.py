@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis import measure
+from ..recording.recorded import PopulationRecording, ProjectionRecording
 from ..recording.recording import Recording
-from ..recording.samples import PopulationRecording, ProjectionRecording
 from .activity import isi_histogram, raster, rates, traces
 from .style import COLOURS, legend, time_axis
 from .wiring import weight_histogram

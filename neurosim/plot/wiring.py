@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..recording.samples import ProjectionRecording
+from ..recording.recorded import ProjectionRecording
 from .style import COLOURS, GREY, PALE, axes, filled, legend, note, unit, whole_numbers
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pynwb
     import xarray
 
+    from .recorded import PopulationRecording, ProjectionRecording
     from .recording import Recording
-    from .samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+    from .samples import Spikes, Trace
 
 
 def to_neo(recording: Recording) -> neo.Block:

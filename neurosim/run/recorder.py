@@ -16,8 +16,10 @@ from ..ir.memory import Memory
 from ..ir.memory_estimate import demand_traces
 from ..ir.program import Program
 from ..network.populations import Probe, Projection
-from ..recording.recording import Recording, RecordingWriter
-from ..recording.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+from ..recording.recorded import PopulationRecording, ProjectionRecording
+from ..recording.recording import Recording
+from ..recording.samples import Spikes, Trace
+from ..recording.writer import RecordingWriter
 
 _PART, _WAIT = (
     1 << 25,

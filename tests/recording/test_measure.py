@@ -7,7 +7,7 @@ import pytest
 
 from neurosim.analysis import measure
 from neurosim.errors import NetworkError
-from neurosim.recording.recording import Spikes
+from neurosim.recording.samples import Spikes
 
 
 def of(raster: np.ndarray, dt: float = 1.0, first: int = 0) -> Spikes:

@@ -14,13 +14,9 @@ from neurosim import plot
 from neurosim.analysis import measure
 from neurosim.errors import NetworkError
 from neurosim.plot.style import MOST_DOTS, MOST_POINTS
-from neurosim.recording.recording import (
-    PopulationRecording,
-    ProjectionRecording,
-    Recording,
-    Spikes,
-    Trace,
-)
+from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
+from neurosim.recording.recording import Recording
+from neurosim.recording.samples import Spikes, Trace
 
 
 @pytest.fixture(autouse=True)

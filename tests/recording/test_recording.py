@@ -7,7 +7,9 @@ import pytest
 from support.recordings import HEADER, ROW, loop, recording, spikes, trace
 
 from neurosim.errors import NetworkError
-from neurosim.recording.recording import PopulationRecording, Recording, Spikes, Trace
+from neurosim.recording.recorded import PopulationRecording
+from neurosim.recording.recording import Recording
+from neurosim.recording.samples import Spikes, Trace
 
 # Spikes and traces
 

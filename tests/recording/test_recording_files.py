@@ -13,13 +13,10 @@ from support.recordings import HEADER, ROW, recording, spikes, trace
 
 from neurosim.errors import NetworkError
 from neurosim.recording import files
-from neurosim.recording.recording import (
-    PopulationRecording,
-    Recording,
-    RecordingWriter,
-    Spikes,
-    concatenate,
-)
+from neurosim.recording.recorded import PopulationRecording
+from neurosim.recording.recording import Recording, concatenate
+from neurosim.recording.samples import Spikes
+from neurosim.recording.writer import RecordingWriter
 
 
 def some() -> Recording:

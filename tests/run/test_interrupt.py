@@ -138,7 +138,7 @@ def test_an_error_while_recording_leaves_a_run_whole_and_it_may_go_on(
     )
     run.run("5 ms", progress=False)
     with monkeypatch.context() as full:
-        full.setattr("neurosim.recording.recording.RecordingWriter.append", refused)
+        full.setattr("neurosim.recording.writer.RecordingWriter.append", refused)
         with pytest.raises(OSError, match="disk full"):
             run.run("55 ms", progress=False)
     assert 50 < run.step < 600 and run.interrupted

@@ -2,13 +2,9 @@
 
 import numpy as np
 
-from neurosim.recording.recording import (
-    PopulationRecording,
-    ProjectionRecording,
-    Recording,
-    Spikes,
-    Trace,
-)
+from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
+from neurosim.recording.recording import Recording
+from neurosim.recording.samples import Spikes, Trace
 
 HEADER = {
     "network": "memory",

@@ -17,8 +17,9 @@ from neurosim.backend.protocol import Report
 from neurosim.errors import NetworkError, SimulationError
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.validation import duration, whole_steps
+from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
 from neurosim.recording.recording import Recording
-from neurosim.recording.samples import PopulationRecording, ProjectionRecording, Spikes, Trace
+from neurosim.recording.samples import Spikes, Trace
 from neurosim.run.progress import clock
 
 from ..translation.plan import Plan, PlannedRecording

@@ -1,0 +1,228 @@
+"""Recordings of one population and of one projection: its spikes or edges, and its traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import NetworkError, describe_unknown
+from .samples import Spikes, Trace, equal
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+class Recorded:
+    """A population or projection as `Recording` finds it by name.
+
+    Spikes exist for populations, edges for projections: to ask one for the other's is an error
+    that says so. ``recording.populations`` and ``recording.projections`` have the exact types.
+    """
+
+    name: str
+    traces: dict[str, Trace]
+    _kind: str
+
+    @property
+    def spikes(self) -> Spikes:
+        """Spikes of the recorded neurons; a NetworkError if there are none."""
+        raise self._has_no("spikes", "spikes belong to populations")
+
+    def trace(self, variable: str) -> Trace:
+        """Return the trace of a state, of a variable of a rule, or of the weight "w".
+
+        Raises
+        ------
+        NetworkError
+            If it was not recorded.
+        """
+        if isinstance(variable, str) and variable in self.traces:
+            return self.traces[variable]
+        owner = f"{self._kind} {self.name!r}"
+        unknown = describe_unknown("trace", variable, self.traces, owner=owner)
+        remedy = "Give a name."
+        if isinstance(variable, str):
+            remedy = f'Call net.record({self.name}, "{variable}") before the run.'
+        raise NetworkError(f"{unknown} {remedy}")
+
+    def edges(self, variable: str, sample: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return source, target and value of edges; see `ProjectionRecording.edges`."""
+        raise self._has_no("edges", "edges belong to projections")
+
+    def matrix(self, variable: str = "w", sample: int = -1) -> csr_array:
+        """Return a sparse matrix of values; see `ProjectionRecording.matrix`."""
+        raise self._has_no("edges", "edges belong to projections")
+
+    def between(self, source: int, target: int) -> np.ndarray:
+        """Return the edges of a pair; see `ProjectionRecording.between`."""
+        raise self._has_no("edges", "edges belong to projections")
+
+    def _has_no(self, what: str, reason: str) -> NetworkError:
+        return NetworkError(
+            f"{self._kind} {self.name!r}: found no {what}, expected an owner that has some: "
+            f"{reason}. Ask one of these."
+        )
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class PopulationRecording(Recorded):
+    """Spikes and traces of one population.
+
+    Parameters
+    ----------
+    name : str
+    size : int
+        Number N of neurons.
+    spikes : Spikes, optional
+        None if they were not recorded; ``recorded`` then is None, too.
+    traces : mapping of str to Trace, optional
+        By the name of the state.
+
+    Raises
+    ------
+    NetworkError
+        If the spikes are of another number of neurons.
+    """
+
+    name: str
+    size: int
+    recorded: Spikes | None
+    traces: dict[str, Trace]
+    _kind = "population"
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        spikes: Spikes | None = None,
+        traces: Mapping[str, Trace] | None = None,
+    ) -> None:
+        if spikes is not None and spikes.size != size:
+            raise NetworkError(
+                f"population {name!r}: its spikes are of {spikes.size} neurons, "
+                f"expected {size}. Check size."
+            )
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "recorded", spikes)
+        object.__setattr__(self, "traces", dict(traces or {}))
+
+    __eq__ = equal
+
+    @property
+    def spikes(self) -> Spikes:
+        """Spikes of the recorded neurons, `Spikes.members`; a NetworkError if there are none."""
+        if self.recorded is None:
+            raise NetworkError(
+                f"population {self.name!r}: its spikes were not recorded. "
+                f'Call net.record({self.name}, "spikes") before the run.'
+            )
+        return self.recorded
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectionRecording(Recorded):
+    """Edges and traces of one projection.
+
+    Parameters
+    ----------
+    name, source_name, target_name : str
+        The projection, and the populations at both ends.
+    source, target : (E,) int32
+        Ends of all edges, sorted by (source, target); members of traces count these edges.
+    shape : (int, int)
+        Numbers of source and target neurons.
+    traces : dict of str to Trace
+        By the name of the variable.
+    """
+
+    name: str
+    source_name: str
+    _: KW_ONLY
+    target_name: str
+    source: np.ndarray
+    target: np.ndarray
+    shape: tuple[int, int]
+    traces: dict[str, Trace] = field(default_factory=dict)
+    _kind = "projection"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", np.asarray(self.source, np.int32))
+        object.__setattr__(self, "target", np.asarray(self.target, np.int32))
+        object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
+
+    __eq__ = equal
+
+    def edges(self, variable: str, sample: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the edges whose variable was recorded, with its values at one sample.
+
+        Parameters
+        ----------
+        variable : str
+            With one value per edge, such as "w".
+        sample : int
+            Position in time, as in ``trace(variable).values``; the last one unless given.
+
+        Returns
+        -------
+        source, target : (M,) int32
+        value : (M,) float64, in the unit of the trace
+
+        Raises
+        ------
+        NetworkError
+            If the variable was not recorded, has no value per edge, or has no such sample.
+        """
+        trace = self.trace(variable)
+        where = f"projection {self.name!r}, variable {variable!r}"
+        if trace.per != "member":
+            raise NetworkError(
+                f"{where}: it has one value per {trace.per} neuron, expected one per edge. "
+                f"Use trace({variable!r})."
+            )
+        count = len(trace.values)
+        if not -count <= sample < count:
+            raise NetworkError(
+                f"{where}: sample {sample} of {count}. Choose an earlier one, or record more often."
+            )
+        return self.source[trace.members], self.target[trace.members], trace.values[sample]
+
+    def matrix(self, variable: str = "w", sample: int = -1) -> csr_array:
+        """Return the recorded edges at one sample as a sparse matrix.
+
+        Parameters
+        ----------
+        variable, sample
+            As of `edges`.
+
+        Returns
+        -------
+        (N_source, N_target) scipy.sparse.csr_array
+            Values of several edges of one pair are summed.
+
+        Raises
+        ------
+        NetworkError
+            As of `edges`.
+        """
+        from scipy.sparse import csr_array
+
+        source, target, value = self.edges(variable, sample)
+        return csr_array((value, (source, target)), shape=self.shape)
+
+    def between(self, source: int, target: int) -> np.ndarray:
+        """Return the edges from one neuron to another, as ``trace("w").of(...)`` takes them.
+
+        Parameters
+        ----------
+        source, target : int
+            Neurons.
+
+        Returns
+        -------
+        int64, ascending
+        """
+        return np.flatnonzero((self.source == source) & (self.target == target))
