@@ -7,6 +7,7 @@ from .backend.protocol import Report, Row
 from .draws.values import (
     Shared,
     Table,
+    Weights,
     exponential,
     integers,
     lognormal,
@@ -32,6 +33,7 @@ from .recording.recording import Recording
 from .recording.samples import Spikes, Trace
 from .run.launch import check, export, map, prepare, simulate
 from .run.run import Run
+from .units import Quantity, Time
 
 __version__ = "0.1.0"
 
@@ -46,6 +48,7 @@ __all__ = [
     "Population",
     "Port",
     "Projection",
+    "Quantity",
     "Recording",
     "Refractory",
     "Report",
@@ -56,8 +59,10 @@ __all__ = [
     "SimulationError",
     "Spikes",
     "Table",
+    "Time",
     "Trace",
     "View",
+    "Weights",
     "all_to_all",
     "check",
     "compare",

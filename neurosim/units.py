@@ -9,15 +9,33 @@ from collections.abc import Container
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import ModelError, describe, describe_unknown
 
 Exponents = tuple[Fraction, ...]
 BASES = ("ms", "mV", "nA", "um", "K", "mol")
 NUMBER: Exponents = (Fraction(0),) * len(BASES)
+
+
+class PintQuantity(Protocol):
+    """A quantity of pint, as far as it is read here."""
+
+    @property
+    def magnitude(self) -> Any: ...
+
+    def to_base_units(self) -> Any: ...
+
+
+Quantity: TypeAlias = ArrayLike | PintQuantity
+"""A number, array, text such as ``"20 ms"``, or quantity of pint; plain numbers have the
+declared unit."""
+
+Time: TypeAlias = str | float | PintQuantity
+"""One duration: text such as ``"20 ms"``, a quantity of pint, or a plain number of ms."""
 
 
 def _exponents(**powers: int) -> Exponents:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import NetworkError, describe
 from ..expr.functions import FUNCTIONS
-from ..units import Unit, to_engine
+from ..units import Quantity, Unit, to_engine
 from ..units import unit as unit_of
 from .sampling import over_rows
 from .streams import Stream
@@ -288,3 +288,13 @@ def shared(values: Any, *, index: Any) -> Shared:
             "for each edge. Correct the index."
         )
     return Shared(values, found.astype(np.int32))
+
+
+DrawnQuantity: TypeAlias = Quantity | Distribution
+"""A quantity, or a draw of one value for each neuron or edge."""
+
+ParameterValue: TypeAlias = Quantity | Distribution | Table
+"""A quantity, a draw, a table over time, or text over other names."""
+
+Weights: TypeAlias = Quantity | Distribution | Shared
+"""Weights of edges: a quantity, one per edge, a draw, or a few that edges share."""
