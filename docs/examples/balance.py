@@ -1,4 +1,10 @@
-"""Inhibitory synapses learn to hold a network at 5 Hz (after Vogels et al. 2011): the example of the README."""
+"""
+Balance by inhibitory learning
+==============================
+
+Inhibitory synapses learn to hold a network at 5 Hz, after Vogels et al. (2011). This is the example
+of the README.
+"""
 
 import neurosim as ns
 
