@@ -7,7 +7,7 @@ BIN := $(ENV)/bin
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help demo test test-slow bench docs-figures clean
+.PHONY: help demo test test-slow bench docs docs-figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,9 +25,17 @@ test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that m
 bench: $(ENV)/installed-for-benchmarks ## measure speed beside Brian 2 and NEST: tables, and JSON in benchmarks/results (three hours, and a quiet machine)
 	for measured in cpu engine startup cost memory recording threads trials polychronous summary; do $(BIN)/python -m benchmarks.$$measured || exit; done
 
+docs: $(ENV)/installed-for-docs ## build the documentation site into docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
 docs-figures: $(ENV)/installed ## draw the pictures of the documentation again
-	cd docs && ../$(BIN)/neurosim run example.py
+	cd docs && ../$(BIN)/neurosim run examples/balance.py
 	$(BIN)/python -m neurosim.models.firing_patterns docs/firing_patterns.png
+
+$(ENV)/installed-for-docs: $(DESCRIBED) | $(ENV)/bin/python
+	@echo "installing neurosim and what its documentation needs into $(ENV)"
+	@$(INSTALL) ".[docs]"
+	@touch $@ $(ENV)/installed
 
 $(ENV)/installed-for-benchmarks: $(DESCRIBED) | $(ENV)/bin/python
 	@echo "installing neurosim and what its benchmarks need into $(ENV)"
@@ -42,7 +50,7 @@ $(SPYNNAKER)/installed:
 	@touch $@
 
 clean: ## remove the environment and all that was built, but not the results in out
-	rm -rf $(ENV) $(SPYNNAKER) build dist *.egg-info .pytest_cache .hypothesis
+	rm -rf $(ENV) $(SPYNNAKER) build dist docs/_build docs/gallery *.egg-info .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/bin/python:
