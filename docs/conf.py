@@ -27,6 +27,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
 nitpicky = True
+# Types in docstrings are units and shapes, not classes; names of our own must lead somewhere.
+nitpick_ignore_regex = [(r"py:(class|obj)", r"(?!neurosim\.).*")]
 
 # ---- Markdown
 
@@ -42,7 +44,7 @@ napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_ivar = False
 napoleon_use_rtype = False
-default_role = "code"
+default_role = "py:obj"
 
 # ---- gallery
 
