@@ -55,7 +55,12 @@ for guided, result in results.items():
     label = "with astrocyte" if guided else "without"
     ns.plot.rates(result["neurons"], panels[0], bin=50, colour="C1" if guided else "C0")
     weights = result["synapses"].trace("w")
-    panels[1].plot(weights.times(), 1000 * weights.values.mean(axis=1), label=label, color="C1" if guided else "C0")
+    panels[1].plot(
+        weights.times(),
+        1000 * weights.values.mean(axis=1),
+        label=label,
+        color="C1" if guided else "C0",
+    )
 level = results[True]["glia"].trace("level")
 panels[2].plot(level.times(), level.values[:, 0], color="C1")
 panels[1].set_ylabel("mean weight (pA)")

@@ -1,36 +1,52 @@
-"""The documentation runs: examples, notebook and links."""
+"""The documentation runs: examples, tutorial, gallery, notebook and links."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib import pyplot
 
 matplotlib.use("Agg")
 
 ROOT = Path(__file__).parents[2]
-TEXTS = ["README.md", "docs/language.md"]
-NOTEBOOKS = sorted(
-    path.relative_to(ROOT).as_posix() for path in (ROOT / "notebooks").glob("*.ipynb")
+TUTORIAL = sorted(path.name for path in (ROOT / "docs/tutorial").glob("*.md"))
+TEXTS = ["README.md", "docs/index.md", "docs/language.md"]
+NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+SCRIPTS = sorted(path.name for path in (ROOT / "docs/examples").glob("*.py"))
+README_SCRIPT = "balance.py"
+# A shorter run of a script of the gallery: (text, replacement); the text must stand in it.
+SHORTER = {
+    "astrocyte.py": ('"4 s"', '"0.2 s"'),
+    "irregular_activity.py": ('"1 s"', '"0.6 s"'),
+    "ring.py": ("0.1 ms", "0.5 ms"),
+    "short_term_plasticity.py": ("0.1 ms", "0.5 ms"),
+    "stdp_window.py": ("61, 2", "61, 20"),
+    "sweep.py": ("0.5, 17", "0.5, 2"),
+}
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in (".", "docs", "docs/tutorial", "docs/decisions", "benchmarks")
+    for path in (ROOT / folder).glob("*.md")
 )
 
 
 def blocks(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the line and the text of each Python block of a Markdown file."""
     text = path.read_text()
-    for found in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        yield text[: found.start()].count("\n") + 2, found[1]
+    for block in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield text[: block.start()].count("\n") + 2, block[1]
 
 
 def cells(path: Path) -> list[dict]:
     return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
 
 
-def execute(path: Path, parts: Iterator[tuple[int, str]]) -> dict:
+def execute(path: Path, parts: Iterable[tuple[int, str]]) -> dict:
     """Run the parts one after the other in one namespace; errors name the line of the file."""
     names = {"__name__": "__main__"}
     for line, text in parts:
@@ -38,10 +54,19 @@ def execute(path: Path, parts: Iterator[tuple[int, str]]) -> dict:
     return names
 
 
+def headings(path: Path) -> set[str]:
+    """Return the anchors that the headings of a Markdown file have on GitHub and on the site."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, tmp_path, fast_backend):
     """Run in an empty folder, with the default backend installed."""
     monkeypatch.chdir(tmp_path)
+    yield
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -49,10 +74,23 @@ def test_the_examples_of_the_documentation_run(text):
     assert execute(ROOT / text, blocks(ROOT / text))
 
 
+@pytest.mark.parametrize("page", TUTORIAL)
+def test_a_page_of_the_tutorial_runs_from_top_to_bottom(page):
+    parts = list(blocks(ROOT / "docs/tutorial" / page))
+    assert len(parts) > 2 or page == "index.md"
+    execute(ROOT / "docs/tutorial" / page, parts)
+
+
+@pytest.mark.parametrize("page", [page for page in TUTORIAL if page != "index.md"])
+def test_a_page_of_the_tutorial_is_named_in_its_index(page):
+    assert f"]({page})" in (ROOT / "docs/tutorial/index.md").read_text()
+
+
 def test_the_example_of_the_readme_is_the_script_that_draws_its_picture():
-    script = (ROOT / "docs/example.py").read_text().partition("\n\n")[2]
+    path = ROOT / "docs/examples" / README_SCRIPT
+    script = path.read_text().partition('"""\n\n')[2]
     assert script in [text for _, text in blocks(ROOT / "README.md")]
-    names = execute(ROOT / "docs/example.py", iter([(1, script)]))
+    names = execute(path, [(1, script)])
     assert Path("example.png").stat().st_size > 10_000
     rate = names["ns"].measure.rate
     spikes = names["result"]["excitatory"].spikes
@@ -60,21 +98,51 @@ def test_the_example_of_the_readme_is_the_script_that_draws_its_picture():
     assert 4 < rate(spikes, start=1500) < 8
 
 
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != README_SCRIPT])
+def test_a_script_of_the_gallery_runs_and_draws(script):
+    """In small: the site runs it whole."""
+    path = ROOT / "docs/examples" / script
+    text, (old, new) = path.read_text(), SHORTER.get(script, ("", ""))
+    assert old in text
+    execute(path, [(1, text.replace(old, new))])
+    assert pyplot.get_fignums()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_of_the_gallery_begins_with_a_title(script):
+    text = (ROOT / "docs/examples" / script).read_text()
+    title, line = text.splitlines()[1:3]
+    assert text.startswith('"""\n')
+    assert line == "=" * len(title)
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_notebook_runs_from_top_to_bottom_and_was_saved_as_run(notebook):
-    found = cells(ROOT / notebook)
-    assert [cell["execution_count"] for cell in found] == list(range(1, len(found) + 1))
-    execute(ROOT / notebook, ((1, "".join(cell["source"])) for cell in found))
+    code = cells(ROOT / "notebooks" / notebook)
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    execute(ROOT / "notebooks" / notebook, ((1, "".join(cell["source"])) for cell in code))
 
 
-@pytest.mark.parametrize(
-    "text",
-    sorted(
-        path.relative_to(ROOT).as_posix()
-        for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    ),
-)
-def test_links_lead_to_files_that_exist(text):
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / text).read_text())
-    missing = [target for target in targets if not ((ROOT / text).parent / target).exists()]
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings_that_exist(page):
+    path = ROOT / page
+    missing = []
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):
+        file, _, anchor = target.partition("#")
+        end = path.parent / file if file else path
+        if not end.exists() or (anchor and anchor not in headings(end)):
+            missing.append(target)
     assert not missing
+
+
+def test_every_decision_is_in_the_index_in_order():
+    folder = ROOT / "docs/decisions"
+    pages = sorted(path.stem for path in folder.glob("0*.md"))
+    listed = re.findall(r"^(0\S+)$", (folder / "index.md").read_text(), re.MULTILINE)
+    assert listed == pages
+    assert [int(page[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = (folder / f"{page}.md").read_text()
+        titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert titles == ["Context", "Decision", "Consequences", "How it was measured"], page
+        assert text.startswith(f"# {int(page[:4])}. "), page
