@@ -1,4 +1,6 @@
-"""Nanoseconds per neuron update and per event from 1000 to 100 000 neurons, beside the bandwidths of memory; python -m benchmarks.cost."""
+"""Nanoseconds per neuron update and per event from 1000 to 100 000 neurons, beside the bandwidths
+of memory; python -m benchmarks.cost.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ STATE = Traffic(numbers=7)  # voltage and two currents twice, refractoriness onc
 
 
 def driven(size: int, *, inputs: int) -> ns.Network:
-    """Return neurons above their threshold, which fire at about 19 Hz whatever arrives, for all weights are 0; so only the work differs."""
+    """Return neurons above their threshold, which fire at about 19 Hz whatever arrives, for all
+    weights are 0; so only the work differs.
+    """
     net = ns.Network("driven", dt="0.1 ms", seed=1)
     cell = lif_exponential(
         tau="20 ms",
@@ -68,14 +72,17 @@ def main() -> None:
         "M edges",
     ]
     print(
-        "\nOne number for each of 500 inputs per neuron; updates from a run without edges, events from the difference.\n"
+        "\nOne number for each of 500 inputs per neuron; "
+        "updates from a run without edges, events from the difference.\n"
     )
     print(table(heads, [_row(r) for r in rows]))
     write(chosen.out, "cost", {"machine": described, "memory": memory.plain(), "rows": rows})
 
 
 def measure(size: int, threads: int, repetitions: int, memory: Memory) -> dict[str, Any]:
-    """Return the cost of an update and of an event, from runs with and without edges in turn, each repetition the same computation."""
+    """Return the cost of an update and of an event, from runs with and without edges in turn, each
+    repetition the same computation.
+    """
     runs = {
         inputs: ns.prepare(driven(size, inputs=inputs), backend="cpu", threads=threads)
         for inputs in (0, INPUTS)

@@ -1,4 +1,6 @@
-"""Neuron updates and synaptic events per second of the CPU engine, on one and two threads; run with ``python -m benchmarks.engine``."""
+"""Neuron updates and synaptic events per second of the CPU engine, on one and two threads; run with
+``python -m benchmarks.engine``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from .report import machine, options, quartiles, spread, table, write
 
 @dataclass(frozen=True)
 class Workload:
-    """A network, how long one repetition runs, how long it is compared with the reference, and the rates (Hz) that are believed."""
+    """A network, how long one repetition runs, how long it is compared with the reference, and the
+    rates (Hz) that are believed.
+    """
 
     name: str
     build: Callable[[], ns.Network]
@@ -30,7 +34,9 @@ class Workload:
 
 
 def recurrent(seed: int = 1) -> ns.Network:
-    """Return the reservoir of the prediction model without its readouts: heterogeneous neurons, slow synapses, private noise."""
+    """Return the reservoir of the prediction model without its readouts: heterogeneous neurons,
+    slow synapses, private noise.
+    """
     s = Settings()
     net = ns.Network("recurrent", dt="1 ms", seed=seed)
     excitatory = round(s.size * (1 - s.inhibitory))
@@ -92,7 +98,8 @@ def main() -> None:
     measured = [row for workload in WORKLOADS for row in measure(workload, chosen.repetitions)]
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
     print(
-        "\nSimulation only, not building and compiling. Spikes equal the reference's on a shortened run, and each other on any threads.\n"
+        "\nSimulation only, not building and compiling. "
+        "Spikes equal the reference's on a shortened run, and each other on any threads.\n"
     )
     heads = [
         "network",
@@ -108,7 +115,8 @@ def main() -> None:
     print(table(heads, [_row(m) for m in measured]))
     open_run = [overhead(threads, chosen.repetitions) for threads in (1, 2)]
     print(
-        "\nrun.run(one step) and run.set(a parameter), CUBA 4000: what this takes beyond the step's own time\n"
+        "\nrun.run(one step) and run.set(a parameter), CUBA 4000: "
+        "what this takes beyond the step's own time\n"
     )
     rows = [
         [o["threads"], f"{o['us']['median']:.0f}", quartiles(o["us"], "{:.0f}")] for o in open_run
@@ -123,7 +131,8 @@ def measure(workload: Workload, repetitions: int) -> list[dict[str, Any]]:
     Raises
     ------
     SystemExit
-        If spikes differ from the reference's or between threads, or the rate is not to be believed: then no time means anything.
+        If spikes differ from the reference's or between threads, or the rate is not to be believed:
+        then no time means anything.
     """
     net = workload.build()
     runs = {threads: ns.prepare(net, backend="cpu", threads=threads) for threads in (1, 2)}
@@ -142,7 +151,8 @@ def measure(workload: Workload, repetitions: int) -> list[dict[str, Any]]:
     rate = spikes.index.size / spikes.size / (runs[1].time / 1000)
     if not workload.rates[0] <= rate <= workload.rates[1]:
         raise SystemExit(
-            f"{workload.name}: found a rate of {rate:.2f} Hz, expected {workload.rates[0]:g} to {workload.rates[1]:g} Hz."
+            f"{workload.name}: found a rate of {rate:.2f} Hz, expected {workload.rates[0]:g} to "
+            f"{workload.rates[1]:g} Hz."
         )
     return [
         _result(workload, runs[threads], wall, threads=threads, spikes=spikes) for threads in runs
@@ -159,7 +169,8 @@ def _agree(workload: Workload, first: ns.Run, others: dict[int, ns.Run], duratio
         if run.result()[workload.population].spikes != right or not right.index.size:
             name = first.report.backend
             raise SystemExit(
-                f"{workload.name}: spikes on {threads} threads differ from those of backend {name!r}, or there are none."
+                f"{workload.name}: spikes on {threads} threads differ from those of backend "
+                f"{name!r}, or there are none."
             )
     return right
 
@@ -189,7 +200,9 @@ def _result(
 
 
 def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, Any]:
-    """Return the time of a call of run and one of set, less the time of one step within a long run, in microseconds."""
+    """Return the time of a call of run and one of set, less the time of one step within a long run,
+    in microseconds.
+    """
     run = ns.prepare(cuba(seed=1), backend="cpu", threads=threads)
     run.run("100 ms")
     found = []

@@ -1,4 +1,6 @@
-"""What the runs of a row show: whether the networks agree, how many times faster we are, what share of the limit that is; and its words."""
+"""What the runs of a row show: whether the networks agree, how many times faster we are, what share
+of the limit that is; and its words.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from .rows import PRECISIONS, ROWS, Against, Row
 from .turns import PACKAGES, Contestant, Entry, Report, ours, theirs
 
 EDGES = 0.01  # numbers of edges may differ by this share
-LEARNING = 0.16  # share of the limit asked of networks that learn: the trial engine reached 8 %, and the gap was to be halved
+# share of the limit asked of networks that learn: the trial engine reached 8 %, and the gap was to
+# be halved
+LEARNING = 0.16
 FEWEST = 3  # turns that both sides finished; fewer show nothing about rates
 WORK = ("neurons", "updates", "edges", "targets", "static", "plastic", "back", "spikes")
 
@@ -46,7 +50,9 @@ LEARNING_HEADS = [
 def judge(
     row: Row, against: Against, precision: str, entries: Mapping[Contestant, Entry], memory: Memory
 ) -> dict[str, Any]:
-    """Return the row of the table: times only if the networks agree, and then whether what was asked is reached."""
+    """Return the row of the table: times only if the networks agree, and then whether what was
+    asked is reached.
+    """
     mine = entries[ours(row, against, precision)]
     peers = {c[1]: entries[c] for c in theirs(row, against) if c in entries}
     evidence = {"ours": _evidence(mine)} | {
@@ -97,7 +103,9 @@ def unmeasured(row: Row, against: Against, precision: str) -> dict[str, Any]:
 
 
 def agreement(first: Sequence[Report], second: Sequence[Report], bound: float) -> dict[str, Any]:
-    """Return rates, spikes and edges of both sides, and as ``outcome`` how they differ by more than they may; empty if they do not."""
+    """Return rates, spikes and edges of both sides, and as ``outcome`` how they differ by more than
+    they may; empty if they do not.
+    """
     rates = {"ours": _rates(first), "peer": _rates(second)}
     means = {
         who: {name: float(np.mean(values)) for name, values in of.items()}
@@ -125,7 +133,8 @@ def agreement(first: Sequence[Report], second: Sequence[Report], bound: float) -
 def disagreement(
     first: Mapping[str, Sequence[float]], second: Mapping[str, Sequence[float]], bound: float
 ) -> str:
-    """Say which population's mean rates are not shown to differ by less than a share of the second's; nothing if all are.
+    """Say which population's mean rates are not shown to differ by less than a share of the
+    second's; nothing if all are.
 
     Two one-sided t-tests at 5 %, as many values as seeds (Welch's degrees of freedom).
     """
@@ -139,14 +148,19 @@ def disagreement(
         error = np.sqrt(parts.sum())
         freedom = parts.sum() ** 2 / (parts**2 / [a.size - 1, b.size - 1]).sum() if error else 1.0
         if not abs(a.mean() - b.mean()) + t.ppf(0.95, freedom) * error < bound * b.mean():
-            return f"{name} {a.mean():.2f} and {b.mean():.2f} Hz, standard error {error:.2f}, bound {bound:.0%}"
+            return (
+                f"{name} {a.mean():.2f} and {b.mean():.2f} Hz, standard error {error:.2f}, "
+                f"bound {bound:.0%}"
+            )
     return ""
 
 
 def _share(row: Row, first: Sequence[Report], least: Sequence[float]) -> dict[str, Any]:
-    """Return the share of the limit, and for networks that learn a verdict on it and the cost of a plastic event.
+    """Return the share of the limit, and for networks that learn a verdict on it and the cost of a
+    plastic event.
 
-    A plastic event is a spike that arrives at one plastic edge. Its cost is processor time, threads times seconds, of the whole run,
+    A plastic event is a spike that arrives at one plastic edge. Its cost is processor time, threads
+    times seconds, of the whole run,
     neurons and static edges included: its own is less.
     """
     times = _simulations(first)
@@ -197,7 +211,9 @@ def _rates(reports: Sequence[Report]) -> dict[str, list[float]]:
 
 
 def _phases(entry: Entry, runs: Sequence[Report]) -> dict[str, float]:
-    """Return the seconds of everything but the simulation: medians, and what the trial took to compile for the first time."""
+    """Return the seconds of everything but the simulation: medians, and what the trial took to
+    compile for the first time.
+    """
     parts = {
         part: float(np.median([r["seconds"][part] for r in runs]))
         for part in ("import", "construction", "compilation")
@@ -210,7 +226,9 @@ def _phases(entry: Entry, runs: Sequence[Report]) -> dict[str, float]:
 
 
 def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for everything that ROWS asks for, those not measured too; what it asks for no more is left out."""
+    """Return a row for everything that ROWS asks for, those not measured too; what it asks for no
+    more is left out.
+    """
     known = {(r["network"], r["peer"], r["precision"]): dict(r) for r in rows}
     wanted = [
         unmeasured(row, against, precision)

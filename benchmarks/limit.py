@@ -1,4 +1,6 @@
-"""What the memory of this machine allows: bandwidth of each level, cost of an event, and from these the least time of a network."""
+"""What the memory of this machine allows: bandwidth of each level, cost of an event, and from these
+the least time of a network.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ USUAL = {"L1": 32 << 10, "L2": 512 << 10, "L3": 16 << 20}  # bytes, where the sy
 
 @dataclass(frozen=True)
 class Memory:
-    """Bandwidths of copying (bytes read and written per second) by (level, threads), sizes of the levels in bytes, seconds of one event."""
+    """Bandwidths of copying (bytes read and written per second) by (level, threads), sizes of the
+    levels in bytes, seconds of one event.
+    """
 
     sizes: dict[str, int]
     copy: dict[tuple[str, int], float]
@@ -47,11 +51,14 @@ class Traffic:
     Attributes
     ----------
     numbers : int
-        Numbers read or written per neuron update: states, and input that is summed for one step, twice; refractoriness, and parameters
+        Numbers read or written per neuron update: states, and input that is summed for one step,
+        twice; refractoriness, and parameters
         that differ between neurons, once.
     draws : int
-        Random numbers per neuron update. Each is taken to need `DRAW`, 0.33 ns, which is not measured in the run: it is what a normal
-        number from a counter took in a prototype of this engine, in float32, vectorised with AVX-512.
+        Random numbers per neuron update. Each is taken to need `DRAW`, 0.33 ns, which is not
+        measured in the run: it is what a normal
+        number from a counter took in a prototype of this engine, in float32, vectorised with
+        AVX-512.
     weights : int
         Numbers per edge besides its target; 0 where edges share one.
     """
@@ -63,7 +70,9 @@ class Traffic:
     def update(
         self, memory: Memory, neurons: int, *, number: int = 8, threads: int = 1
     ) -> tuple[int, str]:
-        """Return the bytes that an update moves, and the level of a thread's share of the neurons: what moves twice lies there once."""
+        """Return the bytes that an update moves, and the level of a thread's share of the neurons:
+        what moves twice lies there once.
+        """
         return self.numbers * number, memory.level(
             neurons * (self.numbers + 1) // 2 * number / threads
         )
@@ -72,12 +81,14 @@ class Traffic:
 def least_seconds(
     memory: Memory, traffic: Traffic, work: Mapping[str, int], *, number: int = 8, threads: int = 1
 ) -> float:
-    """Return the time that no engine can go below: state at the bandwidth of its level, then events by streaming their rows or by adding.
+    """Return the time that no engine can go below: state at the bandwidth of its level, then events
+    by streaming their rows or by adding.
 
     Parameters
     ----------
     work : mapping
-        Numbers of ``neurons``, ``updates``, ``edges``, bytes of their ``targets``, events ``static``, ``plastic`` (which write their weights) and ``back``.
+        Numbers of ``neurons``, ``updates``, ``edges``, bytes of their ``targets``, events
+        ``static``, ``plastic`` (which write their weights) and ``back``.
     number : bytes
         Of a number: 8 or 4.
     """
@@ -95,7 +106,8 @@ def least_seconds(
 def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) -> Memory:
     """Measure copies that fit into each level, and additions at random places of a vector in L1.
 
-    All take turns, and the best of each counts: a core that was busy for a while would lower a bandwidth, and with it the limit.
+    All take turns, and the best of each counts: a core that was busy for a while would lower a
+    bandwidth, and with it the limit.
     """
     sizes = cache_sizes()
     copy, scatter = _kernels()

@@ -1,4 +1,6 @@
-"""Bytes that a process grows by per edge, and the time to build 100 million edges; run with ``python -m benchmarks.memory``."""
+"""Bytes that a process grows by per edge, and the time to build 100 million edges; run with
+``python -m benchmarks.memory``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from typing import Any
 from .report import RESULTS, held, machine, spread, verdicts, write
 
 EDGES = 20_000_000
-FEW = 4_000_000  # edges of the network of the same kind that is prepared before, so that code and libraries are there
+# edges of the network of the same kind that is prepared before, so that code and libraries are
+# there
+FEW = 4_000_000
 MANY, MANY_NEURONS, SECONDS = 100_000_000, 100_000, 10.0
 TIME = 200.0  # ms, of neurons that fire: ten times the longest delay
 
@@ -144,7 +148,8 @@ def _process(kind: str) -> dict[str, Any]:
 
 
 def grow(kind: Kind) -> dict[str, Any]:
-    """Return bytes per edge by which this process grows when a network is prepared and has run, and at most while it is made.
+    """Return bytes per edge by which this process grows when a network is prepared and has run, and
+    at most while it is made.
 
     Neurons that fire run for ``TIME``, others for a step.
     """
@@ -167,7 +172,8 @@ def grow(kind: Kind) -> dict[str, Any]:
     rate = large.result()["neurons"].spikes.index.size / kind.size / time * 1000
     if abs(rate - kind.rate) > 0.1 * kind.rate:
         raise SystemExit(
-            f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: their memory is that of another network"
+            f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: "
+            "their memory is that of another network"
         )
     return {"bytes": grown / made, "peak": most / made, "edges": made, "rate": rate}
 
@@ -200,7 +206,9 @@ def network(kind: Kind, edges: int) -> Any:
 
 
 def build() -> dict[str, float]:
-    """Return the seconds to describe and prepare 100 000 neurons with 100 million random edges and weights."""
+    """Return the seconds to describe and prepare 100 000 neurons with 100 million random edges and
+    weights.
+    """
     import neurosim as ns
 
     kind = Kind(asked=0.0, size=MANY_NEURONS)

@@ -1,4 +1,6 @@
-"""An hour of the network of Izhikevich (2006), held against what others report of it; run with ``python -m benchmarks.polychronous``."""
+"""An hour of the network of Izhikevich (2006), held against what others report of it; run with
+``python -m benchmarks.polychronous``.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ EARLY, LATE = 5_000.0, 10_000.0  # of the spectra: the first and the last ms
 
 @dataclass(frozen=True)
 class Bound:
-    """What a measure has to lie between, fixed before an hour was first run, and why. ``early``: it holds for a shorter run too."""
+    """What a measure has to lie between, fixed before an hour was first run, and why. ``early``: it
+    holds for a shorter run too.
+    """
 
     measure: str
     low: float
@@ -32,13 +36,19 @@ class Bound:
     early: bool = False
 
 
-# Pauli, Weidel, Kunkel & Morrison (2018), Frontiers in Neuroinformatics 12:46, let 100 wirings of the author's later program,
+# Pauli, Weidel, Kunkel & Morrison (2018), Frontiers in Neuroinformatics 12:46, let 100 wirings of
+# the author's later program,
 # poly_spnet.cpp, learn for five hours. Ranges are those of the results in their repository
-# (weidel-p/Re-Polychronization-Computation-With-Spikes, code/analysis/gathered_data.json, "bitwise_reproduction"), bounds a little wider.
-# From which weight on they count a synapse as strong is not said there; poly_spnet.cpp shrinks collected changes before it adds them,
-# spnet.m and spnet.cpp after. Izhikevich (2006) names "sleeplike oscillations" and "gamma (40 Hz) rhythms" in the abstract.
-# The first minute is that of spnet.cpp written anew in C. The bounds can be missed: with source before target in one step (see
-# models/polychronous_network.py) excitatory neurons fire at 9 Hz, inhibitory ones at 63 Hz, and four of the eight are.
+# (weidel-p/Re-Polychronization-Computation-With-Spikes, code/analysis/gathered_data.json,
+# "bitwise_reproduction"), bounds a little wider.
+# From which weight on they count a synapse as strong is not said there; poly_spnet.cpp shrinks
+# collected changes before it adds them,
+# spnet.m and spnet.cpp after. Izhikevich (2006) names "sleeplike oscillations" and "gamma (40 Hz)
+# rhythms" in the abstract.
+# The first minute is that of spnet.cpp written anew in C. The bounds can be missed: with source
+# before target in one step (see
+# models/polychronous_network.py) excitatory neurons fire at 9 Hz, inhibitory ones at 63 Hz, and
+# four of the eight are.
 BOUNDS = (
     Bound(
         "rate of all, first minute (Hz)",
@@ -72,7 +82,9 @@ BOUNDS = (
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What a run leaves: spikes, the targets of the excitatory synapses and their weights after some minutes, and the time that it took."""
+    """What a run leaves: spikes, the targets of the excitatory synapses and their weights after
+    some minutes, and the time that it took.
+    """
 
     seed: int
     seconds: float
@@ -110,7 +122,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.minutes < 1:
         parser.error(
-            f"--minutes: found {chosen.minutes}, expected 1 or more. Give a whole number of minutes."
+            f"--minutes: found {chosen.minutes}, expected 1 or more. "
+            "Give a whole number of minutes."
         )
     described, found = machine(), []
     for seed in chosen.seeds:
@@ -123,8 +136,10 @@ def main() -> None:
     rows = compare(found, whole=chosen.minutes >= HOUR)
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
     print(
-        f"\n{chosen.minutes} minutes of model time; seeds {', '.join(str(s) for s in chosen.seeds)}; "
-        f"{np.median([f['seconds per hour'] for f in found]):.0f} s per hour of model time (median)\n"
+        f"\n{chosen.minutes} minutes of model time; "
+        f"seeds {', '.join(str(s) for s in chosen.seeds)}; "
+        f"{np.median([f['seconds per hour'] for f in found]):.0f} s per hour of model time "
+        "(median)\n"
     )
     print(table(["measure", *(f"seed {f['seed']}" for f in found), "bounds", "", "source"], rows))
     bounds = [vars(bound) for bound in BOUNDS]
@@ -155,7 +170,9 @@ def learn(seed: int, minutes: int) -> Learned:
 
 
 def measure(learned: Learned) -> dict[str, Any]:
-    """Return the rates of every minute, the spectra's peaks, the distribution of weights, and what the bounds are about."""
+    """Return the rates of every minute, the spectra's peaks, the distribution of weights, and what
+    the bounds are about.
+    """
     spikes, w = learned.spikes, learned.final
     minutes = spikes.steps // 60_000
     minute = spikes.step // 60_000
@@ -196,7 +213,9 @@ def histogram(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spectrum(spikes: ns.Spikes, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return frequencies (Hz) and power of the excitatory neurons' rate between two times in ms; finer for the slow rhythm at the start."""
+    """Return frequencies (Hz) and power of the excitatory neurons' rate between two times in ms;
+    finer for the slow rhythm at the start.
+    """
     from scipy.signal import welch
 
     part = spikes.window(start, stop)
@@ -229,7 +248,9 @@ def compare(found: list[dict[str, Any]], *, whole: bool) -> list[list[str]]:
 
 
 def draw(learned: Learned, found: dict[str, Any], path: Path) -> None:
-    """Draw the first and the last second, both spectra, the weights over the minutes, and the rates over time."""
+    """Draw the first and the last second, both spectra, the weights over the minutes, and the rates
+    over time.
+    """
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(2, 3, figsize=(13, 7.5), layout="constrained")

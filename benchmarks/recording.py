@@ -1,4 +1,6 @@
-"""What recording spikes costs, and that streaming them to disk keeps memory bounded; run with ``python -m benchmarks.recording``."""
+"""What recording spikes costs, and that streaming them to disk keeps memory bounded; run with
+``python -m benchmarks.recording``.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,10 @@ def main() -> None:
         if done.returncode:
             raise SystemExit(done.stderr)
         streamed = json.loads(done.stdout.splitlines()[-1])
-    what = f"process that streams {chosen.minutes:g} min of {SIZE} neurons at {streamed['rate']:.1f} Hz"
+    what = (
+        f"process that streams {chosen.minutes:g} min of {SIZE} neurons at "
+        f"{streamed['rate']:.1f} Hz"
+    )
     values.append(held(what, streamed["MB"], 300.0, unit="MB", **streamed))
     print(
         "\n".join(f"{name}: {value}" for name, value in described.items()),
@@ -80,7 +85,9 @@ def main() -> None:
 
 
 def overhead(name: str, build: Any, repetitions: int) -> dict[str, Any]:
-    """Return how much longer a second takes when all spikes are recorded; both runs in turn from the same state."""
+    """Return how much longer a second takes when all spikes are recorded; both runs in turn from
+    the same state.
+    """
     nets = {recorded: build() for recorded in (True, False)}
     nets[False].probes.clear()
     runs = {recorded: ns.prepare(net, backend="cpu", threads=1) for recorded, net in nets.items()}
@@ -105,7 +112,9 @@ def overhead(name: str, build: Any, repetitions: int) -> dict[str, Any]:
 
 
 def stream(folder: Path, minutes: float) -> dict[str, float]:
-    """Return the greatest size of this process in MB when it has streamed a long run, the size of the files, and the rate."""
+    """Return the greatest size of this process in MB when it has streamed a long run, the size of
+    the files, and the rate.
+    """
     net = ns.Network("streamed", dt="1 ms", seed=1)
     net.record(net.poisson("neurons", SIZE, rate=RATE), "spikes")
     run = ns.prepare(net, backend="cpu", stream=folder)

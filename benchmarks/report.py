@@ -1,4 +1,6 @@
-"""What the benchmarks share: the machine in words, medians with their spread, tables for people and JSON for programs."""
+"""What the benchmarks share: the machine in words, medians with their spread, tables for people and
+JSON for programs.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Return the last commit that changed the package, with + where its files were changed since; none where there is no repository."""
+    """Return the last commit that changed the package, with + where its files were changed since;
+    none where there is no repository.
+    """
     here, package = (
         ("git", "-C", str(RESULTS.parent)),
         ("--", ":/neurosim", ":/backends", ":/models"),
@@ -88,7 +92,9 @@ def quartiles(values: Mapping[str, Any], form: str = "{:.3g}", scale: float = 1.
 
 
 def verdict(values: Mapping[str, Any], asked: float) -> dict[str, Any]:
-    """Return whether the median of a spread is at least what was asked, and whether that is narrow: the quartiles lie on both sides."""
+    """Return whether the median of a spread is at least what was asked, and whether that is narrow:
+    the quartiles lie on both sides.
+    """
     low, high = values["quartiles"]
     return {
         "outcome": "reached" if values["median"] >= asked else "not reached",

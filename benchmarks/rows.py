@@ -1,4 +1,6 @@
-"""The rows of the comparison: which network, how long, against whom, what is asked, and how far rates may differ."""
+"""The rows of the comparison: which network, how long, against whom, what is asked, and how far
+rates may differ.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ class Row:
     time : ms
         Of the model, in one repetition.
     bound : 1
-        Mean rates of every population must be shown to differ by less than this share of the peer's, over the seeds of all repetitions.
+        Mean rates of every population must be shown to differ by less than this share of the
+        peer's, over the seeds of all repetitions.
     repetitions : int
         Each with a seed of its own; more where rates vary much between seeds.
     learns : bool
@@ -73,7 +76,9 @@ class Row:
 def _sparse(
     name: str, network: str, *, bound: float = 0.1, repetitions: int = 7, **arguments: Any
 ) -> Row:
-    """Return a row against Brian 2 without delay, and NEST with its smallest and with a longer one: it exchanges spikes once per delay."""
+    """Return a row against Brian 2 without delay, and NEST with its smallest and with a longer one:
+    it exchanges spikes once per delay.
+    """
     asked = (8.0, 12.0)
     later = {"delay": 1.5}
     return Row(
@@ -124,7 +129,8 @@ ROWS = (
         repetitions=9,
         learns=True,
     ),
-    # NEST has no rule like that of the row above, but pair STDP on the same wiring: so have we in this row.
+    # NEST has no rule like that of the row above, but pair STDP on the same wiring: so have we in
+    # this row.
     Row(
         "polychronous-pairs",
         "polychronous_pairs",

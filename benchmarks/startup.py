@@ -1,4 +1,6 @@
-"""Time of ``import neurosim``, and from there to the first step, with an empty and a full cache; run with ``python -m benchmarks.startup``."""
+"""Time of ``import neurosim``, and from there to the first step, with an empty and a full cache;
+run with ``python -m benchmarks.startup``.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ def bounded(starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _environment(place: Path, cache: str) -> dict[str, str]:
-    """Return an environment with a cache of its own, in which Python may keep bytecode, but not beside the sources."""
+    """Return an environment with a cache of its own, in which Python may keep bytecode, but not
+    beside the sources.
+    """
     wanted = {"NEUROSIM_CACHE": str(place / cache), "PYTHONPYCACHEPREFIX": str(place / "bytecode")}
     return {
         name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"

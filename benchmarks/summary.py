@@ -1,4 +1,6 @@
-"""Writes the tables of both README.md, here and of the project, anew from the JSON in results/; run with ``python -m benchmarks.summary``."""
+"""Writes the tables of both README.md, here and of the project, anew from the JSON in results/; run
+with ``python -m benchmarks.summary``.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def summary(found: dict[str, Any]) -> str:
 
 
 def _compared(measured: Sequence[dict[str, Any]]) -> str:
-    """Return the comparison: a line for each network, peer and precision, measured or not, and how many numbers were reached."""
+    """Return the comparison: a line for each network, peer and precision, measured or not, and how
+    many numbers were reached.
+    """
     rows = in_order(measured)
     newest = max(
         (r["machine"] for r in rows if "machine" in r), key=lambda m: m.get("date", ""), default={}
@@ -59,7 +63,8 @@ def _compared(measured: Sequence[dict[str, Any]]) -> str:
     ]
     if any(_older(r, newest) for r in rows):
         parts.append(
-            f"\\* measured with another state of the package than the newest rows, which are of commit {newest}."
+            "\\* measured with another state of the package than the newest rows, which are of "
+            f"commit {newest}."
         )
     lines = [learning_line(r) for r in learning]
     parts += [
@@ -72,7 +77,10 @@ def _compared(measured: Sequence[dict[str, Any]]) -> str:
 def _reached(what: str, rows: Sequence[dict[str, Any]]) -> str:
     reached = [r for r in rows if r["outcome"] == "reached"]
     narrowly = sum(r.get("narrow", False) for r in reached)
-    return f"Reached, {what}: {len(reached)} of {len(rows)}{f', {narrowly} of them narrowly' if narrowly else ''}."
+    return (
+        f"Reached, {what}: {len(reached)} of "
+        f"{len(rows)}{f', {narrowly} of them narrowly' if narrowly else ''}."
+    )
 
 
 def _older(r: dict[str, Any], newest: str | None) -> bool:
@@ -80,7 +88,9 @@ def _older(r: dict[str, Any], newest: str | None) -> bool:
 
 
 def in_short(found: dict[str, Any]) -> str:
-    """Return how many times faster than each simulator every network runs, float64 and float32, beside the better of NEST's delays."""
+    """Return how many times faster than each simulator every network runs, float64 and float32,
+    beside the better of NEST's delays.
+    """
     rows = in_order(found["cpu"]["rows"] if "cpu" in found else [])
     lines = []
     for network in dict.fromkeys(r["network"] for r in rows):
@@ -141,7 +151,8 @@ def by_itself(found: dict[str, Any]) -> str:
         )
         parts += [
             markdown(heads, rows),
-            f"`run.run` of one step and one `run.set`, CUBA 4000, cost {more} more than the step itself.",
+            f"`run.run` of one step and one `run.set`, CUBA 4000, cost {more} more than the step "
+            "itself.",
         ]
     if "startup" in found:
         phases = ["import", "describe", "prepare", "in all"]
@@ -155,7 +166,8 @@ def by_itself(found: dict[str, Any]) -> str:
         imports = {part: value["median"] for part, value in found["startup"]["imports"].items()}
         parts += [
             markdown(["from the import to the end of the first step, s", *phases], rows),
-            f"`import neurosim` takes {imports['together']:.3f} s, of which NumPy {imports['numpy']:.3f} s.",
+            f"`import neurosim` takes {imports['together']:.3f} s, of which NumPy "
+            f"{imports['numpy']:.3f} s.",
         ]
     return "\n\n".join(parts)
 

@@ -1,4 +1,6 @@
-"""Two threads beside one, what the engine chooses, and a machine whose cores are busy; run with ``python -m benchmarks.threads``."""
+"""Two threads beside one, what the engine chooses, and a machine whose cores are busy; run with
+``python -m benchmarks.threads``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from neurosim.models.plastic_balanced_network import plastic_balanced_network
 
 from .report import held, machine, options, spread, verdicts, write
 
-# Network, how long one repetition runs (ms), and by how much two threads have to be faster than one; None: no number is asked.
+# Network, how long one repetition runs (ms), and by how much two threads have to be faster than
+# one; None: no number is asked.
 NETWORKS: dict[str, tuple[Callable[[], ns.Network], float, float | None]] = {
     "Izhikevich 1000": (izhikevich_2003, 1000.0, None),
     "CUBA 4000": (cuba, 2000.0, None),
@@ -54,7 +57,9 @@ def main() -> None:
 def speed_up(
     name: str, net: ns.Network, time: float, asked: float | None, repetitions: int
 ) -> list[dict[str, Any]]:
-    """Return how much faster than one thread two are and what the engine chooses by itself, and how many of its steps ran on two."""
+    """Return how much faster than one thread two are and what the engine chooses by itself, and how
+    many of its steps ran on two.
+    """
     runs = {threads: ns.prepare(net, backend="cpu", threads=threads) for threads in (1, 2, None)}
     wall = in_turn(runs, time, repetitions)
     two, own = (spread(np.divide(wall[1], wall[threads])) for threads in (2, None))
@@ -98,7 +103,9 @@ def noted(measure: str, value: float, *, unit: str, **more: Any) -> dict[str, An
 
 
 def in_turn(runs: dict[Any, ns.Run], time: float, repetitions: int) -> dict[Any, list[float]]:
-    """Return the seconds of runs that take turns, each repetition from the same state; the first, which warms up, does not count."""
+    """Return the seconds of runs that take turns, each repetition from the same state; the first,
+    which warms up, does not count.
+    """
     start = {key: run.snapshot() for key, run in runs.items()}
     wall: dict[Any, list[float]] = {key: [] for key in runs}
     for _ in range(repetitions + 1):
@@ -111,7 +118,9 @@ def in_turn(runs: dict[Any, ns.Run], time: float, repetitions: int) -> dict[Any,
 
 
 def crowded(name: str, repetitions: int) -> list[dict[str, Any]]:
-    """Return how much slower a run is, while a busy loop holds every core, than one thread alone on the machine."""
+    """Return how much slower a run is, while a busy loop holds every core, than one thread alone on
+    the machine.
+    """
     build, time, _ = NETWORKS[name]
     net = build()
     alone = float(
@@ -126,7 +135,8 @@ def crowded(name: str, repetitions: int) -> list[dict[str, Any]]:
     slower = {threads: spread(np.divide(seconds, alone)) for threads, seconds in among.items()}
     return [
         held(
-            f"{name}: {'the engine' if threads is None else '2 threads'} among busy loops, over 1 thread alone",
+            f"{name}: {'the engine' if threads is None else '2 threads'} among busy loops, over 1 "
+            "thread alone",
             found["median"],
             3.0,
             unit="times slower",

@@ -1,4 +1,6 @@
-"""Trials of the models: of the prediction reservoir with learning, of the astrocyte liquid with plasticity; run with ``python -m benchmarks.trials``."""
+"""Trials of the models: of the prediction reservoir with learning, of the astrocyte liquid with
+plasticity; run with ``python -m benchmarks.trials``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ TRIAL, SAMPLE = 30.0, 25.0  # ms at most, of the prediction reservoir, and of th
 SHOWN, DRIVE = (
     20,
     22.04,
-)  # images shown at once; their events per ms, as of all of MNIST's (authors' scaling, measured on its test images)
+    # images shown at once; their events per ms, as of all of MNIST's (authors' scaling, measured on
+    # its
+    # test images)
+)
 
 
 def main() -> None:
@@ -57,7 +62,9 @@ def prediction(repetitions: int) -> dict[str, Any]:
 
 
 def liquid(repetitions: int) -> list[dict[str, Any]]:
-    """Return what a sample of 250 ms takes of one core, one after another and two side by side, after a hundred presentations."""
+    """Return what a sample of 250 ms takes of one core, one after another and two side by side,
+    after a hundred presentations.
+    """
     rng = np.random.default_rng(0)
     images = [DRIVE * image / image.sum() for image in rng.random((100, 784)) ** 4]
     open_liquid = Liquid(seed=0, threads=1)

@@ -1,4 +1,6 @@
-"""Who competes in a row of the comparison, and how all take turns, every run in a process of its own."""
+"""Who competes in a row of the comparison, and how all take turns, every run in a process of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from .rows import PRECISIONS, Against, Row
 
 PACKAGES = {"brian": "brian2", "nest": "nest"}
 PATIENCE = 1800.0  # seconds for one process
-HOPELESS = 1.5  # a number of threads that is slower than the other by this factor, in every trial, is not measured further
+# a number of threads that is slower than the other by this factor, in every trial, is not measured
+# further
+HOPELESS = 1.5
 DOUBTFUL = 3.0  # below this factor one trial does not decide: there is a second
 
 Contestant = tuple[str, int | None, str, str]  # program, threads, precision, arguments as JSON
@@ -57,7 +61,9 @@ class Entry:
 
 
 def contestants(row: Row) -> list[Contestant]:
-    """Return all that take turns: neurosim with its own choice of threads, peers with one and with two."""
+    """Return all that take turns: neurosim with its own choice of threads, peers with one and with
+    two.
+    """
     found: dict[Contestant, None] = {}
     for against in row.against:
         for precision in PRECISIONS:
@@ -79,7 +85,9 @@ def theirs(row: Row, against: Against) -> list[Contestant]:
 
 
 def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]:
-    """Let all contestants run in turn. Who refuses, or is hopelessly slower than with another number of threads, does not run again."""
+    """Let all contestants run in turn. Who refuses, or is hopelessly slower than with another
+    number of threads, does not run again.
+    """
     entries = {c: Entry() for c in contestants(row)}
     for c, entry in entries.items():
         entry.take(_told(c, row, 0, folder, "trial"))
@@ -97,7 +105,9 @@ def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]
 
 
 def rivals(c: Contestant, entries: Mapping[Contestant, Entry]) -> list[Contestant]:
-    """Return a contestant and all that differ from it in the number of threads only, without those of them that refused."""
+    """Return a contestant and all that differ from it in the number of threads only, without those
+    of them that refused.
+    """
     return [
         other
         for other, entry in entries.items()
@@ -106,7 +116,9 @@ def rivals(c: Contestant, entries: Mapping[Contestant, Entry]) -> list[Contestan
 
 
 def slower(c: Contestant, entries: Mapping[Contestant, Entry]) -> float:
-    """Return how many times as long as with the best number of threads it took, in the trial that was kindest to it."""
+    """Return how many times as long as with the best number of threads it took, in the trial that
+    was kindest to it.
+    """
     trials = zip(
         entries[c].tried(), *(entries[other].tried() for other in rivals(c, entries)), strict=False
     )

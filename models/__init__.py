@@ -2,5 +2,6 @@
 
 if __name__ != "neurosim.models":
     raise ImportError(
-        f"imported as {__name__!r}, which would load every model twice; write 'import neurosim.models'"
+        f"imported as {__name__!r}, which would load every model twice; "
+        "write 'import neurosim.models'"
     )

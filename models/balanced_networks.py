@@ -1,4 +1,6 @@
-"""Three networks that simulators are compared on: CUBA and COBA of Brette et al. (2007), and the thousand neurons of Izhikevich (2003)."""
+"""Three networks that simulators are compared on: CUBA and COBA of Brette et al. (2007), and the
+thousand neurons of Izhikevich (2003).
+"""
 
 from __future__ import annotations
 
@@ -13,25 +15,32 @@ from neurosim.network.populations import Population
 
 from .cells import IZHIKEVICH_UNITS, QUADRATIC, lif_conductance, lif_exponential, parameters
 
-INPUTS = 80  # synapses of one neuron: 2 % of 4000 (Brette et al. 2007, appendix B); kept at other sizes, so that the rate stays
+# synapses of one neuron: 2 % of 4000 (Brette et al. 2007, appendix B); kept at other sizes, so that
+# the rate stays
+INPUTS = 80
 
 
 def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int = 0) -> Network:
-    """Return benchmark 2 of Brette et al. (2007): integrate-and-fire neurons with exponential currents, after Vogels & Abbott (2005).
+    """Return benchmark 2 of Brette et al. (2007): integrate-and-fire neurons with exponential
+    currents, after Vogels & Abbott (2005).
 
     Parameters
     ----------
     size : int
         Neurons of population ``neurons``; the first four fifths excite. All spikes are recorded.
     inputs : int
-        Synapses of one neuron on average; weights shrink as inputs grow, so that their sum stays that of the published 80.
+        Synapses of one neuron on average; weights shrink as inputs grow, so that their sum stays
+        that of the published 80.
     delay : ms
 
     Notes
     -----
-    dt 0.1 ms. tau 20 ms, leak conductance 10 nS, hence 0.2 nF; rest -49 mV above the threshold of -50 mV, so that no stimulus is needed;
-    reset -60 mV, 5 ms refractory. Synapses of 5 and 10 ms with peaks of 16.2 pA (0.27 nS at 60 mV) and 90 pA (4.5 nS at 20 mV), that is
-    1.62 mV and 9 mV over the leak; published without delay. Voltages begin between reset and threshold.
+    dt 0.1 ms. tau 20 ms, leak conductance 10 nS, hence 0.2 nF; rest -49 mV above the threshold of
+    -50 mV, so that no stimulus is needed;
+    reset -60 mV, 5 ms refractory. Synapses of 5 and 10 ms with peaks of 16.2 pA (0.27 nS at 60 mV)
+    and 90 pA (4.5 nS at 20 mV), that is
+    1.62 mV and 9 mV over the leak; published without delay. Voltages begin between reset and
+    threshold.
     """
     cell = lif_exponential(
         tau="20 ms",
@@ -57,7 +66,8 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
 
 
 def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
-    """Return benchmark 1 of Brette et al. (2007): integrate-and-fire neurons with exponential conductances, after Vogels & Abbott (2005).
+    """Return benchmark 1 of Brette et al. (2007): integrate-and-fire neurons with exponential
+    conductances, after Vogels & Abbott (2005).
 
     Parameters
     ----------
@@ -67,9 +77,12 @@ def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
 
     Notes
     -----
-    dt 0.1 ms. tau 20 ms, leak conductance 10 nS; rest and reset -60 mV, threshold -50 mV, 5 ms refractory. Synapses of 5 and 10 ms with
-    6 nS towards 0 mV and 67 nS towards -80 mV; published without delay. The paper starts the network with a stimulus of 50 ms; here
-    voltages and conductances begin where the activity has them, at normal numbers, as in the scripts that Brian gives for it.
+    dt 0.1 ms. tau 20 ms, leak conductance 10 nS; rest and reset -60 mV, threshold -50 mV, 5 ms
+    refractory. Synapses of 5 and 10 ms with
+    6 nS towards 0 mV and 67 nS towards -80 mV; published without delay. The paper starts the
+    network with a stimulus of 50 ms; here
+    voltages and conductances begin where the activity has them, at normal numbers, as in the
+    scripts that Brian gives for it.
     """
     cell = lif_conductance(
         tau="20 ms",
@@ -97,7 +110,8 @@ def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
 
 
 def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 0) -> Network:
-    """Return the network of Izhikevich (2003), IEEE Trans. Neural Networks 14:1569: all to all, heterogeneous, driven by noise.
+    """Return the network of Izhikevich (2003), IEEE Trans. Neural Networks 14:1569: all to all,
+    heterogeneous, driven by noise.
 
     Parameters
     ----------
@@ -108,8 +122,10 @@ def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 
 
     Notes
     -----
-    dt 1 ms. Weights, uniform up to 0.5 and down to -1 mV/ms, are currents of one step; they shrink with the inputs so that the
-    sum of a neuron's weights stays that of the published 1000. Thalamic noise of 5 (excitatory) and 2 mV/ms.
+    dt 1 ms. Weights, uniform up to 0.5 and down to -1 mV/ms, are currents of one step; they shrink
+    with the inputs so that the
+    sum of a neuron's weights stays that of the published 1000. Thalamic noise of 5 (excitatory) and
+    2 mV/ms.
     """
     chosen = f"i < {_excitatory(size, inputs or size)}"
     net, neurons = _recorded(
@@ -138,7 +154,9 @@ def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 
 
 
 def _published_neuron() -> Cell:
-    """Return the neuron as the published program steps it: two half-steps of v, not clipped at the peak as in `cells.izhikevich`."""
+    """Return the neuron as the published program steps it: two half-steps of v, not clipped at the
+    peak as in `cells.izhikevich`.
+    """
     half_step = f"v = v + dt / 2 * ({QUADRATIC} - u + input)"
     return Cell(
         f"""dv/dt = {QUADRATIC} - u + input : mV
@@ -174,7 +192,9 @@ def _wire(
     delay: Any = 0.0,
     ports: tuple[str, str] = ("excitatory", "inhibitory"),
 ) -> None:
-    """Join excitatory and inhibitory neurons to all, at random or, without ``inputs``, each to each."""
+    """Join excitatory and inhibitory neurons to all, at random or, without ``inputs``, each to
+    each.
+    """
     first = _excitatory(neurons.size, inputs or neurons.size)
     wiring = (
         connect.all_to_all() if inputs is None else connect.fixed_probability(inputs / neurons.size)
@@ -203,12 +223,14 @@ def _excitatory(size: int, inputs: int) -> int:
     """Return four fifths of a size."""
     if not isinstance(size, int) or size < INPUTS:
         raise NetworkError(
-            f"balanced network, size: found {describe(size)}, expected a whole number of at least {INPUTS} neurons. "
+            f"balanced network, size: found {describe(size)}, expected a whole number of at least "
+            f"{INPUTS} neurons. "
             "Published sizes are 4000 (CUBA, COBA) and 1000 (Izhikevich)."
         )
     if not isinstance(inputs, int) or not 1 <= inputs <= size:
         raise NetworkError(
-            f"balanced network, inputs: found {describe(inputs)}, expected a whole number from 1 to the size, {size}. "
+            f"balanced network, inputs: found {describe(inputs)}, expected a whole number from 1 "
+            f"to the size, {size}. "
             "Published are 80 (CUBA, COBA), and all (Izhikevich), which is inputs=None."
         )
     return size * 4 // 5

@@ -1,4 +1,6 @@
-"""The cortical microcircuit of Potjans & Diesmann (2014), Cerebral Cortex 24:785: four layers under 1 mm² of cortex, at any scale."""
+"""The cortical microcircuit of Potjans & Diesmann (2014), Cerebral Cortex 24:785: four layers under
+1 mm² of cortex, at any scale.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from neurosim.network.network import Network
 
 from .cells import lif
 
-# Potjans & Diesmann 2014, tables 4 and 5: sizes, probabilities of a connection to a row's population from a column's, external inputs.
+# Potjans & Diesmann 2014, tables 4 and 5: sizes, probabilities of a connection to a row's
+# population from a column's, external inputs.
 NAMES = ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
 SIZES = (20683, 5834, 21915, 5479, 4850, 1065, 14395, 2948)
 PROBABILITIES = (
@@ -35,27 +38,33 @@ POTENTIAL, RELATIVE, SPREAD = (
     0.1,
 )  # mV at the peak of an excitatory input; inhibition over it; relative sd of weights
 DELAYS, DELAY_SPREAD = (1.5, 0.75), 0.5  # ms, excitatory and inhibitory; relative sd
-# Hz, at full scale; of the implementation that its authors publish with NEST, where it serves the scaling as here.
+# Hz, at full scale; of the implementation that its authors publish with NEST, where it serves the
+# scaling as here.
 RATES = (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523)
 
 
 def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
-    """Return the microcircuit; all spikes of its eight populations, ``L23E`` to ``L6I``, are recorded.
+    """Return the microcircuit; all spikes of its eight populations, ``L23E`` to ``L6I``, are
+    recorded.
 
     Parameters
     ----------
     scale : 1
-        Of neurons and of inputs per neuron alike. Below 1 weights grow by 1/sqrt(scale), and a current makes up for the mean that is then
-        missing, so that mean and variance of the input stay (van Albada, Helias & Diesmann 2015, PLoS Comput. Biol. 11:e1004490, eqs. 2-6).
+        Of neurons and of inputs per neuron alike. Below 1 weights grow by 1/sqrt(scale), and a
+        current makes up for the mean that is then
+        missing, so that mean and variance of the input stay (van Albada, Helias & Diesmann 2015,
+        PLoS Comput. Biol. 11:e1004490, eqs. 2-6).
 
     Notes
     -----
-    dt 0.1 ms. Rest and reset -65 mV, threshold -50 mV, 2 ms refractory; voltages begin at -58 mV with a standard deviation of 10 mV.
+    dt 0.1 ms. Rest and reset -65 mV, threshold -50 mV, 2 ms refractory; voltages begin at -58 mV
+    with a standard deviation of 10 mV.
     Both kinds of input have one time constant and therefore share one current.
     """
     if not isinstance(scale, int | float) or not 0.01 <= scale <= 1:
         raise NetworkError(
-            f"cortical microcircuit, scale: found {describe(scale)}, expected a number from 0.01 to 1. Full scale is 1."
+            f"cortical microcircuit, scale: found {describe(scale)}, expected a number from 0.01 "
+            "to 1. Full scale is 1."
         )
     net = Network("cortical_microcircuit", dt="0.1 ms", seed=seed)
     sizes, peak = scaled_sizes(scale), peak_current()
@@ -100,7 +109,9 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
 
 
 def peak_current() -> float:
-    """Return the jump of current, nA, after which the voltage rises by ``POTENTIAL``; from the solution of the two linear equations."""
+    """Return the jump of current, nA, after which the voltage rises by ``POTENTIAL``; from the
+    solution of the two linear equations.
+    """
     ratio = TAU / TAU_SYN
     height = ratio ** (-TAU_SYN / (TAU - TAU_SYN)) - ratio ** (-TAU / (TAU - TAU_SYN))
     return POTENTIAL * CAPACITY * (TAU - TAU_SYN) / (TAU * TAU_SYN * height)
@@ -112,14 +123,18 @@ def scaled_sizes(scale: float) -> np.ndarray:
 
 
 def mean_weights() -> np.ndarray:
-    """Return mean weights at full scale, (8 targets, 8 sources) nA; those from layer 4 to 2/3, both excitatory, are twice as large."""
+    """Return mean weights at full scale, (8 targets, 8 sources) nA; those from layer 4 to 2/3, both
+    excitatory, are twice as large.
+    """
     weights = np.tile(peak_current() * np.array([1.0, RELATIVE]), (8, 4))
     weights[0, 2] *= 2
     return weights
 
 
 def inputs_per_neuron() -> np.ndarray:
-    """Return edges per target neuron at full scale, (8, 8); a pair may have several, so there are more than the probability says."""
+    """Return edges per target neuron at full scale, (8, 8); a pair may have several, so there are
+    more than the probability says.
+    """
     pairs = np.outer(SIZES, SIZES)
     return np.log(1 - np.array(PROBABILITIES)) / np.log(1 - 1 / pairs) / np.array(SIZES)[:, None]
 

@@ -1,7 +1,10 @@
-"""The twenty firing patterns of Izhikevich 2004 ("Which model to use for cortical spiking neurons?", IEEE TNN 15:1063, Fig. 1), as data.
+"""The twenty firing patterns of Izhikevich 2004 ("Which model to use for cortical spiking
+neurons?", IEEE TNN 15:1063, Fig. 1), as data.
 
-Parameters, inputs, time steps and the scheme (one Euler step of v, then one of u with the new v) are those of the program figure1.m that
-the author published with the article. Pictures of all: ``python -m neurosim.models.firing_patterns patterns.png``.
+Parameters, inputs, time steps and the scheme (one Euler step of v, then one of u with the new v)
+are those of the program figure1.m that
+the author published with the article. Pictures of all: ``python -m neurosim.models.firing_patterns
+patterns.png``.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ PEAK = 30.0  # mV, at which a spike is cut
 
 @dataclass(frozen=True)
 class Window:
-    """An input added at times start < t < stop: ``value`` plus ``slope`` times the time since start (ms; mV/ms; mV/ms**2)."""
+    """An input added at times start < t < stop: ``value`` plus ``slope`` times the time since start
+    (ms; mV/ms; mV/ms**2).
+    """
 
     start: float
     stop: float
@@ -235,7 +240,9 @@ PATTERNS: tuple[Pattern, ...] = (
 
 
 def cell(voltage: str = QUADRATIC, recovery: str = RECOVERY) -> Cell:
-    """Izhikevich neuron as figure1.m steps it; v is cut neither before u is updated nor at the peak."""
+    """Izhikevich neuron as figure1.m steps it; v is cut neither before u is updated nor at the
+    peak.
+    """
     slope = f"{voltage} - u + current"
     return Cell(
         f"""dv/dt = {slope} : mV
@@ -286,7 +293,9 @@ def respond(pattern: Pattern, *, backend: str = "cpu") -> Response:
 
 
 def figure(responses: Sequence[Response]) -> Figure:
-    """Draw the responses to `PATTERNS`, a panel each: the voltage, below it the input, and a bar of 20 ms."""
+    """Draw the responses to `PATTERNS`, a panel each: the voltage, below it the input, and a bar of
+    20 ms.
+    """
     from matplotlib import pyplot
 
     made, panels = pyplot.subplots(5, 4, figsize=(12, 11), layout="constrained")

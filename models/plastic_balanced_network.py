@@ -1,4 +1,6 @@
-"""A balanced network with learning synapses: after Brunel (2000), with additive pair STDP between its excitatory neurons."""
+"""A balanced network with learning synapses: after Brunel (2000), with additive pair STDP between
+its excitatory neurons.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +18,29 @@ from .plasticity import stdp
 
 @dataclass(frozen=True)
 class Settings:
-    """Numbers of Brunel (2000) and, where no source is named, of our choice; plain ones in mV, ms and Hz.
+    """Numbers of Brunel (2000) and, where no source is named, of our choice; plain ones in mV, ms
+    and Hz.
 
     Attributes
     ----------
     size : int
         Neurons; four in five excite.
     connectivity : 1
-        Each neuron has this share of the excitatory and of the inhibitory neurons as inputs (Brunel 2000: 0.1).
+        Each neuron has this share of the excitatory and of the inhibitory neurons as inputs (Brunel
+        2000: 0.1).
     jump, relative : mV, 1
-        Excitatory weight, and how much larger the inhibitory one is (Brunel 2000: 0.1 mV; g = 5 is his asynchronous irregular regime).
+        Excitatory weight, and how much larger the inhibitory one is (Brunel 2000: 0.1 mV; g = 5 is
+        his asynchronous irregular regime).
     delay, dendritic : ms, 1
-        Of all edges, and the share of it that lies behind the synapse: none, as in Brian 2 unless told, or all, as always in NEST. It
+        Of all edges, and the share of it that lies behind the synapse: none, as in Brian 2 unless
+        told, or all, as always in NEST. It
         shifts which spikes count as cause, and with it the rates.
     drive : Hz
-        Of the Poisson train that each neuron has for itself, with weight ``jump``. 15 kHz are 1.5 times what reaches the threshold.
+        Of the Poisson train that each neuron has for itself, with weight ``jump``. 15 kHz are 1.5
+        times what reaches the threshold.
     rate, ratio : 1
-        Of learning: a pair at no distance adds ``rate * most`` and takes ``rate * ratio * most`` (Song, Miller & Abbott 2000: 0.005 and
+        Of learning: a pair at no distance adds ``rate * most`` and takes ``rate * ratio * most``
+        (Song, Miller & Abbott 2000: 0.005 and
         1.05; four times as fast here, so that the weights spread within a second).
     most : mV
         Largest weight: three times the first.
@@ -64,13 +72,15 @@ def plastic_balanced_network(
 
     Notes
     -----
-    dt 0.1 ms; tau 20 ms, threshold 20 mV, reset 10 mV, 2 ms refractory; voltages begin between 0 and 20 mV. STDP of 20 ms either way, all
+    dt 0.1 ms; tau 20 ms, threshold 20 mV, reset 10 mV, 2 ms refractory; voltages begin between 0
+    and 20 mV. STDP of 20 ms either way, all
     pairs.
     """
     s = settings or Settings(**values)
     if not isinstance(s.size, int) or s.size * s.connectivity < 50:
         raise NetworkError(
-            f"plastic balanced network, size: found {describe(s.size)}, expected a whole number of at least "
+            f"plastic balanced network, size: found {describe(s.size)}, expected a whole number "
+            "of at least "
             f"{50 / s.connectivity:.0f} neurons. The size that others are measured at is 11250."
         )
     sizes = {"excitatory": s.size * 4 // 5, "inhibitory": s.size - s.size * 4 // 5}

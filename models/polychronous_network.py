@@ -1,18 +1,30 @@
-"""The network of Izhikevich (2006), Neural Computation 18:245: a thousand neurons, delays up to 20 ms, spike-timing-dependent plasticity.
+"""The network of Izhikevich (2006), Neural Computation 18:245: a thousand neurons, delays up to 20
+ms, spike-timing-dependent plasticity.
 
-The author published it as programs too, spnet.m and spnet.cpp; where the paper leaves something open, they are followed. A step t of
-the program detects spikes and resets, changes traces and collects changes of weights, adds what arrives to the input, and integrates.
-A step here integrates first, and what arrives is felt in the next: our step k is the end of the program's t = k and the beginning of
-t = k + 1. So the network does what the program does, begun one millisecond earlier and without input. Three things look different by it:
+The author published it as programs too, spnet.m and spnet.cpp; where the paper leaves something
+open, they are followed. A step t of
+the program detects spikes and resets, changes traces and collects changes of weights, adds what
+arrives to the input, and integrates.
+A step here integrates first, and what arrives is felt in the next: our step k is the end of the
+program's t = k and the beginning of
+t = k + 1. So the network does what the program does, begun one millisecond earlier and without
+input. Three things look different by it:
 
-- *Delays.* What the program calls 1 to 20 ms is felt by the integration that follows 0 to 19 ms after a spike.
-- *Potentiation.* The program reads the source's trace of one step before the spike arrives. So the arriving spike sets a trace to
-  ``LTP / DECAY`` here, and a target that fires in the next step, the first in which that spike can move it, finds ``LTP``.
-- *Target and source in one step.* The program takes the spikes of targets first. Where a source's spike arrives in the step in which
-  the target fires, the target was first: the synapse is depressed by the whole of ``LTD``, and not potentiated.
+- *Delays.* What the program calls 1 to 20 ms is felt by the integration that follows 0 to 19 ms
+  after a spike.
+- *Potentiation.* The program reads the source's trace of one step before the spike arrives. So the
+  arriving spike sets a trace to
+  ``LTP / DECAY`` here, and a target that fires in the next step, the first in which that spike can
+  move it, finds ``LTP``.
+- *Target and source in one step.* The program takes the spikes of targets first. Where a source's
+  spike arrives in the step in which
+  the target fires, the target was first: the synapse is depressed by the whole of ``LTD``, and not
+  potentiated.
 
-Where the two programs differ, this is spnet.cpp: no neuron has two synapses onto another or one onto itself, and which target has which
-delay is random. Different from both: traces decay by a closed form, not by a product per step, which is the same up to rounding.
+Where the two programs differ, this is spnet.cpp: no neuron has two synapses onto another or one
+onto itself, and which target has which
+delay is random. Different from both: traces decay by a closed form, not by a product per step,
+which is the same up to rounding.
 """
 
 from __future__ import annotations
@@ -40,10 +52,13 @@ DRIFT, KEPT = (
 
 
 def polychronous_network(*, seed: int = 0) -> Network:
-    """Return the network: population ``neurons``, the first 800 of which excite; all spikes are recorded.
+    """Return the network: population ``neurons``, the first 800 of which excite; all spikes are
+    recorded.
 
-    Projections are ``input`` (each millisecond one neuron, drawn from all, gets 20 mV/ms), ``excitation`` (plastic, with its weights ``w``
-    and collected changes ``sd``) and ``inhibition``. Weights change on the signal ``second``: run the network with `run_for`.
+    Projections are ``input`` (each millisecond one neuron, drawn from all, gets 20 mV/ms),
+    ``excitation`` (plastic, with its weights ``w``
+    and collected changes ``sd``) and ``inhibition``. Weights change on the signal ``second``: run
+    the network with `run_for`.
     """
     size = EXCITATORY + INHIBITORY
     excites = f"i < {EXCITATORY}"
@@ -93,7 +108,9 @@ def polychronous_network(*, seed: int = 0) -> Network:
 
 
 def neuron() -> Cell:
-    """Return the neuron as the program steps it: two half-steps of v, which may overshoot its peak of 30 mV, then one step of u."""
+    """Return the neuron as the program steps it: two half-steps of v, which may overshoot its peak
+    of 30 mV, then one step of u.
+    """
     slope = "(0.04 * v / mV + 5) * v / ms + 140 * mV/ms - u + injected"
     half_step = f"v = v + dt / 2 * ({slope})"
     return Cell(
@@ -109,7 +126,9 @@ def neuron() -> Cell:
 
 
 def plasticity() -> Rule:
-    """Return the rule of the excitatory synapses: nearest spikes change ``sd``, and once per second ``sd`` changes the weight."""
+    """Return the rule of the excitatory synapses: nearest spikes change ``sd``, and once per second
+    ``sd`` changes the weight.
+    """
     return Rule(
         edge="w : mV/ms; sd : mV/ms",
         pre="dx/dt = -x / tau : mV/ms",
@@ -141,7 +160,9 @@ def thalamic_input() -> Rule:
 
 
 def delays(seed: int) -> np.ndarray:
-    """Return the delay of each excitatory synapse in ms, in (source, target) order: for every source five of each, in random order."""
+    """Return the delay of each excitatory synapse in ms, in (source, target) order: for every
+    source five of each, in random order.
+    """
     draws = Stream(seed, "polychronous_network/delays").uniform(
         np.arange(SYNAPSES), np.arange(EXCITATORY)[:, None]
     )
@@ -149,7 +170,9 @@ def delays(seed: int) -> np.ndarray:
 
 
 def run_for(run: Run, seconds: int) -> None:
-    """Run for whole seconds, counted from the last full one, and let the weights change at the end of each."""
+    """Run for whole seconds, counted from the last full one, and let the weights change at the end
+    of each.
+    """
     for _ in range(seconds):
         run.run(1000.0 - run.time % 1000.0, progress=False)
         run.emit("second")

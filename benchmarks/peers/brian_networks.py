@@ -1,6 +1,8 @@
-"""The networks of the comparison in Brian 2, C++ standalone; ``python -m benchmarks.peers.brian_networks JOB`` runs one.
+"""The networks of the comparison in Brian 2, C++ standalone; ``python -m
+benchmarks.peers.brian_networks JOB`` runs one.
 
-The first process of a job builds a program in the job's folder; each further one only runs it. Every run draws its own random numbers,
+The first process of a job builds a program in the job's folder; each further one only runs it.
+Every run draws its own random numbers,
 but for the wiring of the plastic balanced network, which the program holds.
 """
 
@@ -106,7 +108,8 @@ def izhikevich_2003(b: Any, *, size: int = 1000, inputs: int | None = None) -> l
 
 
 def polychronous_network(b: Any) -> list[Any]:
-    """Izhikevich 2006: nearest spikes change ``sd``, which once per second changes the weight; resets, which set ``ltd``, come first.
+    """Izhikevich 2006: nearest spikes change ``sd``, which once per second changes the weight;
+    resets, which set ``ltd``, come first.
 
     Delays are drawn independently, so that a source has five of each only on average.
     """
@@ -157,7 +160,9 @@ def polychronous_network(b: Any) -> list[Any]:
 
 
 def plastic_balanced_network(b: Any, *, size: int = 11_250) -> list[Any]:
-    """After Brunel 2000, with additive pair STDP from excitatory to excitatory neurons; delays are axonal."""
+    """After Brunel 2000, with additive pair STDP from excitatory to excitatory neurons; delays are
+    axonal.
+    """
     first = size * 4 // 5
     neurons = b.NeuronGroup(
         size,
@@ -301,12 +306,15 @@ def _balanced(
 
 
 def _post_first(synapses: Any) -> None:
-    """Where both come in one step, let the target's spike act before the source's, as in our rules and the program of Izhikevich 2006."""
+    """Where both come in one step, let the target's spike act before the source's, as in our rules
+    and the program of Izhikevich 2006.
+    """
     synapses.post.order, synapses.pre.order = 0, 1
 
 
 def _fixed_indegree(synapses: Any, *, inputs: int) -> None:
-    """Give every target so many sources; sorted by source, for so Brian 2 goes through synapses when a source spikes.
+    """Give every target so many sources; sorted by source, for so Brian 2 goes through synapses
+    when a source spikes.
 
     Its own way to draw them sorts by target, which makes such a network slower.
     """

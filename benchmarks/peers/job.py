@@ -1,4 +1,6 @@
-"""A job, as it travels to a process that runs one network in one simulator, and the report that comes back."""
+"""A job, as it travels to a process that runs one network in one simulator, and the report that
+comes back.
+"""
 
 from __future__ import annotations
 

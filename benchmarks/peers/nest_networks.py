@@ -1,4 +1,6 @@
-"""The networks of the comparison in PyNEST, from their published definitions; ``python -m benchmarks.peers.nest_networks JOB`` runs one."""
+"""The networks of the comparison in PyNEST, from their published definitions; ``python -m
+benchmarks.peers.nest_networks JOB`` runs one.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ def izhikevich_2003(nest: Any, *, size: int = 1000, inputs: int | None = None) -
 
 
 def polychronous_pairs(nest: Any) -> dict[str, Any]:
-    """The neurons, wiring and delays of Izhikevich 2006, whose rule NEST lacks, with additive pair STDP."""
+    """The neurons, wiring and delays of Izhikevich 2006, whose rule NEST lacks, with additive pair
+    STDP.
+    """
     import numpy as np
 
     neurons = nest.Create(
@@ -135,7 +139,9 @@ def polychronous_pairs(nest: Any) -> dict[str, Any]:
 
 
 def plastic_balanced_network(nest: Any, *, size: int = 11_250) -> dict[str, Any]:
-    """After Brunel 2000, with additive pair STDP from excitatory to excitatory neurons; NEST's delays are dendritic."""
+    """After Brunel 2000, with additive pair STDP from excitatory to excitatory neurons; NEST's
+    delays are dendritic.
+    """
     jump, relative, delay = 0.1, 5.0, 1.5
     cell = {
         "tau_m": 20.0,
@@ -173,7 +179,9 @@ def plastic_balanced_network(nest: Any, *, size: int = 11_250) -> dict[str, Any]
 
 
 def cortical_microcircuit(nest: Any, *, scale: float = 0.1) -> dict[str, Any]:
-    """Potjans & Diesmann 2014 with the downscaling of van Albada et al. 2015; numbers from our model, statements from theirs."""
+    """Potjans & Diesmann 2014 with the downscaling of van Albada et al. 2015; numbers from our
+    model, statements from theirs.
+    """
     import numpy as np
 
     from neurosim.models import cortical_microcircuit as published
@@ -277,9 +285,11 @@ def _of_devices(nest: Any, recorders: dict[str, Any]) -> int:
 
 
 def _additive(nest: Any, *, most: float, rate: float, ratio: float) -> None:
-    """Make the synapse ``learning``: additive pair STDP of 20 ms, whose steps are ``rate * most``, down ``ratio`` times as large.
+    """Make the synapse ``learning``: additive pair STDP of 20 ms, whose steps are ``rate * most``,
+    down ``ratio`` times as large.
 
-    Of NEST's models of this rule it is the one whose parameters are shared by all edges, which takes half as many bytes per edge.
+    Of NEST's models of this rule it is the one whose parameters are shared by all edges, which
+    takes half as many bytes per edge.
     """
     additive = {"mu_plus": 0.0, "mu_minus": 0.0, "tau_plus": 20.0}
     nest.CopyModel(

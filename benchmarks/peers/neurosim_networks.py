@@ -1,4 +1,6 @@
-"""The networks of the comparison in neurosim; ``python -m benchmarks.peers.neurosim_networks JOB`` runs one."""
+"""The networks of the comparison in neurosim; ``python -m benchmarks.peers.neurosim_networks JOB``
+runs one.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,8 @@ def main() -> None:
 
 
 def polychronous_pairs(*, seed: int) -> Any:
-    """The neurons, wiring and delays of Izhikevich 2006 with the rule and the input that NEST has: additive pair STDP, whose delays are
+    """The neurons, wiring and delays of Izhikevich 2006 with the rule and the input that NEST has:
+    additive pair STDP, whose delays are
     dendritic, and a Poisson train for each neuron."""
     from neurosim import Network
     from neurosim.models import polychronous_network as published
@@ -142,8 +145,10 @@ def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
 
 
 def _work(run: Any) -> dict[str, int]:
-    """Return neuron updates, edges and the bytes of their targets, deliveries of static and of plastic edges, and visits of plastic edges by
-    spikes of their targets. Edges that no spike passes bring input, for which peers have no synapses: they do not count."""
+    """Return neuron updates, edges and the bytes of their targets, deliveries of static and of
+    plastic edges, and visits of plastic edges by
+    spikes of their targets. Edges that no spike passes bring input, for which peers have no
+    synapses: they do not count."""
     import numpy as np
 
     work = {

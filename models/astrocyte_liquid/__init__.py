@@ -1,7 +1,10 @@
-"""Astrocyte liquid: a liquid state machine whose weights one astrocyte keeps at the edge of chaos (Ivanov & Michmizos 2021).
+"""Astrocyte liquid: a liquid state machine whose weights one astrocyte keeps at the edge of chaos
+(Ivanov & Michmizos 2021).
 
-It implements V. A. Ivanov and K. P. Michmizos, "Increasing Liquid State Machine Performance with Edge-of-Chaos Dynamics Organized by
-Astrocyte-modulated Plasticity", NeurIPS 2021, arXiv:2111.01760, with the equations and values of the authors' published code.
+It implements V. A. Ivanov and K. P. Michmizos, "Increasing Liquid State Machine Performance with
+Edge-of-Chaos Dynamics Organized by
+Astrocyte-modulated Plasticity", NeurIPS 2021, arXiv:2111.01760, with the equations and values of
+the authors' published code.
 """
 
 from .measures import branching_factor

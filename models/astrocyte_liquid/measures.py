@@ -14,9 +14,11 @@ KEPT = (25, 225)  # ms of a sample of 250 ms
 def branching_factor(
     raster: ArrayLike, sources: NDArray[np.integer], targets: NDArray[np.integer]
 ) -> float:
-    """Return how many spikes of its targets follow a spike, for each spike of its sources before it.
+    """Return how many spikes of its targets follow a spike, for each spike of its sources before
+    it.
 
-    Spikes of the sources within 4 ms before it count as at least one, and signs of weights do not count. The mean is over the spikes of a
+    Spikes of the sources within 4 ms before it count as at least one, and signs of weights do not
+    count. The mean is over the spikes of a
     neuron, then over the neurons that spiked; NaN if none did.
 
     Parameters
@@ -31,7 +33,8 @@ def branching_factor(
     given = np.asarray(raster)
     if given.ndim != 2 or len(given) < KEPT[1]:
         raise NetworkError(
-            f"branching factor: found a raster of shape {given.shape}, expected (T, N) with at least {KEPT[1]} rows of "
+            f"branching factor: found a raster of shape {given.shape}, expected (T, N) with at "
+            f"least {KEPT[1]} rows of "
             "1 ms. Give that of a sample of 250 ms."
         )
     kept = np.zeros(given.shape)

@@ -1,4 +1,6 @@
-"""Settings of the liquid and the network that they make: inputs, neurons on a grid, one astrocyte, and the rule that it modulates."""
+"""Settings of the liquid and the network that they make: inputs, neurons on a grid, one astrocyte,
+and the rule that it modulates.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ TAU_TRACE = 10.0  # ms, of the learning rule
 
 @dataclass(frozen=True)
 class Settings:
-    """Numbers that one may want to change; weights in mV/ms, lengths in units of the grid. Source: the authors' published code."""
+    """Numbers that one may want to change; weights in mV/ms, lengths in units of the grid. Source:
+    the authors' published code.
+    """
 
     side: int = 10  # of the cubic grid; 20 for the large model, where the cube is a choice
     inputs: int = 784
@@ -47,8 +51,10 @@ CHANCE = {
 def neuron(*, driven: bool = False) -> ns.Cell:
     """Leaky integrate-and-fire neuron with the two traces that its edges read.
 
-    ``driven``: not by synapses, but by events, with probability ``p`` in each step. It integrates while it is refractory, too.
-    ``recent`` is 1 after a spike and decays as currents do (at the start 0, where the program says exp(-20)); ``trace`` is that of the
+    ``driven``: not by synapses, but by events, with probability ``p`` in each step. It integrates
+    while it is refractory, too.
+    ``recent`` is 1 after a spike and decays as currents do (at the start 0, where the program says
+    exp(-20)); ``trace`` is that of the
     learning rule.
     """
     source = "drive * (uniform() < p)" if driven else "dt * current"
@@ -80,7 +86,8 @@ def neuron(*, driven: bool = False) -> ns.Cell:
 
 
 def astrocyte() -> ns.Cell:
-    """Slow integrator of spikes of the liquid minus spikes of the input; ``level`` sets what lowers a weight, ``growth`` what raises it.
+    """Slow integrator of spikes of the liquid minus spikes of the input; ``level`` sets what lowers
+    a weight, ``growth`` what raises it.
 
     In each step all strengths are multiplied by ``fade``. The level may be negative.
     """
@@ -98,10 +105,13 @@ def astrocyte() -> ns.Cell:
 
 
 def rule(*, learning: bool = True) -> ns.Rule:
-    """Pair STDP on signed weights: ``causal`` acts at spikes of the target, ``anticausal`` at those of the source, with opposite signs.
+    """Pair STDP on signed weights: ``causal`` acts at spikes of the target, ``anticausal`` at those
+    of the source, with opposite signs.
 
-    Only the latest spike of a source counts for the current: a spike tops up what is left of the one before. The weight that was there is
-    delivered before it changes. A spike is not yet in the traces that others read in its step; of two in one step, that of the source
+    Only the latest spike of a source counts for the current: a spike tops up what is left of the
+    one before. The weight that was there is
+    delivered before it changes. A spike is not yet in the traces that others read in its step; of
+    two in one step, that of the source
     comes first, which matters at a bound alone (the published program clips the sum of both).
     """
     deliver = "out += w * (1 - recent_pre)"
@@ -128,7 +138,9 @@ def rule(*, learning: bool = True) -> ns.Rule:
 
 
 def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
-    """Return where the neurons sit, (N, 3): excitatory ones first, types spread over the grid at random."""
+    """Return where the neurons sit, (N, 3): excitatory ones first, types spread over the grid at
+    random.
+    """
     grid = np.indices((settings.side,) * 3).reshape(3, -1).T
     return grid[
         np.argsort(Stream(seed, "astrocyte_liquid/sites").uniform(np.arange(len(grid))))
@@ -137,7 +149,9 @@ def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class by_distance:
-    """Connector: join different sites with probability ``chance * exp(-(distance / reach)**2)`` each, chance (N,) by target."""
+    """Connector: join different sites with probability ``chance * exp(-(distance / reach)**2)``
+    each, chance (N,) by target.
+    """
 
     sites: NDArray[np.float64]
     chance: NDArray[np.float64]
@@ -172,9 +186,11 @@ class by_distance:
 
 
 def build(settings: Settings, seed: int) -> ns.Network:
-    """Return the network: ``input`` -> ``liquid`` -> ``liquid``, and both -> ``astrocyte``; nothing is recorded.
+    """Return the network: ``input`` -> ``liquid`` -> ``liquid``, and both -> ``astrocyte``; nothing
+    is recorded.
 
-    Of the liquid, the excitatory neurons come first. Probabilities ``p`` of the input are a table, one row until it is given another.
+    Of the liquid, the excitatory neurons come first. Probabilities ``p`` of the input are a table,
+    one row until it is given another.
     """
     s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
@@ -250,7 +266,9 @@ def build(settings: Settings, seed: int) -> ns.Network:
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, recording the spikes of the liquid and the level of the astrocyte."""
+    """Return the network of some settings, recording the spikes of the liquid and the level of the
+    astrocyte.
+    """
     net = build(Settings(**settings), seed)
     net.record(net["liquid"], "spikes")
     net.record(net["astrocyte"], "level")

@@ -1,4 +1,6 @@
-"""Liquid: the network held open; it organises itself over short samples, and is then shown long ones, side by side on several cores."""
+"""Liquid: the network held open; it organises itself over short samples, and is then shown long
+ones, side by side on several cores.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,19 @@ FADE = 0.99  # of all strengths of learning, in each step of a presentation
 
 
 class Liquid:
-    """A liquid and what is shown to it: images, the probability of an event per ms for each input, (M,), or a row of them per ms, (T, M).
+    """A liquid and what is shown to it: images, the probability of an event per ms for each input,
+    (M,), or a row of them per ms, (T, M).
 
-    A sample of T ms is T - 1 steps: a spike of step k is one of k + 1 ms in the published program, where none comes at 0 ms, and T ms
+    A sample of T ms is T - 1 steps: a spike of step k is one of k + 1 ms in the published program,
+    where none comes at 0 ms, and T ms
     belong to the next sample. All that the last ms still does is to let traces decay.
 
     Parameters
     ----------
     settings : Settings
     seed : int
-        Of the network and of all events. Those of a presentation follow from the seed, from how much was learned, and from its number.
+        Of the network and of all events. Those of a presentation follow from the seed, from how
+        much was learned, and from its number.
     backend : str
         One that can hold a run open.
     **options
@@ -57,7 +62,9 @@ class Liquid:
         return {name: np.array(self.run.get(name, "w")) for name in PLASTIC}
 
     def self_organise(self, images: Iterable[ArrayLike], *, time: Any = "20 ms") -> None:
-        """Show images once each, in the given order, while weights and traces pass from one to the next."""
+        """Show images once each, in the given order, while weights and traces pass from one to the
+        next.
+        """
         steps, run = _steps(time), self.run
         decay = math.exp(-1 / TAU_TRACE)
         for image in images:
@@ -70,7 +77,8 @@ class Liquid:
     def present(
         self, images: Iterable[ArrayLike], *, first: int = 0, cores: int = 1, time: Any = "250 ms"
     ) -> NDArray[np.int64]:
-        """Show images, each from the weights that were learned; nothing that is learned meanwhile is kept.
+        """Show images, each from the weights that were learned; nothing that is learned meanwhile
+        is kept.
 
         Parameters
         ----------
@@ -78,7 +86,8 @@ class Liquid:
         first : int
             Number of the first one; those of one call count on from there.
         cores : int
-            How many are shown side by side, each by an open run of its own. The result does not depend on it.
+            How many are shown side by side, each by an open run of its own. The result does not
+            depend on it.
         time : ms
             Of each sample.
 
@@ -115,7 +124,9 @@ class Liquid:
     def rasters(
         self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms"
     ) -> NDArray[np.bool_]:
-        """As `present`, but return which neuron spiked at which ms of the published program, (B, T, N)."""
+        """As `present`, but return which neuron spiked at which ms of the published program, (B, T,
+        N).
+        """
         steps, start, images = _steps(time), self._start(), list(images)
         net = build(self.settings, self.seed)
         net.record(net["liquid"], "spikes")
@@ -149,12 +160,15 @@ class Liquid:
         p, size = np.asarray(image, np.float64), self.settings.inputs
         if p.ndim not in (1, 2) or p.shape[-1] != size:
             raise NetworkError(
-                f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, {size}). Reshape it."
+                f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, "
+                f"{size}). Reshape it."
             )
         if not (p.min(initial=0.0) >= 0 and p.max(initial=0.0) <= 1):
             raise NetworkError(
-                f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, expected 0 to 1, the "
-                "probability of an event per ms. Divide images by their sums, and all by the largest value that is left."
+                f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, "
+                "expected 0 to 1, the "
+                "probability of an event per ms. Divide images by their sums, and all by the "
+                "largest value that is left."
             )
         return p if p.ndim == 1 else ns.table(p, every="1 ms")
 

@@ -1,8 +1,12 @@
-"""CA3 memory: a spiking content-addressable memory, stored and read by spikes alone (Casanueva-Morato et al. 2024).
+"""CA3 memory: a spiking content-addressable memory, stored and read by spikes alone
+(Casanueva-Morato et al. 2024).
 
-It implements D. Casanueva-Morato, A. Ayuso-Martinez, J. P. Dominguez-Morales, A. Jimenez-Fernandez and G. Jimenez-Moreno, "Bio-inspired
-computational memory model of the Hippocampus: An approach to a neuromorphic spike-based Content-Addressable Memory", Neural Networks 178:106474
-(2024), doi:10.1016/j.neunet.2024.106474. Its three experiments give the authors' recorded numbers of spikes, population by population.
+It implements D. Casanueva-Morato, A. Ayuso-Martinez, J. P. Dominguez-Morales, A. Jimenez-Fernandez
+and G. Jimenez-Moreno, "Bio-inspired
+computational memory model of the Hippocampus: An approach to a neuromorphic spike-based
+Content-Addressable Memory", Neural Networks 178:106474
+(2024), doi:10.1016/j.neunet.2024.106474. Its three experiments give the authors' recorded numbers
+of spikes, population by population.
 """
 
 from dataclasses import asdict
@@ -18,7 +22,8 @@ __all__ = ["CA3Memory", "Settings", "model"]
 
 model = Model(
     "ca3-memory",
-    "A spiking content-addressable memory: recall by cue or by any part of the content (Casanueva-Morato et al. 2024).",
+    "A spiking content-addressable memory: recall by cue or by any part of the content "
+    "(Casanueva-Morato et al. 2024).",
     asdict(Settings()),
     network,
     demonstrate,

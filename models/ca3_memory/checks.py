@@ -199,13 +199,15 @@ def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *famil
 CHECKS = (
     _check(
         "A1",
-        "one input fires a rested slow neuron from 3.30 nA on, not at 3.29; a fast one from 3.36 on, not at 3.35",
+        "one input fires a rested slow neuron from 3.30 nA on, not at 3.29; "
+        "a fast one from 3.36 on, not at 3.35",
         _thresholds,
         "thresholds",
     ),
     _check(
         "A2",
-        "all populations spike at the published offsets: learn, recall by cue and by content, overwrite",
+        "all populations spike at the published offsets: "
+        "learn, recall by cue and by content, overwrite",
         _latencies,
         "latencies",
     ),
@@ -215,14 +217,16 @@ CHECKS = (
     ),
     _check(
         "A5",
-        "E2 with the amplitude x 0.8 and x 1.2 no longer as published (141 and 129 spikes differ), x 0.95 and x 1.05 exactly",
+        "E2 with the amplitude x 0.8 and x 1.2 no longer as published (141 and 129 spikes "
+        "differ), x 0.95 and x 1.05 exactly",
         _sensitivity,
         "E2",
         "amplitude",
     ),
     _check(
         "A6",
-        "E1, weights of cue 3 after step 71: bits 1, 3, 8 5.12 +- 0.02, bit 4 5.11 +- 0.02, bits 5, 6 0 +- 0.01 nA",
+        "E1, weights of cue 3 after step 71: bits 1, 3, 8 5.12 +- 0.02, bit 4 5.11 +- 0.02, bits "
+        "5, 6 0 +- 0.01 nA",
         _weights,
         "weights",
     ),
@@ -230,7 +234,8 @@ CHECKS = (
     _check("A8", "random contents, single bits, no relearning: 100 %", _all_correct, "random"),
     _check(
         "A9",
-        "random contents, every cue relearned once, spacing of 10 ms and more, and three times, 20 ms: 100 %",
+        "random contents, every cue relearned once, spacing of 10 ms and more, and three times, "
+        "20 ms: 100 %",
         _all_correct,
         "relearned",
     ),
@@ -246,7 +251,8 @@ CHECKS = (
     ),
     _check(
         "A13",
-        "limits: (a) queries with a foreign bit make {2} find cues 0 and 1; (b) at 7 and 6 ms by cue 100 %, by content not",
+        "limits: (a) queries with a foreign bit make {2} find cues 0 and 1; "
+        "(b) at 7 and 6 ms by cue 100 %, by content not",
         _limits,
         "foreign",
         "dense",

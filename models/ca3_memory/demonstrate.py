@@ -37,7 +37,8 @@ def demonstrate(
         0: nothing in the model is random.
     backend
     out : folder
-        Made if it is missing; takes ``results.json``, written after every experiment, then ``E1.png`` and ``E3.png``.
+        Made if it is missing; takes ``results.json``, written after every experiment, then
+        ``E1.png`` and ``E3.png``.
     progress : bool
         Show a bar.
     **settings
@@ -50,13 +51,15 @@ def demonstrate(
     Raises
     ------
     NetworkError
-        If the memory is too small for the operations, or the seed is not 0: it would stand beside results that know nothing of it.
+        If the memory is too small for the operations, or the seed is not 0: it would stand beside
+        results that know nothing of it.
     """
     from tqdm.auto import tqdm
 
     if seed:
         raise NetworkError(
-            f"model 'ca3-memory', seed: found {seed}, expected 0: nothing in the model is random. Leave it out."
+            f"model 'ca3-memory', seed: found {seed}, expected 0: nothing in the model is random. "
+            "Leave it out."
         )
     chosen = Settings(**settings)
     experiments = [
@@ -96,7 +99,9 @@ def demonstrate(
 
 
 def judged(name: str, found: dict[str, Any]) -> list[Row]:
-    """Return the rows of an experiment: correct operations, and spikes of each population beside the authors' tables."""
+    """Return the rows of an experiment: correct operations, and spikes of each population beside
+    the authors' tables.
+    """
     correct, number = found["tally"]["all"]
     rows = [
         {

@@ -1,4 +1,6 @@
-"""Experiments E1 to E3 of the publication: their operations, how they are played, and what came out."""
+"""Experiments E1 to E3 of the publication: their operations, how they are played, and what came
+out.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ PUBLISHED = {
         "OUT content": 38,
     },
 }
-MAP = "0513 0345 0543 2443"  # E3: a grid of cells, each unknown (0), start (1), goal (2), free (3), path (4) or obstacle (5)
+# E3: a grid of cells, each unknown (0), start (1), goal (2), free (3), path (4) or obstacle (5)
+MAP = "0513 0345 0543 2443"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """An experiment, and the recording of all its spikes; cue -> content weights (C, K) and content -> cue weights (K, C) in nA at its end."""
+    """An experiment, and the recording of all its spikes; cue -> content weights (C, K) and content
+    -> cue weights (K, C) in nA at its end.
+    """
 
     experiment: Experiment
     recording: ns.Recording
@@ -94,7 +99,9 @@ class Played:
 
 
 def functional(settings: Settings = PUBLISHED_SIZES) -> Experiment:
-    """E1: three memories, recall by cue and by content, and one memory overwritten; one operation every 10 ms."""
+    """E1: three memories, recall by cue and by content, and one memory overwritten; one operation
+    every 10 ms.
+    """
     s = settings
     operations = [
         learn(s, 0, {0, 1, 8, 9}),
@@ -111,7 +118,9 @@ def functional(settings: Settings = PUBLISHED_SIZES) -> Experiment:
 
 
 def stress(settings: Settings = PUBLISHED_SIZES) -> Experiment:
-    """E2: five memories, each asked for by its cue and by every bit, overwritten by their complements, and again by what they were."""
+    """E2: five memories, each asked for by its cue and by every bit, overwritten by their
+    complements, and again by what they were.
+    """
     s, operations = settings, []
     for complement in (False, True, False):
         for cue in range(5):
@@ -127,7 +136,9 @@ def stress(settings: Settings = PUBLISHED_SIZES) -> Experiment:
 
 
 def state_map(settings: Settings = MAP_SIZES) -> Experiment:
-    """E3: a grid whose cells are cues and whose states are bits; cells of a state are found by content. One operation every 7 and 6 ms."""
+    """E3: a grid whose cells are cues and whose states are bits; cells of a state are found by
+    content. One operation every 7 and 6 ms.
+    """
     s = settings
     operations = [learn(s, cell, {int(state)}) for cell, state in enumerate(MAP.replace(" ", ""))]
     operations += [by_content(s, states) for states in ({1, 2, 4}, {3}, {5}, {0})]
@@ -144,7 +155,9 @@ EXPERIMENTS: dict[str, Callable[..., Experiment]] = {
 def spaced(
     operations: list[Operation], spacing: int, *, start: int = 0, recall: int | None = None
 ) -> Schedule:
-    """Return operations one after another: the next begins ``spacing`` steps after the last, or ``recall`` steps after a recall."""
+    """Return operations one after another: the next begins ``spacing`` steps after the last, or
+    ``recall`` steps after a recall.
+    """
     steps = [
         spacing if operation.kind == LEARN or recall is None else recall for operation in operations
     ]
@@ -173,7 +186,9 @@ def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = 
 
 
 def spikes(played: Played) -> dict[str, set[tuple[int, int]]]:
-    """Return the spikes of each population as (step, neuron); IN and OUT come in two halves, each counted from 0."""
+    """Return the spikes of each population as (step, neuron); IN and OUT come in two halves, each
+    counted from 0.
+    """
     cues, found = played.experiment.settings.cues, {}
     for name, population in played.recording.populations.items():
         pairs = set(
@@ -205,12 +220,14 @@ def predicted(schedule: Schedule) -> dict[str, set[tuple[int, int]]]:
 
 
 def judge(played: Played) -> list[dict[str, Any]]:
-    """Return for each operation whether exactly the expected spikes of OUT came, echoes of what it overwrites aside.
+    """Return for each operation whether exactly the expected spikes of OUT came, echoes of what it
+    overwrites aside.
 
     Returns
     -------
     list of {"kind", "correct", "missing", "wrong"}
-        Numbers of spikes that did not come, and of spikes that were not expected. An operation answers for the spikes of OUT from its first
+        Numbers of spikes that did not come, and of spikes that were not expected. An operation
+        answers for the spikes of OUT from its first
         one on, until that of the next.
     """
     schedule, found = played.experiment.schedule, spikes(played)
@@ -240,7 +257,9 @@ def judge(played: Played) -> list[dict[str, Any]]:
 
 
 def tally(outcomes: list[dict[str, Any]]) -> dict[str, list[int]]:
-    """Return [correct, all] by kind of operation and together, and the spikes that were missing and wrong."""
+    """Return [correct, all] by kind of operation and together, and the spikes that were missing and
+    wrong.
+    """
     kinds = dict.fromkeys(outcome["kind"] for outcome in outcomes)
     found = {
         kind: [

@@ -14,7 +14,8 @@ from .operations import ANSWER, LAST, LEARN, Operation, by_content, by_cue, lear
 
 
 class CA3Memory:
-    """A content-addressable memory of spiking neurons: contents (sets of bits) under cues, found by cue or by any of their bits.
+    """A content-addressable memory of spiking neurons: contents (sets of bits) under cues, found by
+    cue or by any of their bits.
 
     Parameters
     ----------
@@ -23,10 +24,12 @@ class CA3Memory:
     backend : str
         One that can hold a run open.
     spacing : time
-        From the beginning of one operation to the next, at least 8 ms. Traces of an operation still act on the next one: 10 ms are enough
+        From the beginning of one operation to the next, at least 8 ms. Traces of an operation still
+        act on the next one: 10 ms are enough
         as long as no cue learns twice; then the default, or 20 ms.
     freeze : bool
-        Let synapses change while learning only. As published they always do, so that asking for several bits at a time, of which a memory
+        Let synapses change while learning only. As published they always do, so that asking for
+        several bits at a time, of which a memory
         has some, slowly makes it answer to the others too.
     amplitude : nA
         Of the STDP.
@@ -41,7 +44,8 @@ class CA3Memory:
     Raises
     ------
     NetworkError
-        Sizes below 1, an amplitude that is not positive, a spacing that is too short. Every method raises it for a cue or content that it
+        Sizes below 1, an amplitude that is not positive, a spacing that is too short. Every method
+        raises it for a cue or content that it
         cannot take, and changes nothing.
     """
 
@@ -69,7 +73,8 @@ class CA3Memory:
         )
         if self.spacing <= LAST:
             raise NetworkError(
-                f"CA3 memory, spacing: found {self.spacing} ms, expected at least {LAST + 1} ms, in which an operation is over. "
+                f"CA3 memory, spacing: found {self.spacing} ms, expected at least {LAST + 1} ms, "
+                "in which an operation is over. "
                 "Use 10 ms, or 14 to 20 ms where memories are overwritten."
             )
         if watch:
@@ -110,9 +115,11 @@ class CA3Memory:
         self.run.run(time, progress=False)
 
     def _do(self, operation: Operation) -> list[int]:
-        """Present an operation, run on to the next, and return which neurons of OUT spiked when its answer is due.
+        """Present an operation, run on to the next, and return which neurons of OUT spiked when its
+        answer is due.
 
-        The answer is read from the run in its step: a look at the recording would take longer the more was recorded.
+        The answer is read from the run in its step: a look at the recording would take longer the
+        more was recorded.
         """
         start = self.run.step
         neurons, after = operation.spikes(self.settings)

@@ -1,4 +1,6 @@
-"""The network: ten populations wired by hand, static but for two projections with pair STDP; neurons as SpiNNaker integrates them."""
+"""The network: ten populations wired by hand, static but for two projections with pair STDP;
+neurons as SpiNNaker integrates them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class Settings:
             found = getattr(self, name)
             if not isinstance(found, int | np.integer) or isinstance(found, bool) or found < 1:
                 raise NetworkError(
-                    f"CA3 memory, {name}: found {describe(found)}, expected a whole number of at least 1. Correct it."
+                    f"CA3 memory, {name}: found {describe(found)}, expected a whole number of at "
+                    "least 1. Correct it."
                 )
         if (
             not isinstance(self.amplitude, Real)
@@ -42,7 +45,8 @@ class Settings:
             or not 0 < self.amplitude < inf
         ):
             raise NetworkError(
-                f"CA3 memory, amplitude: found {describe(self.amplitude)}, expected one number above 0, in nA. Use 6, the published one."
+                f"CA3 memory, amplitude: found {describe(self.amplitude)}, expected one number "
+                "above 0, in nA. Use 6, the published one."
             )
 
 
@@ -57,7 +61,9 @@ def fast() -> ns.Cell:
 
 
 def _neuron(name: str, **parameters: str) -> ns.Cell:
-    """Return PyNN's IF_curr_exp as SpiNNaker computes it: of a spike, the mean of its decaying current over the step counts."""
+    """Return PyNN's IF_curr_exp as SpiNNaker computes it: of a spike, the mean of its decaying
+    current over the step counts.
+    """
     return ns.Cell(
         """dv/dt = (steady - v) / tau : mV
            dexcitation/dt = -excitation / tau_syn : nA
@@ -78,9 +84,11 @@ def _neuron(name: str, **parameters: str) -> ns.Cell:
 
 
 def build(settings: Settings) -> ns.Network:
-    """Return the network, recording nothing. Population ``IN`` takes given spikes: first the cues, then the bits of the content.
+    """Return the network, recording nothing. Population ``IN`` takes given spikes: first the cues,
+    then the bits of the content.
 
-    A delay of d steps on SpiNNaker is one of d - 1 here, where what arrives in a step is integrated in the next.
+    A delay of d steps on SpiNNaker is one of d - 1 here, where what arrives in a step is integrated
+    in the next.
     """
     c, k = settings.cues, settings.content_size
     net = ns.Network("ca3_memory", dt="1 ms")
@@ -128,7 +136,9 @@ def build(settings: Settings) -> ns.Network:
 
 
 def _static(c: int, k: int) -> Iterator[tuple[str, str, object, str, float, int]]:
-    """Give source, target, connector, port, weight in nA and delay on SpiNNaker in steps of every projection that does not learn."""
+    """Give source, target, connector, port, weight in nA and delay on SpiNNaker in steps of every
+    projection that does not learn.
+    """
     each, all_ = ns.one_to_one(), ns.all_to_all()
     others = ns.from_arrays(
         *np.nonzero(~np.eye(c, dtype=bool))

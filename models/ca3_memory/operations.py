@@ -1,4 +1,6 @@
-"""Operations: what is presented when, and which spikes of which population answer, as the published tables of offsets say."""
+"""Operations: what is presented when, and which spikes of which population answer, as the published
+tables of offsets say.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ _BY_BIT = ("ContCue", "Cond", "ContCont", "MergeCont", "OUT content")
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation; made by `learn`, `by_cue` and `by_content`, which check it. ``steps``: how long the input is held."""
+    """One operation; made by `learn`, `by_cue` and `by_content`, which check it. ``steps``: how
+    long the input is held.
+    """
 
     kind: str
     cue: int | None
@@ -75,7 +79,8 @@ def learn(settings: Settings, cue: Any, content: Any, *, steps: int = HOLD) -> O
     Raises
     ------
     NetworkError
-        If the cue is not one index of a cue, or the content is empty or has an index out of range; so for `by_cue` and `by_content`.
+        If the cue is not one index of a cue, or the content is empty or has an index out of range;
+        so for `by_cue` and `by_content`.
     """
     return Operation(LEARN, _cue(settings, cue, LEARN), _content(settings, content, LEARN), steps)
 
@@ -93,12 +98,14 @@ def by_content(settings: Settings, content: Any) -> Operation:
 def _cue(settings: Settings, cue: Any, kind: str) -> int:
     if not _whole(cue):
         raise NetworkError(
-            f"CA3 memory, {kind}: found cue {describe(cue)}, expected the index of one cue, 0 ... {settings.cues - 1}. "
+            f"CA3 memory, {kind}: found cue {describe(cue)}, expected the index of one cue, 0 ... "
+            f"{settings.cues - 1}. "
             "Present several cues one after another."
         )
     if not 0 <= cue < settings.cues:
         raise NetworkError(
-            f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. Use one of these, or a memory of more cues."
+            f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. "
+            "Use one of these, or a memory of more cues."
         )
     return int(cue)
 
@@ -110,13 +117,15 @@ def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
     bits = list(content) if isinstance(content, Iterable) and not other else None
     if not bits or not all(map(_whole, bits)):
         raise NetworkError(
-            f"CA3 memory, {kind}: found content {describe(content)}, expected indices of bits, at least one of 0 ... {settings.content_size - 1}. "
+            f"CA3 memory, {kind}: found content {describe(content)}, expected indices of bits, at "
+            f"least one of 0 ... {settings.content_size - 1}. "
             "Give a set such as {0, 3}."
         )
     for bit in bits:
         if not 0 <= bit < settings.content_size:
             raise NetworkError(
-                f"CA3 memory, {kind}: found bit {bit} in the content, expected 0 ... {settings.content_size - 1}. "
+                f"CA3 memory, {kind}: found bit {bit} in the content, expected 0 ... "
+                f"{settings.content_size - 1}. "
                 "Use these, or a memory of a larger content_size."
             )
     return frozenset(map(int, bits))
@@ -136,7 +145,9 @@ class Answer:
 
 
 def answers(schedule: Schedule) -> list[Answer]:
-    """Return what a perfect memory answers to each operation: the union of all memories that share a bit with a content."""
+    """Return what a perfect memory answers to each operation: the union of all memories that share
+    a bit with a content.
+    """
     stored: dict[int, frozenset[int]] = {}
     found = []
     for _, operation in schedule:
@@ -162,9 +173,11 @@ def answers(schedule: Schedule) -> list[Answer]:
 
 
 def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int]]]:
-    """Return the spikes of each population that the tables give for an operation, as (step after the first input, neuron), echoes included.
+    """Return the spikes of each population that the tables give for an operation, as (step after
+    the first input, neuron), echoes included.
 
-    The two halves of OUT count their neurons from 0. Populations of contents answer a cue without memory with nothing.
+    The two halves of OUT count their neurons from 0. Populations of contents answer a cue without
+    memory with nothing.
     """
     kind = (LEARN, BY_CUE, BY_CONTENT).index(operation.kind)
     found = {}

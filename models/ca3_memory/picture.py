@@ -1,4 +1,6 @@
-"""A picture of an experiment that can be followed by eye: operations on top with their answers, below them every spike of every population."""
+"""A picture of an experiment that can be followed by eye: operations on top with their answers,
+below them every spike of every population.
+"""
 
 from __future__ import annotations
 
@@ -131,13 +133,17 @@ def _operations(
 
 
 def _recalled(operation: Operation, start: int, out: ns.Spikes, settings: Settings) -> np.ndarray:
-    """Return the neurons of OUT that answer: bits of the content to a cue, cues to a content; echoes of bits while learning."""
+    """Return the neurons of OUT that answer: bits of the content to a cue, cues to a content;
+    echoes of bits while learning.
+    """
     due = out.index[out.step == start + ANSWER]
     return due[(due < settings.cues) == (operation.kind == BY_CONTENT)]
 
 
 def _population(ax: Any, name: str, spikes: ns.Spikes, settings: Settings, top: float) -> None:
-    """Draw the spikes of a population: cues blue, bits of the content red, gates grey; the first neuron of each half at the top."""
+    """Draw the spikes of a population: cues blue, bits of the content red, gates grey; the first
+    neuron of each half at the top.
+    """
     both = [(0, settings.cues, BLUE), (settings.cues, spikes.size, RED)]
     for first, last, colour in both if name in ("IN", "OUT") else [(0, spikes.size, COLOUR[name])]:
         keep = (spikes.index >= first) & (spikes.index < last)

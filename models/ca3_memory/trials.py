@@ -1,4 +1,6 @@
-"""Trials beyond the publication: random memories, retention, short presentations, and the known limits of the model."""
+"""Trials beyond the publication: random memories, retention, short presentations, and the known
+limits of the model.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def thresholds(backend: str) -> Result:
 
 
 def latencies(backend: str) -> Result:
-    """Play each operation, far apart, and an overwriting. Returns by operation the populations whose spikes differ from the published offsets."""
+    """Play each operation, far apart, and an overwriting. Returns by operation the populations
+    whose spikes differ from the published offsets.
+    """
     s = Settings()
     operations = [learn(s, 2, {0, 1, 4}), by_cue(s, 2), by_content(s, {4}), learn(s, 2, {1, 7})]
     schedule = spaced(operations, 40)
@@ -87,14 +91,16 @@ def random_memories(
     recalls: int = 30,
     recall_spacing: int | None = None,
 ) -> Result:
-    """Learn random contents, then recall at random, half by cue; for each of five seeds. Returns the tally of all operations.
+    """Learn random contents, then recall at random, half by cue; for each of five seeds. Returns
+    the tally of all operations.
 
     Parameters
     ----------
     spacing, recall_spacing : ms
         After a learning, and after a recall.
     private : bool
-        Contents share no bit, and queries are subsets of a memory's bits; else they are single bits.
+        Contents share no bit, and queries are subsets of a memory's bits; else they are single
+        bits.
     relearned : int
         Times that every cue learns anew before the recalls.
     """
@@ -164,7 +170,9 @@ def retention(backend: str, *, silence: float = 2000.0) -> Result:
 
 
 def short_presentations(backend: str) -> Result:
-    """Learn from presentations of 1, 2 and 3 steps. Returns by steps whether recall by cue and by content works, and the weights, nA."""
+    """Learn from presentations of 1, 2 and 3 steps. Returns by steps whether recall by cue and by
+    content works, and the weights, nA.
+    """
     s, found = Settings(), {}
     for steps in (1, 2, HOLD):
         schedule = spaced([learn(s, 1, {2, 5}, steps=steps), by_cue(s, 1), by_content(s, {5})], 20)
@@ -179,7 +187,9 @@ def short_presentations(backend: str) -> Result:
 
 
 def foreign_bits(backend: str, *, freeze: bool = False, spacing: int = 10) -> Result:
-    """Ask four times for a bit of memory 0 together with a foreign one, then for the foreign bit alone. Returns the cues that answer."""
+    """Ask four times for a bit of memory 0 together with a foreign one, then for the foreign bit
+    alone. Returns the cues that answer.
+    """
     memory = CA3Memory(5, 10, backend=backend, freeze=freeze, spacing=spacing)
     memory.learn(0, {0, 1})
     memory.learn(1, {1, 2})

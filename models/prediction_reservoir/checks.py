@@ -205,7 +205,8 @@ def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *names
 CHECKS = (
     _check(
         "B1",
-        "cue-only activity: excitatory 5-15 Hz, inhibitory 8-20 Hz, < 5 % silent, none above 120 Hz",
+        "cue-only activity: excitatory 5-15 Hz, inhibitory 8-20 Hz, < 5 % silent, none above 120 "
+        "Hz",
         _activity,
         "acquisition",
     ),
@@ -275,7 +276,8 @@ CHECKS = (
     _check("B17", "X2 with noise 0.3: E(100) <= 0.45 in each block", _noise, "noisy"),
     _check(
         "B18",
-        "X5: without feedback the error over trials 20-100 of blocks 2-4 is at least 1.5 times as large",
+        "X5: without feedback the error over trials 20-100 of blocks 2-4 is at least 1.5 times as "
+        "large",
         _loop,
         "switches",
         "open-loop",

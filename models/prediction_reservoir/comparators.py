@@ -1,4 +1,6 @@
-"""Comparators of experiment X5: global least squares, one merged readout, no feedback, no gate, and stronger noise."""
+"""Comparators of experiment X5: global least squares, one merged readout, no feedback, no gate, and
+stronger noise.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,14 @@ UNGATED = Scheme(attends_all=True)
 
 
 class LeastSquares:
-    """Recursive least squares on a merged readout (as in FORCE: Sussillo & Abbott 2009, Neuron 63:544; no forgetting).
+    """Recursive least squares on a merged readout (as in FORCE: Sussillo & Abbott 2009, Neuron
+    63:544; no forgetting).
 
     Parameters
     ----------
     learner : Learner
-        Its own rule has rate 0; its network computes readout and feedback in every step with the weights set here.
+        Its own rule has rate 0; its network computes readout and feedback in every step with the
+        weights set here.
     every : int
         Steps from one update to the next; a divisor of the trial.
     """
@@ -33,7 +37,9 @@ class LeastSquares:
         self.weights = np.zeros((size, 2))
 
     def train(self, truth: Truth, outcome: int) -> None:
-        """Run one trial; the target is the bump of the delivered event and 0 for the other, at all times."""
+        """Run one trial; the target is the bump of the delivered event and 0 for the other, at all
+        times.
+        """
         run = self.learner.trainer
         targets = truth.bumps(self.learner.settings) * np.eye(2)[outcome]
         begin_trial(run, self.learner.settings, latencies=truth.latencies)
@@ -45,7 +51,8 @@ class LeastSquares:
     def update(self, x: np.ndarray, wanted: np.ndarray) -> None:
         """Move the weights (N, 2) towards the targets (2,) at the activity x (N,).
 
-        Without BLAS, whose threads wait for one another where several experiments share the cores: 16 ms instead of 1.
+        Without BLAS, whose threads wait for one another where several experiments share the cores:
+        16 ms instead of 1.
         """
         error = wanted - np.einsum("i,ik->k", x, self.weights)
         px = np.einsum("ij,j->i", self.inverse, x)
@@ -72,7 +79,9 @@ def least_squares(
 
 
 def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
-    """X5 (ii): the local rule on one readout per channel, whose target is flat in trials that deliver the other event."""
+    """X5 (ii): the local rule on one readout per channel, whose target is flat in trials that
+    deliver the other event.
+    """
     return switches(backend, seed=seed, settings=settings, scheme=MERGED, **options)
 
 

@@ -1,4 +1,6 @@
-"""The demonstration: experiment X2 for one seed, with a picture and a table of what was measured beside what was expected."""
+"""The demonstration: experiment X2 for one seed, with a picture and a table of what was measured
+beside what was expected.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ def demonstrate(
     ----------
     seed, backend
     out : folder
-        Made if it is missing; takes ``results.json``, written after every block, then ``prediction_reservoir.png``.
+        Made if it is missing; takes ``results.json``, written after every block, then
+        ``prediction_reservoir.png``.
     progress : bool
         Show a bar.
     **settings
@@ -40,7 +43,8 @@ def demonstrate(
     Returns
     -------
     list of {"quantity", "measured", "expected", "pass"}
-        The limits are those of the acceptance checks for means over seeds; a single seed may miss one.
+        The limits are those of the acceptance checks for means over seeds; a single seed may miss
+        one.
     """
     from tqdm.auto import tqdm
 
@@ -89,7 +93,9 @@ def demonstrate(
 
 
 def judge(found: list[Result], tested: list[int]) -> list[Row]:
-    """Return the rows of a demonstration: errors, peaks and angles of each block so far beside their limits."""
+    """Return the rows of a demonstration: errors, peaks and angles of each block so far beside
+    their limits.
+    """
     rows = []
 
     def row(quantity: str, measured: float, limit: float, *, least: bool = False) -> None:

@@ -1,4 +1,6 @@
-"""Experiments X1 to X4: learning of one block, switches between blocks, a scan of probabilities, and the geometry of the weights."""
+"""Experiments X1 to X4: learning of one block, switches between blocks, a scan of probabilities,
+and the geometry of the weights.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ CONDITIONS = tuple(Truth(p, (t, t + 250.0)) for p in (0.2, 0.5, 0.8) for t in (2
 
 
 def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Result:
-    """X1: one block. Returns the errors by tested trial, timing errors at the end, and the activity of the untrained reservoir."""
+    """X1: one block. Returns the errors by tested trial, timing errors at the end, and the activity
+    of the untrained reservoir.
+    """
     learner = Learner(backend, settings=settings, seed=seed)
     (found,) = blocks(learner, (FIRST,), train=learner.train)
     rates = learner.calibration.rates
@@ -57,7 +61,9 @@ def switches(
     scheme: Scheme = SPLIT,
     truths: tuple[Truth, ...] = SWITCHES,
 ) -> Result:
-    """X2: blocks without reset in between. Returns results by block, and whether the recurrent weights keep their signs and values."""
+    """X2: blocks without reset in between. Returns results by block, and whether the recurrent
+    weights keep their signs and values.
+    """
     learner = Learner(backend, settings=settings, seed=seed, scheme=scheme)
     before = recurrent(learner)
     found = list(blocks(learner, truths, train=learner.train))
@@ -75,7 +81,9 @@ def switches(
 def blocks(
     learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None
 ) -> Iterator[Result]:
-    """Train block after block, test as it goes, and yield errors, timing errors and subspace angles of each block."""
+    """Train block after block, test as it goes, and yield errors, timing errors and subspace angles
+    of each block.
+    """
     settings = learner.settings
     delivered = outcomes(
         np.repeat([t.p for t in truths], settings.trials), seed=learner.seed
@@ -107,7 +115,9 @@ def tested(settings: Settings) -> list[int]:
 
 
 def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
-    """Return the excitatory and the inhibitory weights of the reservoir as the training run holds them."""
+    """Return the excitatory and the inhibitory weights of the reservoir as the training run holds
+    them.
+    """
     return learner.trainer.get("excitation", "w").copy(), learner.trainer.get(
         "inhibition", "w"
     ).copy()
@@ -116,7 +126,9 @@ def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
 def probability_scan(
     backend: str, *, seed: int, settings: Settings = DEFAULTS, truths: tuple[Truth, ...] = LEVELS
 ) -> Result:
-    """X3: fresh training at each probability of A. Returns amplitudes and identity estimates by level, and their correlations with it."""
+    """X3: fresh training at each probability of A. Returns amplitudes and identity estimates by
+    level, and their correlations with it.
+    """
     learner = Learner(backend, settings=settings, seed=seed)
     amplitudes, what = [], []
     for truth in truths:
@@ -142,7 +154,9 @@ def subspaces(
     settings: Settings = DEFAULTS,
     conditions: tuple[Truth, ...] = CONDITIONS,
 ) -> Result:
-    """X4: fresh training in each condition. Returns where the conditions lie in the space of readout weights."""
+    """X4: fresh training in each condition. Returns where the conditions lie in the space of
+    readout weights.
+    """
     learner = Learner(backend, settings=settings, seed=seed)
     weights = []
     for number, truth in enumerate(conditions):

@@ -11,7 +11,9 @@ from .trials import Prediction, Truth, times
 
 
 def relative_error(prediction: Prediction, truth: Truth, settings: Settings) -> float:
-    """Return the distance of a prediction from the truth, in units of the truth's norm: 1 for a silent model."""
+    """Return the distance of a prediction from the truth, in units of the truth's norm: 1 for a
+    silent model.
+    """
     wanted = truth.probabilities * truth.bumps(settings)
     return float(np.linalg.norm(prediction.over_time - wanted) / np.linalg.norm(wanted))
 
@@ -24,7 +26,9 @@ def timing_error(prediction: Prediction, truth: Truth, settings: Settings) -> li
 
 
 def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
-    """Return the mean prediction of each channel within 40 ms of its latency, in units of the mean bump there."""
+    """Return the mean prediction of each channel within 40 ms of its latency, in units of the mean
+    bump there.
+    """
     bumps = truth.bumps(settings)
     near = np.abs(times(settings)[:, None] - np.array(truth.latencies)) <= 40.0
     return [
@@ -40,7 +44,8 @@ def correlation(a: Any, b: Any) -> float:
 
 
 def subspace_angles(what: np.ndarray, when: np.ndarray) -> list[float]:
-    """Return the two principal angles between the readouts' subspaces of neuron space, degrees, ascending.
+    """Return the two principal angles between the readouts' subspaces of neuron space, degrees,
+    ascending.
 
     A readout without weights spans nothing; its angles are 0, the worst value.
     """
@@ -66,8 +71,10 @@ def weight_geometry(
     Returns
     -------
     dict
-        ``p`` and ``latency``: absolute correlations with the two first principal components, one for each, matched so that their
-        sum is largest; ``variance``: shares of these components; ``scores``: (C, 2); ``angle``: degrees between the
+        ``p`` and ``latency``: absolute correlations with the two first principal components, one
+        for each, matched so that their
+        sum is largest; ``variance``: shares of these components; ``scores``: (C, 2); ``angle``:
+        degrees between the
         directions in weight space along which p and latency act.
     """
     centred = [block - block.mean(axis=0) for block in (what, when)]

@@ -1,4 +1,6 @@
-"""Settings of the reservoir and the network that they make: Izhikevich neurons, two families of readouts and the feedback loop."""
+"""Settings of the reservoir and the network that they make: Izhikevich neurons, two families of
+readouts and the feedback loop.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ CHANNELS = ("A", "B")
 
 @dataclass(frozen=True)
 class Settings:
-    """All numbers of the model; times in ms. None of them is published but `size`, so all others are choices of this re-creation."""
+    """All numbers of the model; times in ms. None of them is published but `size`, so all others
+    are choices of this re-creation.
+    """
 
     size: int = 1000
     inhibitory: float = 0.2  # share of the neurons
@@ -42,9 +46,12 @@ class Settings:
 DEFAULTS = Settings()
 
 
-# Izhikevich (2003), IEEE Trans. Neural Networks 14:1569, eqs. 1-3; two half steps for v, one step for u.
+# Izhikevich (2003), IEEE Trans. Neural Networks 14:1569, eqs. 1-3; two half steps for v, one step
+# for u.
 def neuron() -> ns.Cell:
-    """Izhikevich neuron with a slow synapse, private noise, a cue and the feedback of the readouts; numbers stand for mV."""
+    """Izhikevich neuron with a slow synapse, private noise, a cue and the feedback of the readouts;
+    numbers stand for mV.
+    """
     return ns.Cell(
         """dv/dt = slope : 1
            du/dt = a * (b*v - u) / ms : 1
@@ -74,7 +81,9 @@ def neuron() -> ns.Cell:
 
 
 def channel() -> ns.Cell:
-    """What the teacher says of one event: its bump over time, whether its latency window is open, whether it is delivered."""
+    """What the teacher says of one event: its bump over time, whether its latency window is open,
+    whether it is delivered.
+    """
     return ns.Cell(
         "since : ms; target : 1; window : 1",
         parameters={
@@ -93,7 +102,9 @@ def channel() -> ns.Cell:
 
 
 def what_rule(when: ns.Projection) -> ns.Rule:
-    """Two factors, at the end of a trial: mean activity of the source, and outcome minus estimate; the estimate is y."""
+    """Two factors, at the end of a trial: mean activity of the source, and outcome minus estimate;
+    the estimate is y.
+    """
     return ns.Rule(
         pre="average : 1/ms",
         post="y : 1",
@@ -109,7 +120,9 @@ def what_rule(when: ns.Projection) -> ns.Rule:
 
 
 def build(settings: Settings, seed: int) -> ns.Network:
-    """Return the network: ``reservoir`` -> ``when``, ``what`` -> ``channels`` -> ``feedback`` -> ``reservoir``; nothing is recorded."""
+    """Return the network: ``reservoir`` -> ``when``, ``what`` -> ``channels`` -> ``feedback`` ->
+    ``reservoir``; nothing is recorded.
+    """
     s = settings
     net = ns.Network("prediction_reservoir", dt="1 ms", seed=seed)
     n_e = s.size - round(s.inhibitory * s.size)
@@ -196,7 +209,9 @@ def cue(settings: Settings) -> Table:
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, recording the spikes of the reservoir and the timing readouts."""
+    """Return the network of some settings, recording the spikes of the reservoir and the timing
+    readouts.
+    """
     net = build(Settings(**settings), seed)
     net.record(net["reservoir"], "spikes")
     net.record(net["when"], "z")

@@ -1,4 +1,6 @@
-"""One picture of experiment X2: the reservoir in a trial, predictions before and after each switch, and errors over trials."""
+"""One picture of experiment X2: the reservoir in a trial, predictions before and after each switch,
+and errors over trials.
+"""
 
 from __future__ import annotations
 

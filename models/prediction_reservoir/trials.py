@@ -17,7 +17,9 @@ TRAINING, TESTING, CALIBRATING = range(3)  # replicas: the same network with oth
 
 @dataclass(frozen=True)
 class Truth:
-    """The statistics of a block: event A has probability `p`, event B the rest; `latencies` of A and B in ms."""
+    """The statistics of a block: event A has probability `p`, event B the rest; `latencies` of A
+    and B in ms.
+    """
 
     p: float
     latencies: tuple[float, float] = (250.0, 500.0)
@@ -28,7 +30,9 @@ class Truth:
         return np.array([self.p, 1.0 - self.p])
 
     def bumps(self, settings: Settings) -> np.ndarray:
-        """Return the targets of the timing readouts over a trial, (T, 2); row k is for the end of step k."""
+        """Return the targets of the timing readouts over a trial, (T, 2); row k is for the end of
+        step k.
+        """
         since = times(settings)[:, None] - np.array(self.latencies)
         return np.exp(-(since**2) / (2 * settings.width**2))
 
@@ -52,7 +56,9 @@ SPLIT = Scheme()
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What three untrained, cue-only trials show: mean activity (N,) and its power; rates of the neurons in Hz, (N,)."""
+    """What three untrained, cue-only trials show: mean activity (N,) and its power; rates of the
+    neurons in Hz, (N,).
+    """
 
     mean: np.ndarray
     power: float
@@ -61,7 +67,9 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Mean of the cue-only trials of a test: prediction and timing readout over time, (T, 2) each; identity readout, (2,)."""
+    """Mean of the cue-only trials of a test: prediction and timing readout over time, (T, 2) each;
+    identity readout, (2,).
+    """
 
     over_time: np.ndarray
     when: np.ndarray
@@ -86,7 +94,9 @@ def outcomes(probabilities: np.ndarray, *, seed: int, name: str = "outcomes") ->
 def run_trial(
     run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)
 ) -> None:
-    """Run one trial from the resting state and the onset of the cue; learning follows the rates and channels set before."""
+    """Run one trial from the resting state and the onset of the cue; learning follows the rates and
+    channels set before.
+    """
     begin_trial(run, settings, latencies=latencies)
     run.run(settings.trial, progress=False)
     run.emit("trial_end")
@@ -102,7 +112,9 @@ def begin_trial(
 
 
 def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calibration:
-    """Run three cue-only trials of the untrained network, in a run of their own, whose noise no other trial sees."""
+    """Run three cue-only trials of the untrained network, in a run of their own, whose noise no
+    other trial sees.
+    """
     net = build(settings, seed)
     net.record(net["when"], "r")
     net.record(net["reservoir"], "spikes")
@@ -121,7 +133,8 @@ def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calib
 
 
 class Learner:
-    """A reservoir that learns: one run for training and one for tests, so that testing never changes what training sees.
+    """A reservoir that learns: one run for training and one for tests, so that testing never
+    changes what training sees.
 
     Parameters
     ----------
@@ -155,7 +168,9 @@ class Learner:
         self.trainer.set("what", eta=settings.rate_what / float((self.calibration.mean**2).sum()))
 
     def train(self, truth: Truth, outcome: int) -> None:
-        """Run one trial in which event ``outcome`` (0 or 1) is delivered at its latency; the weights learn."""
+        """Run one trial in which event ``outcome`` (0 or 1) is delivered at its latency; the
+        weights learn.
+        """
         self.announce(outcome)
         run_trial(self.trainer, self.settings, latencies=truth.latencies)
 

@@ -1,4 +1,6 @@
-"""Whether two recordings are equal, or statistically alike: differences held against bounds that were stated beforehand."""
+"""Whether two recordings are equal, or statistically alike: differences held against bounds that
+were stated beforehand.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,14 @@ class Bounds:
     def __post_init__(self) -> None:
         if not self.bin > 0:
             raise NetworkError(
-                f"compare: bin: found {self.bin:g} ms, expected more than 0 ms. Give a positive time."
+                f"compare: bin: found {self.bin:g} ms, expected more than 0 ms. "
+                "Give a positive time."
             )
         for name in ("rate", "cv", "correlation", "weight"):
             if not getattr(self, name) >= 0:  # also where it is NaN
                 raise NetworkError(
-                    f"compare: {name}: found {getattr(self, name):g}, expected at least 0. Correct it."
+                    f"compare: {name}: found {getattr(self, name):g}, expected at least 0. "
+                    "Correct it."
                 )
 
 
@@ -61,10 +65,14 @@ def compare(
     Parameters
     ----------
     statistical : bool
-        False: every spike and every sample must be the same. True: rates, variability of intervals, correlations and weights must be alike.
-        That is an equivalence test: it passes where the 90 % interval of the difference lies within the bounds, so too short a recording
-        cannot pass (Schuirmann 1987, two one-sided tests). Rates and correlations are compared part of the time by part of the time, intervals
-        neuron by neuron and weights edge by edge, where both recordings have the same ones. Traces are not looked at.
+        False: every spike and every sample must be the same. True: rates, variability of intervals,
+        correlations and weights must be alike.
+        That is an equivalence test: it passes where the 90 % interval of the difference lies within
+        the bounds, so too short a recording
+        cannot pass (Schuirmann 1987, two one-sided tests). Rates and correlations are compared part
+        of the time by part of the time, intervals
+        neuron by neuron and weights edge by edge, where both recordings have the same ones. Traces
+        are not looked at.
 
     Returns
     -------
@@ -79,17 +87,20 @@ def compare(
     for each in (a, b):
         if not isinstance(each, Recording):
             raise NetworkError(
-                f"compare: found {describe(each)}, expected two recordings. Load them with Recording.load(path)."
+                f"compare: found {describe(each)}, expected two recordings. "
+                "Load them with Recording.load(path)."
             )
     shared = [name for name in a if name in b]
     if not shared:
         raise NetworkError(
-            f"compare: the recordings have no population or projection in common: {', '.join(a) or 'none'}, and {', '.join(b) or 'none'}. "
+            "compare: the recordings have no population or projection in common: "
+            f"{', '.join(a) or 'none'}, and {', '.join(b) or 'none'}. "
             "Record the same in both."
         )
     if not statistical and a.dt != b.dt:
         raise NetworkError(
-            f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. Compare them statistically."
+            f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. "
+            "Compare them statistically."
         )
     rows = [
         row
@@ -110,7 +121,8 @@ def compare(
             else ("spikes or samples", "something")
         )
         raise NetworkError(
-            f"compare: found no {found} of {', '.join(shared)} in either recording, expected some in both. "
+            f"compare: found no {found} of {', '.join(shared)} in either recording, expected some "
+            "in both. "
             f"Record {remedy}, and run for longer than its distance between samples."
         )
     return rows
@@ -134,7 +146,8 @@ def _equal(name: str, a: Any, b: Any) -> Iterator[dict[str, Any]]:
         if differing:
             step, neuron = differing[0]
             found.append(
-                f"{len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} ms"
+                f"{len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} "
+                "ms"
             )
         if (a.spikes.first, a.spikes.steps) != (b.spikes.first, b.spikes.steps):
             found.append("over other times")
@@ -169,7 +182,8 @@ def _samples(a: Trace, b: Trace) -> tuple[str, str, bool]:
     largest = np.nanmax(np.abs(a.values - b.values))
     return (
         (
-            f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, first: member {a.members[column]} at "
+            f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} "
+            f"{a.unit}, first: member {a.members[column]} at "
             f"{a.times()[row]:g} ms"
         ),
         "the same",
@@ -261,9 +275,11 @@ def _judge(
     *,
     none: bool = True,
 ) -> dict[str, Any]:
-    """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what they share does not count as uncertainty.
+    """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what
+    they share does not count as uncertainty.
 
-    ``none``: whether both are alike if neither has a value, as intervals of silent neurons have none.
+    ``none``: whether both are alike if neither has a value, as intervals of silent neurons have
+    none.
     """
     known = [~np.isnan(each) for each in (a, b)]
     a, b = (

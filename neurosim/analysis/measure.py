@@ -11,12 +11,16 @@ SECOND = 1000.0  # ms
 
 
 def rate(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> float:
-    """Return the mean rate of the recorded neurons in Hz, between two times in ms (the whole recording unless given)."""
+    """Return the mean rate of the recorded neurons in Hz, between two times in ms (the whole
+    recording unless given).
+    """
     return float(np.mean(rates(spikes, start=start, stop=stop)))
 
 
 def rates(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
-    """Return the (M,) rates of the recorded neurons in Hz, ``spikes.members``, between two times in ms (the whole recording unless given)."""
+    """Return the (M,) rates of the recorded neurons in Hz, ``spikes.members``, between two times in
+    ms (the whole recording unless given).
+    """
     part = _some(spikes.window(start, stop), "rate")
     return part.count() * (SECOND / part.duration)
 
@@ -46,7 +50,9 @@ def population_rate(
 def intervals(
     spikes: Spikes, *, start: float | None = None, stop: float | None = None
 ) -> np.ndarray:
-    """Return the intervals between successive spikes of the same neuron in ms: all neurons, neuron by neuron, each in order of time."""
+    """Return the intervals between successive spikes of the same neuron in ms: all neurons, neuron
+    by neuron, each in order of time.
+    """
     steps, _ = _intervals(spikes.window(start, stop))
     return steps * spikes.dt
 
@@ -54,9 +60,11 @@ def intervals(
 def cv_intervals(
     spikes: Spikes, *, start: float | None = None, stop: float | None = None
 ) -> np.ndarray:
-    """Return the (M,) coefficients of variation of the intervals: standard deviation (of the population, not of a sample) over mean.
+    """Return the (M,) coefficients of variation of the intervals: standard deviation (of the
+    population, not of a sample) over mean.
 
-    One per recorded neuron, ``spikes.members``: a regular one has 0, a Poisson process 1; fewer than three spikes give NaN.
+    One per recorded neuron, ``spikes.members``: a regular one has 0, a Poisson process 1; fewer
+    than three spikes give NaN.
     """
     steps, neuron = _intervals(spikes.window(start, stop))
     count = np.bincount(neuron, minlength=spikes.size)
@@ -69,14 +77,18 @@ def cv_intervals(
 def correlation(
     spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None
 ) -> float:
-    """Return the mean Pearson correlation of spike counts in bins of `bin` ms, over all pairs of neurons.
+    """Return the mean Pearson correlation of spike counts in bins of `bin` ms, over all pairs of
+    neurons.
 
-    Neurons whose count never changes have no correlation and are left out; NaN if fewer than two remain.
+    Neurons whose count never changes have no correlation and are left out; NaN if fewer than two
+    remain.
 
     Notes
     -----
-    No pair is visited: with counts z standardised per neuron, the sum over all ordered pairs is the mean over time of (sum of z)**2,
-    less the N pairs of a neuron with itself. So the cost grows with the spikes, not with the square of the neurons.
+    No pair is visited: with counts z standardised per neuron, the sum over all ordered pairs is the
+    mean over time of (sum of z)**2,
+    less the N pairs of a neuron with itself. So the cost grows with the spikes, not with the square
+    of the neurons.
     """
     part = _some(spikes.window(start, stop), "correlation")
     width = _steps(part, bin)
@@ -114,7 +126,8 @@ def _steps(spikes: Spikes, bin: float) -> int:
     if steps < 1 or abs(steps * spikes.dt - bin) > 1e-9 * bin:
         better = max(steps, 1) * spikes.dt
         raise NetworkError(
-            f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); expected a whole number of steps. Use {better:g} ms."
+            f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); "
+            f"expected a whole number of steps. Use {better:g} ms."
         )
     return steps
 
@@ -122,6 +135,7 @@ def _steps(spikes: Spikes, bin: float) -> int:
 def _some(spikes: Spikes, what: str) -> Spikes:
     if spikes.steps == 0 or spikes.members.size == 0:
         raise NetworkError(
-            f"{what}: found {spikes.members.size} neurons and {spikes.steps} steps; expected at least one of each. Choose a longer window."
+            f"{what}: found {spikes.members.size} neurons and {spikes.steps} steps; "
+            "expected at least one of each. Choose a longer window."
         )
     return spikes

@@ -43,10 +43,12 @@ class Model:
         What ``--set name=value`` may change.
     network : (seed=, **settings) -> Network
     demonstrate : (seed=, backend=, out=, progress=, **settings) -> rows
-        Runs the model, leaves pictures and ``results.json`` in the folder ``out``, returns rows {quantity, measured, expected, pass}.
+        Runs the model, leaves pictures and ``results.json`` in the folder ``out``, returns rows
+        {quantity, measured, expected, pass}.
         ``backend`` is a name, or a backend that carries options; ``str(backend)`` names both.
     experiments : name -> (backend) -> result
-        Module-level functions (or partials of them), run side by side in processes; results are plain data.
+        Module-level functions (or partials of them), run side by side in processes; results are
+        plain data.
     checks : the acceptance checks, judged from results of experiments
     """
 

@@ -74,12 +74,14 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
         return _script(Path(script[0]), script)
     if options.target.endswith(".py"):
         raise NetworkError(
-            f"run {options.target}: found options before the script, expected none: they are for models. "
+            f"run {options.target}: found options before the script, expected none: "
+            "they are for models. "
             "Give a script its own arguments after its name."
         )
     if Path(options.target).is_file() and options.target not in catalogue.names():
         raise NetworkError(
-            f"run {options.target}: found a file, expected a Python script, whose name ends in .py, or the name of a model. "
+            f"run {options.target}: found a file, expected a Python script, whose name ends in "
+            ".py, or the name of a model. "
             "Rename it, or see neurosim list."
         )
     model = catalogue.find(options.target)
@@ -133,7 +135,8 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
     for path in options.recordings:
         if not Path(path).exists():
             raise NetworkError(
-                f"compare {path}: there is no such file, expected what Recording.save or a stream wrote. Give its path."
+                f"compare {path}: there is no such file, expected what Recording.save or a stream "
+                "wrote. Give its path."
             )
     with _picture(options.picture) as picture:
         first, second = (Recording.load(path) for path in options.recordings)
@@ -199,7 +202,8 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
     for cache in doctor.caches():
         files, megabytes = doctor.size(cache.folder)
         print(
-            f"\ncompiled code of {cache.backend}: {files} files, {megabytes:.1f} MB in {cache.folder}"
+            f"\ncompiled code of {cache.backend}: {files} files, {megabytes:.1f} MB in "
+            f"{cache.folder}"
         )
         print("  to remove it: neurosim doctor --clear-cache")
     return DONE
@@ -227,7 +231,9 @@ def _script(path: Path, arguments: list[str]) -> int:
 
 @contextmanager
 def _folder(path: Path) -> Iterator[Path]:
-    """Give a folder that takes files: what cannot be written is refused before the work. What was made for nothing is removed."""
+    """Give a folder that takes files: what cannot be written is refused before the work. What was
+    made for nothing is removed.
+    """
     done, made = "made", []
     try:
         try:
@@ -238,7 +244,8 @@ def _folder(path: Path) -> Iterator[Path]:
                 pass
         except OSError as error:
             raise NetworkError(
-                f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write to. "
+                f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write "
+                "to. "
                 "Choose another."
             ) from error
         yield path
@@ -256,7 +263,8 @@ def _file(given: str | None) -> Iterator[Path | None]:
     path = Path(given)
     if path.is_dir():
         raise NetworkError(
-            f"file {path}: found a folder, expected the name of a file. Add one, such as {path / 'results.json'}."
+            f"file {path}: found a folder, expected the name of a file. "
+            f"Add one, such as {path / 'results.json'}."
         )
     with _folder(path.parent) as folder:
         yield folder / path.name
@@ -269,7 +277,8 @@ def _picture(given: str | None) -> AbstractContextManager[Path | None]:
         path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
         if path.suffix[1:].lower() not in formats:
             raise NetworkError(
-                f"picture {path}: found the ending {path.suffix!r}, expected one of {', '.join(formats)}. "
+                f"picture {path}: found the ending {path.suffix!r}, expected one of "
+                f"{', '.join(formats)}. "
                 f"Name it such as {path.stem}.png."
             )
     return _file(given)
@@ -277,7 +286,9 @@ def _picture(given: str | None) -> AbstractContextManager[Path | None]:
 
 @contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Notice Ctrl-C even where a run ends cleanly by it and goes on: Python writes the number of each signal into a socket."""
+    """Notice Ctrl-C even where a run ends cleanly by it and goes on: Python writes the number of
+    each signal into a socket.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -326,7 +337,9 @@ def _from(script: list[str], error: Exception) -> Exception:
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str]]:
-    """Split off a script with its arguments, which are its own: ``run [--traceback] SCRIPT.py ...``."""
+    """Split off a script with its arguments, which are its own: ``run [--traceback] SCRIPT.py
+    ...``.
+    """
     for at in range(words.index("run") + 1 if "run" in words else len(words), len(words)):
         if words[at].endswith(".py"):
             return words[: at + 1], words[at:]

@@ -1,4 +1,6 @@
-"""Text in columns for the command line: values made brief, wide cells wrapped to the width of the terminal."""
+"""Text in columns for the command line: values made brief, wide cells wrapped to the width of the
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ GAP = "  "
 
 
 def columns(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
-    """Return rows of cells as text; where they are wider than the terminal, the widest columns are wrapped."""
+    """Return rows of cells as text; where they are wider than the terminal, the widest columns are
+    wrapped.
+    """
     if not rows:
         return ""
     available = width or shutil.get_terminal_size((120, 24)).columns

@@ -1,4 +1,6 @@
-"""Verification: the experiments of a published model run side by side, and its acceptance checks judged from their results."""
+"""Verification: the experiments of a published model run side by side, and its acceptance checks
+judged from their results.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
         )
     if ids is not None and not ids:
         raise NetworkError(
-            f"model {model.name!r}, checks: found none, expected one or more of {', '.join(valid)}. "
+            f"model {model.name!r}, checks: found none, expected one or more of "
+            f"{', '.join(valid)}. "
             "Name them, or leave it out for all."
         )
     for wanted in ids or ():
@@ -62,20 +65,24 @@ def verify(
     Returns
     -------
     rows {id, measured, expected, pass}
-        In the model's order. A check that raises, or whose experiment raised, has failed; its message stands under "measured".
+        In the model's order. A check that raises, or whose experiment raised, has failed; its
+        message stands under "measured".
 
     Raises
     ------
     NetworkError
-        If the backend is a simulator with a clock of its own: experiments change their runs on the way, and those run once.
+        If the backend is a simulator with a clock of its own: experiments change their runs on the
+        way, and those run once.
     KeyboardInterrupt
         After Ctrl-C; the processes are ended.
     """
     chosen = choose(model, checks)
     if hasattr(find(backend), "open"):
         raise NetworkError(
-            f"model {model.name!r}, backend {backend!r}: found a simulator with a clock of its own, expected an engine, such as 'cpu': "
-            "experiments change their runs on the way, and here a run goes once from start to end. Verify on an engine; "
+            f"model {model.name!r}, backend {backend!r}: "
+            "found a simulator with a clock of its own, expected an engine, such as 'cpu': "
+            "experiments change their runs on the way, and here a run goes once from start to "
+            "end. Verify on an engine; "
             "recordings of both can be compared: neurosim compare A B --statistical"
         )
     needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
@@ -130,7 +137,9 @@ def _side_by_side(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let processes started meanwhile do linear algebra with one thread: there are as many processes as cores."""
+    """Let processes started meanwhile do linear algebra with one thread: there are as many
+    processes as cores.
+    """
     before = {
         name: os.environ.get(name)
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

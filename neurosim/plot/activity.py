@@ -41,7 +41,8 @@ def raster(
 ) -> Line2D:
     """Draw a mark per spike, time to the right and the recorded neurons upwards; return the marks.
 
-    `start` and `stop` are in ms. Of more than 100 000 spikes a random selection is drawn, and a note beside the picture says so.
+    `start` and `stop` are in ms. Of more than 100 000 spikes a random selection is drawn, and a
+    note beside the picture says so.
     """
     spikes = _spikes(population, "raster").window(start, stop)
     ax = axes(ax)
@@ -79,9 +80,11 @@ def traces(
     start: float | None = None,
     stop: float | None = None,
 ) -> list[Line2D]:
-    """Draw a state of some neurons over time, the first five recorded unless `neurons` are given; return a line for each.
+    """Draw a state of some neurons over time, the first five recorded unless `neurons` are given;
+    return a line for each.
 
-    `start` and `stop` are in ms. Where spikes were recorded, marks in the colours of the lines stand above them, a row per neuron of which
+    `start` and `stop` are in ms. Where spikes were recorded, marks in the colours of the lines
+    stand above them, a row per neuron of which
     they were.
     """
     trace = population.trace(variable)
@@ -124,7 +127,8 @@ def rates(
 ) -> Line2D:
     """Draw the mean rate per recorded neuron over time; return the line.
 
-    `bin`, `start` and `stop` are in ms; unless given, `bin` is a 200th of the window, but not below 5 ms.
+    `bin`, `start` and `stop` are in ms; unless given, `bin` is a 200th of the window, but not below
+    5 ms.
     """
     spikes = _spikes(population, "rates").window(start, stop)
     steps = max(1, round(max(5.0, spikes.duration / 200) / spikes.dt))
@@ -156,9 +160,11 @@ def isi_histogram(
     stop: float | None = None,
     colour: str = COLOURS[0],
 ) -> StepPatch:
-    """Draw how intervals between spikes of the same neuron are distributed, as a density; return the outline.
+    """Draw how intervals between spikes of the same neuron are distributed, as a density; return
+    the outline.
 
-    `start` and `stop` are in ms. Bins are whole steps wide, at most 50, and reach to the 99th percentile; a note says how many intervals
+    `start` and `stop` are in ms. Bins are whole steps wide, at most 50, and reach to the 99th
+    percentile; a note says how many intervals
     are longer.
     """
     spikes = _spikes(population, "isi_histogram").window(start, stop)
@@ -192,7 +198,8 @@ def _spikes(population: PopulationRecording | Spikes, function: str) -> Spikes:
         return population
     found = type(population).__name__
     raise NetworkError(
-        f'plot.{function}: found {found}, expected a recorded population or its spikes. Choose one: result["name"].'
+        f"plot.{function}: found {found}, expected a recorded population or its spikes. "
+        'Choose one: result["name"].'
     )
 
 

@@ -27,7 +27,8 @@ def comparison(
     start: float | None = None,
     stop: float | None = None,
 ) -> Figure:
-    """Draw a row per population that both recorded: spikes of both, and how rates, intervals and their variability are distributed.
+    """Draw a row per population that both recorded: spikes of both, and how rates, intervals and
+    their variability are distributed.
 
     Parameters
     ----------
@@ -44,7 +45,8 @@ def comparison(
     ][:MOST]
     if not both:
         raise NetworkError(
-            "plot.comparison: found no population whose spikes both recorded, expected at least one. Record spikes in both."
+            "plot.comparison: found no population whose spikes both recorded, expected at least "
+            "one. Record spikes in both."
         )
     figure, grid = pyplot.subplots(
         len(both),

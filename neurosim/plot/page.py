@@ -23,9 +23,11 @@ MOST_ROWS = 6  # of the report
 
 
 def summary(recording: Recording) -> Figure:
-    """Draw a page: every population over the same time, rates, intervals, weights, and what was run and approximated.
+    """Draw a page: every population over the same time, rates, intervals, weights, and what was run
+    and approximated.
 
-    A population without spikes shows its first trace. Weights are those of every projection of which "w" was recorded per edge
+    A population without spikes shows its first trace. Weights are those of every projection of
+    which "w" was recorded per edge
     and has a sample.
     """
     from matplotlib import pyplot
@@ -73,7 +75,9 @@ def summary(recording: Recording) -> Figure:
 
 
 def _has_weights(projection: ProjectionRecording) -> bool:
-    """Whether there are weights per edge to show: a run shorter than the distance between samples has none."""
+    """Whether there are weights per edge to show: a run shorter than the distance between samples
+    has none.
+    """
     w = projection.traces.get("w")
     return w is not None and w.per == "member" and len(w.values) > 0
 

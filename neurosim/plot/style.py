@@ -18,7 +18,9 @@ MOST_POINTS = 20_000  # of a line: more than any screen has
 
 
 def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
-    """Return `ax`, or new axes in a figure of `size` inches, without the frame's upper and right lines."""
+    """Return `ax`, or new axes in a figure of `size` inches, without the frame's upper and right
+    lines.
+    """
     if ax is None:
         from matplotlib import pyplot
 
@@ -28,7 +30,9 @@ def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
 
 
 def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
-    """Return the style of marks: strokes where a row per neuron has room for them, else dots, larger where there are few."""
+    """Return the style of marks: strokes where a row per neuron has room for them, else dots,
+    larger where there are few.
+    """
     row = 0.8 * ax.get_window_extent().height * 72 / ax.figure.dpi / max(neurons, 1)  # points
     if row > 3:
         return {"marker": "|", "markersize": min(row, 12), "markeredgewidth": 1.0}
@@ -40,14 +44,18 @@ def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
 
 
 def thin(count: int) -> np.ndarray:
-    """Return which of `count` marks to draw, ascending; a random choice leaves no stripes in a regular pattern."""
+    """Return which of `count` marks to draw, ascending; a random choice leaves no stripes in a
+    regular pattern.
+    """
     if count <= MOST_DOTS:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, MOST_DOTS, replace=False, shuffle=False))
 
 
 def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a line that looks the same with fewer points: of each block its lowest and highest value."""
+    """Return a line that looks the same with fewer points: of each block its lowest and highest
+    value.
+    """
     if len(values) <= MOST_POINTS:
         return times, values
     first = np.arange(0, len(values), -(-2 * len(values) // MOST_POINTS))

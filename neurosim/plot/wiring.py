@@ -27,7 +27,9 @@ def weight_histogram(
     sample: int = -1,
     bins: int = 40,
 ) -> StepPatch:
-    """Draw how the weights are distributed at a sample, and dashed how they were before the run; return the outline of the former."""
+    """Draw how the weights are distributed at a sample, and dashed how they were before the run;
+    return the outline of the former.
+    """
     _, _, values, _, label = _edges(projection, variable, sample)
     initial, when = values[:0], "weights"
     if isinstance(projection, ProjectionRecording):
@@ -58,7 +60,8 @@ def weight_matrix(
 ) -> AxesImage:
     """Draw the weights at a sample, sources downwards and targets to the right; return the image.
 
-    A pixel is the mean of its edges: those of one pair, or, beyond 400 neurons, of a block of pairs. Pale pixels have no edge.
+    A pixel is the mean of its edges: those of one pair, or, beyond 400 neurons, of a block of
+    pairs. Pale pixels have no edge.
     """
     source, target, value, shape, label = _edges(projection, variable, sample)
     block = _block(shape, 400)
@@ -87,7 +90,8 @@ def weight_matrix(
 
 
 def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None) -> AxesImage:
-    """Draw which neurons are connected, sources downwards and targets to the right, with the edges per neuron beside; return the image.
+    """Draw which neurons are connected, sources downwards and targets to the right, with the edges
+    per neuron beside; return the image.
 
     A pixel is the number of edges of a pair, or, beyond 100 neurons, the mean of a block of pairs.
     """
@@ -149,7 +153,9 @@ def _pair_axes(ax: Axes, projection: ProjectionRecording | Edges, shape: tuple[i
 
 
 def _block(shape: tuple[int, int], most: int) -> tuple[int, int]:
-    """Return how many sources and targets share a pixel, so that no side has more than `most` pixels."""
+    """Return how many sources and targets share a pixel, so that no side has more than `most`
+    pixels.
+    """
     return -(-shape[0] // most), -(-shape[1] // most)
 
 

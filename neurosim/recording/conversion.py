@@ -1,4 +1,6 @@
-"""Recordings for other tools: Neo blocks, xarray trees and NWB files; their libraries are asked for when needed."""
+"""Recordings for other tools: Neo blocks, xarray trees and NWB files; their libraries are asked for
+when needed.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 
 
 def to_neo(recording: Recording) -> neo.Block:
-    """Return a Neo block of one segment: a spike train per recorded neuron, an analog signal per trace.
+    """Return a Neo block of one segment: a spike train per recorded neuron, an analog signal per
+    trace.
 
-    Times are those of the end of the step. The header is the block's annotation "header". A signal is named "population.variable"; its
-    array annotation "member" tells the neurons or edges, its annotation "unit" the unit; one that Neo does not know is dimensionless there.
+    Times are those of the end of the step. The header is the block's annotation "header". A signal
+    is named "population.variable"; its
+    array annotation "member" tells the neurons or edges, its annotation "unit" the unit; one that
+    Neo does not know is dimensionless there.
     """
     neo = _library("neo", "to_neo")
     quantities = _library("quantities", "to_neo")
@@ -72,9 +77,11 @@ def to_neo(recording: Recording) -> neo.Block:
 def to_xarray(recording: Recording) -> xarray.DataTree:
     """Return a tree with one dataset per population and projection.
 
-    A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and "spike_step" along "spike", with the
+    A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and
+    "spike_step" along "spike", with the
     coordinate "spike_time" (ms); "spike_member" are the neurons that were recorded.
-    Edges are "source" and "target" along "edge". The root's attribute "header" is the header as JSON text.
+    Edges are "source" and "target" along "edge". The root's attribute "header" is the header as
+    JSON text.
     """
     xarray = _library("xarray", "to_xarray")
     sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}
@@ -114,7 +121,8 @@ def to_nwb(
     identifier: str | None = None,
     **about: Any,
 ) -> pynwb.NWBFile:
-    """Return an NWB file in memory: spikes of recorded neurons as units, with columns "population" and "neuron"; traces as time series in seconds.
+    """Return an NWB file in memory: spikes of recorded neurons as units, with columns "population"
+    and "neuron"; traces as time series in seconds.
 
     Parameters
     ----------
@@ -125,7 +133,10 @@ def to_nwb(
     pynwb = _library("pynwb", "to_nwb")
     header = recording.header
     file = pynwb.NWBFile(
-        session_description=f"simulation of {header.get('network', 'a network')} with neurosim, backend {header.get('backend', 'unknown')}",
+        session_description=(
+            f"simulation of {header.get('network', 'a network')} with neurosim, "
+            f"backend {header.get('backend', 'unknown')}"
+        ),
         identifier=identifier or str(header.get("hash", "unknown")),
         session_start_time=start or datetime(1970, 1, 1, tzinfo=UTC),
         **about,
@@ -162,7 +173,8 @@ def _library(name: str, function: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise NetworkError(
-            f"{function}: the library {name!r} cannot be imported ({error}). Install it: pip install 'neurosim[interop]'."
+            f"{function}: the library {name!r} cannot be imported ({error}). Install it: "
+            "pip install 'neurosim[interop]'."
         ) from error
 
 

@@ -1,4 +1,6 @@
-"""Numbers on disk: named arrays and a JSON header in one .npz file, written whole or not at all, and read without pickle."""
+"""Numbers on disk: named arrays and a JSON header in one .npz file, written whole or not at all,
+and read without pickle.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from ..errors import NetworkError
 
 HEADER = "header.json"
 ARRAY = "@array"  # stands in the header for an array of the file; no name or unit looks like it
-# What a damaged zip or npy may raise while it is read: checksums, unknown methods, encryption, missing entries, bad text and offsets.
+# What a damaged zip or npy may raise while it is read: checksums, unknown methods, encryption,
+# missing entries, bad text and offsets.
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -32,7 +35,8 @@ DAMAGE = (
 
 
 def plain(value: Any, where: str) -> Any:
-    """Return a copy of `value` made of JSON's own types: tuples become lists, NumPy numbers and arrays become Python's.
+    """Return a copy of `value` made of JSON's own types: tuples become lists, NumPy numbers and
+    arrays become Python's.
 
     Raises
     ------
@@ -43,7 +47,8 @@ def plain(value: Any, where: str) -> Any:
         return json.loads(json.dumps(value, default=_from_numpy))
     except TypeError as error:
         raise NetworkError(
-            f"{where}: {error}; expected numbers, texts, lists and dictionaries. Store a name or a list instead."
+            f"{where}: {error}; expected numbers, texts, lists and dictionaries. "
+            "Store a name or a list instead."
         ) from error
 
 
@@ -97,7 +102,8 @@ def write(
 def read(
     path: str | Path, *, kind: str, only: str | tuple[str, ...] = ""
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the arrays of a file that `write` made, or ``only`` those whose names begin so; () for none.
+    """Return the header and the arrays of a file that `write` made, or ``only`` those whose names
+    begin so; () for none.
 
     Raises
     ------
@@ -112,7 +118,8 @@ def read(
     missing = [name for name in header["arrays"] if name.startswith(only) and name not in arrays]
     if missing:
         raise NetworkError(
-            f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: load another copy or run again."
+            f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: "
+            "load another copy or run again."
         )
     return header["content"], arrays
 
@@ -130,12 +137,14 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
         outer = json.loads(text)
     except ValueError as error:
         raise NetworkError(
-            f"{where}: {error}; expected the header of a neurosim {kind} in JSON. Load another copy or run again."
+            f"{where}: {error}; expected the header of a neurosim {kind} in JSON. "
+            "Load another copy or run again."
         ) from error
     found = (outer.get("format"), outer.get("version")) if isinstance(outer, dict) else (None, None)
     if found != (f"neurosim {kind}", 1):
         raise NetworkError(
-            f"{where}: found the format {found[0]!r}, version {found[1]!r}; expected 'neurosim {kind}', version 1. "
+            f"{where}: found the format {found[0]!r}, version {found[1]!r}; "
+            f"expected 'neurosim {kind}', version 1. "
             "Load it with what wrote it, or with a newer neurosim."
         )
     return outer["header"]
@@ -148,9 +157,11 @@ def write_json(path: str | Path, value: Any) -> Path:
 
 
 def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Path:
-    """Let `fill` write a new file beside `path`, bring it to the disk, and only then give it the name `path`.
+    """Let `fill` write a new file beside `path`, bring it to the disk, and only then give it the
+    name `path`.
 
-    A crash at any moment leaves the old file or the new one. `fill` may raise: nothing is left behind but the folder,
+    A crash at any moment leaves the old file or the new one. `fill` may raise: nothing is left
+    behind but the folder,
     which is made where it is missing.
 
     Raises
@@ -164,7 +175,8 @@ def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Pa
         _replace(path, fill)
     except OSError as error:
         raise NetworkError(
-            f"file {path}: cannot be written ({error.strerror or error}), expected a place that takes it. "
+            f"file {path}: cannot be written ({error.strerror or error}), expected a place that "
+            "takes it. "
             "Choose another, or make room and allow writing there."
         ) from error
     return path
@@ -209,7 +221,8 @@ def _unzip(
             return archive.read(HEADER), arrays
     except DAMAGE as error:
         raise NetworkError(
-            f"{where} ({error}); expected a neurosim {kind} (.npz). The file is damaged, cut short or of another origin: load another copy or run again."
+            f"{where} ({error}); expected a neurosim {kind} (.npz). "
+            "The file is damaged, cut short or of another origin: load another copy or run again."
         ) from error
 
 

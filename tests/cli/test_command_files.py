@@ -1,4 +1,6 @@
-"""Files that commands are given: what cannot be written, or is no script, is refused before the work, with code 2 and no traceback."""
+"""Files that commands are given: what cannot be written, or is no script, is refused before the
+work, with code 2 and no traceback.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ closed = pytest.mark.skipif(not CLOSED.is_dir(), reason="needs a folder that tak
 
 @pytest.fixture
 def recording(tmp_path, monkeypatch) -> str:
-    """Return the name of a recording in the folder in which the test runs; ``folder`` and ``file`` lie beside it."""
+    """Return the name of a recording in the folder in which the test runs; ``folder`` and ``file``
+    lie beside it.
+    """
     monkeypatch.chdir(tmp_path)
     net = ns.Network("one", dt="1 ms")
     net.record(net.population("p", 2, ns.Cell("v : 1", step="v = v + 1", spike="v > 2")), "spikes")
@@ -43,7 +47,8 @@ def refused(arguments: list[str], capsys) -> str:
         ("folder", "picture folder: found the ending '', expected one of "),
         (
             "file/a.png",
-            "folder file: cannot be made (File exists), expected a place to write to. Choose another.",
+            "folder file: cannot be made (File exists), expected a place to write to. "
+            "Choose another.",
         ),
     ],
 )
@@ -65,7 +70,10 @@ def test_the_remedy_for_a_picture_is_one(recording, capsys):
 
 
 def test_a_folder_in_place_of_the_file_of_checks_is_refused(recording, capsys):
-    message = "NetworkError: file folder: found a folder, expected the name of a file. Add one, such as folder/results.json."
+    message = (
+        "NetworkError: file folder: found a folder, expected the name of a file. "
+        "Add one, such as folder/results.json."
+    )
     assert message in refused(
         ["verify", "ca3-memory", "--checks", "A13", "--json", "folder"], capsys
     )
@@ -112,12 +120,18 @@ def test_a_folder_that_takes_no_files_is_refused(capsys, words):
 @pytest.mark.parametrize("backend", ["nest", "pynn-brian2"])
 def test_a_folder_that_cannot_be_made_for_an_export_is_refused(recording, capsys, backend):
     ready(backend)
-    message = "NetworkError: export: file/below cannot be made (Not a directory), expected a new or empty folder. Choose another one."
+    message = (
+        "NetworkError: export: file/below cannot be made (Not a directory), expected a new "
+        "or empty folder. Choose another one."
+    )
     assert message in refused(["export", "ca3-memory", "file/below", "--backend", backend], capsys)
 
 
 def test_a_file_that_is_no_script_is_not_taken_for_a_model(recording, capsys):
-    message = "run file: found a file, expected a Python script, whose name ends in .py, or the name of a model. Rename it, or see neurosim list."
+    message = (
+        "run file: found a file, expected a Python script, whose name ends in .py, or the "
+        "name of a model. Rename it, or see neurosim list."
+    )
     assert f"NetworkError: {message}" in refused(["run", "file"], capsys)
     Path("ca3-memory").touch()
     assert "there is no backend 'none'" in refused(
@@ -138,11 +152,17 @@ def test_no_check_at_all_is_no_verification(given, capsys):
 @pytest.mark.parametrize("name", ["nest", "pynn-brian2", "spinnaker"])
 def test_a_simulator_with_a_clock_of_its_own_verifies_nothing(name, capsys):
     ready(name)
-    message = f"model 'ca3-memory', backend '{name}': found a simulator with a clock of its own, expected an engine, such as 'cpu'"
+    message = (
+        f"model 'ca3-memory', backend '{name}': "
+        "found a simulator with a clock of its own, expected an engine, such as 'cpu'"
+    )
     shown = refused(["verify", "ca3-memory", "--backend", name, "--checks", "A13"], capsys)
     assert (
         f"NetworkError: {message}" in shown
-        and "Verify on an engine; recordings of both can be compared: neurosim compare A B --statistical"
+        and (
+            "Verify on an engine; recordings of both can be compared: "
+            "neurosim compare A B --statistical"
+        )
         in shown
     )
 

@@ -381,6 +381,6 @@ def test_options_of_a_backend_can_be_given_to_check_and_to_map(tiny, capsys):
         assert f"backend '{backend}' has no option 'thread'." in capsys.readouterr().err
     assert main(["check", "tiny", "--option", "threads"]) == 2
     assert (
-        "--option threads: found no 'name=', expected name=value. Write it such as --option threads=2."
-        in capsys.readouterr().err
+        "--option threads: found no 'name=', expected name=value. "
+        "Write it such as --option threads=2." in capsys.readouterr().err
     )

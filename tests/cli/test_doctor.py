@@ -40,7 +40,8 @@ def test_doctor_says_how_much_compiled_code_is_kept_and_clears_it(monkeypatch, t
     )
     (tmp_path / "compiling/cache.py").write_text(
         f"from pathlib import Path\ndef folder():\n    return Path({str(tmp_path / 'kernels')!r})\n"
-        "def clear():\n    found = list(folder().iterdir())\n    [f.unlink() for f in found]\n    return len(found)\n"
+        "def clear():\n    found = list(folder().iterdir())\n    [f.unlink() for f in found]\n    "
+        "return len(found)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     entries = [

@@ -53,15 +53,18 @@ def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
     [
         (
             "thread=1",
-            "NetworkError: backend 'cpu' has no option 'thread'. Did you mean 'threads'? The options are: precision, replica, threads.",
+            "NetworkError: backend 'cpu' has no option 'thread'. "
+            "Did you mean 'threads'? The options are: precision, replica, threads.",
         ),
         (
             "threads",
-            "NetworkError: --option threads: found no 'name=', expected name=value. Write it such as --option threads=2.",
+            "NetworkError: --option threads: found no 'name=', expected name=value. "
+            "Write it such as --option threads=2.",
         ),
         (
             "precision=single",
-            "NetworkError: backend 'cpu', precision: found 'single', expected 'float64' (equal to the reference) or 'float32'.",
+            "NetworkError: backend 'cpu', precision: "
+            "found 'single', expected 'float64' (equal to the reference) or 'float32'.",
         ),
     ],
 )

@@ -30,9 +30,9 @@ net.project(p, p, ns.one_to_one(), weight=1.0, same_step=True)
 ns.simulate(net, "1 ms", backend="reference")
 """
 )
-INFINITE = (
-    NET
-    + 'net.population("p", 1, ns.Cell("v : 1", step="v = 1e300 * (v + 1)"))\nns.simulate(net, "9 ms", backend="reference")'
+INFINITE = NET + (
+    'net.population("p", 1, ns.Cell("v : 1", step="v = 1e300 * (v + 1)"))\nns.simulate(net, "9 '
+    'ms", backend="reference")'
 )
 
 
@@ -91,9 +91,16 @@ MISTAKES = {
     "inside a function": "\ndef work():\n    return 1 / 0\n\nwork()\n",
     "inside neurosim": "ns.Network()",
     "of syntax": "\nprint('begins'\n",
-    "in a chain": "try:\n    {}['a']\nexcept KeyError as error:\n    raise ValueError('no a') from error\n",
-    "while another is handled": "try:\n    ns.Network('n', dt='0 ms')\nexcept ns.NetworkError:\n    1 / 0\n",
-    "shown by itself": "import sys\nsys.excepthook = lambda kind, error, trace: print('own', kind.__name__, trace.tb_lineno, file=sys.stderr)\n1 / 0\n",
+    "in a chain": (
+        "try:\n    {}['a']\nexcept KeyError as error:\n    raise ValueError('no a') from error\n"
+    ),
+    "while another is handled": (
+        "try:\n    ns.Network('n', dt='0 ms')\nexcept ns.NetworkError:\n    1 / 0\n"
+    ),
+    "shown by itself": (
+        "import sys\nsys.excepthook = lambda kind, error, trace: "
+        "print('own', kind.__name__, trace.tb_lineno, file=sys.stderr)\n1 / 0\n"
+    ),
 }
 
 

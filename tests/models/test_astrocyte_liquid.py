@@ -1,4 +1,6 @@
-"""The astrocyte liquid: published unit vectors, its step against a plain NumPy version, wiring, samples side by side, homeostasis."""
+"""The astrocyte liquid: published unit vectors, its step against a plain NumPy version, wiring,
+samples side by side, homeostasis.
+"""
 
 import math
 from dataclasses import replace
@@ -23,7 +25,9 @@ LIQUID = ("excitation", "inhibition")
 
 
 def images(count, *, seed=0, size=784, drive=22.04):
-    """An eighth of the pixels and the same total drive in each, in events per ms: 22.04 is that of the scaled MNIST test images."""
+    """An eighth of the pixels and the same total drive in each, in events per ms: 22.04 is that of
+    the scaled MNIST test images.
+    """
     rng = np.random.default_rng(seed)
     order = np.argsort(rng.random((count, size)), axis=1)
     made = np.where(order < size // 8, rng.uniform(0.2, 1.0, (count, size)), 0.0)
@@ -39,7 +43,9 @@ def events(count, time, *, seed=0, p=0.15):
 
 
 def pair(backend, *, pre=(), post=(), steps, learning=None, weight=1.0, **values):
-    """One edge; ``pre`` and ``post`` are made to spike in the given steps. Return the open run, in which the edge is called "edge"."""
+    """One edge; ``pre`` and ``post`` are made to spike in the given steps. Return the open run, in
+    which the edge is called "edge".
+    """
     net = ns.Network("pair", dt="1 ms")
     at = {}
     for name, spikes in (("pre", pre), ("teacher", [k - 1 for k in post])):
@@ -198,7 +204,8 @@ def test_the_branching_factor_of_a_hand_made_raster():
     raster[105, 2] = True  # 102 is followed by two, 105 is preceded by one
     assert branching_factor(raster, *chain) == pytest.approx((1 + 2 + 0) / 3)
     raster[[100, 99], [1, 0]] = (
-        True  # neuron 1 twice, once with two spikes before it: the mean is over spikes, then over neurons
+        # neuron 1 twice, once with two spikes before it: the mean is over spikes, then over neurons
+        True
     )
     assert branching_factor(raster, *chain) == pytest.approx(
         ((2 + 1) / 2 + (2 / 2 + 1 / 1) / 2 + 0) / 3
@@ -215,7 +222,9 @@ def test_the_branching_factor_of_a_hand_made_raster():
 
 
 class Published:
-    """Section 2.4 of the specification, written anew with matrices (post, pre); inputs are the columns after the liquid."""
+    """Section 2.4 of the specification, written anew with matrices (post, pre); inputs are the
+    columns after the liquid.
+    """
 
     def __init__(self, run, settings, *, latest=False):
         self.n, self.latest, self.gain = settings.side**3, latest, settings.gain
@@ -276,7 +285,9 @@ class Published:
 
 
 def test_samples_follow_the_published_order_of_a_step(backend):
-    """The sums have another order here, so the last bits may differ; spikes may not. Weights begin everywhere, bounds included."""
+    """The sums have another order here, so the last bits may differ; spikes may not. Weights begin
+    everywhere, bounds included.
+    """
     liquid = Liquid(TOY, seed=2, backend=backend)
     for name, low, high in (
         ("excitation", 0.0, 3.0),
@@ -495,7 +506,9 @@ def branching(liquid, rasters):
 def test_the_astrocyte_sets_rate_and_branching_factor_and_without_it_there_is_no_homeostasis(
     fast_backend,
 ):
-    """Bands of the specification, S3 to S5, after 500 presentations; images with the drive of its own, but not its own."""
+    """Bands of the specification, S3 to S5, after 500 presentations; images with the drive of its
+    own, but not its own.
+    """
     shown = images(510)
     rate, factor = {}, {}
     for gain in (0.0, 0.015, 0.05, 0.1):

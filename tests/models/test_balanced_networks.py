@@ -11,9 +11,12 @@ from neurosim.models import cortical_microcircuit as microcircuit
 from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 from neurosim.models.plastic_balanced_network import plastic_balanced_network
 
-# Network, Hz, accepted deviation, seeds, duration. The papers print no rates. Those of Brian 2, GeNN and NEST, one realisation each, are
-# 5.3 to 5.6 Hz (CUBA, 1 s), 19.0 to 20.1 Hz (COBA, 1 s) and 7.16 to 7.18 Hz (Izhikevich, 10 s). Over 120 wirings of ours, half of them
-# drawn by NumPy, the standard deviation between wirings was 0.22 Hz (CUBA) and 1.2 Hz (COBA), which sets the number of seeds.
+# Network, Hz, accepted deviation, seeds, duration. The papers print no rates. Those of Brian 2,
+# GeNN and NEST, one realisation each, are
+# 5.3 to 5.6 Hz (CUBA, 1 s), 19.0 to 20.1 Hz (COBA, 1 s) and 7.16 to 7.18 Hz (Izhikevich, 10 s).
+# Over 120 wirings of ours, half of them
+# drawn by NumPy, the standard deviation between wirings was 0.22 Hz (CUBA) and 1.2 Hz (COBA), which
+# sets the number of seeds.
 PUBLISHED = [
     (cuba, 5.5, 0.5, 8, "1 s"),
     (coba, 19.5, 2.0, 10, "1 s"),
@@ -36,7 +39,9 @@ def rates(
 
 
 def equivalent(values: np.ndarray, target: float, deviation: float) -> bool:
-    """Return whether the mean differs from a target by less than a bound: two one-sided t-tests at 5 %."""
+    """Return whether the mean differs from a target by less than a bound: two one-sided t-tests at
+    5 %.
+    """
     half = t.ppf(0.95, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
     return bool(abs(values.mean() - target) + half < deviation)
 
@@ -65,7 +70,9 @@ def test_a_weight_that_is_a_tenth_too_small_is_noticed(build, projection, weaker
 
 @pytest.mark.parametrize("build", [cuba, coba, izhikevich_2003])
 def test_small_versions_fire_and_are_the_same_on_every_backend(build, backend, fast_backend):
-    """One neuron in five inhibits at any size, and the number of inputs per neuron does not depend on it."""
+    """One neuron in five inhibits at any size, and the number of inputs per neuron does not depend
+    on it.
+    """
     net = build(200, seed=3)
     assert [len(p.source) for p in net.inputs] == [160, 40]
     found = ns.simulate(net, "50 ms", backend=backend)["neurons"].spikes
@@ -114,7 +121,9 @@ def test_the_sum_of_the_weights_does_not_depend_on_the_number_of_inputs(fast_bac
 
 
 def test_a_delay_is_felt_later(fast_backend):
-    """Until the first arrival nothing differs: the least delay is a step, so spikes agree up to a step and differ soon after 1.5 ms."""
+    """Until the first arrival nothing differs: the least delay is a step, so spikes agree up to a
+    step and differ soon after 1.5 ms.
+    """
     now, later = (
         ns.simulate(cuba(400, delay=delay, seed=1), "30 ms", backend=fast_backend)["neurons"].spikes
         for delay in (0.0, 1.5)
@@ -154,7 +163,9 @@ def test_a_plastic_network_that_is_too_small_is_refused():
 
 
 def test_the_microcircuit_has_the_published_numbers_of_neurons_edges_and_the_published_current():
-    """Potjans & Diesmann 2014: 77 169 neurons, about 0.3 billion synapses (abstract), 87.8 pA (table 5)."""
+    """Potjans & Diesmann 2014: 77 169 neurons, about 0.3 billion synapses (abstract), 87.8 pA
+    (table 5).
+    """
     assert microcircuit.scaled_sizes(1.0).sum() == 77_169
     assert 2.9e8 < microcircuit.scaled_edges(1.0).sum() < 3.1e8
     assert microcircuit.peak_current() * 1000 == pytest.approx(87.8, abs=0.05)
@@ -163,7 +174,9 @@ def test_the_microcircuit_has_the_published_numbers_of_neurons_edges_and_the_pub
 
 @pytest.mark.parametrize("scale", [0.1, 0.4])
 def test_scaling_keeps_the_mean_and_the_variance_of_the_input(scale):
-    """From the sums over all inputs: rate x weight with the current in its place, and rate x weight squared."""
+    """From the sums over all inputs: rate x weight with the current in its place, and rate x weight
+    squared.
+    """
 
     def input_of(scale: float) -> tuple[np.ndarray, np.ndarray]:
         inputs = microcircuit.scaled_edges(scale) / microcircuit.scaled_sizes(scale)[:, None]
@@ -185,7 +198,8 @@ def test_scaling_keeps_the_mean_and_the_variance_of_the_input(scale):
         assert scaled == pytest.approx(full, rel=2e-3)
 
 
-# Hz in the first second at 10 %, NEST 3.10, means of six seeds; between seeds layer 5 differs most, with a standard deviation of 0.35 Hz.
+# Hz in the first second at 10 %, NEST 3.10, means of six seeds; between seeds layer 5 differs most,
+# with a standard deviation of 0.35 Hz.
 NEST_RATES = {
     "L23E": 0.92,
     "L23I": 3.38,

@@ -115,7 +115,9 @@ def test_rows_of_the_demonstration_show_what_differs_from_the_tables():
 
 
 def test_a_picture_shows_the_answers_that_came(backend, tmp_path, monkeypatch):
-    """Of a memory that answers wrongly the picture must show what it answered, not what was expected."""
+    """Of a memory that answers wrongly the picture must show what it answered, not what was
+    expected.
+    """
     from matplotlib.axes import Axes
 
     written, annotate = [], Axes.annotate
@@ -148,7 +150,9 @@ def test_the_network_of_the_catalogue_has_the_published_size_and_records_all_of_
 def test_the_acceptance_checks_of_the_specification_hold_but_for_the_densest_relearning(
     check, fast_backend, results
 ):
-    """A9 asks for 100 % at 10 ms too, where a few recalls by content find what a cue forgot (see above); at 14 and 20 ms all are right."""
+    """A9 asks for 100 % at 10 ms too, where a few recalls by content find what a cue forgot (see
+    above); at 14 and 20 ms all are right.
+    """
     measured, passed = check.judge({name: results[name] for name in check.needs})
     wrong = (
         [name for name, found in measured.items() if len(set(found.split("/"))) == 2]

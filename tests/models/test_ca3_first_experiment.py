@@ -1,7 +1,10 @@
-"""The CA3 memory's first experiment, spike for spike: the sharpest test of what happens in which order within a step.
+"""The CA3 memory's first experiment, spike for spike: the sharpest test of what happens in which
+order within a step.
 
-Casanueva-Morato et al. (2024): neurons, wiring and plasticity as released with the article. What every population must do follows
-from two tables of offsets: what each operation fires, and what an overwritten memory echoes once. Nothing here is fitted.
+Casanueva-Morato et al. (2024): neurons, wiring and plasticity as released with the article. What
+every population must do follows
+from two tables of offsets: what each operation fires, and what an overwritten memory echoes once.
+Nothing here is fitted.
 """
 
 from __future__ import annotations
@@ -42,7 +45,8 @@ OPERATIONS = [
     (70, "cue", 3, set()),
     (80, "content", None, {6}),
 ]
-# Steps after the first input spike in which the neurons of a population fire that belong to the cue(s) or the content concerned.
+# Steps after the first input spike in which the neurons of a population fire that belong to the
+# cue(s) or the content concerned.
 OFFSETS = {
     "learn": {
         "CueCue": (1, 3),
@@ -127,7 +131,9 @@ def input_spikes() -> tuple[list[int], list[int]]:
 
 
 def neuron(cm: float, tau: float, threshold: float = -57.0) -> ns.Cell:
-    """Current-based LIF of SpiNNaker: synaptic input is the mean of its decay over a step (kappa), integrated after it has arrived."""
+    """Current-based LIF of SpiNNaker: synaptic input is the mean of its decay over a step (kappa),
+    integrated after it has arrived.
+    """
     return ns.Cell(
         "v : mV; exc : nA; inh : nA",
         parameters={
@@ -160,7 +166,9 @@ def stdp(handlers: list[tuple[str, str]]) -> ns.Rule:
 
 
 def memory(handlers: list[tuple[str, str]] = HANDLERS) -> ns.Network:
-    """Return the network; delays are written one step shorter than on SpiNNaker, where a spike of delay d is integrated in step k + d."""
+    """Return the network; delays are written one step shorter than on SpiNNaker, where a spike of
+    delay d is integrated in step k + d.
+    """
     slow, fast, out = neuron(0.27, 3.0), neuron(0.14, 0.5), neuron(0.27, 3.0, -57.5)
     net = ns.Network("ca3", dt="1 ms")
     source = net.spike_source("IN", CUES + BITS, steps=input_spikes())
@@ -250,12 +258,16 @@ def test_no_spike_of_262_differs_from_the_list_that_follows_from_the_tables(back
 
 
 def test_with_the_handlers_in_the_wrong_order_spikes_differ(backend):
-    """Pre before post: a spike that returns in the step of an arriving one no longer depresses it. The prototype found 22."""
+    """Pre before post: a spike that returns in the step of an arriving one no longer depresses it.
+    The prototype found 22.
+    """
     assert len(spikes_of(memory(HANDLERS[::-1]), backend) ^ expected_spikes()) == 22
 
 
 def test_the_weights_of_cue_3_after_it_was_learned_again(backend):
-    """At the end of step 71: bits 1, 3, 8 at 5.12, bit 4 (in both contents) at 5.11, the forgotten bits 5 and 6 at 0."""
+    """At the end of step 71: bits 1, 3, 8 at 5.12, bit 4 (in both contents) at 5.11, the forgotten
+    bits 5 and 6 at 0.
+    """
     net = memory()
     run = ns.prepare(net, backend=backend)
     run.run("72 ms", progress=False)

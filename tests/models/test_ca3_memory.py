@@ -1,4 +1,6 @@
-"""The CA3 memory held open: it answers, forgets, keeps through silence and files, and refuses what it cannot do."""
+"""The CA3 memory held open: it answers, forgets, keeps through silence and files, and refuses what
+it cannot do.
+"""
 
 import numpy as np
 import pytest
@@ -61,7 +63,9 @@ def test_memories_survive_silence_and_a_saved_file(backend, tmp_path):
 
 
 def test_reading_changes_synapses_unless_they_are_frozen(backend):
-    """Bit 2, asked for four times together with bit 0, which is all that cue 0 shares with the query: cue 0 answers to it ever after."""
+    """Bit 2, asked for four times together with bit 0, which is all that cue 0 shares with the
+    query: cue 0 answers to it ever after.
+    """
     assert foreign_bits(backend) == {"before": [1], "after": [0, 1]}
     assert foreign_bits(backend, freeze=True) == {"before": [1], "after": [1]}
     memory = filled(backend, freeze=True)
@@ -105,7 +109,9 @@ def test_learning_that_is_broken_off_leaves_a_frozen_memory_frozen(
 def test_an_operation_reads_its_own_steps_and_never_the_whole_recording(
     backend, monkeypatch, spacing
 ):
-    """So a memory does not slow down with age; what it answers is what the recording holds at the steps of the answers."""
+    """So a memory does not slow down with age; what it answers is what the recording holds at the
+    steps of the answers.
+    """
     memory = CA3Memory(4, 6, backend=backend, spacing=spacing)
     whole, answers, rng = memory.run.result, [], np.random.default_rng(1)
     monkeypatch.setattr(memory.run, "result", lambda: pytest.fail("the whole recording was read"))
@@ -145,7 +151,8 @@ def test_operations_are_refused_where_runs_go_once_from_start_to_end():
 
 
 def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(backend):
-    """Forgetting leaves 3.31 nA of a bit that another cue learned meanwhile. A neuron fires at 3.36, and a pair at 11 ms adds 6 exp(-11 / 3) = 0.15,
+    """Forgetting leaves 3.31 nA of a bit that another cue learned meanwhile. A neuron fires at
+    3.36, and a pair at 11 ms adds 6 exp(-11 / 3) = 0.15,
     one at 15 ms 0.04: why 10 ms are too dense where memories are overwritten.
     """
     found = []

@@ -1,4 +1,6 @@
-"""The experiments of the CA3 memory, spike by spike: the published tables, the equations of the specification, and the judge."""
+"""The experiments of the CA3 memory, spike by spike: the published tables, the equations of the
+specification, and the judge.
+"""
 
 import sys
 from dataclasses import replace
@@ -42,7 +44,9 @@ def test_every_spike_is_where_the_published_tables_put_it(backend, experiment):
 
 
 def test_the_stress_test_gives_its_1567_spikes(fast_backend):
-    """Three rounds of 20 operations, the second overwriting each memory by its complement, the third undoing that."""
+    """Three rounds of 20 operations, the second overwriting each memory by its complement, the
+    third undoing that.
+    """
     experiment = stress()
     played = play(experiment, fast_backend)
     found, expected = spikes(played), predicted(experiment.schedule)
@@ -102,7 +106,9 @@ def test_another_plasticity_makes_as_many_spikes_differ_as_in_the_prototype(
 
 
 def plain(settings, schedule, steps):
-    """Section 2 of the specification with its own delays, written anew with matrices. Returns the spikes of all populations but IN."""
+    """Section 2 of the specification with its own delays, written anew with matrices. Returns the
+    spikes of all populations but IN.
+    """
     c, k = settings.cues, settings.content_size
     sizes = {
         "CueCue": c,
@@ -195,7 +201,9 @@ def plain(settings, schedule, steps):
 
 @pytest.mark.parametrize("spacing", [6, 10])
 def test_random_operations_give_the_spikes_of_the_equations_in_the_specification(backend, spacing):
-    """Learning, relearning and all queries, several bits at a time too, so densely that many answers are wrong: the same wrong ones."""
+    """Learning, relearning and all queries, several bits at a time too, so densely that many
+    answers are wrong: the same wrong ones.
+    """
     s, rng = Settings(6, 8), np.random.default_rng(spacing)
     operations = []
     for _ in range(60):

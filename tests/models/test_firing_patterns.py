@@ -1,4 +1,6 @@
-"""The twenty firing patterns of Izhikevich 2004: each is recognised by a rule that refuses all the others."""
+"""The twenty firing patterns of Izhikevich 2004: each is recognised by a rule that refuses all the
+others.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +21,8 @@ from neurosim.models.firing_patterns import (
     respond,
 )
 
-BURST = 12.0  # ms: longer intervals separate bursts; within them the article's figure has intervals of 2 to 10 ms
+# ms: longer intervals separate bursts; within them the article's figure has intervals of 2 to 10 ms
+BURST = 12.0
 OF = {pattern.letter: pattern for pattern in PATTERNS}
 
 
@@ -129,7 +132,9 @@ def mixed_mode(r: Response) -> bool:
 
 
 def adaptation(r: Response) -> bool:
-    """A raised input is answered by intervals that grow, each by a tenth at least, without coming to an end."""
+    """A raised input is answered by intervals that grow, each by a tenth at least, without coming
+    to an end.
+    """
     intervals = np.diff(r.spikes)
     return (
         held(r)
@@ -171,7 +176,9 @@ def oscillations(r: Response) -> bool:
 
 
 def answers_one_pair(r: Response, *, closer: bool) -> bool:
-    """Of two pairs of equal pulses only the closer (or the wider) one is answered, by one spike after its second pulse."""
+    """Of two pairs of equal pulses only the closer (or the wider) one is answered, by one spike
+    after its second pulse.
+    """
     if pulse_heights(r) != [1, 1, 1, 1] or len(r.spikes) != 1:
         return False
     starts = pulse_starts(r)
@@ -286,7 +293,8 @@ RULES: dict[str, Callable[[Response], bool]] = {
     "S": inhibition_induced_spiking,
     "T": inhibition_induced_bursting,
 }
-# The same input given to another pattern's neuron, whose answer the rule must refuse: no rule rests on the input alone.
+# The same input given to another pattern's neuron, whose answer the rule must refuse: no rule rests
+# on the input alone.
 OTHERS = {
     "A": "B",
     "B": "A",
@@ -372,7 +380,9 @@ def test_the_neuron_does_what_the_published_program_does(responses, letter):
 def test_the_lowest_rate_of_a_constant_input_is_near_zero_in_class_1_and_far_from_it_in_class_2(
     backend, letter, lowest, highest
 ):
-    """Currents of up to 25 mV/ms in steps of 0.05 mV/ms; rates (Hz) from the last interval within 1500 ms."""
+    """Currents of up to 25 mV/ms in steps of 0.05 mV/ms; rates (Hz) from the last interval within
+    1500 ms.
+    """
     pattern = OF[letter]
     net = ns.Network("excitability", dt=pattern.dt)
     currents = np.arange(0, 25, 0.05)

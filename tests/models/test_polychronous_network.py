@@ -1,4 +1,6 @@
-"""The network of Izhikevich (2006) does what the published program does, spike for spike and weight for weight."""
+"""The network of Izhikevich (2006) does what the published program does, spike for spike and weight
+for weight.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from neurosim.models import polychronous_network as model
 SECONDS = 3  # the weights that the first two leave behind shape the spikes of the last
 LATEST = 1000 * SECONDS + 1  # more ms than any trace is old
 AGE = np.arange(LATEST)
-# Traces by their age in ms: as products per ms, like the program, and as the rule has them. The rule's source trace begins a step later.
+# Traces by their age in ms: as products per ms, like the program, and as the rule has them. The
+# rule's source trace begins a step later.
 PRODUCTS = (
     0.1 * np.cumprod(np.r_[1, np.full(LATEST - 1, 0.95)]),
     0.12 * np.cumprod(np.r_[1, np.full(LATEST - 1, 0.95)]),
@@ -33,7 +36,9 @@ def started(seed: int, backend: str, **options) -> ns.Run:
 
 
 class Program:
-    """The published algorithm in NumPy, in the published order, given the wiring and the input of a run."""
+    """The published algorithm in NumPy, in the published order, given the wiring and the input of a
+    run.
+    """
 
     def __init__(self, run: ns.Run, delay: np.ndarray, *, traces: tuple[np.ndarray, ...]) -> None:
         wiring = run.program.projections
@@ -89,7 +94,9 @@ class Program:
             self.sd[edges] += np.where(last >= 0, self.ltp[then - last], 0.0)
 
     def deliver(self, t: int) -> np.ndarray:
-        """Return the input of time t, and take the target's trace from every synapse that a spike reaches; oldest spikes first."""
+        """Return the input of time t, and take the target's trace from every synapse that a spike
+        reaches; oldest spikes first.
+        """
         excitation, inhibition, current = np.zeros(1000), np.zeros(1000), np.zeros(1000)
         for delay in range(min(20, t + 1), 0, -1):
             sources = self.fired[t - delay + 1]
@@ -104,7 +111,9 @@ class Program:
         return current + excitation + inhibition
 
     def spikes(self) -> list[tuple[int, int]]:
-        """Return (step, neuron) of every spike; what the program finds at time t happened in our step t - 1."""
+        """Return (step, neuron) of every spike; what the program finds at time t happened in our
+        step t - 1.
+        """
         return [(t - 1, int(i)) for t, fired in enumerate(self.fired) for i in fired]
 
 
@@ -126,7 +135,9 @@ def both(
     delay: np.ndarray,
     traces: tuple[np.ndarray, ...] = CLOSED,
 ) -> tuple[ns.Run, Program]:
-    """Return the network and the program after some seconds; ``delay`` is that of the program's synapses."""
+    """Return the network and the program after some seconds; ``delay`` is that of the program's
+    synapses.
+    """
     run = started(seed, backend)
     model.run_for(run, seconds)
     program = Program(run, delay, traces=traces)
@@ -149,7 +160,9 @@ def test_every_spike_and_weight_is_that_of_the_published_program(fast_backend):
 
 
 def test_traces_as_products_differ_by_rounding_only(fast_backend):
-    """The program multiplies its traces by 0.95 in each millisecond; until the weights change, no spike can tell."""
+    """The program multiplies its traces by 0.95 in each millisecond; until the weights change, no
+    spike can tell.
+    """
     run, program = both(5, 1, fast_backend, traces=PRODUCTS, delay=published(5))
     spikes = run.result()["neurons"].spikes
     assert list(zip(spikes.step.tolist(), spikes.index.tolist(), strict=True)) == program.spikes()
@@ -205,7 +218,9 @@ def test_another_order_of_events_another_trace_or_later_arrivals_are_noticed(
 def test_a_pair_of_spikes_changes_the_synapse_by_the_time_between_arrival_and_spike(
     target, change, backend
 ):
-    """The source fires in step 10 and the spike arrives in step 14; of the target's earlier spikes only the nearest counts."""
+    """The source fires in step 10 and the spike arrives in step 14; of the target's earlier spikes
+    only the nearest counts.
+    """
     net = ns.Network("pair", dt="1 ms")
     relay = ns.Cell(
         "v : mV/ms",
@@ -244,7 +259,9 @@ def test_a_second_adds_the_drift_and_the_collected_change_and_keeps_nine_tenths_
 
 
 def test_every_excitatory_neuron_has_five_synapses_of_each_delay_in_random_order():
-    """Over 80 000 synapses, the correlation of delay and rank of the target has a standard deviation of 0.0035."""
+    """Over 80 000 synapses, the correlation of delay and rank of the target has a standard
+    deviation of 0.0035.
+    """
     delay = model.delays(3).reshape(800, 100)
     assert (np.sort(delay, axis=1) == np.repeat(np.arange(20), 5)).all()
     assert abs(np.corrcoef(delay.ravel(), np.tile(np.arange(100), 800))[0, 1]) < 0.014
@@ -270,7 +287,9 @@ def test_the_thalamus_chooses_one_neuron_per_millisecond_each_equally_often(fast
 
 
 def test_the_first_second_is_the_same_on_every_backend(backend, fast_backend):
-    """Over 40 wirings of the program in C, rates of the first second are 4.6 and 16.4 Hz, standard deviations 0.34 and 1.4 Hz."""
+    """Over 40 wirings of the program in C, rates of the first second are 4.6 and 16.4 Hz, standard
+    deviations 0.34 and 1.4 Hz.
+    """
     run, other = started(7, backend), started(7, fast_backend)
     model.run_for(run, 1)
     model.run_for(other, 1)

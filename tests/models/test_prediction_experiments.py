@@ -132,7 +132,9 @@ def test_the_demonstration_leaves_a_picture_and_its_results(fast_backend, tmp_pa
 def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_fails(
     fast_backend, tmp_path, monkeypatch
 ):
-    """Ctrl-C comes with the first trial of the third block; a folder stands where the picture should go."""
+    """Ctrl-C comes with the first trial of the third block; a folder stands where the picture
+    should go.
+    """
     demonstration = importlib.import_module("neurosim.models.prediction_reservoir.demonstrate")
     given = {
         "seed": 1,

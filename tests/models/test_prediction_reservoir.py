@@ -1,4 +1,6 @@
-"""The prediction reservoir: its equations, and what trials, tests and calibration do and leave alone."""
+"""The prediction reservoir: its equations, and what trials, tests and calibration do and leave
+alone.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -16,7 +18,9 @@ from neurosim.models.prediction_reservoir.trials import SPLIT, calibrate, outcom
 
 
 def plain(run, settings, *, trials, eta_when, eta_what, mean):
-    """Section 2 of the specification, written anew with matrices; no noise. Returns spikes, v at the end, z of the last trial, weights."""
+    """Section 2 of the specification, written anew with matrices; no noise. Returns spikes, v at
+    the end, z of the last trial, weights.
+    """
     get = partial(run.get, "reservoir")
     a, b, c, d, bias, cue = (np.array(get(name)) for name in ("a", "b", "c", "d", "bias", "cue"))
     n = settings.size

@@ -44,7 +44,9 @@ def network(seed: int = 1, *, rate: float = 20.0, weight: str = "0.3 nA") -> ns.
 
 @pytest.fixture(scope="module")
 def recorded(fast_backend) -> dict[str, Recording]:
-    """Recordings of two seconds: of one network, of another seed, of another rate, and of other weights."""
+    """Recordings of two seconds: of one network, of another seed, of another rate, and of other
+    weights.
+    """
     made = {
         "one": network(),
         "seed": network(2),
@@ -184,7 +186,9 @@ def test_what_cannot_be_compared_is_refused(recorded, fast_backend):
 def shown(
     recorded: Recording, *, spikes: bool = False, trace: bool = False, weights: int = 0
 ) -> Recording:
-    """Return the parts of a recording: spikes or the trace of the cells, and so many samples of the weights."""
+    """Return the parts of a recording: spikes or the trace of the cells, and so many samples of the
+    weights.
+    """
     cells, learning = recorded["cells"], recorded["learning"]
     w = learning.trace("w")
     seen = type(cells)(
@@ -225,7 +229,8 @@ def test_a_comparison_of_nothing_is_refused(recorded, tmp_path, capsys):
     message = (
         "compare: found no spikes or weights of cells, learning in either recording, ",
         "expected some in both. ",
-        "Record spikes, or w of a projection, and run for longer than its distance between samples.",
+        "Record spikes, or w of a projection, and run for longer than its distance between "
+        "samples.",
     )
     with pytest.raises(ns.NetworkError, match=parts(*message)):
         ns.compare(less, less, statistical=True)
@@ -245,7 +250,9 @@ def test_a_comparison_of_nothing_is_refused(recorded, tmp_path, capsys):
 
 
 def test_a_recording_of_few_steps_tells_no_rate(fast_backend):
-    """Nine steps have no ten parts: there is nothing that could differ, and nothing that could be alike."""
+    """Nine steps have no ten parts: there is nothing that could differ, and nothing that could be
+    alike.
+    """
     few = [
         ns.simulate(network(seed), "9 ms", backend=fast_backend, progress=False) for seed in (1, 2)
     ]
@@ -301,7 +308,9 @@ def test_the_picture_has_a_row_for_each_population_that_both_recorded(recorded):
 
 
 def test_what_changes_over_time_in_both_does_not_count_as_uncertainty(fast_backend):
-    """Rates of 60 Hz, then 10 Hz, in both: the difference is known to 1 Hz, although the rate itself varies by 25 Hz."""
+    """Rates of 60 Hz, then 10 Hz, in both: the difference is known to 1 Hz, although the rate
+    itself varies by 25 Hz.
+    """
     made = []
     for seed in (1, 2):
         net = ns.Network("course", dt="1 ms", seed=seed)

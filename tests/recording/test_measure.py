@@ -1,4 +1,6 @@
-"""Measures agree with their definitions, computed plainly here, and with what is known of regular and Poisson trains."""
+"""Measures agree with their definitions, computed plainly here, and with what is known of regular
+and Poisson trains.
+"""
 
 import itertools
 
@@ -98,7 +100,9 @@ def test_an_empty_window_has_no_rate():
     ):
         with pytest.raises(
             NetworkError,
-            match="found 3 neurons and 0 steps; expected at least one of each. Choose a longer window",
+            match=(
+                "found 3 neurons and 0 steps; expected at least one of each. Choose a longer window"
+            ),
         ):
             call(regular(10), start=5, stop=5)
 
@@ -117,14 +121,18 @@ def test_the_variability_of_intervals_needs_three_spikes():
 
 
 def test_regular_trains_have_no_variability_and_poisson_trains_the_geometric_one():
-    """Intervals of a Bernoulli train with p per step are geometric: CV = sqrt(1 - p). 20 neurons of about 400 spikes: error below 0.03."""
+    """Intervals of a Bernoulli train with p per step are geometric: CV = sqrt(1 - p). 20 neurons of
+    about 400 spikes: error below 0.03.
+    """
     assert measure.cv_intervals(regular(7)) == pytest.approx([0, 0, 0], abs=1e-12)
     assert np.mean(measure.cv_intervals(poisson())) == pytest.approx(np.sqrt(1 - 0.02), abs=0.03)
 
 
 @pytest.mark.parametrize("bin", [1, 5, 7])
 def test_correlation_is_the_mean_over_all_pairs(bin):
-    """Five neurons with a common part, one silent, one with a spike in every step: the last two do not vary and have no correlation."""
+    """Five neurons with a common part, one silent, one with a spike in every step: the last two do
+    not vary and have no correlation.
+    """
     random = np.random.default_rng(2)
     common = random.random((2000, 1)) < 0.05
     raster = np.hstack(
@@ -145,7 +153,9 @@ def test_correlation_is_the_mean_over_all_pairs(bin):
 
 
 def test_equal_trains_correlate_fully_and_independent_ones_hardly():
-    """190 independent pairs of 2000 bins: the standard error of the mean is 1 / sqrt(190 * 2000) = 0.0016."""
+    """190 independent pairs of 2000 bins: the standard error of the mean is 1 / sqrt(190 * 2000) =
+    0.0016.
+    """
     assert measure.correlation(regular(10), 1) == pytest.approx(1)
     assert abs(measure.correlation(poisson(), 10)) < 4 * 0.0016
 

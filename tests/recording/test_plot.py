@@ -1,4 +1,6 @@
-"""Pictures show what was recorded: where marks and bars stand, what axes say, and what was left out."""
+"""Pictures show what was recorded: where marks and bars stand, what axes say, and what was left
+out.
+"""
 
 from dataclasses import replace
 
@@ -108,7 +110,9 @@ def test_a_raster_draws_into_the_given_axes_and_shows_the_window_asked_for():
 
 
 def test_a_large_raster_is_thinned_evenly_and_says_so():
-    """300 000 spikes; each half of the time keeps half of the marks: 50 000, standard deviation 0.13 thousand."""
+    """300 000 spikes; each half of the time keeps half of the marks: 50 000, standard deviation
+    0.13 thousand.
+    """
     step, index = np.divmod(np.arange(300_000), 3)
     large = Spikes(index, step, size=3, dt=0.1, steps=100_000)
     marks = plot.raster(large)
@@ -336,7 +340,9 @@ def test_connectivity_shows_every_pair_and_the_edges_per_neuron(given):
 
 
 def test_connectivity_of_many_neurons_is_the_share_of_connected_pairs():
-    """Blocks of 2 by 2, of 1 at the end of the targets; every source but the last is connected to all targets."""
+    """Blocks of 2 by 2, of 1 at the end of the targets; every source but the last is connected to
+    all targets.
+    """
     source, target = np.divmod(np.arange(149 * 151), 151)
     image = plot.connectivity((source, target, None, (150, 151)))
     pixels = image.get_array()

@@ -20,7 +20,10 @@ def test_a_spike_of_step_k_has_the_time_of_the_end_or_of_the_start_of_the_step()
     assert found.times("start").tolist() == [0.0, 4.5]
     with pytest.raises(
         NetworkError,
-        match="there is no convention 'END'. Did you mean|The conventions are: end, start. Use one of these",
+        match=(
+            "there is no convention 'END'. Did you mean|The conventions are: end, start. "
+            "Use one of these"
+        ),
     ):
         found.times("END")
 
@@ -154,19 +157,28 @@ def test_what_was_not_recorded_is_answered_with_what_was():
     result = recording()
     with pytest.raises(
         NetworkError,
-        match="population 'ca3' has no trace 'u'. The traces are: v. Call net.record\\(ca3, \"u\"\\) before the run",
+        match=(
+            "population 'ca3' has no trace 'u'. The traces are: v. "
+            'Call net.record\\(ca3, "u"\\) before the run'
+        ),
     ):
         result["ca3"].trace("u")
     with pytest.raises(
         NetworkError,
-        match="population 'glia': its spikes were not recorded. Call net.record\\(glia, \"spikes\"\\) before the run",
+        match=(
+            "population 'glia': its spikes were not recorded. "
+            'Call net.record\\(glia, "spikes"\\) before the run'
+        ),
     ):
         _ = result["glia"].spikes
     with pytest.raises(NetworkError, match="projection 'loop' has no trace 'ww'. Did you mean 'w'"):
         result["loop"].trace("ww")
     with pytest.raises(
         NetworkError,
-        match="the recording has no name 'ca4'. Did you mean 'ca3'.*: ca3, glia, loop. What is missing",
+        match=(
+            "the recording has no name 'ca4'. Did you mean 'ca3'.*: ca3, glia, loop. "
+            "What is missing"
+        ),
     ):
         result["ca4"]
     with pytest.raises(NetworkError, match="its spikes are of 5 neurons, expected 6"):
@@ -236,7 +248,8 @@ def test_the_printed_recording_names_everything_in_a_few_lines():
         "memory: 4 ms in steps of 0.1 ms, backend cpu, seed 7",
         "  ca3   5 neurons   20 spikes, 1e+03 Hz  v of 2 neurons every 1 ms",
         "  glia  1 neuron    no spikes recorded",
-        "  loop  ca3 -> ca3  5 edges              w of 5 edges every 1 ms, x of 4 source neurons every 1 ms",
+        "  loop  ca3 -> ca3  5 edges              w of 5 edges every 1 ms, x of 4 source neurons "
+        "every 1 ms",
         "  1 row of the backend's report, see .report",
     ]
     some = PopulationRecording(

@@ -76,7 +76,9 @@ def test_a_file_is_plain_numpy_and_json(tmp_path):
 
 
 def test_any_damaged_byte_is_noticed_or_harmless(tmp_path):
-    """Bytes that may change without notice are those of dates and the like: what is loaded is then still equal."""
+    """Bytes that may change without notice are those of dates and the like: what is loaded is then
+    still equal.
+    """
     whole = Recording(HEADER, {"ca3": PopulationRecording("ca3", 5, spikes())})
     data = whole.save(tmp_path / "run.npz").read_bytes()
     broken, refused = tmp_path / "broken.npz", 0
@@ -112,7 +114,10 @@ def test_a_file_of_another_origin_is_refused(tmp_path):
         archive.writestr("header.json", '{"format": "neurosim state", "version": 1}')
     with pytest.raises(
         NetworkError,
-        match="found the format 'neurosim state', version 1; expected 'neurosim recording', version 1. Load it with",
+        match=(
+            "found the format 'neurosim state', version 1; "
+            "expected 'neurosim recording', version 1. Load it with"
+        ),
     ):
         Recording.load(tmp_path / "state.npz")
     with pytest.raises(FileNotFoundError):
@@ -166,7 +171,11 @@ def test_a_save_makes_its_folder_and_says_where_it_cannot(tmp_path):
 
 def test_a_killed_save_leaves_the_old_file(tmp_path):
     path = recording().save(tmp_path / "run.npz")
-    code = "import os, sys; from neurosim.recording import files; files.write_atomically(sys.argv[1], lambda f: (f.write(b'x'), f.flush(), os._exit(9)))"
+    code = (
+        "import os, sys; from neurosim.recording import files; "
+        "files.write_atomically(sys.argv[1], lambda f: "
+        "(f.write(b'x'), f.flush(), os._exit(9)))"
+    )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
     assert len(os.listdir(tmp_path)) == 2  # the unfinished file stays, under another name
     assert Recording.load(path) == recording()
@@ -214,7 +223,10 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     RecordingWriter(tmp_path / "run", HEADER)
     with pytest.raises(
         NetworkError,
-        match="found a header but no part, expected at least one: nothing was written yet. Wait for the first part",
+        match=(
+            "found a header but no part, expected at least one: nothing was written yet. "
+            "Wait for the first part"
+        ),
     ):
         Recording.load(tmp_path / "run")
     with pytest.raises(
@@ -283,7 +295,10 @@ def test_parts_that_do_not_fit_are_not_joined():
     )
     with pytest.raises(
         NetworkError,
-        match="concatenate: one part holds spikes of 5 neurons, another of 5 others; expected the same neurons. Give parts of",
+        match=(
+            "concatenate: one part holds spikes of 5 neurons, another of 5 others; "
+            "expected the same neurons. Give parts of"
+        ),
     ):
         concatenate([recording(0, 10), others])
     shifted = recording(10, 10)
