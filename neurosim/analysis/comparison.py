@@ -1,6 +1,4 @@
-"""Whether two recordings are equal, or statistically alike: differences held against bounds that
-were stated beforehand.
-"""
+"""The comparison of two recordings: equality to the last bit, or likeness within stated bounds."""
 
 from __future__ import annotations
 
@@ -11,30 +9,37 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError, describe
-from ..recording.recorded import PopulationRecording, ProjectionRecording
+from ..recording.recorded import PopulationRecording, ProjectionRecording, Recorded
 from ..recording.recording import Recording
 from ..recording.samples import Spikes, Trace
 from .measure import correlation, cv_intervals, rate
 
-PARTS = 10  # of a recording: how a measure varies between them says how well it is known
+PARTS = 10  # of a recording: the spread of a measure between them says how well it is known
 QUANTILE = 1.645  # of the normal distribution, 95 %: two one-sided tests at 5 %
+
+Verdict = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far means may differ between recordings that count as alike.
+    """Largest differences of means between recordings that count as alike.
 
-    Attributes
+    Parameters
     ----------
-    rate : of the rate of the first recording
-    cv : coefficient of variation of intervals
-    correlation : of the counts of two neurons in bins of ``bin`` ms, mean over pairs
-    weight : of the mean size of the weights of the first recording
+    rate : float, 1
+        As a fraction of the rate of the first recording.
+    cv : float, 1
+        Of the coefficient of variation of intervals.
+    correlation : float, 1
+        Of the spike counts of two neurons in bins of ``bin``, mean over pairs.
+    weight : float, 1
+        As a fraction of the mean absolute weight of the first recording.
+    bin : float, ms
 
     Raises
     ------
     NetworkError
-        If one is negative or no number, or the bin is not above 0.
+        If a bound is negative or no number, or the bin is not above 0.
     """
 
     rate: float = 0.1
@@ -50,44 +55,71 @@ class Bounds:
                 "Give a positive time."
             )
         for name in ("rate", "cv", "correlation", "weight"):
-            if not getattr(self, name) >= 0:  # also where it is NaN
+            bound = getattr(self, name)
+            if not bound >= 0:  # NaN is refused likewise
                 raise NetworkError(
-                    f"compare: {name}: found {getattr(self, name):g}, expected at least 0. "
-                    "Correct it."
+                    f"compare: {name}: found {bound:g}, expected at least 0. Correct it."
                 )
 
 
 def compare(
     a: Recording, b: Recording, *, statistical: bool = False, bounds: Bounds = Bounds()
-) -> list[dict[str, Any]]:
-    """Hold two recordings against each other.
+) -> list[Verdict]:
+    """Compare two recordings.
 
     Parameters
     ----------
+    a, b : Recording
     statistical : bool
-        False: every spike and every sample must be the same. True: rates, variability of intervals,
-        correlations and weights must be alike.
-        That is an equivalence test: it passes where the 90 % interval of the difference lies within
-        the bounds, so too short a recording
-        cannot pass (Schuirmann 1987, two one-sided tests). Rates and correlations are compared part
-        of the time by part of the time, intervals
-        neuron by neuron and weights edge by edge, where both recordings have the same ones. Traces
-        are not looked at.
+        False: every spike and every sample must be the same. True: rates, variability of
+        intervals, correlations and weights must be alike. This is an equivalence test: it passes
+        if the 90 % interval of the difference lies within the bounds, so too short a recording
+        cannot pass. Rates and correlations are paired by part of the time, intervals by neuron
+        and weights by edge, if both recordings have the same ones. Traces are not compared.
+    bounds : Bounds
+        Of the statistical comparison.
 
     Returns
     -------
     list of {quantity, measured, expected, pass}
-        At least one; what is in one recording alone has not passed.
+        At least one row. Whatever is in one recording alone has not passed.
 
     Raises
     ------
     NetworkError
-        If they have nothing in common that can be compared, or different time steps (for equality).
+        If they have nothing in common that can be compared, or different time steps (for
+        equality).
+
+    Notes
+    -----
+    Source: Schuirmann 1987, two one-sided tests.
     """
-    for each in (a, b):
-        if not isinstance(each, Recording):
+    shared = _shared_names(a, b, statistical=statistical)
+    rows: list[Verdict] = []
+    for name in shared:
+        if statistical:
+            rows += _judge_likeness(name, a[name], b[name], bounds)
+        else:
+            rows += _judge_equality(name, a[name], b[name])
+    for name in sorted({*a} ^ {*b}):
+        rows.append(_verdict(f"{name}: recorded", "in one only", "in both", False))
+    if not rows:  # no row at all would count as a comparison that passed
+        nouns, remedy = ("spikes or samples", "something")
+        if statistical:
+            nouns, remedy = ("spikes or weights", "spikes, or w of a projection")
+        raise NetworkError(
+            f"compare: found no {nouns} of {', '.join(shared)} in either recording, "
+            f"expected some in both. Record {remedy}, and run for longer than its distance "
+            "between samples."
+        )
+    return rows
+
+
+def _shared_names(a: Recording, b: Recording, *, statistical: bool) -> list[str]:
+    for recording in (a, b):
+        if not isinstance(recording, Recording):
             raise NetworkError(
-                f"compare: found {describe(each)}, expected two recordings. "
+                f"compare: found {describe(recording)}, expected two recordings. "
                 "Load them with Recording.load(path)."
             )
     shared = [name for name in a if name in b]
@@ -102,204 +134,192 @@ def compare(
             f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. "
             "Compare them statistically."
         )
-    rows = [
-        row
-        for name in shared
-        for row in (
-            _alike(name, a[name], b[name], bounds)
-            if statistical
-            else _equal(name, a[name], b[name])
-        )
-    ]
-    rows += [
-        _row(f"{name}: recorded", "in one only", "in both", False) for name in sorted({*a} ^ {*b})
-    ]
-    if not rows:  # no row at all would count as a comparison that passed
-        found, remedy = (
-            ("spikes or weights", "spikes, or w of a projection")
-            if statistical
-            else ("spikes or samples", "something")
-        )
-        raise NetworkError(
-            f"compare: found no {found} of {', '.join(shared)} in either recording, expected some "
-            "in both. "
-            f"Record {remedy}, and run for longer than its distance between samples."
-        )
-    return rows
+    return shared
 
 
-def _row(quantity: str, measured: Any, expected: str, passed: bool) -> dict[str, Any]:
+def _verdict(quantity: str, measured: Any, expected: str, passed: bool) -> Verdict:
     return {"quantity": quantity, "measured": measured, "expected": expected, "pass": passed}
+
+
+def _judge_lone(name: str, a: set[str], b: set[str]) -> Iterator[Verdict]:
+    """Yield a row for each quantity that only one of two recordings has."""
+    for quantity in sorted(a ^ b):
+        yield _verdict(f"{name}: {quantity}", "in one only", "in both", False)
 
 
 # ---- equality
 
 
-def _equal(name: str, a: Any, b: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(a, PopulationRecording) and a.recorded is not None and b.recorded is not None:
-        pairs = [
-            {*zip(each.spikes.step.tolist(), each.spikes.index.tolist(), strict=True)}
-            for each in (a, b)
-        ]
-        differing = sorted(pairs[0] ^ pairs[1])
-        found = [f"{len(a.spikes)} and {len(b.spikes)}"]
-        if differing:
-            step, neuron = differing[0]
-            found.append(
-                f"{len(differing)} differ, first: neuron {neuron} at {(step + 1) * a.spikes.dt:g} "
-                "ms"
-            )
-        if (a.spikes.first, a.spikes.steps) != (b.spikes.first, b.spikes.steps):
-            found.append("over other times")
-        if not np.array_equal(np.sort(a.spikes.members), np.sort(b.spikes.members)):
-            found.append("of other neurons")
-        yield _row(f"{name}: spikes", ", ".join(found), "the same", len(found) == 1)
+def _judge_equality(name: str, a: Recorded, b: Recorded) -> Iterator[Verdict]:
+    if isinstance(a, PopulationRecording) and isinstance(b, PopulationRecording):
+        if a.recorded is not None and b.recorded is not None:
+            differences = _spike_differences(a.recorded, b.recorded)
+            counts = f"{len(a.recorded)} and {len(b.recorded)}"
+            measured = ", ".join([counts, *differences])
+            yield _verdict(f"{name}: spikes", measured, "the same", not differences)
     for variable in [v for v in a.traces if v in b.traces]:
-        yield _row(f"{name}: {variable}", *_samples(a.traces[variable], b.traces[variable]))
-    yield from _lone(name, *({*each.traces, *_statistics(each)} for each in (a, b)))
+        difference = _trace_difference(a.traces[variable], b.traces[variable])
+        measured = difference or f"{a.traces[variable].values.size} samples"
+        yield _verdict(f"{name}: {variable}", measured, "the same", not difference)
+    in_a, in_b = {*a.traces, *_statistics(a)}, {*b.traces, *_statistics(b)}
+    yield from _judge_lone(name, in_a, in_b)
 
 
-def _lone(name: str, a: set[str], b: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each thing that only one of two recordings has."""
-    yield from (_row(f"{name}: {each}", "in one only", "in both", False) for each in sorted(a ^ b))
+def _spike_differences(a: Spikes, b: Spikes) -> list[str]:
+    """Return in words every way in which spikes differ."""
+    differences = []
+    in_a, in_b = ({*zip(s.step.tolist(), s.index.tolist(), strict=True)} for s in (a, b))
+    differing = sorted(in_a ^ in_b)
+    if differing:
+        step, neuron = differing[0]
+        time = (step + 1) * a.dt
+        differences.append(f"{len(differing)} differ, first: neuron {neuron} at {time:g} ms")
+    if (a.first, a.steps) != (b.first, b.steps):
+        differences.append("over other times")
+    if not np.array_equal(np.sort(a.members), np.sort(b.members)):
+        differences.append("of other neurons")
+    return differences
 
 
-def _samples(a: Trace, b: Trace) -> tuple[str, str, bool]:
-    if (
-        a.values.shape != b.values.shape
-        or a.every != b.every
-        or not np.array_equal(a.members, b.members)
-    ):
-        return (
-            f"{a.values.shape} and {b.values.shape} samples, every {a.every} and {b.every} steps",
-            "the same",
-            False,
-        )
-    differs = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
+def _trace_difference(a: Trace, b: Trace) -> str:
+    """Return in words how two traces differ; empty if they do not."""
+    same_shape = a.values.shape == b.values.shape and a.every == b.every
+    if not same_shape or not np.array_equal(a.members, b.members):
+        shapes = f"{a.values.shape} and {b.values.shape} samples"
+        return f"{shapes}, every {a.every} and {b.every} steps"
+    both_nan = np.isnan(a.values) & np.isnan(b.values)
+    differs = ~((a.values == b.values) | both_nan)
     if not differs.any():
-        return f"{a.values.size} samples", "the same", True
-    row, column = np.argwhere(differs)[0]
+        return ""
+    sample, column = np.argwhere(differs)[0]
     largest = np.nanmax(np.abs(a.values - b.values))
     return (
-        (
-            f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} "
-            f"{a.unit}, first: member {a.members[column]} at "
-            f"{a.times()[row]:g} ms"
-        ),
-        "the same",
-        False,
+        f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, "
+        f"first: member {a.members[column]} at {a.times()[sample]:g} ms"
     )
 
 
 # ---- likeness
 
 
-def _statistics(recorded: PopulationRecording | ProjectionRecording) -> set[str]:
-    """Return the name of what is compared statistically, where it was recorded."""
+def _statistics(recorded: Recorded) -> set[str]:
+    """Return the name of the quantity that is compared statistically, if it was recorded."""
     if isinstance(recorded, PopulationRecording):
         return set() if recorded.recorded is None else {"spikes"}
     return {"w"} if "w" in recorded.traces and len(recorded.traces["w"].values) else set()
 
 
-def _alike(name: str, a: Any, b: Any, bounds: Bounds) -> Iterator[dict[str, Any]]:
-    yield from _lone(name, _statistics(a), _statistics(b))
+def _judge_likeness(name: str, a: Recorded, b: Recorded, bounds: Bounds) -> Iterator[Verdict]:
+    yield from _judge_lone(name, _statistics(a), _statistics(b))
     if not _statistics(a) & _statistics(b):
         return
-    if isinstance(a, PopulationRecording):
-        mean = rate(a.spikes)
-        together = (
-            len(
-                {
-                    (each.spikes.first * each.spikes.dt, each.spikes.steps * each.spikes.dt)
-                    for each in (a, b)
-                }
-            )
-            == 1
-        )
-        rates, binned = (
-            [_parts(each.spikes, of) for each in (a, b)]
-            for of in (rate, lambda part: correlation(part, bounds.bin))
-        )
-        yield _judge(
-            f"{name}: rate, Hz",
-            *rates,
-            bounds.rate * mean,
-            together,
-            f"{100 * bounds.rate:g} %",
-            none=False,
-        )
-        yield _judge(
-            f"{name}: CV of intervals",
-            *(cv_intervals(each.spikes) for each in (a, b)),
-            bounds.cv,
-            np.array_equal(a.spikes.members, b.spikes.members),
-        )
-        yield _judge(
-            f"{name}: correlation, {bounds.bin:g} ms bins", *binned, bounds.correlation, together
-        )
-    else:
-        last = [each.traces["w"].values[-1] for each in (a, b)]
-        bound = bounds.weight * float(np.mean(np.abs(last[0])))
-        same = (
-            all(np.array_equal(getattr(a, end), getattr(b, end)) for end in ("source", "target"))
-            and last[0].shape == last[1].shape
-        )
-        yield _judge(
-            f"{name}: weights at the end, {a.traces['w'].unit}",
-            *last,
-            bound,
-            same,
-            f"{100 * bounds.weight:g} %",
-        )
+    if isinstance(a, PopulationRecording) and isinstance(b, PopulationRecording):
+        yield from _judge_spikes(name, a.spikes, b.spikes, bounds)
+    elif isinstance(a, ProjectionRecording) and isinstance(b, ProjectionRecording):
+        yield _judge_weights(name, a, b, bounds)
 
 
-def _parts(spikes: Spikes, measured: Callable[[Spikes], float]) -> np.ndarray:
-    """Return a measure of the parts of a recording, one after the other."""
-    edges = (spikes.first + np.arange(PARTS + 1) * (spikes.steps // PARTS)) * spikes.dt
-    return np.array(
-        [
-            measured(spikes.window(start, stop))
-            for start, stop in zip(edges[:-1], edges[1:], strict=True)
-            if stop > start
-        ]
+def _judge_spikes(name: str, a: Spikes, b: Spikes, bounds: Bounds) -> Iterator[Verdict]:
+    same_time = _window(a) == _window(b)
+    yield _judge_means(
+        f"{name}: rate, Hz",
+        _over_parts(a, rate),
+        _over_parts(b, rate),
+        bound=bounds.rate * rate(a),
+        paired=same_time,
+        relative=f"{100 * bounds.rate:g} %",
+        alike_without_values=False,
+    )
+    # Silent neurons have no intervals: recordings without any are alike in this.
+    yield _judge_means(
+        f"{name}: CV of intervals",
+        cv_intervals(a),
+        cv_intervals(b),
+        bound=bounds.cv,
+        paired=np.array_equal(a.members, b.members),
+    )
+
+    def binned_correlation(part: Spikes) -> float:
+        return correlation(part, bounds.bin)
+
+    yield _judge_means(
+        f"{name}: correlation, {bounds.bin:g} ms bins",
+        _over_parts(a, binned_correlation),
+        _over_parts(b, binned_correlation),
+        bound=bounds.correlation,
+        paired=same_time,
     )
 
 
-def _judge(
+def _judge_weights(
+    name: str, a: ProjectionRecording, b: ProjectionRecording, bounds: Bounds
+) -> Verdict:
+    last_a, last_b = a.traces["w"].values[-1], b.traces["w"].values[-1]
+    same_ends = np.array_equal(a.source, b.source) and np.array_equal(a.target, b.target)
+    return _judge_means(
+        f"{name}: weights at the end, {a.traces['w'].unit}",
+        last_a,
+        last_b,
+        bound=bounds.weight * float(np.mean(np.abs(last_a))),
+        paired=same_ends and last_a.shape == last_b.shape,
+        relative=f"{100 * bounds.weight:g} %",
+    )
+
+
+def _window(spikes: Spikes) -> tuple[float, float]:
+    """Return start and length of the recorded window, ms."""
+    return spikes.first * spikes.dt, spikes.steps * spikes.dt
+
+
+def _over_parts(spikes: Spikes, measure: Callable[[Spikes], float]) -> np.ndarray:
+    """Return a measure of successive parts of a recording."""
+    bounds = (spikes.first + np.arange(PARTS + 1) * (spikes.steps // PARTS)) * spikes.dt
+    windows = [window for window in zip(bounds, bounds[1:], strict=False) if window[1] > window[0]]
+    return np.array([measure(spikes.window(start, stop)) for start, stop in windows])
+
+
+def _judge_means(
     quantity: str,
     a: np.ndarray,
     b: np.ndarray,
+    *,
     bound: float,
     paired: bool,
     relative: str = "",
-    *,
-    none: bool = True,
-) -> dict[str, Any]:
-    """Judge the difference of two means; of pairs (one time, one neuron, one edge), so that what
-    they share does not count as uncertainty.
+    alike_without_values: bool = True,
+) -> Verdict:
+    """Judge the difference of two means.
 
-    ``none``: whether both are alike if neither has a value, as intervals of silent neurons have
-    none.
+    Parameters
+    ----------
+    quantity : str
+    a, b : (n,) float64
+        NaN: no value.
+    bound : float
+        Of the difference.
+    paired : bool
+        Values belong together (one time, one neuron, one edge): variation that they share then
+        does not count as uncertainty.
+    relative : str
+        The bound in words.
+    alike_without_values : bool
+        Verdict if neither has a value.
     """
-    known = [~np.isnan(each) for each in (a, b)]
-    a, b = (
-        (a[known[0] & known[1]], b[known[0] & known[1]]) if paired else (a[known[0]], b[known[1]])
-    )
+    has_a, has_b = ~np.isnan(a), ~np.isnan(b)
+    if paired:
+        has_a = has_b = has_a & has_b
+    a, b = a[has_a], b[has_b]
     expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
     if min(a.size, b.size) < 2:
-        return _row(
-            quantity,
-            f"from {a.size} and {b.size} values: too few to say",
-            expected,
-            none and a.size == b.size == 0,
-        )
+        measured = f"from {a.size} and {b.size} values: too few to say"
+        neither = a.size == b.size == 0
+        return _verdict(quantity, measured, expected, alike_without_values and neither)
     difference = abs(a.mean() - b.mean())
-    uncertain = QUANTILE * np.sqrt(
-        (a - b).var(ddof=1) / a.size if paired else a.var(ddof=1) / a.size + b.var(ddof=1) / b.size
-    )
-    return _row(
-        quantity,
-        f"{a.mean():.4g} and {b.mean():.4g}, differ by {difference:.3g} ± {uncertain:.2g}",
-        expected,
-        bool(difference + uncertain <= bound),
-    )
+    if paired:
+        variance = (a - b).var(ddof=1) / a.size
+    else:
+        variance = a.var(ddof=1) / a.size + b.var(ddof=1) / b.size
+    uncertainty = QUANTILE * np.sqrt(variance)
+    means = f"{a.mean():.4g} and {b.mean():.4g}"
+    measured = f"{means}, differ by {difference:.3g} ± {uncertainty:.2g}"
+    return _verdict(quantity, measured, expected, bool(difference + uncertainty <= bound))
