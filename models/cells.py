@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurosim.draws.ranges import POSITIVE, require_range
 from neurosim.errors import ModelError, describe_unknown
 from neurosim.model.model import Cell, Parameter, Port, Refractory
-from neurosim.model.resolution import check_bounds
 
 UNITS = {
     "tau": "ms",
@@ -598,12 +598,12 @@ def _cell(equations: str, **parts: Any) -> Cell:
     cell = Cell(equations, **parts)
     for p in cell.parameters:
         if p.name.startswith("tau") or p.name in ("capacity", "slope"):
-            check_bounds(
+            require_range(
                 p.value,
-                f"cell {cell.name!r}, parameter {p.name!r}",
-                ModelError,
-                above=0.0,
-                unit=f" {p.unit.text}",
+                POSITIVE,
+                where=f"cell {cell.name!r}, parameter {p.name!r}",
+                unit=p.unit.text,
+                error=ModelError,
             )
     return cell
 

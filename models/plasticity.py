@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from neurosim.draws.ranges import NOT_NEGATIVE, POSITIVE, PROBABILITY, Limits, require_range
 from neurosim.errors import ModelError, describe, describe_unknown
 from neurosim.expr.parse import Parser
 from neurosim.expr.tree import Name
 from neurosim.model.declarations import constant
 from neurosim.model.model import Parameter, Rule
-from neurosim.model.resolution import check_bounds
 from neurosim.units import NUMBER, name_of
 
 _SHARE = "clip((w - w_min) / (w_max - w_min), 0, 1)"  # of the range of weights
@@ -370,22 +370,23 @@ def _rule(*, ranged: bool = False, **parts: Any) -> Rule:
     """Return a rule whose constants have a meaning; ``ranged``: it divides by the range of weights."""
     rule = Rule(**parts)
     given = {p.name: p for p in rule.parameters}
-    limits: list[tuple[str, dict[str, Any]]] = [
-        ("w_max", {"least": 0.0}),
-        ("w_ref", {"above": 0.0}),
-        ("U", {"least": 0.0, "most": 1.0}),
-    ]
+    limits = [("w_max", NOT_NEGATIVE), ("w_ref", POSITIVE), ("U", PROBABILITY)]
     if "w_min" in given:
-        limits.append(("w_max", {"above" if ranged else "least": given["w_min"].value}))
+        smallest = given["w_min"].value
+        if isinstance(smallest, float | int):
+            limits.append(("w_max", Limits(above=smallest) if ranged else Limits(least=smallest)))
     for name, bounds in limits:
         if name in given:
             p = given[name]
             value = (
                 given[p.value.name].value if isinstance(p.value, Name) else p.value
             )  # w_ref is w_max unless given
-            unit = "" if p.unit.exponents == NUMBER else f" {name_of(p.unit.exponents)}"
-            check_bounds(
-                value, f"rule {rule.name!r}, parameter {name!r}", ModelError, unit=unit, **bounds
+            require_range(
+                value,
+                bounds,
+                where=f"rule {rule.name!r}, parameter {name!r}",
+                unit="" if p.unit.exponents == NUMBER else name_of(p.unit.exponents),
+                error=ModelError,
             )
     return rule
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..draws.ranges import POSITIVE, require_range
 from ..draws.values import Distribution, Table
 from ..errors import ModelError, describe, describe_unknown
 from ..expr.dimensions import WORDS, dimension, expect, resolve_units
@@ -418,33 +419,11 @@ def _check_decay(rule: Rule, v: Any, side: str, place: str) -> None:
             f"{place}: {tau!r} has one value per {found.per}, but {v.name!r} one per {side} {'neuron' if side != 'edge' else ''}".rstrip()
             + f". Declare it with per={_TAU_PER[side][1]!r}, or give it one value."
         )
-    check_positive(found.value, f"{place}: time constant {tau!r}", ModelError)
-
-
-def check_positive(value: Any, where: str, error: type[Exception]) -> None:
-    """Refuse times that are not above zero."""
-    check_bounds(value, where, error, above=0.0, unit=" ms", remedy="Give a positive time.")
-
-
-def check_bounds(
-    value: Any,
-    where: str,
-    error: type[Exception],
-    *,
-    above: Any = None,
-    least: Any = None,
-    most: Any = None,
-    unit: str = "",
-    remedy: str = "Correct it.",
-) -> None:
-    """Refuse numbers and arrays that are not above ``above``, and from ``least`` to ``most``; what is drawn or computed later is not looked at."""
-    bounds = (
-        (above, np.greater, "more than"),
-        (least, np.greater_equal, "at least"),
-        (most, np.less_equal, "at most"),
+    require_range(
+        found.value,
+        POSITIVE,
+        where=f"{place}: time constant {tau!r}",
+        unit="ms",
+        remedy="Give a positive time.",
+        error=ModelError,
     )
-    given = tuple(each for each in bounds if isinstance(each[0], float | int))
-    for bound, holds, _ in given if isinstance(value, float | int | np.ndarray) else ():
-        if (wrong := np.atleast_1d(value)[~holds(np.atleast_1d(value), bound)]).size:
-            expected = " and ".join(f"{words} {bound:g}{unit}" for bound, _, words in given)
-            raise error(f"{where}: found {wrong[0]:g}{unit}, expected {expected}. {remedy}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..draws.ranges import NOT_NEGATIVE, require_range
 from ..draws.values import Distribution
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
@@ -15,9 +16,8 @@ from ..units import to_engine, unit
 from .connectors import Connector
 from .populations import Drive, Population, Probe, Projection, View
 from .projections import delays, edge_count, links, port_unit, rule_values, weights
-from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, in_range
+from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, limits_of
 from .validation import (
-    at_least,
     duration,
     population_values,
     quantity,
@@ -123,7 +123,12 @@ class Network:
         size = whole_number(size, where=f"{where}, size", most=MOST)
         checked = population_values(where, cell, size, values, dt=self.dt, positions=False)
         for parameter, value in checked.items():
-            in_range(cell, parameter, value, where=f"{where}, {parameter}")
+            require_range(
+                value,
+                limits_of(cell),
+                where=f"{where}, {parameter}",
+                declared=cell.parameter(parameter).unit,
+            )
         self.populations[name] = Population(name, size, cell, checked)
         return self.populations[name]
 
@@ -280,11 +285,8 @@ class Network:
         where = f"drive {name!r} (-> {view.name})"
         expected = port_unit(view.population.cell, port, None, where)
         sizes = {"one per target": len(view)}
-        rate = at_least(
-            quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate"),
-            unit("Hz"),
-            where=f"{where}, rate",
-        )
+        rate = quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate")
+        require_range(rate, NOT_NEGATIVE, where=f"{where}, rate", declared=unit("Hz"))
         made = Drive(
             name,
             view,

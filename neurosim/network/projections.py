@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..draws.ranges import POSITIVE, require_range
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Shared
 from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..model.model import Cell, Rule, State, decay_constant
-from ..model.resolution import check_positive
 from ..units import Exponents, Unit, of
 from ..units import unit as unit_of
 from .connectors import (
@@ -208,8 +208,12 @@ def rule_values(
             shape(p.value, {f"one per {p.per}": counts[p.per]}, f"{where}, {p.name}")
     for v in (*rule.edge, *rule.pre, *rule.post) if rule is not None else ():
         if v.derivative is not None and decay_constant(v) in checked:
-            check_positive(
-                checked[decay_constant(v)], f"{where}, {decay_constant(v)}", NetworkError
+            require_range(
+                checked[decay_constant(v)],
+                POSITIVE,
+                where=f"{where}, {decay_constant(v)}",
+                unit="ms",
+                remedy="Give a positive time.",
             )
     return checked
 

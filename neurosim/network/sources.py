@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..draws.ranges import NOT_NEGATIVE, PROBABILITY, Limits
 from ..errors import NetworkError, describe
-from ..expr.tree import Expr
 from ..model.model import Cell, Parameter
 from ..units import to_engine, unit
-from .validation import LONGEST, at_least, whole_steps
+from .validation import LONGEST, whole_steps
 
 POISSON = Cell(
     parameters={"rate": Parameter("Hz", 0.0)},
@@ -21,16 +21,11 @@ BERNOULLI = Cell(parameters={"p": Parameter("1", 0.0)}, spike="uniform() < p", n
 GIVEN = Cell(name="given spikes")
 
 
-def in_range(cell: Cell, parameter: str, value: Any, *, where: str) -> Any:
-    """Return a checked rate or probability of a source; refuse rates below 0 Hz and probabilities outside 0 to 1."""
-    if (cell is POISSON or cell is BERNOULLI) and not isinstance(value, Expr):
-        at_least(
-            value,
-            cell.parameter(parameter).unit,
-            where=where,
-            most=1.0 if cell is BERNOULLI else np.inf,
-        )
-    return value
+def limits_of(cell: Cell) -> Limits:
+    """Return the limits of a source's only parameter: a rate, a probability; none for other cells."""
+    if cell is POISSON:
+        return NOT_NEGATIVE
+    return PROBABILITY if cell is BERNOULLI else Limits()
 
 
 def _pairs(given: Any, size: int, where: str) -> tuple[Any, Any]:

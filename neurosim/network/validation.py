@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..draws.ranges import NOT_NEGATIVE, require_range
 from ..draws.values import Distribution, Table
 from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..expr.dimensions import dimension, resolve_units
@@ -102,31 +103,6 @@ def shape(array: np.ndarray, sizes: dict[str, int], where: str) -> None:
         raise NetworkError(
             f"{where}: found an array of shape {array.shape}, expected {expected}. Reshape it."
         )
-
-
-def at_least(value: Any, declared: Unit, *, where: str, most: float = np.inf) -> Any:
-    """Return a checked number, array, table or draw; refuse values below 0 or above ``most``, drawn ones included where their bounds say so."""
-    if isinstance(value, Distribution):
-        low, high = value.bounds(declared)
-    else:
-        values = value.values if isinstance(value, Table) else value
-        low, high = np.min(values), np.max(values)
-    if low < 0 or high > most:
-        expected = "0 or more" if most == np.inf else f"0 to {most:g}"
-        found = (
-            f"{value}, which can fall outside"
-            if isinstance(value, Distribution)
-            else f"{(low if low < 0 else high) / declared.plain:g}"
-        )
-        raise NetworkError(
-            f"{where}: found {found}, expected {expected}. "
-            + (
-                "Bound the draw with low= and high=, or draw uniformly."
-                if isinstance(value, Distribution)
-                else "Correct it."
-            )
-        )
-    return value
 
 
 def table(value: Table, declared: Unit, *, size: int, dt: float, where: str) -> Table:
@@ -256,7 +232,7 @@ def refractory_steps(owner: str, cell: Cell, values: dict[str, Any], dt: float) 
             return
     else:
         time = to_engine(time, MS, where=where)
-    at_least(time, MS, where=f"{where} (ms)")
+    require_range(time, NOT_NEGATIVE, where=f"{where} (ms)", declared=MS)
     whole_steps(time, dt, where=where)
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Table
 from ..errors import NetworkError, describe_unknown
 from ..model.model import decay_constant
-from ..model.resolution import check_positive
 from ..network.populations import Drive, Population, Projection, View
-from ..network.sources import given_spikes, in_range
-from ..network.validation import at_least, quantity, table, whole_steps
+from ..network.sources import given_spikes, limits_of
+from ..network.validation import quantity, table, whole_steps
 from ..units import Unit, unit
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _table(
             f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size})."
         )
     checked = table(value, this, size=view.population.size, dt=run.program.dt, where=where)
-    in_range(view.population.cell, name, checked, where=where)
+    require_range(checked, limits_of(view.population.cell), where=where, declared=this)
     return lambda: run.memory.put_parameter(view.name, name, checked, run.step)
 
 
@@ -168,7 +168,7 @@ def _neurons(
     if name in run.program.populations[view.name].code.states:
         return lambda: memory.put(*key, view.indices, found, run.step - 1)
     if (view.name, f"{name}@rows") in memory:
-        in_range(view.population.cell, name, found, where=where)
+        require_range(found, limits_of(view.population.cell), where=where, declared=this)
         return partial(_columns, run, view, name, found)
     old = memory[key]
     if old.size < size and view.whole and np.ndim(found) == 0:
@@ -206,7 +206,7 @@ def _edges(
     if isinstance(owner, Drive):
         found = _values(run, value, this, "one per target", owner.target.indices, where)
         if name == "rate":
-            at_least(found, this, where=where)
+            require_range(found, NOT_NEGATIVE, where=where, declared=this)
         return _replacing(run, owner, name, np.asarray(found) * (owner.n if name == "rate" else 1))
     if (
         owner.rule is not None
@@ -244,9 +244,12 @@ def _parameter(
     """Return the assignment of a parameter; ``found`` are those of its values that are looked at."""
     memory, decaying = run.memory, []
     if isinstance(owner, View):
-        in_range(owner.population.cell, name, found, where=where)
+        unit = declared(owner, name)
+        require_range(found, limits_of(owner.population.cell), where=where, declared=unit)
         if name == run.program.populations[owner.name].refractory:
-            at_least(found, declared(owner, name), where=f"{where}: refractory time (ms)")
+            require_range(
+                found, NOT_NEGATIVE, where=f"{where}: refractory time (ms)", declared=unit
+            )
             whole_steps(found, run.program.dt, where=f"{where}: refractory time")
     else:
         decaying = [
@@ -255,7 +258,7 @@ def _parameter(
             if decay_constant(v) == name
         ]
         if decaying:
-            check_positive(found, where, NetworkError)
+            require_range(found, POSITIVE, where=where, unit="ms", remedy="Give a positive time.")
 
     def assign() -> None:
         for variable in (

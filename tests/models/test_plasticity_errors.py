@@ -146,19 +146,19 @@ def test_every_rule_names_its_source():
         ),
         (
             lambda: stdp(w_min="2 nA"),
-            r"rule 'stdp', parameter 'w_max': found 1 nA, expected at least 2 nA. Correct it",
+            r"rule 'stdp', parameter 'w_max': found 1 nA, expected 2 nA or more. Correct it",
         ),
         (
             lambda: reward_stdp(w_min="2 nA"),
-            r"rule 'reward_stdp', parameter 'w_max': found 1 nA, expected at least 2 nA",
+            r"rule 'reward_stdp', parameter 'w_max': found 1 nA, expected 2 nA or more",
         ),
         (
             lambda: stdp(w_max="-1 nA", w_min="-2 nA"),
-            r"rule 'stdp', parameter 'w_max': found -1 nA, expected at least 0 nA",
+            r"rule 'stdp', parameter 'w_max': found -1 nA, expected 0 nA or more",
         ),
         (
             lambda: stdp(w_max=ns.Parameter("nA", [1.0, -2.0], per="edge")),
-            r"parameter 'w_max': found -2 nA, expected at least 0 nA",
+            r"parameter 'w_max': found -2 nA, expected 0 nA or more",
         ),
         (
             lambda: stdp(dependence="power-law", w_ref="0 nA"),
@@ -170,11 +170,11 @@ def test_every_rule_names_its_source():
         ),
         (
             lambda: short_term(U=2),
-            r"rule 'short_term', parameter 'U': found 2, expected at least 0 and at most 1. Correct it",
+            r"rule 'short_term', parameter 'U': found 2, expected 0 to 1. Correct it",
         ),
         (
             lambda: short_term(U=-0.5),
-            r"rule 'short_term', parameter 'U': found -0.5, expected at least 0 and at most 1",
+            r"rule 'short_term', parameter 'U': found -0.5, expected 0 to 1",
         ),
         (
             lambda: triplet_stdp(tau_y="0 ms"),

@@ -1,0 +1,117 @@
+"""The range check of numbers, arrays, tables and draws, with its message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from ..units import Unit
+from .values import Distribution, Table
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a value, in engine units; None: no bound.
+
+    Attributes
+    ----------
+    above : float, optional
+        The value must be greater than this.
+    least, most : float, optional
+        The value must lie between these, both included.
+    """
+
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+
+    def outside(self, values: np.ndarray) -> np.ndarray:
+        """Return for each value whether it lies outside. NaN lies outside of any bound."""
+        inside = np.ones(values.shape, bool)
+        if self.above is not None:
+            inside &= values > self.above
+        if self.least is not None:
+            inside &= values >= self.least
+        if self.most is not None:
+            inside &= values <= self.most
+        return ~inside
+
+    def phrase(self, unit: str = "", *, scale: float = 1.0) -> str:
+        """Return the bounds in words, as numbers of a unit that is `scale` engine units."""
+        space = f" {unit}" if unit else ""
+        above, least, most = (
+            None if bound is None else f"{bound / scale:g}"
+            for bound in (self.above, self.least, self.most)
+        )
+        if above is None and least is not None and most is not None:
+            return f"{least} to {most}{space}"
+        bounds = (
+            above and f"more than {above}{space}",
+            least and f"{least}{space} or more",
+            most and f"{most}{space} or less",
+        )
+        return " and ".join(bound for bound in bounds if bound)
+
+
+POSITIVE = Limits(above=0.0)
+NOT_NEGATIVE = Limits(least=0.0)
+PROBABILITY = Limits(least=0.0, most=1.0)
+
+
+def require_range(
+    value: Any,
+    limits: Limits,
+    *,
+    where: str,
+    declared: Unit | None = None,
+    unit: str = "",
+    remedy: str = "Correct it.",
+    error: type[Exception] = NetworkError,
+) -> None:
+    """Raise unless a value in engine units lies within its limits.
+
+    Expressions are skipped: their values are not known yet.
+
+    Parameters
+    ----------
+    value : float, array, Table, Distribution or anything else
+        Of a draw, the smallest and the largest value that it can have are checked.
+    limits : Limits
+    where : str
+        Begins the message.
+    declared : Unit, optional
+        In which users write the value: the message shows it so. Draws and tables, whose numbers
+        have no unit of their own, are checked only with it.
+    unit : str, optional
+        Written after the numbers of the message.
+    remedy : str, optional
+        Ends the message.
+    error : type, optional
+
+    Raises
+    ------
+    NetworkError or the `error` that is named
+        If a value lies outside.
+    """
+    scale = 1.0 if declared is None else declared.plain
+    if isinstance(value, Distribution):
+        if declared is not None and limits.outside(np.array(value.bounds(declared))).any():
+            raise error(
+                f"{where}: found {value}, which can fall outside, expected "
+                f"{limits.phrase(unit, scale=scale)}. "
+                "Bound the draw with low= and high=, or draw uniformly."
+            )
+        return
+    if isinstance(value, Table) and declared is not None:
+        value = value.values
+    if not isinstance(value, float | int | np.ndarray):
+        return
+    values = np.atleast_1d(value)
+    wrong = values[limits.outside(values)]
+    if wrong.size:
+        number = f"{wrong[0] / scale:g}" + (f" {unit}" if unit else "")
+        expected = limits.phrase(unit, scale=scale)
+        raise error(f"{where}: found {number}, expected {expected}. {remedy}")
