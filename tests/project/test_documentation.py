@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 from matplotlib import pyplot
+
+import neurosim as ns
 
 matplotlib.use("Agg")
 
@@ -146,3 +149,39 @@ def test_every_decision_is_in_the_index_in_order():
         titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
         assert titles == ["Context", "Decision", "Consequences", "How it was measured"], page
         assert text.startswith(f"# {int(page[:4])}. "), page
+
+
+def documented() -> dict[str, list[str]]:
+    """Return what each page of the API names: modules, classes and functions, in full."""
+    names: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "docs/api").glob("*.rst")):
+        text = path.read_text()
+        module = re.search(r"^\.\. currentmodule:: (\S+)", text, re.MULTILINE)
+        entries = re.findall(
+            r"^\.\. (?:automodule|autoclass|autofunction|py:data):: (\S+)", text, re.MULTILINE
+        )
+        prefix = f"{module[1]}." if module else ""
+        names[path.stem] = [n if n.startswith("neurosim.") else prefix + n for n in entries]
+    return names
+
+
+@pytest.mark.parametrize("page", [page for page in documented() if page != "index"])
+def test_a_page_of_the_api_names_what_exists(page):
+    for name in documented()[page]:
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            try:
+                value = importlib.import_module(".".join(parts[:length]))
+            except ModuleNotFoundError:
+                continue
+            break
+        for part in parts[length:]:
+            value = getattr(value, part)
+
+
+def test_every_public_name_is_on_a_page_of_the_api():
+    names = {name for page in documented().values() for name in page}
+    pages = {f"neurosim.{name}" for name in ns.__all__}
+    errors = {f"neurosim.{n}" for n in ns.__all__ if n.endswith("Error")}  # on the page of errors
+    modules = {"neurosim.measure"}  # function by function
+    assert pages - names - errors - modules == set()
