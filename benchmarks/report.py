@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.compiled.cores import cores
+from neurosim.distribution import DISTRIBUTION
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -32,7 +33,7 @@ def machine() -> dict[str, Any]:
         "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("neurosim", "numpy", "numba", "llvmlite")},
+        **{name: version(name) for name in (DISTRIBUTION, "numpy", "numba", "llvmlite")},
         "compiler": _said("g++", "--version"),
         "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

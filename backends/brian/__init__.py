@@ -33,9 +33,9 @@ class BrianBackend:
 
     def missing(self) -> str | None:
         """Return what to install, if Brian 2 is not there."""
-        return (
-            None if find_spec("brian2") else "brian2 is missing. Run: pip install 'neurosim[brian]'"
-        )
+        if find_spec("brian2"):
+            return None
+        return "brian2 is missing. Run: pip install brian2==2.9.0 'numpy<2.4'"
 
     def check(self, network: Network, **options: Any) -> Report:
         """Report every population, projection and source; options as of `prepare`."""

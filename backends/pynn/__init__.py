@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +20,18 @@ if TYPE_CHECKING:
     from .simulator.mapping import Mapping
     from .translation.plan import Plan
 
-NEEDED = {
-    "nest": {"pyNN": "PyNN", "nest": "nest-simulator", "sympy": "sympy"},
-    "pynn-brian2": {"pyNN": "PyNN", "brian2": "brian2", "sympy": "sympy"},
-    "spinnaker": {"sympy": "sympy"},
+# Modules that a backend imports, and the requirements that bring them, as in setup.cfg: the package
+# first, then what it needs of others without saying so (Brian 2 does not import with NumPy 2.4).
+REQUIREMENTS = {
+    "pyNN": ("PyNN==0.13.0",),
+    "nest": ("nest-simulator>=3.10",),
+    "brian2": ("brian2==2.9.0", "numpy<2.4"),
+    "sympy": ("sympy>=1.13",),
+}
+MODULES = {
+    "nest": ("pyNN", "nest", "sympy"),
+    "pynn-brian2": ("pyNN", "brian2", "sympy"),
+    "spinnaker": ("sympy",),
 }
 
 
@@ -32,10 +43,12 @@ class PynnBackend:
 
     def missing(self) -> str | None:
         """Return what to install, if something is not there."""
-        gone = [
-            package for module, package in NEEDED[self.name].items() if find_spec(module) is None
-        ]
-        return f"{', '.join(gone)} missing. Run: pip install 'neurosim[pynn]'" if gone else None
+        missing = [REQUIREMENTS[m] for m in MODULES[self.name] if find_spec(m) is None]
+        if not missing:
+            return None
+        packages = ", ".join(re.split("[=>]", requirements[0])[0] for requirements in missing)
+        command = shlex.join(["pip", "install", *chain.from_iterable(missing)])
+        return f"{packages} missing. Run: {command}"
 
     def check(self, network: Network, **options: Any) -> Report:
         """Report everything in a network; its draws are made for it, since what becomes of a weight or delay depends on their values."""

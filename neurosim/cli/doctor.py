@@ -1,4 +1,4 @@
-"""What is installed, what is missing and the command that installs it, and the compiled code that backends keep on disk."""
+"""The installation: packages, rivals for the import name, models, backends and compiled code."""
 
 from __future__ import annotations
 
@@ -8,14 +8,34 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    distributions,
+    entry_points,
+    requires,
+    version,
+)
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..distribution import DISTRIBUTION
+
 
 class Package(NamedTuple):
-    """A package that neurosim uses; ``feature`` is "core" or the extra that needs it, ``version`` None where it is missing."""
+    """A package that neurosim uses.
+
+    Attributes
+    ----------
+    feature : str
+        "core", or the extra that needs it.
+    name, needs : str
+        As in the metadata: "numpy" and ">=2.0".
+    version : str or None
+        None: it is missing.
+    """
 
     feature: str
     name: str
@@ -24,7 +44,16 @@ class Package(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """Compiled code of a backend: the folder of this version, and what removes it for all versions, returning the number of files."""
+    """Compiled code of a backend.
+
+    Attributes
+    ----------
+    backend : str
+    folder : path
+        Of the code of this version.
+    clear : () -> int
+        Removes the code of all versions and returns the number of files.
+    """
 
     backend: str
     folder: Path
@@ -34,7 +63,7 @@ class Cache(NamedTuple):
 def packages() -> list[Package]:
     """Return what the package's own metadata asks for, core and extras."""
     rows = []
-    for line in requires("neurosim") or ():
+    for line in requires(DISTRIBUTION) or ():
         requirement, _, marker = line.partition(";")
         name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
@@ -59,6 +88,25 @@ def install_command(missing: list[Package]) -> str:
             "install",
             *dict.fromkeys(f"{p.name}{p.needs}" for p in missing),
         ]
+    )
+
+
+def rivals() -> list[Distribution]:
+    """Return the other distributions that are named neurosim or bring a package of this name.
+
+    The package index has one. pip lets it overwrite our files, and the reverse.
+    """
+    return [found for found in distributions() if _is_rival(found)]
+
+
+def advice(rival: Distribution) -> str:
+    """Return one line on the harm that another distribution does, and one with the remedy."""
+    pip = f"{shlex.quote(sys.executable)} -m pip"
+    return (
+        f"{rival.name} {rival.version} in {rival.locate_file('')} is another distribution that is "
+        "imported as 'neurosim': files of one may replace files of the other.\n"
+        f"  to mend it: {pip} uninstall {rival.name}, "
+        f"and in the checkout of {DISTRIBUTION}: {pip} install --force-reinstall --no-deps ."
     )
 
 
@@ -89,7 +137,10 @@ def backends() -> list[tuple[str, str, str]]:
 
 
 def caches() -> list[Cache]:
-    """Return the compiled code of the backends that keep any: their modules ``cache`` offer ``folder()`` and ``clear()``."""
+    """Return the compiled code of the backends that keep any.
+
+    Their modules ``cache`` offer ``folder()`` and ``clear()``.
+    """
     rows = []
     for entry in sorted(entry_points(group="neurosim.backends")):
         try:
@@ -109,7 +160,23 @@ def size(folder: Path) -> tuple[int, float]:
 
 def machine() -> str:
     """Return one line on Python and the machine."""
-    return f"neurosim {version('neurosim')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    system = f"{platform.system()} {platform.machine()}"
+    return f"neurosim {version(DISTRIBUTION)}, Python {platform.python_version()}, {system}"
+
+
+def _is_rival(other: Distribution) -> bool:
+    if _normal(other.name) == DISTRIBUTION:
+        return False
+    if Path(str(other.locate_file("pyproject.toml"))).exists():
+        return False  # a build left its metadata in a checkout; nothing is installed from there
+    listed = (other.read_text("top_level.txt") or "").split()
+    folders = {path.parts[0] for path in other.files or ()}
+    return "neurosim" in {_normal(other.name), *listed, *folders}
+
+
+def _normal(name: str) -> str:
+    """Return a distribution's name as the index compares it."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def _loaded(group: str) -> Iterator[tuple[EntryPoint, Any]]:

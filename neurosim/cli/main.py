@@ -198,6 +198,8 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
         missing = [p for p in found if p.feature == feature and p.version is None]
         if missing:
             print(f"  to install what {feature} needs: {doctor.install_command(missing)}")
+    for rival in doctor.rivals():
+        print(f"\n{doctor.advice(rival)}")
     print("\nbackends\n" + columns([("", *row) for row in doctor.backends()]))
     for cache in doctor.caches():
         files, megabytes = doctor.size(cache.folder)

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from .recording import Recording
     from .samples import Spikes, Trace
 
+# Libraries that are imported here, and the requirements that bring them, as in setup.cfg.
+REQUIREMENTS = {
+    "neo": "neo>=0.14",
+    "quantities": "neo>=0.14",
+    "xarray": "xarray>=2024.10",
+    "pynwb": "pynwb>=3",
+}
+
 
 def to_neo(recording: Recording) -> neo.Block:
     """Return a Neo block of one segment: a spike train per recorded neuron, an analog signal per
@@ -173,8 +181,8 @@ def _library(name: str, function: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise NetworkError(
-            f"{function}: the library {name!r} cannot be imported ({error}). Install it: "
-            "pip install 'neurosim[interop]'."
+            f"{function}: the library {name!r} cannot be imported ({error}). "
+            f"Install it: pip install {REQUIREMENTS[name]!r}."
         ) from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.protocol import Engine, Report
+from ..distribution import DISTRIBUTION
 from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.program import Program
@@ -313,7 +314,7 @@ class Run:
             version,
         )  # slow to import, and not needed before the first run
 
-        packages = {name: version(name) for name in ("neurosim", "numpy", "numba")}
+        packages = {name: version(name) for name in (DISTRIBUTION, "numpy", "numba")}
         return {
             "network": self.program.name,
             "dt": self.program.dt,

@@ -138,7 +138,7 @@ def test_python_m_neurosim_is_the_same_command():
     done = subprocess.run(
         [sys.executable, "-m", "neurosim", "--version"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"neurosim {version('neurosim')}\n"
+    assert done.stdout == f"neurosim {version('neurosim-snn')}\n"
 
 
 @pytest.mark.parametrize(

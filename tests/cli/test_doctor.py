@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,49 @@ def test_doctor_reads_extras_from_the_package_itself():
     assert ("core", "numpy") in {(p.feature, p.name) for p in doctor.packages()}
 
 
+@pytest.mark.parametrize(
+    ("name", "top_level", "record"),
+    [
+        ("neurosim", "neurosim", "neurosim/__init__.py,,"),
+        ("Neurosim", "", ""),
+        ("other_brains", "neurosim", ""),
+        ("other_brains", "", "neurosim/__init__.py,,"),
+    ],
+)
+def test_doctor_names_another_distribution_that_is_imported_as_neurosim(
+    name, top_level, record, monkeypatch, tmp_path, capsys
+):
+    install(tmp_path, name, top_level, record)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert f"\n{name} 3.1 in {tmp_path} is another distribution that is imported as" in shown
+    assert f"{sys.executable} -m pip uninstall {name}, and in the checkout of" in shown
+
+
+def test_doctor_takes_no_other_distribution_for_a_rival(monkeypatch, tmp_path):
+    install(tmp_path, "neurosim_snn", "neurosim", "neurosim/__init__.py,,")
+    install(tmp_path, "neurosimple", "neurosimple", "neurosimple/neurosim/__init__.py,,")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not [rival for rival in doctor.rivals() if str(rival.locate_file("")) == str(tmp_path)]
+
+
+def test_metadata_that_a_build_left_in_a_checkout_is_no_rival(monkeypatch, tmp_path):
+    install(tmp_path, "neurosim", "neurosim", "neurosim/__init__.py,,")
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not [rival for rival in doctor.rivals() if str(rival.locate_file("")) == str(tmp_path)]
+
+
+def install(folder: Path, name: str, top_level: str, record: str) -> None:
+    """Write the metadata of a distribution that is not there."""
+    metadata = folder / f"{name}-3.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.1\n")
+    (metadata / "top_level.txt").write_text(f"{top_level}\n")
+    (metadata / "RECORD").write_text(record)
+
+
 def test_doctor_says_how_much_compiled_code_is_kept_and_clears_it(monkeypatch, tmp_path, capsys):
     (tmp_path / "compiling").mkdir()
     (tmp_path / "kernels").mkdir()
@@ -40,8 +84,8 @@ def test_doctor_says_how_much_compiled_code_is_kept_and_clears_it(monkeypatch, t
     )
     (tmp_path / "compiling/cache.py").write_text(
         f"from pathlib import Path\ndef folder():\n    return Path({str(tmp_path / 'kernels')!r})\n"
-        "def clear():\n    found = list(folder().iterdir())\n    [f.unlink() for f in found]\n    "
-        "return len(found)\n"
+        "def clear():\n    found = list(folder().iterdir())\n"
+        "    [f.unlink() for f in found]\n    return len(found)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     entries = [

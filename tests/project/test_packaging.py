@@ -40,7 +40,7 @@ LATE = (
 # From the ground up; a package imports only from floors below its own. "neurosim" is the face,
 # neurosim/__init__.py.
 FLOORS = (
-    {"errors"},
+    {"distribution", "errors"},
     {"units"},
     {"expr", "recording"},
     {"compiled"},

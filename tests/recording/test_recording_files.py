@@ -399,6 +399,6 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatc
     monkeypatch.setitem(sys.modules, "neo", None)
     with pytest.raises(
         NetworkError,
-        match=r"to_neo: the library 'neo' cannot be imported .*Install it: pip install 'neurosim\[interop\]'",
+        match=r"to_neo: the library 'neo' cannot be imported .*Install it: pip install 'neo>=0\.14'",
     ):
         recording().to_neo()

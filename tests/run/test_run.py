@@ -494,7 +494,7 @@ def test_the_recording_says_where_it_comes_from(backend):
         "report": [],
     }
     assert (
-        header["versions"].keys() >= {"neurosim", "numpy", "python"} and len(header["hash"]) == 32
+        header["versions"].keys() >= {"neurosim-snn", "numpy", "python"} and len(header["hash"]) == 32
     )
 
 

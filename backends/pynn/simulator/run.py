@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.backend.protocol import Report
+from neurosim.distribution import DISTRIBUTION
 from neurosim.errors import NetworkError, SimulationError
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.validation import duration, whole_steps
@@ -211,7 +212,7 @@ class ScriptRun:
 
     def _header(self) -> dict[str, Any]:
         packages = {
-            name: installed(name) for name in ("neurosim", *PACKAGES[self.plan.target.name])
+            name: installed(name) for name in (DISTRIBUTION, *PACKAGES[self.plan.target.name])
         }
         return {
             "network": self.plan.name,

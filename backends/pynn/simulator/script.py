@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.backend.protocol import Report
+from neurosim.distribution import DISTRIBUTION
 
 from ..translation.plan import Plan, PlannedPopulation, PlannedProjection, PlannedRecording
 
@@ -120,7 +121,7 @@ class Script:
     def _head(self) -> Iterator[str]:
         plan = self.plan
         changed = [r for r in plan.rows if r.status == "approximated"]
-        yield f'"""Network {plan.name!r} on {plan.target.title}, through PyNN. Written by neurosim {installed("neurosim")}.'
+        yield f'"""Network {plan.name!r} on {plan.target.title}, through PyNN. Written by neurosim {installed(DISTRIBUTION)}.'
         if changed:
             yield "\nWhat differs from the network as neurosim runs it:"
             yield from (f"- {r.place}: {r.reason}" for r in changed)
@@ -352,7 +353,7 @@ class Script:
             "",
             f"    python {SCRIPT}",
             "",
-            f"Written with neurosim {installed('neurosim')}; on that machine: {found}. Probed with {probed}.",
+            f"Written with neurosim {installed(DISTRIBUTION)}; on that machine: {found}. Probed with {probed}.",
             "",
             f"`report.txt` says for every part of the network whether it is exact or approximated ({len(report.of('approximated'))} rows).",
         ]

@@ -254,7 +254,7 @@ def test_a_recording_has_what_was_asked_for_in_the_same_shapes(everything):
             np.testing.assert_array_equal(other.members, trace.members)
             np.testing.assert_array_equal(other.initial, trace.initial)
     assert there.header["backend"] == backend.name and there.header["finished"]
-    assert {"neurosim", "PyNN", "numpy"} < there.header["versions"].keys()
+    assert {"neurosim-snn", "PyNN", "numpy"} < there.header["versions"].keys()
     assert any("SpikeSourcePoisson" in row["reason"] for row in there.report)
     assert all(row["status"] == "approximated" for row in there.report)
 
