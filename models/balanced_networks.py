@@ -8,7 +8,8 @@ from typing import Any
 
 from neurosim.draws.values import normal, uniform
 from neurosim.errors import NetworkError, describe
-from neurosim.model.model import Cell, Port
+from neurosim.model.cell import Cell
+from neurosim.model.declarations import Port
 from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 from neurosim.network.populations import Population

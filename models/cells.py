@@ -14,7 +14,8 @@ from typing import Any
 
 from neurosim.draws.ranges import POSITIVE, require_range
 from neurosim.errors import ModelError, describe_unknown
-from neurosim.model.model import Cell, Parameter, Port, Refractory
+from neurosim.model.cell import Cell
+from neurosim.model.declarations import Parameter, Port, Refractory
 
 UNITS = {
     "tau": "ms",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurosim.draws.values import table
-from neurosim.model.model import Cell
+from neurosim.model.cell import Cell
 from neurosim.network.network import Network
 from neurosim.run.launch import simulate
 

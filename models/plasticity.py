@@ -18,8 +18,8 @@ from neurosim.draws.ranges import NOT_NEGATIVE, POSITIVE, PROBABILITY, Limits, r
 from neurosim.errors import ModelError, describe, describe_unknown
 from neurosim.expr.parse import Parser
 from neurosim.expr.tree import Name
-from neurosim.model.declarations import constant
-from neurosim.model.model import Parameter, Rule
+from neurosim.model.declarations import Parameter, constant
+from neurosim.model.rule import Rule
 from neurosim.units import NUMBER, name_of
 
 _SHARE = "clip((w - w_min) / (w_max - w_min), 0, 1)"  # of the range of weights

@@ -34,7 +34,9 @@ import math
 import numpy as np
 
 from neurosim.draws.streams import Stream
-from neurosim.model.model import Cell, Port, Rule
+from neurosim.model.cell import Cell
+from neurosim.model.declarations import Port
+from neurosim.model.rule import Rule
 from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 from neurosim.run.run import Run

@@ -17,7 +17,9 @@ from .draws.values import (
     uniform,
 )
 from .errors import LoweringError, ModelError, NetworkError, NeurosimError, SimulationError
-from .model.model import Cell, Parameter, Port, Refractory, Rule
+from .model.cell import Cell
+from .model.declarations import Parameter, Port, Refractory
+from .model.rule import Rule
 from .network.connectors import (
     all_to_all,
     fixed_indegree,

@@ -9,7 +9,7 @@ from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr
 from neurosim.ir.program import PopulationProgram, Program
 from neurosim.ir.propagators import linear_matrix
-from neurosim.model.model import Cell
+from neurosim.model.cell import Cell
 
 from .cells import Cells
 from .methods import method_of, plain

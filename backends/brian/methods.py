@@ -5,8 +5,8 @@ from __future__ import annotations
 from neurosim.expr.linear import affine
 from neurosim.expr.tree import Draw, Expr, Name, draws, names, rewrite
 from neurosim.ir.discretise import written_out
+from neurosim.model.cell import Cell
 from neurosim.model.methods import choose
-from neurosim.model.model import Cell
 
 
 def plain(cell: Cell) -> dict[str, Expr]:

@@ -46,11 +46,11 @@ class Names:
             "N_pre": repr(float(populations[self.p.source].size)),
             "N_post": repr(float(populations[self.p.target].size)),
         }
-        if name in words and (symbol is None or symbol.kind == "word"):
+        if name in words and (symbol is None or symbol.role == "word"):
             return words[name]
-        if symbol is None or (symbol.kind == "parameter" and symbol.side == "one"):
+        if symbol is None or (symbol.role == "parameter" and symbol.side == "one"):
             return members.read((self.p.name, name))
-        if symbol.kind == "variable":
+        if symbol.role == "variable":
             return self._variable(
                 self.p,
                 name,
@@ -58,7 +58,7 @@ class Names:
                 None if symbol.side == members.side else members.slot[symbol.side],
             )
         at = members.neuron.get(symbol.side)
-        match symbol.kind:
+        match symbol.role:
             case "word":
                 return members.constant(name, at.astype(np.float64))
             case "parameter":
@@ -102,7 +102,7 @@ class Names:
             p = self.program.projections[owner]
             return (
                 self._variable(p, name, members, at)
-                if dict(p.code.symbols)[name].kind == "variable"
+                if dict(p.code.symbols)[name].role == "variable"
                 else members.read(key, at)
             )
         if name in self.program.populations[owner].code.tables:

@@ -75,7 +75,7 @@ class Wiring:
         self, trigger: str, statements: tuple[BoundStatement, ...], order: Iterator[int]
     ) -> None:
         for s in statements:
-            if s.kind == "assign" and s.side != "edge":
+            if s.action == "assign" and s.side != "edge":
                 end = self.ends[s.side]
                 where = self._active(s.side) if trigger in ("pre", "post") else None
                 self.runners.append(
@@ -86,13 +86,13 @@ class Wiring:
                         end,
                     )
                 )
-            elif s.kind == "assign":
+            elif s.action == "assign":
                 self._over_edges(
                     trigger,
                     next(order),
                     self._assign(self.edges, s.target, self._value(s, self.edges)),
                 )
-            elif s.kind == "deliver":
+            elif s.action == "deliver":
                 self._over_edges(
                     trigger, next(order), [f"{self._landing()} += {self._value(s, self.edges)}"]
                 )

@@ -232,9 +232,11 @@ class ReferenceEngine:
         k: int,
     ) -> None:
         where = (
-            edges if statement.side == "edge" or statement.kind == "sum" else events[statement.side]
+            edges
+            if statement.side == "edge" or statement.action == "sum"
+            else events[statement.side]
         )
-        side = "edge" if statement.kind != "assign" else statement.side
+        side = "edge" if statement.action != "assign" else statement.side
         index = (
             where
             if side == "edge"
@@ -246,11 +248,11 @@ class ReferenceEngine:
             self._draws(p.name, index, k),
         )
         value = np.broadcast_to(np.asarray(value, np.float64), where.size)
-        if statement.kind == "deliver":
+        if statement.action == "deliver":
             ring = self.memory[p.name, "_ring"]
             delay = p.dendritic if isinstance(p.dendritic, int) else p.dendritic[edges]
             np.add.at(ring, ((k + delay) % ring.shape[0], p.targets[edges]), value)
-        elif statement.kind == "sum":
+        elif statement.action == "sum":
             slots = p.pre_slots if statement.side == "pre" else p.post_slots
             total = np.zeros(slots.neuron.size)
             np.add.at(total, slots.of_edge[edges], value)
@@ -288,16 +290,16 @@ class ReferenceEngine:
     ) -> Any:
         """The value of a name for edges (side ``edge``), or for slots of one side."""
         symbol: Symbol | None = dict(p.code.symbols).get(name)
-        if symbol is None or symbol.side == "one" and symbol.kind == "parameter":
+        if symbol is None or symbol.side == "one" and symbol.role == "parameter":
             return self.program.dt if name == "dt" else self.memory[p.name, name][0]
-        if symbol.kind == "word" and symbol.side == "one":
+        if symbol.role == "word" and symbol.side == "one":
             ends = {"N_pre": p.source, "N_post": p.target}
             return (
                 {"t": k * self.program.dt, "dt": self.program.dt}.get(name)
                 if name not in ends
                 else float(self.program.populations[ends[name]].size)
             )
-        if symbol.kind == "variable":
+        if symbol.role == "variable":
             if side == "edge" and symbol.side != "edge":
                 index = (p.pre_slots if symbol.side == "pre" else p.post_slots).of_edge[index]
             return self._variable(p, name, index, k)
@@ -311,11 +313,11 @@ class ReferenceEngine:
                 if symbol.side == "one"
                 else (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron[index]
             )
-        if symbol.kind == "word":
+        if symbol.role == "word":
             return neuron.astype(np.float64)
-        if symbol.kind == "parameter":
+        if symbol.role == "parameter":
             return self.memory[p.name, name][neuron]
-        if symbol.kind == "cell":
+        if symbol.role == "cell":
             return self._of_owner(
                 p.source if symbol.side == "pre" else p.target, symbol.origin, neuron, k
             )
@@ -336,7 +338,7 @@ class ReferenceEngine:
             symbol = dict(p.code.symbols)[name]
             return (
                 self._variable(p, name, index, k)
-                if symbol.kind == "variable"
+                if symbol.role == "variable"
                 else self._element(self.memory[owner, name], index)
             )
         table = name in self.program.populations[owner].code.tables

@@ -13,7 +13,7 @@ from ..errors import LoweringError, NetworkError, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
-from ..model.model import Rule
+from ..model.rule import Rule
 from ..network.network import Network
 
 STATUSES = ("exact", "approximated", "impossible")

@@ -15,7 +15,8 @@ from ..errors import ModelError, NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
 from ..model.binding import BoundRule
-from ..model.model import Cell, Rule
+from ..model.cell import Cell
+from ..model.rule import Rule
 from ..network.network import Network
 from ..network.populations import Drive, Population, Probe, Projection, View
 from ..units import Unit, to_engine, unit

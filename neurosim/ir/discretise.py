@@ -27,8 +27,8 @@ from ..expr.tree import (
     substitute,
 )
 from ..model.binding import BoundRule, BoundStatement
+from ..model.cell import Cell
 from ..model.methods import choose, statements
-from ..model.model import Cell
 from ..network.validation import whole_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
 from .delay_groups import single_delay
@@ -232,7 +232,7 @@ def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionPr
     dendritic = steps(p.delay, p.dendritic_fraction)
     back = dendritic if p.back is None else steps(p.back)
     has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(
-        s.kind == "variable" and s.side == "post" for s in p.bound.symbols.values()
+        s.role == "variable" and s.side == "post" for s in p.bound.symbols.values()
     )
     return ProjectionProgram(
         *ends,
@@ -253,7 +253,7 @@ def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
 def rule_program(name: str, bound: BoundRule) -> RuleProgram:
     """Return the statements of a bound rule, constants taken out."""
     host = _Host(
-        {s.name for s in bound.symbols.values() if s.kind == "parameter" and s.side == "one"}
+        {s.name for s in bound.symbols.values() if s.role == "parameter" and s.side == "one"}
         | {"dt"}
     )
 
@@ -269,6 +269,6 @@ def rule_program(name: str, bound: BoundRule) -> RuleProgram:
     symbols = tuple(
         (k, s)
         for k, s in bound.symbols.items()
-        if s.kind in ("variable", "parameter", "link") or k in used
+        if s.role in ("variable", "parameter", "link") or k in used
     )
     return RuleProgram(name, symbols, handlers, tuple(host.hosted.items()))

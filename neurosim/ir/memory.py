@@ -109,7 +109,7 @@ class Memory:
             )  # there may be many, and nobody else reads them
         else:
             for name, symbol in p.code.symbols:
-                if symbol.kind == "variable":
+                if symbol.role == "variable":
                     self._variable(p, name, concrete.initial[name])
             for name, value in concrete.values.items():
                 self[p.name, name] = np.atleast_1d(np.array(value, np.float64))
@@ -211,7 +211,7 @@ class Memory:
         elif owner in self._program.projections:
             p = self._program.projections[owner]
             for name, symbol in p.code.symbols if p.code is not None else ():
-                if symbol.kind == "variable" and symbol.side != "edge":
+                if symbol.role == "variable" and symbol.side != "edge":
                     self.reset_name(owner, name, step)
             if (owner, "_ring") in self:
                 self[owner, "_ring"][...] = 0.0
@@ -300,7 +300,7 @@ class Memory:
         slots, view = (
             (p.pre_slots, owner.source) if symbol.side == "pre" else (p.post_slots, owner.target)
         )
-        if symbol.kind == "variable" and not slots.uniform:
+        if symbol.role == "variable" and not slots.uniform:
             return slots.of_edge, everyone
         return view.indices, view.indices
 

@@ -12,7 +12,7 @@ from ..draws import sampling
 from ..draws.sampling import index_type
 from ..draws.values import Distribution
 from ..errors import NetworkError
-from ..model.model import decay_constant
+from ..model.declarations import decay_constant
 from ..network.network import Network
 from ..network.populations import Drive, Projection
 from ..units import unit

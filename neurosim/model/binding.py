@@ -10,23 +10,31 @@ from ..expr.dimensions import dimension, expect, resolve_units
 from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, inline, names
 from ..units import NUMBER, TABLE, TIME, Exponents
-from .declarations import EVENTS
-from .model import Cell, Rule, decay_constant
+from .cell import Cell
+from .declarations import decay_constant
+from .names import EVENTS, Action, Domain, Role, Side
+from .rule import Rule
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """What a name in a rule is.
+    """A name of a rule, and what it stands for.
 
-    kind : ``variable`` (of the rule), ``parameter``, ``link``, ``cell`` (state or parameter at one end) or ``word``.
-    side : ``edge``, ``pre``, ``post`` or ``one``: how many values there are.
-    origin : the name at the owner (``v`` for ``v_pre``).
-    decay : name of the time constant of a decaying variable.
+    Parameters
+    ----------
+    name : str
+    role : Role
+    side : Domain
+    exponents : Exponents
+    origin : str
+        The name at its owner: ``v`` for ``v_pre``.
+    decay : str, optional
+        Name of the time constant of a decaying variable.
     """
 
     name: str
-    kind: str
-    side: str
+    role: Role
+    side: Domain
     exponents: Exponents
     origin: str
     decay: str | None = None
@@ -36,13 +44,19 @@ class Symbol:
 class BoundStatement:
     """One statement with its domain.
 
-    kind : ``assign`` (each on its own), ``sum`` (edges added into a pre or post variable) or ``deliver``.
-    side : of the assigned place: ``edge``, ``pre`` or ``post``; ``edge`` for a delivery.
-    value : definitions inlined; for ``assign`` the whole new value, else what is added.
+    Parameters
+    ----------
+    action : Action
+    side : Side
+        Owner of the assigned variable; ``edge`` for a delivery.
+    target : str
+        Name of the assigned variable, or ``out``.
+    value : Expr
+        Definitions are inlined; the whole new value for ``assign``, else the added term.
     """
 
-    kind: str
-    side: str
+    action: Action
+    side: Side
     target: str
     value: Expr
 

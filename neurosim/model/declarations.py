@@ -16,7 +16,6 @@ from ..expr.tree import Assign, Expr, names
 from ..units import NUMBER, Unit, is_pint, of, read, to_engine, unit
 
 SIDES = (None, "source", "target", "edge")
-EVENTS = ("pre", "post", "step")  # triggers of handlers; any other is a signal
 
 
 @dataclass(frozen=True)

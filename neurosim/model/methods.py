@@ -21,7 +21,6 @@ from ..expr.tree import (
     substitute,
 )
 
-METHODS = ("exact", "exponential_euler", "euler", "heun", "rk4")
 DT = Name("dt")
 
 

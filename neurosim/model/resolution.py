@@ -30,11 +30,13 @@ from ..expr.tree import (
     walk,
 )
 from ..units import NUMBER, TIME, Exponents, multiply, of, read, to_engine, unit
-from .declarations import EVENTS, Definition, Port, decay_constant, find
-from .methods import METHODS, choose
+from .declarations import Definition, Port, decay_constant, find
+from .methods import choose
+from .names import EVENTS, METHODS
 
 if TYPE_CHECKING:
-    from .model import Cell, Rule
+    from .cell import Cell
+    from .rule import Rule
 
 _PER_TIME = multiply(NUMBER, TIME, -1)
 _PARAMETER_WORDS = {"i": NUMBER, "N": NUMBER}

@@ -11,7 +11,8 @@ from ..draws.ranges import NOT_NEGATIVE, require_range
 from ..draws.values import Distribution
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
-from ..model.model import Cell, Rule
+from ..model.cell import Cell
+from ..model.rule import Rule
 from ..units import to_engine, unit
 from .connectors import Connector
 from .populations import Drive, Population, Probe, Projection, View

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import BoundRule
-from ..model.model import Cell, Rule
+from ..model.cell import Cell
+from ..model.rule import Rule
 from ..units import Unit
 from .connectors import Connector
 

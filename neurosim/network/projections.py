@@ -11,7 +11,9 @@ from ..draws.ranges import POSITIVE, require_range
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Shared
 from ..errors import ModelError, NetworkError, describe, describe_unknown
-from ..model.model import Cell, Rule, State, decay_constant
+from ..model.cell import Cell
+from ..model.declarations import State, decay_constant
+from ..model.rule import Rule
 from ..units import Exponents, Unit, of
 from ..units import unit as unit_of
 from .connectors import (

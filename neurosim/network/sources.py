@@ -8,7 +8,8 @@ import numpy as np
 
 from ..draws.ranges import NOT_NEGATIVE, PROBABILITY, Limits
 from ..errors import NetworkError, describe
-from ..model.model import Cell, Parameter
+from ..model.cell import Cell
+from ..model.declarations import Parameter
 from ..units import to_engine, unit
 from .validation import LONGEST, whole_steps
 

@@ -12,7 +12,7 @@ from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..expr.dimensions import dimension, resolve_units
 from ..expr.parse import Parser
 from ..expr.tree import Binary, Expr, Number, names
-from ..model.model import Cell
+from ..model.cell import Cell
 from ..model.resolution import check_constant
 from ..units import LENGTH, NUMBER, Unit, of, read, to_engine, unit
 

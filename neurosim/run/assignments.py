@@ -12,7 +12,7 @@ from ..draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Table
 from ..errors import NetworkError, describe_unknown
-from ..model.model import decay_constant
+from ..model.declarations import decay_constant
 from ..network.populations import Drive, Population, Projection, View
 from ..network.sources import given_spikes, limits_of
 from ..network.validation import quantity, table, whole_steps

@@ -39,7 +39,7 @@ class Watch:
             for p in program.projections.values()
             if p.code is not None
             for name, symbol in p.code.symbols
-            if symbol.kind == "variable"
+            if symbol.role == "variable"
         ]
         self._cost = _COST * sum(
             memory[projection, name].nbytes for projection, name, _ in self._watched

@@ -51,7 +51,7 @@ class Names:
     def read(self, group: list[BoundStatement]) -> set[str]:
         """Names that statements read, time constants of decaying variables included."""
         read = set().union(*(names(s.value) for s in group)) | {
-            s.target for s in group if s.kind == "assign"
+            s.target for s in group if s.action == "assign"
         }
         return read | {
             self.symbols[n].decay for n in read if n in self.symbols and self.symbols[n].decay
@@ -112,12 +112,12 @@ class Names:
         symbol = self.symbols.get(name)
         if (
             symbol is not None
-            and symbol.kind == "word"
+            and symbol.role == "word"
             or name in ("t", "dt")
             or name.startswith("@link")
         ):
             return []
-        if symbol is not None and symbol.kind == "variable":
+        if symbol is not None and symbol.role == "variable":
             lines = [
                 self.address(name),
                 *(
@@ -166,7 +166,7 @@ class Names:
             symbol is None
             or symbol.side == "one"
             or self.values.get(name) in ("one", "row")
-            and symbol.kind == "cell"
+            and symbol.role == "cell"
         )
 
     def values_at(self, read: set[str], side: str) -> list[str]:
@@ -176,10 +176,10 @@ class Names:
         here = [
             s
             for n, s in self.symbols.items()
-            if n in read and s.side == side and s.kind != "word" and not self._everywhere(n)
+            if n in read and s.side == side and s.role != "word" and not self._everywhere(n)
         ]
         for symbol in sorted(
-            here, key=lambda s: (s.kind == "variable", s.name)
+            here, key=lambda s: (s.role == "variable", s.name)
         ):  # time constants before what decays with them
             lines.append(f"{local(symbol.name)} = {self._value(symbol.name)}")
         return lines
@@ -206,7 +206,7 @@ class Names:
                 tau = f"load(_tau_{name}, {index if decay == 'each' else '0'}, '{name}@tau')"
                 value += f" * exp(-(float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt) / {tau})"
             return value
-        if symbol is not None and symbol.kind == "variable":
+        if symbol is not None and symbol.role == "variable":
             index = f"_{symbol.side}_slot" if symbol.side != "edge" else "_edge"
             value = f"load(_at_{name}, {index}, {name!r})"
             if symbol.decay is None:

@@ -35,7 +35,7 @@ def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Ke
             statements = tuple(s for s in statements if s.side != "edge")
         for part, group in enumerate(groups(statements)):
             over = (
-                "edges" if group[0].kind != "assign" or group[0].side == "edge" else group[0].side
+                "edges" if group[0].action != "assign" or group[0].side == "edge" else group[0].side
             )
             kernel = Kernel(f"handler{number}_{part}", trigger, over)
             kernels.append(kernel)
@@ -46,7 +46,7 @@ def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Ke
                     else printer.neurons(kernel, group)
                 )
             )
-            for variable in dict.fromkeys(s.target for s in group if s.kind == "sum"):
+            for variable in dict.fromkeys(s.target for s in group if s.action == "sum"):
                 fold = Kernel(
                     f"{kernel.name}_{variable}", trigger, "fold " + printer.symbols[variable].side
                 )
@@ -69,11 +69,11 @@ def groups(statements: tuple[BoundStatement, ...]) -> list[list[BoundStatement]]
     """
     found: list[list[BoundStatement]] = []
     for statement in statements:
-        kind = "edge" if statement.kind != "assign" else statement.side
+        kind = "edge" if statement.action != "assign" else statement.side
         if found:
             last = found[-1]
-            same = kind == ("edge" if last[0].kind != "assign" else last[0].side)
-            summed = {s.target for s in last if s.kind == "sum"}
+            same = kind == ("edge" if last[0].action != "assign" else last[0].side)
+            summed = {s.target for s in last if s.action == "sum"}
             if same and not summed & (names(statement.value) | {statement.target}):
                 last.append(statement)
                 continue
@@ -95,18 +95,18 @@ class _RulePrinter:
             f"def {kernel.name}(table, first, count, step, thread):",
             *indent(self.names.prologue(read)),
         ]
-        setup = [self.names.address(s.target) for s in group if s.kind == "assign"]
-        setup += self.names.ring() if any(s.kind == "deliver" for s in group) else []
+        setup = [self.names.address(s.target) for s in group if s.action == "assign"]
+        setup += self.names.ring() if any(s.action == "deliver" for s in group) else []
         for s in group:
             setup += (
                 [self.names.address(f"@sum_{s.target}"), self.names.address(f"@touched_{s.target}")]
-                if s.kind == "sum"
+                if s.action == "sum"
                 else []
             )
         outer = {"pre": "pre", "post": "post"}.get(kernel.trigger, "row")
         known = [self.symbols[n] for n in read if n in self.symbols]
         prologue, outside, inner = self._edge_loops(
-            outer, any(s.side == "pre" and s.kind != "variable" for s in known)
+            outer, any(s.side == "pre" and s.role != "variable" for s in known)
         )
         row = self._at_neuron(read, "pre" if outer != "post" else "post", outer)
         edge = [
@@ -345,9 +345,9 @@ class _RulePrinter:
 
     def _statement(self, s: BoundStatement) -> list[str]:
         value = self.names.line(s.value, "_edge")
-        if s.kind == "assign":
+        if s.action == "assign":
             return [f"{local(s.target)} = {value}", *self.names.store(s.target, "_edge")]
-        if s.kind == "deliver":
+        if s.action == "deliver":
             at = (
                 "_ring"
                 if self.shape.dendritic != "each"
@@ -372,7 +372,7 @@ class _RulePrinter:
             {
                 n
                 for n in read
-                if not (late and self.symbols.get(n) and self.symbols[n].kind == "variable")
+                if not (late and self.symbols.get(n) and self.symbols[n].role == "variable")
             },
             side,
         )
@@ -382,7 +382,7 @@ class _RulePrinter:
         if outer == "row" and self.shape.pre_split:
             lines = (
                 self.names.values_at(
-                    {n for n in read if n in self.symbols and self.symbols[n].kind == "variable"},
+                    {n for n in read if n in self.symbols and self.symbols[n].role == "variable"},
                     "pre",
                 )
                 + lines

@@ -34,12 +34,12 @@ def deferrable(code: RuleProgram) -> bool:
         trigger: [s for t, found in code.handlers if t == trigger for s in found]
         for trigger in ("pre", "post", "step")
     }
-    post = [s for s in handlers["post"] if s.kind != "assign" or s.side == "edge"]
+    post = [s for s in handlers["post"] if s.action != "assign" or s.side == "edge"]
     once = all(sum(t == trigger for t, _ in code.handlers) == 1 for trigger in ("pre", "post"))
     if (
         not once
         or not post
-        or any(s.kind != "assign" for s in post)
+        or any(s.action != "assign" for s in post)
         or all(s.side != "edge" for s in handlers["pre"])
     ):
         return False
@@ -49,8 +49,8 @@ def deferrable(code: RuleProgram) -> bool:
     }
     read = [symbols[n] for n in written.union(*(names(s.value) for s in post)) if n in symbols]
     return not changing & written and all(
-        s.kind in ("parameter", "word")
-        or s.kind == "variable"
+        s.role in ("parameter", "word")
+        or s.role == "variable"
         and s.side != "post"
         and s.name not in changing
         for s in read

@@ -59,7 +59,7 @@ class Delivery:
                     row += static
                 continue
             foreign |= bool(p.links) or any(
-                s.kind == "cell" and s.side == "pre" for _, s in p.code.symbols
+                s.role == "cell" and s.side == "pre" for _, s in p.code.symbols
             )
             for thread in range(len(rows)):
                 now, then = self._rule(p, thread)
@@ -301,9 +301,9 @@ class Delivery:
     def _shape(self, p: ProjectionProgram) -> Shape:
         values: dict[str, str] = {}
         for name, symbol in p.code.symbols:
-            if symbol.kind == "parameter":
+            if symbol.role == "parameter":
                 values[name] = kind(self.memory, (p.name, name)) if symbol.side == "one" else "each"
-            elif symbol.kind == "cell":
+            elif symbol.role == "cell":
                 owner = p.source if symbol.side == "pre" else p.target
                 values[name] = self._kind(owner, symbol.origin)
         links = {}
@@ -355,7 +355,7 @@ class Delivery:
         }
         for _, statements in p.code.handlers:
             for s in statements:
-                if s.kind == "sum":
+                if s.action == "sum":
                     size = (pre if s.side == "pre" else post).neuron.size
                     made |= {
                         f"@sum_{s.target}": lambda size=size: np.zeros(size, self.memory.dtype),
@@ -387,11 +387,11 @@ class Delivery:
             return self.memory[p.name, "_ring"].shape[entry == "@ring_size"]
         name, _, part = entry.partition("@")
         symbol = dict(p.code.symbols).get(name)
-        if symbol is not None and symbol.kind == "link":
+        if symbol is not None and symbol.role == "link":
             return self._link(p, name, part)
-        if symbol is not None and symbol.kind == "cell":
+        if symbol is not None and symbol.role == "cell":
             return self._of(p.source if symbol.side == "pre" else p.target, symbol.origin, part)
-        if symbol is not None and symbol.kind == "variable" and symbol.side == "pre" and thread > 0:
+        if symbol is not None and symbol.role == "variable" and symbol.side == "pre" and thread > 0:
             return self._copy((p.name, entry))
         return (p.name, entry)
 

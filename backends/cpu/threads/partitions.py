@@ -59,7 +59,7 @@ def most_threads(program: Program, wanted: int) -> int:
         if p.code is None:
             continue
         sums = any(
-            s.kind == "sum" and s.side == "pre"
+            s.action == "sum" and s.side == "pre"
             for _, statements in p.code.handlers
             for s in statements
         )

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import sympy
 
-from neurosim.model.model import Cell
+from neurosim.model.cell import Cell
 from neurosim.units import NUMBER, read, to_engine, unit
 
 from .algebra import Symbolic, Unmatched, after, symbol, symbolic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy
 
 from neurosim.expr.tree import Binary, Name, draws, names
-from neurosim.model.model import Cell
+from neurosim.model.cell import Cell
 from neurosim.units import NUMBER
 
 from .algebra import Symbolic, Unmatched, after, symbol, symbolic

@@ -8,7 +8,8 @@ import sympy
 
 from neurosim.expr.printing import show_statement
 from neurosim.expr.tree import Assign, Call, Expr, Name, inline, rewrite
-from neurosim.model.model import Rule, decay_constant
+from neurosim.model.declarations import decay_constant
+from neurosim.model.rule import Rule
 
 from ..translation.targets import ADDITIVE, GUETIG, MIXED, MULTIPLICATIVE
 from .algebra import Symbolic, Unmatched, symbol, symbolic, vanishes

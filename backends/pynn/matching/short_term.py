@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import sympy
 
 from neurosim.expr.tree import inline
-from neurosim.model.model import Rule, decay_constant
+from neurosim.model.declarations import decay_constant
+from neurosim.model.rule import Rule
 
 from .algebra import Symbolic, Unmatched, symbol, symbolic, vanishes
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from neurosim.model.model import Cell, Port, Refractory
+from neurosim.model.cell import Cell
+from neurosim.model.declarations import Port, Refractory
 
 HALF_STEPS = "IzhikevichHalfSteps"  # NEST's Izhikevich neuron in its published half steps, in which a weight is a current that lasts for one step
 SOFTWARE = frozenset({"nest", "pynn-brian2"})
