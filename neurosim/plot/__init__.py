@@ -1,4 +1,4 @@
-"""Pictures of recordings; each takes axes to draw into, or makes its own, and returns what it drew."""
+"""Pictures of recordings: each function draws into axes of yours or new ones and returns marks."""
 
 from .activity import isi_histogram, raster, rates, traces
 from .comparison import comparison

@@ -39,32 +39,47 @@ def raster(
     stop: float | None = None,
     colour: str = COLOURS[0],
 ) -> Line2D:
-    """Draw a mark per spike, time to the right and the recorded neurons upwards; return the marks.
+    """Draw a mark per spike: time to the right, the recorded neurons upwards.
 
-    `start` and `stop` are in ms. Of more than 100 000 spikes a random selection is drawn, and a
-    note beside the picture says so.
+    Of more than 100 000 spikes a random selection is drawn, and a note beside the picture says so.
+
+    Parameters
+    ----------
+    population : PopulationRecording or Spikes
+    ax : matplotlib Axes, optional
+        New ones unless given.
+    start, stop : float, ms, optional
+        Bounds of the interval; the whole recording unless given.
+    colour : str
+
+    Returns
+    -------
+    The marks.
+
+    Raises
+    ------
+    NetworkError
+        If spikes were not recorded, or not over this interval.
     """
     spikes = _spikes(population, "raster").window(start, stop)
     ax = axes(ax)
-    keep = thin(len(spikes))
-    low, high = (
-        (spikes.members.min(), spikes.members.max() + 1)
-        if spikes.members.size
-        else (0, spikes.size)
-    )
-    style = marker(ax, high - low, len(keep))
+    drawn = thin(len(spikes))
+    low, high = 0, spikes.size
+    if spikes.members.size:
+        low, high = spikes.members.min(), spikes.members.max() + 1
+    style = marker(ax, high - low, len(drawn))
     (marks,) = ax.plot(
-        spikes.times()[keep],
-        spikes.index[keep],
+        spikes.times()[drawn],
+        spikes.index[drawn],
         linestyle="none",
         color=colour,
-        rasterized=len(keep) > 5_000,
+        rasterized=len(drawn) > 5_000,
         **style,
     )
-    if len(keep) < len(spikes):
-        note(ax, f"{len(keep):,} of {len(spikes):,} spikes drawn")
+    if len(drawn) < len(spikes):
+        note(ax, f"{len(drawn):,} of {len(spikes):,} spikes drawn")
     ax.set_ylim(low - 0.5 - 0.01 * (high - low), high - 0.5 + 0.01 * (high - low))
-    ax.set_ylabel(_titled(population, "neuron"))
+    ax.set_ylabel(_title(population, "neuron"))
     whole_numbers(ax.yaxis)
     time_axis(ax, *_window(spikes))
     return marks
@@ -80,12 +95,31 @@ def traces(
     start: float | None = None,
     stop: float | None = None,
 ) -> list[Line2D]:
-    """Draw a state of some neurons over time, the first five recorded unless `neurons` are given;
-    return a line for each.
+    """Draw a state of some neurons over time.
 
-    `start` and `stop` are in ms. Where spikes were recorded, marks in the colours of the lines
-    stand above them, a row per neuron of which
-    they were.
+    If spikes of these neurons were recorded, marks in the colours of the lines stand above them,
+    a row per neuron.
+
+    Parameters
+    ----------
+    population : PopulationRecording
+    variable : str
+    ax : matplotlib Axes, optional
+        New ones unless given.
+    neurons : sequence of int, optional
+        The first five recorded unless given.
+    colours : sequence of str
+    start, stop : float, ms, optional
+        Bounds of the interval; the whole recording unless given.
+
+    Returns
+    -------
+    A line per neuron.
+
+    Raises
+    ------
+    NetworkError
+        If the state was not recorded, or not of these neurons.
     """
     trace = population.trace(variable)
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
@@ -95,20 +129,15 @@ def traces(
     inside = (times >= begin) & (times <= end)
     ax = axes(ax)
     lines = []
-    for place, neuron in enumerate(chosen):
-        x, y = envelope(times[inside], values[inside, place])
-        lines += ax.plot(
-            x, y, color=colours[place % len(colours)], linewidth=1.1, label=f"neuron {neuron}"
-        )
+    for number, neuron in enumerate(chosen):
+        x, y = envelope(times[inside], values[inside, number])
+        colour = colours[number % len(colours)]
+        lines += ax.plot(x, y, color=colour, linewidth=1.1, label=f"neuron {neuron}")
     if population.recorded is not None:
-        seen = [
-            place for place, neuron in enumerate(chosen) if neuron in population.recorded.members
-        ]
-        _spike_rows(
-            ax,
-            [lines[place] for place in seen],
-            [population.recorded.of(chosen[place]) for place in seen],
-        )
+        spikes = population.recorded
+        spiking = [number for number, n in enumerate(chosen) if n in spikes.members]
+        spike_times = [spikes.of(chosen[number]) for number in spiking]
+        _spike_rows(ax, [lines[number] for number in spiking], spike_times)
     ax.set_ylabel(f"{population.name}: {variable}{unit(trace.unit)}")
     time_axis(ax, begin, end)
     if len(chosen) > 1:
@@ -125,10 +154,27 @@ def rates(
     stop: float | None = None,
     colour: str = COLOURS[0],
 ) -> Line2D:
-    """Draw the mean rate per recorded neuron over time; return the line.
+    """Draw the mean rate per recorded neuron over time.
 
-    `bin`, `start` and `stop` are in ms; unless given, `bin` is a 200th of the window, but not below
-    5 ms.
+    Parameters
+    ----------
+    population : PopulationRecording or Spikes
+    ax : matplotlib Axes, optional
+        New ones unless given.
+    bin : float, ms, optional
+        Unless given, a 200th of the window, but not below 5 ms.
+    start, stop : float, ms, optional
+        Bounds of the interval; the whole recording unless given.
+    colour : str
+
+    Returns
+    -------
+    The line.
+
+    Raises
+    ------
+    NetworkError
+        If spikes were not recorded, or the bin is no whole number of steps.
     """
     spikes = _spikes(population, "rates").window(start, stop)
     steps = max(1, round(max(5.0, spikes.duration / 200) / spikes.dt))
@@ -140,11 +186,10 @@ def rates(
         drawstyle="steps-mid",
         color=colour,
         linewidth=1.2,
-        label=_titled(population, "rate"),
+        label=_title(population, "rate"),
     )
-    top = max(
-        np.max(each.get_ydata(), initial=0) for each in ax.lines
-    )  # several populations may share the axes
+    # Several populations may share the axes.
+    top = max(np.max(other.get_ydata(), initial=0) for other in ax.lines)
     ax.set_ylim(0, 1.05 * top or 1)
     ax.set_ylabel("rate (Hz)")
     time_axis(ax, *_window(spikes))
@@ -160,12 +205,28 @@ def isi_histogram(
     stop: float | None = None,
     colour: str = COLOURS[0],
 ) -> StepPatch:
-    """Draw how intervals between spikes of the same neuron are distributed, as a density; return
-    the outline.
+    """Draw the distribution of the intervals between spikes of the same neuron, as a density.
 
-    `start` and `stop` are in ms. Bins are whole steps wide, at most 50, and reach to the 99th
-    percentile; a note says how many intervals
-    are longer.
+    Bins are whole steps wide, at most 50, and reach to the 99th percentile; a note says how many
+    intervals are longer.
+
+    Parameters
+    ----------
+    population : PopulationRecording or Spikes
+    ax : matplotlib Axes, optional
+        New ones unless given.
+    start, stop : float, ms, optional
+        Bounds of the interval; the whole recording unless given.
+    colour : str
+
+    Returns
+    -------
+    The outline.
+
+    Raises
+    ------
+    NetworkError
+        If spikes were not recorded, or not over this interval.
     """
     spikes = _spikes(population, "isi_histogram").window(start, stop)
     steps = np.round(measure.intervals(spikes) / spikes.dt).astype(np.int64)
@@ -176,18 +237,15 @@ def isi_histogram(
     ax = axes(ax)
     density = count / (max(len(steps), 1) * width * spikes.dt)
     outline = ax.stairs(
-        density, edges * spikes.dt, label=_titled(population, "intervals"), **filled(colour)
+        density, edges * spikes.dt, label=_title(population, "intervals"), **filled(colour)
     )
     ax.set_ylim(bottom=0, auto=True)
     ax.set_xlim(left=0, auto=True)
     ax.set_xlabel("interval between spikes (ms)")
     ax.set_ylabel("density (1/ms)")
     longer = len(steps) - count.sum()
-    note(
-        ax,
-        (f"{len(steps):,} intervals" if len(steps) else "no intervals")
-        + (f", {longer:,} longer ones" if longer else ""),
-    )
+    remark = f"{len(steps):,} intervals" if len(steps) else "no intervals"
+    note(ax, remark + (f", {longer:,} longer ones" if longer else ""))
     return outline
 
 
@@ -196,15 +254,17 @@ def _spikes(population: PopulationRecording | Spikes, function: str) -> Spikes:
         return population.spikes
     if isinstance(population, Spikes):
         return population
-    found = type(population).__name__
     raise NetworkError(
-        f"plot.{function}: found {found}, expected a recorded population or its spikes. "
+        f"plot.{function}: found {type(population).__name__}, "
+        "expected a recorded population or its spikes. "
         'Choose one: result["name"].'
     )
 
 
-def _titled(population: PopulationRecording | Spikes, what: str) -> str:
-    return f"{population.name}: {what}" if isinstance(population, PopulationRecording) else what
+def _title(population: PopulationRecording | Spikes, quantity: str) -> str:
+    if isinstance(population, PopulationRecording):
+        return f"{population.name}: {quantity}"
+    return quantity
 
 
 def _window(spikes: Spikes) -> tuple[float, float]:

@@ -1,8 +1,8 @@
-"""Two recordings side by side: spikes, and what they are compared by."""
+"""Two recordings side by side: spikes, and the distributions by which they are compared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,36 +27,41 @@ def comparison(
     start: float | None = None,
     stop: float | None = None,
 ) -> Figure:
-    """Draw a row per population that both recorded: spikes of both, and how rates, intervals and
-    their variability are distributed.
+    """Draw a row per population: spikes of both recordings, and distributions of their measures.
+
+    The measures are rates, intervals and the variability of intervals. At most six populations
+    are drawn.
 
     Parameters
     ----------
-    names : of the recordings
-    start, stop : ms
-        Of the rasters alone.
+    a, b : Recording
+    names : (str, str)
+        Of the recordings.
+    start, stop : float, ms, optional
+        Bounds of the rasters alone; the whole recording unless given.
+
+    Raises
+    ------
+    NetworkError
+        If there is no population whose spikes both recorded.
     """
     from matplotlib import pyplot
 
-    both = [
-        n
-        for n in a.populations
-        if n in b.populations and a[n].recorded is not None and b[n].recorded is not None
-    ][:MOST]
-    if not both:
+    shared = [name for name in _spiking(a) if name in _spiking(b)][:MOST]
+    if not shared:
         raise NetworkError(
             "plot.comparison: found no population whose spikes both recorded, expected at least "
             "one. Record spikes in both."
         )
     figure, grid = pyplot.subplots(
-        len(both),
+        len(shared),
         5,
-        figsize=(17, 3.2 * len(both)),
+        figsize=(17, 3.2 * len(shared)),
         layout="constrained",
         squeeze=False,
         width_ratios=(2, 2, 1, 1, 1),
     )
-    for name, row in zip(both, grid, strict=True):
+    for name, row in zip(shared, grid, strict=True):
         recorded = [a[name].spikes, b[name].spikes]
         for ax, spikes, title, colour in zip(row, recorded, names, COLOURS, strict=False):
             raster(spikes, ax, start=start, stop=stop, colour=colour)
@@ -70,11 +75,16 @@ def comparison(
     return figure
 
 
-def _distributions(ax: Axes, label: str, values: list[Any], names: tuple[str, str]) -> None:
-    """Draw the share of values up to each value: no bins that could hide or make a difference."""
+def _spiking(recording: Recording) -> list[str]:
+    """Return the names of the populations whose spikes were recorded."""
+    return [name for name, p in recording.populations.items() if p.recorded is not None]
+
+
+def _distributions(ax: Axes, label: str, values: list[np.ndarray], names: tuple[str, str]) -> None:
+    """Draw the share of values up to each value: bins could hide or invent a difference."""
     axes(ax)
-    for each, name, colour, width in zip(values, names, COLOURS, (3.0, 1.2), strict=False):
-        known = np.sort(each[~np.isnan(each)])
+    for sample, name, colour, width in zip(values, names, COLOURS, (3.0, 1.2), strict=False):
+        known = np.sort(sample[~np.isnan(sample)])
         ax.plot(
             known,
             np.arange(1, known.size + 1) / max(known.size, 1),

@@ -23,29 +23,27 @@ MOST_ROWS = 6  # of the report
 
 
 def summary(recording: Recording) -> Figure:
-    """Draw a page: every population over the same time, rates, intervals, weights, and what was run
-    and approximated.
+    """Draw a page: every population over one time axis, rates, intervals, weights, the report.
 
-    A population without spikes shows its first trace. Weights are those of every projection of
-    which "w" was recorded per edge
-    and has a sample.
+    A population without spikes shows its first trace. Weights are drawn of every projection whose
+    "w" was recorded per edge and has a sample.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    The figure.
     """
     from matplotlib import pyplot
 
-    spiking = [
-        each
-        for each in recording.populations.values()
-        if each.recorded is not None and each.recorded.steps
-    ]
-    shown = [
-        each for each in recording.populations.values() if each.recorded is not None or each.traces
-    ]
-    colours = {each.name: COLOURS[place % len(COLOURS)] for place, each in enumerate(shown)}
-    weighted = [each for each in recording.projections.values() if _has_weights(each)]
-    heights = [
-        1.0 + min(each.size, 1000) ** 0.25 / 4 if each.recorded is not None else 1.0
-        for each in shown
-    ] + [1.2] * bool(spiking)
+    populations = recording.populations.values()
+    spiking = [p for p in populations if p.recorded is not None and p.recorded.steps]
+    drawn = [p for p in populations if p.recorded is not None or p.traces]
+    colours = {p.name: COLOURS[number % len(COLOURS)] for number, p in enumerate(drawn)}
+    weighted = [p for p in recording.projections.values() if _has_weights(p)]
+    heights = [_height(p) for p in drawn] + [1.2] * bool(spiking)
     text = _description(recording)
     right = [0.3 + 0.07 * text.count("\n")] + [1.0] * (bool(spiking) + len(weighted))
     figure = pyplot.figure(
@@ -55,7 +53,7 @@ def summary(recording: Recording) -> Figure:
     left = grid[0].subgridspec(max(len(heights), 1), 1, height_ratios=heights or [1])
     column = grid[1].subgridspec(len(right), 1, height_ratios=right)
     stack = [figure.add_subplot(left[row]) for row in range(len(heights))]
-    _activity(stack, shown, spiking, colours)
+    _activity(stack, drawn, spiking, colours)
     if stack:
         start = recording.header.get("first", 0) * recording.dt
         time_axis(stack[-1], start, start + recording.duration)
@@ -74,22 +72,27 @@ def summary(recording: Recording) -> Figure:
     return figure
 
 
+def _height(population: PopulationRecording) -> float:
+    """Return the relative height of a panel: more for rasters of many neurons."""
+    if population.recorded is None:
+        return 1.0
+    return 1.0 + min(population.size, 1000) ** 0.25 / 4
+
+
 def _has_weights(projection: ProjectionRecording) -> bool:
-    """Whether there are weights per edge to show: a run shorter than the distance between samples
-    has none.
-    """
+    """Whether there are weights per edge: a run shorter than the sampling interval has none."""
     w = projection.traces.get("w")
     return w is not None and w.per == "member" and len(w.values) > 0
 
 
 def _activity(
     panels: list[Axes],
-    shown: list[PopulationRecording],
+    drawn: list[PopulationRecording],
     spiking: list[PopulationRecording],
     colours: dict[str, str],
 ) -> None:
     """Stack the populations, and the rates of all below them, over one time axis."""
-    for panel, population in zip(panels, shown, strict=False):
+    for panel, population in zip(panels, drawn, strict=False):
         if population.recorded is not None:
             raster(population, panel, colour=colours[population.name])
         else:
@@ -124,23 +127,18 @@ def _intervals(panel: Axes, spiking: list[PopulationRecording], colours: dict[st
 
 
 def _description(recording: Recording) -> str:
-    """Return in words what was run, what came out, and what the backend approximated."""
+    """Return the text of the page: the run, its sizes and rates, and approximated rows."""
     known = recording.header.get
     about = [f"{name} {known(name)}" for name in ("backend", "seed") if known(name) is not None]
     about += ["unfinished"] if known("finished") is False else []
     lines = [f"{recording.duration:g} ms in steps of {recording.dt:g} ms", ", ".join(about), ""]
-    for each in recording.populations.values():
-        rate = (
-            f", {measure.rate(each.spikes):.3g} Hz"
-            if each.recorded is not None and each.recorded.steps
-            else ""
-        )
-        lines.append(
-            f"{each.name}: {each.size:,} neurons{rate}"
-            if each.size > 1
-            else f"{each.name}: 1 neuron{rate}"
-        )
-    lines += [f"{each.name}: {len(each.source):,} edges" for each in recording.projections.values()]
+    for population in recording.populations.values():
+        spikes = population.recorded
+        rate = f", {measure.rate(spikes):.3g} Hz" if spikes is not None and spikes.steps else ""
+        noun = "neurons" if population.size > 1 else "neuron"
+        lines.append(f"{population.name}: {population.size:,} {noun}{rate}")
+    for projection in recording.projections.values():
+        lines.append(f"{projection.name}: {len(projection.source):,} edges")
     rows = [row for row in recording.report if row.get("status") == "approximated"]
     lines += ["", f"{len(rows)} approximated:"] if rows else []
     lines += [f"{row.get('place', '')}: {row.get('reason', '')}" for row in rows[:MOST_ROWS]]

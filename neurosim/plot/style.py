@@ -1,4 +1,4 @@
-"""How all pictures look: colours, axes, marks, and what is left out of very large ones."""
+"""The look of all pictures: colours, axes, marks, and the thinning of very large ones."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ MOST_POINTS = 20_000  # of a line: more than any screen has
 
 
 def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
-    """Return `ax`, or new axes in a figure of `size` inches, without the frame's upper and right
-    lines.
-    """
+    """Return `ax`, or new axes in a new figure, without upper and right frame lines."""
     if ax is None:
         from matplotlib import pyplot
 
@@ -30,9 +28,7 @@ def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
 
 
 def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
-    """Return the style of marks: strokes where a row per neuron has room for them, else dots,
-    larger where there are few.
-    """
+    """Return the style of marks: strokes if a row per neuron has room for them, else dots."""
     row = 0.8 * ax.get_window_extent().height * 72 / ax.figure.dpi / max(neurons, 1)  # points
     if row > 3:
         return {"marker": "|", "markersize": min(row, 12), "markeredgewidth": 1.0}
@@ -44,8 +40,9 @@ def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
 
 
 def thin(count: int) -> np.ndarray:
-    """Return which of `count` marks to draw, ascending; a random choice leaves no stripes in a
-    regular pattern.
+    """Return the (K,) positions of the marks to draw among `count`, ascending.
+
+    The choice is random: a regular one would leave stripes in a regular pattern.
     """
     if count <= MOST_DOTS:
         return np.arange(count)
@@ -53,9 +50,7 @@ def thin(count: int) -> np.ndarray:
 
 
 def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a line that looks the same with fewer points: of each block its lowest and highest
-    value.
-    """
+    """Return a line that looks the same with fewer points: lowest and highest value per block."""
     if len(values) <= MOST_POINTS:
         return times, values
     first = np.arange(0, len(values), -(-2 * len(values) // MOST_POINTS))
@@ -66,7 +61,7 @@ def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def note(ax: Axes, text: str) -> None:
     """Write a remark in small grey letters above the right end of the axes, once."""
-    if any(each.get_text() == text for each in ax.texts):
+    if any(remark.get_text() == text for remark in ax.texts):
         return
     ax.annotate(
         text,
@@ -82,7 +77,7 @@ def note(ax: Axes, text: str) -> None:
 
 
 def legend(ax: Axes) -> None:
-    """Name what is drawn in a line above the axes, where it hides nothing."""
+    """Name the lines above the axes, where the names hide nothing."""
     ax.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.patches import StepPatch
 
-Edges = tuple[
-    np.ndarray, np.ndarray, np.ndarray, tuple[int, int]
-]  # source, target, weight, (number of sources, of targets)
+# Source, target and weight of each edge, (E,) each; numbers of source and target neurons.
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]
 
 
 def weight_histogram(
@@ -27,8 +26,28 @@ def weight_histogram(
     sample: int = -1,
     bins: int = 40,
 ) -> StepPatch:
-    """Draw how the weights are distributed at a sample, and dashed how they were before the run;
-    return the outline of the former.
+    """Draw the distribution of the weights at a sample and, dashed, before the run.
+
+    Parameters
+    ----------
+    projection : ProjectionRecording, or (source, target, weight, shape)
+        Arrays of (E,) each, and the numbers of source and target neurons.
+    ax : matplotlib Axes, optional
+        New ones unless given.
+    variable : str
+        With one value per edge.
+    sample : int
+        Position in time; the last one unless given.
+    bins : int
+
+    Returns
+    -------
+    The outline of the distribution at the sample.
+
+    Raises
+    ------
+    NetworkError
+        If the variable was not recorded, or has no such sample.
     """
     _, _, values, _, label = _edges(projection, variable, sample)
     initial, when = values[:0], "weights"
@@ -58,10 +77,24 @@ def weight_matrix(
     variable: str = "w",
     sample: int = -1,
 ) -> AxesImage:
-    """Draw the weights at a sample, sources downwards and targets to the right; return the image.
+    """Draw the weights at a sample: sources downwards, targets to the right.
 
     A pixel is the mean of its edges: those of one pair, or, beyond 400 neurons, of a block of
     pairs. Pale pixels have no edge.
+
+    Parameters
+    ----------
+    projection, ax, variable, sample
+        As of `weight_histogram`.
+
+    Returns
+    -------
+    The image.
+
+    Raises
+    ------
+    NetworkError
+        As of `weight_histogram`.
     """
     source, target, value, shape, label = _edges(projection, variable, sample)
     block = _block(shape, 400)
@@ -90,10 +123,20 @@ def weight_matrix(
 
 
 def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None) -> AxesImage:
-    """Draw which neurons are connected, sources downwards and targets to the right, with the edges
-    per neuron beside; return the image.
+    """Draw the connected pairs: sources downwards, targets to the right, degrees at the sides.
 
     A pixel is the number of edges of a pair, or, beyond 100 neurons, the mean of a block of pairs.
+
+    Parameters
+    ----------
+    projection : ProjectionRecording, or (source, target, weight, shape)
+        As of `weight_histogram`.
+    ax : matplotlib Axes, optional
+        New ones unless given.
+
+    Returns
+    -------
+    The image.
     """
     if isinstance(projection, ProjectionRecording):
         source, target, shape = projection.source, projection.target, projection.shape
@@ -130,7 +173,7 @@ def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None
 def _edges(
     projection: ProjectionRecording | Edges, variable: str, sample: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int], str]:
-    """Return source, target, value, shape and what the value is called."""
+    """Return source, target, value, shape and the label of the value."""
     if isinstance(projection, ProjectionRecording):
         label = f"{projection.name}: {variable}{unit(projection.trace(variable).unit)}"
         return *projection.edges(variable, sample), projection.shape, label
@@ -153,9 +196,7 @@ def _pair_axes(ax: Axes, projection: ProjectionRecording | Edges, shape: tuple[i
 
 
 def _block(shape: tuple[int, int], most: int) -> tuple[int, int]:
-    """Return how many sources and targets share a pixel, so that no side has more than `most`
-    pixels.
-    """
+    """Return the numbers of sources and targets per pixel, at most `most` pixels on a side."""
     return -(-shape[0] // most), -(-shape[1] // most)
 
 
