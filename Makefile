@@ -7,7 +7,7 @@ BIN := $(ENV)/bin
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help demo test test-slow bench docs docs-figures clean
+.PHONY: help demo lint test test-slow bench docs docs-figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -15,6 +15,11 @@ help: ## this list
 
 demo: $(ENV)/installed ## install and run the prediction reservoir: pictures and results in out/prediction-reservoir
 	$(BIN)/neurosim run prediction-reservoir --seed 0 --out out/prediction-reservoir
+
+lint: $(ENV)/installed-for-lint ## rules and format of the code (ruff), and its types (pyright)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
 
 test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about twelve minutes on two cores)
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m "not slow"
@@ -31,6 +36,12 @@ docs: $(ENV)/installed-for-docs ## build the documentation site into docs/_build
 docs-figures: $(ENV)/installed ## draw the pictures of the documentation again
 	cd docs && ../$(BIN)/neurosim run examples/balance.py
 	$(BIN)/python -m neurosim.models.firing_patterns docs/firing_patterns.png
+
+# Types of the backends are checked against the simulators, which the tests bring.
+$(ENV)/installed-for-lint: $(DESCRIBED) | $(ENV)/bin/python
+	@echo "installing neurosim and what checks its code into $(ENV)"
+	@$(INSTALL) ".[lint,test]"
+	@touch $@ $(ENV)/installed $(ENV)/installed-for-tests
 
 $(ENV)/installed-for-docs: $(DESCRIBED) | $(ENV)/bin/python
 	@echo "installing neurosim and what its documentation needs into $(ENV)"
