@@ -1,4 +1,4 @@
-"""The catalogue of published models: what a model offers to the command line, and how it is found."""
+"""The catalogue of published models: what each offers, and its discovery by entry point."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ Judgement = tuple[Any, bool]
 class Check:
     """One acceptance check of a model.
 
-    Attributes
+    Parameters
     ----------
     id, expected : str
         As in the model's specification.
-    needs : names of the model's experiments whose results it judges
-    judge : results by experiment -> (measured, passed)
+    needs : tuple of str
+        Experiments of the model whose results are judged.
+    judge : function (results by experiment) -> (measured, passed)
         ``measured`` is JSON data.
     """
 
@@ -36,20 +37,21 @@ class Check:
 class Model:
     """A published model.
 
-    Attributes
+    Parameters
     ----------
     name, summary : str
-    settings : name -> default
-        What ``--set name=value`` may change.
-    network : (seed=, **settings) -> Network
-    demonstrate : (seed=, backend=, out=, progress=, **settings) -> rows
+    settings : mapping of str to default
+        Values that ``--set name=value`` may change.
+    network : function (seed=, **settings) -> Network
+    demonstrate : function (seed=, backend=, out=, progress=, **settings) -> rows
         Runs the model, leaves pictures and ``results.json`` in the folder ``out``, returns rows
         {quantity, measured, expected, pass}.
         ``backend`` is a name, or a backend that carries options; ``str(backend)`` names both.
-    experiments : name -> (backend) -> result
+    experiments : mapping of str to function (backend) -> result
         Module-level functions (or partials of them), run side by side in processes; results are
         plain data.
-    checks : the acceptance checks, judged from results of experiments
+    checks : tuple of Check
+        Acceptance checks, judged from results of experiments.
     """
 
     name: str

@@ -1,6 +1,4 @@
-"""Text in columns for the command line: values made brief, wide cells wrapped to the width of the
-terminal.
-"""
+"""Tables of text for the command line: brief values, cells wrapped to the terminal's width."""
 
 from __future__ import annotations
 
@@ -14,8 +12,14 @@ GAP = "  "
 
 
 def columns(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
-    """Return rows of cells as text; where they are wider than the terminal, the widest columns are
-    wrapped.
+    """Return rows of cells as text; the widest columns are wrapped if they exceed the terminal.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of str
+        Of equal length.
+    width : int, optional
+        Characters of a line; those of the terminal unless given.
     """
     if not rows:
         return ""

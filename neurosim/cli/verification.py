@@ -1,6 +1,4 @@
-"""Verification: the experiments of a published model run side by side, and its acceptance checks
-judged from their results.
-"""
+"""Verification: experiments of a model run side by side, and checks judge their results."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from ..errors import NetworkError, describe_unknown
 from ..recording.files import write_json
 from .catalogue import Check, Model
 
-Judged = dict[str, Any]
+Verdict = dict[str, Any]
 
 
 def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
@@ -45,11 +43,10 @@ def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
             f"{', '.join(valid)}. "
             "Name them, or leave it out for all."
         )
-    for wanted in ids or ():
-        if wanted not in valid:
-            raise NetworkError(
-                describe_unknown("check", wanted, valid, owner=f"model {model.name!r}")
-            )
+    for asked in ids or ():
+        if asked not in valid:
+            owner = f"model {model.name!r}"
+            raise NetworkError(describe_unknown("check", asked, valid, owner=owner))
     return tuple(check for check in model.checks if ids is None or check.id in ids)
 
 
@@ -59,20 +56,30 @@ def verify(
     backend: str = "cpu",
     checks: Sequence[str] | None = None,
     progress: bool = True,
-) -> list[Judged]:
+) -> list[Verdict]:
     """Run the experiments that the checks need, one process per core, and judge.
+
+    Parameters
+    ----------
+    model : Model
+    backend : str
+        Name of an engine.
+    checks : sequence of str, optional
+        Ids; all unless given.
+    progress : bool
+        Show a progress bar in a terminal.
 
     Returns
     -------
-    rows {id, measured, expected, pass}
+    list of {id, measured, expected, pass}
         In the model's order. A check that raises, or whose experiment raised, has failed; its
-        message stands under "measured".
+        message is the "measured" value.
 
     Raises
     ------
     NetworkError
-        If the backend is a simulator with a clock of its own: experiments change their runs on the
-        way, and those run once.
+        If the backend is a simulator with a clock of its own: experiments change their runs in
+        progress, and such a run goes once from start to end.
     KeyboardInterrupt
         After Ctrl-C; the processes are ended.
     """
@@ -88,16 +95,13 @@ def verify(
     needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
     for name in needed:
         if name not in model.experiments:
-            raise NetworkError(
-                describe_unknown(
-                    "experiment", name, model.experiments, owner=f"model {model.name!r}"
-                )
-            )
+            owner = f"model {model.name!r}"
+            raise NetworkError(describe_unknown("experiment", name, model.experiments, owner=owner))
     results = _side_by_side({name: model.experiments[name] for name in needed}, backend, progress)
     return [_judge(check, results) for check in chosen]
 
 
-def write(path: str | Path, rows: Iterable[Judged]) -> Path:
+def write(path: str | Path, rows: Iterable[Verdict]) -> Path:
     """Write rows as JSON and return the path; its folder is made where it is missing."""
     return write_json(path, _data(list(rows)))
 
@@ -112,7 +116,7 @@ def _side_by_side(
     pool = ProcessPoolExecutor(
         min(cores(), max(len(experiments), 1)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_deaf,
+        initializer=_ignore_ctrl_c,
     )
     with _one_thread():
         futures = {
@@ -137,9 +141,7 @@ def _side_by_side(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let processes started meanwhile do linear algebra with one thread: there are as many
-    processes as cores.
-    """
+    """Limit linear algebra to one thread in processes started meanwhile: each core has one."""
     before = {
         name: os.environ.get(name)
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -155,32 +157,34 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _deaf() -> None:
-    """Leave Ctrl-C, which reaches a whole group of processes, to the one that started the others."""
+def _ignore_ctrl_c() -> None:
+    """Leave Ctrl-C, which reaches the whole group, to the process that started the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _judge(check: Check, results: Mapping[str, Any]) -> Judged:
+def _judge(check: Check, results: Mapping[str, Any]) -> Verdict:
     for name in check.needs:
         if isinstance(results[name], BaseException):
-            return _row(check, f"experiment {name!r} raised {_said(results[name])}", passed=False)
+            return _row(
+                check, f"experiment {name!r} raised {_describe_error(results[name])}", passed=False
+            )
     try:
         measured, passed = check.judge({name: results[name] for name in check.needs})
-    except Exception as error:  # whatever a check raises is its verdict, and the other checks go on
-        return _row(check, f"raised {_said(error)}", passed=False)
+    except Exception as error:  # an error is the verdict of this check alone
+        return _row(check, f"raised {_describe_error(error)}", passed=False)
     return _row(check, measured, passed=bool(passed))
 
 
-def _row(check: Check, measured: Any, *, passed: bool) -> Judged:
+def _row(check: Check, measured: Any, *, passed: bool) -> Verdict:
     return {"id": check.id, "measured": _data(measured), "expected": check.expected, "pass": passed}
 
 
-def _said(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
 def _data(value: Any) -> Any:
-    """Return plain JSON data; what is not finite becomes text, for which JSON has no number."""
+    """Return plain JSON data; NaN and infinities, which JSON lacks, become text."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
