@@ -20,8 +20,8 @@ from .codegen.precision import PRECISIONS
 from .codegen.printing import wrapper
 from .kernels import loop
 from .plan.delivery import Delivery
+from .plan.recording import Recording
 from .plan.tables import Tables, aligned, kind
-from .plan.traces import Traces
 from .threads.cores import Cores
 from .threads.pace import Pace
 from .threads.partitions import default_threads, most_threads
@@ -86,7 +86,7 @@ class CpuEngine:
             self._tables.follow(self.memory.replaced)
         self.memory.replaced.clear()
         self._delivery.synchronise()
-        self._traces.synchronise()
+        self._recording.synchronise()
 
     def emit(self, signal: str, step: int) -> None:
         self._delivery.emit(signal, step)
@@ -94,7 +94,7 @@ class CpuEngine:
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         """Run at most ``steps`` steps; ``more``: others follow before the host looks at memory, so that work may be put off until then."""
         deferral = self._delivery.deferral
-        self._traces.prepare(first, steps)
+        self._recording.prepare(first, steps)
         deferral.begin(first)
         self.pace.begin()
         done = asked = 0
@@ -116,7 +116,7 @@ class CpuEngine:
         if not more or not chunk.finite or deferral.overdue(first + steps):
             for calls in deferral.settle():
                 self._together(calls)
-        self._traces.collect(chunk, first)
+        self._recording.collect(chunk, first)
         return chunk
 
     def _together(self, calls: list[tuple[Any, ...]]) -> int:
@@ -166,7 +166,7 @@ class CpuEngine:
         self._sources: list[str] = []
         self._dt = np.array([self.program.dt])
         self._delivery = Delivery(self)
-        self._traces = Traces(self)
+        self._recording = Recording(self)
         self._rows: list[list[list[Any]]] = [[] for _ in range(self.threads)]
         resets: list[tuple[int, list[Any]]] = []
         for p in self.program.populations.values():
@@ -176,7 +176,7 @@ class CpuEngine:
         self._delivery.lay_out(self._rows)
         for thread, row in resets:
             self._rows[thread].append(row)
-        self._traces.lay_out(self._rows)
+        self._recording.lay_out(self._rows)
         self._ops = [self._tables.block(rows, loop.WIDTH) for rows in self._rows]
         meetings = [[n for n, row in enumerate(rows) if row[0] == loop.MEET] for rows in self._rows]
         plan = self._tables.block(

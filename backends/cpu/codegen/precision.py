@@ -47,7 +47,7 @@ DOUBLE = Precision(
     "neurosim.backends.cpu.kernels",
     f"""from numba import cfunc
 
-from neurosim.backends.cpu.kernels.access import (
+from neurosim.backends.cpu.kernels.intrinsics import (
     flag, load, load_byte, load_index, load_long, load_short, store, store_byte, store_long, truth)
 from neurosim.backends.cpu.kernels.decays import decayed
 {_COMMON}from neurosim.backends.cpu.kernels.functions import (
@@ -67,7 +67,7 @@ SINGLE = Precision(
     "neurosim.backends.cpu.kernels.single",
     f"""from numba import cfunc
 
-from neurosim.backends.cpu.kernels.access import (
+from neurosim.backends.cpu.kernels.intrinsics import (
     flag, load_byte, load_double, load_index, load_long, load_short, store_byte, store_long)
 {_COMMON}from neurosim.backends.cpu.kernels.single import (
     abs, clip, cos, decayed, exp, expm1_ratio, float, floor, load, log, max, min, normal_at, pow, sin, sqrt, store, tanh, truth, uniform_at, where)

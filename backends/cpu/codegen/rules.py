@@ -8,9 +8,8 @@ from neurosim.expr.tree import names
 from neurosim.ir.program import RuleProgram
 from neurosim.model.binding import BoundStatement
 
-from ..kernels.deferral import pre_first
-from .naming import Names, Shape
 from .printing import indent, local
+from .symbols import Names, Shape
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ class _RulePrinter:
             *indent(edge, 4),
         ]
         lines += [
-            f"        caught_up(_notes, _pre_slot, now{' - 1' if pre_first(self.code) else ''})",
+            f"        caught_up(_notes, _pre_slot, now{' - 1' if _pre_first(self.code) else ''})",
             "    if first == 0:",
             "        forget(_notes)",
         ]
@@ -388,6 +387,12 @@ class _RulePrinter:
                 + lines
             )
         return lines
+
+
+def _pre_first(code: RuleProgram) -> bool:
+    """Whether an arriving spike acts before a post-spike of the same step."""
+    triggers = [trigger for trigger, _ in code.handlers]
+    return triggers.index("pre") < triggers.index("post")
 
 
 def _event(number: str) -> str:

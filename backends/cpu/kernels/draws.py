@@ -1,7 +1,7 @@
 """Kernels of phase 1 and of Poisson drives: random numbers of a step, written to buffers for a range of neurons."""
 
-from .access import load, load_double, load_index, load_long, store, store_double
 from .functions import compiled
+from .intrinsics import load, load_double, load_index, load_long, store, store_double
 from .philox import CELLS, MOST, fill_normal, fill_uniform, poisson_count, poisson_table, uniform_at
 from .philox import fill_uniform as fill_double
 

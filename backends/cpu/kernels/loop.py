@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from neurosim.compiled.functions import lowest_bit
 
-from .access import (
+from .functions import compiled, exp
+from .intrinsics import (
     atomic_add,
     atomic_load,
     atomic_store,
@@ -28,7 +29,6 @@ from .access import (
     store_index,
     store_long,
 )
-from .functions import compiled, exp
 
 WIDTH = 20  # numbers in a row
 REAL = 8  # bytes of a number of the run's precision

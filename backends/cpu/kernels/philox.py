@@ -10,8 +10,8 @@ from numba.extending import intrinsic
 
 from neurosim.draws.compiled_streams import normal_block, philox4x32, uniform_block
 
-from .access import store_double, store_index
 from .functions import compiled, exp
+from .intrinsics import store_double, store_index
 
 _HALF, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # of the uniform numbers

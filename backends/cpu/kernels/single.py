@@ -21,10 +21,10 @@ from neurosim.draws.compiled_streams import uniform_block
 from . import decays as double_decays
 from . import deferral, functions
 from . import draws as double_draws
+from . import late_events as double_late_events
 from . import loop as double_loop
-from . import pending as double_pending
-from .access import loader, storer
 from .functions import compiled
+from .intrinsics import loader, storer
 from .philox import range_kernel
 from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
 
@@ -45,7 +45,7 @@ __all__ = [
     "max",
     "min",
     "normal_at",
-    "pending",
+    "late_events",
     "pow",
     "sin",
     "sqrt",
@@ -138,7 +138,7 @@ def _over(module: ModuleType, **words: Any) -> ModuleType:
 
 decayed: Callable[..., Any] = _over(double_decays, load=load, exp=_decay).decayed
 loop = _over(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
-pending = _over(double_pending, load=load, store=store, fold=loop.fold)
+late_events = _over(double_late_events, load=load, store=store, fold=loop.fold)
 draws = _over(
     double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal
 )

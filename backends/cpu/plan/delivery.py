@@ -12,13 +12,14 @@ from neurosim.ir.delay_groups import Slots, owners
 from neurosim.ir.program import ProjectionProgram
 
 from .. import cache
-from ..codegen.naming import Shape
 from ..codegen.rules import Kernel, print_rule
+from ..codegen.symbols import Shape
 from ..kernels import loop
-from ..kernels.decays import Decays
-from ..kernels.deferral import FULL, LEAST, Deferral, deferrable
+from ..kernels.deferral import FULL
 from ..kernels.draws import ROOM
-from ..kernels.pending import Pending
+from .decays import Decays
+from .deferral import LEAST, Deferral, deferrable
+from .late_events import LateEvents
 from .tables import kind
 from .wiring import by_bits, narrow, neighbours
 
@@ -43,7 +44,7 @@ class Delivery:
             for p in self.program.projections.values()
             if p.code is None and np.ndim(p.axonal)
         )
-        self.pending = Pending(self.tables, most=most, dtype=self.memory.dtype)
+        self.late_events = LateEvents(self.tables, most=most, dtype=self.memory.dtype)
         self._landings: dict[str, tuple[np.ndarray, ...]] = {}
 
     def lay_out(self, rows: list[list[list[Any]]]) -> None:
@@ -78,7 +79,7 @@ class Delivery:
         """Give every thread's copy the values of the memory."""
         for key, copy in self._copies:
             copy[...] = self.memory[key]
-        self.pending.forget()
+        self.late_events.forget()
         for key, decays in self._decays.items():
             decays.follow(float(self.memory[key][0]))
 
@@ -135,7 +136,7 @@ class Delivery:
         term = (
             port
             if population.contributions[p.port][0] == p.name
-            else self.pending.term(p.target, population.size)
+            else self.late_events.term(p.target, population.size)
         )
         size = 1 + int(p.axonal.max())
         table = [
@@ -145,8 +146,8 @@ class Delivery:
             weights,
             ("size", weights),
             size,
-            *self.pending.lists(size),
-            *self.pending.pool(thread),
+            *self.late_events.lists(size),
+            *self.late_events.pool(thread),
             term,
             port,
             p.axonal.itemsize == 2,
@@ -154,7 +155,7 @@ class Delivery:
         ]
         return [
             loop.KERNEL,
-            self.engine.own_kernel("pending", "land"),
+            self.engine.own_kernel("late_events", "land"),
             self.tables.block([table], len(table)),
             start,
             stop,

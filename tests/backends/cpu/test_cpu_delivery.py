@@ -7,7 +7,8 @@ import pytest
 from support.cpu_networks import journey, pairs, same_bits, scattered
 
 import neurosim as ns
-from neurosim.backends.cpu.kernels.pending import CHUNKS, FRESH, Pending
+from neurosim.backends.cpu.kernels.late_events import CHUNKS, FRESH
+from neurosim.backends.cpu.plan.late_events import LateEvents
 from neurosim.models import cells
 
 
@@ -18,8 +19,8 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
     """Also where the lists of what is to land have no room, or room for some."""
     if room is not None:
         monkeypatch.setattr(
-            "neurosim.backends.cpu.plan.delivery.Pending",
-            lambda tables, most, dtype: Pending(tables, most=room, dtype=dtype),
+            "neurosim.backends.cpu.plan.delivery.LateEvents",
+            lambda tables, most, dtype: LateEvents(tables, most=room, dtype=dtype),
         )
     found = []
     for backend, options in (
@@ -35,7 +36,7 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
         if backend == "cpu":
             full = [
                 pool[FRESH] == pool[CHUNKS]
-                for pool, *_ in run.engine._delivery.pending._pools.values()
+                for pool, *_ in run.engine._delivery.late_events._pools.values()
             ]
             assert len(full) == options["threads"] and set(full) == {room is not None}
     for other in found[1:]:

@@ -7,7 +7,7 @@ import pytest
 from support.cpu_networks import differences, journey, pairs, plastic, same_bits, scattered, story
 
 import neurosim as ns
-from neurosim.backends.cpu.kernels.pending import Pending
+from neurosim.backends.cpu.plan.late_events import LateEvents
 from neurosim.models import cells, plasticity
 
 
@@ -60,8 +60,8 @@ def test_spikes_on_their_way_land_alike_whether_their_lists_have_room_or_not(tmp
         for threads in (1, 2)
     ]
     monkeypatch.setattr(
-        "neurosim.backends.cpu.plan.delivery.Pending",
-        lambda tables, most, dtype: Pending(tables, most=1, dtype=dtype),
+        "neurosim.backends.cpu.plan.delivery.LateEvents",
+        lambda tables, most, dtype: LateEvents(tables, most=1, dtype=dtype),
     )
     found.append(journey(ns.prepare(scattered(), backend="cpu", precision="float32"), tmp_path))
     assert all(same_bits(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..engine import CpuEngine
 
 
-class Traces:
+class Recording:
     """Buffers of probes. Spikes are written by the first thread, members of traces by the thread that owns them."""
 
     def __init__(self, engine: CpuEngine) -> None:
