@@ -4,6 +4,7 @@ from . import plot
 from .analysis import measure
 from .analysis.comparison import compare
 from .backend.protocol import Report, Row
+from .draws.streams import Stream
 from .draws.values import (
     Shared,
     Table,
@@ -31,6 +32,7 @@ from .network.connectors import (
 from .network.edge_lists import from_arrays, from_sparse
 from .network.network import Network
 from .network.populations import Population, Projection, View
+from .network.wiring import Connector, EdgeCount, Edges
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace
 from .run.launch import check, export, map, prepare, simulate
@@ -41,6 +43,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Cell",
+    "Connector",
+    "EdgeCount",
+    "Edges",
     "LoweringError",
     "ModelError",
     "Network",
@@ -60,6 +65,7 @@ __all__ = [
     "Shared",
     "SimulationError",
     "Spikes",
+    "Stream",
     "Table",
     "Time",
     "Trace",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import neurosim as ns
 from neurosim.draws.sampling import blocks, index_type, pointer_of
 from neurosim.draws.streams import Stream
-from neurosim.network.connectors import Edges, IntArray
+from neurosim.network.wiring import EdgeCount, Edges, IntArray
 
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
@@ -168,11 +168,11 @@ class by_distance:
             found.append(np.nonzero(made)[1].astype(found[0].dtype))
         return Edges(pointer_of(counts), np.concatenate(found))
 
-    def expected(self, n_source: int, n_target: int) -> float:
-        mean = (
-            n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3
-        )  # on an endless grid of unit spacing
-        return min(float(n_source) * n_target, mean + 6 * math.sqrt(mean))
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        # On an endless grid of unit spacing; the border of the grid makes it less.
+        mean = n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3
+        most = min(float(n_source) * n_target, mean + 6 * math.sqrt(mean))
+        return EdgeCount(most, exact=False)
 
     def show(self) -> str:
         return f"by distance, reach {self.reach:g}"

@@ -236,16 +236,7 @@ def _tidy(value: Any) -> Value:
 
 def _projection(p: Projection, network: Network) -> ConcreteProjection:
     where = f"projection {p.name!r} ({p.source.name} -> {p.target.name})"
-    recurrent = p.source.population is p.target.population
-    try:
-        edges = p.connector.connect(
-            Stream(network.seed, f"{p.name}/edges"),
-            p.source.indices,
-            p.target.indices,
-            recurrent=recurrent,
-        )
-    except NetworkError as error:
-        raise NetworkError(f"{where}: {error}") from None
+    edges = p.connect(network.seed)
     pointer, targets, moved = absolute(p, edges)
     drawn = EdgeValues(p, edges.pointer, edges.order, moved, network.seed, where)
     del edges

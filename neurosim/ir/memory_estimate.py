@@ -44,7 +44,7 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
     for p in network.inputs:
         if isinstance(p, Drive):
             continue
-        edges = p.connector.expected(len(p.source), len(p.target))
+        edges = p.edge_count().most
         size = (
             edges * max(_edge(p, rounded=rounded), 8.0) * _MARGIN
             + 16.0 * min(edges, sampling.BLOCK)

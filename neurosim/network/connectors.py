@@ -1,7 +1,7 @@
-"""Connectors: who connects to whom, drawn row by row and kept as compressed rows (CSR).
+"""Connectors that are drawn or regular: each source's edges from counters of its own.
 
-Connectors are written in lower case because they are read as words of a call: ``net.project(a, b, fixed_probability(0.1))``.
-A position counts within one of the two views that a projection joins, an absolute index within the whole population.
+Connectors are written in lower case because they are read as words of a call:
+``net.project(a, b, fixed_probability(0.1))``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,74 +17,31 @@ from ..draws import sampling
 from ..draws.sampling import blocks, index_type, pointer_of
 from ..draws.streams import Stream
 from ..errors import NetworkError, describe
-
-IntArray = NDArray[np.integer]
-
-
-@dataclass(frozen=True, eq=False)
-class Edges:
-    """The edges of one projection, sorted by source, then target; several edges of one pair stay as given.
-
-    Attributes
-    ----------
-    pointer : (S + 1,) int64
-        Edges ``pointer[s]`` to ``pointer[s + 1]`` leave the source at position s.
-    target : (E,) uint16 or int32
-        Position of each edge's target, ascending within a row; of the type that `neurosim.sampling.index_type` says.
-    order : (E,) int64, or None
-        Edge e is the user's edge ``order[e]``; None: edge e itself.
-    """
-
-    pointer: NDArray[np.int64]
-    target: IntArray
-    order: NDArray[np.int64] | None = None
-
-    def source(self) -> NDArray[np.int32]:
-        """Return the position of each edge's source, (E,)."""
-        return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
-
-
-class Connector(Protocol):
-    """What a projection asks of its wiring."""
-
-    def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
-    ) -> Edges:
-        """Return the edges between `sources` (S,) and `targets` (T,): absolute indices, distinct, in any order.
-
-        `recurrent` says that both are of one population; an edge between equal indices is then an autapse.
-        Raises NetworkError where the two cannot be joined so. The message begins with the connector; the network adds the place.
-        """
-        ...
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        """Return the number of edges to provide for (where random, mean plus six standard deviations), drawing nothing."""
-        ...
-
-    def show(self) -> str:
-        """Return a short phrase for reports."""
-        ...
+from .wiring import EdgeCount, Edges, IntArray
 
 
 @dataclass(frozen=True)
 class one_to_one:
     """Join the first source to the first target, the second to the second, and so on."""
 
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        if n_source != n_target:
+            raise NetworkError(
+                f"{self.show()}: there are {n_source} sources and {n_target} targets; "
+                "expected as many of the one as of the other. "
+                "Join views of equal size, or use another connector."
+            )
+        return EdgeCount(n_source)
+
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
-        if sources.size != targets.size:
-            raise NetworkError(
-                f"{self.show()}: there are {sources.size} sources and {targets.size} targets; expected as many of the one as of the other. "
-                "Join views of equal size, or use another connector."
-            )
+        self.count(sources.size, targets.size, recurrent=recurrent)
         return Edges(
             np.arange(sources.size + 1, dtype=np.int64),
             np.arange(sources.size, dtype=index_type(targets.size)),
+            trusted=True,
         )
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        return float(n_source)
 
     def show(self) -> str:
         return "one to one"
@@ -93,35 +49,54 @@ class one_to_one:
 
 @dataclass(frozen=True)
 class all_to_all:
-    """Join every source to every target."""
+    """Join every source to every target.
+
+    Parameters
+    ----------
+    autapses : bool
+        Whether a neuron may connect to itself.
+    """
 
     _: KW_ONLY
     autapses: bool = True
 
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        # Without autapses the number depends on how many neurons both views hold.
+        return EdgeCount(float(n_source) * n_target, exact=self.autapses or not recurrent)
+
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
-        refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
-        pointer = pointer_of(targets.size - (refused < targets.size))
+        own = _own_positions(sources, targets, refuse=recurrent and not self.autapses)
+        pointer = pointer_of(targets.size - (own < targets.size))
         target = np.empty(pointer[-1], index_type(targets.size))
-        columns = np.arange(targets.size, dtype=target.dtype)
-        for rows in blocks(sources.size, width=max(targets.size, 1)):
-            kept = columns != refused[rows, None]
-            target[pointer[rows.start] : pointer[rows.stop]] = np.broadcast_to(columns, kept.shape)[
-                kept
-            ]
-        return Edges(pointer, target)
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        return float(n_source) * n_target
+        positions = np.arange(targets.size, dtype=target.dtype)
+        for block in blocks(sources.size, width=max(targets.size, 1)):
+            allowed = positions != own[block, None]
+            all_positions = np.broadcast_to(positions, allowed.shape)
+            target[pointer[block.start] : pointer[block.stop]] = all_positions[allowed]
+        return Edges(pointer, target, trusted=True)
 
     def show(self) -> str:
-        return "all to all" + _refusal(self.autapses)
+        return "all to all" + _without_autapses(self.autapses)
 
 
 @dataclass(frozen=True)
 class fixed_probability:
-    """Make each possible edge with probability `p` (1), independently of all others."""
+    """Make each possible edge with one probability, independently of all others.
+
+    Parameters
+    ----------
+    p : float (1)
+        From 0 to 1.
+    autapses : bool
+        Whether a neuron may connect to itself.
+
+    Raises
+    ------
+    NetworkError
+        If ``p`` is no probability.
+    """
 
     p: float
     _: KW_ONLY
@@ -130,81 +105,79 @@ class fixed_probability:
     def __post_init__(self) -> None:
         if not isinstance(self.p, Real) or not 0 <= self.p <= 1:
             raise NetworkError(
-                f"fixed_probability: p is {describe(self.p)}; expected a number from 0 to 1. Give a fraction: 0.1 is ten per cent."
+                f"fixed_probability: p is {describe(self.p)}; expected a number from 0 to 1. "
+                "Give a fraction: 0.1 is ten per cent."
             )
         object.__setattr__(self, "p", float(self.p))
+
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        pairs = float(n_source) * n_target
+        deviation = math.sqrt(pairs * self.p * (1 - self.p))
+        return EdgeCount(min(pairs, pairs * self.p + 6 * deviation), exact=False)
 
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
         if self.p == 0:
-            return Edges(
-                np.zeros(sources.size + 1, np.int64), np.empty(0, index_type(targets.size))
-            )
+            nothing = np.zeros(sources.size + 1, np.int64)
+            return Edges(nothing, np.empty(0, index_type(targets.size)), trusted=True)
         if self.p == 1:
-            return all_to_all(autapses=self.autapses).connect(
-                stream, sources, targets, recurrent=recurrent
-            )
-        refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
-        return Edges(*sampling.bernoulli(stream, sources, refused, trials=targets.size, p=self.p))
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        pairs = float(n_source) * n_target
-        return min(pairs, pairs * self.p + 6 * math.sqrt(pairs * self.p * (1 - self.p)))
+            everything = all_to_all(autapses=self.autapses)
+            return everything.connect(stream, sources, targets, recurrent=recurrent)
+        own = _own_positions(sources, targets, refuse=recurrent and not self.autapses)
+        pointer, target = sampling.bernoulli(stream, sources, own, trials=targets.size, p=self.p)
+        return Edges(pointer, target, trusted=True)
 
     def show(self) -> str:
-        return f"fixed probability {self.p:g}" + _refusal(self.autapses)
+        return f"fixed probability {self.p:g}" + _without_autapses(self.autapses)
 
 
 @dataclass(frozen=True)
 class _FixedNumber:
+    """A number of edges, for each neuron of one side or in total."""
+
     n: int
     _: KW_ONLY
     autapses: bool = True
     multapses: bool = False
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.n, bool)
-            or not isinstance(self.n, Real)
-            or not float(self.n).is_integer()
-            or self.n < 0
-        ):
+        number = self.n
+        whole = isinstance(number, Real) and float(number).is_integer()
+        if not whole or isinstance(number, bool) or number < 0:
             raise NetworkError(
-                f"{type(self).__name__}: n is {describe(self.n)}; expected a whole number of edges, 0 or more. Round it to an int."
+                f"{type(self).__name__}: n is {describe(number)}; "
+                "expected a whole number of edges, 0 or more. Round it to an int."
             )
-        object.__setattr__(self, "n", int(self.n))
+        object.__setattr__(self, "n", int(number))
 
     def show(self) -> str:
+        name = type(self).__name__.replace("_", " ")
         multapses = " with multapses" if self.multapses else ""
-        return (
-            type(self).__name__.replace("_", " ")
-            + f" {self.n}"
-            + _refusal(self.autapses)
-            + multapses
-        )
+        return f"{name} {self.n}" + _without_autapses(self.autapses) + multapses
 
-    def check(self, most: int) -> None:
-        """Refuse an `n` greater than the number of different edges, `most`, that are possible where `n` are asked for."""
-        if self.n > most and not (self.multapses and most):
+    def check(self, possible: int) -> None:
+        """Refuse an `n` above the number of different edges that are possible."""
+        if self.n > possible and not (self.multapses and possible):
             remedy = (
-                f"Use n={most} or less, or multapses=True."
-                if most
+                f"Use n={possible} or less, or multapses=True."
+                if possible
                 else "Use n=0, or join other neurons."
             )
             raise NetworkError(
-                f"{self.show()}: {self.n} edges are asked for where only {most} different ones are possible. {remedy}"
+                f"{self.show()}: {self.n} edges are asked for where only {possible} "
+                f"different ones are possible. {remedy}"
             )
 
     def partners(
         self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool
     ) -> IntArray:
-        """Draw the positions of `n` partners for each of `neurons`, (R, n), ascending; each neuron has its own counters."""
-        refused = _refused(neurons, partners, refuse=recurrent and not self.autapses)
-        possible = partners.size - (refused < partners.size)
+        """Draw the positions of `n` partners for each neuron, (R, n), ascending in each row."""
+        own = _own_positions(neurons, partners, refuse=recurrent and not self.autapses)
+        possible = partners.size - (own < partners.size)
         self.check(possible.min(initial=self.n if neurons.size == 0 else partners.size))
         return sampling.choices(
-            stream, neurons, refused, n=self.n, size=partners.size, multapses=self.multapses
+            stream, neurons, own, n=self.n, size=partners.size, multapses=self.multapses
         )
 
 
@@ -212,23 +185,43 @@ class _FixedNumber:
 class fixed_outdegree(_FixedNumber):
     """Give each source `n` targets, all choices being equally likely.
 
-    They are different ones unless ``multapses=True``, which draws them independently. The former is the default of PyNN's
-    FixedNumberPostConnector, the latter that of NEST's rules.
+    Parameters
+    ----------
+    n : int
+        Targets of each source.
+    autapses : bool
+        Whether a neuron may connect to itself.
+    multapses : bool
+        False: the targets of a source are different ones, the default of PyNN's
+        FixedNumberPostConnector. True: they are drawn independently, as NEST's rules do.
+
+    Raises
+    ------
+    NetworkError
+        If ``n`` is no whole number of at least 0; when the network is prepared, if there are fewer
+        than ``n`` different targets.
     """
+
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        return EdgeCount(self.n * n_source)
 
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
         positions = self.partners(stream, sources, targets, recurrent=recurrent)
-        return Edges(np.arange(sources.size + 1, dtype=np.int64) * self.n, positions.ravel())
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        return float(self.n) * n_source
+        pointer = np.arange(sources.size + 1, dtype=np.int64) * self.n
+        return Edges(pointer, positions.ravel(), trusted=True)
 
 
 @dataclass(frozen=True)
 class fixed_indegree(_FixedNumber):
-    """Give each target `n` sources, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
+    """Give each target `n` sources, all choices being equally likely.
+
+    Parameters and errors are those of `fixed_outdegree`, with sources and targets exchanged.
+    """
+
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        return EdgeCount(self.n * n_target)
 
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
@@ -237,47 +230,49 @@ class fixed_indegree(_FixedNumber):
         pointer, order = sampling.order(partners.ravel(), below=sources.size)
         del partners
         order //= max(self.n, 1)  # edge e, in the order drawn, belongs to the target e // n
-        return Edges(pointer, order.astype(index_type(targets.size), copy=False))
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        return float(self.n) * n_target
+        target = order.astype(index_type(targets.size), copy=False)
+        return Edges(pointer, target, trusted=True)
 
 
 @dataclass(frozen=True)
 class fixed_total_number(_FixedNumber):
-    """Make `n` edges among all possible pairs, all choices being equally likely; `multapses` as in `fixed_outdegree`."""
+    """Make `n` edges among all possible pairs, all choices being equally likely.
+
+    Parameters and errors are those of `fixed_outdegree`, with ``n`` as the number of all edges.
+    """
+
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        return EdgeCount(self.n)
 
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
-        refused = _refused(sources, targets, refuse=recurrent and not self.autapses)
-        first = pointer_of(
-            targets.size - (refused < targets.size)
-        )  # possible pairs before each row
+        own = _own_positions(sources, targets, refuse=recurrent and not self.autapses)
+        # Possible pairs are numbered source by source: those of source s begin at first[s].
+        first = pointer_of(targets.size - (own < targets.size))
         self.check(int(first[-1]))
-        chosen = sampling.numbers(stream, self.n, below=int(first[-1]), multapses=self.multapses)
-        pointer = np.searchsorted(chosen, first)
+        pairs = sampling.numbers(stream, self.n, below=int(first[-1]), multapses=self.multapses)
+        pointer = np.searchsorted(pairs, first)
         target = np.empty(self.n, index_type(targets.size))
         for block in blocks(self.n, width=1):
-            source = np.searchsorted(first, chosen[block], side="right") - 1
-            place = chosen[block] - first[source]
-            target[block] = place + (place >= refused[source])
-        return Edges(pointer, target)
-
-    def expected(self, n_source: int, n_target: int) -> float:
-        return float(self.n)
+            source = np.searchsorted(first, pairs[block], side="right") - 1
+            position = pairs[block] - first[source]
+            target[block] = position + (position >= own[source])
+        return Edges(pointer, target, trusted=True)
 
 
-def _refusal(autapses: bool) -> str:
+def _without_autapses(autapses: bool) -> str:
     return "" if autapses else " without autapses"
 
 
-def _refused(sources: IntArray, targets: IntArray, *, refuse: bool) -> NDArray[np.int64]:
-    """Return the position of each source among the targets, (S,), or T where it is no target or may connect to itself."""
+def _own_positions(sources: IntArray, targets: IntArray, *, refuse: bool) -> NDArray[np.int64]:
+    """Return the position of each source among the targets, (S,), where an autapse is refused.
+
+    T, the number of targets: the source is no target, or may connect to itself.
+    """
     if not refuse:
         return np.full(sources.size, targets.size, np.int64)
-    place = np.full(
-        max(sources.max(initial=-1), targets.max(initial=-1)) + 1, targets.size, np.int64
-    )
-    place[targets] = np.arange(targets.size)
-    return place[sources]
+    largest = max(sources.max(initial=-1), targets.max(initial=-1))
+    positions = np.full(largest + 1, targets.size, np.int64)
+    positions[targets] = np.arange(targets.size)
+    return positions[sources]

@@ -14,7 +14,6 @@ from ..model.binding import bind
 from ..model.cell import Cell
 from ..model.rule import Rule
 from ..units import to_engine, unit
-from .connectors import Connector
 from .populations import Drive, Population, Probe, Projection, View
 from .projections import delays, edge_count, links, port_unit, rule_values, weights
 from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, limits_of
@@ -27,6 +26,7 @@ from .validation import (
     whole_number,
     whole_steps,
 )
+from .wiring import Connector
 
 MOST = 2**31 - 1  # neurons of a population: engines number them with 32 bits
 
@@ -195,7 +195,7 @@ class Network:
         )
         self._free(name, "projection", plain=False)
         where = f"projection {name!r} ({source.name} -> {target.name})"
-        if not hasattr(connector, "connect"):
+        if isinstance(connector, type) or not isinstance(connector, Connector):
             raise NetworkError(
                 f"{where}: found {describe(connector)}, expected a connector such as ns.all_to_all(). Give one third."
             )
@@ -416,7 +416,7 @@ def _identifier(name: Any, what: str, more: str = "") -> str:
 def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
     """Return the numbers of recorded edges, (M,) int64."""
     found = np.asarray(edges)
-    most = projection.connector.expected(len(projection.source), len(projection.target))
+    most = projection.edge_count().most
     if (
         found.ndim != 1
         or found.dtype.kind not in "iu"

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..draws.streams import Stream
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import BoundRule
 from ..model.cell import Cell
 from ..model.rule import Rule
 from ..units import Unit
-from .connectors import Connector
+from .wiring import Connector, EdgeCount, Edges
 
 IntArray = np.ndarray
 
@@ -173,6 +174,33 @@ class Projection:
     bound: BoundRule | None
     links: dict[str, Reference]
     values: dict[str, Any]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether source and target are neurons of one population."""
+        return self.source.population is self.target.population
+
+    def edge_count(self) -> EdgeCount:
+        """Return how many edges there will be, as far as it is known before any draw."""
+        return self.connector.count(len(self.source), len(self.target), recurrent=self.recurrent)
+
+    def connect(self, seed: int) -> Edges:
+        """Draw the edges. Positions count within the two views."""
+        stream = Stream(seed, f"{self.name}/edges")
+        sources, targets = self.source.indices, self.target.indices
+        try:
+            edges = self.connector.connect(stream, sources, targets, recurrent=self.recurrent)
+            if not isinstance(edges, Edges):
+                raise NetworkError(
+                    f"{self.connector.show()}: connect returned {describe(edges)}, expected Edges. "
+                    "Make them with ns.Edges.from_pairs."
+                )
+            if not edges.trusted:
+                edges.check(sources.size, targets.size)
+        except NetworkError as error:
+            where = f"projection {self.name!r} ({self.source.name} -> {self.target.name})"
+            raise NetworkError(f"{where}: {error}") from None
+        return edges
 
     def __getitem__(self, key: str) -> Reference:
         if not isinstance(key, str):

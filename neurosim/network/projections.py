@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..draws.ranges import POSITIVE, require_range
-from ..draws.streams import Stream
 from ..draws.values import Distribution, Shared
 from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..model.cell import Cell
@@ -16,47 +15,18 @@ from ..model.declarations import State, decay_constant
 from ..model.rule import Rule
 from ..units import Exponents, Unit, of
 from ..units import unit as unit_of
-from .connectors import (
-    Connector,
-    all_to_all,
-    fixed_indegree,
-    fixed_outdegree,
-    fixed_total_number,
-    one_to_one,
-)
-from .edge_lists import from_arrays, from_sparse
 from .populations import Projection, Reference, View
 from .validation import MS, quantity, shape, whole_steps
+from .wiring import Connector
 
 
 def edge_count(connector: Connector, source: View, target: View, where: str) -> int | None:
-    """Return the number of edges where it is known before draws are made; wiring that draws nothing is tried out here."""
-    expected = connector.expected(len(source), len(target))
-    if (
-        isinstance(connector, from_arrays | from_sparse)
-        or isinstance(connector, one_to_one)
-        and len(source) != len(target)
-    ):
-        try:
-            connector.connect(
-                Stream(0, ""), np.arange(len(source)), np.arange(len(target)), recurrent=False
-            )
-        except NetworkError as error:
-            raise NetworkError(f"{where}: {error}") from None
-    if isinstance(
-        connector,
-        one_to_one
-        | from_arrays
-        | from_sparse
-        | fixed_indegree
-        | fixed_outdegree
-        | fixed_total_number,
-    ):
-        return int(expected)
-    whole = isinstance(connector, all_to_all) and (
-        connector.autapses or source.population is not target.population
-    )
-    return len(source) * len(target) if whole else None
+    """Return the number of edges where it is known before draws are made."""
+    recurrent = source.population is target.population
+    try:
+        return connector.count(len(source), len(target), recurrent=recurrent).known
+    except NetworkError as error:
+        raise NetworkError(f"{where}: {error}") from None
 
 
 def port_unit(cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:

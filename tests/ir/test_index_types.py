@@ -13,7 +13,7 @@ from neurosim.ir import delay_groups as slots
 from neurosim.ir import edges as ends
 from neurosim.ir.concrete import concretise
 from neurosim.network import connectors as connect
-from neurosim.network import edge_lists as given
+from neurosim.network import wiring
 
 pytest.importorskip("numba")
 
@@ -53,7 +53,7 @@ LOOKING = ns.Rule(  # post-spikes cannot wait: a "step" handler changes weights,
 
 def wide(monkeypatch):
     """Let all indices take 4 bytes."""
-    for module in (connect, ends, given, sampling, slots):
+    for module in (connect, ends, wiring, sampling, slots):
         monkeypatch.setattr(module, "index_type", lambda below: np.int32)
 
 

@@ -180,13 +180,37 @@ def test_multapses_do_occur_when_allowed():
     ids=lambda c: c.show(),
 )
 def test_no_more_edges_come_than_were_expected(connector):
-    assert len(joined(connector, 16, 16, recurrent=True)) <= connector.expected(16, 16) <= 480
+    most = connector.count(16, 16, recurrent=True).most
+    assert len(joined(connector, 16, 16, recurrent=True)) <= most <= 480
 
 
 def test_the_estimate_of_a_probability_is_the_mean_and_six_deviations_but_never_more_than_all():
-    assert fixed_probability(0.1).expected(100, 1000) == pytest.approx(10_000 + 6 * math.sqrt(9000))
-    assert fixed_probability(0.9).expected(2, 3) == 6
-    assert fixed_indegree(4).expected(10, 7) == 28 and fixed_outdegree(4).expected(10, 7) == 40
+    some = fixed_probability(0.1).count(100, 1000, recurrent=False)
+    assert some.most == pytest.approx(10_000 + 6 * math.sqrt(9000)) and not some.exact
+    assert fixed_probability(0.9).count(2, 3, recurrent=False).most == 6
+
+
+@pytest.mark.parametrize(
+    "connector, recurrent, known",
+    [
+        (one_to_one(), True, 7),
+        (all_to_all(), True, 49),
+        (all_to_all(autapses=False), False, 49),
+        (all_to_all(autapses=False), True, None),
+        (fixed_probability(0.5), False, None),
+        (fixed_indegree(4), True, 28),
+        (fixed_outdegree(3), True, 21),
+        (fixed_total_number(5), True, 5),
+        (from_arrays([0, 0, 6], [3, 3, 0]), True, 3),
+    ],
+    ids=lambda value: value.show() if hasattr(value, "show") else str(value),
+)
+def test_the_number_of_edges_is_known_beforehand_where_chance_has_no_part(
+    connector, recurrent, known
+):
+    assert connector.count(7, 7, recurrent=recurrent).known == known
+    if known is not None:
+        assert len(joined(connector, 7, 7, recurrent=recurrent)) == known
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,7 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
         for projection in net.projections.values():
             receptor = "inhibitory" if projection.port == "inhibitory" else "excitatory"
             edges = arrays[f"{projection.name}.{receptor}"]
-            assert len(edges) == projection.connector.expected(
-                len(projection.source), len(projection.target)
-            )
+            assert len(edges) == projection.edge_count().known
             np.testing.assert_array_equal(
                 edges[:, 2], projection.weight
             )  # magnitudes, as SpiNNaker has them

@@ -1,0 +1,219 @@
+"""The edges of a projection, their number before any draw, and what a connector has to offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..draws.sampling import blocks, index_type
+from ..draws.streams import Stream
+from ..errors import NetworkError
+
+IntArray = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges of one projection, sorted by source, then target; equal pairs keep their order.
+
+    A position counts within one of the two views that the projection joins. S sources, T targets,
+    E edges.
+
+    Attributes
+    ----------
+    pointer : (S + 1,) int64
+        Edges ``pointer[s]`` to ``pointer[s + 1]`` leave the source at position s.
+    target : (E,) integers
+        Position of each edge's target, ascending within the edges of a source. uint16 takes half
+        the memory of int32 and serves up to 65536 targets.
+    order : (E,) int64, optional
+        Edge e is entry ``order[e]`` of arrays of weights or delays that the user passes;
+        None: entry e.
+    trusted : bool
+        Whether the network may take these edges unchecked. A check takes a nanosecond per edge.
+    """
+
+    pointer: NDArray[np.int64]
+    target: IntArray
+    order: NDArray[np.int64] | None = None
+    trusted: bool = False
+
+    @classmethod
+    def from_pairs(
+        cls, sources: ArrayLike, targets: ArrayLike, *, n_source: int, n_target: int
+    ) -> Edges:
+        """Return edges that are listed one by one, in any order.
+
+        Parameters
+        ----------
+        sources, targets : (E,) integers
+            Positions of the two ends of each edge. Arrays of weights and delays follow this order.
+        n_source, n_target : int
+            Number of sources and of targets.
+
+        Raises
+        ------
+        NetworkError
+            If a position is negative or not below the number of neurons.
+        """
+        _check_positions(np.asarray(sources), n_source, end="sources")
+        _check_positions(np.asarray(targets), n_target, end="targets")
+        pairs = np.asarray(sources, np.int64) * n_target + np.asarray(targets, np.int64)
+        order = None
+        if not np.all(pairs[:-1] <= pairs[1:]):
+            order = np.argsort(pairs, kind="stable")
+            pairs = pairs[order]
+        pointer = np.searchsorted(pairs, np.arange(n_source + 1) * n_target)
+        target = np.empty(pairs.size, index_type(n_target))
+        for block in blocks(pairs.size, width=1):
+            target[block] = pairs[block] % n_target
+        return cls(pointer, target, order, trusted=True)
+
+    def source(self) -> NDArray[np.int32]:
+        """Return the position of each edge's source, (E,)."""
+        return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
+
+    def check(self, n_source: int, n_target: int) -> None:
+        """Raise NetworkError unless these are well-formed edges of so many sources and targets."""
+        if self.pointer.shape != (n_source + 1,) or self.target.ndim != 1:
+            raise NetworkError(
+                f"edges: found a pointer of shape {self.pointer.shape} and targets of shape "
+                f"{self.target.shape}, expected ({n_source + 1},) and (E,). "
+                "Give a pointer with one entry per source and one more."
+            )
+        ends = int(self.pointer[0]), int(self.pointer[-1])
+        if ends != (0, self.target.size) or (np.diff(self.pointer) < 0).any():
+            raise NetworkError(
+                f"edges: found a pointer from {ends[0]} to {ends[1]}, expected one that ascends "
+                f"from 0 to the number of edges, {self.target.size}. "
+                "Count the edges of each source."
+            )
+        _check_positions(self.target, n_target, end="targets")
+        self._check_order()
+
+    def _check_order(self) -> None:
+        """Raise NetworkError unless targets ascend within the edges of each source."""
+        for block in blocks(max(self.target.size - 1, 0), width=1):
+            before = self.target[block]
+            after = self.target[block.start + 1 : block.stop + 1]
+            starts = np.flatnonzero(after < before) + block.start + 1
+            # A target may be below the one before it only where the edges of a source begin.
+            if (self.pointer[np.searchsorted(self.pointer, starts)] != starts).any():
+                raise NetworkError(
+                    "edges: found targets that do not ascend within the edges of a source, "
+                    "expected ascending positions. Sort them, or use Edges.from_pairs."
+                )
+
+
+def _check_positions(positions: IntArray, size: int, *, end: str) -> None:
+    if positions.size and (positions.min() < 0 or positions.max() >= size):
+        raise NetworkError(
+            f"edges: found {end} from {positions.min()} to {positions.max()}, expected positions "
+            f"from 0 to {size - 1}. Positions count within the view."
+        )
+
+
+@dataclass(frozen=True)
+class EdgeCount:
+    """How many edges a connector makes, as far as it is known before any draw.
+
+    Attributes
+    ----------
+    most : number
+        Edges to reserve memory for. Of a random number: its mean plus six standard deviations.
+    exact : bool
+        Whether there are always as many. Arrays of weights and delays are then checked when the
+        projection is added, else when the network is prepared.
+    """
+
+    most: float
+    exact: bool = True
+
+    @property
+    def known(self) -> int | None:
+        """The number of edges; None where chance decides."""
+        return int(self.most) if self.exact else None
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Who connects to whom: any object with these three methods can wire a projection.
+
+    A connector that brings weights of its own has them as an attribute ``weights``, (E,) in the
+    unit of the port, for projections that are given none.
+
+    Examples
+    --------
+    Each source connects to its next ``n`` neighbours on a ring::
+
+        @dataclass(frozen=True)
+        class ring:
+            n: int
+
+            def count(self, n_source, n_target, *, recurrent):
+                return ns.EdgeCount(n_source * self.n)
+
+            def connect(self, stream, sources, targets, *, recurrent):
+                source = np.repeat(np.arange(sources.size), self.n)
+                step = np.tile(np.arange(1, self.n + 1), sources.size)
+                return ns.Edges.from_pairs(
+                    source,
+                    (source + step) % targets.size,
+                    n_source=sources.size,
+                    n_target=targets.size,
+                )
+
+            def show(self):
+                return f"ring of {self.n}"
+    """
+
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        """Return how many edges there will be, without drawing any.
+
+        Parameters
+        ----------
+        n_source, n_target : int
+            Number of sources and of targets.
+        recurrent : bool
+            Whether both are neurons of one population.
+
+        Raises
+        ------
+        NetworkError
+            If so many neurons cannot be joined in this way. The message begins with the connector;
+            the network puts the projection before it.
+        """
+        ...
+
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
+        """Return the edges between two views.
+
+        Parameters
+        ----------
+        stream : Stream
+            The only source of chance: its draws depend on the seed of the network and the name of
+            the projection. The result should depend on nothing else but the arguments.
+        sources : (S,) integers
+            Indices of the neurons within their population: distinct, in any order. As the rows of
+            the stream they make the draws of a neuron independent of the view.
+        targets : (T,) integers
+            The same of the targets.
+        recurrent : bool
+            Whether both are neurons of one population. An edge between equal indices is then an
+            autapse.
+
+        Raises
+        ------
+        NetworkError
+            As for `count`, and if there are too few neurons.
+        """
+        ...
+
+    def show(self) -> str:
+        """Return a short phrase for reports and messages, such as ``"all to all"``."""
+        ...
