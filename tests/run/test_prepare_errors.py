@@ -205,8 +205,8 @@ class Untouched:
     def __init__(self, edges: float) -> None:
         self.edges = edges
 
-    def expected(self, n_source: int, n_target: int) -> float:
-        return self.edges
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> ns.EdgeCount:
+        return ns.EdgeCount(self.edges, exact=False)
 
     def show(self) -> str:
         return "untouched"

@@ -433,8 +433,8 @@ def test_other_verbs_refuse_what_is_not_there_and_change_nothing(act, message):
 class Undrawn:
     """A connector that must not be asked to draw."""
 
-    def expected(self, n_source: int, n_target: int) -> float:
-        return 10.0
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> ns.EdgeCount:
+        return ns.EdgeCount(10.0, exact=False)
 
     def show(self) -> str:
         return "undrawn"
