@@ -1,6 +1,4 @@
-"""Measurements of speed: scripts that print tables for people and write JSON; nothing here passes
-or fails by a time.
-"""
+"""Measurements of speed: scripts that print tables for people and write JSON; no time fails."""
 
 import os
 

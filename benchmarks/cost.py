@@ -1,5 +1,6 @@
-"""Nanoseconds per neuron update and per event from 1000 to 100 000 neurons, beside the bandwidths
-of memory; python -m benchmarks.cost.
+"""Nanoseconds per neuron update and per event, beside the bandwidths of memory.
+
+Run with ``python -m benchmarks.cost``.
 """
 
 from __future__ import annotations

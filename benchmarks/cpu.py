@@ -1,5 +1,6 @@
-"""The CPU engine beside Brian 2 and NEST; ``python -m benchmarks.cpu`` measures all rows, ``--row
-NAME`` some, ``--list`` names them.
+"""The CPU engine beside Brian 2 and NEST: all rows, or those that ``--row NAME`` names.
+
+Run with ``python -m benchmarks.cpu``.
 """
 
 from __future__ import annotations

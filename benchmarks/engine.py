@@ -1,5 +1,6 @@
-"""Neuron updates and synaptic events per second of the CPU engine, on one and two threads; run with
-``python -m benchmarks.engine``.
+"""Neuron updates and synaptic events per second of the CPU engine, on one and two threads.
+
+Run with ``python -m benchmarks.engine``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""What the runs of a row show: whether the networks agree, how many times faster we are, what share
-of the limit that is; and its words.
-"""
+"""The verdict on a row: agreement of the networks, speed ratio, and share of the limit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What the memory of this machine allows: bandwidth of each level, cost of an event, and from these
-the least time of a network.
-"""
+"""The limit that memory sets: bandwidth per level, cost of an event, least time of a network."""
 
 from __future__ import annotations
 

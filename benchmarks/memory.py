@@ -1,5 +1,6 @@
-"""Bytes that a process grows by per edge, and the time to build 100 million edges; run with
-``python -m benchmarks.memory``.
+"""Bytes per edge that a process grows by, and the time to build 100 million edges.
+
+Run with ``python -m benchmarks.memory``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""An hour of the network of Izhikevich (2006), held against what others report of it; run with
-``python -m benchmarks.polychronous``.
+"""An hour of the network of Izhikevich (2006), compared with published observations of it.
+
+Run with ``python -m benchmarks.polychronous``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What recording spikes costs, and that streaming them to disk keeps memory bounded; run with
-``python -m benchmarks.recording``.
+"""The cost of recording spikes, and the bounded memory of streaming them to disk.
+
+Run with ``python -m benchmarks.recording``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""What the benchmarks share: the machine in words, medians with their spread, tables for people and
-JSON for programs.
-"""
+"""Parts that all benchmarks share: the machine in words, medians, tables and JSON."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The rows of the comparison: which network, how long, against whom, what is asked, and how far
-rates may differ.
-"""
+"""The rows of the comparison: network, duration, peers, required ratios, bounds of rates."""
 
 from __future__ import annotations
 

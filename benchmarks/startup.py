@@ -1,5 +1,6 @@
-"""Time of ``import neurosim``, and from there to the first step, with an empty and a full cache;
-run with ``python -m benchmarks.startup``.
+"""Time of ``import neurosim``, and from there to the first step, with empty and full caches.
+
+Run with ``python -m benchmarks.startup``.
 """
 
 from __future__ import annotations

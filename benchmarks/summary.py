@@ -1,5 +1,6 @@
-"""Writes the tables of both README.md, here and of the project, anew from the JSON in results/; run
-with ``python -m benchmarks.summary``.
+"""The tables of both README.md files, written anew from the JSON in results/.
+
+Run with ``python -m benchmarks.summary``.
 """
 
 from __future__ import annotations

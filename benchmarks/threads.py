@@ -1,5 +1,6 @@
-"""Two threads beside one, what the engine chooses, and a machine whose cores are busy; run with
-``python -m benchmarks.threads``.
+"""Two threads beside one, the engine's own choice, and a machine whose cores are busy.
+
+Run with ``python -m benchmarks.threads``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Trials of the models: of the prediction reservoir with learning, of the astrocyte liquid with
-plasticity; run with ``python -m benchmarks.trials``.
+"""Trials of the models: the prediction reservoir with learning, the plastic liquid.
+
+Run with ``python -m benchmarks.trials``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Who competes in a row of the comparison, and how all take turns, every run in a process of its
-own.
-"""
+"""The contestants of a row, and their turns, every run in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Three networks that simulators are compared on: CUBA and COBA of Brette et al. (2007), and the
-thousand neurons of Izhikevich (2003).
-"""
+"""Balanced networks of Brette et al. (2007), CUBA and COBA, and of Izhikevich (2003)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The cortical microcircuit of Potjans & Diesmann (2014), Cerebral Cortex 24:785: four layers under
-1 mm² of cortex, at any scale.
+"""The cortical microcircuit of Potjans & Diesmann (2014), four layers, at any scale.
+
+Source: Potjans & Diesmann 2014, Cerebral Cortex 24:785; four layers under 1 mm² of cortex.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""The twenty firing patterns of Izhikevich 2004 ("Which model to use for cortical spiking
-neurons?", IEEE TNN 15:1063, Fig. 1), as data.
+"""The twenty firing patterns of Izhikevich (2004), as data.
+
+Source: Izhikevich 2004, "Which model to use for cortical spiking neurons?",
+IEEE Transactions on Neural Networks 15:1063, Fig. 1.
 
 Parameters, inputs, time steps and the scheme (one Euler step of v, then one of u with the new v)
 are those of the program figure1.m that

@@ -1,6 +1,4 @@
-"""A balanced network with learning synapses: after Brunel (2000), with additive pair STDP between
-its excitatory neurons.
-"""
+"""A balanced network with learning synapses: after Brunel (2000), with additive pair STDP."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The network of Izhikevich (2006), Neural Computation 18:245: a thousand neurons, delays up to 20
-ms, spike-timing-dependent plasticity.
+"""The polychronous network of Izhikevich (2006): delays up to 20 ms, and STDP.
+
+Source: Izhikevich 2006, Neural Computation 18:245.
 
 The author published it as programs too, spnet.m and spnet.cpp; where the paper leaves something
 open, they are followed. A step t of

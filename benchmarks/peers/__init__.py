@@ -1,3 +1,1 @@
-"""The networks of the comparison in each simulator; every file is a process that runs one job and
-reports it in one line of JSON.
-"""
+"""The networks of the comparison in each simulator; each file runs one job in a process."""

@@ -1,5 +1,4 @@
-"""The networks of the comparison in Brian 2, C++ standalone; ``python -m
-benchmarks.peers.brian_networks JOB`` runs one.
+"""The networks of the comparison in Brian 2, C++ standalone; the argument is a job.
 
 The first process of a job builds a program in the job's folder; each further one only runs it.
 Every run draws its own random numbers,

@@ -1,6 +1,4 @@
-"""A job, as it travels to a process that runs one network in one simulator, and the report that
-comes back.
-"""
+"""A job that a process runs in one simulator, and the report that it returns."""
 
 from __future__ import annotations
 

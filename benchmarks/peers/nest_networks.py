@@ -1,6 +1,4 @@
-"""The networks of the comparison in PyNEST, from their published definitions; ``python -m
-benchmarks.peers.nest_networks JOB`` runs one.
-"""
+"""The networks of the comparison in PyNEST, from their published definitions."""
 
 from __future__ import annotations
 

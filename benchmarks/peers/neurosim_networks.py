@@ -1,6 +1,4 @@
-"""The networks of the comparison in neurosim; ``python -m benchmarks.peers.neurosim_networks JOB``
-runs one.
-"""
+"""The networks of the comparison in neurosim; the argument is a job."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Astrocyte liquid: a liquid state machine whose weights one astrocyte keeps at the edge of chaos
-(Ivanov & Michmizos 2021).
+"""Astrocyte liquid: one astrocyte holds a liquid near the edge of chaos (Ivanov 2021).
+
+Source: Ivanov & Michmizos 2021.
 
 It implements V. A. Ivanov and K. P. Michmizos, "Increasing Liquid State Machine Performance with
 Edge-of-Chaos Dynamics Organized by

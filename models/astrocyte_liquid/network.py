@@ -1,6 +1,4 @@
-"""Settings of the liquid and the network that they make: inputs, neurons on a grid, one astrocyte,
-and the rule that it modulates.
-"""
+"""Settings and network of the liquid: inputs, neurons on a grid, one astrocyte, its rule."""
 
 from __future__ import annotations
 

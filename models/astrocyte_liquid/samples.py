@@ -1,6 +1,4 @@
-"""Liquid: the network held open; it organises itself over short samples, and is then shown long
-ones, side by side on several cores.
-"""
+"""Liquid: the network held open; short samples organise it, long ones are read out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""CA3 memory: a spiking content-addressable memory, stored and read by spikes alone
-(Casanueva-Morato et al. 2024).
+"""CA3 memory: content-addressable, stored and read by spikes (Casanueva-Morato 2024).
+
+Source: Casanueva-Morato et al. 2024.
 
 It implements D. Casanueva-Morato, A. Ayuso-Martinez, J. P. Dominguez-Morales, A. Jimenez-Fernandez
 and G. Jimenez-Moreno, "Bio-inspired

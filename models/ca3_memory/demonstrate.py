@@ -1,4 +1,4 @@
-"""The demonstration: experiments E1 to E3 beside the authors' tables, with pictures of E1 and E3."""
+"""The demonstration: experiments E1 to E3 beside the authors' tables, with pictures."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Experiments E1 to E3 of the publication: their operations, how they are played, and what came
-out.
-"""
+"""Experiments E1 to E3 of the publication: operations, their execution, and results."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The network: ten populations wired by hand, static but for two projections with pair STDP;
-neurons as SpiNNaker integrates them.
-"""
+"""The network: ten populations wired by hand, two plastic projections, neurons of SpiNNaker."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Operations: what is presented when, and which spikes of which population answer, as the published
-tables of offsets say.
-"""
+"""Operations: spikes presented and spikes expected, as the published tables of offsets say."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A picture of an experiment that can be followed by eye: operations on top with their answers,
-below them every spike of every population.
-"""
+"""A picture of an experiment: operations with their answers above, all spikes below."""
 
 from __future__ import annotations
 

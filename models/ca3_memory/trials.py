@@ -1,6 +1,4 @@
-"""Trials beyond the publication: random memories, retention, short presentations, and the known
-limits of the model.
-"""
+"""Trials beyond the publication: random memories, retention, short presentations, limits."""
 
 from __future__ import annotations
 

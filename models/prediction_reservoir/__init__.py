@@ -1,5 +1,4 @@
-"""Prediction reservoir: spiking neurons that learn what comes, when, and how likely (after Yamada &
-Chao 2025).
+"""Prediction reservoir: it learns what comes, when, and how likely (Yamada & Chao 2025).
 
 It re-creates the mechanism of Y. Yamada and Z. C. Chao, "Joint encoding of 'what' and 'when'
 predictions through error-modulated

@@ -1,6 +1,4 @@
-"""Comparators of experiment X5: global least squares, one merged readout, no feedback, no gate, and
-stronger noise.
-"""
+"""Comparators of experiment X5: other readouts, no feedback, no gate, stronger noise."""
 
 from __future__ import annotations
 

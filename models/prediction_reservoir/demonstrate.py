@@ -1,6 +1,4 @@
-"""The demonstration: experiment X2 for one seed, with a picture and a table of what was measured
-beside what was expected.
-"""
+"""The demonstration: experiment X2 for one seed, with a picture and a table of results."""
 
 from __future__ import annotations
 

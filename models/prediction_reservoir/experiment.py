@@ -1,6 +1,4 @@
-"""Experiments X1 to X4: learning of one block, switches between blocks, a scan of probabilities,
-and the geometry of the weights.
-"""
+"""Experiments X1 to X4: one block, switches, a scan of probabilities, weight geometry."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Settings of the reservoir and the network that they make: Izhikevich neurons, two families of
-readouts and the feedback loop.
-"""
+"""Settings and network of the reservoir: Izhikevich neurons, readouts, the feedback loop."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""One picture of experiment X2: the reservoir in a trial, predictions before and after each switch,
-and errors over trials.
-"""
+"""One picture of experiment X2: the reservoir in a trial, predictions, errors over trials."""
 
 from __future__ import annotations
 
