@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
 from matplotlib import pyplot
 
 import neurosim as ns
+from neurosim.models import cells
 
 matplotlib.use("Agg")
 
@@ -45,7 +47,7 @@ def blocks(path: Path) -> Iterator[tuple[int, str]]:
         yield text[: block.start()].count("\n") + 2, block[1]
 
 
-def cells(path: Path) -> list[dict]:
+def code_cells(path: Path) -> list[dict]:
     return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
 
 
@@ -121,7 +123,7 @@ def test_a_script_of_the_gallery_begins_with_a_title(script):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_notebook_runs_from_top_to_bottom_and_was_saved_as_run(notebook):
-    code = cells(ROOT / "notebooks" / notebook)
+    code = code_cells(ROOT / "notebooks" / notebook)
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     execute(ROOT / "notebooks" / notebook, ((1, "".join(cell["source"])) for cell in code))
 
@@ -185,3 +187,69 @@ def test_every_public_name_is_on_a_page_of_the_api():
     errors = {f"neurosim.{n}" for n in ns.__all__ if n.endswith("Error")}  # on the page of errors
     modules = {"neurosim.measure"}  # function by function
     assert pages - names - errors - modules == set()
+
+
+# ---- the backend of docs/backends.md
+
+
+def small_backend() -> Any:
+    path = ROOT / "docs/small_backend.py"
+    names = {"__name__": "small_backend"}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    return names["backend"]
+
+
+def network_for_the_small_backend() -> ns.Network:
+    """Every kind of port, two delays, given spikes, a table, refractoriness with frozen states."""
+    net = ns.Network("small", dt="0.1 ms", seed=3)
+    driven = ns.uniform("0.15 nA", "0.3 nA")
+    leaky = net.population("leaky", 60, cells.lif(), current=driven, v=ns.uniform(-70, -50))
+    one = net.population("one", 1, cells.adex_exponential())
+    current = ns.table([4.0, 10.0, 0.0], every="20 ms")
+    fast = net.population("fast", 30, cells.izhikevich(synapse="exponential"), current=current)
+    source = net.spike_source("source", 5, times=[[3.0, 50.0], [1.0], [], [59.0], [4.0]])
+    weight = ns.normal("0.05 nA", "0.02 nA")
+    net.project(leaky, leaky, ns.fixed_probability(0.2), weight=weight, delay="1.5 ms", name="loop")
+    net.project(source, leaky, ns.all_to_all(), weight="0.2 nA", name="input")
+    net.project(leaky, fast, ns.fixed_indegree(3), weight=2, delay="0.3 ms", port="synaptic")
+    net.project(leaky, one, ns.all_to_all(), weight="0.02 nA", port="excitatory")
+    for population in (leaky, one, fast, source):
+        net.record(population, "spikes")
+    net.record(leaky, "v")
+    net.record(fast, "v", "u")
+    return net
+
+
+def test_the_example_backend_has_the_bits_of_the_reference():
+    net = network_for_the_small_backend()
+    small, reference = (
+        ns.simulate(net, "60 ms", backend=backend) for backend in (small_backend(), "reference")
+    )
+    assert small.names() == reference.names()
+    assert all(small[name] == reference[name] for name in reference.names())
+    assert small["leaky"].spikes.count().sum() > 100
+
+
+def test_the_verbs_of_a_run_work_on_the_example_backend():
+    net = network_for_the_small_backend()
+    run, other = (ns.prepare(net, backend=name) for name in (small_backend(), "reference"))
+    for each in (run, other):
+        each.run("20 ms")
+        each.set("leaky", current="0.25 nA")
+        each.reset("fast")
+    other.restore(run.snapshot())
+    for each in (run, other):
+        each.run("10 ms")
+    assert run.result()["leaky"] == other.result()["leaky"]
+    assert run.result()["fast"].spikes == other.result()["fast"].spikes
+
+
+def test_the_example_backend_refuses_the_rest():
+    net = network_for_the_small_backend()
+    rule = ns.Rule(edge="w : nA", handlers=[("pre", "out += w")])
+    net.project(net["leaky"], net["leaky"], ns.one_to_one(), rule=rule, weight=0.1, name="rule")
+    net.poisson_drive(net["leaky"], rate=10, weight=0.1)
+    net.poisson("noise", 3, rate=10)
+    with pytest.raises(ns.LoweringError, match="plasticity") as refusal:
+        ns.simulate(net, "1 ms", backend=small_backend())
+    assert len(refusal.value.report.of("impossible")) == 3
