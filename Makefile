@@ -7,7 +7,7 @@ BIN := $(ENV)/bin
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help demo lint test test-slow bench docs docs-figures clean
+.PHONY: help demo lint shape test test-slow bench docs docs-figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,6 +20,9 @@ lint: $(ENV)/installed-for-lint ## rules and format of the code (ruff), and its 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+shape: $(ENV)/installed-for-lint ## figures of the code beside their aims: length of lines, docstrings, circles, types
+	$(BIN)/python -m benchmarks.shape
 
 test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about twelve minutes on two cores)
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m "not slow"
