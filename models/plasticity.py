@@ -18,7 +18,8 @@ from neurosim.draws.ranges import NOT_NEGATIVE, POSITIVE, PROBABILITY, Limits, r
 from neurosim.errors import ModelError, describe, describe_unknown
 from neurosim.expr.parse import Parser
 from neurosim.expr.tree import Name
-from neurosim.model.declarations import Parameter, constant
+from neurosim.model.declarations import Parameter
+from neurosim.model.parsing import read_constant
 from neurosim.model.rule import Rule
 from neurosim.units import NUMBER, name_of
 
@@ -349,7 +350,7 @@ def three_factor(
 
 def _units(rule: str, w_max: Any, relative: bool) -> tuple[str, str, str]:
     """Return the unit of the weights, that of the amplitudes, and the factor between them."""
-    unit = constant(Parser(f"rule {rule!r}"), "w_max", w_max, others=()).unit.text
+    unit = read_constant(Parser(f"rule {rule!r}"), "w_max", w_max).unit.text
     if unit == "?":
         raise ModelError(
             f"rule {rule!r}, parameter 'w_max': found {describe(w_max)}, expected a quantity, which gives the weights their unit. "

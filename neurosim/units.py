@@ -9,7 +9,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,9 @@ class PintQuantity(Protocol):
 
     @property
     def magnitude(self) -> Any: ...
+
+    @property
+    def units(self) -> Any: ...
 
     def to_base_units(self) -> Any: ...
 
@@ -363,7 +366,7 @@ def to_engine(
     return float(result) if array.ndim == 0 else result
 
 
-def is_pint(value: Any) -> bool:
+def is_pint(value: object) -> TypeGuard[PintQuantity]:
     """Whether a value is a quantity of pint; other libraries have ``units``, too."""
     return hasattr(value, "magnitude") and hasattr(value, "to_base_units")
 

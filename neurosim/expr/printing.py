@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .tree import Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
 
-_PRECEDENCE = {
+PRECEDENCE = {
     "or": 1,
     "and": 2,
     "not": 3,
@@ -90,13 +90,13 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
         ):
             return target.condition(_condition(tree, target))
         case Unary(op=op, operand=operand):
-            level = _PRECEDENCE["neg" if op == "-" else "not"]
+            level = PRECEDENCE["neg" if op == "-" else "not"]
             text = ("-" if op == "-" else "not ") + _show(operand, target, level)
             return f"({text})" if outer > level else text
         case Binary(op="**") if target.expand_powers:
             return _expanded(tree, target)
         case Binary(op=op, left=left, right=right):
-            level = _PRECEDENCE[op]
+            level = PRECEDENCE[op]
             # Operators associate to the left, so an equal level on the right keeps its brackets; powers the other way round;
             # comparisons cannot be chained, so they keep brackets on both sides.
             left_level = level + 1 if op == "**" or level == 4 else level

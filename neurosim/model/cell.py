@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ModelError, describe, describe_unknown
 from ..expr.parse import Parser
-from ..expr.tree import Assign, Expr, draws
-from ..units import Exponents, unit
-from .declarations import Constant, Definition, Port, Refractory, State, constant, find
-from .resolution import check_cell, check_mapping, keep
+from ..expr.tree import draws
+from ..units import Time
+from .cell_resolution import resolve_cell, statement_trees
+from .declarations import Definition, Parameter, Port, Refractory, State, Value
+from .names import Method
+from .notation import cell_markdown, cell_text
+from .parsing import read_constants, read_mapping, read_refractory, read_unit
+from .parts import CellParts
 
 
-@dataclass(frozen=True, init=False)
-class Cell:
+@dataclass(frozen=True, init=False, repr=False)
+class Cell(CellParts):
     """The equations of one neuron, astrocyte or readout.
 
     Parameters
     ----------
     equations : str
-        Lines ``dx/dt = expression : unit``, ``x = expression : unit`` (a definition) or ``x : unit`` (a state changed by events only).
+        Lines ``dx/dt = expression : unit``, ``x = expression : unit`` (a definition) or
+        ``x : unit`` (a state that only events change).
     parameters : mapping name -> quantity, `Parameter`, draw, or text over other parameters
     receives : mapping name -> `Port`
     spike : str, optional
@@ -33,150 +37,91 @@ class Cell:
     step : str, optional
         Statements instead of an integration method.
     method : str, optional
-        ``exact``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``; unless named: exact where linear, else exponential Euler, else Euler.
+        ``exact``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``. Unless it is named, each
+        state has ``exact`` if its equation is linear with constant coefficients,
+        ``exponential_euler`` if it is linear in the state, else ``euler``.
     initial : mapping state -> value
+        States that are not named begin at 0.
     name : str
         For messages and reports.
 
     Raises
     ------
     ModelError
-        Syntax, unknown names, units; at this line.
+        Syntax, unknown names, units; at the line that makes the cell.
     """
-
-    name: str
-    states: tuple[State, ...]
-    parameters: tuple[Constant, ...]
-    definitions: tuple[Definition, ...]
-    receives: tuple[tuple[str, Port], ...]
-    spike: Expr | None
-    after_spike: tuple[Assign, ...]
-    refractory: Refractory | None
-    step: tuple[Assign, ...] | None
-    method: str | None
-    initial: tuple[tuple[str, Any], ...]
 
     def __init__(
         self,
         equations: str = "",
         *,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Value | Parameter] | None = None,
         receives: Mapping[str, Port] | None = None,
         spike: str | None = None,
         after_spike: str = "",
-        refractory: Any = None,
+        refractory: Refractory | Time | None = None,
         step: str | None = None,
-        method: str | None = None,
-        initial: Mapping[str, Any] | None = None,
+        method: Method | None = None,
+        initial: Mapping[str, Value] | None = None,
         name: str = "cell",
     ) -> None:
         parser = Parser(f"cell {name!r}")
-        parsed = parser.equations(equations)
-        units = {
-            e.name: unit(e.unit, where=f"{parser.owner}, equation of {e.name}") for e in parsed
-        }
-        given = check_mapping(parser.owner, "parameters", parameters)
-        keep(self, "name", name)
-        keep(
-            self,
-            "states",
-            tuple(
-                State(e.name, units[e.name], e.tree)
-                for e in parsed
-                if e.derivative or e.tree is None
+        parsed = [(e, read_unit(parser, e)) for e in parser.equations(equations)]
+        constants = read_mapping(parser.owner, "parameters", parameters)
+        parts = CellParts(
+            name=name,
+            states=tuple(
+                State(e.name, unit, e.tree) for e, unit in parsed if e.derivative or e.tree is None
             ),
-        )
-        keep(
-            self,
-            "parameters",
-            tuple(constant(parser, key, value, others=given) for key, value in given.items()),
-        )
-        keep(
-            self,
-            "definitions",
-            tuple(
-                Definition(e.name, units[e.name], e.tree)
-                for e in parsed
+            parameters=read_constants(parser, constants),
+            definitions=tuple(
+                Definition(e.name, unit, e.tree)
+                for e, unit in parsed
                 if not e.derivative and e.tree is not None
             ),
+            receives=tuple(read_mapping(parser.owner, "receives", receives).items()),
+            spike=None if spike is None else parser.expression(spike, place="spike"),
+            after_spike=parser.statements(after_spike, place="after_spike"),
+            refractory=read_refractory(parser, refractory),
+            step=None if step is None else parser.statements(step, place="step"),
+            method=method,
+            initial=tuple(read_mapping(parser.owner, "initial", initial).items()),
         )
-        keep(self, "receives", tuple(check_mapping(parser.owner, "receives", receives).items()))
-        keep(self, "spike", parser.expression(spike, place="spike") if spike is not None else None)
-        keep(self, "after_spike", parser.statements(after_spike, place="after_spike"))
-        keep(self, "refractory", _refractory(refractory, parser))
-        keep(self, "step", parser.statements(step, place="step") if step is not None else None)
-        keep(self, "method", method)
-        keep(self, "initial", tuple(check_mapping(parser.owner, "initial", initial).items()))
-        check_cell(self, parser)
+        super().__init__(**vars(resolve_cell(parts, parser)))
 
     def following(self, **courses: str) -> Cell:
-        """Return a cell whose parameters follow an expression over time, ``t``, and over what the cell's equations may read.
+        """Return a cell whose parameters follow expressions over time.
 
-        ``lif().following(current="0.3*nA * sin(2*pi*t / (100*ms))")`` is a current over time. The parameter becomes a definition.
+        ``lif().following(current="0.3*nA * sin(2*pi*t / (100*ms))")`` is a current over time. The
+        parameter becomes a definition.
+
+        Parameters
+        ----------
+        **courses : parameter -> expression
+            Over ``t`` and every name that the equations of the cell may read.
         """
-        changed = object.__new__(Cell)
-        for field in fields(Cell):
-            keep(changed, field.name, getattr(self, field.name))
-        trees = [s.derivative for s in self.states if s.derivative is not None] + [
-            d.tree for d in self.definitions
-        ]
-        trees += [s.value for s in (*self.after_spike, *(self.step or ()))] + (
-            [] if self.spike is None else [self.spike]
-        )
-        parser = Parser(
-            f"cell {self.name!r}",
-            first_draw=1 + max((d.key for tree in trees for d in draws(tree)), default=-1),
-        )
-        made = tuple(
+        trees = [*statement_trees(self), *(d.tree for d in self.definitions)]
+        used = (draw.key for tree in trees for draw in draws(tree))
+        parser = Parser(f"cell {self.name!r}", first_draw=1 + max(used, default=-1))
+        definitions = tuple(
             Definition(
-                name, self.parameter(name).unit, parser.expression(text, place=f"course of {name}")
+                name,
+                self.parameter(name).unit,
+                parser.expression(text, place=f"course of {name}"),
             )
             for name, text in courses.items()
         )
-        keep(changed, "definitions", (*self.definitions, *made))
-        keep(changed, "parameters", tuple(p for p in self.parameters if p.name not in courses))
-        check_cell(changed, parser)
-        return changed
-
-    def state(self, name: str) -> State:
-        """Return a state by name."""
-        return find(self.states, name, "state", f"cell {self.name!r}")
-
-    def parameter(self, name: str) -> Constant:
-        """Return a parameter by name."""
-        return find(self.parameters, name, "parameter", f"cell {self.name!r}")
-
-    def port(self, name: str) -> Port:
-        """Return a port by name."""
-        for key, port in self.receives:
-            if isinstance(name, str) and key == name:
-                return port
-        raise ModelError(
-            describe_unknown(
-                "port", name, [key for key, _ in self.receives], owner=f"cell {self.name!r}"
-            )
-        )
-
-    def symbols(self) -> dict[str, Exponents]:
-        """Return the exponents of every name that the equations may read."""
-        known = {
-            s.name: s.unit.exponents for s in (*self.states, *self.parameters, *self.definitions)
+        fields: dict[str, Any] = vars(self) | {
+            "definitions": (*self.definitions, *definitions),
+            "parameters": tuple(p for p in self.parameters if p.name not in courses),
         }
-        known.update(
-            {key: unit(port.unit).exponents for key, port in self.receives if key not in known}
-        )
-        return known
+        cell = object.__new__(Cell)
+        CellParts.__init__(cell, **vars(resolve_cell(CellParts(**fields), parser)))
+        return cell
 
+    def __repr__(self) -> str:
+        return cell_text(self)
 
-def _refractory(given: Any, parser: Parser) -> Refractory | None:
-    if given is None:
-        return None
-    found = given if isinstance(given, Refractory) else Refractory(given)
-    freezes = found.freezes
-    if isinstance(freezes, str):
-        freezes = tuple(freezes.replace(",", " ").split())
-    if not isinstance(freezes, tuple | list):
-        raise ModelError(
-            f"{parser.owner}, refractory: found freezes={describe(freezes)}, expected names of states. Write freezes='v'."
-        )
-    return replace(found, freezes=tuple(freezes))
+    def _repr_markdown_(self) -> str:
+        """Show the equations as mathematics in a notebook."""
+        return cell_markdown(self)

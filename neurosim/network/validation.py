@@ -13,7 +13,7 @@ from ..expr.dimensions import dimension, resolve_units
 from ..expr.parse import Parser
 from ..expr.tree import Binary, Expr, Number, names
 from ..model.cell import Cell
-from ..model.resolution import check_constant
+from ..model.dependence import require_constant
 from ..units import LENGTH, NUMBER, Unit, of, read, to_engine, unit
 
 MS = unit("ms")
@@ -241,7 +241,7 @@ def expression(
 ) -> Expr:
     """Parse an expression over parameters; its result has the unit of the parameter, or is a plain number in that unit."""
     tree = parser.expression(text, place=name)
-    check_constant(tree, where)
+    require_constant(tree, where)
     tree = resolve_units(tree, known, place=where)
     found = dimension(tree, known, place=where)
     if found not in (None, NUMBER, declared.exponents):

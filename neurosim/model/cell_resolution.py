@@ -1,0 +1,247 @@
+"""Resolution of a cell: its names and units are checked, and its trees read numbers for units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..draws.values import Distribution, Table
+from ..errors import ModelError, describe, describe_unknown
+from ..expr.dimensions import WORDS, expect, resolve_units
+from ..expr.parse import Parser
+from ..expr.tree import Assign, Expr, draws, inline, names
+from ..units import NUMBER, TIME, Exponents, Unit, multiply, read, to_engine, unit
+from .declarations import Definition, Port, State, Value
+from .dependence import require_definitions, resolve_parameters
+from .methods import choose
+from .names import METHODS
+from .parts import CellParts, find
+
+_PER_TIME = multiply(NUMBER, TIME, -1)
+_PARAMETER_WORDS = {"i": NUMBER, "N": NUMBER}
+
+
+def resolve_cell(parts: CellParts, parser: Parser) -> CellParts:
+    """Return the parts of a cell with names of units resolved and parameters in order.
+
+    Raises
+    ------
+    ModelError
+        Names defined twice or not at all, units that do not agree, circles, a method that cannot
+        take an equation, expressions that are too large.
+    """
+    owner = parser.owner
+    _require_ports(parts, parser)
+    _require_unique_names(parts, owner)
+    _require_consistency(parts, owner)
+    parts = replace(parts, parameters=resolve_parameters(parts.parameters, owner, _PARAMETER_WORDS))
+    _require_refractory(parts, owner)
+    require_definitions(parts.definitions, list(statement_trees(parts)), owner)
+    parts = _resolve_trees(parts, owner)
+    _require_method(parts, owner)
+    for name, value in parts.initial:
+        _require_initial(value, parts.state(name).unit, f"{owner}, initial {name!r}")
+    return parts
+
+
+def statement_trees(parts: CellParts) -> Iterable[Expr]:
+    """Yield the trees of derivatives, statements and the spike condition."""
+    yield from (s.derivative for s in parts.states if s.derivative is not None)
+    yield from (s.value for s in (*parts.after_spike, *(parts.step or ())))
+    if parts.spike is not None:
+        yield parts.spike
+
+
+def require_unique(owner: str, names: Iterable[str]) -> None:
+    """Refuse a name that occurs twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ModelError(
+                f"{owner}: {name!r} is defined twice, expected each name once. Rename one of them."
+            )
+        seen.add(name)
+
+
+def _require_unique_names(parts: CellParts, owner: str) -> None:
+    own = (part.name for part in (*parts.states, *parts.parameters, *parts.definitions))
+    # A port into a state is no symbol of the equations: it may have the name of its state.
+    symbols = (key for key, port in parts.receives if port.into is None)
+    require_unique(owner, [*own, *symbols])
+
+
+def _require_ports(parts: CellParts, parser: Parser) -> None:
+    own_names = {part.name for part in (*parts.states, *parts.parameters, *parts.definitions)}
+    for key, port in parts.receives:
+        where = f"{parser.owner}, port {key!r}"
+        parser.check_name(key, "port", read=getattr(port, "into", None) is None)
+        if not isinstance(port, Port):
+            raise ModelError(
+                f"{where}: found {describe(port)}, expected a Port. Write ns.Port('mV', into='v')."
+            )
+        port_unit = unit(port.unit, where=where)
+        if port.into is None:
+            continue
+        state = find(parts.states, port.into, "state", f"{where}: the cell")
+        if state.unit.exponents != port_unit.exponents:
+            raise ModelError(
+                f"{where}: it is {port_unit}, but its state {port.into!r} is {state.unit}. "
+                "Give both one unit."
+            )
+        if key != port.into and key in own_names:
+            raise ModelError(
+                f"{parser.owner}: {key!r} is defined twice, expected each name once. "
+                "Rename the port or the state."
+            )
+
+
+def _require_consistency(parts: CellParts, owner: str) -> None:
+    """Refuse fields that do not go together."""
+    for p in parts.parameters:
+        if p.per is not None:
+            raise ModelError(
+                f"{owner}, parameter {p.name!r}: found per={p.per!r}, which is for rules only. "
+                "Leave it out: a population gives arrays."
+            )
+    method = parts.method
+    if method is not None and (not isinstance(method, str) or method not in METHODS):
+        raise ModelError(f"{owner}: {describe_unknown('method', method, METHODS)}")
+    if parts.step is not None and method is not None:
+        raise ModelError(
+            f"{owner}: has both 'step' and a method ({method!r}), expected one of them. "
+            "Leave one out."
+        )
+    if parts.after_spike and parts.spike is None:
+        raise ModelError(
+            f"{owner}: has after_spike but no spike condition, expected both. "
+            "Add spike='...' or leave after_spike out."
+        )
+
+
+def _require_refractory(parts: CellParts, owner: str) -> None:
+    if parts.refractory is None:
+        return
+    if parts.spike is None:
+        raise ModelError(
+            f"{owner}: has a refractory time but no spike condition, expected both. "
+            "Add spike='...' or leave refractory out."
+        )
+    for frozen in parts.refractory.freezes:
+        parts.state(frozen)
+    time = parts.refractory.time
+    if isinstance(time, str) and read(time) is None:
+        parameter = parts.parameter(time)
+        if parameter.unit.exponents != TIME:
+            raise ModelError(
+                f"{owner}, refractory: {time!r} is {parameter.unit}, but a time (ms) is expected. "
+                "Name a time."
+            )
+        return
+    number = to_engine(time, unit("ms"), where=f"{owner}, refractory")
+    if np.ndim(number) or not np.isfinite(number) or number < 0:
+        raise ModelError(
+            f"{owner}, refractory: found {describe(time)}, expected one time of 0 ms or more. "
+            "Give it such as '2 ms', or name a parameter."
+        )
+
+
+def _require_initial(value: Value, declared: Unit, where: str) -> None:
+    if isinstance(value, Distribution):
+        value.check(declared, where=where, error=ModelError)
+        return
+    if isinstance(value, Table) or isinstance(value, str) and read(value) is None:
+        return  # a population checks these, which knows its parameters and the time step
+    if not np.isfinite(to_engine(value, declared, where=where)).all():
+        raise ModelError(
+            f"{where}: {describe(value)} is not finite, expected a number. Give a finite value."
+        )
+
+
+def _require_method(parts: CellParts, owner: str) -> None:
+    """Refuse a named method that cannot take one of the equations."""
+    if parts.step is not None:
+        return
+    definitions = {d.name: d.tree for d in parts.definitions}
+    derivatives = {
+        s.name: inline(s.derivative, definitions) for s in parts.states if s.derivative is not None
+    }
+    choose(derivatives, parts.method, {p.name for p in parts.parameters}, where=owner)
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """The names that the equations of a cell may read."""
+
+    owner: str
+    readable: Mapping[str, Exponents]
+    symbols: Mapping[str, Exponents]
+    tables: set[str]
+    noisy: frozenset[str] = frozenset()
+
+    def resolve(self, tree: Expr, expected: Exponents, *, place: str, noise: bool = False) -> Expr:
+        """Return a tree with units resolved; its own unit must be the expected one."""
+        where = f"{self.owner}, {place}"
+        tree = resolve_units(tree, self.readable, place=where, tables=self.tables, noise=noise)
+        noisy = names(tree) & self.noisy
+        if noisy and not noise:
+            raise ModelError(
+                f"{where}: {', '.join(sorted(noisy))} contains xi, noise in continuous time, "
+                "expected only in an equation 'dx/dt = ...'. Write normal()."
+            )
+        expect(tree, self.symbols, expected, place=where)
+        return tree
+
+    def resolve_definition(self, definition: Definition) -> Definition:
+        place = f"equation of {definition.name}"
+        expected = definition.unit.exponents
+        tree = self.resolve(definition.tree, expected, place=place, noise=True)
+        return replace(definition, tree=tree)
+
+    def resolve_state(self, state: State) -> State:
+        if state.derivative is None:
+            return state
+        place = f"equation of {state.name}"
+        expected = multiply(state.unit.exponents, _PER_TIME)
+        derivative = self.resolve(state.derivative, expected, place=place, noise=True)
+        return replace(state, derivative=derivative)
+
+    def resolve_statement(self, statement: Assign, state: State, place: str) -> Assign:
+        sums = statement.op in ("=", "+=", "-=")
+        expected = state.unit.exponents if sums else NUMBER
+        return replace(statement, value=self.resolve(statement.value, expected, place=place))
+
+
+def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
+    symbols = parts.symbols()
+    states = {s.name for s in parts.states}
+    jumps = {key for key, port in parts.receives if port.into is not None}
+    readable = {name: e for name, e in symbols.items() if name in states or name not in jumps}
+    parameters = {p.name for p in parts.parameters}
+    scope = _Scope(owner, WORDS | readable, symbols, parameters)
+    definitions = tuple(scope.resolve_definition(d) for d in parts.definitions)
+    resolved_states = tuple(scope.resolve_state(s) for s in parts.states)
+    # Only equations of change may contain noise: from here on, names that hold it are refused.
+    scope = replace(scope, noisy=_names_of_noise(definitions))
+
+    def resolve(statements: tuple[Assign, ...], place: str) -> tuple[Assign, ...]:
+        return tuple(scope.resolve_statement(s, parts.state(s.target), place) for s in statements)
+
+    spike = parts.spike
+    return replace(
+        parts,
+        definitions=definitions,
+        states=resolved_states,
+        spike=None if spike is None else scope.resolve(spike, NUMBER, place="spike"),
+        after_spike=resolve(parts.after_spike, "after_spike"),
+        step=None if parts.step is None else resolve(parts.step, "step"),
+    )
+
+
+def _names_of_noise(definitions: tuple[Definition, ...]) -> frozenset[str]:
+    """Return the names of definitions that contain xi, directly or through others."""
+    noisy = {d.name for d in definitions if any(draw.kind == "xi" for draw in draws(d.tree))}
+    while grown := {d.name for d in definitions if names(d.tree) & noisy} - noisy:
+        noisy |= grown
+    return frozenset(noisy)

@@ -1,0 +1,129 @@
+"""Parameters and definitions that read each other: their order, their units and their size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from ..errors import ModelError
+from ..expr.dimensions import dimension, expect, resolve_units
+from ..expr.printing import show
+from ..expr.tree import DEEPEST, LARGEST, Draw, Expr, Lookup, Name, extent, names, walk
+from ..units import NUMBER, Exponents, of
+from .declarations import Constant, Definition
+from .parsing import UNKNOWN
+
+
+def resolve_parameters(
+    parameters: tuple[Constant, ...], owner: str, words: Mapping[str, Exponents]
+) -> tuple[Constant, ...]:
+    """Return parameters so that each comes after those that it reads.
+
+    Names of units become numbers. Text over others gets its unit, unless one is declared.
+
+    Parameters
+    ----------
+    parameters
+        Each may be read by the others.
+    owner : str
+        Begins messages.
+    words : name -> exponents
+        Further names that may be read.
+    """
+    constants = {p.name: p for p in parameters}
+    trees = {p.name: p.value for p in parameters if isinstance(p.value, Expr)}
+    resolved = {p.name: p for p in parameters if p.name not in trees}
+
+    def circle(left: str) -> str:
+        return (
+            f"{owner}: parameters {left} are written in a circle, expected one with a value. "
+            "Give one of them a value."
+        )
+
+    for name in _order(trees, circle):
+        known = {**words, **{n: p.unit.exponents for n, p in resolved.items()}}
+        place = f"{owner}, parameter {name!r}"
+        resolved[name] = _resolve_parameter(constants[name], trees[name], known, place)
+    return tuple(resolved.values())
+
+
+def _resolve_parameter(
+    parameter: Constant, tree: Expr, known: Mapping[str, Exponents], place: str
+) -> Constant:
+    require_constant(tree, place)
+    tree = resolve_units(tree, known, place=place)
+    if parameter.unit != UNKNOWN:
+        expect(tree, known, parameter.unit.exponents, place=place)
+        return replace(parameter, value=tree)
+    exponents = dimension(tree, known, place=place)
+    return replace(parameter, value=tree, unit=of(NUMBER if exponents is None else exponents))
+
+
+def require_constant(tree: Expr, place: str) -> None:
+    """Refuse a tree that has no value before a run: it reads time, a random draw or a table."""
+    for node in walk(tree):
+        if isinstance(node, Draw):
+            cause = "a random draw"
+            remedy = "Give a draw such as ns.uniform(0, 1) a name of its own"
+        elif isinstance(node, Lookup) or isinstance(node, Name) and node.name in ("t", "dt"):
+            cause, remedy = "time", "Write it in an equation"
+        else:
+            continue
+        raise ModelError(
+            f"{place}: {show(tree)!r} depends on {cause} ({show(node)}), expected a value for the "
+            f"whole run. {remedy}."
+        )
+
+
+def require_definitions(
+    definitions: tuple[Definition, ...], readers: Iterable[Expr], owner: str
+) -> None:
+    """Refuse definitions that need themselves, and expressions that are too large with them.
+
+    Parameters
+    ----------
+    definitions
+    readers : trees
+        Every tree that may read the definitions.
+    owner : str
+        Begins messages.
+    """
+    trees = {d.name: d.tree for d in definitions}
+    extents: dict[str, tuple[int, int]] = {}
+
+    def circle(left: str) -> str:
+        return (
+            f"{owner}, equation of {left}: it needs itself, expected a definition over other "
+            "names. Make one of the names a state."
+        )
+
+    for name in _order(trees, circle):
+        extents[name] = _require_extent(trees[name], extents, owner)
+    for tree in readers:
+        _require_extent(tree, extents, owner)
+
+
+def _require_extent(
+    tree: Expr, extents: Mapping[str, tuple[int, int]], owner: str
+) -> tuple[int, int]:
+    depth, size = extent(tree, extents)
+    if depth > DEEPEST or size > LARGEST:
+        raise ModelError(
+            f"{owner}: {show(tree)[:80]!r} with its definitions written out has {size} operations, "
+            f"{depth} deep; expected at most {LARGEST}, {DEEPEST} deep. "
+            "Make one of the definitions a state, or write it in several statements."
+        )
+    return depth, size
+
+
+def _order(trees: Mapping[str, Expr], message: Callable[[str], str]) -> list[str]:
+    """Return names so that each comes after those that it reads."""
+    left = {name: names(tree) & trees.keys() for name, tree in trees.items()}
+    order: dict[str, set[str]] = {}
+    while left:
+        ready = [name for name, read in left.items() if read <= order.keys()]
+        if not ready:
+            raise ModelError(message(", ".join(sorted(left))))
+        for name in ready:
+            order[name] = left.pop(name)
+    return list(order)

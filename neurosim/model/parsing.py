@@ -1,0 +1,167 @@
+"""Texts and values of cells and rules become declarations, at the user's line."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..draws.values import Distribution, Table
+from ..errors import ModelError, describe, describe_unknown
+from ..expr.parse import Equation, Parser
+from ..units import NUMBER, Unit, is_pint, of, read, to_engine, unit
+from .declarations import (
+    Constant,
+    Definition,
+    EngineValue,
+    Handler,
+    Parameter,
+    Refractory,
+    State,
+    Value,
+)
+from .names import PERS, Side
+
+Item = TypeVar("Item")
+UNKNOWN = Unit("?", NUMBER)  # of a parameter that is text over others, until it is resolved
+
+
+def read_mapping(owner: str, argument: str, value: Mapping[str, Item] | None) -> dict[str, Item]:
+    """Return an argument that maps names to values as a dictionary; None is an empty one."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ModelError(
+            f"{owner}: found {argument} {describe(value)}, expected a mapping of names. "
+            f"Write {argument}={{'name': ...}}."
+        )
+    return dict(value or {})
+
+
+def read_constants(parser: Parser, values: Mapping[str, Value | Parameter]) -> tuple[Constant, ...]:
+    """Read all parameters of a cell or rule."""
+    return tuple(read_constant(parser, name, value, values) for name, value in values.items())
+
+
+def read_constant(
+    parser: Parser, name: str, value: Value | Parameter, others: Container[str] = ()
+) -> Constant:
+    """Read one parameter; without a declared unit it has that of its value.
+
+    Parameters
+    ----------
+    parser : Parser
+        Of the cell or rule that owns the parameter.
+    name : str
+    value : quantity, array, draw, table, text over other parameters, or `Parameter`
+    others : names
+        Parameters that text may read.
+    """
+    parser.check_name(name, "parameter")
+    where = f"{parser.owner}, parameter {name!r}"
+    if isinstance(value, Parameter):
+        declared, per = unit(value.unit, where=where), value.per
+        if per is not None and per not in PERS:
+            raise ModelError(f"{where}: {describe_unknown('side', per, PERS)}")
+        return Constant(
+            name, declared, _engine_value(parser, name, value.value, declared, others), per
+        )
+    declared = _unit_of(value, others, where)
+    return Constant(name, declared, _engine_value(parser, name, value, declared, others))
+
+
+def _unit_of(value: Value, others: Container[str], where: str) -> Unit:
+    """Return the unit that a value names; a plain number has none, text over others: `UNKNOWN`."""
+    if isinstance(value, str):
+        quantity = read(value, reserved=others)
+        return UNKNOWN if quantity is None else quantity[1]
+    if is_pint(value):
+        text = f"{value.units:~C}".replace("µ", "u").replace(" ", "")
+        return unit(text, where=where)
+    if isinstance(value, Distribution):
+        quantities = (read(a) for a in value.arguments if isinstance(a, str))
+        return next((quantity[1] for quantity in quantities if quantity), of(NUMBER))
+    if isinstance(value, Table) and value.unit:
+        return unit(value.unit, where=where)
+    return of(NUMBER)
+
+
+def _engine_value(
+    parser: Parser, name: str, value: Value, declared: Unit, others: Container[str]
+) -> EngineValue:
+    where = f"{parser.owner}, parameter {name!r}"
+    if isinstance(value, Table):
+        value.engine(declared, where=where, error=ModelError)
+        return value
+    if isinstance(value, Distribution):
+        value.check(declared, where=where, error=ModelError)
+        return value
+    if isinstance(value, str) and read(value, reserved=others) is None:
+        return parser.expression(value, place=f"parameter {name!r}")
+    number = to_engine(value, declared, where=where)
+    if not np.isfinite(number).all():
+        raise ModelError(
+            f"{where}: {describe(value)} is not finite, expected a number. Give a finite value."
+        )
+    return number
+
+
+def read_variable(parser: Parser, equation: Equation, side: Side) -> State:
+    """Read a variable of a rule."""
+    if equation.tree is not None and not equation.derivative:
+        raise ModelError(
+            f"{parser.owner}, {side} variable {equation.name!r}: a rule's variables are "
+            "'x : unit' or 'dx/dt = -x / tau : unit'. Put named sub-expressions under definitions=."
+        )
+    return State(equation.name, read_unit(parser, equation), equation.tree)
+
+
+def read_definition(parser: Parser, equation: Equation) -> Definition:
+    """Read a named sub-expression."""
+    if equation.derivative or equation.tree is None:
+        raise ModelError(
+            f"{parser.owner}: definition {equation.name!r} is not of the form "
+            "'name = expression : unit'. Write it so."
+        )
+    return Definition(equation.name, read_unit(parser, equation), equation.tree)
+
+
+def read_unit(parser: Parser, equation: Equation) -> Unit:
+    """Read the unit of an equation."""
+    return unit(equation.unit, where=f"{parser.owner}, equation of {equation.name}")
+
+
+def read_handlers(parser: Parser, handlers: Iterable[tuple[str, str]]) -> tuple[Handler, ...]:
+    """Read the handlers of a rule: pairs of a trigger and statements."""
+    iterable = isinstance(handlers, Iterable) and not isinstance(handlers, str | Mapping)
+    pairs = [_as_tuple(pair) for pair in handlers] if iterable else []
+    if any(len(pair) != 2 for pair in pairs) or (handlers and not pairs):
+        raise ModelError(
+            f"{parser.owner}: found handlers {describe(handlers)}, expected pairs "
+            "(trigger, statements). Write [('pre', 'out += w')]."
+        )
+    return tuple(
+        Handler(trigger, parser.statements(text, place=f"handler {trigger!r}"))
+        for trigger, text in pairs
+    )
+
+
+def _as_tuple(pair: Any) -> tuple[Any, ...]:
+    """Return the items of a pair; of text, which has items of another meaning, none."""
+    return tuple(pair) if isinstance(pair, Iterable) and not isinstance(pair, str) else ()
+
+
+def read_refractory(parser: Parser, value: Refractory | Any) -> Refractory | None:
+    """Read the refractory time of a cell; a bare time freezes no state."""
+    if value is None:
+        return None
+    refractory = value if isinstance(value, Refractory) else Refractory(value)
+    freezes: Any = refractory.freezes
+    if isinstance(freezes, str):
+        freezes = tuple(freezes.replace(",", " ").split())
+    if not isinstance(freezes, tuple | list):
+        raise ModelError(
+            f"{parser.owner}, refractory: found freezes={describe(freezes)}, expected names of "
+            "states. Write freezes='v'."
+        )
+    return replace(refractory, freezes=tuple(freezes))

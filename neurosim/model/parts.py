@@ -1,0 +1,116 @@
+"""The fields of a cell and of a rule, and the way to one of them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ..errors import ModelError, describe_unknown
+from ..expr.tree import Assign, Expr
+from ..units import Exponents, unit
+from .declarations import Constant, Definition, Handler, Link, Port, Refractory, State, Value
+from .names import EVENTS, Method
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Part = TypeVar("Part", bound=_Named)
+
+
+@dataclass(frozen=True)
+class CellParts:
+    """The fields of a `Cell`, before and after their names are resolved."""
+
+    name: str
+    states: tuple[State, ...]
+    parameters: tuple[Constant, ...]
+    definitions: tuple[Definition, ...]
+    receives: tuple[tuple[str, Port], ...]
+    spike: Expr | None
+    after_spike: tuple[Assign, ...]
+    refractory: Refractory | None
+    step: tuple[Assign, ...] | None
+    method: Method | None
+    initial: tuple[tuple[str, Value], ...]
+
+    def state(self, name: str) -> State:
+        """Return a state by name."""
+        return find(self.states, name, "state", f"cell {self.name!r}")
+
+    def parameter(self, name: str) -> Constant:
+        """Return a parameter by name."""
+        return find(self.parameters, name, "parameter", f"cell {self.name!r}")
+
+    def port(self, name: str) -> Port:
+        """Return a port by name."""
+        for key, port in self.receives:
+            if isinstance(name, str) and key == name:
+                return port
+        valid = [key for key, _ in self.receives]
+        raise ModelError(describe_unknown("port", name, valid, owner=f"cell {self.name!r}"))
+
+    def symbols(self) -> dict[str, Exponents]:
+        """Return the exponents of every name that the equations may read."""
+        named = (*self.states, *self.parameters, *self.definitions)
+        exponents = {part.name: part.unit.exponents for part in named}
+        for key, port in self.receives:
+            exponents.setdefault(key, unit(port.unit).exponents)
+        return exponents
+
+
+@dataclass(frozen=True)
+class RuleParts:
+    """The fields of a `Rule`, before and after their names are resolved."""
+
+    name: str
+    edge: tuple[State, ...]
+    pre: tuple[State, ...]
+    post: tuple[State, ...]
+    reads: tuple[Link, ...]
+    parameters: tuple[Constant, ...]
+    definitions: tuple[Definition, ...]
+    handlers: tuple[Handler, ...]
+
+    def parameter(self, name: str) -> Constant:
+        """Return a parameter by name."""
+        return find(self.parameters, name, "parameter", f"rule {self.name!r}")
+
+    @property
+    def variables(self) -> tuple[State, ...]:
+        """All variables: those of edges, of sources and of targets."""
+        return (*self.edge, *self.pre, *self.post)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals that the rule listens to."""
+        triggers = (handler.trigger for handler in self.handlers)
+        return tuple(dict.fromkeys(t for t in triggers if t not in EVENTS))
+
+
+def find(parts: Iterable[Part], name: str, kind: str, owner: str) -> Part:
+    """Return the part of a name.
+
+    Parameters
+    ----------
+    parts : states, parameters or other named parts
+    name : str
+    kind : str
+        The thing that has the name, such as ``state``, for messages.
+    owner : str
+        Begins the message.
+
+    Raises
+    ------
+    ModelError
+        If no part has this name.
+    """
+    parts = tuple(parts)
+    for part in parts:
+        if part.name == name:
+            return part
+    valid = [part.name for part in parts]
+    raise ModelError(describe_unknown(kind, name, valid, owner=owner))
