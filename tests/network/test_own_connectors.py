@@ -146,7 +146,7 @@ def test_a_refusal_names_the_projection():
         net.project(net["source"], net["target"][:3], ring(1), weight="1 nA", name="x")
 
 
-@pytest.mark.parametrize("connector", [ns.all_to_all, None, lambda: 0, ns.Edges], ids=repr)
+@pytest.mark.parametrize("connector", [ns.all_to_all, None, lambda: 0, ns.Edges])
 def test_what_is_no_connector_is_refused(connector):
     with pytest.raises(ns.NetworkError, match="expected a connector such as ns.all_to_all()"):
         network(connector)
