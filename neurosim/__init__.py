@@ -3,7 +3,7 @@
 from . import plot
 from .analysis import measure
 from .analysis.comparison import compare
-from .backend.protocol import Report, Row
+from .backend.report import Place, Report, Row
 from .draws.streams import Stream
 from .draws.values import (
     Shared,
@@ -52,6 +52,7 @@ __all__ = [
     "NetworkError",
     "NeurosimError",
     "Parameter",
+    "Place",
     "Population",
     "Port",
     "Projection",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurosim.backend.protocol import find
+from neurosim.backend.discovery import find
 from neurosim.compiled import cache
 from neurosim.errors import NetworkError
 

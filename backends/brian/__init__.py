@@ -1,4 +1,4 @@
-"""The Brian 2 backend: Brian 2 runs our own update statements and is the oracle of the other engines, or integrates the equations itself."""
+"""The Brian 2 backend: it runs our own update statements as the oracle, or integrates by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from neurosim.backend.protocol import Report, Row, middle_rows
+from neurosim.backend.engine import Engine
+from neurosim.backend.explicit_step import explicit_step_rows
+from neurosim.backend.lowering import Lowered, Stepped
+from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import NetworkError, describe_unknown
 from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork
@@ -29,7 +32,12 @@ class BrianBackend:
     """Brian 2 in NumPy: slow, and independent of our engines."""
 
     name = "brian"
-    summary = "Brian 2, given our update statements (the oracle: equal bit for bit) or, with mode='equations', integrating by itself"
+    summary = (
+        "Brian 2, given our update statements (the oracle: equal bit for bit) or, "
+        "with mode='equations', integrating by itself"
+    )
+    held_open = True
+    verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:
         """Return what to install, if Brian 2 is not there."""
@@ -37,27 +45,41 @@ class BrianBackend:
             return None
         return "brian2 is missing. Run: pip install brian2==2.9.0 'numpy<2.4'"
 
-    def check(self, network: Network, **options: Any) -> Report:
-        """Report every population, projection and source; options as of `prepare`."""
-        rows = list(middle_rows(network))
-        if _options(options)["mode"] == "equations":
-            rows = [row for row in rows if not row.place.startswith("population")] + list(
-                _integrated(network)
-            )
-        return Report(self.name, network.name, tuple(rows))
+    def lower(self, network: Network, **options: Any) -> Lowered:
+        """Return report and artefact.
 
-    def prepare(self, program: Program, network: ConcreteNetwork, **options: Any) -> Any:
-        """Return an engine. Options: ``mode`` ("statements" or "equations"), ``replica`` (replica word of the random numbers)."""
-        options = _options(options)
-        with _left_alone():
-            from .engine import BrianEngine
+        Parameters
+        ----------
+        network : Network
+        **options
+            ``mode`` ("statements" or "equations"), ``replica`` (replica word of the random
+            numbers).
 
-        return BrianEngine(program, network, **options)
+        Raises
+        ------
+        NetworkError
+            If an option is unknown or has a wrong value.
+        """
+        options = _complete(options)
+        rows = list(explicit_step_rows(network))
+        if options["mode"] == "equations":
+            rows = [row for row in rows if row.place.kind != "population"]
+            rows += _integrated(network)
+
+        def build(program: Program, concrete: ConcreteNetwork) -> Engine:
+            with _left_alone():
+                from .engine import BrianEngine
+
+            return BrianEngine(program, concrete, **options)
+
+        return Lowered(Report(self.name, network.name, tuple(rows)), Stepped(build))
 
 
 @contextmanager
 def _left_alone() -> Iterator[None]:
-    """Keep what Brian 2 takes over when it is imported: unexpected errors, for which it writes log files, warnings, and Ctrl-C."""
+    """Keep what Brian 2 takes over when it is imported: unexpected errors, for which it writes log
+    files, warnings, and Ctrl-C.
+    """
     hook, handler, shown = sys.excepthook, signal.getsignal(signal.SIGINT), warnings.showwarning
     try:
         yield
@@ -69,25 +91,24 @@ def _left_alone() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """Return all options, checked."""
-    for option in given.keys() - {"mode", "replica"}:
-        raise NetworkError(
-            describe_unknown("option", option, ["mode", "replica"], owner="backend 'brian'")
-        )
-    found = {"mode": "statements", "replica": 0} | given
-    if found["mode"] not in MODES:
-        raise NetworkError(
-            f"backend 'brian': {describe_unknown('mode', str(found['mode']), MODES)} Name one of them with mode=..."
-        )
-    whole_number(found["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1)
-    return found
+def _complete(options: dict[str, Any]) -> dict[str, Any]:
+    """Return all options, checked; those left out at their defaults."""
+    defaults = {"mode": "statements", "replica": 0}
+    for option in options.keys() - defaults.keys():
+        unknown = describe_unknown("option", option, sorted(defaults), owner="backend 'brian'")
+        raise NetworkError(unknown)
+    options = defaults | options
+    if options["mode"] not in MODES:
+        unknown = describe_unknown("mode", str(options["mode"]), MODES)
+        raise NetworkError(f"backend 'brian': {unknown} Name one of them with mode=...")
+    whole_number(options["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1)
+    return options
 
 
 def _integrated(network: Network) -> Iterator[Row]:
     """Yield what becomes of the cells that Brian 2 integrates."""
     for p in network.populations.values():
-        place, reason = f"population {p.name!r}", reason_against(p.cell)
+        place, reason = Place("population", p.name), reason_against(p.cell)
         if p.given is not None:
             yield Row(place, "exact", f"{p.given[0].size} given spikes.")
         elif reason is not None:
@@ -104,7 +125,8 @@ def _integrated(network: Network) -> Iterator[Row]:
             yield Row(
                 place,
                 "approximated",
-                f"Brian 2 integrates the equations, by its method {method!r}: {scheme(p.cell)}{noise}.",
+                f"Brian 2 integrates the equations, by its method {method!r}: "
+                f"{scheme(p.cell)}{noise}.",
             )
 
 

@@ -11,7 +11,7 @@ from brian2 import Clock, Network, NetworkOperation, get_device, ms, prefs
 from brian2.core.base import BrianObjectException
 from brian2.devices.device import RuntimeDevice
 
-from neurosim.backend.protocol import Chunk, Stretch
+from neurosim.backend.engine import Chunk, Stretch
 from neurosim.errors import LoweringError, NetworkError
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.memory import Memory

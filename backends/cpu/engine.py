@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Chunk
+from neurosim.backend.engine import Chunk
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram, Program

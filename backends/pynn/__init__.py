@@ -1,15 +1,17 @@
-"""PyNN backends: networks as standard cells of PyNN, run on NEST and Brian 2, mapped onto SpiNNaker, exported as plain scripts."""
+"""PyNN backends: networks as standard cells of PyNN, for NEST, Brian 2 and SpiNNaker."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.backend.protocol import Report, Row
+from neurosim.backend.lowering import Lowered
+from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import LoweringError, NetworkError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork, concretise
 from neurosim.ir.memory_estimate import demand_memory
@@ -18,6 +20,7 @@ from neurosim.network.validation import whole_number
 
 if TYPE_CHECKING:
     from .simulator.mapping import Mapping
+    from .simulator.run import ScriptRun
     from .translation.plan import Plan
 
 # Modules that a backend imports, and the requirements that bring them, as in setup.cfg: the package
@@ -36,13 +39,23 @@ MODULES = {
 
 
 class PynnBackend:
-    """One simulator behind PyNN."""
+    """One simulator behind PyNN.
 
-    def __init__(self, name: str, summary: str) -> None:
-        self.name, self.summary = name, summary
+    Parameters
+    ----------
+    name, summary : str
+    options : tuple of str
+        Options of a run.
+    """
+
+    held_open = False
+    verbs: dict[str, tuple[str, ...]] = {"export": ()}
+
+    def __init__(self, name: str, summary: str, *, options: tuple[str, ...] = ("folder",)) -> None:
+        self.name, self.summary, self._options = name, summary, options
 
     def missing(self) -> str | None:
-        """Return what to install, if something is not there."""
+        """Return missing packages with the command that installs them, None if none is missing."""
         missing = [REQUIREMENTS[m] for m in MODULES[self.name] if find_spec(m) is None]
         if not missing:
             return None
@@ -50,41 +63,47 @@ class PynnBackend:
         command = shlex.join(["pip", "install", *chain.from_iterable(missing)])
         return f"{packages} missing. Run: {command}"
 
-    def check(self, network: Network, **options: Any) -> Report:
-        """Report everything in a network; its draws are made for it, since what becomes of a weight or delay depends on their values."""
-        self._known(options)
+    def lower(self, network: Network, **options: Any) -> Lowered:
+        """Return report and artefact.
+
+        All draws are made, because the fate of a weight or delay depends on its value.
+
+        Parameters
+        ----------
+        network : Network
+        **options
+            ``folder``, in which the script of a run stays; ``threads``, of NEST alone.
+
+        Raises
+        ------
+        NetworkError
+            If an option is unknown or has a wrong value.
+        """
+        self._check_options(options)
         try:
             demand_memory(network)
-            rows = self._plan(concretise(network)).rows
+            concrete = concretise(network)
+            plan = self._translate(concrete)
         except NetworkError as error:
-            rows = (Row(f"network {network.name!r}", "impossible", str(error)),)
-        return Report(self.name, network.name, rows)
+            row = Row(Place("network", network.name), "impossible", str(error))
+            return Lowered(Report(self.name, network.name, (row,)), None)
+        report = Report(self.name, network.name, plan.rows)
+        return Lowered(report, self._artefact(plan, concrete, options))
 
-    def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
-        """Return a run, which runs once. Options: ``folder``, in which its script stays; ``threads``, of NEST alone."""
-        from .simulator.run import ScriptRun
+    def _artefact(
+        self, plan: Plan, network: ConcreteNetwork, options: dict[str, Any]
+    ) -> TranslatedNetwork:
+        return TranslatedNetwork(plan, network, options)
 
-        self._known(options)
-        return ScriptRun(self._plan(network), network, report, **options)
-
-    def export(
-        self, network: ConcreteNetwork, report: Report, folder: Path, *, time: float
-    ) -> Path:
-        """Write script, arrays, README and report to a folder; return the path of the script."""
-        from .simulator.script import Script
-
-        return Script(self._plan(network), time).write(Path(folder), report)
-
-    def _known(self, options: dict[str, Any]) -> None:
-        valid = ["folder"] + ["threads"] * (self.name == "nest")
-        for option in options.keys() - set(valid):
-            raise NetworkError(
-                describe_unknown("option", option, valid, owner=f"backend {self.name!r}")
-            )
+    def _check_options(self, options: dict[str, Any]) -> None:
+        owner = f"backend {self.name!r}"
+        for option in options.keys() - set(self._options):
+            raise NetworkError(describe_unknown("option", option, self._options, owner=owner))
         if options.get("threads") is not None:
-            whole_number(options["threads"], where="backend 'nest', threads")
+            whole_number(options["threads"], where=f"{owner}, threads")
 
-    def _plan(self, network: ConcreteNetwork) -> Plan:
+    def _translate(self, network: ConcreteNetwork) -> Plan:
+        # SymPy is slow to import, and finding a backend needs none of it.
         from .translation.targets import TARGETS
         from .translation.translate import translate
 
@@ -92,55 +111,93 @@ class PynnBackend:
 
 
 class SpinnakerBackend(PynnBackend):
-    """SpiNNaker: checked, exported, mapped onto a virtual board, and run where there is a board."""
+    """SpiNNaker: mapped onto a virtual board, exported, and run if a board is configured."""
 
-    def open(self, network: ConcreteNetwork, report: Report, **options: Any) -> Any:
-        """Return a run on the board that sPyNNaker's settings name, which runs once. Option: ``folder``, in which its script stays.
+    verbs: dict[str, tuple[str, ...]] = {"export": (), "map": ("time", "version", "python")}
+
+    def _artefact(
+        self, plan: Plan, network: ConcreteNetwork, options: dict[str, Any]
+    ) -> TranslatedNetwork:
+        return SpinnakerNetwork(plan, network, options)
+
+
+@dataclass(frozen=True)
+class TranslatedNetwork:
+    """A network as a PyNN script, before it is written.
+
+    Parameters
+    ----------
+    plan : Plan
+    network : ConcreteNetwork
+    options : mapping
+        Of a run.
+    """
+
+    plan: Plan
+    network: ConcreteNetwork
+    options: dict[str, Any]
+
+    def open(self, report: Report) -> ScriptRun:
+        """Return a run, which runs once."""
+        from .simulator.run import ScriptRun
+
+        return ScriptRun(self.plan, self.network, report, **self.options)
+
+    def export(self, report: Report, folder: Path, *, time: float) -> Path:
+        """Write script, arrays, README and report to a folder; return the path of the script."""
+        from .simulator.script import Script
+
+        return Script(self.plan, time).write(folder, report)
+
+    def map(self, report: Report, **options: Any) -> Mapping:
+        """Raise: only machines are mapped to."""
+        raise NetworkError(
+            f"map: backend {self.plan.target.name!r} has no machine, expected one that has, "
+            "such as 'spinnaker'. Name that."
+        )
+
+
+class SpinnakerNetwork(TranslatedNetwork):
+    """A network as a PyNN script for SpiNNaker, which a board runs and a virtual board maps."""
+
+    def open(self, report: Report) -> ScriptRun:
+        """Return a run on the board that sPyNNaker's settings name; it runs once.
 
         Raises
         ------
         LoweringError
             If they name none.
         NetworkError
-            If there is no sPyNNaker.
+            If sPyNNaker is not installed.
         """
         from .simulator.machine import board, interpreter
         from .simulator.run import ScriptRun
 
-        self._known(options)
         try:
             where = board()
         except NetworkError as error:
             raise LoweringError(
-                f"backend {self.name!r} runs on a board: {error} Without a board use ns.map, or ns.export and run the script where "
-                "there is one.",
+                f"backend {report.backend!r} runs on a board: {error} Without a board use ns.map, "
+                "or ns.export and run the script where there is one.",
                 report,
             ) from error
+        python = interpreter("run on 'spinnaker'")
         return ScriptRun(
-            self._plan(network),
-            network,
-            report,
-            python=interpreter("run on 'spinnaker'"),
-            where=where,
-            **options,
+            self.plan, self.network, report, python=python, where=where, **self.options
         )
 
-    def map(
-        self,
-        network: ConcreteNetwork,
-        report: Report,
-        *,
-        time: Any = "1 s",
-        version: int = 5,
-        python: str | None = None,
-    ) -> Mapping:
-        """Take a network through sPyNNaker's partitioning, placement, routing and data generation; options as of `mapping.map_network`."""
+    def map(self, report: Report, **options: Any) -> Mapping:
+        """Map to a virtual board with sPyNNaker; options as of `simulator.mapping.map_network`."""
         from .simulator.mapping import map_network
 
-        return map_network(self._plan(network), report, time=time, version=version, python=python)
+        return map_network(self.plan, report, **options)
 
 
-nest = PynnBackend("nest", "NEST through PyNN, on the grid; early traces and statistics agree")
+nest = PynnBackend(
+    "nest",
+    "NEST through PyNN, on the grid; early traces and statistics agree",
+    options=("folder", "threads"),
+)
 brian2 = PynnBackend("pynn-brian2", "Brian 2 through PyNN; early traces and statistics agree")
 spinnaker = SpinnakerBackend(
     "spinnaker",

@@ -1,13 +1,14 @@
-"""The reference backend: the step contract walked tree by tree with NumPy; the definition of right."""
+"""The reference backend: the step contract walked tree by tree with NumPy; it defines right."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from neurosim.backend.protocol import Report, middle_rows
+from neurosim.backend.explicit_step import explicit_step_rows
+from neurosim.backend.lowering import Lowered, Stepped
+from neurosim.backend.report import Report
 from neurosim.errors import NetworkError, describe_unknown
-from neurosim.ir.concrete import ConcreteNetwork
-from neurosim.ir.program import Program
 from neurosim.network.network import Network
 from neurosim.network.validation import whole_number
 
@@ -19,32 +20,34 @@ class ReferenceBackend:
 
     name = "reference"
     summary = "walks the equations with NumPy; slow, and right by definition"
+    held_open = True
+    verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:
-        """Nothing beyond NumPy is needed."""
+        """Return None: nothing beyond NumPy is needed."""
         return None
 
-    def check(self, network: Network, **options: Any) -> Report:
-        """Report every population, projection and source."""
-        _known(options)
-        return Report(self.name, network.name, tuple(middle_rows(network)))
+    def lower(self, network: Network, **options: Any) -> Lowered:
+        """Return report and artefact.
 
-    def prepare(
-        self, program: Program, network: ConcreteNetwork, **options: Any
-    ) -> ReferenceEngine:
-        """Return an engine; option: ``replica``, the replica word of the random numbers."""
-        _known(options)
-        return ReferenceEngine(program, network, **options)
+        Parameters
+        ----------
+        network : Network
+        **options
+            ``replica``, the replica word of the random numbers, a whole number below 2**32.
 
-
-def _known(options: dict[str, Any]) -> None:
-    for option in options.keys() - {"replica"}:
-        raise NetworkError(
-            describe_unknown("option", option, ["replica"], owner="backend 'reference'")
-        )
-    whole_number(
-        options.get("replica", 0), where="backend 'reference', replica", least=0, most=(1 << 32) - 1
-    )
+        Raises
+        ------
+        NetworkError
+            If an option is unknown, or the replica is no such number.
+        """
+        for option in options.keys() - {"replica"}:
+            unknown = describe_unknown("option", option, ["replica"], owner="backend 'reference'")
+            raise NetworkError(unknown)
+        replica = options.get("replica", 0)
+        whole_number(replica, where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
+        report = Report(self.name, network.name, tuple(explicit_step_rows(network)))
+        return Lowered(report, Stepped(partial(ReferenceEngine, replica=replica)))
 
 
 backend = ReferenceBackend()

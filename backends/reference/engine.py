@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Chunk, Stretch
+from neurosim.backend.engine import Chunk, Stretch
 from neurosim.draws import streams as random
 from neurosim.expr.evaluate import evaluate
 from neurosim.expr.functions import FUNCTIONS

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurosim.backend.protocol import Backend
+from neurosim.backend.lowering import Backend
 from neurosim.errors import NetworkError
 from neurosim.recording.files import write_json
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import neurosim as ns
-from neurosim.backend.protocol import Backend
+from neurosim.backend.lowering import Backend
 
 from .network import TO_CONTENT, TO_CUE, Settings, build, record
 from .operations import (

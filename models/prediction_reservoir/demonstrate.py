@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import neurosim as ns
-from neurosim.backend.protocol import Backend
+from neurosim.backend.lowering import Backend
 from neurosim.recording.files import write_json
 
 from .experiment import SWITCHES, Result, blocks, tested

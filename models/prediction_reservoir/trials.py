@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import neurosim as ns
-from neurosim.backend.protocol import Backend
+from neurosim.backend.lowering import Backend
 from neurosim.draws.streams import Stream
 
 from .network import Settings, build, cue

@@ -1,1 +1,1 @@
-"""Backends: the report that each gives, the engine that each offers, and how backends are discovered."""
+"""Backends: the report that each gives, the engine that each offers, and their discovery."""

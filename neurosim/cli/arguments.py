@@ -159,7 +159,9 @@ def _add_export(words: Any) -> argparse.ArgumentParser:
     command = _add(words, "export", text)
     _add_model(command)
     command.add_argument("folder", metavar="DIR", help="a new or empty folder")
-    command.add_argument("--time", default="1 s", help="duration that the script runs (default: 1 s)")
+    command.add_argument(
+        "--time", default="1 s", help="duration that the script runs (default: 1 s)"
+    )
     _add_settings(command)
     _add_backend(command, "nest")
     return command

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.comparison import Bounds, compare
-from ..backend import protocol as backend
+from ..backend.discovery import find
+from ..backend.lowering import Configured
 from ..errors import LoweringError, NetworkError, NeurosimError, SimulationError
 from ..network.network import Network
 from ..recording.recording import Recording
@@ -85,17 +86,15 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
             "Rename it, or see neurosim list."
         )
     model = catalogue.find(options.target)
-    given = settings(model, options.settings)
-    chosen = backend.Configured(backend.find(options.backend), choices(options.options))
-    if options.options:
-        chosen.check(
-            model.network(seed=options.seed, **given)
-        )  # refuses unknown options before the work
+    values = settings(model, options.settings)
+    backend = Configured(find(options.backend), choices(options.options))
+    if options.options:  # unknown ones are refused before the work
+        backend.lower(model.network(seed=options.seed, **values))
     with _folder(Path(options.out or Path("out") / model.name)) as out:
-        print(f"{model.name} on {chosen}, seed {options.seed}")
+        print(f"{model.name} on {backend}, seed {options.seed}")
         began = time.time() - 2.0  # file systems keep time in coarse steps
         rows = model.demonstrate(
-            seed=options.seed, backend=chosen, out=out, progress=sys.stderr.isatty(), **given
+            seed=options.seed, backend=backend, out=out, progress=sys.stderr.isatty(), **values
         )
         print(judged(rows))
         left = sorted(
@@ -107,16 +106,18 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
 
 def check_command(options: argparse.Namespace, _: list[str]) -> int:
     """Print what a backend would run exactly, approximate or refuse."""
-    report = backend.find(options.backend).check(_network(options), **choices(options.options))
+    network = _network(options)
+    report = launch.check(network, backend=options.backend, **choices(options.options))
     print(report)
     return DONE if report.possible else REFUSED
 
 
 def export_command(options: argparse.Namespace, _: list[str]) -> int:
     """Write a model as a folder that another simulator runs by itself."""
-    network, found = _network(options), backend.find(options.backend)
-    path = launch.export(network, options.folder, backend=found, time=options.time)
-    print(f"{found.check(network)}\n\nwritten: {path}")
+    path, report = launch.export_with_report(
+        _network(options), options.folder, backend=options.backend, time=options.time
+    )
+    print(f"{report}\n\nwritten: {path}")
     return DONE
 
 
@@ -146,10 +147,8 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
         if picture:
             from .. import plot
 
-            figure = plot.comparison(
-                first, second, names=tuple(Path(path).stem for path in options.recordings)
-            )
-            _draw(figure, picture)
+            names = Path(options.recordings[0]).stem, Path(options.recordings[1]).stem
+            _draw(plot.comparison(first, second, names=names), picture)
     return DONE if all(row["pass"] for row in rows) else FAILED
 
 

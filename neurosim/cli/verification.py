@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.protocol import find
+from ..backend.discovery import find
 from ..compiled.cores import cores
 from ..errors import NetworkError, describe_unknown
 from ..recording.files import write_json
@@ -84,7 +84,7 @@ def verify(
         After Ctrl-C; the processes are ended.
     """
     chosen = choose(model, checks)
-    if hasattr(find(backend), "open"):
+    if not find(backend).held_open:
         raise NetworkError(
             f"model {model.name!r}, backend {backend!r}: "
             "found a simulator with a clock of its own, expected an engine, such as 'cpu': "

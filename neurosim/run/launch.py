@@ -1,14 +1,15 @@
-"""What a user does with a network: check, prepare, simulate; export and map, where it goes to another simulator or machine."""
+"""The verbs for a network: check, prepare, simulate, export and map."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
-from ..backend.protocol import Backend, Report, Simulator, find
+from ..backend.discovery import find
+from ..backend.lowering import Backend, Lowered, Stepped, Translated
+from ..backend.report import Report
 from ..errors import NetworkError, describe, describe_unknown
 from ..ir.concrete import concretise
 from ..ir.discretise import discretise
@@ -20,55 +21,86 @@ from .run import Run, steps_of
 
 
 def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -> Report:
-    """Say what a backend will run exactly, approximate or refuse, under options as of `prepare`.
-
-    Nothing is run; other simulators make the network's draws for it, since what becomes of a weight or delay depends on its value.
-    """
-    return _backend(backend).check(_network(network), **options)
-
-
-def prepare(
-    network: Network, *, backend: str | Backend = "cpu", stream: Any = None, **options: Any
-) -> Run:
-    """Return a run held open; on other simulators one that runs once, and has ``run``, ``result``, ``time`` and ``source``.
+    """Report what a backend runs exactly, approximates or refuses; nothing is run.
 
     Parameters
     ----------
-    backend : str
+    network : Network
+    backend : str or Backend
+        Other simulators make the network's draws for the report, because the fate of a weight or
+        delay depends on its value.
+    **options
+        Of the backend, as of `prepare`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    NetworkError
+        If the backend is unknown or not installed, or an option is wrong.
+    """
+    return _lower(network, backend, options).report
+
+
+def prepare(
+    network: Network,
+    *,
+    backend: str | Backend = "cpu",
+    stream: str | Path | None = None,
+    **options: Any,
+) -> Run:
+    """Return a run held open; on other simulators one that runs once.
+
+    The latter has ``run``, ``result``, ``time`` and ``source``.
+
+    Parameters
+    ----------
+    network : Network
+        Later changes of it do not affect the run.
+    backend : str or Backend
     stream : path, optional
-        A new or empty folder, to which recordings are written during the run, so that memory stays bounded, and at least every half minute.
-        Of the result, a population or projection is read from there when it is first asked for; that one must fit into memory.
+        New or empty folder, to which recordings are written during the run, at least every half
+        minute, so that memory stays bounded. Of the result, a population or projection is read
+        from there when it is first asked for; it must fit into memory.
     **options
         Of the backend, such as ``threads`` of ``cpu``.
+
+    Returns
+    -------
+    Run
 
     Raises
     ------
     LoweringError
         If the backend cannot run the network; it carries the report.
     NetworkError
-        If the network does not fit into memory (before anything is drawn), or a draw turns out invalid.
+        If the network does not fit into memory (before anything is drawn), or a draw is invalid.
     """
-    found = _backend(backend)
-    report = found.check(_network(network), **options)
-    report.demand()
-    demand_memory(network, rounded=options.get("precision") == "float32")
-    concrete = concretise(network)
-    if hasattr(found, "open"):
-        if stream is not None:
-            raise NetworkError(
-                f"prepare: found stream={stream!r}, and backend {found.name!r} cannot stream. Leave it out."
-            )
-        return found.open(concrete, report, **options)
-    program = discretise(concrete)
-    return Run(
-        program,
-        concrete,
-        found.prepare(program, concrete, **options),
-        report,
-        owners=network.owners(),
-        options={**getattr(found, "options", {}), **options},
-        stream=stream,
-    )
+    backend = find(backend)
+    lowered = _lower(network, backend, options)
+    lowered.report.demand()
+    artefact = lowered.artefact
+    if isinstance(artefact, Stepped):
+        demand_memory(network, rounded=artefact.single_precision)
+        concrete = concretise(network)
+        program = discretise(concrete)
+        return Run(
+            program,
+            concrete,
+            artefact.build(program, concrete),
+            lowered.report,
+            owners=network.owners(),
+            options={**getattr(backend, "options", {}), **options},
+            stream=stream,
+        )
+    if stream is not None:
+        raise NetworkError(
+            f"prepare: found stream={stream!r}, and backend {backend.name!r} cannot stream. "
+            "Leave it out."
+        )
+    return _translated(lowered).open(lowered.report)
 
 
 def simulate(
@@ -76,29 +108,37 @@ def simulate(
     time: Any,
     *,
     backend: str | Backend = "cpu",
-    stream: Any = None,
+    stream: str | Path | None = None,
     progress: bool = True,
     **options: Any,
 ) -> Recording:
-    """Run a network for some time and return what was recorded.
+    """Run a network for some time and return everything recorded.
 
-    Ctrl-C ends the run; what was recorded until then is returned, and its header says ``finished: False``.
+    Ctrl-C ends the run; everything recorded so far is returned, and its header says
+    ``finished: False``.
 
     Parameters
     ----------
+    network : Network
     time : quantity
-        A multiple of dt.
+        A multiple of dt; a plain number is in ms.
     backend, stream, **options
         As of `prepare`.
     progress : bool
-        Show a progress bar where a run takes more than two seconds.
+        Show a progress bar if the run takes more than two seconds.
+
+    Returns
+    -------
+    Recording
 
     Raises
     ------
+    LoweringError, NetworkError
+        As of `prepare`.
     SimulationError
-        If a value stops being finite; its ``recording`` holds what was recorded.
+        If a value stops being finite; its ``recording`` holds everything recorded.
     """
-    steps_of(time, _network(network).dt)
+    steps_of(time, _require_network(network).dt)
     run = prepare(network, backend=backend, stream=stream, **options)
     try:
         run.run(time, progress=progress)
@@ -111,18 +151,31 @@ def simulate(
 
 
 def export(
-    network: Network, folder: Any, *, backend: str | Simulator, time: Any = "1 s", **options: Any
+    network: Network,
+    folder: str | Path,
+    *,
+    backend: str | Backend,
+    time: Any = "1 s",
+    **options: Any,
 ) -> Path:
-    """Write a network as a folder that another simulator runs without neurosim: a script, its arrays, a README and the report.
+    """Write a network as a folder that another simulator runs without neurosim.
+
+    The folder holds a script, its arrays, a README and the report.
 
     Parameters
     ----------
+    network : Network
     folder : path
         New or empty.
+    backend : str or Backend
     time : quantity
-        What the script runs.
+        Duration that the script runs; a plain number is in ms.
     **options
         Of the backend's export; those of this package have none.
+
+    Returns
+    -------
+    Path of the script.
 
     Raises
     ------
@@ -131,29 +184,50 @@ def export(
     NetworkError
         If the backend has nothing to export to or no such option, or the folder holds other files.
     """
-    found, place, length = (
-        _able(backend, "export", options),
-        Path(folder),
-        duration(time, where="export: time"),
-    )
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+    return export_with_report(network, folder, backend=backend, time=time, **options)[0]
+
+
+def export_with_report(
+    network: Network,
+    folder: str | Path,
+    *,
+    backend: str | Backend,
+    time: Any = "1 s",
+    **options: Any,
+) -> tuple[Path, Report]:
+    """Write a network as `export` does; return the path of the script and the report."""
+    backend = _require_verb(find(backend), "export", options)
+    path, length = Path(folder), duration(time, where="export: time")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise NetworkError(
-            f"export: {place} holds other files, expected a new or empty folder. Choose another one."
+            f"export: {path} holds other files, expected a new or empty folder. Choose another one."
         )
-    report = found.check(_network(network))
-    report.demand()
+    lowered = _lower(network, backend, {})
+    lowered.report.demand()
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NetworkError(
-            f"export: {place} cannot be made ({error.strerror}), expected a new or empty folder. "
+            f"export: {path} cannot be made ({error.strerror}), expected a new or empty folder. "
             "Choose another one."
         ) from error
-    return found.export(concretise(network), report, place, time=length, **options)
+    script = _translated(lowered).export(lowered.report, path, time=length, **options)
+    return script, lowered.report
 
 
-def map(network: Network, *, backend: str | Simulator = "spinnaker", **options: Any) -> Any:
-    """Lay a network out on a machine without running it: cores, chips, memory, and the weights and delays that it would use.
+def map(network: Network, *, backend: str | Backend = "spinnaker", **options: Any) -> Any:
+    """Lay a network out on a machine without running it.
+
+    Parameters
+    ----------
+    network : Network
+    backend : str or Backend
+    **options
+        Of the backend's map, such as ``time`` and ``version`` of ``spinnaker``.
+
+    Returns
+    -------
+    Cores, chips, memory, and the weights and delays that the machine would use.
 
     Raises
     ------
@@ -162,41 +236,41 @@ def map(network: Network, *, backend: str | Simulator = "spinnaker", **options: 
     NetworkError
         If the backend has no machine to map to, or no such option.
     """
-    found = _able(backend, "map", options)
-    report = found.check(_network(network))
-    report.demand()
-    return found.map(concretise(network), report, **options)
+    backend = _require_verb(find(backend), "map", options)
+    lowered = _lower(network, backend, {})
+    lowered.report.demand()
+    return _translated(lowered).map(lowered.report, **options)
 
 
-def _able(backend: str | Backend | Simulator, verb: str, options: Mapping[str, Any]) -> Any:
-    """Return a backend that has a verb with these options: found out before any draw is made."""
-    found = _backend(backend)
-    if not hasattr(found, verb):
+def _lower(network: Any, backend: str | Backend, options: Mapping[str, Any]) -> Lowered:
+    return find(backend).lower(_require_network(network), **options)
+
+
+def _translated(lowered: Lowered) -> Translated:
+    artefact = lowered.artefact
+    if artefact is None or isinstance(artefact, Stepped):
+        raise TypeError(f"backend {lowered.report.backend!r}: its report promises an artefact")
+    return artefact
+
+
+def _require_verb(backend: Backend, verb: str, options: Mapping[str, Any]) -> Backend:
+    """Return a backend that has a verb with these options; before any draw is made."""
+    if verb not in backend.verbs:
         raise NetworkError(
-            f"{verb}: backend {found.name!r} cannot {verb} a network, expected one that can, such as 'spinnaker'. Name that."
+            f"{verb}: backend {backend.name!r} cannot {verb} a network, "
+            "expected one that can, such as 'spinnaker'. Name that."
         )
-    taken = signature(getattr(found, verb)).parameters.values()
-    if not any(each.kind is Parameter.VAR_KEYWORD for each in taken):
-        valid = ["time", *(each.name for each in taken if each.kind is Parameter.KEYWORD_ONLY)]
-        for option in options.keys() - set(valid):
-            known = describe_unknown("option", option, valid, owner=f"backend {found.name!r}")
-            raise NetworkError(f"{verb}: {known} Leave it out, or name one of these.")
-    return found
+    valid = ["time", *(option for option in backend.verbs[verb] if option != "time")]
+    for option in options.keys() - set(valid):
+        unknown = describe_unknown("option", option, valid, owner=f"backend {backend.name!r}")
+        raise NetworkError(f"{verb}: {unknown} Leave it out, or name one of these.")
+    return backend
 
 
-def _network(network: Any) -> Network:
+def _require_network(network: Any) -> Network:
     if not isinstance(network, Network):
         raise NetworkError(
-            f"network: found {describe(network)}, expected a Network. Make one with ns.Network(name, dt=...)."
+            f"network: found {describe(network)}, expected a Network. "
+            "Make one with ns.Network(name, dt=...)."
         )
     return network
-
-
-def _backend(backend: Any) -> Any:
-    if not isinstance(backend, str) and not (
-        hasattr(backend, "check") and (hasattr(backend, "prepare") or hasattr(backend, "open"))
-    ):
-        raise NetworkError(
-            f"backend: found {describe(backend)}, expected the name of a backend, such as 'cpu'. Give one of these names."
-        )
-    return find(backend)

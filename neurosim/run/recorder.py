@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.protocol import Chunk
+from ..backend.engine import Chunk
 from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.protocol import Engine, Report
+from ..backend.engine import Engine
+from ..backend.report import Report
 from ..distribution import DISTRIBUTION
 from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
@@ -324,7 +325,7 @@ class Run:
             "options": self._options,
             "versions": packages | {"python": platform.python_version()},
             "hash": self._hash,
-            "report": [vars(row) for row in self.report.of("approximated")],
+            "report": [row.data() for row in self.report.of("approximated")],
         }
 
     # ---- names and checks

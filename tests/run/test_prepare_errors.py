@@ -75,7 +75,9 @@ def test_the_report_of_a_rule_says_what_it_waits_for_and_whether_it_delivers(
 ):
     net = network()
     project(rule=Rule(edge="w : mV", handlers=handlers, name="r"), port="in", name="new")(net)
-    (row,) = (row for row in ns.check(net, backend=backend).rows if row.place == "projection 'new'")
+    (row,) = (
+        row for row in ns.check(net, backend=backend).rows if str(row.place) == "projection 'new'"
+    )
     assert (row.status, row.reason) == ("exact", reason)
 
 
@@ -146,7 +148,7 @@ def test_same_step_projections_are_refused_with_the_report(backend):
         ),
     ) as error:
         ns.prepare(net, backend=backend)
-    assert [row.place for row in error.value.report.of("impossible")] == [
+    assert [str(row.place) for row in error.value.report.of("impossible")] == [
         "projection 'fast'"
     ] and not error.value.report.possible
 

@@ -9,7 +9,8 @@ from support.open_runs import CELL, STEPPED, network, prepared, same, states
 
 import neurosim as ns
 from neurosim import Network, NetworkError
-from neurosim.backend.protocol import Configured, find
+from neurosim.backend.discovery import find
+from neurosim.backend.lowering import Configured
 
 
 def test_what_is_set_is_read_back_with_units(backend):
@@ -448,7 +449,7 @@ def test_check_draws_nothing_and_says_row_by_row_what_will_run(backend):
     net.project(net["cells"], net["cells"], Undrawn(), weight=1.0, name="undrawn")
     report = ns.check(net, backend=backend)
     assert report.possible and {row.status for row in report.rows} == {"exact"}
-    assert [row.place for row in report.rows] == [
+    assert [str(row.place) for row in report.rows] == [
         "population 'source'",
         "population 'cells'",
         "population 'rates'",
@@ -494,7 +495,8 @@ def test_the_recording_says_where_it_comes_from(backend):
         "report": [],
     }
     assert (
-        header["versions"].keys() >= {"neurosim-snn", "numpy", "python"} and len(header["hash"]) == 32
+        header["versions"].keys() >= {"neurosim-snn", "numpy", "python"}
+        and len(header["hash"]) == 32
     )
 
 

@@ -149,7 +149,7 @@ def said(report: ns.Report, place: str, status: str = ".*") -> str:
     return " ".join(
         f"{r.reason} {r.remedy}"
         for r in report.rows
-        if re.search(place, r.place) and re.fullmatch(status, r.status)
+        if re.search(place, str(r.place)) and re.fullmatch(status, r.status)
     )
 
 

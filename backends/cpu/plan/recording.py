@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Chunk
+from neurosim.backend.engine import Chunk
 from neurosim.network.populations import View
 
 from ..kernels import loop

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Report
+from neurosim.backend.report import Report
 from neurosim.errors import NetworkError, describe_unknown
 from neurosim.network.validation import duration
 

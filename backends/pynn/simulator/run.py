@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Report
+from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
 from neurosim.errors import NetworkError, SimulationError
 from neurosim.ir.concrete import ConcreteNetwork
@@ -223,7 +223,7 @@ class ScriptRun:
             "steps": self.step,
             "versions": packages | {"python": platform.python_version()},
             "hash": self.network.hash(),
-            "report": [vars(row) for row in self.report.of("approximated")],
+            "report": [row.data() for row in self.report.of("approximated")],
             "finished": self._results is not None,
             "options": {name: value for name, value in self._options.items() if name != "folder"},
         }

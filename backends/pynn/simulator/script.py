@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Report
+from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
 
 from ..translation.plan import Plan, PlannedPopulation, PlannedProjection, PlannedRecording

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Row
+from neurosim.backend.report import Place, Row
 
 from .targets import Target
 
@@ -125,15 +125,15 @@ class Rows:
 
     found: list[Row] = field(default_factory=list)
 
-    def exact(self, place: str, reason: str) -> None:
+    def exact(self, place: Place, reason: str) -> None:
         """Add what will be as it is here."""
         self.found.append(Row(place, "exact", reason))
 
-    def approximated(self, place: str, reason: str, remedy: str = "") -> None:
+    def approximated(self, place: Place, reason: str, remedy: str = "") -> None:
         """Add what will differ, and by how much."""
         self.found.append(Row(place, "approximated", reason, remedy))
 
-    def impossible(self, place: str, reason: str, remedy: str = "") -> None:
+    def impossible(self, place: Place, reason: str, remedy: str = "") -> None:
         """Add what cannot be run."""
         self.found.append(Row(place, "impossible", reason, remedy))
 

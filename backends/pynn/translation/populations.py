@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sympy import sympify
 
+from neurosim.backend.report import Place
 from neurosim.draws.values import Table
 from neurosim.ir.concrete import ConcreteNetwork, ConcretePopulation
 from neurosim.ir.discretise import cell_program
@@ -27,7 +28,7 @@ def populations(
     """Return the populations of a plan, and the match of each that has neurons."""
     planned, matches = [], {}
     for p in network.populations.values():
-        place = f"population {p.name!r}"
+        place = Place("population", p.name)
         if p.given is not None:
             planned.append(_given(p, network.dt, target, rows, place))
         elif p.cell is POISSON or p.cell is BERNOULLI:
@@ -66,7 +67,7 @@ def _matched(p: ConcretePopulation, target: Target) -> Match:
 
 
 def _given(
-    p: ConcretePopulation, dt: float, target: Target, rows: Rows, place: str
+    p: ConcretePopulation, dt: float, target: Target, rows: Rows, place: Place
 ) -> PlannedPopulation:
     step, index = p.given
     order = np.lexsort((step, index))
@@ -94,7 +95,7 @@ def _given(
 
 
 def _random(
-    p: ConcretePopulation, dt: float, target: Target, rows: Rows, place: str
+    p: ConcretePopulation, dt: float, target: Target, rows: Rows, place: Place
 ) -> PlannedPopulation | None:
     """Return Poisson sources; those with a probability per step get the rate that has it."""
     name = "rate" if p.cell is POISSON else "p"
@@ -155,7 +156,7 @@ def _random(
 
 
 def _neurons(
-    p: ConcretePopulation, found: Match, dt: float, target: Target, rows: Rows, place: str
+    p: ConcretePopulation, found: Match, dt: float, target: Target, rows: Rows, place: Place
 ) -> PlannedPopulation:
     standard = found.standard
     named = ", ".join(
@@ -169,7 +170,7 @@ def _neurons(
             continue
         read = {s.name for s in expression.free_symbols}
         if read & tables.keys():
-            current = _course(name, expression, tables, p, dt, target, rows, f"{place}, {name}")
+            current = _course(name, expression, tables, p, dt, target, rows, place.of(name))
             if (
                 current is not None
             ):  # what holds from the start is a parameter: PyNN's sources begin two steps late on NEST
@@ -183,8 +184,8 @@ def _neurons(
         got = value(expression, p.parameters)
         texts.append(f"{name} = {show(expression)}" + (f" = {span(got)}" if read else ""))
         if name not in standard.decays.values():
-            parameters[name] = _checked(name, got, found, dt, target, rows, f"{place}, {name}")
-    rows.exact(f"{place}, parameters", "; ".join(texts) + ".")
+            parameters[name] = _checked(name, got, found, dt, target, rows, place.of(name))
+    rows.exact(place.of("parameters"), "; ".join(texts) + ".")
     for name, used in target.instead.get(standard.name, ()):
         expression = sympify(used, {n: symbol(n) for n in found.parameters})
         if not {name, *(s.name for s in expression.free_symbols)} <= parameters.keys():
@@ -192,7 +193,7 @@ def _neurons(
         there = value(expression, parameters)
         if not np.allclose(parameters[name], there, rtol=1e-12):
             rows.impossible(
-                f"{place}, {name}",
+                place.of(name),
                 f"it is {span(parameters[name])}, and {target.title} silently uses {used} = {span(there)} instead.",
                 "Make them equal.",
             )
@@ -202,9 +203,9 @@ def _neurons(
             if not np.any(p.parameters[name])
             else "is read by nothing that PyNN has."
         )
-        rows.exact(f"{place}, {name}", why)
+        rows.exact(place.of(name), why)
     _ports(p, found, rows, place)
-    _scheme(p, found, target, rows, f"{place}, method")
+    _scheme(p, found, target, rows, place.of("method"))
     return PlannedPopulation(
         p.name, p.size, standard.name, parameters, _initial(p, found, rows, place), current=current
     )
@@ -218,7 +219,7 @@ def _course(
     dt: float,
     target: Target,
     rows: Rows,
-    place: str,
+    place: Place,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return times and values of an ``i_offset`` that follows tables."""
     read = [tables[s.name] for s in expression.free_symbols if s.name in tables]
@@ -250,7 +251,7 @@ def _course(
 
 
 def _checked(
-    name: str, got: Any, found: Match, dt: float, target: Target, rows: Rows, place: str
+    name: str, got: Any, found: Match, dt: float, target: Target, rows: Rows, place: Place
 ) -> Any:
     """Return a parameter as the target takes it, and report where it cannot or changes it."""
     if not np.isfinite(got).all():
@@ -285,12 +286,12 @@ def _checked(
     return got
 
 
-def _ports(p: ConcretePopulation, found: Match, rows: Rows, place: str) -> None:
+def _ports(p: ConcretePopulation, found: Match, rows: Rows, place: Place) -> None:
     for port, declared in p.cell.receives:
         receptors = found.ports.get(port, ())
         if not receptors:
             rows.exact(
-                f"{place}, port {port!r}",
+                place.of(f"port {port!r}"),
                 "has no counterpart, which matters only to what projects to it.",
             )
             continue
@@ -302,13 +303,13 @@ def _ports(p: ConcretePopulation, found: Match, rows: Rows, place: str) -> None:
             else declared.unit
         )
         rows.exact(
-            f"{place}, port {port!r}",
+            place.of(f"port {port!r}"),
             f"receptor {where}; weights in {unit}"
             + (f" times {', '.join(factors)}." if factors != {"1"} else "."),
         )
 
 
-def _scheme(p: ConcretePopulation, found: Match, target: Target, rows: Rows, place: str) -> None:
+def _scheme(p: ConcretePopulation, found: Match, target: Target, rows: Rows, place: Place) -> None:
     """Report the integration method here and there."""
     name = found.standard.name
     theirs = target.integrates[name]
@@ -346,7 +347,7 @@ def _scheme(p: ConcretePopulation, found: Match, target: Target, rows: Rows, pla
         )
 
 
-def _initial(p: ConcretePopulation, found: Match, rows: Rows, place: str) -> dict[str, Any]:
+def _initial(p: ConcretePopulation, found: Match, rows: Rows, place: Place) -> dict[str, Any]:
     """Return initial values of what PyNN can initialise; synapses begin at 0 there."""
     made, texts = {}, []
     for s, mine in found.states.items():
@@ -354,12 +355,12 @@ def _initial(p: ConcretePopulation, found: Match, rows: Rows, place: str) -> dic
         if s in found.standard.synaptic:
             if np.any(start):
                 rows.impossible(
-                    f"{place}, state {mine!r}",
+                    place.of(f"state {mine!r}"),
                     f"begins at {span(start)}; synapses begin at 0 on every target.",
                     "Begin at 0.",
                 )
         else:
             made[s] = float(start[0]) if np.ptp(start) == 0 else start
         texts.append(f"{mine} at {span(start)}")
-    rows.exact(f"{place}, states", f"begin: {', '.join(dict.fromkeys(texts))}.")
+    rows.exact(place.of("states"), f"begin: {', '.join(dict.fromkeys(texts))}.")
     return made

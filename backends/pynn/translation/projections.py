@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.backend.report import Place
 from neurosim.draws.values import Shared, Table
 from neurosim.ir.concrete import (
     ConcreteDrive,
@@ -66,7 +67,7 @@ class Wiring:
     # ---- projections
 
     def _projection(self, p: ConcreteProjection) -> None:
-        place = f"projection {p.name!r}"
+        place = Place("projection", p.name)
         if p.same_step:
             self.rows.impossible(
                 place,
@@ -81,7 +82,7 @@ class Wiring:
                 rule = match_short_term(p.rule) or match_rule(p.rule)
             except Unmatched as error:
                 self.rows.impossible(
-                    f"{place}, rule {p.rule.name!r}",
+                    place.of(f"rule {p.rule.name!r}"),
                     f"is no rule of PyNN: {error}",
                     "Run it on 'cpu', or fix its weights.",
                 )
@@ -109,7 +110,7 @@ class Wiring:
             p.name, p.source, self.network.populations[p.target], p.port, edges, planned_rule, place
         )
 
-    def _reachable(self, target: str, port: str | None, place: str) -> Match | None:
+    def _reachable(self, target: str, port: str | None, place: Place) -> Match | None:
         found = self.matches.get(target)
         if found is None:
             self.rows.impossible(
@@ -135,17 +136,17 @@ class Wiring:
             found = None
         return found
 
-    def _weights(self, p: ConcreteProjection, place: str) -> np.ndarray:
+    def _weights(self, p: ConcreteProjection, place: Place) -> np.ndarray:
         given: Any = p.weight if p.rule is None else p.initial["w"]
         if isinstance(given, Shared):
             self.rows.exact(
-                f"{place}, weights",
+                place.of("weights"),
                 f"{given.values.size} shared values are written out, one per edge.",
             )
             given = given.values[given.index]
         return np.array(np.broadcast_to(np.asarray(given, np.float64), p.targets.size))
 
-    def _delays(self, delay: Any, count: int, later: int, place: str) -> np.ndarray:
+    def _delays(self, delay: Any, count: int, later: int, place: Place) -> np.ndarray:
         """Return delays of the target, ``later`` steps more than ours for the same step of arrival."""
         dt = self.network.dt
         ours = np.broadcast_to(np.rint(np.asarray(delay) / dt).astype(np.int64), count)
@@ -154,18 +155,18 @@ class Wiring:
         plus = f", {later} step more than here, which is the same step of arrival" if later else ""
         if raised:
             self.rows.approximated(
-                f"{place}, delay",
+                place.of("delay"),
                 f"{raised} of {count} delays of 0 become {dt:g} ms, the shortest there: they arrive one step later.",
                 f"Give a delay of {dt:g} ms.",
             )
         elif there.max(initial=0) > _SLOTS and self.target.name == "spinnaker":
             self.rows.impossible(
-                f"{place}, delay",
+                place.of("delay"),
                 f"{there.max()} steps; the longest there is {_SLOTS}.",
                 "Shorten it, or use a longer dt.",
             )
         else:
-            self.rows.exact(f"{place}, delay", f"{span(there * dt)} ms{plus}.")
+            self.rows.exact(place.of("delay"), f"{span(there * dt)} ms{plus}.")
         return there * dt
 
     def _place(
@@ -176,7 +177,7 @@ class Wiring:
         port: str,
         edges: _Edges,
         rule: Learning,
-        place: str,
+        place: Place,
     ) -> None:
         """Split edges by receptor, and add them to the plan."""
         found = self.matches[target.name]
@@ -211,11 +212,11 @@ class Wiring:
                 else f"port {port!r} reaches receptor {receptors[0]!r} alone"
             )
             self.rows.impossible(
-                f"{place}, weights",
+                place.of("weights"),
                 f"{left.sum()} of {left.size} weights are of the other sign ({span(edges.weight[left])}): {kind}.",
                 "Send them to a port of their own.",
             )
-        self.rows.exact(f"{place}, weights", "; ".join(texts) + "." if texts else "no edges.")
+        self.rows.exact(place.of("weights"), "; ".join(texts) + "." if texts else "no edges.")
 
     def _add(
         self,
@@ -261,7 +262,7 @@ class Wiring:
             )
 
     def _decays(
-        self, name: str, target: ConcretePopulation, found: Match, rule: Learning, place: str
+        self, name: str, target: ConcretePopulation, found: Match, rule: Learning, place: Place
     ) -> None:
         """Let many edges stand for each that brings a decaying current, where the cell has no synapse that decays."""
         dt, values, edges = self.network.dt, constant(target), 0.0
@@ -273,7 +274,7 @@ class Wiring:
                 steps = max(math.ceil(-math.log(_LEFT) * float(taus.max()) / dt), 1)
                 self.planned[at] = replace(q, decay=taus, steps=steps)
                 edges += float(steps) * taus.size
-        where = f"{place}, synapse"
+        where = place.of("synapse")
         if rule is not None:
             self.rows.impossible(
                 where,
@@ -298,10 +299,10 @@ class Wiring:
     # ---- rules
 
     def _rule(
-        self, p: ConcreteProjection, rule: PairRule, found: Match, place: str
+        self, p: ConcreteProjection, rule: PairRule, found: Match, place: Place
     ) -> PlannedRule | None:
         """Return a rule with numbers, and report how it differs there."""
-        where = f"{place}, rule {p.rule.name!r}"
+        where = place.of(f"rule {p.rule.name!r}")
         values = dict(p.values)
         timing = {n: float(value(e, values)) for n, e in rule.timing.items()}
         bounds = {n: float(value(e, values)) for n, e in rule.weights.items()}
@@ -353,10 +354,10 @@ class Wiring:
         return PlannedRule(rule.dependence, timing, bounds, float(target.dendritic[0]))
 
     def _short_term(
-        self, p: ConcreteProjection, rule: ShortTerm, place: str
+        self, p: ConcreteProjection, rule: ShortTerm, place: Place
     ) -> PlannedShortTerm | None:
         """Return short-term plasticity with numbers, where a target has it."""
-        where, values = f"{place}, rule {p.rule.name!r}", dict(p.values)
+        where, values = place.of(f"rule {p.rule.name!r}"), dict(p.values)
         named = {"U": rule.U, "tau_rec": rule.tau_rec} | (
             {} if rule.tau_facil is None else {"tau_facil": rule.tau_facil}
         )
@@ -465,7 +466,7 @@ class Wiring:
     # ---- drives
 
     def _drive(self, d: ConcreteDrive) -> None:
-        place = f"drive {d.name!r}"
+        place = Place("drive", d.name)
         if self._reachable(d.target, d.port, place) is None:
             return
         count, dt = d.indices.size, self.network.dt

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from neurosim.backend.report import Place
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.populations import Probe, Projection
 
@@ -55,7 +56,7 @@ def _cores(
     plastic = [q for q in projections if q.target == p.name and q.rule is not None]
     if target.name != "spinnaker" or not plastic:
         return p
-    place, machine = f"population {p.name!r}, cores", dict(p.machine)
+    place, machine = Place("population", p.name, "cores"), dict(p.machine)
     rules = {q.rule.dependence for q in plastic}
     if not rules <= set(target.combined.get(p.cell, rules)):
         rows.exact(
@@ -92,15 +93,15 @@ def _longest_row(q: PlannedProjection, size: int) -> int:
 def _clock(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
     if target.name == "spinnaker" and network.dt != 1.0:
         rows.approximated(
-            "dt",
+            Place("dt"),
             f"steps of {network.dt:g} ms: a board takes {1 / network.dt:g} times as long as the time that it simulates "
             f"(time_scale_factor).",
             "A dt of 1 ms runs in real time.",
         )
     else:
-        rows.exact("dt", f"steps of {network.dt:g} ms.")
+        rows.exact(Place("dt"), f"steps of {network.dt:g} ms.")
     rows.exact(
-        "seed",
+        Place("seed"),
         f"{network.seed}: all draws before the run are made here; {target.title} draws its own Poisson spikes.",
     )
     where = (
@@ -109,7 +110,7 @@ def _clock(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
         else "in a process of its own"
     )
     rows.exact(
-        "run",
+        Place("run"),
         f"one stretch from the start, {where}; set, emit, reset, snapshot and save are not there.",
     )
 
@@ -125,7 +126,7 @@ def _recording(
 ) -> PlannedRecording | None:
     """Return what records a probe."""
     name, variable = probe.owner.name, probe.variable
-    place = f"recording of {variable!r} of {name!r}"
+    place = Place("recording", name, variable)
     every = f" every {probe.every * network.dt:g} ms" if probe.every > 1 else ""
     if isinstance(probe.owner, Projection):
         if variable != "w":

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurosim.backend.report import Place
+
 from .plan import PlannedPopulation, PlannedProjection, Rows, span
 
 # Of sPyNNaker 7.4.1, spynnaker.cfg and population_vertex.py: the rate that neurons are expected to fire with, and standard deviations allowed for.
@@ -113,7 +115,7 @@ def quantise(
         lost = int(((now == 0) & (p.weight != 0)).sum())
         wrong = np.abs(now - np.abs(p.weight))
         relative = wrong / np.where(p.weight == 0, 1.0, np.abs(p.weight))
-        place = f"projection {p.of!r}, weights ({p.receptor})"
+        place = Place("projection", p.of, f"weights ({p.receptor})")
         why = f"steps of {s.step:.6g}, set by what may meet in a step at {p.receptor} of {p.target!r} (largest weight: {s.most:.6g}, of {s.by!r})"
         if lost:
             rows.approximated(

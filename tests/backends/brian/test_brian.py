@@ -416,7 +416,7 @@ def test_equations_that_brian_integrates_by_the_same_scheme_give_our_spikes_and_
     cell, weight, port, dt, method = INTEGRATED[name]
     net = driven(cell, weight, port, dt=dt)
     report = ns.check(net, backend="brian", mode="equations")
-    assert [row.status for row in report.rows if row.place == "population 'target'"] == [
+    assert [row.status for row in report.rows if str(row.place) == "population 'target'"] == [
         "approximated"
     ] and repr(method) in str(report)
     ours = ns.simulate(net, "150 ms", backend="cpu", progress=False)["target"]
@@ -563,7 +563,7 @@ def test_the_report_says_what_becomes_of_step_statements_and_what_brian_cannot_i
     )
     net.spike_source("given", 1, steps=[[1]])
     assert ns.check(net, backend="brian").possible
-    rows = {row.place: row for row in ns.check(net, backend="brian", mode="equations").rows}
+    rows = {str(row.place): row for row in ns.check(net, backend="brian", mode="equations").rows}
     assert (
         rows["population 'izhikevich'"].status == "approximated"
         and "its step statements are left out" in rows["population 'izhikevich'"].reason

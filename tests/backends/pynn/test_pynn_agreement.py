@@ -153,7 +153,7 @@ def test_the_reservoir_of_fixed_weights_and_cues_alone_runs_on_nest_with_the_sam
     Stronger weights on one side alone must be seen.
     """
     net, bounds = cue_only(300), Bounds(rate=0.2, cv=0.15)
-    report = pynn.nest.check(net)
+    report = pynn.nest.lower(net).report
     assert "4.96e+06 edges, until 0.1 % are left" in said(
         report, "'excitation', synapse", "approximated"
     )
@@ -187,13 +187,15 @@ def test_decaying_currents_that_do_not_fit_or_learn_are_impossible_and_their_wei
         rule=plasticity.stdp(w_max="1 mV/ms"),
     )
     assert "which cannot learn as one" in said(
-        pynn.nest.check(learning), "'loop', synapse", "impossible"
+        pynn.nest.lower(learning).report, "'loop', synapse", "impossible"
     )
     assert "many edges stand for each" in said(
-        pynn.nest.check(net), "recording of 'w' of 'excitation'", "impossible"
+        pynn.nest.lower(net).report, "recording of 'w' of 'excitation'", "impossible"
     )
     monkeypatch.setattr("neurosim.backends.pynn.translation.projections.available", lambda: 1e6)
-    assert "which take about" in said(pynn.nest.check(net), "'excitation', synapse", "impossible")
+    assert "which take about" in said(
+        pynn.nest.lower(net).report, "'excitation', synapse", "impossible"
+    )
 
 
 # ---- short-term plasticity and rates over time
@@ -220,13 +222,13 @@ def test_short_term_plasticity_on_nest_is_ours_to_rounding(facilitation, per):
     net.record(target, "v")
     net.record(edge, "w", every="20 ms")
     assert "tsodyks2_synapse: U = U = 0.4; tau_rec = tau_rec = 100" in said(
-        pynn.nest.check(net), "rule", "exact"
+        pynn.nest.lower(net).report, "rule", "exact"
     )
     for backend, why in (
         (pynn.brian2, "recovers with tau_syn instead of tau_rec"),
         (pynn.spinnaker, "sPyNNaker has none"),
     ):
-        assert why in said(backend.check(net), "rule 'short_term'", "impossible")
+        assert why in said(backend.lower(net).report, "rule 'short_term'", "impossible")
     here, there = (ns.simulate(net, "80 ms", backend=b, progress=False) for b in ("cpu", pynn.nest))
     np.testing.assert_allclose(
         there["target"].trace("v").values, here["target"].trace("v").values, rtol=0, atol=1e-9
@@ -244,9 +246,9 @@ def test_rates_over_time_change_in_the_step_in_which_they_should_on_nest():
         rate=ns.table([[0.0, 1e5], [1e5, 0.0], [1e5, 1e5], [0.0, 0.0]], every="2 ms", unit="Hz"),
     )
     net.record(source, "spikes")
-    assert "in 4 rows over time" in said(pynn.nest.check(net), "'source'", "approximated")
+    assert "in 4 rows over time" in said(pynn.nest.lower(net).report, "'source'", "approximated")
     assert "none come in its first two steps" in said(
-        pynn.nest.check(net), "'source'", "approximated"
+        pynn.nest.lower(net).report, "'source'", "approximated"
     )
     spikes = ns.simulate(net, "12 ms", backend=pynn.nest)["source"].spikes
     assert spikes.step[spikes.index == 0].tolist() == list(range(20, 60))

@@ -24,14 +24,14 @@ each = pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
 @each
 def test_everything_in_a_network_is_mentioned(backend):
     net = varied(dt="1 ms" if backend is pynn.spinnaker else "0.1 ms")
-    report = backend.check(net)
+    report = backend.lower(net).report
     text = str(report)
     for name, population in net.populations.items():
         rows = said(report, f"population '{name}'")
         assert rows, name
         for parameter in population.cell.parameters:
             assert re.search(
-                rf"\b{parameter.name}\b", rows + str([r.place for r in report.rows])
+                rf"\b{parameter.name}\b", rows + str([str(r.place) for r in report.rows])
             ), (name, parameter.name)
         for state in population.cell.states:
             assert re.search(rf"\b{state.name}\b", rows), (name, state.name)
@@ -53,9 +53,9 @@ def test_everything_in_a_network_is_mentioned(backend):
 
 
 def test_the_test_above_would_notice_a_missing_row():
-    report = pynn.nest.check(varied())
+    report = pynn.nest.lower(varied()).report
     shorter = replace(
-        report, rows=tuple(r for r in report.rows if r.place != "projection 'loop', delay")
+        report, rows=tuple(r for r in report.rows if str(r.place) != "projection 'loop', delay")
     )
     assert said(report, "projection 'loop', delay") and not said(
         shorter, "projection 'loop', delay"
@@ -77,7 +77,7 @@ def test_a_cell_that_is_none_of_pynns_is_impossible_and_so_is_what_projects_to_i
         ),
     )
     net.project(net["source"], odd, ns.all_to_all(), weight="1 mV", name="to_odd")
-    report = backend.check(net)
+    report = backend.lower(net).report
     assert "no standard cell of PyNN" in said(report, "population 'odd'", "impossible")
     assert "its target 'odd' is no standard cell" in said(
         report, "projection 'to_odd'", "impossible"
@@ -95,17 +95,21 @@ def test_a_cell_that_is_none_of_pynns_is_impossible_and_so_is_what_projects_to_i
 )
 def test_delays_are_those_that_arrive_in_the_same_step(delay, nest, spinnaker):
     net = simple(delay=delay)
-    assert re.search(nest, said(pynn.nest.check(net), "'edge', delay"))
-    assert re.search(nest, said(pynn.brian2.check(net), "'edge', delay"))
-    assert re.search(spinnaker, said(pynn.spinnaker.check(net), "'edge', delay"))
+    assert re.search(nest, said(pynn.nest.lower(net).report, "'edge', delay"))
+    assert re.search(nest, said(pynn.brian2.lower(net).report, "'edge', delay"))
+    assert re.search(spinnaker, said(pynn.spinnaker.lower(net).report, "'edge', delay"))
 
 
 def test_a_delay_beyond_the_delay_slots_of_spinnaker_is_impossible():
     assert "the longest there is 576" in said(
-        pynn.spinnaker.check(simple(delay="600 ms", dt="1 ms")), "'edge', delay", "impossible"
+        pynn.spinnaker.lower(simple(delay="600 ms", dt="1 ms")).report,
+        "'edge', delay",
+        "impossible",
     )
     assert not said(
-        pynn.spinnaker.check(simple(delay="500 ms", dt="1 ms")), "'edge', delay", "impossible"
+        pynn.spinnaker.lower(simple(delay="500 ms", dt="1 ms")).report,
+        "'edge', delay",
+        "impossible",
     )
 
 
@@ -114,8 +118,8 @@ def test_negative_conductances_are_impossible_and_negative_currents_go_to_the_in
     backend,
 ):
     net = one_pair(cells.lif_conductance(), [1], weight="-1 nS", delay="1 ms", port="excitatory")
-    assert "of the other sign" in said(backend.check(net), "'edge', weights", "impossible")
-    report = backend.check(simple(weight=np.array([1.0, -2.0, 3.0, -4.0])))
+    assert "of the other sign" in said(backend.lower(net).report, "'edge', weights", "impossible")
+    report = backend.lower(simple(weight=np.array([1.0, -2.0, 3.0, -4.0]))).report
     sign = "" if backend is pynn.spinnaker else "-"
     assert (
         f"2 edges, excitatory, 1 to 3 nA; 2 edges, inhibitory, {'2 to 4' if not sign else '-4 to -2'} nA"
@@ -126,7 +130,7 @@ def test_negative_conductances_are_impossible_and_negative_currents_go_to_the_in
 def test_parameters_on_spinnaker_are_rounded_to_fifteen_places():
     net = ns.Network("fixed", dt="1 ms")
     net.population("cells", 1, cells.izhikevich(synapse="exponential"))
-    report = pynn.spinnaker.check(net)
+    report = pynn.spinnaker.lower(net).report
     assert "0.02 becomes 0.01998901367" in said(report, "'cells', a$", "approximated")
     assert not said(report, "'cells', c$")  # -65 is kept
     assert rounded(0.04) == 0.040008544921875  # as sPyNNaker's own constant
@@ -146,7 +150,7 @@ def test_one_large_weight_makes_small_ones_zero_on_spinnaker_and_the_report_coun
         delay="1 ms",
         name="edge",
     )
-    report = pynn.spinnaker.check(net)
+    report = pynn.spinnaker.lower(net).report
     assert "999 of 1000 weights become 0: steps of 0.00195312" in said(
         report, "'edge', weights .excitatory", "approximated"
     )
@@ -163,16 +167,16 @@ def test_what_brian2_would_take_from_the_first_neuron_is_impossible(parameter):
         **{parameter: {"c": [-65, -60, -55], "d": [8, 4, 2]}[parameter]},
     )
     assert "takes the first neuron's value for all" in said(
-        pynn.brian2.check(net), f"'cells', {parameter}", "impossible"
+        pynn.brian2.lower(net).report, f"'cells', {parameter}", "impossible"
     )
-    assert pynn.nest.check(net).possible
+    assert pynn.nest.lower(net).report.possible
 
 
 def test_brian2_uses_one_time_constant_for_both_alpha_synapses():
     net = ns.Network("alpha", dt="0.1 ms")
     net.population("cells", 1, alpha_cell("2 ms", "5 ms"))
     net.population("same", 1, alpha_cell("2 ms", "2 ms"))
-    report = pynn.brian2.check(net)
+    report = pynn.brian2.lower(net).report
     assert "silently uses tau_syn_E = 2 instead" in said(report, "'cells', tau_syn_I", "impossible")
     assert not said(report, "'same', tau_syn_I")
 
@@ -182,15 +186,15 @@ def test_a_synapse_that_begins_above_zero_is_impossible(backend):
     net = ns.Network("begun", dt="1 ms")
     net.population("cells", 1, cells.lif(), synaptic="1 nA")
     assert "synapses begin at 0" in said(
-        backend.check(net), "'cells', state 'synaptic'", "impossible"
+        backend.lower(net).report, "'cells', state 'synaptic'", "impossible"
     )
 
 
 def test_given_spikes_of_the_first_step_are_impossible_on_nest_alone():
     net = ns.Network("first", dt="1 ms")
     net.spike_source("source", 1, steps=[[0, 4]])
-    assert "1 spikes of step 0" in said(pynn.nest.check(net), "'source'", "impossible")
-    assert pynn.brian2.check(net).possible and pynn.spinnaker.check(net).possible
+    assert "1 spikes of step 0" in said(pynn.nest.lower(net).report, "'source'", "impossible")
+    assert pynn.brian2.lower(net).report.possible and pynn.spinnaker.lower(net).report.possible
 
 
 @each
@@ -200,7 +204,7 @@ def test_rates_over_time_are_told_and_random_sources_say_that_their_spikes_are_o
     net.poisson("steady", 2, rate=10)
     net.bernoulli("coins", 2, p=0.5)
     net.bernoulli("sure", 2, p=1.0)
-    report = backend.check(net)
+    report = backend.lower(net).report
     if backend is pynn.brian2:
         assert "PyNN silently keeps the first" in said(report, "'course'", "impossible")
     else:
@@ -221,34 +225,37 @@ def plastic(rule: ns.Rule, **more: object) -> ns.Network:
 
 def test_where_spikes_meet_the_synapse_is_compared_with_each_target():
     whole = plastic(plasticity.stdp())  # pre at k, landing and post at k + delay
-    assert said(pynn.nest.check(whole), "timing", "exact")
-    assert "-1 ms later" in said(pynn.spinnaker.check(whole), "timing", "approximated")
-    assert "4 ms later" in said(pynn.brian2.check(whole), "timing", "approximated")
-    assert said(pynn.spinnaker.check(plastic(plasticity.stdp(), back="3 ms")), "timing", "exact")
+    assert said(pynn.nest.lower(whole).report, "timing", "exact")
+    assert "-1 ms later" in said(pynn.spinnaker.lower(whole).report, "timing", "approximated")
+    assert "4 ms later" in said(pynn.brian2.lower(whole).report, "timing", "approximated")
+    assert said(
+        pynn.spinnaker.lower(plastic(plasticity.stdp(), back="3 ms")).report, "timing", "exact"
+    )
     along = plastic(plasticity.stdp(), dendritic_fraction=0.0)
-    assert said(pynn.brian2.check(along), "timing", "exact")
-    assert "-4 ms later" in said(pynn.nest.check(along), "timing", "approximated")
+    assert said(pynn.brian2.lower(along).report, "timing", "exact")
+    assert "-4 ms later" in said(pynn.nest.lower(along).report, "timing", "approximated")
 
 
 def test_rules_that_a_target_has_not_are_impossible():
     multiplicative = plastic(plasticity.stdp(dependence="multiplicative"))
     assert "silently computes the additive one" in said(
-        pynn.brian2.check(multiplicative), "dependence", "impossible"
+        pynn.brian2.lower(multiplicative).report, "dependence", "impossible"
     )
     assert (
-        pynn.nest.check(multiplicative).possible and pynn.spinnaker.check(multiplicative).possible
+        pynn.nest.lower(multiplicative).report.possible
+        and pynn.spinnaker.lower(multiplicative).report.possible
     )
     assert "GutigWeightDependence is not there" in said(
-        pynn.spinnaker.check(plastic(plasticity.stdp(dependence="guetig"))),
+        pynn.spinnaker.lower(plastic(plasticity.stdp(dependence="guetig"))).report,
         "dependence",
         "impossible",
     )
     assert "on NEST it is 0" in said(
-        pynn.nest.check(plastic(plasticity.stdp(w_min="0.05 nA"))), "w_min", "impossible"
+        pynn.nest.lower(plastic(plasticity.stdp(w_min="0.05 nA"))).report, "w_min", "impossible"
     )
     for backend in BACKENDS:
         assert "is no rule of PyNN" in said(
-            backend.check(plastic(plasticity.triplet_stdp())), "rule", "impossible"
+            backend.lower(plastic(plasticity.triplet_stdp())).report, "rule", "impossible"
         )
 
 
@@ -263,11 +270,13 @@ def test_two_rules_into_one_population_are_impossible_where_a_target_has_one():
         delay="2 ms",
         name="second",
     )
-    assert "differ in tau_minus" in said(pynn.nest.check(net), "population 'b'", "impossible")
-    assert "one rule per population" in said(
-        pynn.spinnaker.check(net), "population 'b'", "impossible"
+    assert "differ in tau_minus" in said(
+        pynn.nest.lower(net).report, "population 'b'", "impossible"
     )
-    assert pynn.brian2.check(net).possible
+    assert "one rule per population" in said(
+        pynn.spinnaker.lower(net).report, "population 'b'", "impossible"
+    )
+    assert pynn.brian2.lower(net).report.possible
 
 
 def test_a_rule_without_a_program_on_spinnaker_gets_cores_of_its_own():
@@ -284,15 +293,15 @@ def test_a_rule_without_a_program_on_spinnaker_gets_cores_of_its_own():
         name="edge",
         port="synaptic",
     )
-    assert "n_synapse_cores=1" in said(pynn.spinnaker.check(net), "'a', cores")
+    assert "n_synapse_cores=1" in said(pynn.spinnaker.lower(net).report, "'a', cores")
 
 
 @each
 def test_shared_weights_are_written_out_and_same_step_projections_are_impossible(backend):
     net = simple(weight=ns.shared([1.0, 2.0], index=[0, 1, 0, 1]))
-    assert "2 shared values are written out" in said(backend.check(net), "'edge', weights")
+    assert "2 shared values are written out" in said(backend.lower(net).report, "'edge', weights")
     assert "arrive in the step in which they are sent" in said(
-        backend.check(simple(same_step=True, delay=0)), "'edge'", "impossible"
+        backend.lower(simple(same_step=True, delay=0)).report, "'edge'", "impossible"
     )
 
 
@@ -300,7 +309,7 @@ def test_shared_weights_are_written_out_and_same_step_projections_are_impossible
 def test_what_cannot_be_recorded_is_impossible(backend):
     net = plastic(plasticity.stdp())
     net.record(net["edge"], "w", "x")
-    report = backend.check(net)
+    report = backend.lower(net).report
     assert "no variable of a synapse but its weight" in said(
         report, "recording of 'x'", "impossible"
     )
@@ -310,7 +319,7 @@ def test_what_cannot_be_recorded_is_impossible(backend):
 def test_memory_that_is_not_there_and_draws_that_fail_are_rows_not_errors():
     net = simple(weight=ns.normal("1 nA", "1 nA", low="50 nA"))
     assert "still falls outside its bounds" in said(
-        pynn.nest.check(net), "network 'simple'", "impossible"
+        pynn.nest.lower(net).report, "network 'simple'", "impossible"
     )
 
 
@@ -320,12 +329,14 @@ def test_fast_poisson_sources_that_saturate_a_receptor_are_reported():
     net.project(
         source, target, ns.all_to_all(), weight="0.5 nA", delay=ns.integers(1, 9), name="edge"
     )
-    assert "saturates at" in said(pynn.spinnaker.check(net), "'target', excitatory", "approximated")
+    assert "saturates at" in said(
+        pynn.spinnaker.lower(net).report, "'target', excitatory", "approximated"
+    )
 
 
 def test_the_content_addressable_memory_is_possible_on_spinnaker_with_its_own_delays():
     net = ca3_memory.model.network(seed=0)
-    report = pynn.spinnaker.check(net)
+    report = pynn.spinnaker.lower(net).report
     assert report.possible
     assert "3 ms, 1 step more than here" in said(report, "'CueCue->MergeCue.excitatory', delay")
     assert said(
@@ -336,13 +347,13 @@ def test_the_content_addressable_memory_is_possible_on_spinnaker_with_its_own_de
 
 @each
 def test_the_reservoir_says_what_no_target_can_do(backend):
-    report = backend.check(build(DEFAULTS, 0))
+    report = backend.lower(build(DEFAULTS, 0)).report
     assert not report.possible
     for name in ("when", "what", "feedback"):
         assert said(report, f"projection '{name}'", "impossible"), name
     assert "reads a random number" in said(report, "population 'reservoir'", "impossible")
     assert "it never spikes" in said(report, "population 'channels'", "impossible")
-    fixed = backend.check(build(replace(DEFAULTS, noise=0.0), 0))
+    fixed = backend.lower(build(replace(DEFAULTS, noise=0.0), 0)).report
     slow = said(
         fixed, "population 'reservoir'", "impossible"
     )  # decaying currents: no software target has them in an Izhikevich cell

@@ -195,9 +195,9 @@ def test_brian2_would_count_an_action_potential_several_times_and_is_refused():
     net.population("cells", 1, TRAUB)
     assert any(
         r.status == "impossible" and "every step above -40 mV counts as a spike" in r.reason
-        for r in pynn.brian2.check(net).rows
+        for r in pynn.brian2.lower(net).report.rows
     )
-    assert pynn.nest.check(net).possible
+    assert pynn.nest.lower(net).report.possible
 
 
 # ---- a recording with everything in it
@@ -513,7 +513,7 @@ def both(net: ns.Network, backend: object) -> tuple[np.ndarray, np.ndarray]:
 def test_weights_of_pair_stdp_agree_where_handlers_stand_in_the_order_of_the_target(backend):
     fraction = float(backend is pynn.nest)
     net = driven(backend.name, fraction=fraction)
-    assert {r.status for r in backend.check(net).rows if "rule" in r.place} == {"exact"}
+    assert {r.status for r in backend.lower(net).report.rows if "rule" in str(r.place)} == {"exact"}
     here, there = both(net, backend)
     np.testing.assert_allclose(there, here, rtol=1e-6)
     assert np.corrcoef(here, there)[0, 1] >= 0.999
@@ -523,7 +523,7 @@ def test_weights_of_pair_stdp_agree_where_handlers_stand_in_the_order_of_the_tar
 
 def test_the_order_of_the_library_differs_from_nest_only_where_spikes_meet():
     net = driven("library", fraction=1.0)
-    assert "the target's counted by the source's; there" in str(pynn.nest.check(net))
+    assert "the target's counted by the source's; there" in str(pynn.nest.lower(net).report)
     here, there = both(net, pynn.nest)
     assert 1e-5 < np.abs(here - there).max() < 0.003
     assert np.corrcoef(here, there)[0, 1] >= 0.99

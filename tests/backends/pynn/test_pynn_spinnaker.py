@@ -92,7 +92,7 @@ def mapped() -> object:
 
 @mapped_there
 def test_weights_read_back_are_those_that_the_report_foresees():
-    plan = pynn.spinnaker._plan(concretise(many()))
+    plan = pynn.spinnaker._translate(concretise(many()))
     expected = scales(plan.populations, plan.projections, plan.dt)
     ends = {p.of: p.target for p in plan.projections}
     found = mapped().projections
@@ -176,7 +176,7 @@ def test_one_large_weight_beside_small_ones_loses_those_that_the_report_says():
     )
     (edge,) = ns.map(net, backend=pynn.spinnaker, time="10 ms").projections
     assert edge.lost == 999
-    assert "999 of 1000 weights become 0" in str(pynn.spinnaker.check(net))
+    assert "999 of 1000 weights become 0" in str(pynn.spinnaker.lower(net).report)
 
 
 @mapped_there
@@ -206,7 +206,7 @@ def test_other_machines_are_mapped_too(version):
 @mapped_there
 def test_a_reservoir_of_fixed_weights_and_cues_alone_maps():
     net = cue_only(400)
-    report = pynn.spinnaker.check(net)
+    report = pynn.spinnaker.lower(net).report
     assert report.possible and "bias + cue*cue_on follows cue_on" in str(report)
     found = ns.map(net, backend=pynn.spinnaker, time="100 ms")
     assert found.missing == () and found.per_population == {"reservoir": 2}
@@ -228,7 +228,7 @@ def test_rates_over_time_have_a_source_of_their_own_there():
         delay="1 ms",
     )
     assert "SpikeSourcePoissonVariable with 0 to 20 Hz (rate) in 3 rows over time" in str(
-        pynn.spinnaker.check(net)
+        pynn.spinnaker.lower(net).report
     )
     assert ns.map(net, backend=pynn.spinnaker, time="20 ms").missing == ()
 
@@ -326,9 +326,9 @@ def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_brings_back_what_w
     net = varied("1 ms")
     concrete = concretise(net)
     run = ScriptRun(
-        pynn.spinnaker._plan(concrete),
+        pynn.spinnaker._translate(concrete),
         concrete,
-        pynn.spinnaker.check(net),
+        pynn.spinnaker.lower(net).report,
         python=interpreter("run"),
     )
     run.run("20 ms")
@@ -350,9 +350,9 @@ def test_steps_are_counted_as_the_machine_counts_them():
     """Its first step is 0, spikes carry the start of their step, and v is recorded before it moves: c_main.c and neuron_impl_standard.h of sPyNNaker."""
     net = small()
     concrete = concretise(net)
-    plan = pynn.spinnaker._plan(concrete)
+    plan = pynn.spinnaker._translate(concrete)
     assert plan.population("source").spikes[1].tolist() == [1.0]
-    run = ScriptRun(plan, concrete, pynn.spinnaker.check(net))
+    run = ScriptRun(plan, concrete, pynn.spinnaker.lower(net).report)
     assert (
         "RUN_TIME = 11.0" in run._script(10).text
     )  # the sample after the last step is the state at its end

@@ -64,20 +64,20 @@ def test_a_parameter_beyond_the_range_of_spinnaker_is_impossible():
     net = ns.Network("large", dt="1 ms")
     net.population("cells", 1, cells.lif(tau="70 s"))
     assert "out of the range of SpiNNaker's numbers, 65536" in said(
-        pynn.spinnaker.check(net), "'cells', tau_m", "impossible"
+        pynn.spinnaker.lower(net).report, "'cells', tau_m", "impossible"
     )
 
 
 def test_a_step_of_a_tenth_of_a_millisecond_slows_a_board_down_and_the_script_says_so(tmp_path):
     net = simple(dt="0.1 ms")
     assert "takes 10 times as long as the time that it simulates" in said(
-        pynn.spinnaker.check(net), "^dt$", "approximated"
+        pynn.spinnaker.lower(net).report, "^dt$", "approximated"
     )
     assert (
         "time_scale_factor=10"
         in ns.export(net, tmp_path / "out", backend=pynn.spinnaker).read_text()
     )
-    assert said(pynn.spinnaker.check(simple(dt="1 ms")), "^dt$", "exact")
+    assert said(pynn.spinnaker.lower(simple(dt="1 ms")).report, "^dt$", "exact")
 
 
 def fan(count: int) -> ns.Network:
@@ -100,7 +100,7 @@ def fan(count: int) -> ns.Network:
 @mapped_there
 @pytest.mark.parametrize(("count", "cores"), [(254, 1), (400, 4)])
 def test_plastic_rows_that_are_too_long_for_a_core_get_more_cores(count, cores):
-    told = said(pynn.spinnaker.check(fan(count)), "population 'b', cores", "exact")
+    told = said(pynn.spinnaker.lower(fan(count)).report, "population 'b', cores", "exact")
     assert (
         told.startswith("128 neurons on each: a source may have 254 plastic edges to a core")
         if count > 254
@@ -122,15 +122,15 @@ def test_more_plastic_edges_of_one_pair_than_a_core_has_room_for_are_impossible(
         name="edge",
     )
     assert "more than 254 plastic edges to one neuron" in said(
-        pynn.spinnaker.check(net), "'b', cores", "impossible"
+        pynn.spinnaker.lower(net).report, "'b', cores", "impossible"
     )
 
 
 def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
     """weight_additive_one_term_impl.h of sPyNNaker: a weight is shifted up, changed, and shifted down again. w_max is 1 nA."""
     net = fan(10)
-    told = said(pynn.spinnaker.check(net), "'edge', learning", "approximated")
-    plan = pynn.spinnaker._plan(concretise(net)).projections[0]
+    told = said(pynn.spinnaker.lower(net).report, "'edge', learning", "approximated")
+    plan = pynn.spinnaker._translate(concretise(net)).projections[0]
     step = 2.0**-13  # two sources may meet: shift 2
     assert (
         f"cut down to a whole step of {step:.6g}" in told
@@ -149,6 +149,6 @@ def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
         name="edge",
     )
     assert "What is less than a step is lost" in said(
-        pynn.spinnaker.check(small), "'edge', learning", "approximated"
+        pynn.spinnaker.lower(small).report, "'edge', learning", "approximated"
     )
-    assert not said(pynn.nest.check(net), "learning")
+    assert not said(pynn.nest.lower(net).report, "learning")

@@ -1,0 +1,48 @@
+"""The backends on this machine, found by their entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..errors import NetworkError, describe, describe_unknown
+from .lowering import Backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+def names() -> list[str]:
+    """Return the names of the backends on this machine."""
+    return sorted(entry.name for entry in _entries())
+
+
+def find(backend: str | Backend) -> Backend:
+    """Return a backend by name, or the given one.
+
+    Raises
+    ------
+    NetworkError
+        If there is none of this name, or a package that it needs is not installed.
+    """
+    if not isinstance(backend, str):
+        if not hasattr(backend, "lower"):
+            raise NetworkError(
+                f"backend: found {describe(backend)}, expected the name of a backend, "
+                "such as 'cpu'. Give one of these names."
+            )
+        return backend
+    for entry in _entries():
+        if entry.name == backend:
+            loaded: Backend = entry.load()
+            missing = loaded.missing()
+            if missing:
+                raise NetworkError(f"backend {backend!r} is not installed: {missing}")
+            return loaded
+    raise NetworkError(describe_unknown("backend", backend, names()))
+
+
+def _entries() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points  # slow to import: only when a backend is asked for
+
+    return entry_points(group="neurosim.backends")

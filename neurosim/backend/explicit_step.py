@@ -1,0 +1,69 @@
+"""Rows that every engine of the explicit step shares: methods of cells, projections, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..draws.values import Shared, Table
+from ..ir.discretise import cell_program
+from ..model.rule import Rule
+from ..network.network import Network
+from ..network.populations import Drive, Population, Projection
+from .report import Place, Row
+
+
+def explicit_step_rows(network: Network) -> Iterator[Row]:
+    """Yield a row for each population, projection and drive of a network."""
+    for population in network.populations.values():
+        yield _population_row(population)
+    for item in network.inputs:
+        yield _input_row(item)
+
+
+def _population_row(population: Population) -> Row:
+    place = Place("population", population.name)
+    if population.given is not None:
+        return Row(place, "exact", f"{population.given[0].size} given spikes.")
+    tables = tuple(name for name, v in population.values.items() if isinstance(v, Table))
+    try:
+        program = cell_program(population.cell, tables)
+    except ValueError as error:
+        return Row(place, "impossible", str(error))
+    if population.cell.step is not None:
+        return Row(place, "exact", "explicit step statements.")
+    methods = [f"{state}: {method.replace('_', ' ')}" for state, method in program.methods]
+    return Row(place, "exact", f"{'; '.join(methods) or 'no equations to integrate'}.")
+
+
+def _input_row(item: Projection | Drive) -> Row:
+    is_drive = isinstance(item, Drive)
+    place = Place("drive" if is_drive else "projection", item.name)
+    if not is_drive and item.same_step:
+        return Row(
+            place,
+            "impossible",
+            "same-step projections are not implemented on this backend.",
+            "Use a delay of 0, which the next step feels.",
+        )
+    if isinstance(item.weight, Shared):
+        return Row(
+            place,
+            "impossible",
+            "weights shared between edges are not implemented on this backend.",
+            "Give one weight per edge: values[index].",
+        )
+    if is_drive:
+        return Row(place, "exact", "Poisson counts.")
+    if item.rule is not None:
+        return Row(place, "exact", f"rule {item.rule.name!r}.{_hidden_behaviour(item.rule)}")
+    return Row(place, "exact", "static weights.")
+
+
+def _hidden_behaviour(rule: Rule) -> str:
+    """Name the signals that a script must emit, and a rule that delivers nothing."""
+    text = ""
+    if rule.signals:
+        noun = "signal" if len(rule.signals) == 1 else "signals"
+        text = f" It listens to {noun} {', '.join(map(repr, rule.signals))}."
+    delivers = any(s.target == "out" for h in rule.handlers for s in h.statements)
+    return text if delivers else f"{text} It delivers nothing."

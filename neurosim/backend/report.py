@@ -1,0 +1,144 @@
+"""Reports: for every part of a network, whether a backend runs it exactly, approximated or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from ..errors import LoweringError, NetworkError, describe_unknown
+
+Status = Literal["exact", "approximated", "impossible"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The part of a network that a row of a report is about.
+
+    Parameters
+    ----------
+    kind : str
+        "population", "projection", "drive", "recording" or "network"; without an owner the
+        subject of the row itself, such as "dt".
+    owner : str
+        Name of the population, projection, drive or network.
+    aspect : str
+        The subject within it, such as "weights"; of a recording, the variable.
+    """
+
+    kind: str
+    owner: str = ""
+    aspect: str = ""
+
+    def of(self, aspect: str) -> Place:
+        """Return the place of one aspect of this part."""
+        return replace(self, aspect=aspect)
+
+    def __str__(self) -> str:
+        if not self.owner:
+            return self.kind
+        if self.kind == "recording":
+            return f"recording of {self.aspect!r} of {self.owner!r}"
+        part = f"{self.kind} {self.owner!r}"
+        return f"{part}, {self.aspect}" if self.aspect else part
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a report.
+
+    Parameters
+    ----------
+    place : Place
+    status : {"exact", "approximated", "impossible"}
+    reason : str
+        Sentences: how the part is run, or why it differs or cannot be run.
+    remedy : str
+        Sentence: the way to an exact run, if there is one.
+    """
+
+    place: Place
+    status: Status
+    reason: str
+    remedy: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """Reason and remedy as one text."""
+        return f"{self.reason} {self.remedy}" if self.remedy else self.reason
+
+    def data(self) -> dict[str, str]:
+        """Return the row as headers of recordings hold it."""
+        return {
+            "place": str(self.place),
+            "status": self.status,
+            "reason": self.reason,
+            "remedy": self.remedy,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.status:<12} {self.place}  {self.explanation}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rows for every part of a network on one backend; ``report["ca3"]`` has those of one owner.
+
+    Parameters
+    ----------
+    backend, network : str
+        Names.
+    rows : tuple of Row
+    """
+
+    backend: str
+    network: str
+    rows: tuple[Row, ...]
+
+    @property
+    def possible(self) -> bool:
+        """Whether no row is impossible."""
+        return all(row.status != "impossible" for row in self.rows)
+
+    def of(self, status: Status) -> tuple[Row, ...]:
+        """Return the rows of one status."""
+        return tuple(row for row in self.rows if row.status == status)
+
+    def owners(self) -> list[str]:
+        """Return the names of all parts of the network that have rows."""
+        return list(dict.fromkeys(row.place.owner for row in self.rows if row.place.owner))
+
+    def __getitem__(self, owner: str) -> tuple[Row, ...]:
+        """Return the rows of a population, projection or drive, its recordings included.
+
+        Raises
+        ------
+        NetworkError
+            If the report has no row of this name.
+        """
+        rows = tuple(row for row in self.rows if owner and row.place.owner == owner)
+        if not rows:
+            owner_text = f"report of {self.network!r}"
+            raise NetworkError(describe_unknown("row of", owner, self.owners(), owner=owner_text))
+        return rows
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.owners()
+
+    def demand(self) -> None:
+        """Raise LoweringError if anything is impossible."""
+        impossible = self.of("impossible")
+        if impossible:
+            lines = "\n".join(f"  {row.place}: {row.explanation}" for row in impossible)
+            raise LoweringError(
+                f"backend {self.backend!r} cannot run network {self.network!r}:\n{lines}", self
+            )
+
+    def __str__(self) -> str:
+        counts = [f"{len(self.of(status))} {status}" for status in STATUSES if self.of(status)]
+        title = f"network {self.network!r} on backend {self.backend!r}: "
+        lines = [title + (", ".join(counts) or "nothing in it")]
+        width = max((len(str(row.place)) for row in self.rows), default=0)
+        for row in self.rows:
+            lines.append(f"  {row.status:<12} {str(row.place):<{width}}  {row.explanation}")
+        return "\n".join(lines)

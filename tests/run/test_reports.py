@@ -1,0 +1,109 @@
+"""Reports are data, and a network is lowered once for each verb."""
+
+from __future__ import annotations
+
+import pytest
+
+import neurosim as ns
+from neurosim.backend.report import Place, Report, Row
+from neurosim.models import ca3_memory, cells
+
+ROWS = (
+    Row(Place("population", "ca3"), "exact", "v: exact."),
+    Row(Place("projection", "loop", "weights"), "approximated", "rounded.", "Use others."),
+    Row(Place("recording", "ca3", "v"), "impossible", "no."),
+    Row(Place("dt"), "exact", "steps of 1 ms."),
+)
+REPORT = Report("nest", "memory", ROWS)
+
+
+def test_the_rows_of_an_owner_are_found_by_its_name_recordings_included():
+    assert REPORT["ca3"] == (ROWS[0], ROWS[2])
+    assert REPORT["loop"] == (ROWS[1],)
+    with pytest.raises(ns.NetworkError, match=r"has no row of 'cb3'.*Did you mean 'ca3'"):
+        REPORT["cb3"]
+    assert REPORT._ipython_key_completions_() == ["ca3", "loop"]
+
+
+def test_a_place_is_text_only_where_it_is_printed():
+    texts = [
+        "population 'ca3'",
+        "projection 'loop', weights",
+        "recording of 'v' of 'ca3'",
+        "dt",
+    ]
+    assert [str(row.place) for row in ROWS] == texts
+    assert all(text in str(REPORT) for text in texts)
+
+
+def test_every_owner_that_a_report_names_exists_in_the_network(backend):
+    net = ns.Network("named", dt="1 ms")
+    source = net.poisson("source", 3, rate=10)
+    target = net.population("target", 3, cells.lif())
+    net.project(source, target, ns.all_to_all(), weight="1 nA", name="edges")
+    net.poisson_drive(target, n=2, rate=5, weight="1 nA", name="drive")
+    report = ns.check(net, backend=backend)
+    assert report.owners() == ["source", "target", "edges", "drive"]
+    assert [row.place.kind for row in report.rows] == [
+        "population",
+        "population",
+        "projection",
+        "drive",
+    ]
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Count the draws of networks and their translations to PyNN."""
+    pytest.importorskip("sympy")
+    from neurosim.backends import pynn
+    from neurosim.backends.pynn.translation import translate as translation
+    from neurosim.run import launch
+
+    counted = {"draws": 0, "translations": 0}
+
+    def counting(function, name):
+        def call(*arguments, **options):
+            counted[name] += 1
+            return function(*arguments, **options)
+
+        return call
+
+    for module in (pynn, launch):
+        monkeypatch.setattr(module, "concretise", counting(module.concretise, "draws"))
+    monkeypatch.setattr(translation, "translate", counting(translation.translate, "translations"))
+    return counted
+
+
+@pytest.mark.parametrize("backend", ["spinnaker", "nest"])
+@pytest.mark.parametrize("verb", ["check", "export", "prepare"])
+def test_one_verb_draws_once_and_translates_once(backend, verb, counts, tmp_path):
+    net = ca3_memory.model.network(seed=0)
+    if verb == "check":
+        assert ns.check(net, backend=backend).rows
+    elif verb == "export":
+        assert ns.export(net, tmp_path / "script", backend=backend).exists()
+    elif backend == "nest":
+        pytest.importorskip("pyNN")
+        ns.prepare(net, backend=backend)
+    else:  # a board that nobody has is missed after the translation
+        with pytest.raises((ns.LoweringError, ns.NetworkError)):
+            ns.prepare(net, backend=backend)
+    assert counts == {"draws": 1, "translations": 1}
+
+
+def test_a_check_by_an_engine_draws_nothing_and_a_run_draws_once(backend, counts):
+    net = ca3_memory.model.network(seed=0)
+    ns.check(net, backend=backend)
+    assert counts == {"draws": 0, "translations": 0}
+    ns.prepare(net, backend=backend)
+    assert counts == {"draws": 1, "translations": 0}
+
+
+def test_export_on_the_command_line_draws_once(counts, tmp_path, capsys):
+    from neurosim.cli.main import main
+
+    folder = str(tmp_path / "script")
+    assert main(["export", "ca3-memory", folder, "--backend", "spinnaker"]) == 0
+    assert "written:" in capsys.readouterr().out
+    assert counts == {"draws": 1, "translations": 1}
