@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.protocol import Chunk, Report, Row, Stretch, middle_rows
+from neurosim.backend.engine import Chunk, Stretch
+from neurosim.backend.explicit_step import explicit_step_rows
+from neurosim.backend.lowering import Lowered, Stepped
+from neurosim.backend.report import Place, Report, Row
 from neurosim.draws.values import Table
 from neurosim.errors import NetworkError
 from neurosim.expr.evaluate import evaluate
@@ -24,20 +27,20 @@ class SmallBackend:
 
     name = "small"
     summary = "an example: cells and static projections"
+    held_open = True
+    verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:
         return None
 
-    def check(self, network: Network, **options: Any) -> Report:
+    def lower(self, network: Network, **options: Any) -> Lowered:
         if options:
             raise NetworkError(f"backend 'small': found options {sorted(options)}, expected none.")
         refused = list(refusals(network))
         places = {row.place for row in refused}
-        rows = [row for row in middle_rows(network) if row.place not in places]
-        return Report(self.name, network.name, (*rows, *refused))
-
-    def prepare(self, program: Program, network: ConcreteNetwork) -> SmallEngine:
-        return SmallEngine(program, network)
+        rows = [row for row in explicit_step_rows(network) if row.place not in places]
+        report = Report(self.name, network.name, (*rows, *refused))
+        return Lowered(report, Stepped(SmallEngine))
 
 
 backend = SmallBackend()
@@ -47,14 +50,17 @@ def refusals(network: Network):
     """Yield a row for everything that this backend cannot run."""
     for item in network.inputs:
         if isinstance(item, Drive):
-            yield Row(f"drive {item.name!r}", "impossible", "Poisson input.", "Give the spikes.")
+            place = Place("drive", item.name)
+            yield Row(place, "impossible", "Poisson input.", "Give the spikes.")
         elif item.rule is not None:
-            yield Row(f"projection {item.name!r}", "impossible", "plasticity.", "Fix its weights.")
+            place = Place("projection", item.name)
+            yield Row(place, "impossible", "plasticity.", "Fix its weights.")
         elif not isinstance(item.delay, float):
-            yield Row(f"projection {item.name!r}", "impossible", "several delays.", "Give one.")
+            place = Place("projection", item.name)
+            yield Row(place, "impossible", "several delays.", "Give one.")
     for population in network.populations.values():
         if population.given is None and draws_numbers(population):
-            place = f"population {population.name!r}"
+            place = Place("population", population.name)
             yield Row(place, "impossible", "random numbers in its equations.", "Leave them out.")
 
 
