@@ -21,7 +21,7 @@ from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network.network import Network
-from neurosim.network.validation import whole_number
+from neurosim.network.validation import read_whole_number
 
 from .methods import method_of, plain, reason_against, scheme
 
@@ -101,7 +101,9 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
     if options["mode"] not in MODES:
         unknown = describe_unknown("mode", str(options["mode"]), MODES)
         raise NetworkError(f"backend 'brian': {unknown} Name one of them with mode=...")
-    whole_number(options["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1)
+    read_whole_number(
+        options["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1
+    )
     return options
 
 

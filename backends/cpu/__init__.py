@@ -12,7 +12,7 @@ from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import NetworkError, describe, describe_unknown
 from neurosim.network.network import Network
-from neurosim.network.validation import whole_number
+from neurosim.network.validation import read_whole_number
 
 if TYPE_CHECKING:
     from neurosim.backend.engine import Engine
@@ -78,8 +78,10 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
         raise NetworkError(unknown)
     options = defaults | options
     if options["threads"] is not None:
-        whole_number(options["threads"], where="backend 'cpu', threads")
-    whole_number(options["replica"], where="backend 'cpu', replica", least=0, most=(1 << 32) - 1)
+        read_whole_number(options["threads"], where="backend 'cpu', threads")
+    read_whole_number(
+        options["replica"], where="backend 'cpu', replica", least=0, most=(1 << 32) - 1
+    )
     if options["precision"] not in PRECISIONS:
         raise NetworkError(
             f"backend 'cpu', precision: found {describe(options['precision'])}, "

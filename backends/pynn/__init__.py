@@ -16,7 +16,7 @@ from neurosim.errors import LoweringError, NetworkError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork, concretise
 from neurosim.ir.memory_estimate import demand_memory
 from neurosim.network.network import Network
-from neurosim.network.validation import whole_number
+from neurosim.network.validation import read_whole_number
 
 if TYPE_CHECKING:
     from .simulator.mapping import Mapping
@@ -100,7 +100,7 @@ class PynnBackend:
         for option in options.keys() - set(self._options):
             raise NetworkError(describe_unknown("option", option, self._options, owner=owner))
         if options.get("threads") is not None:
-            whole_number(options["threads"], where=f"{owner}, threads")
+            read_whole_number(options["threads"], where=f"{owner}, threads")
 
     def _translate(self, network: ConcreteNetwork) -> Plan:
         # SymPy is slow to import, and finding a backend needs none of it.

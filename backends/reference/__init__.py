@@ -10,7 +10,7 @@ from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Report
 from neurosim.errors import NetworkError, describe_unknown
 from neurosim.network.network import Network
-from neurosim.network.validation import whole_number
+from neurosim.network.validation import read_whole_number
 
 from .engine import ReferenceEngine
 
@@ -45,7 +45,7 @@ class ReferenceBackend:
             unknown = describe_unknown("option", option, ["replica"], owner="backend 'reference'")
             raise NetworkError(unknown)
         replica = options.get("replica", 0)
-        whole_number(replica, where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
+        read_whole_number(replica, where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
         report = Report(self.name, network.name, tuple(explicit_step_rows(network)))
         return Lowered(report, Stepped(partial(ReferenceEngine, replica=replica)))
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import neurosim as ns
 from neurosim.errors import NetworkError
-from neurosim.network.validation import duration, whole_number, whole_steps
+from neurosim.network.validation import read_duration, read_whole_number, to_steps
 from neurosim.run.run import Run, Snapshot
 
 from .network import DEFAULTS, PLASTIC, TAU_TRACE, Settings, build
@@ -97,7 +97,7 @@ class Liquid:
         steps, start, cores = (
             _steps(time),
             self._start(),
-            whole_number(cores, where="astrocyte liquid, cores"),
+            read_whole_number(cores, where="astrocyte liquid, cores"),
         )
         self._others += [
             self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))
@@ -174,7 +174,7 @@ class Liquid:
 def _steps(time: Any) -> int:
     """Return the number of steps of a sample."""
     where = "astrocyte liquid: time of a sample"
-    steps = int(whole_steps(duration(time, where=where), 1.0, where=where)) - 1
+    steps = int(to_steps(read_duration(time, where=where), 1.0, where=where)) - 1
     if steps < 1:
         raise NetworkError(f"{where}: found 1 ms, expected at least 2 ms. Show samples for longer.")
     return steps

@@ -7,7 +7,7 @@ from typing import Any
 
 import neurosim as ns
 from neurosim.errors import NetworkError
-from neurosim.network.validation import duration, whole_steps
+from neurosim.network.validation import read_duration, to_steps
 
 from .network import TO_CONTENT, TO_CUE, Settings, build, record
 from .operations import ANSWER, LAST, LEARN, Operation, by_content, by_cue, learn
@@ -67,8 +67,10 @@ class CA3Memory:
         self.settings = Settings(cues, content_size, amplitude)
         net = build(self.settings)
         self.spacing = int(
-            whole_steps(
-                duration(spacing, where="CA3 memory, spacing"), net.dt, where="CA3 memory, spacing"
+            to_steps(
+                read_duration(spacing, where="CA3 memory, spacing"),
+                net.dt,
+                where="CA3 memory, spacing",
             )
         )
         if self.spacing <= LAST:

@@ -29,7 +29,7 @@ from ..expr.tree import (
 from ..model.binding import BoundRule, BoundStatement
 from ..model.cell import Cell
 from ..model.methods import choose, statements
-from ..network.validation import whole_steps
+from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
 from .delay_groups import single_delay
 from .edges import Drawn
@@ -201,7 +201,7 @@ def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionPr
     def steps(time: float | np.ndarray | Drawn, fraction: float = 1.0) -> np.ndarray:
         time = np.asarray(time)  # draws are made here, and not kept
         if time.ndim == 0:
-            return whole_steps(fraction * time, network.dt, where=where, rounded=p.round_delays)
+            return to_steps(fraction * time, network.dt, where=where, rounded=p.round_delays)
         longest = time.max(initial=0.0) / network.dt
         found = np.empty(
             time.size,
@@ -212,7 +212,7 @@ def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionPr
             else np.int64,
         )
         for block in blocks(time.size, width=1):
-            found[block] = whole_steps(
+            found[block] = to_steps(
                 fraction * time[block], network.dt, where=where, rounded=p.round_delays
             )
         return found

@@ -10,7 +10,7 @@ from ..draws.values import Table
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
 from ..network.populations import Probe, View
-from ..network.validation import whole_steps
+from ..network.validation import to_steps
 from .concrete import ConcreteNetwork
 from .derived import Written
 from .edges import Drawn
@@ -172,9 +172,7 @@ class Memory:
                 owner,
                 "_refractory",
                 np.atleast_1d(
-                    whole_steps(
-                        time, self._program.dt, where=f"population {owner!r}: refractory time"
-                    )
+                    to_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")
                 ),
             )
 

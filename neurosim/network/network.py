@@ -18,13 +18,13 @@ from .populations import Drive, Population, Probe, Projection, View
 from .projections import delays, edge_count, links, port_unit, rule_values, weights
 from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, limits_of
 from .validation import (
-    duration,
     population_values,
-    quantity,
+    read_duration,
+    read_quantity,
+    read_whole_number,
     refractory_steps,
     take_courses,
-    whole_number,
-    whole_steps,
+    to_steps,
 )
 from .wiring import Connector
 
@@ -45,8 +45,8 @@ class Network:
 
     def __init__(self, name: str, *, dt: Any, seed: int = 0) -> None:
         self.name = _identifier(name, "network")
-        self.dt = duration(dt, where=f"network {name!r}, dt")
-        self.seed = whole_number(seed, where=f"network {name!r}, seed", least=0)
+        self.dt = read_duration(dt, where=f"network {name!r}, dt")
+        self.seed = read_whole_number(seed, where=f"network {name!r}, seed", least=0)
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
         self.inputs: list[Projection | Drive] = []  # in creation order: the order of every sum
@@ -83,7 +83,7 @@ class Network:
         """
         self._free(name, "population")
         where = f"population {name!r}"
-        size = whole_number(size, where=f"{where}, size", most=MOST)
+        size = read_whole_number(size, where=f"{where}, size", most=MOST)
         if not isinstance(cell, Cell):
             raise NetworkError(
                 f"{where}: found {describe(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells."
@@ -121,7 +121,7 @@ class Network:
     def _source(self, name: str, size: int, cell: Cell, values: dict[str, Any]) -> Population:
         self._free(name, "population")
         where = f"population {name!r}"
-        size = whole_number(size, where=f"{where}, size", most=MOST)
+        size = read_whole_number(size, where=f"{where}, size", most=MOST)
         checked = population_values(where, cell, size, values, dt=self.dt, positions=False)
         for parameter, value in checked.items():
             require_range(
@@ -138,7 +138,7 @@ class Network:
     ) -> Population:
         """Add a source of given spikes: ``times`` (ms) or ``steps``, a list for each neuron or (indices, times)."""
         self._free(name, "population")
-        size = whole_number(size, where=f"population {name!r}, size", most=MOST)
+        size = read_whole_number(size, where=f"population {name!r}, size", most=MOST)
         if times is None and steps is None:
             steps = [[]] * size
         spikes = given_spikes(size, self.dt, times=times, steps=steps, where=f"population {name!r}")
@@ -220,7 +220,7 @@ class Network:
         delay = delays(
             delay, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: delay"
         )
-        fraction = quantity(
+        fraction = read_quantity(
             dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction"
         )
         if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
@@ -229,7 +229,7 @@ class Network:
             )
         for part in (fraction, 1.0 - fraction):
             if not isinstance(delay, Distribution):
-                whole_steps(
+                to_steps(
                     part * np.asarray(delay),
                     self.dt,
                     where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})",
@@ -286,15 +286,15 @@ class Network:
         where = f"drive {name!r} (-> {view.name})"
         expected = port_unit(view.population.cell, port, None, where)
         sizes = {"one per target": len(view)}
-        rate = quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate")
+        rate = read_quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate")
         require_range(rate, NOT_NEGATIVE, where=f"{where}, rate", declared=unit("Hz"))
         made = Drive(
             name,
             view,
             port,
-            whole_number(n, where=f"{where}, n"),
+            read_whole_number(n, where=f"{where}, n"),
             rate,
-            quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
+            read_quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
         )
         self.inputs.append(made)
         return made
@@ -360,7 +360,9 @@ class Network:
             1
             if every is None
             else int(
-                whole_steps(duration(every, where="record, every"), self.dt, where="record: every")
+                to_steps(
+                    read_duration(every, where="record, every"), self.dt, where="record: every"
+                )
             )
         )
         if isinstance(owner, Projection):

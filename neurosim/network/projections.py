@@ -16,7 +16,7 @@ from ..model.rule import Rule
 from ..units import Exponents, Unit, of
 from ..units import unit as unit_of
 from .populations import Projection, Reference, View
-from .validation import MS, quantity, shape, whole_steps
+from .validation import MS, read_quantity, require_shape, to_steps
 from .wiring import Connector
 
 
@@ -80,19 +80,19 @@ def weights(
             weight = 0.0
     this = w.unit if w is not None else unit
     if isinstance(weight, Shared):
-        shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
+        require_shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
         return Shared(
             np.atleast_1d(
-                quantity(weight.values, this, sizes={}, where=f"{where}, shared weights")
+                read_quantity(weight.values, this, sizes={}, where=f"{where}, shared weights")
             ),
             weight.index,
         )
-    return quantity(weight, this, sizes=_per_edge(edges), where=f"{where}, weight")
+    return read_quantity(weight, this, sizes=_per_edge(edges), where=f"{where}, weight")
 
 
 def delays(delay: Any, *, dt: float, rounded: bool, edges: int | None, where: str) -> Any:
     """Return delays in ms: a number, (E,) or a draw; none negative, all whole steps unless ``rounded``."""
-    checked = quantity(delay, MS, sizes=_per_edge(edges), where=where)
+    checked = read_quantity(delay, MS, sizes=_per_edge(edges), where=where)
     if isinstance(checked, Distribution):
         if checked.bounds(MS)[0] < 0:
             raise NetworkError(
@@ -107,7 +107,7 @@ def delays(delay: Any, *, dt: float, rounded: bool, edges: int | None, where: st
         raise NetworkError(
             f"{where} {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it."
         )
-    whole_steps(checked, dt, where=where, rounded=rounded)
+    to_steps(checked, dt, where=where, rounded=rounded)
     return checked
 
 
@@ -136,7 +136,7 @@ def links(
                 f"{place}: {owner.name!r} is no population or earlier projection of this network. Add it before this projection."
             )
         if edges is not None and isinstance(reference.along, np.ndarray):
-            shape(reference.along, _per_edge(edges), place)
+            require_shape(reference.along, _per_edge(edges), place)
         found[link.symbol] = reference
         sides[link.symbol] = _link_side(reference, len(source), len(target), place)
         if link.unit is not None and sides[link.symbol][1] != link.unit.exponents:
@@ -165,7 +165,7 @@ def rule_values(
             )
         this, per = declared[name]
         place = f"{where}, {name}"
-        checked[name] = quantity(
+        checked[name] = read_quantity(
             value,
             this,
             sizes={f"one per {per}": counts[per]} if per and counts[per] else {},
@@ -177,7 +177,7 @@ def rule_values(
             )
     for p in rule.parameters if rule is not None else ():
         if p.name not in checked and isinstance(p.value, np.ndarray) and counts[p.per] is not None:
-            shape(p.value, {f"one per {p.per}": counts[p.per]}, f"{where}, {p.name}")
+            require_shape(p.value, {f"one per {p.per}": counts[p.per]}, f"{where}, {p.name}")
     for v in (*rule.edge, *rule.pre, *rule.post) if rule is not None else ():
         if v.derivative is not None and decay_constant(v) in checked:
             require_range(

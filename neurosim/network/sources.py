@@ -11,7 +11,7 @@ from ..errors import NetworkError, describe
 from ..model.cell import Cell
 from ..model.declarations import Parameter
 from ..units import to_engine, unit
-from .validation import LONGEST, whole_steps
+from .validation import LONGEST, to_steps
 
 POISSON = Cell(
     parameters={"rate": Parameter("Hz", 0.0)},
@@ -81,7 +81,7 @@ def given_spikes(
                 f"{where}: found a spike at {values.min():g} ms; the first possible time is dt ({dt:g} ms), "
                 f"the end of step 0. Use {dt:g} ms, or steps=."
             )
-        step = whole_steps(values, dt, where=f"{where}: spike time") - 1
+        step = to_steps(values, dt, where=f"{where}: spike time") - 1
     else:
         step = np.atleast_1d(
             to_engine(when, unit("1"), where=f"{where}, steps", error=NetworkError)

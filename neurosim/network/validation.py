@@ -19,7 +19,7 @@ from ..units import LENGTH, NUMBER, Unit, of, read, to_engine, unit
 MS = unit("ms")
 
 
-def duration(value: Any, *, where: str, zero: bool = False) -> float:
+def read_duration(value: Any, *, where: str, zero: bool = False) -> float:
     """Return a time in ms that is positive (or zero where that is allowed)."""
     time = to_engine(value, MS, where=where, error=NetworkError)
     if (
@@ -37,7 +37,7 @@ def duration(value: Any, *, where: str, zero: bool = False) -> float:
 LONGEST = 2**53  # steps: the largest range of whole numbers that float64 holds without gaps
 
 
-def whole_steps(time: Any, dt: float, *, where: str, rounded: bool | None = None) -> np.ndarray:
+def to_steps(time: Any, dt: float, *, where: str, rounded: bool | None = None) -> np.ndarray:
     """Return times (ms, number or array) in whole steps; an error where they are no multiple of dt, unless ``rounded``.
 
     None: there is no rounding to offer here.
@@ -57,7 +57,7 @@ def whole_steps(time: Any, dt: float, *, where: str, rounded: bool | None = None
     return steps.astype(np.int64)
 
 
-def whole_number(value: Any, *, where: str, least: int = 1, most: int | None = None) -> int:
+def read_whole_number(value: Any, *, where: str, least: int = 1, most: int | None = None) -> int:
     """Return a whole number of at least ``least``."""
     if (
         isinstance(value, bool)
@@ -73,7 +73,7 @@ def whole_number(value: Any, *, where: str, least: int = 1, most: int | None = N
     return int(value)
 
 
-def quantity(value: Any, declared: Unit, *, sizes: dict[str, int], where: str) -> Any:
+def read_quantity(value: Any, declared: Unit, *, sizes: dict[str, int], where: str) -> Any:
     """Return a number, draw or array in engine units; arrays have one of ``sizes`` (what: length) and only finite values."""
     if isinstance(value, Distribution):
         value.check(declared, where=where)
@@ -89,11 +89,11 @@ def quantity(value: Any, declared: Unit, *, sizes: dict[str, int], where: str) -
             f"{where}: found a value that is not finite (NaN or infinity), expected finite numbers. Replace it."
         )
     if isinstance(number, np.ndarray):
-        shape(number, sizes, where)
+        require_shape(number, sizes, where)
     return number
 
 
-def shape(array: np.ndarray, sizes: dict[str, int], where: str) -> None:
+def require_shape(array: np.ndarray, sizes: dict[str, int], where: str) -> None:
     """Refuse arrays that are not of one dimension and one of ``sizes`` (what: length); any length where there are none."""
     if array.ndim != 1 or sizes and array.size not in sizes.values():
         expected = "a number or an array of " + (
@@ -105,14 +105,16 @@ def shape(array: np.ndarray, sizes: dict[str, int], where: str) -> None:
         )
 
 
-def table(value: Table, declared: Unit, *, size: int, dt: float, where: str) -> Table:
+def read_table(value: Table, declared: Unit, *, size: int, dt: float, where: str) -> Table:
     """Return a table in engine units with its duration of a row in steps."""
     rows = value.engine(declared, where=where)
     if rows.ndim == 2 and rows.shape[1] != size:
         raise NetworkError(
             f"{where}: found a table of shape {rows.shape}, expected (T,) or (T, {size}). Reshape it."
         )
-    every = whole_steps(duration(value.every, where=f"{where}, every"), dt, where=f"{where}: every")
+    every = to_steps(
+        read_duration(value.every, where=f"{where}, every"), dt, where=f"{where}: every"
+    )
     return Table(np.ascontiguousarray(rows), int(every), None)
 
 
@@ -154,12 +156,12 @@ def population_values(
                 raise NetworkError(
                     f"{where}: found a table, expected a number, array or draw: {name!r} is a state. Make it a parameter."
                 )
-            checked[name] = table(value, this, size=size, dt=dt, where=where)
+            checked[name] = read_table(value, this, size=size, dt=dt, where=where)
         elif isinstance(value, str) and read(value, reserved=known) is None:
             checked[name] = expression(parser, value, known, this, name=name, where=where)
             read_by_expressions |= names(checked[name])
         else:
-            checked[name] = quantity(value, this, sizes={"one per neuron": size}, where=where)
+            checked[name] = read_quantity(value, this, sizes={"one per neuron": size}, where=where)
     for name in extra.keys() - read_by_expressions:
         raise NetworkError(
             f"{describe_unknown('parameter or state', name, declared, owner=f'{owner} ({cell.name})')} "
@@ -194,9 +196,11 @@ def _defaults(
         if p.name in given:
             continue
         if isinstance(p.value, Table):
-            found[p.name] = table(p.value, p.unit, size=size, dt=dt, where=f"{owner}, {p.name}")
+            found[p.name] = read_table(
+                p.value, p.unit, size=size, dt=dt, where=f"{owner}, {p.name}"
+            )
         if isinstance(p.value, np.ndarray):
-            shape(p.value, {"one per neuron": size}, f"{owner}, {p.name}")
+            require_shape(p.value, {"one per neuron": size}, f"{owner}, {p.name}")
     return found
 
 
@@ -233,7 +237,7 @@ def refractory_steps(owner: str, cell: Cell, values: dict[str, Any], dt: float) 
     else:
         time = to_engine(time, MS, where=where)
     require_range(time, NOT_NEGATIVE, where=f"{where} (ms)", declared=MS)
-    whole_steps(time, dt, where=where)
+    to_steps(time, dt, where=where)
 
 
 def expression(

@@ -15,7 +15,7 @@ from ..errors import NetworkError, describe_unknown
 from ..model.declarations import decay_constant
 from ..network.populations import Drive, Population, Projection, View
 from ..network.sources import given_spikes, limits_of
-from ..network.validation import quantity, table, whole_steps
+from ..network.validation import read_quantity, read_table, to_steps
 from ..units import Unit, unit
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _table(
         raise NetworkError(
             f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size})."
         )
-    checked = table(value, this, size=view.population.size, dt=run.program.dt, where=where)
+    checked = read_table(value, this, size=view.population.size, dt=run.program.dt, where=where)
     require_range(checked, limits_of(view.population.cell), where=where, declared=this)
     return lambda: run.memory.put_parameter(view.name, name, checked, run.step)
 
@@ -250,7 +250,7 @@ def _parameter(
             require_range(
                 found, NOT_NEGATIVE, where=f"{where}: refractory time (ms)", declared=unit
             )
-            whole_steps(found, run.program.dt, where=f"{where}: refractory time")
+            to_steps(found, run.program.dt, where=f"{where}: refractory time")
     else:
         decaying = [
             v.name
@@ -278,7 +278,7 @@ def _parameter(
 
 def _values(run: Run, value: Any, this: Unit, each: str, members: np.ndarray, where: str) -> Any:
     """Return a number or one value per member, in engine units; a draw of a member is its own, whichever others are set with it."""
-    found = quantity(value, this, sizes={each: members.size}, where=where)
+    found = read_quantity(value, this, sizes={each: members.size}, where=where)
     if isinstance(found, Distribution):
         return found.sample(
             Stream(run.program.seed, f"{where}/{run.step}"), members, unit=this, where=where

@@ -15,7 +15,7 @@ from ..ir.concrete import concretise
 from ..ir.discretise import discretise
 from ..ir.memory_estimate import demand_memory
 from ..network.network import Network
-from ..network.validation import duration
+from ..network.validation import read_duration
 from ..recording.recording import Recording
 from .run import Run, steps_of
 
@@ -197,7 +197,7 @@ def export_with_report(
 ) -> tuple[Path, Report]:
     """Write a network as `export` does; return the path of the script and the report."""
     backend = _require_verb(find(backend), "export", options)
-    path, length = Path(folder), duration(time, where="export: time")
+    path, length = Path(folder), read_duration(time, where="export: time")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise NetworkError(
             f"export: {path} holds other files, expected a new or empty folder. Choose another one."

@@ -16,7 +16,7 @@ from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.program import Program
 from ..network.populations import Drive, Population, Projection, View
-from ..network.validation import duration, whole_steps
+from ..network.validation import read_duration, to_steps
 from ..recording import files
 from ..recording.recording import Recording
 from .assignments import Owner, assignments, declared
@@ -30,7 +30,7 @@ _STRETCH = 0.1  # seconds of computing between two looks at the progress bar and
 def steps_of(time: Any, dt: float) -> int:
     """Return a duration in whole steps."""
     return int(
-        whole_steps(duration(time, where="run: duration", zero=True), dt, where="run: duration")
+        to_steps(read_duration(time, where="run: duration", zero=True), dt, where="run: duration")
     )
 
 

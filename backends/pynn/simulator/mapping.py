@@ -14,7 +14,7 @@ import numpy as np
 
 from neurosim.backend.report import Report
 from neurosim.errors import NetworkError, describe_unknown
-from neurosim.network.validation import duration
+from neurosim.network.validation import read_duration
 
 from ..translation.plan import Plan
 from ..translation.weights import GAIN, RECEPTORS, scales
@@ -190,7 +190,7 @@ def map_network(
         raise NetworkError(
             f"map: {describe_unknown('version', str(version), [f'{k} ({v})' for k, v in MACHINES.items()], owner='a SpiNNaker machine')}"
         )
-    milliseconds = duration(time, where="map: time")
+    milliseconds = read_duration(time, where="map: time")
     script = Script(plan, milliseconds)
     with tempfile.TemporaryDirectory(prefix="neurosim-") as name:
         folder = Path(name)

@@ -17,7 +17,7 @@ from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
 from neurosim.errors import NetworkError, SimulationError
 from neurosim.ir.concrete import ConcreteNetwork
-from neurosim.network.validation import duration, whole_steps
+from neurosim.network.validation import read_duration, to_steps
 from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
 from neurosim.recording.recording import Recording
 from neurosim.recording.samples import Spikes, Trace
@@ -85,7 +85,7 @@ class ScriptRun:
                 f"run on {self.plan.target.name!r}: it ran for {self.time:g} ms already, and runs once. Prepare it again for the whole time."
             )
         where = "run: duration"
-        steps = int(whole_steps(duration(time, where=where), self.plan.dt, where=where))
+        steps = int(to_steps(read_duration(time, where=where), self.plan.dt, where=where))
         given = self._options.get("folder")
         with tempfile.TemporaryDirectory(prefix="neurosim-") as temporary:
             folder = Path(given or temporary)
