@@ -19,7 +19,8 @@ from neurosim.ir.discretise import cell_program
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram, Program, ProjectionProgram
 from neurosim.network.network import Network
-from neurosim.network.populations import Drive, Population
+from neurosim.network.populations import Population
+from neurosim.network.projections import Drive
 
 
 class SmallBackend:

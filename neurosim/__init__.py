@@ -31,7 +31,8 @@ from .network.connectors import (
 )
 from .network.edge_lists import from_arrays, from_sparse
 from .network.network import Network
-from .network.populations import Population, Projection, View
+from .network.populations import Population, View
+from .network.projections import Projection
 from .network.wiring import Connector, EdgeCount, Edges
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace

@@ -8,7 +8,8 @@ from ..draws.values import Shared, Table
 from ..ir.discretise import cell_program
 from ..model.rule import Rule
 from ..network.network import Network
-from ..network.populations import Drive, Population, Projection
+from ..network.populations import Population
+from ..network.projections import Drive, Projection
 from .report import Place, Row
 
 

@@ -18,7 +18,9 @@ from ..model.binding import BoundRule
 from ..model.cell import Cell
 from ..model.rule import Rule
 from ..network.network import Network
-from ..network.populations import Drive, Population, Probe, Projection, View
+from ..network.populations import Population, View
+from ..network.probes import Probe
+from ..network.projections import Drive, Projection
 from ..units import Unit, to_engine, unit
 from .derived import Written
 from .edges import Drawn, EdgeValues, absolute

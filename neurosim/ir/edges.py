@@ -11,7 +11,7 @@ from ..draws.sampling import blocks, index_type, pointer_of
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Shared
 from ..errors import NetworkError
-from ..network.populations import Projection
+from ..network.projections import Projection
 from ..network.wiring import Edges
 from ..units import Unit, unit
 

@@ -9,7 +9,8 @@ import numpy as np
 from ..draws.values import Table
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
-from ..network.populations import Probe, View
+from ..network.populations import View
+from ..network.probes import Probe
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork
 from .derived import Written

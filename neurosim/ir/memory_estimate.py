@@ -14,7 +14,7 @@ from ..draws.values import Distribution
 from ..errors import NetworkError
 from ..model.declarations import decay_constant
 from ..network.network import Network
-from ..network.populations import Drive, Projection
+from ..network.projections import Drive, Projection
 from ..units import unit
 
 _MARGIN = 1.03  # what is asked for to what arrays hold, as measured

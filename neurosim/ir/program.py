@@ -29,7 +29,7 @@ import numpy as np
 from ..expr.tree import Assign, Draw, Expr
 from ..model.binding import BoundStatement, Symbol
 from ..model.methods import Propagator
-from ..network.populations import Probe
+from ..network.probes import Probe
 from .concrete import ConcreteDrive, ConcreteLink
 from .delay_groups import Slots, incoming, outgoing, owners
 

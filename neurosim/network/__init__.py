@@ -1,1 +1,1 @@
-"""Networks: populations, projections, connectors and sources, each checked at the line of the user."""
+"""Networks: populations, projections, connectors, sources; checked at the line of the user."""

@@ -3,64 +3,110 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..draws.ranges import NOT_NEGATIVE, require_range
-from ..draws.values import Distribution
+from ..draws.values import DrawnQuantity, ParameterValue, Weights
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.cell import Cell
 from ..model.rule import Rule
-from ..units import to_engine, unit
-from .populations import Drive, Population, Probe, Projection, View
-from .projections import delays, edge_count, links, port_unit, rule_values, weights
-from .sources import BERNOULLI, GIVEN, POISSON, given_spikes, limits_of
-from .validation import (
-    population_values,
-    read_duration,
-    read_quantity,
-    read_whole_number,
-    refractory_steps,
-    take_courses,
-    to_steps,
+from ..units import Quantity, Time, to_engine, unit
+from .links import read_links
+from .population_values import (
+    check_refractory_time,
+    read_population_values,
+    take_time_courses,
 )
+from .populations import Population, View
+from .probes import Probe, probe_edges, probe_neurons
+from .projection_values import (
+    count_edges,
+    default_port,
+    delivered_unit,
+    port_unit,
+    read_delays,
+    read_fraction,
+    read_rule_values,
+    read_weights,
+    require_port,
+)
+from .projections import Drive, Projection
+from .sources import BERNOULLI, GIVEN, POISSON, SpikeLists, limits_of, read_spikes
+from .validation import read_duration, read_quantity, read_whole_number, to_steps
 from .wiring import Connector
 
-MOST = 2**31 - 1  # neurons of a population: engines number them with 32 bits
+MOST_NEURONS = 2**31 - 1  # engines number the neurons of a population with 32 bits
 
 
 class Network:
     """Populations, projections, sources and probes.
 
+    ``net["name"]`` is the population, projection or drive of that name.
+
     Parameters
     ----------
     name : str
+        Letters, digits, "_" and "-", beginning with a letter.
     dt : time
         Length of a step.
     seed : int
         Of every random draw, before and during a run.
+
+    Raises
+    ------
+    NetworkError
+        If the name, dt or seed is no such thing.
+
+    Attributes
+    ----------
+    populations : dict
+        By name, in the order in which they were added.
+    projections : dict
+        By name, in the order in which they were added.
+    inputs : list of Projection and Drive
+        In the order in which they were added. Sums of input follow it.
+    probes : list of Probe
+        What is recorded.
     """
 
-    def __init__(self, name: str, *, dt: Any, seed: int = 0) -> None:
-        self.name = _identifier(name, "network")
+    def __init__(self, name: str, *, dt: Time, seed: int = 0) -> None:
+        _require_identifier(name, "network")
+        self.name = name
         self.dt = read_duration(dt, where=f"network {name!r}, dt")
         self.seed = read_whole_number(seed, where=f"network {name!r}, seed", least=0)
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
-        self.inputs: list[Projection | Drive] = []  # in creation order: the order of every sum
+        self.inputs: list[Projection | Drive] = []
         self.probes: list[Probe] = []
 
     def __getitem__(self, name: str) -> Population | Projection | Drive:
-        return _named(self.owners(), name, f"network {self.name!r}")
+        owners = self.owners()
+        if not isinstance(name, str) or name not in owners:
+            what = "population, projection or drive"
+            raise NetworkError(describe_unknown(what, name, owners, owner=f"network {self.name!r}"))
+        return owners[name]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.owners())
 
     def __repr__(self) -> str:
-        neurons = sum(p.size for p in self.populations.values())
-        return f"<network {self.name!r}: {len(self.populations)} populations, {neurons} neurons, {len(self.projections)} projections, dt {self.dt:g} ms>"
+        neurons = sum(population.size for population in self.populations.values())
+        return (
+            f"<network {self.name!r}: {len(self.populations)} populations, {neurons} neurons, "
+            f"{len(self.projections)} projections, dt {self.dt:g} ms>"
+        )
 
     def population(
-        self, name: str, size: int, cell: Cell, *, positions: Any = None, **values: Any
+        self,
+        name: str,
+        size: int,
+        cell: Cell,
+        *,
+        positions: Quantity | None = None,
+        **values: ParameterValue,
     ) -> Population:
         """Add neurons.
 
@@ -68,80 +114,140 @@ class Network:
         ----------
         name : str
         size : int
+            Number of neurons, N.
         cell : Cell
         positions : (N, 3), um, optional
             Readable as x, y, z in expressions.
-        **values
-            Parameters, initial values of states, and draws of other names that expressions read:
-            numbers, quantities, arrays (N,), draws, tables over time, or text over other names, ``i`` and ``N``; a parameter's text
-            may also read the time ``t`` (see `Cell.following`), and follows when `Run.set` changes a parameter that it reads.
+        **values : number, quantity, array (N,), draw, `Table` or text
+            Parameters of the cell, initial values of its states, and draws of other names that
+            expressions read. Text is an expression over other names, ``i`` and ``N``; a parameter's
+            text may also read the time ``t`` (see `Cell.following`), and follows when `Run.set`
+            changes a parameter that it reads.
+
+        Returns
+        -------
+        Population
 
         Raises
         ------
         NetworkError, ModelError
             Unknown names, wrong units or shapes, values that are not finite, a name in use.
         """
-        self._free(name, "population")
+        self._require_free(name, "population")
         where = f"population {name!r}"
-        size = read_whole_number(size, where=f"{where}, size", most=MOST)
+        size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
         if not isinstance(cell, Cell):
             raise NetworkError(
-                f"{where}: found {describe(cell)}, expected a Cell. Make one with ns.Cell or neurosim.models.cells."
+                f"{where}: found {describe(cell)}, expected a Cell. "
+                "Make one with ns.Cell or neurosim.models.cells."
             )
-        if positions is not None:
-            positions = np.array(
-                to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError),
-                np.float64,
-            )
-            if positions.shape != (size, 3) or not np.isfinite(positions).all():
-                raise NetworkError(
-                    f"{where}: found positions of shape {positions.shape}, expected ({size}, 3), all finite. Reshape them."
-                )
-        cell, values = take_courses(where, cell, values)
-        checked = population_values(
+        sites = None if positions is None else _read_positions(positions, size, where)
+        cell, others = take_time_courses(where, cell, values)
+        checked = read_population_values(
             where,
             cell,
             size,
-            {**dict(cell.initial), **values},
+            {**dict(cell.initial), **others},
             dt=self.dt,
-            positions=positions is not None,
+            positions=sites is not None,
         )
-        refractory_steps(where, cell, checked, self.dt)
-        self.populations[name] = Population(name, size, cell, checked, positions)
+        check_refractory_time(where, cell, checked, self.dt)
+        self.populations[name] = Population(name, size, cell, checked, sites)
         return self.populations[name]
 
-    def poisson(self, name: str, size: int, *, rate: Any) -> Population:
-        """Add Poisson sources; ``rate`` in Hz: a number, one per neuron, a draw, a table over time, or text over ``i`` and ``N``."""
+    def poisson(self, name: str, size: int, *, rate: ParameterValue) -> Population:
+        """Add Poisson sources: at most one spike per neuron and step.
+
+        Parameters
+        ----------
+        name : str
+        size : int
+            Number of neurons, N.
+        rate : number, quantity, array (N,), draw, `Table` or text over ``i`` and ``N``, Hz
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        NetworkError, ModelError
+            A rate below 0, a wrong unit or shape, a name in use.
+        """
         return self._source(name, size, POISSON, {"rate": rate})
 
-    def bernoulli(self, name: str, size: int, *, p: Any) -> Population:
-        """Add sources that spike in each step with probability ``p``: a number, one per neuron, a draw, a table, or text over ``i`` and ``N``."""
+    def bernoulli(self, name: str, size: int, *, p: ParameterValue) -> Population:
+        """Add sources that spike in each step with a probability.
+
+        Parameters
+        ----------
+        name : str
+        size : int
+            Number of neurons, N.
+        p : number, array (N,), draw, `Table` or text over ``i`` and ``N`` (1)
+            Probability of a spike per step.
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        NetworkError, ModelError
+            A probability outside 0 to 1, a wrong shape, a name in use.
+        """
         return self._source(name, size, BERNOULLI, {"p": p})
 
-    def _source(self, name: str, size: int, cell: Cell, values: dict[str, Any]) -> Population:
-        self._free(name, "population")
+    def _source(
+        self, name: str, size: int, cell: Cell, values: dict[str, ParameterValue]
+    ) -> Population:
+        self._require_free(name, "population")
         where = f"population {name!r}"
-        size = read_whole_number(size, where=f"{where}, size", most=MOST)
-        checked = population_values(where, cell, size, values, dt=self.dt, positions=False)
+        size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
+        checked = read_population_values(where, cell, size, values, dt=self.dt, positions=False)
         for parameter, value in checked.items():
-            require_range(
-                value,
-                limits_of(cell),
-                where=f"{where}, {parameter}",
-                declared=cell.parameter(parameter).unit,
-            )
+            declared = cell.parameter(parameter).unit
+            require_range(value, limits_of(cell), where=f"{where}, {parameter}", declared=declared)
         self.populations[name] = Population(name, size, cell, checked)
         return self.populations[name]
 
     def spike_source(
-        self, name: str, size: int, *, times: Any = None, steps: Any = None
+        self,
+        name: str,
+        size: int,
+        *,
+        times: SpikeLists | None = None,
+        steps: SpikeLists | None = None,
     ) -> Population:
-        """Add a source of given spikes: ``times`` (ms) or ``steps``, a list for each neuron or (indices, times)."""
-        self._free(name, "population")
-        size = read_whole_number(size, where=f"population {name!r}, size", most=MOST)
+        """Add a source of given spikes.
+
+        Parameters
+        ----------
+        name : str
+        size : int
+            Number of neurons, N.
+        times : N lists of times, or (indices, times), optional
+            A spike at time t belongs to step t/dt - 1, so that a recording returns the time t.
+            Plain numbers are ms.
+        steps : N lists of steps, or (indices, steps), optional
+            In place of times. Without either the source is silent; `Run.set` gives it spikes.
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        NetworkError
+            A time that is no multiple of dt, a neuron that spikes twice in a step or does not
+            exist, a name in use.
+        """
+        self._require_free(name, "population")
+        where = f"population {name!r}"
+        size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
         if times is None and steps is None:
             steps = [[]] * size
-        spikes = given_spikes(size, self.dt, times=times, steps=steps, where=f"population {name!r}")
+        spikes = read_spikes(size, self.dt, times=times, steps=steps, where=where)
         self.populations[name] = Population(name, size, GIVEN, {}, None, spikes)
         return self.populations[name]
 
@@ -151,290 +257,310 @@ class Network:
         target: Population | View,
         connector: Connector,
         *,
-        weight: Any = None,
-        delay: Any = 0.0,
+        weight: Weights | None = None,
+        delay: DrawnQuantity = 0.0,
         port: str | None = None,
         rule: Rule | None = None,
         name: str | None = None,
         dendritic_fraction: float = 1.0,
-        back: Any = None,
+        back: DrawnQuantity | None = None,
         round_delays: bool = False,
         same_step: bool = False,
-        **values: Any,
+        **values: DrawnQuantity,
     ) -> Projection:
         """Add edges from ``source`` to ``target``.
 
+        Arrays have one value per edge in the connector's order: that of the entries given to
+        `from_arrays` and `from_sparse`, else by position within ``source``, then within ``target``.
+        `Run.get` and `Run.set` sort by neurons instead.
+
         Parameters
         ----------
-        connector
+        source, target : Population or View
+        connector : Connector
             Who connects to whom.
-        weight : quantity, array (E,) in the connector's order of edges, draw, or `Shared`
-            In the unit of the port; the initial ``w`` of a rule. The connector's order is that of the entries given to `from_arrays` and
-            `from_sparse`, else by position within ``source``, then within ``target``; `Run.get` and `Run.set` sort by neurons instead.
-        delay : time, array (E,) in the same order, or draw
-            In whole steps; ``dendritic_fraction`` of it lies between synapse and soma, the rest before the synapse.
+        weight : quantity, array (E,), draw or `Shared`, in the unit of the port
+            The initial ``w`` of a rule. May be left out if the connector brings weights, or with a
+            rule.
+        delay : time, array (E,) or draw
+            In whole steps, from a spike of the source to its effect.
         port : str, optional
-            May be left out where the target has one port.
-        back : time, array (E,) in the same order, or draw, optional
-            From the target's spike to the synapse; the dendritic part of the delay unless given.
-        **values
-            Parameters and edge variables of the rule; arrays over edges in the same order.
+            May be left out if the target has one port.
+        rule : Rule, optional
+            What edges do and learn. Without one they add their weight to the port.
+        name : str, optional
+            Made of the names of source, target and port unless given.
+        dendritic_fraction : float (1)
+            The part of the delay between synapse and soma; the rest lies before the synapse.
+        back : time, array (E,) or draw, optional
+            From a spike of the target to the synapse; the dendritic part of the delay unless given.
+        round_delays : bool
+            Whether delays are rounded to whole steps.
+        same_step : bool
+            Whether spikes arrive in the step in which they are emitted.
+        **values : number, quantity, array or draw
+            Parameters and variables of the rule; arrays have one value per edge, source or target,
+            as the rule declares.
+
+        Returns
+        -------
+        Projection
 
         Raises
         ------
         NetworkError, ModelError
-            Ports, units, shapes, delays, a statement whose result would depend on the order of edges, a name in use.
+            Ports, units, shapes, delays, a statement whose result would depend on the order of
+            edges, a name in use.
         """
-        source, target = self._view(source, "source"), self._view(target, "target")
-        if port is None and len(target.population.cell.receives) == 1:
-            port = target.population.cell.receives[0][0]
-        name = (
-            f"{source.name}->{target.name}" + (f".{port}" if isinstance(port, str) else "")
-            if name is None
-            else name
+        from_view, to_view = self._view(source, "source"), self._view(target, "target")
+        cell = to_view.population.cell
+        port = default_port(cell, port)
+        if name is None:
+            name = f"{from_view.name}->{to_view.name}"
+            name += f".{port}" if isinstance(port, str) else ""
+        self._require_free(name, "projection", more="->.[]:")
+        where = f"projection {name!r} ({from_view.name} -> {to_view.name})"
+        _require_connector_and_rule(connector, rule, where)
+        edges = count_edges(connector, from_view, to_view, where)
+        expected = delivered_unit(cell, port, rule, where)
+        links, sides = read_links(
+            rule, from_view, to_view, owners=self.owners(), edges=edges, where=where
         )
-        self._free(name, "projection", plain=False)
-        where = f"projection {name!r} ({source.name} -> {target.name})"
-        if isinstance(connector, type) or not isinstance(connector, Connector):
-            raise NetworkError(
-                f"{where}: found {describe(connector)}, expected a connector such as ns.all_to_all(). Give one third."
-            )
-        if rule is not None and not isinstance(rule, Rule):
-            raise NetworkError(
-                f"{where}: found rule {describe(rule)}, expected a Rule. Make one with ns.Rule or neurosim.models.plasticity."
-            )
-        edges = edge_count(connector, source, target, where)
-        expected = port_unit(target.population.cell, port, rule, where)
-        read, sides = links(rule, source, target, known=self.owners(), edges=edges, where=where)
         bound = None
         if rule is not None:
             bound = bind(
                 rule,
-                source.population.cell,
-                target.population.cell,
+                from_view.population.cell,
+                cell,
                 links=sides,
-                out=expected and expected.exponents,
+                out=None if expected is None else expected.exponents,
                 where=where,
             )
-        weight = weights(weight, rule, connector, unit=expected, edges=edges, where=where)
-        delay = delays(
-            delay, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: delay"
+        weights = read_weights(weight, rule, connector, unit=expected, edges=edges, where=where)
+        rounding = bool(round_delays)
+        delays = read_delays(
+            delay, dt=self.dt, rounded=rounding, edges=edges, where=f"{where}: delay"
         )
-        fraction = read_quantity(
-            dendritic_fraction, unit("1"), sizes={}, where=f"{where}, dendritic_fraction"
+        fraction = read_fraction(
+            dendritic_fraction, delays, dt=self.dt, rounded=rounding, where=where
         )
-        if not isinstance(fraction, float) or not 0.0 <= fraction <= 1.0:
-            raise NetworkError(
-                f"{where}: found dendritic_fraction {describe(dendritic_fraction)}, expected one number from 0 to 1. Correct it."
+        if back is not None:
+            back = read_delays(
+                back, dt=self.dt, rounded=rounding, edges=edges, where=f"{where}: back"
             )
-        for part in (fraction, 1.0 - fraction):
-            if not isinstance(delay, Distribution):
-                to_steps(
-                    part * np.asarray(delay),
-                    self.dt,
-                    where=f"{where}: a part of the delay (dendritic_fraction {fraction:g})",
-                    rounded=round_delays,
-                )
-        back = (
-            None
-            if back is None
-            else delays(back, dt=self.dt, rounded=round_delays, edges=edges, where=f"{where}: back")
+        counts = {"source": len(from_view), "target": len(to_view), "edge": edges}
+        projection = Projection(
+            name=name,
+            source=from_view,
+            target=to_view,
+            connector=connector,
+            weight=weights,
+            delay=delays,
+            dendritic_fraction=fraction,
+            back=back,
+            round_delays=rounding,
+            same_step=bool(same_step),
+            port=port,
+            rule=rule,
+            bound=bound,
+            links=links,
+            values=read_rule_values(rule, values, counts=counts, where=where),
         )
-        checked = rule_values(
-            rule,
-            values,
-            counts={"source": len(source), "target": len(target), "edge": edges},
-            where=where,
-        )
-        made = Projection(
-            name,
-            source,
-            target,
-            connector,
-            weight,
-            delay,
-            fraction,
-            back,
-            bool(round_delays),
-            bool(same_step),
-            port,
-            rule,
-            bound,
-            read,
-            checked,
-        )
-        self.projections[name] = made
-        self.inputs.append(made)
-        return made
+        self.projections[name] = projection
+        self.inputs.append(projection)
+        return projection
 
     def poisson_drive(
         self,
         target: Population | View,
         *,
         n: int = 1,
-        rate: Any,
-        weight: Any,
+        rate: DrawnQuantity,
+        weight: DrawnQuantity,
         port: str | None = None,
         name: str | None = None,
     ) -> Drive:
-        """Add Poisson counts of ``n`` independent trains of ``rate`` (Hz) each to a port of every target, each with ``weight``."""
+        """Add counts of independent Poisson trains to a port of every target.
+
+        Parameters
+        ----------
+        target : Population or View
+            M neurons.
+        n : int
+            Independent trains for each target.
+        rate : number, quantity, array (M,) or draw, Hz
+            Of each train.
+        weight : number, quantity, array (M,) or draw, in the unit of the port
+            Added for each spike.
+        port : str, optional
+            May be left out if the target has one port.
+        name : str, optional
+            Made of the names of target and port unless given.
+
+        Returns
+        -------
+        Drive
+
+        Raises
+        ------
+        NetworkError
+            A rate below 0, a wrong unit or shape, no such port, a name in use.
+        """
         view = self._view(target, "target")
-        if port is None and len(view.population.cell.receives) == 1:
-            port = view.population.cell.receives[0][0]
+        cell = view.population.cell
+        port = default_port(cell, port)
         name = f"poisson_drive->{view.name}.{port}" if name is None else name
-        self._free(name, "drive", plain=False)
+        self._require_free(name, "drive", more="->.[]:")
         where = f"drive {name!r} (-> {view.name})"
-        expected = port_unit(view.population.cell, port, None, where)
-        sizes = {"one per target": len(view)}
-        rate = read_quantity(rate, unit("Hz"), sizes=sizes, where=f"{where}, rate")
-        require_range(rate, NOT_NEGATIVE, where=f"{where}, rate", declared=unit("Hz"))
-        made = Drive(
-            name,
-            view,
-            port,
-            read_whole_number(n, where=f"{where}, n"),
-            rate,
-            read_quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
+        port = require_port(cell, port, where)
+        expected = port_unit(cell, port, where)
+        sizes, hertz = {"one per target": len(view)}, unit("Hz")
+        rates = read_quantity(rate, hertz, sizes=sizes, where=f"{where}, rate")
+        require_range(rates, NOT_NEGATIVE, where=f"{where}, rate", declared=hertz)
+        drive = Drive(
+            name=name,
+            target=view,
+            port=port,
+            n=read_whole_number(n, where=f"{where}, n"),
+            rate=rates,
+            weight=read_quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
         )
-        self.inputs.append(made)
-        return made
+        self.inputs.append(drive)
+        return drive
 
     def record(
         self,
         owner: Population | View | Projection,
         *variables: str,
-        every: Any = None,
-        edges: Any = None,
+        every: Time | None = None,
+        edges: ArrayLike | None = None,
     ) -> None:
-        """Record ``"spikes"`` or variables of a population, view or projection, every ``every`` (one step unless given).
+        """Record spikes or variables.
 
-        ``edges``: indices of the recorded edges of a projection, all unless given.
+        Parameters
+        ----------
+        owner : Population, View or Projection
+        *variables : str
+            ``"spikes"``, states of a population, or variables of a projection's rule (``"w"``
+            without a rule).
+        every : time, optional
+            Between two samples of a variable; one step unless given. All spikes are recorded.
+        edges : (M,) whole numbers, optional
+            Recorded edges of a projection, numbered by source, then target; all unless given.
+
+        Raises
+        ------
+        NetworkError
+            No such variable, one that is recorded already, ``every`` that is no multiple of dt.
         """
         if not variables:
             raise NetworkError(
-                "record: found no variable, expected 'spikes' or names of states. Name what to record."
+                "record: found no variable, expected 'spikes' or names of states. "
+                "Name what to record."
             )
-        made = [self._probe(owner, variable, every, edges) for variable in variables]
-        for i, probe in enumerate(made):
-            if any(
-                (p.owner.name, p.variable) == (probe.owner.name, probe.variable)
-                for p in (*self.probes, *made[:i])
-            ):
+        probes = [self._probe(owner, variable, every, edges) for variable in variables]
+        recorded = {(probe.owner.name, probe.variable) for probe in self.probes}
+        for probe in probes:
+            key = probe.owner.name, probe.variable
+            if key in recorded:
                 raise NetworkError(
-                    f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. Record all its members in one call."
+                    f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. "
+                    "Record all its members in one call."
                 )
-        if every is not None and all(
-            probe.variable == "spikes" and isinstance(probe.owner, View) for probe in made
-        ):
+            recorded.add(key)
+        # Only probes of spikes have no unit.
+        if every is not None and all(probe.unit is None for probe in probes):
             raise NetworkError(
-                f"record: found every={describe(every)} with 'spikes' alone, expected it with states: every spike is recorded, "
-                "at its step. Leave it out, or name a state."
+                f"record: found every={describe(every)} with 'spikes' alone, "
+                "expected it with states: every spike is recorded, at its step. "
+                "Leave it out, or name a state."
             )
-        self.probes.extend(made)
+        self.probes.extend(probes)
 
     def owners(self) -> dict[str, Population | Projection | Drive]:
-        """Return everything that has a name."""
-        return {**self.populations, **{i.name: i for i in self.inputs}}
+        """Return populations, projections and drives by name."""
+        return {**self.populations, **{owner.name: owner for owner in self.inputs}}
 
-    def _free(self, name: str, what: str, *, plain: bool = True) -> None:
-        _identifier(name, what, more="" if plain else "->.[]:")
+    def _require_free(self, name: str, what: str, *, more: str = "") -> None:
+        """Raise unless a name is well-formed, `more` being further characters, and not in use."""
+        _require_identifier(name, what, more)
         if name in self.owners():
             raise NetworkError(
-                f"{what} {name!r}: the name is in use in network {self.name!r}. Choose another with name=..., every name once."
+                f"{what} {name!r}: the name is in use in network {self.name!r}. "
+                "Choose another with name=..., every name once."
             )
 
-    def _view(self, owner: Any, end: str) -> View:
+    def _view(self, owner: object, end: str) -> View:
+        """Return a population or view of this network as a view."""
         view = owner.view if isinstance(owner, Population) else owner
         if not isinstance(view, View):
             raise NetworkError(
-                f"{end}: found {describe(owner)}, expected a population of this network or a view of one. Give what net.population returned."
+                f"{end}: found {describe(owner)}, expected a population of this network or a view "
+                "of one. Give what net.population returned."
             )
         if self.populations.get(view.name) is not view.population:
             raise NetworkError(
-                f"{end}: population {view.name!r} belongs to another network. Use one of: {', '.join(self.populations)}."
+                f"{end}: population {view.name!r} belongs to another network. "
+                f"Use one of: {', '.join(self.populations)}."
             )
         return view
 
-    def _probe(self, owner: Any, variable: str, every: Any, edges: Any) -> Probe:
-        steps = (
-            1
-            if every is None
-            else int(
-                to_steps(
-                    read_duration(every, where="record, every"), self.dt, where="record: every"
-                )
-            )
-        )
+    def _probe(
+        self, owner: object, variable: str, every: Time | None, edges: ArrayLike | None
+    ) -> Probe:
+        steps = 1
+        if every is not None:
+            interval = read_duration(every, where="record, every")
+            steps = int(to_steps(interval, self.dt, where="record: every"))
         if isinstance(owner, Projection):
             if self.projections.get(owner.name) is not owner:
                 raise NetworkError(
-                    f"record: projection {owner.name!r} belongs to another network, expected one of network {self.name!r}. Add it there."
+                    f"record: projection {owner.name!r} belongs to another network, "
+                    f"expected one of network {self.name!r}. Add it there."
                 )
-            known = (
-                {"w": None}
-                if owner.rule is None
-                else {v.name: v.unit for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)}
-            )
-            if not isinstance(variable, str) or variable not in known:
-                raise NetworkError(
-                    f"record: {describe_unknown('variable', variable, known, owner=f'projection {owner.name!r}')}"
-                )
-            this = known[variable] or unit(owner.target.population.cell.port(owner.port).unit)
-            return Probe(
-                owner, variable, this, steps, None if edges is None else _edge_numbers(edges, owner)
-            )
+            return probe_edges(owner, variable, steps, edges=edges)
         view = self._view(owner, "record")
         if edges is not None:
             raise NetworkError(
-                f"record: found edges= for population {view.name!r}, expected it for projections only. Record a view of the population."
+                f"record: found edges= for population {view.name!r}, expected it for projections "
+                "only. Record a view of the population."
             )
-        cell = view.population.cell
-        if isinstance(variable, str) and variable == "spikes":
-            if cell.spike is None and view.population.given is None:
-                states = ", ".join(s.name for s in cell.states) or "none"
-                raise NetworkError(
-                    f"record: population {view.name!r} ({cell.name}) never spikes, expected one that does. Record one of its states: {states}."
-                )
-            return Probe(view, variable, None)
-        states = {s.name: s.unit for s in cell.states}
-        if not isinstance(variable, str) or variable not in states:
-            raise NetworkError(
-                f"record: {describe_unknown('state', variable, ['spikes', *states], owner=f'population {view.name!r}')}"
-            )
-        return Probe(view, variable, states[variable], steps)
+        return probe_neurons(view, variable, steps)
 
 
-def _identifier(name: Any, what: str, more: str = "") -> str:
-    if not isinstance(name, str) or not re.fullmatch(
-        rf"[A-Za-z][\w{re.escape(more)}-]*", name, re.ASCII
-    ):
+def _require_identifier(name: object, what: str, more: str = "") -> None:
+    pattern = rf"[A-Za-z][\w{re.escape(more)}-]*"
+    if not isinstance(name, str) or not re.fullmatch(pattern, name, re.ASCII):
         extra = f" or one of {' '.join(more)}" if more else ""
         raise NetworkError(
-            f"{what} name: found {describe(name)}, expected letters, digits, '_' or '-'{extra}, beginning with a letter. Choose another name."
+            f"{what} name: found {describe(name)}, expected letters, digits, '_' or '-'{extra}, "
+            "beginning with a letter. Choose another name."
         )
-    return name
 
 
-def _edge_numbers(edges: Any, projection: Projection) -> np.ndarray:
-    """Return the numbers of recorded edges, (M,) int64."""
-    found = np.asarray(edges)
-    most = projection.edge_count().most
-    if (
-        found.ndim != 1
-        or found.dtype.kind not in "iu"
-        or found.size == 0
-        or found.min() < 0
-        or found.max() >= most
-    ):
+def _read_positions(positions: Quantity, size: int, where: str) -> np.ndarray:
+    """Return positions in um, (N, 3)."""
+    sites = np.array(
+        to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError),
+        np.float64,
+    )
+    if sites.shape != (size, 3) or not np.isfinite(sites).all():
         raise NetworkError(
-            f"record: found edges {describe(edges)}, expected whole numbers from 0 to {most - 1:.0f}, in one dimension. Correct edges."
+            f"{where}: found positions of shape {sites.shape}, expected ({size}, 3), all finite. "
+            "Reshape them."
         )
-    return found.astype(np.int64)
+    return sites
 
 
-def _named(things: dict[str, Any], name: str, owner: str) -> Any:
-    if not isinstance(name, str) or name not in things:
+def _require_connector_and_rule(connector: object, rule: object, where: str) -> None:
+    # A class such as ns.all_to_all has the methods of a connector, but is none.
+    if isinstance(connector, type) or not isinstance(connector, Connector):
         raise NetworkError(
-            describe_unknown("population, projection or drive", name, things, owner=owner)
+            f"{where}: found {describe(connector)}, expected a connector such as ns.all_to_all(). "
+            "Give one third."
         )
-    return things[name]
+    if rule is not None and not isinstance(rule, Rule):
+        raise NetworkError(
+            f"{where}: found rule {describe(rule)}, expected a Rule. "
+            "Make one with ns.Rule or neurosim.models.plasticity."
+        )

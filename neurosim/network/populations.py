@@ -1,53 +1,43 @@
-"""The parts of a network as its author sees them: populations, views, projections, drives, probes and references to their values."""
+"""Populations of equal neurons, and views of some of their neurons."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..draws.streams import Stream
 from ..errors import NetworkError, describe, describe_unknown
-from ..model.binding import BoundRule
 from ..model.cell import Cell
-from ..model.rule import Rule
-from ..units import Unit
-from .wiring import Connector, EdgeCount, Edges
+from .references import Reference
+from .wiring import IntArray
 
-IntArray = np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A state or parameter of a population, or a variable of a projection, for links."""
-
-    owner: View | Projection
-    name: str
-    along: Any = None
-
-    def by(self, along: Any) -> Reference:
-        """Say which value an edge reads: ``"source"``, ``"target"``, or an index for each edge."""
-        if not isinstance(along, str):
-            along = np.asarray(along)
-            if along.ndim != 1 or along.dtype.kind not in "iu":
-                raise NetworkError(
-                    f"link to {self.name!r}: .by() found an array of {along.dtype} with shape {along.shape}, "
-                    "expected one whole index for each edge. Give whole numbers."
-                )
-        elif along not in ("source", "target"):
-            raise NetworkError(
-                f"link to {self.name!r}: .by() found {describe(along)}, expected 'source', 'target' or an index array. Give one of these."
-            )
-        return replace(self, along=along)
+Selection: TypeAlias = slice | int | Sequence[int] | Sequence[bool] | NDArray[Any]
+"""A slice, an index, indices, or a mask."""
 
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """A number of equal neurons (or astrocytes). Made by `Network.population`.
+    """A number of equal neurons (or astrocytes); `Network.population` returns it.
 
-    ``population["v"]`` refers to a state for links; slices, masks and index lists give views.
+    ``population["v"]`` refers to a state or parameter for links of rules. A slice, a mask or a list
+    of indices gives a view: ``population[:100]``.
+
+    Attributes
+    ----------
+    name : str
+    size : int
+        Number of neurons, N.
+    cell : Cell
+    values : dict
+        Parameters and initial values by name, in engine units: numbers, arrays (N,), draws, tables
+        over time, and expressions.
+    positions : (N, 3), um, or None
+    given : two arrays (S,), or None
+        Steps and neurons of the spikes of a spike source, sorted by step, then neuron.
     """
 
     name: str
@@ -55,11 +45,15 @@ class Population:
     cell: Cell
     values: dict[str, Any]
     positions: np.ndarray | None = None
-    given: tuple[np.ndarray, np.ndarray] | None = (
-        None  # (steps, indices) of a source of given spikes
-    )
+    given: tuple[np.ndarray, np.ndarray] | None = None
 
-    def __getitem__(self, key: Any) -> Any:
+    @overload
+    def __getitem__(self, key: str) -> Reference: ...
+
+    @overload
+    def __getitem__(self, key: Selection) -> View: ...
+
+    def __getitem__(self, key: str | Selection) -> Reference | View:
         return self.view[key]
 
     def __len__(self) -> int:
@@ -67,26 +61,40 @@ class Population:
 
     @property
     def view(self) -> View:
-        """All of it as a view."""
+        """All neurons as a view."""
         return View(self)
 
     def __repr__(self) -> str:
         return f"<population {self.name!r}: {self.size} x {self.cell.name}>"
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.view._ipython_key_completions_()
+
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Some neurons of a population, in the given order; ``chosen`` None: all of them."""
+    """Some neurons of a population, in an order of their own.
+
+    ``view["v"]`` refers to a state or parameter for links of rules; a slice, a mask or a list of
+    indices gives a view of the view.
+
+    Attributes
+    ----------
+    population : Population
+    chosen : (M,) int32, or None
+        Indices of the neurons; None: all of them.
+    """
 
     population: Population
     chosen: IntArray | None = None
 
     @cached_property
     def indices(self) -> IntArray:
-        """Neurons within the population, (M,) int32; made when first needed, for a view of all takes no memory."""
-        return (
-            np.arange(self.population.size, dtype=np.int32) if self.chosen is None else self.chosen
-        )
+        """Neurons within the population, (M,) int32."""
+        # Not made before it is needed: a view of all neurons takes no memory.
+        if self.chosen is None:
+            return np.arange(self.population.size, dtype=np.int32)
+        return self.chosen
 
     def __len__(self) -> int:
         return self.population.size if self.chosen is None else len(self.chosen)
@@ -99,52 +107,48 @@ class View:
     @cached_property
     def whole(self) -> bool:
         """Whether the view is the population itself, in order."""
-        return (
-            self.chosen is None
-            or len(self) == self.population.size
-            and bool((np.diff(self.chosen) == 1).all())
-        )
+        if self.chosen is None:
+            return True
+        return len(self) == self.population.size and bool((np.diff(self.chosen) == 1).all())
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, str):
-            cell = self.population.cell
-            valid = [s.name for s in (*cell.states, *cell.parameters)]
-            if key not in valid:
-                raise NetworkError(
-                    describe_unknown(
-                        "state or parameter", key, valid, owner=f"population {self.name!r}"
-                    )
-                )
-            return Reference(self, key)
-        return View(self.population, self._select(key).astype(np.int32))
+    @overload
+    def __getitem__(self, key: str) -> Reference: ...
 
-    def _select(self, key: Any) -> IntArray:
-        place = f"view of population {self.name!r}: {describe(key)}"
+    @overload
+    def __getitem__(self, key: Selection) -> View: ...
+
+    def __getitem__(self, key: str | Selection) -> Reference | View:
+        if not isinstance(key, str):
+            return View(self.population, self._select(key).astype(np.int32))
+        valid = self._ipython_key_completions_()
+        if key not in valid:
+            owner = f"population {self.name!r}"
+            raise NetworkError(describe_unknown("state or parameter", key, valid, owner=owner))
+        return Reference(self, key)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        cell = self.population.cell
+        return [declared.name for declared in (*cell.states, *cell.parameters)]
+
+    def _select(self, key: Selection) -> IntArray:
+        """Return the neurons that a key selects, (M,), each of them once."""
+        where = f"view of population {self.name!r}: {describe(key)}"
         try:
-            at = (
-                key
-                if isinstance(key, slice)
-                else np.atleast_1d(
-                    np.asarray(key, int if isinstance(key, list) and not key else None)
-                )
-            )
-            if not isinstance(at, slice) and (
-                at.ndim != 1 or at.dtype.kind not in "iub" or isinstance(key, bool)
-            ):
-                raise IndexError("neither a slice, nor a mask, nor whole numbers in one dimension")
-            indices = self.indices[at]
+            indices = self.indices[key if isinstance(key, slice) else _read_selection(key)]
         except (IndexError, TypeError, ValueError) as error:
             raise NetworkError(
-                f"{place} does not select from {len(self)} neurons ({error}). "
+                f"{where} does not select from {len(self)} neurons ({error}). "
                 "Use a slice, a mask of that length, or indices below it."
             ) from None
         if len(indices) == 0:
             raise NetworkError(
-                f"{place} selects no neuron, expected at least one of {len(self)}. Change the selection."
+                f"{where} selects no neuron, expected at least one of {len(self)}. "
+                "Change the selection."
             )
         if len(np.unique(indices)) != len(indices):
             raise NetworkError(
-                f"{place} selects a neuron twice, expected each neuron once. Remove the repeated ones."
+                f"{where} selects a neuron twice, expected each neuron once. "
+                "Remove the repeated ones."
             )
         return indices
 
@@ -152,101 +156,11 @@ class View:
         return f"<view of {self.name!r}: {len(self)} of {self.population.size} neurons>"
 
 
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """Edges from one population to another. Made by `Network.project`.
-
-    ``weight`` and ``delay`` are numbers in engine units, arrays, or draws; None where the connector or rule gives them.
-    """
-
-    name: str
-    source: View
-    target: View
-    connector: Connector
-    weight: Any
-    delay: Any
-    dendritic_fraction: float
-    back: Any
-    round_delays: bool
-    same_step: bool
-    port: str | None
-    rule: Rule | None
-    bound: BoundRule | None
-    links: dict[str, Reference]
-    values: dict[str, Any]
-
-    @property
-    def recurrent(self) -> bool:
-        """Whether source and target are neurons of one population."""
-        return self.source.population is self.target.population
-
-    def edge_count(self) -> EdgeCount:
-        """Return how many edges there will be, as far as it is known before any draw."""
-        return self.connector.count(len(self.source), len(self.target), recurrent=self.recurrent)
-
-    def connect(self, seed: int) -> Edges:
-        """Draw the edges. Positions count within the two views."""
-        stream = Stream(seed, f"{self.name}/edges")
-        sources, targets = self.source.indices, self.target.indices
-        try:
-            edges = self.connector.connect(stream, sources, targets, recurrent=self.recurrent)
-            if not isinstance(edges, Edges):
-                raise NetworkError(
-                    f"{self.connector.show()}: connect returned {describe(edges)}, expected Edges. "
-                    "Make them with ns.Edges.from_pairs."
-                )
-            if not edges.trusted:
-                edges.check(sources.size, targets.size)
-        except NetworkError as error:
-            where = f"projection {self.name!r} ({self.source.name} -> {self.target.name})"
-            raise NetworkError(f"{where}: {error}") from None
-        return edges
-
-    def __getitem__(self, key: str) -> Reference:
-        if not isinstance(key, str):
-            raise NetworkError(
-                f"projection {self.name!r}: found [{key!r}], expected the name of a variable: projections have no views. "
-                "Record some of the edges with record(..., edges=[...]); set them all, with one value per edge."
-            )
-        valid = (
-            []
-            if self.rule is None
-            else [v.name for v in (*self.rule.pre, *self.rule.post, *self.rule.parameters)]
-        )
-        if key not in valid:
-            raise NetworkError(
-                describe_unknown(
-                    "pre or post variable", key, valid, owner=f"projection {self.name!r}"
-                )
-            )
-        return Reference(self, key)
-
-    def __repr__(self) -> str:
-        rule = f", rule {self.rule.name}" if self.rule else ""
-        return f"<projection {self.name!r}: {self.source.name} -> {self.target.name}, {self.connector.show()}{rule}>"
-
-
-@dataclass(frozen=True, eq=False)
-class Drive:
-    """Poisson counts of ``n`` independent trains added to a port in every step. Made by `Network.poisson_drive`."""
-
-    name: str
-    target: View
-    port: str
-    n: int
-    rate: Any
-    weight: Any
-
-    def __repr__(self) -> str:
-        return f"<drive {self.name!r}: {self.n} Poisson trains -> {self.target.name}>"
-
-
-@dataclass(frozen=True, eq=False)
-class Probe:
-    """What is recorded: spikes, or a variable every so many steps."""
-
-    owner: View | Projection
-    variable: str
-    unit: Unit | None
-    every: int = 1
-    edges: IntArray | None = field(default=None)
+def _read_selection(key: int | Sequence[int] | Sequence[bool] | NDArray[Any]) -> NDArray[Any]:
+    """Return indices or a mask, one-dimensional."""
+    empty = isinstance(key, list) and not key  # NumPy would make it an array of floats
+    selection = np.atleast_1d(np.asarray(key, int if empty else None))
+    whole = selection.dtype.kind in "iub" and not isinstance(key, bool)
+    if selection.ndim != 1 or not whole:
+        raise IndexError("neither a slice, nor a mask, nor whole numbers in one dimension")
+    return selection

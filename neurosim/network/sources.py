@@ -1,17 +1,22 @@
-"""Cells of sources: populations whose spikes follow from chance or from a list, not from input."""
+"""Sources: cells whose spikes follow from chance or from a list, not from input."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..draws.ranges import NOT_NEGATIVE, PROBABILITY, Limits
 from ..errors import NetworkError, describe
 from ..model.cell import Cell
 from ..model.declarations import Parameter
-from ..units import to_engine, unit
-from .validation import LONGEST, to_steps
+from ..units import Quantity, to_engine, unit
+from .validation import MOST_STEPS, FloatArray, to_steps
+
+SpikeLists: TypeAlias = ArrayLike | Sequence[Quantity]
+"""Times or steps of spikes: a list for each neuron, or a pair (indices, times)."""
 
 POISSON = Cell(
     parameters={"rate": Parameter("Hz", 0.0)},
@@ -23,87 +28,115 @@ GIVEN = Cell(name="given spikes")
 
 
 def limits_of(cell: Cell) -> Limits:
-    """Return the limits of a source's only parameter: a rate, a probability; none for other cells."""
+    """Return the limits of a source's only parameter: a rate, a probability; else none."""
     if cell is POISSON:
         return NOT_NEGATIVE
     return PROBABILITY if cell is BERNOULLI else Limits()
 
 
-def _pairs(given: Any, size: int, where: str) -> tuple[Any, Any]:
-    """Return (indices, when) of spikes given so, or as a list for each neuron."""
-    if (
-        isinstance(given, tuple)
-        and len(given) == 2
-        and isinstance(given[0], list | tuple | range | np.ndarray)
-    ):
-        return given
-    sequence = np.iterable(given) and not isinstance(given, str) and hasattr(given, "__len__")
-    if not sequence or len(given) != size:
-        found = f"spikes of {len(given)} neurons" if sequence else describe(given)
+def read_spikes(
+    size: int, dt: float, *, times: SpikeLists | None, steps: SpikeLists | None, where: str
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the steps and neurons of spikes, sorted by step, then neuron.
+
+    Parameters
+    ----------
+    size : int
+        Number of neurons, N.
+    dt : float, ms
+    times : N lists of times, or (indices, times), optional
+        The time t is that of step t/dt - 1, so that a recording returns it.
+    steps : the same in whole steps, optional
+    where : str
+        Begins each message.
+
+    Raises
+    ------
+    NetworkError
+        If both or none are given, a neuron or step does not exist, a time is no multiple of dt, or
+        a neuron spikes twice in a step.
+    """
+    if (times is None) == (steps is None):
+        found = "both" if times is not None else "neither"
+        raise NetworkError(f"{where}: expected either times= or steps=, found {found}. Give one.")
+    if times is not None:
+        index, when = _split(times, size, where)
+        step = _steps_of_times(when, dt, where)
+    else:
+        index, when = _split(steps, size, where)
+        step = _read_steps(when, where)
+    neuron = _read_neurons(index, size, where)
+    if step.shape != neuron.shape or step.ndim != 1:
+        raise NetworkError(
+            f"{where}: found indices of shape {neuron.shape} and spikes of shape {step.shape}, "
+            "expected as many of both in one dimension. Correct one of them."
+        )
+    order = np.lexsort((neuron, step))
+    step, neuron = step[order], neuron[order].astype(np.int32)
+    _refuse_repeated(step, neuron, where)
+    return np.ascontiguousarray(step), np.ascontiguousarray(neuron)
+
+
+def _split(spikes: object, size: int, where: str) -> tuple[object, object]:
+    """Return neurons and times (or steps) of spikes in one of the two forms."""
+    if isinstance(spikes, tuple) and len(spikes) == 2:
+        index, when = spikes
+        if isinstance(index, list | tuple | range | np.ndarray):
+            return index, when
+    found, lists = describe(spikes), None
+    iterable = np.iterable(spikes)  # an array of no dimension is not
+    if iterable and isinstance(spikes, Collection) and not isinstance(spikes, str):
+        found, lists = f"spikes of {len(spikes)} neurons", spikes
+    if lists is None or len(lists) != size:
         raise NetworkError(
             f"{where}: found {found}, expected a list for each of {size}, or (indices, times). "
             "Give an empty list to a silent neuron."
         )
-    lists = [
-        np.ravel(to_engine(each, unit("ms"), where=f"{where}, neuron {i}", error=NetworkError))
-        for i, each in enumerate(given)
+    rows = [
+        np.ravel(to_engine(row, unit("ms"), where=f"{where}, neuron {i}", error=NetworkError))
+        for i, row in enumerate(lists)
     ]
-    return np.repeat(np.arange(size), [each.size for each in lists]), np.concatenate(lists)
+    return np.repeat(np.arange(size), [row.size for row in rows]), np.concatenate(rows)
 
 
-def given_spikes(
-    size: int, dt: float, *, times: Any, steps: Any, where: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (steps, indices) sorted by step, then index, of spikes given per neuron or as pairs (index, when).
+def _read_neurons(index: object, size: int, where: str) -> FloatArray:
+    number = to_engine(index, unit("1"), where=f"{where}, indices", error=NetworkError)
+    neuron = np.atleast_1d(number)
+    if not ((neuron >= 0) & (neuron < size) & (neuron == np.floor(neuron))).all():
+        raise NetworkError(
+            f"{where}: found a neuron index outside 0 ... {size - 1}, "
+            f"expected whole indices below {size}. Correct the indices."
+        )
+    return neuron
 
-    Parameters
-    ----------
-    times : sequence of N arrays of times, or (indices, times)
-        A time t is step t/dt - 1, so that a recording returns it.
-    steps : the same in whole steps
-    """
-    if (times is None) == (steps is None):
+
+def _steps_of_times(when: object, dt: float, where: str) -> NDArray[np.int64]:
+    times = np.atleast_1d(to_engine(when, unit("ms"), where=where, error=NetworkError))
+    if not (times > 0).all():
         raise NetworkError(
-            f"{where}: expected either times= or steps=, found {'both' if times is not None else 'neither'}. Give one."
+            f"{where}: found a spike at {times.min():g} ms; the first possible time is dt "
+            f"({dt:g} ms), the end of step 0. Use {dt:g} ms, or steps=."
         )
-    index, when = _pairs(times if steps is None else steps, size, where)
-    index = np.atleast_1d(
-        to_engine(index, unit("1"), where=f"{where}, indices", error=NetworkError)
-    )
-    if index.size and not ((index >= 0) & (index < size) & (index == np.floor(index))).all():
+    return to_steps(times, dt, where=f"{where}: spike time") - 1
+
+
+def _read_steps(when: object, where: str) -> NDArray[np.int64]:
+    number = to_engine(when, unit("1"), where=f"{where}, steps", error=NetworkError)
+    step = np.atleast_1d(number)
+    if not ((step >= 0) & (step < MOST_STEPS) & (step == np.floor(step))).all():
         raise NetworkError(
-            f"{where}: found a neuron index outside 0 ... {size - 1}, expected whole indices below {size}. Correct the indices."
+            f"{where}: found a step that is negative or not whole, expected 0, 1, 2, ... "
+            "Correct the steps."
         )
-    if steps is None:
-        values = np.atleast_1d(to_engine(when, unit("ms"), where=where, error=NetworkError))
-        if values.size and not (values > 0).all():
-            raise NetworkError(
-                f"{where}: found a spike at {values.min():g} ms; the first possible time is dt ({dt:g} ms), "
-                f"the end of step 0. Use {dt:g} ms, or steps=."
-            )
-        step = to_steps(values, dt, where=f"{where}: spike time") - 1
-    else:
-        step = np.atleast_1d(
-            to_engine(when, unit("1"), where=f"{where}, steps", error=NetworkError)
-        )
-        if step.size and (
-            not (np.abs(step) < LONGEST).all() or (step != np.floor(step)).any() or step.min() < 0
-        ):
-            raise NetworkError(
-                f"{where}: found a step that is negative or not whole, expected 0, 1, 2, ... Correct the steps."
-            )
-        step = step.astype(np.int64)
-    if step.shape != index.shape or step.ndim != 1:
+    return step.astype(np.int64)
+
+
+def _refuse_repeated(step: NDArray[np.int64], neuron: NDArray[np.int32], where: str) -> None:
+    """Raise if a neuron has two spikes in one step; spikes are sorted."""
+    repeated = np.flatnonzero((np.diff(step) == 0) & (np.diff(neuron) == 0))
+    if repeated.size:
+        first = repeated[0]
         raise NetworkError(
-            f"{where}: found indices of shape {index.shape} and spikes of shape {step.shape}, expected as many of both in one dimension. "
-            "Correct one of them."
+            f"{where}: neuron {neuron[first]} has two spikes in step {step[first]}, "
+            "expected at most one. Remove one."
         )
-    order = np.lexsort((index, step))
-    step, index = step[order], index[order].astype(np.int32)
-    twice = (np.diff(step) == 0) & (np.diff(index) == 0)
-    if twice.any():
-        at = int(np.flatnonzero(twice)[0])
-        raise NetworkError(
-            f"{where}: neuron {index[at]} has two spikes in step {step[at]}, expected at most one. Remove one."
-        )
-    return np.ascontiguousarray(step), np.ascontiguousarray(index)

@@ -13,8 +13,9 @@ from ..draws.streams import Stream
 from ..draws.values import Distribution, Table
 from ..errors import NetworkError, describe_unknown
 from ..model.declarations import decay_constant
-from ..network.populations import Drive, Population, Projection, View
-from ..network.sources import given_spikes, limits_of
+from ..network.populations import Population, View
+from ..network.projections import Drive, Projection
+from ..network.sources import limits_of, read_spikes
 from ..network.validation import read_quantity, read_table, to_steps
 from ..units import Unit, unit
 
@@ -121,7 +122,7 @@ def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
             f"{where}: found a view, expected the whole source of given spikes. Give the spikes of all its neurons."
         )
     dt = run.program.dt
-    step, index = given_spikes(
+    step, index = read_spikes(
         len(view), dt, times=values.get("times"), steps=values.get("steps"), where=where
     )
     if step.size and step[0] < run.step:

@@ -15,7 +15,8 @@ from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.memory_estimate import demand_traces
 from ..ir.program import Program
-from ..network.populations import Probe, Projection
+from ..network.probes import Probe
+from ..network.projections import Projection
 from ..recording.recorded import PopulationRecording, ProjectionRecording
 from ..recording.recording import Recording
 from ..recording.samples import Spikes, Trace

@@ -15,7 +15,8 @@ from ..distribution import DISTRIBUTION
 from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.program import Program
-from ..network.populations import Drive, Population, Projection, View
+from ..network.populations import Population, View
+from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, to_steps
 from ..recording import files
 from ..recording.recording import Recording

@@ -9,7 +9,8 @@ import numpy as np
 
 from neurosim.backend.report import Place
 from neurosim.ir.concrete import ConcreteNetwork
-from neurosim.network.populations import Probe, Projection
+from neurosim.network.probes import Probe
+from neurosim.network.projections import Projection
 
 from ..matching.algebra import value
 from ..matching.cells import Match

@@ -1,0 +1,141 @@
+"""Links of a rule to values elsewhere in the network, checked when a projection is added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..draws.values import Distribution
+from ..errors import NetworkError, describe
+from ..model.declarations import State
+from ..model.rule import Rule
+from ..units import Exponents, Unit, of
+from .populations import View
+from .projections import Projection
+from .references import Reference
+from .validation import require_shape
+
+
+def read_links(
+    rule: Rule | None,
+    source: View,
+    target: View,
+    *,
+    owners: Mapping[str, object],
+    edges: int | None,
+    where: str,
+) -> tuple[dict[str, Reference], dict[str, tuple[str, Exponents]]]:
+    """Return what each link of a rule reads.
+
+    Parameters
+    ----------
+    rule : Rule, optional
+    source, target : View
+        The ends of the projection.
+    owners : mapping
+        The populations and projections that the network holds already, by name.
+    edges : int, optional
+        Number of edges, if it is known.
+    where : str
+        Begins each message.
+
+    Returns
+    -------
+    references : dict
+        By symbol.
+    sides : dict
+        By symbol: "pre", "post", "edge" or "one", which says what has a value of its own, and the
+        dimension.
+    """
+    references: dict[str, Reference] = {}
+    sides: dict[str, tuple[str, Exponents]] = {}
+    for link in rule.reads if rule is not None else ():
+        link_where = f"{where}, link {link.symbol!r}"
+        reference = _require_reference(link.reference, owners, link_where)
+        if edges is not None and isinstance(reference.along, np.ndarray):
+            require_shape(reference.along, {"one per edge": edges}, link_where)
+        unit, length = _unit_and_length(reference, link_where)
+        side = _side(reference, length, source=source, target=target, where=link_where)
+        if link.unit is not None and unit.exponents != link.unit.exponents:
+            raise NetworkError(
+                f"{link_where}: {reference.name!r} of {reference.owner.name!r} is "
+                f"{of(unit.exponents)}, but {link.unit} is expected, as of the "
+                "parameter that it replaces. Link to a value of that unit."
+            )
+        references[link.symbol] = reference
+        sides[link.symbol] = side, unit.exponents
+    return references, sides
+
+
+def _require_reference(reference: object, owners: Mapping[str, object], where: str) -> Reference:
+    if not isinstance(reference, Reference):
+        raise NetworkError(
+            f"{where}: found {describe(reference)}, expected a state such as population['v'] "
+            "or a variable such as projection['z']."
+        )
+    owner = reference.owner
+    if owners.get(owner.name) is not (owner.population if isinstance(owner, View) else owner):
+        raise NetworkError(
+            f"{where}: {owner.name!r} is no population or earlier projection of this network. "
+            "Add it before this projection."
+        )
+    return reference
+
+
+def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
+    """Return the unit of a value that is referred to, and how many of them there are."""
+    owner, name = reference.owner, reference.name
+    if isinstance(owner, View):
+        cell = owner.population.cell
+        units = {declared.name: declared.unit for declared in (*cell.states, *cell.parameters)}
+        return units[name], len(owner)
+    declared, per = owner.linkable()[name]
+    if isinstance(declared, State) and _delays_differ(owner, at_source=per == "source"):
+        raise NetworkError(
+            f"{where}: {name!r} has one value per neuron and delay of {owner.name!r}, "
+            "expected one per neuron. Give the edges of that projection one delay."
+        )
+    if per == "edge":
+        raise NetworkError(
+            f"{where}: {name!r} has one value per edge of {owner.name!r}, expected a value per "
+            "neuron. Link to a pre or post variable."
+        )
+    lengths = {"source": len(owner.source), "target": len(owner.target)}
+    return declared.unit, 1 if per is None else lengths[per]
+
+
+def _side(reference: Reference, length: int, *, source: View, target: View, where: str) -> str:
+    """Return what has a value of its own: "pre", "post", "edge"; "one": there is one for all."""
+    along, value = reference.along, f"{reference.name!r} of {reference.owner.name!r}"
+    if along is None:
+        if length != 1:
+            raise NetworkError(
+                f"{where}: {value} has {length} values, expected 1. "
+                "Say which one an edge reads: .by('source'), .by('target') or .by(indices)."
+            )
+        return "one"
+    if isinstance(along, str):
+        expected = len(source if along == "source" else target)
+        if length != expected:
+            raise NetworkError(
+                f"{where}: {value} has {length} values, expected one for each of {expected} "
+                f"{along} neurons. Link to as many, or give .by(indices)."
+            )
+        return "pre" if along == "source" else "post"
+    if along.size and (along.min() < 0 or along.max() >= length):
+        raise NetworkError(
+            f"{where}: found an index outside 0 ... {length - 1}, expected indices of "
+            f"{reference.owner.name!r}. Correct the index array."
+        )
+    return "edge"
+
+
+def _delays_differ(projection: Projection, *, at_source: bool) -> bool:
+    """Return whether spikes reach the edges of one neuron of this end after different delays."""
+    delay, part = projection.delay, projection.dendritic_fraction
+    if at_source:
+        part = 1.0 - part
+    elif projection.back is not None:
+        delay, part = projection.back, 1.0
+    return part > 0 and (isinstance(delay, Distribution) or np.unique(delay).size > 1)

@@ -1,0 +1,237 @@
+"""Values of a population by name: parameters, initial values, and draws that expressions read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from ..draws.ranges import NOT_NEGATIVE, require_range
+from ..draws.values import Distribution, ParameterValue, Table
+from ..errors import ModelError, NetworkError, describe_unknown
+from ..expr.dimensions import dimension, resolve_units
+from ..expr.parse import Parser
+from ..expr.tree import Binary, Expr, Number, names
+from ..model.cell import Cell
+from ..model.dependence import require_constant
+from ..units import LENGTH, NUMBER, Exponents, Unit, of, read, to_engine, unit
+from .validation import MS, EngineValue, read_quantity, read_table, require_shape, to_steps
+
+PopulationValue: TypeAlias = EngineValue | Table | Expr
+
+
+def read_population_values(
+    owner: str,
+    cell: Cell,
+    size: int,
+    values: Mapping[str, ParameterValue],
+    *,
+    dt: float,
+    positions: bool,
+) -> dict[str, PopulationValue]:
+    """Return the values of a population in engine units.
+
+    Parameters
+    ----------
+    owner : str
+        Begins each message.
+    cell : Cell
+    size : int
+        Number of neurons.
+    values : mapping
+        By name: parameters, initial values of states, and draws of other names.
+    dt : float, ms
+    positions : bool
+        Whether expressions may read x, y and z.
+
+    Returns
+    -------
+    dict
+        Numbers, arrays (N,), draws, tables, and expressions. An expression gives a number in
+        engine units when it is evaluated.
+
+    Raises
+    ------
+    NetworkError, ModelError
+        An unknown name, a wrong unit or shape, a value that is not finite, a draw that nothing
+        reads, expressions that read each other in a circle.
+    """
+    declared = {thing.name: thing.unit for thing in (*cell.states, *cell.parameters)}
+    draws = {
+        name: _unit_of_draw(value)
+        for name, value in values.items()
+        if name not in declared and isinstance(value, Distribution)
+    }
+    _require_known(values, declared | draws, owner=owner, cell=cell, valid=declared)
+    words: dict[str, Exponents] = {"i": NUMBER, "N": NUMBER}
+    if positions:
+        words |= dict.fromkeys("xyz", LENGTH)
+    words |= {name: unit.exponents for name, unit in (declared | draws).items()}
+    parser = Parser(owner)
+    checked = _read_defaults(owner, cell, size, values, dt=dt)
+    for name, value in values.items():
+        where, expected = f"{owner}, {name}", (declared | draws)[name]
+        if isinstance(value, Table):
+            _refuse_state(cell, name, where)
+            checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
+        elif isinstance(value, str) and read(value, reserved=words) is None:
+            tree = parser.expression(value, place=name)
+            checked[name] = _resolve(tree, words, expected, text=value, where=where)
+        else:
+            sizes = {"one per neuron": size}
+            checked[name] = read_quantity(value, expected, sizes=sizes, where=where)
+    _check_draws(parser, draws, checked, owner=owner, cell=cell, valid=declared)
+    _check_order(owner, {p.name: p.value for p in cell.parameters} | checked)
+    return checked
+
+
+def take_time_courses(
+    owner: str, cell: Cell, values: Mapping[str, ParameterValue]
+) -> tuple[Cell, dict[str, ParameterValue]]:
+    """Return the cell with the parameters that are written as text over time, and the others."""
+    parameters = {p.name for p in cell.parameters}
+    courses: dict[str, str] = {}
+    for name, value in values.items():
+        if name not in parameters or not isinstance(value, str):
+            continue
+        if read(value, reserved=cell.symbols()) is not None:
+            continue
+        if "t" in names(Parser(owner).expression(value, place=name)):
+            courses[name] = value
+    others = {name: value for name, value in values.items() if name not in courses}
+    return (cell.following(**courses) if courses else cell), others
+
+
+def check_refractory_time(
+    owner: str, cell: Cell, values: Mapping[str, PopulationValue], dt: float
+) -> None:
+    """Raise if the refractory time is negative or no multiple of dt; draws are skipped."""
+    if cell.refractory is None:
+        return
+    time, where = cell.refractory.time, f"{owner}: refractory time"
+    if isinstance(time, str) and read(time) is None:
+        time = values.get(time, cell.parameter(time).value)
+        if isinstance(time, Table):
+            raise NetworkError(
+                f"{where}: found a table, expected a number, array or draw. "
+                "A refractory time is changed with run.set."
+            )
+        if isinstance(time, Distribution | Expr):
+            return
+    else:
+        time = to_engine(time, MS, where=where)
+    require_range(time, NOT_NEGATIVE, where=f"{where} (ms)", declared=MS)
+    to_steps(time, dt, where=where)
+
+
+def _require_known(
+    values: Mapping[str, object],
+    known: Mapping[str, Unit],
+    *,
+    owner: str,
+    cell: Cell,
+    valid: Mapping[str, Unit],
+) -> None:
+    for name in values:
+        if name not in known:
+            raise NetworkError(_unknown_name(name, owner, cell, valid))
+
+
+def _unknown_name(name: str, owner: str, cell: Cell, valid: Mapping[str, Unit]) -> str:
+    return describe_unknown("parameter or state", name, valid, owner=f"{owner} ({cell.name})")
+
+
+def _refuse_state(cell: Cell, name: str, where: str) -> None:
+    if name in {state.name for state in cell.states}:
+        raise NetworkError(
+            f"{where}: found a table, expected a number, array or draw: {name!r} is a state. "
+            "Make it a parameter."
+        )
+
+
+def _read_defaults(
+    owner: str, cell: Cell, size: int, values: Mapping[str, ParameterValue], *, dt: float
+) -> dict[str, PopulationValue]:
+    """Return the tables of a cell that the population does not replace; check its arrays."""
+    tables: dict[str, PopulationValue] = {}
+    for p in cell.parameters:
+        if p.name in values:
+            continue
+        where = f"{owner}, {p.name}"
+        if isinstance(p.value, Table):
+            tables[p.name] = read_table(p.value, p.unit, size=size, dt=dt, where=where)
+        if isinstance(p.value, np.ndarray):
+            require_shape(p.value, {"one per neuron": size}, where)
+    return tables
+
+
+def _resolve(
+    tree: Expr, words: Mapping[str, Exponents], declared: Unit, *, text: str, where: str
+) -> Expr:
+    """Return an expression over parameters whose result is in engine units.
+
+    Its dimension is that of the parameter; a plain number counts in the parameter's unit.
+    """
+    require_constant(tree, where)
+    tree = resolve_units(tree, words, place=where)
+    result = dimension(tree, words, place=where)
+    if result not in (None, NUMBER, declared.exponents):
+        raise ModelError(
+            f"{where}: {text!r} is {of(result)}, but {declared} is expected. "
+            "Multiply or divide it by what is missing."
+        )
+    if result == NUMBER and declared.plain != 1.0:
+        tree = Binary("*", Number(declared.plain), tree)
+    return tree
+
+
+def _check_draws(
+    parser: Parser,
+    draws: Mapping[str, Unit],
+    values: Mapping[str, PopulationValue],
+    *,
+    owner: str,
+    cell: Cell,
+    valid: Mapping[str, Unit],
+) -> None:
+    """Raise if a draw of a name of its own is read by no expression, or the name is taken."""
+    read_names = {
+        name for value in values.values() if isinstance(value, Expr) for name in names(value)
+    }
+    for name in draws.keys() - read_names:
+        raise NetworkError(
+            f"{_unknown_name(name, owner, cell, valid)} "
+            "A draw of another name must be read by an expression."
+        )
+    for name in draws:
+        parser.check_name(name, "draw")
+
+
+def _check_order(owner: str, values: Mapping[str, object]) -> None:
+    """Raise if expressions read tables, or each other in a circle."""
+    unread = {name: names(value) for name, value in values.items() if isinstance(value, Expr)}
+    tables = {name for name, value in values.items() if isinstance(value, Table)}
+    for name, read_names in unread.items():
+        if read_names & tables:
+            raise NetworkError(
+                f"{owner}, {name}: its expression reads {', '.join(sorted(read_names & tables))}, "
+                "a table over time, expected values for the whole run. "
+                "Write it in an equation of the cell."
+            )
+    while ready := [name for name in unread if not unread[name] & unread.keys()]:
+        unread = {name: read_names for name, read_names in unread.items() if name not in ready}
+    if unread:
+        raise ModelError(
+            f"{owner}: {', '.join(sorted(unread))} are written in a circle, "
+            "expected one with a value. Give one of them a value."
+        )
+
+
+def _unit_of_draw(draw: Distribution) -> Unit:
+    """Return the unit of the first argument that has one; a plain number without."""
+    for argument in draw.arguments:
+        quantity = read(argument) if isinstance(argument, str) else None
+        if quantity is not None:
+            return quantity[1]
+    return unit("1")

@@ -1,0 +1,297 @@
+"""Values that users pass to a projection: port, weights, delays, values of its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..draws.ranges import POSITIVE, require_range
+from ..draws.values import Distribution, DrawnQuantity, Shared, Weights
+from ..errors import ModelError, NetworkError, describe, describe_unknown
+from ..model.cell import Cell
+from ..model.declarations import decay_constant
+from ..model.rule import Rule
+from ..units import Unit
+from ..units import unit as unit_of
+from .populations import View
+from .validation import MS, EngineValue, read_quantity, require_shape, to_steps
+from .wiring import Connector
+
+PER_EDGE = "one per edge"
+
+
+def count_edges(connector: Connector, source: View, target: View, where: str) -> int | None:
+    """Return the number of edges if it is known before draws are made."""
+    recurrent = source.population is target.population
+    try:
+        return connector.count(len(source), len(target), recurrent=recurrent).known
+    except NetworkError as error:
+        raise NetworkError(f"{where}: {error}") from None
+
+
+def default_port(cell: Cell, port: str | None) -> str | None:
+    """Return the port, or the only one of the cell if none is named."""
+    if port is None and len(cell.receives) == 1:
+        return cell.receives[0][0]
+    return port
+
+
+def require_port(cell: Cell, port: str | None, where: str) -> str:
+    """Return the name of a port; raise if none is named."""
+    if port is not None:
+        return port
+    valid = ", ".join(name for name, _ in cell.receives) or "none"
+    raise NetworkError(
+        f"{where}: no port given, expected one of {cell.name}'s ports: {valid}. Give port=..."
+    )
+
+
+def port_unit(cell: Cell, port: str, where: str, *, graded: bool = False) -> Unit:
+    """Return the unit of a port.
+
+    Parameters
+    ----------
+    cell : Cell
+        Of the target.
+    port : str
+    where : str
+        Begins the message.
+    graded : bool
+        Whether the port gets a value in each step, and no spikes.
+
+    Raises
+    ------
+    NetworkError
+        If the cell has no such port, or its port cannot take spikes.
+    """
+    try:
+        declared = cell.port(port)
+    except ModelError as error:
+        raise NetworkError(f"{where}: {error}") from None
+    if declared.into is None and cell.step is None and not graded:
+        raise NetworkError(
+            f"{where}: spikes into port {port!r} of cell {cell.name!r}, which jumps no state: "
+            "a pulse whose area would depend on dt. Give the port into=..., "
+            "write the cell with step=..., or deliver in a 'step' handler."
+        )
+    return unit_of(declared.unit)
+
+
+def delivered_unit(cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:
+    """Return the unit of what a projection delivers; None if its rule delivers nothing."""
+    triggers = {"pre"} if rule is None else _delivering_triggers(rule)
+    if port is None and not triggers:
+        return None
+    name = require_port(cell, port, where)
+    return port_unit(cell, name, where, graded=triggers <= {"step"})
+
+
+def _delivering_triggers(rule: Rule) -> set[str]:
+    """Return the triggers of the handlers that add to the port."""
+    return {
+        handler.trigger
+        for handler in rule.handlers
+        if any(statement.target == "out" for statement in handler.statements)
+    }
+
+
+def read_weights(
+    weight: Weights | None,
+    rule: Rule | None,
+    connector: Connector,
+    *,
+    unit: Unit | None,
+    edges: int | None,
+    where: str,
+) -> EngineValue | Shared | None:
+    """Return the weights of a projection in engine units; None if its rule has none.
+
+    Parameters
+    ----------
+    weight : quantity, array (E,), draw, `Shared` or None
+        None: the weights of the connector; if it has none, 0 with a rule.
+    rule : Rule, optional
+        Weights are the initial values of its edge variable ``w``, in the unit of this.
+    connector : Connector
+    unit : Unit, optional
+        Of the port: that of weights without a rule.
+    edges : int, optional
+        Number of edges, if it is known.
+    where : str
+        Begins each message.
+    """
+    expected = unit if rule is None else _weight_unit(rule)
+    if expected is None:
+        if weight is not None:
+            raise NetworkError(
+                f"{where}: found weight={weight!r}, but rule {rule.name if rule else ''!r} has no "
+                "edge variable 'w' to take it. Leave the weight out."
+            )
+        return None
+    if weight is None:
+        weight = getattr(connector, "weights", None)
+    if weight is None and rule is not None:
+        weight = 0.0
+    if weight is None:
+        raise NetworkError(f"{where}: no weight given, expected {expected}. Give weight=...")
+    if not isinstance(weight, Shared):
+        return read_quantity(weight, expected, sizes=_per_edge(edges), where=f"{where}, weight")
+    require_shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
+    values = read_quantity(weight.values, expected, sizes={}, where=f"{where}, shared weights")
+    if isinstance(values, Distribution):
+        raise NetworkError(
+            f"{where}, shared weights: found {values}, expected numbers: a draw has no values "
+            "before the network is prepared. Draw them with NumPy."
+        )
+    return Shared(np.atleast_1d(values), weight.index)
+
+
+def _weight_unit(rule: Rule) -> Unit | None:
+    return next((variable.unit for variable in rule.edge if variable.name == "w"), None)
+
+
+def read_delays(
+    delay: DrawnQuantity, *, dt: float, rounded: bool, edges: int | None, where: str
+) -> EngineValue:
+    """Return delays in ms.
+
+    Parameters
+    ----------
+    delay : time, array (E,) or draw
+    dt : float, ms
+    rounded : bool
+        Whether delays are rounded to whole steps.
+    edges : int, optional
+        Number of edges, if it is known.
+    where : str
+        Begins each message.
+
+    Raises
+    ------
+    NetworkError
+        If a delay is or can be negative, or is no multiple of dt and not rounded.
+    """
+    checked = read_quantity(delay, MS, sizes=_per_edge(edges), where=where)
+    if isinstance(checked, Distribution):
+        if checked.bounds(MS)[0] < 0:
+            raise NetworkError(
+                f"{where} drawn from {checked} can be negative, expected 0 ms or more. "
+                "Give low='0 ms' or a larger bound."
+            )
+        if not rounded and checked.kind != "integers":
+            raise NetworkError(
+                f"{where} drawn from {checked} is in general no multiple of dt ({dt:g} ms). "
+                "Give round_delays=True."
+            )
+        return checked
+    if (np.asarray(checked) < 0).any():
+        raise NetworkError(
+            f"{where} {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it."
+        )
+    to_steps(checked, dt, where=where, rounded=rounded)
+    return checked
+
+
+def read_fraction(
+    fraction: float, delay: EngineValue, *, dt: float, rounded: bool, where: str
+) -> float:
+    """Return the dendritic fraction of delays; both parts must be whole steps unless `rounded`."""
+    number = read_quantity(fraction, unit_of("1"), sizes={}, where=f"{where}, dendritic_fraction")
+    if not isinstance(number, float) or not 0.0 <= number <= 1.0:
+        raise NetworkError(
+            f"{where}: found dendritic_fraction {describe(fraction)}, "
+            "expected one number from 0 to 1. Correct it."
+        )
+    if not isinstance(delay, Distribution):
+        part_where = f"{where}: a part of the delay (dendritic_fraction {number:g})"
+        for part in (number, 1.0 - number):
+            to_steps(part * np.asarray(delay), dt, where=part_where, rounded=rounded)
+    return number
+
+
+def read_rule_values(
+    rule: Rule | None,
+    values: Mapping[str, DrawnQuantity],
+    *,
+    counts: Mapping[str, int | None],
+    where: str,
+) -> dict[str, EngineValue]:
+    """Return parameters and variables of a rule in engine units.
+
+    Parameters
+    ----------
+    rule : Rule, optional
+    values : mapping
+        By name.
+    counts : mapping
+        Number of each "source", "target" and, if it is known, "edge".
+    where : str
+        Begins each message.
+
+    Raises
+    ------
+    NetworkError
+        An unknown name, a wrong unit or length, a time constant that is not positive.
+    """
+    declared = {} if rule is None else _declared(rule)
+    checked: dict[str, EngineValue] = {}
+    for name, value in values.items():
+        if name not in declared:
+            raise NetworkError(
+                describe_unknown("parameter or variable", name, declared, owner=where)
+            )
+        unit, per = declared[name]
+        count, value_where = counts[per] if per else None, f"{where}, {name}"
+        sizes = {f"one per {per}": count} if count else {}
+        checked[name] = read_quantity(value, unit, sizes=sizes, where=value_where)
+        if per is None and isinstance(checked[name], np.ndarray):
+            raise NetworkError(
+                f"{value_where}: found an array, expected one value. Declare the parameter with "
+                "Parameter(..., per='source', 'target' or 'edge')."
+            )
+    if rule is not None:
+        _check_defaults(rule, checked, counts, where)
+        _check_decays(rule, checked, where)
+    return checked
+
+
+def _declared(rule: Rule) -> dict[str, tuple[Unit, str | None]]:
+    """Return by name the unit of each value of a rule and what it has one value per."""
+    declared = {parameter.name: (parameter.unit, parameter.per) for parameter in rule.parameters}
+    for side, variables in (("edge", rule.edge), ("source", rule.pre), ("target", rule.post)):
+        declared |= {v.name: (v.unit, side) for v in variables if v.name != "w"}
+    return declared
+
+
+def _check_defaults(
+    rule: Rule,
+    values: Mapping[str, EngineValue],
+    counts: Mapping[str, int | None],
+    where: str,
+) -> None:
+    """Raise if an array that the rule itself brings has another length than the projection."""
+    for parameter in rule.parameters:
+        count = counts[parameter.per] if parameter.per else None
+        unset = parameter.name not in values and isinstance(parameter.value, np.ndarray)
+        if unset and count is not None:
+            sizes = {f"one per {parameter.per}": count}
+            require_shape(parameter.value, sizes, f"{where}, {parameter.name}")
+
+
+def _check_decays(rule: Rule, values: Mapping[str, EngineValue], where: str) -> None:
+    """Raise unless the time constants of decaying variables are positive."""
+    for variable in (*rule.edge, *rule.pre, *rule.post):
+        tau = None if variable.derivative is None else decay_constant(variable)
+        if tau is not None and tau in values:
+            require_range(
+                values[tau],
+                POSITIVE,
+                where=f"{where}, {tau}",
+                unit="ms",
+                remedy="Give a positive time.",
+            )
+
+
+def _per_edge(edges: int | None) -> dict[str, int]:
+    return {} if edges is None else {PER_EDGE: edges}
