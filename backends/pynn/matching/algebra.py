@@ -1,10 +1,12 @@
-"""Equations as sympy expressions, to decide whether two cells are equal up to renaming; nothing here prints code."""
+"""Equations as sympy expressions: how to decide whether two of them are equal for all values.
+
+This file is the one door to sympy. Nothing here prints code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import reduce
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import sympy
@@ -23,6 +25,8 @@ from neurosim.expr.tree import (
 )
 
 Symbolic = sympy.Expr
+Point = Mapping[sympy.Symbol, Symbolic]
+ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 _FUNCTIONS = {
     "exp": sympy.exp,
     "log": sympy.log,
@@ -36,11 +40,17 @@ _FUNCTIONS = {
     "max": sympy.Max,
     "floor": sympy.floor,
 }
-_POINTS = 3  # random places at which two expressions are compared, to 20 digits
+_POINTS = 3  # random points at which an expression is evaluated
+_DIGITS = 30  # of each evaluation, so that 20 remain after cancellation
+_EXACT_ZERO = 1e-18  # a larger sum, relative to its terms, is not zero
+_ROUGH_ZERO = 1e-6  # the same, evaluated in double precision
 
 
 class Unmatched(Exception):
-    """Why two things are not equal up to renaming: a sentence for a report."""
+    """Two things are not equal up to renaming; the message is a sentence for a report."""
+
+
+# ---- from the language to sympy
 
 
 def symbol(name: str) -> sympy.Symbol:
@@ -49,128 +59,214 @@ def symbol(name: str) -> sympy.Symbol:
 
 
 def symbolic(tree: Expr, known: Mapping[str, Symbolic] | None = None) -> Symbolic:
-    """Return an expression of the language in exact arithmetic; names that are not ``known`` become symbols.
+    """Return an expression of the language in exact arithmetic.
+
+    Parameters
+    ----------
+    tree : expression
+    known : name -> expression that replaces it; all other names become symbols
 
     Raises
     ------
     Unmatched
-        Where it compares, chooses or draws, which no equation of a standard cell does.
+        If it compares or chooses, which no equation of a standard cell does.
     """
-    known = known or {}
+    replacements = known or {}
+    match tree:
+        case Number(value=number):
+            return _exact(number)
+        case Name(name=name) | Lookup(table=name):
+            return replacements.get(name, symbol(name))
+        case Unary(op="-", operand=operand):
+            return -symbolic(operand, replacements)
+        case Binary():
+            return _symbolic_binary(tree, replacements)
+        case Call(function=function, arguments=arguments):
+            operands = [symbolic(argument, replacements) for argument in arguments]
+            if function == "clip":
+                x, low, high = operands
+                return sympy.Min(sympy.Max(x, low), high)
+            if function in _FUNCTIONS:
+                return _FUNCTIONS[function](*operands)
+        case Draw(kind=kind, key=key):
+            return symbol(f"{kind}@{key}")
+    raise Unmatched("it compares or chooses, which no equation of a standard cell does.")
 
-    def go(node: Expr) -> Symbolic:
-        match node:
-            case Number(value=value):
-                return (
-                    sympy.Rational(repr(value))
-                    if value != int(value)
-                    else sympy.Integer(int(value))
-                )
-            case Name(name=name) | Lookup(table=name):
-                return known.get(name, symbol(name))
-            case Unary(op="-", operand=operand):
-                return -go(operand)
-            case Binary(op="**", left=left, right=right):
-                power = whole_power(node)
-                return go(left) ** (go(right) if power is None else power)
-            case Binary(op="+" | "-" | "*" | "/" as op, left=left, right=right):
-                a, b = go(left), go(right)
-                return {"+": a + b, "-": a - b, "*": a * b}[op] if op != "/" else a / b
-            case Call(function="clip", arguments=(x, low, high)):
-                return sympy.Min(sympy.Max(go(x), go(low)), go(high))
-            case Call(function=function, arguments=arguments) if function in _FUNCTIONS:
-                return _FUNCTIONS[function](*(go(a) for a in arguments))
-            case Draw(kind=kind, key=key):
-                return symbol(f"{kind}@{key}")
-        raise Unmatched("it compares or chooses, which no equation of a standard cell does.")
 
-    return go(tree)
+def _exact(number: float) -> Symbolic:
+    if number == int(number):
+        return sympy.Integer(int(number))
+    return sympy.Rational(repr(number))
+
+
+def _symbolic_binary(tree: Binary, known: Mapping[str, Symbolic]) -> Symbolic:
+    left = symbolic(tree.left, known)
+    match tree.op:
+        case "**":
+            power = whole_power(tree)
+            return left ** (symbolic(tree.right, known) if power is None else power)
+        case "+":
+            return left + symbolic(tree.right, known)
+        case "-":
+            return left - symbolic(tree.right, known)
+        case "*":
+            return left * symbolic(tree.right, known)
+        case "/":
+            return left / symbolic(tree.right, known)
+    raise Unmatched("it compares or chooses, which no equation of a standard cell does.")
 
 
 def after(
     statements: Iterable[Assign], known: Mapping[str, Symbolic] | None = None
 ) -> dict[str, Symbolic]:
-    """Return what statements, one after the other, make of the names that they assign, over the values before."""
-    found: dict[str, Symbolic] = {}
+    """Return the values of all assigned names after statements were executed one by one.
+
+    Parameters
+    ----------
+    statements : assignments, in order
+    known : name -> expression that replaces it
+
+    Returns
+    -------
+    dict
+        assigned name -> expression over the values before the first statement
+    """
+    results: dict[str, Symbolic] = {}
     for statement in statements:
-        found[statement.target] = symbolic(statement.result, {**(known or {}), **found})
-    return found
+        results[statement.target] = symbolic(statement.result, {**(known or {}), **results})
+    return results
+
+
+# ---- sympy with narrow types: its own annotations say `Basic` where these are expressions
+
+
+def free_symbols(expression: Symbolic) -> set[sympy.Symbol]:
+    """Return the symbols of an expression."""
+    return cast("set[sympy.Symbol]", expression.free_symbols)
+
+
+def free_names(expression: Symbolic) -> set[str]:
+    """Return the names of the symbols of an expression."""
+    return {s.name for s in free_symbols(expression)}
+
+
+def substitute(expression: Symbolic, values: Mapping[Any, Any]) -> Symbolic:
+    """Return an expression with symbols or parts replaced; nothing is replaced twice."""
+    return cast("Symbolic", expression.subs(cast("Any", values)))
+
+
+def simplify(expression: Symbolic) -> Symbolic:
+    """Return a shorter form of an expression."""
+    return cast("Symbolic", sympy.simplify(expression))
+
+
+def numerator(expression: Symbolic) -> Symbolic:
+    """Return the numerator of an expression over one common denominator."""
+    return cast("Symbolic", sympy.numer(sympy.cancel(sympy.together(expression))))
+
+
+# ---- questions
 
 
 def vanishes(expression: Symbolic) -> bool:
-    """Whether an expression is zero for all values of its symbols, judged at random points to 20 digits."""
+    """Return whether an expression is zero for all values of its symbols.
+
+    It is evaluated at random points to 20 digits.
+    """
     expression = sympy.sympify(expression)
     if expression.is_number and not expression.has(sympy.Function):
-        return bool(expression == 0) or abs(expression.evalf(30)) < 1e-18
+        return bool(expression == 0) or abs(expression.evalf(_DIGITS)) < _EXACT_ZERO
     stream = np.random.default_rng(1)
-    names = sorted(expression.free_symbols, key=lambda s: s.name)
-    terms = sympy.Add.make_args(expression)
-    places = [
-        {s: sympy.Rational(int(stream.integers(1, 10**6)), 99991) for s in names}
+    symbols = sorted(free_symbols(expression), key=lambda s: s.name)
+    terms = cast("Sequence[Symbolic]", sympy.Add.make_args(expression))
+    points: list[Point] = [
+        {s: sympy.Rational(int(stream.integers(1, 10**6)), 99991) for s in symbols}
         for _ in range(_POINTS)
     ]
-    try:  # in floating point first, which settles nearly all that do not vanish
-        rough = sympy.lambdify(names, terms, modules="math")(*(float(places[0][s]) for s in names))
-        if abs(sum(rough)) > 1e-6 * sum(map(abs, rough)):
-            return False
+    # Double precision is much faster, and settles nearly all expressions that are not zero.
+    if _clearly_not_zero(terms, symbols, points[0]):
+        return False
+    return all(_sum_is_zero(terms, point) for point in points)
+
+
+def _clearly_not_zero(
+    terms: Sequence[Symbolic],
+    symbols: list[sympy.Symbol],
+    point: Point,
+) -> bool:
+    try:
+        evaluate = sympy.lambdify(symbols, terms, modules="math")
+        values = evaluate(*(float(point[s]) for s in symbols))
+        return abs(sum(values)) > _ROUGH_ZERO * sum(map(abs, values))
     except (ArithmeticError, TypeError, ValueError):
-        pass
-    for place in places:
-        values = [term.subs(place).evalf(30) for term in terms]
-        if not all(v.is_number for v in values) or abs(sum(values)) > 1e-18 * (
-            1 + sum(map(abs, values))
-        ):
-            return False
-    return True
+        return False  # undecided here; the exact evaluation decides
+
+
+def _sum_is_zero(terms: Sequence[Symbolic], point: Point) -> bool:
+    values = [substitute(term, point).evalf(_DIGITS) for term in terms]
+    if not all(v.is_number for v in values):
+        return False
+    return not abs(sum(values)) > _EXACT_ZERO * (1 + sum(map(abs, values)))
 
 
 def coefficients(expression: Symbolic, states: Iterable[sympy.Symbol]) -> list[Symbolic]:
-    """Return the coefficients of an expression in its states, and in functions of states, each of which counts as one more.
+    """Return the coefficients of an expression as a polynomial in its states.
 
-    Two such expressions are equal for all values of the states exactly if these coefficients of their difference vanish.
+    A function of states counts as one more state. Two expressions are equal for all values of the
+    states exactly if all coefficients of their difference are zero.
+
+    Parameters
+    ----------
+    expression : polynomial in the states and in functions of them
+    states : symbols
     """
-    found = set(states)
+    state_symbols = set(states)
     expanded = sympy.expand(expression)
-    atoms = {
-        a
-        for a in expanded.atoms(sympy.Function, sympy.Pow)
-        if a.free_symbols & found and not _whole(a)
+    functions = {
+        part
+        for part in expanded.atoms(sympy.Function, sympy.Pow)
+        if part.free_symbols & state_symbols and not _is_whole_power(part)
     }
-    outer = [
-        a for a in atoms if not any(a in b.atoms(sympy.Function, sympy.Pow) for b in atoms - {a})
+    outermost = [
+        part
+        for part in functions
+        if not any(part in other.atoms(sympy.Function, sympy.Pow) for other in functions - {part})
     ]
-    stand_in = {a: sympy.Dummy() for a in sorted(outer, key=sympy.default_sort_key)}
-    expanded = sympy.expand(expanded.subs(stand_in))
-    places = [*sorted(found & expanded.free_symbols, key=lambda s: s.name), *stand_in.values()]
-    if not places:
+    stand_ins = {part: sympy.Dummy() for part in sorted(outermost, key=sympy.default_sort_key)}
+    expanded = sympy.expand(substitute(expanded, stand_ins))
+    present = sorted(state_symbols & free_symbols(expanded), key=lambda s: s.name)
+    unknowns = [*present, *stand_ins.values()]
+    if not unknowns:
         return [expanded]
-    return list(sympy.Poly(expanded, *places).coeffs())
+    return list(sympy.Poly(expanded, *unknowns).coeffs())
 
 
-def _whole(power: Symbolic) -> bool:
-    return isinstance(power, sympy.Pow) and power.exp.is_Integer and bool(power.exp > 0)
+def _is_whole_power(expression: sympy.Basic) -> bool:
+    if not isinstance(expression, sympy.Pow):
+        return False
+    return bool(expression.exp.is_Integer and expression.exp > 0)
 
 
 def value(expression: Symbolic, values: Mapping[str, Any]) -> Any:
-    """Return the value of an expression: a number, or an array where one of its values is one."""
-    names = sorted(expression.free_symbols, key=lambda s: s.name)
-    found = sympy.lambdify(names, expression, modules="numpy")(
-        *(np.asarray(values[s.name], np.float64) for s in names)
-    )
-    array = np.asarray(found, np.float64)
+    """Return the value of an expression: a number, or an array if one of its values is an array.
+
+    Parameters
+    ----------
+    expression : over names of ``values``
+    values : name -> number or array
+    """
+    symbols = sorted(free_symbols(expression), key=lambda s: s.name)
+    evaluate = sympy.lambdify(symbols, expression, modules="numpy")
+    result = evaluate(*(np.asarray(values[s.name], np.float64) for s in symbols))
+    array = np.asarray(result, np.float64)
     return float(array) if array.ndim == 0 else array
 
 
 def show(expression: Symbolic) -> str:
     """Return an expression as a person would write it."""
-    return sympy.sstr(
-        expression.xreplace(
-            {n: sympy.Float(n, 12) for n in expression.atoms(sympy.Rational) if not n.is_Integer}
-        ),
-        full_prec=False,
-    )
-
-
-def product(factors: Iterable[Symbolic]) -> Symbolic:
-    """Return the product of expressions."""
-    return reduce(lambda a, b: a * b, factors, sympy.Integer(1))
+    decimals = {
+        number: sympy.Float(number, 12)
+        for number in expression.atoms(sympy.Rational)
+        if not number.is_Integer
+    }
+    return sympy.sstr(expression.xreplace(decimals), full_prec=False)

@@ -1,4 +1,8 @@
-"""Matching a rule to short-term plasticity as NEST has it: a share of the resources that is used, spent and recovers, with or without facilitation."""
+"""Matching a rule to short-term plasticity as NEST has it.
+
+A spike uses a share of the resources, which then recover. With facilitation the share grows with
+each spike, and decays.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,28 @@ from dataclasses import dataclass
 import sympy
 
 from neurosim.expr.tree import inline
-from neurosim.model.declarations import decay_constant
+from neurosim.model.declarations import State, decay_constant
 from neurosim.model.rule import Rule
 
-from .algebra import Symbolic, Unmatched, symbol, symbolic, vanishes
+from .algebra import ZERO, Symbolic, Unmatched, substitute, symbol, symbolic, vanishes
 
 
 @dataclass(frozen=True)
-class ShortTerm:
-    """Short-term plasticity after Tsodyks, Pawelzik and Markram 1998; expressions over the rule's parameters. No ``tau_facil``: no facilitation."""
+class ShortTermRule:
+    """Short-term plasticity after Tsodyks, Pawelzik and Markram 1998.
+
+    Attributes
+    ----------
+    U, tau_rec, tau_facil : expressions over the rule's parameters; ``tau_facil`` None: no
+        facilitation
+    """
 
     U: Symbolic
     tau_rec: Symbolic
     tau_facil: Symbolic | None
 
 
-def match_short_term(rule: Rule) -> ShortTerm | None:
+def match_short_term(rule: Rule) -> ShortTermRule | None:
     """Return a rule as short-term plasticity, or None if it is something else.
 
     Raises
@@ -30,55 +40,79 @@ def match_short_term(rule: Rule) -> ShortTerm | None:
     Unmatched
         If a parameter has a value per neuron or edge.
     """
-    states = [v for v in (*rule.pre, *rule.edge) if v.name != "w"]
-    if (
-        {h.trigger for h in rule.handlers} != {"pre"}
-        or rule.post
-        or rule.reads
-        or not 1 <= len(states) <= 2
-    ):
+    states = _decaying_states(rule)
+    after_spike = None if states is None else _after_spike(rule, states)
+    if states is None or after_spike is None:
         return None
-    if any(decay_constant(v) is None for v in states):
-        return None
-    trees = {d.name: d.tree for d in rule.definitions}
-    found = {n: symbol(n) for n in ("out", "w", *(v.name for v in states))}
-    for handler in rule.handlers:
-        for statement in handler.statements:
-            try:
-                found[statement.target] = sympy.expand(
-                    symbolic(inline(statement.result, trees), found)
-                )
-            except Unmatched:
-                return None
     for spent in states:
-        match = _as(found, spent.name, next((v.name for v in states if v is not spent), None))
-        if match is not None:
-            many = next((p for p in rule.parameters if p.per is not None), None)
-            if many is not None:
-                raise Unmatched(
-                    f"its parameter {many.name!r} has one value per {many.per}; there it is one for the projection."
-                )
-            facilitates = next((v for v in states if v is not spent), None)
-            return ShortTerm(
-                match,
-                symbol(decay_constant(spent)),
-                None if facilitates is None else symbol(decay_constant(facilitates)),
+        others = [v for v in states if v is not spent]
+        facilitation = others[0] if others else None
+        used = None if facilitation is None else facilitation.name
+        share = _share(after_spike, spent.name, used)
+        if share is not None:
+            _require_one_value(rule)
+            return ShortTermRule(
+                share,
+                _time_constant(spent),
+                None if facilitation is None else _time_constant(facilitation),
             )
     return None
 
 
-def _as(found: dict[str, Symbolic], spent: str, use: str | None) -> Symbolic | None:
-    """Return U if a spike delivers w * u * (1 - spent) and spends u * (1 - spent), where u is U, or grows by U * (1 - u) first."""
-    s, w = symbol(spent), symbol("w")
-    given = sympy.expand(found["out"] - symbol("out"))
-    used = sympy.cancel(given / (w * (1 - s)))
-    share = used if use is None else used.subs(symbol(use), 0)
-    if share == 0 or share.free_symbols & {s, w, symbol("out")} or found["w"] != w:
+def _decaying_states(rule: Rule) -> list[State] | None:
+    """Return the one or two decaying states of a rule that acts on spikes of the source alone."""
+    if {h.trigger for h in rule.handlers} != {"pre"} or rule.post or rule.reads:
         return None
-    wanted = share if use is None else symbol(use) + share * (1 - symbol(use))
-    right = (
-        vanishes(used - wanted)
-        and vanishes(found[spent] - s - wanted * (1 - s))
-        and (use is None or vanishes(found[use] - wanted))
+    states = [v for v in (*rule.pre, *rule.edge) if v.name != "w"]
+    if not 1 <= len(states) <= 2 or any(decay_constant(v) is None for v in states):
+        return None
+    return states
+
+
+def _after_spike(rule: Rule, states: list[State]) -> dict[str, Symbolic] | None:
+    """Return all values after a spike of the source, over those before; None if it compares."""
+    definitions = {d.name: d.tree for d in rule.definitions}
+    names = ("out", "w", *(v.name for v in states))
+    values: dict[str, Symbolic] = {name: symbol(name) for name in names}
+    for handler in rule.handlers:
+        for statement in handler.statements:
+            try:
+                result = symbolic(inline(statement.result, definitions), values)
+            except Unmatched:
+                return None
+            values[statement.target] = sympy.expand(result)
+    return values
+
+
+def _share(after_spike: dict[str, Symbolic], spent: str, used: str | None) -> Symbolic | None:
+    """Return U of short-term plasticity, or None if a rule is something else.
+
+    A spike delivers w * u * (1 - spent) and spends u * (1 - spent). Without facilitation u is U;
+    with it, u is the state ``used`` after it grew by U * (1 - used).
+    """
+    x, w, out = symbol(spent), symbol("w"), symbol("out")
+    delivered = sympy.expand(after_spike["out"] - out)
+    u = sympy.cancel(delivered / (w * (1 - x)))
+    share = u if used is None else substitute(u, {symbol(used): ZERO})
+    if share == 0 or share.free_symbols & {x, w, out} or after_spike["w"] != w:
+        return None
+    expected = share if used is None else symbol(used) + share * (1 - symbol(used))
+    equal = (
+        vanishes(u - expected)
+        and vanishes(after_spike[spent] - x - expected * (1 - x))
+        and (used is None or vanishes(after_spike[used] - expected))
     )
-    return share if right else None
+    return share if equal else None
+
+
+def _require_one_value(rule: Rule) -> None:
+    for parameter in rule.parameters:
+        if parameter.per is not None:
+            raise Unmatched(
+                f"its parameter {parameter.name!r} has one value per {parameter.per}; "
+                "there it is one for the projection."
+            )
+
+
+def _time_constant(state: State) -> Symbolic:
+    return symbol(str(decay_constant(state)))

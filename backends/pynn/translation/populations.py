@@ -14,7 +14,7 @@ from neurosim.ir.discretise import cell_program
 from neurosim.network.sources import BERNOULLI, POISSON
 
 from ..matching.algebra import Unmatched, show, symbol, value
-from ..matching.cells import Match, match
+from ..matching.cells import CellMatch, match_cell
 from .fixed_point import rounded
 from .plan import PlannedPopulation, Rows, span
 from .targets import Target
@@ -24,7 +24,7 @@ _SAME_RANDOM = "Poisson statistics are the same, the spikes are others"
 
 def populations(
     network: ConcreteNetwork, target: Target, rows: Rows
-) -> tuple[list[PlannedPopulation], dict[str, Match]]:
+) -> tuple[list[PlannedPopulation], dict[str, CellMatch]]:
     """Return the populations of a plan, and the match of each that has neurons."""
     planned, matches = [], {}
     for p in network.populations.values():
@@ -55,15 +55,15 @@ def populations(
     return planned, matches
 
 
-def _matched(p: ConcretePopulation, target: Target) -> Match:
+def _matched(p: ConcretePopulation, target: Target) -> CellMatch:
     """Return the match of a cell; if it has none, that of what is left of it where parameters are 0."""
     try:
-        return match(p.cell, target.name)
+        return match_cell(p.cell, target.name)
     except Unmatched:
         zero = [n for n, v in p.parameters.items() if not isinstance(v, Table) and not np.any(v)]
         if not zero:
             raise
-        return match(p.cell, target.name, zero=zero)
+        return match_cell(p.cell, target.name, zero=zero)
 
 
 def _given(
@@ -156,7 +156,7 @@ def _random(
 
 
 def _neurons(
-    p: ConcretePopulation, found: Match, dt: float, target: Target, rows: Rows, place: Place
+    p: ConcretePopulation, found: CellMatch, dt: float, target: Target, rows: Rows, place: Place
 ) -> PlannedPopulation:
     standard = found.standard
     named = ", ".join(
@@ -251,7 +251,7 @@ def _course(
 
 
 def _checked(
-    name: str, got: Any, found: Match, dt: float, target: Target, rows: Rows, place: Place
+    name: str, got: Any, found: CellMatch, dt: float, target: Target, rows: Rows, place: Place
 ) -> Any:
     """Return a parameter as the target takes it, and report where it cannot or changes it."""
     if not np.isfinite(got).all():
@@ -286,7 +286,7 @@ def _checked(
     return got
 
 
-def _ports(p: ConcretePopulation, found: Match, rows: Rows, place: Place) -> None:
+def _ports(p: ConcretePopulation, found: CellMatch, rows: Rows, place: Place) -> None:
     for port, declared in p.cell.receives:
         receptors = found.ports.get(port, ())
         if not receptors:
@@ -309,7 +309,9 @@ def _ports(p: ConcretePopulation, found: Match, rows: Rows, place: Place) -> Non
         )
 
 
-def _scheme(p: ConcretePopulation, found: Match, target: Target, rows: Rows, place: Place) -> None:
+def _scheme(
+    p: ConcretePopulation, found: CellMatch, target: Target, rows: Rows, place: Place
+) -> None:
     """Report the integration method here and there."""
     name = found.standard.name
     theirs = target.integrates[name]
@@ -347,7 +349,7 @@ def _scheme(p: ConcretePopulation, found: Match, target: Target, rows: Rows, pla
         )
 
 
-def _initial(p: ConcretePopulation, found: Match, rows: Rows, place: Place) -> dict[str, Any]:
+def _initial(p: ConcretePopulation, found: CellMatch, rows: Rows, place: Place) -> dict[str, Any]:
     """Return initial values of what PyNN can initialise; synapses begin at 0 there."""
     made, texts = {}, []
     for s, mine in found.states.items():

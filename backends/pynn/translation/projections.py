@@ -20,9 +20,9 @@ from neurosim.ir.concrete import (
 from neurosim.ir.memory_estimate import available
 
 from ..matching.algebra import Unmatched, show, value
-from ..matching.cells import Match
-from ..matching.rules import PairRule, match_rule
-from ..matching.short_term import ShortTerm, match_short_term
+from ..matching.cells import CellMatch
+from ..matching.pair_stdp import PairRule, match_pair_stdp
+from ..matching.short_term import ShortTermRule, match_short_term
 from .plan import PlannedPopulation, PlannedProjection, PlannedRule, PlannedShortTerm, Rows, span
 from .targets import Target
 
@@ -52,7 +52,7 @@ class Wiring:
     """Makes the projections of a plan; ``planned`` is what it made, ``sources`` are the populations that stand for drives."""
 
     def __init__(
-        self, network: ConcreteNetwork, matches: Mapping[str, Match], target: Target, rows: Rows
+        self, network: ConcreteNetwork, matches: Mapping[str, CellMatch], target: Target, rows: Rows
     ) -> None:
         self.network, self.matches, self.target, self.rows = network, matches, target, rows
         self.planned: list[PlannedProjection] = []
@@ -79,7 +79,7 @@ class Wiring:
         rule = None
         if p.rule is not None:
             try:
-                rule = match_short_term(p.rule) or match_rule(p.rule)
+                rule = match_short_term(p.rule) or match_pair_stdp(p.rule)
             except Unmatched as error:
                 self.rows.impossible(
                     place.of(f"rule {p.rule.name!r}"),
@@ -103,14 +103,14 @@ class Wiring:
             None
             if rule is None
             else self._short_term(p, rule, place)
-            if isinstance(rule, ShortTerm)
+            if isinstance(rule, ShortTermRule)
             else self._rule(p, rule, found, place)
         )
         self._place(
             p.name, p.source, self.network.populations[p.target], p.port, edges, planned_rule, place
         )
 
-    def _reachable(self, target: str, port: str | None, place: Place) -> Match | None:
+    def _reachable(self, target: str, port: str | None, place: Place) -> CellMatch | None:
         found = self.matches.get(target)
         if found is None:
             self.rows.impossible(
@@ -262,7 +262,7 @@ class Wiring:
             )
 
     def _decays(
-        self, name: str, target: ConcretePopulation, found: Match, rule: Learning, place: Place
+        self, name: str, target: ConcretePopulation, found: CellMatch, rule: Learning, place: Place
     ) -> None:
         """Let many edges stand for each that brings a decaying current, where the cell has no synapse that decays."""
         dt, values, edges = self.network.dt, constant(target), 0.0
@@ -299,7 +299,7 @@ class Wiring:
     # ---- rules
 
     def _rule(
-        self, p: ConcreteProjection, rule: PairRule, found: Match, place: Place
+        self, p: ConcreteProjection, rule: PairRule, found: CellMatch, place: Place
     ) -> PlannedRule | None:
         """Return a rule with numbers, and report how it differs there."""
         where = place.of(f"rule {p.rule.name!r}")
@@ -346,7 +346,7 @@ class Wiring:
             )
         self._timing(p, where)
         self._meeting(rule, where)
-        if not rule.sends:
+        if not rule.sends_changed_weight:
             self.rows.approximated(
                 f"{where}, order",
                 "here the weight is sent before a spike of the source changes it, there after.",
@@ -354,7 +354,7 @@ class Wiring:
         return PlannedRule(rule.dependence, timing, bounds, float(target.dendritic[0]))
 
     def _short_term(
-        self, p: ConcreteProjection, rule: ShortTerm, place: Place
+        self, p: ConcreteProjection, rule: ShortTermRule, place: Place
     ) -> PlannedShortTerm | None:
         """Return short-term plasticity with numbers, where a target has it."""
         where, values = place.of(f"rule {p.rule.name!r}"), dict(p.values)
@@ -426,10 +426,10 @@ class Wiring:
                 f"{where}, same step",
                 "what spikes of both ends in one step do there was not probed: it takes a board.",
             )
-        elif rule.met != self.target.met:
+        elif rule.simultaneous != self.target.met:
             here, there = (
                 f"the source's spike {words[a]} by the target's, the target's {words[b]} by the source's"
-                for a, b in (rule.met, self.target.met)
+                for a, b in (rule.simultaneous, self.target.met)
             )
             self.rows.approximated(
                 f"{where}, same step",
@@ -496,7 +496,7 @@ class Wiring:
         self._place(d.name, source, self.network.populations[d.target], d.port, edges, None, place)
 
 
-def _read(found: Match, receptor: str) -> set[Any]:
+def _read(found: CellMatch, receptor: str) -> set[Any]:
     """Return what edges are computed from, besides their own values."""
     decay = found.parameters.get(found.standard.decays.get(receptor, ""))
     return found.scale(receptor).free_symbols | (decay.free_symbols if decay is not None else set())

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-ADDITIVE, MULTIPLICATIVE = "AdditiveWeightDependence", "MultiplicativeWeightDependence"
-MIXED, GUETIG = "AdditivePotentiationMultiplicativeDepression", "GutigWeightDependence"
+from ..matching.pair_stdp import ADDITIVE, GUETIG, MIXED, MULTIPLICATIVE
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from neurosim.network.probes import Probe
 from neurosim.network.projections import Projection
 
 from ..matching.algebra import value
-from ..matching.cells import Match
+from ..matching.cells import CellMatch
 from .plan import Plan, PlannedPopulation, PlannedProjection, PlannedRecording, Rows
 from .populations import populations
 from .projections import Wiring, constant
@@ -120,7 +120,7 @@ def _recording(
     number: int,
     probe: Probe,
     network: ConcreteNetwork,
-    matches: Mapping[str, Match],
+    matches: Mapping[str, CellMatch],
     projections: Sequence[PlannedProjection],
     target: Target,
     rows: Rows,
@@ -188,6 +188,6 @@ def _recording(
     )
 
 
-def _scale(found: Match, state: str, network: ConcreteNetwork, name: str) -> float | np.ndarray:
+def _scale(found: CellMatch, state: str, network: ConcreteNetwork, name: str) -> float | np.ndarray:
     """Return what our state is multiplied by there."""
     return value(found.scales[state], constant(network.populations[name]))

@@ -19,9 +19,9 @@ from neurosim.backends.pynn.matching.algebra import (  # noqa: E402
     value,
     vanishes,
 )
-from neurosim.backends.pynn.matching.cells import match  # noqa: E402
-from neurosim.backends.pynn.matching.rules import match_rule  # noqa: E402
-from neurosim.backends.pynn.matching.standards import STANDARDS  # noqa: E402
+from neurosim.backends.pynn.matching.cells import match_cell  # noqa: E402
+from neurosim.backends.pynn.matching.pair_stdp import match_pair_stdp  # noqa: E402
+from neurosim.backends.pynn.matching.standard_cells import STANDARD_CELLS  # noqa: E402
 from neurosim.backends.pynn.translation.targets import BRIAN, NEST, SPINNAKER  # noqa: E402
 
 
@@ -35,13 +35,13 @@ def numbers(found, cell):
 
 
 @pytest.mark.parametrize(
-    "standard", STANDARDS, ids=lambda s: f"{s.name}-{'-'.join(sorted(s.targets))}"
+    "standard", STANDARD_CELLS, ids=lambda s: f"{s.name}-{'-'.join(sorted(s.targets))}"
 )
 def test_every_standard_cell_written_in_our_language_is_itself(standard):
     cell = standard.cell
     if cell.spike is None:
         cell = ns.Cell(**HODGKIN_HUXLEY)
-    found = match(cell, min(standard.targets))
+    found = match_cell(cell, min(standard.targets))
     assert found.standard is standard
     if standard.cell.spike is not None:
         assert all(sympy.simplify(e - symbol(n)) == 0 for n, e in found.parameters.items())
@@ -59,7 +59,7 @@ def test_a_leaky_cell_written_by_hand_is_if_curr_exp_with_its_parameters_worked_
         after_spike="potential = resting - 5 * mV",
         refractory=ns.Refractory("3 ms", "potential"),
     )
-    found = match(cell, "nest")
+    found = match_cell(cell, "nest")
     assert found.standard.name == "IF_curr_exp"
     assert numbers(found, cell) == pytest.approx(
         {
@@ -87,7 +87,7 @@ def test_a_cell_without_units_matches_and_its_numbers_count_as_pynn_units():
         receives={"in": ns.Port("1", into="v")} | {"g": ns.Port("1", into="g")},
     )
     with pytest.raises(Unmatched, match="closest is"):
-        match(cell, "nest")  # g acts on nothing: no standard cell has such a state
+        match_cell(cell, "nest")  # g acts on nothing: no standard cell has such a state
     plain = ns.Cell(
         "dv/dt = (bias - v) / tau : 1",
         parameters={"tau": "10 ms", "bias": 0.5},
@@ -95,7 +95,7 @@ def test_a_cell_without_units_matches_and_its_numbers_count_as_pynn_units():
         after_spike="v = 0",
         receives={"in_": ns.Port("1", into="v")},
     )
-    found = match(plain, "nest")
+    found = match_cell(plain, "nest")
     assert found.standard.name == "IF_curr_delta"
     assert found.parameters["cm"] is None  # without a current, any will do
     assert numbers(found, plain) == pytest.approx(
@@ -114,7 +114,7 @@ def test_an_alpha_synapse_whose_peak_is_not_normalised_has_its_weights_scaled():
         after_spike="v = rest",
         refractory=ns.Refractory("2 ms", "v"),
     )
-    found = match(cell, "nest")
+    found = match_cell(cell, "nest")
     assert found.standard.name == "IF_curr_alpha"
     assert float(found.scale("excitatory")) == pytest.approx(
         1 / np.e
@@ -124,7 +124,7 @@ def test_an_alpha_synapse_whose_peak_is_not_normalised_has_its_weights_scaled():
 
 def test_hodgkin_huxley_written_with_other_quotients_is_hh_cond_exp():
     cell = ns.Cell(**HODGKIN_HUXLEY)
-    found = match(cell, "nest")
+    found = match_cell(cell, "nest")
     assert found.standard.name == "HH_cond_exp"
     assert numbers(found, cell) == pytest.approx(
         {
@@ -149,7 +149,7 @@ def test_hodgkin_huxley_with_another_number_in_a_rate_is_not_hh_cond_exp():
         "equations": HODGKIN_HUXLEY["equations"].replace("0.5 * exp", "0.6 * exp")
     }
     with pytest.raises(Unmatched, match="closest is HH_cond_exp: the equation of '[mhn]' differs"):
-        match(ns.Cell(**wrong), "nest")
+        match_cell(ns.Cell(**wrong), "nest")
 
 
 def test_the_library_is_matched_on_every_target():
@@ -161,26 +161,29 @@ def test_the_library_is_matched_on_every_target():
     }
     for target in ("nest", "pynn-brian2", "spinnaker"):
         for name, standard in wanted.items():
-            assert match(getattr(cells, name)(), target).standard.name == standard
+            assert match_cell(getattr(cells, name)(), target).standard.name == standard
 
 
 def test_izhikevich_means_voltage_steps_on_software_and_decaying_currents_on_spinnaker():
     steps, currents = cells.izhikevich(synapse="delta"), cells.izhikevich(synapse="exponential")
     assert (
-        sympy.simplify(match(steps, "nest").parameters["i_offset"] - symbol("current") / 1000) == 0
+        sympy.simplify(match_cell(steps, "nest").parameters["i_offset"] - symbol("current") / 1000)
+        == 0
     )
-    assert match(currents, "spinnaker").parameters["i_offset"] == symbol("current")
+    assert match_cell(currents, "spinnaker").parameters["i_offset"] == symbol("current")
     with pytest.raises(Unmatched, match="closest is Izhikevich: it has the states u, v there"):
-        match(currents, "pynn-brian2")
+        match_cell(currents, "pynn-brian2")
     assert (
-        match(currents, "nest").standard.name == "IzhikevichHalfSteps"
+        match_cell(currents, "nest").standard.name == "IzhikevichHalfSteps"
     )  # where edges stand for the steps of a current
-    assert match(steps, "nest").standard.name == "Izhikevich"
-    assert match(steps, "spinnaker").ports["synaptic"] == ()  # nothing there takes a voltage step
+    assert match_cell(steps, "nest").standard.name == "Izhikevich"
+    assert (
+        match_cell(steps, "spinnaker").ports["synaptic"] == ()
+    )  # nothing there takes a voltage step
 
 
 def test_step_statements_match_through_the_derivatives_beside_them():
-    found = match(fast(), "spinnaker")
+    found = match_cell(fast(), "spinnaker")
     assert (found.standard.name, found.states["isyn_exc"], found.scale("inhibitory")) == (
         "IF_curr_exp",
         "excitation",
@@ -236,14 +239,14 @@ def test_what_no_standard_cell_has_is_named(change, reason):
         after_spike="v = rest",
         refractory=ns.Refractory("2 ms", "v"),
     )
-    assert match(ns.Cell(**given), "nest").standard.name == "IF_curr_exp"
+    assert match_cell(ns.Cell(**given), "nest").standard.name == "IF_curr_exp"
     with pytest.raises(Unmatched, match=reason):
-        match(ns.Cell(**given | change), "nest")
+        match_cell(ns.Cell(**given | change), "nest")
 
 
 def test_noise_of_no_amplitude_is_left_out():
     cell = cells.izhikevich(synapse="delta", noise=0.0)
-    assert match(cell, "nest", zero=["noise"]).standard.name == "Izhikevich"
+    assert match_cell(cell, "nest", zero=["noise"]).standard.name == "Izhikevich"
 
 
 @pytest.mark.parametrize(
@@ -268,12 +271,12 @@ def test_noise_of_no_amplitude_is_left_out():
     ],
 )
 def test_pair_stdp_is_pynns_with_amplitudes_relative_to_w_max(rule, dependence, amplitude):
-    found = match_rule(rule)
+    found = match_pair_stdp(rule)
     values = {"a_plus": 0.02, "a_minus": 0.012, "w_max": 2.0, "w_min": 0.0, "mu": 0.4}
     assert found.dependence == dependence
     assert value(found.timing["A_plus"], values) == pytest.approx(amplitude)
     assert value(found.timing["A_minus"], values) == pytest.approx(amplitude * 0.6)
-    assert (found.met, found.sends) == ((0, 1), True)
+    assert (found.simultaneous, found.sends_changed_weight) == ((0, 1), True)
 
 
 def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet():
@@ -287,8 +290,8 @@ def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet
         ],
         parameters={"up": "10 ms", "down": "30 ms", "gain": "0.1 nA", "top": "4 nA"},
     )
-    found = match_rule(rule)
-    assert (found.met, found.sends) == ((1, 0), False)
+    found = match_pair_stdp(rule)
+    assert (found.simultaneous, found.sends_changed_weight) == ((1, 0), False)
     assert {
         n: value(e, {"gain": 0.1, "top": 4.0, "up": 10, "down": 30})
         for n, e in found.timing.items()
@@ -310,7 +313,7 @@ def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet
 )
 def test_rules_that_pynn_has_not_say_what_is_missing(rule, reason):
     with pytest.raises(Unmatched, match=reason):
-        match_rule(rule)
+        match_pair_stdp(rule)
 
 
 def test_two_expressions_are_equal_only_if_they_are_equal_everywhere():
@@ -330,7 +333,7 @@ def test_statements_are_followed_one_after_the_other():
 
 
 def test_the_table_of_targets_names_only_cells_that_exist():
-    known = {(s.name, t) for s in STANDARDS for t in s.targets}
+    known = {(s.name, t) for s in STANDARD_CELLS for t in s.targets}
     for target in (NEST, BRIAN, SPINNAKER):
         assert {(c, target.name) for c in target.integrates} == {
             pair for pair in known if pair[1] == target.name
