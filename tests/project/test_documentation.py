@@ -160,7 +160,7 @@ def documented() -> dict[str, list[str]]:
         text = path.read_text()
         module = re.search(r"^\.\. currentmodule:: (\S+)", text, re.MULTILINE)
         entries = re.findall(
-            r"^\.\. (?:automodule|autoclass|autofunction|py:data):: (\S+)", text, re.MULTILINE
+            r"^\.\. (?:automodule|autoclass|autofunction|py:data):: ([\w.]+)", text, re.MULTILINE
         )
         prefix = f"{module[1]}." if module else ""
         names[path.stem] = [n if n.startswith("neurosim.") else prefix + n for n in entries]
