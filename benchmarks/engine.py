@@ -181,7 +181,8 @@ def _result(
 ) -> dict[str, Any]:
     first = round(workload.compared / run.program.dt)
     index = spikes.index[spikes.step >= first]
-    static = [p for p in run.program.projections.values() if p.code is None]
+    projections = run.program.projections.values()
+    static = [p for p in projections if p.name not in run.program.plastic]
     degree = sum(np.diff(p.pointer) for p in static)
     steps = round(workload.time / run.program.dt)
     seconds = spread(wall[threads])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.ir.memory import Key
-from neurosim.ir.program import Program, ProjectionProgram
+from neurosim.ir.program import PlasticProjection, Program
 
 from .sites import Site, Store
 from .text import STEP
@@ -32,13 +32,12 @@ class Members(Site):
 class Names:
     """The names of one rule."""
 
-    def __init__(self, p: ProjectionProgram, program: Program, store: Store) -> None:
+    def __init__(self, p: PlasticProjection, program: Program, store: Store) -> None:
         self.p, self.program, self.store = p, program, store
-        self.symbols = dict(p.code.symbols) if p.code is not None else {}
 
     def __call__(self, name: str, members: Members) -> str:
         """Return what a name is for the members that a statement runs over."""
-        symbol = self.symbols.get(name)
+        symbol = self.p.symbols.get(name)
         populations = self.program.populations
         words = {
             "t": f"({STEP} * {self.program.dt!r})",
@@ -78,10 +77,10 @@ class Names:
         return self._of(link.owner, link.name, members, at)
 
     def _variable(
-        self, p: ProjectionProgram, name: str, members: Members, at: np.ndarray | None
+        self, p: PlasticProjection, name: str, members: Members, at: np.ndarray | None
     ) -> str:
         """Return the value of a variable now: what was last assigned, times its decay since."""
-        symbol = dict(p.code.symbols)[name]
+        symbol = p.symbols[name]
         base = members.read((p.name, name), at)
         if symbol.decay is None:
             return base
@@ -89,20 +88,19 @@ class Names:
             members.read((p.name, f"{name}@last"), at),
             np.arange(members.size) if at is None else at,
         )
-        slots = {"pre": p.pre_slots, "post": p.post_slots}.get(symbol.side)
-        tau = members.read(
-            (p.name, symbol.decay), everyone if slots is None else slots.neuron[everyone]
-        )
+        if symbol.side != "edge":
+            everyone = p.groups(symbol.side).neuron[everyone]
+        tau = members.read((p.name, symbol.decay), everyone)
         return f"({base} * exp_fn(-(({STEP} - {last}) * {self.program.dt!r}) / {tau}))"
 
     def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:
         """Return a state or parameter of a population, or a variable or parameter of a projection, at neurons."""
         key: Key = (owner, name)
         if owner in self.program.projections:
-            p = self.program.projections[owner]
+            p = self.program.plastic[owner]
             return (
                 self._variable(p, name, members, at)
-                if dict(p.code.symbols)[name].role == "variable"
+                if p.symbols[name].role == "variable"
                 else members.read(key, at)
             )
         if name in self.program.populations[owner].code.tables:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from brian2 import Synapses
 
-from neurosim.ir.delay_groups import Slots
-from neurosim.ir.program import Program, ProjectionProgram
+from neurosim.ir.delay_groups import DelayGroups
+from neurosim.ir.program import PlasticProjection, Program, StaticProjection
 from neurosim.model.binding import BoundStatement
 
 from .names import Members, Names
@@ -22,20 +22,23 @@ FIRST = 0  # in the order of phase 4
 class Wiring:
     """One projection: code is written first, and given to Brian 2 by `build`."""
 
-    def __init__(self, p: ProjectionProgram, program: Program, store: Store) -> None:
+    def __init__(
+        self, p: StaticProjection | PlasticProjection, program: Program, store: Store
+    ) -> None:
         self.p, self.program, self.store = p, program, store
         self.sources = np.repeat(np.arange(p.pointer.size - 1), np.diff(p.pointer))
-        self.slots: dict[str, Slots] = {"pre": p.pre_slots} | (
-            {"post": p.post_slots} if p.post_slots is not None else {}
-        )
+        self.groups: dict[str, DelayGroups] = {"pre": p.pre_groups}
+        if isinstance(p, PlasticProjection) and p.post_groups is not None:
+            self.groups["post"] = p.post_groups
         self.targets = p.targets.astype(np.int64)
-        of_edge = {side: s.of_edge.astype(np.int64) for side, s in self.slots.items()}
+        of_edge = {side: g.of_edge.astype(np.int64) for side, g in self.groups.items()}
         self.edges = Members(store, "edge", {"pre": self.sources, "post": self.targets}, of_edge)
         self.ends = {
-            side: Members(store, side, {side: s.neuron.astype(np.int64)}, {})
-            for side, s in self.slots.items()
+            side: Members(store, side, {side: g.neuron.astype(np.int64)}, {})
+            for side, g in self.groups.items()
         }
-        self.names = Names(p, program, store)
+        if isinstance(p, PlasticProjection):
+            self.names = Names(p, program, store)
         self.pathways: list[
             tuple[str, int, list[str]]
         ] = []  # of edges: side of the spike, place in the order, code
@@ -55,10 +58,13 @@ class Wiring:
 
     def write(self, order: Iterator[int], *, steps: bool) -> None:
         """Write the statements of the "step" handlers, or all others, each at its place in the order of the step."""
-        if self.p.code is None and not steps:
+        if isinstance(self.p, StaticProjection):
+            if steps:
+                return
             self._over_edges(
                 "pre", next(order), [f"{self._landing()} += {self.edges.read((self.p.name, 'w'))}"]
             )
+            return
         ends = (("pre", self.p.source), ("post", self.p.target))
         silent = {
             side
@@ -67,7 +73,7 @@ class Wiring:
                 self.program.populations[name].given or self.program.populations[name].code.detect
             )
         }
-        for trigger, statements in self.p.code.handlers if self.p.code is not None else ():
+        for trigger, statements in self.p.code.handlers:
             if steps == (trigger == "step") and trigger not in silent:
                 self._add(trigger, statements, order)
 
@@ -117,10 +123,12 @@ class Wiring:
         """Return what a network of Brian 2 runs, and what it runs when a signal is emitted."""
         objects, signals = [], {}
         if self.edges.size:
-            delays = {"pre": self.p.axonal, "post": self.p.back}
+            delays = {"pre": self.p.axonal}
+            if isinstance(self.p, PlasticProjection) and self.p.back is not None:
+                delays["post"] = self.p.back
             events = {
                 side: (self._population(side), np.full(self.edges.size, delays[side], np.int64))
-                for side in self.slots
+                for side in self.groups
             }
             objects.append(
                 self._synapses(
@@ -141,7 +149,7 @@ class Wiring:
             if end.side in self.active:
                 site = Site(self.store, end.size)
                 code = [f"{site.refer(self.active[end.side], None)} += 1.0"]
-                events = {"pre": (self._population(end.side), self.slots[end.side].delay)}
+                events = {"pre": (self._population(end.side), self.groups[end.side].delay)}
                 marks = self._synapses(
                     groups,
                     end.group,

@@ -13,9 +13,15 @@ from neurosim.expr.evaluate import evaluate
 from neurosim.expr.functions import FUNCTIONS
 from neurosim.expr.tree import Draw
 from neurosim.ir.concrete import ConcreteNetwork
-from neurosim.ir.delay_groups import Slots
+from neurosim.ir.delay_groups import DelayGroups
 from neurosim.ir.memory import Memory
-from neurosim.ir.program import PopulationProgram, Program, ProjectionProgram
+from neurosim.ir.program import (
+    PlasticProjection,
+    PopulationProgram,
+    Program,
+    ProjectionProgram,
+    StaticProjection,
+)
 from neurosim.model.binding import BoundStatement, Symbol
 
 
@@ -62,16 +68,15 @@ class ReferenceEngine:
             for s in p.code.states
         ):
             return False
-        projections = self.program.projections.values()
-        for p in projections:
-            if p.code is None:
+        for p in self.program.projections.values():
+            if isinstance(p, StaticProjection):
                 self._deliver_static(p, k)
             else:
                 for trigger, statements in p.code.handlers:
                     if trigger in ("pre", "post"):
                         self._handle(p, trigger, statements, k)
-        for p in projections:
-            for trigger, statements in p.code.handlers if p.code is not None else ():
+        for p in self.program.plastic.values():
+            for trigger, statements in p.code.handlers:
                 if trigger == "step":
                     self._handle(p, trigger, statements, k)
         for population in self.program.populations.values():
@@ -81,8 +86,8 @@ class ReferenceEngine:
 
     def emit(self, signal: str, step: int) -> None:
         with np.errstate(all="ignore"):
-            for p in self.program.projections.values():
-                for trigger, statements in p.code.handlers if p.code is not None else ():
+            for p in self.program.plastic.values():
+                for trigger, statements in p.code.handlers:
                     if trigger == signal:
                         self._handle(p, trigger, statements, step)
 
@@ -175,8 +180,10 @@ class ReferenceEngine:
 
     # ---- projections
 
-    def _events(self, p: ProjectionProgram, slots: Slots, population: str, k: int) -> np.ndarray:
-        """Slots that an event reaches in step k: oldest spike first, then by neuron."""
+    def _events(
+        self, p: ProjectionProgram, slots: DelayGroups, population: str, k: int
+    ) -> np.ndarray:
+        """DelayGroups that an event reaches in step k: oldest spike first, then by neuron."""
         found = [np.zeros(0, np.int64)]
         for delay in slots.delays[::-1]:
             if k - delay < self.memory[p.name, "_since"][0]:
@@ -187,7 +194,7 @@ class ReferenceEngine:
             found.append(reached[slots.delay[reached] == delay])
         return np.concatenate(found)
 
-    def _edges(self, slots: Slots, events: np.ndarray) -> np.ndarray:
+    def _edges(self, slots: DelayGroups, events: np.ndarray) -> np.ndarray:
         found = np.concatenate(
             [
                 np.zeros(0, np.int64),
@@ -196,8 +203,8 @@ class ReferenceEngine:
         )
         return found if slots.edges is None else slots.edges[found]
 
-    def _deliver_static(self, p: ProjectionProgram, k: int) -> None:
-        edges = self._edges(p.pre_slots, self._events(p, p.pre_slots, p.source, k))
+    def _deliver_static(self, p: StaticProjection, k: int) -> None:
+        edges = self._edges(p.pre_groups, self._events(p, p.pre_groups, p.source, k))
         weights = self.memory[p.name, "w"]
         np.add.at(
             self.memory[p.name, "_ring"][0],
@@ -206,16 +213,14 @@ class ReferenceEngine:
         )
 
     def _handle(
-        self, p: ProjectionProgram, trigger: str, statements: tuple[BoundStatement, ...], k: int
+        self, p: PlasticProjection, trigger: str, statements: tuple[BoundStatement, ...], k: int
     ) -> None:
         events = {
-            "pre": np.arange(p.pre_slots.neuron.size),
-            "post": np.arange(p.post_slots.neuron.size) if p.post_slots is not None else None,
+            "pre": np.arange(p.pre_groups.neuron.size),
+            "post": np.arange(p.post_groups.neuron.size) if p.post_groups is not None else None,
         }
         if trigger in ("pre", "post"):
-            slots, population = (
-                (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
-            )
+            slots, population = p.groups(trigger), p.source if trigger == "pre" else p.target
             events[trigger] = self._events(p, slots, population, k)
             edges = self._edges(slots, events[trigger])
         else:
@@ -225,7 +230,7 @@ class ReferenceEngine:
 
     def _statement(
         self,
-        p: ProjectionProgram,
+        p: PlasticProjection,
         statement: BoundStatement,
         events: dict[str, np.ndarray],
         edges: np.ndarray,
@@ -237,11 +242,7 @@ class ReferenceEngine:
             else events[statement.side]
         )
         side = "edge" if statement.action != "assign" else statement.side
-        index = (
-            where
-            if side == "edge"
-            else (p.pre_slots if side == "pre" else p.post_slots).neuron[where]
-        )
+        index = where if side == "edge" else p.groups(side).neuron[where]
         value = evaluate(
             statement.value,
             lambda name: self._rule_value(p, name, side, where, k),
@@ -253,7 +254,7 @@ class ReferenceEngine:
             delay = p.dendritic if isinstance(p.dendritic, int) else p.dendritic[edges]
             np.add.at(ring, ((k + delay) % ring.shape[0], p.targets[edges]), value)
         elif statement.action == "sum":
-            slots = p.pre_slots if statement.side == "pre" else p.post_slots
+            slots = p.groups(statement.side)
             total = np.zeros(slots.neuron.size)
             np.add.at(total, slots.of_edge[edges], value)
             touched = np.unique(slots.of_edge[edges])
@@ -268,15 +269,15 @@ class ReferenceEngine:
             self._assign(p, statement.target, where, value, k)
 
     def _assign(
-        self, p: ProjectionProgram, name: str, index: np.ndarray, value: np.ndarray, k: int
+        self, p: PlasticProjection, name: str, index: np.ndarray, value: np.ndarray, k: int
     ) -> None:
         self.memory[p.name, name][index] = value
         if (p.name, f"{name}@last") in self.memory:
             self.memory[p.name, f"{name}@last"][index] = k
 
-    def _variable(self, p: ProjectionProgram, name: str, index: np.ndarray, k: int) -> np.ndarray:
+    def _variable(self, p: PlasticProjection, name: str, index: np.ndarray, k: int) -> np.ndarray:
         """Values of a variable of a rule in step k, decay included."""
-        symbol = dict(p.code.symbols)[name]
+        symbol = p.symbols[name]
         base = self.memory[p.name, name][index]
         if symbol.decay is None:
             return base
@@ -286,10 +287,10 @@ class ReferenceEngine:
         )
 
     def _rule_value(
-        self, p: ProjectionProgram, name: str, side: str, index: np.ndarray, k: int
+        self, p: PlasticProjection, name: str, side: str, index: np.ndarray, k: int
     ) -> Any:
         """The value of a name for edges (side ``edge``), or for slots of one side."""
-        symbol: Symbol | None = dict(p.code.symbols).get(name)
+        symbol: Symbol | None = p.symbols.get(name)
         if symbol is None or symbol.side == "one" and symbol.role == "parameter":
             return self.program.dt if name == "dt" else self.memory[p.name, name][0]
         if symbol.role == "word" and symbol.side == "one":
@@ -301,18 +302,14 @@ class ReferenceEngine:
             )
         if symbol.role == "variable":
             if side == "edge" and symbol.side != "edge":
-                index = (p.pre_slots if symbol.side == "pre" else p.post_slots).of_edge[index]
+                index = p.groups(symbol.side).of_edge[index]
             return self._variable(p, name, index, k)
         if symbol.side == "edge":
             neuron = index
         elif side == "edge":
             neuron = p.sources[index] if symbol.side == "pre" else p.targets[index]
         else:
-            neuron = (
-                index
-                if symbol.side == "one"
-                else (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron[index]
-            )
+            neuron = index if symbol.side == "one" else p.groups(symbol.side).neuron[index]
         if symbol.role == "word":
             return neuron.astype(np.float64)
         if symbol.role == "parameter":
@@ -334,8 +331,8 @@ class ReferenceEngine:
     def _of_owner(self, owner: str, name: str, index: np.ndarray, k: int) -> np.ndarray:
         """The value of a state or parameter of a population, or of a variable of a projection, at neurons."""
         if owner in self.program.projections:
-            p = self.program.projections[owner]
-            symbol = dict(p.code.symbols)[name]
+            p = self.program.plastic[owner]
+            symbol = p.symbols[name]
             return (
                 self._variable(p, name, index, k)
                 if symbol.role == "variable"

@@ -167,10 +167,9 @@ def _work(run: Any) -> dict[str, int]:
     for p in (p for p in run.program.projections.values() if p.source in fired):
         work["edges"] += p.targets.size
         work["targets"] += p.targets.nbytes
-        work["static" if p.code is None else "plastic"] += int(
-            (np.diff(p.pointer) * fired[p.source]).sum()
-        )
-        work["back"] += 0 if p.code is None else int(fired[p.target][p.targets].sum())
+        static = p.name not in run.program.plastic
+        work["static" if static else "plastic"] += int((np.diff(p.pointer) * fired[p.source]).sum())
+        work["back"] += 0 if static else int(fired[p.target][p.targets].sum())
     return work
 
 

@@ -1,4 +1,4 @@
-"""Slots: which edges one event concerns, when delays differ between the edges of a neuron."""
+"""Delay groups: the edges that one event concerns if the edges of a neuron differ in delay."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from ..errors import LoweringError
 
 
 @dataclass(frozen=True, eq=False)
-class Slots:
-    """One slot per (neuron, delay) that has edges; one per neuron where all edges share a delay.
+class DelayGroups:
+    """One group per (neuron, delay) that has edges; one per neuron if all edges share a delay.
 
     Attributes
     ----------
-    delays : (D,) int64, ascending
-        The distinct delays in steps.
-    neuron : (S,) uint16 or int32
-        Ascending; within a neuron by delay.
-    delay : (S,) int64
-    pointer : (S + 1,) int64
-        Slot s concerns ``edges[pointer[s]:pointer[s + 1]]``.
+    delays : (D,) int64, ascending, steps
+        The distinct delays.
+    neuron : (G,) uint16 or int32
+        Neuron of each group, ascending; groups of one neuron are ordered by delay.
+    delay : (G,) int64, steps
+        Delay of each group.
+    pointer : (G + 1,) int64
+        Group g holds ``edges[pointer[g]:pointer[g + 1]]``.
     edges : (E,) int32 or None
-        Edge numbers, ascending within a slot; None: edge e stands at position e.
+        Edge numbers, ascending within a group; None: edge e stands at position e.
     first : (N + 1,) int64
-        Slots of neuron i are ``first[i]`` ... ``first[i + 1]``.
+        Groups ``first[i]`` to ``first[i + 1]`` are those of neuron i.
     """
 
     delays: np.ndarray
@@ -39,102 +40,139 @@ class Slots:
 
     @cached_property
     def of_edge(self) -> np.ndarray:
-        """Slot of each edge, (E,); made when first asked for, which few do."""
-        slot = owners(self.pointer)
+        """Group of each edge, (E,) uint16 or int32."""
+        group_at = row_of_edge(self.pointer)
         if self.edges is None:
-            return slot
-        found = np.empty_like(slot)
-        found[self.edges] = slot
-        return found
+            return group_at
+        groups = np.empty_like(group_at)
+        groups[self.edges] = group_at
+        return groups
 
     @property
     def uniform(self) -> bool:
-        """Whether all edges share one delay, so that slot s is neuron s."""
+        """Whether all edges share one delay, so that group i is neuron i."""
         return self.delays.size == 1
 
 
-def owners(pointer: np.ndarray) -> np.ndarray:
-    """Return for each place which range of a pointer holds it, (E,) uint16 or int32."""
+def row_of_edge(pointer: np.ndarray) -> np.ndarray:
+    """Return the row of each edge of a sparse matrix, (E,) uint16 or int32."""
     count = pointer.size - 1
     return np.repeat(np.arange(count, dtype=index_type(count)), np.diff(pointer))
 
 
-def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> Slots:
-    """Slots of the sources: edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i."""
-    n, single = pointer.size - 1, single_delay(delay)
-    if single is not None:
-        return _uniform(n, pointer, None, single)
-    return _split(n, owners(pointer), delay)
+def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> DelayGroups:
+    """Return the groups of the sources.
+
+    Parameters
+    ----------
+    pointer : (N + 1,) int64
+        Edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i.
+    delay : int or (E,), steps
+    """
+    count, shared = pointer.size - 1, shared_delay(delay)
+    if shared is not None:
+        return _one_per_neuron(count, pointer, None, delay=shared)
+    return _one_per_delay(count, row_of_edge(pointer), np.asarray(delay))
 
 
-def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> Slots:
-    """Slots of the targets: edges of one target in order of their sources."""
-    single = single_delay(delay)
-    if single is None:
-        return _split(size, targets, delay)
-    _demand_numbers(targets.size)
-    return _uniform(size, *order(targets, below=size), single)
+def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> DelayGroups:
+    """Return the groups of the targets; the edges of one group are in order of their sources.
+
+    Parameters
+    ----------
+    size : int
+        Neurons of the target.
+    targets : (E,) indices
+    delay : int or (E,), steps
+
+    Raises
+    ------
+    LoweringError
+        If edges are too many to be numbered in 32 bits.
+    """
+    shared = shared_delay(delay)
+    if shared is None:
+        return _one_per_delay(size, targets, np.asarray(delay))
+    _require_numbers(targets.size)
+    pointer, edges = order(targets, below=size)
+    return _one_per_neuron(size, pointer, edges, delay=shared)
 
 
-def _demand_numbers(count: int) -> None:
+def shared_delay(delay: int | np.ndarray) -> int | None:
+    """Return the delay that all edges share in steps, 0 without edges; None if edges differ."""
+    delays = np.asarray(delay)
+    if delays.ndim == 0:
+        return int(delays)
+    if delays.size == 0:
+        return 0
+    return int(delays[0]) if delays.min() == delays.max() else None
+
+
+def _require_numbers(count: int) -> None:
     if count >= 2**31:
         raise LoweringError(
-            f"slots: found {count} edges in a projection with a rule or with delays that differ, expected fewer than {2**31}. "
-            "Split the projection into several."
+            f"delay groups: found {count} edges in a projection with a rule or with delays that "
+            f"differ, expected fewer than {2**31}. Split the projection into several."
         )
 
 
-def single_delay(delay: int | np.ndarray) -> int | None:
-    """Return the delay that all edges share, if they do."""
-    if np.ndim(delay) == 0:
-        return int(delay)
-    if delay.size == 0:
-        return 0
-    return int(delay[0]) if delay.min() == delay.max() else None
-
-
-def _uniform(n: int, pointer: np.ndarray, edges: np.ndarray | None, delay: int) -> Slots:
-    everyone = np.arange(n + 1, dtype=np.int64)
-    return Slots(
-        np.array([delay], np.int64),
-        everyone[:-1].astype(index_type(n)),
-        np.full(n, delay, np.int64),
-        pointer,
-        edges,
-        everyone,
+def _one_per_neuron(
+    count: int, pointer: np.ndarray, edges: np.ndarray | None, *, delay: int
+) -> DelayGroups:
+    everyone = np.arange(count + 1, dtype=np.int64)
+    return DelayGroups(
+        delays=np.array([delay], np.int64),
+        neuron=everyone[:-1].astype(index_type(count)),
+        delay=np.full(count, delay, np.int64),
+        pointer=pointer,
+        edges=edges,
+        first=everyone,
     )
 
 
-def _split(n: int, neurons: np.ndarray, delay: np.ndarray) -> Slots:
+def _one_per_delay(count: int, neurons: np.ndarray, delay: np.ndarray) -> DelayGroups:
     """Number the pairs (neuron, delay) that occur, and sort edges by them."""
-    _demand_numbers(neurons.size)
+    _require_numbers(neurons.size)
     delays, pairs = _distinct(delay)
-    pairs = pairs if n * delays.size < 2**31 else pairs.astype(np.int64)
+    # A pair is neuron * D + number of its delay: sorted pairs are sorted by neuron, then delay.
+    pairs = pairs if count * delays.size < 2**31 else pairs.astype(np.int64)
     for block in blocks(pairs.size, width=1):
         pairs[block] += np.multiply(neurons[block], delays.size, dtype=pairs.dtype)
-    occur, pairs = _distinct(pairs)
-    pointer, edges = order(pairs, below=occur.size)
-    neuron, step = np.divmod(occur, delays.size)
-    return Slots(
-        delays,
-        neuron.astype(index_type(n)),
-        delays[step],
-        pointer,
-        edges,
-        np.searchsorted(neuron, np.arange(n + 1)),
+    occurring, group = _distinct(pairs)
+    del pairs  # which take as much memory as the edges of a large projection
+    pointer, edges = order(group, below=occurring.size)
+    neuron, number = np.divmod(occurring, delays.size)
+    return DelayGroups(
+        delays=delays,
+        neuron=neuron.astype(index_type(count)),
+        delay=delays[number],
+        pointer=pointer,
+        edges=edges,
+        first=np.searchsorted(neuron, np.arange(count + 1)),
     )
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct whole numbers among values >= 0, ascending (K,) int64, and which of them each value is, (E,) int32."""
-    most = int(values.max(initial=0)) + 1
-    if most > values.size // 4 + 1000:  # a table of all would take more memory than it saves
-        found, place = np.unique(values, return_inverse=True)
-        return found.astype(np.int64), place.astype(np.int32)
-    occurs, place = np.zeros(most, bool), np.empty(values.size, np.int32)
+    """Return the distinct values and the number of each value among them.
+
+    Parameters
+    ----------
+    values : (E,) whole numbers, not negative
+
+    Returns
+    -------
+    distinct : (K,) int64, ascending
+    numbers : (E,) int32
+    """
+    limit = int(values.max(initial=0)) + 1
+    # A table of all numbers below the limit takes less memory than sorting unless it is sparse.
+    if limit > values.size // 4 + 1000:
+        distinct, numbers = np.unique(values, return_inverse=True)
+        return distinct.astype(np.int64), numbers.astype(np.int32)
+    occurs, numbers = np.zeros(limit, bool), np.empty(values.size, np.int32)
     for block in blocks(values.size, width=1):
         occurs[values[block]] = True
     number = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
     for block in blocks(values.size, width=1):
-        place[block] = number[values[block]]
-    return np.flatnonzero(occurs), place
+        numbers[block] = number[values[block]]
+    return np.flatnonzero(occurs), numbers

@@ -31,9 +31,16 @@ from ..model.cell import Cell
 from ..model.methods import choose, statements
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
-from .delay_groups import single_delay
+from .delay_groups import shared_delay
 from .edges import Drawn
-from .program import CellProgram, PopulationProgram, Program, ProjectionProgram, RuleProgram
+from .program import (
+    CellProgram,
+    PlasticProjection,
+    PopulationProgram,
+    Program,
+    RuleProgram,
+    StaticProjection,
+)
 
 
 def discretise(network: ConcreteNetwork) -> Program:
@@ -53,7 +60,7 @@ def discretise(network: ConcreteNetwork) -> Program:
     history = dict.fromkeys(network.populations, 2)
     for p in projections.values():
         history[p.source] = max(history[p.source], int(np.max(p.axonal)) + 2)
-        if p.back is not None:
+        if isinstance(p, PlasticProjection) and p.back is not None:
             history[p.target] = max(history[p.target], int(np.max(p.back)) + 2)
     populations = {
         p.name: _population(p, network, history[p.name]) for p in network.populations.values()
@@ -195,7 +202,9 @@ def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
     ]
 
 
-def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionProgram:
+def _projection(
+    p: ConcreteProjection, network: ConcreteNetwork
+) -> StaticProjection | PlasticProjection:
     where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
 
     def steps(time: float | np.ndarray | Drawn, fraction: float = 1.0) -> np.ndarray:
@@ -217,37 +226,44 @@ def _projection(p: ConcreteProjection, network: ConcreteNetwork) -> ProjectionPr
             )
         return found
 
-    ends = (
-        p.name,
-        p.source,
-        p.target,
-        p.port,
-        p.pointer,
-        p.targets,
-        network.populations[p.target].size,
-    )
+    size = network.populations[p.target].size
     total = steps(p.delay)
     if p.rule is None:  # the whole delay of a static projection acts like one along the axon
-        return ProjectionProgram(*ends, _one_or_each(total), 0, None, None, {})
+        return StaticProjection(
+            name=p.name,
+            source=p.source,
+            target=p.target,
+            port=p.port,
+            pointer=p.pointer,
+            targets=p.targets,
+            size=size,
+            axonal=_one_or_each(total),
+        )
     dendritic = steps(p.delay, p.dendritic_fraction)
     back = dendritic if p.back is None else steps(p.back)
     has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(
         s.role == "variable" and s.side == "post" for s in p.bound.symbols.values()
     )
-    return ProjectionProgram(
-        *ends,
-        _one_or_each(total - dendritic),
-        _one_or_each(dendritic),
-        _one_or_each(back) if has_post else None,
-        rule_program(p.rule.name, p.bound),
-        p.links,
+    return PlasticProjection(
+        name=p.name,
+        source=p.source,
+        target=p.target,
+        port=p.port,
+        pointer=p.pointer,
+        targets=p.targets,
+        size=size,
+        axonal=_one_or_each(total - dendritic),
+        dendritic=_one_or_each(dendritic),
+        back=_one_or_each(back) if has_post else None,
+        code=rule_program(p.rule.name, p.bound),
+        links=p.links,
     )
 
 
 def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
     """Return one number where all edges share it."""
-    single = single_delay(delay)
-    return delay if single is None else single
+    shared = shared_delay(delay)
+    return delay if shared is None else shared
 
 
 def rule_program(name: str, bound: BoundRule) -> RuleProgram:

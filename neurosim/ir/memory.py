@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from ..draws.values import Table
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
+from ..model.methods import Propagator
 from ..network.populations import View
 from ..network.probes import Probe
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork
 from .derived import Written
 from .edges import Drawn
-from .program import Program, ProjectionProgram
+from .program import PlasticProjection, PopulationProgram, Program, StaticProjection
 from .propagators import linear_matrix, propagate
 
 Key = tuple[str, str]
@@ -101,29 +103,29 @@ class Memory:
         self[name, "_history"] = np.zeros((program.history, n), np.int32)
         self[name, "_count"] = np.zeros((program.history, self.bounds[name].size - 1), np.int64)
 
-    def _projection(self, p: ProjectionProgram, network: ConcreteNetwork) -> None:
-        concrete = network.projections[p.name]
-        if p.code is None:
+    def _projection(
+        self, p: StaticProjection | PlasticProjection, network: ConcreteNetwork
+    ) -> None:
+        concrete, depth = network.projections[p.name], 1
+        if isinstance(p, StaticProjection):
             weight = np.atleast_1d(np.asarray(concrete.weight, np.float64))
             self[p.name, "w"] = (
                 weight if weight.flags.writeable else weight.copy()
             )  # there may be many, and nobody else reads them
         else:
-            for name, symbol in p.code.symbols:
+            depth += int(np.max(p.dendritic, initial=0))
+            for name, symbol in p.symbols.items():
                 if symbol.role == "variable":
                     self._variable(p, name, concrete.initial[name])
             for name, value in concrete.values.items():
                 self[p.name, name] = np.atleast_1d(np.array(value, np.float64))
             self._follows(p.name, concrete.written)
         if p.port is not None:
-            slots = 1 + int(np.max(p.dendritic, initial=0))
-            self[p.name, "_ring"] = np.zeros(
-                (slots, self._program.populations[p.target].size), self.dtype
-            )
+            self[p.name, "_ring"] = np.zeros((depth, p.size), self.dtype)
         self[p.name, "_since"] = np.zeros(1, np.int64)
 
-    def _variable(self, p: ProjectionProgram, name: str, value: Any) -> None:
-        symbol = dict(p.code.symbols)[name]
+    def _variable(self, p: PlasticProjection, name: str, value: Any) -> None:
+        symbol = p.symbols[name]
         if symbol.side == "edge":
             given = isinstance(value, Drawn) or np.ndim(value) > 0
             self[p.name, name] = values = (
@@ -131,9 +133,8 @@ class Memory:
             )
             self.initial[p.name, name] = value if given else np.broadcast_to(value, values.size)
         else:
-            self[p.name, name] = values = np.asarray(value, np.float64)[
-                (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron
-            ]
+            neuron = p.groups(symbol.side).neuron
+            self[p.name, name] = values = np.asarray(value, np.float64)[neuron]
             self.initial[p.name, name] = values.copy()
         if symbol.decay:
             self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
@@ -159,35 +160,40 @@ class Memory:
 
     def compute_constants(self, owner: str) -> None:
         """Compute what follows from the parameters of a population or projection alone, and write it in place where the shape allows."""
-        thing = self._program.populations.get(owner) or self._program.projections[owner]
-        code = thing.code
-        if code is None:
+        if owner in self._program.populations:
+            population = self._program.populations[owner]
+            self._compute_refractory(population)
+            if population.code.propagator is not None:
+                self._compute_propagators(owner, population.code.propagator)
+            hosted = population.code.hosted
+        elif owner in self._program.plastic:
+            hosted = self._program.plastic[owner].code.hosted
+        else:
             return
-        if getattr(thing, "refractory", None) is not None:
-            time = (
-                self[owner, thing.refractory]
-                if isinstance(thing.refractory, str)
-                else thing.refractory
-            )
-            self.write(
-                owner,
-                "_refractory",
-                np.atleast_1d(
-                    to_steps(time, self._program.dt, where=f"population {owner!r}: refractory time")
-                ),
-            )
-
-        def value(name: str) -> Any:
-            return self._program.dt if name == "dt" else np.asarray(self[owner, name], np.float64)
-
-        if getattr(code, "propagator", None) is not None:
-            matrix = linear_matrix(code.propagator, value)
-            if not np.array_equal(matrix, self._matrices.get(owner)):
-                self._matrices[owner] = matrix
-                for name, array in propagate(code.propagator, matrix, self._program.dt).items():
-                    self.write(owner, name, array)
-        for name, tree in code.hosted:
+        value = self._read_constant(owner)
+        for name, tree in hosted:
             self.write(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
+
+    def _read_constant(self, owner: str) -> Callable[[str], Any]:
+        """Return the function that reads parameters, propagators and constants of an owner."""
+        return lambda name: (
+            self._program.dt if name == "dt" else np.asarray(self[owner, name], np.float64)
+        )
+
+    def _compute_refractory(self, p: PopulationProgram) -> None:
+        if p.refractory is None:
+            return
+        time = self[p.name, p.refractory] if isinstance(p.refractory, str) else p.refractory
+        where = f"population {p.name!r}: refractory time"
+        steps = to_steps(time, self._program.dt, where=where)
+        self.write(p.name, "_refractory", np.atleast_1d(steps))
+
+    def _compute_propagators(self, owner: str, propagator: Propagator) -> None:
+        matrix = linear_matrix(propagator, self._read_constant(owner))
+        if not np.array_equal(matrix, self._matrices.get(owner)):
+            self._matrices[owner] = matrix
+            for name, array in propagate(propagator, matrix, self._program.dt).items():
+                self.write(owner, name, array)
 
     def write(self, owner: str, name: str, array: np.ndarray) -> None:
         """Write an array of float64 in place where the shape allows, for arrays at another place must be found anew."""
@@ -208,8 +214,8 @@ class Memory:
             if (owner, "_until") in self:
                 self[owner, "_until"][...] = -1
         elif owner in self._program.projections:
-            p = self._program.projections[owner]
-            for name, symbol in p.code.symbols if p.code is not None else ():
+            plastic = self._program.plastic.get(owner)
+            for name, symbol in plastic.symbols.items() if plastic is not None else ():
                 if symbol.role == "variable" and symbol.side != "edge":
                     self.reset_name(owner, name, step)
             if (owner, "_ring") in self:
@@ -253,11 +259,11 @@ class Memory:
         base = self[owner, name]
         if (owner, f"{name}@last") not in self:
             return base
-        p = self._program.projections[owner]
-        symbol = dict(p.code.symbols)[name]
+        p = self._program.plastic[owner]
+        symbol = p.symbols[name]
         tau = self[owner, symbol.decay]
         if tau.size > 1 and symbol.side != "edge":
-            tau = tau[(p.pre_slots if symbol.side == "pre" else p.post_slots).neuron]
+            tau = tau[p.groups(symbol.side).neuron]
         since = (step - self[owner, f"{name}@last"]).astype(np.float64)
         return base * FUNCTIONS["exp"](-(since * self._program.dt) / tau).astype(
             self.dtype, copy=False
@@ -287,20 +293,18 @@ class Memory:
             ), owner.indices
         p = self._program.projections[owner.name]
         everyone = np.arange(p.targets.size)
-        if p.code is None:
+        if isinstance(p, StaticProjection):
             return (
                 everyone if self[owner.name, "w"].size > 1 else np.zeros_like(everyone)
             ), everyone
-        symbol = dict(p.code.symbols)[name]
+        symbol = p.symbols[name]
         if symbol.side == "one":
             return np.zeros(1, int), np.zeros(1, int)
         if symbol.side == "edge":
             return everyone, everyone
-        slots, view = (
-            (p.pre_slots, owner.source) if symbol.side == "pre" else (p.post_slots, owner.target)
-        )
-        if symbol.role == "variable" and not slots.uniform:
-            return slots.of_edge, everyone
+        view = owner.source if symbol.side == "pre" else owner.target
+        if symbol.role == "variable" and not p.groups(symbol.side).uniform:
+            return p.groups(symbol.side).of_edge, everyone
         return view.indices, view.indices
 
     def _size(self, owner: str, name: str) -> int:

@@ -31,7 +31,7 @@ from ..model.binding import BoundStatement, Symbol
 from ..model.methods import Propagator
 from ..network.probes import Probe
 from .concrete import ConcreteDrive, ConcreteLink
-from .delay_groups import Slots, incoming, outgoing, owners
+from .delay_groups import DelayGroups, incoming, outgoing, row_of_edge
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,24 @@ class PopulationProgram:
 
 @dataclass(frozen=True, eq=False)
 class ProjectionProgram:
-    """Edges in (source, target) order; indices of neurons and slots per edge are of the type that `neurosim.sampling.index_type` says.
+    """The edges of a projection, in (source, target) order: common to static and plastic ones.
 
-    axonal, dendritic, back : steps, one number or, where they differ, (E,). Without a post handler or variable, back is None.
+    It is a base, not a part of either, since engines read ends and edges of both by the same names.
+
+    Attributes
+    ----------
+    source, target : str
+        Names of the populations at both ends.
+    port : str or None
+        Port of the target that deliveries are added to; None if the rule delivers nothing.
+    pointer : (N_source + 1,) int64
+        Edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i.
+    targets : (E,) uint16 or int32
+        Target of each edge; the type is that of `neurosim.draws.sampling.index_type`.
+    size : int
+        Neurons of the target.
+    axonal : int or (E,), steps
+        Delay from source to synapse; one number if all edges share it.
     """
 
     name: str
@@ -94,27 +109,68 @@ class ProjectionProgram:
     port: str | None
     pointer: np.ndarray
     targets: np.ndarray
-    size: int  # neurons of the target
+    size: int
     axonal: int | np.ndarray
-    dendritic: int | np.ndarray
-    back: int | np.ndarray | None
-    code: RuleProgram | None
-    links: dict[str, ConcreteLink]
 
     @cached_property
-    def pre_slots(self) -> Slots:
-        """Which edges an arriving spike of a source concerns; made when first asked for, as all below."""
+    def pre_groups(self) -> DelayGroups:
+        """Edges that one arriving spike of a source concerns."""
         return outgoing(self.pointer, self.axonal)
-
-    @cached_property
-    def post_slots(self) -> Slots | None:
-        """Which edges a returning spike of a target concerns."""
-        return None if self.back is None else incoming(self.size, self.targets, self.back)
 
     @cached_property
     def sources(self) -> np.ndarray:
         """Source of each edge, (E,)."""
-        return owners(self.pointer)
+        return row_of_edge(self.pointer)
+
+
+@dataclass(frozen=True, eq=False)
+class StaticProjection(ProjectionProgram):
+    """Edges that only add their weight to a port; their whole delay acts along the axon."""
+
+    port: str
+
+
+@dataclass(frozen=True, eq=False)
+class PlasticProjection(ProjectionProgram):
+    """Edges that follow a rule.
+
+    Attributes
+    ----------
+    dendritic : int or (E,), steps
+        Delay from synapse to port.
+    back : int, (E,) or None, steps
+        Delay from a spike of the target to the synapse; None without post handlers and variables.
+    code : RuleProgram
+    links : symbol of the rule -> where its value lies
+    """
+
+    dendritic: int | np.ndarray
+    back: int | np.ndarray | None
+    code: RuleProgram
+    links: dict[str, ConcreteLink]
+
+    @cached_property
+    def symbols(self) -> dict[str, Symbol]:
+        """Symbols of the rule by name."""
+        return dict(self.code.symbols)
+
+    @cached_property
+    def post_groups(self) -> DelayGroups | None:
+        """Edges that one returning spike of a target concerns; None without post handlers."""
+        return None if self.back is None else incoming(self.size, self.targets, self.back)
+
+    def groups(self, side: str) -> DelayGroups:
+        """Return the delay groups of the sources ("pre") or of the targets ("post").
+
+        Raises
+        ------
+        LookupError
+            For the targets of a rule that has no post handler and no post variable.
+        """
+        groups = self.pre_groups if side == "pre" else self.post_groups
+        if groups is None:
+            raise LookupError(f"projection {self.name!r}: its rule knows no spikes of targets")
+        return groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +181,11 @@ class Program:
     dt: float
     seed: int
     populations: dict[str, PopulationProgram]
-    projections: dict[str, ProjectionProgram]
+    projections: dict[str, StaticProjection | PlasticProjection]
     drives: dict[str, ConcreteDrive]
     probes: tuple[Probe, ...]
+
+    @cached_property
+    def plastic(self) -> dict[str, PlasticProjection]:
+        """The projections that follow a rule, in creation order."""
+        return {n: p for n, p in self.projections.items() if isinstance(p, PlasticProjection)}

@@ -36,8 +36,7 @@ class Watch:
         self._memory = memory
         self._watched = [
             (p.name, name, "edge" if symbol.side == "edge" else "neuron")
-            for p in program.projections.values()
-            if p.code is not None
+            for p in program.plastic.values()
             for name, symbol in p.code.symbols
             if symbol.role == "variable"
         ]

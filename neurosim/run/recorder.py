@@ -319,13 +319,10 @@ class Recorder:
             and probe.edges is None
         ):
             side = probe.owner.bound.symbols[probe.variable].side
-            program = self._program.projections[probe.owner.name]
-            slots = {"pre": program.pre_slots, "post": program.post_slots}.get(side)
-            per = (
-                {"pre": "source", "post": "target"}[side]
-                if slots is not None and slots.uniform
-                else "member"
-            )
+            program = self._program.plastic[probe.owner.name]
+            groups = {"pre": program.pre_groups, "post": program.post_groups}.get(side)
+            if groups is not None and groups.uniform:
+                per = {"pre": "source", "post": "target"}[side]
         return members, per
 
 

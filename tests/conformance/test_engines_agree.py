@@ -117,7 +117,9 @@ def test_the_stories_are_lively():
             program = run.program.projections[p.name]
             seen["edges"] += program.targets.size > 0
             seen["delays that differ"] += (
-                not program.pre_slots.uniform or np.ndim(program.dendritic) > 0
+                not program.pre_groups.uniform
+                or p.rule is not None
+                and np.ndim(program.dendritic) > 0
             )
             seen[p.rule.name if p.rule else "static"] += 1
             if p.rule is not None and any(

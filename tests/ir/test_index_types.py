@@ -204,11 +204,7 @@ def outcome(run: ns.Run) -> dict:
         found["looking-spread"].source,
         found["looking-spread"].target,
     )
-    return made | {
-        name: (run.get(name, "w"),)
-        for name, p in run.program.projections.items()
-        if p.code is not None
-    }
+    return made | {name: (run.get(name, "w"),) for name in run.program.plastic}
 
 
 @pytest.mark.parametrize("size", [BORDER, BORDER + 1])
@@ -265,7 +261,7 @@ def test_engines_agree_where_slots_exceed_what_two_bytes_count_and_neurons_do_no
         run.run(40.0, progress=False)
         p = run.program.projections["edges"]
         assert (
-            p.pre_slots.neuron.size == p.post_slots.neuron.size == 3 * size > BORDER
+            p.pre_groups.neuron.size == p.post_groups.neuron.size == 3 * size > BORDER
             and p.targets.itemsize == p.sources.itemsize == 2
         )
         spikes = run.result()["other"].spikes

@@ -1,4 +1,4 @@
-"""Slots: which edges an event concerns, beside a search through all edges; and values of edges, in views of any order, in little memory."""
+"""DelayGroups: which edges an event concerns, beside a search through all edges; and values of edges, in views of any order, in little memory."""
 
 from __future__ import annotations
 

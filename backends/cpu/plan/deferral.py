@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.expr.tree import names
-from neurosim.ir.program import ProjectionProgram, RuleProgram
+from neurosim.ir.program import PlasticProjection, RuleProgram
 
 from ..kernels.deferral import CHUNK, DEPTH
 from .tables import Tables
@@ -74,16 +74,16 @@ class Deferral:
         yield from self.sweeps.values()
         self._settled = True
 
-    def notes(self, p: ProjectionProgram, bounds: np.ndarray, thread: int) -> np.ndarray:
+    def notes(self, p: PlasticProjection, bounds: np.ndarray, thread: int) -> np.ndarray:
         """Return room for a thread's notes, in the order of the places above; ``bounds`` are the first targets of the threads."""
-        slots, rows, keep = p.post_slots.neuron.size, p.pre_slots.neuron.size, self._tables.keep
-        begin, end = p.post_slots.first[bounds[thread : thread + 2]]
+        slots, rows, keep = p.post_groups.neuron.size, p.pre_groups.neuron.size, self._tables.keep
+        begin, end = p.post_groups.first[bounds[thread : thread + 2]]
         if thread == 0:  # spikes of targets are noted by the thread that owns them
             self._shared = (
                 keep(np.zeros(slots, np.int32)),
                 keep(np.full((DEPTH, slots), -1, np.int32)),
             )
-        most = min(int(np.diff(p.pre_slots.pointer).max(initial=0)), CHUNK) * DEPTH + 1
+        most = min(int(np.diff(p.pre_groups.pointer).max(initial=0)), CHUNK) * DEPTH + 1
         done, edges, when, full = (
             np.full(rows, -1, np.int32),
             np.zeros(most, np.int32),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.ir.delay_groups import Slots, owners
-from neurosim.ir.program import ProjectionProgram
+from neurosim.ir.delay_groups import DelayGroups, row_of_edge
+from neurosim.ir.program import PlasticProjection, ProjectionProgram, StaticProjection
 
 from .. import cache
 from ..codegen.rules import Kernel, print_rule
@@ -42,7 +42,7 @@ class Delivery:
         most = sum(
             p.targets.size
             for p in self.program.projections.values()
-            if p.code is None and np.ndim(p.axonal)
+            if isinstance(p, StaticProjection) and np.ndim(p.axonal)
         )
         self.late_events = LateEvents(self.tables, most=most, dtype=self.memory.dtype)
         self._landings: dict[str, tuple[np.ndarray, ...]] = {}
@@ -52,7 +52,7 @@ class Delivery:
         later: list[tuple[int, list[Any]]] = []
         foreign = False
         for p in self.program.projections.values():
-            if p.code is None:
+            if isinstance(p, StaticProjection):
                 static = (
                     [] if np.ndim(p.axonal) else [self._static(p)]
                 )  # the others land at their port
@@ -60,7 +60,7 @@ class Delivery:
                     row += static
                 continue
             foreign |= bool(p.links) or any(
-                s.role == "cell" and s.side == "pre" for _, s in p.code.symbols
+                s.role == "cell" and s.side == "pre" for s in p.symbols.values()
             )
             for thread in range(len(rows)):
                 now, then = self._rule(p, thread)
@@ -97,7 +97,7 @@ class Delivery:
             else (p.name, "_ring")
         )
 
-    def _static(self, p: ProjectionProgram) -> list[Any]:
+    def _static(self, p: StaticProjection) -> list[Any]:
         """The operation of a static projection with one delay."""
         weights, bounds = (p.name, "w"), self._bounds(p, None)
         return [
@@ -117,7 +117,7 @@ class Delivery:
             self.ring(p),
         ]
 
-    def _landing(self, p: ProjectionProgram, thread: int, start: int, stop: int) -> list[Any]:
+    def _landing(self, p: StaticProjection, thread: int, start: int, stop: int) -> list[Any]:
         """The operation of a static projection whose delays differ."""
         population, weights, port = (
             self.program.populations[p.target],
@@ -162,7 +162,7 @@ class Delivery:
         ]
 
     def _gather(
-        self, p: ProjectionProgram, slots: Slots, population: str, first: int, last: int
+        self, p: ProjectionProgram, slots: DelayGroups, population: str, first: int, last: int
     ) -> tuple[Any, Any, list[Any]]:
         found, count = (
             self.tables.keep(np.zeros(slots.neuron.size + 1, np.int32)),
@@ -182,7 +182,7 @@ class Delivery:
         ]
         return found, count, row
 
-    def _bounds(self, p: ProjectionProgram, slots: Slots | None) -> np.ndarray:
+    def _bounds(self, p: ProjectionProgram, slots: DelayGroups | None) -> np.ndarray:
         """Where the edges of each slot (None: of each source) begin that belong to each thread, (S * T + 1,): each end where the next begin."""
         pointer, edges = (p.pointer, None) if slots is None else (slots.pointer, slots.edges)
         made = np.empty((pointer.size - 1, self.engine.threads + 1), np.int64)
@@ -204,7 +204,7 @@ class Delivery:
 
     # ---- rules
 
-    def _rule(self, p: ProjectionProgram, thread: int) -> tuple[list[list[Any]], list[list[Any]]]:
+    def _rule(self, p: PlasticProjection, thread: int) -> tuple[list[list[Any]], list[list[Any]]]:
         shape = self._shape(p)
         source, entries, kernels = print_rule(p.code, shape)
         module = cache.load("".join(c if c.isalnum() else "_" for c in p.code.name), source)
@@ -240,7 +240,7 @@ class Delivery:
             else:
                 now += self._events(p, kernel.trigger, function.address, table, thread, gathered)
         if shape.deferred:
-            rows, full = p.pre_slots.neuron.size, int(notes[0, FULL])
+            rows, full = p.pre_groups.neuron.size, int(notes[0, FULL])
             self.deferral.sweeps.setdefault(p.name, []).append(
                 (module.catch_up, table.ctypes.data, 0, rows, 0, thread)
             )
@@ -259,16 +259,14 @@ class Delivery:
 
     def _events(
         self,
-        p: ProjectionProgram,
+        p: PlasticProjection,
         trigger: str,
         address: int,
         table: np.ndarray,
         thread: int,
         gathered: dict[str, Any],
     ) -> list[list[Any]]:
-        slots, population = (
-            (p.pre_slots, p.source) if trigger == "pre" else (p.post_slots, p.target)
-        )
+        slots, population = p.groups(trigger), p.source if trigger == "pre" else p.target
         segments = (0, self.engine.threads) if trigger == "pre" else (thread, thread + 1)
         if slots.uniform:
             return [
@@ -289,19 +287,19 @@ class Delivery:
             rows.append(row)
         return [*rows, [loop.LISTED, address, table, *gathered[trigger]]]
 
-    def _range(self, p: ProjectionProgram, kernel: Kernel, thread: int) -> tuple[int, int]:
+    def _range(self, p: PlasticProjection, kernel: Kernel, thread: int) -> tuple[int, int]:
         """First and count of what a kernel runs over when it is not called with events."""
         if kernel.over == "edges":
             return 0, p.pointer.size - 1
         if kernel.over.endswith("pre"):
-            return 0, p.pre_slots.neuron.size
+            return 0, p.pre_groups.neuron.size
         bounds = self.memory.bounds[p.target]
-        first, last = p.post_slots.first[bounds[thread]], p.post_slots.first[bounds[thread + 1]]
+        first, last = p.post_groups.first[bounds[thread]], p.post_groups.first[bounds[thread + 1]]
         return int(first), int(last - first)
 
-    def _shape(self, p: ProjectionProgram) -> Shape:
+    def _shape(self, p: PlasticProjection) -> Shape:
         values: dict[str, str] = {}
-        for name, symbol in p.code.symbols:
+        for name, symbol in p.symbols.items():
             if symbol.role == "parameter":
                 values[name] = kind(self.memory, (p.name, name)) if symbol.side == "one" else "each"
             elif symbol.role == "cell":
@@ -311,13 +309,13 @@ class Delivery:
         for name, link in p.links.items():
             decay = None
             if link.owner in self.program.projections:
-                other = dict(self.program.projections[link.owner].code.symbols)[link.name]
+                other = self.program.plastic[link.owner].symbols[link.name]
                 decay = kind(self.memory, (link.owner, other.decay)) if other.decay else None
             links[name] = (self._kind(link.owner, link.name), link.index is not None, decay)
         dendritic = "each" if np.ndim(p.dendritic) else "one" if p.dendritic else "none"
         return Shape(
-            not p.pre_slots.uniform,
-            p.post_slots is not None and not p.post_slots.uniform,
+            not p.pre_groups.uniform,
+            p.post_groups is not None and not p.post_groups.uniform,
             dendritic,
             tuple(values.items()),
             tuple(links.items()),
@@ -335,9 +333,9 @@ class Delivery:
         self.tables.kinds[owner, name] = found
         return found if population is not None or found == "one" else "each"
 
-    def _shared_arrays(self, p: ProjectionProgram, entries: list[str]) -> dict[str, np.ndarray]:
+    def _shared_arrays(self, p: PlasticProjection, entries: list[str]) -> dict[str, np.ndarray]:
         """Arrays of a projection that all threads use, each its own part; those among the entries of its table."""
-        pre, post = p.pre_slots, p.post_slots
+        pre, post = p.pre_groups, p.post_groups
         made: dict[str, Callable[[], np.ndarray]] = {
             "@targets": lambda: p.targets,
             "@edge_bounds": lambda: self._bounds(p, None),
@@ -350,7 +348,7 @@ class Delivery:
             "@post_edges": lambda: post.edges,
             "@post_neuron": lambda: post.neuron,
             "@post_of_edge": lambda: post.of_edge,
-            "@post_sources": lambda: owners(p.pointer)[post.edges],
+            "@post_sources": lambda: row_of_edge(p.pointer)[post.edges],
             "@post_pre_slots": lambda: pre.of_edge[post.edges],
             "@dendritic_each": lambda: p.dendritic.astype(np.int32, copy=False),
         }
@@ -364,7 +362,7 @@ class Delivery:
                     }
         return {entry: self.tables.keep(made[entry]()) for entry in entries if entry in made}
 
-    def _entry(self, p: ProjectionProgram, entry: str, thread: int) -> Any:
+    def _entry(self, p: PlasticProjection, entry: str, thread: int) -> Any:
         if entry in self._scratch:
             return self._scratch[entry]
         if entry.startswith("@key"):
@@ -387,7 +385,7 @@ class Delivery:
         if entry.startswith("@ring_"):
             return self.memory[p.name, "_ring"].shape[entry == "@ring_size"]
         name, _, part = entry.partition("@")
-        symbol = dict(p.code.symbols).get(name)
+        symbol = p.symbols.get(name)
         if symbol is not None and symbol.role == "link":
             return self._link(p, name, part)
         if symbol is not None and symbol.role == "cell":
@@ -396,12 +394,12 @@ class Delivery:
             return self._copy((p.name, entry))
         return (p.name, entry)
 
-    def _link(self, p: ProjectionProgram, name: str, part: str) -> Any:
+    def _link(self, p: PlasticProjection, name: str, part: str) -> Any:
         link = p.links[name]
         if part == "index":
             return self.tables.keep(link.index.astype(np.int32))
         if part == "tau":
-            other = dict(self.program.projections[link.owner].code.symbols)[link.name]
+            other = self.program.plastic[link.owner].symbols[link.name]
             return (link.owner, other.decay)
         return self._of(link.owner, link.name, part)
 
@@ -434,7 +432,7 @@ class Delivery:
                         rows.append(self._drive(name, start, stop))
                         continue
                     p, ring = self.program.projections[name], self.memory[name, "_ring"]
-                    if p.code is None and np.ndim(p.axonal):
+                    if isinstance(p, StaticProjection) and np.ndim(p.axonal):
                         rows.append(self._landing(p, thread, start, stop))
                     elif self.ring(p)[0] == name:
                         rows.append(
@@ -480,8 +478,8 @@ class Delivery:
         return [loop.KERNEL, self.engine.own_kernel("draws", "drive"), table, first, last]
 
 
-def _deferred(p: ProjectionProgram) -> bool:
+def _deferred(p: PlasticProjection) -> bool:
     """Whether post-spikes wait: they may, and edges are many for each source slot, whose rows are searched, and each target slot, which keeps notes."""
     return deferrable(p.code) and p.targets.size >= LEAST * max(
-        p.pre_slots.neuron.size, p.post_slots.neuron.size
+        p.pre_groups.neuron.size, p.post_groups.neuron.size
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurosim.backend.engine import Chunk
+from neurosim.ir.program import StaticProjection
 from neurosim.network.populations import View
 
 from ..kernels import loop
@@ -119,22 +120,22 @@ class Recording:
             bounds, neuron = self.memory.bounds[probe.owner.name], at
         else:
             p = self.program.projections[probe.owner.name]
-            symbol = None if p.code is None else dict(p.code.symbols)[probe.variable]
-            if symbol is None or symbol.side == "pre":
+            if isinstance(p, StaticProjection) or p.symbols[probe.variable].side == "pre":
                 return np.zeros(at.size, int)
+            per_edge = p.symbols[probe.variable].side == "edge"
             bounds, neuron = (
                 self.memory.bounds[p.target],
-                p.targets[at] if symbol.side == "edge" else p.post_slots.neuron[at],
+                p.targets[at] if per_edge else p.groups("post").neuron[at],
             )
         return np.searchsorted(bounds[1:-1], neuron, side="right")
 
     def _tau(self, owner: str, variable: str) -> tuple[np.ndarray, int]:
-        p = self.program.projections[owner]
-        symbol = dict(p.code.symbols)[variable]
+        p = self.program.plastic[owner]
+        symbol = p.symbols[variable]
         tau = self.memory[owner, symbol.decay]
         neuron = None
         if tau.size > 1 and symbol.side != "edge":
-            neuron = (p.pre_slots if symbol.side == "pre" else p.post_slots).neuron
+            neuron = p.groups(symbol.side).neuron
         kept = self.tables.keep(np.array(tau if neuron is None else tau[neuron]))
         self._taus.append((kept, (owner, symbol.decay, neuron)))
         return kept, kept.size

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.draws.sampling import index_type
-from neurosim.ir.delay_groups import Slots
-from neurosim.ir.program import ProjectionProgram
+from neurosim.ir.delay_groups import DelayGroups
+from neurosim.ir.program import PlasticProjection, ProjectionProgram
 
 
-def by_bits(slots: Slots) -> np.ndarray:
+def by_bits(slots: DelayGroups) -> np.ndarray:
     """Return for each 64 delays and each neuron which of them it has, as bits, and the slot of the first of these, (W, N, 2)."""
     word, bit = np.divmod(np.searchsorted(slots.delays, slots.delay), 64)
     shape = -(-slots.delays.size // 64), slots.first.size - 1
@@ -19,11 +19,11 @@ def by_bits(slots: Slots) -> np.ndarray:
     return np.stack((has, slots.first[:-1] + np.cumsum(counts, axis=0) - counts), axis=-1)
 
 
-def narrow(p: ProjectionProgram) -> frozenset[str]:
+def narrow(p: PlasticProjection) -> frozenset[str]:
     """Return the arrays of indices among the entries of a rule's table that have 2 bytes for each."""
     pre, post = (
-        p.pre_slots.neuron,
-        p.post_slots.neuron if p.post_slots is not None else np.empty(0, np.int32),
+        p.pre_groups.neuron,
+        p.post_groups.neuron if p.post_groups is not None else np.empty(0, np.int32),
     )
     types = {
         "@targets": p.targets.dtype,

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurosim.compiled.cores import cores
 from neurosim.expr.tree import Binary, Call, Draw, Expr, Unary, walk
-from neurosim.ir.program import PopulationProgram, Program
+from neurosim.ir.program import PopulationProgram, Program, StaticProjection
 
 # Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which networks are worth a try on two threads.
 OPERATION, FUNCTION, DRAW, DRIVEN = 0.05, 1.0, 0.4, 2.0
@@ -28,7 +28,7 @@ def step_cost(program: Program) -> float:
     """Return about how many nanoseconds a step takes on one thread."""
     spikes = RATE * program.dt / 1000
     edges = sum(
-        p.targets.size * (STATIC if p.code is None else PLASTIC)
+        p.targets.size * (STATIC if isinstance(p, StaticProjection) else PLASTIC)
         for p in program.projections.values()
     )
     drives = sum(d.indices.size for d in program.drives.values())
@@ -55,9 +55,7 @@ def _node_cost(node: Expr) -> float:
 
 def most_threads(program: Program, wanted: int) -> int:
     """Return 1 where a result would cross threads within a step: sums into pre variables, links to variables of projections."""
-    for p in program.projections.values():
-        if p.code is None:
-            continue
+    for p in program.plastic.values():
         sums = any(
             s.action == "sum" and s.side == "pre"
             for _, statements in p.code.handlers

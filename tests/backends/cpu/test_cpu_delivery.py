@@ -108,7 +108,7 @@ def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
     for run in runs:
         run.run("60 ms")
     p = runs[0].program.projections["learned"]
-    split = [slots for slots in (p.pre_slots, p.post_slots) if not slots.uniform]
+    split = [slots for slots in (p.pre_groups, p.post_groups) if not slots.uniform]
     assert split and all(
         s.delays.size > 64 and s.neuron.size < 0.5 * s.delays.size * s.first.size for s in split
     )
