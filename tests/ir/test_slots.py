@@ -210,7 +210,7 @@ def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_mor
         run = ns.prepare(net, backend="cpu", threads=2)
         run.run(1.0, progress=False)
         found = tracemalloc.take_snapshot().filter_traces(
-            [tracemalloc.Filter(False, "*pending.py")]
+            [tracemalloc.Filter(False, "*late_events.py")]
         )
         tracemalloc.stop()
         kept[indegree] = sum(trace.size for trace in found.traces)
