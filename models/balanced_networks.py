@@ -12,7 +12,7 @@ from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 from neurosim.network.populations import Population
 
-from .cells import IZHIKEVICH_UNITS, QUADRATIC, lif_conductance, lif_exponential, parameters
+from .cells import IZHIKEVICH, QUADRATIC, lif_conductance, lif_exponential, parameters
 
 # synapses of one neuron: 2 % of 4000 (Brette et al. 2007, appendix B); kept at other sizes, so that
 # the rate stays
@@ -161,7 +161,7 @@ def _published_neuron() -> Cell:
         f"""dv/dt = {QUADRATIC} - u + input : mV
             du/dt = a * (b * v - u) : mV/ms
             input = injected + noise * normal() : mV/ms""",
-        parameters=parameters(IZHIKEVICH_UNITS, a=0.02, b=0.2, c=-65.0, d=8.0, noise=0.0),
+        parameters=parameters(IZHIKEVICH, a=0.02, b=0.2, c=-65.0, d=8.0, noise=0.0),
         receives={"injected": Port("mV/ms")},
         step=f"{half_step}; {half_step}; u = u + dt * a * (b * v - u)",
         spike="v >= 30 * mV",

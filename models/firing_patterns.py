@@ -24,7 +24,7 @@ from neurosim.model.cell import Cell
 from neurosim.network.network import Network
 from neurosim.run.launch import simulate
 
-from .cells import IZHIKEVICH_UNITS, QUADRATIC, parameters
+from .cells import IZHIKEVICH, QUADRATIC, parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -249,7 +249,7 @@ def cell(voltage: str = QUADRATIC, recovery: str = RECOVERY) -> Cell:
     return Cell(
         f"""dv/dt = {slope} : mV
             du/dt = {recovery} : mV/ms""",
-        parameters=parameters(IZHIKEVICH_UNITS, a=0.02, b=0.2, c=-65.0, d=6.0, current=0.0),
+        parameters=parameters(IZHIKEVICH, a=0.02, b=0.2, c=-65.0, d=6.0, current=0.0),
         step=f"v = v + dt * ({slope}); u = u + dt * {recovery}",
         spike=f"v > {PEAK} * mV",
         after_spike="v = c; u = u + d",

@@ -42,7 +42,7 @@ from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 from neurosim.run.run import Run
 
-from .cells import IZHIKEVICH_UNITS, parameters
+from .cells import IZHIKEVICH, parameters
 
 EXCITATORY, INHIBITORY = 800, 200
 SYNAPSES, DELAYS = 100, 20  # of each neuron; an excitatory one has equally many of each delay
@@ -118,7 +118,7 @@ def neuron() -> Cell:
     half_step = f"v = v + dt / 2 * ({slope})"
     return Cell(
         f"dv/dt = {slope} : mV; du/dt = a * (b * v - u) : mV/ms",
-        parameters=parameters(IZHIKEVICH_UNITS, a=0.02, b=0.2, c=-65.0, d=8.0),
+        parameters=parameters(IZHIKEVICH, a=0.02, b=0.2, c=-65.0, d=8.0),
         receives={"injected": Port("mV/ms")},
         step=f"{half_step}; {half_step}; u = u + dt * a * (b * v - u)",
         spike="v >= 30 * mV",

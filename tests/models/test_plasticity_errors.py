@@ -93,7 +93,7 @@ def test_every_rule_names_its_source():
     functions = [
         f
         for name, f in inspect.getmembers(plasticity, inspect.isfunction)
-        if f.__annotations__["return"] == "Rule" and name[0] != "_"
+        if f.__annotations__.get("return") == "Rule" and name[0] != "_"
     ]
     assert {f.__name__ for f in functions} == {name.split("-")[0] for name in FAMILY} | {
         "three_factor"

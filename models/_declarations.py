@@ -1,0 +1,153 @@
+"""How the cells and rules of the library declare their parameters: each once, in words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeAlias, TypeVar
+
+from neurosim.draws.ranges import Limits, require_range
+from neurosim.errors import ModelError, describe_unknown
+from neurosim.expr.tree import Name
+from neurosim.model.cell import Cell
+from neurosim.model.declarations import Parameter, Value
+from neurosim.model.rule import Rule
+from neurosim.units import NUMBER, name_of
+
+ParameterValue: TypeAlias = Value | Parameter
+"""A value of a parameter, or a declaration that names a unit and, in rules, owners of values."""
+
+Arguments = ParamSpec("Arguments")
+Model = TypeVar("Model", Cell, Rule)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter of a cell or rule.
+
+    Parameters
+    ----------
+    unit : str
+        Of plain numbers, and in the documentation.
+    meaning : str
+        A sentence.
+    limits : Limits, optional
+        Checked if the value is a plain constant.
+    """
+
+    unit: str
+    meaning: str
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """An argument that is no parameter: it chooses between equations or methods."""
+
+    type: str
+    meaning: str
+
+
+Declarations = Mapping[str, Declared | Option]
+
+
+def library(
+    kind: str, declarations: Declarations
+) -> Callable[[Callable[Arguments, Model]], Callable[Arguments, Model]]:
+    """Return a decorator for a function of the library, all of whose arguments are declared.
+
+    The function gets a Parameters section, answers wrong arguments with a `ModelError` that names
+    the right ones, and refuses constants outside their limits.
+
+    Parameters
+    ----------
+    kind : ``"cell"`` or ``"rule"``
+        For messages.
+    declarations : argument -> its declaration
+        May hold more than the function has.
+    """
+
+    # The signature stays written out at the function, so that editors, `help` and notebooks show
+    # and complete names and defaults. Everything else about a parameter is said in `declarations`.
+    def decorate(function: Callable[Arguments, Model]) -> Callable[Arguments, Model]:
+        signature = inspect.signature(function)
+        owner = f"{kind} {function.__name__!r}"
+
+        @wraps(function)
+        def build(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Model:
+            _require_names(owner, signature, args, kwargs)
+            model = function(*args, **kwargs)
+            _require_limits(owner, model, declarations)
+            return model
+
+        build.__doc__ = _documentation(function.__doc__ or "", signature, declarations)
+        return build
+
+    return decorate
+
+
+def parameters(declarations: Declarations, **values: ParameterValue) -> dict[str, Parameter]:
+    """Return parameters with their declared units; options are left out.
+
+    A value that is a `Parameter` keeps its own unit.
+    """
+    result: dict[str, Parameter] = {}
+    for name, value in values.items():
+        declared = declarations[name]
+        if isinstance(declared, Declared):
+            if not isinstance(value, Parameter):
+                value = Parameter(declared.unit, value)
+            result[name] = value
+    return result
+
+
+def _require_names(
+    owner: str, signature: inspect.Signature, args: tuple[object, ...], names: Mapping[str, object]
+) -> None:
+    """Refuse arguments without a name, with a wrong one, and missing ones."""
+    valid = signature.parameters
+    if args:
+        raise ModelError(
+            f"{owner}: found {len(args)} argument(s) without a name, expected all by name. "
+            f"Write them such as {next(iter(valid))}=..."
+        )
+    for name in names:
+        if name not in valid:
+            raise ModelError(describe_unknown("parameter", name, valid, owner=owner))
+    for name, parameter in valid.items():
+        if parameter.default is parameter.empty and name not in names:
+            raise ModelError(f"{owner}: found no {name!r}, expected one. Add {name}=...")
+
+
+def _require_limits(owner: str, model: Cell | Rule, declarations: Declarations) -> None:
+    values = {p.name: p.value for p in model.parameters}
+    for p in model.parameters:
+        declared = declarations[p.name]
+        if not isinstance(declared, Declared) or declared.limits is None:
+            continue
+        # Text that is the name of another parameter has that one's value.
+        value = values.get(p.value.name) if isinstance(p.value, Name) else p.value
+        require_range(
+            value,
+            declared.limits,
+            where=f"{owner}, parameter {p.name!r}",
+            unit="" if p.unit.exponents == NUMBER else name_of(p.unit.exponents),
+            error=ModelError,
+        )
+
+
+def _documentation(text: str, signature: inspect.Signature, declarations: Declarations) -> str:
+    lines = [inspect.cleandoc(text), "", "Parameters", "----------"]
+    for name, parameter in signature.parameters.items():
+        declared = declarations[name]
+        is_parameter = isinstance(declared, Declared)
+        lines.append(f"{name} : {declared.unit if is_parameter else declared.type}")
+        sentences = [declared.meaning]
+        if is_parameter and declared.limits is not None:
+            sentences.append(f"Must be {declared.limits.phrase()}.")
+        if parameter.default not in (parameter.empty, None):
+            sentences.append(f"Default: {parameter.default}.")
+        lines.append(f"    {' '.join(sentences)}")
+    return "\n".join(lines)
