@@ -1,4 +1,4 @@
-"""neurosim: spiking networks described once, in equations with units, and run on CPUs, GPUs and neuromorphic hardware."""
+"""neurosim: spiking networks described once, in equations with units, and run on any backend."""
 
 from . import plot
 from .analysis import measure
@@ -97,3 +97,8 @@ __all__ = [
     "table",
     "uniform",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names alone: packages that they load are not part of the face."""
+    return [*__all__, "__version__"]

@@ -1,4 +1,6 @@
-"""What may be read and changed by name in an open run: units, shapes, and assignments that are all checked before the first is made."""
+"""What may be read and changed by name in an open run: units, shapes, and assignments that are all
+checked before the first is made.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def declared(owner: Owner, name: str) -> Unit:
         edges = isinstance(owner, Projection)
         kind = "projection" if edges else "drive" if isinstance(owner, Drive) else "population"
         fixed = (
-            " Delays are fixed when a run is prepared: give another to net.project, and prepare again."
+            " Delays are fixed when a run is prepared: "
+            "give another to net.project, and prepare again."
             if edges and name in ("delay", "back")
             else ""
         )
@@ -66,7 +69,9 @@ def declared(owner: Owner, name: str) -> Unit:
 
 
 def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable[[], None]]:
-    """Return closures that assign values and what follows from them, each checked: shapes, units, finite values, delays."""
+    """Return closures that assign values and what follows from them, each checked: shapes, units,
+    finite values, delays.
+    """
     view = owner.view if isinstance(owner, Population) else owner
     if isinstance(view, View) and view.population.given is not None:
         return [_given(run, view, values)]
@@ -74,7 +79,8 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
     if isinstance(owner, Projection) and "weight" in values:
         if "w" in values:
             raise NetworkError(
-                f"set {owner.name!r}: found both w= and weight=, which are the same, expected one. Leave one out."
+                f"set {owner.name!r}: found both w= and weight=, which are the same, expected "
+                "one. Leave one out."
             )
         values = {"w" if name == "weight" else name: value for name, value in values.items()}
     changed: dict[str, np.ndarray] = {}  # parameters as they will be, texts over which follow
@@ -93,7 +99,9 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
 def _following(
     run: Run, view: View | Projection | Drive, changed: dict[str, np.ndarray]
 ) -> list[Callable[[], None]]:
-    """Return closures that assign the parameters that follow changed ones, and note which have a value of their own from now on."""
+    """Return closures that assign the parameters that follow changed ones, and note which have a
+    value of their own from now on.
+    """
     memory, owner = run.memory, view.name
     things = run.network.populations if isinstance(view, View) else run.network.projections
     if not changed or owner not in things:
@@ -119,7 +127,8 @@ def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
         raise NetworkError(describe_unknown("value", name, ["times", "steps"], owner=where))
     if not view.whole:
         raise NetworkError(
-            f"{where}: found a view, expected the whole source of given spikes. Give the spikes of all its neurons."
+            f"{where}: found a view, expected the whole source of given spikes. "
+            "Give the spikes of all its neurons."
         )
     dt = run.program.dt
     step, index = read_spikes(
@@ -127,8 +136,10 @@ def _given(run: Run, view: View, values: dict[str, Any]) -> Callable[[], None]:
     )
     if step.size and step[0] < run.step:
         raise NetworkError(
-            f"{where}: found a spike of neuron {index[0]} at {(step[0] + 1) * dt:g} ms (step {step[0]}), but the run is at {run.time:g} ms; "
-            f"expected {(run.step + 1) * dt:g} ms (step {run.step}) or later: times are model time, from the start of the run. "
+            f"{where}: found a spike of neuron {index[0]} at {(step[0] + 1) * dt:g} ms (step "
+            f"{step[0]}), but the run is at {run.time:g} ms; "
+            f"expected {(run.step + 1) * dt:g} ms (step {run.step}) or later: "
+            "times are model time, from the start of the run. "
             "Leave out what is past; add run.time to times from now."
         )
 
@@ -143,12 +154,14 @@ def _table(
 ) -> Callable[[], None]:
     if not isinstance(view, View) or (view.name, f"{name}@rows") not in run.memory:
         raise NetworkError(
-            f"{where}: found a table, expected a number or array: {name!r} had no table when the run was prepared. "
+            f"{where}: found a table, expected a number or array: "
+            f"{name!r} had no table when the run was prepared. "
             "Give it a table in the network; then tables of any length can be set."
         )
     if not view.whole:
         raise NetworkError(
-            f"{where}: found a view, expected the whole population for a table. Give a table of shape (T, {view.population.size})."
+            f"{where}: found a view, expected the whole population for a table. "
+            f"Give a table of shape (T, {view.population.size})."
         )
     checked = read_table(value, this, size=view.population.size, dt=run.program.dt, where=where)
     require_range(checked, limits_of(view.population.cell), where=where, declared=this)
@@ -182,7 +195,9 @@ def _neurons(
 
 
 def _columns(run: Run, view: View, name: str, found: Any) -> None:
-    """Overwrite a table: all of it, or the columns of some neurons, so that those of the others go on."""
+    """Overwrite a table: all of it, or the columns of some neurons, so that those of the others go
+    on.
+    """
     memory, size = run.memory, view.population.size
     if view.whole:
         row = np.array(np.broadcast_to(found, size), np.float64)
@@ -215,7 +230,8 @@ def _edges(
         and any(p.name == name and p.per is None for p in owner.rule.parameters)
     ):
         raise NetworkError(
-            f"{where}: found an array, expected one value for all edges. Declare it in the rule with Parameter({this.text!r}, ..., per='edge')."
+            f"{where}: found an array, expected one value for all edges. "
+            f"Declare it in the rule with Parameter({this.text!r}, ..., per='edge')."
         )
     at, members = memory.locate(owner, name)
     found = _values(run, value, this, "one per edge or neuron", members, where)
@@ -278,7 +294,10 @@ def _parameter(
 
 
 def _values(run: Run, value: Any, this: Unit, each: str, members: np.ndarray, where: str) -> Any:
-    """Return a number or one value per member, in engine units; a draw of a member is its own, whichever others are set with it."""
+    """Return a number or one value per member, in engine units.
+
+    The draw of a member does not depend on the other members that are set with it.
+    """
     found = read_quantity(value, this, sizes={each: members.size}, where=where)
     if isinstance(found, Distribution):
         return found.sample(

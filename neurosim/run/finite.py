@@ -1,4 +1,6 @@
-"""Watches whether the variables of rules stay finite: as often as that costs little beside the computing, and before anything is handed out."""
+"""Watches whether the variables of rules stay finite: as often as that costs little beside the
+computing, and before anything is handed out.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,13 @@ class Wrong:
 
 
 class Watch:
-    """What may be spent on looking, and the step at which all variables were last seen to be finite.
+    """What may be spent on looking, and the step at which all variables were last seen to be
+    finite.
 
-    A run earns a share of its time of computing. It may look while it lasts if it has earned twice the cost, so that the look at its end is paid
-    for; the first end is free. Many short runs share one look: what they leave open is seen by a later run, or before a result or copy is made.
+    A run earns a share of its time of computing. It may look while it lasts if it has earned twice
+    the cost, so that the look at its end is paid
+    for; the first end is free. Many short runs share one look: what they leave open is seen by a
+    later run, or before a result or copy is made.
     """
 
     def __init__(self, program: Program, memory: Memory) -> None:
@@ -52,7 +57,9 @@ class Watch:
         return self._earned >= (2 if more else 1) * self._cost
 
     def look(self, step: int) -> Wrong | None:
-        """Return a value that is not finite at the beginning of ``step``, unless it was looked at before."""
+        """Return a value that is not finite at the beginning of ``step``, unless it was looked at
+        before.
+        """
         if step == self.seen:
             return None
         since, self.seen = self.seen, step

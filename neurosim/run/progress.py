@@ -1,4 +1,6 @@
-"""What surrounds a long computation: a progress bar in model time, a clock where there is none, and Ctrl-C that waits for the end of a step."""
+"""What surrounds a long computation: a progress bar in model time, a clock where there is none, and
+Ctrl-C that waits for the end of a step.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def interrupts() -> Iterator[list[int]]:
 
 @contextmanager
 def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar where a run takes more than two seconds; yields a function that is told how many steps were done."""
+    """Show a progress bar where a run takes more than two seconds; yields a function that is told
+    how many steps were done.
+    """
     shown: Any = None
     began, done = time.perf_counter(), 0
 
@@ -47,7 +51,10 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
                 desc=name,
                 disable=None,
                 leave=False,
-                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]",
+                bar_format=(
+                    "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms "
+                    "[{elapsed}<{remaining}]"
+                ),
             )
             if not shown.disable:
                 shown.start_t -= PATIENCE
@@ -63,7 +70,9 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
 
 @contextmanager
 def clock(name: str, *, wanted: bool) -> Iterator[Callable[[], None]]:
-    """Show for how long something has gone on that does not say how far it is, after two seconds; yields a function that is called now and then."""
+    """Show for how long something has gone on that does not say how far it is, after two seconds;
+    yields a function that is called now and then.
+    """
     shown: Any = None
     began = time.perf_counter()
 

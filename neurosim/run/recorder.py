@@ -1,4 +1,6 @@
-"""Keeps what an engine records, stretch by stretch, and makes a Recording of it; streams to disk where that is wanted."""
+"""Keeps what an engine records, stretch by stretch, and makes a Recording of it; streams to disk
+where that is wanted.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,13 @@ class Recorder:
     Parameters
     ----------
     stream : path, optional
-        A new or empty folder; what has grown large or is older than half a minute is written there, so that memory stays bounded, and little is
-        lost when the process is killed. What all parts share (edges; members of traces that have no sample there) is in the first one alone.
+        A new or empty folder; what has grown large or is older than half a minute is written there,
+        so that memory stays bounded, and little is
+        lost when the process is killed. What all parts share (edges; members of traces that have no
+        sample there) is in the first one alone.
     header : mapping
-        What every recording's header says, besides the time it covers and whether the run was finished.
+        What every recording's header says, besides the time it covers and whether the run was
+        finished.
     """
 
     def __init__(
@@ -58,10 +63,11 @@ class Recorder:
         self._chunks: list[tuple[int, Chunk]] = []
         self._held = 0  # bytes since the last part was written
         self._began = self._end = (
-            0  # steps: what was recorded, on disk and here, reaches from the one to before the other
+            # steps: what was recorded, on disk and here, reaches from the one to before the other
+            0
         )
         self.first = 0  # first step that is not on disk
-        self._initial: list[np.ndarray | None] = []
+        self._initial: dict[int, np.ndarray] = {}
         self.begin(0)
         self._writer = (
             None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
@@ -69,13 +75,16 @@ class Recorder:
         self._written = monotonic()
 
     def demand(self, first: int, steps: int) -> None:
-        """Raise NetworkError if the traces of the next steps, of which nothing goes to disk, will not fit into memory."""
+        """Raise NetworkError if the traces of the next steps, of which nothing goes to disk, will
+        not fit into memory.
+        """
         if self._writer is None:
             traces = [(i, p) for i, p in enumerate(self._program.probes) if p.variable != "spikes"]
             demand_traces(
                 [
                     (
-                        f"{p.owner.name}.{p.variable} ({self._initial[i].size} members every {p.every * self._program.dt:g} ms)",
+                        f"{p.owner.name}.{p.variable} ({self._initial[i].size} members every "
+                        f"{p.every * self._program.dt:g} ms)",
                         8.0
                         * self._initial[i].size
                         * ((first + steps) // p.every - first // p.every),
@@ -89,10 +98,11 @@ class Recorder:
     def begin(self, step: int) -> None:
         """Take the state before ``step`` for the initial one, if nothing is recorded yet."""
         if self._began == self._end:
-            self._initial = [
-                None if p.variable == "spikes" else self._memory.sample(p, step - 1).copy()
-                for p in self._program.probes
-            ]
+            self._initial = {
+                i: self._memory.sample(p, step - 1).copy()
+                for i, p in enumerate(self._program.probes)
+                if p.variable != "spikes"
+            }
 
     def keep(self, step: int, chunk: Chunk) -> None:
         """Keep a stretch that began at ``step``."""
@@ -105,7 +115,8 @@ class Recorder:
             self._flush(step + chunk.steps)
 
     def forget(self, step: int) -> None:
-        """Drop what was recorded from ``step`` on; where that leaves nothing, the recording begins there.
+        """Drop what was recorded from ``step`` on; where that leaves nothing, the recording begins
+        there.
 
         Raises
         ------
@@ -115,13 +126,16 @@ class Recorder:
         dt = self._program.dt
         if step < self.first and self._began < self.first:
             raise NetworkError(
-                f"restore: found a snapshot of {step * dt:g} ms, and recordings until {self.first * dt:g} ms are on disk already and cannot be "
+                f"restore: found a snapshot of {step * dt:g} ms, and recordings until "
+                f"{self.first * dt:g} ms are on disk already and cannot be "
                 "taken back; expected one of then or later. Restore without clock=True."
             )
         if step > self._end > self._began:
             raise NetworkError(
-                f"restore: found a snapshot of {step * dt:g} ms, and what is recorded ends at {self._end * dt:g} ms: there would be a gap; "
-                "expected none. Restore without clock=True, or into a run newly prepared, whose recording then begins there."
+                f"restore: found a snapshot of {step * dt:g} ms, and what is recorded ends at "
+                f"{self._end * dt:g} ms: there would be a gap; "
+                "expected none. Restore without clock=True, or into a run newly prepared, whose "
+                "recording then begins there."
             )
         if step <= self._began or self._began == self._end:
             self._began = self.first = step
@@ -180,8 +194,10 @@ class Recorder:
         on_disk = self._began < self.first
         if on_disk and first != self.first:
             raise NetworkError(
-                f"load: found recordings from {first * self._program.dt:g} ms on, and those of this run until {self.first * self._program.dt:g} "
-                "ms are on disk already; expected what goes on from there. Load it into a run newly prepared."
+                f"load: found recordings from {first * self._program.dt:g} ms on, and those of "
+                f"this run until {self.first * self._program.dt:g} "
+                "ms are on disk already; expected what goes on from there. "
+                "Load it into a run newly prepared."
             )
         self._began = self._began if on_disk else first
         chunk = Chunk(end - first)

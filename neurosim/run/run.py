@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -36,7 +37,19 @@ def steps_of(time: Any, dt: float) -> int:
 
 
 class Run:
-    """A prepared network held open: run, set, get, emit, reset, snapshot, save. Made by `neurosim.prepare`."""
+    """A prepared network held open: run, set, get, emit, reset, snapshot, save.
+
+    `neurosim.prepare` returns one.
+
+    Attributes
+    ----------
+    step : int
+        Number of steps run.
+    interrupted : bool
+        Whether the last `run` ended before its time.
+    report : Report
+        Of the backend.
+    """
 
     def __init__(
         self,
@@ -74,22 +87,35 @@ class Run:
         return self.step * self.program.dt
 
     @property
-    def source(self) -> str:
-        """The source that the backend generated, as it runs."""
+    def generated_code(self) -> str:
+        """The code that the backend generated, as it runs."""
         return self.engine.source()
 
+    @property
+    def source(self) -> str:
+        """Another name of `generated_code`."""
+        return self.generated_code
+
     def run(self, time: Any, *, progress: bool = True) -> None:
-        """Run for a time, a multiple of dt.
+        """Run for a time.
+
+        Parameters
+        ----------
+        time : quantity
+            A multiple of dt; a plain number is in ms.
+        progress : bool
+            Show a progress bar if the run takes more than two seconds.
 
         Raises
         ------
         SimulationError
-            If a value stops being finite; its ``recording`` holds what was recorded. Where runs are so short that to look at all variables of
-            rules after each would take as long as they do, those are looked at after some of them, and by `result`, `snapshot` and `save`.
+            If a value stops being finite; its ``recording`` holds everything recorded. Variables
+            of rules are not checked after every very short run; `result`, `snapshot` and `save`
+            always check them.
         NetworkError
             If the traces that will be recorded do not fit into memory; nothing was run.
         KeyboardInterrupt
-            After Ctrl-C, between two steps: the run is whole, may be read and may go on.
+            After Ctrl-C, between two steps: the run is whole, and may be read and continued.
         """
         steps = steps_of(time, self.program.dt)
         end = self.step + steps
@@ -104,10 +130,8 @@ class Run:
                 while self.step < end and not interrupted:
                     self._advance(end, advance)
             finally:
-                if self.step < end:
-                    self.engine.advance(
-                        self.step, 0
-                    )  # nothing more follows: what was put off is done
+                if self.step < end:  # nothing more follows: deferred work is done now
+                    self.engine.advance(self.step, 0)
         if interrupted:
             raise KeyboardInterrupt
         self.interrupted = False
@@ -130,9 +154,23 @@ class Run:
         )
 
     def get(self, owner: Owner | str, name: str) -> Any:
-        """Return a state, parameter or variable as it is now: a number, or a float64 array over the neurons (edges) of ``owner``; rates in Hz.
+        """Return a state, parameter or variable as it is now.
 
-        Edges are sorted by source, then target, both as neurons of their whole populations, whatever order they were given in.
+        Parameters
+        ----------
+        owner : Population, View, Projection, Drive or str
+        name : str
+
+        Returns
+        -------
+        float, or float64 array over the neurons or edges of the owner
+            In engine units; rates in Hz. Edges are sorted by source, then target, both counted in
+            their whole populations, in whatever order they were created.
+
+        Raises
+        ------
+        NetworkError
+            If the owner or the name is unknown.
         """
         owner = self._owner(owner)
         name = (
@@ -151,12 +189,26 @@ class Run:
         return np.divide(values[at], plain, dtype=np.float64)
 
     def set(self, owner: Owner | str, **values: Any) -> None:
-        """Change states, parameters, tables, weights or given spikes by name; on a view, for its neurons alone.
+        """Change states, parameters, tables, weights or given spikes by name.
 
-        Arrays over edges are in the order of `get`. Parameters written as text over others follow them, until they are set themselves.
-        A table begins with its first row at the next step; what is set for some neurons replaces their columns of it, whose rows go on for
-        the others. ``times`` of given spikes are model time, as of `time`, and ``steps`` count from the start of the run: none may be past.
-        One value per neuron where there was one for all prepares the cell again. All values are checked before the first is changed.
+        All values are checked before the first is changed. Parameters written as text over others
+        follow these, until they are set themselves. One value per neuron in place of one for all
+        prepares the cell again.
+
+        Parameters
+        ----------
+        owner : Population, View, Projection, Drive or str
+            Of a view, its neurons alone are changed.
+        **values : quantity, array, draw or table
+            Arrays over edges are in the order of `get`. A table begins with its first row at the
+            next step; a value for some neurons replaces their columns of a table, and the other
+            columns continue. ``times`` of given spikes are model time, as of `time`, and
+            ``steps`` count from the start of the run: none may be past.
+
+        Raises
+        ------
+        NetworkError
+            If a name is unknown, or a value has a wrong unit, shape or range.
         """
         owner = self._owner(owner)
         made = assignments(self, owner, values)
@@ -167,7 +219,17 @@ class Run:
         self.engine.refresh()
 
     def emit(self, name: str) -> None:
-        """Run the handlers of a signal now, projections in creation order."""
+        """Run the handlers of a signal now, projections in creation order.
+
+        Parameters
+        ----------
+        name : str
+
+        Raises
+        ------
+        NetworkError
+            If no rule listens to the signal.
+        """
         valid = {
             s
             for p in self.network.projections.values()
@@ -176,54 +238,85 @@ class Run:
         }
         if not isinstance(name, str) or name not in valid:
             raise NetworkError(
-                f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with a handler of its name."
+                f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with "
+                "a handler of its name."
             )
         self.engine.emit(name, self.step - 1)
 
     def reset(self, owner: Owner | str | None = None, *names: str) -> None:
-        """Put things back to where they were when the run was prepared.
+        """Return variables to their values of the moment when the run was prepared.
 
-        Without names: of a population its states, refractoriness and ports; of a projection its pre and post variables and its spikes
-        in flight; without owner, all of these. Edge variables only by name; parameters and the clock never.
+        Parameters and the clock are never reset.
+
+        Parameters
+        ----------
+        owner : Population, Projection, Drive or str, optional
+            All populations and projections unless given.
+        *names : str
+            Unless given: of a population its states, refractoriness and ports; of a projection
+            its pre and post variables and its spikes in flight. Edge variables only by name.
+
+        Raises
+        ------
+        NetworkError
+            If the owner is a part of a population, or a name is unknown.
         """
         if owner is None:
-            for each in (*self.program.populations, *self.program.projections):
-                self.memory.reset(each, self.step)
+            for name in (*self.program.populations, *self.program.projections):
+                self.memory.reset(name, self.step)
         else:
-            found = self._owner(owner)
-            if isinstance(found, View) and not found.whole:
-                raise NetworkError(
-                    f"reset: found {found!r}, expected a whole population. Use run.set for some of its neurons."
-                )
-            for name in names:
-                if not isinstance(name, str) or (found.name, name) not in self.memory.initial:
-                    valid = [n for o, n in self.memory.initial if o == found.name]
-                    raise NetworkError(
-                        f"reset: {describe_unknown('state or variable', name, valid, owner=repr(found.name))}"
-                    )
-            for name in names:
-                self.memory.reset_name(found.name, name, self.step)
-            if not names:
-                self.memory.reset(found.name, self.step)
+            self._reset_owner(self._owner(owner), names)
         self.engine.refresh()
 
+    def _reset_owner(self, owner: Owner, names: tuple[str, ...]) -> None:
+        if isinstance(owner, View) and not owner.whole:
+            raise NetworkError(
+                f"reset: found {owner!r}, expected a whole population. "
+                "Use run.set for some of its neurons."
+            )
+        for name in names:
+            if not isinstance(name, str) or (owner.name, name) not in self.memory.initial:
+                valid = [n for o, n in self.memory.initial if o == owner.name]
+                unknown = describe_unknown("state or variable", name, valid, owner=repr(owner.name))
+                raise NetworkError(f"reset: {unknown}")
+        for name in names:
+            self.memory.reset_name(owner.name, name, self.step)
+        if not names:
+            self.memory.reset(owner.name, self.step)
+
     def snapshot(self) -> Snapshot:
-        """Return a copy of everything that the run's future depends on; it fits any run of the same network."""
+        """Return a copy of everything that the run's future depends on.
+
+        It fits any run of the same network, whatever its engine and threads.
+        """
         self._look()
         return Snapshot(self.memory.portable(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
-        """Go to a snapshot; the clock (and with it the random numbers) stays where it is unless asked.
+        """Return to a snapshot.
 
-        With the clock, what was recorded from the snapshot's time on is dropped; a run that has recorded nothing yet records from there on.
+        Parameters
+        ----------
+        snapshot : Snapshot
+        clock : bool
+            Also set the clock back, and with it the random numbers. Recordings from the
+            snapshot's time on are then dropped; a run without recordings records from there on.
+
+        Raises
+        ------
+        NetworkError
+            If the snapshot is of another network, seed or precision, or a gap in the recording
+            would be left.
         """
         if not isinstance(snapshot, Snapshot):
             raise NetworkError(
-                f"restore: found {describe(snapshot)}, expected a snapshot. Take it with run.snapshot()."
+                f"restore: found {describe(snapshot)}, expected a snapshot. "
+                "Take it with run.snapshot()."
             )
         if snapshot.hash != self._hash:
             raise NetworkError(
-                "restore: the snapshot is of another network (or seed), expected one of this run. Take it with run.snapshot()."
+                "restore: the snapshot is of another network (or seed), expected one of this run. "
+                "Take it with run.snapshot()."
             )
         self._same_precision(snapshot.precision, "restore: the snapshot")
         if clock:
@@ -233,16 +326,28 @@ class Run:
         self._watch.seen = self.step
         self.engine.refresh()
 
-    def save(self, path: Any) -> None:
-        """Write everything to a file, recordings included, so that `load` continues to the last bit."""
+    def save(self, path: str | Path) -> None:
+        """Write everything to a file, recordings included: `load` continues to the last bit.
+
+        Parameters
+        ----------
+        path : path
+            Overwritten if it exists.
+
+        Raises
+        ------
+        NetworkError
+            If the file cannot be written.
+        SimulationError
+            If a variable of a rule is not finite.
+        """
         self._look()
         arrays = {
             f"memory/{owner}/{name}": array
             for (owner, name), array in self.memory.portable().items()
         }
-        arrays |= {
-            f"probe/{name}": array for name, array in self._recorder.arrays(self.step).items()
-        }
+        for name, array in self._recorder.arrays(self.step).items():
+            arrays[f"probe/{name}"] = array
         header = {
             "step": self.step,
             "first": self._recorder.first,
@@ -256,65 +361,77 @@ class Run:
         }
         files.write(path, header, kind="state", arrays=arrays)
 
-    def load(self, path: Any) -> None:
-        """Continue from a file of `save`; the run must be of the same network, seed and replica included, and record the same; any number of threads."""
+    def load(self, path: str | Path) -> None:
+        """Continue from a file of `save`.
+
+        Parameters
+        ----------
+        path : path
+            Of a run of the same network, seed, replica and precision that records the same; the
+            engine and the number of threads may differ.
+
+        Raises
+        ------
+        NetworkError
+            If the file is damaged or of another run; nothing is changed.
+        FileNotFoundError
+            If it does not exist.
+        """
         header, arrays = files.read(path, kind="state")
-        if header["hash"] != self._hash:
-            raise NetworkError(
-                f"load: {path} holds a state of network {header['network']!r} that differs from this one (equations, values or seed). "
-                "Prepare the same network, with the same seed."
-            )
-        self._same_precision(header.get("precision", "float64"), f"load: {path}")
-        if header["probes"] != self._recorder.probes():
-            raise NetworkError(
-                f"load: {path} was recorded with {header['probes']}, expected {self._recorder.probes()}. Record the same in both runs."
-            )
-        members, replica = self._recorder.members(), header.get("replica", self._replica)
-        other = [
-            probe
-            for probe, theirs, mine in zip(
-                header["probes"], header.get("members", members), members, strict=True
-            )
-            if theirs != mine
-        ]
-        if other:
-            raise NetworkError(
-                f"load: {path} was recorded with other neurons or edges of: {', '.join(other)}; expected those of this run. "
-                "Record the same in both runs."
-            )
-        if replica != self._replica:
-            raise NetworkError(
-                f"load: {path} holds a state of replica {replica}, expected one of replica {self._replica}: this run's random numbers "
-                f"are others. Prepare the run with replica={replica}."
-            )
-        self._recorder.take(
-            {
-                key.removeprefix("probe/"): array
-                for key, array in arrays.items()
-                if key.startswith("probe/")
-            },
-            first=header["first"],
-            end=header["step"],
-        )
-        memory = {
-            tuple(key.split("/", 1)[1].rsplit("/", 1)): array
-            for key, array in arrays.items()
-            if key.startswith("memory/")
-        }
+        self._require_same_run(header, path)
+        recorded, memory = {}, {}
+        for key, array in arrays.items():
+            kind, _, name = key.partition("/")
+            if kind == "probe":
+                recorded[name] = array
+            elif kind == "memory":
+                owner, _, variable = name.rpartition("/")
+                memory[owner, variable] = array
+        self._recorder.take(recorded, first=header["first"], end=header["step"])
         self.memory.restore(memory, 0)
         self.step, self.interrupted = header["step"], header["interrupted"]
         self._watch.seen = self.step
         self.engine.refresh()
 
+    def _require_same_run(self, header: Mapping[str, Any], path: str | Path) -> None:
+        """Raise if a file holds the state of a run that differs from this one."""
+        if header["hash"] != self._hash:
+            raise NetworkError(
+                f"load: {path} holds a state of network {header['network']!r} that differs from "
+                "this one (equations, values or seed). Prepare the same network, with the same "
+                "seed."
+            )
+        self._same_precision(header.get("precision", "float64"), f"load: {path}")
+        probes, members = self._recorder.probes(), self._recorder.members()
+        if header["probes"] != probes:
+            raise NetworkError(
+                f"load: {path} was recorded with {header['probes']}, expected {probes}. "
+                "Record the same in both runs."
+            )
+        members_there = header.get("members", members)
+        pairs = zip(probes, members_there, members, strict=True)
+        differing = [probe for probe, there, here in pairs if there != here]
+        if differing:
+            raise NetworkError(
+                f"load: {path} was recorded with other neurons or edges of: "
+                f"{', '.join(differing)}; expected those of this run. "
+                "Record the same in both runs."
+            )
+        replica = header.get("replica", self._replica)
+        if replica != self._replica:
+            raise NetworkError(
+                f"load: {path} holds a state of replica {replica}, expected one of replica "
+                f"{self._replica}: this run's random numbers are others. "
+                f"Prepare the run with replica={replica}."
+            )
+
     def result(self) -> Recording:
-        """Return what was recorded until now."""
+        """Return everything recorded so far."""
         self._look()
         return self._recorder.recording(self.step, finished=not self.interrupted)
 
     def _header(self) -> dict[str, Any]:
-        from importlib.metadata import (
-            version,
-        )  # slow to import, and not needed before the first run
+        from importlib.metadata import version  # slow to import: not before the first run
 
         packages = {name: version(name) for name in (DISTRIBUTION, "numpy", "numba")}
         return {
@@ -351,7 +468,8 @@ class Run:
             and (owner.population if isinstance(owner, View) else owner) is not known
         ):
             raise NetworkError(
-                f"run of {self.program.name!r}: found {name!r} of another network, expected that of the one which was prepared. "
+                f"run of {self.program.name!r}: found {name!r} of another network, expected that "
+                "of the one which was prepared. "
                 "Give it or its name."
             )
         return known if isinstance(owner, str) else owner
@@ -363,7 +481,8 @@ class Run:
         mine = self.memory.dtype.name
         if found != mine:
             raise NetworkError(
-                f"{where} holds {found} numbers, expected the {mine} of this run. Prepare the run with precision={found!r}, or start anew."
+                f"{where} holds {found} numbers, expected the {mine} of this run. "
+                f"Prepare the run with precision={found!r}, or start anew."
             )
 
     def _not_finite(self) -> SimulationError:
@@ -414,11 +533,14 @@ class Run:
         remedy = "Try a smaller dt, another method, or bounded inputs."
         if method in ("euler", "heun", "rk4"):
             remedy = (
-                f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against the fastest change: try a "
-                "smaller dt, method='exponential_euler' (it takes equations that are linear in their own state), or bounded inputs."
+                f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against "
+                "the fastest change: try a "
+                "smaller dt, method='exponential_euler' (it takes equations that are linear in "
+                "their own state), or bounded inputs."
             )
         error = SimulationError(
-            f"{place} {index}: {variable} is {value} {when}, expected a finite value. The run has ended; "
+            f"{place} {index}: {variable} is {value} {when}, expected a finite value. "
+            "The run has ended; "
             "what was recorded until then is in the error's .recording. " + remedy,
             population=population,
             index=index,
@@ -436,7 +558,9 @@ def _data(option: Any) -> Any:
 
 
 class Snapshot:
-    """All arrays of a run at one step, in memory; for any run of the same network, whatever its engine and threads."""
+    """All arrays of a run at one step, in memory; for any run of the same network, whatever its
+    engine and threads.
+    """
 
     def __init__(self, arrays: dict, step: int, digest: str, precision: str) -> None:
         self.arrays, self.step, self.hash, self.precision = arrays, step, digest, precision
