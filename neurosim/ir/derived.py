@@ -1,4 +1,4 @@
-"""Parameters written as text over others: they follow a change of what they read, until they are set themselves."""
+"""Derived parameters: written as text over others, they follow a change until they are set."""
 
 from __future__ import annotations
 
@@ -17,50 +17,66 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Written:
-    """Parameters of one owner that are written as text, in order of dependence.
+class Derived:
+    """Parameters of a population or projection that are written as text.
 
     Attributes
     ----------
     trees : parameter -> expression
+        In order of dependence.
     known : name -> number or (N,)
-        What the expressions read besides parameters, as it was when the network was drawn: draws, initial values, ``i``, ``N``, positions.
+        Values that the expressions read besides parameters, as they were when the network was
+        drawn: draws, initial values, ``i``, ``N``, positions.
     """
 
     trees: dict[str, Expr]
     known: dict[str, Any]
 
-    def following(
+    def update(
         self, memory: Memory, owner: str, changed: dict[str, np.ndarray], *, where: str
     ) -> dict[str, np.ndarray]:
-        """Return the new values of parameters that follow ``changed`` ones, (1,) or one per neuron or edge.
+        """Return the new values of the parameters that follow changed ones.
+
+        Parameters
+        ----------
+        memory : Memory
+            Holds the present values, and which elements still follow (``x@follows``).
+        owner : str
+            Population or projection.
+        changed : name -> (1,), (N,) or (E,)
+            Parameters as they will be.
+        where : str
+            Place for messages.
+
+        Returns
+        -------
+        dict
+            Name -> (1,), (N,) or (E,).
 
         Raises
         ------
         NetworkError
             If an expression gives a value that is not finite.
         """
-        found: dict[str, np.ndarray] = {}
+        updated: dict[str, np.ndarray] = {}
 
         def value(name: str) -> Any:
-            for values in (self.known, found, changed):
+            for values in (self.known, updated, changed):
                 if name in values:
                     return values[name]
             return np.asarray(memory[owner, name], np.float64)
 
         for name, tree in self.trees.items():
             follows = memory[owner, f"{name}@follows"]
-            if (
-                name in changed
-                or not follows.any()
-                or not names(tree) & (changed.keys() | found.keys())
-            ):
+            affected = bool(names(tree) & (changed.keys() | updated.keys()))
+            if name in changed or not affected or not follows.any():
                 continue
             new = np.where(follows, evaluate(tree, value), memory[owner, name])
             if not np.isfinite(new).all():
                 raise NetworkError(
-                    f"{where}: {name}, which follows it, is {show(tree)!r} and gives a value that is not finite, "
-                    f"expected finite numbers. Set {name!r} as well, to a value of its own, or set another value."
+                    f"{where}: {name}, which follows it, is {show(tree)!r} and gives a value that "
+                    f"is not finite, expected finite numbers. Set {name!r} as well, to a value of "
+                    "its own, or set another value."
                 )
-            found[name] = new
-        return found
+            updated[name] = new
+        return updated

@@ -32,7 +32,7 @@ from ..model.methods import choose, statements
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
 from .delay_groups import shared_delay
-from .edges import Drawn
+from .edge_values import Drawn
 from .program import (
     CellProgram,
     PlasticProjection,

@@ -15,8 +15,8 @@ from ..network.populations import View
 from ..network.probes import Probe
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork
-from .derived import Written
-from .edges import Drawn
+from .derived import Derived
+from .edge_values import Drawn
 from .program import PlasticProjection, PopulationProgram, Program, StaticProjection
 from .propagators import linear_matrix, propagate
 
@@ -90,7 +90,7 @@ class Memory:
             self.initial[name, state] = values
         for parameter, value in concrete.parameters.items():
             self.put_parameter(name, parameter, value, 0)
-        self._follows(name, concrete.written)
+        self._follow(name, concrete.derived)
         for port in program.code.ports:
             self[name, f"_port_{port}"] = np.zeros(n, self.dtype)
         if program.refractory is not None:
@@ -119,7 +119,7 @@ class Memory:
                     self._variable(p, name, concrete.initial[name])
             for name, value in concrete.values.items():
                 self[p.name, name] = np.atleast_1d(np.array(value, np.float64))
-            self._follows(p.name, concrete.written)
+            self._follow(p.name, concrete.derived)
         if p.port is not None:
             self[p.name, "_ring"] = np.zeros((depth, p.size), self.dtype)
         self[p.name, "_since"] = np.zeros(1, np.int64)
@@ -139,8 +139,8 @@ class Memory:
         if symbol.decay:
             self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
 
-    def _follows(self, owner: str, written: Written) -> None:
-        for parameter in written.trees:
+    def _follow(self, owner: str, derived: Derived) -> None:
+        for parameter in derived.trees:
             self[owner, f"{parameter}@follows"] = np.ones(1, bool)
 
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:

@@ -93,10 +93,10 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
             made.append(_neurons(run, view, name, value, this, where, changed))
         else:
             made.append(_edges(run, view, name, value, this, where, changed))
-    return made + _following(run, view, changed)
+    return made + _derived(run, view, changed)
 
 
-def _following(
+def _derived(
     run: Run, view: View | Projection | Drive, changed: dict[str, np.ndarray]
 ) -> list[Callable[[], None]]:
     """Return closures that assign the parameters that follow changed ones, and note which have a
@@ -108,9 +108,9 @@ def _following(
         return []
     where = f"set {owner!r}, {', '.join(changed)}"
     made = []
-    for name, new in things[owner].written.following(memory, owner, changed, where=where).items():
+    for name, new in things[owner].derived.update(memory, owner, changed, where=where).items():
         made.append(_parameter(run, view, name, new, new, f"{where}: {name}, which follows it"))
-    for name in changed.keys() & things[owner].written.trees.keys():
+    for name in changed.keys() & things[owner].derived.trees.keys():
         follows = np.zeros(1, bool)
         if isinstance(view, View) and not view.whole:
             follows = np.array(

@@ -11,7 +11,7 @@ from ..backend.discovery import find
 from ..backend.lowering import Backend, Lowered, Stepped, Translated
 from ..backend.report import Report
 from ..errors import NetworkError, describe, describe_unknown
-from ..ir.concrete import concretise
+from ..ir.concretise import concretise
 from ..ir.discretise import discretise
 from ..ir.memory_estimate import demand_memory
 from ..network.network import Network

@@ -10,8 +10,8 @@ from neurosim.draws import sampling
 from neurosim.draws.sampling import index_type
 from neurosim.draws.streams import Stream
 from neurosim.ir import delay_groups as slots
-from neurosim.ir import edges as ends
-from neurosim.ir.concrete import concretise
+from neurosim.ir import edge_values as ends
+from neurosim.ir.concretise import concretise
 from neurosim.network import connectors as connect
 from neurosim.network import wiring
 

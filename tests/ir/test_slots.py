@@ -14,7 +14,7 @@ from neurosim.draws import sampling
 from neurosim.draws.streams import Stream
 from neurosim.errors import LoweringError
 from neurosim.ir import delay_groups as slots
-from neurosim.ir.concrete import concretise
+from neurosim.ir.concretise import concretise
 from neurosim.ir.discretise import discretise
 from neurosim.models import cells
 

@@ -14,7 +14,7 @@ from neurosim.backends import pynn  # noqa: E402
 from neurosim.backends.pynn.simulator.machine import PYTHON, board, interpreter  # noqa: E402
 from neurosim.backends.pynn.simulator.run import ScriptRun  # noqa: E402
 from neurosim.backends.pynn.translation.weights import kept, scales  # noqa: E402
-from neurosim.ir.concrete import concretise  # noqa: E402
+from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 
 

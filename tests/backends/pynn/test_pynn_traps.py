@@ -15,7 +15,7 @@ from support.pynn_networks import (  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
-from neurosim.ir.concrete import concretise  # noqa: E402
+from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import cells, plasticity  # noqa: E402
 
 TRAPS = {

@@ -1,0 +1,312 @@
+"""From a Network to a ConcreteNetwork: every random draw is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..draws.streams import Stream
+from ..draws.values import Distribution, Table
+from ..errors import ModelError, NetworkError
+from ..expr.evaluate import evaluate
+from ..expr.tree import Expr, names
+from ..model.cell import Cell
+from ..model.declarations import Constant
+from ..network.network import Network
+from ..network.populations import Population, View
+from ..network.projections import Drive, Projection
+from ..network.references import Reference
+from ..units import Unit, to_engine, unit
+from .concrete import (
+    ConcreteDrive,
+    ConcreteLink,
+    ConcreteNetwork,
+    ConcretePopulation,
+    ConcreteProjection,
+    Value,
+)
+from .derived import Derived
+from .edge_values import Drawn, EdgeValues, to_absolute
+
+
+def concretise(network: Network) -> ConcreteNetwork:
+    """Make every random draw of a network; the result shares nothing with it that could change.
+
+    Raises
+    ------
+    NetworkError
+        If drawn weights or delays are invalid, or an array does not match the number of edges.
+    """
+    seed = network.seed
+    return ConcreteNetwork(
+        name=network.name,
+        dt=network.dt,
+        seed=seed,
+        populations={p.name: _population(p, seed) for p in network.populations.values()},
+        projections={p.name: _projection(p, seed) for p in network.projections.values()},
+        drives={d.name: _drive(d, seed) for d in network.inputs if isinstance(d, Drive)},
+        order=tuple(i.name for i in network.inputs),
+        probes=tuple(network.probes),
+    )
+
+
+# ---- populations
+
+
+def _population(population: Population, seed: int) -> ConcretePopulation:
+    cell = population.cell
+    values = _known_values(population, seed)
+    trees = _written_values(population)
+    _evaluate_all(trees, values, where=f"population {population.name!r}")
+    parameters = {p.name: _plain(values[p.name]) for p in cell.parameters}
+    trees = {name: tree for name, tree in trees.items() if name in parameters}
+    read = {name for tree in trees.values() for name in names(tree)}
+    known = {name: _plain(values[name]) for name in read - parameters.keys()}
+    initial = {
+        s.name: np.array(np.broadcast_to(np.asarray(values[s.name], np.float64), population.size))
+        for s in cell.states
+    }
+    return ConcretePopulation(
+        name=population.name,
+        size=population.size,
+        cell=cell,
+        parameters=parameters,
+        derived=Derived(trees, known),
+        initial=initial,
+        refractory=_refractory(cell, parameters),
+        given=population.given,
+    )
+
+
+def _described_values(population: Population) -> dict[str, Any]:
+    """Return parameters and initial states as the user gave them, in the order of their draws."""
+    cell = population.cell
+    defaults = {p.name: p.value for p in cell.parameters} | {s.name: 0.0 for s in cell.states}
+    return defaults | population.values
+
+
+def _written_values(population: Population) -> dict[str, Expr]:
+    """Return the values that are written as text."""
+    values = _described_values(population)
+    return {name: value for name, value in values.items() if isinstance(value, Expr)}
+
+
+def _known_values(population: Population, seed: int) -> dict[str, Any]:
+    """Return numbers, arrays and draws of a population, its positions, ``i`` and ``N``."""
+    cell = population.cell
+    units: dict[str, Unit] = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
+    everyone = np.arange(population.size)
+    values: dict[str, Any] = {"i": everyone.astype(np.float64), "N": float(population.size)}
+    if population.positions is not None:
+        values |= dict(zip("xyz", population.positions.T, strict=True))
+    for name, value in _described_values(population).items():
+        if isinstance(value, Distribution):
+            value = value.sample(
+                Stream(seed, f"{population.name}/{name}"),
+                everyone,
+                unit=units.get(name, unit("1")),
+                where=f"population {population.name!r}, {name}",
+            )
+        if not isinstance(value, Expr):
+            values[name] = value
+    return values
+
+
+def _evaluate_all(trees: dict[str, Expr], values: dict[str, Any], *, where: str) -> None:
+    """Evaluate what is written as text, in order of dependence, and reorder ``trees`` by it.
+
+    Raises
+    ------
+    ModelError
+        If expressions need each other.
+    NetworkError
+        If one gives a value that is not finite.
+    """
+    waiting = dict(trees)
+    trees.clear()
+    while waiting:
+        ready = [name for name, tree in waiting.items() if not names(tree) & waiting.keys()]
+        if not ready:
+            raise ModelError(
+                f"{where}: {', '.join(sorted(waiting))} are written in a circle. "
+                "Give one of them a value."
+            )
+        for name in ready:
+            trees[name] = waiting.pop(name)
+            values[name] = evaluate(trees[name], values.__getitem__)
+            if not np.isfinite(values[name]).all():
+                raise NetworkError(
+                    f"{where}, {name}: the expression gives a value that is not finite, "
+                    "expected numbers. Correct it."
+                )
+
+
+def _refractory(cell: Cell, parameters: dict[str, Value]) -> str | float | None:
+    """Return the refractory time in ms, or the parameter that holds it."""
+    if cell.refractory is None:
+        return None
+    time = cell.refractory.time
+    if isinstance(time, str) and time in parameters:
+        return time
+    return to_engine(time, unit("ms"), where="refractory")
+
+
+def _plain(value: Any) -> Value:
+    """Return a table as it is, anything else as a number or an array of its own."""
+    if isinstance(value, Table):
+        return value
+    array = np.array(value, np.float64)
+    return float(array) if array.ndim == 0 else array
+
+
+# ---- projections
+
+
+def _projection(p: Projection, seed: int) -> ConcreteProjection:
+    edges = p.connect(seed)
+    pointer, targets, moved = to_absolute(p, edges)
+    where = f"projection {p.name!r} ({p.source.name} -> {p.target.name})"
+    draw = EdgeValues(p, edges.pointer, edges.order, moved, seed, where)
+    del edges  # which take as much memory as the edges that are kept
+    weight = draw("weight", p.weight, unit("1")) if p.rule is None else None
+    initial = _initial_variables(p, draw)
+    values, trees = _rule_parameters(p, draw)
+    return ConcreteProjection(
+        name=p.name,
+        source=p.source.name,
+        target=p.target.name,
+        port=p.port,
+        pointer=pointer,
+        targets=targets,
+        weight=weight,
+        delay=draw("delay", p.delay, unit("ms"), redrawn=True),
+        dendritic_fraction=p.dendritic_fraction,
+        back=None if p.back is None else draw("back", p.back, unit("ms"), redrawn=True),
+        round_delays=p.round_delays,
+        same_step=p.same_step,
+        rule=p.rule,
+        bound=p.bound,
+        links={symbol: _link(symbol, p, draw) for symbol in p.links},
+        values=values,
+        derived=Derived(trees, {}),
+        initial=initial,
+    )
+
+
+def _initial_variables(p: Projection, draw: EdgeValues) -> dict[str, np.ndarray | Drawn | float]:
+    """Return the values with which the variables of the rule begin."""
+    initial: dict[str, np.ndarray | Drawn | float] = {}
+    if p.rule is None:
+        return initial
+    for v in p.rule.edge:
+        if v.name == "w":
+            initial["w"] = draw("weight", p.weight, v.unit, redrawn=True)
+        else:
+            initial[v.name] = draw(v.name, p.values.get(v.name, 0.0), v.unit, redrawn=True)
+    ends = (("source", p.source, p.rule.pre), ("target", p.target, p.rule.post))
+    for side, view, variables in ends:
+        for v in variables:
+            stream = Stream(draw.seed, f"{p.name}/{v.name}")
+            where = f"{draw.where}, {v.name} per {side}"
+            value = p.values.get(v.name, 0.0)
+            initial[v.name] = _spread(value, view, stream, declared=v.unit, where=where)
+    return initial
+
+
+def _rule_parameters(p: Projection, draw: EdgeValues) -> tuple[dict[str, Value], dict[str, Expr]]:
+    """Return the parameters of the rule, and the expressions of those written as text."""
+    values: dict[str, Value] = {}
+    trees: dict[str, Expr] = {}
+    for constant in p.rule.parameters if p.rule is not None else ():
+        if constant.name not in p.values and isinstance(constant.value, Expr):
+            trees[constant.name] = constant.value
+        values[constant.name] = _rule_parameter(p, constant, draw, known=values)
+    return values, trees
+
+
+def _rule_parameter(
+    p: Projection, constant: Constant, draw: EdgeValues, *, known: dict[str, Value]
+) -> Value:
+    name, stream = constant.name, Stream(draw.seed, f"{p.name}/{constant.name}")
+    value = p.values.get(name, constant.value)
+    if isinstance(value, Expr):
+        value = evaluate(value, known.__getitem__)
+    if constant.per == "edge":
+        values = draw(name, value, constant.unit)
+        return values if np.ndim(values) else np.full(draw.count, float(values))
+    if constant.per is None:
+        if isinstance(value, Distribution):
+            first = np.zeros(1, int)
+            value = value.sample(stream, first, unit=constant.unit, where=draw.where)[0]
+        return float(value)
+    view = p.source if constant.per == "source" else p.target
+    if isinstance(value, float | int):
+        return np.full(view.population.size, float(value))
+    return _spread(value, view, stream, declared=constant.unit, where=draw.where)
+
+
+def _spread(value: Any, view: View, stream: Stream, *, declared: Unit, where: str) -> np.ndarray:
+    """Return values per neuron of the whole population, (N,), 0 outside the view."""
+    if isinstance(value, Distribution):
+        value = value.sample(stream, np.arange(len(view)), unit=declared, where=where)
+    result = np.zeros(view.population.size)
+    result[view.indices] = value
+    return result
+
+
+def _link(symbol: str, p: Projection, draw: EdgeValues) -> ConcreteLink:
+    if p.bound is None:
+        raise NetworkError(f"{draw.where}: found the link {symbol!r} and no rule. Name a rule.")
+    reference, side = p.links[symbol], p.bound.symbols[symbol].side
+    indices = _linked_indices(reference)
+    index: np.ndarray | None
+    if side == "one":
+        index = np.asarray(indices[:1], np.int32)
+    elif side == "edge":
+        along = np.asarray(reference.along, np.float64)
+        along = draw(f"link {symbol!r}", along, unit("1")).astype(np.int64)
+        index = np.asarray(indices[along], np.int32)
+    else:
+        view = p.source if side == "pre" else p.target
+        index = np.zeros(view.population.size, np.int32)
+        index[view.indices] = indices
+        if (index == np.arange(index.size)).all():
+            index = None
+    return ConcreteLink(reference.owner.name, reference.name, side, index)
+
+
+def _linked_indices(reference: Reference) -> np.ndarray:
+    """Return the neurons, of a whole population, that a link can read."""
+    owner = reference.owner
+    if isinstance(owner, View):
+        return owner.indices
+    per_target = owner.linkable()[reference.name][1] == "target"
+    return (owner.target if per_target else owner.source).indices
+
+
+# ---- drives
+
+
+def _drive(drive: Drive, seed: int) -> ConcreteDrive:
+    port = drive.target.population.cell.port(drive.port)
+    rate = _per_target(drive, "rate", drive.rate, unit("Hz"), seed=seed)
+    weight = _per_target(drive, "weight", drive.weight, unit(port.unit), seed=seed)
+    return ConcreteDrive(
+        name=drive.name,
+        target=drive.target.name,
+        indices=drive.target.indices,
+        port=drive.port,
+        rate=rate * drive.n,
+        weight=weight,
+    )
+
+
+def _per_target(drive: Drive, name: str, value: Any, declared: Unit, *, seed: int) -> Any:
+    """Return a number or (M,), drawn if it is a distribution."""
+    if not isinstance(value, Distribution):
+        return value
+    stream = Stream(seed, f"{drive.name}/{name}")
+    everyone = np.arange(len(drive.target))
+    where = f"drive {drive.name!r}, {name}"
+    return value.sample(stream, everyone, unit=declared, where=where)

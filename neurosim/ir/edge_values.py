@@ -1,0 +1,172 @@
+"""Values of edges, drawn or ordered; ends of edges as indices of whole populations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..draws.sampling import blocks, index_type, pointer_of
+from ..draws.streams import Stream
+from ..draws.values import Distribution, Shared
+from ..errors import NetworkError
+from ..network.projections import Projection
+from ..network.wiring import Edges
+from ..units import Unit, unit
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Values of edges that are drawn at each use, to save the memory of keeping them.
+
+    ``numpy.asarray`` returns them, (E,), in engine units.
+
+    Attributes
+    ----------
+    distribution : Distribution
+    stream : Stream
+    pointer : (S + 1,) int64
+        Edges of each row of the source's view.
+    unit : Unit
+    where : str
+        Place for messages.
+    """
+
+    distribution: Distribution
+    stream: Stream
+    pointer: np.ndarray
+    unit: Unit
+    where: str
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.distribution.sample_rows(
+            self.stream, self.pointer, unit=self.unit, where=self.where
+        ).astype(dtype or np.float64, copy=False)
+
+
+def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return edges between whole populations instead of views.
+
+    Returns
+    -------
+    pointer : (N_source + 1,) int64
+    targets : (E,) uint16 or int32
+        Ascending within each source.
+    moved : (E,) int64 or None
+        ``moved[e]``: position of edge e before view indices were mapped to population indices;
+        None: order unchanged.
+    """
+    source, target = p.source.indices, p.target.indices
+    dtype = index_type(int(target.max()) + 1)
+    counts = np.zeros(p.source.population.size, np.int64)
+    counts[source] = np.diff(edges.pointer)
+    pointer = pointer_of(counts)
+    if (np.diff(source) > 0).all() and (np.diff(target) > 0).all():
+        if target[-1] == target.size - 1:  # the view is the whole population, or its beginning
+            return pointer, edges.target.astype(dtype, copy=False), None
+        targets = np.empty(edges.target.size, dtype)
+        for block in blocks(targets.size, width=1):
+            targets[block] = target[edges.target[block]]
+        return pointer, targets, None
+    targets, moved = np.empty(edges.target.size, dtype), np.empty(edges.target.size, np.int64)
+    rows = np.argsort(source)
+    old_begins, new_begins = edges.pointer[rows], pointer_of(np.diff(edges.pointer)[rows])
+    for block in blocks(rows.size, width=max(1, edges.target.size // rows.size)):
+        positions = np.arange(new_begins[block.start], new_begins[block.stop])
+        row = np.searchsorted(new_begins, positions, side="right") - 1
+        old_positions = positions - new_begins[row] + old_begins[row]
+        neurons = target[edges.target[old_positions]]
+        order = np.lexsort((neurons, row))
+        targets[positions], moved[positions] = neurons[order], old_positions[order]
+    return pointer, targets, moved
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeValues:
+    """Draws values of edges, or orders arrays that the user gave.
+
+    A value is drawn for a row of the source's view and a position within the row.
+
+    Attributes
+    ----------
+    pointer : (S + 1,) int64
+        Edges of each row of the source's view.
+    order : (E,) indices or None
+        The connector's order of the user's edges; None: the order in which they were given.
+    moved : (E,) int64 or None
+        See `to_absolute`.
+    where : str
+        Place for messages.
+    """
+
+    projection: Projection
+    pointer: np.ndarray
+    order: np.ndarray | None
+    moved: np.ndarray | None
+    seed: int
+    where: str
+
+    @property
+    def count(self) -> int:
+        """Number of edges."""
+        return int(self.pointer[-1])
+
+    def __call__(self, name: str, value: Any, declared: Unit, *, redrawn: bool = False) -> Any:
+        """Return the values of all edges.
+
+        Parameters
+        ----------
+        name : str
+            Names the stream of draws.
+        value : number, (E,), Shared or Distribution
+        declared : Unit
+            Unit of draws; that of a weight is known from the projection.
+        redrawn : bool
+            Whether draws may be returned as `Drawn`.
+
+        Returns
+        -------
+        number, (E,), Shared or Drawn
+
+        Raises
+        ------
+        NetworkError
+            If an array does not match the number of edges.
+        """
+        where = f"{self.where}, {name}"
+        if isinstance(value, Shared):
+            return Shared(value.values, self._ordered(value.index, where))
+        if isinstance(value, np.ndarray):
+            return self._ordered(np.asarray(value, np.float64), where)
+        if not isinstance(value, Distribution):
+            return value
+        drawn = Drawn(
+            distribution=value,
+            stream=Stream(self.seed, f"{self.projection.name}/{name}"),
+            pointer=self.pointer,
+            unit=_weight_unit(self.projection) if name == "weight" else declared,
+            where=where,
+        )
+        if self.moved is not None:
+            return np.asarray(drawn)[self.moved]
+        return drawn if redrawn else np.asarray(drawn)
+
+    def _ordered(self, values: np.ndarray, where: str) -> np.ndarray:
+        """Return the user's values in the order of edges, as an array that is not shared."""
+        if values.size != self.count:
+            raise NetworkError(
+                f"{where}: found an array of length {values.size}, expected one for each of "
+                f"{self.count} edges. Correct its length."
+            )
+        if self.order is not None:
+            values = values[self.order]
+        return values.copy() if self.moved is None else values[self.moved]
+
+
+def _weight_unit(p: Projection) -> Unit:
+    if p.rule is not None:
+        return next(v.unit for v in p.rule.edge if v.name == "w")
+    if p.port is None:
+        raise NetworkError(f"projection {p.name!r}: found no port, expected one. Name a port.")
+    return unit(p.target.population.cell.port(p.port).unit)
