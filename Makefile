@@ -4,10 +4,13 @@ PYTHON ?= python3
 ENV := .venv
 SPYNNAKER := .venv-spynnaker
 BIN := $(ENV)/bin
+# Files of tests are shared out between WORKERS processes, the longest first (tests/conftest.py).
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help demo lint shape test test-slow bench docs docs-figures clean
+.PHONY: help demo lint shape test test-fast test-slow bench docs docs-figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,8 +27,11 @@ lint: $(ENV)/installed-for-lint ## rules and format of the code (ruff), and its 
 shape: $(ENV)/installed-for-lint ## figures of the code beside their aims: length of lines, docstrings, circles, types
 	$(BIN)/python -m benchmarks.shape
 
-test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about twelve minutes on two cores)
-	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m "not slow"
+test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (at most ten minutes on two cores)
+	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(PYTEST) -m "not slow"
+
+test-fast: $(ENV)/installed-for-tests ## the tests that need no other simulator, published experiment or process (two minutes)
+	$(PYTEST) -m "not slow and not simulator and not experiment and not process"
 
 test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that make test leaves out
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m slow

@@ -10,9 +10,24 @@ from neurosim.backend.discovery import find
 from neurosim.compiled import cache
 from neurosim.errors import NetworkError
 
+TESTS = Path(__file__).parent
+# Folders whose tests run another simulator.
+SIMULATORS = (TESTS / "backends" / "brian", TESTS / "backends" / "pynn")
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of other simulators."""
+    for item in items:
+        if item.path.parent in SIMULATORS:
+            item.add_marker(pytest.mark.simulator)
+
 
 def ready(name: str) -> str:
-    """Return the name of a backend, or skip the test where what it needs is not installed; a broken backend fails."""
+    """Return the name of a backend, or skip the test if its packages are missing.
+
+    A backend that is broken fails.
+    """
     try:
         find(name)
     except NetworkError as error:
@@ -43,5 +58,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 @pytest.fixture(autouse=True)
 def _ctrl_c_is_heard() -> None:
-    """What a shell starts in the background is born deaf to Ctrl-C, as its children are; and Brian 2, imported by a test, takes Ctrl-C for itself."""
+    """Let each test hear Ctrl-C.
+
+    A process that a shell starts in the background ignores it, as do its children. Brian 2 takes
+    Ctrl-C for itself once a test imports it.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)

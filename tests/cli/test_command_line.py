@@ -134,6 +134,7 @@ def test_help_shows_every_command_and_every_exit_code(capsys):
         assert code in shown
 
 
+@pytest.mark.process
 def test_python_m_neurosim_is_the_same_command():
     done = subprocess.run(
         [sys.executable, "-m", "neurosim", "--version"], capture_output=True, text=True, check=True
@@ -340,6 +341,7 @@ def test_processes_of_experiments_do_linear_algebra_with_one_thread(monkeypatch)
     assert os.environ["OPENBLAS_NUM_THREADS"] == "5" and "MKL_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.process
 def test_ctrl_c_during_verify_ends_the_experiments(tmp_path):
     """The experiments would take ten minutes each."""
     text = f"""

@@ -19,6 +19,7 @@ def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.process
 def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
     """A thread changes no bit, float32 does."""
     found = {}
@@ -48,6 +49,7 @@ def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
     assert found["plain"]["blocks"] == found["one"]["blocks"] != found["single"]["blocks"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("given", "message"),
     [

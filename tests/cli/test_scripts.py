@@ -104,6 +104,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("text", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_of_python_in_a_script_is_shown_as_python_shows_it(monkeypatch, tmp_path, text):
     monkeypatch.chdir(tmp_path)
@@ -126,6 +127,7 @@ def test_a_mistake_in_neurosim_is_not_taken_for_one_of_a_script(monkeypatch):
         main(["list"])
 
 
+@pytest.mark.process
 def test_ctrl_c_that_ends_a_run_cleanly_still_ends_with_code_130(tmp_path):
     path = tmp_path / "long.py"
     path.write_text(f"""

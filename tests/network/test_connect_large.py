@@ -103,6 +103,7 @@ def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
     )
 
 
+@pytest.mark.process
 def test_few_edges_are_drawn_without_loading_numba():
     code = """import sys, numpy, neurosim as ns
 from neurosim.draws.streams import Stream
@@ -117,6 +118,7 @@ print("numba" in sys.modules)"""
     )
 
 
+@pytest.mark.process
 def test_a_second_process_draws_many_edges_without_compiling(tmp_path):
     code = """import numpy, neurosim as ns
 from numba.core import event

@@ -431,6 +431,7 @@ def asked(program: str, job: Job) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.process
 def test_our_process_reports_phases_rates_and_work():
     found = asked("neurosim", Job("cuba", 50.0, seed=3, threads=1, arguments={"size": 400}))
     assert set(found["seconds"]) == {"import", "construction", "compilation", "simulation"}
@@ -446,11 +447,13 @@ def test_our_process_reports_phases_rates_and_work():
     assert rate == pytest.approx(found["spikes"] / 400 / 0.05)
 
 
+@pytest.mark.process
 def test_edges_that_bring_input_are_not_counted_for_peers_have_none():
     found = asked("neurosim", Job("polychronous_network", 20.0, threads=1))
     assert found["edges"] == 1000 * 100
 
 
+@pytest.mark.process
 def test_our_process_says_what_the_engine_refuses():
     assert (
         "threads"
@@ -458,6 +461,7 @@ def test_our_process_says_what_the_engine_refuses():
     )
 
 
+@pytest.mark.process
 @pytest.mark.skipif(find_spec("nest") is None, reason="NEST is not installed")
 def test_nest_runs_a_network_and_reports_its_rates():
     found = asked(
@@ -471,6 +475,7 @@ def test_nest_runs_a_network_and_reports_its_rates():
     assert found["edges"] == pytest.approx(400 * 80, rel=0.05)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(find_spec("nest") is None, reason="NEST is not installed")
 def test_edges_of_nest_are_those_between_neurons():
     found = asked(
@@ -479,6 +484,7 @@ def test_edges_of_nest_are_those_between_neurons():
     assert found["edges"] == 500 * (40 + 10), "not to recorders, nor from generators"
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("brian2") is None, reason="Brian 2 is not installed")
 def test_brian_builds_once_and_runs_again_without_compiling(tmp_path):

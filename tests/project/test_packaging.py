@@ -262,12 +262,14 @@ def test_imports_for_type_checkers_are_free():
     assert wrong({"neurosim.units": text + "else:\n    from .run import Run\n"})
 
 
+@pytest.mark.process
 def test_importing_neurosim_loads_numpy_and_little_else():
     code = f"import sys, neurosim; print(sorted(set(sys.modules) & set({LATE})), 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] True"
 
 
+@pytest.mark.process
 def test_help_of_the_command_line_loads_no_more():
     code = f"""import sys
 from neurosim.cli.main import main
@@ -279,6 +281,7 @@ except SystemExit:
     assert done.stdout.strip().endswith("\n[]")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["models", "backends"])
 def test_importing_a_folder_under_its_own_name_is_refused(name):
     done = subprocess.run(

@@ -105,6 +105,7 @@ def test_circles_of_files_and_packages_count_late_imports_and_those_for_type_che
     assert circles.of_packages(found) == [["neurosim.ir", "neurosim.network"]]
 
 
+@pytest.mark.process
 def test_a_missed_aim_is_named_and_gives_exit_code_1(tmp_path, capsys):
     checkout(tmp_path, FILES | CIRCLE)
     assert main(["--root", str(tmp_path), "--no-types", "--list"]) == 1
@@ -118,6 +119,7 @@ def test_a_missed_aim_is_named_and_gives_exit_code_1(tmp_path, capsys):
     assert "circle: neurosim.ir, neurosim.network" in shown
 
 
+@pytest.mark.process
 def test_all_aims_reached_gives_exit_code_0(tmp_path, capsys):
     files = {
         "neurosim/__init__.py": "# why\n__all__ = []\ndef __dir__(): return __all__",

@@ -169,6 +169,7 @@ def test_a_save_makes_its_folder_and_says_where_it_cannot(tmp_path):
     assert os.listdir(path.parent) == ["run.npz"] and os.listdir(tmp_path) == ["results"]
 
 
+@pytest.mark.process
 def test_a_killed_save_leaves_the_old_file(tmp_path):
     path = recording().save(tmp_path / "run.npz")
     code = (

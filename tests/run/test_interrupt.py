@@ -70,6 +70,7 @@ def test_an_interrupted_simulation_returns_what_was_recorded(backend, capsys):
     assert "interrupted at" in capsys.readouterr().err
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp_path):
     script = textwrap.dedent(f"""

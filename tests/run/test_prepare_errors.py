@@ -307,6 +307,7 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(),
     reason="the system does not say how much memory a process had at most",

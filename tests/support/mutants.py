@@ -61,6 +61,7 @@ TESTS = {
     "neurosim/recording/": ("tests/recording", "tests/run"),
     "neurosim/run/": ("tests/run", "tests/conformance"),
     "models/": ("tests/models", "tests/conformance"),
+    "backends/": ("tests/project",),
     "backends/brian/": ("tests/backends/brian",),
     "backends/cpu/": ("tests/backends/cpu", "tests/conformance", "tests/run", "tests/ir"),
     "backends/pynn/": ("tests/backends/pynn",),

@@ -66,6 +66,7 @@ def first(tmp_path_factory) -> tuple[Path, dict]:
     return folder, started("demo", folder)
 
 
+@pytest.mark.process
 def test_the_second_start_of_the_demonstration_compiles_nothing(first):
     folder, said = first
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
@@ -75,6 +76,7 @@ def test_the_second_start_of_the_demonstration_compiles_nothing(first):
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()} == before
 
 
+@pytest.mark.process
 def test_another_cell_compiles_its_own_kernels_and_not_the_time_loop(first, tmp_path):
     """A copy of the cache, since the other tests want it as it was."""
     folder = shutil.copytree(first[0], tmp_path / "cache")
@@ -91,6 +93,7 @@ def bound_by_permissions() -> None:
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or (os.geteuid() == 0 and sys.platform != "linux"),
     reason="needs permissions",
@@ -114,6 +117,7 @@ def test_a_cache_that_cannot_be_written_is_used_as_far_as_it_goes(first, tmp_pat
     assert name != "demo" or said[0]["digest"] == first[1]["digest"]
 
 
+@pytest.mark.process
 def test_a_cache_that_cannot_be_made_is_replaced_by_a_temporary_one(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     said = [started("homeless", tmp_path / "file", tmp_path) for _ in range(2)]
@@ -140,6 +144,7 @@ def fresh_folder() -> Path:
     return cache.folder()
 
 
+@pytest.mark.process
 def test_processes_that_start_together_share_an_empty_cache(tmp_path):
     command, pipe = [sys.executable, "-c", SCRIPT, "together"], subprocess.PIPE
     processes = [

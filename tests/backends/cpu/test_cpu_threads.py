@@ -254,6 +254,7 @@ def test_a_thread_that_may_not_move_stays_where_it_is(monkeypatch):
     assert cores.taken == {0}
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="needs a system that forks"
 )

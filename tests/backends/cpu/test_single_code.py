@@ -53,6 +53,7 @@ print(len(seen.buffer), spikes.index.size)
 """
 
 
+@pytest.mark.process
 def test_the_second_start_compiles_nothing(tmp_path):
     said = []
     for _ in range(2):
