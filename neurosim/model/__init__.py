@@ -1,1 +1,1 @@
-"""Cells and rules: their declarations, the resolution of names and units, and integration methods."""
+"""The language: cells and rules, their declarations, resolution, binding and methods."""

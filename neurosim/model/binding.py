@@ -1,8 +1,8 @@
-"""Where a rule meets its cells: what every name means at an edge, and over what each statement runs."""
+"""A rule between two cells: the meaning of every name at an edge, and each statement's domain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import ModelError, describe_unknown
@@ -11,8 +11,8 @@ from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, inline, names
 from ..units import NUMBER, TABLE, TIME, Exponents
 from .cell import Cell
-from .declarations import decay_constant
-from .names import EVENTS, Action, Domain, Role, Side
+from .declarations import State, decay_constant
+from .names import EVENTS, Action, Domain, Per, Role, Side
 from .rule import Rule
 
 
@@ -69,7 +69,7 @@ class BoundRule:
     handlers: tuple[tuple[str, tuple[BoundStatement, ...]], ...]
 
 
-WORDS = {
+WORDS: dict[str, tuple[Domain, Exponents]] = {
     "t": ("one", TIME),
     "dt": ("one", TIME),
     "i_pre": ("pre", NUMBER),
@@ -77,7 +77,12 @@ WORDS = {
     "N_pre": ("one", NUMBER),
     "N_post": ("one", NUMBER),
 }
-_PER = {None: "one", "source": "pre", "target": "post", "edge": "edge"}
+_DOMAINS: dict[Per | None, Domain] = {
+    None: "one",
+    "source": "pre",
+    "target": "post",
+    "edge": "edge",
+}
 
 
 def bind(
@@ -85,7 +90,7 @@ def bind(
     source: Cell,
     target: Cell,
     *,
-    links: Mapping[str, tuple[str, Exponents]],
+    links: Mapping[str, tuple[Domain, Exponents]],
     out: Exponents | None,
     where: str,
 ) -> BoundRule:
@@ -93,20 +98,24 @@ def bind(
 
     Parameters
     ----------
-    links : symbol -> (side, exponents)
-    out : exponents of the port; None where the projection names no port.
+    rule : Rule
+    source, target : Cell
+    links : symbol -> (domain, exponents)
+    out : Exponents, optional
+        Of the port; None: the projection names no port.
     where : str
-        Place for messages.
+        Begins messages.
 
     Raises
     ------
     ModelError
-        Unknown names, units, a statement whose result would depend on the order of edges, a delivery without a port.
+        Unknown names, units, a statement whose result would depend on the order of edges, a
+        delivery without a port.
     """
-    symbols = _symbols(rule, source, target, links, where)
-    exponents = {name: s.exponents for name, s in symbols.items()}
+    symbols = _symbols(rule, source, target, links=links, where=where)
+    exponents = {name: symbol.exponents for name, symbol in symbols.items()}
     known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
-    trees = {}
+    trees: dict[str, Expr] = {}
     for definition in rule.definitions:
         place = f"{where}, definition {definition.name!r}"
         trees[definition.name] = _resolve(definition.tree, known, place)
@@ -117,106 +126,147 @@ def bind(
         bound = []
         for statement in handler.statements:
             statement = replace(statement, value=_resolve(statement.value, known, place))
-            _check_units(statement, known, out, place)
+            _require_units(statement, known, out, place)
             statement = replace(statement, value=inline(statement.value, trees))
-            bound.append(_classify(statement, handler.trigger, symbols, place))
+            bound.append(_bind_statement(statement, handler.trigger, symbols, place))
         handlers.append((handler.trigger, tuple(bound)))
     return BoundRule(symbols, tuple(handlers))
 
 
 def _symbols(
-    rule: Rule, source: Cell, target: Cell, links: Mapping[str, tuple[str, Exponents]], where: str
+    rule: Rule,
+    source: Cell,
+    target: Cell,
+    *,
+    links: Mapping[str, tuple[Domain, Exponents]],
+    where: str,
 ) -> dict[str, Symbol]:
-    found = {
-        name: Symbol(name, "word", side, exponents, name)
-        for name, (side, exponents) in WORDS.items()
+    symbols = {
+        name: Symbol(name, "word", domain, exponents, name)
+        for name, (domain, exponents) in WORDS.items()
     }
-    for end, cell in (("pre", source), ("post", target)):
-        for thing in (*cell.states, *cell.parameters):
-            name = f"{thing.name}_{end}"
-            found[name] = Symbol(name, "cell", end, thing.unit.exponents, thing.name)
-    own = (*rule.edge, *rule.pre, *rule.post, *rule.parameters, *rule.definitions)
-    for name in [n for n in (*(thing.name for thing in own), *links) if n in found]:
-        what = (
-            "a word of the language"
-            if name in WORDS
-            else f"{found[name].origin!r} of the {'source' if found[name].side == 'pre' else 'target'} cell"
-        )
-        raise ModelError(
-            f"{where}: rule {rule.name!r} defines {name!r}, which is {what} already, expected each name once. Rename it in the rule."
-        )
-    for side, variables in (("edge", rule.edge), ("pre", rule.pre), ("post", rule.post)):
+    ends: tuple[tuple[Side, Cell], ...] = (("pre", source), ("post", target))
+    for end, cell in ends:
+        for part in (*cell.states, *cell.parameters):
+            name = f"{part.name}_{end}"
+            symbols[name] = Symbol(name, "cell", end, part.unit.exponents, part.name)
+    _require_free_names(rule, links, symbols, where)
+    sides: tuple[tuple[Side, tuple[State, ...]], ...] = (
+        ("edge", rule.edge),
+        ("pre", rule.pre),
+        ("post", rule.post),
+    )
+    for side, variables in sides:
         for v in variables:
-            found[v.name] = Symbol(
-                v.name, "variable", side, v.unit.exponents, v.name, decay_constant(v)
-            )
+            exponents, decay = v.unit.exponents, decay_constant(v)
+            symbols[v.name] = Symbol(v.name, "variable", side, exponents, v.name, decay)
     for p in rule.parameters:
-        found[p.name] = Symbol(p.name, "parameter", _PER[p.per], p.unit.exponents, p.name)
-    for symbol, (side, exponents) in links.items():
-        found[symbol] = Symbol(symbol, "link", side, exponents, symbol)
-    return found
+        symbols[p.name] = Symbol(p.name, "parameter", _DOMAINS[p.per], p.unit.exponents, p.name)
+    for name, (domain, exponents) in links.items():
+        symbols[name] = Symbol(name, "link", domain, exponents, name)
+    return symbols
+
+
+def _require_free_names(
+    rule: Rule, links: Iterable[str], symbols: Mapping[str, Symbol], where: str
+) -> None:
+    """Refuse names of a rule that the language or one of the cells has already."""
+    own = (*rule.variables, *rule.parameters, *rule.definitions)
+    for name in (*(part.name for part in own), *links):
+        if name not in symbols:
+            continue
+        symbol = symbols[name]
+        if symbol.role == "word":
+            meaning = "a word of the language"
+        else:
+            end = "source" if symbol.side == "pre" else "target"
+            meaning = f"{symbol.origin!r} of the {end} cell"
+        raise ModelError(
+            f"{where}: rule {rule.name!r} defines {name!r}, which is {meaning} already, expected "
+            "each name once. Rename it in the rule."
+        )
 
 
 def _resolve(tree: Expr, known: Mapping[str, Exponents], place: str) -> Expr:
-    """Resolve units; what is named without its end, or with one that it has not, is answered with the right name."""
+    """Resolve units; a name that lacks its end, or has one too many, gets the right name."""
     for name in sorted(names(tree) - known.keys() - TABLE.keys()):
         stem, _, end = name.rpartition("_")
         if end in ("pre", "post") and stem in known:
             raise ModelError(
-                f"{place}: there is no name {name!r}, expected what belongs to the rule by its own name, without '_{end}'. Write {stem!r}."
+                f"{place}: there is no name {name!r}, expected what belongs to the rule by its own "
+                f"name, without '_{end}'. Write {stem!r}."
             )
         ends = [f"{name}_{end}" for end in ("pre", "post") if f"{name}_{end}" in known]
         if ends:
             raise ModelError(
-                f"{place}: {describe_unknown('name', name, known)} What belongs to a cell is named with its end. Write {' or '.join(map(repr, ends))}."
+                f"{place}: {describe_unknown('name', name, known)} What belongs to a cell is named "
+                f"with its end. Write {' or '.join(map(repr, ends))}."
             )
     return resolve_units(tree, known, place=place)
 
 
-def _check_units(
+def _require_units(
     statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, place: str
 ) -> None:
+    where = f"{place}: {show_statement(statement)!r}"
     expected = out if statement.target == "out" else known[statement.target]
+    if expected is None:
+        raise ModelError(
+            f"{where}: it delivers, but the projection names no port. Name one with port=..."
+        )
     if statement.op in ("=", "+=", "-="):
-        expect(statement.value, known, expected, place=f"{place}: {show_statement(statement)!r}")
+        expect(statement.value, known, expected, place=where)
     else:
         dimension(statement.value, known, place=place)
-        expect(statement.value, known, NUMBER, place=f"{place}: {show_statement(statement)!r}")
+        expect(statement.value, known, NUMBER, place=where)
 
 
-def _classify(
+def _bind_statement(
     statement: Assign, trigger: str, symbols: Mapping[str, Symbol], place: str
 ) -> BoundStatement:
-    text = show_statement(statement)
-    if statement.target == "out":
+    """Return a statement with its domain, if its result does not depend on the order of edges."""
+    where = f"{place}: {show_statement(statement)!r}"
+    target = statement.target
+    if target == "out":
         if trigger not in EVENTS:
             raise ModelError(
-                f"{place}: {text!r}: a signal acts between steps and cannot deliver. Deliver in a 'pre', 'post' or 'step' handler."
+                f"{where}: a signal acts between steps and cannot deliver. "
+                "Deliver in a 'pre', 'post' or 'step' handler."
             )
         return BoundStatement("deliver", "edge", "out", statement.value)
-    side = symbols[statement.target].side
+    side = symbols[target].side
+    if side == "one":
+        raise TypeError(f"{where}: only variables are assigned")  # a rule checks this before
     if side == "edge":
-        return BoundStatement("assign", "edge", statement.target, statement.result)
-    read = {symbols[name].side for name in names(statement.value)}
+        return BoundStatement("assign", "edge", target, statement.result)
+    domains = {symbols[name].side for name in names(statement.value)}
     own_trigger = trigger not in ("pre", "post") or trigger == side
-    if own_trigger and read <= {side, "one"}:
-        return BoundStatement("assign", side, statement.target, statement.result)
-    if statement.op == "+=" and statement.target not in names(statement.value):
-        return BoundStatement("sum", side, statement.target, statement.value)
+    if own_trigger and domains <= {side, "one"}:
+        return BoundStatement("assign", side, target, statement.result)
+    if statement.op == "+=" and target not in names(statement.value):
+        return BoundStatement("sum", side, target, statement.value)
+    raise _order_error(statement, side, own_trigger, where)
+
+
+def _order_error(statement: Assign, side: Side, own_trigger: bool, where: str) -> ModelError:
+    """Return why a statement that several edges run has no result of its own."""
     neuron = "source" if side == "pre" else "target"
-    if statement.op == "-=" and statement.target not in names(statement.value):
-        raise ModelError(
-            f"{place}: {text!r}: found '-=', expected '+=' where several edges share one {statement.target!r} per {neuron} neuron. "
-            f"Write '{statement.target} += -({show(statement.value)})'."
+    target, op = statement.target, statement.op
+    if op == "-=" and target not in names(statement.value):
+        return ModelError(
+            f"{where}: found '-=', expected '+=' where several edges share one {target!r} per "
+            f"{neuron} neuron. Write '{target} += -({show(statement.value)})'."
         )
-    reason = (
-        "it reads the variable that edges add to"
-        if statement.op == "+="
-        else f"several edges share one {statement.target!r} per {neuron} neuron, and '{statement.op}' would keep the last edge's value"
-    )
-    raise ModelError(
-        f"{place}: {text!r}: its result would depend on the order of edges: {reason}. Add with '+=' an expression that does not read "
-        f"{statement.target!r}, or read only what belongs to the {neuron} side"
-        + ("" if own_trigger else f" in a {side!r} or 'step' handler")
-        + "."
+    if op == "+=":
+        reason = "it reads the variable that edges add to"
+    else:
+        reason = (
+            f"several edges share one {target!r} per {neuron} neuron, and '{op}' would keep the "
+            "last edge's value"
+        )
+    handlers = "" if own_trigger else f" in a {side!r} or 'step' handler"
+    return ModelError(
+        f"{where}: its result would depend on the order of edges: {reason}. Add with '+=' an "
+        f"expression that does not read {target!r}, or read only what belongs to the {neuron} side"
+        f"{handlers}."
     )

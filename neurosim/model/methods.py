@@ -1,8 +1,8 @@
-"""Integration methods: which one each state gets, and the statements that carry it over one step."""
+"""Integration methods: the choice for each state, and the statements of one step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import ModelError
@@ -20,15 +20,24 @@ from ..expr.tree import (
     rewrite,
     substitute,
 )
+from .names import Method
 
 DT = Name("dt")
 
 
 @dataclass(frozen=True)
 class Propagator:
-    """The exact step of a linear group: x' = P x + Q b with [P Q] from the matrix exponential of A dt.
+    """The exact step of a linear group: x' = P x + Q b.
 
-    ``matrix[i][j]`` is the coefficient of state j in the derivative of state i; ``reach`` holds the (i, j) where P and Q are not zero.
+    [P Q] comes from the matrix exponential of A dt, where A is ``matrix`` and b the inputs.
+
+    Parameters
+    ----------
+    states : names
+    matrix : (S, S) trees
+        ``matrix[i][j]`` is the coefficient of state j in the derivative of state i.
+    reach : pairs (i, j)
+        The entries of P and Q that are not zero.
     """
 
     states: tuple[str, ...]
@@ -36,7 +45,10 @@ class Propagator:
     reach: frozenset[tuple[int, int]]
 
     def name(self, part: str, i: int, j: int) -> str:
-        """Return the name of an entry of P or Q; the numbers keep states apart whose joined names are alike."""
+        """Return the name of an entry of P or Q.
+
+        The numbers keep states apart whose joined names are alike.
+        """
         return f"_{part}{i}_{j}_{self.states[i]}_{self.states[j]}"
 
     @property
@@ -46,9 +58,22 @@ class Propagator:
 
 
 def choose(
-    derivatives: Mapping[str, Expr], method: str | None, constants: set[str], *, where: str
-) -> dict[str, str]:
-    """Return the method of each state: exact where linear with constant coefficients, else exponential Euler, else Euler; or the named one.
+    derivatives: Mapping[str, Expr], method: Method | None, constants: set[str], *, where: str
+) -> dict[str, Method]:
+    """Return the method of each state: the named one, or the best that its equation allows.
+
+    That is exact if the equation is linear with constant coefficients, else exponential Euler if it
+    is linear in the state, else Euler.
+
+    Parameters
+    ----------
+    derivatives : state -> tree
+        With definitions inlined.
+    method : str, optional
+    constants : names
+        Parameters, which do not change within a step.
+    where : str
+        Begins messages.
 
     Raises
     ------
@@ -56,12 +81,9 @@ def choose(
         If the named method cannot take an equation.
     """
     noisy = {s for s, tree in derivatives.items() if any(d.kind == "xi" for d in draws(tree))}
-    exact = linear_group(
-        {s: t for s, t in derivatives.items() if s not in noisy}, derivatives.keys(), constants
-    )
-    conditional = {
-        s for s, tree in derivatives.items() if s not in noisy and affine(tree, {s}) is not None
-    }
+    smooth = {s: tree for s, tree in derivatives.items() if s not in noisy}
+    exact = linear_group(smooth, derivatives.keys(), constants)
+    conditional = {s for s, tree in smooth.items() if affine(tree, {s}) is not None}
     for s in noisy:
         _noise_split(s, derivatives[s], where=where)
     if method is None:
@@ -69,91 +91,125 @@ def choose(
             s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler"
             for s in derivatives
         }
-    smooth = derivatives.keys() - noisy
-    able = {
+    able: dict[Method, Collection[str]] = {
         "exact": exact,
         "exponential_euler": conditional,
         "euler": derivatives.keys(),
-        "heun": smooth,
-        "rk4": smooth,
+        "heun": smooth.keys(),
+        "rk4": smooth.keys(),
     }
     for s in derivatives:
-        if s not in able[method]:
-            reason = (
-                "it contains noise"
-                if s in noisy
-                else {"exact": "it is not linear with constant coefficients"}.get(
-                    method, f"it is not linear in {s}"
-                )
-            )
-            raise ModelError(
-                f"{where}, equation of {s}: method {method!r} cannot take it, because {reason}. Use method='euler', or leave the method out."
-            )
+        if s in able[method]:
+            continue
+        if s in noisy:
+            reason = "it contains noise"
+        elif method == "exact":
+            reason = "it is not linear with constant coefficients"
+        else:
+            reason = f"it is not linear in {s}"
+        raise ModelError(
+            f"{where}, equation of {s}: method {method!r} cannot take it, because {reason}. "
+            "Use method='euler', or leave the method out."
+        )
     return dict.fromkeys(derivatives, method)
 
 
 def linear_group(
     candidates: Mapping[str, Expr], changing: Iterable[str], constants: set[str]
 ) -> set[str]:
-    """Return the states that form closed linear equations with constant coefficients."""
+    """Return the states that form closed linear equations with constant coefficients.
+
+    Parameters
+    ----------
+    candidates : state -> tree
+    changing : names
+        All states that change, candidates or not.
+    constants : names
+        Parameters.
+    """
     group = set(candidates)
     while True:
-        for s in sorted(group):
-            split = affine(candidates[s], group)
-            others = set(changing) - group
-            if (
-                split is None
-                or any(names(c) - constants or draws(c) for c in split[0].values())
-                or names(split[1]) & others
-            ):
-                group.discard(s)
-                break
-        else:
+        unfit = next(
+            (s for s in sorted(group) if not _is_linear(candidates[s], group, changing, constants)),
+            None,
+        )
+        if unfit is None:
             return group
+        group.discard(unfit)
+
+
+def _is_linear(tree: Expr, group: set[str], changing: Iterable[str], constants: set[str]) -> bool:
+    """Whether a derivative is linear over a group of states, with constant coefficients."""
+    split = affine(tree, group)
+    if split is None:
+        return False
+    coefficients, rest = split
+    if any(names(c) - constants or draws(c) for c in coefficients.values()):
+        return False
+    return not names(rest) & (set(changing) - group)
 
 
 def statements(
-    derivatives: Mapping[str, Expr], methods: Mapping[str, str], *, where: str
+    derivatives: Mapping[str, Expr], methods: Mapping[str, Method], *, where: str
 ) -> tuple[list[Assign], Propagator | None]:
-    """Return the statements of one step, all new values computed before any is assigned, and the propagator of the exact group."""
-    order = [s for s in derivatives]
-    made: list[Assign] = []
+    """Return the statements of one step, and the propagator of the exact group.
+
+    All new values are computed before any is assigned.
+
+    Parameters
+    ----------
+    derivatives : state -> tree
+    methods : state -> method
+        As `choose` returned them.
+    where : str
+        Begins messages.
+    """
+    order = list(derivatives)
+    new_values: list[Assign] = []
     propagator = None
     exact = [s for s in order if methods[s] == "exact"]
     if exact:
         propagator, exact_statements = _exact(exact, derivatives)
-        made += exact_statements
+        new_values += exact_statements
     for s in order:
         if methods[s] == "exponential_euler":
-            slope = affine(derivatives[s], {s})[0].get(s, ZERO)
-            factor = Binary("*", DT, Call("expm1_ratio", (Binary("*", slope, DT),)))
-            made.append(_new(s, Binary("+", Name(s), Binary("*", factor, derivatives[s]))))
+            new_values.append(_assign_new(s, _exponential_euler(s, derivatives[s])))
         elif methods[s] == "euler":
-            made.append(_new(s, _euler(s, derivatives[s], where)))
-    staged = [s for s in order if methods[s] in ("heun", "rk4")]
+            new_values.append(_assign_new(s, _euler(s, derivatives[s], where)))
+    staged = [s for s in order if methods[s] in TABLEAUS]
     if staged:
-        made += _runge_kutta(staged, derivatives, TABLEAUS[methods[staged[0]]])
-    return made + [Assign(s, "=", Name(f"_new_{s}")) for s in order], propagator
+        new_values += _runge_kutta(staged, derivatives, TABLEAUS[methods[staged[0]]])
+    return new_values + [Assign(s, "=", Name(f"_new_{s}")) for s in order], propagator
 
 
-def _new(state: str, value: Expr) -> Assign:
+def _assign_new(state: str, value: Expr) -> Assign:
     return Assign(f"_new_{state}", "=", value)
 
 
+def _linear_split(tree: Expr, variables: set[str]) -> tuple[dict[str, Expr], Expr]:
+    """Return the affine split of a tree that `choose` found to be linear."""
+    split = affine(tree, variables)
+    if split is None:
+        raise TypeError(f"not linear in {sorted(variables)}: {tree}")
+    return split
+
+
 def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagator, list[Assign]]:
-    splits = [affine(derivatives[s], set(group)) for s in group]
+    splits = [_linear_split(derivatives[s], set(group)) for s in group]
     matrix = tuple(tuple(coefficients.get(s, ZERO) for s in group) for coefficients, _ in splits)
     reach = {
         (i, j) for i, row in enumerate(matrix) for j, c in enumerate(row) if c != ZERO or i == j
     }
+    # A state acts on another through any chain of states between them.
     while grown := {(i, k) for i, j in reach for j2, k in reach if j == j2} - reach:
         reach |= grown
     propagator = Propagator(tuple(group), matrix, frozenset(reach))
-    made, inputs = [], {}
+    assignments: list[Assign] = []
+    inputs: dict[int, Name] = {}
     for j, (_, rest) in enumerate(splits):
         if rest != ZERO:
             inputs[j] = Name(f"_input_{group[j]}")
-            made.append(Assign(inputs[j].name, "=", rest))
+            assignments.append(Assign(inputs[j].name, "=", rest))
     for i, s in enumerate(group):
         terms = [
             Binary("*", Name(propagator.name("P", i, j)), Name(group[j]))
@@ -165,26 +221,39 @@ def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagato
             for j in inputs
             if (i, j) in reach
         ]
-        total = terms[0]
-        for term in terms[1:]:
-            total = Binary("+", total, term)
-        made.append(_new(s, total))
-    return propagator, made
+        assignments.append(_assign_new(s, _sum(terms)))
+    return propagator, assignments
+
+
+def _sum(terms: Sequence[Expr]) -> Expr:
+    """Return the sum of terms, from the left."""
+    total, *rest = terms
+    for term in rest:
+        total = Binary("+", total, term)
+    return total
+
+
+def _exponential_euler(s: str, tree: Expr) -> Expr:
+    """Return x + dt (exp(a dt) - 1) / (a dt) f: exact for f = a x + b, constant within the step."""
+    slope = _linear_split(tree, {s})[0].get(s, ZERO)
+    factor = Binary("*", DT, Call("expm1_ratio", (Binary("*", slope, DT),)))
+    return Binary("+", Name(s), Binary("*", factor, tree))
 
 
 def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Expr]], Expr]:
-    found = sorted((d for d in draws(tree) if d.kind == "xi"), key=lambda d: d.key)
-    split = affine(
-        rewrite(
-            tree, lambda n: Name(f"_xi_{n.key}") if isinstance(n, Draw) and n.kind == "xi" else n
-        ),
-        {f"_xi_{d.key}" for d in found},
-    )
+    """Return each xi of a derivative with its amplitude, and the rest of the derivative."""
+    noises = sorted((d for d in draws(tree) if d.kind == "xi"), key=lambda d: d.key)
+
+    def as_name(node: Expr) -> Expr:
+        return Name(f"_xi_{node.key}") if isinstance(node, Draw) and node.kind == "xi" else node
+
+    split = affine(rewrite(tree, as_name), {f"_xi_{d.key}" for d in noises})
     if split is None:
         raise ModelError(
-            f"{where}, equation of {s}: xi appears other than as 'expression * xi'. Write noise as an added term, such as 'sigma * xi'."
+            f"{where}, equation of {s}: xi appears other than as 'expression * xi'. "
+            "Write noise as an added term, such as 'sigma * xi'."
         )
-    return [(d, split[0][f"_xi_{d.key}"]) for d in found], split[1]
+    return [(d, split[0][f"_xi_{d.key}"]) for d in noises], split[1]
 
 
 def _euler(s: str, tree: Expr, where: str) -> Expr:
@@ -197,29 +266,51 @@ def _euler(s: str, tree: Expr, where: str) -> Expr:
     return total
 
 
-# (nodes: weight of the previous slope, weights of the sum, divisor). Heun; classical Runge-Kutta of order 4.
-TABLEAUS: dict[str, tuple[tuple[float, ...], tuple[float, ...], float]] = {
-    "heun": ((0.0, 1.0), (1.0, 1.0), 2.0),
-    "rk4": ((0.0, 0.5, 0.5, 1.0), (1.0, 2.0, 2.0, 1.0), 6.0),
+@dataclass(frozen=True)
+class Tableau:
+    """A Runge-Kutta method whose stages each use the slope of the stage before.
+
+    Parameters
+    ----------
+    nodes : factors of dt
+        Length of the step with the previous slope, for each stage.
+    weights : numbers
+        Of the slopes in the sum.
+    divisor : float
+        Of the sum.
+    """
+
+    nodes: tuple[float, ...]
+    weights: tuple[float, ...]
+    divisor: float
+
+
+TABLEAUS: dict[Method, Tableau] = {
+    "heun": Tableau((0.0, 1.0), (1.0, 1.0), 2.0),
+    "rk4": Tableau((0.0, 0.5, 0.5, 1.0), (1.0, 2.0, 2.0, 1.0), 6.0),  # the classical one
 }
 
 
-def _runge_kutta(states: list[str], derivatives: Mapping[str, Expr], tableau) -> list[Assign]:
-    nodes, weights, divisor = tableau
-    made: list[Assign] = []
-    for stage, node in enumerate(nodes):
-        at = {s: Name(f"_x{stage}_{s}") for s in states} if stage else {}
-        for s in states if stage else ():
-            step = Binary("*", Binary("*", Number(node), DT), Name(f"_k{stage - 1}_{s}"))
-            made.append(Assign(f"_x{stage}_{s}", "=", Binary("+", Name(s), step)))
+def _runge_kutta(
+    states: list[str], derivatives: Mapping[str, Expr], tableau: Tableau
+) -> list[Assign]:
+    assignments: list[Assign] = []
+    for stage, node in enumerate(tableau.nodes):
+        if stage:
+            for s in states:
+                step = Binary("*", Binary("*", Number(node), DT), Name(f"_k{stage - 1}_{s}"))
+                assignments.append(Assign(f"_x{stage}_{s}", "=", Binary("+", Name(s), step)))
+        values: dict[str, Expr] = {s: Name(f"_x{stage}_{s}") for s in states} if stage else {}
         for s in states:
-            made.append(Assign(f"_k{stage}_{s}", "=", substitute(derivatives[s], at)))
+            slope = substitute(derivatives[s], values)
+            assignments.append(Assign(f"_k{stage}_{s}", "=", slope))
     for s in states:
-        total: Expr | None = None
-        for stage, weight in enumerate(weights):
-            term = Binary("*", Number(weight), Name(f"_k{stage}_{s}"))
-            total = term if total is None else Binary("+", total, term)
-        made.append(
-            _new(s, Binary("+", Name(s), Binary("*", Binary("/", DT, Number(divisor)), total)))
+        total = _sum(
+            [
+                Binary("*", Number(weight), Name(f"_k{stage}_{s}"))
+                for stage, weight in enumerate(tableau.weights)
+            ]
         )
-    return made
+        change = Binary("*", Binary("/", DT, Number(tableau.divisor)), total)
+        assignments.append(_assign_new(s, Binary("+", Name(s), change)))
+    return assignments
