@@ -189,6 +189,18 @@ def test_every_public_name_is_on_a_page_of_the_api():
     assert pages - names - errors - modules == set()
 
 
+def test_the_floor_plan_names_every_package():
+    plan = (ROOT / "docs/architecture.md").read_text()
+    folders = [
+        path.parent.name
+        for part in ("neurosim", "backends", "models")
+        for path in (ROOT / part).rglob("__init__.py")
+        if path.parent != ROOT / part
+    ]
+    assert len(folders) > 20
+    assert [folder for folder in folders if f"{folder}/" not in plan] == []
+
+
 # ---- the backend of docs/backends.md
 
 
