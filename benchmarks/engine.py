@@ -79,7 +79,7 @@ def recurrent(seed: int = 1) -> ns.Network:
 
 
 def reservoir(seed: int = 1) -> ns.Network:
-    """Return the whole prediction model: the reservoir, two families of plastic readouts, feedback."""
+    """Return the whole prediction model: reservoir, two families of plastic readouts, feedback."""
     net = build(Settings(), seed)
     net.record(net["reservoir"], "spikes")
     return net

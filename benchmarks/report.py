@@ -64,7 +64,7 @@ def _commit() -> str | None:
 
 
 def _said(*command: str) -> str | None:
-    """Return the first line that a program prints; none where there is no such program or it fails."""
+    """Return the first line that a program prints; None if it is missing or fails."""
     try:
         lines = subprocess.run(
             command, capture_output=True, text=True, check=True

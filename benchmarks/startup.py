@@ -28,7 +28,8 @@ import numpy
 numpy_there = time.perf_counter()
 import neurosim
 ended = time.perf_counter()
-print(json.dumps({"numpy": numpy_there - began, "neurosim besides": ended - numpy_there, "together": ended - began}))
+parts = {"numpy": numpy_there - began, "neurosim besides": ended - numpy_there}
+print(json.dumps(parts | {"together": ended - began}))
 """
 
 FIRST_STEP = """
@@ -47,7 +48,8 @@ run = ns.prepare(net, backend="cpu")
 marks.append(time.perf_counter())
 run.run(net.dt)
 marks.append(time.perf_counter())
-parts = dict(zip(["import", "describe", "prepare", "first step"], (b - a for a, b in zip(marks, marks[1:]))))
+names = ["import", "describe", "prepare", "first step"]
+parts = dict(zip(names, (b - a for a, b in zip(marks, marks[1:]))))
 print(json.dumps(parts | {"in all": marks[-1] - marks[0]}))
 """
 
@@ -137,7 +139,7 @@ def _once(script: str, argument: str, environment: dict[str, str]) -> dict[str, 
 def _repeat(
     script: str, argument: str, repetitions: int, *, environment: dict[str, str]
 ) -> list[dict[str, float]]:
-    """Run a script in new processes; the first, which writes what the others read, does not count."""
+    """Run a script in new processes; the first fills the cache of the others, uncounted."""
     return [_once(script, argument, environment) for _ in range(repetitions + 1)][1:]
 
 

@@ -57,7 +57,7 @@ def coba(nest: Any, *, size: int = 4000, delay: float = 0.1) -> dict[str, Any]:
 
 
 def izhikevich_2003(nest: Any, *, size: int = 1000, inputs: int | None = None) -> dict[str, Any]:
-    """Izhikevich 2003: the numerics of its program are those of ``consistent_integration=False``."""
+    """Izhikevich 2003; its program has the numerics of ``consistent_integration=False``."""
     import numpy as np
 
     first = size * 4 // 5

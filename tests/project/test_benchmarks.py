@@ -1,4 +1,4 @@
-"""The comparison with other simulators measures what it says: jobs, rates, ratios and limits, each shown to say no."""
+"""The comparison with other simulators: jobs, rates, ratios and limits, each seen to say no."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_refusal_in_a_later_turn_is_named_and_leaves_the_turns_that_both_sides
 # ---- networks that learn
 
 
-def test_networks_that_learn_have_a_verdict_on_their_share_of_the_limit_and_the_cost_of_a_plastic_event():
+def test_networks_that_learn_have_a_verdict_on_share_of_the_limit_and_cost_of_a_plastic_event():
     assert "learning" not in judged(entry([1.0], (4.0, 4.0, 4.0)))
     learns = replace(MADE_UP, learns=True)
     plastic = entry([1.0], (1000.0, 1000.0, 2000.0), threads=2, plastic=10_000, static=0)
@@ -235,7 +235,10 @@ def test_the_rows_that_learn_are_those_whose_network_has_a_learning_rule_in_the_
 
 
 def competed(monkeypatch, tmp_path, seconds) -> dict[int | None, Entry]:
-    """Compete over two turns; ``seconds`` gives, for each number of threads, what the runs take, or the words of a refusal."""
+    """Compete over two turns.
+
+    ``seconds`` gives, for each number of threads, the times of its runs, or the words of a refusal.
+    """
     left = {threads: iter(values) for threads, values in seconds.items()}
 
     def run(c, row, seed, folder):

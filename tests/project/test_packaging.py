@@ -1,4 +1,4 @@
-"""Packaging and floors: what is installed is what lies in the folders, imports point down, and importing neurosim loads little."""
+"""Packaging and floors: setup lists the folders, imports point down, importing loads little."""
 
 from __future__ import annotations
 
@@ -264,7 +264,8 @@ def test_imports_for_type_checkers_are_free():
 
 @pytest.mark.process
 def test_importing_neurosim_loads_numpy_and_little_else():
-    code = f"import sys, neurosim; print(sorted(set(sys.modules) & set({LATE})), 'numpy' in sys.modules)"
+    late = f"sorted(set(sys.modules) & set({LATE}))"
+    code = f"import sys, neurosim; print({late}, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] True"
 
