@@ -79,7 +79,13 @@ def test_the_examples_of_the_documentation_run(text):
     assert execute(ROOT / text, blocks(ROOT / text))
 
 
-@pytest.mark.parametrize("page", TUTORIAL)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.simulator) if page == "other_simulators.md" else page
+        for page in TUTORIAL
+    ],
+)
 def test_a_page_of_the_tutorial_runs_from_top_to_bottom(page):
     parts = list(blocks(ROOT / "docs/tutorial" / page))
     assert len(parts) > 2 or page == "index.md"
