@@ -66,13 +66,16 @@ def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
 
 
 @intrinsic
-def lowest_bit(typing, word):
-    """Return the place of the lowest bit that is set, 0 to 63, of a uint64 that is not 0."""
+def _lowest_bit(typing, word):
+    """Return the position of the lowest bit that is set, 0 to 63, of a uint64 that is not 0."""
 
     def code(context, builder, signature, values):
         return builder.cttz(values[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), code
+
+
+lowest_bit: Any = _lowest_bit  # called without `typing`, which Numba adds
 
 
 compiled = njit(

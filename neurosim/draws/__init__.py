@@ -1,1 +1,1 @@
-"""Random numbers: streams keyed by seed and name, values that may be drawn, and edges that are drawn."""
+"""Random numbers: streams keyed by seed and name, values and edges that are drawn."""

@@ -1,6 +1,7 @@
-"""Compiled draws of whole rows, on all cores: the same bits as those of `neurosim.draws.sampling`, at a nanosecond each.
+"""Compiled draws of whole rows, on all cores: the bits of `neurosim.draws.sampling`.
 
-Kernels work on some rows at a time, each with its own counters, so that nothing depends on how rows are split among threads.
+A draw takes about a nanosecond. Kernels work on some rows at a time, each with counters of its own,
+so that nothing depends on how rows are split among threads.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numba import njit
@@ -19,47 +20,52 @@ from ..compiled.functions import FUNCTIONS, lowest_bit
 from .compiled_streams import normal_block, philox4x32, uniform_block
 from .streams import Key
 
-DRAWS = 128  # of one row made at a time: enough to vectorise, few to throw away
-BLOCK = (
-    1 << 17
-)  # edges in the care of a thread at a time: what is computed from their draws stays in the processor's cache
+DRAWS = 128  # made of one row at a time: enough to vectorise, few to discard
+# Edges that a thread takes at a time: values computed from their draws stay in the cache.
+BLOCK = 1 << 17
 
 _HALF, _MASK, _NONE, _ONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0), np.uint64(1)
 _log = FUNCTIONS["log"]
-plain = njit(error_model="numpy", nogil=True)
+# Functions that kernels call, or that `load_kernel` wraps. Never fastmath, which reorders sums.
+compile_body = njit(error_model="numpy", nogil=True)
 
 
-def kernel(body: Any) -> Any:
-    """Return a function of the core compiled, from the cache on disk where it is known."""
+def load_kernel(body: Any) -> Any:
+    """Return a compiled function of the core, from the cache on disk if it is there."""
     name, arguments = body.__name__, ", ".join(signature(body.py_func).parameters)
     source = (
-        f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\nfrom {body.py_func.__module__} import {name} as body\n\n\n'
-        f'@njit(error_model="numpy", nogil=True, cache=True)\ndef {name}({arguments}):\n    return body({arguments})\n'
+        f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\n'
+        f"from {body.py_func.__module__} import {name} as body\n\n\n"
+        '@njit(error_model="numpy", nogil=True, cache=True)\n'
+        f"def {name}({arguments}):\n    return body({arguments})\n"
     )
     return getattr(cache.load(name, source), name)
 
 
-def over(work: Callable[[int, int], None], bounds: np.ndarray) -> None:
+def run_blocks(work: Callable[[int, int], None], bounds: np.ndarray) -> None:
     """Call ``work(bounds[b], bounds[b + 1])`` for every block b, on all cores."""
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(work, bounds[:-1].tolist(), bounds[1:].tolist()))
 
 
-def blocks(pointer: np.ndarray) -> np.ndarray:
-    """Split rows with edges ``pointer`` (R + 1,) into blocks of about BLOCK edges; return first rows, (B + 1,)."""
+def edge_blocks(pointer: np.ndarray) -> np.ndarray:
+    """Split rows into blocks of about BLOCK edges; return the first row of each, (B + 1,).
+
+    Row r has the edges ``pointer[r]`` to ``pointer[r + 1]``.
+    """
     inner = np.searchsorted(pointer, np.arange(BLOCK, int(pointer[-1]), BLOCK))
     return np.unique(np.concatenate([[0], inner, [pointer.size - 1]]))
 
 
-def even(count: int, width: int) -> np.ndarray:
-    """As `blocks`, for ``count`` rows of ``width`` edges."""
+def even_blocks(count: int, width: int) -> np.ndarray:
+    """As `edge_blocks`, for ``count`` rows of ``width`` edges."""
     return np.append(np.arange(0, count, max(1, BLOCK // max(width, 1))), count)
 
 
 # ---- draws
 
 
-@plain
+@compile_body
 def row_words(block, row, k0, k1):
     """Return the words of a block of four draws of a row."""
     step = np.uint64(row)
@@ -69,7 +75,7 @@ def row_words(block, row, k0, k1):
 
 
 def _filler(four: Any) -> Any:
-    @plain
+    @compile_body
     def fill(out, row, k0, k1):
         """Fill `out` with the first draws of a row."""
         whole = out.size >> 2
@@ -88,14 +94,17 @@ def _filler(four: Any) -> Any:
 _fill_uniform, _fill_normal = _filler(uniform_block), _filler(normal_block)
 
 
-@plain
+@compile_body
 def fill_uniforms(out, pointer, first, k0, k1):
-    """Fill rows first, first + 1, ... with draws from (0, 1); a row has the places pointer[r] to pointer[r + 1], from pointer[0] on."""
+    """Fill rows first, first + 1, ... with draws from (0, 1).
+
+    Row r has the edges pointer[r] to pointer[r + 1]; `out` begins with edge pointer[0].
+    """
     for r in range(pointer.size - 1):
         _fill_uniform(out[pointer[r] - pointer[0] : pointer[r + 1] - pointer[0]], first + r, k0, k1)
 
 
-@plain
+@compile_body
 def fill_normals(out, pointer, first, k0, k1):
     """As `fill_uniforms`, from the standard normal distribution."""
     for r in range(pointer.size - 1):
@@ -105,7 +114,7 @@ def fill_normals(out, pointer, first, k0, k1):
 # ---- edges made with a probability
 
 
-@plain
+@compile_body
 def _chunk(out, row, block, k0, k1):
     """Fill `out` (DRAWS,) with draws of a row from block `block` on."""
     for b in range(DRAWS >> 2):
@@ -113,15 +122,18 @@ def _chunk(out, row, block, k0, k1):
         out[4 * b], out[4 * b + 1], out[4 * b + 2], out[4 * b + 3] = uniform_block(w0, w1, w2, w3)
 
 
-@plain
+@compile_body
 def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1):
-    """Write the number of edges of each row to pointer[r + 1] if `count`; else their targets to `out` from pointer[r] - pointer[0] on."""
+    """Write the number of edges of each row to pointer[r + 1] if `count`, else their targets.
+
+    The targets of row r begin at pointer[r] - pointer[0] of `out`.
+    """
     u, gap = np.empty(DRAWS), np.empty(DRAWS, np.int64)
     for r in range(rows.size):
         own = refused[r]
         end = trials - (1 if own < trials else 0)
         first = 0 if count else pointer[r] - pointer[0]
-        place, position, block = first, -1, 0
+        edge, position, block = first, -1, 0
         while position < end:
             _chunk(u, rows[r], block, k0, k1)
             block += DRAWS >> 2
@@ -132,10 +144,10 @@ def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1)
                 if position >= end:
                     break
                 if not count:
-                    out[place] = position + (1 if position >= own else 0)
-                place += 1
+                    out[edge] = position + (1 if position >= own else 0)
+                edge += 1
         if count:
-            pointer[r + 1] = place - first
+            pointer[r + 1] = edge - first
 
 
 def bernoulli(
@@ -146,15 +158,15 @@ def bernoulli(
     trials: int,
     p: float,
     log_rest: float,
-    kind: type,
+    dtype: type[np.integer],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return row pointer and targets of a kind; see `neurosim.sampling.bernoulli`. All is drawn twice: to count first is cheaper than to move edges."""
-    mark, pointer, out = (
-        kernel(mark_successes),
-        np.zeros(rows.size + 1, np.int64),
-        np.empty(0, kind),
-    )
-    bounds = even(rows.size, int(p * trials) + DRAWS)
+    """Return row pointer and targets; see `neurosim.draws.sampling.bernoulli`.
+
+    All is drawn twice: counting edges first is cheaper than moving them.
+    """
+    mark = load_kernel(mark_successes)
+    pointer, out = np.zeros(rows.size + 1, np.int64), np.empty(0, dtype)
+    bounds = even_blocks(rows.size, int(p * trials) + DRAWS)
 
     def work(a: int, b: int, count: bool) -> None:
         mark(
@@ -168,17 +180,17 @@ def bernoulli(
             *key,
         )
 
-    over(lambda a, b: work(a, b, True), bounds)
+    run_blocks(lambda a, b: work(a, b, True), bounds)
     np.cumsum(pointer, out=pointer)
-    out = np.empty(pointer[-1], kind)
-    over(lambda a, b: work(a, b, False), bounds)
+    out = np.empty(pointer[-1], dtype)
+    run_blocks(lambda a, b: work(a, b, False), bounds)
     return pointer, out
 
 
 # ---- a number of partners
 
 
-@plain
+@compile_body
 def _chunk_of_numbers(out, u, row, block, below, k0, k1):
     """Fill `out` (DRAWS / 2,) with whole numbers below `below`, two draws for each."""
     _chunk(u, row, block, k0, k1)
@@ -186,9 +198,12 @@ def _chunk_of_numbers(out, u, row, block, below, k0, k1):
         out[i] = min(np.int64((u[2 * i] + (u[2 * i + 1] - 0.5) * 2.0**-32) * below), below - 1)
 
 
-@plain
+@compile_body
 def _mark_distinct(bits, words, u, number, count, row, below, k0, k1):
-    """Mark the first `count` different numbers of a row in a bit map, and in `words` which of its words have any."""
+    """Mark the first `count` different numbers of a row in a bit map.
+
+    `words` marks which words of the map hold any.
+    """
     marked, block = 0, 0
     while marked < count:
         _chunk_of_numbers(number, u, row, block, below, k0, k1)
@@ -203,10 +218,10 @@ def _mark_distinct(bits, words, u, number, count, row, below, k0, k1):
                     break
 
 
-@plain
+@compile_body
 def _list_marked(bits, words, out, own):
     """List the marked numbers, ascending and beyond `own` by one more, and clear the map."""
-    place = 0
+    listed = 0
     for w in range(words.size):
         group, words[w] = words[w], _NONE
         while group != _NONE:
@@ -216,11 +231,11 @@ def _list_marked(bits, words, out, own):
             while word != _NONE:
                 position = 64 * at + lowest_bit(word)
                 word &= word - _ONE
-                out[place] = position + (1 if position >= own else 0)
-                place += 1
+                out[listed] = position + (1 if position >= own else 0)
+                listed += 1
 
 
-@plain
+@compile_body
 def choose_distinct(out, rows, refused, size, k0, k1):
     """Fill row r of `out` (R, n) with different positions below `size`, but refused[r], ascending."""
     n, length = out.shape[1], (size + 63) >> 6
@@ -240,9 +255,12 @@ def choose_distinct(out, rows, refused, size, k0, k1):
         _list_marked(bits, words, out[r], refused[r])
 
 
-@plain
+@compile_body
 def choose_any(out, rows, first, refused, size, k0, k1):
-    """Fill row r of `out` (R, n) with its numbers first, first + 1, ..., independent and below `size`, or one less where one is refused."""
+    """Fill row r of `out` (R, n) with its independent numbers first, first + 1, ...
+
+    They are below `size`, or below one less if a position is refused.
+    """
     u, number = np.empty(DRAWS), np.empty(DRAWS >> 1, np.int64)
     for r in range(rows.size):
         below = size - (1 if refused[r] < size else 0)
@@ -262,42 +280,47 @@ def choices(
     n: int,
     size: int,
     multapses: bool,
-    kind: type,
+    dtype: type[np.integer],
 ) -> np.ndarray:
-    """Return the positions of `n` partners per row, (R, n) of a kind; see `neurosim.sampling.choices`."""
-    made = np.empty((rows.size, n), kind)
-    choose = kernel(choose_any if multapses else choose_distinct)
+    """Return positions for each row, (R, n); see `neurosim.draws.sampling.choices`."""
+    positions = np.empty((rows.size, n), dtype)
+    choose = load_kernel(choose_any if multapses else choose_distinct)
 
     def work(a: int, b: int) -> None:
         if not multapses:
-            choose(made[a:b], rows[a:b], refused[a:b], size, *key)
+            choose(positions[a:b], rows[a:b], refused[a:b], size, *key)
             return
-        choose(made[a:b], rows[a:b], 0, refused[a:b], size, *key)
-        made[a:b].sort(axis=1)
-        made[a:b] += made[a:b] >= refused[a:b, None]
+        choose(positions[a:b], rows[a:b], 0, refused[a:b], size, *key)
+        positions[a:b].sort(axis=1)
+        positions[a:b] += positions[a:b] >= refused[a:b, None]
 
-    over(work, even(rows.size, n))
-    return made
+    run_blocks(work, even_blocks(rows.size, n))
+    return positions
 
 
 def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
-    """Return `n` whole numbers of row 0, (n,) int64 ascending; see `neurosim.sampling.numbers`."""
-    made = np.empty((1, n), np.int64)
+    """Return `n` whole numbers of row 0, ascending; see `neurosim.draws.sampling.numbers`."""
+    chosen = np.empty((1, n), np.int64)
     row, nobody = np.zeros(1, np.int64), np.full(1, below)
     if multapses:
-        choose = kernel(choose_any)
-        over(lambda a, b: choose(made[:, a:b], row, a, nobody, below, *key), even(n, 1))
-        made.sort(axis=1)
+        choose = load_kernel(choose_any)
+        run_blocks(
+            lambda a, b: choose(chosen[:, a:b], row, a, nobody, below, *key), even_blocks(n, 1)
+        )
+        chosen.sort(axis=1)
     else:
-        kernel(choose_distinct)(made, row, nobody, below, *key)
-    return made[0]
+        load_kernel(choose_distinct)(chosen, row, nobody, below, *key)
+    return chosen[0]
 
 
 # ---- values of edges
 
 
-def draws(key: Key, kind: str, pointer: np.ndarray, first: int) -> np.ndarray:
-    """Return draws of kind "uniform" or "normal" for the rows first, first + 1, ...: (pointer[-1] - pointer[0],)."""
-    made = np.empty(pointer[-1] - pointer[0])
-    kernel(fill_uniforms if kind == "uniform" else fill_normals)(made, pointer, first, *key)
-    return made
+def draw_rows(
+    key: Key, kind: Literal["uniform", "normal"], pointer: np.ndarray, first: int
+) -> np.ndarray:
+    """Return the draws of the rows first, first + 1, ...: (pointer[-1] - pointer[0],)."""
+    drawn = np.empty(pointer[-1] - pointer[0])
+    fill = load_kernel(fill_uniforms if kind == "uniform" else fill_normals)
+    fill(drawn, pointer, first, *key)
+    return drawn

@@ -1,10 +1,12 @@
-"""Random numbers from counters: Philox 4x32-10, so that a draw depends on its key and its place and on nothing else.
+"""Random numbers from counters (Philox 4x32-10): a draw depends on its key and counter alone.
 
-The words of a draw are those of the counter ``(index div 4, step low, step high, replica)`` under the key of a stream; the draw at ``index`` takes
-lane ``index mod 4``. Index, step and replica are integers; a negative one counts as its two's complement. Draws repeat after 2**34 indices and
-2**32 replicas.
+The words of a draw are those of the counter ``(index div 4, step low, step high, replica)`` under
+the key of a stream; the draw at ``index`` takes lane ``index mod 4``. Index, step and replica are
+integers; a negative one counts as its two's complement. Draws repeat after 2**34 indices and 2**32
+replicas.
 
-The bodies below keep to operations that give the same bits in every engine, and are rebuilt there as those of `neurosim.expr.functions` are.
+The functions that compute draws use only operations that give the same bits in every engine, and
+are rebuilt there as those of `neurosim.expr.functions` are.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from ..expr.functions import FUNCTIONS
 Key = tuple[int, int]
 Four = tuple[Any, Any, Any, Any]
 
-# Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3": multipliers, and the increments of the key
+# Multipliers, and the increments of the key, of Salmon, Moraes, Dror & Shaw 2011,
+# "Parallel random numbers: as easy as 1, 2, 3".
 _M0, _M1, _W0, _W1 = (
     np.uint64(0xD2511F53),
     np.uint64(0xCD9E8D57),
@@ -37,7 +40,10 @@ _log, _sqrt, _sin, _cos = (FUNCTIONS[name] for name in ("log", "sqrt", "sin", "c
 
 
 def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
-    """Return the four words of a counter under a key; all are uint64 that hold 32 bits, and broadcast."""
+    """Return the four words of a counter under a key.
+
+    All are uint64 that hold 32 bits, and broadcast.
+    """
     for _ in range(10):
         a, b = _M0 * c0, _M1 * c2
         c0, c1, c2, c3 = (
@@ -56,7 +62,10 @@ def uniform_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
 
 
 def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
-    """Return four standard normal numbers, two from each pair of words (Box & Muller 1958); none is beyond 6.77."""
+    """Return four standard normal numbers, two from each pair of words (Box & Muller 1958).
+
+    None is beyond 6.77.
+    """
     r0, angle0 = _sqrt(-2.0 * _log((w0 + 0.5) * _GRAIN)), _TURN * ((w1 + 0.5) * _GRAIN)
     r1, angle1 = _sqrt(-2.0 * _log((w2 + 0.5) * _GRAIN)), _TURN * ((w3 + 0.5) * _GRAIN)
     return r0 * _cos(angle0), r0 * _sin(angle0), r1 * _cos(angle1), r1 * _sin(angle1)
@@ -94,7 +103,10 @@ def uniform(
 def normal(
     key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
 ) -> NDArray[np.float64]:
-    """Draw from the standard normal distribution, cut at 6.77; arguments as for `uniform`, whose draws in the same place it uses up."""
+    """Draw from the standard normal distribution, cut at 6.77.
+
+    Arguments are those of `uniform`; both make their draws of the same words.
+    """
     return _draw(normal_block, key, index, step, replica)
 
 
@@ -110,7 +122,7 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     array of the broadcast shape
-        Whole numbers as float64; NaN where the mean is out of range, for exp(-mean) would then underflow.
+        Whole numbers as float64; NaN if the mean is above 700, because exp(-mean) would underflow.
     """
     mean, u = np.broadcast_arrays(np.asarray(mean, dtype=np.float64), u)
     p = np.asarray(FUNCTIONS["exp"](-mean))
@@ -148,7 +160,23 @@ def _words(values: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class Stream:
-    """Draws before a run: keyed by the seed and a name, so that no other object's draws can shift them."""
+    """A stream of random numbers, keyed by a seed and a name.
+
+    The number at an index and row never changes, whatever else is drawn: there is no hidden state,
+    and equal arguments give equal numbers. Draws before a run come from such streams, so that
+    adding a population does not change another's draws.
+
+    Parameters
+    ----------
+    seed : int
+    name : str
+
+    Examples
+    --------
+    One number for each pair of neurons::
+
+        stream.uniform(targets, row=sources[:, None])
+    """
 
     seed: int
     name: str
@@ -163,9 +191,31 @@ class Stream:
         return Stream(self.seed, f"{self.name}/{name}")
 
     def uniform(self, index: ArrayLike, row: ArrayLike = 0) -> NDArray[np.float64]:
-        """Draw from (0, 1) at integer places; a source neuron's draws lie in its own row."""
+        """Draw uniformly from (0, 1), both ends excluded.
+
+        Parameters
+        ----------
+        index : integers
+            Which number of the row.
+        row : integers that broadcast with the indices
+            Usually a neuron, so that its draws do not depend on those of others.
+
+        Returns
+        -------
+        array of the broadcast shape
+        """
         return uniform(self.key, index, row)
 
     def normal(self, index: ArrayLike, row: ArrayLike = 0) -> NDArray[np.float64]:
-        """Draw from the standard normal distribution at integer places."""
+        """Draw from the standard normal distribution, cut at 6.77.
+
+        Parameters
+        ----------
+        index, row : integers
+            As for `uniform`.
+
+        Returns
+        -------
+        array of the broadcast shape
+        """
         return normal(self.key, index, row)

@@ -1,26 +1,30 @@
-"""What a parameter, weight, delay or initial value may be besides a number: a random draw, or a table over time."""
+"""Draws, tables over time and shared weights: values of parameters and edges besides numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError, describe
 from ..expr.functions import FUNCTIONS
 from ..units import Quantity, Unit, to_engine
 from ..units import unit as unit_of
-from .sampling import over_rows
+from .sampling import draw_rows
 from .streams import Stream
 
-Places = Callable[
-    [np.ndarray], tuple[np.ndarray, np.ndarray]
-]  # positions among values -> index and row of each
+FloatArray: TypeAlias = NDArray[np.float64]
+Counters: TypeAlias = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | int]]
+"""From positions among the values to the index and row of each in its stream."""
+
+Kind: TypeAlias = Literal["uniform", "normal", "lognormal", "exponential", "integers"]
 
 PLAIN = unit_of("1")
-_ARGUMENTS = {
+MOST_ATTEMPTS = 1000  # how often values outside of bounds are drawn again
+_ARGUMENTS: dict[Kind, tuple[str, ...]] = {
     "uniform": ("low", "high"),
     "normal": ("mean", "sd"),
     "lognormal": ("median", "sigma"),
@@ -31,32 +35,53 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class Distribution:
-    """A random draw, made when a network is prepared; from a stream keyed by the seed and the owner's name.
+    """A random draw, made when a network is prepared.
 
-    ``low`` and ``high`` bound a normal or lognormal draw: what falls outside is drawn again.
+    Its stream depends on the seed of the network and the name of the owner, so that other objects
+    do not change it.
+
+    Attributes
+    ----------
+    kind : str
+    arguments : tuple
+        As the user wrote them.
+    low, high : quantity, optional
+        Bounds of a normal or lognormal draw: values outside are drawn again.
     """
 
-    kind: str
+    kind: Kind
     arguments: tuple[Any, ...]
     low: Any = None
     high: Any = None
 
     def check(self, unit: Unit, *, where: str, error: type[Exception] = NetworkError) -> None:
-        """Refuse arguments of another unit, that are no single finite number, or that no draw of this kind can have."""
-        found = {
-            n: self._number(n, a, unit, f"{where}, {self}: {n}", error) for n, a in self._named()
+        """Raise unless each argument is one finite number of a unit that makes sense here.
+
+        Parameters
+        ----------
+        unit : Unit
+            Of the values.
+        where : str
+            Begins each message.
+        error : type, optional
+        """
+        numbers = {
+            name: self._read(name, argument, unit, f"{where}, {self}: {name}", error)
+            for name, argument in self._named_arguments()
         }
         for name in ("sd", "sigma"):
-            if found.get(name, 0.0) < 0:
+            if numbers.get(name, 0.0) < 0:
                 raise error(
                     f"{where}, {self}: {name} is negative, expected 0 or more. Change its sign."
                 )
         for name in ("median", "mean"):
-            if self.kind in ("lognormal", "exponential") and found.get(name, 1.0) <= 0:
+            if self.kind in ("lognormal", "exponential") and numbers.get(name, 1.0) <= 0:
                 raise error(
-                    f"{where}, {self}: {name} is not above zero, expected a positive number. Correct it."
+                    f"{where}, {self}: {name} is not above zero, expected a positive number. "
+                    "Correct it."
                 )
-        low, high = found.get("low", -np.inf), found.get("high", np.inf)
+        low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
+        # Whole numbers exclude `high`: with equal bounds there is none to draw.
         if not (low < high or low == high and self.kind != "integers"):
             raise error(
                 f"{where}, {self}: low is above high, expected low below high. Exchange them."
@@ -64,34 +89,33 @@ class Distribution:
 
     def bounds(self, unit: Unit) -> tuple[float, float]:
         """Return the smallest and the largest value that can be drawn, in engine units."""
-        found = {n: self._number(n, a, unit, str(self), NetworkError) for n, a in self._named()}
-        low, high = found.get("low", -np.inf), found.get("high", np.inf)
+        numbers = {
+            name: self._read(name, argument, unit, str(self), NetworkError)
+            for name, argument in self._named_arguments()
+        }
+        low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
         if self.kind in ("lognormal", "exponential"):
             low = max(low, 0.0)
         return low, high - 1.0 if self.kind == "integers" else high
 
-    def _named(self) -> list[tuple[str, Any]]:
-        limits = [(n, a) for n, a in (("low", self.low), ("high", self.high)) if a is not None]
-        return [*zip(_ARGUMENTS[self.kind], self.arguments, strict=True), *limits]
+    def _named_arguments(self) -> list[tuple[str, Any]]:
+        bounds = (("low", self.low), ("high", self.high))
+        return [
+            *zip(_ARGUMENTS[self.kind], self.arguments, strict=True),
+            *((name, bound) for name, bound in bounds if bound is not None),
+        ]
 
-    def _number(
-        self, name: str, value: Any, unit: Unit, where: str, error: type[Exception]
+    def _read(
+        self, name: str, argument: Any, unit: Unit, where: str, error: type[Exception]
     ) -> float:
-        number = to_engine(
-            value,
-            PLAIN if self.kind == "integers" or name == "sigma" else unit,
-            where=where,
-            error=error,
-        )
-        if (
-            np.ndim(number)
-            or not np.isfinite(number)
-            or self.kind == "integers"
-            and number != np.floor(number)
-        ):
-            raise error(
-                f"{where} is {describe(value)}, expected one {'whole' if self.kind == 'integers' else 'finite'} number. Correct it."
-            )
+        """Return an argument as one number in engine units."""
+        whole = self.kind == "integers"
+        expected = PLAIN if whole or name == "sigma" else unit
+        number = to_engine(argument, expected, where=where, error=error)
+        single = not np.ndim(number) and np.isfinite(number)
+        if not single or (whole and number != np.floor(number)):
+            kind = "whole" if whole else "finite"
+            raise error(f"{where} is {describe(argument)}, expected one {kind} number. Correct it.")
         return float(number)
 
     def sample(
@@ -102,73 +126,106 @@ class Distribution:
         row: np.ndarray | int = 0,
         unit: Unit,
         where: str,
-    ) -> np.ndarray:
-        """Draw one value in engine units for each (row, index); the same pair always gives the same value."""
-        values = self._shaped(self._standard(stream, index, row), unit, where)
-        row = np.broadcast_to(np.asarray(row), index.shape)
-        self._draw_again(
-            values, stream, lambda outside: (index[outside], row[outside]), unit, where
-        )
+    ) -> FloatArray:
+        """Draw one value for each index; equal (row, index) give equal values.
+
+        Parameters
+        ----------
+        stream : Stream
+        index : (N,) integers
+        row : (N,) integers, or one for all
+        unit : Unit
+            Of the values.
+        where : str
+            Begins each message.
+
+        Returns
+        -------
+        (N,) in engine units
+        """
+        values = self._transform(self._draw_standard(stream, index, row), unit, where)
+        rows = np.broadcast_to(np.asarray(row), index.shape)
+
+        def counters(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return index[positions], rows[positions]
+
+        self._redraw_outside(values, stream, counters, unit, where)
         return values
 
     def sample_rows(
         self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str
-    ) -> np.ndarray:
-        """Draw the values of `sample` for edges, (E,): ``pointer[r]`` to ``pointer[r + 1]`` lie in row r and have its indices 0, 1, ..."""
+    ) -> FloatArray:
+        """Draw one value for each edge.
+
+        Parameters
+        ----------
+        stream : Stream
+        pointer : (S + 1,) integers
+            Edges ``pointer[r]`` to ``pointer[r + 1]`` lie in row r; there they have the indices
+            0, 1, ...
+        unit : Unit
+            Of the values.
+        where : str
+            Begins each message.
+
+        Returns
+        -------
+        (E,) in engine units
+            Those of `sample` for the same rows and indices.
+        """
         values = np.empty(pointer[-1])
 
-        def fill(first: int, stop: int, standard: np.ndarray) -> None:
+        def fill(first: int, stop: int, standard: FloatArray) -> None:
             start = pointer[first]
             part = values[start : pointer[stop]]
-            part[...] = self._shaped(standard, unit, where)
+            part[...] = self._transform(standard, unit, where)
 
-            def places(outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                row = np.searchsorted(pointer, start + outside, side="right") - 1
-                return start + outside - pointer[row], row
+            def counters(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                row = np.searchsorted(pointer, start + positions, side="right") - 1
+                return start + positions - pointer[row], row
 
-            self._draw_again(part, stream, places, unit, where)
+            self._redraw_outside(part, stream, counters, unit, where)
 
-        over_rows(stream, "normal" if self._is_normal else "uniform", pointer, fill)
+        draw_rows(stream, "normal" if self._is_normal else "uniform", pointer, fill)
         return values
 
-    def _draw_again(
-        self, values: np.ndarray, stream: Stream, places: Places, unit: Unit, where: str
+    def _redraw_outside(
+        self, values: FloatArray, stream: Stream, counters: Counters, unit: Unit, where: str
     ) -> None:
-        """Replace values out of bounds."""
-        low, high = (
-            None if b is None else to_engine(b, unit, where=where, error=NetworkError)
-            for b in (self.low, self.high)
-        )
-        if low is None and high is None:
+        """Draw values outside of the bounds again, in place, until none is left."""
+        if self.low is None and self.high is None:
             return
-        for attempt in range(1, 1000):
-            outside = np.flatnonzero(
-                (values < (-np.inf if low is None else low))
-                | (values > (np.inf if high is None else high))
-            )
+        low, high = (
+            default if bound is None else to_engine(bound, unit, where=where, error=NetworkError)
+            for bound, default in ((self.low, -np.inf), (self.high, np.inf))
+        )
+        for attempt in range(1, MOST_ATTEMPTS):
+            outside = np.flatnonzero((values < low) | (values > high))
             if not outside.size:
                 return
-            values[outside] = self._shaped(
-                self._standard(stream.child(f"again/{attempt}"), *places(outside)), unit, where
-            )
+            again = stream.child(f"again/{attempt}")
+            standard = self._draw_standard(again, *counters(outside))
+            values[outside] = self._transform(standard, unit, where)
         raise NetworkError(
-            f"{where}: {self} still falls outside its bounds after 1000 draws. Widen the bounds."
+            f"{where}: {self} still falls outside its bounds after {MOST_ATTEMPTS} draws. "
+            "Widen the bounds."
         )
 
     @property
     def _is_normal(self) -> bool:
         return self.kind in ("normal", "lognormal")
 
-    def _standard(self, stream: Stream, index: np.ndarray, row: np.ndarray | int) -> np.ndarray:
-        return (stream.normal if self._is_normal else stream.uniform)(index, row)
+    def _draw_standard(
+        self, stream: Stream, index: np.ndarray, row: np.ndarray | int
+    ) -> FloatArray:
+        return stream.normal(index, row) if self._is_normal else stream.uniform(index, row)
 
-    def _shaped(self, standard: np.ndarray, unit: Unit, where: str) -> np.ndarray:
-        """Return what this distribution makes of standard normal or uniform draws."""
+    def _transform(self, standard: FloatArray, unit: Unit, where: str) -> FloatArray:
+        """Return values of this distribution made of standard normal or uniform ones."""
 
         def read(position: int) -> float:
-            return to_engine(
-                self.arguments[position], unit, where=f"{where}, {self.kind}", error=NetworkError
-            )
+            argument, argument_where = self.arguments[position], f"{where}, {self.kind}"
+            return to_engine(argument, unit, where=argument_where, error=NetworkError)
 
         if self.kind == "normal":
             return read(0) + read(1) * standard
@@ -181,47 +238,93 @@ class Distribution:
         return read(0) + standard * (read(1) - read(0))
 
     def __repr__(self) -> str:
-        return f"{self.kind}({', '.join(f'{n}={a if isinstance(a, str) else describe(a)}' for n, a in self._named())})"
+        arguments = (
+            f"{name}={argument if isinstance(argument, str) else describe(argument)}"
+            for name, argument in self._named_arguments()
+        )
+        return f"{self.kind}({', '.join(arguments)})"
 
 
-def uniform(low: Any, high: Any) -> Distribution:
-    """Uniform between ``low`` and ``high``."""
+def uniform(low: Quantity, high: Quantity) -> Distribution:
+    """Draw uniformly between two values.
+
+    Parameters
+    ----------
+    low, high : quantity
+        In the unit of the drawn value.
+    """
     return Distribution("uniform", (low, high))
 
 
-def normal(mean: Any, sd: Any, *, low: Any = None, high: Any = None) -> Distribution:
-    """Normal; what falls outside ``low`` ... ``high`` is drawn again."""
+def normal(
+    mean: Quantity, sd: Quantity, *, low: Quantity | None = None, high: Quantity | None = None
+) -> Distribution:
+    """Draw from a normal distribution.
+
+    Parameters
+    ----------
+    mean, sd : quantity
+        In the unit of the drawn value; ``sd`` is the standard deviation.
+    low, high : quantity, optional
+        Values outside are drawn again.
+    """
     return Distribution("normal", (mean, sd), low, high)
 
 
-def lognormal(median: Any, sigma: float, *, low: Any = None, high: Any = None) -> Distribution:
-    """Lognormal: median * exp(sigma * standard normal)."""
+def lognormal(
+    median: Quantity, sigma: float, *, low: Quantity | None = None, high: Quantity | None = None
+) -> Distribution:
+    """Draw from a lognormal distribution: median * exp(sigma * z), z being standard normal.
+
+    Parameters
+    ----------
+    median : quantity
+        In the unit of the drawn value.
+    sigma : float (1)
+        Standard deviation of the logarithm.
+    low, high : quantity, optional
+        Values outside are drawn again.
+    """
     return Distribution("lognormal", (median, sigma), low, high)
 
 
-def exponential(mean: Any) -> Distribution:
-    """Exponential with the given mean."""
+def exponential(mean: Quantity) -> Distribution:
+    """Draw from an exponential distribution.
+
+    Parameters
+    ----------
+    mean : quantity
+        In the unit of the drawn value.
+    """
     return Distribution("exponential", (mean,))
 
 
 def integers(low: int, high: int) -> Distribution:
-    """Whole numbers from ``low`` up to, but not including, ``high``."""
+    """Draw whole numbers, all of them equally likely.
+
+    Parameters
+    ----------
+    low, high : int (1)
+        From ``low`` up to, but not including, ``high``.
+    """
     return Distribution("integers", (low, high))
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Values over time: row k is in force for ``every``, the last row for ever after.
+    """A piecewise-constant time series.
 
-    The first row begins at the step in which the table is set: at the start of a run, or at ``run.set``.
+    Row k holds from k * every to (k + 1) * every, the last row until the end. The first row begins
+    at the step in which the table is set: at the start of a run, or at ``run.set``.
 
-    Parameters
+    Attributes
     ----------
     values : (T,) or (T, N)
-        One value per row for all neurons, or one per neuron; plain numbers in the unit of the parameter, or of ``unit``.
+        One value per row for all neurons, or one per neuron; plain numbers in the unit of the
+        parameter, or of ``unit``.
     every : time
         Duration of a row; a multiple of dt.
-    unit : text, optional
+    unit : str, optional
     """
 
     values: np.ndarray
@@ -230,25 +333,54 @@ class Table:
 
     def engine(
         self, declared: Unit, *, where: str, error: type[Exception] = NetworkError
-    ) -> np.ndarray:
-        """Return the values in engine units."""
+    ) -> FloatArray:
+        """Return the values in engine units.
+
+        Parameters
+        ----------
+        declared : Unit
+            That which the values must have, and have unless the table names one.
+        where : str
+            Begins each message.
+        error : type, optional
+            Raised if the unit of the table is another.
+        """
         if self.unit is None:
             return np.asarray(to_engine(self.values, declared, where=where, error=error))
-        given = unit_of(self.unit, where=f"{where}, table")
-        if given.exponents != declared.exponents:
+        own = unit_of(self.unit, where=f"{where}, table")
+        if own.exponents != declared.exponents:
             raise error(
-                f"{where}: the table is {given}, but {declared} is expected. Give it in {declared.text}."
+                f"{where}: the table is {own}, but {declared} is expected. "
+                f"Give it in {declared.text}."
             )
-        return self.values * given.size
+        return self.values * own.size
 
 
-def table(values: Any, *, every: Any, unit: str | None = None) -> Table:
-    """Return a table over time; see `Table`."""
+def table(values: ArrayLike, *, every: Any, unit: str | None = None) -> Table:
+    """Return a piecewise-constant time series for a parameter.
+
+    Row k holds from k * every to (k + 1) * every, the last row until the end.
+
+    Parameters
+    ----------
+    values : (T,) or (T, N)
+        One value per row for all neurons, or one per neuron.
+    every : time
+        Duration of a row; a multiple of dt.
+    unit : str, optional
+        Of the values; that of the parameter unless given.
+
+    Raises
+    ------
+    NetworkError
+        If the values have another number of dimensions, no row, or a number that is not finite.
+    """
     array = to_engine(values, PLAIN, where="table: values", error=NetworkError)
     array = np.array(array, np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
         raise NetworkError(
-            f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least one row. Reshape them."
+            f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least "
+            "one row. Reshape them."
         )
     if not np.isfinite(array).all():
         raise NetworkError(
@@ -259,13 +391,14 @@ def table(values: Any, *, every: Any, unit: str | None = None) -> Table:
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """Weights that edges share: edge e has the weight ``values[index[e]]``, as in transposed and convolutional wiring.
+    """Weights that edges share: edge e has the weight ``values[index[e]]``.
 
-    Parameters
+    Transposed and convolutional wiring is written so.
+
+    Attributes
     ----------
-    values : (K,)
-        Quantities, or plain numbers in the unit of the port.
-    index : (E,) whole numbers
+    values : (K,) in the unit of the port
+    index : (E,) integers
         In the order in which an array of weights would be given.
     """
 
@@ -273,21 +406,29 @@ class Shared:
     index: np.ndarray
 
 
-def shared(values: Any, *, index: Any) -> Shared:
-    """Return weights that edges share; see `Shared`."""
-    found = np.asarray(index)
-    count = np.size(values)
-    if (
-        found.ndim != 1
-        or found.dtype.kind not in "iu"
-        or found.size
-        and (found.min() < 0 or found.max() >= count)
-    ):
+def shared(values: Quantity, *, index: ArrayLike) -> Shared:
+    """Return weights that edges share: edge e has the weight ``values[index[e]]``.
+
+    Parameters
+    ----------
+    values : (K,) in the unit of the port
+    index : (E,) integers from 0 to K - 1
+        In the order in which an array of weights would be given.
+
+    Raises
+    ------
+    NetworkError
+        If an index is no whole number or has no value.
+    """
+    magnitude: Any = getattr(values, "magnitude", values)
+    numbers, count = np.asarray(index), np.size(magnitude)
+    whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    if not whole or (numbers.size and (numbers.min() < 0 or numbers.max() >= count)):
         raise NetworkError(
-            f"shared weights: found an index of {found.dtype} with shape {found.shape}, expected one whole number from 0 to {count - 1} "
-            "for each edge. Correct the index."
+            f"shared weights: found an index of {numbers.dtype} with shape {numbers.shape}, "
+            f"expected one whole number from 0 to {count - 1} for each edge. Correct the index."
         )
-    return Shared(values, found.astype(np.int32))
+    return Shared(values, numbers.astype(np.int32))
 
 
 DrawnQuantity: TypeAlias = Quantity | Distribution

@@ -227,7 +227,7 @@ class fixed_indegree(_FixedNumber):
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
         partners = self.partners(stream, targets, sources, recurrent=recurrent)
-        pointer, order = sampling.order(partners.ravel(), below=sources.size)
+        pointer, order = sampling.sort_keys(partners.ravel(), below=sources.size)
         del partners
         order //= max(self.n, 1)  # edge e, in the order drawn, belongs to the target e // n
         target = order.astype(index_type(targets.size), copy=False)

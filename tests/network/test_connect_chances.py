@@ -124,7 +124,7 @@ def test_pairs_beyond_two_to_the_32_are_all_within_reach(multapses):
 def test_a_probability_near_the_rounding_of_one_keeps_its_value():
     """1 - 1.6e-16 is stored as 1 - 1.1e-16 or 1 - 2.2e-16; 16 000 successes are expected, five deviations are 4 % of it."""
     p = 1.6e-16
-    positions = sampling._successes(
+    positions = sampling._draw_successes(
         STREAM, np.arange(1000), trials=10**17, p=p, log_rest=sampling.log_of_rest(p)
     )
     assert np.sum(positions < 10**17) == pytest.approx(16_000, rel=0.04)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from support.connecting import RANDOM, STREAM, joined
 
-from neurosim.draws import compiled_edges as rows
-from neurosim.draws import sampling, sorting
+from neurosim.draws import compiled_edges, sampling, sorting
 from neurosim.draws.streams import Stream
 from neurosim.network.connectors import (
     fixed_indegree,
@@ -75,15 +74,15 @@ def test_compiled_code_draws_the_same_edges_as_numpy_whatever_the_blocks_and_thr
     expected = joined(connector, sources, targets, recurrent=True)
     monkeypatch.setattr(sampling, "MANY", 0)
     assert joined(connector, sources, targets, recurrent=True) == expected
-    monkeypatch.setattr(rows, "BLOCK", 1 << 10)
-    monkeypatch.setattr(rows, "cores", lambda: 3)
+    monkeypatch.setattr(compiled_edges, "BLOCK", 1 << 10)
+    monkeypatch.setattr(compiled_edges, "cores", lambda: 3)
     assert joined(connector, sources, targets, recurrent=True) == expected
 
 
 @pytest.mark.parametrize("many", [0, math.inf])
 def test_order_sorts_keys_and_leaves_equal_ones_as_they_stand(many, monkeypatch):
     monkeypatch.setattr(sampling, "MANY", many)
-    pointer, order = sampling.order(np.array([3, 1, 3, 0, 1, 3, 5], np.int32), below=7)
+    pointer, order = sampling.sort_keys(np.array([3, 1, 3, 0, 1, 3, 5], np.int32), below=7)
     assert order.tolist() == [3, 1, 4, 0, 2, 5, 6] and order.dtype == np.int32
     assert pointer.tolist() == [0, 1, 3, 3, 6, 6, 7, 7]
 
@@ -94,7 +93,7 @@ def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
     keys = np.random.default_rng(1).integers(0, 100_000, 400_000).astype(np.int32)
     for _ in range(2):  # the first time compiles what is not
         tracemalloc.start()
-        pointer, order = sorting.order(keys, below=100_000)
+        pointer, order = sorting.sort_keys(keys, below=100_000)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 30 * keys.size
@@ -156,7 +155,7 @@ print(len(seen.buffer), edges.target.sum())"""
 def test_a_million_edges_need_little_memory_beside_their_targets(connector, most, monkeypatch):
     """Bytes per edge at the worst moment; 2 remain. One number more per edge, of 8 bytes, would break each bound."""
     monkeypatch.setattr(sampling, "MANY", 0)
-    for module in (sampling, rows):
+    for module in (sampling, compiled_edges):
         monkeypatch.setattr(module, "BLOCK", 1 << 12)
     edges = connector.connect(
         STREAM, np.arange(2000), np.arange(2000), recurrent=False
