@@ -237,7 +237,10 @@ def _list_marked(bits, words, out, own):
 
 @compile_body
 def choose_distinct(out, rows, refused, size, k0, k1):
-    """Fill row r of `out` (R, n) with different positions below `size`, but refused[r], ascending."""
+    """Fill row r of `out` (R, n) with different positions below `size`, ascending.
+
+    The position refused[r] is left out.
+    """
     n, length = out.shape[1], (size + 63) >> 6
     bits, words = np.zeros(length, np.uint64), np.zeros((length + 63) >> 6, np.uint64)
     u, number = np.empty(DRAWS), np.empty(DRAWS >> 1, np.int64)

@@ -117,7 +117,8 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
     ----------
     mean : array, 0 to 700
     u : array, in (0, 1)
-        Draws of `uniform` come in grains of 2**-32: a count whose tail probability is smaller never occurs.
+        Draws of `uniform` are multiples of 2**-32: a count of a smaller tail probability never
+        occurs.
 
     Returns
     -------

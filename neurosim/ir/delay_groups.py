@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..draws.sampling import blocks, index_type, order
+from ..draws.sampling import blocks, index_type, sort_keys
 from ..errors import LoweringError
 
 
@@ -94,7 +94,7 @@ def incoming(size: int, targets: np.ndarray, delay: int | np.ndarray) -> DelayGr
     if shared is None:
         return _one_per_delay(size, targets, np.asarray(delay))
     _require_numbers(targets.size)
-    pointer, edges = order(targets, below=size)
+    pointer, edges = sort_keys(targets, below=size)
     return _one_per_neuron(size, pointer, edges, delay=shared)
 
 
@@ -140,7 +140,7 @@ def _one_per_delay(count: int, neurons: np.ndarray, delay: np.ndarray) -> DelayG
         pairs[block] += np.multiply(neurons[block], delays.size, dtype=pairs.dtype)
     occurring, group = _distinct(pairs)
     del pairs  # which take as much memory as the edges of a large projection
-    pointer, edges = order(group, below=occurring.size)
+    pointer, edges = sort_keys(group, below=occurring.size)
     neuron, number = np.divmod(occurring, delays.size)
     return DelayGroups(
         delays=delays,

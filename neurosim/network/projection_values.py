@@ -273,10 +273,11 @@ def _check_defaults(
     """Raise if an array that the rule itself brings has another length than the projection."""
     for parameter in rule.parameters:
         count = counts[parameter.per] if parameter.per else None
-        unset = parameter.name not in values and isinstance(parameter.value, np.ndarray)
-        if unset and count is not None:
-            sizes = {f"one per {parameter.per}": count}
-            require_shape(parameter.value, sizes, f"{where}, {parameter.name}")
+        default = parameter.value
+        if parameter.name in values or count is None or not isinstance(default, np.ndarray):
+            continue
+        sizes = {f"one per {parameter.per}": count}
+        require_shape(default, sizes, f"{where}, {parameter.name}")
 
 
 def _check_decays(rule: Rule, values: Mapping[str, EngineValue], where: str) -> None:
