@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "min_reported_time": 600,
+    "capture_repr": (),  # pictures and printed text alone
     "show_memory": False,
     "write_computation_times": False,
     "show_signature": False,
