@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.backends import ready
 
-from neurosim.backend.discovery import find
 from neurosim.compiled import cache
-from neurosim.errors import NetworkError
 
 TESTS = Path(__file__).parent
 # Folders whose tests run another simulator.
@@ -23,16 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.simulator)
 
 
-def ready(name: str) -> str:
-    """Return the name of a backend, or skip the test if its packages are missing.
-
-    A backend that is broken fails.
-    """
-    try:
-        find(name)
-    except NetworkError as error:
-        pytest.skip(str(error))
-    return name
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backends", default="", help="further backends for tests/conformance")
 
 
 @pytest.fixture(scope="session", params=["reference", "cpu"])

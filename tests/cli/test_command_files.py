@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import ready
+from support.backends import ready
 
 import neurosim as ns
 from neurosim.cli import verification

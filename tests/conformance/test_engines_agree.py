@@ -14,6 +14,9 @@ from support.stories import FRESH, SAME, SEED, lively, played
 import neurosim as ns
 from neurosim import Rule
 
+# Brian 2 takes a second per random network; tests/backends/brian compares fewer of them.
+BACKENDS = ("reference", "cpu")
+
 
 def agree(story: rn.Story) -> None:
     expected = rn.outcome(played(story, "reference"))

@@ -4,7 +4,7 @@ it cannot do.
 
 import numpy as np
 import pytest
-from conftest import ready
+from support.backends import ready
 
 import neurosim as ns
 from neurosim.models.ca3_memory import CA3Memory, Settings, model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import ready
+from support.backends import ready
 from support.cpu_networks import plastic, scattered
 
 import neurosim as ns
