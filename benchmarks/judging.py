@@ -158,8 +158,7 @@ def _share(row: Row, first: Sequence[Report], least: Sequence[float]) -> dict[st
     plastic event.
 
     A plastic event is a spike that arrives at one plastic edge. Its cost is processor time, threads
-    times seconds, of the whole run,
-    neurons and static edges included: its own is less.
+    times seconds, of the whole run, neurons and static edges included: its own is less.
     """
     times = _simulations(first)
     share = spread(np.divide(least, times))

@@ -50,13 +50,11 @@ class Traffic:
     ----------
     numbers : int
         Numbers read or written per neuron update: states, and input that is summed for one step,
-        twice; refractoriness, and parameters
-        that differ between neurons, once.
+        twice; refractoriness, and parameters that differ between neurons, once.
     draws : int
         Random numbers per neuron update. Each is taken to need `DRAW`, 0.33 ns, which is not
-        measured in the run: it is what a normal
-        number from a counter took in a prototype of this engine, in float32, vectorised with
-        AVX-512.
+        measured in the run: it is what a normal number from a counter took in a prototype of this
+        engine, in float32, vectorised with AVX-512.
     weights : int
         Numbers per edge besides its target; 0 where edges share one.
     """

@@ -52,9 +52,8 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
     ----------
     scale : 1
         Of neurons and of inputs per neuron alike. Below 1 weights grow by 1/sqrt(scale), and a
-        current makes up for the mean that is then
-        missing, so that mean and variance of the input stay (van Albada, Helias & Diesmann 2015,
-        PLoS Comput. Biol. 11:e1004490, eqs. 2-6).
+        current makes up for the mean that is then missing, so that mean and variance of the input
+        stay (van Albada, Helias & Diesmann 2015, PLoS Comput. Biol. 11:e1004490, eqs. 2-6).
 
     Notes
     -----

@@ -1,12 +1,11 @@
 """The twenty firing patterns of Izhikevich (2004), as data.
 
-Source: Izhikevich 2004, "Which model to use for cortical spiking neurons?",
-IEEE Transactions on Neural Networks 15:1063, Fig. 1.
+Source: Izhikevich 2004, "Which model to use for cortical spiking neurons?", IEEE Transactions on
+Neural Networks 15:1063, Fig. 1.
 
 Parameters, inputs, time steps and the scheme (one Euler step of v, then one of u with the new v)
-are those of the program figure1.m that
-the author published with the article. Pictures of all: ``python -m neurosim.models.firing_patterns
-patterns.png``.
+are those of the program figure1.m that the author published with the article. Pictures of all:
+``python -m neurosim.models.firing_patterns patterns.png``.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ class Settings:
         his asynchronous irregular regime).
     delay, dendritic : ms, 1
         Of all edges, and the share of it that lies behind the synapse: none, as in Brian 2 unless
-        told, or all, as always in NEST. It
-        shifts which spikes count as cause, and with it the rates.
+        told, or all, as always in NEST. It shifts which spikes count as cause, and with it the
+        rates.
     drive : Hz
         Of the Poisson train that each neuron has for itself, with weight ``jump``. 15 kHz are 1.5
         times what reaches the threshold.

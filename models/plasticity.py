@@ -358,9 +358,9 @@ def three_factor(
 
     Each target reads out ``q``, the sum of w times the activity ``x`` of its sources, and ``z``,
     which is q between 0 and ``most``. The activity is the number of spikes per ms, smoothed over
-    ``tau``, minus ``mean``. In every step, after its spikes, w changes by
-    ``eta * gate * error * x``; the gate is open where a target is attended, and its window is open
-    or its z above ``opens``. Nothing is delivered; other rules may link to q and z.
+    ``tau``, minus ``mean``. In every step, after its spikes, w changes by ``eta * gate * error *
+    x``; the gate is open where a target is attended, and its window is open or its z above
+    ``opens``. Nothing is delivered; other rules may link to q and z.
 
     Source: after Yamada & Chao 2025 (form: a choice).
     """

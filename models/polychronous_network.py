@@ -3,29 +3,24 @@
 Source: Izhikevich 2006, Neural Computation 18:245.
 
 The author published it as programs too, spnet.m and spnet.cpp; where the paper leaves something
-open, they are followed. A step t of
-the program detects spikes and resets, changes traces and collects changes of weights, adds what
-arrives to the input, and integrates.
-A step here integrates first, and what arrives is felt in the next: our step k is the end of the
-program's t = k and the beginning of
-t = k + 1. So the network does what the program does, begun one millisecond earlier and without
-input. Three things look different by it:
+open, they are followed. A step t of the program detects spikes and resets, changes traces and
+collects changes of weights, adds what arrives to the input, and integrates. A step here integrates
+first, and what arrives is felt in the next: our step k is the end of the program's t = k and the
+beginning of t = k + 1. So the network does what the program does, begun one millisecond earlier and
+without input. Three things look different by it:
 
 - *Delays.* What the program calls 1 to 20 ms is felt by the integration that follows 0 to 19 ms
   after a spike.
 - *Potentiation.* The program reads the source's trace of one step before the spike arrives. So the
-  arriving spike sets a trace to
-  ``LTP / DECAY`` here, and a target that fires in the next step, the first in which that spike can
-  move it, finds ``LTP``.
+  arriving spike sets a trace to ``LTP / DECAY`` here, and a target that fires in the next step, the
+  first in which that spike can move it, finds ``LTP``.
 - *Target and source in one step.* The program takes the spikes of targets first. Where a source's
-  spike arrives in the step in which
-  the target fires, the target was first: the synapse is depressed by the whole of ``LTD``, and not
-  potentiated.
+  spike arrives in the step in which the target fires, the target was first: the synapse is
+  depressed by the whole of ``LTD``, and not potentiated.
 
 Where the two programs differ, this is spnet.cpp: no neuron has two synapses onto another or one
-onto itself, and which target has which
-delay is random. Different from both: traces decay by a closed form, not by a product per step,
-which is the same up to rounding.
+onto itself, and which target has which delay is random. Different from both: traces decay by a
+closed form, not by a product per step, which is the same up to rounding.
 """
 
 from __future__ import annotations
@@ -59,9 +54,8 @@ def polychronous_network(*, seed: int = 0) -> Network:
     recorded.
 
     Projections are ``input`` (each millisecond one neuron, drawn from all, gets 20 mV/ms),
-    ``excitation`` (plastic, with its weights ``w``
-    and collected changes ``sd``) and ``inhibition``. Weights change on the signal ``second``: run
-    the network with `run_for`.
+    ``excitation`` (plastic, with its weights ``w`` and collected changes ``sd``) and
+    ``inhibition``. Weights change on the signal ``second``: run the network with `run_for`.
     """
     size = EXCITATORY + INHIBITORY
     excites = f"i < {EXCITATORY}"

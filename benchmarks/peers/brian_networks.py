@@ -1,8 +1,8 @@
 """The networks of the comparison in Brian 2, C++ standalone; the argument is a job.
 
 The first process of a job builds a program in the job's folder; each further one only runs it.
-Every run draws its own random numbers,
-but for the wiring of the plastic balanced network, which the program holds.
+Every run draws its own random numbers, but for the wiring of the plastic balanced network, which
+the program holds.
 """
 
 from __future__ import annotations

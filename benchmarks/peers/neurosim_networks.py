@@ -144,8 +144,8 @@ def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
 
 def _work(run: Any) -> dict[str, int]:
     """Return neuron updates, edges and the bytes of their targets, deliveries of static and of
-    plastic edges, and visits of plastic edges by
-    spikes of their targets. Edges that no spike passes bring input, for which peers have no
+    plastic edges, and visits of plastic edges by spikes of their targets. Edges that no spike
+    passes bring input, for which peers have no
     synapses: they do not count."""
     import numpy as np
 

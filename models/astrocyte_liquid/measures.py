@@ -18,8 +18,8 @@ def branching_factor(
     it.
 
     Spikes of the sources within 4 ms before it count as at least one, and signs of weights do not
-    count. The mean is over the spikes of a
-    neuron, then over the neurons that spiked; NaN if none did.
+    count. The mean is over the spikes of a neuron, then over the neurons that spiked; NaN if none
+    did.
 
     Parameters
     ----------

@@ -50,10 +50,8 @@ def neuron(*, driven: bool = False) -> ns.Cell:
     """Leaky integrate-and-fire neuron with the two traces that its edges read.
 
     ``driven``: not by synapses, but by events, with probability ``p`` in each step. It integrates
-    while it is refractory, too.
-    ``recent`` is 1 after a spike and decays as currents do (at the start 0, where the program says
-    exp(-20)); ``trace`` is that of the
-    learning rule.
+    while it is refractory, too. ``recent`` is 1 after a spike and decays as currents do (at the
+    start 0, where the program says exp(-20)); ``trace`` is that of the learning rule.
     """
     source = "drive * (uniform() < p)" if driven else "dt * current"
     currents = "" if driven else "dcurrent/dt = -current / tau_u : mV/ms"
@@ -107,10 +105,9 @@ def rule(*, learning: bool = True) -> ns.Rule:
     of the source, with opposite signs.
 
     Only the latest spike of a source counts for the current: a spike tops up what is left of the
-    one before. The weight that was there is
-    delivered before it changes. A spike is not yet in the traces that others read in its step; of
-    two in one step, that of the source
-    comes first, which matters at a bound alone (the published program clips the sum of both).
+    one before. The weight that was there is delivered before it changes. A spike is not yet in the
+    traces that others read in its step; of two in one step, that of the source comes first, which
+    matters at a bound alone (the published program clips the sum of both).
     """
     deliver = "out += w * (1 - recent_pre)"
     if not learning:

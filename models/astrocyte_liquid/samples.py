@@ -28,8 +28,8 @@ class Liquid:
     (M,), or a row of them per ms, (T, M).
 
     A sample of T ms is T - 1 steps: a spike of step k is one of k + 1 ms in the published program,
-    where none comes at 0 ms, and T ms
-    belong to the next sample. All that the last ms still does is to let traces decay.
+    where none comes at 0 ms, and T ms belong to the next sample. All that the last ms still does is
+    to let traces decay.
 
     Parameters
     ----------

@@ -3,11 +3,10 @@
 Source: Casanueva-Morato et al. 2024.
 
 It implements D. Casanueva-Morato, A. Ayuso-Martinez, J. P. Dominguez-Morales, A. Jimenez-Fernandez
-and G. Jimenez-Moreno, "Bio-inspired
-computational memory model of the Hippocampus: An approach to a neuromorphic spike-based
-Content-Addressable Memory", Neural Networks 178:106474
-(2024), doi:10.1016/j.neunet.2024.106474. Its three experiments give the authors' recorded numbers
-of spikes, population by population.
+and G. Jimenez-Moreno, "Bio-inspired computational memory model of the Hippocampus: An approach to a
+neuromorphic spike-based Content-Addressable Memory", Neural Networks 178:106474 (2024),
+doi:10.1016/j.neunet.2024.106474. Its three experiments give the authors' recorded numbers of
+spikes, population by population.
 """
 
 from dataclasses import asdict

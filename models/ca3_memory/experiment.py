@@ -225,8 +225,7 @@ def judge(played: Played) -> list[dict[str, Any]]:
     -------
     list of {"kind", "correct", "missing", "wrong"}
         Numbers of spikes that did not come, and of spikes that were not expected. An operation
-        answers for the spikes of OUT from its first
-        one on, until that of the next.
+        answers for the spikes of OUT from its first one on, until that of the next.
     """
     schedule, found = played.experiment.schedule, spikes(played)
     ends = [*(start + FIRST for start, _ in schedule[1:]), played.experiment.steps]

@@ -25,12 +25,12 @@ class CA3Memory:
         One that can hold a run open.
     spacing : time
         From the beginning of one operation to the next, at least 8 ms. Traces of an operation still
-        act on the next one: 10 ms are enough
-        as long as no cue learns twice; then the default, or 20 ms.
+        act on the next one: 10 ms are enough as long as no cue learns twice; then the default, or
+        20 ms.
     freeze : bool
         Let synapses change while learning only. As published they always do, so that asking for
-        several bits at a time, of which a memory
-        has some, slowly makes it answer to the others too.
+        several bits at a time, of which a memory has some, slowly makes it answer to the others
+        too.
     amplitude : nA
         Of the STDP.
     watch : bool
@@ -45,8 +45,7 @@ class CA3Memory:
     ------
     NetworkError
         Sizes below 1, an amplitude that is not positive, a spacing that is too short. Every method
-        raises it for a cue or content that it
-        cannot take, and changes nothing.
+        raises it for a cue or content that it cannot take, and changes nothing.
     """
 
     def __init__(

@@ -72,10 +72,9 @@ def weight_geometry(
     -------
     dict
         ``p`` and ``latency``: absolute correlations with the two first principal components, one
-        for each, matched so that their
-        sum is largest; ``variance``: shares of these components; ``scores``: (C, 2); ``angle``:
-        degrees between the
-        directions in weight space along which p and latency act.
+        for each, matched so that their sum is largest; ``variance``: shares of these components;
+        ``scores``: (C, 2); ``angle``: degrees between the directions in weight space along which p
+        and latency act.
     """
     centred = [block - block.mean(axis=0) for block in (what, when)]
     scaled = np.hstack([block / np.sqrt((block**2).sum() / len(block)) for block in centred])
