@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from neurosim.expr.linear import affine
 from neurosim.expr.tree import Draw, Expr, Name, draws, names, rewrite
-from neurosim.ir.discretise import written_out
+from neurosim.ir.discretise import expand
 from neurosim.model.cell import Cell
 from neurosim.model.methods import choose
 
 
 def plain(cell: Cell) -> dict[str, Expr]:
     """Return the derivatives of a cell, definitions written out, over states, parameters, ports and words."""
-    written = written_out(cell)
+    written = expand(cell)
     return {s.name: written(s.derivative) for s in cell.states if s.derivative is not None}
 
 

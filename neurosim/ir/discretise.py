@@ -1,4 +1,4 @@
-"""From a ConcreteNetwork to a Program: equations become statements of one step, times become whole steps."""
+"""From a ConcreteNetwork to a Program: statements of one step, delays in whole steps."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ from ..expr.tree import (
 )
 from ..model.binding import BoundRule, BoundStatement
 from ..model.cell import Cell
-from ..model.methods import choose, statements
+from ..model.methods import Propagator, choose, statements
 from ..network.validation import to_steps
-from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
+from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection, Delay
 from .delay_groups import shared_delay
-from .edge_values import Drawn
 from .program import (
     CellProgram,
     PlasticProjection,
@@ -49,14 +48,18 @@ def discretise(network: ConcreteNetwork) -> Program:
     Raises
     ------
     LoweringError
-        For what no step of this middle says yet: same-step projections.
+        For projections within one step, which `Program` cannot express.
+    NetworkError
+        If a delay is no whole number of steps.
     """
     for p in network.projections.values():
         if p.same_step:
             raise LoweringError(
-                f"projection {p.name!r}: same_step=True is not lowered yet. Use a delay of 0, which the next step feels."
+                f"projection {p.name!r}: same_step=True is not lowered yet. "
+                "Use a delay of 0, which the next step feels."
             )
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
+    # Spikes of this step are kept, and those of the next, which another thread may have begun.
     history = dict.fromkeys(network.populations, 2)
     for p in projections.values():
         history[p.source] = max(history[p.source], int(np.max(p.axonal)) + 2)
@@ -66,13 +69,13 @@ def discretise(network: ConcreteNetwork) -> Program:
         p.name: _population(p, network, history[p.name]) for p in network.populations.values()
     }
     return Program(
-        network.name,
-        network.dt,
-        network.seed,
-        populations,
-        projections,
-        network.drives,
-        network.probes,
+        name=network.name,
+        dt=network.dt,
+        seed=network.seed,
+        populations=populations,
+        projections=projections,
+        drives=network.drives,
+        probes=network.probes,
     )
 
 
@@ -86,18 +89,22 @@ def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -
         for port, _ in p.cell.receives
     }
     return PopulationProgram(
-        p.name,
-        p.size,
-        cell_program(p.cell, tables),
-        p.refractory,
-        p.given is not None,
-        history,
-        contributions,
+        name=p.name,
+        size=p.size,
+        code=cell_program(p.cell, tables),
+        refractory=p.refractory,
+        given=p.given is not None,
+        history=history,
+        contributions=contributions,
     )
 
 
-def written_out(cell: Cell) -> Callable[[Expr], Expr]:
-    """Return what writes an expression of a cell out: no definitions, tables by name, ports without a state as ``_port_x``."""
+def expand(cell: Cell) -> Callable[[Expr], Expr]:
+    """Return the function that expands expressions of a cell.
+
+    Definitions are inlined, tables are read by their name, and a port without a state is
+    ``_port_x``.
+    """
     definitions = {d.name: d.tree for d in cell.definitions}
     ports: dict[str, Expr] = {
         key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None
@@ -109,51 +116,76 @@ def written_out(cell: Cell) -> Callable[[Expr], Expr]:
 
 
 def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
-    """Return the statements of a cell; ``tables`` are the parameters whose values change over time."""
-    where = f"cell {cell.name!r}"
-    plain = written_out(cell)
+    """Return the statements of a cell.
+
+    Parameters
+    ----------
+    cell : Cell
+    tables : names
+        The parameters whose values change over time.
+    """
+    plain = expand(cell)
     constants = {p.name for p in cell.parameters} - set(tables)
-    jumps = [
-        Assign(port.into, "=", Binary("+", Name(port.into), Name(f"_port_{key}")))
-        for key, port in cell.receives
-        if port.into is not None
-    ]
-    propagator, methods = None, {}
-    if cell.step is not None:
-        body = [Assign(s.target, "=", plain(s.result)) for s in cell.step]
-    else:
-        derivatives = {s.name: plain(s.derivative) for s in cell.states if s.derivative is not None}
-        methods = choose(derivatives, cell.method, constants, where=where)
-        body, propagator = statements(derivatives, methods, where=where)
+    body, propagator, methods = _integration(cell, constants)
     host = _Host(constants | {"dt"})
     if propagator is not None:
         host.constants |= set(propagator.names)
     body = _fold_inputs([replace(s, value=host(s.value)) for s in body], host)
     detect = host(plain(cell.spike)) if cell.spike is not None else None
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)
-    found = set().union(
-        *(draws(s.value) for s in (*body, *after)), draws(detect) if detect is not None else set()
-    )
+    trees = [s.value for s in (*body, *after)] + ([] if detect is None else [detect])
+    drawn = {draw for tree in trees for draw in draws(tree)}
     return CellProgram(
-        cell.name,
-        tuple(s.name for s in cell.states),
-        tuple(p.name for p in cell.parameters),
-        tables,
-        tuple(k for k, _ in cell.receives),
-        tuple(jumps + body),
-        cell.refractory.freezes if cell.refractory else (),
-        detect,
-        after,
-        cell.refractory is not None,
-        tuple(sorted(found, key=lambda d: d.key)),
-        tuple(host.hosted.items()),
-        propagator,
-        tuple(methods.items()),
+        name=cell.name,
+        states=tuple(s.name for s in cell.states),
+        parameters=tuple(p.name for p in cell.parameters),
+        tables=tables,
+        ports=tuple(key for key, _ in cell.receives),
+        integrate=tuple(_port_jumps(cell) + body),
+        frozen=_frozen_states(cell),
+        detect=detect,
+        after=after,
+        refractory=cell.refractory is not None,
+        draws=tuple(sorted(drawn, key=lambda draw: draw.key)),
+        hosted=tuple(host.hosted.items()),
+        propagator=propagator,
+        methods=tuple(methods.items()),
     )
+
+
+def _integration(
+    cell: Cell, constants: set[str]
+) -> tuple[list[Assign], Propagator | None, dict[str, str]]:
+    """Return the statements that integrate a cell, its propagator, and the method per state."""
+    plain = expand(cell)
+    if cell.step is not None:
+        return [Assign(s.target, "=", plain(s.result)) for s in cell.step], None, {}
+    where = f"cell {cell.name!r}"
+    derivatives = {s.name: plain(s.derivative) for s in cell.states if s.derivative is not None}
+    methods = choose(derivatives, cell.method, constants, where=where)
+    body, propagator = statements(derivatives, methods, where=where)
+    return body, propagator, methods
+
+
+def _port_jumps(cell: Cell) -> list[Assign]:
+    """Return the statements by which ports move their states."""
+    return [
+        Assign(port.into, "=", Binary("+", Name(port.into), Name(f"_port_{key}")))
+        for key, port in cell.receives
+        if port.into is not None
+    ]
+
+
+def _frozen_states(cell: Cell) -> tuple[str, ...]:
+    """Return the states that keep their values while a neuron is refractory."""
+    if cell.refractory is None:
+        return ()
+    freezes = cell.refractory.freezes
+    return (freezes,) if isinstance(freezes, str) else freezes
 
 
 class _Host:
-    """Takes sub-expressions over constants out of the step; numbers among numbers are folded."""
+    """Moves sub-expressions over constants from the step to the host, and folds numbers."""
 
     def __init__(self, constants: set[str]) -> None:
         self.constants = constants
@@ -188,8 +220,8 @@ class _Host:
 
 
 def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
-    """Inputs of linear groups that turned out constant go to the host together with their propagator."""
-    fixed = {
+    """Move constant inputs of linear groups to the host, together with their propagators."""
+    fixed: dict[str, Expr] = {
         s.target: s.value
         for s in body
         if s.target.startswith("_input_")
@@ -205,30 +237,11 @@ def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
 def _projection(
     p: ConcreteProjection, network: ConcreteNetwork
 ) -> StaticProjection | PlasticProjection:
-    where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
-
-    def steps(time: float | np.ndarray | Drawn, fraction: float = 1.0) -> np.ndarray:
-        time = np.asarray(time)  # draws are made here, and not kept
-        if time.ndim == 0:
-            return to_steps(fraction * time, network.dt, where=where, rounded=p.round_delays)
-        longest = time.max(initial=0.0) / network.dt
-        found = np.empty(
-            time.size,
-            np.uint16
-            if longest < 65535 and p.rule is None
-            else np.int32
-            if longest < 2**30
-            else np.int64,
-        )
-        for block in blocks(time.size, width=1):
-            found[block] = to_steps(
-                fraction * time[block], network.dt, where=where, rounded=p.round_delays
-            )
-        return found
-
     size = network.populations[p.target].size
-    total = steps(p.delay)
-    if p.rule is None:  # the whole delay of a static projection acts like one along the axon
+    total = _delay_steps(p, p.delay, network.dt)
+    if p.rule is None or p.bound is None:
+        if p.port is None:
+            raise LoweringError(f"projection {p.name!r}: found no port, expected one. Name a port.")
         return StaticProjection(
             name=p.name,
             source=p.source,
@@ -239,11 +252,8 @@ def _projection(
             size=size,
             axonal=_one_or_each(total),
         )
-    dendritic = steps(p.delay, p.dendritic_fraction)
-    back = dendritic if p.back is None else steps(p.back)
-    has_post = any(trigger == "post" for trigger, _ in p.bound.handlers) or any(
-        s.role == "variable" and s.side == "post" for s in p.bound.symbols.values()
-    )
+    dendritic = _delay_steps(p, p.delay, network.dt, fraction=p.dendritic_fraction)
+    back = dendritic if p.back is None else _delay_steps(p, p.back, network.dt)
     return PlasticProjection(
         name=p.name,
         source=p.source,
@@ -254,10 +264,46 @@ def _projection(
         size=size,
         axonal=_one_or_each(total - dendritic),
         dendritic=_one_or_each(dendritic),
-        back=_one_or_each(back) if has_post else None,
+        back=_one_or_each(back) if _reads_post_spikes(p.bound) else None,
         code=rule_program(p.rule.name, p.bound),
         links=p.links,
     )
+
+
+def _reads_post_spikes(bound: BoundRule) -> bool:
+    """Return whether a rule has a post handler or a post variable."""
+    handlers = any(trigger == "post" for trigger, _ in bound.handlers)
+    return handlers or any(
+        s.role == "variable" and s.side == "post" for s in bound.symbols.values()
+    )
+
+
+def _delay_steps(
+    p: ConcreteProjection, delay: Delay | None, dt: float, *, fraction: float = 1.0
+) -> np.ndarray:
+    """Return a fraction of a delay in steps, () or (E,), in the smallest type that serves.
+
+    Raises
+    ------
+    NetworkError
+        If a delay is no whole number of steps.
+    """
+    where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
+    if delay is None:
+        raise LoweringError(f"{where}: found an outline, expected the network with its delays.")
+    time = np.asarray(delay)  # draws are made here, and not kept
+    if time.ndim == 0:
+        return to_steps(fraction * time, dt, where=where, rounded=p.round_delays)
+    longest = time.max(initial=0.0) / dt
+    if longest < 65535 and p.rule is None:
+        dtype: type[np.unsignedinteger | np.signedinteger] = np.uint16
+    else:
+        dtype = np.int32 if longest < 2**30 else np.int64
+    steps = np.empty(time.size, dtype)
+    for block in blocks(time.size, width=1):
+        part = fraction * time[block]
+        steps[block] = to_steps(part, dt, where=where, rounded=p.round_delays)
+    return steps
 
 
 def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
@@ -267,24 +313,24 @@ def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
 
 
 def rule_program(name: str, bound: BoundRule) -> RuleProgram:
-    """Return the statements of a bound rule, constants taken out."""
-    host = _Host(
-        {s.name for s in bound.symbols.values() if s.role == "parameter" and s.side == "one"}
-        | {"dt"}
-    )
+    """Return the statements of a bound rule; constants are computed on the host."""
+    shared = {k for k, s in bound.symbols.items() if s.role == "parameter" and s.side == "one"}
+    host = _Host(shared | {"dt"})
 
     def tidy(statement: BoundStatement) -> BoundStatement:
         tree = rewrite(statement.value, lambda n: Name(n.table) if isinstance(n, Lookup) else n)
         return replace(statement, value=host(tree))
 
-    handlers = tuple((trigger, tuple(tidy(s) for s in found)) for trigger, found in bound.handlers)
-    used = {n for _, found in handlers for s in found for n in names(s.value) | {s.target}} | {
-        n for t in host.hosted.values() for n in names(t)
-    }
-    used |= {s.decay for s in bound.symbols.values() if s.decay}
+    handlers = tuple((trigger, tuple(tidy(s) for s in body)) for trigger, body in bound.handlers)
+    used = {s.decay for s in bound.symbols.values() if s.decay}
+    for _, body in handlers:
+        for s in body:
+            used |= names(s.value) | {s.target}
+    for tree in host.hosted.values():
+        used |= names(tree)
     symbols = tuple(
-        (k, s)
-        for k, s in bound.symbols.items()
-        if s.role in ("variable", "parameter", "link") or k in used
+        (key, s)
+        for key, s in bound.symbols.items()
+        if s.role in ("variable", "parameter", "link") or key in used
     )
     return RuleProgram(name, symbols, handlers, tuple(host.hosted.items()))

@@ -3,20 +3,26 @@
 Step k takes the network from time k*dt to (k+1)*dt. Signals act between steps. Within a step:
 
 1. sources: random numbers of the step are drawn, rows of tables come into force.
-2. integrate: ports jump their states, the statements of each cell run; frozen states keep their values.
-3. detect: the spike condition, where the neuron is not refractory.
-4. deliver: projections in creation order, their "pre" and "post" handlers in tuple order; then "step" handlers, projections in creation order;
-   then every port becomes the left fold from 0.0 of its terms, projections and drives in creation order.
+2. integrate: ports jump their states, the statements of each cell run; frozen states keep their
+   values.
+3. detect: the spike condition, for neurons that are not refractory.
+4. deliver: projections in creation order, their "pre" and "post" handlers in tuple order; then
+   "step" handlers, projections in creation order; then every port becomes the left fold from 0.0
+   of its terms, projections and drives in creation order.
 5. reset: the statements after a spike.
 6. record.
 
-A static projection of delay d adds the weights of spikes of step k - d to its term in step k; what lands in phase 4 of step k is integrated in
-phase 2 of step k + 1. A rule's "pre" handlers run ``axonal`` steps after the spike, what they deliver lands ``dendritic`` steps later, its "post"
-handlers run ``back`` steps after the target's spike. A term is a left fold from 0.0: in order of the step in which the delivering statement ran, then
-of statements, then oldest spike first, then by source, then as the edges of one pair were given.
+A static projection of delay d adds the weights of spikes of step k - d to its term in step k. Terms
+that land in phase 4 of step k are integrated in phase 2 of step k + 1. A rule's "pre" handlers run
+``axonal`` steps after the spike, their deliveries land ``dendritic`` steps later, and its "post"
+handlers run ``back`` steps after the target's spike. A term is a left fold from 0.0: in order of
+the step in which the delivering statement ran, then of statements, then oldest spike first, then by
+source, then as the edges of one pair were given.
 
-A decaying variable assigned in step m has in step k the value ``base * exp(-((k - m) * dt) / tau)``. Initial values, ``set``, ``reset`` and signals
-between steps k - 1 and k count as assignments of step k - 1. A sum into a pre or post variable assigns only where at least one edge was active.
+A decaying variable that was assigned in step m has in step k the value
+``base * exp(-((k - m) * dt) / tau)``. Initial values, ``set``, ``reset`` and signals between steps
+k - 1 and k count as assignments of step k - 1. A sum into a pre or post variable assigns only
+neurons with at least one active edge.
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ import numpy as np
 from ..expr.tree import Assign, Draw, Expr
 from ..model.binding import BoundStatement, Symbol
 from ..model.methods import Propagator
+from ..model.names import Domain
 from ..network.probes import Probe
 from .concrete import ConcreteDrive, ConcreteLink
 from .delay_groups import DelayGroups, incoming, outgoing, row_of_edge
@@ -36,10 +43,33 @@ from .delay_groups import DelayGroups, incoming, outgoing, row_of_edge
 
 @dataclass(frozen=True)
 class CellProgram:
-    """The statements of one cell; equal for all populations with the same equations and the same kinds of values.
+    """The statements of one cell; equal for all populations of equal equations and tables.
 
-    Names: states, parameters, ``_port_x`` (what arrived at port x), ``_c0`` ... (constants computed on the host), ``_P...`` and ``_Q...``
-    (propagators), and temporaries that begin with ``_``; ``t dt i N`` are words.
+    Names in statements are states, parameters, ``_port_x`` (the sum that arrived at port x),
+    constants and propagators that the host computes (``_c0`` ..., ``_P...`` and ``_Q...``), and
+    temporaries, which begin with ``_``. The words are ``t``, ``dt``, ``i`` and ``N``.
+
+    Attributes
+    ----------
+    name : str
+    states, parameters, ports : names
+    tables : names
+        Parameters whose values change over time.
+    integrate : statements of phase 2
+    frozen : names
+        States that keep their values while a neuron is refractory.
+    detect : Expr or None
+        The spike condition; None: the cell never spikes.
+    after : statements of phase 5
+    refractory : bool
+        Whether the cell has a refractory time.
+    draws : random numbers of a step, ascending by key
+    hosted : (name, expression)
+        Constants over parameters, in order of dependence.
+    propagator : Propagator or None
+        The exact step of the cell's linear group.
+    methods : (state, method)
+        Integration methods, for reports.
     """
 
     name: str
@@ -60,7 +90,17 @@ class CellProgram:
 
 @dataclass(frozen=True)
 class RuleProgram:
-    """The statements of one rule between two cells. ``hosted`` are constants over its parameters of one value."""
+    """The statements of one rule between two cells.
+
+    Attributes
+    ----------
+    name : str
+    symbols : (name, Symbol)
+        Variables, parameters and links, and the words and states of cells that statements read.
+    handlers : (trigger, statements)
+    hosted : (name, expression)
+        Constants over those parameters that have one value.
+    """
 
     name: str
     symbols: tuple[tuple[str, Symbol], ...]
@@ -70,14 +110,30 @@ class RuleProgram:
 
 @dataclass(frozen=True, eq=False)
 class PopulationProgram:
-    """A population and its cell's statements; ``contributions`` names the projections and drives of each port in creation order."""
+    """A population and its cell's statements.
+
+    Attributes
+    ----------
+    size : int
+        N neurons.
+    code : CellProgram
+    refractory : float, str or None
+        Refractory time in ms, or the parameter that holds it.
+    given : bool
+        Whether it is a source of given spikes.
+    history : int, steps
+        Steps for which spikes are kept: those of the longest delay, this step, and the next one,
+        which another thread may have begun.
+    contributions : port -> names
+        The projections and drives of each port, in creation order.
+    """
 
     name: str
     size: int
     code: CellProgram
-    refractory: str | float | None  # ms, or the parameter that holds it
+    refractory: str | float | None
     given: bool
-    history: int  # steps for which spikes are kept: the longest delay, this step, and the next one that another thread may have begun
+    history: int
     contributions: dict[str, tuple[str, ...]]
 
 
@@ -159,7 +215,7 @@ class PlasticProjection(ProjectionProgram):
         """Edges that one returning spike of a target concerns; None without post handlers."""
         return None if self.back is None else incoming(self.size, self.targets, self.back)
 
-    def groups(self, side: str) -> DelayGroups:
+    def groups(self, side: Domain) -> DelayGroups:
         """Return the delay groups of the sources ("pre") or of the targets ("post").
 
         Raises

@@ -1,7 +1,8 @@
-"""The exponential of small matrices, many at once, and the propagators of linear groups that it gives."""
+"""Exponentials of many small matrices, and the propagators of linear groups."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import factorial
 from typing import Any
 
@@ -11,7 +12,8 @@ from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
 from ..model.methods import Propagator
 
-# Numerator of the [13/13] Pade approximant of exp, lowest power first, and the norm up to which it is as exact as float64 (Higham 2005, table 2.3).
+# Numerator of the [13/13] Pade approximant of exp, lowest power first, and the norm up to which it
+# is as exact as float64 (Higham 2005, table 2.3).
 _PADE = [
     factorial(26 - k) * factorial(13) / (factorial(26) * factorial(k) * factorial(13 - k))
     for k in range(14)
@@ -20,9 +22,18 @@ _LARGEST = 5.371920351148152
 
 
 def exponential(matrices: np.ndarray) -> np.ndarray:
-    """Return exp(A) of each matrix, (K, n, n): scaling and squaring (Higham 2005, SIAM J. Matrix Anal. Appl. 26:1179, algorithm 2.3).
+    """Return the exponential of each matrix by scaling and squaring.
 
-    Here because SciPy's own wakes threads of its linear algebra that spin for a tenth of a second, on the cores that a run is about to use.
+    Parameters
+    ----------
+    matrices : (K, n, n)
+
+    Notes
+    -----
+    SciPy's function wakes threads of its linear algebra, which then spin for a tenth of a second on
+    the cores that a run is about to use.
+
+    Source: Higham 2005, SIAM J. Matrix Anal. Appl. 26:1179, algorithm 2.3.
     """
     norms = np.abs(matrices).sum(axis=1).max(axis=1)
     halvings = np.ceil(np.log2(np.maximum(norms / _LARGEST, 1.0))).astype(int)
@@ -33,7 +44,7 @@ def exponential(matrices: np.ndarray) -> np.ndarray:
     one = np.broadcast_to(np.eye(a.shape[1]), a.shape)
 
     def part(first: int) -> np.ndarray:
-        """The powers of one parity, from ``first`` on."""
+        """Return the sum of the powers of one parity, from ``first`` on."""
         b = _PADE[first::2]
         return (
             sixth @ (b[6] * sixth + b[5] * fourth + b[4] * square)
@@ -44,17 +55,23 @@ def exponential(matrices: np.ndarray) -> np.ndarray:
         )
 
     odd, even = a @ part(1), part(0)
-    result = one + np.linalg.solve(
-        even - odd, 2 * odd
-    )  # (even + odd) / (even - odd), but rounded as what a short step adds to one
+    # Equal to (even + odd) / (even - odd), but for short steps only the part beside 1 is rounded.
+    result = one + np.linalg.solve(even - odd, 2 * odd)
     for number in range(halvings.max(initial=0)):
         more = halvings > number
         result[more] = result[more] @ result[more]
     return result
 
 
-def linear_matrix(propagator: Propagator, value: Any) -> np.ndarray:
-    """Return the matrix A of a linear group, (1 or N, n, n)."""
+def linear_matrix(propagator: Propagator, value: Callable[[str], Any]) -> np.ndarray:
+    """Return the matrix A of a linear group, (1, n, n) or (N, n, n).
+
+    Parameters
+    ----------
+    propagator : Propagator
+    value : function
+        Returns a parameter, number or (N,), by its name.
+    """
     n = len(propagator.states)
     entries = [
         [np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row]
@@ -68,9 +85,25 @@ def linear_matrix(propagator: Propagator, value: Any) -> np.ndarray:
 
 
 def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str, np.ndarray]:
-    """Return the entries of P and Q of x' = P x + Q b for one step, (1,) or (N,) each.
+    """Return the propagators of x' = P x + Q b for one step.
 
-    Van Loan (1978): exp([[A, I], [0, 0]] dt) = [[P, Q], [0, I]].
+    Parameters
+    ----------
+    propagator : Propagator
+    matrix : (1, n, n) or (N, n, n), 1/ms
+        The matrix A of `linear_matrix`.
+    dt : float, ms
+
+    Returns
+    -------
+    dict
+        Names of the entries of P and Q that are not zero -> (1,) or (N,).
+
+    Notes
+    -----
+    exp([[A, I], [0, 0]] dt) = [[P, Q], [0, I]].
+
+    Source: Van Loan 1978, IEEE Trans. Autom. Control 23:395.
     """
     size, n, _ = matrix.shape
     if n == 1:
@@ -84,8 +117,8 @@ def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str
     block[:, :n, :n] = distinct.reshape(-1, n, n) * dt
     block[:, :n, n:] = np.eye(n) * dt
     result = exponential(block)[back.reshape(-1)]
-    found = {}
+    entries = {}
     for i, j in propagator.reach:
-        found[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])
-        found[propagator.name("Q", i, j)] = np.ascontiguousarray(result[:, i, n + j])
-    return found
+        entries[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])
+        entries[propagator.name("Q", i, j)] = np.ascontiguousarray(result[:, i, n + j])
+    return entries

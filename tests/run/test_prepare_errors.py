@@ -15,7 +15,7 @@ from support.refusals import LIF, gain, network, populate, project
 import neurosim as ns
 from neurosim import LoweringError, Network, NetworkError, Rule
 from neurosim.draws import sampling
-from neurosim.ir import memory_estimate as size
+from neurosim.ir import free_memory
 from neurosim.ir.memory_estimate import items
 
 # ---- what an open run refuses, and what the report says of rules
@@ -377,17 +377,17 @@ def test_what_long_delays_keep_is_foretold_for_each_neuron(fraction, delay):
 
 
 def test_the_limit_of_a_container_counts_where_it_is_lower_than_the_machine(tmp_path, monkeypatch):
-    machine = size.available()
+    machine = free_memory.available()
     for name, text in (
         ("memory.max", "3000000"),
         ("memory.current", "2500000"),
         ("memory.stat", "anon 5\ninactive_file 100000\n"),
     ):
         (tmp_path / name).write_text(text + "\n")
-    monkeypatch.setattr(size, "_GROUP", tmp_path)
-    assert size.available() == 600_000
+    monkeypatch.setattr(free_memory, "_GROUP", tmp_path)
+    assert free_memory.available() == 600_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert size.available() == pytest.approx(machine, rel=0.5)
+    assert free_memory.available() == pytest.approx(machine, rel=0.5)
 
 
 def test_connectors_say_beforehand_what_their_edges_will_need():

@@ -17,7 +17,7 @@ from neurosim.ir.concrete import (
     ConcretePopulation,
     ConcreteProjection,
 )
-from neurosim.ir.memory_estimate import available
+from neurosim.ir.free_memory import available
 
 from ..matching.algebra import Unmatched, show, value
 from ..matching.cells import CellMatch

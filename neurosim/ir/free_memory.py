@@ -1,0 +1,44 @@
+"""Memory that is free for new arrays, on the machine and in a container."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def available() -> float:
+    """Return the free bytes of the machine or of its container; infinity if they are unknown."""
+    return min(_machine_memory(), _container_memory())
+
+
+def _machine_memory() -> float:
+    try:
+        with open("/proc/meminfo") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError, AttributeError):
+        return float("inf")
+
+
+def _container_memory() -> float:
+    """Return the bytes that a control group (Linux, version 2) may still take.
+
+    Memory that the system can drop counts as free.
+    """
+    try:
+        limit, taken = ((_GROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        dropped = next(
+            line.split()[1]
+            for line in (_GROUP / "memory.stat").read_text().splitlines()
+            if line.startswith("inactive_file ")
+        )
+        return float(limit) - float(taken) + float(dropped)
+    except (OSError, ValueError, StopIteration):  # ValueError: the limit is "max", there is none
+        return float("inf")
