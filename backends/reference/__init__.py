@@ -45,7 +45,9 @@ class ReferenceBackend:
             unknown = describe_unknown("option", option, ["replica"], owner="backend 'reference'")
             raise NetworkError(unknown)
         replica = options.get("replica", 0)
-        read_whole_number(replica, where="backend 'reference', replica", least=0, most=(1 << 32) - 1)
+        read_whole_number(
+            replica, where="backend 'reference', replica", least=0, most=(1 << 32) - 1
+        )
         report = Report(self.name, network.name, tuple(explicit_step_rows(network)))
         return Lowered(report, Stepped(partial(ReferenceEngine, replica=replica)))
 

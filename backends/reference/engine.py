@@ -1,4 +1,4 @@
-"""The reference engine: walks the trees of a Program with NumPy, step by step. It is the definition of right, not of fast."""
+"""The reference engine: walks the trees of a Program with NumPy. It defines right, not fast."""
 
 from __future__ import annotations
 
@@ -19,20 +19,29 @@ from neurosim.ir.program import (
     PlasticProjection,
     PopulationProgram,
     Program,
-    ProjectionProgram,
     StaticProjection,
 )
 from neurosim.model.binding import BoundStatement, Symbol
+from neurosim.model.names import Domain
+
+NO_INDICES = np.zeros(0, np.int64)
 
 
 class ReferenceEngine:
-    """Runs a Program; phases as written in `neurosim.ir.program`."""
+    """Runs a Program; phases as written in `neurosim.ir.program`.
+
+    Parameters
+    ----------
+    program : Program
+    network : ConcreteNetwork
+    replica : int
+        Replica word of the random numbers.
+    """
 
     def __init__(self, program: Program, network: ConcreteNetwork, *, replica: int = 0) -> None:
         self.program = program
-        self.memory = Memory(
-            program, network, {p.name: np.array([0, p.size]) for p in program.populations.values()}
-        )
+        bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
+        self.memory = Memory(program, network, bounds)
         self.replica = replica
 
     def source(self) -> str:
@@ -51,35 +60,18 @@ class ReferenceEngine:
         return stretch.chunk(finite=finite)
 
     def step(self, k: int) -> bool:
-        """Phases 1 to 5 of step k; False, and nothing after phase 3, if a state is not finite."""
-        for population in self.program.populations.values():
-            if population.given:
-                step, index = (
-                    self.memory[population.name, "_given_step"],
-                    self.memory[population.name, "_given_index"],
-                )
-                fired = index[np.searchsorted(step, k) : np.searchsorted(step, k, side="right")]
-            else:
-                fired = self._integrate(population, k)
-            self.memory.put_spikes(population.name, k, fired)
-        if not all(
-            np.isfinite(self.memory[p.name, s]).all()
-            for p in self.program.populations.values()
-            for s in p.code.states
-        ):
+        """Run phases 1 to 5 of step k; return False after phase 3 if a state is not finite."""
+        populations = self.program.populations.values()
+        for population in populations:
+            spikes = (
+                self._given(population, k) if population.given else self._integrate(population, k)
+            )
+            self.memory.put_spikes(population.name, k, spikes)
+        states = [self.memory[p.name, state] for p in populations for state in p.code.states]
+        if not all(np.isfinite(values).all() for values in states):
             return False
-        for p in self.program.projections.values():
-            if isinstance(p, StaticProjection):
-                self._deliver_static(p, k)
-            else:
-                for trigger, statements in p.code.handlers:
-                    if trigger in ("pre", "post"):
-                        self._handle(p, trigger, statements, k)
-        for p in self.program.plastic.values():
-            for trigger, statements in p.code.handlers:
-                if trigger == "step":
-                    self._handle(p, trigger, statements, k)
-        for population in self.program.populations.values():
+        self._deliver(k)
+        for population in populations:
             self._sum_ports(population, k)
             self._reset(population, k)
         return True
@@ -87,52 +79,46 @@ class ReferenceEngine:
     def emit(self, signal: str, step: int) -> None:
         with np.errstate(all="ignore"):
             for p in self.program.plastic.values():
-                for trigger, statements in p.code.handlers:
-                    if trigger == signal:
-                        self._handle(p, trigger, statements, step)
+                self._handle_all(p, {signal}, step)
 
     # ---- cells
 
+    def _given(self, population: PopulationProgram, k: int) -> np.ndarray:
+        steps = self.memory[population.name, "_given_step"]
+        first, last = np.searchsorted(steps, k), np.searchsorted(steps, k, side="right")
+        return self.memory[population.name, "_given_index"][first:last]
+
     def _integrate(self, population: PopulationProgram, k: int) -> np.ndarray:
-        code, name = population.code, population.name
+        """Run phases 2 and 3 of a population; return the neurons that spike."""
+        code, name, size = population.code, population.name, population.size
         values = self._cell_values(population, k)
-        draw = self._draws(name, np.arange(population.size), k)
-        active = (
-            k > self.memory[name, "_until"] if code.refractory else np.ones(population.size, bool)
-        )
+        draw = self._draws(name, np.arange(size), k)
+        active = k > self.memory[name, "_until"] if code.refractory else np.ones(size, bool)
         for statement in code.integrate:
-            value = np.array(
-                np.broadcast_to(
-                    evaluate(statement.value, values.__getitem__, draw), population.size
-                ),
-                np.float64,
-            )
+            result = evaluate(statement.value, values.__getitem__, draw)
+            value = np.array(np.broadcast_to(result, size), np.float64)
             if statement.target in code.frozen:
                 value = np.where(active, value, values[statement.target])
             if statement.target in code.states:
                 self.memory[name, statement.target][:] = value
             else:
                 values[statement.target] = value
-        fired = np.zeros(population.size, bool)
+        spiking = np.zeros(size, bool)
         if code.detect is not None:
-            fired = active & (
-                np.broadcast_to(evaluate(code.detect, values.__getitem__, draw), population.size)
-                != 0
-            )
+            condition = evaluate(code.detect, values.__getitem__, draw)
+            spiking = active & (np.broadcast_to(condition, size) != 0)
         for port in code.ports:
             self.memory[name, f"_port_{port}"][:] = 0.0
-        return np.flatnonzero(fired).astype(np.int32)
+        return np.flatnonzero(spiking).astype(np.int32)
 
     def _cell_values(self, population: PopulationProgram, k: int) -> dict[str, Any]:
-        """Everything that a cell's statements may read, by name; states are live arrays."""
-        values = {
-            name: array
-            for (owner, name), array in self.memory.arrays.items()
-            if owner == population.name
+        """Return everything that a cell's statements may read, by name; states are live arrays."""
+        arrays = self.memory.arrays.items()
+        values: dict[str, Any] = {
+            name: array for (owner, name), array in arrays if owner == population.name
         }
-        values |= {
-            name: self.memory.row(population.name, name, k) for name in population.code.tables
-        }
+        for name in population.code.tables:
+            values[name] = self.memory.row(population.name, name, k)
         return values | {
             "t": k * self.program.dt,
             "dt": self.program.dt,
@@ -141,107 +127,103 @@ class ReferenceEngine:
         }
 
     def _draws(self, owner: str, index: np.ndarray, k: int) -> Callable[[Draw], np.ndarray]:
+        """Return the function that makes random numbers of step k, one for each index."""
+
         def draw(node: Draw) -> np.ndarray:
             function = random.uniform if node.kind == "uniform" else random.normal
-            return function(
-                random.key_of(self.program.seed, f"{owner}/draw{node.key}"),
-                index,
-                k,
-                replica=self.replica,
-            )
+            key = random.key_of(self.program.seed, f"{owner}/draw{node.key}")
+            return function(key, index, k, replica=self.replica)
 
         return draw
 
     def _reset(self, population: PopulationProgram, k: int) -> None:
-        fired = self.memory.spikes(population.name, k)
-        if population.given or fired.size == 0:
+        """Run phase 5 of a population."""
+        spiked = self.memory.spikes(population.name, k)
+        if population.given or spiked.size == 0:
             return
-        draw = self._draws(population.name, fired, k)
-        shared = self._cell_values(population, k)
+        draw = self._draws(population.name, spiked, k)
+        values = self._cell_values(population, k)
 
         def value(name: str) -> Any:
-            found = shared[name]
-            return (
-                found[fired]
-                if isinstance(found, np.ndarray)
-                and found.size > 1
-                or name in population.code.states
-                else found
-            )
+            values_of_all = values[name]
+            own = isinstance(values_of_all, np.ndarray) and values_of_all.size > 1
+            return values_of_all[spiked] if own or name in population.code.states else values_of_all
 
         for statement in population.code.after:
-            self.memory[population.name, statement.target][fired] = evaluate(
-                statement.value, value, draw
-            )
+            result = evaluate(statement.value, value, draw)
+            self.memory[population.name, statement.target][spiked] = result
         if population.refractory is not None:
-            self.memory[population.name, "_until"][fired] = k + self._element(
-                self.memory[population.name, "_refractory"], fired
-            )
+            steps = self._element(self.memory[population.name, "_refractory"], spiked)
+            self.memory[population.name, "_until"][spiked] = k + steps
 
     # ---- projections
 
-    def _events(
-        self, p: ProjectionProgram, slots: DelayGroups, population: str, k: int
+    def _deliver(self, k: int) -> None:
+        """Run phase 4 without the sums of ports: first events, then "step" handlers."""
+        for p in self.program.projections.values():
+            if isinstance(p, StaticProjection):
+                self._deliver_static(p, k)
+            else:
+                self._handle_all(p, {"pre", "post"}, k)
+        for p in self.program.plastic.values():
+            self._handle_all(p, {"step"}, k)
+
+    def _arriving(
+        self, p: StaticProjection | PlasticProjection, groups: DelayGroups, side: str, k: int
     ) -> np.ndarray:
-        """DelayGroups that an event reaches in step k: oldest spike first, then by neuron."""
-        found = [np.zeros(0, np.int64)]
-        for delay in slots.delays[::-1]:
+        """Return the delay groups that spikes reach in step k: oldest spike first, by neuron."""
+        population = p.source if side == "pre" else p.target
+        arriving = [NO_INDICES]
+        for delay in groups.delays[::-1]:
             if k - delay < self.memory[p.name, "_since"][0]:
                 continue
             neurons = self.memory.spikes(population, k - int(delay))
-            candidates = [np.arange(slots.first[n], slots.first[n + 1]) for n in neurons]
-            reached = np.concatenate([np.zeros(0, np.int64), *candidates])
-            found.append(reached[slots.delay[reached] == delay])
-        return np.concatenate(found)
+            of_neurons = [np.arange(groups.first[n], groups.first[n + 1]) for n in neurons]
+            candidates = np.concatenate([NO_INDICES, *of_neurons])
+            arriving.append(candidates[groups.delay[candidates] == delay])
+        return np.concatenate(arriving)
 
-    def _edges(self, slots: DelayGroups, events: np.ndarray) -> np.ndarray:
-        found = np.concatenate(
-            [
-                np.zeros(0, np.int64),
-                *(np.arange(slots.pointer[s], slots.pointer[s + 1]) for s in events),
-            ]
-        )
-        return found if slots.edges is None else slots.edges[found]
+    @staticmethod
+    def _edges(groups: DelayGroups, arriving: np.ndarray) -> np.ndarray:
+        """Return the edges of delay groups, group by group."""
+        ranges = [np.arange(groups.pointer[g], groups.pointer[g + 1]) for g in arriving]
+        positions = np.concatenate([NO_INDICES, *ranges])
+        return positions if groups.edges is None else groups.edges[positions]
 
     def _deliver_static(self, p: StaticProjection, k: int) -> None:
-        edges = self._edges(p.pre_groups, self._events(p, p.pre_groups, p.source, k))
+        edges = self._edges(p.pre_groups, self._arriving(p, p.pre_groups, "pre", k))
         weights = self.memory[p.name, "w"]
-        np.add.at(
-            self.memory[p.name, "_ring"][0],
-            p.targets[edges],
-            weights[edges] if weights.size == p.targets.size else weights[0],
-        )
+        added = weights[edges] if weights.size == p.targets.size else weights[0]
+        np.add.at(self.memory[p.name, "_ring"][0], p.targets[edges], added)
+
+    def _handle_all(self, p: PlasticProjection, triggers: set[str], k: int) -> None:
+        """Run the handlers of a rule that have one of the triggers, in their order."""
+        for trigger, statements in p.code.handlers:
+            if trigger in triggers:
+                self._handle(p, trigger, statements, k)
 
     def _handle(
         self, p: PlasticProjection, trigger: str, statements: tuple[BoundStatement, ...], k: int
     ) -> None:
-        events = {
-            "pre": np.arange(p.pre_groups.neuron.size),
-            "post": np.arange(p.post_groups.neuron.size) if p.post_groups is not None else None,
-        }
-        if trigger in ("pre", "post"):
-            slots, population = p.groups(trigger), p.source if trigger == "pre" else p.target
-            events[trigger] = self._events(p, slots, population, k)
-            edges = self._edges(slots, events[trigger])
+        """Run the statements of a handler, each for all its edges or groups before the next."""
+        active = {"pre": np.arange(p.pre_groups.neuron.size)}
+        if p.post_groups is not None:
+            active["post"] = np.arange(p.post_groups.neuron.size)
+        if trigger == "pre" or trigger == "post":
+            groups = p.groups(trigger)
+            active[trigger] = self._arriving(p, groups, trigger, k)
+            active["edge"] = self._edges(groups, active[trigger])
         else:
-            edges = np.arange(p.targets.size)
+            active["edge"] = np.arange(p.targets.size)
         for statement in statements:
-            self._statement(p, statement, events, edges, k)
+            self._statement(p, statement, active, k)
 
     def _statement(
-        self,
-        p: PlasticProjection,
-        statement: BoundStatement,
-        events: dict[str, np.ndarray],
-        edges: np.ndarray,
-        k: int,
+        self, p: PlasticProjection, statement: BoundStatement, active: dict[str, np.ndarray], k: int
     ) -> None:
-        where = (
-            edges
-            if statement.side == "edge" or statement.action == "sum"
-            else events[statement.side]
-        )
-        side = "edge" if statement.action != "assign" else statement.side
+        """Run one statement over the active edges, or the active groups of one side."""
+        side: Domain = statement.side if statement.action == "assign" else "edge"
+        where, edges = active[side], active["edge"]
         index = where if side == "edge" else p.groups(side).neuron[where]
         value = evaluate(
             statement.value,
@@ -254,17 +236,12 @@ class ReferenceEngine:
             delay = p.dendritic if isinstance(p.dendritic, int) else p.dendritic[edges]
             np.add.at(ring, ((k + delay) % ring.shape[0], p.targets[edges]), value)
         elif statement.action == "sum":
-            slots = p.groups(statement.side)
-            total = np.zeros(slots.neuron.size)
-            np.add.at(total, slots.of_edge[edges], value)
-            touched = np.unique(slots.of_edge[edges])
-            self._assign(
-                p,
-                statement.target,
-                touched,
-                self._variable(p, statement.target, touched, k) + total[touched],
-                k,
-            )
+            group = p.groups(statement.side).of_edge[edges]
+            total = np.zeros(p.groups(statement.side).neuron.size)
+            np.add.at(total, group, value)
+            touched = np.unique(group)
+            new = self._variable(p, statement.target, touched, k) + total[touched]
+            self._assign(p, statement.target, touched, new, k)
         else:
             self._assign(p, statement.target, where, value, k)
 
@@ -276,72 +253,73 @@ class ReferenceEngine:
             self.memory[p.name, f"{name}@last"][index] = k
 
     def _variable(self, p: PlasticProjection, name: str, index: np.ndarray, k: int) -> np.ndarray:
-        """Values of a variable of a rule in step k, decay included."""
+        """Return values of a variable of a rule in step k, decay included."""
         symbol = p.symbols[name]
         base = self.memory[p.name, name][index]
         if symbol.decay is None:
             return base
         since = (k - self.memory[p.name, f"{name}@last"][index]).astype(np.float64)
-        return base * FUNCTIONS["exp"](
-            -(since * self.program.dt) / self._rule_value(p, symbol.decay, symbol.side, index, k)
-        )
+        tau = self._rule_value(p, symbol.decay, symbol.side, index, k)
+        return base * FUNCTIONS["exp"](-(since * self.program.dt) / tau)
 
     def _rule_value(
-        self, p: PlasticProjection, name: str, side: str, index: np.ndarray, k: int
+        self, p: PlasticProjection, name: str, side: Domain, index: np.ndarray, k: int
     ) -> Any:
-        """The value of a name for edges (side ``edge``), or for slots of one side."""
-        symbol: Symbol | None = p.symbols.get(name)
+        """Return the value of a name for edges (side ``edge``), or for delay groups of one side."""
+        symbol = p.symbols.get(name)
         if symbol is None or symbol.side == "one" and symbol.role == "parameter":
             return self.program.dt if name == "dt" else self.memory[p.name, name][0]
         if symbol.role == "word" and symbol.side == "one":
-            ends = {"N_pre": p.source, "N_post": p.target}
-            return (
-                {"t": k * self.program.dt, "dt": self.program.dt}.get(name)
-                if name not in ends
-                else float(self.program.populations[ends[name]].size)
-            )
+            return self._shared_word(p, name, k)
         if symbol.role == "variable":
             if side == "edge" and symbol.side != "edge":
                 index = p.groups(symbol.side).of_edge[index]
             return self._variable(p, name, index, k)
-        if symbol.side == "edge":
-            neuron = index
-        elif side == "edge":
-            neuron = p.sources[index] if symbol.side == "pre" else p.targets[index]
-        else:
-            neuron = index if symbol.side == "one" else p.groups(symbol.side).neuron[index]
-        if symbol.role == "word":
-            return neuron.astype(np.float64)
-        if symbol.role == "parameter":
-            return self.memory[p.name, name][neuron]
-        if symbol.role == "cell":
-            return self._of_owner(
-                p.source if symbol.side == "pre" else p.target, symbol.origin, neuron, k
-            )
+        neuron = self._neuron(p, symbol, side, index)
+        match symbol.role:
+            case "word":
+                return neuron.astype(np.float64)
+            case "parameter":
+                return self.memory[p.name, name][neuron]
+            case "cell":
+                owner = p.source if symbol.side == "pre" else p.target
+                return self._of_owner(owner, symbol.origin, neuron, k)
         link = p.links[name]
-        at = (
-            link.index
-            if symbol.side == "one"
-            else neuron
-            if link.index is None
-            else link.index[neuron]
-        )
-        return self._of_owner(link.owner, link.name, at, k)
+        linked = neuron
+        if link.index is not None:
+            linked = link.index if symbol.side == "one" else link.index[neuron]
+        return self._of_owner(link.owner, link.name, linked, k)
+
+    def _shared_word(self, p: PlasticProjection, name: str, k: int) -> float:
+        """Return a word of the language that has one value for all edges."""
+        populations = self.program.populations
+        if name == "N_pre":
+            return float(populations[p.source].size)
+        if name == "N_post":
+            return float(populations[p.target].size)
+        return k * self.program.dt if name == "t" else self.program.dt
+
+    @staticmethod
+    def _neuron(
+        p: PlasticProjection, symbol: Symbol, side: Domain, index: np.ndarray
+    ) -> np.ndarray:
+        """Return the neuron, or edge, by which a symbol is read at edges or delay groups."""
+        if symbol.side == "edge":
+            return index
+        if side == "edge":
+            return p.sources[index] if symbol.side == "pre" else p.targets[index]
+        return index if symbol.side == "one" else p.groups(symbol.side).neuron[index]
 
     def _of_owner(self, owner: str, name: str, index: np.ndarray, k: int) -> np.ndarray:
-        """The value of a state or parameter of a population, or of a variable of a projection, at neurons."""
-        if owner in self.program.projections:
+        """Return a state or parameter of a population, or a value of a projection, at neurons."""
+        if owner in self.program.plastic:
             p = self.program.plastic[owner]
-            symbol = p.symbols[name]
-            return (
-                self._variable(p, name, index, k)
-                if symbol.role == "variable"
-                else self._element(self.memory[owner, name], index)
-            )
-        table = name in self.program.populations[owner].code.tables
-        return self._element(
-            self.memory.row(owner, name, k) if table else self.memory[owner, name], index
-        )
+            if p.symbols[name].role == "variable":
+                return self._variable(p, name, index, k)
+            return self._element(self.memory[owner, name], index)
+        if name in self.program.populations[owner].code.tables:
+            return self._element(self.memory.row(owner, name, k), index)
+        return self._element(self.memory[owner, name], index)
 
     @staticmethod
     def _element(array: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -350,22 +328,20 @@ class ReferenceEngine:
     # ---- ports
 
     def _sum_ports(self, population: PopulationProgram, k: int) -> None:
+        """Fold the terms of every port, projections and drives in creation order."""
         for port, inputs in population.contributions.items():
             total = self.memory[population.name, f"_port_{port}"]
             for name in inputs:
                 if name in self.program.drives:
-                    drive = self.program.drives[name]
-                    mean = np.broadcast_to(
-                        self.memory[name, "rate"] * self.program.dt, drive.indices.size
-                    )
-                    u = random.uniform(
-                        random.key_of(self.program.seed, f"{name}/counts"),
-                        drive.indices,
-                        k,
-                        replica=self.replica,
-                    )
-                    total[drive.indices] += self.memory[name, "weight"] * random.poisson(mean, u)
+                    self._add_drive(name, total, k)
                 else:
                     ring = self.memory[name, "_ring"]
                     total += ring[k % ring.shape[0]]
                     ring[k % ring.shape[0]] = 0.0
+
+    def _add_drive(self, name: str, total: np.ndarray, k: int) -> None:
+        drive = self.program.drives[name]
+        mean = np.broadcast_to(self.memory[name, "rate"] * self.program.dt, drive.indices.size)
+        key = random.key_of(self.program.seed, f"{name}/counts")
+        u = random.uniform(key, drive.indices, k, replica=self.replica)
+        total[drive.indices] += self.memory[name, "weight"] * random.poisson(mean, u)
