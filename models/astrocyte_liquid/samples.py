@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 import neurosim as ns
 from neurosim.errors import NetworkError
 from neurosim.network.validation import read_duration, read_whole_number, to_steps
-from neurosim.run.run import Run, Snapshot
+from neurosim.run.run import Run
+from neurosim.run.states import Snapshot
 
 from .network import DEFAULTS, PLASTIC, TAU_TRACE, Settings, build
 

@@ -1,6 +1,4 @@
-"""Watches whether the variables of rules stay finite: as often as that costs little beside the
-computing, and before anything is handed out.
-"""
+"""Checks that the values of a run stay finite, at a bounded share of its computing time."""
 
 from __future__ import annotations
 
@@ -8,68 +6,153 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import SimulationError
 from ..ir.memory import Memory
 from ..ir.program import Program
 
-_SHARE = 0.05  # of the time of computing that goes into looking
-_COST = 1e-10  # seconds for a byte that is looked at
+_SHARE = 0.05  # of computing time that checks may use
+_COST = 1e-10  # seconds to check a byte
+_EXPLICIT = ("euler", "heun", "rk4")  # methods that a long dt makes unstable
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """A value that is not finite, and the step at whose beginning all were."""
+class NotFinite:
+    """A value that is not finite.
 
-    projection: str
-    variable: str
-    member: str  # "edge" or "neuron"
+    Parameters
+    ----------
+    owner : str
+        Name of the population or projection.
+    member : str
+        The owner and "neuron" or "edge", as messages say it.
+    index : int
+    variable : str
+    value : float
+    time : float, ms
+        Beginning of the step in which it was found.
+    when : str
+        The time, and for how long all values were finite, as messages say it.
+    remedy : str
+    """
+
+    owner: str
+    member: str
     index: int
+    variable: str
     value: float
-    since: int
+    time: float
+    when: str
+    remedy: str = "Try a smaller dt, another method, or bounded inputs."
+
+    def error(self) -> SimulationError:
+        """Return the error that ends the run."""
+        return SimulationError(
+            f"{self.member} {self.index}: {self.variable} is {self.value} {self.when}, expected a "
+            "finite value. The run has ended; what was recorded until then is in the error's "
+            f".recording. {self.remedy}",
+            population=self.owner,
+            index=self.index,
+            variable=self.variable,
+            time=self.time,
+        )
+
+
+def find_in_states(program: Program, memory: Memory, step: int) -> NotFinite:
+    """Return the first state that is not finite after ``step``, which an engine reported."""
+    for population in program.populations.values():
+        for state in population.code.states:
+            values = memory[population.name, state]
+            indices = np.flatnonzero(~np.isfinite(values))
+            if indices.size:
+                time = step * program.dt + program.dt
+                return NotFinite(
+                    population.name,
+                    f"population {population.name!r}, neuron",
+                    int(indices[0]),
+                    state,
+                    float(values[indices[0]]),
+                    time=time,
+                    when=f"at {time:g} ms",
+                    remedy=_remedy(dict(population.code.methods).get(state), program.dt),
+                )
+    raise AssertionError("an engine reported a value that is not finite, but there is none")
+
+
+def _remedy(method: str | None, dt: float) -> str:
+    if method not in _EXPLICIT:
+        return NotFinite.remedy
+    return (
+        f"Method {method!r} is unstable where dt ({dt:g} ms) is long against the fastest change: "
+        "try a smaller dt, method='exponential_euler' (it takes equations that are linear in "
+        "their own state), or bounded inputs."
+    )
 
 
 class Watch:
-    """What may be spent on looking, and the step at which all variables were last seen to be
-    finite.
+    """Checks of the variables of rules, and a budget of computing time for them.
 
-    A run earns a share of its time of computing. It may look while it lasts if it has earned twice
-    the cost, so that the look at its end is paid
-    for; the first end is free. Many short runs share one look: what they leave open is seen by a
-    later run, or before a result or copy is made.
+    Checks may use 5 % of computing time. During a run a check is made only when the budget covers
+    two, so that one is left for the end; the first final check is free. Many short runs thus share
+    one check: what an earlier run left open is found in a later one, or before a result, snapshot
+    or file is returned.
+
+    Attributes
+    ----------
+    checked : int
+        The step at whose beginning all variables were last checked.
     """
 
     def __init__(self, program: Program, memory: Memory) -> None:
-        self._memory = memory
-        self._watched = [
-            (p.name, name, "edge" if symbol.side == "edge" else "neuron")
-            for p in program.plastic.values()
-            for name, symbol in p.code.symbols
+        self._memory, self._dt = memory, program.dt
+        self._variables = [
+            (projection.name, name, "edge" if symbol.side == "edge" else "neuron")
+            for projection in program.plastic.values()
+            for name, symbol in projection.code.symbols
             if symbol.role == "variable"
         ]
-        self._cost = _COST * sum(
-            memory[projection, name].nbytes for projection, name, _ in self._watched
-        )
-        self._earned = self._cost
-        self.seen = 0
+        sizes = [memory[projection, name].nbytes for projection, name, _ in self._variables]
+        self._cost = _COST * sum(sizes)
+        self._budget = self._cost
+        self.checked = 0
 
-    def due(self, elapsed: float, *, more: bool) -> bool:
-        """Say whether to look after ``elapsed`` seconds of computing; ``more``: the run goes on."""
-        self._earned += _SHARE * elapsed
-        return self._earned >= (2 if more else 1) * self._cost
+    def earn(self, elapsed: float, *, more: bool) -> bool:
+        """Add a share of computing time to the budget, and return whether it covers a check.
 
-    def look(self, step: int) -> Wrong | None:
-        """Return a value that is not finite at the beginning of ``step``, unless it was looked at
-        before.
+        Parameters
+        ----------
+        elapsed : float, s
+        more : bool
+            The run continues, and its final check must be paid for as well.
         """
-        if step == self.seen:
+        self._budget += _SHARE * elapsed
+        return self._budget >= (2 if more else 1) * self._cost
+
+    def find(self, step: int) -> NotFinite | None:
+        """Return a variable that is not finite at the beginning of ``step``.
+
+        None if there is none, or if all were checked at this step before.
+        """
+        if step == self.checked:
             return None
-        since, self.seen = self.seen, step
-        self._earned = max(self._earned - self._cost, 0.0)
-        for projection, name, member in self._watched:
+        since, self.checked = self.checked, step
+        self._budget = max(self._budget - self._cost, 0.0)
+        for projection, name, member in self._variables:
             values = self._memory[projection, name]
-            if not np.isfinite(values.sum()):
-                wrong = np.flatnonzero(~np.isfinite(values))
-                if wrong.size:
-                    return Wrong(
-                        projection, name, member, int(wrong[0]), float(values[wrong[0]]), since
-                    )
+            # A sum reads each value once and allocates nothing; it may overflow where all values
+            # are finite, so that only the search decides.
+            if np.isfinite(values.sum()):
+                continue
+            indices = np.flatnonzero(~np.isfinite(values))
+            if indices.size:
+                time = step * self._dt
+                since_time = f"{since * self._dt:g} ms"
+                return NotFinite(
+                    projection,
+                    f"projection {projection!r}, {member}",
+                    int(indices[0]),
+                    name,
+                    float(values[indices[0]]),
+                    time=time,
+                    when=f"at {time:g} ms (all were finite at {since_time})",
+                )
         return None

@@ -1,6 +1,4 @@
-"""What surrounds a long computation: a progress bar in model time, a clock where there is none, and
-Ctrl-C that waits for the end of a step.
-"""
+"""Progress bar, clock and Ctrl-C of long computations."""
 
 from __future__ import annotations
 
@@ -9,19 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-PATIENCE = 2.0  # seconds without a bar
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+PATIENCE = 2.0  # seconds before anything is displayed
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]"
+_CLOCK = "{desc} [{elapsed}]"
 
 
 @contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C instead of stopping in the middle of a step."""
+    """Collect Ctrl-C in a list, so that a run ends between two steps and not within one."""
     caught: list[int] = []
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is None
-    ):  # one that Python could not put back
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is None:
+        # Only the main thread receives signals, and a handler that is not Python's own cannot be
+        # restored.
         yield caught
         return
     before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
@@ -33,62 +36,78 @@ def interrupts() -> Iterator[list[int]]:
 
 @contextmanager
 def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar where a run takes more than two seconds; yields a function that is told
-    how many steps were done.
+    """Show a progress bar in model time if a run takes more than two seconds.
+
+    Parameters
+    ----------
+    steps : int
+        Length of the run.
+    dt : float, ms
+    name : str
+        Title of the bar.
+    wanted : bool
+        Without it nothing is displayed.
+
+    Yields
+    ------
+    Function to call with each number of steps done.
     """
-    shown: Any = None
-    began, done = time.perf_counter(), 0
+    done = 0
+    with _display(name, _BAR, total=steps * dt, unit="ms") as open_when_due:
 
-    def advance(by: int) -> None:
-        nonlocal shown, done
-        done += by
-        if shown is None and wanted and time.perf_counter() - began > PATIENCE and done < steps:
-            from tqdm.auto import tqdm
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            display = open_when_due(wanted and done < steps)
+            if display is not None:
+                display.update(done * dt - display.n)
 
-            shown = tqdm(
-                total=steps * dt,
-                unit="ms",
-                desc=name,
-                disable=None,
-                leave=False,
-                bar_format=(
-                    "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms "
-                    "[{elapsed}<{remaining}]"
-                ),
-            )
-            if not shown.disable:
-                shown.start_t -= PATIENCE
-        if shown is not None:
-            shown.update(done * dt - shown.n)
-
-    try:
         yield advance
-    finally:
-        if shown is not None:
-            shown.close()
 
 
 @contextmanager
 def clock(name: str, *, wanted: bool) -> Iterator[Callable[[], None]]:
-    """Show for how long something has gone on that does not say how far it is, after two seconds;
-    yields a function that is called now and then.
+    """Show the duration of a computation whose progress is unknown, after two seconds.
+
+    Parameters
+    ----------
+    name : str
+        Title of the clock.
+    wanted : bool
+        Without it nothing is displayed.
+
+    Yields
+    ------
+    Function to call now and then.
     """
-    shown: Any = None
+    with _display(name, _CLOCK) as open_when_due:
+
+        def tick() -> None:
+            display = open_when_due(wanted)
+            if display is not None:
+                display.refresh()
+
+        yield tick
+
+
+@contextmanager
+def _display(name: str, text: str, **options: Any) -> Iterator[Callable[[bool], tqdm | None]]:
+    """Yield a function that returns a display, which opens when asked to after two seconds."""
+    display: tqdm | None = None
     began = time.perf_counter()
 
-    def tick() -> None:
-        nonlocal shown
-        if shown is None and wanted and time.perf_counter() - began > PATIENCE:
-            from tqdm.auto import tqdm
+    def open_when_due(wanted: bool) -> tqdm | None:
+        nonlocal display
+        if display is None and wanted and time.perf_counter() - began > PATIENCE:
+            from tqdm.auto import tqdm  # slow to import, and short runs need none
 
-            shown = tqdm(desc=name, disable=None, leave=False, bar_format="{desc} [{elapsed}]")
-            if not shown.disable:
-                shown.start_t -= PATIENCE
-        if shown is not None:
-            shown.refresh()
+            display = tqdm(desc=name, disable=None, leave=False, bar_format=text, **options)
+            if not display.disable:
+                display.start_t -= PATIENCE  # the time before it opened counts
+        return display
 
     try:
-        yield tick
+        yield open_when_due
     finally:
-        if shown is not None:
-            shown.close()
+        if display is not None:
+            display.close()

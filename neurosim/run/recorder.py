@@ -1,11 +1,10 @@
-"""Keeps what an engine records, stretch by stretch, and makes a Recording of it; streams to disk
-where that is wanted.
-"""
+"""Recorder: collects the chunks of one run, in memory or in a folder."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -17,32 +16,39 @@ from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.memory_estimate import demand_traces
 from ..ir.program import Program
-from ..network.probes import Probe
-from ..network.projections import Projection
-from ..recording.recorded import PopulationRecording, ProjectionRecording
 from ..recording.recording import Recording
-from ..recording.samples import Spikes, Trace
 from ..recording.writer import RecordingWriter
+from .chunks import Assembler, Chunks, count_bytes, cut, recorded_view
 
-_PART, _WAIT = (
-    1 << 25,
-    30.0,
-)  # bytes after which a part of a streamed recording is written, and seconds after the last one
+_PART = 1 << 25  # bytes after which a part of a streamed recording is written
+_WAIT = 30.0  # seconds after which it is written, so that little is lost with the process
 
 
 class Recorder:
-    """The stretches of one run.
+    """The recordings of one run.
+
+    Recorded steps are ``_began`` to ``_end``; those before `first` are on disk.
 
     Parameters
     ----------
-    stream : path, optional
-        A new or empty folder; what has grown large or is older than half a minute is written there,
-        so that memory stays bounded, and little is
-        lost when the process is killed. What all parts share (edges; members of traces that have no
-        sample there) is in the first one alone.
+    program : Program
+    network : ConcreteNetwork
+    memory : Memory
     header : mapping
-        What every recording's header says, besides the time it covers and whether the run was
-        finished.
+        Of every recording, besides its first step, its steps and whether the run was finished.
+    stream : path, optional
+        New or empty folder, to which parts are written. Edges, and members of traces without
+        samples, are in the first part alone.
+
+    Attributes
+    ----------
+    first : int
+        First step that is not on disk.
+
+    Raises
+    ------
+    NetworkError
+        If the folder holds other files.
     """
 
     def __init__(
@@ -52,298 +58,192 @@ class Recorder:
         memory: Memory,
         *,
         header: Mapping[str, Any],
-        stream: Any = None,
+        stream: str | Path | None = None,
     ) -> None:
-        self._program, self._network, self._memory, self._header = (
-            program,
-            network,
-            memory,
-            dict(header),
-        )
+        self._program, self._memory, self._header = program, memory, dict(header)
+        self._assembler = Assembler(program, network, memory)
         self._chunks: list[tuple[int, Chunk]] = []
-        self._held = 0  # bytes since the last part was written
-        self._began = self._end = (
-            # steps: what was recorded, on disk and here, reaches from the one to before the other
-            0
-        )
-        self.first = 0  # first step that is not on disk
+        self._held = 0  # bytes of the chunks in memory
+        self._began = self._end = 0
+        self.first = 0
         self._initial: dict[int, np.ndarray] = {}
+        self._writer: RecordingWriter | None = None
         self.begin(0)
-        self._writer = (
-            None if stream is None else RecordingWriter(stream, self._headed(0, 0, finished=False))
-        )
+        if stream is not None:
+            self._writer = RecordingWriter(stream, self._complete_header(0, 0, finished=False))
         self._written = monotonic()
 
     def demand(self, first: int, steps: int) -> None:
-        """Raise NetworkError if the traces of the next steps, of which nothing goes to disk, will
-        not fit into memory.
-        """
-        if self._writer is None:
-            traces = [(i, p) for i, p in enumerate(self._program.probes) if p.variable != "spikes"]
-            demand_traces(
-                [
-                    (
-                        f"{p.owner.name}.{p.variable} ({self._initial[i].size} members every "
-                        f"{p.every * self._program.dt:g} ms)",
-                        8.0
-                        * self._initial[i].size
-                        * ((first + steps) // p.every - first // p.every),
-                    )
-                    for i, p in traces
-                ],
-                held=self._held,
-                time=steps * self._program.dt,
-            )
+        """Check the memory for traces before a run.
 
-    def begin(self, step: int) -> None:
-        """Take the state before ``step`` for the initial one, if nothing is recorded yet."""
-        if self._began == self._end:
-            self._initial = {
-                i: self._memory.sample(p, step - 1).copy()
-                for i, p in enumerate(self._program.probes)
-                if p.variable != "spikes"
-            }
-
-    def keep(self, step: int, chunk: Chunk) -> None:
-        """Keep a stretch that began at ``step``."""
-        self._end = step + chunk.steps
-        if not self._program.probes:
-            return
-        self._chunks.append((step, chunk))
-        self._held += _size(chunk)
-        if self._writer is not None and (self._held > _PART or monotonic() - self._written > _WAIT):
-            self._flush(step + chunk.steps)
-
-    def forget(self, step: int) -> None:
-        """Drop what was recorded from ``step`` on; where that leaves nothing, the recording begins
-        there.
+        Parameters
+        ----------
+        first, steps : int
+            First step and length of the run.
 
         Raises
         ------
         NetworkError
-            If what is on disk would have to be dropped, or a gap would be left.
+            If the traces will not fit into memory, unless they are written to disk.
+        """
+        if self._writer is not None:
+            return
+        dt = self._program.dt
+        sizes = []
+        for number, probe in enumerate(self._program.probes):
+            if probe.variable == "spikes":
+                continue
+            width = self._initial[number].size
+            rows = (first + steps) // probe.every - first // probe.every
+            name = f"{probe.owner.name}.{probe.variable}"
+            sizes.append(
+                (f"{name} ({width} members every {probe.every * dt:g} ms)", 8.0 * width * rows)
+            )
+        demand_traces(sizes, held=self._held, time=steps * dt)
+
+    def begin(self, step: int) -> None:
+        """Store the state before ``step`` as the initial one, if nothing is recorded yet."""
+        if self._began != self._end:
+            return
+        for number, probe in enumerate(self._program.probes):
+            if probe.variable != "spikes":
+                self._initial[number] = self._memory.sample(probe, step - 1).copy()
+
+    def append(self, step: int, chunk: Chunk) -> None:
+        """Append a chunk that begins at ``step``; write a part if it is due."""
+        self._end = step + chunk.steps
+        if not self._program.probes:
+            return
+        self._chunks.append((step, chunk))
+        self._held += count_bytes(chunk)
+        if self._writer is None:
+            return
+        if self._held > _PART or monotonic() - self._written > _WAIT:
+            self._write_part(self._writer, step + chunk.steps)
+
+    def forget(self, step: int) -> None:
+        """Drop all recordings from ``step`` on; if none are left, recording begins there.
+
+        Raises
+        ------
+        NetworkError
+            If recordings on disk would have to be dropped, or a gap would be left.
         """
         dt = self._program.dt
         if step < self.first and self._began < self.first:
             raise NetworkError(
                 f"restore: found a snapshot of {step * dt:g} ms, and recordings until "
-                f"{self.first * dt:g} ms are on disk already and cannot be "
-                "taken back; expected one of then or later. Restore without clock=True."
+                f"{self.first * dt:g} ms are on disk already and cannot be taken back; expected "
+                "one of then or later. Restore without clock=True."
             )
         if step > self._end > self._began:
             raise NetworkError(
                 f"restore: found a snapshot of {step * dt:g} ms, and what is recorded ends at "
-                f"{self._end * dt:g} ms: there would be a gap; "
-                "expected none. Restore without clock=True, or into a run newly prepared, whose "
-                "recording then begins there."
+                f"{self._end * dt:g} ms: there would be a gap; expected none. Restore without "
+                "clock=True, or into a run newly prepared, whose recording then begins there."
             )
         if step <= self._began or self._began == self._end:
             self._began = self.first = step
         self._end = step
-        kept = []
-        for start, chunk in self._chunks:
-            end = min(start + chunk.steps, step)
-            if end > start:
-                rows = {
-                    i: (end // p.every) - (start // p.every)
-                    for i, p in enumerate(self._program.probes)
-                }
-                kept.append(
-                    (
-                        start,
-                        Chunk(
-                            end - start,
-                            True,
-                            {i: (n[k < end], k[k < end]) for i, (n, k) in chunk.spikes.items()},
-                            {i: values[: rows[i]] for i, values in chunk.traces.items()},
-                        ),
-                    )
-                )
-        self._chunks, self._held = kept, sum(_size(chunk) for _, chunk in kept)
+        probes = self._program.probes
+        self._chunks = [
+            (start, cut(start, chunk, step, probes=probes))
+            for start, chunk in self._chunks
+            if min(start + chunk.steps, step) > start
+        ]
+        self._held = sum(count_bytes(chunk) for _, chunk in self._chunks)
 
     def recording(self, end: int, *, finished: bool) -> Recording:
-        """Return all that was recorded until step ``end``."""
+        """Return everything recorded before step ``end``; of a stream, read from disk on demand."""
         if self._writer is None:
-            return self._made(end, finished=finished)
-        self._flush(end)
-        self._writer.close(self._headed(self._began, end - self._began, finished=finished))
+            return self._assemble(end, finished=finished)
+        self._write_part(self._writer, end)
+        header = self._complete_header(self._began, end - self._began, finished=finished)
+        self._writer.close(header)
         return Recording.load(self._writer.folder)
 
     # ---- files of states
 
-    def arrays(self, end: int) -> dict[str, np.ndarray]:
-        """Return what is kept as arrays by name, for a file."""
-        made = self._made(end, finished=True)
-        found: dict[str, np.ndarray] = {}
-        for i, probe in enumerate(self._program.probes):
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all recordings in memory as arrays by name; the names are part of files."""
+        chunks = Chunks(self.first, self._chunks, self._initial)
+        arrays: dict[str, np.ndarray] = {}
+        for number, probe in enumerate(self._program.probes):
             if probe.variable == "spikes":
-                spikes = made[probe.owner.name].spikes
-                found |= {f"{i}/index": spikes.index, f"{i}/step": spikes.step}
+                arrays[f"{number}/index"], arrays[f"{number}/step"] = chunks.spikes(number)
             else:
-                found |= {f"{i}/values": self._values(i), f"{i}/initial": self._initial[i]}
-        return found
+                arrays[f"{number}/values"] = chunks.samples(number)
+                arrays[f"{number}/initial"] = self._initial[number]
+        return arrays
 
-    def take(self, arrays: Mapping[str, np.ndarray], *, first: int, end: int) -> None:
-        """Keep what `arrays` returned instead of all that is kept.
+    def replace(self, arrays: Mapping[str, np.ndarray], *, first: int, end: int) -> None:
+        """Replace all recorded data by what `arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+        first, end : int
+            First step of these recordings, and the step after their last.
 
         Raises
         ------
         NetworkError
-            If it does not go on from what is on disk.
+            If they do not continue the recordings on disk.
         """
-        on_disk = self._began < self.first
+        dt, on_disk = self._program.dt, self._began < self.first
         if on_disk and first != self.first:
             raise NetworkError(
-                f"load: found recordings from {first * self._program.dt:g} ms on, and those of "
-                f"this run until {self.first * self._program.dt:g} "
-                "ms are on disk already; expected what goes on from there. "
+                f"load: found recordings from {first * dt:g} ms on, and those of this run until "
+                f"{self.first * dt:g} ms are on disk already; expected what goes on from there. "
                 "Load it into a run newly prepared."
             )
         self._began = self._began if on_disk else first
         chunk = Chunk(end - first)
-        for i, probe in enumerate(self._program.probes):
+        for number, probe in enumerate(self._program.probes):
             if probe.variable == "spikes":
-                chunk.spikes[i] = (arrays[f"{i}/index"], arrays[f"{i}/step"])
+                chunk.spikes[number] = arrays[f"{number}/index"], arrays[f"{number}/step"]
             else:
-                chunk.traces[i], self._initial[i] = arrays[f"{i}/values"], arrays[f"{i}/initial"]
-        self._chunks, self.first, self._end, self._held = [(first, chunk)], first, end, _size(chunk)
+                chunk.traces[number] = arrays[f"{number}/values"]
+                self._initial[number] = arrays[f"{number}/initial"]
+        self._chunks, self._held = [(first, chunk)], count_bytes(chunk)
+        self.first, self._end = first, end
 
-    def probes(self) -> list[str]:
-        """Say in words what is recorded; equal for runs whose files can be exchanged."""
-        return [
-            f"{p.owner.name}.{p.variable} of {self._members(p)[0].size} every {p.every}"
-            if p.variable != "spikes"
-            else f"{p.owner.name}.spikes of {len(p.owner)}"
-            for p in self._program.probes
-        ]
+    def describe_probes(self) -> list[str]:
+        """Return a text for each probe; runs with equal texts can exchange files."""
+        texts = []
+        for probe in self._program.probes:
+            name = f"{probe.owner.name}.{probe.variable}"
+            if probe.variable == "spikes":
+                texts.append(f"{name} of {len(recorded_view(probe))}")
+            else:
+                size = self._assembler.members(probe)[0].size
+                texts.append(f"{name} of {size} every {probe.every}")
+        return texts
 
-    def members(self) -> list[str]:
+    def digest_members(self) -> list[str]:
         """Return a digest of the neurons or edges of each probe."""
-        found = [
-            p.owner.indices if p.variable == "spikes" else self._members(p)[0]
-            for p in self._program.probes
-        ]
-        return [
-            hashlib.blake2b(np.ascontiguousarray(members, np.int64), digest_size=8).hexdigest()
-            for members in found
-        ]
+        digests = []
+        for probe in self._program.probes:
+            if probe.variable == "spikes":
+                members = recorded_view(probe).indices
+            else:
+                members = self._assembler.members(probe)[0]
+            data = np.asarray(members, np.int64).tobytes()
+            digests.append(hashlib.blake2b(data, digest_size=8).hexdigest())
+        return digests
 
-    # ---- making recordings
+    # ---- parts
 
-    @property
-    def _later(self) -> bool:
-        """Whether what is made next goes to disk, and is not the first part."""
-        return self._writer is not None and self._writer.parts > 0
-
-    def _flush(self, end: int) -> None:
-        if end > self.first or not self._writer.parts:
-            self._writer.append(self._made(end, finished=False))
+    def _write_part(self, writer: RecordingWriter, end: int) -> None:
+        if end > self.first or not writer.parts:
+            writer.append(self._assemble(end, finished=False))
         self._chunks, self.first, self._held, self._written = [], end, 0, monotonic()
 
-    def _headed(self, first: int, steps: int, *, finished: bool) -> dict[str, Any]:
+    def _assemble(self, end: int, *, finished: bool) -> Recording:
+        chunks = Chunks(self.first, self._chunks, self._initial)
+        header = self._complete_header(self.first, end - self.first, finished=finished)
+        later_part = self._writer is not None and self._writer.parts > 0
+        return self._assembler.recording(chunks, end, header=header, later_part=later_part)
+
+    def _complete_header(self, first: int, steps: int, *, finished: bool) -> dict[str, Any]:
         return self._header | {"first": first, "steps": steps, "finished": finished}
-
-    def _made(self, end: int, *, finished: bool) -> Recording:
-        spikes: dict[str, Spikes] = {}
-        traces: dict[str, dict[str, Trace]] = {}
-        for i, probe in enumerate(self._program.probes):
-            if probe.variable == "spikes":
-                spikes[probe.owner.name] = self._spikes(i, probe, end)
-            else:
-                traces.setdefault(probe.owner.name, {})[probe.variable] = self._trace(i, probe)
-        populations: dict[str, PopulationRecording] = {}
-        projections: dict[str, ProjectionRecording] = {}
-        for name in dict.fromkeys(p.owner.name for p in self._program.probes):
-            if name in self._program.populations:
-                populations[name] = PopulationRecording(
-                    name, self._program.populations[name].size, spikes.get(name), traces.get(name)
-                )
-            else:
-                p = self._network.projections[name]
-                shape = (
-                    self._program.populations[p.source].size,
-                    self._program.populations[p.target].size,
-                )
-                source, target = (
-                    (p.sources[:0], p.targets[:0]) if self._later else (p.sources, p.targets)
-                )
-                projections[name] = ProjectionRecording(
-                    name,
-                    p.source,
-                    target_name=p.target,
-                    source=source,
-                    target=target,
-                    shape=shape,
-                    traces=traces[name],
-                )
-        return Recording(
-            self._headed(self.first, end - self.first, finished=finished), populations, projections
-        )
-
-    def _spikes(self, i: int, probe: Probe, end: int) -> Spikes:
-        index = np.concatenate([np.zeros(0, np.int32), *(c.spikes[i][0] for _, c in self._chunks)])
-        step = np.concatenate([np.zeros(0, np.int64), *(c.spikes[i][1] for _, c in self._chunks)])
-        return Spikes(
-            index,
-            step,
-            size=self._program.populations[probe.owner.name].size,
-            dt=self._program.dt,
-            steps=end - self.first,
-            first=self.first,
-            members=probe.owner.indices,
-        )
-
-    def _trace(self, i: int, probe: Probe) -> Trace:
-        members, per = self._members(probe)
-        sampled = (
-            self.first // probe.every + 1
-        ) * probe.every - 1  # first step k from there on with (k + 1) a multiple of every
-        values, initial = self._values(i), self._initial[i] / probe.unit.plain
-        values /= probe.unit.plain  # in place, for they are many
-        if self._later and not len(values):
-            values, members, initial = values[:, :0], members[:0], initial[:0]
-        return Trace(
-            values,
-            every=probe.every,
-            first=sampled,
-            members=members,
-            initial=initial,
-            dt=self._program.dt,
-            unit=probe.unit.text,
-            per=per,
-        )
-
-    def _values(self, i: int) -> np.ndarray:
-        """Return all samples of a probe as a new array, (T, M) in engine units."""
-        width = self._initial[i].size
-        return np.concatenate(
-            [
-                np.zeros((0, width)),
-                *(c.traces[i].reshape(len(c.traces[i]), width) for _, c in self._chunks),
-            ]
-        )
-
-    def _members(self, probe: Probe) -> tuple[np.ndarray, str]:
-        """Return the neurons or edges of a probe, and what they are."""
-        _, members = self._memory.locate(probe.owner, probe.variable)
-        members = members if probe.edges is None else members[probe.edges]
-        per = "member"
-        if (
-            isinstance(probe.owner, Projection)
-            and probe.owner.rule is not None
-            and members.size
-            and probe.edges is None
-        ):
-            side = probe.owner.bound.symbols[probe.variable].side
-            program = self._program.plastic[probe.owner.name]
-            groups = {"pre": program.pre_groups, "post": program.post_groups}.get(side)
-            if groups is not None and groups.uniform:
-                per = {"pre": "source", "post": "target"}[side]
-        return members, per
-
-
-def _size(chunk: Chunk) -> int:
-    return sum(
-        a.nbytes
-        for a in (*chunk.traces.values(), *(x for pair in chunk.spikes.values() for x in pair))
-    )

@@ -1,4 +1,4 @@
-"""Run: a prepared network held open; and its snapshots."""
+"""Run: a prepared network held open."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ..ir.program import Program
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, to_steps
-from ..recording import files
 from ..recording.recording import Recording
+from ..units import Time
 from .assignments import Owner, assignments, declared
-from .finite import Watch
+from .finite import NotFinite, Watch, find_in_states
 from .progress import bar, interrupts
 from .recorder import Recorder
+from .states import Identity, SavedState, Snapshot
 
-_STRETCH = 0.1  # seconds of computing between two looks at the progress bar and at Ctrl-C
+_STRETCH = 0.1  # seconds of computing between two checks for Ctrl-C
 
 
-def steps_of(time: Any, dt: float) -> int:
+def steps_of(time: Time, dt: float) -> int:
     """Return a duration in whole steps."""
-    return int(
-        to_steps(read_duration(time, where="run: duration", zero=True), dt, where="run: duration")
-    )
+    where = "run: duration"
+    return int(to_steps(read_duration(time, where=where, zero=True), dt, where=where))
 
 
 class Run:
@@ -58,23 +58,19 @@ class Run:
         engine: Engine,
         report: Report,
         *,
-        owners: dict[str, Owner],
+        owners: Mapping[str, Owner],
         options: Mapping[str, Any],
-        stream: Any = None,
+        stream: str | Path | None = None,
     ) -> None:
         self.owners = owners
         self._replica = int(options.get("replica", 0))
-        self._options = {name: _data(value) for name, value in options.items() if name != "replica"}
-        self.program, self.network, self.engine, self.report = (
-            program,
-            network.outline(),
-            engine,
-            report,
-        )
+        self._options = _without_replica(options)
+        self.program, self.engine, self.report = program, engine, report
+        self.network = network.outline()
         self.memory = engine.memory
         self.step = 0
         self.interrupted = False
-        self._stretch = 64  # steps between two such looks
+        self._stretch = 64  # steps between two checks for Ctrl-C
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
         self._recorder = Recorder(
@@ -96,7 +92,7 @@ class Run:
         """Another name of `generated_code`."""
         return self.generated_code
 
-    def run(self, time: Any, *, progress: bool = True) -> None:
+    def run(self, time: Time, *, progress: bool = True) -> None:
         """Run for a time.
 
         Parameters
@@ -137,21 +133,20 @@ class Run:
         self.interrupted = False
 
     def _advance(self, end: int, advance: Callable[[int], None]) -> None:
-        """Run until the next look at Ctrl-C, at most to the step ``end``."""
+        """Run until the next check for Ctrl-C, at most to the step ``end``."""
         began, first = perf_counter(), self.step
         count = min(self._stretch, end - first)
         chunk = self.engine.advance(first, count, more=first + count < end)
         elapsed = perf_counter() - began
-        self.step += chunk.steps  # before anything may fail: memory is there
-        self._recorder.keep(first, chunk)
+        self.step += chunk.steps  # before anything may fail: memory is at this step already
+        self._recorder.append(first, chunk)
         advance(chunk.steps)
         if not chunk.finite:
-            raise self._not_finite()
-        if self._watch.due(elapsed, more=self.step < end):
-            self._look()
-        self._stretch = int(
-            min(max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1), 4 * self._stretch, 1 << 20)
-        )
+            raise self._end_run(find_in_states(self.program, self.memory, self.step))
+        if self._watch.earn(elapsed, more=self.step < end):
+            self._require_finite()
+        steps = max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1)
+        self._stretch = int(min(steps, 4 * self._stretch, 1 << 20))
 
     def get(self, owner: Owner | str, name: str) -> Any:
         """Return a state, parameter or variable as it is now.
@@ -173,20 +168,18 @@ class Run:
             If the owner or the name is unknown.
         """
         owner = self._owner(owner)
-        name = (
-            "w"
-            if isinstance(owner, Projection) and isinstance(name, str) and name == "weight"
-            else name
-        )
-        plain = declared(owner, name).plain * (
-            owner.n if isinstance(owner, Drive) and name == "rate" else 1
-        )
-        view = owner.view if isinstance(owner, Population) else owner
+        if isinstance(owner, Projection) and isinstance(name, str) and name == "weight":
+            name = "w"
+        plain = declared(owner, name).plain
+        if isinstance(owner, Drive) and name == "rate":
+            plain *= owner.n  # memory holds the rate of all trains of a target together
         values = self.memory.now(owner.name, name, self.step - 1)
-        if values.size == 1 and not (isinstance(view, View) and name in self._states(view)):
+        if values.size == 1 and not self._is_state(owner, name):
             return float(values[0]) / plain
-        at = self.memory.locate(view, name)[0] if not isinstance(owner, Drive) else slice(None)
-        return np.divide(values[at], plain, dtype=np.float64)
+        if not isinstance(owner, Drive):
+            view = owner.view if isinstance(owner, Population) else owner
+            values = values[self.memory.locate(view, name)[0]]
+        return np.divide(values, plain, dtype=np.float64)
 
     def set(self, owner: Owner | str, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name.
@@ -211,8 +204,7 @@ class Run:
             If a name is unknown, or a value has a wrong unit, shape or range.
         """
         owner = self._owner(owner)
-        made = assignments(self, owner, values)
-        for assign in made:
+        for assign in assignments(self, owner, values):
             assign()
         if owner.name in self.program.populations or owner.name in self.program.projections:
             self.memory.compute_constants(owner.name)
@@ -230,12 +222,8 @@ class Run:
         NetworkError
             If no rule listens to the signal.
         """
-        valid = {
-            s
-            for p in self.network.projections.values()
-            if p.rule is not None
-            for s in p.rule.signals
-        }
+        rules = [p.rule for p in self.network.projections.values() if p.rule is not None]
+        valid = {signal for rule in rules for signal in rule.signals}
         if not isinstance(name, str) or name not in valid:
             raise NetworkError(
                 f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with "
@@ -289,7 +277,7 @@ class Run:
 
         It fits any run of the same network, whatever its engine and threads.
         """
-        self._look()
+        self._require_finite()
         return Snapshot(self.memory.portable(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
@@ -313,17 +301,12 @@ class Run:
                 f"restore: found {describe(snapshot)}, expected a snapshot. "
                 "Take it with run.snapshot()."
             )
-        if snapshot.hash != self._hash:
-            raise NetworkError(
-                "restore: the snapshot is of another network (or seed), expected one of this run. "
-                "Take it with run.snapshot()."
-            )
-        self._same_precision(snapshot.precision, "restore: the snapshot")
+        snapshot.require_fit(self._hash, self.memory.dtype.name)
         if clock:
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
         self.memory.restore(snapshot.arrays, self.step - snapshot.step)
-        self._watch.seen = self.step
+        self._watch.checked = self.step
         self.engine.refresh()
 
     def save(self, path: str | Path) -> None:
@@ -341,25 +324,15 @@ class Run:
         SimulationError
             If a variable of a rule is not finite.
         """
-        self._look()
-        arrays = {
-            f"memory/{owner}/{name}": array
-            for (owner, name), array in self.memory.portable().items()
-        }
-        for name, array in self._recorder.arrays(self.step).items():
-            arrays[f"probe/{name}"] = array
-        header = {
-            "step": self.step,
-            "first": self._recorder.first,
-            "hash": self._hash,
-            "network": self.program.name,
-            "interrupted": self.interrupted,
-            "probes": self._recorder.probes(),
-            "members": self._recorder.members(),
-            "precision": self.memory.dtype.name,
-            "replica": self._replica,
-        }
-        files.write(path, header, kind="state", arrays=arrays)
+        self._require_finite()
+        state = SavedState(
+            self.step,
+            self._recorder.first,
+            self.interrupted,
+            self.memory.portable(),
+            self._recorder.arrays(),
+        )
+        state.write(path, self._identity(), network=self.program.name)
 
     def load(self, path: str | Path) -> None:
         """Continue from a file of `save`.
@@ -377,58 +350,37 @@ class Run:
         FileNotFoundError
             If it does not exist.
         """
-        header, arrays = files.read(path, kind="state")
-        self._require_same_run(header, path)
-        recorded, memory = {}, {}
-        for key, array in arrays.items():
-            kind, _, name = key.partition("/")
-            if kind == "probe":
-                recorded[name] = array
-            elif kind == "memory":
-                owner, _, variable = name.rpartition("/")
-                memory[owner, variable] = array
-        self._recorder.take(recorded, first=header["first"], end=header["step"])
-        self.memory.restore(memory, 0)
-        self.step, self.interrupted = header["step"], header["interrupted"]
-        self._watch.seen = self.step
+        state = SavedState.read(path, self._identity())
+        self._recorder.replace(state.recorded, first=state.first, end=state.step)
+        self.memory.restore(state.memory, 0)
+        self.step, self.interrupted = state.step, state.interrupted
+        self._watch.checked = self.step
         self.engine.refresh()
 
-    def _require_same_run(self, header: Mapping[str, Any], path: str | Path) -> None:
-        """Raise if a file holds the state of a run that differs from this one."""
-        if header["hash"] != self._hash:
-            raise NetworkError(
-                f"load: {path} holds a state of network {header['network']!r} that differs from "
-                "this one (equations, values or seed). Prepare the same network, with the same "
-                "seed."
-            )
-        self._same_precision(header.get("precision", "float64"), f"load: {path}")
-        probes, members = self._recorder.probes(), self._recorder.members()
-        if header["probes"] != probes:
-            raise NetworkError(
-                f"load: {path} was recorded with {header['probes']}, expected {probes}. "
-                "Record the same in both runs."
-            )
-        members_there = header.get("members", members)
-        pairs = zip(probes, members_there, members, strict=True)
-        differing = [probe for probe, there, here in pairs if there != here]
-        if differing:
-            raise NetworkError(
-                f"load: {path} was recorded with other neurons or edges of: "
-                f"{', '.join(differing)}; expected those of this run. "
-                "Record the same in both runs."
-            )
-        replica = header.get("replica", self._replica)
-        if replica != self._replica:
-            raise NetworkError(
-                f"load: {path} holds a state of replica {replica}, expected one of replica "
-                f"{self._replica}: this run's random numbers are others. "
-                f"Prepare the run with replica={replica}."
-            )
-
     def result(self) -> Recording:
-        """Return everything recorded so far."""
-        self._look()
+        """Return everything recorded so far.
+
+        Returns
+        -------
+        Recording
+            Of a stream, populations and projections are read from disk when first asked for.
+
+        Raises
+        ------
+        SimulationError
+            If a variable of a rule is not finite.
+        """
+        self._require_finite()
         return self._recorder.recording(self.step, finished=not self.interrupted)
+
+    def _identity(self) -> Identity:
+        return Identity(
+            self._hash,
+            self.memory.dtype.name,
+            self._replica,
+            self._recorder.describe_probes(),
+            self._recorder.digest_members(),
+        )
 
     def _header(self) -> dict[str, Any]:
         from importlib.metadata import version  # slow to import: not before the first run
@@ -449,118 +401,50 @@ class Run:
     # ---- names and checks
 
     def _owner(self, owner: Owner | str) -> Owner:
-        name = owner if isinstance(owner, str) else getattr(owner, "name", None)
-        if (
-            not isinstance(owner, str | Population | View | Projection | Drive)
-            or name not in self.owners
-        ):
+        """Return an owner of the prepared network, which may be asked for by its name."""
+        run = f"run of {self.program.name!r}"
+        name: object = owner
+        if isinstance(owner, Population | View | Projection | Drive):
+            name = owner.name
+        known = self.owners.get(name) if isinstance(name, str) else None
+        if known is None:
+            kind = "population, projection or drive"
+            raise NetworkError(describe_unknown(kind, name, self.owners, owner=run))
+        if isinstance(owner, str):
+            return known
+        whole = owner.population if isinstance(owner, View) else owner
+        if whole is not known:
             raise NetworkError(
-                describe_unknown(
-                    "population, projection or drive",
-                    name or owner,
-                    self.owners,
-                    owner=f"run of {self.program.name!r}",
-                )
+                f"{run}: found {name!r} of another network, expected that of the one which was "
+                "prepared. Give it or its name."
             )
-        known = self.owners[name]
-        if (
-            not isinstance(owner, str)
-            and (owner.population if isinstance(owner, View) else owner) is not known
-        ):
-            raise NetworkError(
-                f"run of {self.program.name!r}: found {name!r} of another network, expected that "
-                "of the one which was prepared. "
-                "Give it or its name."
-            )
-        return known if isinstance(owner, str) else owner
+        return owner
 
-    def _states(self, view: View) -> tuple[str, ...]:
-        return self.program.populations[view.name].code.states
+    def _is_state(self, owner: Owner, name: str) -> bool:
+        """Whether a name is a state of a cell, which has one value per neuron always."""
+        program = self.program.populations.get(owner.name)
+        return program is not None and name in program.code.states
 
-    def _same_precision(self, found: str, where: str) -> None:
-        mine = self.memory.dtype.name
-        if found != mine:
-            raise NetworkError(
-                f"{where} holds {found} numbers, expected the {mine} of this run. "
-                f"Prepare the run with precision={found!r}, or start anew."
-            )
-
-    def _not_finite(self) -> SimulationError:
-        for p in self.program.populations.values():
-            for state in p.code.states:
-                wrong = np.flatnonzero(~np.isfinite(self.memory[p.name, state]))
-                if wrong.size:
-                    time = self.time + self.program.dt
-                    return self._stopped(
-                        f"population {p.name!r}, neuron",
-                        f"at {time:g} ms",
-                        population=p.name,
-                        index=int(wrong[0]),
-                        variable=state,
-                        value=float(self.memory[p.name, state][wrong[0]]),
-                        time=time,
-                        method=dict(p.code.methods).get(state),
-                    )
-        raise AssertionError("an engine reported a value that is not finite, but there is none")
-
-    def _look(self) -> None:
+    def _require_finite(self) -> None:
         """Raise SimulationError if a variable of a rule is no longer finite."""
-        wrong = self._watch.look(self.step)
-        if wrong is not None:
-            when = f"at {self.time:g} ms (all were finite at {wrong.since * self.program.dt:g} ms)"
-            raise self._stopped(
-                f"projection {wrong.projection!r}, {wrong.member}",
-                when,
-                population=wrong.projection,
-                index=wrong.index,
-                variable=wrong.variable,
-                value=wrong.value,
-                time=self.time,
-            )
+        not_finite = self._watch.find(self.step)
+        if not_finite is not None:
+            raise self._end_run(not_finite)
 
-    def _stopped(
-        self,
-        place: str,
-        when: str,
-        *,
-        population: str,
-        index: int,
-        variable: str,
-        value: float,
-        time: float,
-        method: str | None = None,
-    ) -> SimulationError:
-        remedy = "Try a smaller dt, another method, or bounded inputs."
-        if method in ("euler", "heun", "rk4"):
-            remedy = (
-                f"Method {method!r} is unstable where dt ({self.program.dt:g} ms) is long against "
-                "the fastest change: try a "
-                "smaller dt, method='exponential_euler' (it takes equations that are linear in "
-                "their own state), or bounded inputs."
-            )
-        error = SimulationError(
-            f"{place} {index}: {variable} is {value} {when}, expected a finite value. "
-            "The run has ended; "
-            "what was recorded until then is in the error's .recording. " + remedy,
-            population=population,
-            index=index,
-            variable=variable,
-            time=time,
-        )
-        self.interrupted, self._watch.seen = True, self.step
+    def _end_run(self, not_finite: NotFinite) -> SimulationError:
+        """Return the error that ends the run, with everything recorded so far."""
+        error = not_finite.error()
+        # The same value is reported once: `result` and `snapshot` work after the error.
+        self.interrupted, self._watch.checked = True, self.step
         error.recording = self.result()
         return error
 
 
-def _data(option: Any) -> Any:
-    """Return an option as a header holds it: what is no number as text."""
-    return option if isinstance(option, int | float | np.number | None) else str(option)
-
-
-class Snapshot:
-    """All arrays of a run at one step, in memory; for any run of the same network, whatever its
-    engine and threads.
-    """
-
-    def __init__(self, arrays: dict, step: int, digest: str, precision: str) -> None:
-        self.arrays, self.step, self.hash, self.precision = arrays, step, digest, precision
+def _without_replica(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as a header holds them: those that are no numbers as text."""
+    data = {}
+    for name, value in options.items():
+        if name != "replica":  # the header has it by itself
+            is_number = isinstance(value, int | float | np.number | None)
+            data[name] = value if is_number else str(value)
+    return data

@@ -55,10 +55,10 @@ def test_runs_are_looked_at_as_often_as_their_time_of_computing_pays_for():
     run = learning("reference")
     watched = watch.Watch(run.program, run.memory)
     cost = 1e-10 * 8 * (4 + 4)  # two variables of four edges
-    assert watched.due(0.0, more=False) and not watched.due(0.0, more=True)
-    assert watched.look(3) is None and not watched.due(0.9 * cost / 0.05, more=False)
-    assert watched.due(0.2 * cost / 0.05, more=False) and not watched.due(0.0, more=True)
-    assert watched.due(cost / 0.05, more=True)
+    assert watched.earn(0.0, more=False) and not watched.earn(0.0, more=True)
+    assert watched.find(3) is None and not watched.earn(0.9 * cost / 0.05, more=False)
+    assert watched.earn(0.2 * cost / 0.05, more=False) and not watched.earn(0.0, more=True)
+    assert watched.earn(cost / 0.05, more=True)
 
 
 def test_a_restored_run_is_looked_at_again(backend, monkeypatch):

@@ -1,0 +1,194 @@
+"""Chunks of a run joined to recordings, cut, and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend.engine import Chunk
+from ..ir.concrete import ConcreteNetwork
+from ..ir.memory import Memory
+from ..ir.program import Program
+from ..network.populations import View
+from ..network.probes import Probe
+from ..recording.recorded import PopulationRecording, ProjectionRecording
+from ..recording.recording import Recording
+from ..recording.samples import SampledPer, Spikes, Trace
+from ..units import Unit
+
+
+@dataclass(frozen=True, eq=False)
+class Chunks:
+    """Chunks of successive steps.
+
+    Parameters
+    ----------
+    first : int
+        First step of the recording; chunks may begin later.
+    parts : sequence of (int, Chunk)
+        First step and recordings of each.
+    initial : mapping of int to (M,) array
+        By number of the probe, its values before the first step in engine units; none for spikes.
+    """
+
+    first: int
+    parts: Sequence[tuple[int, Chunk]]
+    initial: Mapping[int, np.ndarray]
+
+    def spikes(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (S,) neurons and (S,) steps of a probe."""
+        pairs = [chunk.spikes[number] for _, chunk in self.parts]
+        neurons = np.concatenate([np.zeros(0, np.int32), *(neurons for neurons, _ in pairs)])
+        steps = np.concatenate([np.zeros(0, np.int64), *(steps for _, steps in pairs)])
+        return np.asarray(neurons, np.int32), np.asarray(steps, np.int64)
+
+    def samples(self, number: int) -> np.ndarray:
+        """Return all samples of a probe as a new array, (T, M) in engine units."""
+        width = self.initial[number].size
+        traces = [chunk.traces[number] for _, chunk in self.parts]
+        parts = [trace.reshape(len(trace), width) for trace in traces]
+        return np.concatenate([np.zeros((0, width)), *parts])
+
+
+@dataclass(frozen=True, eq=False)
+class Assembler:
+    """Makes recordings of the chunks of one run."""
+
+    program: Program
+    network: ConcreteNetwork
+    memory: Memory
+
+    def recording(
+        self, chunks: Chunks, end: int, *, header: Mapping[str, Any], later_part: bool = False
+    ) -> Recording:
+        """Return chunks as a recording.
+
+        Parameters
+        ----------
+        chunks : Chunks
+        end : int
+            The step after the last one.
+        header : mapping
+        later_part : bool
+            Leave out edges, and members of traces without samples, which the first part on disk
+            holds.
+        """
+        spikes: dict[str, Spikes] = {}
+        traces: dict[str, dict[str, Trace]] = {}
+        for number, probe in enumerate(self.program.probes):
+            owner = probe.owner.name
+            if probe.variable == "spikes":
+                spikes[owner] = self._spikes(chunks, number, end)
+            else:
+                trace = self._trace(chunks, number, later_part=later_part)
+                traces.setdefault(owner, {})[probe.variable] = trace
+        populations: dict[str, PopulationRecording] = {}
+        projections: dict[str, ProjectionRecording] = {}
+        for name in dict.fromkeys(probe.owner.name for probe in self.program.probes):
+            if name in self.program.populations:
+                size = self.program.populations[name].size
+                populations[name] = PopulationRecording(
+                    name, size, spikes.get(name), traces.get(name)
+                )
+            else:
+                projections[name] = self._projection(name, traces[name], later_part=later_part)
+        return Recording(dict(header), populations, projections)
+
+    def _projection(
+        self, name: str, traces: dict[str, Trace], *, later_part: bool
+    ) -> ProjectionRecording:
+        projection, populations = self.network.projections[name], self.program.populations
+        held = slice(0) if later_part else slice(None)
+        return ProjectionRecording(
+            name,
+            projection.source,
+            target_name=projection.target,
+            source=projection.sources[held],
+            target=projection.targets[held],
+            shape=(populations[projection.source].size, populations[projection.target].size),
+            traces=traces,
+        )
+
+    def _spikes(self, chunks: Chunks, number: int, end: int) -> Spikes:
+        view = recorded_view(self.program.probes[number])
+        neurons, steps = chunks.spikes(number)
+        return Spikes(
+            neurons,
+            steps,
+            size=self.program.populations[view.name].size,
+            dt=self.program.dt,
+            steps=end - chunks.first,
+            first=chunks.first,
+            members=view.indices,
+        )
+
+    def _trace(self, chunks: Chunks, number: int, *, later_part: bool) -> Trace:
+        probe = self.program.probes[number]
+        unit = recorded_unit(probe)
+        members, per = self.members(probe)
+        values, initial = chunks.samples(number), chunks.initial[number] / unit.plain
+        values /= unit.plain  # in place: a second array may not fit into memory
+        if later_part and not len(values):
+            values, members, initial = values[:, :0], members[:0], initial[:0]
+        return Trace(
+            values,
+            every=probe.every,
+            # The first step k of the recording of which (k + 1) is a multiple of `every`.
+            first=(chunks.first // probe.every + 1) * probe.every - 1,
+            members=members,
+            initial=initial,
+            dt=self.program.dt,
+            unit=unit.text,
+            per=per,
+        )
+
+    def members(self, probe: Probe) -> tuple[np.ndarray, SampledPer]:
+        """Return the neurons or edges of a probe of a variable, and what each of them is."""
+        _, members = self.memory.locate(probe.owner, probe.variable)
+        if probe.edges is not None:
+            return members[probe.edges], "member"
+        projection = self.program.plastic.get(probe.owner.name)
+        if projection is None or not members.size:
+            return members, "member"
+        side = projection.symbols[probe.variable].side
+        if side == "pre" and projection.pre_groups.uniform:
+            return members, "source"
+        if side == "post" and projection.groups("post").uniform:
+            return members, "target"
+        return members, "member"
+
+
+def recorded_view(probe: Probe) -> View:
+    """Return the neurons whose spikes a probe records."""
+    if not isinstance(probe.owner, View):
+        raise TypeError(f"{probe.owner.name!r} has no spikes")
+    return probe.owner
+
+
+def recorded_unit(probe: Probe) -> Unit:
+    """Return the unit of a variable that a probe records."""
+    if probe.unit is None:
+        raise TypeError(f"{probe.variable!r} of {probe.owner.name!r} has no unit")
+    return probe.unit
+
+
+def cut(start: int, chunk: Chunk, end: int, *, probes: Sequence[Probe]) -> Chunk:
+    """Return a chunk that begins at ``start`` without the steps from ``end`` on."""
+    end = min(start + chunk.steps, end)
+    spikes = {}
+    for number, (neurons, steps) in chunk.spikes.items():
+        spikes[number] = neurons[steps < end], steps[steps < end]
+    traces = {}
+    for number, samples in chunk.traces.items():
+        every = probes[number].every
+        traces[number] = samples[: end // every - start // every]
+    return Chunk(end - start, True, spikes, traces)
+
+
+def count_bytes(chunk: Chunk) -> int:
+    """Return the bytes of all arrays of a chunk."""
+    spikes = [array for pair in chunk.spikes.values() for array in pair]
+    return sum(array.nbytes for array in (*chunk.traces.values(), *spikes))

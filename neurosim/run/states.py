@@ -1,0 +1,188 @@
+"""States of a run: snapshots in memory and files, with checks that they fit a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from ..ir.memory import Key
+from ..recording import files
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All arrays of a run at one step, in memory; `Run.snapshot` returns one.
+
+    It fits any run of the same network, whatever its engine and threads.
+
+    Parameters
+    ----------
+    arrays : mapping of (owner, name) to array
+    step : int
+    hash : str
+        Of the network.
+    precision : str
+        "float64" or "float32".
+    """
+
+    arrays: dict[Key, np.ndarray]
+    step: int
+    hash: str
+    precision: str
+
+    def require_fit(self, hash: str, precision: str) -> None:
+        """Raise NetworkError unless the snapshot fits a run of a network with these properties."""
+        if self.hash != hash:
+            raise NetworkError(
+                "restore: the snapshot is of another network (or seed), expected one of this run. "
+                "Take it with run.snapshot()."
+            )
+        require_precision(self.precision, precision, where="restore: the snapshot")
+
+
+def require_precision(precision: str, expected: str, *, where: str) -> None:
+    """Raise NetworkError if numbers have another precision; ``where`` begins the message."""
+    if precision != expected:
+        raise NetworkError(
+            f"{where} holds {precision} numbers, expected the {expected} of this run. "
+            f"Prepare the run with precision={precision!r}, or start anew."
+        )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The properties of a run that a state must share with it.
+
+    Parameters
+    ----------
+    hash : str
+        Of the network, seed included.
+    precision : str
+    replica : int
+        Replica word of the random numbers.
+    probes, members : list of str
+        Texts and digests of everything recorded.
+    """
+
+    hash: str
+    precision: str
+    replica: int
+    probes: list[str]
+    members: list[str]
+
+    def require_file(self, header: Mapping[str, Any], path: str | Path) -> None:
+        """Raise NetworkError if a file holds a state of another network or of other recordings.
+
+        Parameters
+        ----------
+        header : mapping
+            Files of early versions have no "precision", "members" or "replica".
+        path : path
+        """
+        if header["hash"] != self.hash:
+            raise NetworkError(
+                f"load: {path} holds a state of network {header['network']!r} that differs from "
+                "this one (equations, values or seed). Prepare the same network, with the same "
+                "seed."
+            )
+        precision = header.get("precision", "float64")
+        require_precision(precision, self.precision, where=f"load: {path}")
+        if header["probes"] != self.probes:
+            raise NetworkError(
+                f"load: {path} was recorded with {header['probes']}, expected {self.probes}. "
+                "Record the same in both runs."
+            )
+        members = header.get("members", self.members)
+        pairs = zip(self.probes, members, self.members, strict=True)
+        differing = [probe for probe, there, here in pairs if there != here]
+        if differing:
+            raise NetworkError(
+                f"load: {path} was recorded with other neurons or edges of: "
+                f"{', '.join(differing)}; expected those of this run. "
+                "Record the same in both runs."
+            )
+        replica = header.get("replica", self.replica)
+        if replica != self.replica:
+            raise NetworkError(
+                f"load: {path} holds a state of replica {replica}, expected one of replica "
+                f"{self.replica}: this run's random numbers are others. "
+                f"Prepare the run with replica={replica}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class SavedState:
+    """The content of a state file.
+
+    Parameters
+    ----------
+    step : int
+    first : int
+        First step of the recordings in the file.
+    interrupted : bool
+    memory : mapping of (owner, name) to array
+    recorded : mapping of str to array
+        As `Recorder.arrays` returns them.
+    """
+
+    step: int
+    first: int
+    interrupted: bool
+    memory: dict[Key, np.ndarray]
+    recorded: dict[str, np.ndarray]
+
+    def write(self, path: str | Path, identity: Identity, *, network: str) -> None:
+        """Write a state file.
+
+        Parameters
+        ----------
+        path : path
+            Overwritten if it exists.
+        identity : Identity
+        network : str
+            Its name.
+        """
+        arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.items()}
+        arrays |= {f"probe/{name}": array for name, array in self.recorded.items()}
+        header = {
+            "step": self.step,
+            "first": self.first,
+            "hash": identity.hash,
+            "network": network,
+            "interrupted": self.interrupted,
+            "probes": identity.probes,
+            "members": identity.members,
+            "precision": identity.precision,
+            "replica": identity.replica,
+        }
+        files.write(path, header, kind="state", arrays=arrays)
+
+    @classmethod
+    def read(cls, path: str | Path, identity: Identity) -> SavedState:
+        """Return the content of a state file of a run with this identity.
+
+        Raises
+        ------
+        NetworkError
+            If the file is damaged or of another run.
+        FileNotFoundError
+            If it does not exist.
+        """
+        header, arrays = files.read(path, kind="state")
+        identity.require_file(header, path)
+        recorded: dict[str, np.ndarray] = {}
+        memory: dict[Key, np.ndarray] = {}
+        for key, array in arrays.items():
+            kind, _, name = key.partition("/")
+            if kind == "probe":
+                recorded[name] = array
+            elif kind == "memory":
+                # A name of memory has no "/"; an owner may have one.
+                owner, _, variable = name.rpartition("/")
+                memory[owner, variable] = array
+        return cls(header["step"], header["first"], header["interrupted"], memory, recorded)
