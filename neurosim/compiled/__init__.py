@@ -1,1 +1,1 @@
-"""Compiled code: the functions of the language for Numba, the cache on disk, and the number of cores."""
+"""Compiled code: the language's functions for Numba, the cache on disk, the number of cores."""

@@ -1,4 +1,7 @@
-"""Printed source on disk: readable files in a folder keyed by engine, versions and CPU, so that a second start compiles nothing."""
+"""Generated source and its compiled code on disk, so that a second start compiles nothing.
+
+Files are readable; their folder depends on the engine, the versions of compilers, and the CPU.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
@@ -20,18 +24,21 @@ CALLED = (
     "draws/sorting.py",
     "draws/streams.py",
     "expr/functions.py",
-)  # what printed source calls of the core
+)  # files of the core that generated source calls
 
-_loaded: dict[
-    Path, ModuleType
-] = {}  # a file is executed once per process; what it holds never changes
+# A file is executed once per process, because its name has the hash of its contents.
+_loaded: dict[Path, ModuleType] = {}
 
 
 def root() -> Path:
-    """Return the folder of all caches: ``neurosim`` in the folder ``NEUROSIM_CACHE``, else in the user's cache folder."""
-    given = os.environ.get("NEUROSIM_CACHE")
-    if given:
-        return Path(given) / "neurosim"
+    """Return the folder of all caches.
+
+    It is ``neurosim`` in the folder that the environment names as ``NEUROSIM_CACHE``, else in the
+    user's cache folder.
+    """
+    chosen = os.environ.get("NEUROSIM_CACHE")
+    if chosen:
+        return Path(chosen) / "neurosim"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "neurosim" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neurosim"
@@ -39,11 +46,14 @@ def root() -> Path:
 
 @cache
 def folder(engine: Path | None = None) -> Path:
-    """Return the folder of an engine (None: of the core); where it cannot be written, a temporary one that begins with what is there.
+    """Return the folder for the compiled code of an engine.
+
+    If it cannot be written, it is a temporary folder that begins as a copy of it.
 
     Parameters
     ----------
-    engine : folder of the engine's own sources
+    engine : Path, optional
+        Folder of the engine's own sources; None: of the core.
     """
     wanted = root() / key(engine)
     if _writable(wanted):
@@ -65,28 +75,28 @@ def _writable(path: Path) -> bool:
 
 
 def _mine(path: Path) -> bool:
-    """Whether a folder in a place that others share is not somebody else's, whose code would be run."""
+    """Return whether a folder among those of others is our own: its code will be run."""
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 
 def _copy(known: Path, path: Path) -> None:
-    """Make a folder with the files of another, all at once: other processes may be making it, too."""
+    """Copy a folder under a temporary name, then rename it: other processes may copy it, too."""
     if not _writable(path.parent):
         return
-    made = Path(tempfile.mkdtemp(dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent))
     for file in known.rglob("*"):
         if file.is_file():
-            to = made / file.relative_to(known)
-            to.parent.mkdir(exist_ok=True)
-            shutil.copy2(file, to)  # with its time, by which Numba may know it
+            copy = temporary / file.relative_to(known)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy2(file, copy)  # with its time, which Numba compares
     try:
-        made.rename(path)
+        temporary.rename(path)
     except OSError:
-        shutil.rmtree(made)
+        shutil.rmtree(temporary)
 
 
 def clear() -> int:
-    """Delete everything that was cached, for all engines and versions; return the number of files."""
+    """Delete the caches of all engines and versions; return the number of files."""
     path = root()
     count = sum(1 for file in path.rglob("*") if file.is_file()) if path.is_dir() else 0
     shutil.rmtree(path, ignore_errors=True)
@@ -95,26 +105,34 @@ def clear() -> int:
 
 
 def load(name: str, source: str, *, engine: Path | None = None) -> ModuleType:
-    """Return the module of printed source, from its file where it is known.
+    """Return the module of generated source, from its file if it is there.
 
     Parameters
     ----------
     name : str
         Begins the file's name, for readers; its hash makes it unique.
     source : str
-    engine : see `folder`
+    engine : Path, optional
+        As for `folder`.
     """
     digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
     path = folder(engine) / f"{name}_{digest}.py"
     if path not in _loaded:
         if not path.exists():
             _write(path, source)
-        spec = importlib.util.spec_from_file_location(f"neurosim_printed_{name}_{digest}", path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # Numba finds the module of cached code by its name
-        spec.loader.exec_module(module)
-        _loaded[path] = module
+        _loaded[path] = _execute(f"neurosim_printed_{name}_{digest}", path)
     return _loaded[path]
+
+
+def _execute(name: str, path: Path) -> ModuleType:
+    loader = SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
+        raise ImportError(f"no module can be made of {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Numba finds the module of cached code by its name
+    loader.exec_module(module)
+    return module
 
 
 def _write(path: Path, source: str) -> None:
@@ -122,13 +140,15 @@ def _write(path: Path, source: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "w") as file:
         file.write(source)
-    os.replace(
-        temporary, path
-    )  # two processes may write the same text; the last one wins with equal bytes
+    # Two processes may write the same text: the last one replaces it by equal bytes.
+    os.replace(temporary, path)
 
 
 def key(engine: Path | None = None) -> str:
-    """Digest of all that the machine code depends on, besides the printed source: Numba does not notice edits in called files."""
+    """Return a hash of all that the machine code depends on besides the generated source.
+
+    Numba does not notice edits in files that the source calls.
+    """
     import llvmlite
     import llvmlite.binding as llvm
     import numba

@@ -1,4 +1,4 @@
-"""The functions of the language for Numba: code objects of `expr.functions` over LLVM's operations."""
+"""The language's functions for Numba: code objects of `expr.functions` over LLVM operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from ..expr.functions import bind
 
 
 def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
-    """Return what `neurosim.expr.functions.bind` asks for, over numbers of a kind and integers of as many bits."""
+    """Return the primitives that `neurosim.expr.functions.bind` takes.
+
+    Parameters
+    ----------
+    real : Numba type
+        Of numbers.
+    whole : Numba type
+        Of integers with as many bits.
+    """
 
     def operation(name: str) -> Any:
         @intrinsic
@@ -46,7 +54,7 @@ def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
 
     @intrinsic
     def where(typing, condition, a, b):
-        """Select one of two values that are there already: no branch stands in the way of vectorising."""
+        """Select one of two computed values: without a branch, loops vectorise."""
 
         def code(context, builder, signature, values):
             return builder.select(
@@ -84,4 +92,4 @@ compiled = njit(
 
 PRIMITIVES = primitives(types.float64, types.int64)
 FUNCTIONS: dict[str, Any] = bind(PRIMITIVES, compiled)
-"""The compiled functions by name: numbers in, one float64 out; they are inlined where they are called."""
+"""The compiled functions by name: numbers in, one float64 out; callers inline them."""
