@@ -1,8 +1,9 @@
-"""Units of expressions: every sum, comparison and function argument is checked before anything runs."""
+"""Units of expressions: sums, comparisons and arguments are checked before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -28,14 +29,15 @@ from .tree import (
 )
 
 WORDS: dict[str, Exponents] = {"t": TIME, "dt": TIME, "i": NUMBER, "N": NUMBER}
-_SAME = {"abs", "min", "max", "clip"}
+_SAME = {"abs", "min", "max", "clip"}  # functions whose arguments and result have one unit
+_LARGEST_EXPONENT = 64
 
 
 def resolve_units(
     tree: Expr,
-    known: Mapping[str, object],
+    known: Collection[str],
     *,
-    place: str,
+    where: str,
     tables: Collection[str] = (),
     noise: bool = False,
 ) -> Expr:
@@ -45,140 +47,177 @@ def resolve_units(
 
     Parameters
     ----------
-    known : name -> anything
-        The words that have a meaning here included.
+    tree : Expr
+    known : names
+        All that have a meaning here, words of the language included.
+    where : str
+        Begins messages.
     tables : names
-        What may be read as ``name(t)``.
+        Those that may be read as ``name(t)``.
     noise : bool
         Whether ``xi`` has a meaning here.
 
     Raises
     ------
     ModelError
-        Unknown names; a part without names that is not finite, such as ``1/0``; ``xi`` outside an equation of change.
+        Unknown names; a part without names that is not finite, such as ``1/0``; ``xi`` outside an
+        equation of change.
     """
 
     def resolve(node: Expr) -> Expr:
         if isinstance(node, Lookup) and node.table not in tables:
             raise ModelError(
-                f"{place}: {describe_unknown('table', node.table, tables)} Read it without (t), or make it a parameter of a cell."
+                f"{where}: {describe_unknown('table', node.table, tables)} "
+                "Read it without (t), or make it a parameter of a cell."
             )
         if isinstance(node, Draw) and node.kind == "xi" and not noise:
             raise ModelError(
-                f"{place}: {show(tree)!r}: xi is noise in continuous time, expected only in an equation 'dx/dt = ...'. Write normal()."
+                f"{where}: {show(tree)!r}: xi is noise in continuous time, expected only in an "
+                "equation 'dx/dt = ...'. Write normal()."
             )
         if not isinstance(node, Name) or node.name in known:
             return node
         if node.name in TABLE:
             return Number(TABLE[node.name][0], node.name)
-        raise ModelError(f"{place}: {describe_unknown('name', node.name, known)}")
+        raise ModelError(f"{where}: {describe_unknown('name', node.name, known)}")
 
     resolved = rewrite(tree, resolve)
-    _check_finite(resolved, place)
+    _require_finite(resolved, where)
     return resolved
 
 
-def _check_finite(tree: Expr, place: str) -> None:
+def _require_finite(tree: Expr, where: str) -> None:
+    """Refuse constant parts that are not finite."""
     if names(tree) or draws(tree):
         for child in children(tree):
-            _check_finite(child, place)
+            _require_finite(child, where)
     elif not np.isfinite(evaluate(tree, lambda name: None)):
-        raise ModelError(f"{place}: {show(tree)!r} is not finite, expected a number. Correct it.")
+        raise ModelError(f"{where}: {show(tree)!r} is not finite, expected a number. Correct it.")
 
 
-def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, place: str) -> Exponents | None:
+def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, where: str) -> Exponents | None:
     """Return the exponents of an expression; None for a literal zero, which suits any unit.
+
+    Parameters
+    ----------
+    tree : Expr
+        With units resolved.
+    symbols : name -> exponents
+        Of all names but the words of the language.
+    where : str
+        Begins messages.
 
     Raises
     ------
     ModelError
-        Where unlike things are added, compared, or given to a function.
+        If unlike quantities are added, compared, or passed to a function.
     """
-
-    def go(node: Expr) -> Exponents | None:
-        match node:
-            case Number(value=value, unit=unit):
-                return TABLE[unit][1] if unit else None if value == 0.0 else NUMBER
-            case Name(name=name) | Lookup(table=name):
-                return symbols[name] if name in symbols else WORDS[name]
-            case Draw(kind=kind):
-                return multiply(NUMBER, RATE, Fraction(1, 2)) if kind == "xi" else NUMBER
-            case Unary(op="-", operand=operand):
-                return go(operand)
-            case Unary(operand=operand):
-                return plain(node, operand)
-            case Call():
-                return call(node)
-            case Binary(op="**"):
-                return power(node)
-            case Binary(op="*" | "/" as op, left=left, right=right):
-                a, b = go(left), go(right)
-                return None if a is None else multiply(a, b or NUMBER, 1 if op == "*" else -1)
-            case Binary(op="and" | "or", left=left, right=right):
-                return plain(node, left, right)
-            case Binary(op=op, left=left, right=right):
-                common = same(node, left, right)
-                return common if op in ARITHMETIC else NUMBER
-        raise TypeError(node)
-
-    def same(node: Expr, *operands: Expr) -> Exponents | None:
-        found, first = None, None
-        for operand in operands:
-            this = go(operand)
-            if this is None:
-                continue
-            if found is not None and this != found:
-                raise ModelError(
-                    f"{place}: {show(node)!r}: {show(first)!r} is {of(found)} but {show(operand)!r} is {of(this)}. "
-                    "Both must have one unit: multiply or divide one of them."
-                )
-            found, first = this, operand
-        return found
-
-    def plain(node: Expr, *operands: Expr) -> Exponents:
-        for operand in operands:
-            this = go(operand)
-            if this not in (None, NUMBER):
-                raise ModelError(
-                    f"{place}: {show(node)!r}: {show(operand)!r} is {of(this)}, but a plain number is expected. Divide it by its unit."
-                )
-        return NUMBER
-
-    def power(node: Binary) -> Exponents:
-        plain(node, node.right)
-        base, exponent = go(node.left), node.right
-        sign = 1
-        if isinstance(exponent, Unary) and exponent.op == "-":
-            exponent, sign = exponent.operand, -1
-        if base in (None, NUMBER):
-            return NUMBER
-        if not isinstance(exponent, Number) or abs(exponent.value) > 64:
-            raise ModelError(
-                f"{place}: {show(node)!r}: {show(node.left)!r} is {of(base)}; a quantity with a unit takes only a literal exponent up to 64. "
-                "Divide it by its unit."
-            )
-        return multiply(NUMBER, base, Fraction(sign * exponent.value).limit_denominator(64))
-
-    def call(node: Call) -> Exponents | None:
-        if node.function in _SAME:
-            return same(node, *node.arguments)
-        if node.function == "where":
-            plain(node, node.arguments[0])
-            return same(node, *node.arguments[1:])
-        if node.function == "sqrt":
-            inner = go(node.arguments[0])
-            return None if inner is None else multiply(NUMBER, inner, Fraction(1, 2))
-        return plain(node, *node.arguments)
-
-    return go(tree)
+    return _Dimensions(symbols, where).measure(tree)
 
 
 def expect(
-    tree: Expr, symbols: Mapping[str, Exponents], expected: Exponents, *, place: str
+    tree: Expr, symbols: Mapping[str, Exponents], expected: Exponents, *, where: str
 ) -> None:
-    """Check that an expression has the expected dimension."""
-    found = dimension(tree, symbols, place=place)
-    if found is not None and found != expected:
+    """Refuse an expression of another dimension than expected.
+
+    Parameters are those of `dimension`.
+    """
+    exponents = dimension(tree, symbols, where=where)
+    if exponents is not None and exponents != expected:
         raise ModelError(
-            f"{place}: {show(tree)!r} is {of(found)}, but {of(expected)} is expected. Multiply or divide it by what is missing."
+            f"{where}: {show(tree)!r} is {of(exponents)}, but {of(expected)} is expected. "
+            "Multiply or divide it by what is missing."
         )
+
+
+@dataclass(frozen=True)
+class _Dimensions:
+    """The exponents of every node of a tree; None: a literal zero, which suits any unit."""
+
+    symbols: Mapping[str, Exponents]
+    where: str
+
+    def measure(self, node: Expr) -> Exponents | None:
+        match node:
+            case Number(value=value, unit=unit):
+                if unit:
+                    return TABLE[unit][1]
+                return None if value == 0.0 else NUMBER
+            case Name(name=name) | Lookup(table=name):
+                return self.symbols[name] if name in self.symbols else WORDS[name]
+            case Draw(kind=kind):
+                return multiply(NUMBER, RATE, Fraction(1, 2)) if kind == "xi" else NUMBER
+            case Unary(op=op, operand=operand):
+                return self.measure(operand) if op == "-" else self._plain(node, operand)
+            case Call():
+                return self._measure_call(node)
+            case Binary():
+                return self._measure_binary(node)
+
+    def _measure_binary(self, node: Binary) -> Exponents | None:
+        left, right = node.left, node.right
+        if node.op == "**":
+            return self._measure_power(node)
+        if node.op in ("*", "/"):
+            a, b = self.measure(left), self.measure(right)
+            return None if a is None else multiply(a, b or NUMBER, 1 if node.op == "*" else -1)
+        if node.op in ("and", "or"):
+            return self._plain(node, left, right)
+        common = self._same(node, left, right)
+        return common if node.op in ARITHMETIC else NUMBER
+
+    def _measure_call(self, node: Call) -> Exponents | None:
+        if node.function in _SAME:
+            return self._same(node, *node.arguments)
+        if node.function == "where":
+            condition, *values = node.arguments
+            self._plain(node, condition)
+            return self._same(node, *values)
+        if node.function == "sqrt":
+            inner = self.measure(node.arguments[0])
+            return None if inner is None else multiply(NUMBER, inner, Fraction(1, 2))
+        return self._plain(node, *node.arguments)
+
+    def _measure_power(self, node: Binary) -> Exponents | None:
+        self._plain(node, node.right)
+        base, exponent = self.measure(node.left), node.right
+        sign = 1
+        if isinstance(exponent, Unary) and exponent.op == "-":
+            exponent, sign = exponent.operand, -1
+        if base is None or base == NUMBER:
+            return NUMBER
+        if not isinstance(exponent, Number) or abs(exponent.value) > _LARGEST_EXPONENT:
+            raise ModelError(
+                f"{self.where}: {show(node)!r}: {show(node.left)!r} is {of(base)}; a quantity with "
+                f"a unit takes only a literal exponent up to {_LARGEST_EXPONENT}. "
+                "Divide it by its unit."
+            )
+        power = Fraction(sign * exponent.value).limit_denominator(_LARGEST_EXPONENT)
+        return multiply(NUMBER, base, power)
+
+    def _same(self, node: Expr, *operands: Expr) -> Exponents | None:
+        """Return the one dimension of all operands."""
+        common: tuple[Expr, Exponents] | None = None
+        for operand in operands:
+            exponents = self.measure(operand)
+            if exponents is None:
+                continue
+            if common is not None and exponents != common[1]:
+                raise ModelError(
+                    f"{self.where}: {show(node)!r}: {show(common[0])!r} is {of(common[1])} but "
+                    f"{show(operand)!r} is {of(exponents)}. "
+                    "Both must have one unit: multiply or divide one of them."
+                )
+            common = operand, exponents
+        return None if common is None else common[1]
+
+    def _plain(self, node: Expr, *operands: Expr) -> Exponents:
+        """Refuse operands that are no plain numbers."""
+        for operand in operands:
+            exponents = self.measure(operand)
+            if exponents is not None and exponents != NUMBER:
+                raise ModelError(
+                    f"{self.where}: {show(node)!r}: {show(operand)!r} is {of(exponents)}, but a "
+                    "plain number is expected. Divide it by its unit."
+                )
+        return NUMBER

@@ -1,4 +1,4 @@
-"""Walks a tree over NumPy arrays: the meaning of the language, used on the host and by the reference engine."""
+"""The value of a tree over NumPy arrays: the meaning of the language."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def evaluate(
     ----------
     tree : Expr
     value : name -> array or number
-        Names of tables included: the row in force.
+        For the name of a table, the row in force.
     draw : Draw -> array, optional
         Random numbers of this step.
 
@@ -50,15 +50,16 @@ def evaluate(
 
 
 def _walk(node: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
-    go = partial(
-        _walk, value=value, draw=draw
-    )  # a closure would hold itself, and with it all arrays, until the next garbage collection
+    # A closure would hold itself, and with it all arrays, until the next garbage collection.
+    go = partial(_walk, value=value, draw=draw)
     match node:
         case Number(value=number):
             return np.float64(number)
         case Name(name=name) | Lookup(table=name):
             return value(name)
         case Draw():
+            if draw is None:
+                raise TypeError(f"no random numbers for {node}")
             return draw(node)
         case Unary(op="-", operand=operand):
             return -go(operand)
@@ -71,7 +72,6 @@ def _walk(node: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] |
         case Binary(op=op, left=left, right=right):
             result = _OPERATORS[op](go(left), go(right))
             return result if op in ARITHMETIC else np.asarray(result, np.float64)
-    raise TypeError(node)
 
 
 def _power(node: Binary, go: Callable[[Expr], Any]) -> Any:

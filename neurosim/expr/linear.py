@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .tree import Binary, Expr, Name, Number, Unary, names
 
 ZERO, ONE = Number(0.0), Number(1.0)
+Split = tuple[dict[str, Expr], Expr]
 
 
-def affine(tree: Expr, variables: set[str]) -> tuple[dict[str, Expr], Expr] | None:
-    """Split ``tree`` into (coefficients, rest) so that it equals ``sum(coefficient * variable) + rest``.
+def affine(tree: Expr, variables: set[str]) -> Split | None:
+    """Split a tree into (coefficients, rest).
 
-    Neither coefficients nor rest read a variable. None where the tree is not affine in them.
+    It equals ``sum(coefficient * variable) + rest``; neither coefficients nor rest read a variable.
+    None: the tree is not affine in the variables.
     """
     if not names(tree) & variables:
         return {}, tree
@@ -28,16 +32,16 @@ def affine(tree: Expr, variables: set[str]) -> tuple[dict[str, Expr], Expr] | No
     return None
 
 
-def _map(split, change) -> tuple[dict[str, Expr], Expr] | None:
+def _map(split: Split | None, change: Callable[[Expr], Expr]) -> Split | None:
+    """Apply a change to all coefficients and to the rest."""
     if split is None:
         return None
     coefficients, rest = split
-    return {
-        name: change(part) for name, part in coefficients.items()
-    }, ZERO if rest == ZERO else change(rest)
+    changed = {name: change(part) for name, part in coefficients.items()}
+    return changed, ZERO if rest == ZERO else change(rest)
 
 
-def _sum(op: str, left, right) -> tuple[dict[str, Expr], Expr] | None:
+def _sum(op: str, left: Split | None, right: Split | None) -> Split | None:
     if left is None or right is None:
         return None
     result = dict(left[0])

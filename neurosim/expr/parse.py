@@ -1,4 +1,4 @@
-"""Text of equations and statements becomes trees, at the user's line; nothing is ever evaluated as Python."""
+"""Texts of equations and statements become trees; nothing is ever evaluated as Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from ..errors import ModelError, describe, describe_unknown
-from .tree import ARITHMETIC, DEEPEST, Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary
+from .tree import DEEPEST, Assign, Binary, Call, Draw, DrawKind, Expr, Lookup, Name, Number, Unary
 
 ARITY = {
     "exp": 1,
@@ -52,7 +52,11 @@ _RESERVED = {*WORDS, *ARITY, "uniform", "normal", *keyword.kwlist}
 
 @dataclass(frozen=True)
 class Equation:
-    """One line: ``dx/dt = tree : unit`` (derivative), ``x = tree : unit`` (definition) or ``x : unit`` (tree is None)."""
+    """One line of equations.
+
+    ``dx/dt = tree : unit`` is a derivative, ``x = tree : unit`` a definition; the tree of
+    ``x : unit`` is None.
+    """
 
     name: str
     derivative: bool
@@ -75,149 +79,178 @@ class Parser:
         self.owner = owner
         self._draws: Iterator[int] = count(first_draw)
 
-    def expression(self, text: str, *, place: str) -> Expr:
+    def expression(self, text: str, *, part: str) -> Expr:
         """Parse one expression.
+
+        Parameters
+        ----------
+        text : str
+        part : str
+            Part of the owner that the text is, for messages: ``equation of v``.
 
         Raises
         ------
         ModelError
-            For anything outside the language: attributes, strings, unknown functions, Python syntax.
+            Anything outside the language: attributes, strings, unknown functions, Python syntax.
         """
-        text = self._text(text, place).strip()
+        text = self._require_text(text, part).strip()
         try:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError) as error:
             raise ModelError(
-                f"{self.owner}, {place}: {short(text)!r} cannot be read ({_reason(error)}). "
+                f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error)}). "
                 "Write an expression such as '(rest - v) / tau'."
             ) from None
         except (RecursionError, MemoryError):  # Python's own parser gives up on deep nesting so
-            raise self._too_deep(text, place) from None
-        return _Conversion(self, text, place)(tree, 1)
+            raise self.depth_error(text, part) from None
+        return _Conversion(self, text, part).convert(tree, 1)
 
-    def statements(self, text: str, *, place: str) -> tuple[Assign, ...]:
+    def statements(self, text: str, *, part: str) -> tuple[Assign, ...]:
         """Parse statements ``x = ...``, ``x += ...`` separated by ``;`` or line ends."""
-        return tuple(self._statement(line, place) for line in lines(self._text(text, place)))
+        return tuple(self._statement(line, part) for line in lines(self._require_text(text, part)))
 
     def equations(self, text: str) -> tuple[Equation, ...]:
         """Parse equations, one per line or separated by ``;``."""
-        return tuple(self._equation(line) for line in lines(self._text(text, "equations")))
+        return tuple(self._equation(line) for line in lines(self._require_text(text, "equations")))
 
-    def _statement(self, line: str, place: str) -> Assign:
-        found = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(\+|-|\*|/)?=(?!=)(.*)", line, re.DOTALL)
-        if not found:
+    def _statement(self, line: str, part: str) -> Assign:
+        match = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(\+|-|\*|/)?=(?!=)(.*)", line, re.DOTALL)
+        if not match:
             raise ModelError(
-                f"{self.owner}, {place}: {short(line)!r} is not a statement. Write 'name = expression' or 'name += expression'."
+                f"{self.owner}, {part}: {short(line)!r} is not a statement. "
+                "Write 'name = expression' or 'name += expression'."
             )
-        target, op, value = found.groups()
+        target, op, value = match.groups()
         if target in _RESERVED and target != "out":
             raise ModelError(
-                f"{self.owner}, {place}: {short(line)!r} assigns to {target!r}, a word of the language. Use another name."
+                f"{self.owner}, {part}: {short(line)!r} assigns to {target!r}, a word of the "
+                "language. Use another name."
             )
-        return Assign(target, (op or "") + "=", self.expression(value, place=place))
+        return Assign(target, (op or "") + "=", self.expression(value, part=part))
 
     def _equation(self, line: str) -> Equation:
         body, colon, unit = line.rpartition(":")
         if not colon:
             raise ModelError(
-                f"{self.owner}: equation {short(line)!r} has no unit. End it with ': unit', such as ': mV', or ': 1' for a plain number."
+                f"{self.owner}: equation {short(line)!r} has no unit. End it with ': unit', such as "
+                "': mV', or ': 1' for a plain number."
             )
         left, equals, right = body.partition("=")
         derivative = re.fullmatch(r"\s*d([A-Za-z_]\w*)\s*/\s*dt\s*", left)
-        plain = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*", left)
-        if not (derivative or plain) or (derivative and not equals):
+        match = derivative or re.fullmatch(r"\s*([A-Za-z_]\w*)\s*", left)
+        if match is None or (derivative and not equals):
             raise ModelError(
                 f"{self.owner}: {short(line)!r} is not an equation. "
                 "Write 'dx/dt = expression : unit', 'x = expression : unit' or 'x : unit'."
             )
-        name = (derivative or plain)[1]
+        name = match[1]
         self.check_name(name, "equation")
-        place = f"equation of {name}"
-        return Equation(
-            name,
-            bool(derivative),
-            self.expression(right, place=place) if equals else None,
-            unit.strip(),
-        )
+        tree = self.expression(right, part=f"equation of {name}") if equals else None
+        return Equation(name, bool(derivative), tree, unit.strip())
 
-    def check_name(self, name: Any, what: str, *, read: bool = True) -> None:
-        """Refuse a name that is no identifier or, where equations ``read`` it, a word of the language or of Python."""
+    def check_name(self, name: Any, kind: str, *, read: bool = True) -> None:
+        """Refuse a name that cannot stand in equations.
+
+        Parameters
+        ----------
+        name : str
+        kind : str
+            The thing that has the name, for messages: ``parameter``.
+        read : bool
+            Equations read the name: it must be no word of the language or of Python.
+        """
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise ModelError(
-                f"{self.owner}: {what} {name!r} cannot have this name: expected letters without accents, digits and '_', "
-                "beginning with a letter. Choose another."
+                f"{self.owner}: {kind} {name!r} cannot have this name: expected letters without "
+                "accents, digits and '_', beginning with a letter. Choose another."
             )
         if read and name in _RESERVED:
             raise ModelError(
-                f"{self.owner}: {what} {name!r} cannot have this name: it is a word of the language. Choose another."
+                f"{self.owner}: {kind} {name!r} cannot have this name: it is a word of the "
+                "language. Choose another."
             )
 
-    def draw(self, kind: str) -> Draw:
+    def draw(self, kind: DrawKind) -> Draw:
         """Return the next random draw."""
         return Draw(kind, next(self._draws))
 
-    def _text(self, text: Any, place: str) -> str:
+    def depth_error(self, text: str, part: str) -> ModelError:
+        """Return the error for an expression that is nested too deeply."""
+        return ModelError(
+            f"{self.owner}, {part}: {short(text)!r} is nested deeper than {DEEPEST} operations. "
+            "Write it in several statements or states."
+        )
+
+    def _require_text(self, text: Any, part: str) -> str:
         if not isinstance(text, str):
             raise ModelError(
-                f"{self.owner}, {place}: found {describe(text)}, expected text. Put it between quotes."
+                f"{self.owner}, {part}: found {describe(text)}, expected text. "
+                "Put it between quotes."
             )
         return text
-
-    def _too_deep(self, text: str, place: str) -> ModelError:
-        return ModelError(
-            f"{self.owner}, {place}: {short(text)!r} is nested deeper than {DEEPEST} operations. Write it in several statements or states."
-        )
 
 
 @dataclass(frozen=True)
 class _Conversion:
-    """Turns the syntax tree of one expression into ours; what is not of the language is refused."""
+    """Turns the syntax tree of one expression into ours; anything outside the language is refused."""
 
     parser: Parser
     text: str
-    place: str
+    part: str
 
-    def __call__(self, node: ast.expr, depth: int) -> Expr:
-        def go(child: ast.expr) -> Expr:
-            return self(child, depth + 1)
-
+    def convert(self, node: ast.expr, depth: int) -> Expr:
         if depth > DEEPEST:
-            raise self.parser._too_deep(self.text, self.place)
+            raise self.parser.depth_error(self.text, self.part)
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return self._number(value, node)
-            case ast.Name(id="xi"):
-                return self.parser.draw("xi")
-            case ast.Name(id="pi"):
-                return Number(_PI)
             case ast.Name(id=name) if name.isascii():
-                return Name(name)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return Unary("-", go(operand))
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return go(operand)
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return Unary("not", go(operand))
-            case ast.BinOp(left=left, op=op, right=right) if _OPERATORS.get(type(op)) in ARITHMETIC:
-                return Binary(_OPERATORS[type(op)], go(left), go(right))
-            case ast.BoolOp(op=op, values=values):
-                converted = [self(value, depth + len(values)) for value in values]
-                return reduce(
-                    lambda left, right: Binary(_OPERATORS[type(op)], left, right), converted
-                )
+                return self._name(name)
+            case ast.UnaryOp():
+                converted = self._unary(node, depth)
+            case ast.BinOp() | ast.BoolOp() | ast.Compare():
+                converted = self._binary(node, depth)
+            case ast.Call(func=ast.Name(id=function), keywords=[]):
+                converted = self._call(function, node, depth)
+            case _:
+                converted = None
+        if converted is None:
+            raise self._error(
+                node,
+                "is outside the language (names, numbers, + - * / **, comparisons, and/or/not and "
+                f"the functions {', '.join(ARITY)}). Write it with these.",
+            )
+        return converted
+
+    def _name(self, name: str) -> Expr:
+        if name == "xi":
+            return self.parser.draw("xi")
+        return Number(_PI) if name == "pi" else Name(name)
+
+    def _unary(self, node: ast.UnaryOp, depth: int) -> Expr | None:
+        if isinstance(node.op, ast.Invert):
+            return None
+        operand = self.convert(node.operand, depth + 1)
+        if isinstance(node.op, ast.UAdd):
+            return operand
+        return Unary("-" if isinstance(node.op, ast.USub) else "not", operand)
+
+    def _binary(self, node: ast.BinOp | ast.BoolOp | ast.Compare, depth: int) -> Expr | None:
+        match node:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                pass
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
-                return Binary(_OPERATORS[type(op)], go(left), go(right))
+                pass
+            case ast.BoolOp(op=op, values=values):
+                symbol = _OPERATORS[type(op)]
+                converted = [self.convert(value, depth + len(values)) for value in values]
+                return reduce(lambda left, right: Binary(symbol, left, right), converted)
             case ast.Compare(ops=[_, _, *_]):
                 raise self._error(node, "chains comparisons. Join two comparisons with 'and'.")
-            case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if not any(
-                isinstance(a, ast.Starred) for a in arguments
-            ):
-                return self._call(function, [go(a) for a in arguments], node)
-        raise self._error(
-            node,
-            f"is outside the language (names, numbers, + - * / **, comparisons, and/or/not and the functions {', '.join(ARITY)}). "
-            "Write it with these.",
-        )
+            case _:
+                return None
+        symbol = _OPERATORS[type(op)]
+        return Binary(symbol, self.convert(left, depth + 1), self.convert(right, depth + 1))
 
     def _number(self, value: int | float, node: ast.expr) -> Number:
         try:
@@ -230,37 +263,38 @@ class _Conversion:
             )
         return Number(number)
 
-    def _call(self, function: str, arguments: list[Expr], node: ast.expr) -> Expr:
-        if function in ("uniform", "normal"):
+    def _call(self, function: str, node: ast.Call, depth: int) -> Expr | None:
+        if any(isinstance(argument, ast.Starred) for argument in node.args):
+            return None
+        arguments = [self.convert(argument, depth + 1) for argument in node.args]
+        if function == "uniform" or function == "normal":
             if arguments:
                 raise self._error(
                     node,
-                    f"{function}() takes no arguments in an equation; scale it, such as '2*{function}()'.",
+                    f"{function}() takes no arguments in an equation; scale it, such as "
+                    f"'2*{function}()'.",
                     colon=True,
                 )
             return self.parser.draw(function)
         if function not in ARITY:
             if arguments == [Name("t")] and function not in _RESERVED:
                 return Lookup(function)
-            raise self._error(
-                node,
-                describe_unknown("function", function, [*ARITY, "uniform", "normal"]),
-                colon=True,
-            )
+            valid = [*ARITY, "uniform", "normal"]
+            raise self._error(node, describe_unknown("function", function, valid), colon=True)
         if len(arguments) != ARITY[function]:
             raise self._error(
                 node,
-                f"{function} takes {ARITY[function]} argument(s), found {len(arguments)}. Give as many.",
+                f"{function} takes {ARITY[function]} argument(s), found {len(arguments)}. "
+                "Give as many.",
                 colon=True,
             )
         return Call(function, tuple(arguments))
 
-    def _error(self, node: ast.expr, what: str, *, colon: bool = False) -> ModelError:
-        part = ast.get_source_segment(self.text, node) or self.text
-        within = f" in {short(self.text)!r}" if part != self.text else ""
-        return ModelError(
-            f"{self.parser.owner}, {self.place}: {short(part)!r}{within}{':' if colon else ''} {what}"
-        )
+    def _error(self, node: ast.expr, problem: str, *, colon: bool = False) -> ModelError:
+        piece = ast.get_source_segment(self.text, node) or self.text
+        within = f" in {short(self.text)!r}" if piece != self.text else ""
+        where = f"{self.parser.owner}, {self.part}"
+        return ModelError(f"{where}: {short(piece)!r}{within}{':' if colon else ''} {problem}")
 
 
 def short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Expressions become text again, for people and for engines, in the order of operations as written."""
+"""Expressions become text again, for people and for engines, in the order as written."""
 
 from __future__ import annotations
 
@@ -28,10 +28,18 @@ PRECEDENCE = {
 
 @dataclass(frozen=True)
 class Target:
-    """How one engine writes what is not an operator.
+    """How one engine writes everything but operators.
 
-    ``expand_powers``: whole powers are written as products from the left, as the language defines them.
-    ``condition`` and ``true``, where given, turn a comparison into a value and a value into a condition; ``logic`` is how conditions are joined.
+    Parameters
+    ----------
+    name, number, call, draw, lookup : functions that return text
+    expand_powers : bool
+        Whole powers are written as products from the left, as the language defines them.
+    condition : text of a condition -> text of a value, optional
+        None: a comparison is a value as it stands.
+    true : text of a value -> text of a condition
+    logic : pair of str
+        How conditions are joined by ``and`` and by ``or``.
     """
 
     name: Callable[[str], str]
@@ -41,7 +49,7 @@ class Target:
     lookup: Callable[[str], str]
     expand_powers: bool
     condition: Callable[[str], str] | None = None
-    true: Callable[[str], str] | None = None
+    true: Callable[[str], str] = str
     logic: tuple[str, str] = ("&", "|")
 
 
@@ -73,10 +81,11 @@ def show_statement(statement: Assign) -> str:
 
 
 def _show(tree: Expr, target: Target, outer: int) -> str:
+    """Print a tree, in brackets if the operator around it, of level ``outer``, binds tighter."""
     match tree:
         case Number():
             text = target.number(tree)
-            return f"({text})" if text.startswith("-") and outer > 5 else text
+            return f"({text})" if text.startswith("-") and outer > PRECEDENCE["+"] else text
         case Name(name=name):
             return target.name(name)
         case Draw():
@@ -85,34 +94,43 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
             return target.lookup(table)
         case Call(function=function, arguments=arguments):
             return target.call(function, [show(a, target) for a in arguments])
-        case Unary(op="not") | Binary(op="<" | "<=" | ">" | ">=" | "==" | "!=" | "and" | "or") if (
-            target.condition
-        ):
-            return target.condition(_condition(tree, target))
-        case Unary(op=op, operand=operand):
-            level = PRECEDENCE["neg" if op == "-" else "not"]
-            text = ("-" if op == "-" else "not ") + _show(operand, target, level)
-            return f"({text})" if outer > level else text
-        case Binary(op="**") if target.expand_powers:
-            return _expanded(tree, target)
-        case Binary(op=op, left=left, right=right):
-            level = PRECEDENCE[op]
-            # Operators associate to the left, so an equal level on the right keeps its brackets; powers the other way round;
-            # comparisons cannot be chained, so they keep brackets on both sides.
-            left_level = level + 1 if op == "**" or level == 4 else level
-            right_level = 7 if op == "**" else level + 1
-            text = f"{_show(left, target, left_level)} {op} {_show(right, target, right_level)}"
-            return f"({text})" if outer > level else text
-    raise TypeError(tree)
+        case Unary():
+            return _show_unary(tree, target, outer)
+        case Binary():
+            return _show_binary(tree, target, outer)
 
 
-def _condition(tree: Expr, target: Target) -> str:
-    match tree:
-        case Unary(operand=operand):
-            return f"not {target.true(show(operand, target))}"
-        case Binary(op="and" | "or" as op, left=left, right=right):
-            return f"{target.true(show(left, target))} {target.logic[op == 'or']} {target.true(show(right, target))}"
-    return f"{_show(tree.left, target, 5)} {tree.op} {_show(tree.right, target, 5)}"
+def _show_unary(tree: Unary, target: Target, outer: int) -> str:
+    if tree.op == "not" and target.condition is not None:
+        return target.condition(f"not {target.true(show(tree.operand, target))}")
+    level = PRECEDENCE["neg" if tree.op == "-" else "not"]
+    text = ("-" if tree.op == "-" else "not ") + _show(tree.operand, target, level)
+    return f"({text})" if outer > level else text
+
+
+def _show_binary(tree: Binary, target: Target, outer: int) -> str:
+    op = tree.op
+    level = PRECEDENCE[op]
+    if target.condition is not None and level <= PRECEDENCE["<"]:
+        return target.condition(_condition(tree, target))
+    if op == "**" and target.expand_powers:
+        return _expanded(tree, target)
+    # Operators associate to the left, so an equal level on the right keeps its brackets; powers
+    # the other way round; comparisons cannot be chained, so they keep brackets on both sides.
+    left_level = level + 1 if op == "**" or level == PRECEDENCE["<"] else level
+    right_level = PRECEDENCE["neg"] if op == "**" else level + 1
+    text = f"{_show(tree.left, target, left_level)} {op} {_show(tree.right, target, right_level)}"
+    return f"({text})" if outer > level else text
+
+
+def _condition(tree: Binary, target: Target) -> str:
+    """Print a comparison, or conditions that are joined."""
+    if tree.op in ("and", "or"):
+        left = target.true(show(tree.left, target))
+        right = target.true(show(tree.right, target))
+        return f"{left} {target.logic[tree.op == 'or']} {right}"
+    level = PRECEDENCE["+"]
+    return f"{_show(tree.left, target, level)} {tree.op} {_show(tree.right, target, level)}"
 
 
 def _expanded(tree: Binary, target: Target) -> str:
@@ -122,5 +140,5 @@ def _expanded(tree: Binary, target: Target) -> str:
     one = target.number(Number(1.0))
     if power == 0:
         return one
-    product = " * ".join([_show(tree.left, target, 7)] * abs(power))
+    product = " * ".join([_show(tree.left, target, PRECEDENCE["neg"])] * abs(power))
     return f"({product})" if power > 0 else f"({one} / ({product}))"

@@ -1,9 +1,12 @@
-"""The tree of an expression: what text becomes at the user's line and stays until an engine prints or walks it."""
+"""The tree of an expression, from the user's text until an engine prints or walks it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
+
+DrawKind = Literal["uniform", "normal", "xi"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A random number: ``kind`` is ``uniform``, ``normal`` or ``xi``; ``key`` numbers the textual occurrence in its cell or rule."""
+    """A random number of a step.
 
-    kind: str
+    Parameters
+    ----------
+    kind : DrawKind
+    key : int
+        Number of the textual occurrence in its cell or rule.
+    """
+
+    kind: DrawKind
     key: int
 
 
@@ -127,22 +137,28 @@ def rewrite(tree: Expr, change: Callable[[Expr], Expr]) -> Expr:
     return change(tree)
 
 
-def substitute(tree: Expr, values: dict[str, Expr]) -> Expr:
-    """Replace names by expressions; what is put in is not searched again."""
+def substitute(tree: Expr, values: Mapping[str, Expr]) -> Expr:
+    """Replace names by expressions, in which no names are replaced again."""
     return rewrite(
         tree, lambda node: values.get(node.name, node) if isinstance(node, Name) else node
     )
 
 
-def inline(tree: Expr, definitions: dict[str, Expr]) -> Expr:
-    """Replace the names of definitions by their expressions, definitions of definitions included."""
+def inline(tree: Expr, definitions: Mapping[str, Expr]) -> Expr:
+    """Replace the names of definitions by their expressions, down to names that are none."""
     while names(tree) & definitions.keys():
         tree = substitute(tree, definitions)
     return tree
 
 
 def extent(tree: Expr, definitions: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    """Return depth and number of nodes of an expression, definitions (name -> their extent) written out."""
+    """Return depth and number of nodes of an expression with its definitions written out.
+
+    Parameters
+    ----------
+    tree : Expr
+    definitions : name -> extent
+    """
     if isinstance(tree, Name) and tree.name in definitions:
         return definitions[tree.name]
     parts = [extent(child, definitions) for child in children(tree)]
@@ -150,7 +166,10 @@ def extent(tree: Expr, definitions: Mapping[str, tuple[int, int]]) -> tuple[int,
 
 
 def whole_power(tree: Binary) -> int | None:
-    """Return the exponent of a power that is written as a product (a whole literal up to 64 in size), else None."""
+    """Return the exponent of a power that is written as a product, else None.
+
+    Such an exponent is a whole literal up to 64 in size.
+    """
     exponent, sign = tree.right, 1
     if isinstance(exponent, Unary) and exponent.op == "-":
         exponent, sign = exponent.operand, -1

@@ -119,7 +119,7 @@ def bind(
     for definition in rule.definitions:
         place = f"{where}, definition {definition.name!r}"
         trees[definition.name] = _resolve(definition.tree, known, place)
-        expect(trees[definition.name], known, definition.unit.exponents, place=place)
+        expect(trees[definition.name], known, definition.unit.exponents, where=place)
     handlers = []
     for handler in rule.handlers:
         place = f"{where}, handler {handler.trigger!r}"
@@ -202,7 +202,7 @@ def _resolve(tree: Expr, known: Mapping[str, Exponents], place: str) -> Expr:
                 f"{place}: {describe_unknown('name', name, known)} What belongs to a cell is named "
                 f"with its end. Write {' or '.join(map(repr, ends))}."
             )
-    return resolve_units(tree, known, place=place)
+    return resolve_units(tree, known, where=place)
 
 
 def _require_units(
@@ -215,10 +215,10 @@ def _require_units(
             f"{where}: it delivers, but the projection names no port. Name one with port=..."
         )
     if statement.op in ("=", "+=", "-="):
-        expect(statement.value, known, expected, place=where)
+        expect(statement.value, known, expected, where=where)
     else:
-        dimension(statement.value, known, place=place)
-        expect(statement.value, known, NUMBER, place=where)
+        dimension(statement.value, known, where=place)
+        expect(statement.value, known, NUMBER, where=where)
 
 
 def _bind_statement(

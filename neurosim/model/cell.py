@@ -80,10 +80,10 @@ class Cell(CellParts):
                 if not e.derivative and e.tree is not None
             ),
             receives=tuple(read_mapping(parser.owner, "receives", receives).items()),
-            spike=None if spike is None else parser.expression(spike, place="spike"),
-            after_spike=parser.statements(after_spike, place="after_spike"),
+            spike=None if spike is None else parser.expression(spike, part="spike"),
+            after_spike=parser.statements(after_spike, part="after_spike"),
             refractory=read_refractory(parser, refractory),
-            step=None if step is None else parser.statements(step, place="step"),
+            step=None if step is None else parser.statements(step, part="step"),
             method=method,
             initial=tuple(read_mapping(parser.owner, "initial", initial).items()),
         )
@@ -107,7 +107,7 @@ class Cell(CellParts):
             Definition(
                 name,
                 self.parameter(name).unit,
-                parser.expression(text, place=f"course of {name}"),
+                parser.expression(text, part=f"course of {name}"),
             )
             for name, text in courses.items()
         )

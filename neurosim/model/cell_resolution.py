@@ -183,14 +183,14 @@ class _Scope:
     def resolve(self, tree: Expr, expected: Exponents, *, place: str, noise: bool = False) -> Expr:
         """Return a tree with units resolved; its own unit must be the expected one."""
         where = f"{self.owner}, {place}"
-        tree = resolve_units(tree, self.readable, place=where, tables=self.tables, noise=noise)
+        tree = resolve_units(tree, self.readable, where=where, tables=self.tables, noise=noise)
         noisy = names(tree) & self.noisy
         if noisy and not noise:
             raise ModelError(
                 f"{where}: {', '.join(sorted(noisy))} contains xi, noise in continuous time, "
                 "expected only in an equation 'dx/dt = ...'. Write normal()."
             )
-        expect(tree, self.symbols, expected, place=where)
+        expect(tree, self.symbols, expected, where=where)
         return tree
 
     def resolve_definition(self, definition: Definition) -> Definition:

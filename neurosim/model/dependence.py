@@ -51,11 +51,11 @@ def _resolve_parameter(
     parameter: Constant, tree: Expr, known: Mapping[str, Exponents], place: str
 ) -> Constant:
     require_constant(tree, place)
-    tree = resolve_units(tree, known, place=place)
+    tree = resolve_units(tree, known, where=place)
     if parameter.unit != UNKNOWN:
-        expect(tree, known, parameter.unit.exponents, place=place)
+        expect(tree, known, parameter.unit.exponents, where=place)
         return replace(parameter, value=tree)
-    exponents = dimension(tree, known, place=place)
+    exponents = dimension(tree, known, where=place)
     return replace(parameter, value=tree, unit=of(NUMBER if exponents is None else exponents))
 
 

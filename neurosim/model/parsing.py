@@ -97,7 +97,7 @@ def _engine_value(
         value.check(declared, where=where, error=ModelError)
         return value
     if isinstance(value, str) and read(value, reserved=others) is None:
-        return parser.expression(value, place=f"parameter {name!r}")
+        return parser.expression(value, part=f"parameter {name!r}")
     number = to_engine(value, declared, where=where)
     if not np.isfinite(number).all():
         raise ModelError(
@@ -141,7 +141,7 @@ def read_handlers(parser: Parser, handlers: Iterable[tuple[str, str]]) -> tuple[
             "(trigger, statements). Write [('pre', 'out += w')]."
         )
     return tuple(
-        Handler(trigger, parser.statements(text, place=f"handler {trigger!r}"))
+        Handler(trigger, parser.statements(text, part=f"handler {trigger!r}"))
         for trigger, text in pairs
     )
 

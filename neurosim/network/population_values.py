@@ -76,7 +76,7 @@ def read_population_values(
             _refuse_state(cell, name, where)
             checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
         elif isinstance(value, str) and read(value, reserved=words) is None:
-            tree = parser.expression(value, place=name)
+            tree = parser.expression(value, part=name)
             checked[name] = _resolve(tree, words, expected, text=value, where=where)
         else:
             sizes = {"one per neuron": size}
@@ -97,7 +97,7 @@ def take_time_courses(
             continue
         if read(value, reserved=cell.symbols()) is not None:
             continue
-        if "t" in names(Parser(owner).expression(value, place=name)):
+        if "t" in names(Parser(owner).expression(value, part=name)):
             courses[name] = value
     others = {name: value for name, value in values.items() if name not in courses}
     return (cell.following(**courses) if courses else cell), others
@@ -174,8 +174,8 @@ def _resolve(
     Its dimension is that of the parameter; a plain number counts in the parameter's unit.
     """
     require_constant(tree, where)
-    tree = resolve_units(tree, words, place=where)
-    result = dimension(tree, words, place=where)
+    tree = resolve_units(tree, words, where=where)
+    result = dimension(tree, words, where=where)
     if result not in (None, NUMBER, declared.exponents):
         raise ModelError(
             f"{where}: {text!r} is {of(result)}, but {declared} is expected. "

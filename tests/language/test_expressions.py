@@ -42,7 +42,7 @@ UNITS = ("ms", "mV", "nA", "Hz", "uS", "Mohm")
 
 
 def parse(text: str) -> Expr:
-    return Parser("cell 'c'").expression(text, place="equation of v")
+    return Parser("cell 'c'").expression(text, part="equation of v")
 
 
 def renumbered(tree: Expr) -> Expr:
@@ -114,7 +114,7 @@ def test_names_of_units_come_back_as_numbers_with_their_unit(tree):
 @given(st.sampled_from(["v", "out", "w"]), st.sampled_from(["=", "+=", "-=", "*=", "/="]), trees)
 def test_a_statement_prints_and_parses_back_to_itself(target, op, tree):
     statement = Assign(target, op, tree)
-    assert Parser("rule 'r'").statements(show_statement(statement), place="step") == (statement,)
+    assert Parser("rule 'r'").statements(show_statement(statement), part="step") == (statement,)
 
 
 # Python's whole numbers are exact and have no signed zero, so the text that Python computes has none of them.
@@ -186,8 +186,8 @@ def test_every_draw_of_the_text_has_a_stream_of_its_own():
     ]
     parser = Parser("cell 'c'")
     first, second = (
-        parser.expression("uniform()", place="spike"),
-        parser.expression("uniform()", place="step"),
+        parser.expression("uniform()", part="spike"),
+        parser.expression("uniform()", part="step"),
     )
     assert first != second
 
@@ -470,8 +470,8 @@ def test_nothing_is_executed(tmp_path: Path):
 def test_any_text_gives_a_tree_or_a_message(text):
     parser = Parser("cell 'c'")
     for read in (
-        lambda: parser.expression(text, place="spike"),
-        lambda: parser.statements(text, place="step"),
+        lambda: parser.expression(text, part="spike"),
+        lambda: parser.statements(text, part="step"),
         lambda: parser.equations(text),
     ):
         try:
@@ -494,7 +494,7 @@ def test_lines_end_at_semicolons_and_line_ends_outside_brackets_and_comments_are
 )
 def test_what_is_no_statement_is_refused(text):
     with pytest.raises(ModelError, match=parts("rule 'r', handler 'pre': ", text)) as error:
-        Parser("rule 'r'").statements(text, place="handler 'pre'")
+        Parser("rule 'r'").statements(text, part="handler 'pre'")
     assert "Write" in str(error.value)
 
 
@@ -508,7 +508,7 @@ def test_statements_do_not_assign_to_words_of_the_language(name):
             f"assigns to {name!r}, a word of the language. Use another name.",
         ),
     ):
-        Parser("rule 'r'").statements(f"{name} = 1", place="step")
+        Parser("rule 'r'").statements(f"{name} = 1", part="step")
 
 
 def test_the_three_forms_of_an_equation():
@@ -577,7 +577,7 @@ HERE = "cell 'c', equation of v"
 
 
 def measured(text: str):
-    return dimension(resolve_units(parse(text), KNOWN, place=HERE, noise=True), KNOWN, place=HERE)
+    return dimension(resolve_units(parse(text), KNOWN, where=HERE, noise=True), KNOWN, where=HERE)
 
 
 @pytest.mark.parametrize(
@@ -688,10 +688,10 @@ def test_unlike_things_are_not_added_compared_or_given_to_a_function(text, messa
 def test_an_equation_of_another_unit_is_refused():
     message = f"{HERE}: 'v' is a voltage (mV), but a quantity in mV/ms is expected. Multiply or divide it by what is missing."
     with pytest.raises(ModelError, match=parts(message)):
-        expect(parse("v"), KNOWN, multiply(VOLTAGE, TIME, -1), place=HERE)
+        expect(parse("v"), KNOWN, multiply(VOLTAGE, TIME, -1), where=HERE)
 
 
 def test_noise_has_a_meaning_in_equations_of_change_only():
     message = f"{HERE}: 'xi > 0': xi is noise in continuous time, expected only in an equation 'dx/dt = ...'. Write normal()."
     with pytest.raises(ModelError, match=parts(message)):
-        resolve_units(parse("xi > 0"), KNOWN, place=HERE)
+        resolve_units(parse("xi > 0"), KNOWN, where=HERE)

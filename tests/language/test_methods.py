@@ -302,7 +302,7 @@ def test_a_method_beside_step_statements_is_refused():
 def test_choose_names_the_cell_in_its_refusal():
     from neurosim.expr.parse import Parser
 
-    derivative = Parser("cell 'a'").expression("1 - x**2", place="x")
+    derivative = Parser("cell 'a'").expression("1 - x**2", part="x")
     with pytest.raises(
         ns.ModelError, match="cell 'a', equation of x: method 'exact' cannot take it"
     ):

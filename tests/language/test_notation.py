@@ -61,7 +61,7 @@ RULES = {
 
 
 def expression(text: str):
-    return Parser("a test").expression(text, place="text")
+    return Parser("a test").expression(text, part="text")
 
 
 def test_a_cell_prints_its_equations():
