@@ -1,4 +1,4 @@
-"""The four error types. Every message says where, what was found, what was expected and what to do."""
+"""The error types; messages name the place, the finding, the expectation and the remedy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LoweringError(NeurosimError):
 
 
 class SimulationError(NeurosimError):
-    """During a run: a value that is not finite. ``recording`` holds what was recorded until then."""
+    """During a run: a value that is not finite; ``recording`` holds all data until then."""
 
     def __init__(
         self,

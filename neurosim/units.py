@@ -1,4 +1,4 @@
-"""Units: a small table of common ones in coherent engine units (ms, mV, nA), everything else through pint."""
+"""Units: a table of common ones in coherent engine units (ms, mV, nA), others through pint."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ KINDS = {
     RESISTANCE: "a resistance",
 }
 
-# name: (size in engine units, exponents). Engine units are coherent: nF = nA ms / mV, uS = nA / mV, Mohm = mV / nA.
+# name: (size in engine units, exponents). Engine units are coherent: nF = nA ms / mV,
+# uS = nA / mV, Mohm = mV / nA.
 TABLE: dict[str, tuple[float, Exponents]] = {
     "us": (1e-3, TIME),
     "ms": (1.0, TIME),
@@ -111,8 +112,14 @@ TABLE: dict[str, tuple[float, Exponents]] = {
 class Unit:
     """A unit of measurement.
 
-    ``size`` is the unit in engine units (1 V is 1000 mV); ``plain`` is what a plain number of this unit is worth in engine
-    units: 1, except where a rate was declared in Hz, for plain rates are read and returned in Hz.
+    Parameters
+    ----------
+    text : str
+        As the user wrote it.
+    exponents : Exponents
+        Powers of `BASES`.
+    size : float
+        The unit in engine units: 1 V is 1000 mV.
     """
 
     text: str
@@ -121,15 +128,14 @@ class Unit:
 
     @property
     def plain(self) -> float:
+        """Size in engine units of a plain number: 1, but 0.001 for rates in Hz."""
         return 1e-3 if self.exponents == RATE and "Hz" in self.text else 1.0
 
     def __str__(self) -> str:
-        kind = KINDS.get(self.exponents)
-        return (
-            f"{kind} ({self.text})"
-            if kind and self.text != "1"
-            else kind or f"a quantity in {self.text}"
-        )
+        quantity = KINDS.get(self.exponents)
+        if quantity is None:
+            return f"a quantity in {self.text}"
+        return quantity if self.text == "1" else f"{quantity} ({self.text})"
 
 
 def multiply(a: Exponents, b: Exponents, power: int | Fraction = 1) -> Exponents:
@@ -170,7 +176,8 @@ def unit(text: str, *, where: str = "") -> Unit:
     try:
         if not isinstance(text, str):
             raise ModelError(
-                f"unit {describe(text)}: expected text. Write units such as 'mV/ms', or '1' for a plain number."
+                f"unit {describe(text)}: expected text. Write units such as 'mV/ms', or '1' for a "
+                "plain number."
             )
         return _unit(text)
     except ModelError as error:
@@ -180,48 +187,57 @@ def unit(text: str, *, where: str = "") -> Unit:
 @cache
 def _unit(text: str) -> Unit:
     stripped = text.strip() or "1"
+    size, exponents = math.inf, NUMBER
     try:
         size, exponents = _measure(ast.parse(stripped, mode="eval").body, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(
-            f"unit {text[:80]!r}: cannot be read. Write units as products and powers, such as 'mV/ms' or 'nA*ms**2'."
+            f"unit {text[:80]!r}: cannot be read. Write units as products and powers, such as "
+            "'mV/ms' or 'nA*ms**2'."
         ) from None
     except (OverflowError, ZeroDivisionError):
-        size = math.inf
+        pass  # the size stays infinite
     if not 0.0 < size < math.inf:
         raise ModelError(
-            f"unit {text!r}: its size in ms, mV and nA is no number that can be computed with. Use a smaller power."
+            f"unit {text!r}: its size in ms, mV and nA is no number that can be computed with. "
+            "Use a smaller power."
         )
     return Unit(stripped, exponents, size)
 
 
 def _measure(tree: ast.expr, text: str) -> tuple[float, Exponents]:
+    """Return size and exponents of a unit from its syntax tree."""
     match tree:
         case ast.Constant(value=1 as one) if one is not True:
             return 1.0, NUMBER
         case ast.Name(id=name):
-            return TABLE[name] if name in TABLE else _through_pint(name, text)
+            return TABLE[name] if name in TABLE else _measure_with_pint(name, text)
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
             (a, x), (b, y) = _measure(left, text), _measure(right, text)
-            return (
-                (a * b, multiply(x, y)) if isinstance(op, ast.Mult) else (a / b, multiply(x, y, -1))
-            )
+            if isinstance(op, ast.Mult):
+                return a * b, multiply(x, y)
+            return a / b, multiply(x, y, -1)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            try:
-                power = Fraction(str(ast.literal_eval(right)))
-            except (ValueError, SyntaxError):
-                found = ast.get_source_segment(text.strip(), right)
-                raise ModelError(
-                    f"unit {text!r}: the power {found!r} is not a number. Write a power such as 'ms**2'."
-                ) from None
+            power = _power(right, text)
             size, exponents = _measure(left, text)
             return size ** float(power), multiply(NUMBER, exponents, power)
+    piece = ast.get_source_segment(text.strip(), tree)
     raise ModelError(
-        f"unit {text!r}: found {ast.get_source_segment(text.strip(), tree)!r}, expected the name of a unit. "
+        f"unit {text!r}: found {piece!r}, expected the name of a unit. "
         "Write units as products and powers, such as 'mV/ms'."
     )
+
+
+def _power(tree: ast.expr, text: str) -> Fraction:
+    try:
+        return Fraction(str(ast.literal_eval(tree)))
+    except (ValueError, SyntaxError):
+        power = ast.get_source_segment(text.strip(), tree)
+        raise ModelError(
+            f"unit {text!r}: the power {power!r} is not a number. Write a power such as 'ms**2'."
+        ) from None
 
 
 @cache
@@ -231,7 +247,7 @@ def _registry() -> Any:
     return pint.UnitRegistry()
 
 
-def _through_pint(name: str, text: str) -> tuple[float, Exponents]:
+def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:
     import pint
 
     registry = _registry()
@@ -241,7 +257,8 @@ def _through_pint(name: str, text: str) -> tuple[float, Exponents]:
         raise ModelError(f"unit {text!r}: {describe_unknown('unit', name, TABLE)}") from None
     if two[0] != 2.0 * one[0]:
         raise ModelError(
-            f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as many are twice as much. Use K."
+            f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as "
+            "many are twice as much. Use K."
         )
     return one
 
@@ -255,11 +272,11 @@ def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
     foreign = powers.keys() - {"mass", "time", "current", "length", "temperature", "substance"}
     if foreign:
         raise ModelError(
-            f"quantity {quantity}: its dimension has {', '.join(sorted(foreign))}, expected time, voltage, current, length, temperature "
-            "or substance. Give it in these."
+            f"quantity {quantity}: its dimension has {', '.join(sorted(foreign))}, expected time, "
+            "voltage, current, length, temperature or substance. Give it in these."
         )
     mass = powers.get("mass", Fraction(0))
-    # volt = kg m**2 s**-3 A**-1, so every kilogram is written as a volt and what is left of the others.
+    # volt = kg m**2 s**-3 A**-1: every kilogram becomes a volt and the remaining powers.
     exponents = (
         powers.get("time", Fraction(0)) + 3 * mass,
         mass,
@@ -282,26 +299,33 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)\s
 
 
 def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | None:
-    """Read ``"20 ms"`` as (20.0, ms); return None where the text is no number followed by a unit.
+    """Read ``"20 ms"`` as (20.0, ms); return None if the text is no number followed by a unit.
 
-    Words of ``reserved`` are names of the user: with a ``rho`` among them ``"2*rho"`` is an expression.
+    Parameters
+    ----------
+    text : str
+    reserved : names
+        Of the user: with a ``rho`` among them ``"2*rho"`` is an expression.
+
+    Raises
+    ------
+    ModelError
+        If a number is followed by one word that is no unit.
     """
-    found = _QUANTITY.fullmatch(text)
-    if not found:
+    match = _QUANTITY.fullmatch(text)
+    if not match:
         return None
-    rest = found[2].strip()
-    if rest and (
-        not re.fullmatch(r"[\w\s*/().-]+", rest)
-        or any(word in reserved for word in re.findall(r"[A-Za-z]\w*", rest))
-    ):
+    rest = match[2].strip()
+    words = re.findall(r"[A-Za-z]\w*", rest)
+    if rest and not re.fullmatch(r"[\w\s*/().-]+", rest) or any(word in reserved for word in words):
         return None
     if rest[:1] == "/":
         rest = "1" + rest
     rest = rest.removeprefix("*").strip()
-    if rest[:1] in "+-" and rest:
+    if rest and rest[0] in "+-":
         return None
     try:
-        return float(found[1]), unit(rest or "1")
+        return float(match[1]), unit(rest or "1")
     except ModelError:
         if re.fullmatch(r"[A-Za-z]\w*", rest):  # plainly a unit, and an unknown one
             raise
@@ -311,59 +335,75 @@ def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | No
 def to_engine(
     value: Any, declared: Unit, *, where: str, error: type[Exception] = ModelError
 ) -> Any:
-    """Return a quantity (text, pint quantity, number or array) in engine units.
+    """Return a quantity in engine units.
+
+    Parameters
+    ----------
+    value : text, quantity of pint, number or array
+        Plain numbers are in engine units, rates in Hz.
+    declared : Unit
+        Its dimension is expected.
+    where : str
+        Begins messages.
+    error : type
+
+    Returns
+    -------
+    float or array
+        A copy: later changes of the value do not change it.
 
     Raises
     ------
-    ModelError or NetworkError
-        If the dimension is not that of ``declared``, or the value is no quantity, or one of another library.
+    ModelError or the `error` that is named
+        If the dimension is another one, or the value is no quantity, or one of another library.
     """
     if isinstance(value, str):
-        try:
-            found = read(value)
-        except ModelError as reason:
-            raise error(f"{where}: {reason}") from None
-        if found is None:
-            raise error(
-                f"{where}: {describe(value)} is not a quantity. Write a number and a unit, such as '20 {declared.text}'."
-            )
-        number, given = found
-        if given.exponents == NUMBER and declared.exponents != NUMBER:
-            raise error(
-                f"{where}: {value!r} has no unit, but {declared} is expected. Write '{number:g} {declared.text}'."
-            )
-        if given.exponents != declared.exponents:
-            raise error(
-                f"{where}: {value!r} is {given}, but {declared} is expected. Give it in {declared.text}."
-            )
-        return number * given.size
+        return _text_to_engine(value, declared, where, error)
     if is_pint(value):
         number, exponents = _from_pint(value)
         if exponents != declared.exponents:
             raise error(
-                f"{where}: {value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}."
+                f"{where}: {value} is {of(exponents)}, but {declared} is expected. "
+                f"Give it in {declared.text}."
             )
         return number
-    foreign = _foreign(value)
+    foreign = _find_foreign(value)
     if foreign is not None:
-        kind, example = type(foreign), declared.text if declared.exponents != NUMBER else "nA"
-        library = kind.__module__.partition(".")[0]
-        raise error(
-            f"{where}: found a quantity of another library ({library}.{kind.__name__}), expected text, plain numbers or pint's. "
-            f"Write it as text, such as '0.3 {example}', or give its numbers in {declared.text}."
-        )
+        raise error(f"{where}: {_foreign_problem(foreign, declared)}")
     try:
         if value is None:  # NumPy would make it NaN
             raise TypeError
-        array = np.array(
-            value, dtype=np.float64
-        )  # a copy: what the user changes later does not change what was checked
+        array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise error(
-            f"{where}: {describe(value)} is not a quantity. Give a number, an array, or text such as '20 {declared.text}'."
+            f"{where}: {describe(value)} is not a quantity. "
+            f"Give a number, an array, or text such as '20 {declared.text}'."
         ) from None
     result = array * declared.plain if declared.plain != 1.0 else array
     return float(result) if array.ndim == 0 else result
+
+
+def _text_to_engine(text: str, declared: Unit, where: str, error: type[Exception]) -> float:
+    try:
+        quantity = read(text)
+    except ModelError as reason:
+        raise error(f"{where}: {reason}") from None
+    if quantity is None:
+        raise error(
+            f"{where}: {describe(text)} is not a quantity. "
+            f"Write a number and a unit, such as '20 {declared.text}'."
+        )
+    number, own = quantity
+    if own.exponents == NUMBER and declared.exponents != NUMBER:
+        raise error(
+            f"{where}: {text!r} has no unit, but {declared} is expected. "
+            f"Write '{number:g} {declared.text}'."
+        )
+    if own.exponents != declared.exponents:
+        raise error(
+            f"{where}: {text!r} is {own}, but {declared} is expected. Give it in {declared.text}."
+        )
+    return number * own.size
 
 
 def is_pint(value: object) -> TypeGuard[PintQuantity]:
@@ -371,21 +411,27 @@ def is_pint(value: object) -> TypeGuard[PintQuantity]:
     return hasattr(value, "magnitude") and hasattr(value, "to_base_units")
 
 
-def _foreign(value: Any) -> Any:
-    """Return a quantity of another library in a value, list or array of objects, None without: NumPy would drop its unit in silence."""
+def _foreign_problem(quantity: object, declared: Unit) -> str:
+    library = type(quantity).__module__.partition(".")[0]
+    example = "nA" if declared.exponents == NUMBER else declared.text
+    return (
+        f"found a quantity of another library ({library}.{type(quantity).__name__}), expected "
+        f"text, plain numbers or pint's. Write it as text, such as '0.3 {example}', or give its "
+        f"numbers in {declared.text}."
+    )
+
+
+def _find_foreign(value: Any) -> Any:
+    """Return a quantity of another library in a value or its items, else None.
+
+    NumPy would drop its unit without a word.
+    """
     if isinstance(value, list | tuple) or isinstance(value, np.ndarray) and value.dtype == object:
-        parts = value.flat if isinstance(value, np.ndarray) else value
-        return next(
-            (
-                found
-                for each in parts
-                if not isinstance(each, (float, int)) and (found := _foreign(each)) is not None
-            ),
-            None,
-        )
-    if is_pint(value) or type(value).__module__.startswith(
-        "neurosim."
-    ):  # our tables have a unit, and are refused as what they are
+        items = value.flat if isinstance(value, np.ndarray) else value
+        quantities = (_find_foreign(item) for item in items if not isinstance(item, (float, int)))
+        return next((quantity for quantity in quantities if quantity is not None), None)
+    # Our own tables have a unit, and are refused as tables.
+    if is_pint(value) or type(value).__module__.startswith("neurosim."):
         return None
     carried = (getattr(value, name, None) for name in ("dim", "dimensions", "unit", "units"))
-    return value if any(each is not None and not callable(each) for each in carried) else None
+    return value if any(item is not None and not callable(item) for item in carried) else None

@@ -1,29 +1,34 @@
-"""The functions of the language, each written once in basic arithmetic so that every engine computes the same bits.
+"""The functions of the language, written once in basic arithmetic: all engines give the same bits.
 
-A body below uses ``+ - * /``, comparisons, integer shifts and the few primitives of `PRIMITIVES`, and takes no branch. It therefore vectorises,
-and gives the same bits wherever these operations are those of IEEE 754 with rounding to nearest: `FUNCTIONS` holds the NumPy versions, `bind`
-rebuilds the same code over the primitives of another engine. No step may be contracted (FMA) or reordered (fast-math); the payload and the sign of a
-NaN are the only bits that may differ.
+A body below uses ``+ - * /``, comparisons, integer shifts and the few primitives of `PRIMITIVES`,
+and takes no branch. It therefore vectorises, and gives the same bits wherever these operations are
+those of IEEE 754 with rounding to nearest: `FUNCTIONS` holds the NumPy versions, `bind` rebuilds
+the same code over the primitives of another engine. No step may be contracted (FMA) or reordered
+(fast-math); the payload and the sign of a NaN are the only bits that may differ.
 
 Errors in units in the last place (ulp), over all float64 arguments unless a range is named:
 
-=============  ======  ======================================================================================================
+=============  ======  =============================================================================
 function       error   at the edges
-=============  ======  ======================================================================================================
+=============  ======  =============================================================================
 exp            1       overflows to inf and underflows through the denormals to 0
 log            1       -inf at 0, NaN below; denormal arguments are right
-pow            1       as C99: x**0 = 1**y = 1, NaN for negative x and fractional y; denormals are right
-sin cos        1       for abs(x) < 1.6e6; then the error is at most that of abs(x) * 2**-52 in x; NaN from 2**45 on
+pow            1       as C99: x**0 = 1**y = 1, NaN for negative x and fractional y; denormals are
+                       right
+sin cos        1       for abs(x) < 1.6e6; then the error is at most that of abs(x) * 2**-52 in x;
+                       NaN from 2**45 on
 tanh           2.5
 expm1_ratio    2       (exp(z) - 1) / z, which is 1 at 0
 sqrt floor     0
-=============  ======  ======================================================================================================
+=============  ======  =============================================================================
 
-abs, min, max, clip and where are exact. A NaN among the arguments of any function but where gives NaN (pow: unless x is 1 or y is 0). Of two
-zeros min and max return the second; ``clip(x, low, high)`` is ``min(max(x, low), high)``.
+abs, min, max, clip and where are exact. A NaN among the arguments of any function but where gives
+NaN (pow: unless x is 1 or y is 0). Of two zeros min and max return the second;
+``clip(x, low, high)`` is ``min(max(x, low), high)``.
 
-Methods and constants: Sun Microsystems, fdlibm 5.3 (1993): e_exp.c, e_log.c, k_sin.c, k_cos.c, e_rem_pio2.c; exact sums and products:
-Dekker 1971, Numer. Math. 18, eqs. 4.14 and 5.5-5.7; Knuth, TAOCP 2, 4.2.2, theorem B.
+Methods and constants: Sun Microsystems, fdlibm 5.3 (1993): e_exp.c, e_log.c, k_sin.c, k_cos.c,
+e_rem_pio2.c; exact sums and products: Dekker 1971, Numer. Math. 18, eqs. 4.14 and 5.5-5.7; Knuth,
+TAOCP 2, 4.2.2, theorem B.
 """
 
 from __future__ import annotations
@@ -38,7 +43,8 @@ from numpy.typing import ArrayLike, NDArray
 _INF = float("inf")
 _NAN = float("nan")
 _ABS_BITS = 0x7FFFFFFFFFFFFFFF  # all but the sign
-_MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to a whole number, which then stands in the low bits
+# 1.5 * 2**52: adding it rounds to a whole number, which then stands in the low bits.
+_MAGIC = 6755399441055744.0
 _MAGIC_BITS = 0x4338000000000000
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _TINY = 2.2250738585072014e-308  # the smallest normal number
@@ -65,7 +71,8 @@ _floor: Callable[..., Any] = np.floor
 _sqrt: Callable[..., Any] = np.sqrt
 
 PRIMITIVES = ("_float", "_bits", "_from_bits", "_where", "_floor", "_sqrt")
-"""What an engine must offer: conversion to float64, float64 <-> int64 views, select, and floor and square root as IEEE 754 has them."""
+"""The functions that an engine must offer: conversion to float64, float64 <-> int64 views, select,
+and floor and square root as IEEE 754 has them."""
 
 
 def _bounded(x, low, high):
@@ -83,7 +90,10 @@ def _two_to(n):
 
 
 def _scaled(x, n):
-    """Return x * 2**n, abs(n) < 2000, rounded once: the first factor neither overflows nor underflows."""
+    """Return x * 2**n, abs(n) < 2000, rounded once.
+
+    The first factor neither overflows nor underflows.
+    """
     half = n >> 1
     return x * _two_to(half) * _two_to(n - half)
 
@@ -169,7 +179,7 @@ def _product(a, b):
 
 
 def _times(a, a_low, b, b_low):
-    """Return the product of two unevaluated sums as such a sum; its error is below 2**-100 of it."""
+    """Return the product of two unevaluated sums as such a sum; relative error below 2**-100."""
     p, rest = _product(a, b)
     low = rest + (a * b_low + a_low * b)
     high = p + low
@@ -177,7 +187,7 @@ def _times(a, a_low, b, b_low):
 
 
 def _log_sum(x):
-    """Return log(x) as an unevaluated sum of two numbers, to 2**-64 of it; x positive and finite."""
+    """Return log(x) as an unevaluated sum of two, to 2**-64 of it; x positive and finite."""
     k, m = _log_parts(x)
     f = m - 1.0
     d = 2.0 + f
@@ -185,7 +195,7 @@ def _log_sum(x):
     p, rest = _product(s, d)
     s_low = ((f - p) - rest - s * (f - (d - 2.0))) / d
     z, z_low = _times(s, s_low, s, s_low)
-    # log(m) = s * (2 + z * (2/3 + z * (2/5 + ...))); what follows 2/3 is small enough for one number
+    # log(m) = s * (2 + z * (2/3 + z * (2/5 + ...))); all after 2/3 is small enough for one number
     q = 2 / 15 + z * (
         2 / 17 + z * (2 / 19 + z * (2 / 21 + z * (2 / 23 + z * (2 / 25 + z * (2 / 27)))))
     )
@@ -213,7 +223,8 @@ def pow(x, y):
     )  # beyond, the result is 0, 1 or inf all the same
     e, n = _exp_parts(_bounded(p, -750.0, 720.0), rest + low * _bounded(y, -1e20, 1e20))
     power = _where(ordinary, _scaled(1.0 + e, n), _where((size == 0.0) == (y < 0.0), _INF, 0.0))
-    power = _where((x < 0.0) & (size < _INF) & (whole == False), _NAN, power)  # noqa: E712  ('not' and '~' differ between engines)
+    # "== False", since 'not' and '~' differ between engines.
+    power = _where((x < 0.0) & (size < _INF) & (whole == False), _NAN, power)  # noqa: E712
     power = _where(
         (x != x) | (y != y),
         _NAN,
@@ -230,7 +241,10 @@ def _sum(a, b):
 
 
 def _quarter_turns(x):
-    """Return r, r_low and n with x = n * pi/2 + r + r_low, abs(r) <= pi/4, for x from 0 to 1.6e6 (Cody and Waite, three parts)."""
+    """Return r, r_low and n with x = n * pi/2 + r + r_low, abs(r) <= pi/4.
+
+    For x from 0 to 1.6e6; Cody and Waite's reduction in three parts.
+    """
     m, n = _nearest(x * _TWO_OVER_PI)
     r, low = _sum(x - m * _PIO2_1, -(m * _PIO2_2))
     r, rest = _sum(r, -(m * _PIO2_3))
@@ -260,7 +274,7 @@ def _sin_cos(r, low):
 
 
 def _turned(x, first):
-    """Return the function that is sin, -cos, -sin, cos of the rest in the quarter turns `first`, `first` + 1, ... of abs(x)."""
+    """Return sin, cos, -sin or -cos of the rest of abs(x), by its quarter turn plus ``first``."""
     size = abs(x)
     r, low, n = _quarter_turns(size)
     sine, cosine = _sin_cos(r, low)

@@ -132,8 +132,8 @@ class Parser:
         body, colon, unit = line.rpartition(":")
         if not colon:
             raise ModelError(
-                f"{self.owner}: equation {short(line)!r} has no unit. End it with ': unit', such as "
-                "': mV', or ': 1' for a plain number."
+                f"{self.owner}: equation {short(line)!r} has no unit. End it with ': unit', such "
+                "as ': mV', or ': 1' for a plain number."
             )
         left, equals, right = body.partition("=")
         derivative = re.fullmatch(r"\s*d([A-Za-z_]\w*)\s*/\s*dt\s*", left)
@@ -192,7 +192,7 @@ class Parser:
 
 @dataclass(frozen=True)
 class _Conversion:
-    """Turns the syntax tree of one expression into ours; anything outside the language is refused."""
+    """Turns the syntax tree of one expression into ours, and refuses what the language lacks."""
 
     parser: Parser
     text: str
@@ -304,7 +304,10 @@ def short(text: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """Split a text at line ends and semicolons; ``#`` starts a comment; an open bracket joins lines."""
+    """Split a text at line ends and semicolons.
+
+    ``#`` starts a comment; an open bracket joins lines.
+    """
     text = re.sub(r"#[^\n]*", "", text)
     result, depth, current = [], 0, ""
     for character in text:
