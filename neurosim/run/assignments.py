@@ -1,6 +1,4 @@
-"""What may be read and changed by name in an open run: units, shapes, and assignments that are all
-checked before the first is made.
-"""
+"""Assignments in an open run: all values are checked before the first is changed."""
 
 from __future__ import annotations
 
@@ -46,6 +44,7 @@ def declared(owner: Owner, name: str) -> Unit:
             else {t.name: t.unit for t in (*rule.edge, *rule.pre, *rule.post, *rule.parameters)}
         )
         if rule is None:
+            assert owner.port is not None  # a projection without a rule delivers to a port
             units["w"] = unit(owner.target.population.cell.port(owner.port).unit)
     else:
         cell = owner.cell if isinstance(owner, Population) else owner.population.cell
@@ -69,8 +68,18 @@ def declared(owner: Owner, name: str) -> Unit:
 
 
 def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable[[], None]]:
-    """Return closures that assign values and what follows from them, each checked: shapes, units,
-    finite values, delays.
+    """Return functions that assign values and the parameters that follow them.
+
+    Parameters
+    ----------
+    run : Run
+    owner : Population, View, Projection or Drive
+    values : dict of str to quantity, array, draw or table
+
+    Raises
+    ------
+    NetworkError
+        If a name is unknown, or a value has a wrong unit, shape or range.
     """
     view = owner.view if isinstance(owner, Population) else owner
     if isinstance(view, View) and view.population.given is not None:
@@ -99,12 +108,13 @@ def assignments(run: Run, owner: Owner, values: dict[str, Any]) -> list[Callable
 def _derived(
     run: Run, view: View | Projection | Drive, changed: dict[str, np.ndarray]
 ) -> list[Callable[[], None]]:
-    """Return closures that assign the parameters that follow changed ones, and note which have a
-    value of their own from now on.
+    """Return functions that assign the parameters that follow changed ones.
+
+    They also note which parameters have a value of their own from now on.
     """
     memory, owner = run.memory, view.name
     things = run.network.populations if isinstance(view, View) else run.network.projections
-    if not changed or owner not in things:
+    if not changed or owner not in things or isinstance(view, Drive):
         return []
     where = f"set {owner!r}, {', '.join(changed)}"
     made = []
@@ -195,9 +205,7 @@ def _neurons(
 
 
 def _columns(run: Run, view: View, name: str, found: Any) -> None:
-    """Overwrite a table: all of it, or the columns of some neurons, so that those of the others go
-    on.
-    """
+    """Overwrite a table: all of it, or the columns of some neurons; other columns continue."""
     memory, size = run.memory, view.population.size
     if view.whole:
         row = np.array(np.broadcast_to(found, size), np.float64)
@@ -258,7 +266,7 @@ def _replacing(run: Run, owner: Projection | Drive, name: str, found: Any) -> Ca
 def _parameter(
     run: Run, owner: View | Projection, name: str, new: np.ndarray, found: Any, where: str
 ) -> Callable[[], None]:
-    """Return the assignment of a parameter; ``found`` are those of its values that are looked at."""
+    """Return the assignment of a parameter; ``found`` are those of its values that are checked."""
     memory, decaying = run.memory, []
     if isinstance(owner, View):
         unit = declared(owner, name)
@@ -268,19 +276,15 @@ def _parameter(
                 found, NOT_NEGATIVE, where=f"{where}: refractory time (ms)", declared=unit
             )
             to_steps(found, run.program.dt, where=f"{where}: refractory time")
-    else:
-        decaying = [
-            v.name
-            for v in (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)
-            if decay_constant(v) == name
-        ]
+    elif owner.rule is not None:
+        variables = (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)
+        decaying = [v.name for v in variables if decay_constant(v) == name]
         if decaying:
             require_range(found, POSITIVE, where=where, unit="ms", remedy="Give a positive time.")
 
     def assign() -> None:
-        for variable in (
-            decaying
-        ):  # a change of tau counts as an assignment of the variables that decay with it
+        # A change of tau counts as an assignment of the variables that decay with it.
+        for variable in decaying:
             memory.put(
                 owner.name,
                 variable,
