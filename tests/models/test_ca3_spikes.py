@@ -27,6 +27,7 @@ from neurosim.models.ca3_memory.experiment import (
 from neurosim.models.ca3_memory.network import build
 from neurosim.models.ca3_memory.operations import answers, by_content, by_cue, learn
 from neurosim.models.plasticity import stdp
+from neurosim.recording.recorded import PopulationRecording
 
 # ---- the experiments
 
@@ -269,4 +270,4 @@ def test_the_judge_counts_what_is_missing_what_is_wrong_and_forgives_an_echo(bac
 
 
 def replace_spikes(population, changed):
-    return ns.recording.PopulationRecording(population.name, population.size, changed, None)
+    return PopulationRecording(population.name, population.size, changed, None)

@@ -1,4 +1,6 @@
-"""Projections and drives of a network as those of PyNN: edges split by receptor, delays counted as the target counts them, rules as pair STDP."""
+"""Projections and drives of a network as those of PyNN: edges split by receptor, delays counted as
+the target counts them, rules as pair STDP.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class _Edges:
 
 
 class Wiring:
-    """Makes the projections of a plan; ``planned`` is what it made, ``sources`` are the populations that stand for drives."""
+    """Makes the projections of a plan; ``planned`` is what it made, ``sources`` are the populations
+    that stand for drives.
+    """
 
     def __init__(
         self, network: ConcreteNetwork, matches: Mapping[str, CellMatch], target: Target, rows: Rows
@@ -119,7 +123,8 @@ class Wiring:
         elif port is None or not found.ports.get(port):
             self.rows.impossible(
                 place,
-                f"what port {port!r} receives has no counterpart in {found.standard.name}: it is no jump of a synapse or voltage.",
+                f"what port {port!r} receives has no counterpart in {found.standard.name}: "
+                "it is no jump of a synapse or voltage.",
                 "Use another port.",
             )
             found = None
@@ -156,7 +161,8 @@ class Wiring:
         if raised:
             self.rows.approximated(
                 place.of("delay"),
-                f"{raised} of {count} delays of 0 become {dt:g} ms, the shortest there: they arrive one step later.",
+                f"{raised} of {count} delays of 0 become {dt:g} ms, the shortest there: "
+                "they arrive one step later.",
                 f"Give a delay of {dt:g} ms.",
             )
         elif there.max(initial=0) > _SLOTS and self.target.name == "spinnaker":
@@ -200,7 +206,8 @@ class Wiring:
                 part = edges.where(chosen)
                 sign = -1.0 if inhibitory and not self.target.signed else 1.0
                 texts.append(
-                    f"{chosen.sum()} edges, {receptor}, {span(sign * weights[chosen])} {found.standard.weight}"
+                    f"{chosen.sum()} edges, {receptor}, {span(sign * weights[chosen])} "
+                    f"{found.standard.weight}"
                 )
                 self._add(name, source, target.name, receptor, part, sign * scale[chosen], rule)
         if found.standard.decays:
@@ -213,7 +220,8 @@ class Wiring:
             )
             self.rows.impossible(
                 place.of("weights"),
-                f"{left.sum()} of {left.size} weights are of the other sign ({span(edges.weight[left])}): {kind}.",
+                f"{left.sum()} of {left.size} weights are of the other sign "
+                f"({span(edges.weight[left])}): {kind}.",
                 "Send them to a port of their own.",
             )
         self.rows.exact(place.of("weights"), "; ".join(texts) + "." if texts else "no edges.")
@@ -264,7 +272,9 @@ class Wiring:
     def _decays(
         self, name: str, target: ConcretePopulation, found: CellMatch, rule: Learning, place: Place
     ) -> None:
-        """Let many edges stand for each that brings a decaying current, where the cell has no synapse that decays."""
+        """Let many edges stand for each that brings a decaying current, where the cell has no
+        synapse that decays.
+        """
         dt, values, edges = self.network.dt, constant(target), 0.0
         for at, q in enumerate(self.planned):
             if q.of == name:
@@ -284,14 +294,16 @@ class Wiring:
         elif edges * _BYTES > available():
             self.rows.impossible(
                 where,
-                f"a current that decays is many edges there: {edges:.3g}, which take about {edges * _BYTES / 1e9:.3g} GB, "
+                "a current that decays is many edges there: "
+                f"{edges:.3g}, which take about {edges * _BYTES / 1e9:.3g} GB, "
                 f"of {available() / 1e9:.3g} GB that are free.",
                 "Shorten the time constant, or use fewer edges.",
             )
         elif edges:
             self.rows.approximated(
                 where,
-                f"no Izhikevich cell of {self.target.title} has a current that decays: an edge stands for each step of it, "
+                f"no Izhikevich cell of {self.target.title} has a current that decays: "
+                "an edge stands for each step of it, "
                 f"{edges:.3g} edges, until {100 * _LEFT:g} % are left.",
                 "On 'spinnaker' it decays by itself.",
             )
@@ -320,13 +332,13 @@ class Wiring:
                 else ""
             )
             self.rows.impossible(
-                f"{where}, dependence",
+                where.of(f"{where.aspect}, dependence"),
                 f"{rule.dependence} is not there{quiet}; there is {known}.",
                 "Use one that is there.",
             )
         if bounds["w_min"] != 0 and not target.least_weight:
             self.rows.impossible(
-                f"{where}, w_min",
+                where.of(f"{where.aspect}, w_min"),
                 f"it is {bounds['w_min']:g}; on {target.title} it is 0.",
                 "Set w_min to 0.",
             )
@@ -340,7 +352,7 @@ class Wiring:
             < 0
         ):
             self.rows.impossible(
-                f"{where}, sign",
+                where.of(f"{where.aspect}, sign"),
                 "PyNN's plastic weights are positive, and these become negative there.",
                 "Send them to an excitatory port.",
             )
@@ -348,7 +360,7 @@ class Wiring:
         self._meeting(rule, where)
         if not rule.sends_changed_weight:
             self.rows.approximated(
-                f"{where}, order",
+                where.of(f"{where.aspect}, order"),
                 "here the weight is sent before a spike of the source changes it, there after.",
             )
         return PlannedRule(rule.dependence, timing, bounds, float(target.dendritic[0]))
@@ -373,22 +385,26 @@ class Wiring:
         begun = [n for n, v in p.initial.items() if n != "w" and np.any(v)]
         if begun:
             self.rows.impossible(
-                f"{where}, {begun[0]}",
+                where.of(f"{where.aspect}, {begun[0]}"),
                 "it begins above 0; there all resources are at rest.",
                 "Begin at 0.",
             )
         self.rows.exact(where, f"tsodyks2_synapse: {text}.")
         return PlannedShortTerm(numbers["U"], numbers["tau_rec"], numbers.get("tau_facil", 0.0))
 
-    def _timing(self, p: ConcreteProjection, where: str) -> None:
-        """Report where the spikes of both ends reach the synapse, relative to each other, here and there."""
+    def _timing(self, p: ConcreteProjection, where: Place) -> None:
+        """Report where the spikes of both ends reach the synapse, relative to each other, here and
+        there.
+        """
         dt, target = self.network.dt, self.target
         total = np.atleast_1d(np.rint(np.asarray(p.delay) / dt))
         behind = np.rint(p.dendritic_fraction * total)
         back = behind if p.back is None else np.rint(np.atleast_1d(np.asarray(p.back)) / dt)
         here = (
             (total - behind) - back
-        )  # steps by which the source's spike is later at the synapse than the target's, if fired together
+            # steps by which the source's spike is later at the synapse than the target's, if fired
+            # together
+        )
         there_total = np.maximum(total + target.later, 1)
         there_behind = target.dendritic[0] * there_total + (
             target.dendritic[1] if target.dendritic[0] else 0
@@ -409,35 +425,40 @@ class Wiring:
                 else "Use dendritic_fraction=0: the delay is along the axon there."
             )
             self.rows.approximated(
-                f"{where}, timing",
-                f"at the synapse the source's spikes come {span(apart)} ms later, relative to the target's, than here.",
+                where.of(f"{where.aspect}, timing"),
+                f"at the synapse the source's spikes come {span(apart)} ms later, relative to the "
+                "target's, than here.",
                 remedy,
             )
         else:
             self.rows.exact(
-                f"{where}, timing",
+                where.of(f"{where.aspect}, timing"),
                 "spikes of both ends reach the synapse at the same distance as here.",
             )
 
-    def _meeting(self, rule: PairRule, where: str) -> None:
+    def _meeting(self, rule: PairRule, where: Place) -> None:
         words = {0: "not counted", 1: "counted"}
         if self.target.met is None:
             self.rows.approximated(
-                f"{where}, same step",
+                where.of(f"{where.aspect}, same step"),
                 "what spikes of both ends in one step do there was not probed: it takes a board.",
             )
         elif rule.simultaneous != self.target.met:
             here, there = (
-                f"the source's spike {words[a]} by the target's, the target's {words[b]} by the source's"
+                f"the source's spike {words[a]} by the target's, the target's {words[b]} by the "
+                "source's"
                 for a, b in (rule.simultaneous, self.target.met)
             )
             self.rows.approximated(
-                f"{where}, same step",
+                where.of(f"{where.aspect}, same step"),
                 f"where spikes of both ends meet in one step: here {here}; there {there}.",
                 "Order the handlers so, or keep such pairs apart.",
             )
         else:
-            self.rows.exact(f"{where}, same step", "spikes of both ends in one step count as here.")
+            self.rows.exact(
+                where.of(f"{where.aspect}, same step"),
+                "spikes of both ends in one step count as here.",
+            )
 
     def _one_rule_per_target(self) -> None:
         """Report where two rules into one population cannot have parameters of their own."""
@@ -459,7 +480,8 @@ class Wiring:
             ):
                 self.rows.impossible(
                     f"population {target!r}",
-                    f"{names} differ in tau_minus, which belongs to the neuron in NEST: the last holds for all.",
+                    f"{names} differ in tau_minus, which belongs to the neuron in NEST: "
+                    "the last holds for all.",
                     "Give them the same tau_minus, or each a population of its own.",
                 )
 
@@ -484,7 +506,8 @@ class Wiring:
         limit = " (at most one spike per step there)" if self.target.name == "pynn-brian2" else ""
         self.rows.approximated(
             place,
-            f"{count} SpikeSourcePoisson of {span(rate)} Hz{limit}, one for each target: the same statistics, other spikes.",
+            f"{count} SpikeSourcePoisson of {span(rate)} Hz{limit}, one for each target: "
+            "the same statistics, other spikes.",
         )
         edges = _Edges(
             np.arange(count),
