@@ -28,6 +28,8 @@ from neurosim.models.ca3_memory.network import build
 from neurosim.models.ca3_memory.operations import answers, by_content, by_cue, learn
 from neurosim.models.plasticity import stdp
 
+pytestmark = pytest.mark.experiment
+
 # ---- the experiments
 
 
