@@ -20,6 +20,8 @@ from neurosim.models.astrocyte_liquid import (
 )
 from neurosim.models.astrocyte_liquid.network import CHANCE, astrocyte, neuron, rule, sites
 
+pytestmark = pytest.mark.experiment
+
 TOY = Settings(side=4, inputs=30, density=0.5, gain=0.1)  # 64 neurons, 960 edges from the input
 LIQUID = ("excitation", "inhibition")
 

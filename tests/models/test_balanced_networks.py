@@ -11,6 +11,8 @@ from neurosim.models import cortical_microcircuit as microcircuit
 from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 from neurosim.models.plastic_balanced_network import plastic_balanced_network
 
+pytestmark = pytest.mark.experiment
+
 # Network, Hz, accepted deviation, seeds, duration. The papers print no rates. Those of Brian 2,
 # GeNN and NEST, one realisation each, are
 # 5.3 to 5.6 Hz (CUBA, 1 s), 19.0 to 20.1 Hz (COBA, 1 s) and 7.16 to 7.18 Hz (Izhikevich, 10 s).

@@ -24,6 +24,8 @@ from neurosim.models.ca3_memory.trials import (
     thresholds,
 )
 
+pytestmark = pytest.mark.experiment
+
 # ---- trials
 
 

@@ -16,6 +16,8 @@ import pytest
 
 import neurosim as ns
 
+pytestmark = pytest.mark.experiment
+
 CUES, BITS = 5, 10
 SIZES = {
     "CueCue": CUES,

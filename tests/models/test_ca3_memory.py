@@ -13,6 +13,8 @@ from neurosim.models.ca3_memory.network import TO_CONTENT, TO_CUE
 from neurosim.models.ca3_memory.operations import BY_CONTENT, BY_CUE, LEARN
 from neurosim.models.ca3_memory.trials import foreign_bits
 
+pytestmark = pytest.mark.experiment
+
 MEMORIES = {0: {0, 1, 8, 9}, 4: {1, 5, 6}, 3: {4, 5, 6}}
 
 

@@ -29,6 +29,8 @@ from neurosim.models.ca3_memory.operations import answers, by_content, by_cue, l
 from neurosim.models.plasticity import stdp
 from neurosim.recording.recorded import PopulationRecording
 
+pytestmark = pytest.mark.experiment
+
 # ---- the experiments
 
 

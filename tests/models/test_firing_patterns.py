@@ -21,6 +21,8 @@ from neurosim.models.firing_patterns import (
     respond,
 )
 
+pytestmark = pytest.mark.experiment
+
 # ms: longer intervals separate bursts; within them the article's figure has intervals of 2 to 10 ms
 BURST = 12.0
 OF = {pattern.letter: pattern for pattern in PATTERNS}

@@ -7,6 +7,8 @@ from support.rule_networks import LISTENER, STDP, changes, decay, prepare
 import neurosim as ns
 from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term, triplet_stdp
 
+pytestmark = pytest.mark.experiment
+
 # ---- triplets: frequency
 
 

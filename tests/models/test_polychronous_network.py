@@ -12,6 +12,8 @@ import neurosim as ns
 from neurosim.expr.functions import FUNCTIONS
 from neurosim.models import polychronous_network as model
 
+pytestmark = pytest.mark.experiment
+
 SECONDS = 3  # the weights that the first two leave behind shape the spikes of the last
 LATEST = 1000 * SECONDS + 1  # more ms than any trace is old
 AGE = np.arange(LATEST)

@@ -27,6 +27,8 @@ from neurosim.models.prediction_reservoir.experiment import (
 from neurosim.models.prediction_reservoir.measures import relative_error
 from neurosim.models.prediction_reservoir.trials import Learner, Truth, times
 
+pytestmark = pytest.mark.experiment
+
 # ---- experiments and comparators
 
 

@@ -14,6 +14,8 @@ from neurosim.models.prediction_reservoir.comparators import MERGED, UNGATED
 from neurosim.models.prediction_reservoir.network import Settings, build
 from neurosim.models.prediction_reservoir.trials import SPLIT, calibrate, outcomes
 
+pytestmark = pytest.mark.experiment
+
 # ---- the equations
 
 
