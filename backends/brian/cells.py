@@ -1,4 +1,4 @@
-"""Populations in Brian 2: a group each, whose threshold and reset are its own and whose steps are our statements."""
+"""Populations in Brian 2: groups with Brian 2's threshold and reset, stepped by our statements."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Cells:
         self.objects = [self.group, *runners, self.site.runner(ports, when=DELIVER, order=LAST)]
 
     def _before(self) -> list[list[str]]:
-        """Return what runs before the group's own equations: here it has none, and these are all the statements of phase 2."""
+        """Return the code that runs before the group's own equations: all statements of phase 2."""
         return [self._statements(self.p.code.integrate)]
 
     def _statements(self, statements: Sequence[Assign]) -> list[str]:
@@ -85,7 +85,10 @@ class Cells:
         return words[name] if name in words else f"{word(name)}_local"
 
     def _assign(self, statement: Assign, number: int, *, frozen: bool = False) -> list[str]:
-        """Return a statement by way of a fresh name: of ``v = v + x`` Brian 2 would make ``v += x``, after which an older copy of v is lost."""
+        """Return a statement that assigns through a fresh name.
+
+        Brian 2 turns ``v = v + x`` into ``v += x``, and an older copy of v would be lost.
+        """
         value, place = line(statement.value, self.name, self.draw), self.name(statement.target)
         if statement.target not in self.p.code.states:
             return [f"{place} = {value}"]
@@ -100,7 +103,9 @@ class Cells:
         if code.detect is None:
             return {}
         printer = target(self.name, self.draw)
-        condition = printer.true(show(code.detect, printer))
+        condition = show(code.detect, printer)
+        if printer.true is not None:
+            condition = printer.true(condition)
         after = [text for number, s in enumerate(code.after) for text in self._assign(s, number)]
         if self.p.refractory is not None:
             condition = f"{self._active()} and {condition}"
@@ -124,7 +129,7 @@ class Cells:
         return self.store.neurons(self.p.size, threshold=f"{called}(i, {STEP}) > 0", reset="")
 
     def _ports(self) -> list[str]:
-        """Return the fold of what arrived in this step, projections and drives in creation order."""
+        """Return the fold of the terms of this step, projections and drives in creation order."""
         found = []
         for port, inputs in self.p.contributions.items():
             total = self.name(f"_port_{port}")
@@ -157,4 +162,6 @@ class Cells:
         rate, weight = self.site.read((name, "rate"), at), self.site.read((name, "weight"), at)
         high, low = key_of(self.program.seed, f"{name}/counts")
         u = f"uniform_at({high}, {low}, {self.site.constant('place', self.number)}, {STEP})"
-        return f"pick({self.site.constant('inside', inside)} > 0, {total} + {weight} * poisson_fn({rate} * {self.program.dt!r}, {u}), {total})"
+        driven = self.site.constant("inside", inside)
+        added = f"{weight} * poisson_fn({rate} * {self.program.dt!r}, {u})"
+        return f"pick({driven} > 0, {total} + {added}, {total})"

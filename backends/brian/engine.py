@@ -38,7 +38,10 @@ class NotFinite(Exception):
 
 
 class BrianEngine:
-    """Runs a Program in Brian 2: thresholds, resets, delays and the order of execution are Brian 2's, statements are ours."""
+    """Runs a Program in Brian 2.
+
+    Thresholds, resets, delays and the order of execution are Brian 2's, statements are ours.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,8 @@ class BrianEngine:
         """
         if not isinstance(get_device(), RuntimeDevice):
             raise NetworkError(
-                f"backend 'brian': found Brian 2 set to {type(get_device()).__name__}, expected its runtime. "
+                f"backend 'brian': found Brian 2 set to {type(get_device()).__name__}, "
+                "expected its runtime. "
                 "Call brian2.set_device('runtime') first."
             )
         with plain_numpy():
@@ -74,8 +78,9 @@ class BrianEngine:
                     network.schedule = list(SCHEDULE)
                     network.run(0 * ms, namespace={})
             except (BrianObjectException, SyntaxError) as error:
+                # Brian 2 warns of objects without a network that they were never run.
                 for o in getattr(self, "network", Network()).objects:
-                    o._network = "refused"  # of each without a network Brian 2 would say that it was never run
+                    o._network = "refused"
                 name = next(
                     (
                         name
@@ -86,7 +91,8 @@ class BrianEngine:
                 )
                 place = f"population {name!r}" if name else f"network {self.program.name!r}"
                 raise LoweringError(
-                    f"backend 'brian', {place}: Brian 2 cannot take it ({error.__cause__ or error}). "
+                    f"backend 'brian', {place}: Brian 2 cannot take it "
+                    f"({error.__cause__ or error}). "
                     "Name method='euler' or 'rk4', or use mode='statements'."
                 ) from error
         self.memory.replaced.clear()
@@ -156,7 +162,7 @@ class BrianEngine:
             self._run(network, step, 1)
 
     def _run(self, network: Network, first: int, steps: int) -> None:
-        """Run steps as `Network.run` does, which would write and compile all code anew at each call."""
+        """Run steps as `Network.run` does, which would compile all code again at each call."""
         users = np.random.get_state()  # Brian 2's noise comes from NumPy's one global stream
         try:
             with plain_numpy(), np.errstate(all="ignore"):
@@ -206,7 +212,7 @@ class BrianEngine:
 
 @contextmanager
 def plain_numpy() -> Iterator[None]:
-    """Have Brian 2 run statements as they are written, in NumPy; the preferences of the user's own scripts come back afterwards."""
+    """Make Brian 2 run statements as written, in NumPy; the user's preferences are restored."""
     wanted = {
         "codegen.target": "numpy",
         "codegen.string_expression_target": "numpy",

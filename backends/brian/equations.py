@@ -1,4 +1,4 @@
-"""Populations whose equations Brian 2 integrates itself, with its methods, functions and random numbers."""
+"""Populations whose equations Brian 2 integrates, with its methods and random numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NATIVE = (
 
 
 class IntegratedCells(Cells):
-    """One population, of which events, ports and parameters are ours, and the equations Brian 2's."""
+    """One population: events, ports and parameters are ours, the equations Brian 2's."""
 
     def __init__(self, p: PopulationProgram, cell: Cell, program: Program, store: Store) -> None:
         self.cell = cell
@@ -41,9 +41,10 @@ class IntegratedCells(Cells):
         return self.own.get(name) or super().name(name)
 
     def _before(self) -> list[list[str]]:
-        """Return the jumps of the states that ports lead to, and the random numbers of the equations.
+        """Return the jumps of states by ports, and the random numbers of the equations.
 
-        Who is refractory is settled first: a jump of a frozen state is a write, which Brian 2 refuses to those that were in the step before.
+        Refractoriness is settled first: a jump of a frozen state is a write, which Brian 2 drops
+        for neurons that were refractory in the step before.
         """
         self.model = "\n".join(
             self._equation(state, tree) for state, tree in plain(self.cell).items()
@@ -75,7 +76,10 @@ class IntegratedCells(Cells):
         return self.method != self._method()
 
     def _method(self) -> str:
-        """Return Brian 2's method: its exact one divides by differences of time constants, and by time constants."""
+        """Return Brian 2's method; rk4 if its exact one would divide by 0.
+
+        It divides by time constants and by their differences.
+        """
         method, propagator = method_of(self.cell), self.p.code.propagator
         if method != "exact" or propagator is None:
             return method
@@ -120,7 +124,7 @@ class IntegratedCells(Cells):
         return {"t": "(t / ms)", "dt": "(dt / ms)"}.get(name) or self.name(name)
 
     def _random(self, node: Draw) -> str:
-        """Return white noise of Brian 2's own, or the name of a number of ours that is drawn before the step."""
+        """Return Brian 2's white noise, or the name of a number that we draw before the step."""
         if node.kind == "xi":
             return f"(xi_{node.key} * ms ** 0.5)"
         if node not in self.drawn:

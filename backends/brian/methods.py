@@ -7,15 +7,16 @@ from neurosim.expr.tree import Draw, Expr, Name, draws, names, rewrite
 from neurosim.ir.discretise import expand
 from neurosim.model.cell import Cell
 from neurosim.model.methods import choose
+from neurosim.model.names import Method
 
 
 def plain(cell: Cell) -> dict[str, Expr]:
-    """Return the derivatives of a cell, definitions written out, over states, parameters, ports and words."""
+    """Return the derivatives of a cell, definitions written out."""
     written = expand(cell)
     return {s.name: written(s.derivative) for s in cell.states if s.derivative is not None}
 
 
-def ours(cell: Cell) -> dict[str, str]:
+def ours(cell: Cell) -> dict[str, Method]:
     """Return our method of each state."""
     return choose(
         plain(cell), cell.method, {p.name for p in cell.parameters}, where=f"cell {cell.name!r}"
@@ -28,7 +29,10 @@ def scheme(cell: Cell) -> str:
     if cell.step is not None:
         return "its step statements are left out, so the scheme is another"
     if method == "exact":
-        return "the same up to rounding; where time constants are equal, or a state has none, by its 'rk4'"
+        return (
+            "the same up to rounding; where time constants are equal, or a state has none, "
+            "by its 'rk4'"
+        )
     alone = all(
         names(tree) & {s.name for s in cell.states} <= {state}
         for state, tree in plain(cell).items()
@@ -46,7 +50,11 @@ def scheme(cell: Cell) -> str:
 
 
 def method_of(cell: Cell) -> str:
-    """Return Brian 2's method for a cell: the one it names, else exact, exponential Euler or Euler, the first that can take all its equations."""
+    """Return Brian 2's method for a cell.
+
+    Unless the cell names one: exact, exponential Euler or Euler, the first that can take all its
+    equations.
+    """
     derivatives = plain(cell)
     if cell.method == "heun":
         return "rk2"  # what Brian 2 calls heun is Euler's where there is no noise
@@ -67,7 +75,10 @@ def reason_against(cell: Cell) -> str | None:
         s.target for s in cell.step or ()
     }
     if bare:
-        return f"it is stepped by statements, and no derivatives stand beside them for {', '.join(sorted(bare))}."
+        return (
+            "it is stepped by statements, and no derivatives stand beside them for "
+            f"{', '.join(sorted(bare))}."
+        )
     for state, tree in plain(cell).items():
         noise = {f"_xi_{d.key}" for d in draws(tree) if d.kind == "xi"}
         split = affine(
@@ -77,8 +88,13 @@ def reason_against(cell: Cell) -> str | None:
             ),
             noise,
         )
-        if noise and any(
-            names(c) & {"t", *(s.name for s in cell.states)} for c in split[0].values()
+        if (
+            split is not None
+            and noise
+            and any(names(c) & {"t", *(s.name for s in cell.states)} for c in split[0].values())
         ):
-            return f"the noise of {state} depends on a state or on time, which Brian 2's method 'euler' refuses."
+            return (
+                f"the noise of {state} depends on a state or on time, which Brian 2's method "
+                "'euler' refuses."
+            )
     return None

@@ -1,4 +1,4 @@
-"""What the names in a rule are in Brian 2's code: variables with their decay, parameters, links, states of the cells at both ends."""
+"""Names of a rule in Brian 2's code: variables with their decay, parameters, links, states."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from .text import STEP
 
 
 class Members(Site):
-    """The edges of a projection, or the neurons of one side; where delays differ, the pairs of neuron and delay.
+    """The edges of a projection, or the delay groups of one side.
 
     Attributes
     ----------
     side : ``edge``, ``pre`` or ``post``
-    neuron, slot : side -> of each member, its neuron, and where a variable of that side stands
+    neuron, group : side -> (M,)
+        Neuron and delay group of each member.
     number : what random draws are numbered by
     """
 
     def __init__(
-        self, store: Store, side: str, neuron: dict[str, np.ndarray], slot: dict[str, np.ndarray]
+        self, store: Store, side: str, neuron: dict[str, np.ndarray], group: dict[str, np.ndarray]
     ) -> None:
         super().__init__(store, next(iter(neuron.values())).size)
-        self.side, self.neuron, self.slot = side, neuron, slot
+        self.side, self.neuron, self.group_of = side, neuron, group
         self.number = np.arange(self.size) if side == "edge" else neuron[side]
 
 
@@ -54,12 +55,12 @@ class Names:
                 self.p,
                 name,
                 members,
-                None if symbol.side == members.side else members.slot[symbol.side],
+                None if symbol.side == members.side else members.group_of[symbol.side],
             )
         at = members.neuron.get(symbol.side)
         match symbol.role:
             case "word":
-                return members.constant(name, at.astype(np.float64))
+                return members.constant(name, members.neuron[symbol.side].astype(np.float64))
             case "parameter":
                 return members.read((self.p.name, name), at)
             case "cell":
@@ -94,7 +95,7 @@ class Names:
         return f"({base} * exp_fn(-(({STEP} - {last}) * {self.program.dt!r}) / {tau}))"
 
     def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:
-        """Return a state or parameter of a population, or a variable or parameter of a projection, at neurons."""
+        """Return a state, parameter or variable of a population or projection, at neurons."""
         key: Key = (owner, name)
         if owner in self.program.projections:
             p = self.program.plastic[owner]

@@ -1,4 +1,7 @@
-"""Projections in Brian 2: synapses with Brian 2's own delays, and one pathway for each statement, so that statements run in our order."""
+"""Projections in Brian 2: its synapses and delays, and one pathway for each statement.
+
+Pathways have an order, so that statements run in ours.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Wiring:
         ] = []  # pathway, population whose spikes it carries, longest delay
 
     def write(self, order: Iterator[int], *, steps: bool) -> None:
-        """Write the statements of the "step" handlers, or all others, each at its place in the order of the step."""
+        """Write the statements of the "step" handlers, or all others, in the order of the step."""
         if isinstance(self.p, StaticProjection):
             if steps:
                 return
@@ -103,8 +106,8 @@ class Wiring:
                     trigger, next(order), [f"{self._landing()} += {self._value(s, self.edges)}"]
                 )
             else:
-                slot = self.edges.constant("slot", self.edges.slot[s.side])
-                total, touched = (self.edges.refer(name, slot) for name in self._sums(s.side))
+                group = self.edges.constant("slot", self.edges.group_of[s.side])
+                total, touched = (self.edges.refer(name, group) for name in self._sums(s.side))
                 self._over_edges(
                     trigger,
                     next(order),
@@ -191,9 +194,10 @@ class Wiring:
     def _assign(
         self, members: Members, name: str, value: str, where: str | None = None
     ) -> list[str]:
-        """Return an assignment, and of a decaying variable the step of it; ``where`` given, only where that is not 0.
+        """Return an assignment, and of a decaying variable that of its step.
 
-        It goes by way of a fresh name: of ``w = w + x`` Brian 2 would make ``w += x``, with what sympy makes of x.
+        It goes through a fresh name: Brian 2 turns ``w = w + x`` into ``w += x``, after sympy has
+        rewritten x. With ``where``, only members where that is not 0 are assigned.
         """
         values = {members.read((self.p.name, name)): value}
         if (self.p.name, f"{name}@last") in self.store.memory:
@@ -211,14 +215,15 @@ class Wiring:
             self.runners.append((trigger, order, code, self.edges))
 
     def _landing(self) -> str:
-        """Return the name of the place in the ring where what an edge delivers lands."""
+        """Return the name of the element of the ring to which an edge delivers."""
         p, ring = self.p, (self.p.name, "_ring")
         rows, size = self.store.memory[ring].shape
         if rows == 1:
             return self.edges.read(ring, self.targets)
         if self.landing is None:
+            dendritic = p.dendritic if isinstance(p, PlasticProjection) else 0
             self.landing = self.store.moves(
-                "landing", self.targets, lambda k: (k + p.dendritic) % rows * size + self.targets
+                "landing", self.targets, lambda k: (k + dendritic) % rows * size + self.targets
             )
         return self.edges.refer(self.store.name(ring), self.edges.refer(self.landing, None))
 
@@ -247,7 +252,10 @@ class Wiring:
         pairs: tuple[np.ndarray, np.ndarray],
         events: dict[str, tuple[str, np.ndarray]],
     ) -> Synapses:
-        """Return synapses in the order of ``pairs``; ``events``: side -> population whose spikes come from there, delays in steps."""
+        """Return synapses in the order of ``pairs``.
+
+        ``events`` maps a side to the population of its spikes and their delays in steps.
+        """
         code = {
             f"on_{side}": {
                 f"{side}_{order}": "\n".join(lines) for s, order, lines in pathways if s == side
@@ -259,7 +267,8 @@ class Wiring:
             target,
             clock=self.store.clock,
             namespace=self.store.functions,
-            **{on: found for on, found in code.items() if found},
+            on_pre=code.get("on_pre") or None,
+            on_post=code.get("on_post") or None,
         )
         made.connect(i=pairs[0], j=pairs[1])
         site.attach(made)

@@ -1,4 +1,4 @@
-"""Where statements run: groups of Brian 2, and the arrays of the run under the names that code there has for them."""
+"""Groups of Brian 2 over which statements run, and the arrays of the run under names there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DELIVER, LAST = (
 
 
 class Store:
-    """The arrays of a run as variables of Brian 2, so that its code reads and writes `Memory` itself.
+    """The arrays of a run as variables of Brian 2, whose code reads and writes `Memory` itself.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Store:
         return NeuronGroup(size, model, clock=self.clock, namespace=self.functions, **described)
 
     def name(self, key: Key) -> str:
-        """Return the name of an array's variable; from now on memory and Brian 2 share its values."""
+        """Return the name of an array's variable; memory and Brian 2 share its values then."""
         if key not in self.names:
             array = self.memory[key]
             name = self.names[key] = self.add(
@@ -63,7 +63,7 @@ class Store:
         self.names[key], self.homes[name] = name, group
 
     def fresh(self, name: str) -> str:
-        """Return a name that no group has yet: synapses know the variables of both their groups by their names there."""
+        """Return a name that no group has: synapses see the variables of both their groups."""
         return f"{word(name)}_{next(self.number)}"
 
     def add(
@@ -109,7 +109,7 @@ class Store:
 
 
 def _written(key: Key, memory: Memory) -> bool:
-    """Whether statements assign an array element by element, so that even one of size 1 has an index."""
+    """Return whether statements assign single elements, so that even size 1 has an index."""
     return (
         key in memory.initial
         or key[1].endswith("@last")
@@ -119,7 +119,7 @@ def _written(key: Key, memory: Memory) -> bool:
 
 
 class Site:
-    """A group over whose members statements run. Names are asked for while code is written, the group is given afterwards.
+    """A group over whose members statements run; code is written before the group is made.
 
     Parameters
     ----------
@@ -135,11 +135,11 @@ class Site:
         self.group: Any = None
 
     def read(self, key: Key, at: np.ndarray | None = None) -> str:
-        """Return the local name of an array of the run; member m reads, or writes, element ``at[m]``, or m."""
+        """Return the local name of an array; member m uses element ``at[m]``, or m without."""
         return self.refer(self.store.name(key), None if at is None else self.constant("at", at))
 
     def refer(self, name: str, index: str | None) -> str:
-        """Return the local name of a variable of the store under an index, which is a local name or None."""
+        """Return the local name of a variable of the store; ``index``: a local name or None."""
         at = name, "0" if self.store.scalar(name) else index
         if at not in self.references:
             self.references[at] = self.store.fresh(name.rpartition("_")[0])

@@ -1,4 +1,4 @@
-"""Statements as Brian 2 reads them: the order of operations as written, and the functions and random numbers of the language."""
+"""Statements as Brian 2 reads them: operations in the order written, our functions and draws."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ STEP = "t_in_timesteps"  # Brian 2's name for k
 
 
 def word(name: str) -> str:
-    """Return a name that Brian 2 takes, made of one of ours; what follows it keeps such names apart."""
+    """Return a name that Brian 2 takes, made of one of ours; suffixes keep such names apart."""
     name = name.lstrip("_").replace("@", "_")
     return f"own_{name}" if name.startswith("xi") else name  # which Brian 2 would take for noise
 
 
 def target(name: Callable[[str], str], draw: Callable[[Draw], str]) -> Target:
-    """Return how expressions are printed where ``name`` and ``draw`` say what stands there: comparisons are 1 or 0, functions our own."""
+    """Return how expressions are printed: comparisons are 1 or 0, functions our own."""
     return Target(
         name=name,
         number=lambda n: repr(float(n.value)),
@@ -39,7 +39,7 @@ def target(name: Callable[[str], str], draw: Callable[[Draw], str]) -> Target:
 
 
 def draw_at(seed: int, stream: str, place: str) -> Callable[[Draw], str]:
-    """Return how draws are printed: at the place (neuron or edge) and in the step in which the statement runs."""
+    """Return how draws are printed: for the neuron or edge and the step of the statement."""
 
     def printed(node: Draw) -> str:
         high, low = key_of(seed, f"{stream}/draw{node.key}")
@@ -54,7 +54,7 @@ def line(tree: Expr, name: Callable[[str], str], draw: Callable[[Draw], str]) ->
 
 
 def functions(replica: int) -> dict[str, Function]:
-    """Return the functions of the language, random numbers, and ``pick(condition, a, b)``, which keeps integers integers."""
+    """Return the functions of the language, draws, and ``pick``, which keeps integers."""
 
     def at(kind: str) -> Callable[..., Any]:
         body = getattr(random, kind)
