@@ -105,8 +105,8 @@ class PynnBackend:
 
     def _translate(self, network: ConcreteNetwork) -> Plan:
         # SymPy is slow to import, and finding a backend needs none of it.
+        from .translation.network import translate
         from .translation.targets import TARGETS
-        from .translation.translate import translate
 
         return translate(network, TARGETS[self.name])
 
@@ -171,25 +171,25 @@ class SpinnakerNetwork(TranslatedNetwork):
         NetworkError
             If sPyNNaker is not installed.
         """
-        from .simulator.machine import board, interpreter
         from .simulator.run import ScriptRun
+        from .simulator.spynnaker_settings import find_board, find_interpreter
 
         try:
-            where = board()
+            board = find_board()
         except NetworkError as error:
             raise LoweringError(
                 f"backend {report.backend!r} runs on a board: {error} Without a board use ns.map, "
                 "or ns.export and run the script where there is one.",
                 report,
             ) from error
-        python = interpreter("run on 'spinnaker'")
+        python = find_interpreter("run on 'spinnaker'")
         return ScriptRun(
-            self.plan, self.network, report, python=python, where=where, **self.options
+            self.plan, self.network, report, python=python, machine=board, **self.options
         )
 
     def map(self, report: Report, **options: Any) -> Mapping:
-        """Map to a virtual board with sPyNNaker; options as of `simulator.mapping.map_network`."""
-        from .simulator.mapping import map_network
+        """Map to a virtual board with sPyNNaker; options as of `virtual_board.map_network`."""
+        from .simulator.virtual_board import map_network
 
         return map_network(self.plan, report, **options)
 

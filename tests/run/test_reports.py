@@ -57,7 +57,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Count the draws of networks and their translations to PyNN."""
     pytest.importorskip("sympy")
     from neurosim.backends import pynn
-    from neurosim.backends.pynn.translation import translate as translation
+    from neurosim.backends.pynn.translation import network as translation
     from neurosim.run import launch
 
     counted = {"draws": 0, "translations": 0}

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 import neurosim as ns
-from neurosim.backends.pynn.simulator.machine import PYTHON
+from neurosim.backends.pynn.simulator.spynnaker_settings import PYTHON
 from neurosim.models import cells, plasticity
 from neurosim.models.prediction_reservoir.network import DEFAULTS, cue
 from neurosim.models.prediction_reservoir.network import neuron as reservoir_neuron

@@ -1,11 +1,8 @@
-"""A run on a simulator behind PyNN: the exported script in a process of its own, and its results as a Recording."""
+"""A run on a simulator behind PyNN: its script in a process, and the results as a Recording."""
 
 from __future__ import annotations
 
-import os
 import platform
-import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,23 +12,21 @@ import numpy as np
 
 from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
-from neurosim.errors import NetworkError, SimulationError
+from neurosim.errors import NetworkError
 from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.network.probes import Probe
 from neurosim.network.validation import read_duration, to_steps
 from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
 from neurosim.recording.recording import Recording
 from neurosim.recording.samples import Spikes, Trace
-from neurosim.run.progress import clock
+from neurosim.units import Unit
 
 from ..translation.plan import Plan, PlannedRecording
-from .script import PACKAGES, RESULTS, Script, installed
+from .packages import PACKAGES, installed_version
+from .process import execute
+from .script import RESULTS, Script
 
-QUIET = {
-    "PYNEST_QUIET": "1",
-    "OMP_WAIT_POLICY": "passive",
-}  # threads that wait must not keep a shared core busy
-_TAIL = 12  # lines of a failed script's last words
-_LOOK = 0.2  # seconds between two looks at a script
+_MISSING_VERBS = ("get", "set", "emit", "reset", "snapshot", "restore", "save", "load")
 
 
 class ScriptRun:
@@ -39,10 +34,18 @@ class ScriptRun:
 
     Parameters
     ----------
-    python : interpreter of the script
-    where : the machine that it runs on, where it is another
-    **options
-        ``threads``, of NEST alone; ``folder``, in which the script stays afterwards.
+    plan : Plan
+    network : ConcreteNetwork
+        The network that the plan was made from.
+    report : Report
+    python : str
+        Interpreter of the script.
+    machine : str
+        The machine that it runs on, if it is another one; for error messages.
+    folder : path, optional
+        In which the script stays afterwards.
+    threads : int, optional
+        Of NEST.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class ScriptRun:
         report: Report,
         *,
         python: str = sys.executable,
-        where: str = "",
-        **options: Any,
+        machine: str = "",
+        folder: str | Path | None = None,
+        threads: int | None = None,
     ) -> None:
-        self._python, self._where = python, where
-        self.plan, self.network, self.report, self._options = plan, network, report, options
+        self.plan, self.network, self.report = plan, network, report
         self.step = 0
+        self._python, self._machine = python, machine
+        self._folder, self._threads = folder, threads
         self._results: dict[str, np.ndarray] | None = None
 
     @property
@@ -71,149 +76,150 @@ class ScriptRun:
         return self._script(self.step).text
 
     def run(self, time: Any, *, progress: bool = True) -> None:
-        """Run for a time, once.
+        """Run for some time, once.
+
+        Parameters
+        ----------
+        time : quantity
+            A multiple of dt; a plain number is in ms.
+        progress : bool
+            Show a clock if the run takes more than two seconds.
 
         Raises
         ------
         NetworkError
             If it ran already.
         SimulationError
-            With the last words of the simulator.
+            With the last lines that the simulator printed.
         """
+        name = self.plan.target.name
         if self._results is not None:
             raise NetworkError(
-                f"run on {self.plan.target.name!r}: it ran for {self.time:g} ms already, and runs once. Prepare it again for the whole time."
+                f"run on {name!r}: it ran for {self.time:g} ms already, and runs once. "
+                "Prepare it again for the whole time."
             )
         where = "run: duration"
         steps = int(to_steps(read_duration(time, where=where), self.plan.dt, where=where))
-        given = self._options.get("folder")
+        title = f"{self.plan.name} on {name}, {steps * self.plan.dt:g} ms" if progress else ""
         with tempfile.TemporaryDirectory(prefix="neurosim-") as temporary:
-            folder = Path(given or temporary)
-            path = self._script(steps).write(folder, self.report if given else None)
-            name = (
-                f"{self.plan.name} on {self.plan.target.name}, {steps * self.plan.dt:g} ms"
-                if progress
-                else ""
-            )
-            execute(path, folder, python=self._python, where=self._where, name=name)
-            with np.load(folder / RESULTS) as found:
-                self._results = dict(found)
+            folder = Path(self._folder or temporary)
+            report = self.report if self._folder else None
+            script = self._script(steps).write(folder, report)
+            execute(script, python=self._python, machine=self._machine, title=title)
+            with np.load(folder / RESULTS) as results:
+                self._results = dict(results)
         self.step = steps
 
     def result(self) -> Recording:
-        """Return what was recorded."""
+        """Return everything that was recorded."""
         populations: dict[str, PopulationRecording] = {}
         projections: dict[str, ProjectionRecording] = {}
         for name in dict.fromkeys(r.owner for r in self.plan.recordings):
-            mine = [r for r in self.plan.recordings if r.owner == name]
+            recordings = [r for r in self.plan.recordings if r.owner == name]
             if name in self.network.populations:
-                spikes = next((self._spikes(r) for r in mine if r.variables == ("spikes",)), None)
-                traces = {
-                    self.network.probes[r.probe].variable: self._trace(r)
-                    for r in mine
-                    if r.variables != ("spikes",)
-                }
-                populations[name] = PopulationRecording(
-                    name, self.network.populations[name].size, spikes, traces
-                )
+                populations[name] = self._population(name, recordings)
             else:
-                p = self.network.projections[name]
-                shape = (
-                    self.network.populations[p.source].size,
-                    self.network.populations[p.target].size,
-                )
-                projections[name] = ProjectionRecording(
-                    name,
-                    p.source,
-                    target_name=p.target,
-                    source=p.sources,
-                    target=p.targets,
-                    shape=shape,
-                    traces={"w": self._weights(mine[0])},
-                )
+                projections[name] = self._projection(name, recordings[0])
         return Recording(self._header(), populations, projections)
 
-    def __getattr__(self, verb: str) -> Any:
-        if verb in ("get", "set", "emit", "reset", "snapshot", "restore", "save", "load"):
+    def __getattr__(self, name: str) -> Any:
+        if name in _MISSING_VERBS:
             raise NetworkError(
-                f"run on {self.plan.target.name!r}: it has no {verb}(), because it runs once, in a process of its own. "
-                "Change the network and prepare it again, or use 'cpu'."
+                f"run on {self.plan.target.name!r}: it has no {name}(), because it runs once, "
+                "in a process of its own. Change the network and prepare it again, or use 'cpu'."
             )
-        raise AttributeError(verb)
+        raise AttributeError(name)
 
     def _script(self, steps: int) -> Script:
-        return Script(
-            self.plan,
-            (steps + self.plan.target.more) * self.plan.dt,
-            threads=self._options.get("threads"),
+        time = (steps + self.plan.target.extra_steps) * self.plan.dt
+        return Script(self.plan, time, threads=self._threads)
+
+    # ---- recordings
+
+    def _population(self, name: str, recordings: list[PlannedRecording]) -> PopulationRecording:
+        spikes = next((self._spikes(r) for r in recordings if r.of_spikes), None)
+        traces = {
+            self._probe(r).variable: self._state_trace(r) for r in recordings if not r.of_spikes
+        }
+        size = self.network.populations[name].size
+        return PopulationRecording(name, size, spikes, traces)
+
+    def _projection(self, name: str, recording: PlannedRecording) -> ProjectionRecording:
+        p, populations = self.network.projections[name], self.network.populations
+        return ProjectionRecording(
+            name,
+            p.source,
+            target_name=p.target,
+            source=p.sources,
+            target=p.targets,
+            shape=(populations[p.source].size, populations[p.target].size),
+            traces={"w": self._weight_trace(recording)},
         )
 
-    def _found(self, key: str) -> np.ndarray:
-        return np.zeros((0, 2)) if self._results is None else self._results[key]
+    def _probe(self, recording: PlannedRecording) -> Probe:
+        return self.network.probes[recording.probe]
 
-    def _spikes(self, r: PlannedRecording) -> Spikes:
-        index, times = self._found(f"{r.owner}.spikes").T
-        step = np.rint(times / self.plan.dt).astype(np.int64) - self.plan.target.first
-        within = (step >= 0) & (step < self.step)
-        pairs = np.unique(
-            np.column_stack([step[within], index[within].astype(np.int64)]), axis=0
-        )  # a Poisson source may give several in one step
+    def _spikes(self, recording: PlannedRecording) -> Spikes:
+        rows = np.zeros((0, 2))
+        if self._results is not None:
+            rows = self._results[f"{recording.owner}.spikes"]
+        neurons, times = rows[:, 0].astype(np.int64), rows[:, 1]
+        steps = np.rint(times / self.plan.dt).astype(np.int64) - self.plan.target.spike_offset
+        within = (steps >= 0) & (steps < self.step)
+        # A Poisson source may emit several spikes in one step.
+        pairs = np.unique(np.column_stack([steps[within], neurons[within]]), axis=0)
         return Spikes(
             pairs[:, 1],
             pairs[:, 0],
-            size=self.network.populations[r.owner].size,
+            size=self.network.populations[recording.owner].size,
             dt=self.plan.dt,
             steps=self.step,
-            members=r.members,
+            members=recording.members,
         )
 
-    def _trace(self, r: PlannedRecording) -> Trace:
-        probe = self.network.probes[r.probe]
-        order = np.argsort(np.argsort(r.members))  # the script records in ascending order
-        initial = self.network.populations[r.owner].initial[probe.variable][r.members]
-        rows = self.step // r.every
+    def _state_trace(self, recording: PlannedRecording) -> Trace:
+        members = recording.members
+        initial = self.network.populations[recording.owner].initial
+        start = initial[self._probe(recording).variable][members]
         if self._results is None:
-            values = np.zeros((0, r.members.size))
-        else:
-            scale = r.scale if np.ndim(r.scale) == 0 else r.scale[r.members]
-            values = (
-                sum(self._results[f"{r.owner}.{v}"][1 : rows + 1] for v in r.variables)[:, order]
-                / scale
-            )
-        return Trace(
-            values / probe.unit.plain,
-            every=r.every,
-            first=r.every - 1,
-            members=r.members,
-            initial=initial / probe.unit.plain,
-            dt=self.plan.dt,
-            unit=probe.unit.text,
-        )
+            return self._trace(recording, np.zeros((0, members.size)), start)
+        # The first sample is the start, and the script records in ascending order of neurons.
+        samples = slice(1, self.step // recording.every + 1)
+        columns = np.argsort(np.argsort(members))
+        parts = [self._results[f"{recording.owner}.{v}"][samples] for v in recording.variables]
+        total = np.sum(parts, axis=0)[:, columns]
+        scale = np.asarray(recording.scale)
+        return self._trace(recording, total / (scale[members] if scale.ndim else scale), start)
 
-    def _weights(self, r: PlannedRecording) -> Trace:
-        p, probe = self.network.projections[r.owner], self.network.probes[r.probe]
-        given = p.initial["w"] if p.rule is not None else p.weight
-        initial = np.array(np.broadcast_to(np.asarray(given, np.float64), p.targets.size))
-        values = np.zeros(
-            (self.step // r.every if self._results is not None else 0, p.targets.size)
-        )
-        for q in (q for q in self.plan.projections if q.of == r.owner and len(values)):
-            order = np.lexsort((q.post, q.pre))
-            values[:, q.edges[order]] = self._found(f"{q.name}.w")[: len(values)] / q.scale[order]
+    def _weight_trace(self, recording: PlannedRecording) -> Trace:
+        p = self.network.projections[recording.owner]
+        start: Any = p.weight if p.rule is None else p.initial["w"]
+        initial = np.broadcast_to(np.asarray(start, np.float64), p.targets.size)
+        samples = 0 if self._results is None else self.step // recording.every
+        values = np.zeros((samples, p.targets.size))
+        if self._results is not None and samples:
+            for q in self.plan.parts(recording.owner):
+                order = np.lexsort((q.post, q.pre))
+                weights = self._results[f"{q.name}.w"][:samples]
+                values[:, q.edges[order]] = weights / q.scale[order]
+        return self._trace(recording, values[:, recording.members], initial[recording.members])
+
+    def _trace(self, recording: PlannedRecording, values: np.ndarray, initial: np.ndarray) -> Trace:
+        """Return a trace of values in engine units, (T, M) and (M,), in the user's unit."""
+        unit = _require_unit(self._probe(recording))
         return Trace(
-            values[:, r.members] / probe.unit.plain,
-            every=r.every,
-            first=r.every - 1,
-            members=r.members,
-            initial=initial[r.members] / probe.unit.plain,
+            values / unit.plain,
+            every=recording.every,
+            first=recording.every - 1,
+            members=recording.members,
+            initial=initial / unit.plain,
             dt=self.plan.dt,
-            unit=probe.unit.text,
+            unit=unit.text,
         )
 
     def _header(self) -> dict[str, Any]:
-        packages = {
-            name: installed(name) for name in (DISTRIBUTION, *PACKAGES[self.plan.target.name])
-        }
+        packages = (DISTRIBUTION, *PACKAGES[self.plan.target.name])
+        versions = {name: installed_version(name) for name in packages}
         return {
             "network": self.plan.name,
             "dt": self.plan.dt,
@@ -221,55 +227,15 @@ class ScriptRun:
             "backend": self.plan.target.name,
             "first": 0,
             "steps": self.step,
-            "versions": packages | {"python": platform.python_version()},
+            "versions": versions | {"python": platform.python_version()},
             "hash": self.network.hash(),
             "report": [row.data() for row in self.report.of("approximated")],
             "finished": self._results is not None,
-            "options": {name: value for name, value in self._options.items() if name != "folder"},
+            "options": {} if self._threads is None else {"threads": self._threads},
         }
 
 
-def execute(
-    path: Path,
-    folder: Path,
-    *,
-    python: str = sys.executable,
-    environment: dict[str, str] | None = None,
-    where: str = "",
-    name: str = "",
-) -> None:
-    """Run a script in a process of its own, in its folder; a clock with a ``name`` shows that it goes on.
-
-    Raises
-    ------
-    SimulationError
-        With its last lines, if it fails.
-    """
-    surroundings = {**os.environ, **QUIET, **(environment or {})}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with (
-        subprocess.Popen(
-            [python, path.name], cwd=folder, env=surroundings, text=True, **pipes
-        ) as process,
-        clock(name, wanted=bool(name)) as tick,
-    ):
-        while process.returncode is None:
-            try:
-                printed, complained = process.communicate(timeout=_LOOK)
-            except subprocess.TimeoutExpired:
-                tick()
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-    if process.returncode:
-        said = (complained or printed).strip().splitlines()
-        raised = [
-            line for line in said[:-_TAIL] if re.match(r"[\w.]+(Error|Exception)\b", line)
-        ]  # sPyNNaker goes on talking after its error
-        last = "\n".join(f"  {line}" for line in raised[-1:] + said[-_TAIL:])
-        place = f" ({where})" if where else ""
-        raise SimulationError(
-            f"the PyNN script of this network{place} failed (exit code {process.returncode}), expected it to end; its last words:\n{last}\n"
-            "Run it by hand: give folder=... to keep it."
-        )
+def _require_unit(probe: Probe) -> Unit:
+    if probe.unit is None:
+        raise TypeError(f"the probe of {probe.variable!r} of {probe.owner.name!r} has no unit")
+    return probe.unit

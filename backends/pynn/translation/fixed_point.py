@@ -1,4 +1,4 @@
-"""The numbers of SpiNNaker: parameters with 15 binary places, and weights of 16 bits whose scale each population and receptor has for itself."""
+"""Parameters on SpiNNaker: signed numbers with 16 places before the binary point and 15 after."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-ONE = 1 << 15
+LARGEST = 65536  # magnitudes of parameters are below
+_ONE = 1 << 15
 
 
-def rounded(values: Any) -> np.ndarray:
-    """Return numbers as SpiNNaker keeps parameters: S16.15, to the nearest."""
-    return np.rint(np.asarray(values, np.float64) * ONE) / ONE
+def round_parameters(values: Any) -> np.ndarray:
+    """Return numbers as SpiNNaker stores parameters: S16.15, to the nearest."""
+    return np.rint(np.asarray(values, np.float64) * _ONE) / _ONE

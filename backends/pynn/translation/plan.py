@@ -1,17 +1,40 @@
-"""What a PyNN script says, as data: populations, projections, recordings; made from a network, and written, run or mapped afterwards."""
+"""A PyNN script as data: populations, projections and recordings, before anything is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from neurosim.backend.report import Place, Row
+from neurosim.backend.report import Row
 
 from .targets import Target
 
 Values = float | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTimes:
+    """Spikes of a SpikeSourceArray, (S,) each, by index, then time in ms."""
+
+    index: np.ndarray
+    times: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class StepCurrent:
+    """A current in nA that changes at times in ms: (T,) times, (T,) or (T, N) amplitudes."""
+
+    times: np.ndarray
+    amplitudes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RateChanges:
+    """Rates in Hz that change at the beginning of steps: (T,) steps, (T,) or (T, N) rates."""
+
+    steps: np.ndarray
+    rates: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +43,13 @@ class PlannedPopulation:
 
     Attributes
     ----------
-    parameters, initial : numbers, or one per neuron
-    spikes : of a SpikeSourceArray, (indices, times in ms), by index, then time
-    current : of an ``i_offset`` over time, (times in ms, (T,) or (T, N) values in nA)
-    rates : of Poisson sources over time, (steps, (T,) or (T, N) values in Hz)
-    machine : further arguments that only this target knows
-    drive : whether it stands for a Poisson drive, and is no population of the network
+    name, size, cell : label, number of neurons N, PyNN's name of the cell
+    parameters, initial : name -> number, or (N,)
+    spikes : of a SpikeSourceArray
+    current : of an ``i_offset`` that changes over time, besides its parameter
+    rates : of Poisson sources that change over time
+    machine : further arguments, which only this target knows
+    is_drive : whether it stands for a Poisson drive, and is no population of the network
     """
 
     name: str
@@ -33,16 +57,16 @@ class PlannedPopulation:
     cell: str
     parameters: dict[str, Values] = field(default_factory=dict)
     initial: dict[str, Values] = field(default_factory=dict)
-    spikes: tuple[np.ndarray, np.ndarray] | None = None
-    current: tuple[np.ndarray, np.ndarray] | None = None
-    rates: tuple[np.ndarray, np.ndarray] | None = None
-    machine: dict[str, Any] = field(default_factory=dict)
-    drive: bool = False
+    spikes: SpikeTimes | None = None
+    current: StepCurrent | None = None
+    rates: RateChanges | None = None
+    machine: dict[str, int] = field(default_factory=dict)
+    is_drive: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedRule:
-    """One ``sim.STDPMechanism``."""
+    """One ``sim.STDPMechanism``: its weight dependence, and arguments of timing and weights."""
 
     dependence: str
     timing: dict[str, float]
@@ -60,20 +84,36 @@ class PlannedShortTerm:
 
 
 @dataclass(frozen=True, eq=False)
+class PlannedDecay:
+    """Currents that many edges stand for: time constants (E,) in ms, and steps of each decay.
+
+    Each step is an edge of its own, with a longer delay.
+    """
+
+    time_constants: np.ndarray
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
 class PlannedProjection:
     """One ``sim.Projection`` by explicit edges.
 
     Attributes
     ----------
-    of : projection or drive of the network that it is of, or a part of
-    pre, post, weight, delay : (E,)
-    edges : (E,) numbers of the edges within that projection
-    scale : (E,) what our weight is multiplied by
-    decay : of a current that many edges stand for, its time constant (E,) in ms; ``steps`` of it, each an edge with a longer delay
+    name : label
+    origin : projection or drive of the network that it is, or is a part of
+    source, target, receptor : names
+    pre, post : (E,) indices
+    weight : (E,) in the unit of the standard cell
+    delay : (E,) ms
+    edges : (E,) numbers of the edges within ``origin``
+    scale : (E,) factor that weights of the network are multiplied by
+    rule, short_term : plasticity, if it has any
+    decay : of edges that stand for a decaying current
     """
 
     name: str
-    of: str
+    origin: str
     source: str
     target: str
     receptor: str
@@ -85,13 +125,22 @@ class PlannedProjection:
     scale: np.ndarray
     rule: PlannedRule | None = None
     short_term: PlannedShortTerm | None = None
-    decay: np.ndarray | None = None
-    steps: int = 1
+    decay: PlannedDecay | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedRecording:
-    """One thing to record: probe number, owner, PyNN's names of the variables (summed, divided by ``scale``), every so many steps."""
+    """One thing to record.
+
+    Attributes
+    ----------
+    probe : number of the probe in the network
+    owner : population or projection of the network
+    variables : PyNN's names; ours is their sum divided by ``scale``
+    members : (M,) indices of neurons, or of edges
+    every : steps between samples
+    scale : number, or (N,)
+    """
 
     probe: int
     owner: str
@@ -100,10 +149,28 @@ class PlannedRecording:
     every: int = 1
     scale: Values = 1.0
 
+    @property
+    def of_spikes(self) -> bool:
+        """Whether spikes are recorded."""
+        return self.variables == ("spikes",)
+
+    @property
+    def of_weights(self) -> bool:
+        """Whether weights of a projection are recorded."""
+        return self.variables == ("weight",)
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A whole script, and the rows of the report that made it."""
+    """A whole script, and the rows of its report.
+
+    Attributes
+    ----------
+    name : of the network
+    dt : ms
+    seed : of the network
+    target : simulator that the script is for
+    """
 
     name: str
     dt: float
@@ -118,30 +185,6 @@ class Plan:
         """Return a population by name."""
         return next(p for p in self.populations if p.name == name)
 
-
-@dataclass
-class Rows:
-    """Rows of a report as they are found."""
-
-    found: list[Row] = field(default_factory=list)
-
-    def exact(self, place: Place, reason: str) -> None:
-        """Add what will be as it is here."""
-        self.found.append(Row(place, "exact", reason))
-
-    def approximated(self, place: Place, reason: str, remedy: str = "") -> None:
-        """Add what will differ, and by how much."""
-        self.found.append(Row(place, "approximated", reason, remedy))
-
-    def impossible(self, place: Place, reason: str, remedy: str = "") -> None:
-        """Add what cannot be run."""
-        self.found.append(Row(place, "impossible", reason, remedy))
-
-
-def span(values: Any) -> str:
-    """Return a number, or the range of several, for a reason."""
-    found = np.asarray(values, np.float64)
-    if found.size == 0:
-        return "none"
-    low, high = found.min(), found.max()
-    return f"{low:.7g}" if low == high else f"{low:.7g} to {high:.7g}"
+    def parts(self, origin: str) -> list[PlannedProjection]:
+        """Return the parts of a projection or drive of the network."""
+        return [q for q in self.projections if q.origin == origin]

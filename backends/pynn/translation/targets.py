@@ -1,13 +1,26 @@
-"""What each simulator behind PyNN does with the same words: conventions of time, integration, limits; facts that were probed or read.
+"""The table of targets: what each simulator behind PyNN does under the same names.
 
-Probed with PyNN 0.13.0, NEST 3.10.0, Brian 2 2.9.0 and sPyNNaker 7.4.1. The tests of two neurons pin what can be run.
+Conventions of time, integration and limits. Probed with PyNN 0.13.0, NEST 3.10.0, Brian 2 2.9.0
+and sPyNNaker 7.4.1; tests of two neurons check everything that can be run without a board.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..matching.pair_stdp import ADDITIVE, GUETIG, MIXED, MULTIPLICATIVE
+
+TargetName = Literal["nest", "pynn-brian2", "spinnaker"]
+
+
+@dataclass(frozen=True)
+class PlasticDelay:
+    """A part of a plastic delay of D steps on a target: ``share`` * D + ``steps``."""
+
+    share: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -16,69 +29,114 @@ class Target:
 
     Attributes
     ----------
-    module : what a script imports as ``sim``
+    name, title : of the backend, and for readers
+
+    module : that a script imports as ``sim``
     preamble : lines of a script before the import
     setup : arguments of ``sim.setup`` besides timestep and delays
-    first : 1 if a spike of step k carries the time of its end, (k + 1) dt; 0 if that of its start
-    later : steps that a delay has more than ours, for the same step of arrival
-    dendritic, back : of a plastic delay of D steps there, in our terms: what lies behind the synapse, and how late the target's spike reaches it,
-        as (share of D, steps added)
-    met : what spikes of both ends that meet at a synapse add to the traces that the other sees: (of the source, of the target); None: not probed
-    longer : steps that a refractory period has more than ours
-    integrates : standard cell -> method, in our words
-    early : standard cells that test the threshold as soon as a voltage step arrives, one step before ours
-    alike : standard cell -> parameters that are one value for the population
-    instead : standard cell -> (parameter, what is used instead of it, as an expression over PyNN's parameters)
+    patches : standard cell -> line of a script that adds to PyNN what it lacks, and the reason
+    signal_members : expression for the neurons of a recorded signal
+    process : where scripts run, for the report
+
+    spike_offset : 1 if a spike of step k has the time of the end of that step, (k + 1) dt; 0 if
+        it has the time of the start
+    extra_steps : steps that a run takes after its last, whose end is recorded as the beginning of
+        the next
+    first_given_step : first step in which a given spike may be
+    extra_delay : steps added to our delay so that spikes arrive in the same step
+    longest_delay : steps; None for no limit
+    real_time_step : dt in ms that runs in real time; None for software
+
+    methods : standard cell -> integration method, in our words
+    early_threshold : standard cells that test the threshold as soon as a voltage step arrives, one
+        step before ours
+    strict_threshold : standard cells that spike above the threshold, not at it
+    extra_refractory : steps added to our refractory period
+    shared_parameters : standard cell -> parameters with one value for the population
+    replaced_parameters : standard cell -> (parameter, the expression over PyNN's parameters that
+        is used instead)
+    fixed_point : whether parameters have 15 binary places
+    unusable : standard cell -> reason
+
     dependences : weight dependences of pair STDP
-    least_weight : whether ``w_min`` may differ from 0
-    one_edge : whether several edges of one pair lose all weights and delays but the last
-    signed : whether inhibitory currents have negative weights; else only magnitudes count
-    patches : standard cell -> line of a script that mends what PyNN lacks, and why
-    records : name of a recorded variable in PyNN -> that of this target; None: it has none
-    combined : standard cell -> weight dependences for which neurons and their synapses share a core; others take one more
-    broken : standard cell -> why it is of no use there
-    short_term : why it has no short-term plasticity; None: it has
-    course : how rates of Poisson sources over time are given: "set" (between stretches, steps before they act), "cell" (one of its own); None: not at all
-    members : what a script finds the neurons of a recorded signal by
-    more : steps that a run takes beyond its last, whose end is recorded as the beginning of the next
+    dependence_note : remark on a dependence that is not among them
+    allows_least_weight : whether ``w_min`` may differ from 0
+    dendritic : part of a plastic delay that lies behind the synapse
+    back : time that the target's spike takes to the synapse
+    timing_remedy : with ``{dt}``; the way to the same timing
+    simultaneous : increments of the traces that the other side sees if both ends spike in one
+        step: (of the source, of the target); None: not probed
+    tau_minus_of_neuron : whether all rules into a population share ``tau_minus``
+    one_rule_per_population : whether all rules into a population are equal
+    combined_cores : standard cell -> weight dependences for which neurons and synapses share a
+        core; others take one more
+    no_short_term : why it has no short-term plasticity; None: it has
+    weights_lag : whether a weight that is read is that of the last spike of its source
+
+    one_edge_per_pair : whether several edges of one pair lose all weights and delays but the last
+    signed_weights : whether inhibitory currents have negative weights; else only magnitudes count
+    recorded_names : recorded variable of PyNN -> name here; None: it cannot be recorded
+    changing_rates : how rates of Poisson sources change: "set" (between stretches of a run),
+        "cell" (by a cell of its own), or None (not at all)
+    several_spikes : whether a Poisson source may emit several spikes in one step
+    late_poisson : whether Poisson sources are silent in the first two steps
     """
 
-    name: str
+    name: TargetName
     module: str
     title: str
     preamble: tuple[str, ...] = ()
     setup: tuple[tuple[str, object], ...] = ()
-    first: int = 1
-    later: int = 0
-    dendritic: tuple[int, int] = (1, 0)
-    back: tuple[int, int] = (1, 0)
-    met: tuple[int, int] | None = (0, 0)
-    longer: int = 0
-    integrates: dict[str, str] = field(default_factory=dict)
-    early: tuple[str, ...] = ()
-    alike: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    instead: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    patches: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    signal_members: str = "signal.array_annotations['channel_index']"
+    process: str = "in a process of its own"
+
+    spike_offset: int = 1
+    extra_steps: int = 0
+    first_given_step: int = 0
+    extra_delay: int = 0
+    longest_delay: int | None = None
+    real_time_step: float | None = None
+
+    methods: Mapping[str, str] = field(default_factory=dict)
+    early_threshold: tuple[str, ...] = ()
+    strict_threshold: tuple[str, ...] = ()
+    extra_refractory: int = 0
+    shared_parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    replaced_parameters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    fixed_point: bool = False
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
     dependences: tuple[str, ...] = (ADDITIVE,)
-    least_weight: bool = False
-    one_edge: bool = False
-    signed: bool = True
-    patches: dict[str, tuple[str, str]] = field(default_factory=dict)
-    records: dict[str, str | None] = field(default_factory=dict)
-    combined: dict[str, tuple[str, ...]] | None = None
-    broken: dict[str, str] = field(default_factory=dict)
-    short_term: str | None = None
-    course: str | None = None
-    members: str = "signal.array_annotations['channel_index']"
-    more: int = 0
+    dependence_note: str = ""
+    allows_least_weight: bool = False
+    dendritic: PlasticDelay = PlasticDelay(1, 0)
+    back: PlasticDelay = PlasticDelay(1, 0)
+    timing_remedy: str = ""
+    simultaneous: tuple[int, int] | None = (0, 0)
+    tau_minus_of_neuron: bool = False
+    one_rule_per_population: bool = False
+    combined_cores: Mapping[str, tuple[str, ...]] | None = None
+    no_short_term: str | None = None
+    weights_lag: bool = False
+
+    one_edge_per_pair: bool = False
+    signed_weights: bool = True
+    recorded_names: Mapping[str, str | None] = field(default_factory=dict)
+    changing_rates: Literal["set", "cell"] | None = None
+    several_spikes: bool = True
+    late_poisson: bool = False
 
 
-_ADAPTIVE_STEP = "adaptive Runge-Kutta"
 _CURRENT_BASED = ("IF_curr_exp", "IF_curr_alpha", "IF_curr_delta")
-_BEFORE_IMPORT = (
+_CONDUCTANCE_BASED = ("IF_cond_exp", "IF_cond_alpha")
+_ADAPTIVE = "EIF_cond_exp_isfa_ista"
+_ADAPTIVE_STEP = "adaptive Runge-Kutta"
+_IGNORE_WARNINGS = (
     "import warnings",
     'warnings.filterwarnings("ignore")  # PyNN calls functions that are deprecated',
 )
-_SYNAPSES_RECORDED = {
+_RECORD_SYNAPSES = {
     cell: (
         f'sim.{cell}.recordable = ["spikes", "v", "isyn_exc", "isyn_inh"]',
         "PyNN knows them, and does not offer them",
@@ -87,25 +145,15 @@ _SYNAPSES_RECORDED = {
 }
 
 NEST = Target(
-    "nest",
-    "pyNN.nest",
-    "NEST",
-    preamble=_BEFORE_IMPORT,
+    name="nest",
+    module="pyNN.nest",
+    title="NEST",
+    preamble=_IGNORE_WARNINGS,
     setup=(("spike_precision", "on_grid"),),
-    course="set",
-    integrates=dict.fromkeys(_CURRENT_BASED, "exact")
-    | {
-        "Izhikevich": "euler",
-        "IzhikevichHalfSteps": "two half steps of v, not cut off at its peak (u takes a*b*dt of what is above it),",
-    }
-    | dict.fromkeys(
-        ("IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "HH_cond_exp"), _ADAPTIVE_STEP
-    ),
-    early=("IF_curr_delta", "Izhikevich"),
-    dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
     patches={
         "IF_curr_delta": (
-            'sim.IF_curr_delta.variable_map, sim.IF_curr_delta.scale_factors = {"v": "V_m"}, {"v": 1}',
+            "sim.IF_curr_delta.variable_map, sim.IF_curr_delta.scale_factors = "
+            '{"v": "V_m"}, {"v": 1}',
             "PyNN cannot record v of it",
         ),
         "HH_cond_exp": (
@@ -121,71 +169,103 @@ NEST = Target(
             '{"extra_parameters": {"consistent_integration": False}})',
             "v in two half steps; a weight is a current that lasts for one step",
         ),
-        **_SYNAPSES_RECORDED,
+        **_RECORD_SYNAPSES,
     },
+    first_given_step=1,
+    methods={
+        **dict.fromkeys(_CURRENT_BASED, "exact"),
+        "Izhikevich": "euler",
+        "IzhikevichHalfSteps": (
+            "two half steps of v, not cut off at its peak (u takes a*b*dt of what is above it),"
+        ),
+        **dict.fromkeys((*_CONDUCTANCE_BASED, _ADAPTIVE, "HH_cond_exp"), _ADAPTIVE_STEP),
+    },
+    early_threshold=("IF_curr_delta", "Izhikevich"),
+    dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
+    timing_remedy="Give all of the delay to the dendrite, and back= equal to it.",
+    tau_minus_of_neuron=True,
+    weights_lag=True,
+    changing_rates="set",
+    late_poisson=True,
 )
 BRIAN = Target(
-    "pynn-brian2",
-    "pyNN.brian2",
-    "Brian 2 (through PyNN)",
+    name="pynn-brian2",
+    module="pyNN.brian2",
+    title="Brian 2 (through PyNN)",
     preamble=(
-        *_BEFORE_IMPORT,
+        *_IGNORE_WARNINGS,
         "import brian2",
         'brian2.prefs.codegen.target = "numpy"  # compiling takes longer than a small run',
         "brian2.BrianLogger.log_level_warn()",
     ),
-    first=0,
-    dendritic=(0, 0),
-    back=(0, 0),
-    met=(1, 0),
-    longer=1,
-    one_edge=True,
-    integrates=dict.fromkeys(_CURRENT_BASED, "exact")
-    | dict.fromkeys(("Izhikevich", "IF_cond_exp", "IF_cond_alpha", "HH_cond_exp"), "euler")
-    | {"EIF_cond_exp_isfa_ista": "rk2"},
-    alike=dict.fromkeys((*_CURRENT_BASED, "IF_cond_exp", "IF_cond_alpha"), ("tau_refrac",))
-    | {
+    patches=_RECORD_SYNAPSES,
+    spike_offset=0,
+    methods={
+        **dict.fromkeys(_CURRENT_BASED, "exact"),
+        **dict.fromkeys(("Izhikevich", *_CONDUCTANCE_BASED, "HH_cond_exp"), "euler"),
+        _ADAPTIVE: "rk2",
+    },
+    strict_threshold=(*_CURRENT_BASED, *_CONDUCTANCE_BASED, _ADAPTIVE, "HH_cond_exp"),
+    extra_refractory=1,
+    shared_parameters={
+        **dict.fromkeys((*_CURRENT_BASED, *_CONDUCTANCE_BASED), ("tau_refrac",)),
         "Izhikevich": ("c", "d"),
-        "EIF_cond_exp_isfa_ista": ("v_thresh", "delta_T", "v_reset", "b", "tau_refrac"),
+        _ADAPTIVE: ("v_thresh", "delta_T", "v_reset", "b", "tau_refrac"),
     },
-    instead={
+    replaced_parameters={
         "IF_curr_alpha": (("tau_syn_I", "tau_syn_E"),),
-        "EIF_cond_exp_isfa_ista": (("v_spike", "v_thresh + 5*delta_T"),),
+        _ADAPTIVE: (("v_spike", "v_thresh + 5*delta_T"),),
     },
-    least_weight=True,
-    patches=_SYNAPSES_RECORDED,
-    short_term="PyNN's TsodyksMarkramSynapse recovers with tau_syn instead of tau_rec there, and never facilitates (PyNN 0.13)",
-    broken={
-        "HH_cond_exp": "every step above -40 mV counts as a spike there, so one action potential is several"
+    unusable={
+        "HH_cond_exp": (
+            "every step above -40 mV counts as a spike there, so one action potential is several"
+        )
     },
+    dependence_note=" (PyNN takes it, and silently computes the additive one)",
+    allows_least_weight=True,
+    dendritic=PlasticDelay(0, 0),
+    back=PlasticDelay(0, 0),
+    timing_remedy="Use dendritic_fraction=0: the delay is along the axon there.",
+    simultaneous=(1, 0),
+    no_short_term=(
+        "PyNN's TsodyksMarkramSynapse recovers with tau_syn instead of tau_rec there, "
+        "and never facilitates (PyNN 0.13)"
+    ),
+    one_edge_per_pair=True,
+    several_spikes=False,
 )
 SPINNAKER = Target(
-    "spinnaker",
-    "pyNN.spiNNaker",
-    "SpiNNaker",
-    first=0,
-    later=1,
-    dendritic=(1, -1),
-    back=(1, 0),
-    met=None,
-    signed=False,
-    members="signal.annotations['channel_names']",
-    more=1,
-    least_weight=True,
-    short_term="sPyNNaker has none",
-    course="cell",
-    integrates={
-        "IF_curr_exp": "exact, in fixed point",
-        "IF_curr_alpha": "exact, in fixed point",
-        "IF_curr_delta": "exact, in fixed point",
+    name="spinnaker",
+    module="pyNN.spiNNaker",
+    title="SpiNNaker",
+    signal_members="signal.annotations['channel_names']",
+    process="on the board that .spynnaker.cfg names (without one the network is only mapped)",
+    spike_offset=0,
+    extra_steps=1,
+    extra_delay=1,
+    longest_delay=576,  # with up to 128 neurons per core
+    real_time_step=1.0,
+    methods={
+        **dict.fromkeys(_CURRENT_BASED, "exact, in fixed point"),
         "IF_cond_exp": "exponential euler, in fixed point",
         "Izhikevich": "midpoint, in fixed point",
     },
+    fixed_point=True,
     dependences=(ADDITIVE, MULTIPLICATIVE),
-    records={"isyn_exc": "gsyn_exc", "isyn_inh": "gsyn_inh", "u": None},
-    combined=dict.fromkeys(
-        ("IF_cond_exp", "IF_curr_alpha", "IF_curr_delta", "Izhikevich"), (ADDITIVE,)
-    )
-    | {"IF_curr_exp": (ADDITIVE, MULTIPLICATIVE)},
+    allows_least_weight=True,
+    dendritic=PlasticDelay(1, -1),
+    back=PlasticDelay(1, 0),
+    timing_remedy="Give all of the delay to the dendrite, and back= {dt:g} ms more than it.",
+    simultaneous=None,
+    one_rule_per_population=True,
+    combined_cores={
+        **dict.fromkeys(("IF_cond_exp", "IF_curr_alpha", "IF_curr_delta"), (ADDITIVE,)),
+        "Izhikevich": (ADDITIVE,),
+        "IF_curr_exp": (ADDITIVE, MULTIPLICATIVE),
+    },
+    no_short_term="sPyNNaker has none",
+    signed_weights=False,
+    recorded_names={"isyn_exc": "gsyn_exc", "isyn_inh": "gsyn_inh", "u": None},
+    changing_rates="cell",
 )
 TARGETS = {t.name: t for t in (NEST, BRIAN, SPINNAKER)}

@@ -335,8 +335,13 @@ def test_statements_are_followed_one_after_the_other():
 def test_the_table_of_targets_names_only_cells_that_exist():
     known = {(s.name, t) for s in STANDARD_CELLS for t in s.targets}
     for target in (NEST, BRIAN, SPINNAKER):
-        assert {(c, target.name) for c in target.integrates} == {
+        assert {(c, target.name) for c in target.methods} == {
             pair for pair in known if pair[1] == target.name
         }
-        for table in (target.alike, target.patches, target.instead, target.combined or {}):
+        for table in (
+            target.shared_parameters,
+            target.patches,
+            target.replaced_parameters,
+            target.combined_cores or {},
+        ):
             assert set(table) <= {c for c, t in known if t == target.name} | {"SpikeSourcePoisson"}

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from neurosim.backends.pynn.simulator.run import execute
+from neurosim.backends.pynn.simulator.process import execute
 from neurosim.run import progress
 
 
@@ -25,7 +25,7 @@ def test_a_script_that_takes_long_shows_a_clock_where_it_is_wanted(
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(progress, "PATIENCE", 0.1)
     (tmp_path / "long.py").write_text("import time\ntime.sleep(1)")
-    execute(tmp_path / "long.py", tmp_path, name=name)
+    execute(tmp_path / "long.py", title=name)
     assert ("long on nest [00:0" in sys.stderr.getvalue()) == shown
 
 
@@ -42,6 +42,6 @@ def test_ctrl_c_ends_the_script_too(tmp_path):
 
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
-        execute(tmp_path / "endless.py", tmp_path)
+        execute(tmp_path / "endless.py")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)

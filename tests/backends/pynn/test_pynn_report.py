@@ -13,7 +13,7 @@ from support.pynn_networks import one_pair, varied  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
-from neurosim.backends.pynn.translation.fixed_point import rounded  # noqa: E402
+from neurosim.backends.pynn.translation.fixed_point import round_parameters  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 from neurosim.models.prediction_reservoir.network import DEFAULTS, build  # noqa: E402
 
@@ -133,7 +133,7 @@ def test_parameters_on_spinnaker_are_rounded_to_fifteen_places():
     report = pynn.spinnaker.lower(net).report
     assert "0.02 becomes 0.01998901367" in said(report, "'cells', a$", "approximated")
     assert not said(report, "'cells', c$")  # -65 is kept
-    assert rounded(0.04) == 0.040008544921875  # as sPyNNaker's own constant
+    assert round_parameters(0.04) == 0.040008544921875  # as sPyNNaker's own constant
 
 
 def test_one_large_weight_makes_small_ones_zero_on_spinnaker_and_the_report_counts_them():

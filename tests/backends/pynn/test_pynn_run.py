@@ -636,8 +636,8 @@ def test_options_are_checked_and_threads_change_nothing():
 
 def test_a_script_that_fails_is_an_error_with_its_last_words(monkeypatch):
     monkeypatch.setattr(
-        "neurosim.backends.pynn.simulator.script.Script._results",
-        lambda self: iter(["raise RuntimeError('stop here')"]),
+        "neurosim.backends.pynn.simulator.script.results_lines",
+        lambda plan, network, file: iter(["raise RuntimeError('stop here')"]),
     )
     with pytest.raises(
         ns.SimulationError, match="(?s)failed .exit code 1.*stop here.*give folder="

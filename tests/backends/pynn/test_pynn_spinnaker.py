@@ -11,9 +11,9 @@ from support.pynn_networks import cue_only, mapped_there, varied  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
-from neurosim.backends.pynn.simulator.machine import PYTHON, board, interpreter  # noqa: E402
+from neurosim.backends.pynn.simulator.spynnaker_settings import PYTHON, find_board, find_interpreter  # noqa: E402
 from neurosim.backends.pynn.simulator.run import ScriptRun  # noqa: E402
-from neurosim.backends.pynn.translation.weights import kept, scales  # noqa: E402
+from neurosim.backends.pynn.translation.weight_scales import round_weights, weight_scales  # noqa: E402
 from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 
@@ -93,14 +93,14 @@ def mapped() -> object:
 @mapped_there
 def test_weights_read_back_are_those_that_the_report_foresees():
     plan = pynn.spinnaker._translate(concretise(many()))
-    expected = scales(plan.populations, plan.projections, plan.dt)
-    ends = {p.of: p.target for p in plan.projections}
+    expected = weight_scales(plan.populations, plan.projections, plan.dt)
+    ends = {p.origin: p.target for p in plan.projections}
     found = mapped().projections
     assert {p.name for p in found} == set(ends)
     for p in found:
         assert p.step == expected[ends[p.name], p.receptor].step, p.name
         np.testing.assert_allclose(
-            np.abs(p.weight), kept(p.wanted, p.step), rtol=1e-12, err_msg=p.name
+            np.abs(p.weight), round_weights(p.wanted, p.step), rtol=1e-12, err_msg=p.name
         )
     worst = max(found, key=lambda p: p.error)
     assert worst.error > 0.01 and next(p for p in found if p.name == "in").by == "big"
@@ -300,7 +300,7 @@ def test_a_run_without_a_board_is_refused_with_what_to_do(home, settings, messag
 def test_a_board_is_found_where_sPyNNaker_looks_for_it(home, place, line):
     (home / place).parent.mkdir(exist_ok=True)
     (home / place).write_text(f"[Machine]\nversion = 5\n{line}\n")
-    assert board().endswith(f"{line.split()[-1]} in {home / place}")
+    assert find_board().endswith(f"{line.split()[-1]} in {home / place}")
 
 
 @mapped_there
@@ -329,7 +329,7 @@ def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_brings_back_what_w
         pynn.spinnaker._translate(concrete),
         concrete,
         pynn.spinnaker.lower(net).report,
-        python=interpreter("run"),
+        python=find_interpreter("run"),
     )
     run.run("20 ms")
     result = run.result()
@@ -351,7 +351,7 @@ def test_steps_are_counted_as_the_machine_counts_them():
     net = small()
     concrete = concretise(net)
     plan = pynn.spinnaker._translate(concrete)
-    assert plan.population("source").spikes[1].tolist() == [1.0]
+    assert plan.population("source").spikes.times.tolist() == [1.0]
     run = ScriptRun(plan, concrete, pynn.spinnaker.lower(net).report)
     assert (
         "RUN_TIME = 11.0" in run._script(10).text
@@ -376,7 +376,9 @@ def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
     ):
         ns.map(net, backend=pynn.spinnaker, verson=5)
     monkeypatch.delenv(PYTHON, raising=False)
-    monkeypatch.setattr("neurosim.backends.pynn.simulator.machine.find_spec", lambda name: None)
+    monkeypatch.setattr(
+        "neurosim.backends.pynn.simulator.spynnaker_settings.find_spec", lambda name: None
+    )
     with pytest.raises(
         ns.NetworkError, match=f"{PYTHON} names no other interpreter. Make an environment"
     ):

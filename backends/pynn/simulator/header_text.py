@@ -1,0 +1,79 @@
+"""The beginning of a script: docstring, imports and ``sim.setup``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from neurosim.distribution import DISTRIBUTION
+
+from ..translation.plan import Plan
+from .packages import installed_version
+
+
+def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
+    """Yield docstring, imports and constants.
+
+    Parameters
+    ----------
+    plan : of the script
+    time : that the script runs, in ms
+    arrays : name of the file of arrays
+    """
+    yield from _docstring(plan)
+    yield "from pathlib import Path\n"
+    yield from plan.target.preamble
+    yield "import numpy as np"
+    yield f"import {plan.target.module} as sim"
+    has_short_term = any(q.short_term is not None for q in plan.projections)
+    if has_short_term or any(q.decay is not None for q in plan.projections):
+        yield "import nest"
+    if has_short_term:
+        yield "from pyNN.nest.synapses import NESTSynapseMixin"
+        yield "from pyNN.standardmodels.synapses import TsodyksMarkramSynapse"
+    has_spike_lists = any(p.spikes is not None and p.size > 1 for p in plan.populations)
+    if has_spike_lists and plan.target.name != "spinnaker":
+        yield "from pyNN.parameters import Sequence"
+    yield "\nHERE = Path(__file__).parent"
+    yield f"arrays = np.load(HERE / {arrays!r})"
+    yield f"DT = {plan.dt!r}  # ms"
+    yield f"RUN_TIME = {time!r}  # ms"
+
+
+def _docstring(plan: Plan) -> Iterator[str]:
+    title = f"Network {plan.name!r} on {plan.target.title}, through PyNN."
+    yield f'"""{title} Written by neurosim {installed_version(DISTRIBUTION)}.'
+    approximated = [row for row in plan.rows if row.status == "approximated"]
+    if approximated:
+        yield "\nWhat differs from the network as neurosim runs it:"
+        yield from (f"- {row.place}: {row.reason}" for row in approximated)
+    yield '"""'
+
+
+def setup_lines(plan: Plan, threads: int | None) -> Iterator[str]:
+    """Yield ``sim.setup``, and lines that add to PyNN what it lacks on a target."""
+    target = plan.target
+    arguments = dict(target.setup)
+    if target.name == "nest":
+        arguments["max_delay"] = _longest_delay(plan)
+        if threads:
+            arguments["threads"] = threads
+    if target.real_time_step not in (None, plan.dt):
+        arguments["time_scale_factor"] = math.ceil(1 / plan.dt)
+    if target.name == "pynn-brian2":
+        reason = "sources of given spikes keep Brian 2's own step otherwise"
+        yield f"brian2.defaultclock.dt = DT * brian2.ms  # {reason}"
+    more = "".join(f", {name}={value!r}" for name, value in arguments.items())
+    yield f"sim.setup(timestep=DT, min_delay=DT{more})"
+    for cell, (line, reason) in target.patches.items():
+        if any(p.cell == cell for p in plan.populations):
+            yield f"{line}  # {reason}"
+
+
+def _longest_delay(plan: Plan) -> float:
+    """Return the longest delay in ms, with that of the last step of a decaying current."""
+    delays = [
+        q.delay.max(initial=0.0) + (1 if q.decay is None else q.decay.steps) * plan.dt
+        for q in plan.projections
+    ]
+    return float(max(delays, default=plan.dt))

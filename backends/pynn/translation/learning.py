@@ -1,0 +1,249 @@
+"""Plastic projections: rules with numbers, and how each differs on a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurosim.backend.report import Place
+from neurosim.ir.concrete import ConcreteProjection
+from neurosim.model.rule import Rule
+
+from ..matching.algebra import Symbolic, Unmatched, show, value
+from ..matching.pair_stdp import PairRule, match_pair_stdp
+from ..matching.short_term import ShortTermRule, match_short_term
+from .plan import PlannedProjection, PlannedRule, PlannedShortTerm
+from .rows import Rows, format_range
+from .targets import Target
+
+MatchedRule = PairRule | ShortTermRule
+Plasticity = PlannedRule | PlannedShortTerm
+
+
+def match_plasticity(rule: Rule, place: Place, rows: Rows) -> MatchedRule | None:
+    """Return a rule as one of PyNN, or report why it is none.
+
+    Parameters
+    ----------
+    rule : of a projection
+    place : of the projection
+    rows : to which rows are added
+    """
+    try:
+        return match_short_term(rule) or match_pair_stdp(rule)
+    except Unmatched as error:
+        rows.impossible(
+            place.of(f"rule {rule.name!r}"),
+            f"is no rule of PyNN: {error}",
+            "Run it on 'cpu', or fix its weights.",
+        )
+        return None
+
+
+def plan_plasticity(
+    p: ConcreteProjection,
+    rule: MatchedRule,
+    *,
+    dt: float,
+    target: Target,
+    rows: Rows,
+    negative: bool,
+) -> Plasticity | None:
+    """Return a rule with numbers, and report how it differs on a target.
+
+    Parameters
+    ----------
+    p : projection
+    rule : its rule, as one of PyNN
+    dt : ms
+    target : simulator
+    rows : to which rows are added
+    negative : whether weights become negative on the target
+
+    Returns
+    -------
+    The rule, or None if the target has none like it.
+    """
+    planner = _RulePlanner(p, dt=dt, target=target, rows=rows)
+    if isinstance(rule, ShortTermRule):
+        return planner.short_term(rule)
+    return planner.pair_stdp(rule, negative=negative)
+
+
+class _RulePlanner:
+    def __init__(self, p: ConcreteProjection, *, dt: float, target: Target, rows: Rows) -> None:
+        self._p, self._dt, self._target, self._rows = p, dt, target, rows
+        self._rule_aspect = f"rule {'' if p.rule is None else p.rule.name!r}"
+        self._place = Place("projection", p.name, self._rule_aspect)
+
+    def _aspect(self, name: str) -> Place:
+        return self._place.of(f"{self._rule_aspect}, {name}")
+
+    def _numbers(self, expressions: dict[str, Symbolic]) -> dict[str, float]:
+        values: dict[str, Any] = dict(self._p.values)
+        return {name: float(value(e, values)) for name, e in expressions.items()}
+
+    # ---- pair STDP
+
+    def pair_stdp(self, rule: PairRule, *, negative: bool) -> PlannedRule:
+        timing, weights = self._numbers(rule.timing), self._numbers(rule.weights)
+        numbers = _equations(rule.timing | rule.weights, timing | weights)
+        self._rows.exact(self._place, f"SpikePairRule with {rule.dependence}: {numbers}.")
+        self._report_dependence(rule.dependence)
+        if weights["w_min"] != 0 and not self._target.allows_least_weight:
+            reason = f"it is {weights['w_min']:g}; on {self._target.title} it is 0."
+            self._rows.impossible(self._aspect("w_min"), reason, "Set w_min to 0.")
+        if weights["w_min"] < 0 or negative:
+            self._rows.impossible(
+                self._aspect("sign"),
+                "PyNN's plastic weights are positive, and these become negative there.",
+                "Send them to an excitatory port.",
+            )
+        self._report_timing()
+        self._report_simultaneous(rule)
+        if not rule.sends_changed_weight:
+            self._rows.approximated(
+                self._aspect("order"),
+                "here the weight is sent before a spike of the source changes it, there after.",
+            )
+        fraction = float(self._target.dendritic.share)
+        return PlannedRule(rule.dependence, timing, weights, fraction)
+
+    def _report_dependence(self, dependence: str) -> None:
+        if dependence in self._target.dependences:
+            return
+        known = " and ".join(self._target.dependences)
+        self._rows.impossible(
+            self._aspect("dependence"),
+            f"{dependence} is not there{self._target.dependence_note}; there is {known}.",
+            "Use one that is there.",
+        )
+
+    def _report_timing(self) -> None:
+        """Report when spikes of both ends reach the synapse, relative to each other."""
+        difference = (self._lag_there() - self._lag_here()) * self._dt
+        if np.any(difference != 0):
+            self._rows.approximated(
+                self._aspect("timing"),
+                f"at the synapse the source's spikes come {format_range(difference)} ms later, "
+                "relative to the target's, than here.",
+                self._target.timing_remedy.format(dt=self._dt),
+            )
+        else:
+            self._rows.exact(
+                self._aspect("timing"),
+                "spikes of both ends reach the synapse at the same distance as here.",
+            )
+
+    def _total_steps(self) -> np.ndarray:
+        delay: Any = self._p.delay
+        return np.atleast_1d(np.rint(np.asarray(delay) / self._dt))
+
+    def _lag_here(self) -> np.ndarray:
+        """Return steps by which the source's spike reaches the synapse after the target's.
+
+        Both neurons spike in the same step; (E,), or (1,) for equal delays.
+        """
+        total = self._total_steps()
+        dendritic = np.rint(self._p.dendritic_fraction * total)
+        back: Any = self._p.back
+        if back is None:
+            return (total - dendritic) - dendritic
+        return (total - dendritic) - np.rint(np.atleast_1d(np.asarray(back)) / self._dt)
+
+    def _lag_there(self) -> np.ndarray:
+        """Return the same steps on the target."""
+        target = self._target
+        total = np.maximum(self._total_steps() + target.extra_delay, 1)
+        axonal = total
+        if target.dendritic.share:
+            dendritic = target.dendritic.share * total + target.dendritic.steps
+            axonal = total - target.extra_delay - dendritic
+        return axonal - target.back.share * total - target.back.steps
+
+    def _report_simultaneous(self, rule: PairRule) -> None:
+        place, there = self._aspect("same step"), self._target.simultaneous
+        if there is None:
+            self._rows.approximated(
+                place,
+                "what spikes of both ends in one step do there was not probed: it takes a board.",
+            )
+        elif rule.simultaneous != there:
+            self._rows.approximated(
+                place,
+                f"where spikes of both ends meet in one step: here {_counted(rule.simultaneous)}; "
+                f"there {_counted(there)}.",
+                "Order the handlers so, or keep such pairs apart.",
+            )
+        else:
+            self._rows.exact(place, "spikes of both ends in one step count as here.")
+
+    # ---- short-term plasticity
+
+    def short_term(self, rule: ShortTermRule) -> PlannedShortTerm | None:
+        expressions = {"U": rule.U, "tau_rec": rule.tau_rec}
+        if rule.tau_facil is not None:
+            expressions["tau_facil"] = rule.tau_facil
+        numbers = self._numbers(expressions)
+        text = _equations(expressions, numbers)
+        if self._target.no_short_term is not None:
+            self._rows.impossible(
+                self._place,
+                f"it is short-term plasticity ({text}), and {self._target.no_short_term}.",
+                "Run it on 'nest' or 'cpu', or fix its weights.",
+            )
+            return None
+        initial: dict[str, Any] = dict(self._p.initial)
+        above_rest = [name for name, v in initial.items() if name != "w" and np.any(v)]
+        if above_rest:
+            reason = "it begins above 0; there all resources are at rest."
+            self._rows.impossible(self._aspect(above_rest[0]), reason, "Begin at 0.")
+        self._rows.exact(self._place, f"tsodyks2_synapse: {text}.")
+        return PlannedShortTerm(numbers["U"], numbers["tau_rec"], numbers.get("tau_facil", 0.0))
+
+
+def _equations(expressions: dict[str, Symbolic], numbers: dict[str, float]) -> str:
+    return "; ".join(f"{n} = {show(e)} = {numbers[n]:.7g}" for n, e in expressions.items())
+
+
+def _counted(simultaneous: tuple[int, int]) -> str:
+    words = {0: "not counted", 1: "counted"}
+    source, target = (words[increments] for increments in simultaneous)
+    return f"the source's spike {source} by the target's, the target's {target} by the source's"
+
+
+def report_rules_of_populations(
+    projections: Sequence[PlannedProjection], target: Target, rows: Rows
+) -> None:
+    """Report rules into one population that cannot have parameters of their own.
+
+    Parameters
+    ----------
+    projections : of the plan
+    target : simulator
+    rows : to which rows are added
+    """
+    rules: dict[str, list[PlannedRule]] = {}
+    origins: dict[str, list[str]] = {}
+    for q in projections:
+        if q.rule is not None:
+            rules.setdefault(q.target, []).append(q.rule)
+            origins.setdefault(q.target, []).append(repr(q.origin))
+    for name, own_rules in rules.items():
+        place, names = Place("population", name), ", ".join(origins[name])
+        if target.one_rule_per_population and len({repr(rule) for rule in own_rules}) > 1:
+            rows.impossible(
+                place,
+                f"{names} differ in rule or parameters; "
+                f"{target.title} has one rule per population.",
+                "Give them the same rule, or each a population of its own.",
+            )
+        if target.tau_minus_of_neuron and len({r.timing["tau_minus"] for r in own_rules}) > 1:
+            rows.impossible(
+                place,
+                f"{names} differ in tau_minus, which belongs to the neuron in {target.title}: "
+                "the last holds for all.",
+                "Give them the same tau_minus, or each a population of its own.",
+            )

@@ -1,0 +1,95 @@
+"""A network as a plan for one target, with rows of the report for everything in it."""
+
+from __future__ import annotations
+
+from neurosim.backend.report import Place
+from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.network.sources import BERNOULLI, POISSON
+
+from ..matching.cells import CellMatch
+from .cores import assign_cores
+from .neurons import NeuronPlan, match_population
+from .plan import Plan, PlannedPopulation
+from .recordings import Recordings
+from .rows import Rows
+from .sources import plan_given_spikes, plan_poisson
+from .targets import Target
+from .weight_scales import report_weights
+from .wiring import Wiring
+
+
+def translate(network: ConcreteNetwork, target: Target) -> Plan:
+    """Return the plan of a network; parts that are impossible are left out of it.
+
+    Parameters
+    ----------
+    network : with all draws made
+    target : simulator that the plan is for
+    """
+    rows = Rows()
+    _report_run(network, target, rows)
+    neurons_and_sources, matches = _populations(network, target, rows)
+    wiring = Wiring(network, matches, target=target, rows=rows)
+    populations = tuple(
+        assign_cores(p, wiring.projections, target=target, rows=rows)
+        for p in neurons_and_sources + wiring.sources
+    )
+    if target.fixed_point:
+        report_weights(populations, wiring.projections, network.dt, rows=rows)
+    recordings = Recordings(network, matches, wiring.projections, target=target, rows=rows)
+    return Plan(
+        name=network.name,
+        dt=network.dt,
+        seed=network.seed,
+        target=target,
+        populations=populations,
+        projections=tuple(wiring.projections),
+        recordings=recordings.planned(),
+        rows=rows.collected(),
+    )
+
+
+def _report_run(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
+    """Report time step, seed, and the way in which scripts run."""
+    steps = f"steps of {network.dt:g} ms"
+    if target.real_time_step not in (None, network.dt):
+        rows.approximated(
+            Place("dt"),
+            f"{steps}: a board takes {1 / network.dt:g} times as long as the time that it "
+            "simulates (time_scale_factor).",
+            "A dt of 1 ms runs in real time.",
+        )
+    else:
+        rows.exact(Place("dt"), f"{steps}.")
+    rows.exact(
+        Place("seed"),
+        f"{network.seed}: all draws before the run are made here; "
+        f"{target.title} draws its own Poisson spikes.",
+    )
+    rows.exact(
+        Place("run"),
+        f"one stretch from the start, {target.process}; "
+        "set, emit, reset, snapshot and save are not there.",
+    )
+
+
+def _populations(
+    network: ConcreteNetwork, target: Target, rows: Rows
+) -> tuple[list[PlannedPopulation], dict[str, CellMatch]]:
+    """Return the populations of a plan, and the match of each that has neurons."""
+    planned: list[PlannedPopulation] = []
+    matches: dict[str, CellMatch] = {}
+    dt = network.dt
+    for p in network.populations.values():
+        if p.given is not None:
+            planned.append(plan_given_spikes(p, p.given, dt=dt, target=target, rows=rows))
+        elif p.cell is POISSON or p.cell is BERNOULLI:
+            source = plan_poisson(p, dt=dt, target=target, rows=rows)
+            planned += [] if source is None else [source]
+        else:
+            match = match_population(p, target, rows)
+            if match is not None:
+                matches[p.name] = match
+                neurons = NeuronPlan(p, match, dt=dt, target=target, rows=rows)
+                planned.append(neurons.planned())
+    return planned, matches

@@ -1,0 +1,321 @@
+"""Populations of neurons as those of PyNN, with a row of the report for each of their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+
+from neurosim.backend.report import Place
+from neurosim.draws.values import Table
+from neurosim.ir.concrete import ConcretePopulation
+from neurosim.ir.discretise import cell_program
+
+from ..matching.algebra import Symbolic, Unmatched, free_names, show, symbol, value
+from ..matching.cells import CellMatch, match_cell
+from .fixed_point import LARGEST, round_parameters
+from .plan import PlannedPopulation, StepCurrent, Values
+from .rows import Rows, format_range
+from .sources import changed_rows, number_or_array
+from .targets import Target
+
+
+def match_population(p: ConcretePopulation, target: Target, rows: Rows) -> CellMatch | None:
+    """Return the match of a population's cell, or None if it is no standard cell.
+
+    If the cell itself has no match, expressions that parameters of 0 multiply are left out.
+
+    Parameters
+    ----------
+    p : population of neurons
+    target : simulator
+    rows : to which rows are added
+    """
+    place = Place("population", p.name)
+    try:
+        match = _match(p, target)
+    except Unmatched as error:
+        rows.impossible(
+            place,
+            f"cell {p.cell.name!r} is no standard cell of PyNN on {target.title}: {error}",
+            "Use a cell that is one, or run it on 'cpu'.",
+        )
+        return None
+    name = match.standard.name
+    if name in target.unusable:
+        rows.impossible(
+            place,
+            f"cell {p.cell.name!r} is {name} by its equations, and {target.unusable[name]}.",
+            "Run it on 'nest' or 'cpu'.",
+        )
+    return match
+
+
+def _match(p: ConcretePopulation, target: Target) -> CellMatch:
+    try:
+        return match_cell(p.cell, target.name)
+    except Unmatched:
+        zero = [n for n, v in constants(p).items() if not np.any(v)]
+        if not zero:
+            raise
+        return match_cell(p.cell, target.name, zero=zero)
+
+
+def constants(p: ConcretePopulation) -> dict[str, float | np.ndarray]:
+    """Return the parameters of a population that do not change over time."""
+    return {n: v for n, v in p.parameters.items() if not isinstance(v, Table)}
+
+
+class NeuronPlan:
+    """Makes one population of neurons of a plan.
+
+    Parameters
+    ----------
+    p : population
+    match : of its cell
+    dt : ms
+    target : simulator
+    rows : to which rows are added
+    """
+
+    def __init__(
+        self, p: ConcretePopulation, match: CellMatch, *, dt: float, target: Target, rows: Rows
+    ) -> None:
+        self._p, self._match, self._dt, self._target, self._rows = p, match, dt, target, rows
+        self._place = Place("population", p.name)
+        self._tables = {n: v for n, v in p.parameters.items() if isinstance(v, Table)}
+        self._parameters: dict[str, Values] = {}
+        self._current: StepCurrent | None = None
+
+    def planned(self) -> PlannedPopulation:
+        """Return the population, and report everything in it."""
+        p, match = self._p, self._match
+        standard = match.standard
+        states = ", ".join(
+            f"{mine} is {name}"
+            for name, mine in match.states.items()
+            if name in standard.records or name == mine
+        )
+        self._rows.exact(
+            self._place, f"cell {p.cell.name!r} is {standard.name} by its equations: {states}."
+        )
+        self._set_parameters()
+        self._report_replaced_parameters()
+        self._report_unread_parameters()
+        self._report_ports()
+        self._report_method()
+        return PlannedPopulation(
+            p.name,
+            p.size,
+            standard.name,
+            self._parameters,
+            self._initial(),
+            current=self._current,
+        )
+
+    # ---- parameters
+
+    def _set_parameters(self) -> None:
+        match, texts = self._match, []
+        for name, expression in match.parameters.items():
+            if expression is None:
+                continue
+            read = free_names(expression)
+            if read & self._tables.keys():
+                self._set_current(name, expression)
+                continue
+            number = value(expression, self._p.parameters)
+            text = f"{name} = {show(expression)}"
+            texts.append(f"{text} = {format_range(number)}" if read else text)
+            if name not in match.standard.decays.values():
+                self._parameters[name] = self._parameter(name, expression, number)
+        self._rows.exact(self._place.of("parameters"), "; ".join(texts) + ".")
+
+    def _parameter(self, name: str, expression: Symbolic, number: Any) -> Any:
+        """Return a parameter as the target takes it, and report if it cannot or changes it."""
+        place, target, rows = self._place.of(name), self._target, self._rows
+        if not np.isfinite(number).all():
+            remedy = "Correct the parameters that it is made of."
+            rows.impossible(place, f"{show(expression)} is not finite.", remedy)
+        shared = target.shared_parameters.get(self._match.standard.name, ())
+        if name in shared and np.ndim(number) and np.ptp(number) > 0:
+            rows.impossible(
+                place,
+                f"it is {format_range(number)}, and {target.title} silently takes the first "
+                "neuron's value for all.",
+                "Make one population per value.",
+            )
+        if name == "tau_refrac" and target.extra_refractory:
+            number = number + target.extra_refractory * self._dt
+            rows.exact(
+                place, f"{format_range(number)} ms there: its count includes the step of the spike."
+            )
+        if target.fixed_point:
+            self._report_fixed_point(place, number)
+        return number
+
+    def _report_fixed_point(self, place: Place, number: Any) -> None:
+        rounded = round_parameters(number)
+        if not np.array_equal(rounded, np.asarray(number)):
+            worst = np.argmax(np.abs(rounded - number))
+            before, after = np.ravel(number)[worst], np.ravel(rounded)[worst]
+            reason = f"{before:.7g} becomes {after:.10g} (fixed point, steps of 2**-15)."
+            self._rows.approximated(place, reason)
+        if (np.abs(np.asarray(number)) >= LARGEST).any():
+            self._rows.impossible(
+                place,
+                f"{format_range(number)} is out of the range of SpiNNaker's numbers, {LARGEST}.",
+                "Choose other units.",
+            )
+
+    def _set_current(self, name: str, expression: Symbolic) -> None:
+        """Let an ``i_offset`` follow tables.
+
+        Its first value is a parameter, and a source adds the changes: PyNN's sources begin two
+        steps late on NEST.
+        """
+        if name != "i_offset":
+            self._rows.impossible(
+                self._place.of(name),
+                f"{show(expression)} changes over time; in PyNN only a current does.",
+                "Let a current follow the table.",
+            )
+            return
+        steps, values = self._series(expression)
+        reason = (
+            f"{show(expression)} follows {', '.join(sorted(self._tables))}: "
+            f"StepCurrentSource with {steps.size} steps."
+        )
+        if steps.size > 1 and steps[1] < 2 and self._target.name == "nest":
+            late = "What changes after one step changes there after two."
+            self._rows.approximated(self._place.of(name), f"{reason} {late}")
+        else:
+            self._rows.exact(self._place.of(name), reason)
+        self._parameters[name] = number_or_array(values[0])
+        if steps.size > 1:
+            self._current = StepCurrent(steps[1:] * self._dt, values[1:] - values[0])
+
+    def _series(self, expression: Symbolic) -> tuple[np.ndarray, np.ndarray]:
+        """Return an expression over time: steps (T,) at which it changes, values (T,) or (T, N)."""
+        read = [table for name, table in self._tables.items() if name in free_names(expression)]
+        starts = [np.arange(len(t.values)) * t.every for t in read]
+        steps = np.unique(np.concatenate(starts))
+        series = []
+        for step in steps:
+            now = {n: _table_row(table, step) for n, table in self._tables.items()}
+            series.append(value(expression, {**self._p.parameters, **now}))
+        shape = np.broadcast_shapes(*(np.shape(v) for v in series))
+        values = np.array([np.broadcast_to(v, shape) for v in series])
+        changes = changed_rows(values)
+        return steps[changes], values[changes]
+
+    def _report_replaced_parameters(self) -> None:
+        """Report parameters that the target silently computes from others."""
+        parameters, target = self._parameters, self._target
+        names = {n: symbol(n) for n in self._match.parameters}
+        for name, used in target.replaced_parameters.get(self._match.standard.name, ()):
+            expression = sympy.parse_expr(used, local_dict=names)
+            if not {name, *free_names(expression)} <= parameters.keys():
+                continue
+            actual = value(expression, parameters)
+            if not np.allclose(parameters[name], actual, rtol=1e-12):
+                self._rows.impossible(
+                    self._place.of(name),
+                    f"it is {format_range(parameters[name])}, and {target.title} silently uses "
+                    f"{used} = {format_range(actual)} instead.",
+                    "Make them equal.",
+                )
+
+    def _report_unread_parameters(self) -> None:
+        fixed = constants(self._p)
+        for name in self._match.unread:
+            is_zero = name in fixed and not np.any(fixed[name])
+            zero, unused = (
+                "is 0, and so is what it multiplies.",
+                "is read by nothing that PyNN has.",
+            )
+            self._rows.exact(self._place.of(name), zero if is_zero else unused)
+
+    # ---- ports, method, states
+
+    def _report_ports(self) -> None:
+        match = self._match
+        for port, declared in self._p.cell.receives:
+            place, receptors = self._place.of(f"port {port!r}"), match.ports.get(port, ())
+            if not receptors:
+                self._rows.exact(
+                    place, "has no counterpart, which matters only to what projects to it."
+                )
+                continue
+            unit, weight = declared.unit, match.standard.weight
+            factors = {show(match.scale(r)) for r in receptors}
+            scaled = f" times {', '.join(factors)}" if factors != {"1"} else ""
+            self._rows.exact(
+                place,
+                f"receptor {' or, if negative, '.join(receptors)}; weights in "
+                f"{unit if unit == weight else f'{unit} as {weight}'}{scaled}.",
+            )
+
+    def _report_method(self) -> None:
+        """Report the integration methods here and there."""
+        standard, target, place = self._match.standard, self._target, self._place.of("method")
+        theirs, mine = target.methods[standard.name], self._own_method()
+        jumps = {show(jump) for jump in self._match.jumps.values()} - {"1"}
+        notes = ""
+        if jumps and not target.fixed_point:
+            notes += f" A weight counts {jumps.pop()} times at once here, and once there."
+        detection = ""
+        if standard.name in target.early_threshold:
+            detection += (
+                " A voltage step is compared with the threshold in the step in which it lands, "
+                "one step before here."
+            )
+        if standard.threshold is None:
+            detection += (
+                " Spikes are detected in another way there: the threshold of this cell is not used."
+            )
+        strict = standard.name in target.strict_threshold
+        notes += detection + (" A spike needs v > threshold there." if strict else "")
+        reason = f"{mine} here, {theirs} there.{notes}"
+        if mine != theirs:
+            self._rows.approximated(place, reason, "A smaller dt brings both closer.")
+        elif detection:
+            self._rows.approximated(place, reason)
+        else:
+            self._rows.exact(place, reason)
+
+    def _own_method(self) -> str:
+        if self._p.cell.step is not None:
+            return "its own step statements"
+        methods = dict(cell_program(self._p.cell, ()).methods)
+        return " and ".join(dict.fromkeys(m.replace("_", " ") for m in methods.values()))
+
+    def _initial(self) -> dict[str, Values]:
+        """Return initial values of states that PyNN can initialise; synapses begin at 0 there."""
+        initial: dict[str, Values] = {}
+        texts: dict[str, None] = {}
+        for name, mine in self._match.states.items():
+            start = self._p.initial[mine]
+            if name not in self._match.standard.synaptic:
+                initial[name] = float(start[0]) if np.ptp(start) == 0 else start
+            elif np.any(start):
+                self._rows.impossible(
+                    self._place.of(f"state {mine!r}"),
+                    f"begins at {format_range(start)}; synapses begin at 0 on every target.",
+                    "Begin at 0.",
+                )
+            texts[f"{mine} at {format_range(start)}"] = None
+        self._rows.exact(self._place.of("states"), f"begin: {', '.join(texts)}.")
+        return initial
+
+
+def _table_row(table: Table, step: int) -> np.ndarray:
+    return table.values[min(step // table.every, len(table.values) - 1)]
+
+
+def scale_of_state(match: CellMatch, state: str, p: ConcretePopulation) -> Values:
+    """Return the factor that a state of the network is multiplied by there; a number or (N,)."""
+    fixed: Mapping[str, Any] = constants(p)
+    return value(match.scales[state], fixed)

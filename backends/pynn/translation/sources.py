@@ -1,0 +1,130 @@
+"""Spike sources of a network as those of PyNN: given spikes and Poisson sources."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurosim.backend.report import Place
+from neurosim.draws.values import Table
+from neurosim.ir.concrete import ConcretePopulation
+from neurosim.network.sources import POISSON
+
+from .plan import PlannedPopulation, RateChanges, SpikeTimes
+from .rows import Rows, format_range
+from .targets import Target
+
+_GIVE_SPIKES = "Give the spikes: net.spike_source."
+
+
+def plan_given_spikes(
+    p: ConcretePopulation,
+    spikes: tuple[np.ndarray, np.ndarray],
+    *,
+    dt: float,
+    target: Target,
+    rows: Rows,
+) -> PlannedPopulation:
+    """Return a source of given spikes.
+
+    Parameters
+    ----------
+    p : source
+    spikes : ((S,) steps, (S,) indices)
+    dt : ms
+    target : simulator
+    rows : to which rows are added
+    """
+    place = Place("population", p.name)
+    step, index = spikes
+    order = np.lexsort((step, index))
+    times = np.round((step[order] + target.spike_offset) * dt, 9)
+    if target.name == "nest":
+        # PyNN subtracts a step. NEST takes a time that rounding leaves above a step for the next.
+        times = np.where(times - dt > step[order] * dt, np.nextafter(times, 0.0), times)
+    early = int((step < target.first_given_step).sum())
+    if early:
+        rows.impossible(
+            place,
+            f"{early} spikes of step 0: PyNN sends given spikes one step ahead to "
+            f"{target.title}, which has no step before.",
+            f"Begin with step {target.first_given_step}.",
+        )
+    note = "."
+    if not target.spike_offset:
+        note = "; they carry the time of the start of their step there, and are read back as given."
+    rows.exact(place, f"SpikeSourceArray with {step.size} spikes{note}")
+    planned = SpikeTimes(index[order], times)
+    return PlannedPopulation(p.name, p.size, "SpikeSourceArray", spikes=planned)
+
+
+def plan_poisson(
+    p: ConcretePopulation, *, dt: float, target: Target, rows: Rows
+) -> PlannedPopulation | None:
+    """Return Poisson sources; those with a probability per step get the rate that has it.
+
+    Parameters
+    ----------
+    p : source
+    dt : ms
+    target : simulator
+    rows : to which rows are added
+
+    Returns
+    -------
+    The sources, or None if the target has none like these.
+    """
+    place = Place("population", p.name)
+    parameter = "rate" if p.cell is POISSON else "p"
+    value = p.parameters[parameter]
+    table = value if isinstance(value, Table) else None
+    if table is not None and target.changing_rates is None:
+        rows.impossible(
+            place,
+            f"{parameter} changes over time, and PyNN silently keeps the first of "
+            "SpikeSourcePoisson there.",
+            _GIVE_SPIKES,
+        )
+        return None
+    values = np.asarray(value.values if isinstance(value, Table) else value)
+    if parameter == "p" and not np.all(values < 1):
+        rows.impossible(
+            place, "p is 1: no rate gives a spike in every step for sure.", _GIVE_SPIKES
+        )
+        return None
+    rate = values * 1000.0 if parameter == "rate" else -np.log1p(-values) / dt * 1000.0
+    by_cell = table is not None and target.changing_rates == "cell"
+    cell = "SpikeSourcePoissonVariable" if by_cell else "SpikeSourcePoisson"
+    duration = "" if table is None else f" in {len(values)} rows over time"
+    rows.approximated(
+        place,
+        f"{cell} with {format_range(rate)} Hz ({parameter}){duration}: Poisson statistics are the "
+        f"same, the spikes are others{_differences(target)}.",
+        "For the same spikes give them: net.spike_source.",
+    )
+    if table is None:
+        return PlannedPopulation(p.name, p.size, cell, {"rate": number_or_array(rate)})
+    changes = changed_rows(rate)
+    rates = RateChanges(np.flatnonzero(changes) * table.every, rate[changes])
+    return PlannedPopulation(p.name, p.size, cell, {"rate": number_or_array(rate[0])}, rates=rates)
+
+
+def _differences(target: Target) -> str:
+    several = (
+        "; several may come in one step there, which are recorded as one, here at most one"
+        if target.several_spikes
+        else ""
+    )
+    silent = "; none come in its first two steps" if target.late_poisson else ""
+    return several + silent
+
+
+def changed_rows(values: np.ndarray) -> np.ndarray:
+    """Return which rows of a series, (T,) or (T, N), differ from the row before; the first does."""
+    pairs = zip(values[:-1], values[1:], strict=True)
+    return np.array([True, *(bool((now != before).any()) for before, now in pairs)])
+
+
+def number_or_array(values: np.ndarray) -> float | np.ndarray:
+    """Return a float for an array without dimensions, others as they are."""
+    array = np.asarray(values)
+    return float(array) if array.ndim == 0 else array

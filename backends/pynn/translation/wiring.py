@@ -1,0 +1,385 @@
+"""Projections and drives of a network as those of PyNN.
+
+Edges are split by receptor, and delays are counted as the target counts them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from neurosim.backend.report import Place
+from neurosim.draws.values import Shared
+from neurosim.ir.concrete import (
+    ConcreteDrive,
+    ConcreteNetwork,
+    ConcretePopulation,
+    ConcreteProjection,
+)
+from neurosim.ir.free_memory import available
+
+from ..matching.algebra import Symbolic, free_names, value
+from ..matching.cells import CellMatch
+from .learning import (
+    MatchedRule,
+    Plasticity,
+    match_plasticity,
+    plan_plasticity,
+    report_rules_of_populations,
+)
+from .neurons import constants
+from .plan import (
+    PlannedDecay,
+    PlannedPopulation,
+    PlannedProjection,
+    PlannedRule,
+    PlannedShortTerm,
+)
+from .rows import Rows, format_range
+from .sources import number_or_array
+from .targets import Target
+
+_CUT_OFF = 0.001  # of a decaying current that edges stand for, the part that is left out
+_BYTES_PER_EDGE = 40  # in NEST, about
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """Edges of a projection or of a part of it, (E,) each; weights in the unit of the port."""
+
+    pre: np.ndarray
+    post: np.ndarray
+    weight: np.ndarray
+    delay: np.ndarray
+    number: np.ndarray
+
+    def select(self, chosen: np.ndarray) -> _Edges:
+        return _Edges(
+            self.pre[chosen],
+            self.post[chosen],
+            self.weight[chosen],
+            self.delay[chosen],
+            self.number[chosen],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """The way from a source to a port: names, the match of the target's cell, and plasticity."""
+
+    place: Place
+    name: str
+    source: str
+    target: ConcretePopulation
+    port: str
+    match: CellMatch
+    plasticity: Plasticity | None = None
+
+
+class Wiring:
+    """Makes the projections of a plan.
+
+    Parameters
+    ----------
+    network : with all draws made
+    matches : population -> match of its cell
+    target : simulator
+    rows : to which rows are added
+
+    Attributes
+    ----------
+    projections : of the plan
+    sources : populations that stand for drives
+    """
+
+    def __init__(
+        self,
+        network: ConcreteNetwork,
+        matches: Mapping[str, CellMatch],
+        *,
+        target: Target,
+        rows: Rows,
+    ) -> None:
+        self._network, self._matches, self._target, self._rows = network, matches, target, rows
+        self.projections: list[PlannedProjection] = []
+        self.sources: list[PlannedPopulation] = []
+        for name in network.order:
+            if name in network.projections:
+                self._add_projection(network.projections[name])
+            else:
+                self._add_drive(network.drives[name])
+        report_rules_of_populations(self.projections, target, rows)
+
+    def _add_projection(self, p: ConcreteProjection) -> None:
+        place = Place("projection", p.name)
+        if p.same_step:
+            self._rows.impossible(
+                place,
+                "its spikes arrive in the step in which they are sent, and no target has that.",
+                "Use a delay.",
+            )
+            return
+        match = self._reachable(p.target, p.port, place)
+        rule: MatchedRule | None = None
+        if p.rule is not None:
+            rule = match_plasticity(p.rule, place, self._rows)
+            if rule is None:
+                return
+        if match is None or p.port is None:
+            return
+        weights = self._weights(p, place)
+        edges = _Edges(
+            p.sources,
+            p.targets.astype(np.int32),
+            weights,
+            self._delays(p, match, place),
+            np.arange(weights.size),
+        )
+        plasticity = None
+        if rule is not None:
+            target = self._network.populations[p.target]
+            factor = np.asarray(value(match.scale(match.ports[p.port][0]), constants(target)))
+            plasticity = plan_plasticity(
+                p,
+                rule,
+                dt=self._network.dt,
+                target=self._target,
+                rows=self._rows,
+                negative=bool((factor < 0).any()),
+            )
+        target = self._network.populations[p.target]
+        self._add_edges(_Path(place, p.name, p.source, target, p.port, match, plasticity), edges)
+
+    def _reachable(self, target: str, port: str | None, place: Place) -> CellMatch | None:
+        """Return the match of a target whose port has receptors, or report why there is none."""
+        match = self._matches.get(target)
+        if match is None:
+            reason = f"its target {target!r} is no standard cell."
+            self._rows.impossible(place, reason, "See its row.")
+            return None
+        if port is None or not match.ports.get(port):
+            self._rows.impossible(
+                place,
+                f"what port {port!r} receives has no counterpart in {match.standard.name}: "
+                "it is no jump of a synapse or voltage.",
+                "Use another port.",
+            )
+            return None
+        fixed = constants(self._network.populations[target]).keys()
+        read = {n for r in match.ports[port] for n in _names_of_edges(match, r)}
+        if read & (self._network.populations[target].parameters.keys() - fixed):
+            self._rows.impossible(
+                place,
+                "what its weights are multiplied by changes over time.",
+                "Let a current follow the table.",
+            )
+            return None
+        return match
+
+    def _weights(self, p: ConcreteProjection, place: Place) -> np.ndarray:
+        """Return one weight per edge, (E,) in the unit of the port."""
+        weight: Any = p.weight if p.rule is None else p.initial["w"]
+        if isinstance(weight, Shared):
+            self._rows.exact(
+                place.of("weights"),
+                f"{weight.values.size} shared values are written out, one per edge.",
+            )
+            weight = weight.values[weight.index]
+        return np.array(np.broadcast_to(np.asarray(weight, np.float64), p.targets.size))
+
+    def _delays(self, p: ConcreteProjection, match: CellMatch, place: Place) -> np.ndarray:
+        """Return delays of the target in ms, (E,), with the same step of arrival as ours."""
+        # NEST's Izhikevich neuron feels a spike in the step in which it arrives.
+        extra = self._target.extra_delay + bool(match.standard.decays)
+        dt, count, place = self._network.dt, p.targets.size, place.of("delay")
+        delay: Any = p.delay
+        ours = np.broadcast_to(np.rint(np.asarray(delay) / dt).astype(np.int64), count)
+        theirs = np.maximum(ours + extra, 1)
+        raised = int((ours + extra < 1).sum())
+        longest = self._target.longest_delay
+        if raised:
+            self._rows.approximated(
+                place,
+                f"{raised} of {count} delays of 0 become {dt:g} ms, the shortest there: "
+                "they arrive one step later.",
+                f"Give a delay of {dt:g} ms.",
+            )
+        elif longest is not None and theirs.max(initial=0) > longest:
+            self._rows.impossible(
+                place,
+                f"{theirs.max()} steps; the longest there is {longest}.",
+                "Shorten it, or use a longer dt.",
+            )
+        else:
+            more = f", {extra} step more than here, which is the same step of arrival"
+            text = f"{format_range(theirs * dt)} ms{more if extra else ''}."
+            self._rows.exact(place, text)
+        return theirs * dt
+
+    def _add_edges(self, path: _Path, edges: _Edges) -> None:
+        """Split edges by receptor, and add them to the plan."""
+        match, place = path.match, path.place.of("weights")
+        receptors, unit = match.ports[path.port], match.standard.weight
+        fixed = constants(path.target)
+        texts: list[str] = []
+        left = np.ones(edges.post.size, bool)
+        for receptor in receptors:
+            per_neuron = value(match.scale(receptor), fixed)
+            scale = np.broadcast_to(per_neuron, path.target.size)[edges.post]
+            weights = scale * edges.weight
+            is_negative = receptor == "inhibitory" and match.standard.signed
+            chosen = left & _of_sign(weights, is_negative, alone=len(receptors) == 1)
+            left &= ~chosen
+            if chosen.any():
+                sign = -1.0 if is_negative and not self._target.signed_weights else 1.0
+                sizes = format_range(sign * weights[chosen])
+                texts.append(f"{chosen.sum()} edges, {receptor}, {sizes} {unit}")
+                self._add_receptor(path, receptor, edges.select(chosen), sign * scale[chosen])
+        if match.standard.decays:
+            self._expand_decays(path)
+        if left.any():
+            cause = "conductances are positive"
+            if match.standard.signed:
+                cause = f"port {path.port!r} reaches receptor {receptors[0]!r} alone"
+            self._rows.impossible(
+                place,
+                f"{left.sum()} of {left.size} weights are of the other sign "
+                f"({format_range(edges.weight[left])}): {cause}.",
+                "Send them to a port of their own.",
+            )
+        self._rows.exact(place, "; ".join(texts) + "." if texts else "no edges.")
+
+    def _add_receptor(self, path: _Path, receptor: str, edges: _Edges, scale: np.ndarray) -> None:
+        """Add the edges to one receptor: in layers, if a pair may have one edge only."""
+        layers = [np.ones(edges.post.size, bool)]
+        if self._target.one_edge_per_pair:
+            layers = list(_layers(edges))
+        for number, chosen in enumerate(layers, 1):
+            part, factor = edges.select(chosen), scale[chosen]
+            layer = f".{number}" if number > 1 else ""
+            rule = path.plasticity if isinstance(path.plasticity, PlannedRule) else None
+            short_term = path.plasticity if isinstance(path.plasticity, PlannedShortTerm) else None
+            self.projections.append(
+                PlannedProjection(
+                    name=f"{path.name}.{receptor}{layer}",
+                    origin=path.name,
+                    source=path.source,
+                    target=path.target.name,
+                    receptor=receptor,
+                    pre=part.pre,
+                    post=part.post,
+                    weight=factor * part.weight,
+                    delay=part.delay,
+                    edges=part.number,
+                    scale=factor,
+                    rule=None if rule is None else _scaled(rule, float(factor[0])),
+                    short_term=short_term,
+                )
+            )
+
+    def _expand_decays(self, path: _Path) -> None:
+        """Let many edges stand for each, if the cell has no synapse that decays."""
+        match, dt, count = path.match, self._network.dt, 0.0
+        fixed, size = constants(path.target), path.target.size
+        for position, q in enumerate(self.projections):
+            if q.origin != path.name:
+                continue
+            expression = _decay(match, q.receptor)
+            if expression is None:
+                continue
+            taus = np.broadcast_to(value(expression, fixed), size)[q.post]
+            steps = max(math.ceil(-math.log(_CUT_OFF) * float(taus.max()) / dt), 1)
+            self.projections[position] = replace(q, decay=PlannedDecay(taus, steps))
+            count += float(steps) * taus.size
+        self._report_decays(path, count)
+
+    def _report_decays(self, path: _Path, count: float) -> None:
+        place, memory = path.place.of("synapse"), count * _BYTES_PER_EDGE
+        if path.plasticity is not None:
+            self._rows.impossible(
+                place,
+                "a current that decays is many edges there, which cannot learn as one.",
+                "Fix its weights.",
+            )
+        elif memory > available():
+            self._rows.impossible(
+                place,
+                f"a current that decays is many edges there: {count:.3g}, which take about "
+                f"{memory / 1e9:.3g} GB, of {available() / 1e9:.3g} GB that are free.",
+                "Shorten the time constant, or use fewer edges.",
+            )
+        elif count:
+            self._rows.approximated(
+                place,
+                f"no Izhikevich cell of {self._target.title} has a current that decays: an edge "
+                f"stands for each step of it, {count:.3g} edges, until {100 * _CUT_OFF:g} % are "
+                "left.",
+                "On 'spinnaker' it decays by itself.",
+            )
+
+    def _add_drive(self, d: ConcreteDrive) -> None:
+        """Add one Poisson source for each driven neuron."""
+        place = Place("drive", d.name)
+        match = self._reachable(d.target, d.port, place)
+        if match is None:
+            return
+        count, source = d.indices.size, f"{d.name} source"
+        rate = np.asarray(d.rate, np.float64) * 1000.0
+        parameters = {"rate": number_or_array(rate)}
+        self.sources.append(
+            PlannedPopulation(source, count, "SpikeSourcePoisson", parameters, is_drive=True)
+        )
+        limit = "" if self._target.several_spikes else " (at most one spike per step there)"
+        self._rows.approximated(
+            place,
+            f"{count} SpikeSourcePoisson of {format_range(rate)} Hz{limit}, one for each target: "
+            "the same statistics, other spikes.",
+        )
+        weights = np.array(np.broadcast_to(np.asarray(d.weight, np.float64), count))
+        delays = np.full(count, self._network.dt)
+        edges = _Edges(np.arange(count), d.indices, weights, delays, np.arange(count))
+        target = self._network.populations[d.target]
+        self._add_edges(_Path(place, d.name, source, target, d.port, match), edges)
+
+
+def _names_of_edges(match: CellMatch, receptor: str) -> set[str]:
+    """Return the parameters of the target that values of edges depend on."""
+    decay = _decay(match, receptor)
+    return free_names(match.scale(receptor)) | (set() if decay is None else free_names(decay))
+
+
+def _decay(match: CellMatch, receptor: str) -> Symbolic | None:
+    """Return the time constant of a current that edges stand for."""
+    return match.parameters.get(match.standard.decays.get(receptor, ""))
+
+
+def _of_sign(weights: np.ndarray, negative: bool, *, alone: bool) -> np.ndarray:
+    """Return which weights go to a receptor; 0 goes to the first that takes it."""
+    if not negative:
+        return weights >= 0
+    return weights <= 0 if alone else weights < 0
+
+
+def _scaled(rule: PlannedRule, factor: float) -> PlannedRule:
+    """Return a rule whose bounds are in the unit of the standard cell."""
+    weights = {
+        name: bound if name.startswith("mu") else bound * factor
+        for name, bound in rule.weights.items()
+    }
+    return replace(rule, weights=weights)
+
+
+def _layers(edges: _Edges) -> Iterator[np.ndarray]:
+    """Yield the first edge of every pair, then the second of every pair that has one, and so on."""
+    order = np.lexsort((edges.number, edges.post, edges.pre))
+    targets = int(edges.post.max(initial=0)) + 1
+    pairs = edges.pre[order].astype(np.int64) * targets + edges.post[order]
+    starts = np.r_[True, np.diff(pairs) != 0] if pairs.size else np.zeros(0, bool)
+    rank = np.empty(pairs.size, np.int64)
+    rank[order] = np.arange(pairs.size) - np.flatnonzero(starts)[np.cumsum(starts) - 1]
+    for k in range(int(rank.max(initial=-1)) + 1):
+        yield rank == k
