@@ -192,7 +192,7 @@ def test_decaying_currents_that_do_not_fit_or_learn_are_impossible_and_their_wei
     assert "many edges stand for each" in said(
         pynn.nest.lower(net).report, "recording of 'w' of 'excitation'", "impossible"
     )
-    monkeypatch.setattr("neurosim.backends.pynn.translation.projections.available", lambda: 1e6)
+    monkeypatch.setattr("neurosim.backends.pynn.translation.wiring.available", lambda: 1e6)
     assert "which take about" in said(
         pynn.nest.lower(net).report, "'excitation', synapse", "impossible"
     )
