@@ -137,7 +137,7 @@ def measure(workload: Workload, repetitions: int) -> list[dict[str, Any]]:
     """
     net = workload.build()
     runs = {threads: ns.prepare(net, backend="cpu", threads=threads) for threads in (1, 2)}
-    if runs[2].engine.threads == 1:
+    if runs[2].engine.partitions == 1:
         del runs[2]
     _agree(workload, ns.prepare(net, backend="reference"), runs, workload.compared)
     start = {threads: run.snapshot() for threads, run in runs.items()}

@@ -58,7 +58,7 @@ def main() -> None:
         seconds,
         _counts(run, job),
         job,
-        threads=run.engine.threads,
+        threads=run.engine.partitions,
         version=ns.__version__,
         **_work(run),
     )

@@ -90,7 +90,7 @@ def test_states_saved_with_two_threads_go_on_with_one(tmp_path):
         played(story, "cpu", [("run", 20)], threads=2),
         ns.prepare(story.net, backend="cpu", threads=1),
     )
-    assert two.engine.threads == 2
+    assert two.engine.partitions == 2
     two.save(tmp_path / "state.npz")
     one.load(tmp_path / "state.npz")
     assert (

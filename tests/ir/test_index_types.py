@@ -219,7 +219,7 @@ def test_engines_agree_on_targets_and_sources_up_to_the_last_neuron(size):
     )
     for threads in (1, 2):
         run = ns.prepare(network(size), backend="cpu", threads=threads)
-        assert run.engine.threads == threads
+        assert run.engine.partitions == threads
         found = outcome(run)
         for name, arrays in expected.items():
             for a, b in zip(arrays, found[name], strict=True):

@@ -1,4 +1,4 @@
-"""Precision: of what kind the numbers of a run are, and how printed source writes them."""
+"""Precision: the type of a run's numbers, and how printed source writes them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_COMMON = "from neurosim.backends.cpu.kernels.deferral import CHUNK, EDGES, FIRST, WHEN, caught_up, fetch_row, forget, pending\n"
-_KERNEL = '\nkernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)\n'
+_KERNELS = "neurosim.backends.cpu.kernels"
+_DEFERRAL = f"""from {_KERNELS}.deferral import CHUNK, caught_up, fetch_row, forget, pending
+"""
+_KERNEL = """from neurosim.backends.cpu.kernels.operations import NOTES
+
+kernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -18,17 +23,17 @@ class Precision:
     ----------
     name, dtype : as users and NumPy name it
     size : bytes of a number
-    place : where the compiled loops `draws`, `deferral`, `loop`, `pending` are
+    kernels : module that holds the compiled loops `draws`, `deferral`, `loop`, `late_events`
     header : first lines of printed source
-    dt, t : lines that make these words of the language; the time of a step is computed in float64
+    dt, t : lines that compute these words of the language; the time of a step is a float64 first
     exact_dt : the name of dt in float64
-    literal : how a number is written, with the place of its digits
+    literal : how a number is written, with a place for its digits
     """
 
     name: str
     dtype: type
     size: int
-    place: str
+    kernels: str
     header: str
     dt: tuple[str, ...]
     t: str
@@ -44,17 +49,18 @@ DOUBLE = Precision(
     "float64",
     np.float64,
     8,
-    "neurosim.backends.cpu.kernels",
+    _KERNELS,
     f"""from numba import cfunc
 
-from neurosim.backends.cpu.kernels.intrinsics import (
-    flag, load, load_byte, load_index, load_long, load_short, store, store_byte, store_long, truth)
-from neurosim.backends.cpu.kernels.decays import decayed
-{_COMMON}from neurosim.backends.cpu.kernels.functions import (
+{_DEFERRAL}from {_KERNELS}.decays import decayed
+from {_KERNELS}.functions import (
     abs, clip, cos, exp, expm1_ratio, floor, log, max, min, pow, sin, sqrt, tanh, where)
-from neurosim.backends.cpu.kernels.philox import normal_at, uniform_at
+from {_KERNELS}.intrinsics import (
+    flag, load, load_arg, load_byte, load_index, load_long, load_short, store, store_byte,
+    store_long, truth)
+from {_KERNELS}.philox import normal_at, uniform_at
 {_KERNEL}""",
-    ("dt = load(load_long(table, 0, 'table'), 0, 'dt')",),
+    ("dt = load(load_arg(args, 0), 0, 'dt')",),
     "t = step * dt",
     "dt",
     "{}",
@@ -64,15 +70,17 @@ SINGLE = Precision(
     "float32",
     np.float32,
     4,
-    "neurosim.backends.cpu.kernels.single",
+    f"{_KERNELS}.single",
     f"""from numba import cfunc
 
-from neurosim.backends.cpu.kernels.intrinsics import (
-    flag, load_byte, load_double, load_index, load_long, load_short, store_byte, store_long)
-{_COMMON}from neurosim.backends.cpu.kernels.single import (
-    abs, clip, cos, decayed, exp, expm1_ratio, float, floor, load, log, max, min, normal_at, pow, sin, sqrt, store, tanh, truth, uniform_at, where)
+{_DEFERRAL}from {_KERNELS}.intrinsics import (
+    flag, load_arg, load_byte, load_double, load_index, load_long, load_short, store_byte,
+    store_long)
+from {_KERNELS}.single import (
+    abs, clip, cos, decayed, exp, expm1_ratio, float, floor, load, log, max, min, normal_at, pow,
+    sin, sqrt, store, tanh, truth, uniform_at, where)
 {_KERNEL}""",
-    ("_dt = load_double(load_long(table, 0, 'table'), 0, 'dt')", "dt = float(_dt)"),
+    ("_dt = load_double(load_arg(args, 0), 0, 'dt')", "dt = float(_dt)"),
     "t = float(step * _dt)",
     "_dt",
     "float({})",

@@ -1,79 +1,93 @@
-"""What the printed source of cells and rules has in common: names, the table of arrays, functions."""
+"""What the printed source of cells and rules has in common: names, arguments, functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr, Number
 
 from .precision import DOUBLE, Precision
 
+# How the values behind a name lie: one for all; one per neuron; over time one for all (a row per
+# interval); over time one per neuron.
+Layout = Literal["scalar", "per_neuron", "series", "series_per_neuron"]
+
 RESERVED = {
+    "CHUNK",
+    "NOTES",
+    "args",
+    "caught_up",
+    "cfunc",
+    "count",
+    "decayed",
+    "expm1_ratio",
+    "fetch_row",
+    "first",
     "flag",
+    "float",
+    "forget",
+    "kernel",
     "load",
+    "load_arg",
     "load_byte",
     "load_double",
     "load_index",
     "load_long",
     "load_short",
+    "normal_at",
+    "now",
+    "partition",
+    "pending",
+    "range",
+    "spikes",
+    "start",
+    "step",
+    "stop",
     "store",
     "store_byte",
     "store_long",
     "truth",
-    "cfunc",
-    "kernel",
-    "normal_at",
     "uniform_at",
-    "expm1_ratio",
-    "table",
-    "start",
-    "stop",
-    "step",
-    "thread",
-    "spikes",
-    "first",
-    "count",
-    "range",
-    "float",
-    "now",
-    "decayed",
-    "CHUNK",
-    "EDGES",
-    "FIRST",
-    "WHEN",
-    "caught_up",
-    "fetch_row",
-    "forget",
-    "pending",
 }
 
 
 def local(name: str) -> str:
-    """Return a user's name as it stands in printed source: as it is, unless the source needs the word."""
+    """Return a user's name as it stands in printed source: changed if the source needs the word."""
     return f"_user_{name}" if name in RESERVED else name
 
 
-class Layout:
-    """The table of one piece of printed source: position -> which array or size stands there."""
+class Arguments:
+    """The arguments of one piece of printed source: which array or number stands at a position.
+
+    Attributes
+    ----------
+    entries : names of arrays and numbers, by position; those that begin with "@" are the engine's
+    """
 
     def __init__(self) -> None:
         self.entries: list[str] = []
 
-    def position(self, entry: str) -> int:
-        """Return the place of an entry, added where it is new."""
+    def read(self, entry: str) -> str:
+        """Return the expression that reads an entry, which is added if it is new."""
         if entry not in self.entries:
             self.entries.append(entry)
-        return self.entries.index(entry)
+        return f"load_arg(args, {self.entries.index(entry)})"
 
 
-def target(draw: Callable[[Draw], str], precision: Precision) -> Target:
-    """Return how expressions are printed for Numba: every value is a number of this precision, comparisons are 1.0 or 0.0."""
+def line(tree: Expr, draw: Callable[[Draw], str], precision: Precision) -> str:
+    """Print one expression: every value is a number of this precision, conditions are 1.0 or 0.0.
+
+    Parameters
+    ----------
+    draw : returns the text of a random draw
+    """
 
     def number(n: Number) -> str:
         return precision.number(float(n.value))
 
-    return Target(
+    target = Target(
         name=local,
         number=number,
         call=lambda function, arguments: f"{function}({', '.join(arguments)})",
@@ -83,11 +97,7 @@ def target(draw: Callable[[Draw], str], precision: Precision) -> Target:
         condition=lambda text: f"truth({text})",
         true=lambda text: f"({text} != {precision.number(0.0)})",
     )
-
-
-def line(tree: Expr, draw: Callable[[Draw], str], precision: Precision) -> str:
-    """Print one expression."""
-    return show(tree, target(draw, precision))
+    return show(tree, target)
 
 
 def indent(lines: list[str], levels: int = 1) -> list[str]:
@@ -95,10 +105,27 @@ def indent(lines: list[str], levels: int = 1) -> list[str]:
     return ["    " * levels + text for text in lines]
 
 
+def find_series_row(name: str, arguments: Arguments) -> list[str]:
+    """Return lines that find which row of a piecewise-constant series is in force at ``step``."""
+    row, rows = f"_row_{name}", "load_long(_rows, 2, '_rows')"
+    return [
+        f"_rows = {arguments.read(f'{name}@rows')}",
+        f"{row} = (step - load_long(_rows, 1, '_rows')) // load_long(_rows, 0, '_rows')",
+        f"{row} = 0 if {row} < 0 else {row}",
+        f"{row} = {rows} - 1 if {row} >= {rows} else {row}",
+    ]
+
+
 def wrapper(module: str, function: str, precision: Precision = DOUBLE) -> str:
     """Return the source of a kernel of a module of this engine, for the cache on disk."""
-    return (
-        f'"""Kernel {function!r} of the engine."""\n\nfrom numba import cfunc\n\nfrom {precision.place} import {module}\n\n\n'
-        f'@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)\n'
-        f"def {function}(table, start, stop, step, thread):\n    return {module}.{function}(table, start, stop, step, thread)\n"
-    )
+    return f'''"""Kernel {function!r} of the engine."""
+
+from numba import cfunc
+
+from {precision.kernels} import {module}
+
+
+@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
+def {function}(args, start, stop, step, partition):
+    return {module}.{function}(args, start, stop, step, partition)
+'''

@@ -1,128 +1,321 @@
-"""Prints the handlers of a rule: runs of statements over edges become one loop, statements over neurons another."""
+"""Prints the handlers of a rule: statements over edges share a loop, those over neurons another."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from neurosim.expr.tree import names
 from neurosim.ir.program import RuleProgram
 from neurosim.model.binding import BoundStatement
 
 from .printing import indent, local
-from .symbols import Names, Shape
+from .symbols import RuleSymbols, RuleVariant
+
+# Loops over edges have an outer loop over the delay groups of arriving spikes ("pre"), of returning
+# spikes ("post"), or over all sources.
+Outer = Literal["pre", "post", "source"]
+Over = Literal["edges", "pre", "post", "fold pre", "fold post", "notes"]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A printed function: ``over`` says what it runs over: edges or slots of events (pre, post), or all of them."""
+    """A printed function.
+
+    trigger : event of its handler
+    over : what it loops over: edges or delay groups of events, or all of them; "notes" is the
+        kernel of `kernels.deferral` that notes events
+    """
 
     name: str
     trigger: str
-    over: str  # "edges", "pre", "post"; "fold pre", "fold post"; "notes": a kernel of `neurosim.backends.cpu.kernels.deferral`
+    over: Over
 
 
-def print_rule(code: RuleProgram, shape: Shape) -> tuple[str, list[str], list[Kernel]]:
-    """Return the source, the entries of its table, and its kernels in the order in which they run."""
-    printer = _RulePrinter(code, shape)
-    texts, kernels = [], []
+@dataclass(frozen=True)
+class RuleSource:
+    """The printed source of a rule.
+
+    arguments : entries of the arguments of all its kernels
+    kernels : in the order in which they run
+    """
+
+    text: str
+    arguments: list[str]
+    kernels: list[Kernel]
+
+
+def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
+    """Print the handlers of a rule."""
+    printer = _RulePrinter(code, variant)
+    functions: list[list[str]] = []
+    kernels: list[Kernel] = []
     for number, (trigger, statements) in enumerate(code.handlers):
-        if shape.deferred and trigger == "pre":
+        if variant.deferred and trigger == "pre":
             kernels.append(Kernel("catch_up", trigger, "edges"))
-            texts.append("\n".join(printer.catch_up()))
-        if shape.deferred and trigger == "post":
+            functions.append(printer.catch_up())
+        if variant.deferred and trigger == "post":
             kernels.append(Kernel("note", trigger, "notes"))
             statements = tuple(s for s in statements if s.side != "edge")
         for part, group in enumerate(groups(statements)):
-            over = (
-                "edges" if group[0].action != "assign" or group[0].side == "edge" else group[0].side
-            )
-            kernel = Kernel(f"handler{number}_{part}", trigger, over)
+            kernel = Kernel(f"handler{number}_{part}", trigger, _domain(group[0]))
             kernels.append(kernel)
-            texts.append(
-                "\n".join(
-                    printer.edges(kernel, group)
-                    if over == "edges"
-                    else printer.neurons(kernel, group)
-                )
-            )
+            functions.append(printer.handler(kernel, group))
             for variable in dict.fromkeys(s.target for s in group if s.action == "sum"):
-                fold = Kernel(
-                    f"{kernel.name}_{variable}", trigger, "fold " + printer.symbols[variable].side
-                )
+                fold = printer.fold_kernel(kernel, variable)
                 kernels.append(fold)
-                texts.append("\n".join(printer.fold(fold, variable)))
-    body = [
+                functions.append(printer.fold(fold, variable))
+    head = [
         f'"""Rule {code.name!r}: its handlers, printed from its statements."""',
         "",
-        shape.precision.header,
-        "",
+        variant.precision.header,
+        "\n",
     ]
-    return "\n".join(body) + "\n\n\n".join(texts) + "\n", printer.names.layout.entries, kernels
+    text = "\n".join(head) + "\n\n\n".join("\n".join(lines) for lines in functions) + "\n"
+    return RuleSource(text, printer.symbols.arguments.entries, kernels)
 
 
 def groups(statements: tuple[BoundStatement, ...]) -> list[list[BoundStatement]]:
-    """Split statements into runs that one loop can carry out, as if each were finished before the next began.
+    """Split statements into groups that one loop can execute as if one after the other.
 
-    Statements over edges may share a loop while none reads what an earlier one of the run adds to; statements over the neurons of
-    one side touch nothing of other neurons.
+    Statements over edges may share a loop unless one reads what an earlier one of the group adds
+    to. Statements over the neurons of one side touch nothing of other neurons.
     """
-    found: list[list[BoundStatement]] = []
+    split: list[list[BoundStatement]] = []
     for statement in statements:
-        kind = "edge" if statement.action != "assign" else statement.side
-        if found:
-            last = found[-1]
-            same = kind == ("edge" if last[0].action != "assign" else last[0].side)
-            summed = {s.target for s in last if s.action == "sum"}
-            if same and not summed & (names(statement.value) | {statement.target}):
-                last.append(statement)
-                continue
-        found.append([statement])
-    return found
+        if split and _shares_loop(split[-1], statement):
+            split[-1].append(statement)
+        else:
+            split.append([statement])
+    return split
+
+
+def _shares_loop(group: list[BoundStatement], statement: BoundStatement) -> bool:
+    summed = {s.target for s in group if s.action == "sum"}
+    touched = names(statement.value) | {statement.target}
+    return _domain(group[0]) == _domain(statement) and not summed & touched
+
+
+def _domain(statement: BoundStatement) -> Literal["edges", "pre", "post"]:
+    """Return what a statement is executed for: edges, or the neurons of one side."""
+    if statement.action != "assign" or statement.side == "edge":
+        return "edges"
+    return statement.side
+
+
+@dataclass(frozen=True)
+class _EdgeLoop:
+    """Lines of two loops over edges.
+
+    setup : before the loops
+    outer : first in the loop over delay groups or sources
+    bounds : of the inner loop, over positions ``_k``
+    inner : first in the loop over edges
+    """
+
+    setup: list[str]
+    outer: list[str]
+    bounds: tuple[str, str]
+    inner: list[str]
+
+    @property
+    def header(self) -> str:
+        return f"for _k in range({self.bounds[0]}, {self.bounds[1]}):"
 
 
 class _RulePrinter:
-    def __init__(self, code: RuleProgram, shape: Shape) -> None:
-        self.code, self.shape, self.names = code, shape, Names(code, shape)
-        self.symbols = self.names.symbols
+    def __init__(self, code: RuleProgram, variant: RuleVariant) -> None:
+        self.code, self.variant = code, variant
+        self.symbols = RuleSymbols(code, variant)
 
-    # ---- loops
+    def handler(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
+        """Return the function of a group of statements."""
+        if kernel.over == "edges":
+            return self._edges(kernel, group)
+        return self._neurons(kernel, group)
 
-    def edges(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
-        read = self.names.read(group)
-        head = [
-            "@kernel",
-            f"def {kernel.name}(table, first, count, step, thread):",
-            *indent(self.names.prologue(read)),
+    def _head(self, name: str) -> list[str]:
+        return ["@kernel", f"def {name}(args, first, count, step, partition):"]
+
+    # ---- edges
+
+    def _edges(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
+        symbols = self.symbols
+        read = symbols.names_read(group)
+        outer: Outer = "source"
+        if kernel.trigger == "pre" or kernel.trigger == "post":
+            outer = kernel.trigger
+        loop = self._edge_loop(outer, sources=self._reads_sources(read))
+        near, far = ("post", "pre") if outer == "post" else ("pre", "post")
+        setup = [*symbols.prologue(read), *self._targets_setup(group), *loop.setup]
+        at_group = [*loop.outer, *self._values_at(read, near, outer), loop.header]
+        at_edge = [
+            *loop.inner,
+            *self._values_at(read, far, outer),
+            *self._values_at_edge(read, outer),
         ]
-        setup = [self.names.address(s.target) for s in group if s.action == "assign"]
-        setup += self.names.ring() if any(s.action == "deliver" for s in group) else []
         for s in group:
-            setup += (
-                [self.names.address(f"@sum_{s.target}"), self.names.address(f"@touched_{s.target}")]
-                if s.action == "sum"
-                else []
-            )
-        outer = {"pre": "pre", "post": "post"}.get(kernel.trigger, "row")
-        known = [self.symbols[n] for n in read if n in self.symbols]
-        prologue, outside, inner = self._edge_loops(
-            outer, any(s.side == "pre" and s.role != "variable" for s in known)
+            at_edge += self._statement(s)
+        return [
+            *self._head(kernel.name),
+            *indent([*dict.fromkeys(setup), "for _j in range(count):"]),
+            *indent(at_group, 2),
+            *indent(at_edge, 3),
+            "    return 0",
+        ]
+
+    def _reads_sources(self, read: set[str]) -> bool:
+        """Return whether more than variables of the source is read."""
+        symbols = [self.symbols.symbols[n] for n in read if n in self.symbols.symbols]
+        return any(s.side == "pre" and s.role != "variable" for s in symbols)
+
+    def _targets_setup(self, group: list[BoundStatement]) -> list[str]:
+        """Return lines that read the addresses of what statements change."""
+        address = self.symbols.address
+        lines = [address(s.target) for s in group if s.action == "assign"]
+        if any(s.action == "deliver" for s in group):
+            lines += self.symbols.ring_setup()
+        for s in group:
+            if s.action == "sum":
+                lines += [address(f"@sum_{s.target}"), address(f"@touched_{s.target}")]
+        return lines
+
+    def _edge_loop(self, outer: Outer, *, sources: bool) -> _EdgeLoop:
+        if outer == "post":
+            return self._loop_by_target(sources=sources)
+        if outer == "pre" and self.variant.pre_split:
+            return self._loop_by_group()
+        return self._loop_by_source(outer)
+
+    def _loop_by_target(self, *, sources: bool) -> _EdgeLoop:
+        """Edges of the targets of events; ``sources``: the number of the source is needed."""
+        symbols, split = self.symbols, self.variant.pre_split
+        setup = [symbols.address("@post_pointer"), symbols.address("@post_edges")]
+        inner = ["_edge = load_index(_post_edges, _k, '_edges')"]
+        if split:
+            setup.append(symbols.address("@post_pre_groups"))
+            inner.append(f"_pre_group = {symbols.index('@post_pre_groups', '_k')}")
+        if sources or not split:
+            setup.append(symbols.address("@post_sources"))
+            inner.append(f"_pre = {symbols.index('@post_sources', '_k')}")
+        if not split:
+            inner.append("_pre_group = _pre")
+        outer = [
+            "_post_group = load_index(first, _j, '_events')",
+            f"_post = {symbols.neuron_of_group('post')}",
+        ]
+        bounds = (
+            "load_long(_post_pointer, _post_group, '_pointer')",
+            "load_long(_post_pointer, _post_group + 1, '_pointer')",
         )
-        row = self._at_neuron(read, "pre" if outer != "post" else "post", outer)
-        edge = [
-            *self._at_neuron(read, "post" if outer != "post" else "pre", outer),
-            *self._at_edge(read, outer),
+        return _EdgeLoop([*setup, *symbols.group_setup("post")], outer, bounds, inner)
+
+    def _loop_by_group(self) -> _EdgeLoop:
+        """Edges of the delay groups of events, which do not lie together in memory."""
+        symbols = self.symbols
+        setup = [
+            symbols.address(entry)
+            for entry in ("@pre_bounds", "@partitions", "@pre_edges", "@pre_targets")
         ]
-        for s in group:
-            edge += self._statement(s)
-        lines = [
-            *head,
-            *indent([*dict.fromkeys([*setup, *prologue]), "for _j in range(count):"]),
-            *indent([*outside, *row, inner[0]], 2),
+        outer = [
+            "_pre_group = load_index(first, _j, '_events')",
+            f"_pre = {symbols.neuron_of_group('pre')}",
         ]
-        return [*lines, *indent([*inner[1:], *edge], 3), "    return 0"]
+        inner = [
+            "_edge = load_index(_pre_edges, _k, '_edges')",
+            f"_post = {symbols.index('@pre_targets', '_k')}",
+            *self._group_of_target(),
+        ]
+        setup += [*self._group_of_target_setup(), *symbols.group_setup("pre")]
+        bounds = self._bound("_pre_group", 0), self._bound("_pre_group", 1)
+        return _EdgeLoop(setup, outer, bounds, inner)
+
+    def _loop_by_source(self, outer: Outer) -> _EdgeLoop:
+        """Edges of the sources of events, or of all sources: they lie together in memory."""
+        symbols, split = self.symbols, self.variant.pre_split
+        if outer == "pre":
+            pointer, source = "_pre_bounds", "_pre_group"
+            lines = ["_pre_group = load_index(first, _j, '_events')", "_pre = _pre_group"]
+        else:
+            pointer, source = "_edge_bounds", "_pre"
+            lines = ["_pre = first + _j", *([] if split else ["_pre_group = _pre"])]
+        setup = [symbols.address("@" + pointer[1:]), symbols.address("@partitions")]
+        bounds = self._bound(source, 0, pointer), self._bound(source, 1, pointer)
+        if self.variant.neighbours:
+            # Counting targets, not loading them, lets LLVM vectorise the inner loop.
+            shift = f"{symbols.index('@targets', '_begin')} - _begin if _begin < _end else 0"
+            lines += [f"_begin, _end = {bounds[0]}, {bounds[1]}", f"_shift = {shift}"]
+            bounds = "_begin", "_end"
+            target = "_k + _shift"
+        else:
+            target = symbols.index("@targets", "_k")
+        inner = ["_edge = _k", f"_post = {target}", *self._group_of_target()]
+        if outer == "source" and split:
+            inner.append(f"_pre_group = {symbols.index('@pre_of_edge', '_edge')}")
+            setup.append(symbols.address("@pre_of_edge"))
+        setup += [symbols.address("@targets"), *self._group_of_target_setup()]
+        return _EdgeLoop(setup, lines, bounds, inner)
+
+    def _group_of_target(self) -> list[str]:
+        if self.variant.post_split:
+            return [f"_post_group = {self.symbols.index('@post_of_edge', '_edge')}"]
+        return ["_post_group = _post"]
+
+    def _group_of_target_setup(self) -> list[str]:
+        return [self.symbols.address("@post_of_edge")] if self.variant.post_split else []
+
+    def _bound(self, group: str, further: int, bounds: str = "_pre_bounds") -> str:
+        """Return where the edges of a delay group (or source) in this partition begin.
+
+        ``further`` is 1 for where the next ones begin.
+        """
+        short = bounds == "_pre_bounds" and self.variant.pre_split
+        load = "load_index" if short else "load_long"
+        return f"{load}({bounds}, {group} * _partitions + partition + {further}, '_bounds')"
+
+    # ---- statements
+
+    def _statement(self, s: BoundStatement) -> list[str]:
+        value = self.symbols.line(s.value, "_edge")
+        if s.action == "assign":
+            return [f"{local(s.target)} = {value}", *self.symbols.store(s.target, "_edge")]
+        if not value.isidentifier():
+            value = f"({value})"
+        if s.action == "deliver":
+            return [
+                f"_at = {self.symbols.ring_of_edge()}",
+                f"store(_at, _post, load(_at, _post, '_ring') + {value}, '_ring')",
+            ]
+        total, group = self.symbols.name(f"@sum_{s.target}"), f"_{s.side}_group"
+        name = f"'sum_{s.target}'"
+        return [
+            f"store({total}, {group}, load({total}, {group}, {name}) + {value}, {name})",
+            f"store_byte({self.symbols.name(f'@touched_{s.target}')}, {group}, 1, 'touched')",
+        ]
+
+    def _per_edge(self, name: str, outer: Outer) -> bool:
+        """Return whether a variable of the source is known per edge only, not per source."""
+        symbol = self.symbols.symbols.get(name)
+        late = outer == "source" and self.variant.pre_split
+        return late and symbol is not None and symbol.role == "variable"
+
+    def _values_at(self, read: set[str], side: str, outer: Outer) -> list[str]:
+        if side == "pre":
+            read = {n for n in read if not self._per_edge(n, outer)}
+        return self.symbols.values_at(read, side)
+
+    def _values_at_edge(self, read: set[str], outer: Outer) -> list[str]:
+        late = {n for n in read if self._per_edge(n, outer)}
+        return [*self.symbols.values_at(late, "pre"), *self.symbols.values_at(read, "edge")]
+
+    # ---- deferred handlers
 
     def catch_up(self) -> list[str]:
-        """What edges of the sources of events (``first`` is 0: of all sources, for good) have put off."""
+        """Return the function that executes what the edges of the sources of events have deferred.
+
+        If ``first`` is 0, all edges catch up, and new notes begin.
+        """
         group = [
             s
             for trigger, statements in self.code.handlers
@@ -130,278 +323,156 @@ class _RulePrinter:
             for s in statements
             if s.side == "edge"
         ]
-        read = self.names.read(group)
-        head = [
-            "@kernel",
-            "def catch_up(table, first, count, now, thread):",
-            "    step = now",
-            *indent(self.names.prologue(read)),
-        ]
-        prologue, *_ = self._edge_loops("pre", True)
-        setup = [self.names.address(entry) for entry in ("@targets", "@notes")] + [
-            self.names.address(s.target) for s in group
-        ]
-        setup += [f"_{part.lower()} = load_long(_notes, {part}, 't')" for part in ("EDGES", "WHEN")]
-        setup += [
-            "_first = load_long(load_long(_notes, FIRST, 't'), 0, 'first')",
-            "for _j in range(count):",
-        ]
-        edges, slots = (
-            "_pre_edges" if self.shape.pre_split else "0",
-            "@post_of_edge" if self.shape.post_split else "@targets",
-        )
-        noted = f"{edges}, {self.names.name(slots)}, {self.names.loader(slots)}"
-        row = [
-            f"_pre_slot = {_event('_j')}",
-            f"_pre = {self.names.neuron_of_slot('pre')}",
-            f"_stop = {self._bound('_pre_slot', 1)}",
-        ]
-        if not self.shape.pre_split:  # of a row that lies together, bring the next one nearer
-            size, changed = self.names.precision.size, dict.fromkeys(s.target for s in group)
-            width = 2 if "@targets" in self.shape.narrow else 4
-            row += [
-                "_next = _j + 1 if _j + 1 < count else _j",
-                f"_next = {_event('_next')}",
-                f"_from, _to = {self._bound('_next', 0)}, {self._bound('_next', 1)}",
-                f"fetch_row(_targets, _from, _to, {width})",
-                *(f"fetch_row(_at_{name}, _from, _to, {size})" for name in changed),
-            ]
-        row += [
-            f"for _k in range({self._bound('_pre_slot', 0)}, _stop, CHUNK):",
-            f"    for _q in range(pending(_notes, _pre_slot, _k, _stop, {noted}) - 1, -1, -1):",
-        ]
-        edge = [
-            "_edge = load_index(_edges, _q, 'chosen')",
-            "step = _first + load_index(_when, _q, 'when')",
-            f"_post = {self.names.index('@targets', '_edge')}",
-            f"_post_slot = {self.names.index('@post_of_edge', '_edge') if self.shape.post_split else '_post'}",
-        ]
-        edge += [self.names.precision.t] if "t" in read else []
-        edge += [
-            *self.names.values_at(read, "pre"),
-            *self.names.values_at(read, "post"),
-            *self.names.values_at(read, "edge"),
-        ]
-        for s in group:
-            edge += self._statement(s)
+        read = self.symbols.names_read(group)
+        last = "now - 1" if _pre_first(self.code) else "now"
+        setup = ["step = now", *self.symbols.prologue(read), *self._catch_up_setup(group)]
         lines = [
-            *head,
-            *indent([*dict.fromkeys([*prologue, *setup])]),
-            *indent(row, 2),
-            *indent(edge, 4),
-        ]
-        lines += [
-            f"        caught_up(_notes, _pre_slot, now{' - 1' if _pre_first(self.code) else ''})",
+            "@kernel",
+            "def catch_up(args, first, count, now, partition):",
+            *indent([*dict.fromkeys(setup), "for _j in range(count):"]),
+            *indent(self._catch_up_group(group), 2),
+            *indent(self._catch_up_edge(group, read), 4),
+            f"        caught_up(_notes, _pre_group, {last})",
             "    if first == 0:",
             "        forget(_notes)",
         ]
         return [*lines, "    return 0"]
 
-    def neurons(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
-        side = kernel.over
-        read = self.names.read(group)
-        head = [
-            "@kernel",
-            f"def {kernel.name}(table, first, count, step, thread):",
-            *indent(self.names.prologue(read)),
-        ]
-        setup = [self.names.address(s.target) for s in group]
-        setup += [self.names.address(f"@{side}_neuron")] if self.names.split(side) else []
-        event = kernel.trigger == side
-        loop = [
-            "for _j in range(count):",
-            f"    _{side}_slot = load_index(first, _j, '_events')"
-            if event
-            else f"    _{side}_slot = first + _j",
-        ]
-        body = [f"_{side} = {self.names.neuron_of_slot(side)}", *self.names.values_at(read, side)]
-        for s in group:
-            body += [
-                f"{local(s.target)} = {self.names.line(s.value, f'_{side}')}",
-                *self.names.store(s.target, f"_{side}_slot"),
-            ]
+    def _catch_up_setup(self, group: list[BoundStatement]) -> list[str]:
+        symbols = self.symbols
+        setup = self._edge_loop("pre", sources=True).setup
+        setup += [symbols.address(entry) for entry in ("@targets", "@notes")]
+        setup += [symbols.address(s.target) for s in group]
         return [
-            *head,
-            *indent([*dict.fromkeys(setup), loop[0]]),
-            *indent(loop[1:]),
+            *setup,
+            "_edges = load_arg(_notes, NOTES.edges)",
+            "_when = load_arg(_notes, NOTES.when)",
+            "_first = load_long(load_arg(_notes, NOTES.first), 0, 'first')",
+        ]
+
+    def _catch_up_group(self, group: list[BoundStatement]) -> list[str]:
+        """Return lines for one delay group, up to the loop over what its edges have deferred."""
+        symbols, split = self.symbols, self.variant.pre_split
+        edges = "_pre_edges" if split else "0"
+        targets = "@post_of_edge" if self.variant.post_split else "@targets"
+        row = f"{edges}, {symbols.name(targets)}, {symbols.loader(targets)}"
+        deferred = f"pending(_notes, _pre_group, _k, _stop, {row})"
+        lines = [
+            f"_pre_group = {_event('_j')}",
+            f"_pre = {symbols.neuron_of_group('pre')}",
+            f"_stop = {self._bound('_pre_group', 1)}",
+        ]
+        if not split:  # the edges lie together: prefetch those of the next group
+            lines += self._prefetch(s.target for s in group)
+        return [
+            *lines,
+            f"for _k in range({self._bound('_pre_group', 0)}, _stop, CHUNK):",
+            f"    for _q in range({deferred} - 1, -1, -1):",  # earlier steps first
+        ]
+
+    def _prefetch(self, changed: Iterable[str]) -> list[str]:
+        width = 2 if "@targets" in self.variant.short else 4
+        size = self.symbols.precision.size
+        return [
+            "_next = _j + 1 if _j + 1 < count else _j",
+            f"_next = {_event('_next')}",
+            f"_from, _to = {self._bound('_next', 0)}, {self._bound('_next', 1)}",
+            f"fetch_row(_targets, _from, _to, {width})",
+            *(f"fetch_row(_at_{name}, _from, _to, {size})" for name in dict.fromkeys(changed)),
+        ]
+
+    def _catch_up_edge(self, group: list[BoundStatement], read: set[str]) -> list[str]:
+        """Return lines for one edge and one spike that it has deferred."""
+        symbols = self.symbols
+        lines = [
+            "_edge = load_index(_edges, _q, 'chosen')",
+            "step = _first + load_index(_when, _q, 'when')",
+            f"_post = {symbols.index('@targets', '_edge')}",
+            *self._group_of_target(),
+        ]
+        if "t" in read:
+            lines.append(symbols.precision.t)
+        for side in ("pre", "post", "edge"):
+            lines += symbols.values_at(read, side)
+        for s in group:
+            lines += self._statement(s)
+        return lines
+
+    # ---- neurons
+
+    def _neurons(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
+        """Return the function of statements over the delay groups of one side."""
+        side, symbols = kernel.over, self.symbols
+        read = symbols.names_read(group)
+        setup = [*symbols.prologue(read), *(symbols.address(s.target) for s in group)]
+        setup += symbols.group_setup(side)
+        is_event = kernel.trigger == side
+        number = "load_index(first, _j, '_events')" if is_event else "first + _j"
+        body = [
+            f"_{side}_group = {number}",
+            f"_{side} = {symbols.neuron_of_group(side)}",
+            *symbols.values_at(read, side),
+        ]
+        for s in group:
+            body.append(f"{local(s.target)} = {symbols.line(s.value, f'_{side}')}")
+            body += symbols.store(s.target, f"_{side}_group")
+        return [
+            *self._head(kernel.name),
+            *indent([*dict.fromkeys(setup), "for _j in range(count):"]),
             *indent(body, 2),
             "    return 0",
         ]
+
+    # ---- sums
+
+    def fold_kernel(self, kernel: Kernel, variable: str) -> Kernel:
+        """Return the kernel that adds what a handler summed up to a variable."""
+        side = self.symbols.symbols[variable].side
+        return Kernel(
+            f"{kernel.name}_{variable}",
+            kernel.trigger,
+            "fold pre" if side == "pre" else "fold post",
+        )
 
     def fold(self, kernel: Kernel, variable: str) -> list[str]:
-        """Add what edges summed up, once, where there was an active edge."""
-        side = self.symbols[variable].side
-        read = {variable, *filter(None, [self.symbols[variable].decay])}
-        head = [
-            "@kernel",
-            f"def {kernel.name}(table, first, count, step, thread):",
-            *indent(self.names.prologue(read)),
-        ]
+        """Return the function that adds the sum over edges, once, if an edge was active."""
+        symbols = self.symbols
+        symbol = symbols.symbols[variable]
+        side, group = symbol.side, f"_{symbol.side}_group"
+        read = {variable, *filter(None, [symbol.decay])}
+        total, touched = symbols.name(f"@sum_{variable}"), symbols.name(f"@touched_{variable}")
+        zero, name = symbols.precision.number(0.0), f"'sum_{variable}'"
         setup = [
-            self.names.address(variable),
-            self.names.address(f"@sum_{variable}"),
-            self.names.address(f"@touched_{variable}"),
+            *symbols.prologue(read),
+            symbols.address(variable),
+            symbols.address(f"@sum_{variable}"),
+            symbols.address(f"@touched_{variable}"),
+            *symbols.group_setup(side),
         ]
-        setup += [self.names.address(f"@{side}_neuron")] if self.names.split(side) else []
         body = [
-            f"_{side}_slot = first + _j",
-            f"if load_byte({self.names.name(f'@touched_{variable}')}, _{side}_slot, 'touched') != 0:",
-        ]
-        inside = [
-            f"_{side} = {self.names.neuron_of_slot(side)}",
-            *self.names.values_at(read, side),
-            f"{local(variable)} = {local(variable)} + load({self.names.name(f'@sum_{variable}')}, _{side}_slot, 'sum_{variable}')",
-            *self.names.store(variable, f"_{side}_slot"),
-            f"store({self.names.name(f'@sum_{variable}')}, _{side}_slot, {self.names.precision.number(0.0)}, 'sum_{variable}')",
-            f"store_byte({self.names.name(f'@touched_{variable}')}, _{side}_slot, 0, 'touched')",
+            f"_{side} = {symbols.neuron_of_group(side)}",
+            *symbols.values_at(read, side),
+            f"{local(variable)} = {local(variable)} + load({total}, {group}, {name})",
+            *symbols.store(variable, group),
+            f"store({total}, {group}, {zero}, {name})",
+            f"store_byte({touched}, {group}, 0, 'touched')",
         ]
         return [
-            *head,
-            *indent([*setup, "for _j in range(count):"]),
-            *indent(body, 2),
-            *indent(inside, 3),
+            *self._head(kernel.name),
+            *indent([*dict.fromkeys(setup), "for _j in range(count):"]),
+            f"        {group} = first + _j",
+            f"        if load_byte({touched}, {group}, 'touched') != 0:",
+            *indent(body, 3),
             "    return 0",
         ]
-
-    def _edge_loops(self, outer: str, whole: bool) -> tuple[list[str], list[str], list[str]]:
-        """Lines before the loops, in the outer one (slots or rows) and of the inner one (edges of this part).
-
-        ``whole``: more than variables of the source is read.
-        """
-        if outer == "post":
-            head = [self.names.entry("@post_pointer"), self.names.entry("@post_edges")]
-            slot = "load_index(first, _j, '_events')"
-            bounds = (
-                "load_long(_post_pointer, _post_slot, '_pointer')",
-                "load_long(_post_pointer, _post_slot + 1, '_pointer')",
-            )
-            neuron = [f"_post = {self.names.neuron_of_slot('post')}"]
-            edge = ["_edge = load_index(_post_edges, _k, '_edges')"]
-            if self.shape.pre_split:
-                head.append(self.names.entry("@post_pre_slots"))
-                edge.append(f"_pre_slot = {self.names.index('@post_pre_slots', '_k')}")
-            if whole or not self.shape.pre_split:
-                head.append(self.names.entry("@post_sources"))
-                edge.append(f"_pre = {self.names.index('@post_sources', '_k')}")
-            edge += [] if self.shape.pre_split else ["_pre_slot = _pre"]
-            return (
-                [*head, *self.names.slot_setup("post")],
-                [f"_post_slot = {slot}", *neuron],
-                _inner(bounds, edge),
-            )
-        split = outer == "pre" and self.shape.pre_split
-        pointer = "_pre_bounds" if outer == "pre" else "_edge_bounds"
-        head = [self.names.entry("@" + pointer[1:]), self.names.entry("@threads")]
-        slot = "load_index(first, _j, '_events')" if outer == "pre" else "first + _j"
-        name = "_pre_slot" if outer == "pre" else "_pre"
-        bounds = self._bound(name, 0, pointer), self._bound(name, 1, pointer)
-        neuron = [
-            f"_pre = {self.names.neuron_of_slot('pre')}"
-            if outer == "pre"
-            else "_pre_slot = _pre"
-            if not self.shape.pre_split
-            else "pass"
-        ]
-        near = self.shape.neighbours and not split
-        if near:
-            neuron += [
-                f"_begin, _end = {bounds[0]}, {bounds[1]}",
-                f"_shift = {self.names.index('@targets', '_begin')} - _begin if _begin < _end else 0",
-            ]
-            bounds = "_begin", "_end"
-        edge = [
-            "_edge = load_index(_pre_edges, _k, '_edges')" if split else "_edge = _k",
-            "_post = _k + _shift"
-            if near
-            else f"_post = {self.names.index('@pre_targets' if split else '@targets', '_k')}",
-        ]
-        edge += [
-            f"_post_slot = {self.names.index('@post_of_edge', '_edge')}"
-            if self.shape.post_split
-            else "_post_slot = _post"
-        ]
-        if outer == "row" and self.shape.pre_split:
-            edge.append(f"_pre_slot = {self.names.index('@pre_of_edge', '_edge')}")
-            head.append(self.names.entry("@pre_of_edge"))
-        head += (
-            [self.names.entry("@pre_edges"), self.names.entry("@pre_targets")]
-            if split
-            else [self.names.entry("@targets")]
-        )
-        head += [self.names.entry("@post_of_edge")] if self.shape.post_split else []
-        return (
-            [*head, *(self.names.slot_setup("pre") if outer == "pre" else [])],
-            [f"{name} = {slot}", *neuron],
-            _inner(bounds, edge),
-        )
-
-    def _bound(self, slot: str, further: int, bounds: str = "_pre_bounds") -> str:
-        """Where a slot's (source's) edges in this thread begin, and where the next begin."""
-        kind = "load_index" if bounds == "_pre_bounds" and self.shape.pre_split else "load_long"
-        return f"{kind}({bounds}, {slot} * _threads + thread + {further}, '_bounds')"
-
-    # ---- statements
-
-    def _statement(self, s: BoundStatement) -> list[str]:
-        value = self.names.line(s.value, "_edge")
-        if s.action == "assign":
-            return [f"{local(s.target)} = {value}", *self.names.store(s.target, "_edge")]
-        if s.action == "deliver":
-            at = (
-                "_ring"
-                if self.shape.dendritic != "each"
-                else (
-                    f"_ring + {self.names.precision.size} * _ring_size * ((step + load_index(_dendritic, _edge, '_dendritic')) % _ring_slots)"
-                )
-            )
-            return [
-                f"_at = {at}",
-                f"store(_at, _post, load(_at, _post, '_ring') + {_bracketed(value)}, '_ring')",
-            ]
-        total, slot = self.names.name(f"@sum_{s.target}"), f"_{s.side}_slot"
-        return [
-            f"store({total}, {slot}, load({total}, {slot}, 'sum_{s.target}') + {_bracketed(value)}, 'sum_{s.target}')",
-            f"store_byte({self.names.name(f'@touched_{s.target}')}, {slot}, 1, 'touched')",
-        ]
-
-    def _at_neuron(self, read: set[str], side: str, outer: str) -> list[str]:
-        """Values at one end; where slots are split and the slot is known per edge only, variables wait for the edge."""
-        late = outer == "row" and side == "pre" and self.shape.pre_split
-        return self.names.values_at(
-            {
-                n
-                for n in read
-                if not (late and self.symbols.get(n) and self.symbols[n].role == "variable")
-            },
-            side,
-        )
-
-    def _at_edge(self, read: set[str], outer: str) -> list[str]:
-        lines = self.names.values_at(read, "edge")
-        if outer == "row" and self.shape.pre_split:
-            lines = (
-                self.names.values_at(
-                    {n for n in read if n in self.symbols and self.symbols[n].role == "variable"},
-                    "pre",
-                )
-                + lines
-            )
-        return lines
 
 
 def _pre_first(code: RuleProgram) -> bool:
-    """Whether an arriving spike acts before a post-spike of the same step."""
+    """Return whether an arriving spike acts before a post-spike of the same step."""
     triggers = [trigger for trigger, _ in code.handlers]
     return triggers.index("pre") < triggers.index("post")
 
 
 def _event(number: str) -> str:
+    """Return the delay group of an event, or of a number if all edges catch up."""
     return f"load_index(first, {number}, '_events') if first != 0 else {number}"
-
-
-def _inner(bounds: tuple[str, str], edge: list[str]) -> list[str]:
-    return [f"for _k in range({bounds[0]}, {bounds[1]}):", *edge]
-
-
-def _bracketed(value: str) -> str:
-    return value if value.isidentifier() else f"({value})"

@@ -1,255 +1,275 @@
-"""What each name in a printed rule is: where its values lie, how one is read, and what a kernel's first lines declare."""
+"""Symbols of a rule in printed source: where their values lie, and how one is read and stored.
+
+An event concerns delay groups: a neuron, or a pair (neuron, delay) if the edges of a neuron have
+several delays. Variables of either end have one value per delay group, all else of an end has one
+value per neuron.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from neurosim.expr.tree import Draw, Expr, names
 from neurosim.ir.program import RuleProgram
 from neurosim.model.binding import BoundStatement, Symbol
 
-from .cells import row_number
 from .precision import Precision
-from .printing import Layout, line, local
+from .printing import Arguments, Layout, find_series_row, line, local
+
+# Delays from synapse to port: none, one for all edges, or one for each.
+Dendritic = Literal["none", "shared", "per_edge"]
 
 
 @dataclass(frozen=True)
-class Shape:
+class LinkVariant:
+    """How a symbol reads a value of another population or projection.
+
+    indexed : an array says which value each neuron or edge reads
+    tau : layout of the time constant if the value is a decaying variable of a projection
+    """
+
+    layout: Layout
+    indexed: bool
+    tau: Layout | None
+
+
+@dataclass(frozen=True)
+class RuleVariant:
     """What the printed source of a rule depends on besides its statements.
 
-    pre_split, post_split : slots per (neuron, delay) instead of one per neuron
-    dendritic : "none", "one" or "each"
-    values : parameter or constant or cell symbol -> "one", "each", "row", "rows"
-    links : symbol -> (shape, indexed, split decay) of what it reads
-    deferred : handlers of post-spikes wait; see `neurosim.backends.cpu.kernels.deferral`
-    neighbours : the edges of a source end in neighbours, so that loops over them vectorise
-    narrow : entries of the table that are arrays of indices of 2 bytes, not 4
-    precision : of the numbers
+    pre_split, post_split : a neuron has several delay groups
+    layouts : parameter or constant of one value, or state of a cell -> how its values lie
+    links : symbol -> how it is read
+    deferred : handlers of post-spikes are deferred; see `kernels.deferral`
+    neighbours : the edges of a source end in consecutive neurons: loops over them vectorise
+    short : arguments that are arrays of indices of 2 bytes, not 4
     """
 
     pre_split: bool
     post_split: bool
-    dendritic: str
-    values: tuple[tuple[str, str], ...]
-    links: tuple[tuple[str, tuple[str, bool, str | None]], ...]
+    dendritic: Dendritic
+    layouts: tuple[tuple[str, Layout], ...]
+    links: tuple[tuple[str, LinkVariant], ...]
     deferred: bool
     neighbours: bool
-    narrow: frozenset[str]
+    short: frozenset[str]
     precision: Precision
 
+    def split(self, side: str) -> bool:
+        """Return whether neurons of a side have several delay groups."""
+        return self.pre_split if side == "pre" else self.post_split
 
-class Names:
-    """Prints accesses to the values of a rule, and collects the entries of its table."""
 
-    def __init__(self, code: RuleProgram, shape: Shape) -> None:
-        self.shape, self.precision, self.layout = shape, shape.precision, Layout()
+class RuleSymbols:
+    """Prints accesses to the values of a rule, and collects the arguments of its kernels."""
+
+    def __init__(self, code: RuleProgram, variant: RuleVariant) -> None:
+        self.variant, self.precision, self.arguments = variant, variant.precision, Arguments()
         self.symbols: dict[str, Symbol] = dict(code.symbols)
-        self.values = dict(shape.values)
-        self.links = dict(shape.links)
-        self.layout.position("@dt")
+        self.layouts = dict(variant.layouts)
+        self.links = dict(variant.links)
+        self.arguments.read("@dt")  # at position 0, where `Precision.dt` reads it
 
-    def read(self, group: list[BoundStatement]) -> set[str]:
-        """Names that statements read, time constants of decaying variables included."""
-        read = set().union(*(names(s.value) for s in group)) | {
-            s.target for s in group if s.action == "assign"
-        }
-        return read | {
-            self.symbols[n].decay for n in read if n in self.symbols and self.symbols[n].decay
-        }
+    def names_read(self, group: list[BoundStatement]) -> set[str]:
+        """Return the names that statements read, with time constants of decaying variables."""
+        read = set().union(*(names(s.value) for s in group))
+        read |= {s.target for s in group if s.action == "assign"}
+        return read | {decay for n in read if (decay := self._decay(n))}
+
+    def _decay(self, name: str) -> str | None:
+        return self.symbols[name].decay if name in self.symbols else None
+
+    # ---- statements
 
     def store(self, name: str, index: str) -> list[str]:
+        """Return lines that store a variable; a decaying one with its step."""
         lines = [f"store(_at_{name}, {index}, {local(name)}, {name!r})"]
         if self.symbols[name].decay:
             lines.append(f"store_long(_last_{name}, {index}, step, '{name}@last')")
         return lines
 
-    def ring(self) -> list[str]:
-        lines = [self.entry("@ring", "_ring")]
-        if self.shape.dendritic != "none":
-            lines += [
-                f"_ring_size = load_long(table, {self.layout.position('@ring_size')}, 'table')",
-                f"_ring_slots = load_long(table, {self.layout.position('@ring_slots')}, 'table')",
-            ]
-        if self.shape.dendritic == "one":
-            landing = f"step + load_long(table, {self.layout.position('@dendritic')}, 'table')"
-            lines.append(
-                f"_ring += {self.precision.size} * _ring_size * (({landing}) % _ring_slots)"
-            )
-        if self.shape.dendritic == "each":
-            lines.append(self.entry("@dendritic_each", "_dendritic"))
+    def line(self, tree: Expr, index: str) -> str:
+        """Return an expression whose random draws are those of an index."""
+        return line(tree, lambda d: self._draw(d, index), self.precision)
+
+    def _draw(self, draw: Draw, index: str) -> str:
+        key = f"{self.arguments.read(f'@key{draw.key}')}, {self.arguments.read(f'@key{draw.key}b')}"
+        function = "uniform_at" if draw.kind == "uniform" else "normal_at"
+        return f"{function}({key}, {index}, step, {self.arguments.read('@replica')})"
+
+    def ring_setup(self) -> list[str]:
+        """Return lines that find the term that deliveries are added to."""
+        lines = [self.address("@ring")]
+        dendritic = self.variant.dendritic
+        if dendritic != "none":
+            lines += [self.address("@ring_size"), self.address("@ring_depth")]
+        if dendritic == "shared":
+            landing = f"(step + {self.arguments.read('@dendritic')}) % _ring_depth"
+            lines.append(f"_ring += {self.precision.size} * _ring_size * ({landing})")
+        if dendritic == "per_edge":
+            lines.append(self.address("@dendritic_delays"))
         return lines
 
-    def line(self, tree: Expr, index: str) -> str:
-        """Print an expression whose draws are those of a place."""
-        return line(tree, lambda d: self.draw(d, index), self.precision)
+    def ring_of_edge(self) -> str:
+        """Return the address of the term that a delivery of an edge is added to."""
+        if self.variant.dendritic != "per_edge":
+            return "_ring"
+        delay = "load_index(_dendritic_delays, _edge, '_dendritic')"
+        position = f"(step + {delay}) % _ring_depth"
+        return f"_ring + {self.precision.size} * _ring_size * ({position})"
 
-    def draw(self, draw: Draw, index: str) -> str:
-        key = f"load_long(table, {self.layout.position(f'@key{draw.key}')}, 'table'), load_long(table, {self.layout.position(f'@key{draw.key}b')}, 'table')"
-        replica = f"load_long(table, {self.layout.position('@replica')}, 'table')"
-        return f"{'uniform_at' if draw.kind == 'uniform' else 'normal_at'}({key}, {index}, step, {replica})"
+    # ---- before the loops
 
     def prologue(self, read: set[str]) -> list[str]:
-        """Addresses of all that is read, and the values that are the same everywhere."""
-        made = []
-        if (
-            read & {"t", "dt"}
-            or any(self.symbols[n].decay for n in read if n in self.symbols)
-            or any(self.links[n][2] for n in read if n in self.links)
-        ):
-            made += self.precision.dt
+        """Return addresses of all that is read, and the values that are the same everywhere."""
+        lines: list[str] = []
+        linked_decay = any(self.links[n].tau for n in read if n in self.links)
+        if read & {"t", "dt"} or any(map(self._decay, read)) or linked_decay:
+            lines += self.precision.dt
         if "t" in read:
-            made.append(self.precision.t)
-        for end in ("N_pre", "N_post"):
-            if end in read:
-                made.append(
-                    f"{end} = float(load_long(table, {self.layout.position('@' + end)}, 'table'))"
-                )
+            lines.append(self.precision.t)
+        for size in ("N_pre", "N_post"):
+            if size in read:
+                lines.append(f"{size} = float({self.arguments.read('@' + size)})")
         for name in sorted(read):
-            made += self._declare(name)
-        return made
+            lines += self._declare(name)
+        return lines
 
     def _declare(self, name: str) -> list[str]:
         symbol = self.symbols.get(name)
-        if (
-            symbol is not None
-            and symbol.role == "word"
-            or name in ("t", "dt")
-            or name.startswith("@link")
-        ):
+        if name in ("t", "dt") or name.startswith("@link"):
             return []
-        if symbol is not None and symbol.role == "variable":
-            lines = [
-                self.address(name),
-                *(
-                    [
-                        f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')"
-                    ]
-                    if symbol.decay
-                    else []
-                ),
-            ]
-            return (
-                [*lines, self.address(f"@decays_{symbol.decay}")] if self._tabled(symbol) else lines
-            )
+        if symbol is not None and symbol.role == "word":
+            return []
         lines = [self.address(name)]
-        shape, _, decay = self.links.get(name, (self.values.get(name, "one"), False, None))
-        if shape in ("row", "rows"):
-            lines += row_number(name, self.layout)
-            if shape == "rows":
-                lines.append(
-                    f"_at_{name} += {self.precision.size} * _row_{name} * load_long(table, {self.layout.position(f'{name}@size')}, 'table')"
-                )
-        if decay:
-            lines.append(
-                f"_last_{name} = load_long(table, {self.layout.position(f'{name}@last')}, 'table')"
-            )
-            lines.append(
-                f"_tau_{name} = load_long(table, {self.layout.position(f'{name}@tau')}, 'table')"
-            )
-        if name in self.links and self.links[name][1]:
-            lines.append(
-                f"_index_{name} = load_long(table, {self.layout.position(f'{name}@index')}, 'table')"
-            )
+        if symbol is not None and symbol.role == "variable":
+            if symbol.decay:
+                lines.append(f"_last_{name} = {self.arguments.read(f'{name}@last')}")
+            if self._looked_up(symbol):
+                lines.append(self.address(f"@decays_{symbol.decay}"))
+            return lines
+        lines += self._declare_series(name)
+        if name in self.links:
+            lines += self._declare_link(name, self.links[name])
         if self._everywhere(name):
             lines.append(f"{local(name)} = {self._value(name)}")
         return lines
 
-    def _tabled(self, symbol: Symbol) -> bool:
-        """Whether the decay of a variable is looked up: all its values have one time constant."""
-        return symbol.decay is not None and self.symbols[symbol.decay].side == "one"
+    def _declare_series(self, name: str) -> list[str]:
+        link = self.links.get(name)
+        layout = link.layout if link else self.layouts.get(name)
+        if layout not in ("series", "series_per_neuron"):
+            return []
+        lines = find_series_row(name, self.arguments)
+        if layout == "series_per_neuron":
+            width = f"_row_{name} * {self.arguments.read(f'{name}@size')}"
+            lines.append(f"_at_{name} += {self.precision.size} * {width}")
+        return lines
 
-    def _everywhere(self, name: str) -> bool:
-        symbol = self.symbols.get(name)
-        if name in self.links:
-            return symbol.side == "one"
-        return (
-            symbol is None
-            or symbol.side == "one"
-            or self.values.get(name) in ("one", "row")
-            and symbol.role == "cell"
-        )
-
-    def values_at(self, read: set[str], side: str) -> list[str]:
+    def _declare_link(self, name: str, link: LinkVariant) -> list[str]:
         lines = []
-        if f"i_{side}" in read:
-            lines.append(f"i_{side} = float(_{side})")
+        if link.tau:
+            lines.append(f"_last_{name} = {self.arguments.read(f'{name}@last')}")
+            lines.append(f"_tau_{name} = {self.arguments.read(f'{name}@tau')}")
+        if link.indexed:
+            lines.append(f"_index_{name} = {self.arguments.read(f'{name}@index')}")
+        return lines
+
+    # ---- values
+
+    def values_at(self, read: Iterable[str], side: str) -> list[str]:
+        """Return lines that load what is read at one side, for its neuron, delay group or edge."""
+        read = set(read)
+        lines = [f"i_{side} = float(_{side})"] if f"i_{side}" in read else []
         here = [
             s
             for n, s in self.symbols.items()
             if n in read and s.side == side and s.role != "word" and not self._everywhere(n)
         ]
-        for symbol in sorted(
-            here, key=lambda s: (s.role == "variable", s.name)
-        ):  # time constants before what decays with them
-            lines.append(f"{local(symbol.name)} = {self._value(symbol.name)}")
-        return lines
+        # Time constants stand before the variables that decay with them.
+        here.sort(key=lambda s: (s.role == "variable", s.name))
+        return lines + [f"{local(s.name)} = {self._value(s.name)}" for s in here]
+
+    def _everywhere(self, name: str) -> bool:
+        """Return whether a value is the same for all edges."""
+        symbol = self.symbols.get(name)
+        if symbol is None or symbol.side == "one":
+            return True
+        if name in self.links:
+            return False
+        return symbol.role == "cell" and self.layouts.get(name) in ("scalar", "series")
 
     def _value(self, name: str) -> str:
         symbol = self.symbols.get(name)
-        index = (
-            "0"
-            if symbol is None or symbol.side == "one"
-            else "_edge"
-            if symbol.side == "edge"
-            else f"_{symbol.side}"
-        )
         if name in self.links:
-            shape, indexed, decay = self.links[name]
-            if indexed:
-                index = f"load_index(_index_{name}, {index}, '{name}@index')"
-            if shape == "one":
-                index = "0"
-            if shape == "row":
-                index = f"_row_{name}"
-            value = f"load(_at_{name}, {index}, {name!r})"
-            if decay:
-                tau = f"load(_tau_{name}, {index if decay == 'each' else '0'}, '{name}@tau')"
-                value += f" * exp(-(float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt) / {tau})"
-            return value
+            return self._linked_value(name, self.links[name])
         if symbol is not None and symbol.role == "variable":
-            index = f"_{symbol.side}_slot" if symbol.side != "edge" else "_edge"
-            value = f"load(_at_{name}, {index}, {name!r})"
-            if symbol.decay is None:
-                return value
-            since = f"step - load_long(_last_{name}, {index}, '{name}@last')"
-            if self._tabled(symbol):
-                return f"{value} * decayed(_decays_{symbol.decay}, {since}, {self.precision.exact_dt}, {local(symbol.decay)})"
-            return f"{value} * exp(-(float({since}) * dt) / {local(symbol.decay)})"
-        shape = self.values.get(name, "one")
-        if shape == "one":
-            index = "0"
-        if shape == "row":
-            index = f"_row_{name}"
-        return f"load(_at_{name}, {index}, {name!r})"
+            return self._variable_value(symbol)
+        return f"load(_at_{name}, {self._index(name, self.layouts.get(name))}, {name!r})"
 
-    # ---- the table
+    def _index(self, name: str, layout: Layout | None) -> str:
+        symbol = self.symbols.get(name)
+        if layout == "series":
+            return f"_row_{name}"
+        if layout == "scalar" or symbol is None or symbol.side == "one":
+            return "0"
+        return f"_{symbol.side}"
+
+    def _linked_value(self, name: str, link: LinkVariant) -> str:
+        index = self._index(name, None if link.indexed else link.layout)
+        if link.indexed:
+            index = f"load_index(_index_{name}, {index}, '{name}@index')"
+            if link.layout in ("scalar", "series"):
+                index = self._index(name, link.layout)
+        value = f"load(_at_{name}, {index}, {name!r})"
+        if link.tau:
+            elapsed = f"float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt"
+            tau_index = index if link.tau == "per_neuron" else "0"
+            value += f" * exp(-({elapsed}) / load(_tau_{name}, {tau_index}, '{name}@tau'))"
+        return value
+
+    def _variable_value(self, symbol: Symbol) -> str:
+        name, decay = symbol.name, symbol.decay
+        index = "_edge" if symbol.side == "edge" else f"_{symbol.side}_group"
+        value = f"load(_at_{name}, {index}, {name!r})"
+        if decay is None:
+            return value
+        steps = f"step - load_long(_last_{name}, {index}, '{name}@last')"
+        if self._looked_up(symbol):
+            dt = self.precision.exact_dt
+            return f"{value} * decayed(_decays_{decay}, {steps}, {dt}, {local(decay)})"
+        return f"{value} * exp(-(float({steps}) * dt) / {local(decay)})"
+
+    def _looked_up(self, symbol: Symbol) -> bool:
+        """Return whether decay factors lie in a table: all values have one time constant."""
+        return symbol.decay is not None and self.symbols[symbol.decay].side == "one"
+
+    # ---- arguments
 
     def address(self, entry: str) -> str:
-        return self.entry(entry, self.name(entry))
+        """Return the line that reads an argument."""
+        return f"{self.name(entry)} = {self.arguments.read(entry)}"
 
     def name(self, entry: str) -> str:
+        """Return the name of an argument in printed source."""
         return f"_{entry[1:]}" if entry.startswith("@") else f"_at_{entry}"
 
-    def entry(self, entry: str, name: str | None = None) -> str:
-        return (
-            f"{name or '_' + entry[1:]} = load_long(table, {self.layout.position(entry)}, 'table')"
-        )
-
     def loader(self, entry: str) -> str:
-        """The function that reads elements of an array of indices."""
-        return "load_short" if entry in self.shape.narrow else "load_index"
+        """Return the function that reads elements of an array of indices."""
+        return "load_short" if entry in self.variant.short else "load_index"
 
-    def index(self, entry: str, place: str) -> str:
-        """An element of an array of indices."""
-        return f"{self.loader(entry)}({self.name(entry)}, {place}, {self.name(entry)!r})"
+    def index(self, entry: str, position: str) -> str:
+        """Return an element of an array of indices."""
+        return f"{self.loader(entry)}({self.name(entry)}, {position}, {self.name(entry)!r})"
 
-    def split(self, side: str) -> bool:
-        return self.shape.pre_split if side == "pre" else self.shape.post_split
+    def neuron_of_group(self, side: str) -> str:
+        """Return the neuron of a delay group."""
+        if not self.variant.split(side):
+            return f"_{side}_group"
+        return self.index(f"@{side}_neuron", f"_{side}_group")
 
-    def neuron_of_slot(self, side: str) -> str:
-        return (
-            self.index(f"@{side}_neuron", f"_{side}_slot") if self.split(side) else f"_{side}_slot"
-        )
-
-    def slot_setup(self, side: str) -> list[str]:
-        return [self.entry(f"@{side}_neuron")] if self.split(side) else []
+    def group_setup(self, side: str) -> list[str]:
+        """Return the lines that `neuron_of_group` needs before the loops."""
+        return [self.address(f"@{side}_neuron")] if self.variant.split(side) else []

@@ -1,4 +1,4 @@
-"""Decay factors by the number of steps: what many edges ask for is looked up, not computed."""
+"""Decay factors by the number of steps, which many edges read from a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numba import njit
 from .functions import compiled, exp
 from .intrinsics import load
 
-STEPS = 1 << 14  # in a table; later ones, which few edges ask for, are computed
+STEPS = 1 << 14  # in a table; later ones, which few edges read, are computed
 
 
 @njit(error_model="numpy", nogil=True)
@@ -16,6 +16,9 @@ def _computed(steps, dt, tau):
 
 
 @compiled
-def decayed(table, steps, dt, tau):
-    """Return exp(-(steps * dt) / tau) from the table of tau; ``dt`` is of float64, as that of the table."""
-    return load(table, steps, "decays") if steps < STEPS else _computed(steps, dt, tau)
+def decayed(factors, steps, dt, tau):
+    """Return exp(-(steps * dt) / tau) from the table of ``tau``.
+
+    ``dt`` is a float64 in any precision, since the table was computed from one.
+    """
+    return load(factors, steps, "decays") if steps < STEPS else _computed(steps, dt, tau)

@@ -1,102 +1,109 @@
-"""Handlers of post-spikes put off until their edges are needed: spikes are noted, and a row of edges catches up when its source's spike arrives.
+"""Deferred handlers of post-spikes: spikes are noted, and edges catch up when their source fires.
 
-Edges lie by source, so that the edges of a target are far apart in memory; those of a source are neighbours. What a post-spike does to an
-edge may wait where nothing that it reads changes until then, see `neurosim.backends.cpu.plan.deferral.deferrable`. Notes hold steps since the stretch began; a stretch ends,
-and an edge variable is recorded, with nothing put off.
+Edges lie by source, so that the edges of a target are far apart in memory, and those of a source
+are neighbours. The effect of a post-spike on an edge may be deferred if nothing that it reads
+changes until then (`plan.deferral.deferrable`). Notes hold steps since the stretch began. Nothing
+is deferred any more when a stretch ends or an edge variable is recorded.
 """
 
 from __future__ import annotations
 
 from .functions import compiled
-from .intrinsics import fetch, flag, load_index, load_long, store_index, store_long
+from .intrinsics import fetch, flag, load_arg, load_index, load_long, store_index, store_long
+from .operations import NOTES
 
 DEPTH = 32  # spikes of a target that can be noted
 CHUNK = 1024  # edges that catch up together
-
-# Places in the notes of a thread
-SLOTS, COUNTS, STEPS, DONE, EDGES, WHEN, FIRST, FULL, ROWS, BEGIN, END = range(11)
+LINE = 64  # bytes of a cache line
+INDEX = 4  # bytes of a step in the notes
 
 
 @compiled
-def note(table, first, count, step, thread):
-    """Note post-spikes. Table: see the places above; of every slot the latest spike stands in the first row of steps, the one before in the second."""
-    now = step - load_long(load_long(table, FIRST, "t"), 0, "first")
-    size, counts, steps = (
-        load_long(table, SLOTS, "t"),
-        load_long(table, COUNTS, "t"),
-        load_long(table, STEPS, "t"),
-    )
+def note(notes, groups, count, step, partition):
+    """Note the post-spikes of delay groups.
+
+    Of every group, the latest spike stands in the first row of steps, the one before in the second.
+    """
+    now = step - load_long(load_arg(notes, NOTES.first), 0, "first")
+    size, counts = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.counts)
+    steps = load_arg(notes, NOTES.steps)
     for j in range(count):
-        slot = load_index(first, j, "events")
-        number = load_index(counts, slot, "counts")
+        group = load_index(groups, j, "events")
+        number = load_index(counts, group, "counts")
         for k in range(number, 0, -1):
-            store_index(
-                steps, k * size + slot, load_index(steps, (k - 1) * size + slot, "steps"), "steps"
-            )
-        store_index(steps, slot, now, "steps")
-        store_index(counts, slot, number + 1, "counts")
+            earlier = load_index(steps, (k - 1) * size + group, "steps")
+            store_index(steps, k * size + group, earlier, "steps")
+        store_index(steps, group, now, "steps")
+        store_index(counts, group, number + 1, "counts")
         if number + 2 == DEPTH:  # the last row stays empty, and ends every search
-            store_long(load_long(table, FULL, "t"), 0, 1, "full")
+            store_long(load_arg(notes, NOTES.full), 0, 1, "full")
     return 0
 
 
 @compiled
-def pending(notes, row, first, stop, edges, slots, load_slot):
-    """List (edge, step) of all that `CHUNK` edges from ``first`` on have put off, each edge's later steps before its earlier ones; return how many."""
-    size, steps = load_long(notes, SLOTS, "t"), load_long(notes, STEPS, "t")
-    chosen, when = load_long(notes, EDGES, "t"), load_long(notes, WHEN, "t")
-    seen = load_index(load_long(notes, DONE, "t"), row, "done")
-    found = 0
+def pending(notes, pre_group, first, stop, edges, groups, load_group):
+    """List (edge, step) of all that `CHUNK` edges from ``first`` on have deferred.
+
+    Later steps of an edge come before its earlier ones.
+
+    Parameters
+    ----------
+    edges : address of the edges of the group, or 0 if they are ``first`` ... ``stop``
+    groups : address of the delay group of the target of each edge
+    load_group : how these are read
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    size, steps = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.steps)
+    chosen, when = load_arg(notes, NOTES.edges), load_arg(notes, NOTES.when)
+    done = load_index(load_arg(notes, NOTES.done), pre_group, "done")
+    count = 0
+    # Every edge is written and only counted if it has deferred something: no branch to mispredict.
     for k in range(first, min(first + CHUNK, stop)):
         edge = load_index(edges, k, "edges") if edges != 0 else k
-        step = load_index(steps, load_slot(slots, edge, "slots"), "steps")
-        store_index(chosen, found, edge, "chosen")
-        store_index(when, found, step, "when")
-        found += flag(step > seen)
-    begin, end = 0, found
+        step = load_index(steps, load_group(groups, edge, "groups"), "steps")
+        store_index(chosen, count, edge, "chosen")
+        store_index(when, count, step, "when")
+        count += flag(step > done)
+    begin, end = 0, count
     while begin < end:
-        steps += 4 * size
+        steps += INDEX * size
         for q in range(begin, end):
             edge = load_index(chosen, q, "chosen")
-            step = load_index(steps, load_slot(slots, edge, "slots"), "steps")
-            store_index(chosen, found, edge, "chosen")
-            store_index(when, found, step, "when")
-            found += flag(step > seen)
-        begin, end = end, found
-    return found
+            step = load_index(steps, load_group(groups, edge, "groups"), "steps")
+            store_index(chosen, count, edge, "chosen")
+            store_index(when, count, step, "when")
+            count += flag(step > done)
+        begin, end = end, count
+    return count
 
 
 @compiled
-def fetch_row(at, first, last, size):
-    """Begin to bring elements ``first`` to ``last`` of an array, of ``size`` bytes each, nearer."""
-    for byte in range(at + size * first, at + size * last, 64):
+def fetch_row(address, first, last, size):
+    """Prefetch elements ``first`` to ``last`` of an array, of ``size`` bytes each."""
+    for byte in range(address + size * first, address + size * last, LINE):
         fetch(byte)
 
 
 @compiled
-def caught_up(notes, row, step):
-    """Remember that a row has caught up with ``step``."""
-    store_index(
-        load_long(notes, DONE, "t"),
-        row,
-        step - load_long(load_long(notes, FIRST, "t"), 0, "first"),
-        "done",
-    )
+def caught_up(notes, pre_group, step):
+    """Remember that the edges of a group have caught up with ``step``."""
+    first = load_long(load_arg(notes, NOTES.first), 0, "first")
+    store_index(load_arg(notes, NOTES.done), pre_group, step - first, "done")
 
 
 @compiled
 def forget(notes):
-    """Begin new notes: all rows have caught up."""
-    size, counts, steps, done = (
-        load_long(notes, SLOTS, "t"),
-        load_long(notes, COUNTS, "t"),
-        load_long(notes, STEPS, "t"),
-        load_long(notes, DONE, "t"),
-    )
-    for slot in range(load_long(notes, BEGIN, "t"), load_long(notes, END, "t")):
-        for k in range(load_index(counts, slot, "counts")):
-            store_index(steps, k * size + slot, -1, "steps")
-        store_index(counts, slot, 0, "counts")
-    for row in range(load_long(notes, ROWS, "t")):
-        store_index(done, row, -1, "done")
-    store_long(load_long(notes, FULL, "t"), 0, 0, "full")
+    """Begin new notes after all edges have caught up."""
+    size, counts = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.counts)
+    steps, done = load_arg(notes, NOTES.steps), load_arg(notes, NOTES.done)
+    for group in range(load_arg(notes, NOTES.begin), load_arg(notes, NOTES.end)):
+        for k in range(load_index(counts, group, "counts")):
+            store_index(steps, k * size + group, -1, "steps")
+        store_index(counts, group, 0, "counts")
+    for pre_group in range(load_arg(notes, NOTES.pre_groups)):
+        store_index(done, pre_group, -1, "done")
+    store_long(load_arg(notes, NOTES.full), 0, 0, "full")

@@ -1,28 +1,29 @@
-"""Memory by address: how compiled code reads and writes NumPy arrays, and calls other compiled code.
+"""Memory by address: how compiled code reads and writes NumPy arrays, and calls other kernels.
 
-Every access names its array. Arrays of different names never overlap, and LLVM is told so (type-based alias metadata): loops
-over many arrays are then vectorised, which they are not when it must fear that one array is another.
+Every access names its array. Arrays of different names never overlap, and LLVM is told so
+(type-based alias metadata). Loops over many arrays are then vectorised; without it, LLVM must
+assume that a store to one array may change another.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_sleep = types.ExternalFunction(
-    *(
-        ("Sleep", types.void(types.uint32))
-        if sys.platform == "win32"
-        else ("usleep", types.int32(types.uint32))
-    )
-)
+# Callers do not pass the first argument, the typing context, which type checkers cannot know.
+_intrinsic = cast(Callable[[Any], Any], intrinsic)
 
 _WINDOWS = sys.platform == "win32"
+_sleep = types.ExternalFunction(
+    *(("Sleep", types.void(types.uint32)) if _WINDOWS else ("usleep", types.int32(types.uint32)))
+)
+
 _LONG = ir.IntType(64)
 _LLVM = {
     types.float64: ir.DoubleType(),
@@ -35,123 +36,144 @@ _LLVM = {
 
 
 def _tag(module: Any, name: str) -> Any:
+    """Return the alias metadata of an array's name."""
     zero = ir.Constant(_LONG, 0)
-    kind = module.add_metadata([name, module.add_metadata(["neurosim"]), zero])
-    return module.add_metadata([kind, kind, zero])
+    scalar = module.add_metadata([name, module.add_metadata(["neurosim"]), zero])
+    return module.add_metadata([scalar, scalar, zero])
 
 
-def loader(kind: types.Type, result: types.Type) -> Any:
-    """Return ``load(address, index, name)`` of elements of a kind."""
+def _element(builder: Any, element: types.Type, address: Any, index: Any) -> Any:
+    return builder.gep(builder.inttoptr(address, _LLVM[element].as_pointer()), [index])
+
+
+def make_load(element: types.Type, result: types.Type) -> Any:
+    """Return ``load(address, index, name)``, which returns an element as another type."""
 
     @intrinsic(prefer_literal=True)
-    def load(typing, at, index, name):
+    def load(typing, address, index, name):
         if not isinstance(name, types.StringLiteral):
             return None
 
         def code(context, builder, signature, values):
-            place = builder.gep(builder.inttoptr(values[0], _LLVM[kind].as_pointer()), [values[1]])
-            value = builder.load(place)
+            value = builder.load(_element(builder, element, values[0], values[1]))
             value.set_metadata("tbaa", _tag(builder.module, name.literal_value))
-            return context.cast(builder, value, kind, result)
+            return context.cast(builder, value, element, result)
 
         return result(types.int64, types.int64, name), code
 
     return load
 
 
-def storer(kind: types.Type, given: types.Type) -> Any:
-    """Return ``store(address, index, value, name)`` of elements of a kind."""
+def make_store(element: types.Type, source: types.Type) -> Any:
+    """Return ``store(address, index, value, name)``, which takes values of another type."""
 
     @intrinsic(prefer_literal=True)
-    def store(typing, at, index, value, name):
+    def store(typing, address, index, value, name):
         if not isinstance(name, types.StringLiteral):
             return None
 
         def code(context, builder, signature, values):
-            place = builder.gep(builder.inttoptr(values[0], _LLVM[kind].as_pointer()), [values[1]])
-            stored = builder.store(context.cast(builder, values[2], given, kind), place)
+            value = context.cast(builder, values[2], source, element)
+            stored = builder.store(value, _element(builder, element, values[0], values[1]))
             stored.set_metadata("tbaa", _tag(builder.module, name.literal_value))
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, given, name), code
+        return types.void(types.int64, types.int64, source, name), code
 
     return store
 
 
-load = load_double = loader(
-    types.float64, types.float64
-)  # `load` and `store`: numbers of the run's precision
-load_index = loader(types.int32, types.int64)
-load_long = loader(types.int64, types.int64)
-load_short = loader(types.uint16, types.int64)
-load_byte = loader(types.uint8, types.int64)
-store = store_double = storer(types.float64, types.float64)
-store_index = storer(types.int32, types.int64)
-store_long = storer(types.int64, types.int64)
-store_byte = storer(types.uint8, types.int64)
+# `load` and `store` are of the run's precision: modules are rebuilt over others for float32.
+load = load_double = make_load(types.float64, types.float64)
+load_index = make_load(types.int32, types.int64)
+load_long = make_load(types.int64, types.int64)
+load_short = make_load(types.uint16, types.int64)
+load_byte = make_load(types.uint8, types.int64)
+store = store_double = make_store(types.float64, types.float64)
+store_index = make_store(types.int32, types.int64)
+store_long = make_store(types.int64, types.int64)
+store_byte = make_store(types.uint8, types.int64)
 
 
-@intrinsic
-def truth(typing, condition):
-    """A condition as 1.0 or 0.0."""
-    return types.float64(types.boolean), lambda context, builder, signature, values: context.cast(
-        builder, values[0], types.boolean, types.float64
-    )
-
-
-@intrinsic
-def flag(typing, condition):
-    """A condition as 1 or 0."""
-    return types.int64(types.boolean), lambda context, builder, signature, values: builder.zext(
-        context.cast(builder, values[0], types.boolean, types.boolean), _LONG
-    )
-
-
-@intrinsic
-def ones(typing, word):
-    """The number of bits that are set."""
-    return types.int64(types.int64), lambda context, builder, signature, values: builder.ctpop(
-        values[0]
-    )
-
-
-@intrinsic
-def marked(typing, at):
-    """Which of the 64 bytes of a cache line are not 0, as bits."""
+@_intrinsic
+def load_arg(typing, args, position):
+    """Return the argument at a position; see `operations`."""
 
     def code(context, builder, signature, values):
-        line = ir.VectorType(ir.IntType(8), 64)
-        found = builder.icmp_unsigned(
-            "!=",
-            builder.load(builder.inttoptr(values[0], line.as_pointer())),
-            ir.Constant(line, [0] * 64),
-        )
-        return builder.bitcast(found, _LONG)
+        value = builder.load(_element(builder, types.int64, values[0], values[1]))
+        value.set_metadata("tbaa", _tag(builder.module, "args"))
+        return value
+
+    return types.int64(types.int64, types.int64), code
+
+
+@_intrinsic
+def truth(typing, condition):
+    """Return a condition as 1.0 or 0.0."""
+
+    def code(context, builder, signature, values):
+        return context.cast(builder, values[0], types.boolean, types.float64)
+
+    return types.float64(types.boolean), code
+
+
+@_intrinsic
+def flag(typing, condition):
+    """Return a condition as 1 or 0."""
+
+    def code(context, builder, signature, values):
+        bit = context.cast(builder, values[0], types.boolean, types.boolean)
+        return builder.zext(bit, _LONG)
+
+    return types.int64(types.boolean), code
+
+
+@_intrinsic
+def count_ones(typing, word):
+    """Return the number of bits that are set."""
+
+    def code(context, builder, signature, values):
+        return builder.ctpop(values[0])
 
     return types.int64(types.int64), code
 
 
-@intrinsic
-def fetch(typing, at):
-    """Begin to bring a cache line to the second level, for later."""
+@_intrinsic
+def nonzero_bytes(typing, address):
+    """Return which of the 64 bytes of a cache line are not 0, as bits."""
+
+    def code(context, builder, signature, values):
+        line = ir.VectorType(ir.IntType(8), 64)
+        value = builder.load(builder.inttoptr(values[0], line.as_pointer()))
+        return builder.bitcast(
+            builder.icmp_unsigned("!=", value, ir.Constant(line, [0] * 64)), _LONG
+        )
+
+    return types.int64(types.int64), code
+
+
+@_intrinsic
+def fetch(typing, address):
+    """Prefetch a cache line into the second-level cache."""
 
     def code(context, builder, signature, values):
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [builder.inttoptr(values[0], byte), word(0), word(2), word(1)])
+        function_type = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        read, second_level, data = word(0), word(2), word(1)
+        builder.call(function, [builder.inttoptr(values[0], byte), read, second_level, data])
         return context.get_dummy_value()
 
     return types.void(types.int64), code
 
 
-@intrinsic
-def call(typing, address, table, first, count, step, thread):
-    """Call the kernel at an address: (table, first, count, step, thread) -> int64."""
+@_intrinsic
+def call(typing, kernel, args, start, extent, step, partition):
+    """Call the kernel at an address: (args, start, extent, step, partition) -> int64."""
 
     def code(context, builder, signature, values):
-        kind = ir.FunctionType(_LONG, [_LONG] * 5)
-        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+        function_type = ir.FunctionType(_LONG, [_LONG] * 5)
+        return builder.call(builder.inttoptr(values[0], function_type.as_pointer()), values[1:])
 
     return types.int64(*[types.int64] * 6), code
 
@@ -162,40 +184,35 @@ def sleep(microseconds):
     _sleep(types.uint32(microseconds // 1000 if _WINDOWS else microseconds))
 
 
-def _atomic(operation: str) -> Any:
-    @intrinsic
-    def change(typing, at, value):
-        def code(context, builder, signature, values):
-            return builder.atomic_rmw(
-                operation, builder.inttoptr(values[0], _LONG.as_pointer()), values[1], "seq_cst"
-            )
+@_intrinsic
+def atomic_add(typing, address, value):
+    """Add to a number that other threads change; return what it was."""
 
-        return types.int64(types.int64, types.int64), code
+    def code(context, builder, signature, values):
+        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        return builder.atomic_rmw("add", target, values[1], "seq_cst")
 
-    return change
+    return types.int64(types.int64, types.int64), code
 
 
-atomic_add = _atomic("add")
-
-
-@intrinsic
-def atomic_load(typing, at):
+@_intrinsic
+def atomic_load(typing, address):
     """Read a number that other threads write."""
 
     def code(context, builder, signature, values):
-        return builder.load_atomic(builder.inttoptr(values[0], _LONG.as_pointer()), "seq_cst", 8)
+        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        return builder.load_atomic(target, "seq_cst", 8)
 
     return types.int64(types.int64), code
 
 
-@intrinsic
-def atomic_store(typing, at, value):
+@_intrinsic
+def atomic_store(typing, address, value):
     """Write a number that other threads read; they see all that was written before it."""
 
     def code(context, builder, signature, values):
-        builder.store_atomic(
-            values[1], builder.inttoptr(values[0], _LONG.as_pointer()), "release", 8
-        )
+        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        builder.store_atomic(values[1], target, "release", 8)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), code

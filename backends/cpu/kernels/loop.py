@@ -1,8 +1,12 @@
-"""The time loop: a list of operations for each thread, carried out step by step; delivery, ports and recording are written here by hand.
+"""The time loop: executes the operations of every partition, step by step.
 
-An operation is a row of numbers: its code, then arguments, mostly addresses of arrays. Printed kernels are called by address,
-so that this loop is compiled once and serves every network. A network is cut into parts: ranges of neurons and all edges onto them.
-Each thread carries out every so many parts, phase by phase, and meets the others between phases; the numbers are the same for any threads.
+A network is cut into partitions: ranges of neurons, and all edges onto them. Thread i executes
+partitions i, i + n, i + 2n ...; all threads synchronise at a barrier after each phase. Results do
+not depend on the number of threads.
+
+Operations and their arguments are declared in `operations`. Printed kernels are called by address,
+so that this loop is compiled once and serves every network. Delivery of static projections, ports
+and recording are written here by hand.
 """
 
 from __future__ import annotations
@@ -15,96 +19,130 @@ from .intrinsics import (
     atomic_load,
     atomic_store,
     call,
+    count_ones,
     load,
+    load_arg,
     load_byte,
     load_double,
     load_index,
     load_long,
     load_short,
-    marked,
-    ones,
+    nonzero_bytes,
     sleep,
     store,
     store_double,
     store_index,
     store_long,
 )
-
-WIDTH = 20  # numbers in a row
-REAL = 8  # bytes of a number of the run's precision
-
-(
-    MEET,
-    INTEGRATE,
-    KERNEL,
+from .operations import (
+    CALL,
+    CATCH_UP,
+    CODES,
     COLLECT,
-    GIVEN,
     EVENTS,
+    FOLD,
     GATHER,
-    LISTED,
-    PORT,
+    GATHERED,
+    HISTORY,
+    INTEGRATE,
+    LONG,
+    REPLAY,
     RESET,
     SPIKES,
+    STATIC,
     TRACE,
-    SWEEP,
-) = range(13)  # MEET begins a phase
+    WIDTH,
+)
 
-# Numbers that threads share, each on a cache line of its own. A stop is asked for in one of three places, by the step that it shall end: a
-# thread may wait in the next step while another has yet to read what was asked for in this one.
-THREADS, WAITED, ASKED, FAILED, ARRIVED = (
-    0,
-    8,
-    16,
-    40,
-    48,
-)  # from ARRIVED on, for each thread, the number of barriers it has come to
+REAL = 8  # bytes of a number of the run's precision
+INDEX = 4  # bytes of the index of a neuron that spiked
+
+# Numbers that threads share, each on a cache line of its own. Stop requests rotate through three
+# counters (step modulo 3): a fast thread may wait at the barrier of step k + 1 while a slow one
+# still has to read the request of step k.
+THREADS, WAITED, REQUESTS, FAILED = 0, 8, 16, 40
+ARRIVED = 48  # from here on, for each thread, the number of barriers that it has reached
+
+# What is added to a request: the sum shows which of the three reasons there was.
+FULL = 1  # a buffer of spikes
+LATE = 1 << 16  # threads wait long for each other
 NOT_FINITE = 1 << 32
-LATE = 1 << 16
-# Looks before a thread sleeps, and times that threads sleep before they ask for an end. A sleep of 20 microseconds takes a hundred, during
-# which the other may come to the next barrier: it must look for longer than that, or each thread's sleep sends the other to sleep.
-SPINS, PATIENCE = 500_000, 50
+
+# Polls before a thread sleeps, and sleeps before a thread requests a stop. A sleep of 20 us takes
+# 100 us, in which the other thread may reach the next barrier. A thread must poll for longer than
+# that: otherwise the sleep of one makes the other sleep, and so on.
+POLLS, PATIENCE = 500_000, 50
+NAP = 20  # microseconds
+
+
+@compiled
+def request_of(shared, step):
+    """Return the address of the requests to stop after a step."""
+    return shared + LONG * (REQUESTS + 8 * (step % 3))
 
 
 @compiled
 def barrier(shared, step, thread):
-    """Wait until all threads are here: spin for a while, then give the core away, for another may need it to arrive.
+    """Wait until all threads are here; return False if one failed before it began.
 
-    Much waiting ends the run after the next step, so that the host may think again how many threads are best.
-    Return False if a thread failed before it began: it will never come.
+    Waiting threads poll for a while, then sleep, since another may need the core to arrive. Much
+    waiting ends the run after the next step, so that the host can choose the number of threads
+    anew.
     """
-    mine = atomic_load(shared + 8 * (ARRIVED + 8 * thread)) + 1
-    atomic_store(shared + 8 * (ARRIVED + 8 * thread), mine)
+    mine = atomic_load(shared + LONG * (ARRIVED + 8 * thread)) + 1
+    atomic_store(shared + LONG * (ARRIVED + 8 * thread), mine)
     for other in range(load_long(shared, THREADS, "threads")):
-        spins = 0
-        while atomic_load(shared + 8 * (ARRIVED + 8 * other)) < mine:
-            spins += 1  # without the processor's "pause": in a virtual machine it may leave the machine, and steps took two to five times as long
-            if spins > SPINS:
-                sleep(20)
-                if atomic_load(shared + 8 * FAILED):
+        polls = 0
+        while atomic_load(shared + LONG * (ARRIVED + 8 * other)) < mine:
+            # No "pause" instruction of the processor: it may leave a virtual machine, and steps
+            # then took two to five times as long.
+            polls += 1
+            if polls > POLLS:
+                sleep(NAP)
+                if atomic_load(shared + LONG * FAILED):
                     return False
-                if atomic_add(shared + 8 * WAITED, 1) == PATIENCE:
-                    atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), LATE)
+                if atomic_add(shared + LONG * WAITED, 1) == PATIENCE:
+                    atomic_add(request_of(shared, step + 1), LATE)
     return True
 
 
+# ---- spikes of a population; `args` begin with its history
+
+
 @compiled
-def collect(fired, start, stop, history):
-    """Write the neurons that fired, ascending, from ``start`` on in a row of the history; return how many. ``start`` is a multiple of 64."""
+def spikes_at(args, row, partition):
+    """Return the address of the spikes of a partition in a row of the history, and their number."""
+    start = load_long(load_arg(args, HISTORY.starts), partition, "starts")
+    first = row * load_arg(args, HISTORY.neurons) + start
+    count_index = row * load_arg(args, HISTORY.partitions) + partition
+    count = load_long(load_arg(args, HISTORY.counts), count_index, "counts")
+    return load_arg(args, HISTORY.spikes) + INDEX * first, count
+
+
+@compiled
+def collect(fired, start, stop, spikes):
+    """List the neurons that fired, ascending, at their range of a row; return how many.
+
+    ``start`` is a multiple of 64, since neurons are read 64 at once.
+    """
     count = 0
     for block in range(start, stop, 64):
-        found = marked(fired + block)  # the bytes are followed by room for a whole block
-        while found:
-            store_index(history, start + count, block + lowest_bit(found), "spikes")
+        bits = nonzero_bytes(fired + block)  # room for a whole block follows the last byte
+        while bits:
+            store_index(spikes, start + count, block + lowest_bit(bits), "spikes")
             count += 1
-            found &= found - 1
+            bits &= bits - 1
     return count
 
 
 @compiled
-def given(steps, neurons, size, step, start, stop, history):
-    """As `collect`, for spikes given by the user."""
+def replay(args, step, spikes):
+    """List the spikes of a step that the user gave, as `collect` does; return how many."""
+    steps, neurons = load_arg(args, REPLAY.steps), load_arg(args, REPLAY.neurons)
+    start, stop = load_arg(args, REPLAY.start), load_arg(args, REPLAY.stop)
+    size = load_arg(args, REPLAY.size)
     low, high = 0, size
-    while low < high:
+    while low < high:  # the first spike of this step
         middle = (low + high) // 2
         if load_long(steps, middle, "steps") < step:
             low = middle + 1
@@ -114,341 +152,226 @@ def given(steps, neurons, size, step, start, stop, history):
     while low < size and load_long(steps, low, "steps") == step:
         n = load_index(neurons, low, "neurons")
         if start <= n < stop:
-            store_index(history, start + count, n, "spikes")
+            store_index(spikes, start + count, n, "spikes")
             count += 1
         low += 1
     return count
 
 
+# ---- phase 4
+
+
 @compiled
-def deliver(spikes, count, bounds, threads, thread, targets, load_target, weights, each, ring):
-    """Add the weights of all edges of spiking sources that end in this thread's neurons."""
-    weight = load(weights, 0, "weights")
+def deliver(args, load_target, spikes, count, partition):
+    """Add the weights of all edges of spiking sources that end in this partition."""
+    partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, STATIC.bounds)
+    targets, weights = load_arg(args, STATIC.targets), load_arg(args, STATIC.weights)
+    per_edge, ring = load_arg(args, STATIC.weight_count) > 1, load_arg(args, STATIC.ring)
+    shared_weight = load(weights, 0, "weights")
     for s in range(count):
-        row = load_index(spikes, s, "spikes")
-        first, last = (
-            load_long(bounds, row * threads + thread, "bounds"),
-            load_long(bounds, row * threads + thread + 1, "bounds"),
-        )
-        if each:
+        source = load_index(spikes, s, "spikes")
+        first = load_long(bounds, source * partitions + partition, "bounds")
+        last = load_long(bounds, source * partitions + partition + 1, "bounds")
+        if per_edge:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + load(weights, e, "weights"), "ring")
         else:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
-                store(ring, n, load(ring, n, "ring") + weight, "ring")
+                store(ring, n, load(ring, n, "ring") + shared_weight, "ring")
 
 
 @compiled
-def gather(ops, o, step, found):
-    """List the slots (neuron, delay) whose event arrives in this step: oldest spike first, then by neuron; return how many.
-
-    Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delays, 8 number of delays, 9 since,
-    10 for each 64 delays and each neuron which of them it has, as bits, and the slot of the first, 11 first segment, 12 last segment.
-    """
-    history, counts, segments = (
-        load_long(ops, o + 1, "ops"),
-        load_long(ops, o + 2, "ops"),
-        load_long(ops, o + 3, "ops"),
-    )
-    size, steps, starts = (
-        load_long(ops, o + 4, "ops"),
-        load_long(ops, o + 5, "ops"),
-        load_long(ops, o + 6, "ops"),
-    )
-    delays, since = (
-        load_long(ops, o + 7, "ops"),
-        load_long(load_long(ops, o + 9, "ops"), 0, "since"),
-    )
-    now, count = step % steps, 0
-    for d in range(load_long(ops, o + 8, "ops") - 1, -1, -1):
-        wait = load_long(delays, d, "delays")
-        if step - wait < since:
-            continue
-        row = now - wait if now >= wait else now - wait + steps
-        pairs = load_long(ops, o + 10, "ops") + 16 * (d >> 6) * size
-        bit, before = d & 63, (1 << (d & 63)) - 1
-        for segment in range(load_long(ops, o + 11, "ops"), load_long(ops, o + 12, "ops")):
-            spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
-            for s in range(load_long(counts, row * segments + segment, "counts")):
-                n = load_index(spikes, s, "spikes")
-                has = load_long(pairs, 2 * n, "pairs")
-                store_index(
-                    found,
-                    count,
-                    load_long(pairs, 2 * n + 1, "pairs") + ones(has & before),
-                    "spikes",
-                )
-                count += has >> bit & 1
-    return count
-
-
-@compiled
-def events(ops, o, step, thread):
-    """Call a kernel, or `deliver`, with the spikes of the step that arrives now, segment by segment.
-
-    Arguments: 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 segment starts, 7 delay, 8 since, 9 first segment, 10 last
-    segment, 11 kernel or 0, 12 its table; of `deliver`: 13 bounds, 14 targets, 15 whether they take 2 bytes, 16 weights, 17 number
-    of weights, 18 ring.
-    """
-    history, counts, segments = (
-        load_long(ops, o + 1, "ops"),
-        load_long(ops, o + 2, "ops"),
-        load_long(ops, o + 3, "ops"),
-    )
-    size, steps, starts = (
-        load_long(ops, o + 4, "ops"),
-        load_long(ops, o + 5, "ops"),
-        load_long(ops, o + 6, "ops"),
-    )
-    emitted = step - load_long(ops, o + 7, "ops")
-    if emitted < load_long(load_long(ops, o + 8, "ops"), 0, "since"):
+def static(args, step, partition):
+    """Deliver the spikes that arrive now along a static projection, in order of the sources."""
+    emitted = step - load_arg(args, STATIC.delay)
+    if emitted < load_long(load_arg(args, STATIC.since), 0, "since"):
         return
-    row = emitted % steps
-    for segment in range(load_long(ops, o + 9, "ops"), load_long(ops, o + 10, "ops")):
-        count = load_long(counts, row * segments + segment, "counts")
+    row = emitted % load_arg(args, HISTORY.depth)
+    for part in range(load_arg(args, HISTORY.partitions)):
+        spikes, count = spikes_at(args, row, part)
         if count > 0:
-            spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
-            if load_long(ops, o + 11, "ops") != 0:
-                call(
-                    load_long(ops, o + 11, "ops"),
-                    load_long(ops, o + 12, "ops"),
-                    spikes,
-                    count,
-                    step,
-                    thread,
-                )
-                continue
-            bounds, targets, weights = (
-                load_long(ops, o + 13, "ops"),
-                load_long(ops, o + 14, "ops"),
-                load_long(ops, o + 16, "ops"),
-            )
-            each, ring = load_long(ops, o + 17, "ops") > 1, load_long(ops, o + 18, "ops")
-            if load_long(ops, o + 15, "ops") != 0:
-                deliver(
-                    spikes,
-                    count,
-                    bounds,
-                    segments,
-                    thread,
-                    targets,
-                    load_short,
-                    weights,
-                    each,
-                    ring,
-                )
+            if load_arg(args, STATIC.short) != 0:
+                deliver(args, load_short, spikes, count, partition)
             else:
-                deliver(
-                    spikes,
-                    count,
-                    bounds,
-                    segments,
-                    thread,
-                    targets,
-                    load_index,
-                    weights,
-                    each,
-                    ring,
-                )
+                deliver(args, load_index, spikes, count, partition)
+
+
+@compiled
+def events(args, step, partition):
+    """Call a kernel with the spikes that arrive now, partition by partition of their source."""
+    emitted = step - load_arg(args, EVENTS.delay)
+    if emitted < load_long(load_arg(args, EVENTS.since), 0, "since"):
+        return
+    row = emitted % load_arg(args, HISTORY.depth)
+    first, last = load_arg(args, EVENTS.first_partition), load_arg(args, EVENTS.last_partition)
+    for part in range(first, last):
+        spikes, count = spikes_at(args, row, part)
+        if count > 0:
+            kernel, its_args = load_arg(args, EVENTS.kernel), load_arg(args, EVENTS.args)
+            call(kernel, its_args, spikes, count, step, partition)
+
+
+@compiled
+def gather(args, step):
+    """List the delay groups whose event arrives now: oldest spike first, then by neuron."""
+    history, counts = load_arg(args, HISTORY.spikes), load_arg(args, HISTORY.counts)
+    partitions, starts = load_arg(args, HISTORY.partitions), load_arg(args, HISTORY.starts)
+    neurons, depth = load_arg(args, HISTORY.neurons), load_arg(args, HISTORY.depth)
+    first, last = load_arg(args, GATHER.first_partition), load_arg(args, GATHER.last_partition)
+    delays, groups = load_arg(args, GATHER.delays), load_arg(args, GATHER.groups)
+    since = load_long(load_arg(args, GATHER.since), 0, "since")
+    now, count = step % depth, 0
+    for d in range(load_arg(args, GATHER.delay_count) - 1, -1, -1):
+        delay = load_long(delays, d, "delays")
+        if step - delay < since:
+            continue
+        row = now - delay if now >= delay else now - delay + depth
+        # For 64 delays and each neuron: which of them it has, as bits, and its first group.
+        members = load_arg(args, GATHER.members) + 2 * LONG * (d >> 6) * neurons
+        bit, before = d & 63, (1 << (d & 63)) - 1
+        for part in range(first, last):
+            spikes = history + INDEX * (row * neurons + load_long(starts, part, "starts"))
+            for s in range(load_long(counts, row * partitions + part, "counts")):
+                n = load_index(spikes, s, "spikes")
+                bits = load_long(members, 2 * n, "members")
+                group = load_long(members, 2 * n + 1, "members") + count_ones(bits & before)
+                store_index(groups, count, group, "spikes")  # overwritten if it is not one
+                count += bits >> bit & 1
+    store_long(load_arg(args, GATHER.count), 0, count, "group count")
 
 
 @compiled
 def fold(port, ring, start, stop):
     """Add the term of a projection to a port, and begin the next term at 0."""
     for n in range(start, stop):
-        store(
-            port, n, load(port, n, "ring") + load(ring, n, "ring"), "ring"
-        )  # one name: a projection may write to the port itself
+        # One name for both arrays: a projection may write to the port itself.
+        store(port, n, load(port, n, "ring") + load(ring, n, "ring"), "ring")
         store(ring, n, 0.0, "ring")
 
 
+# ---- phase 6
+
+
 @compiled
-def record_spikes(ops, o, step, shared):
-    """Append the spikes of this step. Arguments as of `events` to 6; 7 neurons to keep as bytes or 0, 8 neurons out, 9 steps out, 10 count, 11 room."""
-    history, counts, segments = (
-        load_long(ops, o + 1, "ops"),
-        load_long(ops, o + 2, "ops"),
-        load_long(ops, o + 3, "ops"),
-    )
-    size, steps, starts, keep = (
-        load_long(ops, o + 4, "ops"),
-        load_long(ops, o + 5, "ops"),
-        load_long(ops, o + 6, "ops"),
-        load_long(ops, o + 7, "ops"),
-    )
-    neurons, out, total = (
-        load_long(ops, o + 8, "ops"),
-        load_long(ops, o + 9, "ops"),
-        load_long(ops, o + 10, "ops"),
-    )
+def record_spikes(args, step, shared):
+    """Append the spikes of this step to the buffer; request a stop when it may fill up."""
+    members, neurons = load_arg(args, SPIKES.members), load_arg(args, SPIKES.neurons)
+    steps, total = load_arg(args, SPIKES.steps), load_arg(args, SPIKES.count)
     done = load_long(total, 0, "total")
-    row = step % steps
-    for segment in range(segments):
-        spikes = history + 4 * (row * size + load_long(starts, segment, "starts"))
-        for s in range(load_long(counts, row * segments + segment, "counts")):
+    row = step % load_arg(args, HISTORY.depth)
+    for part in range(load_arg(args, HISTORY.partitions)):
+        spikes, count = spikes_at(args, row, part)
+        for s in range(count):
             n = load_index(spikes, s, "spikes")
-            if keep == 0 or load_byte(keep, n, "keep"):
+            if members == 0 or load_byte(members, n, "members"):
                 store_index(neurons, done, n, "neurons")
-                store_long(out, done, step, "out")
+                store_long(steps, done, step, "out")
                 done += 1
     store_long(total, 0, done, "total")
-    if done + 2 * size > load_long(
-        ops, o + 11, "ops"
-    ):  # room for this step's spikes and for those of the step another thread may have begun
-        atomic_add(shared + 8 * (ASKED + 8 * ((step + 1) % 3)), 1)
+    # Room for two steps: another thread may have begun the next one before it sees the request.
+    if done + 2 * load_arg(args, HISTORY.neurons) > load_arg(args, SPIKES.room):
+        atomic_add(request_of(shared, step + 1), FULL)
 
 
 @compiled
-def record_trace(ops, o, step):
-    """Copy members. Arguments: 1 every, 2 out, 3 columns, 4 source, 5 index, 6 column of each, 7 count, 8 first step of the stretch;
-    of a decaying variable 9 last steps (else 0), 10 time constants, 11 number of these, 12 dt.
-    """
-    every = load_long(ops, o + 1, "ops")
+def record_trace(args, step):
+    """Copy the values of members into their columns; a decaying variable is brought to now."""
+    every = load_arg(args, TRACE.every)
     if (step + 1) % every != 0:
         return
-    row = (step + 1) // every - 1 - load_long(load_long(ops, o + 8, "ops"), 0, "first") // every
-    out = load_long(ops, o + 2, "ops") + 8 * row * load_long(ops, o + 3, "ops")
-    source, index, column = (
-        load_long(ops, o + 4, "ops"),
-        load_long(ops, o + 5, "ops"),
-        load_long(ops, o + 6, "ops"),
-    )
-    last, tau, each = (
-        load_long(ops, o + 9, "ops"),
-        load_long(ops, o + 10, "ops"),
-        load_long(ops, o + 11, "ops") > 1,
-    )
-    for m in range(load_long(ops, o + 7, "ops")):
+    first = load_long(load_arg(args, TRACE.first), 0, "first")
+    row = (step + 1) // every - 1 - first // every
+    out = load_arg(args, TRACE.out) + LONG * row * load_arg(args, TRACE.columns)
+    values, index = load_arg(args, TRACE.values), load_arg(args, TRACE.index)
+    column, last = load_arg(args, TRACE.column), load_arg(args, TRACE.last)
+    tau, own_tau = load_arg(args, TRACE.tau), load_arg(args, TRACE.tau_count) > 1
+    for m in range(load_arg(args, TRACE.count)):
         n = load_index(index, m, "index")
-        value = load(source, n, "source")
+        value = load(values, n, "source")
         if last != 0:
-            since = float(step - load_long(last, n, "last")) * load_double(
-                load_long(ops, o + 12, "ops"), 0, "dt"
-            )
-            value = value * exp(-since / load(tau, n if each else 0, "tau"))
+            elapsed = float(step - load_long(last, n, "last"))
+            elapsed = elapsed * load_double(load_arg(args, TRACE.dt), 0, "dt")
+            value = value * exp(-elapsed / load(tau, n if own_tau else 0, "tau"))
         store_double(out, load_index(column, m, "column"), value, "recorded")
 
 
+# ---- steps
+
+
 @compiled
-def carry_out(ops, o, step, part, shared):
-    """Carry out the operation at position ``o`` for a part of the network."""
-    code = load_long(ops, o, "ops")
-    if code == INTEGRATE:
-        if call(
-            load_long(ops, o + 1, "ops"),
-            load_long(ops, o + 2, "ops"),
-            load_long(ops, o + 3, "ops"),
-            load_long(ops, o + 4, "ops"),
-            step,
-            part,
-        ):
-            atomic_add(shared + 8 * (ASKED + 8 * (step % 3)), NOT_FINITE)
-    elif code == KERNEL:
-        call(
-            load_long(ops, o + 1, "ops"),
-            load_long(ops, o + 2, "ops"),
-            load_long(ops, o + 3, "ops"),
-            load_long(ops, o + 4, "ops"),
-            step,
-            part,
-        )
-    elif (
-        code == COLLECT or code == GIVEN
-    ):  # 1 history, 2 counts, 3 segments, 4 neurons, 5 history steps, 6 start, 7 stop, 8 ... 10 what fired
-        row = step % load_long(ops, o + 5, "ops")
-        history = load_long(ops, o + 1, "ops") + 4 * row * load_long(ops, o + 4, "ops")
-        start, end = load_long(ops, o + 6, "ops"), load_long(ops, o + 7, "ops")
-        if code == COLLECT:
-            found = collect(load_long(ops, o + 8, "ops"), start, end, history)
+def execute(operation, step, partition, shared):  # noqa: C901  one branch per operation, flat
+    """Execute an operation for a partition."""
+    code, args = load_arg(operation, 0), operation + LONG
+    if code == CODES.integrate:
+        kernel, its_args = load_arg(args, INTEGRATE.kernel), load_arg(args, INTEGRATE.args)
+        start, stop = load_arg(args, INTEGRATE.start), load_arg(args, INTEGRATE.stop)
+        if call(kernel, its_args, start, stop, step, partition):
+            atomic_add(request_of(shared, step), NOT_FINITE)
+    elif code == CODES.call:
+        kernel, its_args = load_arg(args, CALL.kernel), load_arg(args, CALL.args)
+        start, extent = load_arg(args, CALL.start), load_arg(args, CALL.extent)
+        call(kernel, its_args, start, extent, step, partition)
+    elif code == CODES.collect or code == CODES.replay:
+        row = step % load_arg(args, HISTORY.depth)
+        spikes = load_arg(args, HISTORY.spikes) + INDEX * row * load_arg(args, HISTORY.neurons)
+        if code == CODES.collect:
+            start, stop = load_arg(args, COLLECT.start), load_arg(args, COLLECT.stop)
+            count = collect(load_arg(args, COLLECT.fired), start, stop, spikes)
         else:
-            found = given(
-                load_long(ops, o + 8, "ops"),
-                load_long(ops, o + 9, "ops"),
-                load_long(ops, o + 10, "ops"),
-                step,
-                start,
-                end,
-                history,
-            )
-        store_long(
-            load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, found, "counts"
-        )
-    elif code == EVENTS:
-        events(ops, o, step, part)
-    elif code == GATHER:  # 13 found, 14 count
-        store_long(
-            load_long(ops, o + 14, "ops"),
-            0,
-            gather(ops, o, step, load_long(ops, o + 13, "ops")),
-            "found count",
-        )
-    elif code == LISTED:  # 1 kernel, 2 its table, 3 found, 4 count
-        call(
-            load_long(ops, o + 1, "ops"),
-            load_long(ops, o + 2, "ops"),
-            load_long(ops, o + 3, "ops"),
-            load_long(load_long(ops, o + 4, "ops"), 0, "found count"),
-            step,
-            part,
-        )
-    elif code == PORT:  # 1 port, 2 ring, 3 slots of the ring, 4 neurons, 5 start, 6 stop
-        ring = load_long(ops, o + 2, "ops") + REAL * load_long(ops, o + 4, "ops") * (
-            step % load_long(ops, o + 3, "ops")
-        )
-        fold(
-            load_long(ops, o + 1, "ops"),
-            ring,
-            load_long(ops, o + 5, "ops"),
-            load_long(ops, o + 6, "ops"),
-        )
-    elif code == RESET:  # as events to 6, 7 kernel, 8 table
-        row = step % load_long(ops, o + 5, "ops")
-        found = load_long(
-            load_long(ops, o + 2, "ops"), row * load_long(ops, o + 3, "ops") + part, "counts"
-        )
-        if found > 0:
-            begin = load_long(load_long(ops, o + 6, "ops"), part, "starts")
-            spikes = load_long(ops, o + 1, "ops") + 4 * (row * load_long(ops, o + 4, "ops") + begin)
-            call(
-                load_long(ops, o + 7, "ops"),
-                load_long(ops, o + 8, "ops"),
-                spikes,
-                found,
-                step,
-                part,
-            )
-    elif (
-        code == SWEEP
-    ):  # 1 kernel, 2 its table, 3 rows, 4 whether notes are full, 5 steps between records of an edge variable or 0
-        every = load_long(ops, o + 5, "ops")
-        if (
-            load_long(load_long(ops, o + 4, "ops"), 0, "full")
-            or every > 0
-            and (step + 1) % every == 0
-        ):
-            call(
-                load_long(ops, o + 1, "ops"),
-                load_long(ops, o + 2, "ops"),
-                0,
-                load_long(ops, o + 3, "ops"),
-                step,
-                part,
-            )
-    elif code == SPIKES:
-        record_spikes(ops, o, step, shared)
-    elif code == TRACE:
-        record_trace(ops, o, step)
+            count = replay(args, step, spikes)
+        place = row * load_arg(args, HISTORY.partitions) + partition
+        store_long(load_arg(args, HISTORY.counts), place, count, "counts")
+    elif code == CODES.static:
+        static(args, step, partition)
+    elif code == CODES.events:
+        events(args, step, partition)
+    elif code == CODES.gather:
+        gather(args, step)
+    elif code == CODES.gathered:
+        kernel, its_args = load_arg(args, GATHERED.kernel), load_arg(args, GATHERED.args)
+        count = load_long(load_arg(args, GATHERED.count), 0, "group count")
+        call(kernel, its_args, load_arg(args, GATHERED.groups), count, step, partition)
+    elif code == CODES.fold:
+        landing = load_arg(args, FOLD.neurons) * (step % load_arg(args, FOLD.depth))
+        port, ring = load_arg(args, FOLD.port), load_arg(args, FOLD.ring) + REAL * landing
+        fold(port, ring, load_arg(args, FOLD.start), load_arg(args, FOLD.stop))
+    elif code == CODES.reset:
+        spikes, count = spikes_at(args, step % load_arg(args, HISTORY.depth), partition)
+        if count > 0:
+            kernel, its_args = load_arg(args, RESET.kernel), load_arg(args, RESET.args)
+            call(kernel, its_args, spikes, count, step, partition)
+    elif code == CODES.catchup:
+        every = load_arg(args, CATCH_UP.every)
+        full = load_long(load_arg(args, CATCH_UP.full), 0, "full")
+        if full or every > 0 and (step + 1) % every == 0:
+            kernel, its_args = load_arg(args, CATCH_UP.kernel), load_arg(args, CATCH_UP.args)
+            call(kernel, its_args, 0, load_arg(args, CATCH_UP.groups), step, partition)
+    elif code == CODES.spikes:
+        record_spikes(args, step, shared)
+    elif code == CODES.trace:
+        record_trace(args, step)
 
 
 @compiled
-def run_steps(plan, parts, phases, first, steps, thread, shared):
-    """Carry out ``steps`` steps from step ``first`` for the parts of the network that fall to a thread; return the number of steps done.
+def run_steps(plan, partitions, phases, first, steps, thread, shared):
+    """Execute ``steps`` steps from step ``first`` for the partitions of a thread.
 
-    A row of the plan for each part: address of its operations, then where each phase begins and the last one ends. Threads begin together,
-    or not at all if one of them cannot, and meet between phases. A buffer that fills up ends the run after the step, in all threads alike;
-    a value that is not finite ends it before the second phase.
+    Threads begin together, or not at all if one of them cannot.
+
+    Parameters
+    ----------
+    plan : address of (partitions, phases + 2) int64
+        For each partition the address of its operations, then the number of the first operation of
+        each phase, and their total.
+    shared : address of int64, see `THREADS`
+
+    Returns
+    -------
+    int
+        Steps done. A full buffer ends the run after the step, in all threads alike; a value that
+        is not finite ends it before the second phase of its step, which then does not count.
     """
     threads = load_long(shared, THREADS, "threads")
     if threads > 1 and not barrier(shared, first, thread):
@@ -459,18 +382,17 @@ def run_steps(plan, parts, phases, first, steps, thread, shared):
             if phase > 0 and threads > 1:
                 barrier(shared, step, thread)
             if phase == 1:
-                asked = atomic_load(shared + 8 * (ASKED + 8 * (step % 3)))
-                if asked >= NOT_FINITE:
+                requests = atomic_load(request_of(shared, step))
+                if requests >= NOT_FINITE:
                     return step - first
-                stop = asked != 0
-            for part in range(thread, parts, threads):
-                row = part * (phases + 2)
-                ops = load_long(plan, row, "plan")
-                for number in range(
-                    load_long(plan, row + 1 + phase, "plan"),
-                    load_long(plan, row + 2 + phase, "plan"),
-                ):
-                    carry_out(ops, number * WIDTH, step, part, shared)
+                stop = requests != 0
+            for partition in range(thread, partitions, threads):
+                row = partition * (phases + 2)
+                operations = load_long(plan, row, "plan")
+                begin = load_long(plan, row + 1 + phase, "plan")
+                end = load_long(plan, row + 2 + phase, "plan")
+                for number in range(begin, end):
+                    execute(operations + LONG * WIDTH * number, step, partition, shared)
         if stop:
             return step + 1 - first
     return steps

@@ -1,8 +1,9 @@
 """Single precision: the words of printed source, and the hand-written loops, for float32.
 
-Arithmetic, sqrt, floor, abs, min, max, clip and where are those of float32; exp, expm1_ratio and normal numbers have series of their own,
-see `single_functions`. The other functions, and uniform numbers, are those of float64, rounded once: to 0.5001 ulp of float32, and
-uniform() stays below 1. The loops are the code objects of their modules over these words.
+Arithmetic, sqrt, floor, abs, min, max, clip and where are those of float32. exp, expm1_ratio and
+normal numbers have series of their own, see `single_functions`. The other functions, and uniform
+numbers, are those of float64, rounded once: to 0.5001 ulp of float32, and uniform() stays below 1.
+The loops are the code objects of their modules over these words.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from . import draws as double_draws
 from . import late_events as double_late_events
 from . import loop as double_loop
 from .functions import compiled
-from .intrinsics import loader, storer
+from .intrinsics import make_load, make_store
 from .philox import range_kernel
 from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
 
@@ -39,13 +40,13 @@ __all__ = [
     "expm1_ratio",
     "float",
     "floor",
+    "late_events",
     "load",
     "log",
     "loop",
     "max",
     "min",
     "normal_at",
-    "late_events",
     "pow",
     "sin",
     "sqrt",
@@ -58,12 +59,13 @@ __all__ = [
 
 SIZE = 4  # bytes of a number
 _BELOW_ONE = 1.0 - 2.0**-24  # the largest number below 1
-_EXACT = bind(
-    PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}, compiled
-)  # of these only what takes no constant of float64
+# Of these only the functions without a constant of float64 are used.
+_primitives: dict[str, Any] = PRIMITIVES | {"_ABS_BITS": 0x7FFFFFFF}
+_EXACT = bind(_primitives, compiled)
 
 float = PRIMITIVES["_float"]  # a number or integer as float32
-load, store = loader(types.float32, types.float32), storer(types.float32, types.float32)
+load = make_load(types.float32, types.float32)
+store = make_store(types.float32, types.float32)
 abs, clip, floor, max, min, sqrt, where = (
     _EXACT[name] for name in ("abs", "clip", "floor", "max", "min", "sqrt", "where")
 )
@@ -71,13 +73,15 @@ abs, clip, floor, max, min, sqrt, where = (
 
 @intrinsic
 def truth(typing, condition):
-    """A condition as 1.0 or 0.0."""
-    return types.float32(types.boolean), lambda context, builder, signature, values: context.cast(
-        builder, values[0], types.boolean, types.float32
-    )
+    """Return a condition as 1.0 or 0.0."""
+
+    def code(context, builder, signature, values):
+        return context.cast(builder, values[0], types.boolean, types.float32)
+
+    return types.float32(types.boolean), code
 
 
-def _rounded(function: Any) -> Any:
+def _round(function: Any) -> Any:
     """Return a function of float64 for float32, of one argument."""
 
     @compiled
@@ -87,12 +91,9 @@ def _rounded(function: Any) -> Any:
     return rounded
 
 
-cos, log, sin, tanh = (
-    _rounded(f) for f in (functions.cos, functions.log, functions.sin, functions.tanh)
-)
-_decay = _rounded(
-    functions.exp
-)  # of times in steps: the host, which has float64, finds the same bits
+cos, log, sin, tanh = map(_round, (functions.cos, functions.log, functions.sin, functions.tanh))
+# Of times in steps: the host, which has float64, finds the same bits.
+_decay = _round(functions.exp)
 
 
 @compiled
@@ -116,29 +117,23 @@ _fill_normal, normal_at = range_kernel(normal_block, types.float32)
 # ---- loops
 
 
-def _over(module: ModuleType, **words: Any) -> ModuleType:
+def _rebuild(module: ModuleType, **words: Any) -> Any:
     """Return a module's compiled functions, rebuilt over other words."""
-    made = ModuleType(
-        module.__name__
-    )  # by this name Numba's cache on disk finds the globals of compiled code
-    namespace = vars(made)
+    # By this name Numba's cache on disk finds the globals of compiled code.
+    rebuilt = ModuleType(module.__name__)
+    namespace = vars(rebuilt)
     namespace |= vars(module) | words
     for name, function in vars(module).items():
         if isinstance(function, Dispatcher) and function.__module__ == module.__name__:
-            options = {
-                option: value
-                for option, value in function.targetoptions.items()
-                if option != "nopython"
-            }
-            namespace[name] = njit(**options)(
-                FunctionType(function.py_func.__code__, namespace, name)
-            )
-    return made
+            options = {k: v for k, v in function.targetoptions.items() if k != "nopython"}
+            code = FunctionType(function.py_func.__code__, namespace, name)
+            namespace[name] = njit(**options)(code)
+    return rebuilt
 
 
-decayed: Callable[..., Any] = _over(double_decays, load=load, exp=_decay).decayed
-loop = _over(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
-late_events = _over(double_late_events, load=load, store=store, fold=loop.fold)
-draws = _over(
+decayed: Callable[..., Any] = _rebuild(double_decays, load=load, exp=_decay).decayed
+loop = _rebuild(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
+late_events = _rebuild(double_late_events, load=load, store=store, fold=loop.fold)
+draws = _rebuild(
     double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal
 )

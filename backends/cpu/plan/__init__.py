@@ -1,1 +1,1 @@
-"""The plan of a run: operations and addresses, laid out on the host before the time loop runs."""
+"""The host side of a run: arrays, arguments and operations for the compiled time loop."""

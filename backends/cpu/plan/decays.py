@@ -9,17 +9,22 @@ from neurosim.expr.functions import FUNCTIONS
 from ..kernels.decays import STEPS
 
 
-class Decays:
-    """The table of one time constant, computed in float64."""
+class DecayTable:
+    """The decay factors of one time constant.
 
-    def __init__(self, dt: float, dtype: type = np.float64) -> None:
-        self.table, self._dt, self._tau = np.empty(STEPS, dtype), dt, np.nan
+    Attributes
+    ----------
+    factors : (STEPS,)
+        exp(-(k * dt) / tau) for k steps.
+    """
+
+    def __init__(self, dt: float, dtype: np.dtype) -> None:
+        self.factors, self._dt, self._tau = np.empty(STEPS, dtype), dt, np.nan
 
     def follow(self, tau: float) -> None:
-        """Compute the table anew if the time constant has changed."""
+        """Compute the factors anew if the time constant (ms) has changed."""
         if tau != self._tau:
             self._tau = tau
-            with np.errstate(all="ignore"):
-                self.table[:] = FUNCTIONS["exp"](
-                    -(np.arange(STEPS, dtype=np.float64) * self._dt) / tau
-                )
+            elapsed = np.arange(STEPS, dtype=np.float64) * self._dt
+            with np.errstate(all="ignore"):  # any tau is allowed; results that are not finite show
+                self.factors[:] = FUNCTIONS["exp"](-elapsed / tau)

@@ -9,101 +9,113 @@ import numpy as np
 
 from neurosim.expr.tree import names
 from neurosim.ir.program import PlasticProjection, RuleProgram
+from neurosim.model.binding import BoundStatement, Symbol
 
 from ..kernels.deferral import CHUNK, DEPTH
+from ..kernels.operations import NoteArguments
 from .tables import Tables
 
-LEAST = 16  # edges per group: in shorter rows the search for spikes costs more than it saves
+LEAST = 16  # edges per group: with fewer, the search for spikes costs more than it saves
+MOST_STEPS = 1 << 30  # of a stretch: notes count steps in 32 bits
+
+
+def is_deferred(p: PlasticProjection) -> bool:
+    """Return whether "post" handlers are deferred.
+
+    The rule must allow it, and there must be at least `LEAST` edges per source group (scanned on
+    catch-up) and per target group (whose spike times are stored).
+    """
+    if not deferrable(p.code):
+        return False
+    return p.targets.size >= LEAST * max(p.groups("pre").neuron.size, p.groups("post").neuron.size)
 
 
 def deferrable(code: RuleProgram) -> bool:
-    """Whether the "post" handler may wait: it assigns edge variables from these, parameters and pre variables that only "pre" handlers change."""
-    symbols = dict(code.symbols)
-    handlers = {
-        trigger: [s for t, found in code.handlers if t == trigger for s in found]
-        for trigger in ("pre", "post", "step")
-    }
-    post = [s for s in handlers["post"] if s.action != "assign" or s.side == "edge"]
-    once = all(sum(t == trigger for t, _ in code.handlers) == 1 for trigger in ("pre", "post"))
-    if (
-        not once
-        or not post
-        or any(s.action != "assign" for s in post)
-        or all(s.side != "edge" for s in handlers["pre"])
-    ):
+    """Return whether a rule allows that its "post" handler is deferred.
+
+    The handler must assign edge variables, and read only these, parameters, and pre variables that
+    "pre" handlers alone change: these change when the edge catches up, and not before.
+    """
+    triggers = [trigger for trigger, _ in code.handlers]
+    if triggers.count("pre") != 1 or triggers.count("post") != 1:
         return False
-    written = {s.target for s in post}
-    changing = {s.target for s in handlers["step"]} | {
-        n for s in handlers["step"] for n in names(s.value)
-    }
-    read = [symbols[n] for n in written.union(*(names(s.value) for s in post)) if n in symbols]
-    return not changing & written and all(
-        s.role in ("parameter", "word")
-        or s.role == "variable"
-        and s.side != "post"
-        and s.name not in changing
-        for s in read
-    )
+    handlers = dict(code.handlers)
+    post = [s for s in handlers["post"] if s.action != "assign" or s.side == "edge"]
+    if not post or any(s.action != "assign" for s in post):
+        return False
+    if all(s.side != "edge" for s in handlers["pre"]):
+        return False  # arriving spikes do not visit edges, so nothing is gained
+    each_step = [s for trigger, found in code.handlers if trigger == "step" for s in found]
+    changing = {s.target for s in each_step}.union(*(names(s.value) for s in each_step))
+    assigned = {s.target for s in post}
+    return not changing & assigned and _reads_only_lasting(dict(code.symbols), post, changing)
+
+
+def _reads_only_lasting(
+    symbols: dict[str, Symbol], statements: list[BoundStatement], changing: set[str]
+) -> bool:
+    """Return whether statements read nothing that may change before their edge catches up."""
+    read = {s.target for s in statements}.union(*(names(s.value) for s in statements))
+
+    def lasts(symbol: Symbol) -> bool:
+        if symbol.role in ("parameter", "word"):
+            return True
+        return symbol.role == "variable" and symbol.side != "post" and symbol.name not in changing
+
+    return all(lasts(symbols[name]) for name in read if name in symbols)
 
 
 class Deferral:
-    """What a run has put off: notes of post-spikes, by projection and thread.
+    """What a run has deferred: notes of post-spikes, by projection and partition.
 
     Attributes
     ----------
-    sweeps : projection -> calls, one per thread, by which all its edges catch up
+    sweeps : projection -> calls, one per partition, by which all its edges catch up
     """
 
     def __init__(self, tables: Tables) -> None:
         self.sweeps: dict[str, list[tuple[Any, ...]]] = {}
         self._tables, self._settled = tables, True
         self._first = tables.keep(np.zeros(1, np.int64))  # notes count steps from here
-        self._shared: tuple[np.ndarray, ...] = ()
 
     def begin(self, step: int) -> None:
-        """Count steps from here, if nothing is put off."""
+        """Count steps from here if nothing is deferred."""
         if self._settled:
             self._first[0], self._settled = step, False
 
     def overdue(self, step: int) -> bool:
-        """Whether steps will soon be too many to be counted in 32 bits."""
-        return step - int(self._first[0]) >= 1 << 30
+        """Return whether steps will soon be too many to be counted in 32 bits."""
+        return step - int(self._first[0]) >= MOST_STEPS
 
     def settle(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the calls after which nothing is put off, those of each projection together; all must be made, and then the next be asked for."""
+        """Yield the calls after which nothing is deferred, those of each projection together.
+
+        All calls must be made before the next ones are requested.
+        """
         yield from self.sweeps.values()
         self._settled = True
 
-    def notes(self, p: PlasticProjection, bounds: np.ndarray, thread: int) -> np.ndarray:
-        """Return room for a thread's notes, in the order of the places above; ``bounds`` are the first targets of the threads."""
-        slots, rows, keep = p.post_groups.neuron.size, p.pre_groups.neuron.size, self._tables.keep
-        begin, end = p.post_groups.first[bounds[thread : thread + 2]]
-        if thread == 0:  # spikes of targets are noted by the thread that owns them
-            self._shared = (
-                keep(np.zeros(slots, np.int32)),
-                keep(np.full((DEPTH, slots), -1, np.int32)),
+    def notes(self, p: PlasticProjection, bounds: np.ndarray) -> list[NoteArguments]:
+        """Return room for the notes of every partition; ``bounds`` are those of the targets."""
+        keep, pre, post = self._tables.keep, p.groups("pre"), p.groups("post")
+        # Each spike of a target is noted by the partition that owns the target.
+        counts = keep(np.zeros(post.neuron.size, np.int32))
+        steps = keep(np.full((DEPTH, post.neuron.size), -1, np.int32))
+        longest = int(np.diff(pre.pointer).max(initial=0))
+        room = min(longest, CHUNK) * DEPTH + 1
+        return [
+            NoteArguments(
+                groups=post.neuron.size,
+                counts=counts,
+                steps=steps,
+                done=keep(np.full(pre.neuron.size, -1, np.int32)),
+                edges=keep(np.zeros(room, np.int32)),
+                when=keep(np.zeros(room, np.int32)),
+                first=self._first,
+                full=keep(np.zeros(1, np.int64)),
+                pre_groups=pre.neuron.size,
+                begin=post.first[begin],
+                end=post.first[end],
             )
-        most = min(int(np.diff(p.pre_groups.pointer).max(initial=0)), CHUNK) * DEPTH + 1
-        done, edges, when, full = (
-            np.full(rows, -1, np.int32),
-            np.zeros(most, np.int32),
-            np.zeros(most, np.int32),
-            np.zeros(1, np.int64),
-        )
-        return self._tables.block(
-            [
-                [
-                    slots,
-                    *self._shared,
-                    keep(done),
-                    keep(edges),
-                    keep(when),
-                    self._first,
-                    keep(full),
-                    rows,
-                    begin,
-                    end,
-                ]
-            ],
-            11,
-        )
+            for begin, end in zip(bounds[:-1], bounds[1:], strict=True)
+        ]

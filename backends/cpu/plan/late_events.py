@@ -1,57 +1,86 @@
-"""Room for the lists of synaptic events that land in later steps; `kernels.late_events` fills them."""
+"""Room for the lists of synaptic events that land in later steps; `kernels.late_events` fills them.
+
+Memory and snapshots do not hold the lists. They are emptied whenever the host may have changed what
+they were made from, and are made again from the spikes that memory keeps.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.late_events import CHUNK, CHUNKS, NEVER
-from .tables import Tables, aligned
+from .tables import Tables, align
+
+
+class Lists(NamedTuple):
+    """The lists of a projection in a partition: views of one array."""
+
+    next: np.ndarray  # (1,) first step whose spikes are not yet in the lists
+    heads: np.ndarray
+    tails: np.ndarray
+    lost: np.ndarray  # marks of lists that lack events
+
+
+class Pool(NamedTuple):
+    """Chunks of events, shared by the lists of a partition."""
+
+    state: np.ndarray  # (3,) see `kernels.late_events.FREE`
+    links: np.ndarray  # of each chunk the next one of its list
+    targets: np.ndarray
+    weights: np.ndarray
 
 
 class LateEvents:
-    """The lists of a run, emptied whenever the host may have changed what they were made from: they are made again from the spikes that memory keeps.
+    """The lists of a run.
 
     Parameters
     ----------
-    most : what the lists of a part have room for; pages of memory that are not used are not taken
-    dtype : of weights
+    tables : Tables
+        Keeps their arrays.
+    most : int
+        Events that a pool has room for; pages of memory that are not used are not taken.
+    dtype : type of weights
     """
 
-    def __init__(self, tables: Tables, *, most: int, dtype: type) -> None:
+    def __init__(self, tables: Tables, *, most: int, dtype: np.dtype) -> None:
         self._tables, self._dtype, self._chunks = tables, dtype, 1 + most // CHUNK
         self._state: list[np.ndarray] = []
         self._terms: dict[str, np.ndarray] = {}
-        self._pools: dict[int, list[np.ndarray]] = {}
+        self.pools: dict[int, Pool] = {}
 
     def forget(self) -> None:
         """Empty all lists."""
         for state in self._state:
             state[0], state[1:] = NEVER, 0
-        for pool, *_ in self._pools.values():
-            pool[:CHUNKS] = 0
+        for pool in self.pools.values():
+            pool.state[:CHUNKS] = 0
 
-    def lists(self, size: int) -> list[np.ndarray]:
-        """Return what a projection keeps for a part of the network: next step, heads, tails, marks of ``size`` lists."""
-        state = self._tables.keep(np.zeros(1 + 3 * size, np.int64))
+    def lists(self, depth: int) -> Lists:
+        """Return ``depth`` lists of a projection for a partition."""
+        state = self._tables.keep(np.zeros(1 + 3 * depth, np.int64))
         state[0] = NEVER
         self._state.append(state)
-        return np.split(state, 1 + size * np.arange(3))
+        return Lists(*np.split(state, 1 + depth * np.arange(3)))
 
-    def pool(self, part: int) -> list[np.ndarray]:
-        """Return the pool of a part: its state, links of chunks, targets, weights."""
-        if part not in self._pools:
-            state, places = np.array([0, 0, self._chunks], np.int64), (self._chunks + 1) * CHUNK
-            arrays = (
-                state,
-                np.empty(self._chunks + 1, np.int32),
-                np.empty(places, np.int32),
-                np.empty(places, self._dtype),
+    def pool(self, partition: int) -> Pool:
+        """Return the pool of a partition."""
+        if partition not in self.pools:
+            keep, room = self._tables.keep, (self._chunks + 1) * CHUNK
+            self.pools[partition] = Pool(
+                state=keep(np.array([0, 0, self._chunks], np.int64)),
+                links=keep(np.empty(self._chunks + 1, np.int32)),
+                targets=keep(np.empty(room, np.int32)),
+                weights=keep(np.empty(room, self._dtype)),
             )
-            self._pools[part] = [self._tables.keep(a) for a in arrays]
-        return self._pools[part]
+        return self.pools[partition]
 
     def term(self, population: str, size: int) -> np.ndarray:
-        """Return zeros, one per neuron, in which the projections onto a population add up their terms, one after the other."""
+        """Return zeros, (N,), in which the projections onto a population add up their terms.
+
+        They do so one after the other, and leave zeros.
+        """
         if population not in self._terms:
-            self._terms[population] = self._tables.keep(aligned(np.zeros(size, self._dtype)))
+            self._terms[population] = self._tables.keep(align(np.zeros(size, self._dtype)))
         return self._terms[population]

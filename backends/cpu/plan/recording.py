@@ -1,141 +1,180 @@
-"""Phase 6 laid out for threads: buffers of one stretch for spikes and traces, and what is taken from them."""
+"""Phase 6 of a step: buffers of one stretch for spikes and traces."""
 
 from __future__ import annotations
 
-import weakref
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from neurosim.backend.engine import Chunk
+from neurosim.ir.memory import Key
 from neurosim.ir.program import StaticProjection
-from neurosim.network.populations import View
+from neurosim.network.populations import Probe, View
 
-from ..kernels import loop
+from ..kernels.operations import Argument, Pointer, Spikes, Trace
+from .context import Context
+from .schedule import Schedule
 
-if TYPE_CHECKING:
-    from ..engine import CpuEngine
+LEAST_ROOM = 1 << 16  # spikes: a small population seldom ends a stretch with a full buffer
+
+
+@dataclass(frozen=True, eq=False)
+class _SpikeBuffer:
+    neurons: np.ndarray
+    steps: np.ndarray
+    count: np.ndarray  # (1,)
+
+
+@dataclass(eq=False)
+class _TraceBuffer:
+    """The values of a probe in one stretch, (T, M); their place is told to the operations."""
+
+    every: int
+    columns: int
+    pointer: Pointer
+    values: np.ndarray
+
+    def begin(self, first: int, steps: int) -> None:
+        """Make room for a stretch: values that were returned belong to the caller."""
+        self.values = np.empty((self.rows(first, steps), self.columns))
+        self.pointer.point(self.values)
+
+    def rows(self, first: int, steps: int) -> int:
+        """Return how many steps of a stretch are recorded."""
+        return (first + steps) // self.every - first // self.every
+
+
+@dataclass(frozen=True, eq=False)
+class _TimeConstants:
+    """Time constants of a decaying variable as recording reads them: one, or one per value."""
+
+    values: np.ndarray
+    key: Key
+    neuron: np.ndarray | None  # of each value, if the memory has one per neuron
 
 
 class Recording:
-    """Buffers of probes. Spikes are written by the first thread, members of traces by the thread that owns them."""
+    """Buffers of probes, filled by operations that are appended to a schedule.
 
-    def __init__(self, engine: CpuEngine) -> None:
-        self.engine = weakref.proxy(
-            engine
-        )  # which holds this object: a run that is dropped gives its arrays back at once
-        self.program, self.memory, self.tables = engine.program, engine.memory, engine._tables
-        self._first = self.tables.keep(np.zeros(1, np.int64))
-        self._spikes: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self._columns: dict[int, int] = {}
-        self._out: dict[int, list[tuple[int, int]]] = {}  # probe -> (thread, row of its operation)
-        self._taus: list[tuple[np.ndarray, Any]] = []
-        self._buffers: dict[int, np.ndarray] = {}
+    The first partition records spikes of all; each value is recorded by the partition that owns it.
+    """
 
-    def lay_out(self, rows: list[list[list[Any]]]) -> None:
-        """Append the operations of phase 6."""
-        for i, probe in enumerate(self.program.probes):
-            if probe.variable == "spikes":
-                size = self.program.populations[probe.owner.name].size
-                room = max(4 * size, 1 << 16)
-                out = tuple(
-                    self.tables.keep(a)
-                    for a in (
-                        np.zeros(room, np.int32),
-                        np.zeros(room, np.int64),
-                        np.zeros(1, np.int64),
-                    )
-                )
-                keep: Any = 0
-                if not probe.owner.whole:
-                    keep = self.tables.keep(np.zeros(size, np.uint8))
-                    keep[probe.owner.indices] = 1
-                self._spikes[i] = out
-                rows[0].append(
-                    [loop.SPIKES, *self.engine.history(probe.owner.name), keep, *out, room]
-                )
+    def __init__(self, context: Context, schedule: Schedule) -> None:
+        self._context = context
+        self._first = context.tables.keep(np.zeros(1, np.int64))  # step of the stretch
+        self._spikes: dict[int, _SpikeBuffer] = {}
+        self._traces: dict[int, _TraceBuffer] = {}
+        self._time_constants: list[_TimeConstants] = []
+        for i, probe in enumerate(context.program.probes):
+            if probe.variable == "spikes" and isinstance(probe.owner, View):
+                self._record_spikes(i, probe.owner, schedule)
             else:
-                self._trace(i, probe, rows)
+                self._record_trace(i, probe, schedule)
 
-    def prepare(self, first: int, steps: int) -> None:
+    def begin(self, first: int, steps: int) -> None:
         """Make room for a stretch."""
         self._first[0] = first
-        for _, _, total in self._spikes.values():
-            total[0] = 0
-        for i, columns in self._columns.items():
-            every = self.program.probes[i].every
-            self._buffers[i] = np.empty(((first + steps) // every - first // every, columns))
-            for thread, row in self._out[i]:
-                self.engine._ops[thread][row, 2] = self._buffers[i].ctypes.data
+        for spikes in self._spikes.values():
+            spikes.count[0] = 0
+        for trace in self._traces.values():
+            trace.begin(first, steps)
 
     def collect(self, chunk: Chunk, first: int) -> None:
-        """Take what was recorded."""
-        for i, (neurons, steps, total) in self._spikes.items():
-            chunk.spikes[i] = neurons[: total[0]].copy(), steps[: total[0]].copy()
-        for i, values in self._buffers.items():
-            every = self.program.probes[i].every
-            chunk.traces[i] = values[: (first + chunk.steps) // every - first // every]
+        """Put the recorded spikes and values of a stretch into a chunk."""
+        for i, spikes in self._spikes.items():
+            count = int(spikes.count[0])
+            chunk.spikes[i] = spikes.neurons[:count].copy(), spikes.steps[:count].copy()
+        for i, trace in self._traces.items():
+            chunk.traces[i] = trace.values[: trace.rows(first, chunk.steps)]
 
     def synchronise(self) -> None:
         """Follow changed time constants."""
-        for kept, (owner, name, neuron) in self._taus:
-            tau = self.memory[owner, name]
-            kept[...] = tau if neuron is None else tau[neuron]
+        for tau in self._time_constants:
+            values = self._context.memory[tau.key]
+            tau.values[...] = values if tau.neuron is None else values[tau.neuron]
 
-    def _trace(self, i: int, probe: Any, rows: list[list[list[Any]]]) -> None:
-        at, _ = self.memory.locate(probe.owner, probe.variable)
-        at = at if probe.edges is None else at[probe.edges]
-        self._columns[i], self._out[i] = at.size, []
-        owner = probe.owner.name
-        thread_of = self._threads(probe, at)
-        decay: list[Any] = [0, 0, 0, 0]
-        if (owner, f"{probe.variable}@last") in self.memory:
-            decay = [
-                (owner, f"{probe.variable}@last"),
-                *self._tau(owner, probe.variable),
-                self.engine._dt,
-            ]
-        for thread in range(len(rows)):
-            mine = np.flatnonzero(thread_of == thread)
-            if mine.size:
-                self._out[i].append((thread, len(rows[thread])))
-                rows[thread].append(
-                    [
-                        loop.TRACE,
-                        probe.every,
-                        0,
-                        at.size,
-                        (owner, probe.variable),
-                        self.tables.keep(at[mine].astype(np.int32)),
-                        self.tables.keep(mine.astype(np.int32)),
-                        mine.size,
-                        self._first,
-                        *decay,
-                    ]
-                )
+    # ---- operations
 
-    def _threads(self, probe: Any, at: np.ndarray) -> np.ndarray:
-        """The thread that owns each recorded member: of edges and post variables the one of their target."""
-        if isinstance(probe.owner, View):
-            bounds, neuron = self.memory.bounds[probe.owner.name], at
-        else:
-            p = self.program.projections[probe.owner.name]
-            if isinstance(p, StaticProjection) or p.symbols[probe.variable].side == "pre":
-                return np.zeros(at.size, int)
-            per_edge = p.symbols[probe.variable].side == "edge"
-            bounds, neuron = (
-                self.memory.bounds[p.target],
-                p.targets[at] if per_edge else p.groups("post").neuron[at],
+    def _record_spikes(self, i: int, view: View, schedule: Schedule) -> None:
+        size, keep = self._context.program.populations[view.name].size, self._context.tables.keep
+        room = max(4 * size, LEAST_ROOM)
+        buffer = self._spikes[i] = _SpikeBuffer(
+            neurons=keep(np.zeros(room, np.int32)),
+            steps=keep(np.zeros(room, np.int64)),
+            count=keep(np.zeros(1, np.int64)),
+        )
+        members: Argument = 0
+        if not view.whole:
+            members = keep(np.zeros(size, np.uint8))
+            members[view.indices] = 1
+        operation = Spikes(
+            history=self._context.history(view.name),
+            members=members,
+            neurons=buffer.neurons,
+            steps=buffer.steps,
+            count=buffer.count,
+            room=room,
+        )
+        schedule.append(0, operation)
+
+    def _record_trace(self, i: int, probe: Probe, schedule: Schedule) -> None:
+        memory, keep = self._context.memory, self._context.tables.keep
+        index, _ = memory.locate(probe.owner, probe.variable)
+        if probe.edges is not None:
+            index = index[probe.edges]
+        pointer, owner = Pointer(), probe.owner.name
+        self._traces[i] = _TraceBuffer(probe.every, index.size, pointer, np.empty((0, index.size)))
+        last: Argument = 0
+        tau: np.ndarray | None = None
+        if (owner, f"{probe.variable}@last") in memory:
+            last = owner, f"{probe.variable}@last"
+            tau = self._time_constant(owner, probe.variable)
+        partition_of = self._partition_of(probe, index)
+        for partition in range(self._context.partitions):
+            column = np.flatnonzero(partition_of == partition)
+            if column.size == 0:
+                continue
+            operation = Trace(
+                every=probe.every,
+                out=pointer,
+                columns=index.size,
+                values=(owner, probe.variable),
+                index=keep(index[column].astype(np.int32)),
+                column=keep(column.astype(np.int32)),
+                count=column.size,
+                first=self._first,
+                last=last,
+                tau=0 if tau is None else tau,
+                tau_count=0 if tau is None else tau.size,
+                dt=self._context.dt,
             )
-        return np.searchsorted(bounds[1:-1], neuron, side="right")
+            schedule.append(partition, operation)
 
-    def _tau(self, owner: str, variable: str) -> tuple[np.ndarray, int]:
-        p = self.program.plastic[owner]
+    def _partition_of(self, probe: Probe, index: np.ndarray) -> np.ndarray:
+        """Return the partition that owns each recorded value, (M,).
+
+        Edges and post variables belong to the partition of their target; pre variables of the
+        memory are those of the first.
+        """
+        if isinstance(probe.owner, View):
+            population, neuron = probe.owner.name, index
+        else:
+            p = self._context.program.projections[probe.owner.name]
+            if isinstance(p, StaticProjection) or p.symbols[probe.variable].side == "pre":
+                return np.zeros(index.size, int)
+            per_edge = p.symbols[probe.variable].side == "edge"
+            neuron = p.targets[index] if per_edge else p.groups("post").neuron[index]
+            population = p.target
+        return np.searchsorted(self._context.bounds[population][1:-1], neuron, side="right")
+
+    def _time_constant(self, owner: str, variable: str) -> np.ndarray:
+        """Return the time constants of a decaying variable, which follow the memory."""
+        p = self._context.program.plastic[owner]
         symbol = p.symbols[variable]
-        tau = self.memory[owner, symbol.decay]
-        neuron = None
+        key = owner, str(symbol.decay)
+        tau, neuron = self._context.memory[key], None
         if tau.size > 1 and symbol.side != "edge":
             neuron = p.groups(symbol.side).neuron
-        kept = self.tables.keep(np.array(tau if neuron is None else tau[neuron]))
-        self._taus.append((kept, (owner, symbol.decay, neuron)))
-        return kept, kept.size
+        values = self._context.tables.keep(np.array(tau if neuron is None else tau[neuron]))
+        self._time_constants.append(_TimeConstants(values, key, neuron))
+        return values

@@ -8,23 +8,60 @@ from neurosim.draws.sampling import index_type
 from neurosim.ir.delay_groups import DelayGroups
 from neurosim.ir.program import PlasticProjection, ProjectionProgram
 
-
-def by_bits(slots: DelayGroups) -> np.ndarray:
-    """Return for each 64 delays and each neuron which of them it has, as bits, and the slot of the first of these, (W, N, 2)."""
-    word, bit = np.divmod(np.searchsorted(slots.delays, slots.delay), 64)
-    shape = -(-slots.delays.size // 64), slots.first.size - 1
-    place, has = word * shape[1] + slots.neuron, np.zeros(shape, np.int64)
-    np.add.at(has.ravel(), place, np.int64(1) << bit)
-    counts = np.bincount(place, minlength=has.size).reshape(shape)
-    return np.stack((has, slots.first[:-1] + np.cumsum(counts, axis=0) - counts), axis=-1)
+WORD = 64  # delays whose presence one number holds as bits
 
 
-def narrow(p: PlasticProjection) -> frozenset[str]:
-    """Return the arrays of indices among the entries of a rule's table that have 2 bytes for each."""
-    pre, post = (
-        p.pre_groups.neuron,
-        p.post_groups.neuron if p.post_groups is not None else np.empty(0, np.int32),
-    )
+def first_edges(
+    p: ProjectionProgram, bounds: np.ndarray, groups: DelayGroups | None = None
+) -> np.ndarray:
+    """Return where the edges of each source begin in each partition; they end where the next begin.
+
+    Parameters
+    ----------
+    p : ProjectionProgram
+    bounds : (P + 1,)
+        First neurons of the partitions of the target.
+    groups : DelayGroups, optional
+        Positions among the edges of delay groups, in place of those of sources.
+
+    Returns
+    -------
+    (S * P + 1,) int64, or int32 if delays differ
+    """
+    pointer, edges = (p.pointer, None) if groups is None else (groups.pointer, groups.edges)
+    begins = np.empty((pointer.size - 1, bounds.size - 1), np.int64)
+    begins[:, 0] = pointer[:-1]
+    for partition, bound in enumerate(bounds[1:-1], 1):
+        # Targets ascend within a group: halve the ranges of all groups at once until each is empty.
+        low, high = begins[:, partition - 1].copy(), pointer[1:].copy()
+        while (searched := np.flatnonzero(low < high)).size:
+            middle = (low[searched] + high[searched]) // 2
+            below = p.targets[middle if edges is None else edges[middle]] < bound
+            low[searched[below]] = middle[below] + 1
+            high[searched[~below]] = middle[~below]
+        begins[:, partition] = low
+    flat = np.append(begins, pointer[-1])
+    return flat if groups is None or groups.uniform else flat.astype(np.int32)
+
+
+def groups_by_bits(groups: DelayGroups) -> np.ndarray:
+    """Return which delays each neuron has, as bits, and its first group of them, (W, N, 2) int64.
+
+    There is a pair for every 64 delays and every neuron.
+    """
+    word, bit = np.divmod(np.searchsorted(groups.delays, groups.delay), WORD)
+    shape = -(-groups.delays.size // WORD), groups.first.size - 1
+    position, members = word * shape[1] + groups.neuron, np.zeros(shape, np.int64)
+    np.add.at(members.ravel(), position, np.int64(1) << bit)
+    counts = np.bincount(position, minlength=members.size).reshape(shape)
+    first = groups.first[:-1] + np.cumsum(counts, axis=0) - counts
+    return np.stack((members, first), axis=-1)
+
+
+def short_indices(p: PlasticProjection) -> frozenset[str]:
+    """Return which arrays among the arguments of a rule hold indices of 2 bytes."""
+    pre = p.groups("pre").neuron
+    post = np.empty(0, np.int32) if p.post_groups is None else p.post_groups.neuron
     types = {
         "@targets": p.targets.dtype,
         "@pre_targets": p.targets.dtype,
@@ -32,19 +69,19 @@ def narrow(p: PlasticProjection) -> frozenset[str]:
         "@post_neuron": post.dtype,
         "@post_sources": index_type(p.pointer.size - 1),
         "@pre_of_edge": index_type(pre.size),
-        "@post_pre_slots": index_type(pre.size),
+        "@post_pre_groups": index_type(pre.size),
         "@post_of_edge": index_type(post.size),
     }
-    return frozenset(entry for entry, kind in types.items() if kind == np.uint16)
+    return frozenset(entry for entry, dtype in types.items() if dtype == np.uint16)
 
 
-def neighbours(p: ProjectionProgram) -> bool:
-    """Whether the edges of each source end in neighbours, ascending, as those of all-to-all wiring do."""
-    first, last = (end[np.diff(p.pointer) > 0] for end in (p.pointer[:-1], p.pointer[1:] - 1))
+def ends_in_neighbours(p: ProjectionProgram) -> bool:
+    """Return whether the edges of each source end in consecutive neurons, as in all-to-all wiring."""
+    has_edges = np.diff(p.pointer) > 0
+    first, last = p.pointer[:-1][has_edges], p.pointer[1:][has_edges] - 1
     if (p.targets[last] - p.targets[first] != last - first).any():
         return False
-    steps = np.diff(
-        p.targets
-    )  # within a row they ascend, so that none is negative; those between rows do not count
+    # Steps within a source are not negative, since targets ascend; those between do not count.
+    steps = np.diff(p.targets)
     steps[first[1:] - 1] = 1
     return bool((steps == 1).all())

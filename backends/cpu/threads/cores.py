@@ -1,7 +1,8 @@
 """Keeps threads that wait for each other from sharing a core while others are idle.
 
-The system may leave two threads that often wait on one core for tens of milliseconds, in which they take turns instead of running side by
-side. A thread found there is moved once and not bound: where it runs later is for the system to say. Only Linux tells and lets one do this.
+The system may leave two threads that often wait on one core for tens of milliseconds, in which they
+take turns instead of running side by side. Such a thread is moved once and not bound: the system
+decides where it runs later. Only Linux tells the core of a thread, and lets one change it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def current_core() -> int | None:
-    """Return the core that the calling thread runs on; None where the system does not tell."""
-    return (
-        _SYSTEM.sched_getcpu() if _SYSTEM is not None and hasattr(_SYSTEM, "sched_getcpu") else None
-    )
+    """Return the core that the calling thread runs on; None if the system does not tell."""
+    if _SYSTEM is None or not hasattr(_SYSTEM, "sched_getcpu"):
+        return None
+    return _SYSTEM.sched_getcpu()
 
 
 class Cores:
@@ -40,9 +41,9 @@ class Cores:
         with self._lock:
             core = current_core()
             if core is not None and core in self.taken:
-                with suppress(
-                    OSError
-                ):  # moving is a favour: a container may forbid it, or the cores allowed may change meanwhile
+                # A container may forbid it, or the allowed cores may change meanwhile: the thread
+                # then runs where it is, only slower.
+                with suppress(OSError):
                     allowed = os.sched_getaffinity(0)
                     if allowed - self.taken:
                         os.sched_setaffinity(0, allowed - self.taken)

@@ -1,17 +1,16 @@
-"""How many threads: chosen by what a step has cost lately, for cores that are busy with other work make two threads slower than one."""
+"""Chooses the number of threads from recent timings: on busy cores two can be slower than one."""
 
 from __future__ import annotations
 
-TRIAL = 3e-3  # seconds that a trial should take, for threads take some time to begin
-SHARE = 16  # a trial takes no less than one part in so many of a stretch
-REMEMBERED = (
-    3  # a choice costs the median of so many measurements: one that was interrupted decides nothing
-)
+TRIAL = 3e-3  # seconds that a trial should take, since threads take some time to begin
+SHARE = 16  # a trial takes at least one part in so many of a stretch
+# A choice costs the median of so many measurements: one that was interrupted decides nothing.
+REMEMBERED = 3
 SELDOM = 16  # stretches from one trial to the next, in the end
 
 
 class Pace:
-    """Chooses for each piece of a stretch of steps, and tries from time to time what it does not use.
+    """Chooses for each piece of a stretch of steps; now and then tries another number of threads.
 
     Parameters
     ----------
@@ -25,9 +24,8 @@ class Pace:
 
     def __init__(self, choices: tuple[int, ...]) -> None:
         self.steps = dict.fromkeys(choices, 0)
-        self._seen: dict[int, list[float]] = {
-            threads: [] for threads in choices
-        }  # seconds per step, as measured lately
+        # Seconds per step, measured lately.
+        self._costs: dict[int, list[float]] = {threads: [] for threads in choices}
         self._tried: set[int] = set()
         self._wait = self._trials = 0
 
@@ -36,31 +34,31 @@ class Pace:
         self._wait -= 1
         if self._wait < 0:
             self._trials += 1
-            self._wait = (
-                0 if self._trials < REMEMBERED else min(2 ** (self._trials - REMEMBERED), SELDOM)
-            )
+            # Trials become rarer: a choice that was right for long is likely to stay right.
+            later = self._trials - REMEMBERED
+            self._wait = 0 if later < 0 else min(2**later, SELDOM)
             self._tried = set()
 
     def piece(self, steps: int) -> tuple[int, int]:
         """Return the threads for the next steps, and for how many of those that are left."""
-        best = min(self._seen, key=self.cost)
-        for threads in sorted(self._seen.keys() - self._tried, reverse=True):
-            if (threads != best or not self._seen[best]) and len(self._seen) > 1:
+        best = min(self._costs, key=self.cost)
+        for threads in sorted(self._costs.keys() - self._tried, reverse=True):
+            if (threads != best or not self._costs[best]) and len(self._costs) > 1:
                 cost = self.cost(best)
                 return threads, min(steps, max(steps // SHARE, round(TRIAL / cost) if cost else 1))
         return best, steps
 
     def learn(self, threads: int, steps: int, seconds: float) -> None:
-        """Take note of what steps have cost; where what was tried is better, it is tried again soon."""
+        """Take note of the cost of steps; a better choice is tried again soon."""
         self._tried.add(threads)
         self.steps[threads] += steps
         if steps:
-            best = min(self._seen, key=self.cost)
+            best = min(self._costs, key=self.cost)
             if threads != best and seconds / steps < self.cost(best):
                 self._wait = 0
-            self._seen[threads] = [*self._seen[threads], seconds / steps][-REMEMBERED:]
+            self._costs[threads] = [*self._costs[threads], seconds / steps][-REMEMBERED:]
 
     def cost(self, threads: int) -> float:
-        """Return the seconds per step of a choice; 0: not known."""
-        seen = sorted(self._seen[threads])
-        return seen[(len(seen) - 1) // 2] if seen else 0.0
+        """Return the seconds per step of a choice; 0 if it is not known."""
+        costs = sorted(self._costs[threads])
+        return costs[(len(costs) - 1) // 2] if costs else 0.0

@@ -1,4 +1,7 @@
-"""How many threads a network is prepared for: as many as the work of a step pays for, and one where a result would cross threads."""
+"""How many partitions a network is cut into, and where they begin.
+
+As many as the work of a step pays for; one if a result would depend on several partitions.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,33 @@ from neurosim.compiled.cores import cores
 from neurosim.expr.tree import Binary, Call, Draw, Expr, Unary, walk
 from neurosim.ir.program import PopulationProgram, Program, StaticProjection
 
-# Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which networks are worth a try on two threads.
+# Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which
+# networks are worth a try on two threads.
 OPERATION, FUNCTION, DRAW, DRIVEN = 0.05, 1.0, 0.4, 2.0
-STATIC, PLASTIC = 1.5, 6.0  # an edge whose source spikes; of a plastic one its target spikes, too
-RATE = 5.0  # Hz, not known before a run
-WORTH = 4500.0  # a step that takes as long: to meet takes two threads 200 to 300
+STATIC = 1.5  # an edge whose source spikes
+PLASTIC = 6.0  # the same of a plastic edge, whose target spikes, too
+RATE = 5.0  # Hz, unknown before a run
+WORTH = 4500.0  # a step that takes as long: a barrier takes two threads 200 to 300
 CHEAP = {"where", "clip", "min", "max", "abs", "floor", "sqrt"}
+ALIGNED = 64  # neurons: 8 cache lines of states, one line of bytes that mark spikes
 
 
-def default_threads(program: Program) -> int:
-    """Return one thread for small networks, else all available cores, at most two.
+def default_partitions(program: Program) -> int:
+    """Return 1 for small networks, else the number of available cores, at most 2.
 
-    Where they end up on one thread all the same, two parts cost 10 to 20 % more than one, for rows of edges are cut in two.
+    If one thread executes both, two partitions cost 10 to 20 % more than one, since the edges of
+    each source are cut in two.
     """
     return min(2, cores()) if step_cost(program) >= WORTH else 1
+
+
+def first_neurons(size: int, partitions: int) -> np.ndarray:
+    """Return the first neurons of equal ranges and the size, (P + 1,) int64.
+
+    Ranges begin at multiples of 64, so that no two threads write to one cache line.
+    """
+    begins = [round(size * i / partitions / ALIGNED) * ALIGNED for i in range(partitions)]
+    return np.array([*(min(begin, size) for begin in begins), size], np.int64)
 
 
 def step_cost(program: Program) -> float:
@@ -38,7 +54,9 @@ def step_cost(program: Program) -> float:
 def _update_cost(p: PopulationProgram) -> float:
     if p.given:
         return 0.0
-    trees = [s.value for s in p.code.integrate] + ([] if p.code.detect is None else [p.code.detect])
+    trees = [s.value for s in p.code.integrate]
+    if p.code.detect is not None:
+        trees.append(p.code.detect)
     return p.size * sum(_node_cost(node) for tree in trees for node in walk(tree))
 
 
@@ -53,8 +71,12 @@ def _node_cost(node: Expr) -> float:
     return 0.0
 
 
-def most_threads(program: Program, wanted: int) -> int:
-    """Return 1 where a result would cross threads within a step: sums into pre variables, links to variables of projections."""
+def most_partitions(program: Program, wanted: int) -> int:
+    """Return ``wanted``, or 1 if a result would depend on several partitions within a step.
+
+    Such are sums into pre variables, links to variables of projections, and drives whose targets
+    do not ascend.
+    """
     for p in program.plastic.values():
         sums = any(
             s.action == "sum" and s.side == "pre"

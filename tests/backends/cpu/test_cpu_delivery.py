@@ -36,7 +36,7 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
         if backend == "cpu":
             full = [
                 pool[FRESH] == pool[CHUNKS]
-                for pool, *_ in run.engine._delivery.late_events._pools.values()
+                for pool, *_ in run.engine.delivery.late_events.pools.values()
             ]
             assert len(full) == options["threads"] and set(full) == {room is not None}
     for other in found[1:]:
@@ -131,7 +131,7 @@ def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, 
     for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
         run = ns.prepare(pairs(order, fraction, every), backend=backend, **options)
         if backend == "cpu":
-            assert list(run.engine._delivery.deferral.sweeps) == ["learned"]
+            assert list(run.engine.delivery.deferral.sweeps) == ["learned"]
         seen = []
         for _ in range(3):
             run.run("40 ms", progress=False)
@@ -177,7 +177,7 @@ def test_rules_whose_post_spikes_cannot_wait_do_not():
             delay="1 ms",
             name="learned",
         )
-        return bool(ns.prepare(net, backend="cpu").engine._delivery.deferral.sweeps)
+        return bool(ns.prepare(net, backend="cpu").engine.delivery.deferral.sweeps)
 
     assert waits("w += 0.1 * mV * x; y += 1")
     for post in (
@@ -195,10 +195,10 @@ def test_post_spikes_wait_only_where_their_notes_take_little_room_beside_the_edg
     """Notes take 128 bytes for each pair of a target and a delay, of which there are nearly as many as edges; results are the same."""
     found = []
     for fraction, least, waits in ((0.0, 16, True), (1.0, 16, False), (1.0, 0, True)):
-        monkeypatch.setattr("neurosim.backends.cpu.plan.delivery.LEAST", least)
+        monkeypatch.setattr("neurosim.backends.cpu.plan.deferral.LEAST", least)
         delay = ns.uniform("0 ms", "30 ms") if fraction else "0.5 ms"
         run = ns.prepare(pairs(("post", "pre"), fraction, "7 ms", delay=delay), backend="cpu")
-        assert bool(run.engine._delivery.deferral.sweeps) == waits
+        assert bool(run.engine.delivery.deferral.sweeps) == waits
         run.run("60 ms", progress=False)
         found.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
     assert (

@@ -30,7 +30,7 @@ def test_the_story_is_worth_comparing(reference):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_threads_gives_the_bits_of_the_reference(reference, threads):
     run = story(ns.prepare(plastic(), backend="cpu", threads=threads))
-    assert run.engine.threads == threads
+    assert run.engine.partitions == threads
     assert differences(run, reference) == []
 
 
@@ -57,7 +57,7 @@ def test_a_rule_that_sums_over_the_targets_of_a_neuron_runs_on_one_thread():
     p = net.population("p", 200, ns.Cell("v : 1"))
     net.project(p, p, ns.fixed_probability(0.1), weight=ns.uniform(0, 1), rule=rule, name="sums")
     runs = [ns.prepare(net, backend="cpu", threads=2), ns.prepare(net, backend="reference")]
-    assert runs[0].engine.threads == 1
+    assert runs[0].engine.partitions == 1
     for run in runs:
         run.run("2 ms")
     assert (

@@ -13,9 +13,9 @@ import pytest
 from support.cpu_networks import plastic
 
 import neurosim as ns
-from neurosim.backends.cpu.engine import partition
 from neurosim.backends.cpu.threads.cores import Cores
 from neurosim.backends.cpu.threads.pace import Pace
+from neurosim.backends.cpu.threads.partitions import first_neurons
 from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 
 
@@ -117,7 +117,7 @@ def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one()
         return run, run.result()["neurons"].spikes
 
     run, found = spikes()
-    assert run.engine.threads == min(2, len(os.sched_getaffinity(0)))
+    assert run.engine.partitions == min(2, len(os.sched_getaffinity(0)))
     assert found == spikes(threads=1)[1] and found.index.size > 1000
 
 
@@ -133,7 +133,7 @@ def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one()
     ids=["few neurons", "many neurons", "costly neurons", "many edges"],
 )
 def test_a_network_is_prepared_for_two_threads_where_a_step_pays_for_their_meeting(build, threads):
-    assert ns.prepare(build(), backend="cpu").engine.threads == threads
+    assert ns.prepare(build(), backend="cpu").engine.partitions == threads
 
 
 @pytest.mark.skipif(
@@ -162,7 +162,7 @@ def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_threa
     """Rounded to a multiple of 64, a range must not end beyond the last neuron, as that of 60 neurons on three threads would."""
     for size in range(1, 700):
         for threads in range(1, 10):
-            bounds = partition(size, threads)
+            bounds = first_neurons(size, threads)
             assert (
                 bounds[0] == 0
                 and bounds[-1] == size

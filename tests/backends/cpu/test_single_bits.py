@@ -70,9 +70,9 @@ def test_spikes_on_their_way_land_alike_whether_their_lists_have_room_or_not(tmp
 def test_post_spikes_that_wait_leave_the_bits_of_those_that_do_not(monkeypatch):
     found = []
     for least in (16, 10**6):
-        monkeypatch.setattr("neurosim.backends.cpu.plan.delivery.LEAST", least)
+        monkeypatch.setattr("neurosim.backends.cpu.plan.deferral.LEAST", least)
         run = ns.prepare(pairs(("pre", "post"), 1.0, "7 ms"), backend="cpu", precision="float32")
-        assert bool(run.engine._delivery.deferral.sweeps) == (least == 16)
+        assert bool(run.engine.delivery.deferral.sweeps) == (least == 16)
         run.run("60 ms", progress=False)
         found.append(
             [run.get("learned", name) for name in ("w", "c", "n")]

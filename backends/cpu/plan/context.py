@@ -1,0 +1,101 @@
+"""The context of a run's plan: program, memory and all else that each part of the plan needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from neurosim.draws.streams import key_of
+from neurosim.ir.memory import Key, Memory
+from neurosim.ir.program import Program, ProjectionProgram
+
+from .. import cache
+from ..codegen.precision import Precision
+from ..codegen.printing import Layout, wrapper
+from ..kernels.operations import History
+from .tables import Tables
+
+
+class Kernels:
+    """Loads compiled kernels, and keeps the source of those that were printed.
+
+    Attributes
+    ----------
+    sources : printed source, in the order in which it was loaded
+    """
+
+    def __init__(self, precision: Precision) -> None:
+        self._precision = precision
+        self.sources: list[str] = []
+
+    def load(self, name: str, source: str) -> ModuleType:
+        """Return the module of printed source of a cell or rule of some name."""
+        self.sources.append(source)
+        return cache.load("".join(c if c.isalnum() else "_" for c in name), source)
+
+    def address(self, module: str, function: str) -> int:
+        """Return the address of a kernel of a module in `kernels`."""
+        source = wrapper(module, function, self._precision)
+        return getattr(cache.load(function, source), function).address
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What the parts of a plan share; none of them knows another, or the engine.
+
+    So a run that is dropped gives its arrays back at once: no object refers back to its owner.
+
+    Attributes
+    ----------
+    bounds : population -> (P + 1,) first neurons of the partitions
+    dt : (1,) float64, ms; where compiled code reads it
+    replica : replica word of the random numbers
+    """
+
+    program: Program
+    memory: Memory
+    tables: Tables
+    kernels: Kernels
+    precision: Precision
+    partitions: int
+    bounds: dict[str, np.ndarray]
+    dt: np.ndarray
+    replica: int
+
+    def history(self, population: str) -> History:
+        """Return the arguments by which operations find the spikes of a population."""
+        spikes = self.memory[population, "_history"]
+        return History(
+            spikes=(population, "_history"),
+            counts=(population, "_count"),
+            partitions=self.partitions,
+            neurons=spikes.shape[1],
+            depth=spikes.shape[0],
+            starts=self.tables.keep(self.bounds[population][:-1]),
+        )
+
+    def stream_key(self, name: str) -> tuple[int, int]:
+        """Return the key words of a random stream."""
+        return key_of(self.program.seed, name)
+
+    def ring(self, p: ProjectionProgram) -> Key:
+        """Return where a projection adds up its term.
+
+        It is the port itself if the projection is the port's first and its term lands at once.
+        """
+        first = self.program.populations[p.target].contributions[str(p.port)][0]
+        if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1:
+            return p.target, f"_port_{p.port}"
+        return p.name, "_ring"
+
+    def layout(self, owner: str, name: str) -> Layout:
+        """Return how the values of a population or projection lie for a rule that reads them."""
+        population = self.program.populations.get(owner)
+        if population is not None and name in population.code.states:
+            return "per_neuron"
+        layout = self.tables.rely_on_layout((owner, name))
+        if population is None and layout != "scalar":
+            return "per_neuron"
+        return layout

@@ -1,0 +1,126 @@
+"""Phases 1 to 3 and 5 of a step for every population: draws, integration, detection, reset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from neurosim.ir.program import PopulationProgram
+
+from ..codegen.cells import print_cell
+from ..codegen.printing import Layout
+from ..kernels.operations import (
+    Argument,
+    Call,
+    Collect,
+    DrawArguments,
+    Integrate,
+    Replay,
+    Reset,
+    Size,
+)
+from .context import Context
+from .schedule import Schedule
+from .tables import align
+
+BLOCK = 64  # neurons whose spikes are collected at once
+LANES = 8  # numbers by which a draw may exceed its buffer
+
+
+class Populations:
+    """Operations of populations.
+
+    Parameters
+    ----------
+    context : Context
+    schedule : Schedule
+        Phases 1 to 3 are appended to it.
+    """
+
+    def __init__(self, context: Context, schedule: Schedule) -> None:
+        self._context = context
+        self._resets: list[tuple[int, Reset]] = []
+        for p in context.program.populations.values():
+            if p.given:
+                self._replay(p, schedule)
+            else:
+                self._update(p, schedule)
+
+    def reset(self, schedule: Schedule) -> None:
+        """Append phase 5."""
+        for partition, operation in self._resets:
+            schedule.append(partition, operation)
+
+    def _ranges(self, p: PopulationProgram) -> list[tuple[int, int]]:
+        return [(int(a), int(b)) for a, b in pairwise(self._context.bounds[p.name])]
+
+    def _replay(self, p: PopulationProgram, schedule: Schedule) -> None:
+        steps = p.name, "_given_step"
+        for partition, (start, stop) in enumerate(self._ranges(p)):
+            schedule.append(
+                partition,
+                Replay(
+                    history=self._context.history(p.name),
+                    start=start,
+                    stop=stop,
+                    steps=steps,
+                    neurons=(p.name, "_given_index"),
+                    size=Size(steps),
+                ),
+            )
+
+    def _update(self, p: PopulationProgram, schedule: Schedule) -> None:
+        context, tables, code = self._context, self._context.tables, p.code
+        propagators = code.propagator.names if code.propagator else ()
+        values = (*code.parameters, *(name for name, _ in code.hosted), *propagators)
+        layouts: dict[str, Layout] = {n: tables.rely_on_layout((p.name, n)) for n in values}
+        source, entries = print_cell(code, layouts, precision=context.precision)
+        module = context.kernels.load(code.name, source)
+        fired = tables.keep(align(np.zeros(-(-p.size // BLOCK) * BLOCK, np.uint8)))
+        buffers = [
+            tables.keep(align(np.zeros(p.size + LANES, context.precision.dtype)))
+            for _ in code.draws
+        ]
+        special: dict[str, Argument] = {
+            "@dt": context.dt,
+            "@fired": fired,
+            "@size": p.size,
+            "#_refractory": Size((p.name, "_refractory")),
+        }
+        for draw, buffer in zip(code.draws, buffers, strict=True):
+            special[f"@draw{draw.key}"] = buffer
+        args = tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
+        history = context.history(p.name)
+        for partition, (start, stop) in enumerate(self._ranges(p)):
+            schedule.append(partition, *self._draws(p, buffers, start, stop))
+            kernel = module.integrate.address
+            schedule.append(partition, Integrate(kernel=kernel, args=args, start=start, stop=stop))
+            if code.detect is not None:
+                schedule.append(
+                    partition, Collect(history=history, start=start, stop=stop, fired=fired)
+                )
+            if code.detect is not None and (code.after or code.refractory):
+                reset = Reset(history=history, kernel=module.reset.address, args=args)
+                self._resets.append((partition, reset))
+
+    def _draws(
+        self, p: PopulationProgram, buffers: Sequence[np.ndarray], start: int, stop: int
+    ) -> list[Call]:
+        calls = []
+        for draw, buffer in zip(p.code.draws, buffers, strict=True):
+            key0, key1 = self._context.stream_key(f"{p.name}/draw{draw.key}")
+            arguments = DrawArguments(
+                buffer=buffer, key0=key0, key1=key1, replica=self._context.replica
+            )
+            function = "uniforms" if draw.kind == "uniform" else "normals"
+            calls.append(
+                Call(
+                    kernel=self._context.kernels.address("draws", function),
+                    args=self._context.tables.args(arguments),
+                    start=start,
+                    extent=stop,
+                )
+            )
+        return calls

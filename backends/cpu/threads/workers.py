@@ -1,0 +1,64 @@
+"""Calls compiled functions side by side, each on a thread of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from .cores import Cores
+
+# A compiled function and its arguments, int64 all of them.
+CompiledCall = Sequence[Any]
+
+
+class Workers:
+    """The threads beside the caller's.
+
+    Parameters
+    ----------
+    threads : int
+        Most that run side by side, the caller's included.
+    fail : function
+        Tells the threads which run that one failed before it began: they would wait for it.
+    """
+
+    def __init__(self, threads: int, fail: Callable[[], None]) -> None:
+        self._threads, self._fail = threads, fail
+        # The process that made the pool: after a fork, the threads of the parent do not exist.
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+
+    def call(self, calls: Sequence[CompiledCall]) -> int:
+        """Call functions side by side; return the result of the first."""
+        cores = Cores()
+
+        def execute(call: CompiledCall) -> int:
+            try:
+                if len(calls) > 1:
+                    cores.take()
+                function, *arguments = call
+                return int(function.ctypes(*arguments))
+            except BaseException:
+                self._fail()
+                raise
+
+        others: list[Future[int]] = []
+        try:
+            for call in calls[1:]:
+                others.append(self._executor().submit(execute, call))
+            result = execute(calls[0])
+            for other in others:
+                other.result()
+            return result
+        except BaseException:
+            self._fail()
+            if self._pool is not None:
+                self._pool[1].shutdown(cancel_futures=True)  # nothing submitted may run later
+            self._pool = None
+            raise
+
+    def _executor(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = os.getpid(), ThreadPoolExecutor(self._threads - 1)
+        return self._pool[1]
