@@ -1,4 +1,4 @@
-"""The draws of `neurosim.draws.streams` for Numba: the same code objects, in kernels that fill ranges by whole blocks of four."""
+"""The draws of `neurosim.draws.streams` for Numba: the same code objects, four numbers at once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .functions import compiled, exp
 from .intrinsics import store_double, store_index
 
 _HALF, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
-_LARGEST = 1.0 - 2.0**-33  # of the uniform numbers
-MOST = 1024  # quantiles that are below it: 880 for the largest mean
+_LARGEST = 1.0 - 2.0**-33  # uniform number
+MOST = 1024  # quantiles; 880 for the largest mean lie below `_LARGEST`
 CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
 
 
-def untagged(real: types.Float) -> Any:
-    """Return what writes a number of a kind to the address `at` + its size * i."""
+def make_untagged_store(real: types.Float) -> Any:
+    """Return ``store(address, i, value)``, which may write to any array."""
 
     @intrinsic
-    def store(typing, at, i, value):
+    def store(typing, address, i, value):
         def code(context, builder, signature, values):
             start = builder.inttoptr(values[0], context.get_value_type(real).as_pointer())
             builder.store(values[2], builder.gep(start, [values[1]]))
@@ -36,7 +36,7 @@ def untagged(real: types.Float) -> Any:
 
 @compiled
 def _words(block, k0, k1, step, replica):
-    """Return the words of a block; the arguments are int64, the bits that count are masked."""
+    """Return the words of a block; the arguments are int64, whose low bits count."""
     low, high = np.uint64(step) & _MASK, np.uint64(step) >> _HALF
     return philox4x32(
         np.uint64(block) & _MASK,
@@ -49,8 +49,15 @@ def _words(block, k0, k1, step, replica):
 
 
 def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any]:
-    """Return the kernel that fills a range with what `four` makes of the words of each block, and the function of one place."""
-    store = untagged(real)
+    """Return the kernel that fills a range of indices, and the function of one index.
+
+    Parameters
+    ----------
+    four : compiled function
+        Makes four numbers of the four words of a block.
+    real : type of the numbers
+    """
+    store = make_untagged_store(real)
 
     @njit(error_model="numpy", nogil=True)
     def one(k0, k1, index, step, replica):
@@ -59,19 +66,19 @@ def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any
         return values[index & 3]
 
     @njit(error_model="numpy", nogil=True)
-    def fill(at, start, stop, k0, k1, step, replica):
+    def fill(address, start, stop, k0, k1, step, replica):
         first, last = (start + 3) >> 2, stop >> 2
         for i in range(start, min(4 * first, stop)):
-            store(at, i, one(k0, k1, i, step, replica))
+            store(address, i, one(k0, k1, i, step, replica))
         for block in range(first, last):
             w0, w1, w2, w3 = _words(block, k0, k1, step, replica)
             a, b, c, d = four(w0, w1, w2, w3)
-            store(at, 4 * block, a)
-            store(at, 4 * block + 1, b)
-            store(at, 4 * block + 2, c)
-            store(at, 4 * block + 3, d)
+            store(address, 4 * block, a)
+            store(address, 4 * block + 1, b)
+            store(address, 4 * block + 2, c)
+            store(address, 4 * block + 3, d)
         for i in range(max(4 * first, 4 * last), stop):
-            store(at, i, one(k0, k1, i, step, replica))
+            store(address, i, one(k0, k1, i, step, replica))
 
     return fill, one
 
@@ -82,7 +89,7 @@ fill_normal, normal_at = range_kernel(normal_block)
 
 @njit(error_model="numpy", nogil=True)
 def poisson_count(mean, u):
-    """Return the Poisson count at the quantile `u`, as `neurosim.random.poisson` does."""
+    """Return the Poisson count at the quantile `u`, as `neurosim.draws.streams` does."""
     p = exp(-mean)
     cumulated, count = p, 0.0
     while u >= cumulated and p > 0.0:
@@ -94,7 +101,11 @@ def poisson_count(mean, u):
 
 @njit(error_model="numpy", nogil=True)
 def poisson_table(mean, quantiles, begins):
-    """Tabulate `poisson_count` for a mean to 700: a count of k is reached at quantile k - 1; numbers of cell c of `CELLS` reach count ``begins[c]``."""
+    """Tabulate `poisson_count` for a mean to 700.
+
+    A count of k is reached at quantile k - 1. Numbers of cell c of `CELLS` reach at least count
+    ``begins[c]``: the search for a count begins there.
+    """
     p = exp(-mean)
     cumulated, count, cell = p, 0, 0
     while cumulated <= _LARGEST and p > 0.0:
@@ -105,6 +116,6 @@ def poisson_table(mean, quantiles, begins):
         count += 1
         p = p * mean / count
         cumulated += p
-    store_double(quantiles, count, 2.0, "quantiles")
+    store_double(quantiles, count, 2.0, "quantiles")  # ends every search
     for rest in range(cell, CELLS):
         store_index(begins, rest, count, "begins")

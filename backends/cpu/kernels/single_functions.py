@@ -1,18 +1,20 @@
-"""Functions and normal numbers for float32, where computing them in float64 and rounding takes much longer.
+"""Functions and normal numbers for float32 that take much longer in float64, rounded.
 
 Errors in units in the last place (ulp) of float32, over all arguments:
 
-============  ======  =====================================================================================
+============  ======  ========================================================================
 function      error   at the edges
-============  ======  =====================================================================================
+============  ======  ========================================================================
 exp           1       overflows to inf and underflows through the denormals to 0
 expm1_ratio   2       (exp(z) - 1) / z, which is 1 at 0
 normal_block  6       of the float64 numbers of the same words; or by 1e-14, next to 0
-============  ======  =====================================================================================
+============  ======  ========================================================================
 
-A NaN gives NaN. No fused or reordered operation, no branch. Coefficients: minimax fits of (exp(r) - 1 - r) / r**2 for abs(r) < ln(2) / 2,
-(log(1 + f) - f + f**2 / 2) / f**3 for sqrt(1/2) < 1 + f < sqrt(2), and of the rests of sine and cosine to pi / 4, by Lawson's algorithm
-(1961); ln(2) in two parts: Cody & Waite 1980.
+A NaN gives NaN. No fused or reordered operation, no branch.
+
+Source: coefficients are minimax fits of (exp(r) - 1 - r) / r**2 for abs(r) < ln(2) / 2, of
+(log(1 + f) - f + f**2 / 2) / f**3 for sqrt(1/2) < 1 + f < sqrt(2), and of the remainders of sine
+and cosine to pi / 4, by Lawson's algorithm (1961); ln(2) in two parts: Cody & Waite 1980.
 """
 
 from __future__ import annotations
@@ -107,7 +109,10 @@ def expm1_ratio(z):
 
 @compiled
 def _radius(w):
-    """Return sqrt(-2 log(u)) of the middle u of a word's part of (0, 1); next to 1 from 1 - u, which is known better than u."""
+    """Return sqrt(-2 log(u)) for the middle u of a word's part of (0, 1).
+
+    Next to 1 it is computed from 1 - u, which is known better than u.
+    """
     u, rest = (_float(np.uint32(w)) + _HALF) * _GRAIN, (_float(~np.uint32(w)) + _HALF) * _GRAIN
     bits = _bits(u)
     k = (bits - _SQRT_HALF_BITS) >> 23
@@ -121,7 +126,10 @@ def _radius(w):
 
 @compiled
 def _direction(w):
-    """Return cosine and sine of the turn that a word names: quarters are counted in whole numbers."""
+    """Return cosine and sine of the turn that a word names.
+
+    Quarters of a turn are counted in whole numbers, so that nothing is lost by subtracting them.
+    """
     quarter = (w + np.uint64(1 << 29)) >> np.uint64(30)
     a = (_float(np.int32(w - (quarter << np.uint64(30)))) + _HALF) * _ANGLE
     z = a * a
@@ -137,7 +145,7 @@ def _direction(w):
 
 @compiled
 def normal_block(w0, w1, w2, w3):
-    """Return four standard normal numbers as `neurosim.random.normal_block` does."""
+    """Return four standard normal numbers, as `compiled_streams.normal_block` does for float64."""
     r0, (x0, y0) = _radius(w0), _direction(w1)
     r1, (x1, y1) = _radius(w2), _direction(w3)
     return r0 * x0, r0 * y0, r1 * x1, r1 * y1

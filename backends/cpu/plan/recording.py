@@ -9,7 +9,8 @@ import numpy as np
 from neurosim.backend.engine import Chunk
 from neurosim.ir.memory import Key
 from neurosim.ir.program import StaticProjection
-from neurosim.network.populations import Probe, View
+from neurosim.network.populations import View
+from neurosim.network.probes import Probe
 
 from ..kernels.operations import Argument, Pointer, Spikes, Trace
 from .context import Context

@@ -11,6 +11,7 @@ import numpy as np
 from neurosim.ir.delay_groups import DelayGroups, row_of_edge
 from neurosim.ir.memory import Key
 from neurosim.ir.program import PlasticProjection
+from neurosim.model.names import Side
 
 from ..codegen.printing import Layout
 from ..codegen.rules import Kernel, print_rule
@@ -246,7 +247,7 @@ class PartitionRule:
         if kernel.over == "notes":
             notes = self._context.tables.args(self._rule.notes[self._partition])
             address = self._context.kernels.address("deferral", "note")
-            self._add_events(kernel.trigger, address, notes)
+            self._add_events("post", address, notes)
             return
         function = getattr(self._rule.module, kernel.name)
         first, count = self._range(kernel)
@@ -261,7 +262,7 @@ class PartitionRule:
         else:
             self._add_events(kernel.trigger, function.address, self._args)
 
-    def _add_events(self, side: str, kernel: int, args: np.ndarray) -> None:
+    def _add_events(self, side: Side, kernel: int, args: np.ndarray) -> None:
         """Add the operations that call a kernel with the events of one side that arrive."""
         groups = self._p.groups(side)
         if groups.uniform:
@@ -285,7 +286,7 @@ class PartitionRule:
             Gathered(kernel=kernel, args=args, groups=gather.groups, count=gather.count)
         )
 
-    def _gather(self, side: str) -> Gather:
+    def _gather(self, side: Side) -> Gather:
         groups, keep = self._p.groups(side), self._context.tables.keep
         first, last = self._origin(side)
         return Gather(
@@ -300,10 +301,10 @@ class PartitionRule:
             count=keep(np.zeros(1, np.int64)),
         )
 
-    def _history(self, side: str) -> History:
+    def _history(self, side: Side) -> History:
         return self._context.history(self._p.source if side == "pre" else self._p.target)
 
-    def _origin(self, side: str) -> tuple[int, int]:
+    def _origin(self, side: Side) -> tuple[int, int]:
         """Return the partitions whose spikes concern edges of this one.
 
         Edges come from sources in all partitions, and end in targets of their own.

@@ -76,7 +76,7 @@ def short_indices(p: PlasticProjection) -> frozenset[str]:
 
 
 def ends_in_neighbours(p: ProjectionProgram) -> bool:
-    """Return whether the edges of each source end in consecutive neurons, as in all-to-all wiring."""
+    """Return whether the edges of each source end in consecutive neurons, as of all-to-all."""
     has_edges = np.diff(p.pointer) > 0
     first, last = p.pointer[:-1][has_edges], p.pointer[1:][has_edges] - 1
     if (p.targets[last] - p.targets[first] != last - first).any():

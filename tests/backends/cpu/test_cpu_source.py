@@ -43,7 +43,9 @@ def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_
             ),
             port="synaptic",
         )
-        found.append(packed(ns.prepare(net, backend="cpu").engine.context.kernels.sources[-1], "handler0_0"))
+        found.append(
+            packed(ns.prepare(net, backend="cpu").engine.context.kernels.sources[-1], "handler0_0")
+        )
     assert found[0] >= 1 and found[1] == 0
 
 
