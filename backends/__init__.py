@@ -2,5 +2,6 @@
 
 if __name__ != "neurosim.backends":
     raise ImportError(
-        f"imported as {__name__!r}, which would load every backend twice; write 'import neurosim.backends'"
+        f"imported as {__name__!r}, which would load every backend twice; "
+        "write 'import neurosim.backends'"
     )

@@ -200,7 +200,8 @@ def test_run_names_only_the_files_of_this_run(tiny, capsys):
     [
         (
             "gian=2",
-            r"model 'tiny' has no setting 'gian'\. Did you mean 'gain'\? The settings are: feedback, gain, label, levels, size\.",
+            r"model 'tiny' has no setting 'gian'\. Did you mean 'gain'\? The settings are: "
+            r"feedback, gain, label, levels, size\.",
         ),
         (
             "gain",
@@ -208,7 +209,8 @@ def test_run_names_only_the_files_of_this_run(tiny, capsys):
         ),
         (
             "size=2.5",
-            r"--set size: found '2.5', expected a value of the kind of its default, 3\. Correct it\.",
+            r"--set size: found '2.5', expected a value of the kind of its default, 3\. "
+            r"Correct it\.",
         ),
         (
             "feedback=1",

@@ -93,7 +93,10 @@ def test_an_option_that_the_model_sets_itself_is_refused(tmp_path, capsys):
         )
         == 2
     )
-    message = r"backend 'cpu', option 'replica': found 9, expected none: the model sets it, to \d\. Leave it out\."
+    message = (
+        r"backend 'cpu', option 'replica': found 9, expected none: "
+        r"the model sets it, to \d\. Leave it out\."
+    )
     assert re.search(message, capsys.readouterr().err)
 
 

@@ -1,4 +1,6 @@
-"""Cells and the step against closed forms: traces, rates, potentials, noise, sources, refractoriness, delays, times of spikes."""
+"""Cells and the step against closed forms: traces, rates, potentials, noise, sources,
+refractoriness, delays, times of spikes.
+"""
 
 import math
 
@@ -27,7 +29,9 @@ def run(net: ns.Network, time: float, backend: str) -> ns.Recording:
 
 
 def potential(time: np.ndarray, *, tau: float, tau_syn: float) -> np.ndarray:
-    """Return the answer of tau dv/dt = -v + exp(-time / tau_syn), for time >= 0, beginning at v = 0."""
+    """Return the answer of tau dv/dt = -v + exp(-time / tau_syn), for time >= 0, beginning at v =
+    0.
+    """
     return np.where(
         time >= 0, tau_syn / (tau_syn - tau) * (np.exp(-time / tau_syn) - np.exp(-time / tau)), 0.0
     )
@@ -53,7 +57,9 @@ def test_the_voltage_under_constant_current_follows_the_closed_form(backend, dt)
 @pytest.mark.parametrize("dt", STEPS)
 @pytest.mark.parametrize("pause", [0.0, 2.0])
 def test_intervals_under_constant_current_are_the_formula_rounded_up_to_steps(backend, dt, pause):
-    """Reset in step k, frozen for r steps, then n steps until R I (1 - exp(-n dt / tau)) reaches the threshold: n + r steps in all."""
+    """Reset in step k, frozen for r steps, then n steps until R I (1 - exp(-n dt / tau)) reaches
+    the threshold: n + r steps in all.
+    """
     current = np.array([0.21, 0.25, 0.4, 1.0, 5.0])
     net = network(dt)
     cell = cells.lif(tau=TAU, rest=REST, threshold=THRESHOLD, resistance=R, refractory=pause)
@@ -197,7 +203,9 @@ NOISY = ns.Cell(
 
 
 def noisy_samples(backend: str, dt: float) -> np.ndarray:
-    """Return 5000 neurons at 8 times, 4 decay times apart from 10 mV on; so samples of one neuron are nearly independent."""
+    """Return 5000 neurons at 8 times, 4 decay times apart from 10 mV on; so samples of one neuron
+    are nearly independent.
+    """
     net = network(dt, seed=11)
     neurons = net.population("neurons", 5000, NOISY, x="10 mV")
     net.record(neurons, "x", every=4 * DECAY)
@@ -208,7 +216,9 @@ def noisy_samples(backend: str, dt: float) -> np.ndarray:
 def test_a_noisy_linear_cell_has_mean_and_variance_of_the_scheme_and_nearly_those_of_the_process(
     backend, dt
 ):
-    """35 000 samples n: standard errors sd/sqrt(n) of the mean, sqrt(2/n) of the variance; Euler-Maruyama divides it by 1 - dt/2 tau."""
+    """35 000 samples n: standard errors sd/sqrt(n) of the mean, sqrt(2/n) of the variance;
+    Euler-Maruyama divides it by 1 - dt/2 tau.
+    """
     samples = noisy_samples(backend, dt)
     decay = 1 - dt / DECAY
     process = SIGMA**2 * DECAY / 2
@@ -315,7 +325,9 @@ def test_refractory_times_may_differ_between_neurons(backend):
 
 
 def test_a_frozen_voltage_loses_what_arrives_and_a_current_keeps_it(backend):
-    """The spike of step 0 freezes v in steps 1 to 3; what lands in phase 4 of steps 0 to 2 meets it frozen, of step 3 free."""
+    """The spike of step 0 freezes v in steps 1 to 3; what lands in phase 4 of steps 0 to 2 meets it
+    frozen, of step 3 free.
+    """
     for landing, kept in [(0, False), (1, False), (2, False), (3, True)]:
         net = network(1.0)
         delta = net.population(
@@ -401,7 +413,9 @@ def test_each_edge_of_a_projection_has_its_own_delay(backend):
 
 
 def test_a_spike_of_step_k_has_the_time_of_its_end_and_given_times_come_back(backend):
-    """v = 1, 2, 3 mV at 0.5, 1.0, 1.5 ms: the state at 1.5 ms, the end of step 2, is the first at threshold."""
+    """v = 1, 2, 3 mV at 0.5, 1.0, 1.5 ms: the state at 1.5 ms, the end of step 2, is the first at
+    threshold.
+    """
     climbing = ns.Cell(
         "dv/dt = 2 * mV/ms : mV", spike="v >= 3 * mV", after_spike="v = -100 * mV", name="climbing"
     )
@@ -428,7 +442,10 @@ def test_a_spike_of_step_k_has_the_time_of_its_end_and_given_times_come_back(bac
 def test_a_spike_at_time_0_is_refused_with_the_first_possible_time():
     with pytest.raises(
         ns.NetworkError,
-        match=r"population 'source': found a spike at 0 ms; .* is dt \(0.5 ms\).*Use 0.5 ms, or steps=.",
+        match=(
+            r"population 'source': found a spike at 0 ms; "
+            r".* is dt \(0.5 ms\).*Use 0.5 ms, or steps=."
+        ),
     ):
         network(0.5).spike_source("source", 1, times=[[0.0]])
 

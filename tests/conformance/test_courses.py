@@ -51,7 +51,10 @@ def test_draws_of_a_course_have_streams_of_their_own(backend):
 def test_a_course_of_the_wrong_unit_is_refused_with_the_cell_and_the_units():
     with pytest.raises(
         ns.ModelError,
-        match=r"cell 'lif.*', equation of current: .* is a voltage \(mV\), but a current \(nA\) is expected",
+        match=(
+            r"cell 'lif.*', equation of current: .* is a voltage \(mV\), but a current \(nA\) "
+            r"is expected"
+        ),
     ):
         cells.lif().following(current="3*mV * t / ms")
 
@@ -72,7 +75,10 @@ def test_shared_weights_have_their_place_and_are_refused_with_a_remedy(backend):
     ] == ["impossible"]
     with pytest.raises(
         ns.LoweringError,
-        match=r"projection 'loop': weights shared between edges are not implemented.*Give one weight per edge",
+        match=(
+            r"projection 'loop': weights shared between edges are not implemented.*Give one "
+            r"weight per edge"
+        ),
     ):
         ns.prepare(net, backend=backend)
 
@@ -80,6 +86,9 @@ def test_shared_weights_have_their_place_and_are_refused_with_a_remedy(backend):
 def test_an_index_of_shared_weights_outside_the_table_is_refused():
     with pytest.raises(
         ns.NetworkError,
-        match=r"shared weights: found an index .*expected one whole number from 0 to 1 for each edge",
+        match=(
+            r"shared weights: found an index .*expected one whole number from 0 to 1 for each "
+            r"edge"
+        ),
     ):
         ns.shared([1.0, 2.0], index=[0, 2])

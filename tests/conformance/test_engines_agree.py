@@ -1,4 +1,6 @@
-"""Rung 3: engines agree to the last bit over random networks, for any number of threads and any split of a run."""
+"""Rung 3: engines agree to the last bit over random networks, for any number of threads and any
+split of a run.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def test_states_saved_with_two_threads_go_on_with_one(tmp_path):
 
 
 def test_the_stories_are_lively():
-    """A comparison of silent networks proves nothing: what is drawn must spike, learn, delay, and use every part of the catalogue."""
+    """A comparison of silent networks proves nothing: what is drawn must spike, learn, delay, and
+    use every part of the catalogue.
+    """
     seen: Counter = Counter()
 
     @SEED

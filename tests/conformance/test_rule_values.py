@@ -28,7 +28,9 @@ WATCHED = Rule(
 
 @pytest.mark.parametrize("rule", [DECAYING, WATCHED], ids=["unread", "read in every step"])
 def test_a_decaying_variable_is_its_last_assignment_times_one_exponential(backend, rule):
-    """Lazy and eager engines agree to the last bit, so reading must be no assignment. Initial values count as assigned in step -1."""
+    """Lazy and eager engines agree to the last bit, so reading must be no assignment. Initial
+    values count as assigned in step -1.
+    """
     net = network(0.1)
     source, counter = net.spike_source("s", 1, steps=[[4, 9]]), net.population("c", 1, COUNTER)
     p = net.project(source, counter, ns.all_to_all(), weight=0.0, x=3.0, rule=rule, name="p")
@@ -182,7 +184,9 @@ READER = Rule(
 
 
 def test_a_link_to_an_earlier_projection_reads_its_variable_at_that_moment(backend):
-    """Step handlers run in creation order, so what the first projection has summed in a step the second reads in the same step."""
+    """Step handlers run in creation order, so what the first projection has summed in a step the
+    second reads in the same step.
+    """
     net = network()
     one, counter = net.population("one", 1, COUNTER), net.population("c", 2, COUNTER)
     first = net.project(
@@ -231,7 +235,8 @@ WORDS = Rule(
     handlers=[
         (
             "step",
-            "where_from = i_pre + 100 * N_pre; where_to = i_post + 100 * N_post; when = t; length = dt",
+            "where_from = i_pre + 100 * N_pre; where_to = i_post + 100 * N_post; when = t; "
+            "length = dt",
         )
     ],
 )

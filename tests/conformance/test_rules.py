@@ -58,7 +58,8 @@ STAMP = Rule(
     ],
 )
 def test_three_delays_part_a_projection(backend, given, axonal, dendritic, back):
-    """The source spikes in step 1: its handler runs in 1 + axonal, its delivery jumps the target in 1 + axonal + dendritic + 1, where that
+    """The source spikes in step 1: its handler runs in 1 + axonal, its delivery jumps the target in
+    1 + axonal + dendritic + 1, where that
     fires; the returning spike is handled ``back`` steps later."""
     net = network()
     source, relay = net.spike_source("s", 1, steps=[[1]]), net.population("r", 1, RELAY)
@@ -179,7 +180,9 @@ def test_a_projection_adds_in_the_order_of_its_sources(backend, weights, total):
 
 
 def test_the_oldest_spike_is_added_first(backend):
-    """Three edges that all land in step 4: from steps 1, 2 and 4, against the order of their sources."""
+    """Three edges that all land in step 4: from steps 1, 2 and 4, against the order of their
+    sources.
+    """
     net = network()
     source, counter = (
         net.spike_source("s", 3, steps=[[4], [2], [1]]),
@@ -286,7 +289,9 @@ SUMS = Rule(
 
 
 def test_a_statement_is_finished_for_all_its_edges_before_the_next_begins(backend):
-    """Every edge copies the total that all edges have made, and a sum is folded from 0 and added once: BIG + (1 + 1), not (BIG + 1) + 1."""
+    """Every edge copies the total that all edges have made, and a sum is folded from 0 and added
+    once: BIG + (1 + 1), not (BIG + 1) + 1.
+    """
     net = network()
     source, counters = net.spike_source("s", 2, steps=[[0], [0]]), net.population("c", 2, COUNTER)
     p = net.project(
@@ -327,7 +332,9 @@ def test_a_signal_runs_at_once_over_all_edges_and_all_neurons(backend):
 
 
 def test_the_order_of_edges_leaves_no_trace_in_what_they_share(backend):
-    """The same edges, given in another order, give the same sums to the last bit, for they are sorted before they are added."""
+    """The same edges, given in another order, give the same sums to the last bit, for they are
+    sorted before they are added.
+    """
     generator = np.random.default_rng(0)
     sources, targets, weights = (
         generator.integers(0, 9, 60),

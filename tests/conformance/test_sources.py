@@ -1,4 +1,6 @@
-"""Time, draws and sources within a step: what a cell reads of them, given spikes, and counts of drives."""
+"""Time, draws and sources within a step: what a cell reads of them, given spikes, and counts of
+drives.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def test_sources_of_given_spikes_return_them(backend):
 
 
 def test_a_drive_adds_poisson_counts_of_its_trains_to_each_target(backend):
-    """n rate dt = 2 per step and target: the mean of 4000 counts within five standard errors, their variance within ten per cent."""
+    """n rate dt = 2 per step and target: the mean of 4000 counts within five standard errors, their
+    variance within ten per cent.
+    """
     net = network()
     counters = net.population("c", 40, COUNTER)
     drive = net.poisson_drive(counters, n=20, rate=100.0, weight=0.5, name="d")

@@ -9,7 +9,9 @@ from neurosim.ir.propagators import exponential
 
 @pytest.mark.parametrize("size", [1, 2, 4, 6, 12])
 def test_agrees_with_scipy(size):
-    """From nothing to speak of to dozens of squarings, decaying and growing, each matrix of a stack by its own norm."""
+    """From nothing to speak of to dozens of squarings, decaying and growing, each matrix of a stack
+    by its own norm.
+    """
     draws = np.random.default_rng(size)
     scales = np.repeat([1e-9, 1e-3, 0.1, 1.0, 10.0], 20)[:, None, None]
     matrices = scales * (
@@ -31,7 +33,9 @@ def test_a_stack_gives_what_each_gives_alone():
 
 
 def test_exact_where_it_can_be():
-    """Nothing to do gives the identity; a matrix without cycles gives its polynomial; decay too fast to represent gives 0."""
+    """Nothing to do gives the identity; a matrix without cycles gives its polynomial; decay too
+    fast to represent gives 0.
+    """
     assert np.array_equal(exponential(np.zeros((1, 3, 3)))[0], np.eye(3))
     assert exponential(np.array([[[0.0, 0.5], [0.0, 0.0]]]))[0] == pytest.approx(
         np.array([[1.0, 0.5], [0.0, 1.0]]), rel=1e-15

@@ -1,4 +1,6 @@
-"""Indices of 2 bytes: at the border of 65 536 neurons or slots nothing but the memory that edges take changes."""
+"""Indices of 2 bytes: at the border of 65 536 neurons or slots nothing but the memory that edges
+take changes.
+"""
 
 from __future__ import annotations
 
@@ -228,7 +230,9 @@ def test_engines_agree_on_targets_and_sources_up_to_the_last_neuron(size):
 
 @pytest.mark.parametrize("rule", [LEARNING, LOOKING], ids=lambda rule: rule.name)
 def test_engines_agree_where_slots_exceed_what_two_bytes_count_and_neurons_do_not(rule):
-    """Three edges of three delays from, and onto, each of 30 000 neurons; those of the highest slots are at work."""
+    """Three edges of three delays from, and onto, each of 30 000 neurons; those of the highest
+    slots are at work.
+    """
     size, delays = 30_000, np.tile([0.0, 1.0, 2.0], 30_000)
     source = np.repeat(np.arange(size), 3)
     target = (source + 7 * delays.astype(int)) % size

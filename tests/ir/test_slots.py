@@ -1,4 +1,6 @@
-"""DelayGroups: which edges an event concerns, beside a search through all edges; and values of edges, in views of any order, in little memory."""
+"""DelayGroups: which edges an event concerns, beside a search through all edges; and values of
+edges, in views of any order, in little memory.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def network(delay=1.0, *, shuffled=True, weight=None):
 def test_values_of_edges_follow_their_edges_through_views_in_any_order(
     shuffled, given, many, monkeypatch
 ):
-    """Positions of a view become absolute indices; the value of an edge is that of its place in the view."""
+    """Positions of a view become absolute indices; the value of an edge is that of its place in the
+    view.
+    """
     own = np.arange(1000.0) if given else None
     net, p, (sources, targets) = network(shuffled=shuffled, weight=own)
     edges = p.connector.connect(Stream(5, "p/edges"), sources, targets, recurrent=False)
@@ -187,7 +191,9 @@ def test_a_network_is_made_in_little_more_memory_than_it_keeps(weight, most, mon
 
 @pytest.mark.parametrize("longest, each", [(30.0, 12), (70_000.0, 14)])
 def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_more(longest, each):
-    """Bytes per edge; room for what spikes bring is not counted, for its pages are taken when they do."""
+    """Bytes per edge; room for what spikes bring is not counted, for its pages are taken when they
+    do.
+    """
     pytest.importorskip("numba")
     kept = {}
     for indegree in (10, 1010, 10, 1010):  # the first two compile what is not

@@ -1,4 +1,6 @@
-"""Rung 1, expressions: trees print and parse back to themselves, keep the order as written, and text is never evaluated as Python."""
+"""Rung 1, expressions: trees print and parse back to themselves, keep the order as written, and
+text is never evaluated as Python.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,8 @@ def test_a_statement_prints_and_parses_back_to_itself(target, op, tree):
     assert Parser("rule 'r'").statements(show_statement(statement), part="step") == (statement,)
 
 
-# Python's whole numbers are exact and have no signed zero, so the text that Python computes has none of them.
+# Python's whole numbers are exact and have no signed zero, so the text that Python computes has
+# none of them.
 arithmetic = st.recursive(
     st.one_of(
         st.floats(0.1, 1e6).filter(lambda x: x % 1).map(Number),
@@ -552,7 +555,8 @@ def test_the_three_forms_of_an_equation():
         (
             "_x : 1",
             (
-                "equation '_x' cannot have this name: expected letters without accents, digits and '_', beginning with a letter.",
+                "equation '_x' cannot have this name: "
+                "expected letters without accents, digits and '_', beginning with a letter.",
                 "Choose another.",
             ),
         ),
@@ -656,7 +660,8 @@ def test_expressions_have_the_dimension_that_follows_from_their_parts(text, expe
         (
             "v ** x",
             (
-                "'v ** x': 'v' is a voltage (mV); a quantity with a unit takes only a literal exponent up to 64.",
+                "'v ** x': 'v' is a voltage (mV); a quantity with a unit takes only a literal "
+                "exponent up to 64.",
                 "Divide it by its unit.",
             ),
         ),
@@ -686,12 +691,18 @@ def test_unlike_things_are_not_added_compared_or_given_to_a_function(text, messa
 
 
 def test_an_equation_of_another_unit_is_refused():
-    message = f"{HERE}: 'v' is a voltage (mV), but a quantity in mV/ms is expected. Multiply or divide it by what is missing."
+    message = (
+        f"{HERE}: 'v' is a voltage (mV), but a quantity in mV/ms is expected. "
+        "Multiply or divide it by what is missing."
+    )
     with pytest.raises(ModelError, match=parts(message)):
         expect(parse("v"), KNOWN, multiply(VOLTAGE, TIME, -1), where=HERE)
 
 
 def test_noise_has_a_meaning_in_equations_of_change_only():
-    message = f"{HERE}: 'xi > 0': xi is noise in continuous time, expected only in an equation 'dx/dt = ...'. Write normal()."
+    message = (
+        f"{HERE}: 'xi > 0': xi is noise in continuous time, expected only in an equation "
+        "'dx/dt = ...'. Write normal()."
+    )
     with pytest.raises(ModelError, match=parts(message)):
         resolve_units(parse("xi > 0"), KNOWN, where=HERE)

@@ -1,4 +1,6 @@
-"""The functions of the language: accuracy against extended precision, behaviour at the edges, the same bits in every engine."""
+"""The functions of the language: accuracy against extended precision, behaviour at the edges, the
+same bits in every engine.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ ACCURACY = [  # function, bound in units in the last place, reference, ranges of
 
 
 def largest_error(function, reference, arguments) -> float:
-    """Return the largest distance from the reference, in units in the last place of the rounded reference."""
+    """Return the largest distance from the reference, in units in the last place of the rounded
+    reference.
+    """
     with np.errstate(all="ignore"):
         right = reference(*(x.astype(EXTENDED) for x in arguments))
         rounded = right.astype(np.float64)
@@ -110,7 +114,9 @@ def largest_error(function, reference, arguments) -> float:
 
 
 def different(a, b) -> np.ndarray:
-    """Return where two float64 arrays differ in a bit; a NaN equals a NaN, whatever its payload and sign."""
+    """Return where two float64 arrays differ in a bit; a NaN equals a NaN, whatever its payload and
+    sign.
+    """
     a, b = np.atleast_1d(a).astype(np.float64), np.atleast_1d(b).astype(np.float64)
     return (a.view(np.int64) != b.view(np.int64)) & ~(np.isnan(a) & np.isnan(b))
 
@@ -137,7 +143,8 @@ def loop_over(function, arity: int):
     names = ", ".join(f"x{j}[i]" for j in range(arity))
     space = {"function": function}
     exec(
-        f"def loop(y, {names.replace('[i]', '')}):\n    for i in range(y.size):\n        y[i] = function({names})\n",
+        f"def loop(y, {names.replace('[i]', '')}):\n    for i in range(y.size):\n        y[i] = "
+        f"function({names})\n",
         space,
     )
     return njit(error_model="numpy")(space["loop"])
@@ -228,7 +235,9 @@ def test_edges_are_as_the_table_says(name, arguments, expected):
 
 
 def test_pow_follows_the_c_library_at_every_pair_of_edges():
-    """The pairs hold zeros, infinities, NaN, denormals, and odd, even and fractional exponents of both signs."""
+    """The pairs hold zeros, infinities, NaN, denormals, and odd, even and fractional exponents of
+    both signs.
+    """
     x, y = np.meshgrid(EDGES, EDGES)
     with np.errstate(all="ignore"):
         right = np.power(x, y)

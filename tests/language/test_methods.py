@@ -1,4 +1,6 @@
-"""Integration methods: the order of each by halving dt, exactness where it is promised, which method each state gets, and every refusal."""
+"""Integration methods: the order of each by halving dt, exactness where it is promised, which
+method each state gets, and every refusal.
+"""
 
 import math
 
@@ -13,7 +15,8 @@ from neurosim.models import cells
 END = 4.0  # ms, a whole number of all steps
 STEPS = [0.5, 0.25, 0.125, 0.0625, 0.03125]
 ORDERS = {"euler": 1, "exponential_euler": 1, "heun": 2, "rk4": 4}
-# Each cell, its initial values, and the solution at time t. 'sweep' depends on time through its clock s, and is linear in x if s is held.
+# Each cell, its initial values, and the solution at time t. 'sweep' depends on time through its
+# clock s, and is linear in x if s is held.
 SWEEP = (
     "dx/dt = -x * s / width**2 : mV; ds/dt = 1 : ms",
     {"width": "2 ms"},
@@ -46,7 +49,9 @@ def slopes(errors: list[float]) -> np.ndarray:
 
 
 def shows_order(errors: list[float], order: int) -> bool:
-    """Every slope is within 0.45 of the order, and each is nearer to it than the one before or within 0.1."""
+    """Every slope is within 0.45 of the order, and each is nearer to it than the one before or
+    within 0.1.
+    """
     away = np.abs(slopes(errors) - order)
     return bool(
         (away < 0.45).all() and ((away[1:] < away[:-1]) | (away[1:] < 0.1)).all() and away[-1] < 0.1
@@ -69,7 +74,9 @@ def test_the_check_of_the_order_refuses_errors_that_stall_or_belong_to_another_o
 
 
 def test_a_conductance_that_decays_exactly_leaves_first_order_in_the_voltage(backend):
-    """v follows exponential Euler with the conductance of the step's beginning; the solution is rk4 at a hundredth of a step."""
+    """v follows exponential Euler with the conductance of the step's beginning; the solution is rk4
+    at a hundredth of a step.
+    """
     parameters = {"tau": "3 ms", "tau_syn": "2 ms", "reversal": "60 mV"}
     equations = "dx/dt = -x / tau + g * (reversal - x) / ms : mV; dg/dt = -g / tau_syn : 1"
     cell, fine = (
@@ -210,7 +217,9 @@ def test_the_report_says_which_method_each_state_gets(backend):
 def test_a_coefficient_that_is_drawn_is_not_constant_and_its_state_runs_without_the_exact_method(
     backend,
 ):
-    """The same draw is made once per step, so each step takes x to x * exp(-u dt / tau) with u between 0 and 1."""
+    """The same draw is made once per step, so each step takes x to x * exp(-u dt / tau) with u
+    between 0 and 1.
+    """
     cell = ns.Cell("dx/dt = -uniform() * x / tau : 1", parameters={"tau": "10 ms"})
     assert dict(cell_program(cell).methods) == {"x": "exponential_euler"}
     net = ns.Network("drawn", dt="1 ms", seed=3)
@@ -289,7 +298,9 @@ def test_a_table_that_takes_the_constant_from_an_exact_method_is_refused_in_the_
 def test_an_unknown_method_is_answered_with_the_methods():
     with pytest.raises(
         ns.ModelError,
-        match="cell 'cell': there is no method 'rk5'. Did you mean 'rk4'.* euler, exact, .*heun, rk4",
+        match=(
+            "cell 'cell': there is no method 'rk5'. Did you mean 'rk4'.* euler, exact, .*heun, rk4"
+        ),
     ):
         ns.Cell("dx/dt = -x / (1 * ms) : 1", method="rk5")
 
@@ -310,7 +321,9 @@ def test_choose_names_the_cell_in_its_refusal():
 
 
 def test_states_whose_joined_names_are_alike_keep_propagators_of_their_own(backend):
-    """a with b_c and a_b with c: each pair decays into the other as the two-exponential closed form says."""
+    """a with b_c and a_b with c: each pair decays into the other as the two-exponential closed form
+    says.
+    """
     cell = ns.Cell(
         """da/dt = (b_c - a) / (3 * ms) : 1; da_b/dt = (c - a_b) / (7 * ms) : 1
                       db_c/dt = -b_c / (2 * ms) : 1; dc/dt = -c / (11 * ms) : 1""",

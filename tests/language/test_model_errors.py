@@ -1,4 +1,6 @@
-"""Every message of cells and rules, read for its four parts: where, what was found, what was expected, what to do."""
+"""Every message of cells and rules, read for its four parts: where, what was found, what was
+expected, what to do.
+"""
 
 from __future__ import annotations
 
@@ -443,7 +445,8 @@ RULES = {
     **{
         f"a signal like an event: {trigger}": (
             lambda trigger=trigger: Rule(edge="w : 1", handlers=[(trigger, "w = 1")]),
-            f"rule 'rule', handler '{trigger}': found '{trigger}', expected 'pre', 'post', 'step', or the name of a signal that cannot be mistaken",
+            f"rule 'rule', handler '{trigger}': found '{trigger}', expected 'pre', 'post', "
+            "'step', or the name of a signal that cannot be mistaken",
             f"Write '{meant}', or name the signal otherwise.",
         )
         for trigger, meant in {
@@ -456,12 +459,14 @@ RULES = {
     },
     "an assignment to a state of a cell": (
         lambda: Rule(edge="w : 1", handlers=[("pre", "v_post = 1")]),
-        "rule 'rule', handler 'pre': found an assignment to 'v_post', expected one of out, w: a rule assigns its own variables",
+        "rule 'rule', handler 'pre': found an assignment to 'v_post', expected one of out, w: "
+        "a rule assigns its own variables",
         "Deliver to a port with 'out += ...'.",
     ),
     "an assignment to a variable with an end": (
         lambda: Rule(edge="w : 1", post="y : 1", handlers=[("pre", "y_post = 1")]),
-        "handler 'pre': found an assignment to 'y_post', expected a variable of the rule by its own name, without '_post'.",
+        "handler 'pre': found an assignment to 'y_post', expected a variable of the rule by its "
+        "own name, without '_post'.",
         "Write 'y'.",
     ),
     "an assignment to nothing known": (
@@ -666,7 +671,8 @@ def test_what_is_wrong_in_a_model_is_refused_where_it_is_written(case):
             "exact",
             "dv/dt = -v ** 2 / ms : 1",
             (
-                "method 'exact' cannot take it, because it is not linear with constant coefficients.",
+                "method 'exact' cannot take it, because it is not linear with constant "
+                "coefficients.",
                 "Use method='euler'",
             ),
         ),
@@ -706,7 +712,9 @@ def test_a_method_that_cannot_take_an_equation_is_refused_where_the_cell_is_writ
 
 
 def test_what_is_right_is_not_refused():
-    """Names of Python where no equation reads them, units as names, gates named like units, computed parameters in any order."""
+    """Names of Python where no equation reads them, units as names, gates named like units,
+    computed parameters in any order.
+    """
     cell = Cell(
         "dh/dt = (1 - h) / tau : 1; n = h ** 2 : 1",
         parameters={"tau": "2*a", "a": "3 ms", "b": "n0 + 2*tau / ms", "n0": 1},

@@ -1,4 +1,6 @@
-"""Rung 1, units: the table and pint agree, engine units are coherent, and quantities of a wrong kind are refused."""
+"""Rung 1, units: the table and pint agree, engine units are coherent, and quantities of a wrong
+kind are refused.
+"""
 
 from __future__ import annotations
 
@@ -170,7 +172,8 @@ def test_text_over_names_of_the_user_is_no_quantity():
         (
             "degC",
             (
-                "unit 'degC': 'degC' does not count from zero, expected a unit of which twice as many are twice as much.",
+                "unit 'degC': 'degC' does not count from zero, expected a unit of which twice as "
+                "many are twice as much.",
                 "Use K.",
             ),
         ),
@@ -251,7 +254,8 @@ def of_astropy(numbers):
 def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(made, name):
     """NumPy takes the number alone: 0.3 ms of Brian 2 would be 0.0003 ms."""
     message = parts(
-        f"here: found a quantity of another library ({name}), expected text, plain numbers or pint's. ",
+        f"here: found a quantity of another library ({name}), expected text, plain numbers or "
+        "pint's. ",
         "Write it as text, such as '0.3 ms', or give its numbers in ms.",
     )
     one, many = made(0.3), made(np.full(3, 0.3))

@@ -215,7 +215,10 @@ def test_the_branching_factor_of_a_hand_made_raster():
     assert math.isnan(branching_factor(np.zeros((250, 3)), *chain))
     with pytest.raises(
         NetworkError,
-        match=r"shape \(100, 3\), expected \(T, N\) with at least 225 rows of 1 ms. Give that of a sample",
+        match=(
+            r"shape \(100, 3\), expected \(T, N\) with at least 225 rows of 1 ms. "
+            r"Give that of a sample"
+        ),
     ):
         branching_factor(np.zeros((100, 3)), *chain)
 

@@ -94,14 +94,20 @@ def test_a_neuron_has_eighty_inputs_on_average(build, fast_backend):
 
 @pytest.mark.parametrize("size", [79, 0, -4, 100.0, "100"])
 def test_a_size_that_cannot_hold_the_inputs_is_refused(size):
-    message = r"balanced network, size: found .*, expected a whole number of at least 80 neurons\. Published sizes are"
+    message = (
+        r"balanced network, size: found .*, expected a whole number of at least 80 "
+        r"neurons\. Published sizes are"
+    )
     with pytest.raises(ns.NetworkError, match=message):
         cuba(size)
 
 
 @pytest.mark.parametrize("inputs", [0, 4001, 80.0])
 def test_more_inputs_than_neurons_are_refused(inputs):
-    message = r"balanced network, inputs: found .*, expected a whole number from 1 to the size, 4000\. Published are"
+    message = (
+        r"balanced network, inputs: found .*, expected a whole number from 1 to the size, "
+        r"4000\. Published are"
+    )
     with pytest.raises(ns.NetworkError, match=message):
         cuba(4000, inputs=inputs)
 
@@ -159,7 +165,10 @@ def test_the_plastic_network_is_the_same_on_every_backend(backend, fast_backend)
 
 
 def test_a_plastic_network_that_is_too_small_is_refused():
-    message = r"plastic balanced network, size: found 400, expected a whole number of at least 500 neurons\. The size that others"
+    message = (
+        r"plastic balanced network, size: found 400, expected a whole number of at least "
+        r"500 neurons\. The size that others"
+    )
     with pytest.raises(ns.NetworkError, match=message):
         plastic_balanced_network(size=400)
 
@@ -234,6 +243,9 @@ def test_a_microcircuit_without_the_current_that_makes_up_for_the_scaling_is_not
 
 @pytest.mark.parametrize("scale", [0, 1.5, "0.1"])
 def test_a_scale_out_of_range_is_refused(scale):
-    message = r"cortical microcircuit, scale: found .*, expected a number from 0\.01 to 1\. Full scale is 1\."
+    message = (
+        r"cortical microcircuit, scale: found .*, expected a number from 0\.01 to 1\. "
+        r"Full scale is 1\."
+    )
     with pytest.raises(ns.NetworkError, match=message):
         microcircuit.cortical_microcircuit(scale)

@@ -175,14 +175,16 @@ def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(bac
     [
         (
             lambda m: m.learn(1, []),
-            r"CA3 memory, learn: found content \[\], expected indices of bits, at least one of 0 \.\.\. 9\. Give a set such as",
+            r"CA3 memory, learn: found content \[\], expected indices of bits, at least one of 0 "
+            r"\.\.\. 9\. Give a set such as",
         ),
         (lambda m: m.learn(1, 3), r"learn: found content 3, expected indices of bits"),
         (lambda m: m.learn(1, "12"), r"learn: found content '12', expected indices of bits"),
         (lambda m: m.learn(1, {0.5}), r"learn: found content \{0.5\}, expected indices of bits"),
         (
             lambda m: m.learn(1, b"\x01\x02"),
-            r"CA3 memory, learn: found content b'.*', expected indices of bits.*Give a set such as \{0, 3\}",
+            r"CA3 memory, learn: found content b'.*', expected indices of bits.*Give a set such "
+            r"as \{0, 3\}",
         ),
         (
             lambda m: m.learn(1, {1: 2}),
@@ -194,7 +196,8 @@ def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(bac
         ),
         (
             lambda m: m.learn([0, 1], {2}),
-            r"learn: found cue \[0, 1\], expected the index of one cue, 0 \.\.\. 4\. Present several cues one after another",
+            r"learn: found cue \[0, 1\], expected the index of one cue, 0 \.\.\. 4\. "
+            r"Present several cues one after another",
         ),
         (
             lambda m: m.learn(5, {2}),
@@ -204,7 +207,8 @@ def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(bac
         (lambda m: m.learn(True, {2}), r"learn: found cue True, expected the index of one cue"),
         (
             lambda m: m.learn(1, {2, 10}),
-            r"learn: found bit 10 in the content, expected 0 \.\.\. 9\. Use these, or a memory of a larger content_size",
+            r"learn: found bit 10 in the content, expected 0 \.\.\. 9\. "
+            r"Use these, or a memory of a larger content_size",
         ),
         (
             lambda m: m.recall_by_cue((1, 2)),
@@ -245,12 +249,14 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(backend, freeze, use
         ),
         (
             lambda: CA3Memory(5, 10, spacing="7 ms"),
-            r"spacing: found 7 ms, expected at least 8 ms, in which an operation is over. Use 10 ms, or 14 to 20 ms",
+            r"spacing: found 7 ms, expected at least 8 ms, in which an operation is over. "
+            r"Use 10 ms, or 14 to 20 ms",
         ),
         (lambda: CA3Memory(5, 10, spacing="9.5 ms"), r"CA3 memory, spacing.*not a multiple"),
         (
             lambda: CA3Memory(5, 10, amplitude=0),
-            r"CA3 memory, amplitude: found 0, expected one number above 0, in nA. Use 6, the published one",
+            r"CA3 memory, amplitude: found 0, expected one number above 0, in nA. "
+            r"Use 6, the published one",
         ),
         (
             lambda: CA3Memory(5, 10, amplitude=-6.0),

@@ -1,4 +1,6 @@
-"""The library of cells: arguments in any form, units, ports, and the published program of Izhikevich 2003."""
+"""The library of cells: arguments in any form, units, ports, and the published program of
+Izhikevich 2003.
+"""
 
 import inspect
 
@@ -98,7 +100,8 @@ def test_a_plain_number_is_read_in_the_unit_of_the_default(name):
     [
         (
             lambda: cells.lif(tau="20 mV"),
-            r"cell 'lif', parameter 'tau': '20 mV' is a voltage \(mV\), but a time \(ms\) is expected",
+            r"cell 'lif', parameter 'tau': '20 mV' is a voltage \(mV\), but a time \(ms\) is "
+            r"expected",
         ),
         (
             lambda: cells.lif_exponential(capacity="250 pS"),
@@ -114,11 +117,13 @@ def test_a_plain_number_is_read_in_the_unit_of_the_default(name):
         ),
         (
             lambda: cells.adex_exponential(a="4 nA"),
-            r"cell 'adex_exponential', parameter 'a': '4 nA' is a current \(nA\), but a conductance",
+            r"cell 'adex_exponential', parameter 'a': "
+            r"'4 nA' is a current \(nA\), but a conductance",
         ),
         (
             lambda: cells.izhikevich_2007(k="0.7 pA"),
-            r"'izhikevich_2007', parameter 'k': '0.7 pA' is a current \(pA\), but a quantity in uS/mV",
+            r"'izhikevich_2007', parameter 'k': '0.7 pA' is a current \(pA\), but a quantity in "
+            r"uS/mV",
         ),
         (
             lambda: cells.hodgkin_huxley(method="exact"),
@@ -130,7 +135,8 @@ def test_a_plain_number_is_read_in_the_unit_of_the_default(name):
         ),
         (
             lambda: cells.izhikevich(synapse="alpha"),
-            r"cell 'izhikevich': there is no synapse 'alpha'.* delta, exponential. Name one of them",
+            r"cell 'izhikevich': there is no synapse 'alpha'.* delta, exponential. "
+            r"Name one of them",
         ),
     ],
 )
@@ -210,7 +216,9 @@ def answer(
 def test_an_alpha_synapse_has_its_weight_as_its_peak_one_time_constant_after_the_spike(
     backend, make, dt
 ):
-    """Linear, hence exact at any step; the time constants are whole steps, so that both peaks fall on one."""
+    """Linear, hence exact at any step; the time constants are whole steps, so that both peaks fall
+    on one.
+    """
     found, time = answer(
         make(tau_exc=2.5, tau_inh=4), backend, dt=dt, time=30, excitatory=0.003, inhibitory=0.002
     )
@@ -224,7 +232,9 @@ def test_an_alpha_synapse_has_its_weight_as_its_peak_one_time_constant_after_the
 @pytest.mark.parametrize("dt", [0.5, 0.0625])
 @pytest.mark.parametrize("tau", [10.0, 2.5])
 def test_the_potential_of_an_alpha_current_follows_its_closed_form(backend, tau, dt):
-    """C dv/dt = -C v / tau + alpha(t), from v = 0; equal time constants give its limit t**2 exp(-t / tau) / 2."""
+    """C dv/dt = -C v / tau + alpha(t), from v = 0; equal time constants give its limit t**2 exp(-t
+    / tau) / 2.
+    """
     found, time = answer(
         cells.lif_alpha(tau=tau, tau_exc=2.5, capacity=0.25, rest=-65),
         backend,
@@ -252,7 +262,9 @@ def test_an_inhibitory_alpha_current_is_subtracted(backend):
 
 
 def test_alpha_conductances_drive_the_voltage_towards_their_reversal_to_first_order(backend):
-    """A linear equation with known coefficients, solved by SciPy; exponential Euler halves its error with the step."""
+    """A linear equation with known coefficients, solved by SciPy; exponential Euler halves its
+    error with the step.
+    """
     from scipy.integrate import solve_ivp
 
     def slope(t, v):
@@ -278,7 +290,9 @@ def test_alpha_conductances_drive_the_voltage_towards_their_reversal_to_first_or
 def published(
     current: np.ndarray, *, dt: float = 1.0, a=0.02, b=0.2, c=-65, d=8, jumps=None
 ) -> tuple[list[int], np.ndarray]:
-    """Return steps of spikes and voltages as the loop of Izhikevich 2003 gives them, each half-step clipped at 30 mV."""
+    """Return steps of spikes and voltages as the loop of Izhikevich 2003 gives them, each half-step
+    clipped at 30 mV.
+    """
     v, u, spikes, trace = -65.0, b * -65.0, [], []
     for k, drive in enumerate(current):
         v += (jumps or {}).get(k, 0.0)
@@ -298,7 +312,9 @@ def published(
     [(0.02, 0.2, -65, 8), (0.02, 0.2, -50, 2), (0.1, 0.2, -65, 2), (0.02, 0.25, -65, 2)],
 )
 def test_the_neuron_does_what_the_published_half_steps_do(backend, dt, a, b, c, d):
-    """Regular spiking, chattering, fast spiking and low-threshold spiking cells of Izhikevich 2003, Fig. 2."""
+    """Regular spiking, chattering, fast spiking and low-threshold spiking cells of Izhikevich 2003,
+    Fig. 2.
+    """
     cell = cells.izhikevich(synapse="delta", a=a, b=b, c=c, d=d, current=10)
     found = simulate(cell, backend, dt=dt, time=300, record=("v", "spikes"))
     spikes, trace = published(np.full(round(300 / dt), 10.0), dt=dt, a=a, b=b, c=c, d=d)
@@ -323,7 +339,9 @@ def test_a_delta_synapse_steps_the_voltage_before_the_half_steps(backend):
 
 
 def test_an_exponential_synapse_and_an_injected_input_add_to_the_current(backend):
-    """The weight arrives whole in the step after the spike and decays from then on; injected input lasts for that step alone."""
+    """The weight arrives whole in the step after the spike and decays from then on; injected input
+    lasts for that step alone.
+    """
     net = ns.Network("test", dt=1.0)
     neuron = net.population(
         "neuron", 1, cells.izhikevich(synapse="exponential", tau_syn=20, current=1)
@@ -339,7 +357,9 @@ def test_an_exponential_synapse_and_an_injected_input_add_to_the_current(backend
 
 
 def test_noise_has_its_standard_deviation_and_is_the_same_in_both_half_steps(backend):
-    """4000 neurons, one step from the same state: independent draws in the half-steps would give a standard deviation of about 0.71."""
+    """4000 neurons, one step from the same state: independent draws in the half-steps would give a
+    standard deviation of about 0.71.
+    """
     found = (
         simulate(
             cells.izhikevich(synapse="delta", noise=0.5),

@@ -1,4 +1,6 @@
-"""Adaptive exponential, Izhikevich 2007 and Hodgkin-Huxley neurons against SciPy's solution of their equations, and closed forms."""
+"""Adaptive exponential, Izhikevich 2007 and Hodgkin-Huxley neurons against SciPy's solution of
+their equations, and closed forms.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -24,7 +26,8 @@ BRETTE = {
     "b": 0.0805,
     "tau_w": 144.0,
 }
-# Gerstner et al. 2014, table 6.1: tau_m, a (nS), tau_w, b (pA), reset; all with 500 Mohm, rest -70, threshold -50, slope 2 mV and 65 pA.
+# Gerstner et al. 2014, table 6.1: tau_m, a (nS), tau_w, b (pA), reset; all with 500 Mohm, rest -70,
+# threshold -50, slope 2 mV and 65 pA.
 TABLE_6_1 = {
     "tonic": (20, 0, 30, 60, -55),
     "adapting": (20, 0, 100, 5, -55),
@@ -75,7 +78,9 @@ def solve(
 def train(
     slope: Slope, start: list[float], time: float, *, peak: float, reset: float, jump: float
 ) -> np.ndarray:
-    """Return the times of all spikes: where the first state reaches ``peak`` it is reset, and the second jumps."""
+    """Return the times of all spikes: where the first state reaches ``peak`` it is reset, and the
+    second jumps.
+    """
     times: list[float] = []
     while (
         found := solve(slope, start, time, peak=peak, begin=times[-1] if times else 0.0)
@@ -124,7 +129,9 @@ def izhikevich(current: float) -> Slope:
 
 
 def rates(v: np.ndarray | float) -> list[tuple]:
-    """Opening and closing of m, h and n as Brette et al. 2007 print them, v in mV; the 0/0 is left to expm1, which is right next to it."""
+    """Opening and closing of m, h and n as Brette et al. 2007 print them, v in mV; the 0/0 is left
+    to expm1, which is right next to it.
+    """
     x = v + 63
     return [
         (0.32 * (13 - x) / np.expm1((13 - x) / 4), 0.28 * (x - 40) / np.expm1((x - 40) / 5)),
@@ -190,7 +197,9 @@ def test_unless_named_only_a_voltage_that_curves_its_own_equation_is_left_to_eul
 
 @cache
 def patterns() -> list[np.ndarray]:
-    """Spikes of the four patterns. From 0 mV, where the solver stops, to the peak of 20 mV v needs less than 1e-9 ms."""
+    """Spikes of the four patterns. From 0 mV, where the solver stops, to the peak of 20 mV v needs
+    less than 1e-9 ms.
+    """
     return [
         train(adex(p, p["current"]), [p["rest"], 0.0], 300, peak=0.0, reset=p["reset"], jump=p["b"])
         for p in PATTERNS.values()
@@ -210,7 +219,9 @@ def simulated_patterns(backend: str, method: str | None, dt: float) -> list[np.n
 def test_spikes_of_the_published_patterns_come_a_few_steps_after_those_of_the_solution(
     fast_backend, method, late, dt
 ):
-    """A spike is seen at the end of its step and what the method is late adds up, so that spike n may be ``late`` n steps late."""
+    """A spike is seen at the end of its step and what the method is late adds up, so that spike n
+    may be ``late`` n steps late.
+    """
     for found, expected in zip(
         simulated_patterns(fast_backend, method, dt), patterns(), strict=True
     ):
@@ -234,7 +245,9 @@ def test_the_patterns_are_those_that_the_table_names(backend):
 
 @pytest.mark.parametrize("a", [0.0, 0.001])
 def test_without_a_fixed_point_the_neuron_fires_and_just_before_it_rests(backend, a):
-    """Touboul and Brette 2008: with a / leak < tau_m / tau_w both fixed points meet at this v and current."""
+    """Touboul and Brette 2008: with a / leak < tau_m / tau_w both fixed points meet at this v and
+    current.
+    """
     p = BRETTE | {"a": a}
     meet = p["threshold"] + p["slope"] * np.log(1 + a / p["leak"])
     rheobase = (p["leak"] + a) * (meet - p["slope"] - p["rest"])
@@ -245,7 +258,9 @@ def test_without_a_fixed_point_the_neuron_fires_and_just_before_it_rests(backend
 
 
 def test_a_fixed_point_loses_its_stability_at_the_current_of_the_hopf_bifurcation(backend):
-    """Touboul and Brette 2008, for a / leak > tau_m / tau_w. v begins 0.01 mV beside each fixed point."""
+    """Touboul and Brette 2008, for a / leak > tau_m / tau_w. v begins 0.01 mV beside each fixed
+    point.
+    """
     p = BRETTE | {"a": 0.02}
     ratio = p["capacity"] / p["leak"] / p["tau_w"]
     turn = p["threshold"] + p["slope"] * np.log(1 + ratio)  # the voltage
@@ -284,7 +299,9 @@ def test_a_fixed_point_loses_its_stability_at_the_current_of_the_hopf_bifurcatio
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("make", [cells.adex_exponential, cells.adex_conductance])
 def test_adaptation_does_not_follow_the_voltage_beyond_the_peak(backend, make, method):
-    """At steps of 1 ms and with this narrow slope v would be 1e60 mV after a spike; w may jump by b and by one step at the peak."""
+    """At steps of 1 ms and with this narrow slope v would be 1e60 mV after a spike; w may jump by b
+    and by one step at the peak.
+    """
     found = recorded(
         make(method=method, slope=0.5, current=2),
         backend,
@@ -303,7 +320,9 @@ def test_adaptation_does_not_follow_the_voltage_beyond_the_peak(backend, make, m
 
 
 def test_conductances_drive_the_voltage_towards_their_reversal(backend):
-    """One excitatory and one inhibitory spike, arriving after 2 and 5 ms; the tolerance is that of rk4 at this step."""
+    """One excitatory and one inhibitory spike, arriving after 2 and 5 ms; the tolerance is that of
+    rk4 at this step.
+    """
     net = ns.Network("test", dt=0.125)
     neuron = net.population(
         "neuron",
@@ -342,7 +361,9 @@ def test_conductances_drive_the_voltage_towards_their_reversal(backend):
 
 
 def test_the_regular_spiking_neuron_fires_above_the_rheobase_of_its_parabola(backend):
-    """The fixed points k x**2 - (k (vt - vr) + b) x + I = 0, x = v - vr, meet at I = (k (vt - vr) + b)**2 / 4 k = 51.43 pA."""
+    """The fixed points k x**2 - (k (vt - vr) + b) x + I = 0, x = v - vr, meet at I = (k (vt - vr) +
+    b)**2 / 4 k = 51.43 pA.
+    """
     meet = (0.7 * 20 - 2) / (2 * 0.7)
     rheobase = (0.7 * 20 - 2) ** 2 / (4 * 0.7) / 1000
     start = {"current": rheobase * np.array([0.99, 1.02]), "v": meet - 60, "u": -0.002 * meet}
@@ -357,7 +378,9 @@ def test_the_regular_spiking_neuron_fires_above_the_rheobase_of_its_parabola(bac
 def test_the_regular_spiking_neuron_fires_when_the_solution_does(
     fast_backend, method, early, late, dt
 ):
-    """Currents of Izhikevich 2007, Fig. 8.12, and more; bounds in steps per spike. u jumps at the end of a step only, hence early."""
+    """Currents of Izhikevich 2007, Fig. 8.12, and more; bounds in steps per spike. u jumps at the
+    end of a step only, hence early.
+    """
     currents = np.array([60.0, 70.0, 85.0, 100.0, 200.0])
     spikes = recorded(
         cells.izhikevich_2007(method=method),
@@ -410,9 +433,11 @@ def test_without_input_the_neuron_stays_at_the_voltage_where_all_currents_cancel
 
 
 def test_gates_are_right_at_and_around_the_voltages_where_their_rates_are_0_over_0(backend):
-    """From closed gates, one step of exponential Euler gives opening / (opening + closing) * (1 - exp(-(opening + closing) dt)).
+    """From closed gates, one step of exponential Euler gives opening / (opening + closing) * (1 -
+    exp(-(opening + closing) dt)).
 
-    -50, -48 and -23 mV are singular to the last bit; 0.004 and 0.005 mV beside them the Taylor series ends.
+    -50, -48 and -23 mV are singular to the last bit; 0.004 and 0.005 mV beside them the Taylor
+    series ends.
     """
     beside = np.array([0.0, 1e-9, 1e-5, 0.0039, 0.0041, 0.0049, 0.0051, 0.3])
     v = np.concatenate(
@@ -439,7 +464,9 @@ def test_gates_are_right_at_and_around_the_voltages_where_their_rates_are_0_over
 
 
 def test_one_spike_has_the_shape_of_the_solution(backend):
-    """1 nA from rest, over the spike and the hyperpolarisation; 0.02 mV is what rk4 leaves at the steepest point of the climb."""
+    """1 nA from rest, over the spike and the hyperpolarisation; 0.02 mV is what rk4 leaves at the
+    steepest point of the climb.
+    """
     slope, start = hodgkin_huxley(1.0)
     found = recorded(
         cells.hodgkin_huxley(method="rk4", current=1.0), backend, "spikes", "v", time=6, dt=0.0125
@@ -463,7 +490,9 @@ def hodgkin_huxley_spikes(current: float, time: float, rest: float = -65.0) -> n
 
 @pytest.mark.parametrize(("method", "late"), [(None, 25), ("rk4", 0)])
 def test_spikes_come_when_the_solution_climbs_through_the_threshold(fast_backend, method, late):
-    """Nothing is reset, so rk4 is late by the end of the step only; the exponential Euler default by up to 25 more steps per spike."""
+    """Nothing is reset, so rk4 is late by the end of the step only; the exponential Euler default
+    by up to 25 more steps per spike.
+    """
     dt, currents = 0.0125, np.array([0.0, 0.2, 0.6, 2.0])
     spikes = recorded(
         cells.hodgkin_huxley(method=method),
@@ -509,7 +538,9 @@ def test_a_voltage_held_above_the_threshold_spikes_once_per_refractory_time_and_
 
 
 def test_conductances_reach_the_neuron(backend):
-    """Excitation and inhibition that begin with the run, without ion channels: a linear equation for SciPy."""
+    """Excitation and inhibition that begin with the run, without ion channels: a linear equation
+    for SciPy.
+    """
     cell = cells.hodgkin_huxley(method="rk4", sodium=0, potassium=0, tau_exc=2, tau_inh=4)
     found = recorded(cell, backend, "v", time=10, dt=0.05, excitatory=0.05, inhibitory=0.2).trace(
         "v"
@@ -549,7 +580,9 @@ TRAUB = """dv/dt = (gl * (EL - v) - g_na * m*m*m * h * (v - ENa) - g_kd * n*n*n*
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a library that Brian uses
 def test_brian_takes_the_same_steps(backend):
-    """Its Euler and exponential Euler are the same schemes: only rounding is left, which the climb of a spike enlarges."""
+    """Its Euler and exponential Euler are the same schemes: only rounding is left, which the climb
+    of a spike enlarges.
+    """
     b = pytest.importorskip("brian2")
     b.prefs.codegen.target = "numpy"
     mV, uS, nF, nA, dt = b.mV, b.usiemens, b.nfarad, b.namp, 0.05 * b.ms

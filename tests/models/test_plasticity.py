@@ -1,4 +1,6 @@
-"""The library's rules for pairs and triplets: windows, trains against sums over pairs, and spikes that meet in one step."""
+"""The library's rules for pairs and triplets: windows, trains against sums over pairs, and spikes
+that meet in one step.
+"""
 
 import inspect
 
@@ -42,7 +44,9 @@ def window(rule, backend, *, weight=0.5, name="w"):
 def test_the_window_of_pair_stdp_is_exponential_and_its_height_follows_the_weight(
     backend, dependence, grow, shrink, weight
 ):
-    """A pair at zero distance depresses by the full amplitude: the target's spike acts before the source's."""
+    """A pair at zero distance depresses by the full amplitude: the target's spike acts before the
+    source's.
+    """
     rule = stdp(dependence=dependence, mu=0.3, w_max="2 nA", w_ref="0.5 nA", **STDP)
     expected = np.where(
         DISTANCES > 0,
@@ -117,7 +121,9 @@ def test_weights_have_the_unit_of_the_largest_weight_and_stay_between_the_bounds
 
 
 def pairs(pairing, pre, post):
-    """Return what two trains gain and lose in units of the amplitudes, by the definitions of Morrison, Diesmann & Gerstner 2008, fig. 7."""
+    """Return what two trains gain and lose in units of the amplitudes, by the definitions of
+    Morrison, Diesmann & Gerstner 2008, fig. 7.
+    """
     gain = loss = 0.0
     for t in post:
         before = pre[pre < t]
@@ -163,7 +169,9 @@ def test_the_three_pairings_count_different_pairs():
 
 @pytest.mark.parametrize("pairing", ["all-to-all", "nearest"])
 def test_trains_change_weights_by_the_sum_over_triplets(backend, pairing):
-    """Equations 3 and 4 of Pfister & Gerstner (2006) with each trace written as a sum over the spikes before."""
+    """Equations 3 and 4 of Pfister & Gerstner (2006) with each trace written as a sum over the
+    spikes before.
+    """
     pre, post = trains(2)
     a = {"a2_plus": 1e-4, "a3_plus": 3e-4, "a2_minus": 2e-4, "a3_minus": 5e-4}
 
@@ -234,7 +242,9 @@ def test_spikes_of_both_sides_in_one_step_are_a_pair_in_which_the_target_came_fi
 
 
 def test_triplets_with_two_spikes_in_one_step_read_the_slow_traces_of_earlier_steps(backend):
-    """Potentiation finds the source's spike of step 6, depression its slow trace; neither finds that of step 10."""
+    """Potentiation finds the source's spike of step 6, depression its slow trace; neither finds
+    that of step 10.
+    """
     rule = triplet_stdp(a2_plus=0.01, a2_minus=0.02, a3_minus=0.03, tau_x="50 ms")
     expected = 0.01 * decay(4, 16.8) - 0.02 - 0.03 * decay(4, 50.0)
     np.testing.assert_allclose(

@@ -1,4 +1,6 @@
-"""The library's rules with links and on other engines, what they name as source, and what they refuse."""
+"""The library's rules with links and on other engines, what they name as source, and what they
+refuse.
+"""
 
 import inspect
 
@@ -12,7 +14,9 @@ from neurosim.models.plasticity import inhibitory_stdp, reward_stdp, short_term,
 
 
 def test_an_amplitude_follows_an_astrocyte(backend):
-    """Depression reads the level after phase 2 of the step in which the source spikes: 45 + 1 steps after the start."""
+    """Depression reads the level after phase 2 of the step in which the source spikes: 45 + 1 steps
+    after the start.
+    """
     net = ns.Network("glia", dt="1 ms")
     source, teacher = (
         net.spike_source("source", 2, steps=[[45], [45]]),
@@ -106,11 +110,13 @@ def test_every_rule_names_its_source():
     [
         (
             lambda: stdp(pairing="closest"),
-            r"rule 'stdp': there is no pairing 'closest'.* all-to-all, nearest, reduced-symmetric. Name one of them with pairing=",
+            r"rule 'stdp': there is no pairing 'closest'.* all-to-all, nearest, "
+            r"reduced-symmetric. Name one of them with pairing=",
         ),
         (
             lambda: stdp(dependence="linear"),
-            r"rule 'stdp': there is no dependence 'linear'.*additive, guetig, multiplicative, power-law",
+            r"rule 'stdp': there is no dependence 'linear'.*additive, guetig, multiplicative, "
+            r"power-law",
         ),
         (
             lambda: triplet_stdp(pairing="reduced-symmetric"),
@@ -122,11 +128,13 @@ def test_every_rule_names_its_source():
         ),
         (
             lambda: stdp(w_max="other"),
-            r"parameter 'w_max': found 'other', expected a quantity, which gives the weights their unit. Write one such as '1 nA'",
+            r"parameter 'w_max': found 'other', expected a quantity, which gives the weights "
+            r"their unit. Write one such as '1 nA'",
         ),
         (
             lambda: stdp(a_plus="1 mV"),
-            r"rule 'stdp', parameter 'a_plus': '1 mV' is a voltage \(mV\), but a current \(nA\) is expected",
+            r"rule 'stdp', parameter 'a_plus': '1 mV' is a voltage \(mV\), but a current \(nA\) "
+            r"is expected",
         ),
         (
             lambda: stdp(a_plus="1 nA", relative=True),
@@ -178,7 +186,8 @@ def test_every_rule_names_its_source():
         ),
         (
             lambda: triplet_stdp(tau_y="0 ms"),
-            r"rule 'triplet_stdp', equation of o2: time constant 'tau_y': found 0 ms, expected more than 0 ms",
+            r"rule 'triplet_stdp', equation of o2: time constant 'tau_y': "
+            r"found 0 ms, expected more than 0 ms",
         ),
     ],
 )

@@ -1,4 +1,6 @@
-"""The library's rules against what was published of them: frequency, reward, rates, short-term plasticity."""
+"""The library's rules against what was published of them: frequency, reward, rates, short-term
+plasticity.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ pytestmark = pytest.mark.experiment
 
 
 def paired(frequency, lag, *, number=60):
-    """Return the weight change of the minimal all-to-all model by pairs at a frequency (Hz), each trace a geometric series."""
+    """Return the weight change of the minimal all-to-all model by pairs at a frequency (Hz), each
+    trace a geometric series.
+    """
     period, before = 1000.0 / frequency, np.arange(number)
 
     def trace(
@@ -28,8 +32,10 @@ def paired(frequency, lag, *, number=60):
 
 
 def test_the_triplet_rule_depends_on_frequency_as_published(backend):
-    """60 pairs at 0.1 to 50 Hz, 10 ms apart in either order: the weights equal the series, and lie within the errors of the data of
-    Sjoestroem, Turrigiano & Nelson (2001) to which Pfister & Gerstner (2006) fitted the rule. No rule of pairs alone comes near.
+    """60 pairs at 0.1 to 50 Hz, 10 ms apart in either order: the weights equal the series, and lie
+    within the errors of the data of
+    Sjoestroem, Turrigiano & Nelson (2001) to which Pfister & Gerstner (2006) fitted the rule. No
+    rule of pairs alone comes near.
     """
     data = {
         (0.1, 10): (-0.04, 0.05),
@@ -83,7 +89,9 @@ def test_a_constant_reward_turns_the_eligibility_into_weight_step_by_step(backen
 
 
 def test_a_reward_that_comes_late_finds_the_edge_that_caused_it(backend):
-    """Izhikevich (2007), fig. 1: dopamine half a second after a pair strengthens this edge, and only this one."""
+    """Izhikevich (2007), fig. 1: dopamine half a second after a pair strengthens this edge, and
+    only this one.
+    """
     net = ns.Network("distal", dt="1 ms")
     source = net.spike_source("source", 3, steps=[[10], [12], []])
     teacher = net.spike_source("teacher", 3, steps=[[12], [9], [500]])
@@ -123,12 +131,14 @@ def test_a_reward_that_comes_late_finds_the_edge_that_caused_it(backend):
 
 
 def test_the_inhibitory_rule_brings_its_targets_to_their_rates(backend):
-    """Rates of 8, 14 and 20 Hz, from 72 Hz without inhibition and from silence with too much. Inhibition makes coincidences rarer than chance, which
+    """Rates of 8, 14 and 20 Hz, from 72 Hz without inhibition and from silence with too much.
+    Inhibition makes coincidences rarer than chance, which
     leaves the rate some percent above the target; four neurons each, 3 s: 100 to 240 spikes.
     """
     goals = np.repeat([8.0, 14.0, 20.0], 4)
     cell = ns.Cell(
-        "dv/dt = (rest - v + resistance * (current - synaptic)) / tau : mV; dsynaptic/dt = -synaptic / tau_syn : nA",
+        "dv/dt = (rest - v + resistance * (current - synaptic)) / tau : mV; "
+        "dsynaptic/dt = -synaptic / tau_syn : nA",
         parameters={
             "rest": "-70 mV",
             "tau": "20 ms",
@@ -167,7 +177,9 @@ def test_the_inhibitory_rule_brings_its_targets_to_their_rates(backend):
 @pytest.mark.parametrize("per", ["source", "edge"])
 @pytest.mark.parametrize("tau_facil", [None, "70 ms"])
 def test_regular_trains_reach_the_steady_state_of_tsodyks_and_markram(backend, per, tau_facil):
-    """From the second spike on u and the resources follow recursions whose fixed points are in closed form (Tsodyks et al. 1998)."""
+    """From the second spike on u and the resources follow recursions whose fixed points are in
+    closed form (Tsodyks et al. 1998).
+    """
     U, periods = 0.3, np.array([10, 25, 50, 100])
     run = prepare(
         short_term(U=U, tau_rec="80 ms", tau_facil=tau_facil, per=per),

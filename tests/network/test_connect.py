@@ -1,4 +1,6 @@
-"""Connectors: who is joined to whom where it can be said beforehand, degrees, estimates and phrases."""
+"""Connectors: who is joined to whom where it can be said beforehand, degrees, estimates and
+phrases.
+"""
 
 import math
 

@@ -33,7 +33,9 @@ def test_the_comparison_of_frequencies_refuses_a_bias_of_five_per_cent():
 
 @pytest.mark.parametrize("p", [0.002, 0.1, 0.5, 0.97])
 def test_fixed_probability_has_binomial_rows_and_even_columns(p):
-    """20 000 rows of 500. Bounds are five standard deviations; that of a variance is sqrt(2 / rows) of it, 1 %, and 1.2 % at p = 0.002."""
+    """20 000 rows of 500. Bounds are five standard deviations; that of a variance is sqrt(2 / rows)
+    of it, 1 %, and 1.2 % at p = 0.002.
+    """
     rows, columns = 20_000, 500
     edges = fixed_probability(p).connect(
         STREAM, np.arange(rows), np.arange(columns), recurrent=False
@@ -61,7 +63,9 @@ def test_fixed_probability_gives_each_set_of_targets_its_product_probability(p):
 
 
 def counted(connector, sources, targets, *, outcomes):
-    """Count the outcomes of a recurrent projection over 2000 streams; each must be one of `outcomes`."""
+    """Count the outcomes of a recurrent projection over 2000 streams; each must be one of
+    `outcomes`.
+    """
     counts = dict.fromkeys(outcomes, 0)
     for seed in range(2000):
         counts[
@@ -84,7 +88,9 @@ def test_fixed_probability_without_autapses_keeps_the_probability_of_all_other_s
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("me, view", [(9, [0, 1, 2, 3, 4]), (2, [0, 1, 2, 3, 4, 5])])
 def test_sets_of_targets_or_sources_are_equally_likely(n, me, view):
-    """Two of five by first occurrences, three by complement; one neuron, so that an outcome is its set of partners."""
+    """Two of five by first occurrences, three by complement; one neuron, so that an outcome is its
+    set of partners.
+    """
     subsets = list(itertools.combinations([k for k in view if k != me], n))
     outward = counted(
         fixed_outdegree(n, autapses=False),
@@ -122,7 +128,9 @@ def test_pairs_beyond_two_to_the_32_are_all_within_reach(multapses):
 
 
 def test_a_probability_near_the_rounding_of_one_keeps_its_value():
-    """1 - 1.6e-16 is stored as 1 - 1.1e-16 or 1 - 2.2e-16; 16 000 successes are expected, five deviations are 4 % of it."""
+    """1 - 1.6e-16 is stored as 1 - 1.1e-16 or 1 - 2.2e-16; 16 000 successes are expected, five
+    deviations are 4 % of it.
+    """
     p = 1.6e-16
     positions = sampling._draw_successes(
         STREAM, np.arange(1000), trials=10**17, p=p, log_rest=sampling.log_of_rest(p)

@@ -25,7 +25,8 @@ def refused(match):
 @pytest.mark.parametrize("p", [-0.1, 1.5, math.nan, "0.1", None])
 def test_a_probability_outside_0_to_1_is_refused(p):
     with refused(
-        r"fixed_probability: p is .*; expected a number from 0 to 1\. Give a fraction: 0\.1 is ten per cent"
+        r"fixed_probability: p is .*; expected a number from 0 to 1\. Give a fraction: "
+        r"0\.1 is ten per cent"
     ):
         fixed_probability(p)
 
@@ -34,7 +35,8 @@ def test_a_probability_outside_0_to_1_is_refused(p):
 @pytest.mark.parametrize("n", [-1, 2.5, math.nan, math.inf, True, "3"])
 def test_a_number_of_edges_that_is_negative_or_not_whole_is_refused(connector, n):
     with refused(
-        rf"{connector.__name__}: n is .*; expected a whole number of edges, 0 or more\. Round it to an int"
+        rf"{connector.__name__}: n is .*; expected a whole number of edges, 0 or more\. "
+        r"Round it to an int"
     ):
         connector(n)
 
@@ -45,7 +47,8 @@ def test_a_number_of_edges_that_is_negative_or_not_whole_is_refused(connector, n
 def test_more_edges_than_possible_without_multapses_are_refused(connector, most):
     assert joined(connector(most), 5, 7)
     with refused(
-        rf"{connector.__name__.replace('_', ' ')} {most + 1}: {most + 1} edges are asked for where only {most} "
+        rf"{connector.__name__.replace('_', ' ')} {most + 1}: "
+        rf"{most + 1} edges are asked for where only {most} "
         rf"different ones are possible\. Use n={most} or less, or multapses=True"
     ):
         joined(connector(most + 1), 5, 7)
@@ -64,21 +67,24 @@ def test_refused_autapses_lower_what_is_possible(connector, most):
 @pytest.mark.parametrize("connector", [fixed_outdegree, fixed_indegree, fixed_total_number])
 def test_edges_to_nobody_are_refused_even_with_multapses(connector):
     with refused(
-        r"1 edges are asked for where only 0 different ones are possible\. Use n=0, or join other neurons"
+        r"1 edges are asked for where only 0 different ones are possible\. "
+        r"Use n=0, or join other neurons"
     ):
         joined(connector(1, autapses=False, multapses=True), 1, 1, recurrent=True)
 
 
 def test_one_to_one_refuses_unequal_sizes():
     with refused(
-        "one to one: there are 3 sources and 4 targets; expected as many of the one as of the other. Join views"
+        "one to one: there are 3 sources and 4 targets; "
+        "expected as many of the one as of the other. Join views"
     ):
         joined(one_to_one(), 3, 4)
 
 
 def test_arrays_of_unequal_length_are_refused():
     with refused(
-        "from_arrays: sources has 2 entries and targets 1, but each edge needs one of both. Give arrays of equal"
+        "from_arrays: sources has 2 entries and targets 1, but each edge needs one of both. "
+        "Give arrays of equal"
     ):
         from_arrays([0, 1], [0])
 
@@ -94,14 +100,16 @@ def test_arrays_of_unequal_length_are_refused():
 )
 def test_arrays_that_hold_no_list_of_integers_are_refused(given, found):
     with refused(
-        f"from_arrays: targets has dtype {found}; expected a one-dimensional array of integers. Convert"
+        f"from_arrays: targets has dtype {found}; expected a one-dimensional array of integers. "
+        "Convert"
     ):
         from_arrays([0, 1], given)
 
 
 def test_negative_positions_are_refused():
     with refused(
-        "from_arrays: sources holds -2; expected 0 or more. Positions count from the start of the view"
+        "from_arrays: sources holds -2; expected 0 or more. "
+        "Positions count from the start of the view"
     ):
         from_arrays([0, -2], [0, 1])
 
@@ -111,21 +119,24 @@ def test_negative_positions_are_refused():
 )
 def test_positions_beyond_the_view_are_refused(sources, targets, name):
     with refused(
-        rf"from arrays \(2 edges\): {name} holds 5, but the view has 4 neurons: expected 3 or less. Positions"
+        rf"from arrays \(2 edges\): {name} holds 5, but the view has 4 neurons: "
+        r"expected 3 or less. Positions"
     ):
         joined(from_arrays(sources, targets), [5, 6, 7, 8], 4)
 
 
 def test_a_sparse_matrix_of_another_shape_is_refused():
     with refused(
-        r"from sparse .*: there are 3 sources and 2 targets, so the shape should be \(3, 2\). .*transpose the matrix"
+        r"from sparse .*: there are 3 sources and 2 targets, so the shape should be \(3, 2\). "
+        r".*transpose the matrix"
     ):
         joined(from_sparse(scipy.sparse.eye_array(2, 3)), 3, 2)
 
 
 def test_a_dense_matrix_is_refused():
     with refused(
-        "from_sparse: the matrix is a ndarray; expected a two-dimensional SciPy sparse matrix.*Wrap a dense array"
+        "from_sparse: the matrix is a ndarray; expected a two-dimensional SciPy sparse "
+        "matrix.*Wrap a dense array"
     ):
         from_sparse(np.eye(3))
 

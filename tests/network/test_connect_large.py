@@ -64,7 +64,9 @@ LARGER = [
 def test_compiled_code_draws_the_same_edges_as_numpy_whatever_the_blocks_and_threads(
     connector, monkeypatch
 ):
-    """Views in any order, which overlap in part, so that some rows have a refused edge and some have none; rows of several chunks of draws."""
+    """Views in any order, which overlap in part, so that some rows have a refused edge and some
+    have none; rows of several chunks of draws.
+    """
     sources, targets = np.arange(16), np.arange(16)
     if connector in LARGER:
         sources, targets = (
@@ -88,7 +90,9 @@ def test_order_sorts_keys_and_leaves_equal_ones_as_they_stand(many, monkeypatch)
 
 
 def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
-    """Bytes per key at the worst moment: 4 are the result, and with 64 cores counts alone would be 128."""
+    """Bytes per key at the worst moment: 4 are the result, and with 64 cores counts alone would be
+    128.
+    """
     monkeypatch.setattr(sorting, "cores", lambda: 64)
     keys = np.random.default_rng(1).integers(0, 100_000, 400_000).astype(np.int32)
     for _ in range(2):  # the first time compiles what is not
@@ -153,7 +157,9 @@ print(len(seen.buffer), edges.target.sum())"""
     ids=lambda x: x.show() if hasattr(x, "show") else "",
 )
 def test_a_million_edges_need_little_memory_beside_their_targets(connector, most, monkeypatch):
-    """Bytes per edge at the worst moment; 2 remain. One number more per edge, of 8 bytes, would break each bound."""
+    """Bytes per edge at the worst moment; 2 remain. One number more per edge, of 8 bytes, would
+    break each bound.
+    """
     monkeypatch.setattr(sampling, "MANY", 0)
     for module in (sampling, compiled_edges):
         monkeypatch.setattr(module, "BLOCK", 1 << 12)
@@ -170,7 +176,9 @@ def test_a_million_edges_need_little_memory_beside_their_targets(connector, most
 
 
 def test_a_fixed_probability_needs_little_memory_beside_its_edges(monkeypatch):
-    """A million edges are 2 MB, twice that while blocks are joined; candidates drawn all at once would take more than 50 MB."""
+    """A million edges are 2 MB, twice that while blocks are joined; candidates drawn all at once
+    would take more than 50 MB.
+    """
     monkeypatch.setattr(sampling, "BLOCK", 1 << 14)
     tracemalloc.start()
     edges = fixed_probability(0.1).connect(

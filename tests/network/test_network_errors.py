@@ -1,4 +1,6 @@
-"""What a network refuses at the line of a mistake, changing nothing: names, populations, sources, views, probes."""
+"""What a network refuses at the line of a mistake, changing nothing: names, populations, sources,
+views, probes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a network refuses of a projection at the line of a mistake, changing nothing; and of a rule between two cells."""
+"""What a network refuses of a projection at the line of a mistake, changing nothing; and of a rule
+between two cells.
+"""
 
 from __future__ import annotations
 
@@ -205,7 +207,8 @@ PROJECTIONS = {
     ),
     "a pulse into a derivative": (
         project(target="pulse"),
-        "projection 'a->pulse.p' (a -> pulse): spikes into port 'p' of cell 'rate', which jumps no state",
+        "projection 'a->pulse.p' (a -> pulse): spikes into port 'p' of cell 'rate', which jumps "
+        "no state",
         "a pulse whose area would depend on dt.",
         "Give the port into=..., write the cell with step=...",
     ),
@@ -300,7 +303,8 @@ PROJECTIONS = {
     ),
     "a link to another unit": (
         project(rule=lambda net: gain(net["a"]["tau"].by("source"))),
-        "projection 'a->b.in' (a -> b), link 'gain': 'tau' of 'a' is a time (ms), but a voltage (mV) is expected",
+        "projection 'a->b.in' (a -> b), link 'gain': "
+        "'tau' of 'a' is a time (ms), but a voltage (mV) is expected",
         "as of the parameter that it replaces.",
         "Link to a value of that unit.",
     ),
@@ -308,7 +312,8 @@ PROJECTIONS = {
         lambda net: net["first"][:2],
         "projection 'first': found [slice(None, 2, None)], expected the name of a variable",
         "no views.",
-        "Record some of the edges with record(..., edges=[...]); set them all, with one value per edge.",
+        "Record some of the edges with record(..., edges=[...]); "
+        "set them all, with one value per edge.",
     ),
     "a link to one value per edge": (
         project(rule=lambda net: gain(net["valued"]["e"])),
@@ -436,14 +441,16 @@ BINDINGS = {
         "w : mV",
         "y : mV",
         [("pre", "y -= w + v_pre")],
-        "handler 'pre': 'y -= w + v_pre': found '-=', expected '+=' where several edges share one 'y' per target neuron.",
+        "handler 'pre': 'y -= w + v_pre': found '-=', expected '+=' where several edges share one "
+        "'y' per target neuron.",
         "Write 'y += -(w + v_pre)'.",
     ),
     "a variable of the rule with an end": (
         "w : mV",
         "y : mV",
         [("pre", "w = y_post")],
-        "handler 'pre': there is no name 'y_post', expected what belongs to the rule by its own name, without '_post'.",
+        "handler 'pre': there is no name 'y_post', expected what belongs to the rule by its own "
+        "name, without '_post'.",
         "Write 'y'.",
     ),
     "a state without its end": (

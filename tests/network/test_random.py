@@ -1,4 +1,6 @@
-"""Random numbers: published vectors, distributions within fixed bounds, the same bits in NumPy and Numba."""
+"""Random numbers: published vectors, distributions within fixed bounds, the same bits in NumPy and
+Numba.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def same_bits(a, b) -> bool:
 
 
 def distance(values: np.ndarray, distribution) -> float:
-    """Return the Kolmogorov-Smirnov distance; for 1e6 right draws it is below 0.00195 in 999 of 1000 cases."""
+    """Return the Kolmogorov-Smirnov distance; for 1e6 right draws it is below 0.00195 in 999 of
+    1000 cases.
+    """
     return stats.ks_1samp(values, distribution.cdf).statistic
 
 
@@ -226,7 +230,9 @@ def test_poisson_counts_in_numpy_and_numba_are_those_of_the_quantile_function(me
 @pytest.mark.parametrize("count", [poisson, cpu.poisson_count])
 @pytest.mark.parametrize("mean", [0.7, 4.1, 33.3])
 def test_a_poisson_count_changes_exactly_at_the_rounded_sums(count, mean):
-    """A quantile equal to a sum counts as beyond it; the sums are folded in the order p = p * mean / n, c = c + p."""
+    """A quantile equal to a sum counts as beyond it; the sums are folded in the order p = p * mean
+    / n, c = c + p.
+    """
     p = cumulated = float(FUNCTIONS["exp"](-mean))
     for n in range(1, 80):
         assert p < 2.0**-40 or (
@@ -238,7 +244,9 @@ def test_a_poisson_count_changes_exactly_at_the_rounded_sums(count, mean):
 
 
 def fits_poisson(counts: np.ndarray, mean: float) -> bool:
-    """Return whether mean and variance lie within four standard errors: sqrt(mean/n), and sqrt((2 mean**2 + mean)/n)."""
+    """Return whether mean and variance lie within four standard errors: sqrt(mean/n), and sqrt((2
+    mean**2 + mean)/n).
+    """
     n = counts.size
     return abs(counts.mean() - mean) < 4 * math.sqrt(mean / n) and abs(
         counts.var() - mean
@@ -287,5 +295,7 @@ def test_a_stream_draws_by_index_and_row_under_the_key_of_its_name():
 
 
 def test_keys_are_those_of_the_published_hash():
-    """``printf 7/noise | b2sum -l 64`` (RFC 7693) gives 2c49d85b 1dd84491; another key would change every network that was ever drawn."""
+    """``printf 7/noise | b2sum -l 64`` (RFC 7693) gives 2c49d85b 1dd84491; another key would change
+    every network that was ever drawn.
+    """
     assert KEY == (0x5BD8492C, 0x9144D81D)

@@ -82,7 +82,10 @@ def test_the_population_rate_is_a_histogram_over_time():
 def test_a_bin_that_is_no_whole_number_of_steps_is_refused(bin):
     with pytest.raises(
         NetworkError,
-        match=rf"bin of {bin:g} ms: it is not a multiple of dt \(0.5 ms\); expected a whole number of steps. Use",
+        match=(
+            rf"bin of {bin:g} ms: it is not a multiple of dt \(0.5 ms\); "
+            r"expected a whole number of steps. Use"
+        ),
     ):
         measure.population_rate(regular(10), bin)
 

@@ -140,7 +140,10 @@ def test_what_has_no_spikes_has_no_raster():
         plot.raster(PopulationRecording("glia", 1))
     with pytest.raises(
         NetworkError,
-        match=r'plot.raster: found Recording, expected a recorded population or its spikes. Choose one: result\["name"\]',
+        match=(
+            r"plot.raster: found Recording, expected a recorded population or its spikes. "
+            r'Choose one: result\["name"\]'
+        ),
     ):
         plot.raster(Recording({"dt": 1, "steps": 1}))
 

@@ -49,7 +49,10 @@ def test_spikes_of_some_neurons_answer_for_these_alone():
     assert spikes().members.tolist() == [0, 1, 2, 3, 4] and spikes().members.dtype == np.int32
     with pytest.raises(
         NetworkError,
-        match=r"spikes of neuron 4: they were not recorded. Recorded were those of: 7, 3, 5. Choose one of these.",
+        match=(
+            r"spikes of neuron 4: they were not recorded. Recorded were those of: 7, 3, 5. "
+            r"Choose one of these."
+        ),
     ):
         some.of(4)
 
@@ -59,11 +62,13 @@ def test_spikes_of_some_neurons_answer_for_these_alone():
     [
         (
             [0, 1],
-            r"spikes: found one of neuron 4; expected spikes of the members alone: 0, 1. Check members.",
+            r"spikes: found one of neuron 4; expected spikes of the members alone: 0, 1. "
+            r"Check members.",
         ),
         (
             [0, 4, 4],
-            r"spikes: found the members 0, 4, 4; expected neurons from 0 to 4, each once. Check members.",
+            r"spikes: found the members 0, 4, 4; expected neurons from 0 to 4, each once. "
+            r"Check members.",
         ),
         ([4, 5], r"spikes: found the members 4, 5; expected neurons from 0 to 4"),
         ([[4]], r"spikes: found the members 4; expected neurons from 0 to 4"),
@@ -101,7 +106,8 @@ def test_a_window_outside_of_the_recording_is_refused(start, stop):
         (
             [0, 1],
             [2, 1],
-            r"out of order, or one twice; expected them sorted by \(step, index\). Use numpy.lexsort",
+            r"out of order, or one twice; expected them sorted by \(step, index\). "
+            r"Use numpy.lexsort",
         ),
         ([1, 0], [2, 2], "out of order"),
         ([1, 1], [2, 2], "one twice"),
@@ -145,7 +151,10 @@ def test_members_of_a_trace_are_found_by_their_index_in_the_population():
 def test_the_shapes_of_a_trace_must_agree():
     with pytest.raises(
         NetworkError,
-        match=r"values have shape \(4, 2\), members \(3,\), initial \(2,\); expected \(T, M\), \(M,\) and \(M,\)",
+        match=(
+            r"values have shape \(4, 2\), members \(3,\), initial \(2,\); "
+            r"expected \(T, M\), \(M,\) and \(M,\)"
+        ),
     ):
         replace(trace(), members=[1, 2, 3])
 

@@ -99,7 +99,10 @@ def test_a_file_cut_short_is_refused(tmp_path, keep):
     path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
     with pytest.raises(
         NetworkError,
-        match=r"run.npz: cannot be read .*; expected a neurosim recording \(\.npz\)\. The file is damaged, cut short",
+        match=(
+            r"run.npz: cannot be read .*; expected a neurosim recording \(\.npz\)\. "
+            r"The file is damaged, cut short"
+        ),
     ):
         Recording.load(path)
 
@@ -400,6 +403,9 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatc
     monkeypatch.setitem(sys.modules, "neo", None)
     with pytest.raises(
         NetworkError,
-        match=r"to_neo: the library 'neo' cannot be imported .*Install it: pip install 'neo>=0\.14'",
+        match=(
+            r"to_neo: the library 'neo' cannot be imported .*Install it: "
+            r"pip install 'neo>=0\.14'"
+        ),
     ):
         recording().to_neo()

@@ -1,4 +1,6 @@
-"""Values that are not finite end a run, where they appear or as soon as variables of rules are looked at; and how often they are."""
+"""Values that are not finite end a run, where they appear or as soon as variables of rules are
+looked at; and how often they are.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ GROWING = Rule(edge="w : 1; z : 1", handlers=[("pre", "z = (z + 1) * 1e200")], n
 
 
 def learning(backend: str) -> ns.Run:
-    """Return a run in which the second edge of one source becomes infinite in step 7, which ends at 8 ms."""
+    """Return a run in which the second edge of one source becomes infinite in step 7, which ends at
+    8 ms.
+    """
     net = Network("net", dt="1 ms")
     source = net.spike_source("source", 2, steps=[[1], [6, 7]])
     cells = net.population("cells", 2, STEPPED)
@@ -96,7 +100,9 @@ def growing(backend: str, **values) -> ns.Run:
 def test_a_value_that_is_not_finite_ends_the_run_where_it_appears_and_what_was_recorded_is_kept(
     backend,
 ):
-    """1e100 to the fourth power overflows in the fourth step, step 3, which ends at 2 ms; three steps are whole."""
+    """1e100 to the fourth power overflows in the fourth step, step 3, which ends at 2 ms; three
+    steps are whole.
+    """
     run = growing(backend)
     with pytest.raises(
         SimulationError,
@@ -128,7 +134,9 @@ def spikes_of_hodgkin_huxley(backend: str, method: str, dt: str) -> int:
 
 
 def test_a_step_too_long_for_a_method_is_named_as_such_and_the_remedies_help(backend):
-    """In a spike v of this cell approaches its rest at up to 53 per ms; rk4 is stable up to 2.785 / 53 ms, Heun up to 2 / 53 ms."""
+    """In a spike v of this cell approaches its rest at up to 53 per ms; rk4 is stable up to 2.785 /
+    53 ms, Heun up to 2 / 53 ms.
+    """
     for method in ("rk4", "heun"):
         with pytest.raises(
             SimulationError,
@@ -136,8 +144,10 @@ def test_a_step_too_long_for_a_method_is_named_as_such_and_the_remedies_help(bac
                 "population 'cells', neuron 0: ",
                 " at ",
                 " ms, expected a finite value. The run has ended",
-                f"Method '{method}' is unstable where dt (0.1 ms) is long against the fastest change: try a "
-                "smaller dt, method='exponential_euler' (it takes equations that are linear in their own state)"
+                f"Method '{method}' is unstable where dt (0.1 ms) is long against the fastest "
+                "change: try a "
+                "smaller dt, method='exponential_euler' (it takes equations that are linear in "
+                "their own state)"
                 ", or bounded inputs.",
             ),
         ):

@@ -1,4 +1,6 @@
-"""What follows from a set: parameters written as text over others, tables of some neurons, draws per neuron, given spikes in time."""
+"""What follows from a set: parameters written as text over others, tables of some neurons, draws
+per neuron, given spikes in time.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ CHANGES = [
 def test_what_is_written_over_a_value_set_at_the_start_acts_as_if_prepared_with_it(
     backend, values, plastic
 ):
-    """Through one and two texts, of cells and rules, to the last bit; refractory times and decays included."""
+    """Through one and two texts, of cells and rules, to the last bit; refractory times and decays
+    included.
+    """
     late, early = prepared(backend, 0, spiking()), prepared(backend, 80, spiking(plastic, **values))
     for owner, changed in (("cells", values), ("plastic", plastic)):
         if changed:
@@ -292,8 +296,10 @@ def test_draws_in_a_run_differ_between_views_and_belong_to_the_neurons(backend):
         (
             {"times": [[12.0], [4.0, 9.0]]},
             (
-                "set 'source': found a spike of neuron 1 at 4 ms (step 3), but the run is at 10 ms;",
-                "expected 11 ms (step 10) or later: times are model time, from the start of the run.",
+                "set 'source': found a spike of neuron 1 at 4 ms (step 3), but the run is at 10 "
+                "ms;",
+                "expected 11 ms (step 10) or later: times are model time, from the start of the "
+                "run.",
                 "Leave out what is past",
             ),
         ),

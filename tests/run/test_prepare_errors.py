@@ -1,4 +1,6 @@
-"""What is refused when a network is checked, prepared or run: draws, backends, memory; and what the report says of rules."""
+"""What is refused when a network is checked, prepared or run: draws, backends, memory; and what the
+report says of rules.
+"""
 
 from __future__ import annotations
 
@@ -255,7 +257,9 @@ def test_a_network_beyond_memory_is_refused_before_anything_is_drawn_naming_the_
 @pytest.mark.parametrize("size", [1000, 70_000])
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_preparing_takes_the_memory_that_was_foretold(precision, size, monkeypatch):
-    """Between 0.9 and 1.05 of it. Edges of float32 need their weights twice, in 12 bytes, though 4 of them are kept."""
+    """Between 0.9 and 1.05 of it. Edges of float32 need their weights twice, in 12 bytes, though 4
+    of them are kept.
+    """
     pytest.importorskip("numba")
     monkeypatch.setattr(sampling, "MANY", 0)
     for module in ("sampling", "compiled_edges"):
@@ -326,7 +330,9 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
     ],
 )
 def test_a_process_grows_by_no_more_than_was_foretold_and_little_less(what, size, edges, fraction):
-    """At its peak; between 0.9 and 1 of it, with what is drawn for a moment, and slots of delays: 1.4 million for 70 000 targets."""
+    """At its peak; between 0.9 and 1 of it, with what is drawn for a moment, and slots of delays:
+    1.4 million for 70 000 targets.
+    """
     pytest.importorskip("numba")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *map(str, (what, size, edges, fraction))],
@@ -343,7 +349,9 @@ def test_a_process_grows_by_no_more_than_was_foretold_and_little_less(what, size
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("delay", [2000.0, ns.uniform(1, 2000)])
 def test_what_long_delays_keep_is_foretold_for_each_neuron(fraction, delay):
-    """Spikes on their way at 4 bytes a step, and what lands later at 8: at the source, at the target, or at both."""
+    """Spikes on their way at 4 bytes a step, and what lands later at 8: at the source, at the
+    target, or at both.
+    """
     net = Network("long", dt=1)
     a, b = net.population("a", 300, LIF), net.population("b", 5000, LIF)
     rule = ns.Rule(

@@ -148,7 +148,8 @@ BAD = {
     "an owner of another network": (
         lambda run: network()["cells"],
         {"v": 1},
-        "run of 'net': found 'cells' of another network, expected that of the one which was prepared.",
+        "run of 'net': found 'cells' of another network, expected that of the one which was "
+        "prepared.",
         "Give it or its name.",
     ),
     "an unknown name": (

@@ -27,7 +27,9 @@ def test_a_reset_population_has_its_initial_states_no_refractoriness_and_empty_p
 
 @pytest.mark.parametrize(("reset", "spikes"), [(False, [1]), (True, [1, 3])])
 def test_a_reset_neuron_is_not_refractory(backend, reset, spikes):
-    """It fires in step 1, and what lands in step 2 finds it refractory, unless it was reset before step 3."""
+    """It fires in step 1, and what lands in step 2 finds it refractory, unless it was reset before
+    step 3.
+    """
     net = Network("net", dt=1)
     source = net.spike_source("source", 1, steps=[[0, 2]])
     pausing = Cell(
@@ -108,7 +110,9 @@ def test_a_snapshot_is_a_copy_and_restoring_it_leaves_the_clock_unless_asked(bac
 
 
 def test_what_follows_a_snapshot_follows_it_at_any_later_time(backend):
-    """Without noise and given spikes only the state matters: spikes in flight, traces and refractoriness move with it."""
+    """Without noise and given spikes only the state matters: spikes in flight, traces and
+    refractoriness move with it.
+    """
     net = Network("net", dt="0.5 ms")
     cells = net.population("cells", 4, CELL, drive=[1.1, 1.4, 1.9, 3.0])
     plastic = net.project(
@@ -303,7 +307,8 @@ def test_a_clock_is_not_set_forward_over_a_gap_in_the_recording(backend):
         match=parts(
             "restore: found a snapshot of 30 ms, and what is recorded ends at 10 ms",
             "a gap; expected none.",
-            "Restore without clock=True, or into a run newly prepared, whose recording then begins there.",
+            "Restore without clock=True, or into a run newly prepared, whose recording then "
+            "begins there.",
         ),
     ):
         run.restore(ahead.snapshot(), clock=True)
@@ -346,7 +351,9 @@ def test_a_stream_on_disk_holds_what_a_run_in_memory_records(backend, tmp_path, 
 def test_a_part_is_written_after_half_a_minute_however_little_was_recorded(
     backend, tmp_path, monkeypatch
 ):
-    """So that a killed run has lost no more than that: the folder is read while the run is open, and never finished."""
+    """So that a killed run has lost no more than that: the folder is read while the run is open,
+    and never finished.
+    """
     now = 100.0
     monkeypatch.setattr("neurosim.run.recorder.monotonic", lambda: now)
     run = ns.prepare(network(), backend=backend, stream=tmp_path / "run")
@@ -425,7 +432,9 @@ def test_traces_beyond_memory_are_refused_before_the_first_step_and_what_was_rec
 
 
 def test_a_run_is_refused_from_the_byte_on_that_is_not_available(monkeypatch):
-    """200 steps of 5 neurons and 50 of 15 edges, a number of 8 bytes each: 14 000 bytes, needed twice, and those of the 20 steps before once."""
+    """200 steps of 5 neurons and 50 of 15 edges, a number of 8 bytes each: 14 000 bytes, needed
+    twice, and those of the 20 steps before once.
+    """
     monkeypatch.setattr("neurosim.ir.memory_estimate._LITTLE", 0)
     run = prepared("reference", 20)
     held = 8 * (20 * 5 + 5 * 15) + 12 * len(run.result()["cells"].spikes)
@@ -487,7 +496,8 @@ def test_a_state_that_leaves_a_gap_behind_what_is_on_disk_is_not_loaded(tmp_path
         with pytest.raises(
             NetworkError,
             match=parts(
-                "load: found recordings from 0 ms on, and those of this run until 5 ms are on disk already",
+                "load: found recordings from 0 ms on, and those of this run until 5 ms are on "
+                "disk already",
                 "expected what goes on from there. Load it into a run newly prepared.",
             ),
         ):

@@ -1,4 +1,6 @@
-"""A snapshot fits every run of its network: of another engine, of other threads, at an earlier time."""
+"""A snapshot fits every run of its network: of another engine, of other threads, at an earlier
+time.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ def since(run: ns.Run, first: int) -> dict[str, list[tuple[int, int]]]:
     ],
 )
 def test_a_snapshot_goes_on_in_a_run_of_other_threads_and_of_another_engine(build, one, other):
-    """A run keeps spikes in segments, one for each of its parts; those of a snapshot belong to no part."""
+    """A run keeps spikes in segments, one for each of its parts; those of a snapshot belong to no
+    part.
+    """
     runs = [prepared(build(), engine) for engine in (one, other)]
     runs[1].run("25 ms", progress=False)  # its own spikes are forgotten
     runs[0].run("20 ms", progress=False)

@@ -28,7 +28,9 @@ RANDOM = [
 
 
 def joined(connector, sources, targets, *, recurrent=False, stream=STREAM):
-    """Return the edges as a list of (source, target), absolute, after checking that they are well formed."""
+    """Return the edges as a list of (source, target), absolute, after checking that they are well
+    formed.
+    """
     sources = np.arange(sources) if isinstance(sources, int) else np.asarray(sources)
     targets = np.arange(targets) if isinstance(targets, int) else np.asarray(targets)
     edges = connector.connect(stream, sources, targets, recurrent=recurrent)

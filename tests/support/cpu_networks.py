@@ -1,4 +1,6 @@
-"""Networks with all that the compiled loops do, and eventful runs of them, for the tests of the CPU engine."""
+"""Networks with all that the compiled loops do, and eventful runs of them, for the tests of the CPU
+engine.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from neurosim.models import cells
 
 
 def plastic() -> ns.Network:
-    """Return a network with all that threads share: many delays, learning edges, variables at both ends, noise, tables, a signal."""
+    """Return a network with all that threads share: many delays, learning edges, variables at both
+    ends, noise, tables, a signal.
+    """
     noisy = ns.Cell(
         """dv/dt = (rest - v + pulse) / tau + sigma * xi : mV
            count : 1""",
@@ -164,7 +168,9 @@ WORDS = [
 
 
 def named() -> ns.Network:
-    """Return a network whose parameters, states and rule variables have names that printed source uses for itself."""
+    """Return a network whose parameters, states and rule variables have names that printed source
+    uses for itself.
+    """
     total = " + ".join(
         f"{word} * cos({word} * v)" for word in WORDS
     )  # products with a state are not computed beforehand
@@ -187,7 +193,8 @@ def named() -> ns.Network:
         handlers=[
             (
                 "pre",
-                "count += 1; edge = load + load_short + table + step + thread; out += w * count + edge",
+                "count += 1; edge = load + load_short + table + step + thread; "
+                "out += w * count + edge",
             ),
             ("post", "first += range + float + spikes"),
             ("step", "first += 0.1 * (bounds - first); out += 0.001 * first"),
@@ -209,7 +216,9 @@ def named() -> ns.Network:
 
 
 def scattered() -> ns.Network:
-    """Return a network of edges with many delays: several between a pair, several projections to a port, one with a delay for all between them."""
+    """Return a network of edges with many delays: several between a pair, several projections to a
+    port, one with a delay for all between them.
+    """
     net = ns.Network("scattered", dt="0.1 ms", seed=11)
     cell = cells.lif(rest="-49.5 mV", tau_syn="3 ms", refractory="4 ms")
     a, b = (
@@ -250,7 +259,9 @@ def scattered() -> ns.Network:
 
 
 def journey(run: ns.Run, folder: Path) -> list[np.ndarray]:
-    """Change all that concerns spikes on their way, a few steps apart; return what the neurons felt."""
+    """Change all that concerns spikes on their way, a few steps apart; return what the neurons
+    felt.
+    """
     felt = []
 
     def go(steps: int) -> None:
@@ -282,10 +293,14 @@ def journey(run: ns.Run, folder: Path) -> list[np.ndarray]:
 def pairs(
     order: tuple[str, str], fraction: float, every: str, *, delay: Any = "0.5 ms"
 ) -> ns.Network:
-    """Return a network whose rows are long enough for post-spikes to wait, and that fires often enough to fill their notes."""
+    """Return a network whose rows are long enough for post-spikes to wait, and that fires often
+    enough to fill their notes.
+    """
     handlers = {
         "pre": "out += w; w = clip(w - 0.02 * mV * y, 0, top); c += 0.1; x += 1",
-        "post": "w = clip(w + up * x + 0.001 * mV * c * uniform(), 0, top); n += 1 + t / ms; y += 1",
+        "post": (
+            "w = clip(w + up * x + 0.001 * mV * c * uniform(), 0, top); n += 1 + t / ms; y += 1"
+        ),
     }
     rule = ns.Rule(
         edge="w : mV; dc/dt = -c / tau : 1; n : 1",

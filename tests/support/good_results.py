@@ -1,4 +1,6 @@
-"""Results as good as the models can give them, and how to spoil those that each acceptance check reads."""
+"""Results as good as the models can give them, and how to spoil those that each acceptance check
+reads.
+"""
 
 from neurosim.models.ca3_memory.experiment import PUBLISHED
 from neurosim.models.ca3_memory.operations import BY_CONTENT, BY_CUE, LEARN

@@ -69,7 +69,9 @@ def one_pair(
     port: str | None = None,
     size: int = 1,
 ) -> ns.Network:
-    """Return given spikes into one population, neuron by neuron, which records its spikes and voltage."""
+    """Return given spikes into one population, neuron by neuron, which records its spikes and
+    voltage.
+    """
     net = ns.Network("pair", dt="0.1 ms")
     source = net.spike_source("source", size, steps=[steps] * size)
     target = net.population("target", size, cell)
@@ -79,7 +81,8 @@ def one_pair(
 
 
 def cue_only(size: int, *, strength: float = 1.0) -> ns.Network:
-    """Return the reservoir of the prediction model with fixed weights, cues and no readouts; no delays, as there.
+    """Return the reservoir of the prediction model with fixed weights, cues and no readouts; no
+    delays, as there.
 
     ``strength`` multiplies all weights.
     """
@@ -115,7 +118,9 @@ def cue_only(size: int, *, strength: float = 1.0) -> ns.Network:
     return net
 
 
-HODGKIN_HUXLEY = dict(  # Traub & Miles 1991 as in Brette et al. 2007, written otherwise than the table has it: rates as quotients of (v - V_T)
+# Traub & Miles 1991 as in Brette et al. 2007, written otherwise than the table has it: rates as
+# quotients of (v - V_T)
+HODGKIN_HUXLEY = dict(
     equations="""
     dV/dt = (gl * (El - V) - gna * m**3 * h * (V - Ena) - gkd * n**4 * (V - Ek) + ge * (0 * mV - V)) / C : mV
     dge/dt = -ge / taue : uS

@@ -1,4 +1,5 @@
-"""Random networks for hypothesis: composed of a fixed catalogue of cells and rules, so that compiled code is made once for each.
+"""Random networks for hypothesis: composed of a fixed catalogue of cells and rules, so that
+compiled code is made once for each.
 
 Every cell has a state ``v : 1`` and ports in plain numbers, so that any rule fits between any two.
 """
@@ -195,7 +196,8 @@ SIZES = st.sampled_from([1, 2, 3, 9, 20, 70, 150])  # above 64 two threads share
 class Story:
     """A network, and what is done to it.
 
-    ("run", steps), ("set", owner, values), ("emit", signal), ("reset", owner), ("rewind", steps, whether the clock goes back too).
+    ("run", steps), ("set", owner, values), ("emit", signal), ("reset", owner), ("rewind", steps,
+    whether the clock goes back too).
     """
 
     net: ns.Network
@@ -232,7 +234,9 @@ def play(run: ns.Run, actions: list[tuple]) -> ns.Run:
 
 
 def outcome(run: ns.Run) -> dict[tuple, np.ndarray]:
-    """Return everything that a run recorded and everything that its future depends on, in a form that does not depend on threads."""
+    """Return everything that a run recorded and everything that its future depends on, in a form
+    that does not depend on threads.
+    """
     found: dict[tuple, np.ndarray] = {}
     arrays = run.memory.portable()
     for (owner, name), array in arrays.items():
@@ -258,7 +262,9 @@ def outcome(run: ns.Run) -> dict[tuple, np.ndarray]:
 
 
 def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) -> list[str]:
-    """Name what differs between two outcomes, to the last bit; zeros of either sign and NaNs of any payload are one value."""
+    """Name what differs between two outcomes, to the last bit; zeros of either sign and NaNs of any
+    payload are one value.
+    """
     wrong = [f"{key} is only in one of them" for key in one.keys() ^ other.keys()]
     for key in one.keys() & other.keys():
         a, b = one[key], other[key]
@@ -267,7 +273,8 @@ def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) ->
         elif not np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
             at = np.flatnonzero((a != b).ravel())
             wrong.append(
-                f"{key}: {at.size} of {a.size} differ, first at {at[0]}: {a.ravel()[at[0]]!r} and {b.ravel()[at[0]]!r}"
+                f"{key}: {at.size} of {a.size} differ, first at {at[0]}: "
+                f"{a.ravel()[at[0]]!r} and {b.ravel()[at[0]]!r}"
             )
     return sorted(wrong)
 
@@ -277,7 +284,9 @@ def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) ->
 
 @st.composite
 def stories(draw: Any) -> Story:
-    """Draw a network of some populations, projections and drives, and some stretches with changes between them."""
+    """Draw a network of some populations, projections and drives, and some stretches with changes
+    between them.
+    """
     net = ns.Network(
         "random", dt=draw(st.sampled_from([0.1, 0.5, 1.0])), seed=draw(st.integers(0, 2**32))
     )
@@ -472,7 +481,9 @@ def _any(draw: Any, net: ns.Network) -> Any:
 
 
 def _linked(draw: Any, net: ns.Network, source: Any, target: Any) -> Rule:
-    """Links to one neuron, by target (to a sum of an earlier projection where there is one), by source."""
+    """Links to one neuron, by target (to a sum of an earlier projection where there is one), by
+    source.
+    """
     earlier = [
         p
         for p in net.projections.values()

@@ -31,7 +31,9 @@ FAMILY = {
 
 
 def prepare(rule, backend, pre, post, *, weight=0.5, dt="1 ms", record=(), **options):
-    """One edge, source and target for each list of steps of `pre` and `post`; the target of an edge spikes in exactly these steps (above 0)."""
+    """One edge, source and target for each list of steps of `pre` and `post`; the target of an edge
+    spikes in exactly these steps (above 0).
+    """
     net = ns.Network("pairs", dt=dt)
     source = net.spike_source("source", len(pre), steps=pre)
     teacher = net.spike_source("teacher", len(post), steps=[np.asarray(each) - 1 for each in post])
@@ -61,7 +63,9 @@ def changes(rule, backend, pre, post, *, steps, weight=0.5, name="w", **options)
 
 
 def trains(seed, *, edges=12, steps=400, p=0.06):
-    """Random steps of sources and of targets: often in the same step, for half of the target's spikes follow the source's."""
+    """Random steps of sources and of targets: often in the same step, for half of the target's
+    spikes follow the source's.
+    """
     rng = np.random.default_rng(seed)
     pre = [np.flatnonzero(rng.random(steps) < p) + 1 for _ in range(edges)]
     post = [

@@ -27,7 +27,9 @@ def played(story: rn.Story, backend: str, actions: list[tuple] | None = None, **
 
 
 def lively(rule: Rule = rn.PAIR) -> rn.Story:
-    """A network that spikes and learns, with coincident spikes of both sides, and enough neurons for two threads."""
+    """A network that spikes and learns, with coincident spikes of both sides, and enough neurons
+    for two threads.
+    """
     net = ns.Network("lively", dt=1.0, seed=3)
     source = net.bernoulli("source", 150, p=0.2)
     cells = net.population("cells", 150, rn.LIF, bias=0.8, threshold=0.9)

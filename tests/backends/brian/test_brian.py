@@ -1,4 +1,6 @@
-"""Rungs 4 and 5: Brian 2 as the oracle, given our statements (equal to the last bit), and Brian 2 integrating the equations itself."""
+"""Rungs 4 and 5: Brian 2 as the oracle, given our statements (equal to the last bit), and Brian 2
+integrating the equations itself.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,9 @@ def test_the_three_factor_rule_has_the_same_bits_in_brian():
 
 
 def astrocyte(a_minus: float = 0.05) -> rn.Story:
-    """A recurrent network whose depression follows an astrocyte that adds up its spikes and forgets them."""
+    """A recurrent network whose depression follows an astrocyte that adds up its spikes and forgets
+    them.
+    """
     net = ns.Network("glia", dt="1 ms", seed=8)
     liquid = net.population(
         "liquid", 60, cells.lif(tau="20 ms"), current=ns.uniform("0.1 nA", "0.3 nA")
@@ -258,7 +262,9 @@ def test_the_comparison_with_brian_sees_two_handlers_swapped():
 def test_a_run_in_brian_in_pieces_by_way_of_files_and_snapshots_equals_a_whole_run(
     tmp_path_factory, story, pieces
 ):
-    """Spikes in flight, decays, refractoriness and random numbers travel from one network of Brian 2 to the next."""
+    """Spikes in flight, decays, refractoriness and random numbers travel from one network of Brian
+    2 to the next.
+    """
     whole = rn.outcome(played(story, "brian", [("run", sum(pieces) + 4)]))
     run = ns.prepare(story.net, backend="brian")
     for steps in pieces:
@@ -316,7 +322,8 @@ def test_the_source_of_a_run_in_brian_is_what_brian_runs():
     [
         (
             {"mode": "equation"},
-            r"backend 'brian': there is no mode 'equation'.*equations, statements. Name one of them with mode=",
+            r"backend 'brian': there is no mode 'equation'.*equations, statements. "
+            r"Name one of them with mode=",
         ),
         ({"threads": 2}, r"backend 'brian'.*no option 'threads'.*mode, replica"),
         ({"replica": -1}, r"backend 'brian', replica: found -1"),
@@ -375,7 +382,10 @@ def test_preferences_of_a_script_of_brian_change_nothing_here():
         brian2.set_device("cpp_standalone")
         with pytest.raises(
             ns.NetworkError,
-            match=r"found Brian 2 set to CPPStandaloneDevice, expected its runtime. Call brian2.set_device\('runtime'\)",
+            match=(
+                r"found Brian 2 set to CPPStandaloneDevice, expected its runtime. "
+                r"Call brian2.set_device\('runtime'\)"
+            ),
         ):
             ns.prepare(net, backend="brian")
     finally:
@@ -544,7 +554,10 @@ def test_what_brian_refuses_after_all_is_said_at_prepare_with_the_population():
         patch.setattr("neurosim.backends.brian.equations.method_of", lambda cell: "exact")
         with pytest.raises(
             ns.LoweringError,
-            match=r"population 'odd': Brian 2 cannot take it \(.*linear.*\). Name method='euler' or 'rk4'",
+            match=(
+                r"population 'odd': Brian 2 cannot take it \(.*linear.*\). "
+                r"Name method='euler' or 'rk4'"
+            ),
         ):
             ns.prepare(net, backend="brian", mode="equations")
 

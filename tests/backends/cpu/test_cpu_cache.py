@@ -1,4 +1,6 @@
-"""Compiled code on disk: a second start compiles nothing, wherever the cache is and whoever shares it."""
+"""Compiled code on disk: a second start compiles nothing, wherever the cache is and whoever shares
+it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ print(json.dumps({"compiled": len(seen.buffer), "folder": str(cache.folder()), "
 
 
 def environment(folder: Path, spare: Path | None = None) -> dict[str, str]:
-    """Return an environment with a cache and, for what cannot be cached there, a folder for temporary files."""
+    """Return an environment with a cache and, for what cannot be cached there, a folder for
+    temporary files.
+    """
     return {**os.environ, "NEUROSIM_CACHE": str(folder)} | (
         {} if spare is None else {"TMPDIR": str(spare), "TEMP": str(spare)}
     )
@@ -61,7 +65,9 @@ def started(name: str, folder: Path, spare: Path | None = None, **options) -> di
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory) -> tuple[Path, dict]:
-    """A cache that one process has filled with the network of the demonstration, and what that process said."""
+    """A cache that one process has filled with the network of the demonstration, and what that
+    process said.
+    """
     folder = tmp_path_factory.mktemp("cache")
     return folder, started("demo", folder)
 
@@ -88,7 +94,9 @@ def test_another_cell_compiles_its_own_kernels_and_not_the_time_loop(first, tmp_
 
 
 def bound_by_permissions() -> None:
-    """Let a process of the superuser, too, be stopped by a folder's permissions (Linux: no CAP_DAC_OVERRIDE after exec)."""
+    """Let a process of the superuser, too, be stopped by a folder's permissions (Linux: no
+    CAP_DAC_OVERRIDE after exec).
+    """
     if os.geteuid() == 0:
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 

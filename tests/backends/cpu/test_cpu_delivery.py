@@ -1,4 +1,6 @@
-"""Delivery by the CPU engine: spikes on their way, edges found by event, post-spikes that wait, and counts of drives, as in the reference."""
+"""Delivery by the CPU engine: spikes on their way, edges found by event, post-spikes that wait, and
+counts of drives, as in the reference.
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,9 @@ def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, 
 
 
 def test_rules_whose_post_spikes_cannot_wait_do_not():
-    """What a post-spike reads must not change until then: not the target's trace, not a state, not what each step changes."""
+    """What a post-spike reads must not change until then: not the target's trace, not a state, not
+    what each step changes.
+    """
 
     def waits(post: str, *more: tuple[str, str]) -> bool:
         rule = ns.Rule(
@@ -192,7 +196,9 @@ def test_rules_whose_post_spikes_cannot_wait_do_not():
 
 
 def test_post_spikes_wait_only_where_their_notes_take_little_room_beside_the_edges(monkeypatch):
-    """Notes take 128 bytes for each pair of a target and a delay, of which there are nearly as many as edges; results are the same."""
+    """Notes take 128 bytes for each pair of a target and a delay, of which there are nearly as many
+    as edges; results are the same.
+    """
     found = []
     for fraction, least, waits in ((0.0, 16, True), (1.0, 16, False), (1.0, 0, True)):
         monkeypatch.setattr("neurosim.backends.cpu.plan.deferral.LEAST", least)

@@ -1,4 +1,6 @@
-"""The CPU engine gives the bits of the reference, whatever its threads, the split of a run and the changes in between."""
+"""The CPU engine gives the bits of the reference, whatever its threads, the split of a run and the
+changes in between.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Compiled code of the CPU engine: it is vectorised, its arrays are aligned, and users' names do not meet those of its source."""
+"""Compiled code of the CPU engine: it is vectorised, its arrays are aligned, and users' names do
+not meet those of its source.
+"""
 
 from __future__ import annotations
 

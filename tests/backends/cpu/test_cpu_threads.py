@@ -1,4 +1,6 @@
-"""Threads of the CPU engine: they stop at the same step, wait without hanging, and are as many as pay."""
+"""Threads of the CPU engine: they stop at the same step, wait without hanging, and are as many as
+pay.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
 
 
 def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
-    """The neuron that explodes belongs to one thread; the recording ends with the last whole step in both."""
+    """The neuron that explodes belongs to one thread; the recording ends with the last whole step
+    in both.
+    """
     net = ns.Network("explosion", dt="1 ms")
     p = net.population("p", 200, ns.Cell("v : 1", step="v = v * v", initial={"v": 0.5}))
     net.record(p[:3], "v")
@@ -57,7 +61,9 @@ def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
 
 
 def test_two_threads_end_many_short_runs_while_another_thread_is_busy():
-    """A barrier that waits for a thread without giving its core away would hang here, where cores are few."""
+    """A barrier that waits for a thread without giving its core away would hang here, where cores
+    are few.
+    """
     run = ns.prepare(plastic(), backend="cpu", threads=2)
     busy, done = threading.Event(), threading.Event()
 
@@ -159,7 +165,9 @@ def test_a_thread_that_finds_its_core_taken_moves_and_is_not_bound_to_where_it_w
 
 
 def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_threads():
-    """Rounded to a multiple of 64, a range must not end beyond the last neuron, as that of 60 neurons on three threads would."""
+    """Rounded to a multiple of 64, a range must not end beyond the last neuron, as that of 60
+    neurons on three threads would.
+    """
     for size in range(1, 700):
         for threads in range(1, 10):
             bounds = first_neurons(size, threads)

@@ -1,4 +1,6 @@
-"""What float32 leaves exact: bits for any threads, split and room; counts, delays and times; values as they are read."""
+"""What float32 leaves exact: bits for any threads, split and room; counts, delays and times; values
+as they are read.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from neurosim.models import cells, plasticity
 
 @pytest.fixture(scope="module")
 def told() -> ns.Run:
-    """A run with tables, drives, delays, decaying variables, signals, traces, and changes in between."""
+    """A run with tables, drives, delays, decaying variables, signals, traces, and changes in
+    between.
+    """
     return story(ns.prepare(plastic(), backend="cpu", precision="float32", threads=1))
 
 

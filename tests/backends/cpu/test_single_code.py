@@ -1,4 +1,6 @@
-"""Compiled code for float32: no float64 in its loops, nothing compiled twice, and float64 stays as it is printed."""
+"""Compiled code for float32: no float64 in its loops, nothing compiled twice, and float64 stays as
+it is printed.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_no_float64_is_left_in_the_loop_of_a_cell_and_one_that_slips_in_is_seen(
 
 
 def wide(source: str) -> int:
-    """Return how often LLVM computes with float64 in the integration of a cell, except what is done once per call."""
+    """Return how often LLVM computes with float64 in the integration of a cell, except what is done
+    once per call.
+    """
     code = cache.load("cell", source).integrate._library.get_llvm_str()
     return len(
         re.findall(r"\bf(?:add|sub|mul|div|cmp \w+|ptrunc) double|fpext", code)

@@ -1,4 +1,6 @@
-"""Functions and draws in float32: errors as documented, normal numbers to 6 ulp, uniform numbers between 0 and 1."""
+"""Functions and draws in float32: errors as documented, normal numbers to 6 ulp, uniform numbers
+between 0 and 1.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""precision="float32" of the cpu backend is as far from float64 as roundoffs explain, for every cell, rule and random network."""
+"""precision="float32" of the cpu backend is as far from float64 as roundoffs explain, for every
+cell, rule and random network.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +14,26 @@ import neurosim as ns
 from neurosim.models import cells, plasticity
 
 ROUNDOFF = 2.0**-24
-# A value is the result of at most so many operations per step, each of which may be wrong by a roundoff of the largest value; over stretches
+# A value is the result of at most so many operations per step, each of which may be wrong by a
+# roundoff of the largest value; over stretches
 # that are short against the time in which small differences grow, roundoffs add up.
 OPERATIONS = 40
 SAME = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the largest difference in roundoffs of the largest value (at least 1, the scale of the random networks)."""
+    """Return the largest difference in roundoffs of the largest value (at least 1, the scale of the
+    random networks).
+    """
     return float(
         np.abs(one - other).max(initial=0.0) / max(1.0, np.abs(one).max(initial=0.0)) / ROUNDOFF
     )
 
 
 def far(expected: dict, found: dict, *, steps: int) -> list[str]:
-    """Name what differs between outcomes of `random_networks.outcome` by more than roundoffs explain; whole numbers must be equal."""
+    """Name what differs between outcomes of `random_networks.outcome` by more than roundoffs
+    explain; whole numbers must be equal.
+    """
     wrong = [f"{key} is only in one of them" for key in expected.keys() ^ found.keys()]
     for key in expected.keys() & found.keys():
         a, b = expected[key], found[key]
@@ -44,7 +51,8 @@ def played(story: rn.Story, actions: list[tuple] | None = None, **options) -> ns
     )
 
 
-# Roundoffs may move a threshold crossing by a step; no spike of the networks of this seed is so close.
+# Roundoffs may move a threshold crossing by a step; no spike of the networks of this seed is so
+# close.
 @seed(2)
 @settings(SAME, max_examples=12)
 @given(rn.stories())

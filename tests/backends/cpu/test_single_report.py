@@ -1,4 +1,6 @@
-"""What the cpu backend says of precision="float32": the report, unknown precisions, states of another precision."""
+"""What the cpu backend says of precision="float32": the report, unknown precisions, states of
+another precision.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,10 @@ def test_roundoffs_and_grains_of_the_report_are_true():
 @pytest.mark.parametrize("precision", ["float16", 32, None, np.float32])
 @pytest.mark.parametrize("verb", [ns.check, ns.prepare])
 def test_an_unknown_precision_is_refused(verb, precision):
-    words = r"backend 'cpu', precision: found .*, expected 'float64' \(equal to the reference\) or 'float32'\. Give one of these names\."
+    words = (
+        r"backend 'cpu', precision: found .*, expected 'float64' \(equal to the reference\) "
+        r"or 'float32'\. Give one of these names\."
+    )
     with pytest.raises(ns.NetworkError, match=words):
         verb(plastic(), backend="cpu", precision=precision)
 
@@ -63,7 +68,10 @@ def test_states_of_another_precision_are_refused(mine, theirs, tmp_path):
         ns.prepare(plastic(), backend="cpu", precision=precision) for precision in (mine, theirs)
     )
     other.save(tmp_path / "state.npz")
-    words = rf"holds {theirs} numbers, expected the {mine} of this run\. Prepare the run with precision='{theirs}', or start anew\."
+    words = (
+        rf"holds {theirs} numbers, expected the {mine} of this run\. "
+        rf"Prepare the run with precision='{theirs}', or start anew\."
+    )
     with pytest.raises(ns.NetworkError, match=rf"load: .*state\.npz {words}"):
         run.load(tmp_path / "state.npz")
     with pytest.raises(ns.NetworkError, match=rf"restore: the snapshot {words}"):

@@ -1,4 +1,6 @@
-"""Whole networks on NEST and Brian 2 beside cpu: statistics within bounds stated beforehand, and what is exact to rounding."""
+"""Whole networks on NEST and Brian 2 beside cpu: statistics within bounds stated beforehand, and
+what is exact to rounding.
+"""
 
 from functools import cache
 
@@ -58,7 +60,9 @@ KINDS = {  # cell, weight of the drive, of excitation, of inhibition, ports of t
 
 
 def crowds(**changes: str) -> ns.Network:
-    """Return 50 neurons of each kind with random connections, driven by given spikes at 2 kHz per neuron; ``changes`` are of the first kind."""
+    """Return 50 neurons of each kind with random connections, driven by given spikes at 2 kHz per
+    neuron; ``changes`` are of the first kind.
+    """
     stream = np.random.default_rng(5)
     net = ns.Network("crowds", dt="0.1 ms", seed=2)
     spikes = np.unique(
@@ -107,7 +111,9 @@ def crowd(name: str) -> ns.Recording:
 @both
 @pytest.mark.parametrize("kind", KINDS)
 def test_recurrent_networks_of_every_kind_of_cell_have_the_same_statistics(backend, kind):
-    """Bounds stated beforehand: those of `neurosim compare`: rate 10 %, CV of intervals 0.1, correlation 0.02."""
+    """Bounds stated beforehand: those of `neurosim compare`: rate 10 %, CV of intervals 0.1,
+    correlation 0.02.
+    """
     here, there = crowd("cpu"), crowd(backend)
     rows = [
         r for r in ns.compare(here, there, statistical=True) if r["quantity"].startswith(f"{kind}:")
@@ -117,17 +123,22 @@ def test_recurrent_networks_of_every_kind_of_cell_have_the_same_statistics(backe
 
 
 def test_the_comparison_above_notices_a_synapse_that_is_an_eighth_shorter():
-    """Statistics of the same network with 4.4 ms instead of 5 ms: the rate differs by more than the bound."""
+    """Statistics of the same network with 4.4 ms instead of 5 ms: the rate differs by more than the
+    bound.
+    """
     other = ns.simulate(crowds(tau_exc="4.4 ms"), "500 ms", backend="cpu", progress=False)
     rows = {r["quantity"]: r["pass"] for r in ns.compare(crowd("cpu"), other, statistical=True)}
     assert not rows["current: rate, Hz"] and rows["delta: rate, Hz"]
 
 
-# ---- the reservoir with fixed weights, cues and no readouts: Izhikevich cells with a current of 100 ms
+# ---- the reservoir with fixed weights, cues and no readouts: Izhikevich cells with a current of
+# 100 ms
 
 
 def test_a_decaying_current_into_an_izhikevich_cell_is_exact_until_the_first_spike():
-    """NEST's published half steps are those of the cell, and an edge for each step of a current is that current; 1e-9 mV is rounding."""
+    """NEST's published half steps are those of the cell, and an edge for each step of a current is
+    that current; 1e-9 mV is rounding.
+    """
     cell = cells.izhikevich(synapse="exponential", tau_syn="10 ms", current="3 mV/ms")
     net = one_pair(
         cell,
@@ -148,7 +159,8 @@ def test_a_decaying_current_into_an_izhikevich_cell_is_exact_until_the_first_spi
 
 
 def test_the_reservoir_of_fixed_weights_and_cues_alone_runs_on_nest_with_the_same_statistics():
-    """Bounds stated beforehand: rate 20 %, CV 0.15, correlation 0.02. NEST does not cut v off at its peak, so u gains more and rates are lower by a tenth.
+    """Bounds stated beforehand: rate 20 %, CV 0.15, correlation 0.02. NEST does not cut v off at
+    its peak, so u gains more and rates are lower by a tenth.
 
     Stronger weights on one side alone must be seen.
     """
@@ -238,7 +250,9 @@ def test_short_term_plasticity_on_nest_is_ours_to_rounding(facilitation, per):
 
 
 def test_rates_over_time_change_in_the_step_in_which_they_should_on_nest():
-    """At 1000 Hz times 100 a source fires in every step, so that changes can be read from its spikes; NEST's begin in their third step."""
+    """At 1000 Hz times 100 a source fires in every step, so that changes can be read from its
+    spikes; NEST's begin in their third step.
+    """
     net = ns.Network("course", dt="0.1 ms")
     source = net.poisson(
         "source",
@@ -259,7 +273,9 @@ def test_rates_over_time_change_in_the_step_in_which_they_should_on_nest():
 
 
 def apart() -> ns.Network:
-    """Return sources and targets with given spikes that never meet at a synapse: sources fire in even steps, targets in odd ones, delays are even."""
+    """Return sources and targets with given spikes that never meet at a synapse: sources fire in
+    even steps, targets in odd ones, delays are even.
+    """
     stream = np.random.default_rng(3)
     net = ns.Network("apart", dt="0.1 ms")
     before = [
@@ -294,7 +310,9 @@ def apart() -> ns.Network:
 
 
 def test_the_librarys_stdp_on_nest_gives_our_weights_after_half_a_second():
-    """Driven and not chaotic: targets fire by given kicks alone. Pairs that meet in one step are kept apart, since there the order of handlers counts."""
+    """Driven and not chaotic: targets fire by given kicks alone. Pairs that meet in one step are
+    kept apart, since there the order of handlers counts.
+    """
     net = apart()
     here, there = (
         ns.simulate(net, "500 ms", backend=b, progress=False) for b in ("cpu", pynn.nest)
@@ -320,7 +338,9 @@ def test_the_librarys_stdp_on_nest_gives_our_weights_after_half_a_second():
 @pytest.mark.parametrize("dt", ["0.05 ms", "0.1 ms", "0.2 ms", "1 ms"])
 @both
 def test_given_spikes_come_in_their_steps_whatever_the_step_is(backend, dt):
-    """NEST took what rounding left above a step for the next one, 14 times in 2999; Brian 2's sources kept steps of 0.1 ms."""
+    """NEST took what rounding left above a step for the next one, 14 times in 2999; Brian 2's
+    sources kept steps of 0.1 ms.
+    """
     net = ns.Network("given", dt=dt)
     wanted = np.arange(1, 2000, 2)
     net.record(net.spike_source("source", 1, steps=[wanted]), "spikes")

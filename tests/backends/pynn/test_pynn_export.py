@@ -73,7 +73,9 @@ def test_an_impossible_network_and_a_full_folder_are_refused(tmp_path):
 
 
 def test_an_unknown_option_is_refused_before_draws_and_folders_are_made(tmp_path):
-    """The weights would fall outside their bounds in every draw: that no draw was made is seen by the message."""
+    """The weights would fall outside their bounds in every draw: that no draw was made is seen by
+    the message.
+    """
     net = varied()
     drawn = ns.normal("1 nA", "0 nA", low="2 nA", high="3 nA")
     net.project(net["main"], net["main"], ns.all_to_all(), weight=drawn, delay="1 ms", name="never")

@@ -205,26 +205,38 @@ def test_step_statements_match_through_the_derivatives_beside_them():
         ({"after_spike": ""}, "closest is"),
         (
             {
-                "equations": "dv/dt = (rest - v) * (v - rest) / (tau * mV) + synaptic / nF : mV; dsynaptic/dt = -synaptic / tau : nA"
+                "equations": (
+                    "dv/dt = (rest - v) * (v - rest) / (tau * mV) + synaptic / nF : mV; "
+                    "dsynaptic/dt = -synaptic / tau : nA"
+                )
             },
             "the equation of 'v' differs",
         ),
         (
             {
-                "equations": "dv/dt = (rest - v) / tau + synaptic / nF : mV; dsynaptic/dt = -synaptic / tau : nA; more : 1"
+                "equations": (
+                    "dv/dt = (rest - v) / tau + synaptic / nF : mV; "
+                    "dsynaptic/dt = -synaptic / tau : nA; more : 1"
+                )
             },
             "state 'more' has no derivative",
         ),
         (
             {
-                "equations": "dv/dt = (rest - v) / tau + normal() * mV / ms : mV; dsynaptic/dt = -synaptic / tau : nA"
+                "equations": (
+                    "dv/dt = (rest - v) / tau + normal() * mV / ms : mV; "
+                    "dsynaptic/dt = -synaptic / tau : nA"
+                )
             },
             "reads a random number",
         ),
         ({"spike": "v * 2 >= -100 * mV"}, "Write it so"),
         (
             {
-                "equations": "dv/dt = where(v > rest, 0, 1) * mV / ms : mV; dsynaptic/dt = -synaptic / tau : nA"
+                "equations": (
+                    "dv/dt = where(v > rest, 0, 1) * mV / ms : mV; "
+                    "dsynaptic/dt = -synaptic / tau : nA"
+                )
             },
             "it compares or chooses",
         ),
@@ -232,7 +244,9 @@ def test_step_statements_match_through_the_derivatives_beside_them():
 )
 def test_what_no_standard_cell_has_is_named(change, reason):
     given = dict(
-        equations="dv/dt = (rest - v) / tau + synaptic / nF : mV; dsynaptic/dt = -synaptic / tau : nA",
+        equations=(
+            "dv/dt = (rest - v) / tau + synaptic / nF : mV; dsynaptic/dt = -synaptic / tau : nA"
+        ),
         parameters={"rest": "-65 mV", "tau": "10 ms"},
         receives={"synaptic": ns.Port("nA", into="synaptic")},
         spike="v >= -50 * mV",

@@ -1,4 +1,6 @@
-"""The process in which another simulator runs: what the user sees of it meanwhile, and how Ctrl-C ends it."""
+"""The process in which another simulator runs: what the user sees of it meanwhile, and how Ctrl-C
+ends it.
+"""
 
 import io
 import os

@@ -1,4 +1,6 @@
-"""What the PyNN backends say before anything runs: a row for everything, and for every silent change of another simulator."""
+"""What the PyNN backends say before anything runs: a row for everything, and for every silent
+change of another simulator.
+"""
 
 import re
 from dataclasses import replace
@@ -122,8 +124,8 @@ def test_negative_conductances_are_impossible_and_negative_currents_go_to_the_in
     report = backend.lower(simple(weight=np.array([1.0, -2.0, 3.0, -4.0]))).report
     sign = "" if backend is pynn.spinnaker else "-"
     assert (
-        f"2 edges, excitatory, 1 to 3 nA; 2 edges, inhibitory, {'2 to 4' if not sign else '-4 to -2'} nA"
-        in said(report, "'edge', weights")
+        "2 edges, excitatory, 1 to 3 nA; 2 edges, inhibitory, "
+        f"{'2 to 4' if not sign else '-4 to -2'} nA" in said(report, "'edge', weights")
     )
 
 

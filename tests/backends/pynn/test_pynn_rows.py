@@ -1,4 +1,6 @@
-"""A thing that no row of a report mentions is a defect: random networks, searched for what is not said."""
+"""A thing that no row of a report mentions is a defect: random networks, searched for what is not
+said.
+"""
 
 import re
 
@@ -50,7 +52,9 @@ CURRENTS = ("lif", "currents", "glia")  # cells whose ports take the unit of the
 
 @st.composite
 def networks(draw) -> ns.Network:
-    """Return one to three populations of neurons, one or two sources, up to four projections, a drive, and some recordings."""
+    """Return one to three populations of neurons, one or two sources, up to four projections, a
+    drive, and some recordings.
+    """
     net = ns.Network(
         "random", dt=draw(st.sampled_from(["0.1 ms", "1 ms"])), seed=draw(st.integers(0, 9))
     )
@@ -110,7 +114,9 @@ def networks(draw) -> ns.Network:
 
 
 def unsaid(net: ns.Network, report: ns.Report) -> list[str]:
-    """Return everything in a network that no row of a report names; what belongs to something impossible is said with it."""
+    """Return everything in a network that no row of a report names; what belongs to something
+    impossible is said with it.
+    """
     lost = [str(r.place) for r in report.rows if r.status == "impossible"]
     missing = [
         place

@@ -1,4 +1,6 @@
-"""Networks run on NEST and Brian 2 through PyNN and come back as recordings that agree with the CPU engine."""
+"""Networks run on NEST and Brian 2 through PyNN and come back as recordings that agree with the CPU
+engine.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -30,7 +32,9 @@ DELAYS = np.array([0.1, 0.5, 2.0])
 
 
 def agreement() -> ns.Network:
-    """Return cells of all kinds that nothing makes chaotic: each gets spikes of its own and sends none."""
+    """Return cells of all kinds that nothing makes chaotic: each gets spikes of its own and sends
+    none.
+    """
     net = ns.Network("agreement", dt="0.1 ms", seed=1)
     source = net.spike_source("source", 3, steps=STEPS)
     kinds = {
@@ -68,8 +72,10 @@ def recorded(name: str) -> ns.Recording:
     return ns.simulate(agreement(), "60 ms", backend=backend, progress=False)
 
 
-# Largest |v - v of cpu| in mV until the first spike of the neuron on either side. Cells that both sides integrate exactly differ by rounding
-# alone. Conductances: exponential Euler here, Runge-Kutta (NEST) or Euler (Brian 2) there; Izhikevich: two half steps here, one step there.
+# Largest |v - v of cpu| in mV until the first spike of the neuron on either side. Cells that both
+# sides integrate exactly differ by rounding
+# alone. Conductances: exponential Euler here, Runge-Kutta (NEST) or Euler (Brian 2) there;
+# Izhikevich: two half steps here, one step there.
 TOLERANCES = {
     "exponential": 1e-9,
     "one_port": 1e-9,
@@ -355,7 +361,8 @@ def probed(backend: object) -> ns.Network:
     net.record(
         net.population("clamped", 1, cells.lif(refractory="1 ms", current="20 nA")), "spikes"
     )
-    # Source and target reach the synapse in one step. The kick of step 100 lands in 101 and fires the target in 102; its spike is back at
+    # Source and target reach the synapse in one step. The kick of step 100 lands in 101 and fires
+    # the target in 102; its spike is back at
     # the synapse 5 steps later, or at once where all delay is axonal.
     axonal = backend is pynn.brian2
     early, kick = (
@@ -451,7 +458,9 @@ ORDERS = {
 
 
 def driven(order: str, *, fraction: float, multiplicative: bool = False) -> ns.Network:
-    """Return sources and targets with given spikes, some of which meet at the synapses; all sources fire last, so that NEST brings weights up to date."""
+    """Return sources and targets with given spikes, some of which meet at the synapses; all sources
+    fire last, so that NEST brings weights up to date.
+    """
     stream = np.random.default_rng(3)
     net = ns.Network("driven", dt="0.1 ms")
     before = [
@@ -584,7 +593,9 @@ def recurrent() -> ns.Network:
     "backend", [pynn.nest, pytest.param(pynn.brian2, marks=pytest.mark.slow)], ids=lambda b: b.name
 )
 def test_a_recurrent_network_has_the_same_rate_and_irregularity(backend):
-    """Bounds stated beforehand: the rate within 5 %, the mean coefficient of variation of intervals within 0.1, spike for spike until 20 ms."""
+    """Bounds stated beforehand: the rate within 5 %, the mean coefficient of variation of intervals
+    within 0.1, spike for spike until 20 ms.
+    """
     here, there = (
         ns.simulate(recurrent(), "500 ms", backend=b)["target"].spikes for b in ("cpu", backend)
     )

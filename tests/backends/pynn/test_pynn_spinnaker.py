@@ -1,4 +1,6 @@
-"""Networks mapped onto SpiNNaker's virtual board by sPyNNaker itself, and weights and delays read back from there."""
+"""Networks mapped onto SpiNNaker's virtual board by sPyNNaker itself, and weights and delays read
+back from there.
+"""
 
 from functools import cache
 
@@ -11,15 +13,17 @@ from support.pynn_networks import cue_only, mapped_there, varied  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
-from neurosim.backends.pynn.simulator.spynnaker_settings import PYTHON, find_board, find_interpreter  # noqa: E402
 from neurosim.backends.pynn.simulator.run import ScriptRun  # noqa: E402
+from neurosim.backends.pynn.simulator.spynnaker_settings import PYTHON, find_board, find_interpreter  # noqa: E402
 from neurosim.backends.pynn.translation.weight_scales import round_weights, weight_scales  # noqa: E402
 from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 
 
 def many() -> ns.Network:
-    """Return a network with weights and rates of all sizes: one large weight beside small ones, both signs, conductances, voltage steps, rules."""
+    """Return a network with weights and rates of all sizes: one large weight beside small ones,
+    both signs, conductances, voltage steps, rules.
+    """
     net = ns.Network("many", dt="1 ms", seed=1)
     slow, fast = net.poisson("slow", 50, rate=20), net.poisson("fast", 50, rate=2000)
     a = net.population("a", 300, cells.izhikevich(synapse="exponential"))
@@ -262,11 +266,13 @@ def small() -> ns.Network:
     [
         (
             None,
-            "no board is configured: there is no .spynnaker.cfg in .*Write it: .Machine., then machine_name",
+            "no board is configured: there is no .spynnaker.cfg in .*Write it: "
+            ".Machine., then machine_name",
         ),
         (
             "[Machine]\nversion = 5\n",
-            "names no board: found none of machine_name, spalloc_server, remote_spinnaker_url in its section Machine. Add one",
+            "names no board: found none of machine_name, spalloc_server, remote_spinnaker_url in "
+            "its section Machine. Add one",
         ),
         ("[Mode]\nmode = Info\n", "names no board"),
         ("[Machine]\nmachineName = None\n", "names no board"),
@@ -310,7 +316,10 @@ def test_a_board_that_does_not_answer_ends_with_sPyNNakers_own_reason(home):
     )
     with pytest.raises(
         ns.SimulationError,
-        match=r"(?s)\(spalloc_server = localhost in .*\) failed \(exit code 1\), expected it to end.*Connection refused",
+        match=(
+            r"(?s)\(spalloc_server = localhost in .*\) failed \(exit code 1\), expected it to "
+            r"end.*Connection refused"
+        ),
     ):
         ns.simulate(small(), "10 ms", backend=pynn.spinnaker)
 
@@ -319,7 +328,9 @@ def test_a_board_that_does_not_answer_ends_with_sPyNNakers_own_reason(home):
 def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_brings_back_what_was_asked_for_and_no_spikes(
     home,
 ):
-    """The run that a board would get, on a virtual one, past the check that refuses it: everything but the spikes is there."""
+    """The run that a board would get, on a virtual one, past the check that refuses it: everything
+    but the spikes is there.
+    """
     (home / ".spynnaker.cfg").write_text(
         "[Machine]\nvirtual_board = True\nversion = 5\n[Mode]\nmode = Info\n"
     )
@@ -347,7 +358,9 @@ def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_brings_back_what_w
 
 
 def test_steps_are_counted_as_the_machine_counts_them():
-    """Its first step is 0, spikes carry the start of their step, and v is recorded before it moves: c_main.c and neuron_impl_standard.h of sPyNNaker."""
+    """Its first step is 0, spikes carry the start of their step, and v is recorded before it moves:
+    c_main.c and neuron_impl_standard.h of sPyNNaker.
+    """
     net = small()
     concrete = concretise(net)
     plan = pynn.spinnaker._translate(concrete)

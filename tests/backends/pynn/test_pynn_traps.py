@@ -1,4 +1,6 @@
-"""Every silent or surprising behaviour that was found in the targets, and the test that would have caught it; here are those that stand nowhere else."""
+"""Every silent or surprising behaviour that was found in the targets, and the test that would have
+caught it; here are those that stand nowhere else.
+"""
 
 from pathlib import Path
 
@@ -127,7 +129,9 @@ def test_more_plastic_edges_of_one_pair_than_a_core_has_room_for_are_impossible(
 
 
 def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
-    """weight_additive_one_term_impl.h of sPyNNaker: a weight is shifted up, changed, and shifted down again. w_max is 1 nA."""
+    """weight_additive_one_term_impl.h of sPyNNaker: a weight is shifted up, changed, and shifted
+    down again. w_max is 1 nA.
+    """
     net = fan(10)
     told = said(pynn.spinnaker.lower(net).report, "'edge', learning", "approximated")
     plan = pynn.spinnaker._translate(concretise(net)).projections[0]
