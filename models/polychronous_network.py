@@ -148,7 +148,7 @@ def plasticity() -> Rule:
 
 
 def thalamic_input() -> Rule:
-    """Return the rule of the input: in every step the neuron that the thalamus has chosen gets it."""
+    """Return the rule of the input: the neuron chosen by the thalamus gets it in every step."""
     return Rule(
         handlers=[("step", "out += where(i_post == chosen_pre, strength, 0 * mV/ms)")],
         parameters={"strength": f"{INPUT} mV/ms"},

@@ -82,7 +82,7 @@ def times(settings: Settings) -> np.ndarray:
 
 
 def outcomes(probabilities: np.ndarray, *, seed: int, name: str = "outcomes") -> np.ndarray:
-    """Draw the delivered channel of each trial, (T,): 0 for A, with the given probability, else 1."""
+    """Draw the delivered channel of each trial, (T,): 0 for A with its probability, else 1."""
     return np.where(
         Stream(seed, f"prediction_reservoir/{name}").uniform(np.arange(len(probabilities)))
         < probabilities,
@@ -175,7 +175,7 @@ class Learner:
         run_trial(self.trainer, self.settings, latencies=truth.latencies)
 
     def announce(self, outcome: int) -> None:
-        """Tell the channels which event the next trial delivers, and which of them learn from it."""
+        """Tell the channels which event the next trial delivers, and which of them learn."""
         delivered = np.eye(2)[outcome]
         self.trainer.set(
             "channels",

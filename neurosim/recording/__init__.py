@@ -1,1 +1,1 @@
-"""Recordings: spikes and traces as plain arrays, their files, and their conversion for other tools."""
+"""Recordings: spikes and traces as plain arrays, their files, conversion for other tools."""

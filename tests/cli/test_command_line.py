@@ -357,7 +357,8 @@ def test_ctrl_c_during_verify_ends_the_experiments(tmp_path):
         if __name__ == "__main__":
             folder = Path({str(tmp_path)!r})
             checks = (t.check("B1", lambda r: (0, True), needs=("endless",)),)
-            catalogue.find = lambda name: t.model(experiments={{"endless": functools.partial(t.endless, folder=folder)}}, checks=checks)
+            experiments = {{"endless": functools.partial(t.endless, folder=folder)}}
+            catalogue.find = lambda name: t.model(experiments=experiments, checks=checks)
 
             def press():
                 while not list(folder.glob("[0-9]*")):

@@ -25,7 +25,8 @@ NO_NEURONS = NET + 'net.population("p", 0, ns.Cell("v : 1"))'
 REFUSED = (
     NET
     + """
-p = net.population("p", 1, ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}, spike="v > 1", step="v = v"))
+cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}, spike="v > 1", step="v = v")
+p = net.population("p", 1, cell)
 net.project(p, p, ns.one_to_one(), weight=1.0, same_step=True)
 ns.simulate(net, "1 ms", backend="reference")
 """

@@ -245,7 +245,7 @@ def test_the_bound_on_the_variance_tells_the_scheme_from_the_process(backend):
 
 @pytest.mark.parametrize("rate", [5.0, 40.0, 400.0])
 def test_poisson_sources_have_their_rate_their_intervals_and_no_memory(backend, rate):
-    """1000 sources for 1000 steps of 1 ms: at most one spike per step, with p = 1 - exp(-rate dt)."""
+    """1000 sources, 1000 steps of 1 ms: at most one spike per step, with p = 1 - exp(-rate dt)."""
     net = network(1.0, seed=3)
     net.record(net.poisson("source", 1000, rate=rate), "spikes")
     spikes = run(net, 1000, backend)["source"].spikes

@@ -151,7 +151,7 @@ def loop_over(function, arity: int):
 
 
 def pure_python(name: str, primitives=None):
-    """Return a function rebuilt over Python's own numbers, which share no code with NumPy or LLVM."""
+    """Return a function rebuilt over Python's own numbers: no code shared with NumPy or LLVM."""
     own = {
         "_float": float,
         "_bits": lambda x: struct.unpack("<q", struct.pack("<d", x))[0],

@@ -137,7 +137,8 @@ def neuron(cm: float, tau: float, threshold: float = -57.0) -> ns.Cell:
     integrated after it has arrived.
     """
     return ns.Cell(
-        "v : mV; exc : nA; inh : nA",
+        """v : mV; exc : nA; inh : nA
+           goal = rest + tau / cm * (exc - inh) : mV""",
         parameters={
             "cm": f"{cm} nF",
             "tau": f"{tau} ms",
@@ -147,9 +148,10 @@ def neuron(cm: float, tau: float, threshold: float = -57.0) -> ns.Cell:
             "kappa": "tau_syn / ms * (1 - exp(-ms / tau_syn))",
         },
         receives={"excitatory": ns.Port("nA"), "inhibitory": ns.Port("nA")},
-        step="""exc = exc * exp(-dt / tau_syn) + kappa * excitatory
-                           inh = inh * exp(-dt / tau_syn) + kappa * inhibitory
-                           v = rest + tau / cm * (exc - inh) - (rest + tau / cm * (exc - inh) - v) * exp(-dt / tau)""",
+        step="""
+            exc = exc * exp(-dt / tau_syn) + kappa * excitatory
+            inh = inh * exp(-dt / tau_syn) + kappa * inhibitory
+            v = goal - (goal - v) * exp(-dt / tau)""",
         spike="v >= threshold",
         after_spike="v = rest",
         refractory=ns.Refractory("1 ms", "v"),

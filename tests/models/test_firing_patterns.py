@@ -95,7 +95,7 @@ def after_spike(r: Response) -> np.ndarray:
 
 
 def tonic_spiking(r: Response) -> bool:
-    """A raised input is answered by single spikes for ever, after two at most in quick succession."""
+    """A raised input is answered by single spikes for ever, after at most two in succession."""
     return (
         held(r)
         and len(r.spikes) >= 4

@@ -566,7 +566,8 @@ def test_conductances_reach_the_neuron(backend):
 
 ADEX = """dv/dt = (gL * (EL - v) + gL * DT * exp((v - VT) / DT) - w + I) / C : volt
           dw/dt = (a * (v - EL) - w) / tau_w : amp"""
-TRAUB = """dv/dt = (gl * (EL - v) - g_na * m*m*m * h * (v - ENa) - g_kd * n*n*n*n * (v - EK) + I) / Cm : volt
+TRAUB = """dv/dt = (leak - g_na * m*m*m * h * (v - ENa) - g_kd * n*n*n*n * (v - EK) + I) / Cm : volt
+           leak = gl * (EL - v) : amp
            dm/dt = alpha_m * (1 - m) - beta_m * m : 1
            dn/dt = alpha_n * (1 - n) - beta_n * n : 1
            dh/dt = alpha_h * (1 - h) - beta_h * h : 1

@@ -196,7 +196,7 @@ def test_a_wrong_name_or_unit_is_refused_where_the_rule_is_made(make, message):
         make()
 
 
-def test_bounds_that_are_equal_drawn_or_computed_are_accepted_where_nothing_divides_by_their_distance():
+def test_bounds_equal_drawn_or_computed_are_accepted_if_nothing_divides_by_their_distance():
     assert (
         stdp(w_min="1 nA").parameters
         and short_term(U=1.0).parameters

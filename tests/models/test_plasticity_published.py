@@ -79,7 +79,7 @@ DOPAMINE = ns.Cell(
 
 
 def test_a_constant_reward_turns_the_eligibility_into_weight_step_by_step(backend):
-    """The eligibility of a pair at distance 4, read in its own step and 59 more: a geometric sum."""
+    """Eligibility of a pair at distance 4, read in its own step and 59 more: a geometric sum."""
     rule = reward_stdp(reward=3.0, gain="2 1/s", tau_c="100 ms", **STDP)
     q = np.exp(-1 / 100.0)
     expected = 3.0 * 0.002 * 0.02 * np.exp(-4 / 7.0) * (1 - q**60) / (1 - q)

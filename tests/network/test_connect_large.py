@@ -1,4 +1,4 @@
-"""Many edges: blocks, compiled code and memory change none of them, and no row depends on another."""
+"""Many edges: blocks, compiled code and memory change none; no row depends on another."""
 
 import math
 import os
@@ -110,7 +110,8 @@ def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
 def test_few_edges_are_drawn_without_loading_numba():
     code = """import sys, numpy, neurosim as ns
 from neurosim.draws.streams import Stream
-for connector in (ns.fixed_probability(0.1), ns.fixed_indegree(9), ns.fixed_outdegree(9), ns.fixed_total_number(99)):
+degrees = (ns.fixed_indegree(9), ns.fixed_outdegree(9))
+for connector in (ns.fixed_probability(0.1), *degrees, ns.fixed_total_number(99)):
     connector.connect(Stream(0, "edges"), numpy.arange(99), numpy.arange(99), recurrent=True)
 print("numba" in sys.modules)"""
     assert (
@@ -130,7 +131,8 @@ from neurosim.draws.streams import Stream
 sampling.MANY = 0
 seen = event.RecordingListener()
 with event.install_listener("numba:run_pass", seen):
-    edges = ns.fixed_indegree(9).connect(Stream(0, "edges"), numpy.arange(99), numpy.arange(99), recurrent=True)
+    neurons = numpy.arange(99)
+    edges = ns.fixed_indegree(9).connect(Stream(0, "edges"), neurons, neurons, recurrent=True)
 print(len(seen.buffer), edges.target.sum())"""
     environment = {**os.environ, "NEUROSIM_CACHE": str(tmp_path)}
     first, second = (

@@ -46,7 +46,7 @@ def test_a_saved_recording_comes_back_equal(tmp_path):
     assert os.listdir(tmp_path) == ["run.npz"]
 
 
-def test_the_neurons_whose_spikes_were_recorded_come_back_and_a_file_that_does_not_name_them_is_of_all(
+def test_recorded_members_are_loaded_again_and_a_file_that_names_none_is_of_all_neurons(
     tmp_path,
 ):
     path = some().save(tmp_path / "run.npz")

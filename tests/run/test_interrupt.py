@@ -77,7 +77,8 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
         import sys
         import neurosim as ns
         net = ns.Network("net", dt=1)
-        cells = net.population("cells", 3, ns.Cell("v : 1", step="v += 0.4", spike="v > 1", after_spike="v = 0"))
+        cell = ns.Cell("v : 1", step="v += 0.4", spike="v > 1", after_spike="v = 0")
+        cells = net.population("cells", 3, cell)
         net.record(cells, "spikes")
         run = ns.prepare(net, backend={backend!r})
         print("ready", flush=True)
@@ -86,7 +87,8 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
         except KeyboardInterrupt:
             result = run.result()
             result.save({str(tmp_path / "kept.npz")!r})
-            print(result.header["finished"], result.header["steps"], len(result["cells"].spikes), flush=True)
+            header, spikes = result.header, result["cells"].spikes
+            print(header["finished"], header["steps"], len(spikes), flush=True)
     """)
     process = subprocess.Popen(
         [sys.executable, "-c", script],

@@ -289,21 +289,29 @@ import neurosim as ns
 from neurosim.ir.memory_estimate import items
 from support.refusals import LIF
 
-RULE = ns.Rule(pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", edge="w : mV", parameters={"tau": "20 ms"}, name="rule",
-               handlers=[("pre", "w = w - y * mV; out += w; x += 1"), ("post", "w = w + x * mV; y += 1")])
+RULE = ns.Rule(pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", edge="w : mV",
+               parameters={"tau": "20 ms"}, name="rule",
+               handlers=[("pre", "w = w - y * mV; out += w; x += 1"),
+                         ("post", "w = w + x * mV; y += 1")])
 
 def build(edges):
     net = ns.Network("measured", dt=0.5)
     a, b = net.population("a", 1000, LIF), net.population("b", int(sys.argv[2]), LIF)
-    more = {"delay": ns.uniform(0.5, 10), "round_delays": True, "dendritic_fraction": float(sys.argv[4])} if "delays" in sys.argv[1] else {}
-    net.project(a, b, ns.fixed_outdegree(edges // 1000, multapses=True), weight=ns.uniform(0, 1), rule=RULE if "rule" in sys.argv[1] else None, **more)
+    options = {}
+    if "delays" in sys.argv[1]:
+        options = {"delay": ns.uniform(0.5, 10), "round_delays": True,
+                   "dendritic_fraction": float(sys.argv[4])}
+    connector = ns.fixed_outdegree(edges // 1000, multapses=True)
+    rule = RULE if "rule" in sys.argv[1] else None
+    net.project(a, b, connector, weight=ns.uniform(0, 1), rule=rule, **options)
     return net
 
 def status(name):
-    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(name))
+    lines = open("/proc/self/status")
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 ns.prepare(build(1_200_000), backend="cpu", threads=1)  # loads and compiles what many edges need
-net = build(int(sys.argv[3]))  # so many that the few megabytes of a process that nobody foretells are little
+net = build(int(sys.argv[3]))  # so many edges that the process itself weighs little
 ctypes.CDLL(None).malloc_trim(0)  # what was free to be used again would not show as growth
 before = status("VmRSS")
 run = ns.prepare(net, backend="cpu", threads=1)

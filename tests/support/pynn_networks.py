@@ -122,11 +122,13 @@ def cue_only(size: int, *, strength: float = 1.0) -> ns.Network:
 # quotients of (v - V_T)
 HODGKIN_HUXLEY = dict(
     equations="""
-    dV/dt = (gl * (El - V) - gna * m**3 * h * (V - Ena) - gkd * n**4 * (V - Ek) + ge * (0 * mV - V)) / C : mV
+    dV/dt = (gl * (El - V) - sodium - gkd * n**4 * (V - Ek) + ge * (0 * mV - V)) / C : mV
+    sodium = gna * m**3 * h * (V - Ena) : nA
     dge/dt = -ge / taue : uS
     dm/dt = a_m * (1 - m) - b_m * m : 1
     dn/dt = a_n * (1 - n) - b_n * n : 1
-    dh/dt = 0.128 * exp((17 * mV - d) / (18 * mV)) / ms * (1 - h) - 4 / (1 + exp((40 * mV - d) / (5 * mV))) / ms * h : 1
+    dh/dt = a_h * (1 - h) - 4 / (1 + exp((40 * mV - d) / (5 * mV))) / ms * h : 1
+    a_h = 0.128 * exp((17 * mV - d) / (18 * mV)) / ms : 1/ms
     d = V - VT : mV
     a_m = 0.32 / mV * (d - 13 * mV) / (1 - exp((13 * mV - d) / (4 * mV))) / ms : 1/ms
     b_m = 0.28 / mV * (40 * mV - d) / (1 - exp((d - 40 * mV) / (5 * mV))) / ms : 1/ms

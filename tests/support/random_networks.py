@@ -48,9 +48,10 @@ STEPPED = Cell(
     "v : 1; u : 1",
     parameters={"bias": 0.2, "current": 0.1},
     receives={"x": Port("1"), "y": Port("1", into="u")},
-    step="""v += 0.5 * (0.3 * v * (1 - v) - 0.1 * u + x + current(t))
-                       v = clip(v, -2, 2)
-                       u = where(v > 0.5 and not u > 1, u + 0.05 * dt / ms, 0.9 * u) + bias ** 2 * 0.1""",
+    step="""
+        v += 0.5 * (0.3 * v * (1 - v) - 0.1 * u + x + current(t))
+        v = clip(v, -2, 2)
+        u = where(v > 0.5 and not u > 1, u + 0.05 * dt / ms, 0.9 * u) + bias ** 2 * 0.1""",
     spike="v >= 0.6 or u > 3",
     after_spike="v = -0.2; u *= 0.5",
     refractory="1 ms",

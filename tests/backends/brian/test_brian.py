@@ -303,7 +303,9 @@ net.population("p", 1, ns.Cell("v : 1", step="v = v + 1"))
 ns.simulate(net, "3 ms", backend="brian", progress=False)
 import brian2, warnings
 warnings.warn("mine")
-print((sys.excepthook, signal.getsignal(signal.SIGINT)) == before, brian2.prefs["codegen.target"], brian2.prefs["codegen.loop_invariant_optimisations"])
+unchanged = (sys.excepthook, signal.getsignal(signal.SIGINT)) == before
+loop_invariants = brian2.prefs["codegen.loop_invariant_optimisations"]
+print(unchanged, brian2.prefs["codegen.target"], loop_invariants)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -420,9 +422,7 @@ INTEGRATED = {
 
 
 @pytest.mark.parametrize("name", INTEGRATED)
-def test_equations_that_brian_integrates_by_the_same_scheme_give_our_spikes_and_voltages_up_to_rounding(
-    name,
-):
+def test_equations_that_brian_integrates_by_the_same_scheme_give_our_results_up_to_rounding(name):
     cell, weight, port, dt, method = INTEGRATED[name]
     net = driven(cell, weight, port, dt=dt)
     report = ns.check(net, backend="brian", mode="equations")

@@ -26,18 +26,21 @@ import neurosim as ns
 from neurosim.backends.cpu import cache
 
 seen = event.RecordingListener()
-with event.install_listener("numba:run_pass", seen):  # also of kernels, which "numba:compile" leaves out
+with event.install_listener("numba:run_pass", seen):  # "numba:compile" leaves out kernels
     if sys.argv[1] == "demo":
         from neurosim.models.prediction_reservoir.network import Settings, build
         net = build(Settings(size=100, trial=50.0), 1)
         net.record(net["reservoir"], "spikes")
     else:
         net = ns.Network("small", dt="1 ms")
-        cell = ns.Cell("v : 1", step="v = v + i", spike="v > 90", after_spike="v = 0", name=sys.argv[1])
+        cell = ns.Cell(
+            "v : 1", step="v = v + i", spike="v > 90", after_spike="v = 0", name=sys.argv[1]
+        )
         net.record(net.population("reservoir", 20, cell), "spikes")
     spikes = ns.simulate(net, "100 ms", backend="cpu", progress=False)["reservoir"].spikes
-print(json.dumps({"compiled": len(seen.buffer), "folder": str(cache.folder()), "spikes": spikes.index.size,
-                  "digest": hashlib.sha256(spikes.index.tobytes() + spikes.step.tobytes()).hexdigest()}))
+digest = hashlib.sha256(spikes.index.tobytes() + spikes.step.tobytes()).hexdigest()
+print(json.dumps({"compiled": len(seen.buffer), "folder": str(cache.folder()),
+                  "spikes": spikes.index.size, "digest": digest}))
 """
 
 

@@ -52,7 +52,10 @@ import neurosim as ns
 from neurosim.models.balanced_networks import cuba
 seen = event.RecordingListener()
 with event.install_listener("numba:run_pass", seen):
-    spikes = ns.simulate(cuba(400), "300 ms", backend="cpu", precision="float32", progress=False)["neurons"].spikes
+    recording = ns.simulate(
+        cuba(400), "300 ms", backend="cpu", precision="float32", progress=False
+    )
+spikes = recording["neurons"].spikes
 print(len(seen.buffer), spikes.index.size)
 """
 

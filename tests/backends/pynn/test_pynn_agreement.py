@@ -181,7 +181,7 @@ def test_the_reservoir_of_fixed_weights_and_cues_alone_runs_on_nest_with_the_sam
     assert not all(r["pass"] for r in ns.compare(stronger, there, statistical=True, bounds=bounds))
 
 
-def test_decaying_currents_that_do_not_fit_or_learn_are_impossible_and_their_weights_are_not_recorded(
+def test_decaying_currents_that_do_not_fit_or_learn_are_impossible_and_have_no_recorded_weights(
     monkeypatch,
 ):
     net = cue_only(100)

@@ -69,12 +69,13 @@ def networks(draw) -> ns.Network:
         )
     ):
         name, size = f"source{k}", draw(st.integers(1, 3))
-        {
-            "given": lambda: net.spike_source(name, size, steps=[[draw(st.integers(0, 9))]] * size),
-            "poisson": lambda: net.poisson(name, size, rate=10),  # noqa: B023
-            "course": lambda: net.poisson(name, size, rate=ns.table([1.0, 5.0], every="5 ms")),
-            "coins": lambda: net.bernoulli(name, size, p=0.1),
-        }[source]()  # noqa: B023
+        if source == "given":
+            net.spike_source(name, size, steps=[[draw(st.integers(0, 9))]] * size)
+        elif source == "coins":
+            net.bernoulli(name, size, p=0.1)
+        else:
+            course = ns.table([1.0, 5.0], every="5 ms")
+            net.poisson(name, size, rate=10 if source == "poisson" else course)
     for k in range(draw(st.integers(0, 4))):
         number = draw(st.integers(0, len(kinds) - 1))
         target = net[f"cells{number}"]

@@ -137,9 +137,10 @@ def test_conductances_and_izhikevich_spike_about_as_often(backend):
 
 
 EXPONENTIAL = ns.Cell(
-    """dv/dt = (gl * (el - v) + gl * slope * exp((v - vt) / slope) + ge * (0 * mV - v) - w + current) / c : mV
-                         dw/dt = (a * (v - el) - w) / tw : nA
-                         dge/dt = -ge / te : uS""",  # Brette & Gerstner 2005
+    """dv/dt = (gl * (el - v) + upstroke + ge * (0 * mV - v) - w + current) / c : mV
+       upstroke = gl * slope * exp((v - vt) / slope) : nA
+       dw/dt = (a * (v - el) - w) / tw : nA
+       dge/dt = -ge / te : uS""",  # Brette & Gerstner 2005
     parameters={
         "gl": "30 nS",
         "c": "281 pF",

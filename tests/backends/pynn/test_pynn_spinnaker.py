@@ -325,7 +325,7 @@ def test_a_board_that_does_not_answer_ends_with_sPyNNakers_own_reason(home):
 
 
 @mapped_there
-def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_brings_back_what_was_asked_for_and_no_spikes(
+def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_returns_recordings_without_spikes(
     home,
 ):
     """The run that a board would get, on a virtual one, past the check that refuses it: everything

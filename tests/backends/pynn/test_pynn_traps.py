@@ -21,39 +21,101 @@ from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import cells, plasticity  # noqa: E402
 
 TRAPS = {
-    "Brian 2: of two edges of one pair both get the last weight and delay": "test_several_edges_of_one_pair_all_count",
-    "Brian 2: c and d of Izhikevich cells are those of neuron 0": "test_what_brian2_would_take_from_the_first_neuron_is_impossible",
-    "Brian 2: one time constant for both alpha synapses": "test_brian2_uses_one_time_constant_for_both_alpha_synapses",
-    "Brian 2: additive STDP whatever the dependence": "test_rules_that_a_target_has_not_are_impossible",
-    "Brian 2: short-term plasticity recovers with tau_syn": "test_short_term_plasticity_on_nest_is_ours_to_rounding",
-    "Brian 2: a new rate of a Poisson source is ignored": "test_rates_over_time_are_told_and_random_sources_say_that_their_spikes_are_others",
-    "Brian 2: an action potential of HH_cond_exp counts several times": "test_brian2_would_count_an_action_potential_several_times_and_is_refused",
-    "Brian 2: sources of given spikes keep steps of 0.1 ms": "test_given_spikes_come_in_their_steps_whatever_the_step_is",
-    "NEST: given spikes come a step late where rounding leaves them above it": "test_given_spikes_come_in_their_steps_whatever_the_step_is",
-    "NEST: given spikes of step 0": "test_given_spikes_of_the_first_step_are_impossible_on_nest_alone",
-    "NEST: Poisson sources begin after 1 ms, and follow their rate two steps late": "test_rates_over_time_change_in_the_step_in_which_they_should_on_nest",
-    "NEST: one tau_minus per population": "test_two_rules_into_one_population_are_impossible_where_a_target_has_one",
-    "NEST: the Izhikevich neuron feels a spike in its step": "test_a_decaying_current_into_an_izhikevich_cell_is_exact_until_the_first_spike",
+    "Brian 2: of two edges of one pair both get the last weight and delay": (
+        "test_several_edges_of_one_pair_all_count"
+    ),
+    "Brian 2: c and d of Izhikevich cells are those of neuron 0": (
+        "test_what_brian2_would_take_from_the_first_neuron_is_impossible"
+    ),
+    "Brian 2: one time constant for both alpha synapses": (
+        "test_brian2_uses_one_time_constant_for_both_alpha_synapses"
+    ),
+    "Brian 2: additive STDP whatever the dependence": (
+        "test_rules_that_a_target_has_not_are_impossible"
+    ),
+    "Brian 2: short-term plasticity recovers with tau_syn": (
+        "test_short_term_plasticity_on_nest_is_ours_to_rounding"
+    ),
+    "Brian 2: a new rate of a Poisson source is ignored": (
+        "test_rates_over_time_are_told_and_random_sources_say_that_their_spikes_are_others"
+    ),
+    "Brian 2: an action potential of HH_cond_exp counts several times": (
+        "test_brian2_would_count_an_action_potential_several_times_and_is_refused"
+    ),
+    "Brian 2: sources of given spikes keep steps of 0.1 ms": (
+        "test_given_spikes_come_in_their_steps_whatever_the_step_is"
+    ),
+    "NEST: given spikes come a step late where rounding leaves them above it": (
+        "test_given_spikes_come_in_their_steps_whatever_the_step_is"
+    ),
+    "NEST: given spikes of step 0": (
+        "test_given_spikes_of_the_first_step_are_impossible_on_nest_alone"
+    ),
+    "NEST: Poisson sources begin after 1 ms, and follow their rate two steps late": (
+        "test_rates_over_time_change_in_the_step_in_which_they_should_on_nest"
+    ),
+    "NEST: one tau_minus per population": (
+        "test_two_rules_into_one_population_are_impossible_where_a_target_has_one"
+    ),
+    "NEST: the Izhikevich neuron feels a spike in its step": (
+        "test_a_decaying_current_into_an_izhikevich_cell_is_exact_until_the_first_spike"
+    ),
     "NEST: no reset": "test_a_run_runs_once_and_says_which_verbs_it_lacks",
-    "NEST: standard cells that PyNN lists and NEST has not": "test_the_table_of_targets_names_only_cells_that_exist",
-    "software: signs of weights are checked": "test_negative_conductances_are_impossible_and_negative_currents_go_to_the_inhibitory_receptor",
-    "all: edges are listed in another order": "test_weights_of_edges_in_any_order_are_those_that_were_given",
-    "all: PyNN's Izhikevich takes voltage steps, or currents": "test_izhikevich_means_voltage_steps_on_software_and_decaying_currents_on_spinnaker",
-    "SpiNNaker: the sign of a weight is dropped": "test_negative_weights_lie_at_the_inhibitory_receptor_with_their_magnitude",
-    "SpiNNaker: parameters have 15 binary places": "test_parameters_on_spinnaker_are_rounded_to_fifteen_places",
-    "SpiNNaker: parameters end at 65536": "test_a_parameter_beyond_the_range_of_spinnaker_is_impossible",
-    "SpiNNaker: the scale of weights follows from what may meet in a step": "test_weights_read_back_are_those_that_the_report_foresees",
-    "SpiNNaker: one large weight makes small ones 0": "test_one_large_weight_beside_small_ones_loses_those_that_the_report_says",
-    "SpiNNaker: fast sources saturate a receptor": "test_fast_poisson_sources_that_saturate_a_receptor_are_reported",
+    "NEST: standard cells that PyNN lists and NEST has not": (
+        "test_the_table_of_targets_names_only_cells_that_exist"
+    ),
+    "software: signs of weights are checked": (
+        "test_negative_conductances_are_impossible_and_negative_currents_go_to_the_inhibitory_receptor"
+    ),
+    "all: edges are listed in another order": (
+        "test_weights_of_edges_in_any_order_are_those_that_were_given"
+    ),
+    "all: PyNN's Izhikevich takes voltage steps, or currents": (
+        "test_izhikevich_means_voltage_steps_on_software_and_decaying_currents_on_spinnaker"
+    ),
+    "SpiNNaker: the sign of a weight is dropped": (
+        "test_negative_weights_lie_at_the_inhibitory_receptor_with_their_magnitude"
+    ),
+    "SpiNNaker: parameters have 15 binary places": (
+        "test_parameters_on_spinnaker_are_rounded_to_fifteen_places"
+    ),
+    "SpiNNaker: parameters end at 65536": (
+        "test_a_parameter_beyond_the_range_of_spinnaker_is_impossible"
+    ),
+    "SpiNNaker: the scale of weights follows from what may meet in a step": (
+        "test_weights_read_back_are_those_that_the_report_foresees"
+    ),
+    "SpiNNaker: one large weight makes small ones 0": (
+        "test_one_large_weight_beside_small_ones_loses_those_that_the_report_says"
+    ),
+    "SpiNNaker: fast sources saturate a receptor": (
+        "test_fast_poisson_sources_that_saturate_a_receptor_are_reported"
+    ),
     "SpiNNaker: delays of 0 become 1": "test_delays_are_those_that_arrive_in_the_same_step",
-    "SpiNNaker: delays end at 576 steps": "test_a_delay_beyond_the_delay_slots_of_spinnaker_is_impossible",
-    "SpiNNaker: steps other than 1 ms are slower than real time": "test_a_step_of_a_tenth_of_a_millisecond_slows_a_board_down_and_the_script_says_so",
-    "SpiNNaker: one rule and one set of parameters per population": "test_two_rules_into_one_population_are_impossible_where_a_target_has_one",
-    "SpiNNaker: no program for some pairs of cell and rule": "test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_split",
-    "SpiNNaker: 254 plastic edges of a source on a core": "test_plastic_rows_that_are_too_long_for_a_core_get_more_cores",
-    "SpiNNaker: plastic weights are cut down to a step": "test_the_truncation_of_plastic_weights_on_spinnaker_is_told",
-    "SpiNNaker: v is recorded before it moves, and the first step is 0": "test_steps_are_counted_as_the_machine_counts_them",
-    "SpiNNaker: a virtual board returns empty data": "test_a_run_without_a_board_is_refused_with_what_to_do",
+    "SpiNNaker: delays end at 576 steps": (
+        "test_a_delay_beyond_the_delay_slots_of_spinnaker_is_impossible"
+    ),
+    "SpiNNaker: steps other than 1 ms are slower than real time": (
+        "test_a_step_of_a_tenth_of_a_millisecond_slows_a_board_down_and_the_script_says_so"
+    ),
+    "SpiNNaker: one rule and one set of parameters per population": (
+        "test_two_rules_into_one_population_are_impossible_where_a_target_has_one"
+    ),
+    "SpiNNaker: no program for some pairs of cell and rule": (
+        "test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_split"
+    ),
+    "SpiNNaker: 254 plastic edges of a source on a core": (
+        "test_plastic_rows_that_are_too_long_for_a_core_get_more_cores"
+    ),
+    "SpiNNaker: plastic weights are cut down to a step": (
+        "test_the_truncation_of_plastic_weights_on_spinnaker_is_told"
+    ),
+    "SpiNNaker: v is recorded before it moves, and the first step is 0": (
+        "test_steps_are_counted_as_the_machine_counts_them"
+    ),
+    "SpiNNaker: a virtual board returns empty data": (
+        "test_a_run_without_a_board_is_refused_with_what_to_do"
+    ),
 }
 
 
