@@ -192,6 +192,23 @@ def test_the_oldest_spike_is_added_first(backend):
     assert prepare(net, backend, 6).get(counter, "v").tolist() == [1.0]
 
 
+def test_the_oldest_spike_is_added_first_along_a_rule_too(backend):
+    """As above; the weights of a rule are added by other code."""
+    net = network()
+    source = net.spike_source("s", 3, steps=[[4], [2], [1]])
+    counter = net.population("c", 1, COUNTER)
+    net.project(
+        source,
+        counter,
+        ns.all_to_all(),
+        weight=[1.0, -BIG, BIG],
+        delay=[0.0, 2.0, 3.0],
+        dendritic_fraction=0.0,
+        rule=Rule(edge="w : 1", handlers=[("pre", "out += w")], name="passing"),
+    )
+    assert prepare(net, backend, 6).get(counter, "v").tolist() == [1.0]
+
+
 def test_several_edges_of_one_pair_all_deliver_in_the_order_given(backend):
     net = network()
     source, counter = net.spike_source("s", 1, steps=[[0]]), net.population("c", 1, COUNTER)
@@ -329,6 +346,29 @@ def test_a_signal_runs_at_once_over_all_edges_and_all_neurons(backend):
     run.emit("night")
     assert run.get(p, "own").tolist() == [6.0, 8.0] and run.get(p, "total").tolist() == [2.0, 2.0]
     assert run.step == 0
+
+
+def test_a_signal_reads_decaying_variables_at_the_moment_between_two_steps(backend):
+    """x is 1 in step 0. Between steps 2 and 3 it has decayed over two steps, for the signal as for
+    `get`, and it decays from there.
+    """
+    rule = Rule(
+        pre="dx/dt = -x / tau : 1",
+        edge="w : 1",
+        handlers=[("pre", "x += 1"), ("night", "w = x; x += 1")],
+        parameters={"tau": "4 ms"},
+        name="remembering",
+    )
+    net = network()
+    source, counter = net.spike_source("s", 1, steps=[[0]]), net.population("c", 1, COUNTER)
+    p = net.project(source, counter, ns.all_to_all(), weight=0.0, port="x", rule=rule, name="p")
+    run = prepare(net, backend, 3)
+    before = run.get(p, "x")
+    run.emit("night")
+    assert run.get(p, "w") == before == pytest.approx(exp(-0.5), rel=1e-15)
+    assert run.get(p, "x") == 1 + before
+    run.run("1 ms", progress=False)
+    assert run.get(p, "x") == pytest.approx((1 + before) * exp(-0.25), rel=1e-15)
 
 
 def test_the_order_of_edges_leaves_no_trace_in_what_they_share(backend):

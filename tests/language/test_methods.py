@@ -155,6 +155,23 @@ def test_each_neuron_has_the_propagator_of_its_own_time_constants(backend):
     )
 
 
+def test_the_input_of_one_state_reaches_another_within_the_same_step(backend):
+    """y follows a constant input, and x follows y: one step of any length gives the solution."""
+    cell = ns.Cell(
+        "dx/dt = (y - x) / tau : 1; dy/dt = (level - y) / slow : 1",
+        parameters={"tau": "2 ms", "slow": "5 ms", "level": 3.0},
+        method="exact",
+    )
+    net = ns.Network("test", dt=END)
+    neuron = net.population("neuron", 1, cell)
+    net.record(neuron, "x", "y")
+    recorded = ns.simulate(net, END, backend=backend)["neuron"]
+    fast, slow = math.exp(-END / 2), math.exp(-END / 5)
+    assert recorded.trace("y").values[0, 0] == pytest.approx(3 * (1 - slow), rel=1e-13)
+    expected = 3 * (1 - (5 * slow - 2 * fast) / (5 - 2))
+    assert recorded.trace("x").values[0, 0] == pytest.approx(expected, rel=1e-13)
+
+
 def test_an_input_that_changes_from_row_to_row_of_a_table_is_integrated_exactly(backend):
     net = ns.Network("test", dt=0.5)
     cell = ns.Cell("dx/dt = (drive - x) / tau : 1", parameters={"drive": 0.0, "tau": "3 ms"})

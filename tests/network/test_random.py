@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import neurosim as ns
 from neurosim.backends.cpu.kernels import philox as cpu
 from neurosim.draws.streams import Stream, key_of, normal, philox4x32, poisson, uniform
+from neurosim.draws.values import PLAIN
 from neurosim.expr.functions import FUNCTIONS
 
 KEY = key_of(7, "noise")
@@ -299,3 +301,30 @@ def test_keys_are_those_of_the_published_hash():
     every network that was ever drawn.
     """
     assert KEY == (0x5BD8492C, 0x9144D81D)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "expected"),
+    [
+        (ns.uniform(-1.0, 3.0), stats.uniform(-1.0, 4.0)),
+        (ns.normal(2.0, 0.5), stats.norm(2.0, 0.5)),
+        (ns.lognormal(2.0, 0.8), stats.lognorm(s=0.8, scale=2.0)),
+        (ns.exponential(3.0), stats.expon(scale=3.0)),
+    ],
+    ids=["uniform", "normal", "lognormal", "exponential"],
+)
+def test_a_value_is_drawn_from_the_distribution_that_its_name_and_numbers_say(drawn, expected):
+    """SciPy's scale of a lognormal is its median."""
+    values = drawn.sample(Stream(7, "noise"), np.arange(1_000_000), unit=PLAIN, where="test")
+    assert distance(values, expected) < 0.002
+    assert distance(1.01 * values, expected) > 0.002
+
+
+def test_integers_are_drawn_with_equal_chances_and_without_the_upper_end():
+    """Within four standard errors of 1e5 draws in each of six classes."""
+    values = ns.integers(2, 8).sample(
+        Stream(7, "noise"), np.arange(600_000), unit=PLAIN, where="test"
+    )
+    classes, counts = np.unique(values, return_counts=True)
+    assert classes.tolist() == [2, 3, 4, 5, 6, 7]
+    assert np.abs(counts - 100_000).max() < 4 * math.sqrt(100_000 * 5 / 6)

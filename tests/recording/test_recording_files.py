@@ -92,6 +92,16 @@ def test_any_damaged_byte_is_noticed_or_harmless(tmp_path):
     assert refused > len(data) // 6
 
 
+def test_an_array_whose_length_was_changed_is_refused_by_its_checksum(tmp_path):
+    """The rest of it would not be read: only a checksum of the whole tells."""
+    path = files.write(tmp_path / "run.npz", {}, kind="recording", arrays={"x": np.zeros(9000)})
+    data = path.read_bytes()
+    assert data.count(b"(9000,)") == 1
+    path.write_bytes(data.replace(b"(9000,)", b"(1000,)"))
+    with pytest.raises(NetworkError, match="run.npz: cannot be read .Bad CRC-32"):
+        files.read(path, kind="recording")
+
+
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.999])
 def test_a_file_cut_short_is_refused(tmp_path, keep):
     path = recording().save(tmp_path / "run.npz")

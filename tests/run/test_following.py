@@ -130,6 +130,48 @@ def test_variables_decay_until_a_set_with_the_time_constant_before_it(backend):
     assert run.get("plastic", "x") == pytest.approx([np.exp(-4 / 8 - 3 / 2)] * 6, rel=1e-12)
 
 
+BOTH_SIDES = Rule(
+    pre="dx/dt = -x / tau_x : 1",
+    post="dy/dt = -y / tau_y : 1",
+    edge="w : mV; dz/dt = -z / tau_z : 1",
+    handlers=[("pre", "out += w; x += 1"), ("post", "y += 1")],
+    parameters={
+        "tau_x": Parameter("ms", "8 ms", per="source"),
+        "tau_y": Parameter("ms", "8 ms", per="target"),
+        "tau_z": Parameter("ms", "8 ms", per="edge"),
+    },
+    name="both_sides",
+)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["one time constant", "one per value"])
+@pytest.mark.parametrize("variable", ["x", "y", "z"])
+def test_a_recorded_trace_decays_with_the_time_constant_that_was_set(backend, variable, own):
+    """From 1, four steps of 0.5 ms with the first time constants and four with the second; three
+    edges, from three sources to three targets, of any side.
+    """
+    first, second = (8.0, 2.0) if not own else (np.array([8.0, 4, 2]), np.array([2.0, 8, 4]))
+    net = Network("net", dt="0.5 ms")
+    quiet = net.population("quiet", 3, SPIKING, drive=0.0, v="-70 mV")
+    p = net.project(
+        quiet,
+        quiet,
+        ns.one_to_one(),
+        weight="0 mV",
+        rule=BOTH_SIDES,
+        name="plastic",
+        **{variable: 1.0, f"tau_{variable}": first},
+    )
+    net.record(p, variable)
+    run = prepared(backend, 4, net)
+    run.set(p, **{f"tau_{variable}": second})
+    run.run(2, progress=False)
+    elapsed = 0.5 * np.arange(1, 9)[:, None]
+    exponents = np.minimum(elapsed, 2) / first + np.maximum(elapsed - 2, 0) / second
+    values = run.result()["plastic"].trace(variable).values
+    assert values == pytest.approx(np.broadcast_to(np.exp(-exponents), (8, 3)), rel=1e-12)
+
+
 def test_a_parameter_that_was_set_itself_follows_no_longer(backend):
     run = prepared(backend, 0, spiking())
     run.set("cells", rest=-60.0, reset=-72.0)

@@ -109,6 +109,20 @@ def test_a_snapshot_is_a_copy_and_restoring_it_leaves_the_clock_unless_asked(bac
     )
 
 
+@pytest.mark.parametrize("step", [4, 6, 7, 8])
+def test_a_clock_set_back_into_a_stretch_keeps_every_row_before_it(backend, step):
+    """The stretch begins in step 3 and records rows of w in steps 3, 7, 11: no row may be lost, nor
+    stay that the run records again.
+    """
+    whole, earlier, run = prepared(backend, 20), prepared(backend, step), prepared(backend, 3)
+    run.run(17 * 0.5, progress=False)
+    run.restore(earlier.snapshot(), clock=True)
+    assert run.result() == earlier.result()
+    run.run((20 - step) * 0.5, progress=False)
+    assert run.result()["cells"] == whole.result()["cells"]
+    assert run.result()["plastic"] == whole.result()["plastic"]
+
+
 def test_what_follows_a_snapshot_follows_it_at_any_later_time(backend):
     """Without noise and given spikes only the state matters: spikes in flight, traces and
     refractoriness move with it.

@@ -13,6 +13,7 @@ import weakref
 import numpy as np
 import pytest
 from support.cpu_networks import plastic
+from support.stepping import COUNTER
 
 import neurosim as ns
 from neurosim.backends.cpu.threads.cores import Cores
@@ -190,6 +191,24 @@ def test_more_threads_than_lines_of_neurons_give_the_bits_of_one(threads):
             (run.result()["a"].spikes, run.result()["b"].spikes, run.get("learned", "w").tobytes())
         )
     assert found[0] == found[1] and found[0][1].index.size > 0
+
+
+def test_states_that_a_rule_reads_are_reset_after_all_threads_have_read_them():
+    """All edges end in the partition of the first thread. The second, which has none to deliver,
+    must not reset its neurons, from 64 on, before the first has read their v of 1. Sines make the
+    delivery so long that both threads run meanwhile, even on one core.
+    """
+    net = ns.Network("reading", dt="1 ms")
+    firing = net.population(
+        "a", 128, ns.Cell("v : 1", step="v = v + 1", spike="v > 0", after_spike="v = 0")
+    )
+    counting = net.population("b", 4096, COUNTER)
+    slow = "sin(sin(sin(sin(sin(sin(sin(sin(w))))))))"
+    rule = ns.Rule(edge="w : 1", handlers=[("pre", f"out += v_pre + 0 * {slow}")], name="reading")
+    net.project(firing, counting[:2048], ns.all_to_all(), weight=1.0, rule=rule, name="learned")
+    run = ns.prepare(net, backend="cpu", threads=2)
+    run.run("11 ms", progress=False)
+    assert np.array_equal(run.get("b", "v"), np.repeat([10.0 * 128, 0.0], 2048))
 
 
 def ended(run: ns.Run) -> BaseException | None:
