@@ -1,1 +1,1 @@
-"""Backends: the report that each gives, the engine that each offers, and their discovery."""
+"""Backends: their protocol, the report and the engine that each gives, and their discovery."""

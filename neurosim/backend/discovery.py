@@ -18,7 +18,11 @@ def names() -> list[str]:
 
 
 def find(backend: str | Backend) -> Backend:
-    """Return a backend by name, or the given one.
+    """Return a backend by name; a backend itself is returned as it is.
+
+    Parameters
+    ----------
+    backend : str or Backend
 
     Raises
     ------
@@ -26,6 +30,8 @@ def find(backend: str | Backend) -> Backend:
         If there is none of this name, or a package that it needs is not installed.
     """
     if not isinstance(backend, str):
+        # The one method that is called decides: a backend of another package inherits from nothing
+        # here.
         if not hasattr(backend, "lower"):
             raise NetworkError(
                 f"backend: found {describe(backend)}, expected the name of a backend, "
@@ -35,6 +41,8 @@ def find(backend: str | Backend) -> Backend:
     for entry in _entries():
         if entry.name == backend:
             loaded: Backend = entry.load()
+            # Loading imports no simulator, so a backend whose packages are missing can say how to
+            # get them.
             missing = loaded.missing()
             if missing:
                 raise NetworkError(f"backend {backend!r} is not installed: {missing}")

@@ -47,6 +47,8 @@ class Stretch:
         self._spikes: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._samples: dict[int, list[np.ndarray]] = {}
         for number, probe in enumerate(program.probes):
+            # Each probe has an entry from the start: whoever joins chunks reads all probes by
+            # number, also those of a stretch without a spike or sample.
             recorded: dict[int, Any] = self._spikes if self._is_spikes(probe) else self._samples
             recorded[number] = []
 
@@ -55,16 +57,20 @@ class Stretch:
         return probe.variable == "spikes"
 
     def keep(self, step: int) -> None:
-        """Record the end of a step."""
+        """Record the end of a step; spikes and samples are read from memory."""
         for number, probe in enumerate(self._program.probes):
             if self._is_spikes(probe):
                 view = probe.owner
                 assert isinstance(view, View)  # spikes are recorded of populations alone
                 fired = self._memory.spikes(view.name, step)
                 if not view.whole:
+                    # Memory holds the spikes of a whole population. `isin` leaves them ascending,
+                    # as recordings promise.
                     fired = fired[np.isin(fired, view.indices)]
                 steps = np.full(fired.size, step, np.int64)
                 self._spikes[number].append((fired, steps))
+            # The clock decides, not the beginning of the stretch: samples do not depend on how a
+            # run is cut into stretches.
             elif (step + 1) % probe.every == 0:
                 self._samples[number].append(self._memory.sample(probe, step))
         self.steps += 1
@@ -73,6 +79,7 @@ class Stretch:
         """Return everything recorded so far."""
         spikes = {}
         for number, parts in self._spikes.items():
+            # The empty arrays set the types, and `concatenate` needs at least one.
             neurons = [np.zeros(0, np.int32), *(part[0] for part in parts)]
             steps = [np.zeros(0, np.int64), *(part[1] for part in parts)]
             spikes[number] = np.concatenate(neurons), np.concatenate(steps)

@@ -1,4 +1,4 @@
-"""Rows that every engine of the explicit step shares: methods of cells, projections, sources."""
+"""Rows of a report that every engine of the explicit step shares."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ def _population_row(population: Population) -> Row:
     place = Place("population", population.name)
     if population.given is not None:
         return Row(place, "exact", f"{population.given[0].size} given spikes.")
+    # A coefficient that changes over time cannot be in a propagator, so tables decide about
+    # methods.
     tables = tuple(name for name, v in population.values.items() if isinstance(v, Table))
     try:
         program = cell_program(population.cell, tables)
+    # Errors of a model are ValueErrors. A report never raises: it says in a row why a cell cannot
+    # run.
     except ValueError as error:
         return Row(place, "impossible", str(error))
     if population.cell.step is not None:
@@ -39,6 +43,7 @@ def _population_row(population: Population) -> Row:
 def _input_row(item: Projection | Drive) -> Row:
     is_drive = isinstance(item, Drive)
     place = Place("drive" if is_drive else "projection", item.name)
+    # A step delivers after it integrates (phase 4), so the earliest effect is in the next step.
     if not is_drive and item.same_step:
         return Row(
             place,
@@ -46,6 +51,7 @@ def _input_row(item: Projection | Drive) -> Row:
             "same-step projections are not implemented on this backend.",
             "Use a delay of 0, which the next step feels.",
         )
+    # Memory has one weight per edge, or one for all; edges have no index into a list of weights.
     if isinstance(item.weight, Shared):
         return Row(
             place,
@@ -66,5 +72,6 @@ def _hidden_behaviour(rule: Rule) -> str:
     if rule.signals:
         noun = "signal" if len(rule.signals) == 1 else "signals"
         text = f" It listens to {noun} {', '.join(map(repr, rule.signals))}."
+    # Both facts are easily overlooked: such a rule runs without an error and nothing happens.
     delivers = any(s.target == "out" for h in rule.handlers for s in h.statements)
     return text if delivers else f"{text} It delivers nothing."

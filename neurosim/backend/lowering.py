@@ -37,7 +37,17 @@ class Translated(Protocol):
         ...
 
     def export(self, report: Report, folder: Path, *, time: float) -> Path:
-        """Write a folder that runs without neurosim for a time in ms; return its script's path."""
+        """Write a folder that runs without neurosim, and return the path of its script.
+
+        Parameters
+        ----------
+        report : Report
+            Written into the folder, beside the script.
+        folder : path
+            It exists and is empty.
+        time : float, ms
+            Duration that the script runs.
+        """
         ...
 
     def map(self, report: Report, **options: Any) -> Any:
@@ -116,7 +126,9 @@ class Configured:
     """
 
     def __init__(self, backend: Backend, options: Mapping[str, Any]) -> None:
+        # A configured backend is a backend: `find` and all verbs take it in place of a name.
         self.name, self.summary = backend.name, backend.summary
+        # Written out rather than forwarded by __getattr__: these are all that a backend offers.
         self.held_open, self.verbs = backend.held_open, backend.verbs
         self.missing, self.options = backend.missing, options
         self._backend = backend
@@ -126,6 +138,8 @@ class Configured:
 
     def lower(self, network: Any, **options: Any) -> Lowered:
         """Return report and artefact under these and the backend's own options."""
+        # Neither value may win in silence: the user wrote one, and the model was published with the
+        # other.
         for name in self.options.keys() & options.keys():
             raise NetworkError(
                 f"backend {self.name!r}, option {name!r}: found {self.options[name]!r}, "

@@ -35,6 +35,8 @@ class Place:
         return replace(self, aspect=aspect)
 
     def __str__(self) -> str:
+        # Only a setting of the network itself, such as dt, has no owner; its kind then is the
+        # subject.
         if not self.owner:
             return self.kind
         if self.kind == "recording":
@@ -69,6 +71,7 @@ class Row:
 
     def data(self) -> dict[str, str]:
         """Return the row as headers of recordings hold it."""
+        # The keys are part of the format of recordings.
         return {
             "place": str(self.place),
             "status": self.status,
@@ -106,6 +109,7 @@ class Report:
 
     def owners(self) -> list[str]:
         """Return the names of all parts of the network that have rows."""
+        # A dictionary keeps the order of the network; a set would lose it.
         return list(dict.fromkeys(row.place.owner for row in self.rows if row.place.owner))
 
     def __getitem__(self, owner: str) -> tuple[Row, ...]:
@@ -116,6 +120,7 @@ class Report:
         NetworkError
             If the report has no row of this name.
         """
+        # `owner and`: rows without an owner hold an empty name, which no caller can mean.
         rows = tuple(row for row in self.rows if owner and row.place.owner == owner)
         if not rows:
             owner_text = f"report of {self.network!r}"
@@ -129,6 +134,7 @@ class Report:
         """Raise LoweringError if anything is impossible."""
         impossible = self.of("impossible")
         if impossible:
+            # All of them in one error: users mend everything before they try again.
             lines = "\n".join(f"  {row.place}: {row.explanation}" for row in impossible)
             raise LoweringError(
                 f"backend {self.backend!r} cannot run network {self.network!r}:\n{lines}", self
