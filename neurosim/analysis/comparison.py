@@ -158,6 +158,7 @@ def _judge_equality(name: str, a: Recorded, b: Recorded) -> Iterator[Verdict]:
             measured = ", ".join([counts, *differences])
             yield _verdict(f"{name}: spikes", measured, "the same", not differences)
     for variable in [v for v in a.traces if v in b.traces]:
+        # The first difference tells most: later ones follow from it.
         difference = _trace_difference(a.traces[variable], b.traces[variable])
         measured = difference or f"{a.traces[variable].values.size} samples"
         yield _verdict(f"{name}: {variable}", measured, "the same", not difference)
@@ -168,6 +169,7 @@ def _judge_equality(name: str, a: Recorded, b: Recorded) -> Iterator[Verdict]:
 def _spike_differences(a: Spikes, b: Spikes) -> list[str]:
     """Return in words every way in which spikes differ."""
     differences = []
+    # Sets, not arrays: one spike too many must not make all later ones count as different.
     in_a, in_b = ({*zip(s.step.tolist(), s.index.tolist(), strict=True)} for s in (a, b))
     differing = sorted(in_a ^ in_b)
     if differing:
@@ -187,6 +189,7 @@ def _trace_difference(a: Trace, b: Trace) -> str:
     if not same_shape or not np.array_equal(a.members, b.members):
         shapes = f"{a.values.shape} and {b.values.shape} samples"
         return f"{shapes}, every {a.every} and {b.every} steps"
+    # NaN equals NaN here: two runs that fail alike are the same to the last bit.
     both_nan = np.isnan(a.values) & np.isnan(b.values)
     differs = ~((a.values == b.values) | both_nan)
     if not differs.any():
@@ -254,6 +257,7 @@ def _judge_spikes(name: str, a: Spikes, b: Spikes, bounds: Bounds) -> Iterator[V
 def _judge_weights(
     name: str, a: ProjectionRecording, b: ProjectionRecording, bounds: Bounds
 ) -> Verdict:
+    # Only the last sample: weights in the middle of learning depend on how far each run has come.
     last_a, last_b = a.traces["w"].values[-1], b.traces["w"].values[-1]
     same_ends = np.array_equal(a.source, b.source) and np.array_equal(a.target, b.target)
     return _judge_means(
@@ -273,6 +277,7 @@ def _window(spikes: Spikes) -> tuple[float, float]:
 
 def _over_parts(spikes: Spikes, measure: Callable[[Spikes], float]) -> np.ndarray:
     """Return a measure of successive parts of a recording."""
+    # Parts of equal length; steps that are left over are in none, so that all parts weigh the same.
     bounds = (spikes.first + np.arange(PARTS + 1) * (spikes.steps // PARTS)) * spikes.dt
     windows = [window for window in zip(bounds, bounds[1:], strict=False) if window[1] > window[0]]
     return np.array([measure(spikes.window(start, stop)) for start, stop in windows])
@@ -310,16 +315,19 @@ def _judge_means(
         has_a = has_b = has_a & has_b
     a, b = a[has_a], b[has_b]
     expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
+    # One value has no spread, so nothing is known about how well it is known.
     if min(a.size, b.size) < 2:
         measured = f"from {a.size} and {b.size} values: too few to say"
         neither = a.size == b.size == 0
         return _verdict(quantity, measured, expected, alike_without_values and neither)
     difference = abs(a.mean() - b.mean())
     if paired:
+        # Of the differences: what both share, such as slow waves, cancels.
         variance = (a - b).var(ddof=1) / a.size
     else:
         variance = a.var(ddof=1) / a.size + b.var(ddof=1) / b.size
     uncertainty = QUANTILE * np.sqrt(variance)
     means = f"{a.mean():.4g} and {b.mean():.4g}"
     measured = f"{means}, differ by {difference:.3g} ± {uncertainty:.2g}"
+    # Two one-sided tests pass if the whole interval of the difference lies within the bounds.
     return _verdict(quantity, measured, expected, bool(difference + uncertainty <= bound))

@@ -80,6 +80,7 @@ def population_rate(
     inside = _require_content(spikes.window(start, stop), "population rate")
     width = _bin_steps(inside, bin)
     bins = inside.steps // width
+    # Spikes of the last, incomplete bin are counted by `bincount` and then cut off.
     count = np.bincount((inside.step - inside.first) // width, minlength=bins)[:bins]
     centres = (inside.first + width * (np.arange(bins) + 0.5)) * inside.dt
     return centres, count * (SECOND / (inside.members.size * width * inside.dt))
@@ -102,6 +103,7 @@ def intervals(
         Neuron by neuron, those of one neuron in order of time.
     """
     steps, _ = _interval_steps(spikes.window(start, stop))
+    # Whole steps are subtracted, then scaled: differences of rounded times would not be equal.
     return steps * spikes.dt
 
 
@@ -126,6 +128,7 @@ def cv_intervals(
     """
     steps, neuron = _interval_steps(spikes.window(start, stop))
     count = np.bincount(neuron, minlength=spikes.size)
+    # Silent neurons divide by 0; they get their NaN below.
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(neuron, steps, spikes.size) / count
         variance = np.bincount(neuron, (steps - mean[neuron]) ** 2, spikes.size) / count

@@ -1,6 +1,4 @@
-"""Recordings for other tools: Neo blocks, xarray trees and NWB files; their libraries are asked for
-when needed.
-"""
+"""Recordings for other tools: Neo blocks, xarray trees and NWB files."""
 
 from __future__ import annotations
 
@@ -33,13 +31,24 @@ REQUIREMENTS = {
 
 
 def to_neo(recording: Recording) -> neo.Block:
-    """Return a Neo block of one segment: a spike train per recorded neuron, an analog signal per
-    trace.
+    """Return a Neo block of one segment: a spike train per neuron, an analog signal per trace.
 
-    Times are those of the end of the step. The header is the block's annotation "header". A signal
-    is named "population.variable"; its
-    array annotation "member" tells the neurons or edges, its annotation "unit" the unit; one that
-    Neo does not know is dimensionless there.
+    Times are those of the end of the step, in ms. The header is the block's annotation "header".
+    A signal is named "population.variable". Its array annotation "member" holds the neurons or
+    edges, its annotation "unit" the unit. A unit that Neo does not know is dimensionless there.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    neo.Block
+
+    Raises
+    ------
+    NetworkError
+        If Neo is not installed.
     """
     neo = _library("neo", "to_neo")
     quantities = _library("quantities", "to_neo")
@@ -47,6 +56,7 @@ def to_neo(recording: Recording) -> neo.Block:
     for name, population in recording.populations.items():
         spikes = population.recorded
         if spikes is not None:
+            # Without its window a silent train would look like a short recording.
             start, stop = _window(spikes)
             for neuron, times in _per_neuron(spikes):
                 segment.spiketrains.append(
@@ -61,11 +71,13 @@ def to_neo(recording: Recording) -> neo.Block:
                 )
     for owner, variable, trace in _traces(recording):
         try:
+            # Neo knows the units of `quantities` alone; an annotation holds the text of any.
             unit = quantities.Quantity(
                 1.0, "dimensionless" if trace.unit == "1" else trace.unit
             ).units
         except LookupError:
             unit = quantities.dimensionless
+        # A sample of step k is the state at its end.
         first = (trace.first + 1) * trace.dt
         signal = neo.AnalogSignal(
             trace.values,
@@ -86,18 +98,33 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
     """Return a tree with one dataset per population and projection.
 
     A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and
-    "spike_step" along "spike", with the
-    coordinate "spike_time" (ms); "spike_member" are the neurons that were recorded.
-    Edges are "source" and "target" along "edge". The root's attribute "header" is the header as
-    JSON text.
+    "spike_step" along "spike", with the coordinate "spike_time" (ms); "spike_member" are the
+    neurons that were recorded. Edges are "source" and "target" along "edge". The root's attribute
+    "header" is the header as JSON text.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    NetworkError
+        If xarray is not installed.
     """
     xarray = _library("xarray", "to_xarray")
+    # JSON text: netCDF, to which such trees are written, has no nested attributes.
     sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}
     for name in recording.names():
         owner: Any = recording[name]
         variables: dict[str, Any] = {}
         coordinates: dict[str, Any] = {}
         for variable, trace in owner.traces.items():
+            # Dimensions of their own: traces of one owner may have other members and another
+            # distance.
             time, member = f"{variable}_time", f"{variable}_member"
             variables[variable] = xarray.Variable(
                 (time, member), trace.values, {"units": trace.unit}
@@ -129,14 +156,28 @@ def to_nwb(
     identifier: str | None = None,
     **about: Any,
 ) -> pynwb.NWBFile:
-    """Return an NWB file in memory: spikes of recorded neurons as units, with columns "population"
-    and "neuron"; traces as time series in seconds.
+    """Return an NWB file in memory: spikes of recorded neurons as units, traces as time series.
+
+    Units have the columns "population" and "neuron". Times are in seconds.
 
     Parameters
     ----------
-    start : moment of time 0; 1970-01-01 unless given, since a simulation has none
-    identifier : the hash of the recorded network unless given
-    about : further fields of ``pynwb.NWBFile``, such as experimenter
+    recording : Recording
+    start : datetime, optional
+        Moment of time 0; 1970-01-01 unless given, since a simulation has none.
+    identifier : str, optional
+        The hash of the recorded network unless given.
+    **about
+        Further fields of ``pynwb.NWBFile``, such as ``experimenter``.
+
+    Returns
+    -------
+    pynwb.NWBFile
+
+    Raises
+    ------
+    NetworkError
+        If pynwb is not installed.
     """
     pynwb = _library("pynwb", "to_nwb")
     header = recording.header
@@ -150,14 +191,16 @@ def to_nwb(
         **about,
     )
     recorded = {
-        name: each.recorded
-        for name, each in recording.populations.items()
-        if each.recorded is not None
+        name: population.recorded
+        for name, population in recording.populations.items()
+        if population.recorded is not None
     }
+    # Columns must be declared before the first unit; without spikes there is no such table.
     if recorded:
         file.add_unit_column("population", "population of the neuron")
         file.add_unit_column("neuron", "index of the neuron in its population")
     for name, spikes in recorded.items():
+        # Observed intervals tell a silent neuron from one that nobody recorded.
         window = np.array([_window(spikes)]) / 1000
         for neuron, times in _per_neuron(spikes):
             file.add_unit(
@@ -178,6 +221,8 @@ def to_nwb(
 
 def _library(name: str, function: str) -> ModuleType:
     try:
+        # Imported only here: none of these libraries is needed to run networks, and all load
+        # slowly.
         return importlib.import_module(name)
     except ImportError as error:
         raise NetworkError(
@@ -192,8 +237,11 @@ def _window(spikes: Spikes) -> tuple[float, float]:
 
 def _per_neuron(spikes: Spikes) -> list[tuple[int, np.ndarray]]:
     """Return each recorded neuron and the times of its spikes, ms."""
+    # One stable sort groups spikes by neuron and leaves the times of each ascending; a mask for
+    # each neuron would read all spikes once per neuron.
     order = np.argsort(spikes.index, kind="stable")
     times, index = spikes.times()[order], spikes.index[order]
+    # Also silent members have their slice, an empty one.
     first, last = (np.searchsorted(index, spikes.members, side) for side in ("left", "right"))
     return [
         (neuron, times[i:j])

@@ -1,6 +1,4 @@
-"""Numbers on disk: named arrays and a JSON header in one .npz file, written whole or not at all,
-and read without pickle.
-"""
+"""Files of numbers: named arrays and a JSON header in one .npz, without pickle, written whole."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ from ..errors import NetworkError
 
 HEADER = "header.json"
 ARRAY = "@array"  # stands in the header for an array of the file; no name or unit looks like it
-# What a damaged zip or npy may raise while it is read: checksums, unknown methods, encryption,
-# missing entries, bad text and offsets.
+# Errors of a damaged zip or npy while it is read: checksums, unknown methods, encryption, missing
+# entries, bad text and offsets.
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -35,8 +33,15 @@ DAMAGE = (
 
 
 def plain(value: Any, where: str) -> Any:
-    """Return a copy of `value` made of JSON's own types: tuples become lists, NumPy numbers and
-    arrays become Python's.
+    """Return a copy of a value made of JSON's own types.
+
+    Tuples become lists; NumPy numbers and arrays become Python's.
+
+    Parameters
+    ----------
+    value : any
+    where : str
+        Begins the message of an error.
 
     Raises
     ------
@@ -44,6 +49,7 @@ def plain(value: Any, where: str) -> Any:
         If it holds anything that is no data.
     """
     try:
+        # A round trip: the value in memory equals the one that is read back from a file.
         return json.loads(json.dumps(value, default=_from_numpy))
     except TypeError as error:
         raise NetworkError(
@@ -52,45 +58,73 @@ def plain(value: Any, where: str) -> Any:
         ) from error
 
 
-def split(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
-    """Return the JSON part of a value; its arrays go to `arrays` under their places."""
+def split(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Return the JSON part of a value, and store its arrays by their paths.
+
+    Parameters
+    ----------
+    value : data, arrays, dictionaries and dataclasses of them
+    path : str
+        Of the value within the header, such as "population/ca3"; names of the arrays begin so.
+    arrays : dict of str to array
+        Extended in place.
+    """
     if isinstance(value, np.ndarray):
-        arrays[place] = value
+        arrays[path] = value
         return ARRAY
     if is_dataclass(value):
-        value = {each.name: getattr(value, each.name) for each in fields(value)}
+        # Not dataclasses.asdict, which copies all arrays.
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, dict):
-        return {name: split(part, f"{place}/{name}", arrays) for name, part in value.items()}
+        return {name: split(part, f"{path}/{name}", arrays) for name, part in value.items()}
     return value
 
 
-def join(value: Any, place: str, arrays: Mapping[str, np.ndarray]) -> Any:
-    """Undo `split`, up to the dataclasses, which come back as dictionaries of their fields."""
+def join(value: Any, path: str, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Undo `split`; of a dataclass, return a dictionary of its fields.
+
+    Parameters
+    ----------
+    value : JSON data
+    path : str
+        As of `split`.
+    arrays : mapping of str to array
+    """
     if isinstance(value, dict):
-        return {name: join(part, f"{place}/{name}", arrays) for name, part in value.items()}
-    return arrays[place] if value == ARRAY else value
+        return {name: join(part, f"{path}/{name}", arrays) for name, part in value.items()}
+    return arrays[path] if value == ARRAY else value
 
 
 def write(
     path: str | Path, header: Mapping[str, Any], *, kind: str, arrays: Mapping[str, np.ndarray]
 ) -> Path:
-    """Write a header and arrays to `path` atomically and return the path.
+    """Write a header and arrays to a file atomically and return its path.
 
     Parameters
     ----------
-    path : the file, overwritten if it exists
-    header : JSON-able
+    path : path
+        Overwritten if it exists.
+    header : mapping
+        JSON data.
     kind : str
-        What the file holds ("recording"); asked for again when it is read.
-    arrays : name -> array
+        Content of the file, "recording" or "state"; `read` demands the same.
+    arrays : mapping of str to array
         Names may contain "/"; ``numpy.load(path)[name]`` finds them too.
+
+    Raises
+    ------
+    NetworkError
+        If the header holds other data, or the file cannot be written.
     """
+    # The header lists all arrays, so that a file that lost an entry is recognised.
     text = seal({"content": header, "arrays": list(arrays)}, kind, where=str(path))
 
     def fill(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr(HEADER, text)
             for name, array in arrays.items():
+                # The size of an entry is not known when it is opened; beyond 2 GiB it would fail
+                # without zip64.
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(
                         entry, np.ascontiguousarray(array), allow_pickle=False
@@ -102,13 +136,20 @@ def write(
 def read(
     path: str | Path, *, kind: str, only: str | tuple[str, ...] = ""
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the arrays of a file that `write` made, or ``only`` those whose names
-    begin so; () for none.
+    """Return the header and the arrays of a file that `write` wrote.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        Content that is expected.
+    only : str or tuple of str
+        Beginnings of the names of the arrays that are read: "" reads all, () none.
 
     Raises
     ------
     NetworkError
-        If the file is damaged, cut short, or something else.
+        If the file is damaged, cut short, or of another kind.
     FileNotFoundError
         If there is none.
     """
@@ -125,14 +166,38 @@ def read(
 
 
 def seal(header: Mapping[str, Any], kind: str, *, where: str) -> str:
-    """Return a header as JSON text that says what it is the header of."""
+    """Return a header as JSON text that names its format and version.
+
+    Parameters
+    ----------
+    header : mapping
+        JSON data.
+    kind : str
+        Content of the file.
+    where : str
+        Begins the message of an error.
+    """
     return json.dumps(
         {"format": f"neurosim {kind}", "version": 1, "header": plain(dict(header), where)}, indent=1
     )
 
 
 def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
-    """Undo `seal`; a NetworkError if the text is something else."""
+    """Undo `seal`.
+
+    Parameters
+    ----------
+    text : bytes
+    kind : str
+        Content that is expected.
+    where : str
+        Begins the message of an error.
+
+    Raises
+    ------
+    NetworkError
+        If the text is no JSON, or of another format or version.
+    """
     try:
         outer = json.loads(text)
     except ValueError as error:
@@ -140,10 +205,12 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
             f"{where}: {error}; expected the header of a neurosim {kind} in JSON. "
             "Load another copy or run again."
         ) from error
-    found = (outer.get("format"), outer.get("version")) if isinstance(outer, dict) else (None, None)
-    if found != (f"neurosim {kind}", 1):
+    fields_of_text = outer if isinstance(outer, dict) else {}
+    name, version = fields_of_text.get("format"), fields_of_text.get("version")
+    # A later version may give the same names another meaning: it is refused, not guessed at.
+    if (name, version) != (f"neurosim {kind}", 1):
         raise NetworkError(
-            f"{where}: found the format {found[0]!r}, version {found[1]!r}; "
+            f"{where}: found the format {name!r}, version {version!r}; "
             f"expected 'neurosim {kind}', version 1. "
             "Load it with what wrote it, or with a newer neurosim."
         )
@@ -157,17 +224,19 @@ def write_json(path: str | Path, value: Any) -> Path:
 
 
 def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Path:
-    """Let `fill` write a new file beside `path`, bring it to the disk, and only then give it the
-    name `path`.
+    """Write a file so that a crash at any moment leaves the old one or the new one.
 
-    A crash at any moment leaves the old file or the new one. `fill` may raise: nothing is left
-    behind but the folder,
-    which is made where it is missing.
+    Parameters
+    ----------
+    path : path
+        Its folder is created if it is missing.
+    fill : function (file) -> object
+        Writes the content. If it raises, nothing is left behind but the folder.
 
     Raises
     ------
     NetworkError
-        If the system refuses it: the place takes no files, or is full.
+        If the system refuses the file, or the disk is full.
     """
     path = Path(path)
     try:
@@ -185,14 +254,19 @@ def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Pa
 def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
+        # The random part of its name keeps two processes apart that write the same file.
         with open(temporary, "xb") as file:
             fill(file)
             file.flush()
+            # The content must be on the disk before its name is: otherwise a crash could leave the
+            # name with an empty file.
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    # Ctrl-C too must leave no partial file.
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    # The new name is safe only when the folder is on the disk as well.
     if hasattr(os, "O_DIRECTORY"):  # not on Windows, where folders cannot be opened
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -204,19 +278,18 @@ def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 def _unzip(
     file: BinaryIO, where: str, kind: str, only: str | tuple[str, ...]
 ) -> tuple[bytes, dict[str, np.ndarray]]:
-    """Return the header's text and the arrays."""
+    """Return the text of the header and the arrays whose names begin with one of ``only``."""
     try:
         with zipfile.ZipFile(file) as archive:
             wanted = [
                 name for name in archive.namelist() if name != HEADER and name.startswith(only)
             ]
-            for name in (
-                HEADER,
-                *wanted,
-            ):  # before any parsing, so that a flipped bit is never taken for a value
+            # All checksums before any parsing, so that a flipped bit is never taken for a value: an
+            # entry raises at its end, which parsing an array need not reach.
+            for name in (HEADER, *wanted):
                 with archive.open(name) as entry:
                     while entry.read(1 << 20):
-                        pass  # at its end, a wrong checksum raises
+                        pass
             arrays = {name.removesuffix(".npy"): _array(archive, name) for name in wanted}
             return archive.read(HEADER), arrays
     except DAMAGE as error:

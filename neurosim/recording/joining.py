@@ -22,6 +22,7 @@ def join_spikes(parts: Sequence[Spikes | None]) -> Spikes | None:
     recorded = [spikes for spikes in parts if spikes is not None]
     if not recorded:
         return None
+    # All parts of a streamed run hold the members of the spikes, so they can be compared.
     head = recorded[0]
     for spikes in recorded:
         if not np.array_equal(spikes.members, head.members):
@@ -46,15 +47,19 @@ def join_traces(parts: Sequence[Mapping[str, Trace]]) -> dict[str, Trace]:
     """
     joined = {}
     for name, head in parts[0].items():
+        # A part that is shorter than the distance of samples has none, and then no members either;
+        # if no part has any, the first still knows the members.
         filled = [part[name] for part in parts if len(part[name].values)] or [head]
         for before, after in zip(filled, filled[1:], strict=False):
             _require_successor(name, before, after)
+        # The state before the run is that of the first part, whether it has samples or not.
         values = np.concatenate([trace.values for trace in filled])
         joined[name] = replace(filled[0], values=values, initial=head.initial)
     return joined
 
 
 def _require_successor(name: str, before: Trace, after: Trace) -> None:
+    # Samples are checked, not parts: a part may begin between two samples.
     due = before.first + before.every * len(before.values)
     same_members = np.array_equal(before.members, after.members)
     if after.first != due or before.every != after.every or not same_members:

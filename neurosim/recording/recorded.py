@@ -105,11 +105,15 @@ class PopulationRecording(Recorded):
                 f"population {name!r}: its spikes are of {spikes.size} neurons, "
                 f"expected {size}. Check size."
             )
+        # A frozen dataclass sets its fields this way. Its constructor is written out since the
+        # argument ``spikes`` and the property of the same name, which raises if there are none,
+        # differ.
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "recorded", spikes)
         object.__setattr__(self, "traces", dict(traces or {}))
 
+    # A generated comparison would ask for the truth of whole arrays.
     __eq__ = equal
 
     @property
@@ -150,6 +154,7 @@ class ProjectionRecording(Recorded):
     _kind = "projection"
 
     def __post_init__(self) -> None:
+        # Indices of neurons fit into 32 bits, and edges may be many.
         object.__setattr__(self, "source", np.asarray(self.source, np.int32))
         object.__setattr__(self, "target", np.asarray(self.target, np.int32))
         object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
@@ -178,11 +183,14 @@ class ProjectionRecording(Recorded):
         """
         trace = self.trace(variable)
         where = f"projection {self.name!r}, variable {variable!r}"
+        # Values of pre and post variables belong to neurons, also if these are as many as the
+        # edges.
         if trace.per != "member":
             raise NetworkError(
                 f"{where}: it has one value per {trace.per} neuron, expected one per edge. "
                 f"Use trace({variable!r})."
             )
+        # NumPy's own IndexError would name neither the projection nor the number of samples.
         count = len(trace.values)
         if not -count <= sample < count:
             raise NetworkError(
@@ -208,7 +216,7 @@ class ProjectionRecording(Recorded):
         NetworkError
             As of `edges`.
         """
-        from scipy.sparse import csr_array
+        from scipy.sparse import csr_array  # slow to import, and needed by few
 
         source, target, value = self.edges(variable, sample)
         return csr_array((value, (source, target)), shape=self.shape)
@@ -225,4 +233,5 @@ class ProjectionRecording(Recorded):
         -------
         int64, ascending
         """
+        # No index of pairs is held: it would take more memory than the edges, and is rarely needed.
         return np.flatnonzero((self.source == source) & (self.target == target))

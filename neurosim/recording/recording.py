@@ -56,6 +56,7 @@ class Recording:
             if name not in self.header:
                 names = ", ".join(map(repr, self.header)) or "nothing"
                 raise NetworkError(f"recording: its header has no {name!r}, only {names}. Add it.")
+        # As a file would hold it: a recording equals itself after saving and loading.
         header = files.plain(dict(self.header), "header of the recording")
         object.__setattr__(self, "header", header)
 
@@ -106,6 +107,7 @@ class Recording:
         for name in ("backend", "seed"):
             if known(name) is not None:
                 title += f", {name} {known(name)}"
+        # `is False`: recordings put together by hand may not say whether they are finished.
         if known("finished") is False:
             title += ", unfinished"
         lines = [title, *describe_contents(self.populations, self.projections)]
@@ -138,12 +140,14 @@ class Recording:
         for name, population in self.populations.items():
             content = {
                 "size": population.size,
+                # Not `population.spikes`, which raises if there are none.
                 "spikes": population.recorded,
                 "traces": population.traces,
             }
             populations[name] = files.split(content, f"population/{name}", arrays)
         for name, projection in self.projections.items():
             projections[name] = files.split(projection, f"projection/{name}", arrays)
+        # The names below are the format of files: older files are read by the same names.
         header = {"recording": self.header, "populations": populations, "projections": projections}
         return files.write(path, header, kind="recording", arrays=arrays)
 
@@ -178,7 +182,22 @@ class Recording:
     def to_nwb(
         self, *, start: datetime | None = None, identifier: str | None = None, **about: Any
     ) -> pynwb.NWBFile:
-        """Convert to an NWB file in memory; see `neurosim.recording.conversion.to_nwb`."""
+        """Convert to an NWB file in memory; see `neurosim.recording.conversion.to_nwb`.
+
+        Parameters
+        ----------
+        start : datetime, optional
+            Moment of time 0; 1970-01-01 unless given, since a simulation has none.
+        identifier : str, optional
+            The hash of the recorded network unless given.
+        **about
+            Further fields of ``pynwb.NWBFile``, such as ``experimenter``.
+
+        Raises
+        ------
+        NetworkError
+            If pynwb is not installed.
+        """
         return conversion.to_nwb(self, start=start, identifier=identifier, **about)
 
 
@@ -211,11 +230,14 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
     projections = {}
     for name, projection in head.projections.items():
         traces = join_traces([part.projections[name].traces for part in parts])
+        # Edges never change, and later parts of a streamed run hold none: those of the first part
+        # stay.
         projections[name] = replace(projection, traces=traces)
     span = {
         "first": head.header.get("first", 0),
         "steps": sum(part.header["steps"] for part in parts),
     }
+    # The last part knows whether the run was finished.
     return Recording(parts[-1].header | span, populations, projections)
 
 
@@ -228,6 +250,7 @@ def _require_successor(before: Recording, after: Recording) -> None:
             f"with step {first} (dt {after.dt} ms); expected no gap and the same dt. "
             "Give all parts of one run in order."
         )
+    # Compared before anything is joined: a missing name would raise a bare KeyError there.
     if _contents(before) != _contents(after):
         raise NetworkError(
             f"concatenate: one part holds {_contents(before)}, the next {_contents(after)}; "
@@ -256,6 +279,7 @@ def _load_parts(folder: Path) -> Recording:
             "Name a folder that a run was recorded to."
         )
     header = files.unseal(path.read_bytes(), "recording", where=str(path))
+    # Numbers of parts have eight digits, so the order of their names is their order in time.
     paths = sorted(folder.glob("part-*.npz"))
     if not paths:
         raise NetworkError(
@@ -263,10 +287,13 @@ def _load_parts(folder: Path) -> Recording:
             "nothing was written yet. Wait for the first part, which is written after half a "
             "minute or at the end; if the run was killed before, run again."
         )
+    # Without arrays: together they may be larger than memory.
     heads = [files.read(path, kind="recording", only=())[0] for path in paths]
     joined = concatenate([Recording(head["recording"]) for head in heads]).header
     span = {name: joined[name] for name in ("first", "steps")}
     return Recording(
+        # The folder's header is newer than those of parts. If the run was killed, it still says 0
+        # steps, so the span is that of the parts.
         joined | header | span,
         _Populations(heads[0]["populations"], paths),
         _Projections(heads[0]["projections"], paths),
@@ -277,12 +304,14 @@ class _Parts(Mapping[str, T]):
     """By name, objects of a run written in parts; each is read when it is first asked for."""
 
     def __init__(self, names: Iterable[str], paths: Sequence[Path]) -> None:
+        # None: not read yet.
         self._by_name: dict[str, T | None] = dict.fromkeys(names)
         self._paths = paths
 
     def __getitem__(self, name: str) -> T:
         joined = self._by_name[name]
         if joined is None:
+            # Of each part only the arrays of this owner are read; joined once, they stay in memory.
             joined = self._of(concatenate([_load_file(path, name) for path in self._paths]))[name]
             self._by_name[name] = joined
         return joined
@@ -312,6 +341,7 @@ class _Projections(_Parts[ProjectionRecording]):
 
 def _load_file(path: Path, only: str | None = None) -> Recording:
     """Return the contents of a file, or one population or projection of it."""
+    # The slash at the end: "ca3" must not read the arrays of "ca3_inhibitory".
     prefixes = "" if only is None else (f"population/{only}/", f"projection/{only}/")
     header, arrays = files.read(path, kind="recording", only=prefixes)
     populations, projections = {}, {}

@@ -18,11 +18,13 @@ LISTED = 10  # members that a message lists
 def equal(a: Any, b: Any) -> bool:
     """Compare by values, to the last bit; a recorded NaN equals a recorded NaN."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        # Only floats are compared with `equal_nan`: other arrays cannot hold NaN.
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if type(a) is type(b) and is_dataclass(a):
         return all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    # True equals 1 and 1 equals 1.0 in Python; in a recording they are different data.
     return type(a) is type(b) and a == b
 
 
@@ -97,6 +99,8 @@ class Spikes:
                 f"spikes: found the members {list_members(members.ravel())}; "
                 f"expected neurons from 0 to {self.size - 1}, each once. Check members."
             )
+        # A mask by neuron costs one read per spike; a search among members would cost a logarithm
+        # more.
         is_member = np.zeros(self.size, bool)
         is_member[members] = True
         strangers = self.index[~is_member[self.index]]
@@ -113,6 +117,7 @@ class Spikes:
                 f"spikes: found the steps {step.min()} to {step.max()}; "
                 f"expected {self.first} to {last}. Check first and steps."
             )
+        # Strictly ascending pairs: a neuron spikes at most once per step.
         is_later, is_same = np.diff(step) > 0, np.diff(step) == 0
         if not np.all(is_later | (is_same & (np.diff(self.index) > 0))):
             raise NetworkError(
@@ -145,6 +150,7 @@ class Spikes:
         if not isinstance(convention, str) or convention not in ("end", "start"):
             unknown = describe_unknown("convention", convention, ["end", "start"])
             raise NetworkError(f"times of spikes: {unknown} Use one of these.")
+        # One product per time, not a sum of steps: equal steps have equal times in all recordings.
         return (self.step + (convention == "end")) * self.dt
 
     def of(self, neuron: int, convention: Convention = "end") -> np.ndarray:
@@ -175,10 +181,13 @@ class Spikes:
                 f"spikes of neuron {neuron}: they were not recorded. "
                 f"Recorded were those of: {list_members(self.members)}. Choose one of these."
             )
+        # An empty array means silence only because neurons that were not recorded have raised
+        # above.
         return self.times(convention)[self.index == neuron]
 
     def count(self) -> np.ndarray:
         """Return the (M,) int64 numbers of spikes per member."""
+        # By all neurons, then chosen: members need not be in order.
         return np.bincount(self.index, minlength=self.size)[self.members].astype(np.int64)
 
     def window(self, start: float | None = None, stop: float | None = None) -> Spikes:
@@ -195,6 +204,7 @@ class Spikes:
         NetworkError
             If the interval reaches beyond the recorded window.
         """
+        # `round`: times that users compute are multiples of dt only up to rounding.
         first = self.first if start is None else round(start / self.dt)
         last = self.first + self.steps if stop is None else round(stop / self.dt)
         if not self.first <= first <= last <= self.first + self.steps:
@@ -203,6 +213,7 @@ class Spikes:
                 f"window {start} to {stop} ms: recorded were {begin:g} to {end:g} ms. "
                 "Choose an interval within."
             )
+        # Spikes are sorted by step, so a window is a slice and copies nothing.
         inside = slice(*np.searchsorted(self.step, [first, last]))
         index, step = self.index[inside], self.step[inside]
         return replace(self, index=index, step=step, first=first, steps=last - first)
@@ -248,6 +259,7 @@ class Trace:
     def __post_init__(self) -> None:
         for name, dtype in (("values", np.float64), ("members", np.int64), ("initial", np.float64)):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
+        # One set says all: the width of the values, the members and the initial values must agree.
         column_shapes = {self.values.shape[1:], self.members.shape, self.initial.shape}
         if self.values.ndim != 2 or len(column_shapes) != 1:
             raise NetworkError(
@@ -260,6 +272,7 @@ class Trace:
 
     def times(self) -> np.ndarray:
         """Return the (T,) times in ms: a sample of step k is the state at (k + 1) * dt."""
+        # Steps are counted as whole numbers, so that no rounding adds up in long recordings.
         samples = np.arange(len(self.values), dtype=np.int64)
         return (self.first + self.every * samples + 1) * self.dt
 
@@ -284,8 +297,11 @@ class Trace:
         if not self.members.size:
             column, missing = np.zeros(asked.shape, int), np.atleast_1d(asked)
         else:
+            # Members are in the order of the recorded view, so they are searched by way of a sorted
+            # order.
             order = np.argsort(self.members, kind="stable")
             position = np.searchsorted(self.members, asked, sorter=order)
+            # A member above all others would be found one beyond the end.
             column = order[np.minimum(position, len(order) - 1)]
             missing = asked[self.members[column] != asked]
         if missing.size:

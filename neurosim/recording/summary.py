@@ -16,6 +16,7 @@ def describe_contents(
     """Return a line per population and projection, in columns of equal width."""
     lines = [_population_columns(population) for population in populations.values()]
     lines += [_projection_columns(projection) for projection in projections.values()]
+    # Both kinds of lines have the same four columns, so that they stand below each other.
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  " + "  ".join(map(str.ljust, columns, widths)).rstrip() for columns in lines]
 
@@ -48,6 +49,7 @@ def _describe_spikes(population: PopulationRecording) -> str:
     if spikes is None:
         return "no spikes recorded"
     count = len(spikes.members)
+    # Per recorded neuron: neurons that were not recorded would count as silent.
     neuron_time = count * spikes.duration
     rate = f", {1000 * len(spikes) / neuron_time:.3g} Hz" if neuron_time else ""
     of_some = "" if count == population.size else f" of {describe_number(count, 'neuron')}"

@@ -36,6 +36,8 @@ class RecordingWriter:
                 "Choose another one."
             )
         self.parts = 0
+        # Written before the first part: if the process is killed, the folder says that it is
+        # unfinished.
         self._write_header(dict(header) | {"finished": False})
 
     def append(self, part: Recording) -> Path:
@@ -47,13 +49,16 @@ class RecordingWriter:
             "first" and "steps" of its header say where it belongs.
         """
         path = part.save(self.folder / f"part-{self.parts:08d}.npz")
+        # Counted after it is on disk: if writing fails, the next attempt takes the same number.
         self.parts += 1
         return path
 
     def close(self, header: Mapping[str, Any]) -> None:
         """Replace the header by that of the finished run: "finished" unless it says otherwise."""
+        # A run that was interrupted says so in its own header, which wins here.
         self._write_header({"finished": True} | dict(header))
 
     def _write_header(self, header: dict[str, Any]) -> None:
+        # Atomically, as parts are: a reader never meets half a header while the run goes on.
         text = files.seal(header, "recording", where=str(self.folder))
         files.write_atomically(self.folder / files.HEADER, lambda file: file.write(text.encode()))
