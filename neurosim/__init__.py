@@ -36,6 +36,8 @@ from .network.projections import Projection
 from .network.wiring import Connector, EdgeCount, Edges
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace
+
+# `map` hides Python's own in this file, which does not call it: users write `neurosim.map`.
 from .run.launch import check, export, map, prepare, simulate
 from .run.run import Run
 from .units import Quantity, Time
@@ -99,6 +101,7 @@ __all__ = [
 ]
 
 
+# Python would also list the packages that the imports above load, and notebooks would offer them.
 def __dir__() -> list[str]:
     """Return the public names alone: packages that they load are not part of the face."""
     return [*__all__, "__version__"]

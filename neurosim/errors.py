@@ -32,7 +32,24 @@ class LoweringError(NeurosimError):
 
 
 class SimulationError(NeurosimError):
-    """During a run: a value that is not finite; ``recording`` holds all data until then."""
+    """During a run: a value that is not finite; ``recording`` holds all data until then.
+
+    Parameters
+    ----------
+    message : str
+    population : str
+        Population or projection that holds the value; empty: unknown.
+    index : int
+        Neuron or edge within it; -1: unknown.
+    variable : str
+        Name of the state or variable.
+    time : float, ms
+        End of the step after which the value was read; NaN: unknown.
+
+    Attributes
+    ----------
+    recording : Recording or None
+    """
 
     def __init__(
         self,
@@ -45,28 +62,30 @@ class SimulationError(NeurosimError):
     ) -> None:
         super().__init__(message)
         self.population, self.index, self.variable, self.time = population, index, variable, time
+        # Attached by the run: only there are the data of all populations at hand.
         self.recording: object = None
 
 
-def describe_unknown(kind: str, name: Any, valid: Iterable[str], *, owner: str = "") -> str:
+def describe_unknown(noun: str, name: Any, valid: Iterable[str], *, owner: str = "") -> str:
     """Return a sentence for a name that does not exist: the nearest valid names first, then all.
 
     Parameters
     ----------
-    kind : str
+    noun : str
         The thing that has the name, such as ``port``.
     name : object
-        The name that was asked for; not always text.
+        The unknown name; not always text.
     valid : names
     owner : str
         The thing that lacks it, such as ``cell 'lif'``; empty: "there is no ...".
     """
+    # Sorted: a message must not depend on the order of a set.
     names = sorted(set(valid))
     where = f"{owner} has no" if owner else "there is no"
     near = get_close_matches(str(name), names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    listed = f" The {kind}s are: {', '.join(names)}." if names else f" It has no {kind}s at all."
-    return f"{where} {kind} {describe(name)}.{hint}{listed}"
+    listed = f" The {noun}s are: {', '.join(names)}." if names else f" It has no {noun}s at all."
+    return f"{where} {noun} {describe(name)}.{hint}{listed}"
 
 
 def describe(value: Any) -> str:
@@ -79,10 +98,13 @@ def describe(value: Any) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, list | tuple):
+        # More items than that are cut off anyway, and a list of a million is not walked.
         listed = ", ".join(describe(item) for item in value[:_LONG])
         text = f"[{listed}]" if isinstance(value, list) else f"({listed})"
     else:
+        # NumPy's own text of a number names its type: np.float64(0.1).
         text = repr(value.item() if isinstance(value, np.generic) else value)
+    # An address differs in every process, so the same error would read differently.
     readable = "\n" not in text and " at 0x" not in text and "array(" not in text
     if readable and len(text) <= _LONG:
         return text

@@ -16,7 +16,10 @@ from numpy.typing import ArrayLike
 
 from .errors import ModelError, describe, describe_unknown
 
+# Exact fractions: the unit of sqrt(x)**2 must be that of x, which rounded exponents would miss.
 Exponents = tuple[Fraction, ...]
+# In these bases the derived engine units nF, uS and Mohm follow without factors, so that equations
+# are computed with the numbers as they stand.
 BASES = ("ms", "mV", "nA", "um", "K", "mol")
 NUMBER: Exponents = (Fraction(0),) * len(BASES)
 
@@ -129,6 +132,7 @@ class Unit:
     @property
     def plain(self) -> float:
         """Size in engine units of a plain number: 1, but 0.001 for rates in Hz."""
+        # The text decides: 1/ms has the same exponents, but its plain numbers count per ms.
         return 1e-3 if self.exponents == RATE and "Hz" in self.text else 1.0
 
     def __str__(self) -> str:
@@ -139,12 +143,20 @@ class Unit:
 
 
 def multiply(a: Exponents, b: Exponents, power: int | Fraction = 1) -> Exponents:
-    """Return the exponents of ``a * b**power``."""
+    """Return the exponents of ``a * b**power``.
+
+    Parameters
+    ----------
+    a, b : Exponents
+    power : int or Fraction (1)
+        -1 divides.
+    """
     return tuple(x + y * power for x, y in zip(a, b, strict=True))
 
 
 def name_of(exponents: Exponents) -> str:
     """Return the shortest text for a dimension in engine units, such as ``mV`` or ``nA / ms``."""
+    # Readers know nF better than nA*ms/mV.
     for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "um"):
         if TABLE[name][1] == exponents:
             return name
@@ -174,6 +186,7 @@ def unit(text: str, *, where: str = "") -> Unit:
         If the text is no unit that this table or pint knows; the message begins with ``where``.
     """
     try:
+        # Checked before the cache is asked, which fails on a list with an error of its own.
         if not isinstance(text, str):
             raise ModelError(
                 f"unit {describe(text)}: expected text. Write units such as 'mV/ms', or '1' for a "
@@ -185,12 +198,15 @@ def unit(text: str, *, where: str = "") -> Unit:
 
 
 @cache
+# A network reads the same few units for every parameter, and parsing is slow beside a look-up.
 def _unit(text: str) -> Unit:
     stripped = text.strip() or "1"
     size, exponents = math.inf, NUMBER
     try:
         size, exponents = _measure(ast.parse(stripped, mode="eval").body, text)
+    # Python's parser gives up on deep nesting with the last two.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        # It is a ValueError as well, and its message is already the precise one.
         if isinstance(error, ModelError):
             raise
         raise ModelError(
@@ -210,6 +226,7 @@ def _unit(text: str) -> Unit:
 def _measure(tree: ast.expr, text: str) -> tuple[float, Exponents]:
     """Return size and exponents of a unit from its syntax tree."""
     match tree:
+        # True equals 1 in Python.
         case ast.Constant(value=1 as one) if one is not True:
             return 1.0, NUMBER
         case ast.Name(id=name):
@@ -242,6 +259,7 @@ def _power(tree: ast.expr, text: str) -> Fraction:
 
 @cache
 def _registry() -> Any:
+    # Imported at the first unit that the table lacks: it would slow down every start.
     import pint
 
     return pint.UnitRegistry()
@@ -252,6 +270,8 @@ def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:
 
     registry = _registry()
     try:
+        # Two amounts expose units with an offset, such as degrees Celsius: their sizes do not
+        # scale.
         one, two = (_from_pint(registry.Quantity(number, name)) for number in (1.0, 2.0))
     except (pint.PintError, AttributeError):
         raise ModelError(f"unit {text!r}: {describe_unknown('unit', name, TABLE)}") from None
@@ -266,6 +286,7 @@ def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:
 def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
     base = quantity.to_base_units()
     powers = {
+        # pint stores powers as floats, so that a third arrives as 0.333...
         key.strip("[]"): Fraction(value).limit_denominator(12)
         for key, value in base.dimensionality.items()
     }
@@ -289,6 +310,7 @@ def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
     if mass and "gram" in str(base.units) and "kilogram" not in str(base.units):
         magnitude = magnitude / 1000.0 ** float(mass)
     scale = math.prod(
+        # From seconds, volts, amperes and metres.
         factor ** float(e)
         for factor, e in zip((1e3, 1e3, 1e9, 1e6, 1.0, 1.0), exponents, strict=True)
     )
@@ -299,7 +321,7 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)\s
 
 
 def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | None:
-    """Read ``"20 ms"`` as (20.0, ms); return None if the text is no number followed by a unit.
+    """Read ``"20 ms"`` as (20.0, ms); return None unless the text is a number and a unit.
 
     Parameters
     ----------
@@ -319,9 +341,11 @@ def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | No
     words = re.findall(r"[A-Za-z]\w*", rest)
     if rest and not re.fullmatch(r"[\w\s*/().-]+", rest) or any(word in reserved for word in words):
         return None
+    # "5 /ms" is a quantity; a unit alone cannot begin with a slash.
     if rest[:1] == "/":
         rest = "1" + rest
     rest = rest.removeprefix("*").strip()
+    # "5 - x" is an expression, although "- x" could be parsed.
     if rest and rest[0] in "+-":
         return None
     try:
@@ -345,7 +369,8 @@ def to_engine(
         Its dimension is expected.
     where : str
         Begins messages.
-    error : type
+    error : type of exception
+        Raised for any problem.
 
     Returns
     -------
@@ -354,8 +379,8 @@ def to_engine(
 
     Raises
     ------
-    ModelError or the `error` that is named
-        If the dimension is another one, or the value is no quantity, or one of another library.
+    ModelError or `error`
+        If the dimension differs, or the value is no quantity, or one of another library.
     """
     if isinstance(value, str):
         return _text_to_engine(value, declared, where, error)
@@ -407,7 +432,7 @@ def _text_to_engine(text: str, declared: Unit, where: str, error: type[Exception
 
 
 def is_pint(value: object) -> TypeGuard[PintQuantity]:
-    """Whether a value is a quantity of pint; other libraries have ``units``, too."""
+    """Return whether a value is a quantity of pint; other libraries have ``units``, too."""
     return hasattr(value, "magnitude") and hasattr(value, "to_base_units")
 
 

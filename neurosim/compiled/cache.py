@@ -76,6 +76,7 @@ def _writable(path: Path) -> bool:
 
 def _mine(path: Path) -> bool:
     """Return whether a folder among those of others is our own: its code will be run."""
+    # The folder for temporary files is open to all users of a machine.
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 
@@ -100,6 +101,7 @@ def clear() -> int:
     path = root()
     count = sum(1 for file in path.rglob("*") if file.is_file()) if path.is_dir() else 0
     shutil.rmtree(path, ignore_errors=True)
+    # The next call has to make the folder again.
     folder.cache_clear()
     return count
 
@@ -159,6 +161,7 @@ def key(engine: Path | None = None) -> str:
         *(CORE / name for name in CALLED),
     ):
         digest.update(file.read_bytes())
+    # A home folder may be shared by machines with other instructions.
     features = str(sorted(llvm.get_host_cpu_features().items()))
     digest.update(
         repr(

@@ -7,4 +7,5 @@ import os
 
 def cores() -> int:
     """Return how many threads or processes may run side by side."""
+    # A container or a batch system may grant fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

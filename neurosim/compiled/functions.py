@@ -41,6 +41,7 @@ def primitives(real: types.Float, whole: types.Integer) -> dict[str, Any]:
         )
 
     @intrinsic
+    # A reinterpretation, not a conversion: the functions work on exponents and signs.
     def bits(typing, x):
         return whole(real), lambda context, builder, signature, values: builder.bitcast(
             values[0], context.get_value_type(whole)
@@ -78,6 +79,7 @@ def _lowest_bit(typing, word):
     """Return the position of the lowest bit that is set, 0 to 63, of a uint64 that is not 0."""
 
     def code(context, builder, signature, values):
+        # The 1 promises that the word is not zero, which saves a branch on older processors.
         return builder.cttz(values[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), code
@@ -86,6 +88,7 @@ def _lowest_bit(typing, word):
 lowest_bit: Any = _lowest_bit  # called without `typing`, which Numba adds
 
 
+# Divisions by zero give inf as in NumPy; inlined bodies let the caller's loop vectorise.
 compiled = njit(
     error_model="numpy", nogil=True, forceinline=True
 )  # never fastmath, which contracts and reorders

@@ -30,6 +30,7 @@ from .tree import (
 
 WORDS: dict[str, Exponents] = {"t": TIME, "dt": TIME, "i": NUMBER, "N": NUMBER}
 _SAME = {"abs", "min", "max", "clip"}  # functions whose arguments and result have one unit
+# Also the largest denominator: 0.333333 is read as a third.
 _LARGEST_EXPONENT = 64
 
 
@@ -78,6 +79,7 @@ def resolve_units(
         if not isinstance(node, Name) or node.name in known:
             return node
         if node.name in TABLE:
+            # The name stays with the number, so that messages and pictures show mV and not 1.0.
             return Number(TABLE[node.name][0], node.name)
         raise ModelError(f"{where}: {describe_unknown('name', node.name, known)}")
 
@@ -88,6 +90,7 @@ def resolve_units(
 
 def _require_finite(tree: Expr, where: str) -> None:
     """Refuse constant parts that are not finite."""
+    # Constant parts alone can be judged now: a quotient of parameters gets its value later.
     if names(tree) or draws(tree):
         for child in children(tree):
             _require_finite(child, where)
@@ -120,7 +123,20 @@ def expect(
 ) -> None:
     """Refuse an expression of another dimension than expected.
 
-    Parameters are those of `dimension`.
+    Parameters
+    ----------
+    tree : Expr
+        With units resolved.
+    symbols : name -> exponents
+        Of all names but the words of the language.
+    expected : Exponents
+    where : str
+        Begins messages.
+
+    Raises
+    ------
+    ModelError
+        If the dimension differs, or `dimension` refuses the expression.
     """
     exponents = dimension(tree, symbols, where=where)
     if exponents is not None and exponents != expected:
@@ -146,6 +162,8 @@ class _Dimensions:
             case Name(name=name) | Lookup(table=name):
                 return self.symbols[name] if name in self.symbols else WORDS[name]
             case Draw(kind=kind):
+                # The variance of integrated white noise grows with time, so xi is one per root of
+                # time.
                 return multiply(NUMBER, RATE, Fraction(1, 2)) if kind == "xi" else NUMBER
             case Unary(op=op, operand=operand):
                 return self.measure(operand) if op == "-" else self._plain(node, operand)
@@ -160,10 +178,12 @@ class _Dimensions:
             return self._measure_power(node)
         if node.op in ("*", "/"):
             a, b = self.measure(left), self.measure(right)
+            # Zero times anything stays a zero that suits any unit.
             return None if a is None else multiply(a, b or NUMBER, 1 if node.op == "*" else -1)
         if node.op in ("and", "or"):
             return self._plain(node, left, right)
         common = self._same(node, left, right)
+        # A comparison is 1 or 0, whatever is compared.
         return common if node.op in ARITHMETIC else NUMBER
 
     def _measure_call(self, node: Call) -> Exponents | None:
@@ -184,14 +204,17 @@ class _Dimensions:
         sign = 1
         if isinstance(exponent, Unary) and exponent.op == "-":
             exponent, sign = exponent.operand, -1
+        # Plain numbers may have any exponent, computed ones too.
         if base is None or base == NUMBER:
             return NUMBER
+        # The unit of the result has to be known before values are.
         if not isinstance(exponent, Number) or abs(exponent.value) > _LARGEST_EXPONENT:
             raise ModelError(
                 f"{self.where}: {show(node)!r}: {show(node.left)!r} is {of(base)}; a quantity with "
                 f"a unit takes only a literal exponent up to {_LARGEST_EXPONENT}. "
                 "Divide it by its unit."
             )
+        # Exact again, so that powers which cancel leave no rest of 1e-17.
         power = Fraction(sign * exponent.value).limit_denominator(_LARGEST_EXPONENT)
         return multiply(NUMBER, base, power)
 

@@ -16,6 +16,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
+    # Python's own division raises at zero; in compiled code it gives inf or NaN.
     "/": np.divide,
     "<": operator.lt,
     "<=": operator.le,
@@ -23,6 +24,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "==": operator.eq,
     "!=": operator.ne,
+    # No short circuit: compiled engines evaluate both sides as well, on whole vectors.
     "and": lambda a, b: (np.asarray(a) != 0) & (np.asarray(b) != 0),
     "or": lambda a, b: (np.asarray(a) != 0) | (np.asarray(b) != 0),
 }
@@ -45,6 +47,7 @@ def evaluate(
     -----
     A comparison is 1.0 or 0.0, and so are ``and``, ``or``, ``not``; anything but zero is true.
     """
+    # Overflow is a value here; the run checks its states for finite numbers later.
     with np.errstate(all="ignore"):
         return _walk(tree, value, draw)
 
@@ -81,6 +84,7 @@ def _power(node: Binary, go: Callable[[Expr], Any]) -> Any:
         return FUNCTIONS["pow"](base, go(node.right))
     if power == 0:
         return np.float64(1.0)
+    # Multiplied from the left, as printers write it: engines must agree to the last bit.
     product = base
     for _ in range(abs(power) - 1):
         product = product * base

@@ -75,7 +75,7 @@ PRIMITIVES = ("_float", "_bits", "_from_bits", "_where", "_floor", "_sqrt")
 and floor and square root as IEEE 754 has them."""
 
 
-def _bounded(x, low, high):
+def _bound(x, low, high):
     return _where(x < low, low, _where(x > high, high, x))
 
 
@@ -89,7 +89,7 @@ def _two_to(n):
     return _from_bits((n + 1023) << 52)
 
 
-def _scaled(x, n):
+def _scale(x, n):
     """Return x * 2**n, abs(n) < 2000, rounded once.
 
     The first factor neither overflows nor underflows.
@@ -114,13 +114,13 @@ def _exp_parts(x, tail):
 
 def exp(x):
     x = _float(x)
-    e, n = _exp_parts(_bounded(x, -750.0, 720.0), 0.0)
-    return _scaled(1.0 + e, n)
+    e, n = _exp_parts(_bound(x, -750.0, 720.0), 0.0)
+    return _scale(1.0 + e, n)
 
 
 def expm1_ratio(z):
     z = _float(z)
-    e, n = _exp_parts(_bounded(z, -750.0, 720.0), 0.0)
+    e, n = _exp_parts(_bound(z, -750.0, 720.0), 0.0)
     half = n >> 1
     scale, rest = _two_to(half), n - half
     ratio = (e * scale + (scale - _two_to(-rest))) / _where(
@@ -131,7 +131,7 @@ def expm1_ratio(z):
 
 def tanh(x):
     x = _float(x)
-    e, n = _exp_parts(2.0 * _bounded(abs(x), 0.0, 22.0), 0.0)  # from 22 on it is 1
+    e, n = _exp_parts(2.0 * _bound(abs(x), 0.0, 22.0), 0.0)  # from 22 on it is 1
     scale = _two_to(n)
     t = e * scale + (scale - 1.0)
     large = t > 2.0
@@ -167,7 +167,7 @@ def log(x):
 
 
 def _product(a, b):
-    """Return a * b rounded, and what the rounding took away (Dekker)."""
+    """Return a * b rounded, and the error of that rounding (Dekker)."""
     p = a * b
     t = a * _SPLIT
     a1 = t - (t - a)
@@ -219,10 +219,10 @@ def pow(x, y):
     ordinary = (size > 0.0) & (size < _INF)
     high, low = _log_sum(_where(ordinary, size, 1.0))
     p, rest = _product(
-        high, _bounded(y, -1e20, 1e20)
+        high, _bound(y, -1e20, 1e20)
     )  # beyond, the result is 0, 1 or inf all the same
-    e, n = _exp_parts(_bounded(p, -750.0, 720.0), rest + low * _bounded(y, -1e20, 1e20))
-    power = _where(ordinary, _scaled(1.0 + e, n), _where((size == 0.0) == (y < 0.0), _INF, 0.0))
+    e, n = _exp_parts(_bound(p, -750.0, 720.0), rest + low * _bound(y, -1e20, 1e20))
+    power = _where(ordinary, _scale(1.0 + e, n), _where((size == 0.0) == (y < 0.0), _INF, 0.0))
     # "== False", since 'not' and '~' differ between engines.
     power = _where((x < 0.0) & (size < _INF) & (whole == False), _NAN, power)  # noqa: E712
     power = _where(
@@ -234,7 +234,7 @@ def pow(x, y):
 
 
 def _sum(a, b):
-    """Return a + b rounded, and what the rounding took away (Knuth)."""
+    """Return a + b rounded, and the error of that rounding (Knuth)."""
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
@@ -273,7 +273,7 @@ def _sin_cos(r, low):
     return sine, w + (((1.0 - w) - half) + (z * p - r * low))
 
 
-def _turned(x, first):
+def _turn(x, first):
     """Return sin, cos, -sin or -cos of the rest of abs(x), by its quarter turn plus ``first``."""
     size = abs(x)
     r, low, n = _quarter_turns(size)
@@ -285,11 +285,11 @@ def _turned(x, first):
 
 def sin(x):
     x = _float(x)
-    return _from_bits(_bits(_turned(x, 0)) ^ (_bits(x) >> 63) << 63)
+    return _from_bits(_bits(_turn(x, 0)) ^ (_bits(x) >> 63) << 63)
 
 
 def cos(x):
-    return _turned(_float(x), 1)
+    return _turn(_float(x), 1)
 
 
 def sqrt(x):
@@ -323,10 +323,10 @@ def where(condition, a, b):
 
 
 _PARTS = (
-    _bounded,
+    _bound,
     _nearest,
     _two_to,
-    _scaled,
+    _scale,
     _exp_parts,
     _log_parts,
     _product,
@@ -335,7 +335,7 @@ _PARTS = (
     _sum,
     _quarter_turns,
     _sin_cos,
-    _turned,
+    _turn,
 )
 _LANGUAGE = (exp, log, pow, sqrt, cos, sin, tanh, floor, abs, min, max, clip, where, expm1_ratio)
 
@@ -348,7 +348,8 @@ def bind(
     Parameters
     ----------
     primitives : the names of `PRIMITIVES` -> functions
-    build : what makes of a Python function one of the engine, such as `numba.njit`
+    build : function -> function
+        Turns a Python function into one of the engine, such as `numba.njit`.
 
     Returns
     -------

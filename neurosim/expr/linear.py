@@ -11,10 +11,10 @@ Split = tuple[dict[str, Expr], Expr]
 
 
 def affine(tree: Expr, variables: set[str]) -> Split | None:
-    """Split a tree into (coefficients, rest).
+    """Split a tree into (coefficients, rest); None: it is not affine in the variables.
 
-    It equals ``sum(coefficient * variable) + rest``; neither coefficients nor rest read a variable.
-    None: the tree is not affine in the variables.
+    The tree equals ``sum(coefficient * variable) + rest``; neither coefficients nor rest read a
+    variable.
     """
     if not names(tree) & variables:
         return {}, tree
@@ -25,6 +25,7 @@ def affine(tree: Expr, variables: set[str]) -> Split | None:
             return _map(affine(operand, variables), lambda part: Unary("-", part))
         case Binary(op="+" | "-" as op, left=left, right=right):
             return _sum(op, affine(left, variables), affine(right, variables))
+        # The factor stays on its side: the order of operations decides the last bit.
         case Binary(op="*", left=left, right=right) if not names(left) & variables:
             return _map(affine(right, variables), lambda part: Binary("*", left, part))
         case Binary(op="*" | "/" as op, left=left, right=right) if not names(right) & variables:
@@ -38,6 +39,7 @@ def _map(split: Split | None, change: Callable[[Expr], Expr]) -> Split | None:
         return None
     coefficients, rest = split
     changed = {name: change(part) for name, part in coefficients.items()}
+    # Zeros stay bare, so that `add` recognises and drops them.
     return changed, ZERO if rest == ZERO else change(rest)
 
 
@@ -51,7 +53,15 @@ def _sum(op: str, left: Split | None, right: Split | None) -> Split | None:
 
 
 def add(op: str, left: Expr, right: Expr) -> Expr:
-    """Return ``left op right`` (op is + or -), leaving out zeros."""
+    """Return ``left op right``, leaving out zeros.
+
+    Parameters
+    ----------
+    op : str
+        ``+`` or ``-``.
+    left, right : Expr
+    """
+    # A printed `+ 0 * x` would cost time in every step, and turn an infinite x into NaN.
     if right == ZERO:
         return left
     if left == ZERO:

@@ -23,6 +23,7 @@ _OPERATORS = {
     "and": r"\wedge",
     "or": r"\vee",
 }
+# The language's log is the natural one, as in C and Python.
 _FUNCTIONS = {"log": "ln", **{name: name for name in ("exp", "cos", "sin", "tanh", "min", "max")}}
 _DRAWS = {"xi": r"\xi", "normal": r"\mathcal{N}(0, 1)", "uniform": r"\mathcal{U}(0, 1)"}
 _TIGHT = 9  # binds tighter than any operator: sums, products and signs get brackets
@@ -35,6 +36,7 @@ def latex(tree: Expr) -> str:
 
 def latex_statement(statement: Assign) -> str:
     """Return a statement as LaTeX: an assignment with its whole new value, or a delivery."""
+    # `out` is no variable: a value added to it leaves the edge.
     if statement.target == "out":
         return rf"\mathrm{{deliver}}\; {latex(statement.value)}"
     return rf"{latex_name(statement.target)} \leftarrow {latex(statement.result)}"
@@ -76,7 +78,7 @@ def _latex(tree: Expr, outer: int) -> str:
         case Unary(op=op, operand=operand):
             level = PRECEDENCE["neg" if op == "-" else "not"]
             sign = "-" if op == "-" else r"\neg "
-            return _bracketed(sign + _latex(operand, level), outer > level)
+            return _bracket(sign + _latex(operand, level), outer > level)
         case Binary():
             return _binary(tree, outer)
 
@@ -84,21 +86,23 @@ def _latex(tree: Expr, outer: int) -> str:
 def _number(number: Number, outer: int) -> str:
     if number.unit:
         return rf"\mathrm{{{number.unit}}}"
+    # The parser has replaced the word by its value.
     if number.value == math.pi:
         return r"\pi"
     mantissa, _, exponent = f"{number.value:.12g}".partition("e")
     text = rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
-    return _bracketed(text, outer == _TIGHT and (text.startswith("-") or bool(exponent)))
+    return _bracket(text, outer == _TIGHT and (text.startswith("-") or bool(exponent)))
 
 
 def _binary(tree: Binary, outer: int) -> str:
     left, right = tree.left, tree.right
     if tree.op == "/":
         # A fraction holds its parts together: only as the base of a power it needs brackets.
+        # The sign stands before the fraction, as people write it.
         if isinstance(left, Unary) and left.op == "-":
             text = rf"-\frac{{{latex(left.operand)}}}{{{latex(right)}}}"
-            return _bracketed(text, outer > PRECEDENCE["+"])
-        return _bracketed(rf"\frac{{{latex(left)}}}{{{latex(right)}}}", outer == _TIGHT)
+            return _bracket(text, outer > PRECEDENCE["+"])
+        return _bracket(rf"\frac{{{latex(left)}}}{{{latex(right)}}}", outer == _TIGHT)
     if tree.op == "**":
         return f"{_latex(left, _TIGHT)}^{{{latex(right)}}}"
     level = PRECEDENCE[tree.op]
@@ -109,10 +113,11 @@ def _binary(tree: Binary, outer: int) -> str:
             (_latex(left, level), _latex(right, level + 1))
         )
     else:
+        # A comparison inside another keeps its brackets: mathematics would read a chain.
         comparison = level == PRECEDENCE["<"]
         first = _latex(left, level + 1 if comparison else level)
         text = f"{first} {_OPERATORS[tree.op]} {_latex(right, level + 1)}"
-    return _bracketed(text, outer > level)
+    return _bracket(text, outer > level)
 
 
 def _call(tree: Call) -> str:
@@ -131,12 +136,12 @@ def _call(tree: Call) -> str:
         rows = rf"{value} & \mathrm{{if}}\; {condition} \\ {other} & \mathrm{{otherwise}}"
         return rf"\begin{{cases}} {rows} \end{{cases}}"
     word = rf"\{_FUNCTIONS[function]}" if function in _FUNCTIONS else rf"\mathrm{{{function}}}"
-    return _bracketed_arguments(word, arguments)
+    return _bracket_arguments(word, arguments)
 
 
-def _bracketed_arguments(word: str, arguments: list[str]) -> str:
+def _bracket_arguments(word: str, arguments: list[str]) -> str:
     return rf"{word}\left( {', '.join(arguments)} \right)"
 
 
-def _bracketed(text: str, needed: bool) -> str:
+def _bracket(text: str, needed: bool) -> str:
     return rf"\left( {text} \right)" if needed else text

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import ModelError, describe, describe_unknown
 from .tree import DEEPEST, Assign, Binary, Call, Draw, DrawKind, Expr, Lookup, Name, Number, Unary
 
+# The functions for users: `functions` has one more, for the code of integration methods.
 ARITY = {
     "exp": 1,
     "log": 1,
@@ -47,6 +48,7 @@ _OPERATORS = {
     ast.Or: "or",
 }
 _PI = 3.141592653589793
+# Python's parser reads our texts, and fails on its keywords wherever they stand.
 _RESERVED = {*WORDS, *ARITY, "uniform", "normal", *keyword.kwlist}
 
 
@@ -70,13 +72,15 @@ class Parser:
     Parameters
     ----------
     owner : str
-        What the texts belong to, for messages: ``cell 'lif'``.
+        The cell or rule, for messages: ``cell 'lif'``.
     first_draw : int
         Number of the first random draw.
     """
 
     def __init__(self, owner: str, *, first_draw: int = 0) -> None:
         self.owner = owner
+        # Numbers key the random streams: since they follow the text, the numbers drawn do not
+        # depend on the order in which an engine evaluates.
         self._draws: Iterator[int] = count(first_draw)
 
     def expression(self, text: str, *, part: str) -> Expr:
@@ -114,6 +118,7 @@ class Parser:
         return tuple(self._equation(line) for line in lines(self._require_text(text, "equations")))
 
     def _statement(self, line: str, part: str) -> Assign:
+        # `x == 1` is a comparison, not a statement: hence the look-ahead.
         match = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(\+|-|\*|/)?=(?!=)(.*)", line, re.DOTALL)
         if not match:
             raise ModelError(
@@ -148,25 +153,31 @@ class Parser:
         tree = self.expression(right, part=f"equation of {name}") if equals else None
         return Equation(name, bool(derivative), tree, unit.strip())
 
-    def check_name(self, name: Any, kind: str, *, read: bool = True) -> None:
+    def check_name(self, name: Any, noun: str, *, read: bool = True) -> None:
         """Refuse a name that cannot stand in equations.
 
         Parameters
         ----------
         name : str
-        kind : str
+        noun : str
             The thing that has the name, for messages: ``parameter``.
         read : bool
-            Equations read the name: it must be no word of the language or of Python.
+            Whether equations read the name: it must then be no word of the language or of Python.
+
+        Raises
+        ------
+        ModelError
         """
+        # ASCII alone: Python's parser normalises identifiers, so a name with accents would differ
+        # from itself in equations; languages of other simulators take ASCII only.
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise ModelError(
-                f"{self.owner}: {kind} {name!r} cannot have this name: expected letters without "
+                f"{self.owner}: {noun} {name!r} cannot have this name: expected letters without "
                 "accents, digits and '_', beginning with a letter. Choose another."
             )
         if read and name in _RESERVED:
             raise ModelError(
-                f"{self.owner}: {kind} {name!r} cannot have this name: it is a word of the "
+                f"{self.owner}: {noun} {name!r} cannot have this name: it is a word of the "
                 "language. Choose another."
             )
 
@@ -199,9 +210,12 @@ class _Conversion:
     part: str
 
     def convert(self, node: ast.expr, depth: int) -> Expr:
+        # Refused here with a clear message; deeper trees exceed Python's recursion limit in later
+        # walks.
         if depth > DEEPEST:
             raise self.parser.depth_error(self.text, self.part)
         match node:
+            # True and False are integers for Python.
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return self._number(value, node)
             case ast.Name(id=name) if name.isascii():
@@ -243,6 +257,7 @@ class _Conversion:
                 pass
             case ast.BoolOp(op=op, values=values):
                 symbol = _OPERATORS[type(op)]
+                # A flat chain `a or b or c` becomes pairs nested as deeply as it is long.
                 converted = [self.convert(value, depth + len(values)) for value in values]
                 return reduce(lambda left, right: Binary(symbol, left, right), converted)
             case ast.Compare(ops=[_, _, *_]):
@@ -267,6 +282,7 @@ class _Conversion:
         if any(isinstance(argument, ast.Starred) for argument in node.args):
             return None
         arguments = [self.convert(argument, depth + 1) for argument in node.args]
+        # Standard draws only: every engine makes the same ones, and scaling is checked for units.
         if function == "uniform" or function == "normal":
             if arguments:
                 raise self._error(
@@ -277,6 +293,7 @@ class _Conversion:
                 )
             return self.parser.draw(function)
         if function not in ARITY:
+            # Only the argument t tells a table from an unknown function.
             if arguments == [Name("t")] and function not in _RESERVED:
                 return Lookup(function)
             valid = [*ARITY, "uniform", "normal"]
@@ -298,7 +315,7 @@ class _Conversion:
 
 
 def short(text: str) -> str:
-    """Return a text for a message, its middle left out where it is long."""
+    """Return a text for a message, without its middle if it is long."""
     text = text.strip()
     return text if len(text) <= 80 else f"{text[:50]} ... {text[-20:]}"
 
@@ -308,10 +325,12 @@ def lines(text: str) -> list[str]:
 
     ``#`` starts a comment; an open bracket joins lines.
     """
+    # Comments go first, since they may hold brackets and semicolons.
     text = re.sub(r"#[^\n]*", "", text)
     result, depth, current = [], 0, ""
     for character in text:
         depth += (character == "(") - (character == ")")
+        # Below zero a bracket too many was closed: the next line is not to be blamed for it.
         if character in ";\n" and depth <= 0:
             result.append(current)
             current = ""
@@ -321,4 +340,5 @@ def lines(text: str) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
+    # Some of Python's errors carry no text at all.
     return (error.msg if isinstance(error, SyntaxError) else str(error)) or "syntax"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .tree import Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
 
+# As in Python, whose parser reads the texts and whose code is generated.
 PRECEDENCE = {
     "or": 1,
     "and": 2,
@@ -59,6 +60,8 @@ LANGUAGE = Target(
         number.unit
         or (
             repr(int(number.value))
+            # Whole numbers print as they were written, 2 and not 2.0; repr is the shortest text
+            # that gives the same bits back.
             if number.value == int(number.value) and abs(number.value) < 1e15
             else repr(number.value)
         )
@@ -84,6 +87,7 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
     """Print a tree, in brackets if the operator around it, of level ``outer``, binds tighter."""
     match tree:
         case Number():
+            # Parsed literals have no sign, but computed ones may: `a - -1` needs brackets.
             text = target.number(tree)
             return f"({text})" if text.startswith("-") and outer > PRECEDENCE["+"] else text
         case Name(name=name):
@@ -102,6 +106,7 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
 
 def _show_unary(tree: Unary, target: Target, outer: int) -> str:
     if tree.op == "not" and target.condition is not None:
+        # Engines negate in their own type of conditions; the language wants 1.0 or 0.0.
         return target.condition(f"not {target.true(show(tree.operand, target))}")
     level = PRECEDENCE["neg" if tree.op == "-" else "not"]
     text = ("-" if tree.op == "-" else "not ") + _show(tree.operand, target, level)
@@ -114,7 +119,7 @@ def _show_binary(tree: Binary, target: Target, outer: int) -> str:
     if target.condition is not None and level <= PRECEDENCE["<"]:
         return target.condition(_condition(tree, target))
     if op == "**" and target.expand_powers:
-        return _expanded(tree, target)
+        return _expand_power(tree, target)
     # Operators associate to the left, so an equal level on the right keeps its brackets; powers
     # the other way round; comparisons cannot be chained, so they keep brackets on both sides.
     left_level = level + 1 if op == "**" or level == PRECEDENCE["<"] else level
@@ -133,12 +138,14 @@ def _condition(tree: Binary, target: Target) -> str:
     return f"{_show(tree.left, target, level)} {tree.op} {_show(tree.right, target, level)}"
 
 
-def _expanded(tree: Binary, target: Target) -> str:
+def _expand_power(tree: Binary, target: Target) -> str:
     power = whole_power(tree)
     if power is None:
+        # Never the engine's own power operator: it would round in its own way.
         return target.call("pow", [show(tree.left, target), show(tree.right, target)])
     one = target.number(Number(1.0))
     if power == 0:
         return one
+    # The base is repeated in place of a variable; compilers compute it once.
     product = " * ".join([_show(tree.left, target, PRECEDENCE["neg"])] * abs(power))
     return f"({product})" if power > 0 else f"({one} / ({product}))"

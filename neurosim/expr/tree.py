@@ -57,7 +57,7 @@ class Draw:
     ----------
     kind : DrawKind
     key : int
-        Number of the textual occurrence in its cell or rule.
+        Number of its occurrence in the texts of its cell or rule.
     """
 
     kind: DrawKind
@@ -122,6 +122,7 @@ def names(tree: Expr) -> set[str]:
 
 def draws(tree: Expr) -> set[Draw]:
     """Return the random draws of an expression."""
+    # A set: a definition that is written out twice still draws once.
     return {node for node in walk(tree) if isinstance(node, Draw)}
 
 
@@ -139,6 +140,7 @@ def rewrite(tree: Expr, change: Callable[[Expr], Expr]) -> Expr:
 
 def substitute(tree: Expr, values: Mapping[str, Expr]) -> Expr:
     """Replace names by expressions, in which no names are replaced again."""
+    # All names are replaced in one pass: x -> y and y -> x swap the two.
     return rewrite(
         tree, lambda node: values.get(node.name, node) if isinstance(node, Name) else node
     )
@@ -146,6 +148,7 @@ def substitute(tree: Expr, values: Mapping[str, Expr]) -> Expr:
 
 def inline(tree: Expr, definitions: Mapping[str, Expr]) -> Expr:
     """Replace the names of definitions by their expressions, down to names that are none."""
+    # The loop ends: cells and rules refuse circular definitions when they are made.
     while names(tree) & definitions.keys():
         tree = substitute(tree, definitions)
     return tree
@@ -159,6 +162,8 @@ def extent(tree: Expr, definitions: Mapping[str, tuple[int, int]]) -> tuple[int,
     tree : Expr
     definitions : name -> extent
     """
+    # Counted without writing out: definitions that each use the one before twice grow
+    # exponentially.
     if isinstance(tree, Name) and tree.name in definitions:
         return definitions[tree.name]
     parts = [extent(child, definitions) for child in children(tree)]
@@ -170,6 +175,7 @@ def whole_power(tree: Binary) -> int | None:
 
     Such an exponent is a whole literal up to 64 in size.
     """
+    # Longer products would be less accurate than the power function, and long to read.
     exponent, sign = tree.right, 1
     if isinstance(exponent, Unary) and exponent.op == "-":
         exponent, sign = exponent.operand, -1
