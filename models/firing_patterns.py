@@ -299,11 +299,11 @@ def figure(responses: Sequence[Response]) -> Figure:
     """
     from matplotlib import pyplot
 
-    made, panels = pyplot.subplots(5, 4, figsize=(12, 11), layout="constrained")
+    drawing, panels = pyplot.subplots(5, 4, figsize=(12, 11))
+    drawing.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
     for panel, pattern, response in zip(panels.flat, PATTERNS, responses, strict=True):
         _panel(panel, pattern, response)
-    made.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
-    return made
+    return drawing
 
 
 def _panel(panel: Axes, pattern: Pattern, response: Response) -> None:

@@ -37,7 +37,7 @@ def branching_factor(
             f"least {KEPT[1]} rows of "
             "1 ms. Give that of a sample of 250 ms."
         )
-    kept = np.zeros(given.shape)
+    kept = np.zeros_like(given, dtype=float)
     kept[slice(*KEPT)] = given[slice(*KEPT)]
     size = kept.shape[1]
     edges = coo_array((np.ones(sources.size), (sources, targets)), shape=(size, size)).tocsr()

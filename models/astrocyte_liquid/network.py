@@ -215,18 +215,11 @@ def build(settings: Settings, seed: int) -> ns.Network:
         )
 
     def project(
-        name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: float
+        name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: Any
     ) -> None:
         learns = rule().reading(**links) if s.learning else rule(learning=False)
-        net.project(
-            start,
-            liquid,
-            connector,
-            rule=learns,
-            weight=weight,
-            name=name,
-            **(values if s.learning else {}),
-        )
+        values = values if s.learning else {}
+        net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **values)
 
     edges = math.floor(s.density * s.inputs * size)
     coin = np.where(
@@ -265,6 +258,6 @@ def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     astrocyte.
     """
     net = build(Settings(**settings), seed)
-    net.record(net["liquid"], "spikes")
-    net.record(net["astrocyte"], "level")
+    net.record(net.populations["liquid"], "spikes")
+    net.record(net.populations["astrocyte"], "level")
     return net

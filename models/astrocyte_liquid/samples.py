@@ -128,7 +128,7 @@ class Liquid:
         """
         steps, start, images = _steps(time), self._start(), list(images)
         net = build(self.settings, self.seed)
-        net.record(net["liquid"], "spikes")
+        net.record(net.populations["liquid"], "spikes")
         run = self._prepare(net)
         for number, image in enumerate(images, first):
             self._show(run, start, number, image, steps)

@@ -81,7 +81,7 @@ class CA3Memory:
         if watch:
             record(net)
         else:
-            net.record(net["OUT"], "spikes")
+            net.record(net.populations["OUT"], "spikes")
         self.freeze, self.schedule = freeze, []
         self.run = ns.prepare(net, backend=backend)
         if freeze:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def build(settings: Settings) -> ns.Network:
     return net
 
 
-def _static(c: int, k: int) -> Iterator[tuple[str, str, object, str, float, int]]:
+def _static(c: int, k: int) -> Iterator[tuple[str, str, ns.Connector, str, float, int]]:
     """Give source, target, connector, port, weight in nA and delay on SpiNNaker in steps of every
     projection that does not learn.
     """
@@ -159,7 +160,7 @@ def _static(c: int, k: int) -> Iterator[tuple[str, str, object, str, float, int]
     yield "MergeCont", "OUT content", each, "excitatory", STRENGTH, 1
 
 
-def network(*, seed: int = 0, **settings: float) -> ns.Network:
+def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     """Return the network of some settings, recording all spikes; nothing in it is random."""
     net = build(Settings(**settings))
     record(net)

@@ -147,27 +147,20 @@ def answers(schedule: Schedule) -> list[Answer]:
     a bit with a content.
     """
     stored: dict[int, frozenset[int]] = {}
-    found = []
+    expected = []
     for _, operation in schedule:
+        cue, content = operation.cue, operation.content
+        if cue is None:  # recall by content
+            holders = frozenset(holder for holder, bits in stored.items() if bits & content)
+            expected.append(Answer(holders, content))
+            continue
+        before = stored.get(cue, frozenset())
         if operation.kind == LEARN:
-            found.append(
-                Answer(
-                    frozenset([operation.cue]),
-                    operation.content,
-                    stored.get(operation.cue, frozenset()) - operation.content,
-                )
-            )
-            stored[operation.cue] = operation.content
-        elif operation.kind == BY_CUE:
-            found.append(Answer(frozenset([operation.cue]), stored.get(operation.cue, frozenset())))
+            stored[cue] = content
+            expected.append(Answer(frozenset([cue]), content, echo=before - content))
         else:
-            found.append(
-                Answer(
-                    frozenset(cue for cue, bits in stored.items() if bits & operation.content),
-                    operation.content,
-                )
-            )
-    return found
+            expected.append(Answer(frozenset([cue]), before))
+    return expected
 
 
 def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int]]]:

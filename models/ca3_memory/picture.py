@@ -68,7 +68,7 @@ def draw(
     tops, height = {}, 0.0
     for name in ROWS:
         tops[name] = height
-        height += recording[name].size + GAP
+        height += recording.populations[name].size + GAP
     figure, ax = pyplot.subplots(
         figsize=(2.0 + INCHES_PER_STEP * min(steps, 400), 1.2 + 0.085 * (height + HEADER)),
         layout="constrained",
@@ -84,7 +84,7 @@ def draw(
         _population(ax, name, recording[name].spikes.window(0, steps), settings, tops[name])
     _answers(ax, shown, out, settings, tops["OUT"])
     ax.set_ylim(height - GAP / 2, -HEADER)
-    ax.set_yticks([tops[name] + (recording[name].size - 1) / 2 for name in ROWS], ROWS)
+    ax.set_yticks([tops[name] + (recording.populations[name].size - 1) / 2 for name in ROWS], ROWS)
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     time_axis(ax, -0.5, steps - 0.5)

@@ -39,8 +39,9 @@ def thresholds(backend: str) -> Result:
     net = ns.Network("rested", dt="1 ms")
     source = net.spike_source("source", 1, steps=[[2]])
     for cell in (slow(), fast()):
-        net.record(net.population(cell.name, len(weights), cell), "spikes")
-        net.project(source, net[cell.name], ns.all_to_all(), weight=weights, port="excitatory")
+        rested = net.population(cell.name, len(weights), cell)
+        net.record(rested, "spikes")
+        net.project(source, rested, ns.all_to_all(), weight=weights, port="excitatory")
     recording = ns.simulate(net, "10 ms", backend=backend, progress=False)
     return {
         name: {

@@ -136,7 +136,7 @@ def judge(found: list[Result], tested: list[int]) -> list[Row]:
 def spikes(learner: Learner) -> ns.Spikes:
     """Return the spikes of the reservoir in one more cue-only trial with the weights learned."""
     net = build(learner.settings, learner.seed)
-    net.record(net["reservoir"], "spikes")
+    net.record(net.populations["reservoir"], "spikes")
     run = ns.prepare(net, backend=learner.backend)
     run.set("when", mean=learner.calibration.mean, w=learner.trainer.get("when", "w"))
     run_trial(run, learner.settings)

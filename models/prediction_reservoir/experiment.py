@@ -87,15 +87,16 @@ def blocks(
         np.repeat([t.p for t in truths], settings.trials), seed=learner.seed
     ).reshape(len(truths), -1)
     for number, truth in enumerate(truths):
-        errors, last = [], None
+        tests = {}
         for trial in range(settings.trials + 1):
             if trial:
                 train(truth, delivered[number, trial - 1])
             if trial == 0 or trial in tested(settings):
-                last = learner.test()
-                errors.append(relative_error(last, truth, settings))
+                tests[trial] = learner.test()
                 if watch:
-                    watch(number, trial, last)
+                    watch(number, trial, tests[trial])
+        errors = [relative_error(test, truth, settings) for test in tests.values()]
+        last = tests[max(tests)]
         recovered = [t for t, e in zip(tested(settings), errors[1:], strict=True) if e <= 0.5]
         yield {
             "before": errors[0],

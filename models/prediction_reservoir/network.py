@@ -211,6 +211,6 @@ def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     readouts.
     """
     net = build(Settings(**settings), seed)
-    net.record(net["reservoir"], "spikes")
-    net.record(net["when"], "z")
+    net.record(net.populations["reservoir"], "spikes")
+    net.record(net.populations["when"], "z")
     return net

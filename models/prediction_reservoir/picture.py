@@ -37,7 +37,7 @@ def draw(
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(11, 9.5), layout="constrained")
-    rows = figure.subfigures(3, 1, height_ratios=(1.05, 1.5, 0.95))
+    rows = figure.subfigures(3, 1, height_ratios=(1.05, 1.5, 0.95), squeeze=False)[:, 0]
     _raster(rows[0].subplots(), spikes, settings)
     _predictions(rows[1], tests, settings)
     _errors(rows[2].subplots(), errors, [0, *tested], settings)

@@ -29,6 +29,7 @@ from ..expr.tree import (
 from ..model.binding import BoundRule, BoundStatement
 from ..model.cell import Cell
 from ..model.methods import Propagator, choose, statements
+from ..model.names import Method
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection, Delay
 from .delay_groups import shared_delay
@@ -155,7 +156,7 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
 
 def _integration(
     cell: Cell, constants: set[str]
-) -> tuple[list[Assign], Propagator | None, dict[str, str]]:
+) -> tuple[list[Assign], Propagator | None, dict[str, Method]]:
     """Return the statements that integrate a cell, its propagator, and the method per state."""
     plain = expand(cell)
     if cell.step is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from ..draws.values import Distribution
 from ..errors import NetworkError, describe
 from ..model.declarations import State
+from ..model.names import Domain
 from ..model.rule import Rule
 from ..units import Exponents, Unit, of
 from .populations import View
@@ -25,7 +26,7 @@ def read_links(
     owners: Mapping[str, object],
     edges: int | None,
     where: str,
-) -> tuple[dict[str, Reference], dict[str, tuple[str, Exponents]]]:
+) -> tuple[dict[str, Reference], dict[str, tuple[Domain, Exponents]]]:
     """Return what each link of a rule reads.
 
     Parameters
@@ -49,7 +50,7 @@ def read_links(
         dimension.
     """
     references: dict[str, Reference] = {}
-    sides: dict[str, tuple[str, Exponents]] = {}
+    sides: dict[str, tuple[Domain, Exponents]] = {}
     for link in rule.reads if rule is not None else ():
         link_where = f"{where}, link {link.symbol!r}"
         reference = _require_reference(link.reference, owners, link_where)
@@ -105,7 +106,7 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
     return declared.unit, 1 if per is None else lengths[per]
 
 
-def _side(reference: Reference, length: int, *, source: View, target: View, where: str) -> str:
+def _side(reference: Reference, length: int, *, source: View, target: View, where: str) -> Domain:
     """Return what has a value of its own: "pre", "post", "edge"; "one": there is one for all."""
     along, value = reference.along, f"{reference.name!r} of {reference.owner.name!r}"
     if along is None:
