@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.backends import ready
+from support.longest import LONGEST
 
 from neurosim.compiled import cache
 
@@ -13,51 +14,16 @@ TESTS = Path(__file__).parent
 # Folders whose tests run another simulator.
 SIMULATORS = (TESTS / "backends" / "brian", TESTS / "backends" / "pynn")
 
-# The files that take longest, the longest first: two processes that share the files out then end at
-# about the same time.
-LONGEST = [
-    TESTS / name
-    for name in (
-        "backends/brian/test_brian.py",
-        "backends/cpu/test_cpu_delivery.py",
-        "backends/cpu/test_single_precision.py",
-        "backends/cpu/test_cpu_cache.py",
-        "conformance/test_engines_agree.py",
-        "backends/pynn/test_pynn_run.py",
-        "backends/pynn/test_pynn_agreement.py",
-        "models/test_nonlinear_cells.py",
-        "backends/pynn/test_pynn_spinnaker.py",
-        "models/test_ca3_memory.py",
-        "project/test_documentation.py",
-        "backends/cpu/test_single_code.py",
-        "conformance/test_closed_forms.py",
-        "run/test_snapshots.py",
-        "backends/pynn/test_pynn_rows.py",
-        "ir/test_index_types.py",
-        "cli/test_run_options.py",
-        "backends/cpu/test_cpu_source.py",
-        "run/test_run.py",
-        "backends/cpu/test_cpu_engine.py",
-        "backends/pynn/test_pynn_report.py",
-        "models/test_balanced_networks.py",
-        "backends/pynn/test_pynn_traps.py",
-        "models/test_prediction_reservoir.py",
-        "models/test_plasticity_published.py",
-        "network/test_connect_large.py",
-        "backends/pynn/test_pynn_export.py",
-        "language/test_functions.py",
-    )
-]
-
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of other simulators, and begin with the files that take longest."""
-    gone = [str(path) for path in LONGEST if not path.is_file()]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of other simulators; several processes begin with the longest files."""
+    ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
+    gone = [str(path) for path in ranks if not path.is_file()]
     if gone:
-        raise pytest.UsageError(f"LONGEST in tests/conftest.py names no file: {', '.join(gone)}")
-    ranks = {path: rank for rank, path in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+        raise pytest.UsageError(f"tests/support/longest.py names no file: {', '.join(gone)}")
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
     for item in items:
         if item.path.parent in SIMULATORS:
             item.add_marker(pytest.mark.simulator)

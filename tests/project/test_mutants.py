@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.longest import LONGEST
 from support.mutants import FOLDERS, ROOT, TESTS, Bench, Mutant, choose, report
 from support.mutations import mutations
 
@@ -42,7 +44,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 def bench(tree: Path) -> Bench:
-    return Bench(tree, {"neurosim/": ["tests"]}, tree.parent / "results.jsonl", 60.0)
+    results = tree.parent / "results.jsonl"
+    return Bench(tree, {"neurosim/": ["tests"]}, results=results, timeout=60.0, patience=5.0)
 
 
 @pytest.mark.process
@@ -70,8 +73,35 @@ def test_a_caught_fault_and_an_equivalent_one_are_told_apart_and_not_tried_again
 @pytest.mark.process
 def test_tests_that_fail_without_a_fault_are_no_measure(tree):
     (tree / "tests/test_greater.py").write_text(TEST.replace("== 2 and", "== 1 and"))
-    with pytest.raises(RuntimeError, match="tests without a fault: caught"):
+    with pytest.raises(RuntimeError, match="test_greater.py::test_greater without a fault: caught"):
         bench(tree).run([Mutant("neurosim/greater.py", mutations(SOURCE)[0])])
+
+
+@pytest.mark.process
+def test_a_fault_that_lets_a_test_hang_is_caught_and_one_that_outlasts_all_tests_is_not(tree):
+    (tree / "neurosim/greater.py").write_text("while False:\n    pass\n")
+    (tree / "tests/test_greater.py").write_text(
+        "import time\nimport pytest\n\n\ndef test_it():\n    import neurosim.greater\n\n\n"
+        "@pytest.mark.parametrize('n', range(99))\ndef test_long(n):\n    time.sleep(0.1)\n"
+    )
+    (hanging,) = (
+        Mutant("neurosim/greater.py", m)
+        for m in mutations("while False:\n    pass\n")
+        if m.kind == "condition"
+    )
+    assert [row["outcome"] for row in bench(tree).run([hanging])] == ["hung"]
+    (tree / "neurosim/greater.py").write_text("False < 1\n")
+    fault = Mutant("neurosim/greater.py", mutations("False < 1\n")[0])
+    short = replace(bench(tree), timeout=3.0)
+    assert [row["outcome"] for row in short.run([fault])] == ["survived"]
+
+
+def test_the_tests_that_name_a_source_come_first_and_the_longest_last():
+    tests = Bench(ROOT, TESTS, results=ROOT, timeout=0.0, patience=0.0)
+    files = tests.tests_of("neurosim/ir/propagators.py")
+    assert files[:2] == ["tests/ir/test_exponential.py", "tests/ir/test_propagators.py"]
+    longest = [f"tests/{name}" for name in reversed(LONGEST) if f"tests/{name}" in files]
+    assert files[-len(longest) :] == longest and len(set(files)) == len(files) > len(longest) > 1
 
 
 @pytest.mark.parametrize(
@@ -94,6 +124,8 @@ def test_tests_that_fail_without_a_fault_are_no_measure(tree):
         ('x = "é", a + b', {'x = "é", a - b'}),
         ("if TYPE_CHECKING: f(a, b)", set()),
         ("isinstance(x, y)", {"pass"}),
+        ("x = max(a, b)", set()),
+        ("x: TypeAlias = A | B", set()),
         ("x = [a,\n+ b + c]", {"x = [a,\n+ b - c]"}),
     ],
 )

@@ -4,8 +4,10 @@ Run by hand, in a checkout with everything that the tests need::
 
     PYTHONPATH=tests python -m support.mutants --count 100 --seed 1
 
-Each fault is tried on the tests of its file (`TESTS`). A line of JSON holds the outcome and the
-difference. The same command resumes a run that was interrupted. ``--report`` prints the results.
+Each fault is tried on the tests of its file (`TESTS`): those first whose text names the file, those
+that take longest last, until one fails. A test that failed must pass without the fault. A line of
+JSON holds the outcome and the difference. The same command resumes a run that was interrupted.
+``--report`` prints the results; `mutants.md` has those of the last campaign.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
+from support.longest import LONGEST
 from support.mutations import Mutation, mutations
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +48,7 @@ LEFT_OUT = (
     "_build",
 )
 
-# The tests of a source: those of the longest beginning of its path, the likeliest first.
+# The folders with the tests of a source: those of the longest beginning of its path.
 TESTS = {
     "neurosim/": ("tests/language", "tests/run", "tests/project"),
     "neurosim/analysis/": ("tests/recording",),
@@ -102,17 +105,35 @@ class Bench:
     results : path
         Lines of JSON, appended to.
     timeout : float
-        Seconds for the tests of a fault; one that takes longer is caught.
+        Seconds for the tests of a fault. A fault that none of them has seen by then has survived.
+    patience : float
+        Seconds for a single test. One that takes longer hangs, and the fault is caught.
     """
 
     root: Path
     tests: Mapping[str, Sequence[str]]
     results: Path
     timeout: float
+    patience: float
 
-    def tests_of(self, path: str) -> Sequence[str]:
-        """Return the tests of a source."""
-        return self.tests[max((start for start in self.tests if path.startswith(start)), key=len)]
+    def tests_of(self, path: str) -> list[str]:
+        """Return the files with the tests of a source, the likeliest first and the longest last."""
+        start = max((start for start in self.tests if path.startswith(start)), key=len)
+        files = [
+            file
+            for folder in self.tests[start]
+            for file in sorted((self.root / folder).rglob("test_*.py"))
+        ]
+        source = Path(path).with_suffix("")
+        module = ".".join(source.parent.parts if source.name == "__init__" else source.parts)
+        stem = module.rpartition(".")[2].strip("_")
+
+        def order(file: Path) -> tuple[bool, int]:
+            name = file.relative_to(self.root / "tests").as_posix()
+            is_named = stem in file.stem or module in file.read_text()
+            return not is_named, -LONGEST.index(name) if name in LONGEST else -len(LONGEST)
+
+        return [file.relative_to(self.root).as_posix() for file in sorted(files, key=order)]
 
     def known(self) -> dict[str, dict]:
         """Return the results until now by id."""
@@ -127,7 +148,7 @@ class Bench:
         Raises
         ------
         RuntimeError
-            If tests fail without any fault.
+            If a test that caught a fault fails without it, too.
         """
         sources = {m.path: (self.root / m.path).read_text() for m in mutants}
         ids = {mutant.id(sources[mutant.path]): mutant for mutant in mutants}
@@ -137,31 +158,26 @@ class Bench:
             copies: queue.Queue[Path] = queue.Queue()
             for number in range(workers):
                 copies.put(copy(self.root, Path(folder) / str(number)))
-            self._require_green(waiting, copies)
+            green: set[str] = set()
             with ThreadPoolExecutor(workers) as pool:
-                for row in pool.map(lambda mutant: self._try(mutant, copies), waiting):
+                for row in pool.map(lambda mutant: self._try(mutant, copies, green), waiting):
                     known[row["id"]] = row
         return [known[id_] for id_ in ids]
 
-    def _require_green(self, waiting: list[Mutant], copies: queue.Queue[Path]) -> None:
-        tree = copies.get()
-        for tests in dict.fromkeys(tuple(self.tests_of(mutant.path)) for mutant in waiting):
-            outcome, words = self._test(tree, tests)
-            if outcome != "survived":
-                raise RuntimeError(f"{' '.join(tests)} without a fault: {outcome}\n{words}")
-        copies.put(tree)
-
-    def _try(self, mutant: Mutant, copies: queue.Queue[Path]) -> dict:
+    def _try(self, mutant: Mutant, copies: queue.Queue[Path], green: set[str]) -> dict:
         """Plant a fault in a copy that is free, run its tests and take it out again."""
         tree = copies.get()
         source = (self.root / mutant.path).read_text()
         planted = mutant.mutation.plant(source)
         start = monotonic()
         try:
-            (tree / mutant.path).write_text(planted)
-            outcome, words = self._test(tree, self.tests_of(mutant.path))
+            try:
+                (tree / mutant.path).write_text(planted)
+                outcome, words = self._test(tree, self.tests_of(mutant.path))
+            finally:
+                (tree / mutant.path).write_text(source)
+            self._require_green(tree, words, green)
         finally:
-            (tree / mutant.path).write_text(source)
             copies.put(tree)
         row = {
             "id": mutant.id(source),
@@ -177,28 +193,58 @@ class Bench:
             file.write(json.dumps(row) + "\n")
         return row
 
+    def _require_green(self, tree: Path, words: str, green: set[str]) -> None:
+        """Run a test that failed without the fault, unless it is known to pass."""
+        state, _, rest = words.partition(" ")
+        test = rest.partition(" - ")[0]
+        if state not in ("FAILED", "ERROR") or test in green:
+            return
+        outcome, again = self._test(tree, [test])
+        if outcome != "survived":
+            raise RuntimeError(f"{test} without a fault: {outcome}\n{again}")
+        green.add(test)
+
     def _test(self, tree: Path, tests: Sequence[str]) -> tuple[str, str]:
         """Return "caught", "hung" or "survived", and the words of the first test that failed."""
         pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow"]
-        process = subprocess.Popen(
-            [*pytest, "-p", "no:cacheprovider", *tests],
-            cwd=tree,
-            env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            text, _ = process.communicate(timeout=self.timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)  # the processes of the tests, too
-            process.communicate()
-            return "hung", f"longer than {self.timeout:g} s"
+        with tempfile.TemporaryFile("w+") as output:
+            process = subprocess.Popen(
+                [*pytest, "-p", "no:cacheprovider", *tests],
+                cwd=tree,
+                env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            outcome = self._wait(process, output.fileno())
+            output.seek(0)
+            text = output.read()
+        if outcome is not None:
+            return outcome, f"after {text[-80:]!r}"
         failed = [line for line in text.splitlines() if line.startswith(("FAILED", "ERROR"))]
         # A fault that ends the interpreter leaves no line; pytest itself ends with 0 to 5.
         words = failed[0] if failed else text[-300:]
         return ("survived", "") if process.returncode == 0 else ("caught", words)
+
+    def _wait(self, process: subprocess.Popen, output: int) -> str | None:
+        """Wait for tests, which write a character each; end them if they take too long."""
+        began = heard = monotonic()
+        size = 0
+        outcome = None
+        while process.poll() is None and outcome is None:
+            sleep(0.1)
+            now, written = monotonic(), os.fstat(output).st_size
+            if written > size:
+                size, heard = written, now
+            if now - heard > self.patience:
+                outcome = "hung"
+            elif now - began > self.timeout:
+                outcome = "survived"
+        if outcome is not None:
+            os.killpg(process.pid, 9)  # the processes of the tests, too
+            process.wait()
+        return outcome
 
 
 def copy(root: Path, to: Path) -> Path:
@@ -245,12 +291,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", metavar="PATH", help="sources that begin so")
     parser.add_argument("--timeout", type=float, default=900.0, metavar="SECONDS")
+    parser.add_argument("--patience", type=float, default=120.0, metavar="SECONDS")
     parser.add_argument("--workers", type=int, default=1, help="copies side by side")
     parser.add_argument("--results", type=Path, default=ROOT / "out" / "mutants.jsonl")
     parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args(words)
     options.results.parent.mkdir(parents=True, exist_ok=True)
-    bench = Bench(ROOT, TESTS, options.results, options.timeout)
+    bench = Bench(
+        ROOT, TESTS, results=options.results, timeout=options.timeout, patience=options.patience
+    )
     if options.report:
         print(report(list(bench.known().values())))
     else:

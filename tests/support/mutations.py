@@ -40,6 +40,9 @@ SPARED = {"annotation", "returns", "decorator_list", "type_params", "bases"}
 # Calls that fail by themselves, at once, when their arguments are swapped.
 CHECKED_CALLS = {"isinstance", "issubclass", "getattr", "hasattr", "setattr", "range"}
 
+# Calls that give the same in any order of their arguments.
+SYMMETRIC_CALLS = {"max", "min", "np.maximum", "np.minimum"}
+
 
 @dataclass(frozen=True)
 class Mutation:
@@ -120,6 +123,8 @@ def _is_spared(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.If):
         return "TYPE_CHECKING" in ast.unparse(node.test)
+    if isinstance(node, ast.AnnAssign):
+        return ast.unparse(node.annotation) == "TypeAlias"
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
@@ -166,7 +171,7 @@ def _constant(source: _Source, node: ast.Constant) -> Iterator[Mutation]:
 
 def _arguments(source: _Source, node: ast.Call) -> Iterator[Mutation]:
     """Yield the first two positional arguments in the other order."""
-    if len(node.args) < 2 or ast.unparse(node.func) in CHECKED_CALLS:
+    if len(node.args) < 2 or ast.unparse(node.func) in CHECKED_CALLS | SYMMETRIC_CALLS:
         return
     first, second = node.args[:2]
     if isinstance(first, ast.Starred) or isinstance(second, ast.Starred):
