@@ -212,5 +212,5 @@ def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     """
     net = build(Settings(**settings), seed)
     net.record(net.populations["reservoir"], "spikes")
-    net.record(net.populations["when"], "z")
+    net.record(net.projections["when"], "z")
     return net

@@ -116,7 +116,7 @@ def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calib
     other trial sees.
     """
     net = build(settings, seed)
-    net.record(net.populations["when"], "r")
+    net.record(net.projections["when"], "r")
     net.record(net.populations["reservoir"], "spikes")
     run = ns.prepare(net, backend=backend, replica=CALIBRATING)
     for _ in range(3):
@@ -159,7 +159,7 @@ class Learner:
         self.backend, self.settings, self.seed, self.scheme = backend, settings, seed, scheme
         self.calibration = calibration or calibrate(settings, seed=seed, backend=backend)
         net = build(settings, seed)
-        net.record(net.populations["when"], "z")
+        net.record(net.projections["when"], "z")
         self.trainer = ns.prepare(net, backend=backend, replica=TRAINING)
         self.tester = ns.prepare(net, backend=backend, replica=TESTING)
         for run in (self.trainer, self.tester):
