@@ -88,7 +88,6 @@ def draw(
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     time_axis(ax, -0.5, steps - 0.5)
-    ax.set_xlabel("time (ms)")
     ax.set_title(title, loc="left")
     figure.legend(
         handles=_meanings(),

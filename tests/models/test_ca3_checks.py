@@ -148,6 +148,23 @@ def test_the_network_of_the_catalogue_has_the_published_size_and_records_all_of_
     assert model.settings == {"cues": 5, "content_size": 10, "amplitude": 6.0}
 
 
+def test_the_checks_need_the_experiments_of_the_specification_and_no_other():
+    assert {name for check in CHECKS for name in check.needs} == set(EXPERIMENTS)
+    amplitudes = [
+        (name, experiment.keywords["amplitude"])
+        for name, experiment in EXPERIMENTS.items()
+        if name.startswith("amplitude x ")
+    ]
+    assert amplitudes == [
+        ("amplitude x 0.8", pytest.approx(4.8)),
+        ("amplitude x 0.95", pytest.approx(5.7)),
+        ("amplitude x 1.05", pytest.approx(6.3)),
+        ("amplitude x 1.2", pytest.approx(7.2)),
+    ]
+    maps = {name: e.keywords for name, e in EXPERIMENTS.items() if name.startswith("map")}
+    assert maps == {f"map of {cells}": {"cells": cells} for cells in (16, 64, 128)}
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_the_acceptance_checks_of_the_specification_hold_but_for_the_densest_relearning(
     check, fast_backend, results

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,16 @@ import neurosim as ns
 from neurosim.cli.verification import verify
 from neurosim.models.prediction_reservoir import model
 from neurosim.models.prediction_reservoir.checks import CHECKS
-from neurosim.models.prediction_reservoir.comparators import MERGED, LeastSquares, least_squares
+from neurosim.models.prediction_reservoir.comparators import (
+    MERGED,
+    UNGATED,
+    LeastSquares,
+    least_squares,
+    merged,
+    noisy,
+    without_feedback,
+    without_gate,
+)
 from neurosim.models.prediction_reservoir.demonstrate import judge
 from neurosim.models.prediction_reservoir.experiment import (
     SWITCHES,
@@ -25,7 +34,9 @@ from neurosim.models.prediction_reservoir.experiment import (
     switches,
 )
 from neurosim.models.prediction_reservoir.measures import relative_error
-from neurosim.models.prediction_reservoir.trials import Learner, Truth, times
+from neurosim.models.prediction_reservoir.network import DEFAULTS
+from neurosim.models.prediction_reservoir.picture import draw
+from neurosim.models.prediction_reservoir.trials import Learner, Prediction, Truth, times
 
 pytestmark = pytest.mark.experiment
 
@@ -108,6 +119,64 @@ def test_blocks_are_tested_before_they_begin_and_when_they_end(fast_backend):
     assert found[0]["before"] == 1.0 and found[1]["before"] != 1.0
 
 
+def test_a_comparator_changes_the_one_thing_that_its_name_says(fast_backend):
+    def result(experiment, **options):
+        return experiment(fast_backend, seed=1, truths=(NEAR,), **options)
+
+    changes = {
+        merged: {"settings": SMALL, "scheme": MERGED},
+        without_feedback: {"settings": replace(SMALL, feedback=0.0)},
+        without_gate: {"settings": replace(SMALL, reach=SMALL.trial), "scheme": UNGATED},
+        noisy: {"settings": replace(SMALL, noise=0.3)},
+    }
+    plain = result(switches, settings=SMALL)
+    for comparator, options in changes.items():
+        compared = result(comparator, settings=SMALL)
+        assert compared == result(switches, **options) != plain
+
+
+def test_the_default_settings_are_those_for_which_the_bounds_of_the_checks_were_fixed():
+    assert asdict(DEFAULTS) == {
+        "size": 1000,
+        "inhibitory": 0.2,
+        "density": 0.1,
+        "weight": 1.0,
+        "balance": 4.0,
+        "tau_s": 100.0,
+        "noise": 0.1,
+        "cue": 30.0,
+        "cue_length": 20.0,
+        "feedback": 4.0,
+        "tau_r": 40.0,
+        "width": 40.0,
+        "reach": 120.0,
+        "opens": 0.15,
+        "rate_when": 0.05,
+        "rate_what": 0.05,
+        "trial": 1000.0,
+        "trials": 100,
+        "tests": 5,
+    }
+
+
+class Halfway:
+    """A learner whose predictions are half of the truth."""
+
+    settings, seed = SMALL, 1
+
+    def test(self) -> Prediction:
+        what, when = NEAR.probabilities / 2, NEAR.bumps(SMALL)
+        return Prediction(what * when, when, what)
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.eye(4)[:2], np.eye(4)[2:]
+
+
+def test_a_block_has_recovered_at_the_first_test_whose_error_is_one_half_or_less():
+    (block,) = blocks(Halfway(), (NEAR,), train=lambda truth, delivered: None)
+    assert block["errors"] == [0.5, 0.5] and block["recovered"] == 1
+
+
 # ---- the model in the catalogue
 
 
@@ -129,6 +198,28 @@ def test_the_demonstration_leaves_a_picture_and_its_results(fast_backend, tmp_pa
         and written["settings"] == {"size": 40, "trials": 2, "tests": 1}
     )
     assert all(row.keys() == {"quantity", "measured", "expected", "pass"} for row in rows)
+
+
+def test_the_picture_names_its_axes_and_shows_all_predictions_on_one_scale(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    silent = Prediction(np.zeros((150, 2)), np.zeros((150, 2)), np.zeros(2))
+    draw(
+        tmp_path / "picture.png",
+        SMALL,
+        spikes=ns.Spikes([1, 59], [2, 9], size=60, dt=1.0, steps=150),
+        tests={(block, trial): silent for block in range(4) for trial in (0, SMALL.trials)},
+        errors=[[1.0, 0.5, 0.2]] * 4,
+        tested=[1, 3],
+    )
+    raster, predictions, errors = (part.axes for part in figures[0].subfigs)
+    assert [ax.get_xlabel() for ax in (*raster, *errors)] == ["time (ms)", "trials"]
+    assert [ax.get_xlabel() for ax in predictions] == [""] * 4 + ["time since the cue (ms)"] * 4
+    assert [bool(ax.get_ylabel()) for ax in predictions] == [True, False, False, False] * 2
+    first = predictions[0]
+    assert all(first.get_shared_y_axes().joined(first, other) for other in predictions[1:])
 
 
 def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_fails(

@@ -33,6 +33,13 @@ def test_the_error_is_one_for_silence_and_zero_for_the_truth():
     )
 
 
+def test_the_target_of_a_channel_is_a_bell_whose_standard_deviation_is_the_width():
+    bumps = Truth(0.3, (300.0, 600.0)).bumps(Settings(width=40.0))
+    assert bumps[[299, 599], [0, 1]].tolist() == [1.0, 1.0]
+    assert bumps[[259, 339, 639], [0, 0, 1]] == pytest.approx([np.exp(-0.5)] * 3)
+    assert bumps[379, 0] == pytest.approx(np.exp(-2.0))
+
+
 def test_peaks_and_amplitudes_are_read_where_they_are():
     s, late, truth = Settings(), Truth(0.3, (330.0, 560.0)), Truth(0.3, (300.0, 600.0))
     assert timing_error(truly(late, s), truth, s) == [30.0, -40.0]

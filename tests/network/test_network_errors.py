@@ -117,8 +117,8 @@ POPULATIONS = {
     ),
     "a size that is not whole": (populate(size=2.0), "size: found 2.0", "expected a whole number"),
     "more neurons than an engine can number": (
-        populate(size=10**12),
-        "size: found 1000000000000",
+        populate(size=2**31),
+        "size: found 2147483648",
         "at most 2147483647.",
         "Change it.",
     ),

@@ -15,7 +15,7 @@ from matplotlib import pyplot
 from neurosim import plot
 from neurosim.analysis import measure
 from neurosim.errors import NetworkError
-from neurosim.plot.style import MOST_DOTS, MOST_POINTS
+from neurosim.plot.style import MOST_DOTS, MOST_POINTS, note
 from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
 from neurosim.recording.recording import Recording
 from neurosim.recording.samples import Spikes, Trace
@@ -133,6 +133,16 @@ def test_long_times_are_labelled_in_seconds_while_the_data_stay_in_ms():
         and marks.get_xdata().tolist() == [10_001]
     )
     assert plot.raster(spikes()).axes.xaxis.get_major_formatter()(500, 0) == "500"
+
+
+def test_a_remark_stands_right_above_the_right_end_of_the_axes_once():
+    ax = pyplot.figure(dpi=72).subplots()
+    note(ax, "a remark")
+    note(ax, "a remark")
+    (remark,) = ax.texts
+    text, frame = remark.get_window_extent(), ax.get_window_extent()
+    assert text.x1 == pytest.approx(frame.x1, abs=1)
+    assert frame.y1 < text.y0 < frame.y1 + 4
 
 
 def test_what_has_no_spikes_has_no_raster():

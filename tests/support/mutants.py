@@ -105,7 +105,7 @@ class Bench:
     results : path
         Lines of JSON, appended to.
     timeout : float
-        Seconds for the tests of a fault. A fault that none of them has seen by then has survived.
+        Seconds for a batch of tests. A fault that none of them has seen by then has survived it.
     patience : float
         Seconds for a single test. One that takes longer hangs, and the fault is caught.
     """
@@ -116,24 +116,22 @@ class Bench:
     timeout: float
     patience: float
 
-    def tests_of(self, path: str) -> list[str]:
-        """Return the files with the tests of a source, the likeliest first and the longest last."""
+    def tests_of(self, path: str) -> tuple[list[str], list[str]]:
+        """Return the files with the tests of a source: those that name it, and the others.
+
+        The longest come last in both.
+        """
         start = max((start for start in self.tests if path.startswith(start)), key=len)
-        files = [
-            file
-            for folder in self.tests[start]
-            for file in sorted((self.root / folder).rglob("test_*.py"))
-        ]
         source = Path(path).with_suffix("")
         module = ".".join(source.parent.parts if source.name == "__init__" else source.parts)
         stem = module.rpartition(".")[2].strip("_")
-
-        def order(file: Path) -> tuple[bool, int]:
-            name = file.relative_to(self.root / "tests").as_posix()
-            is_named = stem in file.stem or module in file.read_text()
-            return not is_named, -LONGEST.index(name) if name in LONGEST else -len(LONGEST)
-
-        return [file.relative_to(self.root).as_posix() for file in sorted(files, key=order)]
+        named, others = [], []
+        for folder in self.tests[start]:
+            for file in sorted((self.root / folder).rglob("test_*.py")):
+                name = file.relative_to(self.root).as_posix()
+                is_named = stem in file.stem or module in file.read_text()
+                (named if is_named else others).append(name)
+        return sorted(named, key=length), sorted(others, key=length)
 
     def known(self) -> dict[str, dict]:
         """Return the results until now by id."""
@@ -173,7 +171,7 @@ class Bench:
         try:
             try:
                 (tree / mutant.path).write_text(planted)
-                outcome, words = self._test(tree, self.tests_of(mutant.path))
+                outcome, words = self._judge(tree, self.tests_of(mutant.path))
             finally:
                 (tree / mutant.path).write_text(source)
             self._require_green(tree, words, green)
@@ -192,6 +190,14 @@ class Bench:
         with self.results.open("a") as file:
             file.write(json.dumps(row) + "\n")
         return row
+
+    def _judge(self, tree: Path, batches: Sequence[Sequence[str]]) -> tuple[str, str]:
+        """Return the outcome of the first batch of tests that fails, or of the last."""
+        outcome, words = "survived", ""
+        for tests in batches:
+            if tests and outcome == "survived":
+                outcome, words = self._test(tree, tests)
+        return outcome, words
 
     def _require_green(self, tree: Path, words: str, green: set[str]) -> None:
         """Run a test that failed without the fault, unless it is known to pass."""
@@ -245,6 +251,12 @@ class Bench:
             os.killpg(process.pid, 9)  # the processes of the tests, too
             process.wait()
         return outcome
+
+
+def length(test: str) -> int:
+    """Return the rank of a file of tests by its time: the longest has the highest."""
+    name = test.removeprefix("tests/")
+    return len(LONGEST) - LONGEST.index(name) if name in LONGEST else 0
 
 
 def copy(root: Path, to: Path) -> Path:
