@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neurosim.ir.program import Program
 
 PRECISIONS = ("float64", "float32")
+# Said of whatever is rounded; `NUMBERS` then names it, by the kind of the row's place.
 ROUNDED = (
     "In float32 each number and each result of an operation is rounded, to 6.0e-8 (2**-24) of it"
 )
@@ -57,6 +58,7 @@ class CpuBackend:
         NetworkError
             If an option is unknown or has a wrong value.
         """
+        # Before anything is drawn: a wrong option should not cost the time of a large network.
         options = _complete(options)
         single_precision = options["precision"] == "float32"
         rows = _rounded(network) if single_precision else explicit_step_rows(network)
@@ -73,12 +75,15 @@ class CpuBackend:
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
     """Return all options, checked; those left out at their defaults."""
     defaults = {"threads": None, "precision": "float64", "replica": 0}
+    # Only the first unknown option is named: the message lists all that are valid.
     for option in options.keys() - defaults.keys():
         unknown = describe_unknown("option", option, sorted(defaults), owner="backend 'cpu'")
         raise NetworkError(unknown)
     options = defaults | options
     if options["threads"] is not None:
         read_whole_number(options["threads"], where="backend 'cpu', threads")
+    # One 32-bit word of the generator's counter: the bits above it would be dropped in silence, so
+    # that two replicas drew the same numbers.
     read_whole_number(
         options["replica"], where="backend 'cpu', replica", least=0, most=(1 << 32) - 1
     )
@@ -94,8 +99,9 @@ def _rounded(network: Network) -> Iterable[Row]:
     """Yield the rows of float32."""
     for row in explicit_step_rows(network):
         population = network.populations.get(row.place.owner)
-        is_given = population is not None and population.given is not None
-        if row.status == "exact" and not is_given:
+        # Spikes that the user gave are indices and steps: whole numbers, which stay exact.
+        replays = population is not None and population.given is not None
+        if row.status == "exact" and not replays:
             row = replace(
                 row,
                 status="approximated",

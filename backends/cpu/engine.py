@@ -24,6 +24,8 @@ from .threads.pace import Pace
 from .threads.partitions import default_partitions, first_neurons, most_partitions
 from .threads.workers import Workers
 
+# Printed like a cell, although it never differs: only functions in files of the cache are compiled
+# once for all processes.
 LOOP = '''"""The time loop, compiled once; it serves all networks."""
 
 from numba import cfunc
@@ -44,8 +46,8 @@ class CpuEngine:
     ----------
     program, network : Program, ConcreteNetwork
     threads : int, optional
-        Partitions of the network, and most threads. Unless given, large networks are prepared for
-        two and run on one or both, whichever takes less time; the numbers are the same.
+        Partitions of the network, and most threads. By default, large networks are prepared for two
+        and run on one or both, whichever takes less time; the numbers are the same.
     replica : int
         Replica word of the random numbers.
     precision : ``float64`` or ``float32``
@@ -76,6 +78,8 @@ class CpuEngine:
         source = LOOP.format(kernels=self.precision.kernels)
         self._loop = cache.load("loop", source).run_steps
         self.pace = Pace((self.partitions,) if threads else tuple(range(1, self.partitions + 1)))
+        # Eight numbers per entry, one cache line: a thread that polls its neighbour's counter does
+        # not slow down stores to the other counters.
         self._shared = shared = align(np.zeros(loop.ARRIVED + 8 * self.partitions, np.int64))
 
         def fail() -> None:
@@ -90,6 +94,8 @@ class CpuEngine:
 
     def refresh(self) -> None:
         """Follow changes by the host; lay everything out anew if the layout of values changed."""
+        # Printed source depends on layouts, but not on addresses and sizes: those are numbers in
+        # tables, and `set` of a parameter between two runs compiles nothing.
         if self.context.tables.are_outdated(self.memory.replaced):
             self._build()
         else:
@@ -105,7 +111,18 @@ class CpuEngine:
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         """Run at most ``steps`` steps from step ``first``.
 
-        ``more``: others follow before the host reads memory, so that work may be deferred.
+        Parameters
+        ----------
+        first, steps : int
+            First step, and number of steps.
+        more : bool
+            Whether other steps follow before the host reads memory, so that work may be deferred.
+
+        Returns
+        -------
+        Chunk
+            Recorded spikes and values, and the number of steps done: fewer if a buffer of spikes
+            is full or a value is not finite.
         """
         deferral = self.delivery.deferral
         self._recording.begin(first, steps)
@@ -117,6 +134,7 @@ class CpuEngine:
             advanced, requests = self._run(first + done, count, threads)
             done += advanced
         chunk = Chunk(done, bool(requests < loop.NOT_FINITE))
+        # An error message reads variables too, so that deferred work is done before it.
         if not more or not chunk.finite or deferral.overdue(first + steps):
             for calls in deferral.settle():
                 self._workers.call(calls)
@@ -126,6 +144,7 @@ class CpuEngine:
     def _run(self, first: int, steps: int, threads: int) -> tuple[int, int]:
         """Run steps on some threads; return how many were done, and the reasons to stop."""
         shared, (plan, phases) = self._shared, self._plan
+        # Requests of an earlier call that no thread has read would end this one at once.
         shared[:] = 0
         shared[loop.THREADS] = threads
         arguments = plan.ctypes.data, self.partitions, phases, first, steps
@@ -153,6 +172,9 @@ class CpuEngine:
             dt=tables.keep(np.array([self.program.dt])),
             replica=self.replica,
         )
+        # Operations execute in this order. Delivery needs a barrier in front of it, since it reads
+        # the spikes of all partitions. Reset and traces concern a partition's own neurons, and
+        # spikes that are recorded have not changed since that barrier.
         schedule = Schedule(self.partitions)
         populations = Populations(self.context, schedule)
         schedule.begin_phase()

@@ -18,8 +18,14 @@ def print_cell(
 
     Parameters
     ----------
-    layouts : parameter or constant -> how its values lie
+    code : CellProgram
+    layouts : mapping of str to Layout
+        Parameter or constant -> how its values lie.
     precision : Precision
+
+    Returns
+    -------
+    tuple of str and list of str
 
     Notes
     -----
@@ -45,6 +51,7 @@ class _CellPrinter:
     ) -> None:
         self.code, self.layouts, self.precision = code, layouts, precision
         self.arguments = Arguments()
+        # "@dt" at position 0, where `Precision.dt` reads it.
         for entry in ("@dt", *code.states):
             self.arguments.read(entry)
 
@@ -55,12 +62,15 @@ class _CellPrinter:
         trees = [s.value for s in code.integrate]
         if code.detect is not None:
             trees.append(code.detect)
+        # Frozen states are read even if no equation does: while refractory they keep their value.
         read = set().union(*map(names, trees)) | set(code.frozen)
         assigned = {a.target for a in code.integrate}
         states = [s for s in code.states if s in read | assigned]
         head = ["@kernel", "def integrate(args, start, stop, step, partition):"]
         setup = [*self._prologue(read), *self._integration_addresses(states)]
         setup += ["_wrong = 0", "for _n in range(start, stop):"]
+        # Every value is a local variable from its load to its only store. A state that is not
+        # assigned is not stored: that would be as much traffic as the load.
         inner = [
             *self._load_states(states),
             *self._per_neuron(read),
@@ -81,7 +91,9 @@ class _CellPrinter:
         return [*lines, *self._draw_addresses()]
 
     def _take_ports(self) -> list[str]:
-        """Lines that read the sums at ports and begin them anew."""
+        """Return lines that read the sums at ports and reset them to 0."""
+        # Here and not in phase 4: the values are in the cache now, and a projection whose term is
+        # the port itself (`plan.context.Context.ring`) finds zeros.
         lines = []
         zero = self.precision.number(0.0)
         for p in self.code.ports:
@@ -97,13 +109,15 @@ class _CellPrinter:
             lines.append("_active = step > load_long(_until, _n, '_until')")
         for a in self.code.integrate:
             value, state = self._line(a.value), local(a.target)
+            # A selection, not a branch: the loop over neurons stays vectorised.
             if a.target in self.code.frozen:
                 value = f"where(_active, {value}, {state})"
             lines.append(f"{state} = {value}")
         return lines
 
     def _check_finite(self, states: list[str]) -> list[str]:
-        # x - x is 0 for finite numbers alone: one comparison for all states.
+        # x - x is 0 for finite numbers alone: one comparison for all states. The kernel returns a
+        # mark after the loop, since a return within it would prevent vectorisation.
         if not states:
             return []
         total = " + ".join(f"({local(s)} - {local(s)})" for s in states)
@@ -112,6 +126,8 @@ class _CellPrinter:
     def _detection(self) -> list[str]:
         if self.code.detect is None:
             return []
+        # A mark per neuron instead of a list, which would need a branch; `kernels.loop.collect`
+        # makes the list. "&" and not "and", which branches too.
         condition = f"({self._line(self.code.detect)} != {self.precision.number(0.0)})"
         if self.code.refractory:
             condition += " & _active"
@@ -122,6 +138,7 @@ class _CellPrinter:
     def reset(self) -> list[str]:
         code = self.code
         read = set().union(*(names(s.value) for s in code.after))
+        # A dict, not a set: its order is that of the statements, so the text is always the same.
         assigned = dict.fromkeys(a.target for a in code.after)
         states = [s for s in code.states if s in read or s in assigned]
         head = ["@kernel", "def reset(args, spikes, count, step, partition):"]
@@ -135,7 +152,7 @@ class _CellPrinter:
             *self._store_states(assigned),
         ]
         if code.refractory:
-            pause = "load_long(_refractory, _n if _each else 0, '_refractory')"
+            pause = "load_long(_refractory, _n if _own_pause else 0, '_refractory')"
             inner.append(f"store_long(_until, _n, step + {pause}, '_until')")
         return [*head, *indent(setup), *indent(inner, 2), "    return 0"]
 
@@ -145,13 +162,13 @@ class _CellPrinter:
         return [
             f"_until = {self.arguments.read('_until')}",
             f"_refractory = {self.arguments.read('_refractory')}",
-            f"_each = {self.arguments.read('#_refractory')} > 1",
+            f"_own_pause = {self.arguments.read('#_refractory')} > 1",
         ]
 
     # ---- both
 
     def _prologue(self, read: set[str]) -> list[str]:
-        """Lines before the loop: words, addresses, values that are the same for all neurons."""
+        """Return lines before the loop: words, addresses, values that are the same for all."""
         lines: list[str] = []
         if read & {"t", "dt"}:
             lines += self.precision.dt
@@ -170,6 +187,7 @@ class _CellPrinter:
         lines = [f"_at_{name} = {address}"]
         if layout == "per_neuron":
             return lines
+        # The row is found once per step and range; the loop then reads a series like a parameter.
         lines += find_series_row(name, self.arguments)
         if layout == "series":
             lines.append(f"{local(name)} = load(_at_{name}, _row_{name}, {name!r})")
@@ -204,4 +222,5 @@ class _CellPrinter:
         return line(tree, self._draw, self.precision)
 
     def _draw(self, draw: Draw) -> str:
+        # From the buffer that phase 1 has filled: the generator makes four numbers at once.
         return f"load(_draw{draw.key}, _n, '_draw{draw.key}')"

@@ -17,17 +17,26 @@ kernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", 
 
 @dataclass(frozen=True)
 class Precision:
-    """What differs between one precision and another.
+    """The type of a run's numbers, and all that depends on it in printed source.
 
     Attributes
     ----------
-    name, dtype : as users and NumPy name it
-    size : bytes of a number
-    kernels : module that holds the compiled loops `draws`, `deferral`, `loop`, `late_events`
-    header : first lines of printed source
-    dt, t : lines that compute these words of the language; the time of a step is a float64 first
-    exact_dt : the name of dt in float64
-    literal : how a number is written, with a place for its digits
+    name : str
+        As users write it.
+    dtype : type
+        Of NumPy.
+    size : int
+        Bytes of a number.
+    kernels : str
+        Module that holds the compiled loops `draws`, `deferral`, `loop`, `late_events`.
+    header : str
+        First lines of printed source.
+    dt, t : tuple of str, str
+        Lines that compute these words of the language; the time of a step is a float64 first.
+    exact_dt : str
+        The name of dt in float64.
+    literal : str
+        A number in printed source, with ``{}`` for its digits.
     """
 
     name: str
@@ -42,6 +51,7 @@ class Precision:
 
     def number(self, value: float) -> str:
         """Return a number as printed source writes it."""
+        # `repr` gives the shortest digits that read back to the same float64.
         return self.literal.format(repr(value))
 
 
@@ -81,8 +91,10 @@ from {_KERNELS}.single import (
     sin, sqrt, store, tanh, truth, uniform_at, where)
 {_KERNEL}""",
     ("_dt = load_double(load_arg(args, 0), 0, 'dt')", "dt = float(_dt)"),
+    # The product is of float64: in float32, steps above 2**24 could not be told apart.
     "t = float(step * _dt)",
     "_dt",
+    # A bare literal is a float64, and would make one of every expression in which it stands.
     "float({})",
 )
 

@@ -1,4 +1,4 @@
-"""What the printed source of cells and rules has in common: names, arguments, functions."""
+"""Parts that the printed source of cells and rules shares: names, arguments, expressions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from .precision import DOUBLE, Precision
 # interval); over time one per neuron.
 Layout = Literal["scalar", "per_neuron", "series", "series_per_neuron"]
 
+# Words of printed source without an underscore in front. A user may call a parameter so; words
+# with an underscore cannot clash, since no name of a user begins with one.
 RESERVED = {
     "CHUNK",
     "NOTES",
@@ -59,11 +61,12 @@ def local(name: str) -> str:
 
 
 class Arguments:
-    """The arguments of one piece of printed source: which array or number stands at a position.
+    """The arguments of one piece of printed source: the array or number at each position.
 
     Attributes
     ----------
-    entries : names of arrays and numbers, by position; those that begin with "@" are the engine's
+    entries : list of str
+        Names of arrays and numbers, by position; those that begin with "@" are the engine's.
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,7 @@ class Arguments:
 
     def read(self, entry: str) -> str:
         """Return the expression that reads an entry, which is added if it is new."""
+        # In order of first use: equal statements print equal text, and share its compiled code.
         if entry not in self.entries:
             self.entries.append(entry)
         return f"load_arg(args, {self.entries.index(entry)})"
@@ -81,12 +85,16 @@ def line(tree: Expr, draw: Callable[[Draw], str], precision: Precision) -> str:
 
     Parameters
     ----------
-    draw : returns the text of a random draw
+    tree : Expr
+    draw : function
+        Returns the text of a random draw.
+    precision : Precision
     """
 
     def number(n: Number) -> str:
         return precision.number(float(n.value))
 
+    # Conditions are numbers, as in the language: `(v > 0) * x` is a product on every engine.
     target = Target(
         name=local,
         number=number,
@@ -106,7 +114,9 @@ def indent(lines: list[str], levels: int = 1) -> list[str]:
 
 
 def find_series_row(name: str, arguments: Arguments) -> list[str]:
-    """Return lines that find which row of a piecewise-constant series is in force at ``step``."""
+    """Return lines that find the row of a piecewise-constant series that holds at ``step``."""
+    # "@rows" holds the steps of an interval, the step of its beginning, and the number of rows.
+    # Before the first interval its row holds, after the last one the last row.
     row, rows = f"_row_{name}", "load_long(_rows, 2, '_rows')"
     return [
         f"_rows = {arguments.read(f'{name}@rows')}",
@@ -117,7 +127,14 @@ def find_series_row(name: str, arguments: Arguments) -> list[str]:
 
 
 def wrapper(module: str, function: str, precision: Precision = DOUBLE) -> str:
-    """Return the source of a kernel of a module of this engine, for the cache on disk."""
+    """Return the source of a kernel of a module of this engine, for the cache on disk.
+
+    Parameters
+    ----------
+    module, function : str
+        Where the kernel is written, below `Precision.kernels`.
+    precision : Precision
+    """
     return f'''"""Kernel {function!r} of the engine."""
 
 from numba import cfunc

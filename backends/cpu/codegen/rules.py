@@ -23,9 +23,14 @@ Over = Literal["edges", "pre", "post", "fold pre", "fold post", "notes"]
 class Kernel:
     """A printed function.
 
-    trigger : event of its handler
-    over : what it loops over: edges or delay groups of events, or all of them; "notes" is the
-        kernel of `kernels.deferral` that notes events
+    Attributes
+    ----------
+    name : str
+    trigger : str
+        Event of its handler.
+    over : Over
+        Items of its loop: edges or delay groups of events, or all of them; "notes" is the kernel
+        of `kernels.deferral` that notes events.
     """
 
     name: str
@@ -37,8 +42,13 @@ class Kernel:
 class RuleSource:
     """The printed source of a rule.
 
-    arguments : entries of the arguments of all its kernels
-    kernels : in the order in which they run
+    Attributes
+    ----------
+    text : str
+    arguments : list of str
+        Entries of the arguments of all its kernels.
+    kernels : list of Kernel
+        In the order in which they run.
     """
 
     text: str
@@ -52,9 +62,11 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
     functions: list[list[str]] = []
     kernels: list[Kernel] = []
     for number, (trigger, statements) in enumerate(code.handlers):
+        # Edges of an arriving spike catch up before its handler reads them.
         if variant.deferred and trigger == "pre":
             kernels.append(Kernel("catch_up", trigger, "edges"))
             functions.append(printer.catch_up())
+        # Statements over neurons are not deferred: others may read these variables at any time.
         if variant.deferred and trigger == "post":
             kernels.append(Kernel("note", trigger, "notes"))
             statements = tuple(s for s in statements if s.side != "edge")
@@ -62,6 +74,8 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
             kernel = Kernel(f"handler{number}_{part}", trigger, _domain(group[0]))
             kernels.append(kernel)
             functions.append(printer.handler(kernel, group))
+            # Sums are added to their variable after the loop: no edge reads what another has added,
+            # so that the result does not depend on the order of edges.
             for variable in dict.fromkeys(s.target for s in group if s.action == "sum"):
                 fold = printer.fold_kernel(kernel, variable)
                 kernels.append(fold)
@@ -98,7 +112,8 @@ def _shares_loop(group: list[BoundStatement], statement: BoundStatement) -> bool
 
 
 def _domain(statement: BoundStatement) -> Literal["edges", "pre", "post"]:
-    """Return what a statement is executed for: edges, or the neurons of one side."""
+    """Return the items that a statement is executed for: edges, or the neurons of one side."""
+    # A delivery or a sum is made edge by edge, although its target is a neuron's.
     if statement.action != "assign" or statement.side == "edge":
         return "edges"
     return statement.side
@@ -106,12 +121,18 @@ def _domain(statement: BoundStatement) -> Literal["edges", "pre", "post"]:
 
 @dataclass(frozen=True)
 class _EdgeLoop:
-    """Lines of two loops over edges.
+    """Lines of two nested loops over edges.
 
-    setup : before the loops
-    outer : first in the loop over delay groups or sources
-    bounds : of the inner loop, over positions ``_k``
-    inner : first in the loop over edges
+    Attributes
+    ----------
+    setup : list of str
+        Before the loops.
+    outer : list of str
+        First in the loop over delay groups or sources.
+    bounds : tuple of str
+        Of the inner loop, over positions ``_k``.
+    inner : list of str
+        First in the loop over edges.
     """
 
     setup: list[str]
@@ -147,6 +168,7 @@ class _RulePrinter:
         if kernel.trigger == "pre" or kernel.trigger == "post":
             outer = kernel.trigger
         loop = self._edge_loop(outer, sources=self._reads_sources(read))
+        # Values at the side of the outer loop are loaded once for all its edges.
         near, far = ("post", "pre") if outer == "post" else ("pre", "post")
         setup = [*symbols.prologue(read), *self._targets_setup(group), *loop.setup]
         at_group = [*loop.outer, *self._values_at(read, near, outer), loop.header]
@@ -190,6 +212,7 @@ class _RulePrinter:
 
     def _loop_by_target(self, *, sources: bool) -> _EdgeLoop:
         """Edges of the targets of events; ``sources``: the number of the source is needed."""
+        # Edges lie by source, so each of these is a jump in memory; `kernels.deferral` avoids that.
         symbols, split = self.symbols, self.variant.pre_split
         setup = [symbols.address("@post_pointer"), symbols.address("@post_edges")]
         inner = ["_edge = load_index(_post_edges, _k, '_edges')"]
@@ -242,6 +265,7 @@ class _RulePrinter:
             lines = ["_pre = first + _j", *([] if split else ["_pre_group = _pre"])]
         setup = [symbols.address("@" + pointer[1:]), symbols.address("@partitions")]
         bounds = self._bound(source, 0, pointer), self._bound(source, 1, pointer)
+        # The first edge gives the shift from edge to target; a source without edges has none.
         if self.variant.neighbours:
             # Counting targets, not loading them, lets LLVM vectorise the inner loop.
             shift = f"{symbols.index('@targets', '_begin')} - _begin if _begin < _end else 0"
@@ -270,6 +294,7 @@ class _RulePrinter:
 
         ``further`` is 1 for where the next ones begin.
         """
+        # Bounds of delay groups are many, and have 4 bytes (`plan.wiring.first_edges`).
         short = bounds == "_pre_bounds" and self.variant.pre_split
         load = "load_index" if short else "load_long"
         return f"{load}({bounds}, {group} * _partitions + partition + {further}, '_bounds')"
@@ -280,6 +305,7 @@ class _RulePrinter:
         value = self.symbols.line(s.value, "_edge")
         if s.action == "assign":
             return [f"{local(s.target)} = {value}", *self.symbols.store(s.target, "_edge")]
+        # In parentheses: the value is rounded before it is added, as on the reference engine.
         if not value.isidentifier():
             value = f"({value})"
         if s.action == "deliver":
@@ -287,6 +313,7 @@ class _RulePrinter:
                 f"_at = {self.symbols.ring_of_edge()}",
                 f"store(_at, _post, load(_at, _post, '_ring') + {value}, '_ring')",
             ]
+        # A mark beside the sum, since a sum of 0.0 may be due to edges that were active.
         total, group = self.symbols.name(f"@sum_{s.target}"), f"_{s.side}_group"
         name = f"'sum_{s.target}'"
         return [
@@ -324,6 +351,8 @@ class _RulePrinter:
             if s.side == "edge"
         ]
         read = self.symbols.names_read(group)
+        # Expressions read the time of their event as `step`: here that of the deferred spike. If
+        # the "pre" handler comes first, a post-spike of this step acts after it, and stays open.
         last = "now - 1" if _pre_first(self.code) else "now"
         setup = ["step = now", *self.symbols.prologue(read), *self._catch_up_setup(group)]
         lines = [
@@ -407,6 +436,7 @@ class _RulePrinter:
         setup = [*symbols.prologue(read), *(symbols.address(s.target) for s in group)]
         setup += symbols.group_setup(side)
         is_event = kernel.trigger == side
+        # Handlers of other events run for all delay groups of the partition, which are neighbours.
         number = "load_index(first, _j, '_events')" if is_event else "first + _j"
         body = [
             f"_{side}_group = {number}",
@@ -439,6 +469,7 @@ class _RulePrinter:
         symbols = self.symbols
         symbol = symbols.symbols[variable]
         side, group = symbol.side, f"_{symbol.side}_group"
+        # A decaying variable is decayed up to now first, and its step is stored with it.
         read = {variable, *filter(None, [symbol.decay])}
         total, touched = symbols.name(f"@sum_{variable}"), symbols.name(f"@touched_{variable}")
         zero, name = symbols.precision.number(0.0), f"'sum_{variable}'"

@@ -26,8 +26,13 @@ Dendritic = Literal["none", "shared", "per_edge"]
 class LinkVariant:
     """How a symbol reads a value of another population or projection.
 
-    indexed : an array says which value each neuron or edge reads
-    tau : layout of the time constant if the value is a decaying variable of a projection
+    Attributes
+    ----------
+    layout : Layout
+    indexed : bool
+        Whether an array holds the index of the value that each neuron or edge reads.
+    tau : Layout or None
+        Layout of the time constant if the value is a decaying variable of a projection.
     """
 
     layout: Layout
@@ -37,14 +42,24 @@ class LinkVariant:
 
 @dataclass(frozen=True)
 class RuleVariant:
-    """What the printed source of a rule depends on besides its statements.
+    """The facts about a projection on which the printed source of its rule depends.
 
-    pre_split, post_split : a neuron has several delay groups
-    layouts : parameter or constant of one value, or state of a cell -> how its values lie
-    links : symbol -> how it is read
-    deferred : handlers of post-spikes are deferred; see `kernels.deferral`
-    neighbours : the edges of a source end in consecutive neurons: loops over them vectorise
-    short : arguments that are arrays of indices of 2 bytes, not 4
+    Attributes
+    ----------
+    pre_split, post_split : bool
+        Whether a neuron has several delay groups.
+    dendritic : Dendritic
+    layouts : tuple of (str, Layout)
+        Parameter or constant of one value, or state of a cell -> how its values lie.
+    links : tuple of (str, LinkVariant)
+        Symbol -> how it is read.
+    deferred : bool
+        Whether handlers of post-spikes are deferred; see `kernels.deferral`.
+    neighbours : bool
+        Whether the edges of a source end in consecutive neurons: loops over them vectorise.
+    short : frozenset of str
+        Arguments that are arrays of indices of 2 bytes, not 4.
+    precision : Precision
     """
 
     pre_split: bool
@@ -74,6 +89,7 @@ class RuleSymbols:
 
     def names_read(self, group: list[BoundStatement]) -> set[str]:
         """Return the names that statements read, with time constants of decaying variables."""
+        # Targets too: a decaying one is stored with its step, whose address `prologue` declares.
         read = set().union(*(names(s.value) for s in group))
         read |= {s.target for s in group if s.action == "assign"}
         return read | {decay for n in read if (decay := self._decay(n))}
@@ -95,12 +111,14 @@ class RuleSymbols:
         return line(tree, lambda d: self._draw(d, index), self.precision)
 
     def _draw(self, draw: Draw, index: str) -> str:
+        # Computed for this index and step alone, with no buffer: few edges are active in a step.
         key = f"{self.arguments.read(f'@key{draw.key}')}, {self.arguments.read(f'@key{draw.key}b')}"
         function = "uniform_at" if draw.kind == "uniform" else "normal_at"
         return f"{function}({key}, {index}, step, {self.arguments.read('@replica')})"
 
     def ring_setup(self) -> list[str]:
         """Return lines that find the term that deliveries are added to."""
+        # A dendritic delay selects the position in a ring of terms, one per step of arrival.
         lines = [self.address("@ring")]
         dendritic = self.variant.dendritic
         if dendritic != "none":
@@ -133,6 +151,7 @@ class RuleSymbols:
         for size in ("N_pre", "N_post"):
             if size in read:
                 lines.append(f"{size} = float({self.arguments.read('@' + size)})")
+        # Sorted: the order of a set differs between processes, and the text names its cached code.
         for name in sorted(read):
             lines += self._declare(name)
         return lines
@@ -183,14 +202,14 @@ class RuleSymbols:
         """Return lines that load what is read at one side, for its neuron, delay group or edge."""
         read = set(read)
         lines = [f"i_{side} = float(_{side})"] if f"i_{side}" in read else []
-        here = [
+        at_side = [
             s
             for n, s in self.symbols.items()
             if n in read and s.side == side and s.role != "word" and not self._everywhere(n)
         ]
         # Time constants stand before the variables that decay with them.
-        here.sort(key=lambda s: (s.role == "variable", s.name))
-        return lines + [f"{local(s.name)} = {self._value(s.name)}" for s in here]
+        at_side.sort(key=lambda s: (s.role == "variable", s.name))
+        return lines + [f"{local(s.name)} = {self._value(s.name)}" for s in at_side]
 
     def _everywhere(self, name: str) -> bool:
         """Return whether a value is the same for all edges."""
@@ -219,6 +238,7 @@ class RuleSymbols:
 
     def _linked_value(self, name: str, link: LinkVariant) -> str:
         index = self._index(name, None if link.indexed else link.layout)
+        # One value for all has no use for the index that a link to a view brings along.
         if link.indexed:
             index = f"load_index(_index_{name}, {index}, '{name}@index')"
             if link.layout in ("scalar", "series"):
@@ -236,6 +256,7 @@ class RuleSymbols:
         value = f"load(_at_{name}, {index}, {name!r})"
         if decay is None:
             return value
+        # Decay in closed form since the last event, as on the reference engine: no work per step.
         steps = f"step - load_long(_last_{name}, {index}, '{name}@last')"
         if self._looked_up(symbol):
             dt = self.precision.exact_dt

@@ -19,6 +19,13 @@ def _computed(steps, dt, tau):
 def decayed(factors, steps, dt, tau):
     """Return exp(-(steps * dt) / tau) from the table of ``tau``.
 
-    ``dt`` is a float64 in any precision, since the table was computed from one.
+    Parameters
+    ----------
+    factors : address of (STEPS,)
+        The table of ``tau``.
+    steps : int
+    dt : float64, ms
+        In any precision, since the table was computed from it.
+    tau : float, ms
     """
     return load(factors, steps, "decays") if steps < STEPS else _computed(steps, dt, tau)

@@ -23,6 +23,17 @@ def note(notes, groups, count, step, partition):
     """Note the post-spikes of delay groups.
 
     Of every group, the latest spike stands in the first row of steps, the one before in the second.
+
+    Parameters
+    ----------
+    notes : address of `NOTES`
+    groups : address of (count,) int32
+        Delay groups of the targets that spiked.
+    count : int
+    step : int
+        Now.
+    partition : int
+        Not read: every kernel is called with these five arguments.
     """
     now = step - load_long(load_arg(notes, NOTES.first), 0, "first")
     size, counts = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.counts)
@@ -30,6 +41,7 @@ def note(notes, groups, count, step, partition):
     for j in range(count):
         group = load_index(groups, j, "events")
         number = load_index(counts, group, "counts")
+        # Newest first: `pending` then stops at the first row without a step that is still open.
         for k in range(number, 0, -1):
             earlier = load_index(steps, (k - 1) * size + group, "steps")
             store_index(steps, k * size + group, earlier, "steps")
@@ -48,14 +60,21 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
 
     Parameters
     ----------
+    notes : address of `NOTES`
+        The list is written to its ``edges`` and ``when``.
+    pre_group : int
+        Delay group of the source of the edges.
+    first, stop : int
+        Range of positions among the edges of all groups.
     edges : address of the edges of the group, or 0 if they are ``first`` ... ``stop``
     groups : address of the delay group of the target of each edge
-    load_group : how these are read
+    load_group : function
+        Reads an element of ``groups``, of 2 or 4 bytes.
 
     Returns
     -------
     int
-        How many there are.
+        Number of entries in the list.
     """
     size, steps = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.steps)
     chosen, when = load_arg(notes, NOTES.edges), load_arg(notes, NOTES.when)
@@ -68,6 +87,8 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
         store_index(chosen, count, edge, "chosen")
         store_index(when, count, step, "when")
         count += flag(step > done)
+    # Round q examines the q-th latest spike of the edges that are left. Their list only shrinks, so
+    # the work is proportional to what was deferred, not to edges times `DEPTH`.
     begin, end = 0, count
     while begin < end:
         steps += INDEX * size
@@ -83,14 +104,32 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
 
 @compiled
 def fetch_row(address, first, last, size):
-    """Prefetch elements ``first`` to ``last`` of an array, of ``size`` bytes each."""
+    """Prefetch elements ``first`` to ``last`` of an array, of ``size`` bytes each.
+
+    Parameters
+    ----------
+    address : address of the array
+    first, last : int
+        Range of elements, ``last`` excluded.
+    size : int
+        Bytes of an element.
+    """
     for byte in range(address + size * first, address + size * last, LINE):
         fetch(byte)
 
 
 @compiled
 def caught_up(notes, pre_group, step):
-    """Remember that the edges of a group have caught up with ``step``."""
+    """Remember that the edges of a group have caught up with ``step``.
+
+    Parameters
+    ----------
+    notes : address of `NOTES`
+    pre_group : int
+        Delay group of the source of the edges.
+    step : int
+        Post-spikes up to this step are done.
+    """
     first = load_long(load_arg(notes, NOTES.first), 0, "first")
     store_index(load_arg(notes, NOTES.done), pre_group, step - first, "done")
 

@@ -19,7 +19,17 @@ ROOM = (
 
 @compiled
 def uniforms(args, start, stop, step, partition):
-    """Write the uniform numbers of a draw."""
+    """Write the uniform numbers of a draw.
+
+    Parameters
+    ----------
+    args : address of `DRAW`
+    start, stop : int
+        Range of neurons, whose numbers select the words of the generator.
+    step : int
+    partition : int
+        Not read: a draw depends on neuron and step alone, for any partitions.
+    """
     key0, key1 = load_arg(args, DRAW.key0), load_arg(args, DRAW.key1)
     buffer, replica = load_arg(args, DRAW.buffer), load_arg(args, DRAW.replica)
     fill_uniform(buffer, start, stop, key0, key1, step, replica)
@@ -28,7 +38,17 @@ def uniforms(args, start, stop, step, partition):
 
 @compiled
 def normals(args, start, stop, step, partition):
-    """Write the normal numbers of a draw."""
+    """Write the normal numbers of a draw.
+
+    Parameters
+    ----------
+    args : address of `DRAW`
+    start, stop : int
+        Range of neurons.
+    step : int
+    partition : int
+        Not read.
+    """
     key0, key1 = load_arg(args, DRAW.key0), load_arg(args, DRAW.key1)
     buffer, replica = load_arg(args, DRAW.buffer), load_arg(args, DRAW.replica)
     fill_normal(buffer, start, stop, key0, key1, step, replica)
@@ -37,7 +57,17 @@ def normals(args, start, stop, step, partition):
 
 @compiled
 def drive(args, start, stop, step, partition):
-    """Add weight * count to a port, for the targets from ``start`` to ``stop``."""
+    """Add weight * count to a port, for the targets from ``start`` to ``stop``.
+
+    Parameters
+    ----------
+    args : address of `DRIVE`
+    start, stop : int
+        Range of positions among the targets of the drive.
+    step : int
+    partition : int
+        Not read.
+    """
     rate, own_rate = load_arg(args, DRIVE.rate), load_arg(args, DRIVE.rate_count) > 1
     mean = load_double(rate, 0, "rate") * load_double(load_arg(args, DRIVE.dt), 0, "dt")
     scattered = load_arg(args, DRIVE.neighbours) == 0
@@ -51,7 +81,15 @@ def drive(args, start, stop, step, partition):
 
 @compiled
 def drive_each(args, start, stop, step):
-    """Draw and count for one target after the other."""
+    """Draw and count for one target after the other.
+
+    Parameters
+    ----------
+    args : address of `DRIVE`
+    start, stop : int
+        Range of positions among the targets of the drive.
+    step : int
+    """
     port, targets = load_arg(args, DRIVE.port), load_arg(args, DRIVE.targets)
     key0, key1 = load_arg(args, DRIVE.key0), load_arg(args, DRIVE.key1)
     replica, dt = load_arg(args, DRIVE.replica), load_double(load_arg(args, DRIVE.dt), 0, "dt")
@@ -67,12 +105,23 @@ def drive_each(args, start, stop, step):
 
 @compiled
 def drive_alike(args, start, stop, step, mean):
-    """Draw block by block for consecutive neurons of one rate; counts are looked up."""
+    """Draw block by block for consecutive neurons of one rate; counts are read from a table.
+
+    Parameters
+    ----------
+    args : address of `DRIVE`
+    start, stop : int
+        Range of positions among the targets of the drive.
+    step : int
+    mean : float
+        Spikes per step (1), from 0 to 700.
+    """
     port, targets = load_arg(args, DRIVE.port), load_arg(args, DRIVE.targets)
     key0, key1 = load_arg(args, DRIVE.key0), load_arg(args, DRIVE.key1)
     replica, drawn = load_arg(args, DRIVE.replica), load_arg(args, DRIVE.uniforms)
     weights, own_weight = load_arg(args, DRIVE.weight), load_arg(args, DRIVE.weight_count) > 1
     quantiles, begins = load_arg(args, DRIVE.quantiles) + 8, load_arg(args, DRIVE.begins)
+    # The mean in front of the table tells whether it is still that of the current rate.
     if load_double(quantiles, -1, "quantiles") != mean:
         store_double(quantiles, -1, mean, "quantiles")
         poisson_table(mean, quantiles, begins)

@@ -51,6 +51,7 @@ def make_load(element: types.Type, result: types.Type) -> Any:
 
     @intrinsic(prefer_literal=True)
     def load(typing, address, index, name):
+        # None makes Numba try the literal type: the tag needs the name when code is compiled.
         if not isinstance(name, types.StringLiteral):
             return None
 
@@ -97,7 +98,15 @@ store_byte = make_store(types.uint8, types.int64)
 
 @_intrinsic
 def load_arg(typing, args, position):
-    """Return the argument at a position; see `operations`."""
+    """Return the argument at a position.
+
+    Parameters
+    ----------
+    typing : context of Numba
+    args : address of int64
+    position : int
+        As `operations` declares it.
+    """
 
     def code(context, builder, signature, values):
         value = builder.load(_element(builder, types.int64, values[0], values[1]))
@@ -143,6 +152,7 @@ def nonzero_bytes(typing, address):
     """Return which of the 64 bytes of a cache line are not 0, as bits."""
 
     def code(context, builder, signature, values):
+        # One comparison of 64 bytes; the bits of its result are in the order of the bytes.
         line = ir.VectorType(ir.IntType(8), 64)
         value = builder.load(builder.inttoptr(values[0], line.as_pointer()))
         return builder.bitcast(
@@ -169,7 +179,17 @@ def fetch(typing, address):
 
 @_intrinsic
 def call(typing, kernel, args, start, extent, step, partition):
-    """Call the kernel at an address: (args, start, extent, step, partition) -> int64."""
+    """Call the kernel at an address: (args, start, extent, step, partition) -> int64.
+
+    Parameters
+    ----------
+    typing : context of Numba
+    kernel : address of the function
+    args : address of its arguments
+    start, extent : int
+        Its range, or address and number of the spikes that it handles.
+    step, partition : int
+    """
 
     def code(context, builder, signature, values):
         function_type = ir.FunctionType(_LONG, [_LONG] * 5)
@@ -186,7 +206,14 @@ def sleep(microseconds):
 
 @_intrinsic
 def atomic_add(typing, address, value):
-    """Add to a number that other threads change; return what it was."""
+    """Add to a number that other threads change; return its earlier value.
+
+    Parameters
+    ----------
+    typing : context of Numba
+    address : address of int64
+    value : int
+    """
 
     def code(context, builder, signature, values):
         target = builder.inttoptr(values[0], _LONG.as_pointer())
@@ -208,7 +235,14 @@ def atomic_load(typing, address):
 
 @_intrinsic
 def atomic_store(typing, address, value):
-    """Write a number that other threads read; they see all that was written before it."""
+    """Write a number that other threads read; they see everything that was written before it.
+
+    Parameters
+    ----------
+    typing : context of Numba
+    address : address of int64
+    value : int
+    """
 
     def code(context, builder, signature, values):
         target = builder.inttoptr(values[0], _LONG.as_pointer())

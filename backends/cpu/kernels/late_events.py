@@ -37,6 +37,7 @@ FREE, FRESH, CHUNKS = range(3)
 @compiled
 def take(pool, links):
     """Take a chunk; return 0 if there is none."""
+    # Chunks that were freed first: their memory is still in the cache.
     chunk = load_long(pool, FREE, "pool")
     if chunk != 0:
         store_long(pool, FREE, load_index(links, chunk, "links"), "pool")
@@ -48,7 +49,7 @@ def take(pool, links):
 
 @compiled
 def extend(args, position):
-    """Begin the next chunk of a list; return its first place, or 0 after marking the list."""
+    """Begin the next chunk of a list; return its first position, or 0 after marking the list."""
     links, tails = load_arg(args, LANDING.links), load_arg(args, LANDING.tails)
     chunk = take(load_arg(args, LANDING.pool), links)
     if chunk == 0:
@@ -59,19 +60,40 @@ def extend(args, position):
     if tail == 0:
         store_long(load_arg(args, LANDING.heads), position, chunk, "heads")
     else:
+        # The tail is the position after a full chunk, which is therefore the one before.
         store_index(links, tail // CHUNK - 1, chunk, "links")
     return chunk * CHUNK
 
 
 @compiled
 def load_either(address, index, short):
-    """Return a number of 2 bytes or of 4."""
+    """Return an index.
+
+    Parameters
+    ----------
+    address : address of an array of indices
+    index : int
+        Position in the array.
+    short : int
+        Whether indices have 2 bytes, not 4.
+    """
     return load_short(address, index, "numbers") if short else load_index(address, index, "numbers")
 
 
 @compiled
 def emit(args, emitted, step, partition):
-    """Append the events of the spikes of one step, from those that land in ``step`` on."""
+    """Append the events of the spikes of one step, from those that land in ``step`` on.
+
+    Parameters
+    ----------
+    args : address of `LANDING`
+    emitted : int
+        Step of the spikes.
+    step : int
+        Now.
+    partition : int
+        Partition of the targets.
+    """
     partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, LANDING.bounds)
     delays, targets = load_arg(args, LANDING.delays), load_arg(args, LANDING.targets)
     short_delays = load_arg(args, LANDING.short_delays)
@@ -81,8 +103,8 @@ def emit(args, emitted, step, partition):
     pool_targets = load_arg(args, LANDING.pool_targets)
     pool_weights = load_arg(args, LANDING.pool_weights)
     row, now = emitted % load_arg(args, HISTORY.depth), emitted % depth
-    for part in range(partitions):
-        spikes, count = spikes_at(args, row, part)
+    for origin in range(partitions):
+        spikes, count = spikes_at(args, row, origin)
         for s in range(count):
             source = load_index(spikes, s, "spikes")
             first = load_long(bounds, source * partitions + partition, "bounds")
@@ -94,6 +116,7 @@ def emit(args, emitted, step, partition):
                 position = now + delay
                 position = position - depth if position >= depth else position
                 tail = load_long(tails, position, "tails")
+                # An empty list (tail 0) and a full chunk both end on a multiple of CHUNK.
                 if tail & (CHUNK - 1) == 0:
                     tail = extend(args, position)
                     if tail == 0:
@@ -107,15 +130,26 @@ def emit(args, emitted, step, partition):
 
 @compiled
 def search(args, emitted, step, partition):
-    """Add to the term the events of the spikes of one step that land in ``step``."""
+    """Add to the term the events of the spikes of one step that land in ``step``.
+
+    Parameters
+    ----------
+    args : address of `LANDING`
+    emitted : int
+        Step of the spikes.
+    step : int
+        Now.
+    partition : int
+        Partition of the targets.
+    """
     partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, LANDING.bounds)
     delays, targets = load_arg(args, LANDING.delays), load_arg(args, LANDING.targets)
     short_delays = load_arg(args, LANDING.short_delays)
     short_targets = load_arg(args, LANDING.short_targets)
     weights, per_edge = load_arg(args, LANDING.weights), load_arg(args, LANDING.weight_count) > 1
     term, row = load_arg(args, LANDING.term), emitted % load_arg(args, HISTORY.depth)
-    for part in range(partitions):
-        spikes, count = spikes_at(args, row, part)
+    for origin in range(partitions):
+        spikes, count = spikes_at(args, row, origin)
         for s in range(count):
             source = load_index(spikes, s, "spikes")
             first = load_long(bounds, source * partitions + partition, "bounds")
@@ -129,7 +163,15 @@ def search(args, emitted, step, partition):
 
 @compiled
 def end_of(chunk, following, tail):
-    """Return where the events of a chunk end: only the last chunk is not full."""
+    """Return where the events of a chunk end: only the last chunk is not full.
+
+    Parameters
+    ----------
+    chunk, following : int
+        A chunk, and the next one of its list; 0: there is none.
+    tail : int
+        Position after the last event of the list.
+    """
     return tail if following == 0 else (chunk + 1) * CHUNK
 
 
@@ -152,6 +194,8 @@ def add_up(args, position):
             n = load_index(pool_targets, k, "pool targets")
             store(term, n, load(term, n, "ring") + load(pool_weights, k, "pool weights"), "ring")
         chunk = following
+    # A second pass over the events, not over all neurons: most lists are short beside those. There
+    # is none if the term is summed in the port itself.
     chunk = head if term != port else 0
     while chunk != 0:
         following = load_index(links, chunk, "links")
@@ -168,6 +212,7 @@ def empty(args, position):
     pool, links = load_arg(args, LANDING.pool), load_arg(args, LANDING.links)
     heads, tails = load_arg(args, LANDING.heads), load_arg(args, LANDING.tails)
     last = load_long(tails, position, "tails")
+    # The whole list is linked in front of the free chunks: one store, however long it is.
     if last != 0:
         store_index(links, (last - 1) // CHUNK, load_long(pool, FREE, "pool"), "links")
         store_long(pool, FREE, load_long(heads, position, "heads"), "pool")
@@ -181,6 +226,15 @@ def land(args, start, stop, step, partition):
     """Append the events of all spikes up to this step, and add the term of this step to the port.
 
     Spikes of earlier steps are missing in the lists after `plan.late_events.LateEvents.forget`.
+
+    Parameters
+    ----------
+    args : address of `LANDING`
+    start, stop : int
+        Range of neurons of the partition.
+    step : int
+    partition : int
+        Partition of the targets.
     """
     depth, next_step = load_arg(args, LANDING.depth), load_arg(args, LANDING.next)
     oldest = max(step - depth + 1, load_long(load_arg(args, LANDING.since), 0, "since"))

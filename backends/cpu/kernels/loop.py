@@ -88,7 +88,17 @@ def barrier(shared, step, thread):
     Waiting threads poll for a while, then sleep, since another may need the core to arrive. Much
     waiting ends the run after the next step, so that the host can choose the number of threads
     anew.
+
+    Parameters
+    ----------
+    shared : address of int64, see `THREADS`
+    step : int
+        The step in which the thread waits.
+    thread : int
+        Number of the calling thread.
     """
+    # Counts only grow: if they were reset, a slow thread could miss that all had arrived, and wait
+    # for ever.
     mine = atomic_load(shared + LONG * (ARRIVED + 8 * thread)) + 1
     atomic_store(shared + LONG * (ARRIVED + 8 * thread), mine)
     for other in range(load_long(shared, THREADS, "threads")):
@@ -111,7 +121,16 @@ def barrier(shared, step, thread):
 
 @compiled
 def spikes_at(args, row, partition):
-    """Return the address of the spikes of a partition in a row of the history, and their number."""
+    """Return the address of the spikes of a partition in a row of the history, and their number.
+
+    Parameters
+    ----------
+    args : address of arguments that begin with `HISTORY`
+    row : int
+        Step modulo the depth of the history.
+    partition : int
+        Partition of the neurons that spiked.
+    """
     start = load_long(load_arg(args, HISTORY.starts), partition, "starts")
     first = row * load_arg(args, HISTORY.neurons) + start
     count_index = row * load_arg(args, HISTORY.partitions) + partition
@@ -121,9 +140,14 @@ def spikes_at(args, row, partition):
 
 @compiled
 def collect(fired, start, stop, spikes):
-    """List the neurons that fired, ascending, at their range of a row; return how many.
+    """List the neurons that fired, ascending, at their range of a row; return their number.
 
-    ``start`` is a multiple of 64, since neurons are read 64 at once.
+    Parameters
+    ----------
+    fired : address of bytes, one per neuron
+    start, stop : int
+        Range of neurons; ``start`` is a multiple of 64, since 64 neurons are read at once.
+    spikes : address of a row of the history
     """
     count = 0
     for block in range(start, stop, 64):
@@ -137,7 +161,14 @@ def collect(fired, start, stop, spikes):
 
 @compiled
 def replay(args, step, spikes):
-    """List the spikes of a step that the user gave, as `collect` does; return how many."""
+    """List the user's own spikes of a step, as `collect` does; return their number.
+
+    Parameters
+    ----------
+    args : address of `REPLAY`
+    step : int
+    spikes : address of a row of the history
+    """
     steps, neurons = load_arg(args, REPLAY.steps), load_arg(args, REPLAY.neurons)
     start, stop = load_arg(args, REPLAY.start), load_arg(args, REPLAY.stop)
     size = load_arg(args, REPLAY.size)
@@ -163,7 +194,19 @@ def replay(args, step, spikes):
 
 @compiled
 def deliver(args, load_target, spikes, count, partition):
-    """Add the weights of all edges of spiking sources that end in this partition."""
+    """Add the weights of all edges of spiking sources that end in this partition.
+
+    Parameters
+    ----------
+    args : address of `STATIC`
+    load_target : function
+        Reads the target of an edge, of 2 or 4 bytes.
+    spikes : address of (count,) int32
+        Sources that spiked, ascending.
+    count : int
+    partition : int
+        Partition of the targets.
+    """
     partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, STATIC.bounds)
     targets, weights = load_arg(args, STATIC.targets), load_arg(args, STATIC.weights)
     per_edge, ring = load_arg(args, STATIC.weight_count) > 1, load_arg(args, STATIC.ring)
@@ -184,13 +227,21 @@ def deliver(args, load_target, spikes, count, partition):
 
 @compiled
 def static(args, step, partition):
-    """Deliver the spikes that arrive now along a static projection, in order of the sources."""
+    """Deliver the spikes that arrive now along a static projection, in order of the sources.
+
+    Parameters
+    ----------
+    args : address of `STATIC`
+    step : int
+    partition : int
+        Partition of the targets.
+    """
     emitted = step - load_arg(args, STATIC.delay)
     if emitted < load_long(load_arg(args, STATIC.since), 0, "since"):
         return
     row = emitted % load_arg(args, HISTORY.depth)
-    for part in range(load_arg(args, HISTORY.partitions)):
-        spikes, count = spikes_at(args, row, part)
+    for origin in range(load_arg(args, HISTORY.partitions)):
+        spikes, count = spikes_at(args, row, origin)
         if count > 0:
             if load_arg(args, STATIC.short) != 0:
                 deliver(args, load_short, spikes, count, partition)
@@ -200,14 +251,22 @@ def static(args, step, partition):
 
 @compiled
 def events(args, step, partition):
-    """Call a kernel with the spikes that arrive now, partition by partition of their source."""
+    """Call a kernel with the spikes that arrive now, partition by partition of their source.
+
+    Parameters
+    ----------
+    args : address of `EVENTS`
+    step : int
+    partition : int
+        Partition of the targets of the edges that the kernel changes.
+    """
     emitted = step - load_arg(args, EVENTS.delay)
     if emitted < load_long(load_arg(args, EVENTS.since), 0, "since"):
         return
     row = emitted % load_arg(args, HISTORY.depth)
     first, last = load_arg(args, EVENTS.first_partition), load_arg(args, EVENTS.last_partition)
-    for part in range(first, last):
-        spikes, count = spikes_at(args, row, part)
+    for origin in range(first, last):
+        spikes, count = spikes_at(args, row, origin)
         if count > 0:
             kernel, its_args = load_arg(args, EVENTS.kernel), load_arg(args, EVENTS.args)
             call(kernel, its_args, spikes, count, step, partition)
@@ -223,6 +282,7 @@ def gather(args, step):
     delays, groups = load_arg(args, GATHER.delays), load_arg(args, GATHER.groups)
     since = load_long(load_arg(args, GATHER.since), 0, "since")
     now, count = step % depth, 0
+    # Long delays first: their spikes are the oldest, and the order of the contract is by age.
     for d in range(load_arg(args, GATHER.delay_count) - 1, -1, -1):
         delay = load_long(delays, d, "delays")
         if step - delay < since:
@@ -231,9 +291,9 @@ def gather(args, step):
         # For 64 delays and each neuron: which of them it has, as bits, and its first group.
         members = load_arg(args, GATHER.members) + 2 * LONG * (d >> 6) * neurons
         bit, before = d & 63, (1 << (d & 63)) - 1
-        for part in range(first, last):
-            spikes = history + INDEX * (row * neurons + load_long(starts, part, "starts"))
-            for s in range(load_long(counts, row * partitions + part, "counts")):
+        for origin in range(first, last):
+            spikes = history + INDEX * (row * neurons + load_long(starts, origin, "starts"))
+            for s in range(load_long(counts, row * partitions + origin, "counts")):
                 n = load_index(spikes, s, "spikes")
                 bits = load_long(members, 2 * n, "members")
                 group = load_long(members, 2 * n + 1, "members") + count_ones(bits & before)
@@ -244,7 +304,16 @@ def gather(args, step):
 
 @compiled
 def fold(port, ring, start, stop):
-    """Add the term of a projection to a port, and begin the next term at 0."""
+    """Add the term of a projection to a port, and begin the next term at 0.
+
+    Parameters
+    ----------
+    port : address of (N,)
+    ring : address of (N,)
+        The term of this step.
+    start, stop : int
+        Range of neurons.
+    """
     for n in range(start, stop):
         # One name for both arrays: a projection may write to the port itself.
         store(port, n, load(port, n, "ring") + load(ring, n, "ring"), "ring")
@@ -256,13 +325,20 @@ def fold(port, ring, start, stop):
 
 @compiled
 def record_spikes(args, step, shared):
-    """Append the spikes of this step to the buffer; request a stop when it may fill up."""
+    """Append the spikes of this step to the buffer; request a stop when it may fill up.
+
+    Parameters
+    ----------
+    args : address of `SPIKES`
+    step : int
+    shared : address of int64, see `THREADS`
+    """
     members, neurons = load_arg(args, SPIKES.members), load_arg(args, SPIKES.neurons)
     steps, total = load_arg(args, SPIKES.steps), load_arg(args, SPIKES.count)
     done = load_long(total, 0, "total")
     row = step % load_arg(args, HISTORY.depth)
-    for part in range(load_arg(args, HISTORY.partitions)):
-        spikes, count = spikes_at(args, row, part)
+    for origin in range(load_arg(args, HISTORY.partitions)):
+        spikes, count = spikes_at(args, row, origin)
         for s in range(count):
             n = load_index(spikes, s, "spikes")
             if members == 0 or load_byte(members, n, "members"):
@@ -277,7 +353,7 @@ def record_spikes(args, step, shared):
 
 @compiled
 def record_trace(args, step):
-    """Copy the values of members into their columns; a decaying variable is brought to now."""
+    """Copy the values of members into their columns; a decaying variable is decayed up to now."""
     every = load_arg(args, TRACE.every)
     if (step + 1) % every != 0:
         return
@@ -302,7 +378,15 @@ def record_trace(args, step):
 
 @compiled
 def execute(operation, step, partition, shared):  # noqa: C901  one branch per operation, flat
-    """Execute an operation for a partition."""
+    """Execute an operation for a partition.
+
+    Parameters
+    ----------
+    operation : address of a row of `operations.WIDTH` int64
+    step : int
+    partition : int
+    shared : address of int64, see `THREADS`
+    """
     code, args = load_arg(operation, 0), operation + LONG
     if code == CODES.integrate:
         kernel, its_args = load_arg(args, INTEGRATE.kernel), load_arg(args, INTEGRATE.args)
@@ -321,8 +405,8 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
             count = collect(load_arg(args, COLLECT.fired), start, stop, spikes)
         else:
             count = replay(args, step, spikes)
-        place = row * load_arg(args, HISTORY.partitions) + partition
-        store_long(load_arg(args, HISTORY.counts), place, count, "counts")
+        count_index = row * load_arg(args, HISTORY.partitions) + partition
+        store_long(load_arg(args, HISTORY.counts), count_index, count, "counts")
     elif code == CODES.static:
         static(args, step, partition)
     elif code == CODES.events:
@@ -365,6 +449,11 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
     plan : address of (partitions, phases + 2) int64
         For each partition the address of its operations, then the number of the first operation of
         each phase, and their total.
+    partitions, phases : int
+    first, steps : int
+        First step, and number of steps.
+    thread : int
+        Number of the calling thread.
     shared : address of int64, see `THREADS`
 
     Returns

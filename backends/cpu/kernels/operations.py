@@ -340,13 +340,16 @@ def positions(arguments: type[A]) -> A:
 def _number(arguments: type[A], numbers: Iterator[int]) -> A:
     # A module, since Numba resolves its attributes to constants when it compiles.
     fields = ModuleType(arguments.__name__)
-    for name, kind in arguments.__annotations__.items():
-        setattr(fields, name, _number(kind, numbers) if kind is History else next(numbers))
+    for name, annotation in arguments.__annotations__.items():
+        is_history = annotation is History
+        setattr(fields, name, _number(annotation, numbers) if is_history else next(numbers))
     return cast(A, fields)
 
 
 OPERATIONS: tuple[type[Operation], ...] = get_args(Operation)
-CODES: Any = ModuleType("CODES")  # the code of each operation, by its name
+# The code of each operation, by its name: Numba folds these to constants, so that `loop.execute`
+# compares numbers.
+CODES: Any = ModuleType("CODES")
 for code, operation in enumerate(OPERATIONS):
     setattr(CODES, operation.__name__.lower(), code)
 

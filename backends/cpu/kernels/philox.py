@@ -57,6 +57,8 @@ def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any
         Makes four numbers of the four words of a block.
     real : type of the numbers
     """
+    # Without a tag: `fill` writes to buffers of several names, and a wrong tag would let LLVM move
+    # a later load of the buffer in front of the store.
     store = make_untagged_store(real)
 
     @njit(error_model="numpy", nogil=True)
@@ -67,6 +69,8 @@ def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any
 
     @njit(error_model="numpy", nogil=True)
     def fill(address, start, stop, k0, k1, step, replica):
+        # Whole blocks of four in the middle; at both ends, single numbers of blocks that lie partly
+        # outside the range.
         first, last = (start + 3) >> 2, stop >> 2
         for i in range(start, min(4 * first, stop)):
             store(address, i, one(k0, k1, i, step, replica))
@@ -101,10 +105,19 @@ def poisson_count(mean, u):
 
 @njit(error_model="numpy", nogil=True)
 def poisson_table(mean, quantiles, begins):
-    """Tabulate `poisson_count` for a mean to 700.
+    """Tabulate `poisson_count` for a mean from 0 to 700.
 
     A count of k is reached at quantile k - 1. Numbers of cell c of `CELLS` reach at least count
     ``begins[c]``: the search for a count begins there.
+
+    Parameters
+    ----------
+    mean : float
+        Spikes per step (1).
+    quantiles : address of (MOST,) float64
+        Written.
+    begins : address of (CELLS,) int32
+        Written.
     """
     p = exp(-mean)
     cumulated, count, cell = p, 0, 0

@@ -33,15 +33,11 @@ _float, _bits, _from_bits, _where, _sqrt = (
 
 _F = np.float32  # whole numbers and Python's own would make float64 of everything that they meet
 _HALF, _ONE, _INF = _F(0.5), _F(1), _F(np.inf)
-_MAGIC, _MAGIC_BITS = (
-    _F(12582912.0),
-    0x4B400000,
-)  # 1.5 * 2**23: adding it rounds to a whole number, which then stands in the low bits
+# 1.5 * 2**23: adding it rounds to a whole number, which then stands in the low bits.
+_MAGIC, _MAGIC_BITS = _F(12582912.0), 0x4B400000
 _LOG2_E = _F(1.4426950408889634)
-_LN2_HIGH, _LN2_LOW = (
-    _F(0.693359375),
-    _F(-2.1219444005469058e-4),
-)  # HIGH has 10 bits: k * HIGH is exact
+# HIGH has 10 bits: k * HIGH is exact.
+_LN2_HIGH, _LN2_LOW = _F(0.693359375), _F(-2.1219444005469058e-4)
 _LEAST, _MOST = _F(-104.0), _F(104.0)  # what lies beyond gives 0 or inf
 _EXP = (
     _F(0.4999999403953552),
@@ -91,6 +87,7 @@ def _bounded(x):
 @compiled
 def exp(x):
     e, n = _exp_parts(_bounded(_float(x)))
+    # In two steps: 2**n itself would overflow at 128, and lacks denormals below 2**-126.
     half = n >> 1
     return (_ONE + e) * _two_to(half) * _two_to(n - half)
 
@@ -101,9 +98,9 @@ def expm1_ratio(z):
     e, n = _exp_parts(_bounded(z))
     half = n >> 1
     scale, rest = _two_to(half), n - half
-    ratio = (e * scale + (scale - _two_to(-rest))) / _where(
-        z == _F(0), _ONE, z
-    )  # divided before it can overflow
+    # Divided before the second factor: the product alone could overflow.
+    divisor = _where(z == _F(0), _ONE, z)
+    ratio = (e * scale + (scale - _two_to(-rest))) / divisor
     return _where(z == _F(0), _ONE, _where(z > _MOST, _INF, ratio * _two_to(rest)))
 
 
@@ -138,14 +135,25 @@ def _direction(w):
     odd = quarter & np.uint64(1) != np.uint64(0)
     first, second = _where(odd, sine, cosine), _where(odd, cosine, sine)
     turn = np.int64(quarter)
-    return _from_bits(_bits(first) ^ ((turn + 1) & 2) << 30), _from_bits(
-        _bits(second) ^ (turn & 2) << 30
-    )
+    # The sign bit is flipped in place of a multiplication: exact, and without a branch.
+    x = _from_bits(_bits(first) ^ ((turn + 1) & 2) << 30)
+    y = _from_bits(_bits(second) ^ (turn & 2) << 30)
+    return x, y
 
 
 @compiled
 def normal_block(w0, w1, w2, w3):
-    """Return four standard normal numbers, as `compiled_streams.normal_block` does for float64."""
+    """Return four standard normal numbers, as `compiled_streams.normal_block` does for float64.
+
+    Parameters
+    ----------
+    w0, w1, w2, w3 : uint64
+        Words of a block of the generator, of 32 bits each.
+
+    Notes
+    -----
+    Source: Box & Muller 1958.
+    """
     r0, (x0, y0) = _radius(w0), _direction(w1)
     r1, (x1, y1) = _radius(w2), _direction(w3)
     return r0 * x0, r0 * y0, r1 * x1, r1 * y1

@@ -21,9 +21,14 @@ from .tables import Tables
 class Kernels:
     """Loads compiled kernels, and keeps the source of those that were printed.
 
+    Parameters
+    ----------
+    precision : Precision
+
     Attributes
     ----------
-    sources : printed source, in the order in which it was loaded
+    sources : list of str
+        Printed source, in the order in which it was loaded.
     """
 
     def __init__(self, precision: Precision) -> None:
@@ -33,25 +38,37 @@ class Kernels:
     def load(self, name: str, source: str) -> ModuleType:
         """Return the module of printed source of a cell or rule of some name."""
         self.sources.append(source)
+        # The name becomes part of a file's name, and a user may call a cell "a/b".
         return cache.load("".join(c if c.isalnum() else "_" for c in name), source)
 
     def address(self, module: str, function: str) -> int:
         """Return the address of a kernel of a module in `kernels`."""
+        # Through a printed file too: Numba caches a C function by the file that declares it, and
+        # only files of the cache follow our own key.
         source = wrapper(module, function, self._precision)
         return getattr(cache.load(function, source), function).address
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What the parts of a plan share; none of them knows another, or the engine.
+    """Everything that the parts of a plan share; none of them knows another, or the engine.
 
-    So a run that is dropped gives its arrays back at once: no object refers back to its owner.
+    A run that is dropped therefore frees its arrays at once: no object refers to its owner.
 
     Attributes
     ----------
-    bounds : population -> (P + 1,) first neurons of the partitions
-    dt : (1,) float64, ms; where compiled code reads it
-    replica : replica word of the random numbers
+    program : Program
+    memory : Memory
+    tables : Tables
+    kernels : Kernels
+    precision : Precision
+    partitions : int
+    bounds : dict of str to (P + 1,) int64
+        First neurons of the partitions of a population, and its size.
+    dt : (1,) float64, ms
+        Compiled code reads it there.
+    replica : int
+        Replica word of the random numbers.
     """
 
     program: Program
@@ -85,6 +102,8 @@ class Context:
 
         It is the port itself if the projection is the port's first and its term lands at once.
         """
+        # The first term is added to a port of 0, which gives the term itself: it may be summed in
+        # the port. A ring of several steps holds terms of later steps too, and stays apart.
         first = self.program.populations[p.target].contributions[str(p.port)][0]
         if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1:
             return p.target, f"_port_{p.port}"

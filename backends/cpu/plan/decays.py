@@ -12,6 +12,13 @@ from ..kernels.decays import STEPS
 class DecayTable:
     """The decay factors of one time constant.
 
+    Parameters
+    ----------
+    dt : float
+        ms
+    dtype : dtype
+        Of the run's numbers.
+
     Attributes
     ----------
     factors : (STEPS,)
@@ -25,6 +32,7 @@ class DecayTable:
         """Compute the factors anew if the time constant (ms) has changed."""
         if tau != self._tau:
             self._tau = tau
+            # The operations and their order are those of `kernels.decays`: equal to the last bit.
             elapsed = np.arange(STEPS, dtype=np.float64) * self._dt
             with np.errstate(all="ignore"):  # any tau is allowed; results that are not finite show
                 self.factors[:] = FUNCTIONS["exp"](-elapsed / tau)

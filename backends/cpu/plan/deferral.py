@@ -45,8 +45,9 @@ def deferrable(code: RuleProgram) -> bool:
         return False
     if all(s.side != "edge" for s in handlers["pre"]):
         return False  # arriving spikes do not visit edges, so nothing is gained
-    each_step = [s for trigger, found in code.handlers if trigger == "step" for s in found]
-    changing = {s.target for s in each_step}.union(*(names(s.value) for s in each_step))
+    in_steps = [s for trigger, statements in code.handlers if trigger == "step" for s in statements]
+    # Variables that "step" handlers read count too: a deferred change would come too late for them.
+    changing = {s.target for s in in_steps}.union(*(names(s.value) for s in in_steps))
     assigned = {s.target for s in post}
     return not changing & assigned and _reads_only_lasting(dict(code.symbols), post, changing)
 
@@ -66,11 +67,16 @@ def _reads_only_lasting(
 
 
 class Deferral:
-    """What a run has deferred: notes of post-spikes, by projection and partition.
+    """The deferred work of a run: notes of post-spikes, by projection and partition.
+
+    Parameters
+    ----------
+    tables : Tables
 
     Attributes
     ----------
-    sweeps : projection -> calls, one per partition, by which all its edges catch up
+    sweeps : dict of str to list
+        Projection -> calls, one per partition, by which all its edges catch up.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -80,6 +86,7 @@ class Deferral:
 
     def begin(self, step: int) -> None:
         """Count steps from here if nothing is deferred."""
+        # Otherwise notes hold steps since an earlier one, which must stay.
         if self._settled:
             self._first[0], self._settled = step, False
 
@@ -92,6 +99,7 @@ class Deferral:
 
         All calls must be made before the next ones are requested.
         """
+        # The calls of a projection may run side by side: each changes edges of its own partition.
         yield from self.sweeps.values()
         self._settled = True
 
@@ -102,6 +110,7 @@ class Deferral:
         counts = keep(np.zeros(post.neuron.size, np.int32))
         steps = keep(np.full((DEPTH, post.neuron.size), -1, np.int32))
         longest = int(np.diff(pre.pointer).max(initial=0))
+        # One more, since `pending` writes an entry before it knows whether to count it.
         room = min(longest, CHUNK) * DEPTH + 1
         return [
             NoteArguments(

@@ -36,6 +36,7 @@ class Delivery:
     def __init__(self, context: Context, schedule: Schedule) -> None:
         self._context = context
         self._rules = Rules(context)
+        # Room is reserved once for all of them, before the first list is laid out.
         projections = context.program.projections.values()
         late = [p for p in projections if isinstance(p, StaticProjection) and _differ(p)]
         self.late_events = LateEvents(
@@ -48,7 +49,7 @@ class Delivery:
 
     @property
     def deferral(self) -> Deferral:
-        """What handlers of post-spikes have deferred."""
+        """The deferred work of handlers of post-spikes."""
         return self._rules.deferral
 
     def synchronise(self) -> None:
@@ -62,6 +63,7 @@ class Delivery:
 
     def _lay_out(self, schedule: Schedule) -> None:
         partitions = range(self._context.partitions)
+        # "step" handlers run after the events of all projections, as the contract of a step says.
         later: list[tuple[int, Operation]] = []
         for p in self._context.program.projections.values():
             if isinstance(p, PlasticProjection):
@@ -69,7 +71,7 @@ class Delivery:
                     schedule.append(partition, *rule.now)
                     later += [(partition, operation) for operation in rule.later]
             elif not _differ(p):  # the others land at their port
-                static = self._static(p)
+                static = self._static(p)  # one operation for all: no argument depends on partition
                 for partition in partitions:
                     schedule.append(partition, static)
         for partition, operation in later:
@@ -104,6 +106,7 @@ class Delivery:
 
     def _wire(self, p: StaticProjection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return bounds, delays and targets of edges whose delays differ."""
+        # Two bytes if they suffice: every edge is read once per spike, at the speed of memory.
         keep, delays = self._context.tables.keep, np.asarray(p.axonal)
         if delays.dtype != np.uint16:
             delays = delays.astype(np.int32, copy=False)
@@ -117,6 +120,7 @@ class Delivery:
         bounds, delays, targets = self._wirings[p.name]
         depth = 1 + int(np.max(p.axonal))
         lists, pool = self.late_events.lists(depth), self.late_events.pool(partition)
+        # The first term of a port that is 0 needs no array of its own: it is summed in the port.
         is_first = population.contributions[p.port][0] == p.name
         term = port if is_first else self.late_events.term(p.target, population.size)
         arguments = LandingArguments(
@@ -153,6 +157,7 @@ class Delivery:
 
     def _ports(self, partition: int) -> list[Operation]:
         """Return the operations that add terms to ports, in creation order of the terms."""
+        # The order of summation is part of the contract: all engines get the same bits.
         operations = []
         for population in self._context.program.populations.values():
             for port, inputs in population.contributions.items():
@@ -169,7 +174,7 @@ class Delivery:
         if isinstance(p, StaticProjection) and _differ(p):
             return [self._land(p, partition)]
         if self._context.ring(p) == port:
-            return []
+            return []  # it was summed in the port itself
         depth, neurons = self._context.memory[name, "_ring"].shape
         start, stop = self._context.bounds[p.target][partition : partition + 2]
         return [
@@ -190,6 +195,7 @@ class Delivery:
         if context.partitions > 1:  # targets ascend, see `threads.partitions.most_partitions`
             first, last = np.searchsorted(drive.indices, [start, stop])
         rate, weight = (name, "rate"), (name, "weight")
+        # Filled with -1, which is no mean: `kernels.draws` then makes the table at its first use.
         uniforms, quantiles, begins = (context.tables.keep(np.full(n, -1.0)) for n in ROOM)
         key0, key1 = context.stream_key(f"{name}/counts")
         arguments = DriveArguments(

@@ -40,8 +40,9 @@ class LateEvents:
     tables : Tables
         Keeps their arrays.
     most : int
-        Events that a pool has room for; pages of memory that are not used are not taken.
-    dtype : type of weights
+        Events that a pool has room for.
+    dtype : dtype
+        Of weights.
     """
 
     def __init__(self, tables: Tables, *, most: int, dtype: np.dtype) -> None:
@@ -59,6 +60,7 @@ class LateEvents:
 
     def lists(self, depth: int) -> Lists:
         """Return ``depth`` lists of a projection for a partition."""
+        # One array for all four views, so that `forget` empties them together.
         state = self._tables.keep(np.zeros(1 + 3 * depth, np.int64))
         state[0] = NEVER
         self._state.append(state)
@@ -67,6 +69,8 @@ class LateEvents:
     def pool(self, partition: int) -> Pool:
         """Return the pool of a partition."""
         if partition not in self.pools:
+            # Chunk 0 is none, hence one more. `empty`, since the system takes pages of memory only
+            # when they are written: most pools stay nearly empty.
             keep, room = self._tables.keep, (self._chunks + 1) * CHUNK
             self.pools[partition] = Pool(
                 state=keep(np.array([0, 0, self._chunks], np.int64)),

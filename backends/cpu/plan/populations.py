@@ -78,6 +78,7 @@ class Populations:
         layouts: dict[str, Layout] = {n: tables.rely_on_layout((p.name, n)) for n in values}
         source, entries = print_cell(code, layouts, precision=context.precision)
         module = context.kernels.load(code.name, source)
+        # Whole blocks: `kernels.loop.collect` reads 64 marks at once, also behind the last neuron.
         fired = tables.keep(align(np.zeros(-(-p.size // BLOCK) * BLOCK, np.uint8)))
         buffers = [
             tables.keep(align(np.zeros(p.size + LANES, context.precision.dtype)))
@@ -91,6 +92,7 @@ class Populations:
         }
         for draw, buffer in zip(code.draws, buffers, strict=True):
             special[f"@draw{draw.key}"] = buffer
+        # All partitions share the arguments: a range of neurons is passed with the call.
         args = tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
         history = context.history(p.name)
         for partition, (start, stop) in enumerate(self._ranges(p)):
@@ -102,6 +104,7 @@ class Populations:
                     partition, Collect(history=history, start=start, stop=stop, fired=fired)
                 )
             if code.detect is not None and (code.after or code.refractory):
+                # Scheduled later: handlers of rules read states from before the reset.
                 reset = Reset(history=history, kernel=module.reset.address, args=args)
                 self._resets.append((partition, reset))
 
@@ -110,6 +113,7 @@ class Populations:
     ) -> list[Call]:
         calls = []
         for draw, buffer in zip(p.code.draws, buffers, strict=True):
+            # The stream is named after population and draw: another population changes no number.
             key0, key1 = self._context.stream_key(f"{p.name}/draw{draw.key}")
             arguments = DrawArguments(
                 buffer=buffer, key0=key0, key1=key1, replica=self._context.replica

@@ -28,7 +28,7 @@ class _SpikeBuffer:
 
 @dataclass(eq=False)
 class _TraceBuffer:
-    """The values of a probe in one stretch, (T, M); their place is told to the operations."""
+    """The values of a probe in one stretch, (T, M); operations follow its address."""
 
     every: int
     columns: int
@@ -41,7 +41,8 @@ class _TraceBuffer:
         self.pointer.point(self.values)
 
     def rows(self, first: int, steps: int) -> int:
-        """Return how many steps of a stretch are recorded."""
+        """Return the number of steps of a stretch that are recorded."""
+        # By absolute steps: samples stay `every` steps apart over the ends of stretches.
         return (first + steps) // self.every - first // self.every
 
 
@@ -81,7 +82,8 @@ class Recording:
             trace.begin(first, steps)
 
     def collect(self, chunk: Chunk, first: int) -> None:
-        """Put the recorded spikes and values of a stretch into a chunk."""
+        """Copy the recorded spikes and values of a stretch into a chunk."""
+        # Copies of spikes, since their buffers serve the next stretch; traces get new ones.
         for i, spikes in self._spikes.items():
             count = int(spikes.count[0])
             chunk.spikes[i] = spikes.neurons[:count].copy(), spikes.steps[:count].copy()
@@ -98,12 +100,14 @@ class Recording:
 
     def _record_spikes(self, i: int, view: View, schedule: Schedule) -> None:
         size, keep = self._context.program.populations[view.name].size, self._context.tables.keep
+        # At least two steps in which all neurons spike, see `kernels.loop.record_spikes`.
         room = max(4 * size, LEAST_ROOM)
         buffer = self._spikes[i] = _SpikeBuffer(
             neurons=keep(np.zeros(room, np.int32)),
             steps=keep(np.zeros(room, np.int64)),
             count=keep(np.zeros(1, np.int64)),
         )
+        # 0, not an array of ones: recording all, the common case, reads no marks.
         members: Argument = 0
         if not view.whole:
             members = keep(np.zeros(size, np.uint8))
@@ -116,6 +120,7 @@ class Recording:
             count=buffer.count,
             room=room,
         )
+        # One partition for all, so that a step's spikes are in one ascending order.
         schedule.append(0, operation)
 
     def _record_trace(self, i: int, probe: Probe, schedule: Schedule) -> None:
@@ -172,6 +177,7 @@ class Recording:
         """Return the time constants of a decaying variable, which follow the memory."""
         p = self._context.program.plastic[owner]
         symbol = p.symbols[variable]
+        # The memory has one value per neuron, but a variable has one per delay group.
         key = owner, str(symbol.decay)
         tau, neuron = self._context.memory[key], None
         if tau.size > 1 and symbol.side != "edge":

@@ -36,7 +36,16 @@ from .wiring import ends_in_neighbours, first_edges, groups_by_bits, short_indic
 
 @dataclass(frozen=True, eq=False)
 class SignalHandler:
-    """A kernel that a signal calls for a partition."""
+    """A kernel that a signal calls for a partition.
+
+    Attributes
+    ----------
+    kernel : compiled function
+    args : (1, A) int64
+    first, count : int
+        Range of its loop.
+    partition : int
+    """
 
     kernel: Any
     args: np.ndarray
@@ -46,7 +55,7 @@ class SignalHandler:
 
 
 class Rules:
-    """What rules keep beside the memory: copies of pre variables, decay factors, notes.
+    """State of rules beside the memory: copies of pre variables, decay factors, notes.
 
     Every partition updates pre variables of its own, all alike, so that no partition waits for
     another; those of the first are the memory's.
@@ -77,6 +86,7 @@ class Rules:
 
     def emit(self, signal: str, step: int) -> None:
         """Run the handlers of a signal, partition after partition."""
+        # On the caller's thread: signals come between steps, when no other thread runs.
         for h in self._signals.get(signal, ()):
             h.kernel.ctypes(h.args.ctypes.data, h.first, h.count, step, h.partition)
 
@@ -93,6 +103,7 @@ class Rules:
     def decay_factors(self, tau: Key) -> np.ndarray:
         """Return the decay factors of a time constant of one value, which follow it."""
         memory = self._context.memory
+        # One table per time constant: several variables and partitions may share it.
         if tau not in self._decays:
             self._decays[tau] = DecayTable(self._context.program.dt, memory.dtype)
             self._decays[tau].follow(float(memory[tau][0]))
@@ -112,6 +123,7 @@ class _Rule:
             self.notes = rules.deferral.notes(p, context.bounds[p.target])
         arrays = {**self._wiring(), **self._sums()}
         self._arguments = {**self._numbers(), **self._keys()}
+        # Only arrays that the printed source reads are computed: some are as long as the edges.
         for entry in self.source.arguments:
             if entry in arrays:
                 self._arguments[entry] = context.tables.keep(arrays[entry]())
@@ -131,11 +143,13 @@ class _Rule:
         if symbol is not None and symbol.role == "cell":
             owner = self.p.source if symbol.side == "pre" else self.p.target
             return self._value(owner, symbol.origin, aspect)
+        # The first partition works on the memory itself, so that the host reads current values.
         key = (self.p.name, entry)
         is_pre = symbol is not None and symbol.role == "variable" and symbol.side == "pre"
         return self.rules.copy(key) if is_pre and partition > 0 else key
 
     def _linked(self, name: str, aspect: str) -> Argument:
+        # Keys, not arrays, where the memory owns the values: addresses then follow replacements.
         link = self.p.links[name]
         if aspect == "index" and link.index is not None:
             return self.context.tables.keep(link.index.astype(np.int32))
@@ -176,7 +190,9 @@ class _Rule:
         return keys
 
     def _wiring(self) -> dict[str, Callable[[], np.ndarray]]:
-        """Return how arrays of the wiring are made; few rules need all of them."""
+        """Return functions that compute arrays of the wiring; few rules need all of them."""
+        # Targets and sources are copied into the order in which a loop reads them: an index in
+        # between would cost a cache miss per edge.
         p, bounds, pre = self.p, self.context.bounds[self.p.target], self.p.groups("pre")
         arrays: dict[str, Callable[[], np.ndarray]] = {
             "@targets": lambda: p.targets,
@@ -201,12 +217,13 @@ class _Rule:
         return arrays
 
     def _sums(self) -> dict[str, Callable[[], np.ndarray]]:
-        """Return how arrays are made in which edges sum up what they add to variables."""
+        """Return functions that create the arrays in which edges sum additions to variables."""
         dtype = self.context.memory.dtype
         arrays: dict[str, Callable[[], np.ndarray]] = {}
         for _, statements in self.p.code.handlers:
             for s in statements:
                 if s.action == "sum":
+                    # `size=size` binds the value of this turn; a bare name would be the last one's.
                     size = self.p.groups(s.side).neuron.size
                     arrays[f"@sum_{s.target}"] = lambda size=size: np.zeros(size, dtype)
                     arrays[f"@touched_{s.target}"] = lambda size=size: np.zeros(size, np.uint8)
@@ -225,8 +242,10 @@ class PartitionRule:
 
     Attributes
     ----------
-    now : in creation order of the projections
-    later : of "step" handlers, after those of all projections
+    now : list of Operation
+        Executed in creation order of the projections.
+    later : list of Operation
+        Of "step" handlers; executed after those of all projections.
     """
 
     def __init__(self, rule: _Rule, partition: int) -> None:
@@ -278,6 +297,7 @@ class PartitionRule:
             )
             self.now.append(operation)
             return
+        # Several kernels of a side share one list, made before the first of them.
         if side not in self._gathered:
             self._gathered[side] = self._gather(side)
             self.now.append(self._gathered[side])
@@ -297,6 +317,7 @@ class PartitionRule:
             members=keep(groups_by_bits(groups)),
             first_partition=first,
             last_partition=last,
+            # One more: `kernels.loop.gather` writes an entry before it knows whether to count it.
             groups=keep(np.zeros(groups.neuron.size + 1, np.int32)),
             count=keep(np.zeros(1, np.int64)),
         )
@@ -314,11 +335,12 @@ class PartitionRule:
         return self._partition, self._partition + 1
 
     def _range(self, kernel: Kernel) -> tuple[int, int]:
-        """Return first and count of what a kernel loops over if it is not called with events."""
+        """Return the range of a kernel that is not called with events: its first item and count."""
         if kernel.over == "edges":
             return 0, self._p.pointer.size - 1
         if kernel.over in ("pre", "fold pre"):
             return 0, self._p.groups("pre").neuron.size
+        # Groups of post are sorted by neuron, so those of a partition lie together.
         first = self._p.groups("post").first
         begin, end = self._context.bounds[self._p.target][self._partition :][:2]
         return int(first[begin]), int(first[end] - first[begin])
@@ -329,6 +351,7 @@ class PartitionRule:
         groups = p.groups("pre").neuron.size
         sweeps = self._rule.rules.deferral.sweeps.setdefault(p.name, [])
         sweeps.append((function, self._args.ctypes.data, 0, groups, 0, self._partition))
+        # A recorded variable must be up to date whenever one of its probes takes a sample.
         probes = self._context.program.probes
         records = [probe.every for probe in probes if probe.owner.name == p.name]
         self.later.append(
@@ -343,7 +366,8 @@ class PartitionRule:
 
 
 def variant_of(context: Context, p: PlasticProjection) -> RuleVariant:
-    """Return what the printed source of a projection's rule depends on."""
+    """Return the facts on which the printed source of a projection's rule depends."""
+    # Few values, no sizes: projections that differ in numbers alone share compiled code.
     dendritic: Dendritic = "none"
     if np.ndim(p.dendritic) > 0:
         dendritic = "per_edge"

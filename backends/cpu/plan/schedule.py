@@ -28,6 +28,7 @@ class Schedule:
         rows = []
         for operations in self._operations:
             barriers = [n for n, o in enumerate(operations) if isinstance(o, Barrier)]
+            # Rows of equal width: the loop finds operation n by a multiplication.
             block = tables.block([row_of(o) for o in operations], WIDTH)
             rows.append([block, 0, *barriers, len(operations)])
         return tables.block(rows, len(rows[0])), len(rows[0]) - 2

@@ -20,12 +20,13 @@ class Tables:
     Parameters
     ----------
     memory : Memory
-        Where the arrays of keys are found.
+        Holds the arrays of keys.
     """
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._kept: list[np.ndarray] = []
+        # An address does not keep its array alive: arrays that nothing else holds are held here.
+        self._arrays: list[np.ndarray] = []
         self._addresses: dict[Key, list[np.ndarray]] = {}  # views of one number each
         self._sizes: dict[Key, list[np.ndarray]] = {}
         self._layouts: dict[Key, Layout] = {}
@@ -33,7 +34,7 @@ class Tables:
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Keep an array alive as long as the tables; return it contiguous."""
         array = np.ascontiguousarray(array)
-        self._kept.append(array)
+        self._arrays.append(array)
         return array
 
     def block(self, rows: Sequence[Sequence[Argument]], width: int) -> np.ndarray:
@@ -65,6 +66,7 @@ class Tables:
 
     def are_outdated(self, replaced: Iterable[Key]) -> bool:
         """Return whether replaced arrays have a layout for which nothing was printed."""
+        # Layouts that no printed source depends on may change freely.
         known = self._layouts.keys() & set(replaced)
         return any(self._layouts[key] != layout_of(self._memory, key) for key in known)
 
@@ -74,7 +76,7 @@ class Tables:
             cell[0] = self._memory[argument.key].size
         elif isinstance(argument, Pointer):
             argument.cells.append(cell)
-        elif isinstance(argument, tuple):
+        elif isinstance(argument, tuple):  # a key of the memory
             self._addresses.setdefault(argument, []).append(cell)
             cell[0] = self._memory[argument].ctypes.data
         elif isinstance(argument, np.ndarray):

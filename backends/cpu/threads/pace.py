@@ -10,7 +10,7 @@ SELDOM = 16  # stretches from one trial to the next, in the end
 
 
 class Pace:
-    """Chooses for each piece of a stretch of steps; now and then tries another number of threads.
+    """Chooses for every piece of a stretch of steps; now and then tries another number of threads.
 
     Parameters
     ----------
@@ -49,10 +49,20 @@ class Pace:
         return best, steps
 
     def learn(self, threads: int, steps: int, seconds: float) -> None:
-        """Take note of the cost of steps; a better choice is tried again soon."""
+        """Remember the cost of steps; a better choice is tried again soon.
+
+        Parameters
+        ----------
+        threads : int
+        steps : int
+            May be 0, if a piece ended before its first step.
+        seconds : float
+            For all of these steps.
+        """
         self._tried.add(threads)
         self.steps[threads] += steps
         if steps:
+            # Compared with the median so far: the new time then counts for one measurement only.
             best = min(self._costs, key=self.cost)
             if threads != best and seconds / steps < self.cost(best):
                 self._wait = 0
@@ -60,5 +70,6 @@ class Pace:
 
     def cost(self, threads: int) -> float:
         """Return the seconds per step of a choice; 0 if it is not known."""
+        # The lower median: an interruption only makes steps slower, never faster.
         costs = sorted(self._costs[threads])
         return costs[(len(costs) - 1) // 2] if costs else 0.0

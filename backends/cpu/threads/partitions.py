@@ -23,7 +23,7 @@ ALIGNED = 64  # neurons: 8 cache lines of states, one line of bytes that mark sp
 
 
 def default_partitions(program: Program) -> int:
-    """Return 1 for small networks, else the number of available cores, at most 2.
+    """Return 1 for small networks, otherwise the number of available cores, at most 2.
 
     If one thread executes both, two partitions cost 10 to 20 % more than one, since the edges of
     each source are cut in two.
@@ -41,7 +41,7 @@ def first_neurons(size: int, partitions: int) -> np.ndarray:
 
 
 def step_cost(program: Program) -> float:
-    """Return about how many nanoseconds a step takes on one thread."""
+    """Return the estimated time of a step on one thread, in nanoseconds."""
     spikes = RATE * program.dt / 1000
     edges = sum(
         p.targets.size * (STATIC if isinstance(p, StaticProjection) else PLASTIC)
@@ -74,8 +74,8 @@ def _node_cost(node: Expr) -> float:
 def most_partitions(program: Program, wanted: int) -> int:
     """Return ``wanted``, or 1 if a result would depend on several partitions within a step.
 
-    Such are sums into pre variables, links to variables of projections, and drives whose targets
-    do not ascend.
+    That holds for sums into pre variables, links to variables of projections, and drives whose
+    targets do not ascend.
     """
     for p in program.plastic.values():
         sums = any(

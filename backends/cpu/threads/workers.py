@@ -14,14 +14,14 @@ CompiledCall = Sequence[Any]
 
 
 class Workers:
-    """The threads beside the caller's.
+    """The threads that run beside the caller's.
 
     Parameters
     ----------
     threads : int
         Most that run side by side, the caller's included.
     fail : function
-        Tells the threads which run that one failed before it began: they would wait for it.
+        Tells the running threads that one failed before it began: they would wait for it.
     """
 
     def __init__(self, threads: int, fail: Callable[[], None]) -> None:
