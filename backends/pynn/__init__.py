@@ -32,6 +32,8 @@ REQUIREMENTS = {
     "brian2": ("brian2==2.9.0", "numpy<2.4"),
     "sympy": ("sympy>=1.13",),
 }
+# sPyNNaker is missing here on purpose: a network is translated and exported without it, and it may
+# live in an environment of its own.
 MODULES = {
     "nest": ("pyNN", "nest", "sympy"),
     "pynn-brian2": ("pyNN", "brian2", "sympy"),
@@ -80,12 +82,14 @@ class PynnBackend:
         NetworkError
             If an option is unknown or has a wrong value.
         """
+        # Draws of a large network take long: options are checked, and memory is estimated, first.
         self._check_options(options)
         try:
             demand_memory(network)
             concrete = concretise(network)
             plan = self._translate(concrete)
         except NetworkError as error:
+            # `check` never raises for a network: one row says why nothing could be drawn.
             row = Row(Place("network", network.name), "impossible", str(error))
             return Lowered(Report(self.name, network.name, (row,)), None)
         report = Report(self.name, network.name, plan.rows)
@@ -126,11 +130,11 @@ class SpinnakerBackend(PynnBackend):
 class TranslatedNetwork:
     """A network as a PyNN script, before it is written.
 
-    Parameters
+    Attributes
     ----------
     plan : Plan
     network : ConcreteNetwork
-    options : mapping
+    options : dict
         Of a run.
     """
 
@@ -145,13 +149,28 @@ class TranslatedNetwork:
         return ScriptRun(self.plan, self.network, report, **self.options)
 
     def export(self, report: Report, folder: Path, *, time: float) -> Path:
-        """Write script, arrays, README and report to a folder; return the path of the script."""
+        """Write script, arrays, README and report to a folder; return the path of the script.
+
+        Parameters
+        ----------
+        report : Report
+            Of the plan.
+        folder : path
+            Is created if it does not exist.
+        time : float, ms
+            That the script runs.
+        """
         from .simulator.script import Script
 
         return Script(self.plan, time).write(folder, report)
 
     def map(self, report: Report, **options: Any) -> Mapping:
-        """Raise: only machines are mapped to."""
+        """Raise, since this simulator has no machine onto which a network could be mapped.
+
+        Raises
+        ------
+        NetworkError
+        """
         raise NetworkError(
             f"map: backend {self.plan.target.name!r} has no machine, expected one that has, "
             "such as 'spinnaker'. Name that."
@@ -174,6 +193,8 @@ class SpinnakerNetwork(TranslatedNetwork):
         from .simulator.run import ScriptRun
         from .simulator.spynnaker_settings import find_board, find_interpreter
 
+        # Checked before anything is written: without a board sPyNNaker would fail only after it has
+        # built the network, in its own words.
         try:
             board = find_board()
         except NetworkError as error:

@@ -94,6 +94,8 @@ def symbolic(tree: Expr, known: Mapping[str, Symbolic] | None = None) -> Symboli
 
 
 def _exact(number: float) -> Symbolic:
+    # The decimals that the user wrote, not the binary fraction next to them: 0.1 is 1/10, so that
+    # equal equations cancel to 0.
     if number == int(number):
         return sympy.Integer(int(number))
     return sympy.Rational(repr(number))
@@ -103,6 +105,7 @@ def _symbolic_binary(tree: Binary, known: Mapping[str, Symbolic]) -> Symbolic:
     left = symbolic(tree.left, known)
     match tree.op:
         case "**":
+            # A whole power stays a plain number: an expression with it remains a polynomial.
             power = whole_power(tree)
             return left ** (symbolic(tree.right, known) if power is None else power)
         case "+":
@@ -176,6 +179,7 @@ def vanishes(expression: Symbolic) -> bool:
     expression = sympy.sympify(expression)
     if expression.is_number and not expression.has(sympy.Function):
         return bool(expression == 0) or abs(expression.evalf(_DIGITS)) < _EXACT_ZERO
+    # A seed of its own: two checks of a network give the same report.
     stream = np.random.default_rng(1)
     symbols = sorted(free_symbols(expression), key=lambda s: s.name)
     terms = cast("Sequence[Symbolic]", sympy.Add.make_args(expression))
@@ -232,6 +236,7 @@ def coefficients(expression: Symbolic, states: Iterable[sympy.Symbol]) -> list[S
         for part in functions
         if not any(part in other.atoms(sympy.Function, sympy.Pow) for other in functions - {part})
     ]
+    # Sorted, since sets have no order and the report names the first difference.
     stand_ins = {part: sympy.Dummy() for part in sorted(outermost, key=sympy.default_sort_key)}
     expanded = sympy.expand(substitute(expanded, stand_ins))
     present = sorted(state_symbols & free_symbols(expanded), key=lambda s: s.name)

@@ -22,6 +22,7 @@ class CellMatch:
 
     Attributes
     ----------
+    standard : StandardCell
     states : state of the standard cell -> state of the cell; states that the cell lacks are missing
     scales : state of the standard cell -> factor that the cell's state is multiplied by
     parameters : parameter of the standard cell -> expression over the cell's parameters, or None
@@ -61,6 +62,7 @@ def match_cell(cell: Cell, target: str, *, zero: Collection[str] = ()) -> CellMa
     own = SymbolicCell(cell, frozenset(zero))
     failures: list[tuple[int, str]] = []
     incomplete: CellMatch | None = None
+    # The first complete match is taken; one that lacks a port only if none is complete.
     for standard in STANDARD_CELLS:
         if target not in standard.targets:
             continue
@@ -68,6 +70,7 @@ def match_cell(cell: Cell, target: str, *, zero: Collection[str] = ()) -> CellMa
             match = _match_standard(own, standard)
         except PartialMatch as error:
             failures.append((error.progress, f"closest is {standard.name}: {error}"))
+        # Sympy gives up on some equations; that is no proof of a difference, but no match either.
         except (NotImplementedError, sympy.PolynomialError):
             reason = "its equations are beyond what can be compared."
             failures.append((0, f"closest is {standard.name}: {reason}"))
@@ -77,11 +80,13 @@ def match_cell(cell: Cell, target: str, *, zero: Collection[str] = ()) -> CellMa
             incomplete = incomplete or match
     if incomplete is not None:
         return incomplete  # a port has no counterpart, which matters only to what projects to it
+    # Users know which cell they meant: the reason of the one that came closest helps most.
     raise Unmatched(max(failures, key=lambda failure: failure[0])[1])
 
 
 def _match_standard(cell: SymbolicCell, standard: StandardCell) -> CellMatch:
     """Return the match with one standard cell, by the first naming of states that works."""
+    # Trying candidates within exponentials is slow; a cell without any cannot match.
     if standard.searched and not any(d.has(sympy.exp) for d in cell.derivatives.values()):
         raise PartialMatch(0, "it has exponentials of v, and this cell has none.")
     theirs = ", ".join(s.name for s in standard.cell.states)
@@ -108,6 +113,7 @@ def _match_pairing(pairing: Pairing) -> CellMatch:
     """Return the match for one naming of the states."""
     equations = conditions(pairing)
     best: PartialMatch | None = None
+    # Failed trials are kept apart by their progress: the report shows the best one.
     for trial in trials(pairing):
         try:
             solution = eliminate(
@@ -133,6 +139,7 @@ def _cell_match(pairing: Pairing, solution: Mapping[sympy.Symbol, Symbolic]) -> 
         name: simplify(solution[unknown]) if unknown in solution else None
         for name, unknown in pairing.unknowns.parameters.items()
     }
+    # Without it, negative weights of the one port would have no receptor to go to.
     if standard.signed and standard.twins:
         _serve_both_receptors(standard, states, scales, parameters)
     jumps = {port: jump for port, jump in cell.jumps.items() if jump is not None}
@@ -162,7 +169,7 @@ def _serve_both_receptors(
     """Let the one synapse of a cell stand for both of a standard cell; changes its arguments."""
     inhibitory = {s: s.replace("_exc", "_inh") for s in states if s.endswith("_exc")}
     if set(inhibitory.values()) & states.keys():
-        return
+        return  # the cell has a state of its own there, which must not be replaced
     for excitatory, twin in inhibitory.items():
         states[twin], scales[twin] = states[excitatory], scales[excitatory]
     for excitatory, twin in standard.twins:

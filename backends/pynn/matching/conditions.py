@@ -25,6 +25,8 @@ class Pairing:
 
     Attributes
     ----------
+    cell : SymbolicCell
+    standard : StandardCell
     states : state of the standard cell -> state of the cell; synaptic states may be missing
     unknowns : symbols of the standard cell's parameters and of the scales of its states
     values : state or parameter of the standard cell -> expression over the cell's symbols
@@ -47,6 +49,7 @@ def pairings(cell: SymbolicCell, standard: StandardCell) -> Iterator[Pairing]:
 
     States of the standard cell may stay without counterpart if they are synaptic.
     """
+    # The state that the threshold reads is the voltage, whatever its name; the others are permuted.
     voltage, _ = cell.threshold
     others = [s for s in cell.states if s != voltage]
     names = [s.name for s in standard.cell.states if s.name != "v"]
@@ -62,6 +65,7 @@ def _units_fit(states: Mapping[str, str], cell: SymbolicCell, standard: Standard
 
     The scale of synaptic states is free, so that these may have any unit but none.
     """
+    # Units exclude most orders at once, long before any equation is compared.
     own = {s.name: s.unit.exponents for s in cell.cell.states}
     theirs = {s.name: s.unit.exponents for s in standard.cell.states}
     if own[states["v"]] == NUMBER:
@@ -73,6 +77,7 @@ def _units_fit(states: Mapping[str, str], cell: SymbolicCell, standard: Standard
 
 
 def _pairing(states: dict[str, str], cell: SymbolicCell, standard: StandardCell) -> Pairing:
+    # A synaptic state may be a current here and a multiple of it there, so that its scale is open.
     parameters = {p.name: _unknown(p.name) for p in standard.cell.parameters}
     scales = {s: _unknown(f"scale {s}") if s in standard.synaptic else ONE for s in states}
     absent = [s.name for s in standard.cell.states if s.name not in states]
@@ -107,6 +112,7 @@ def _derivatives(pairing: Pairing) -> Iterator[Condition]:
     for name, mine in pairing.states.items():
         ours = scales[name] * pairing.cell.derivatives[mine]
         yield Condition(f"the equation of {mine!r}", ours - symbolic(trees[name], known))
+    # A state that the cell lacks must stay 0 by itself: its derivative at 0 has to be 0.
     for name in pairing.missing:
         yield Condition(
             f"what drives {name!r}, which this cell lacks,", symbolic(trees[name], known)
@@ -144,7 +150,7 @@ def _resets(pairing: Pairing) -> Iterator[Condition]:
             raise PartialMatch(0, f"after a spike it does not change what is {state!r} here.")
     for name, result in theirs.items():
         if name not in pairing.states:
-            continue
+            continue  # it stays 0, so that its reset changes nothing
         mine = pairing.states[name]
         if mine not in ours:
             raise PartialMatch(0, f"it resets {name!r} after a spike, and this cell does not.")
@@ -166,6 +172,7 @@ def _refractory_period(refractory: Refractory | None, voltage: str) -> Symbolic:
     if isinstance(time, str) and read(time) is None:
         return symbol(time)  # a parameter
     milliseconds = to_engine(time, unit("ms"), where="refractory")
+    # By its digits, as numbers of equations are: 0.1 ms is 1/10, not the float next to it.
     return sympy.Rational(repr(float(milliseconds)))
 
 

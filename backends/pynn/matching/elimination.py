@@ -27,6 +27,7 @@ from .algebra import (
 from .symbolic_cell import SymbolicCell
 
 # Parameters that may be one of the cell's own, with their units, and values otherwise.
+# The names speak for themselves in a report: v_rest = rest says more than v_rest = 0.
 _PREFER_OWN = {"v_rest": "mV", "e_rev_leak": "mV", "i_offset": "nA", "g_leak": "uS"}
 _DEFAULTS = {
     "cm": 1,
@@ -112,6 +113,7 @@ def eliminate(
     for condition in conditions:  # those with nothing to solve for are judged fastest
         if not condition.expression.free_symbols & symbols:
             _require_zero(condition, progress=3)
+    # Equations hold for all values of the states: one condition per coefficient.
     states = [symbol(s) for s in cell.states]
     remaining = [
         Condition(condition.subject, coefficient)
@@ -122,6 +124,7 @@ def eliminate(
     solution: dict[sympy.Symbol, Symbolic] = {}
     while remaining := _unsolved(remaining, symbols, progress=4 + len(solution)):
         unknown, answer = _solve_next(remaining, cell, unknowns, progress=4 + len(solution))
+        # Earlier answers may read this unknown, so that it is replaced in them too.
         replacement = {unknown: answer}
         solution = {s: substitute(e, replacement) for s, e in solution.items()} | replacement
         remaining = [condition.substitute(replacement) for condition in remaining]
@@ -150,11 +153,13 @@ def _solve_next(
 ) -> tuple[sympy.Symbol, Symbolic]:
     """Return the next unknown and its value: from an equation that has no other, or by choice."""
     symbols = unknowns.symbols
+    # Fewest unknowns first, by name among these: the same answer in every process.
     for condition in sorted(conditions, key=lambda c: len(c.expression.free_symbols & symbols)):
         unsolved = sorted(free_symbols(condition.expression) & symbols, key=lambda s: s.name)
         if len(unsolved) == 1:
             unknown = unsolved[0]
             answers = sympy.solve(condition.expression, unknown)
+            # A scale of 0 would make any cell match, by switching its synapse off.
             if len(answers) != 1 or (answers[0] == 0 and unknown in unknowns.scales.values()):
                 raise PartialMatch(progress, f"{condition.subject} differs.")
             return unknown, answers[0]
@@ -166,6 +171,7 @@ def _choose(
 ) -> tuple[sympy.Symbol, Symbolic]:
     """Return an unknown whose value the equations leave open, and the value that is chosen."""
     unsolved = set.union(*(free_symbols(c.expression) for c in conditions)) & unknowns.symbols
+    # A scale that is open stays 1: weights and records then keep the numbers of the user.
     for scale in unknowns.free_scales:
         if scale in unsolved:
             return scale, ONE
@@ -190,6 +196,7 @@ def _own_parameter(
 
     With it as the unknown, no equation that read the unknown depends on it any more.
     """
+    # Cells whose equations have no units are matched too, so that plain numbers fit everywhere.
     units = (unit(unit_text).exponents, NUMBER)
     equations = [c.expression for c in conditions if unknown in c.expression.free_symbols]
     for candidate in cell.candidates:
@@ -204,6 +211,7 @@ def _own_parameter(
 
 def _can_hold_without(parameter: sympy.Symbol, equation: Symbolic) -> bool:
     """Return whether an equation has a factor free of a parameter, and no unknown depends on it."""
+    # A product is 0 if one factor is: the parameter may stand in the others.
     factors = [factor for factor, _ in sympy.factor_list(equation)[1]]
     with_parameter = [f for f in factors if parameter in f.free_symbols]
     if len(with_parameter) == len(factors):

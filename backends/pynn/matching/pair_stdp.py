@@ -49,13 +49,18 @@ class PairRule:
 
     Attributes
     ----------
-    dependence : class of PyNN
-    timing : tau_plus, tau_minus, A_plus, A_minus as expressions over the rule's parameters;
-        amplitudes are relative to w_max
-    weights : w_min, w_max, and for Guetig's dependence mu_plus and mu_minus
-    simultaneous : number of increments that the other side sees if both ends spike in one step:
-        (of the source's trace, of the target's trace)
-    sends_changed_weight : whether the weight is sent after it changed
+    dependence : str
+        Class of PyNN.
+    timing : dict of str to Symbolic
+        tau_plus, tau_minus, A_plus, A_minus over the rule's parameters; amplitudes are relative to
+        w_max.
+    weights : dict of str to Symbolic
+        w_min, w_max, and for Guetig's dependence mu_plus and mu_minus.
+    simultaneous : tuple of int
+        Number of increments that the other side sees if both ends spike in one step: (of the
+        source's trace, of the target's trace).
+    sends_changed_weight : bool
+        Whether the weight is sent after it changed.
     """
 
     dependence: str
@@ -99,6 +104,10 @@ class _Dependence:
 def match_pair_stdp(rule: Rule) -> PairRule:
     """Return a rule as PyNN's pair STDP.
 
+    Parameters
+    ----------
+    rule : Rule
+
     Raises
     ------
     Unmatched
@@ -110,10 +119,12 @@ def match_pair_stdp(rule: Rule) -> PairRule:
     at_pre, at_post = _statements(rule, "pre"), _statements(rule, "post")
     pre_increment = _increment(at_pre, pre_trace)
     post_increment = _increment(at_post, post_trace)
+    # In a pair rule a target's spike potentiates, by the source's trace, and the other way round.
     growth, shrinkage = _weight_change(at_post), _weight_change(at_pre)
     low, high = growth.low, growth.high
     if not vanishes(low - shrinkage.low) or not vanishes(high - shrinkage.high):
         raise Unmatched("its two clips have different bounds, and PyNN's rule has one pair.")
+    # PyNN's traces grow by 1: the increment of ours becomes part of the amplitude.
     plus = _change_per_trace(growth.amount, pre_trace) * pre_increment
     minus = -(_change_per_trace(shrinkage.amount, post_trace) * post_increment)
     dependence = _weight_dependence(plus, minus, low, high)
@@ -133,6 +144,8 @@ def match_pair_stdp(rule: Rule) -> PairRule:
 
 def _require_pair_variables(rule: Rule) -> None:
     """Raise Unmatched if a rule has triggers, links or variables that pair STDP lacks."""
+    # Only the first difference is reported: triggers and third factors, which no rewriting of the
+    # rule removes, come before details of its variables.
     for trigger in [h.trigger for h in rule.handlers if h.trigger not in ("pre", "post")]:
         acts = "acts in every step" if trigger == "step" else f"listens to the signal {trigger!r}"
         raise Unmatched(f"it {acts}; PyNN's rules act on spikes alone.")
@@ -178,6 +191,7 @@ def _increment(statements: Sequence[_Statement], trace: str) -> Symbolic:
         raise Unmatched(
             f"its trace {trace!r} is changed {len(own)} times by a spike, expected once."
         )
+    # A trace that is set, not added to, leaves itself in the difference: only nearest spikes count.
     added = sympy.expand(symbolic(own[0].result) - symbol(trace))
     if symbol(trace) in added.free_symbols or added == 0:
         raise Unmatched(
@@ -199,6 +213,7 @@ def _weight_change(statements: Sequence[_Statement]) -> _Change:
             f"{show_statement(assign)!r}: the weight has no bounds, and in PyNN it has. "
             "Write w = clip(..., w_min, w_max)."
         )
+    # PyNN clips by its own bounds, so that the change is compared without the clip.
     inner, low, high = tree.arguments[0], *(symbolic(a) for a in tree.arguments[1:])
     unclipped = _without_inner_clips(inner, low, high)
     return _Change(sympy.expand(symbolic(unclipped) - _WEIGHT), low, high)
@@ -210,6 +225,7 @@ def _without_inner_clips(tree: Expr, low: Symbolic, high: Symbolic) -> Expr:
     def drop(node: Expr) -> Expr:
         if not isinstance(node, Call) or node.function != "clip":
             return node
+        # A linear share that is 0 at one bound and 1 at the other stays between them.
         inner, least, most = (symbolic(argument) for argument in node.arguments)
         at_bounds = [simplify(substitute(inner, {_WEIGHT: w})) for w in (low, high)]
         spans_unit = sorted(at_bounds, key=str) == [0, 1]
@@ -222,6 +238,7 @@ def _without_inner_clips(tree: Expr, low: Symbolic, high: Symbolic) -> Expr:
 
 def _change_per_trace(change: Symbolic, trace: str) -> Symbolic:
     """Return the factor by which a change of the weight is proportional to a trace."""
+    # Proportional: the derivative has no trace, and nothing is left beside the product.
     factor = sympy.diff(change, symbol(trace))
     if symbol(trace) in factor.free_symbols or not vanishes(change - factor * symbol(trace)):
         raise Unmatched(
@@ -247,6 +264,7 @@ def _weight_dependence(
             simplify(change / substitute(shape, bounds))
             for change, shape in zip((plus, minus), shapes, strict=True)
         ]
+        # The right shape divides the weight out of the change, and leaves the amplitude.
         if not any(_WEIGHT in a.free_symbols for a in amplitudes):
             return _Dependence(name, amplitudes[0], amplitudes[1], {})
     dependence = _guetig_dependence(plus, minus, low, high)
@@ -293,6 +311,7 @@ def _guetig_dependence(
 
 def _simultaneous(rule: Rule, pre_trace: str, post_trace: str) -> tuple[int, int]:
     """Return how often a trace was raised before the other side reads it, if both ends spike."""
+    # The handlers are executed in their order on two spikes of one step, by counting increments.
     increments = {pre_trace: 0, post_trace: 0}
     seen: dict[str, int] = {}
     for handler in rule.handlers:

@@ -23,8 +23,10 @@ class ShortTermRule:
 
     Attributes
     ----------
-    U, tau_rec, tau_facil : expressions over the rule's parameters; ``tau_facil`` None: no
-        facilitation
+    U, tau_rec : Symbolic
+        Over the rule's parameters.
+    tau_facil : Symbolic or None
+        None: no facilitation.
     """
 
     U: Symbolic
@@ -35,6 +37,10 @@ class ShortTermRule:
 def match_short_term(rule: Rule) -> ShortTermRule | None:
     """Return a rule as short-term plasticity, or None if it is something else.
 
+    Parameters
+    ----------
+    rule : Rule
+
     Raises
     ------
     Unmatched
@@ -44,6 +50,7 @@ def match_short_term(rule: Rule) -> ShortTermRule | None:
     after_spike = None if states is None else _after_spike(rule, states)
     if states is None or after_spike is None:
         return None
+    # The names of a user say nothing: each state is tried as the one that resources are spent from.
     for spent in states:
         others = [v for v in states if v is not spent]
         facilitation = others[0] if others else None
@@ -63,6 +70,7 @@ def _decaying_states(rule: Rule) -> list[State] | None:
     """Return the one or two decaying states of a rule that acts on spikes of the source alone."""
     if {h.trigger for h in rule.handlers} != {"pre"} or rule.post or rule.reads:
         return None
+    # Resources may be a variable of the source, shared by its edges, or of each edge.
     states = [v for v in (*rule.pre, *rule.edge) if v.name != "w"]
     if not 1 <= len(states) <= 2 or any(decay_constant(v) is None for v in states):
         return None
@@ -79,7 +87,7 @@ def _after_spike(rule: Rule, states: list[State]) -> dict[str, Symbolic] | None:
             try:
                 result = symbolic(inline(statement.result, definitions), values)
             except Unmatched:
-                return None
+                return None  # a rule that compares or chooses is left to `pair_stdp` to refuse
             values[statement.target] = sympy.expand(result)
     return values
 
@@ -93,6 +101,7 @@ def _share(after_spike: dict[str, Symbolic], spent: str, used: str | None) -> Sy
     x, w, out = symbol(spent), symbol("w"), symbol("out")
     delivered = sympy.expand(after_spike["out"] - out)
     u = sympy.cancel(delivered / (w * (1 - x)))
+    # At rest (used = 0) the share is U itself, with and without facilitation.
     share = u if used is None else substitute(u, {symbol(used): ZERO})
     if share == 0 or share.free_symbols & {x, w, out} or after_spike["w"] != w:
         return None

@@ -28,18 +28,28 @@ class StandardCell:
 
     Attributes
     ----------
-    name : of PyNN
-    cell : its equations
-    receptors : receptor type -> state that a weight is added to
-    weight : unit of weights
-    records : state -> name under which PyNN records it
-    targets : targets on which the name has this meaning
-    signed : whether negative weights go to the inhibitory receptor (currents and voltages);
-        otherwise all weights are positive (conductances)
-    twins : pairs of parameters that are equal if one port of ours serves both receptors
-    searched : parameters within functions of v, found by trying
-    decays : receptor -> time constant of a current that PyNN's cell lacks; many edges stand for
-        that current, one per step of its decay
+    name : str
+        Of PyNN.
+    cell : Cell
+        Its equations.
+    receptors : dict of str to str
+        Receptor type -> state that a weight is added to.
+    weight : str
+        Unit of weights.
+    records : dict of str to str
+        State -> name under which PyNN records it.
+    targets : frozenset of str
+        Targets on which the name has this meaning.
+    signed : bool
+        Whether negative weights go to the inhibitory receptor (currents and voltages); otherwise
+        all weights are positive (conductances).
+    twins : tuple of (str, str)
+        Pairs of parameters that are equal if one port of ours serves both receptors.
+    searched : tuple of str
+        Parameters within functions of v, which are not solved for but tried.
+    decays : dict of str to str
+        Receptor -> time constant of a current that PyNN's cell lacks; many edges stand for that
+        current, one per step of its decay.
     """
 
     name: str
@@ -69,10 +79,13 @@ class StandardCell:
 
 # ---- equations
 
+# Both synapses are written out, since PyNN's cells have two, each with its own time constant.
 _EXPONENTIAL = """
     d{0}_exc/dt = -{0}_exc / tau_syn_E : {1}
     d{0}_inh/dt = -{0}_inh / tau_syn_I : {1}
     """
+# An alpha function as two stages: the weight jumps the rise, scaled so that it peaks at the weight.
+# 2.718281828459045 is e; the language has no constant for it.
 _ALPHA = """
     d{0}_exc/dt = (2.718281828459045 * rise_exc - {0}_exc) / tau_syn_E : {1}
     drise_exc/dt = -rise_exc / tau_syn_E : {1}
@@ -83,12 +96,15 @@ _SYNAPTIC_CURRENT = "(gsyn_exc * (e_rev_E - v) + gsyn_inh * (e_rev_I - v) + i_of
 _LEAKY = "dv/dt = (v_rest - v) / tau_m + i_offset / cm : mV\n"
 _LEAKY_CURRENT = "dv/dt = (v_rest - v) / tau_m + (isyn_exc + isyn_inh + i_offset) / cm : mV\n"
 _LEAKY_CONDUCTANCE = f"dv/dt = (v_rest - v) / tau_m + {_SYNAPTIC_CURRENT} / cm : mV\n"
+# a is in nS there: 0.001 uS makes it the uS of the other conductances.
 _ADAPTIVE = f"""
     dv/dt = (v_rest - v + upstroke) / tau_m + ({_SYNAPTIC_CURRENT} - w) / cm : mV
     dw/dt = (0.001 * a * uS * (v - v_rest) - w) / tau_w : nA
     upstroke = delta_T * exp((v - v_thresh) / delta_T) : mV
     """
+# Source: Izhikevich 2003, eqs. 1 and 2.
 _QUADRATIC = "0.04 * v**2 / (mV * ms) + 5 * v / ms + 140 * mV / ms - u"
+# Source: Traub & Miles 1991, as in Brette et al. 2007; v_offset moves their zero of the voltage.
 _HODGKIN_HUXLEY = f"""
     dv/dt = (leak + sodium + potassium + {_SYNAPTIC_CURRENT}) / cm : mV
     dm/dt = alpha_m * (1 - m) - beta_m * m : 1
@@ -132,6 +148,7 @@ _IZHIKEVICH = {
 _CURRENTS = {"excitatory": "isyn_exc", "inhibitory": "isyn_inh"}
 _CONDUCTANCES = {"excitatory": "gsyn_exc", "inhibitory": "gsyn_inh"}
 _RISES = {"excitatory": "rise_exc", "inhibitory": "rise_inh"}
+# A voltage step of either sign goes to v: one state serves both receptors.
 _VOLTAGES = {"excitatory": "v", "inhibitory": "v"}
 _CURRENT_RECORDS = {"isyn_exc": "isyn_exc", "isyn_inh": "isyn_inh"}
 _CONDUCTANCE_RECORDS = {"gsyn_exc": "gsyn_exc", "gsyn_inh": "gsyn_inh"}
@@ -235,7 +252,7 @@ _IF_COND_ALPHA = StandardCell(
     receptors=_RISES,
     weight="uS",
     records={"v": "v", **_CONDUCTANCE_RECORDS},
-    targets=SOFTWARE,
+    targets=SOFTWARE,  # sPyNNaker lacks this cell
     signed=False,
 )
 _EIF_COND_EXP = StandardCell(
@@ -263,10 +280,12 @@ _EIF_COND_EXP = StandardCell(
     records={"v": "v", "w": "w", **_CONDUCTANCE_RECORDS},
     targets=SOFTWARE,
     signed=False,
+    # They stand within the exponential of v, where no coefficient can be read off.
     searched=("delta_T", "v_thresh"),
 )
 _IZHIKEVICH_STEPS = StandardCell(
     "Izhikevich",
+    # i_offset acts on 1 pF: 1 nA moves v by 1000 mV/ms, on SpiNNaker by 1 mV/ms.
     _izhikevich(f"dv/dt = {_QUADRATIC} + i_offset / pF : mV", _voltage_port()),
     receptors=_VOLTAGES,
     weight="mV",

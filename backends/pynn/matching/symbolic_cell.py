@@ -63,6 +63,7 @@ class SymbolicCell:
 
     def __init__(self, cell: Cell, zero: frozenset[str]) -> None:
         """Translate a cell; parameters in ``zero`` are 0, and so are inputs that jump no state."""
+        # Asked first, since it costs nothing.
         if cell.spike is None:
             raise Unmatched(
                 "it never spikes, and every standard cell does. "
@@ -72,6 +73,8 @@ class SymbolicCell:
         self.states = tuple(s.name for s in cell.states)
         derivatives = {s.name: _derivative(cell, s) for s in cell.states}
         self._known = _expand_definitions(cell)
+        # An input that jumps no state is 0 unless something projects to it: such a projection is
+        # refused by its own row, and the cell without it may still match.
         inputs = {
             name for name, port in cell.receives if port.into is None and name not in self.states
         }
@@ -91,10 +94,12 @@ class SymbolicCell:
         if into is not None:
             return Jump(into, ONE)
         step = self.cell.step
+        # Statements that draw have no fixed effect of a weight.
         if step is None or any(draws(statement.value) for statement in step):
             return None
         states = {symbol(s) for s in self.states}
         for state, result in after(step, self._known).items():
+            # v moves too, since it integrates the state that jumped in the same step.
             if state not in self.states or state == "v":
                 continue
             factor = sympy.diff(result, symbol(port))
@@ -121,12 +126,15 @@ class SymbolicCell:
         """Parameters and numbers of the cell, with their units."""
         parameters = [Candidate(symbol(p.name), p.unit.exponents) for p in self.cell.parameters]
         numbers = {n for tree in self.derivatives.values() for n in tree.atoms(sympy.Number)}
+        # With both signs: sympy stores -v/5 as a product with -1/5. Sorted, since sets have no
+        # order and the first candidate that fits is taken.
         signed = [sign * n for n in sorted(numbers, key=float) for sign in (1, -1)]
         return parameters + [Candidate(n, NUMBER) for n in signed]
 
 
 def _expand_definitions(cell: Cell) -> dict[str, Symbolic]:
     """Return every definition of a cell as an expression without definitions."""
+    # Definitions may stand in any order; the language has made sure that they form no circle.
     trees = {d.name: d.tree for d in cell.definitions}
     expanded: dict[str, Symbolic] = {}
     while len(expanded) < len(trees):

@@ -26,14 +26,17 @@ def describe(
     folder : to write to
     steps : length of the run that memory is counted for
     """
+    # Imported here: `virtual_board` imports this file, to copy it, where sPyNNaker is missing.
     from spynnaker.pyNN.data import SpynnakerDataView
 
+    # Without the cores of the system, which belong to no population.
     placements = [
         p for p in SpynnakerDataView.iterate_placemements() if p.vertex.app_vertex is not None
     ]
     machine = SpynnakerDataView.get_machine()
     chips = {(p.x, p.y) for p in placements}
     boards = {(machine[c].nearest_ethernet_x, machine[c].nearest_ethernet_y) for c in chips}
+    # Recorded data grows with the run, hence with the steps.
     memory = sum(p.vertex.sdram_required.get_total_sdram(steps) for p in placements)
     programs = {p.vertex.get_binary_file_name() for p in placements}
     mapping = {
@@ -56,6 +59,7 @@ def _exists(program: str) -> bool:
     from spynnaker.pyNN.data import SpynnakerDataView
 
     try:
+        # A virtual board never loads programs, so that nothing else would notice a missing one.
         SpynnakerDataView.get_executable_path(program)
     except KeyError:
         return False

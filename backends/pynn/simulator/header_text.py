@@ -25,6 +25,7 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
     yield from plan.target.preamble
     yield "import numpy as np"
     yield f"import {plan.target.module} as sim"
+    # Only modules that the script uses: it has to run without those that it does not need.
     has_short_term = any(q.short_term is not None for q in plan.projections)
     if has_short_term or any(q.decay is not None for q in plan.projections):
         yield "import nest"
@@ -43,6 +44,7 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
 def _docstring(plan: Plan) -> Iterator[str]:
     title = f"Network {plan.name!r} on {plan.target.title}, through PyNN."
     yield f'"""{title} Written by neurosim {installed_version(DISTRIBUTION)}.'
+    # A script is passed on without its report: differences stand in its head too.
     approximated = [row for row in plan.rows if row.status == "approximated"]
     if approximated:
         yield "\nWhat differs from the network as neurosim runs it:"
@@ -55,16 +57,19 @@ def setup_lines(plan: Plan, threads: int | None) -> Iterator[str]:
     target = plan.target
     arguments = dict(target.setup)
     if target.name == "nest":
+        # NEST fixes the largest delay before any connection is made.
         arguments["max_delay"] = _longest_delay(plan)
         if threads:
             arguments["threads"] = threads
     if target.real_time_step not in (None, plan.dt):
+        # A board computes a step in 1 ms: shorter steps have to be stretched to that.
         arguments["time_scale_factor"] = math.ceil(1 / plan.dt)
     if target.name == "pynn-brian2":
         reason = "sources of given spikes keep Brian 2's own step otherwise"
         yield f"brian2.defaultclock.dt = DT * brian2.ms  # {reason}"
     more = "".join(f", {name}={value!r}" for name, value in arguments.items())
     yield f"sim.setup(timestep=DT, min_delay=DT{more})"
+    # Each patch with its reason, and only if its cell is used: a reader meets no magic.
     for cell, (line, reason) in target.patches.items():
         if any(p.cell == cell for p in plan.populations):
             yield f"{line}  # {reason}"

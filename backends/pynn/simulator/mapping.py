@@ -21,12 +21,18 @@ class MappedProjection:
     Attributes
     ----------
     name, receptor : str
-    wanted : (E,) weights of the network, in the unit of the standard cell
-    weight : (E,) weights that the machine would use
-    wanted_delay, delay : (E,) ms, the same for delays
-    step : distance of two weights that the machine can tell apart
-    by, most : projection with the largest weight of the receptor, and that weight, which sets
-        the step
+    wanted : (E,)
+        Weights of the network, in the unit of the standard cell.
+    weight : (E,)
+        Weights that the machine would use.
+    wanted_delay, delay : (E,) ms
+        Delays of the network, and of the machine.
+    step : float
+        Distance of two weights that the machine can tell apart.
+    by : str
+        Projection with the largest weight of the receptor, which sets the step.
+    most : float
+        That weight.
     """
 
     name: str
@@ -47,6 +53,7 @@ class MappedProjection:
     @property
     def error(self) -> float:
         """Largest relative error of a weight."""
+        # The machine stores magnitudes: the sign is that of the receptor.
         magnitude = np.abs(self.wanted)
         difference = np.abs(np.abs(self.weight) - magnitude)
         return float((difference / np.where(magnitude == 0, 1, magnitude)).max(initial=0.0))
@@ -67,16 +74,23 @@ class Mapping:
 
     Attributes
     ----------
-    machine : name of the machine
-    time : ms that memory is counted for
-    cores, chips, boards : used by the network; the system takes a core per chip, and one more per
-        board
-    sdram : bytes, for the time that was mapped
-    per_population : name -> cores
-    placements : (x, y, core, population) of every core
-    missing : programs that sPyNNaker does not have: on a board the run would stop
-    projections : weights and delays, by projection and receptor
-    report : of the network on this backend
+    machine : str
+    time : float, ms
+        Memory is counted for it.
+    cores, chips, boards : int
+        Used by the network; the system takes a core per chip, and one more per board.
+    sdram : int
+        Bytes, for the time that was mapped.
+    per_population : dict of str to int
+        Name -> cores.
+    placements : tuple of (x, y, core, population)
+        Of every core.
+    missing : tuple of str
+        Programs that sPyNNaker lacks: on a board the run would stop.
+    projections : tuple of MappedProjection
+        Weights and delays, by projection and receptor.
+    report : Report
+        Of the network on this backend.
     """
 
     machine: str
@@ -110,16 +124,18 @@ class Mapping:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            New ones unless given.
+            By default, new ones.
 
         Returns
         -------
         Axes
         """
+        # Matplotlib is slow to import, and a mapping is read as text as a rule.
         from matplotlib import pyplot
         from matplotlib.patches import Rectangle
 
         ax = ax or pyplot.figure(layout="constrained").add_subplot()
+        # Twenty colours that can be told apart; more populations begin anew.
         colours = pyplot.get_cmap("tab20")(np.arange(len(self.per_population)) % 20)
         colour_of = dict(zip(self.per_population, colours, strict=True))
         chips: dict[tuple[int, int], list[tuple[int, str]]] = {}
@@ -133,13 +149,14 @@ class Mapping:
                 corner = _core_corner(x, y, position, columns)
                 side = 0.8 / columns
                 ax.add_patch(Rectangle(corner, side, side, color=colour_of[name]))
+        # Empty lines, since patches of single cores would stand in the legend once per core.
         for name, colour in colour_of.items():
             ax.plot([], [], "s", color=colour, label=f"{name}: {self.per_population[name]}")
         ax.legend(title="cores", loc="upper left", bbox_to_anchor=(1, 1))
         title = f"{_count(self.cores, 'core')} on {_count(self.chips, 'chip')}"
         ax.set(xlabel="chip x", ylabel="chip y", title=title, aspect="equal")
         ax.set(xticks=sorted({x for x, _ in chips}), yticks=sorted({y for _, y in chips}))
-        ax.autoscale()
+        ax.autoscale()  # patches do not move the limits by themselves
         return ax
 
 

@@ -57,6 +57,7 @@ class NetworkText:
     def members(self, recording: PlannedRecording) -> str:
         """Return the expression for the neurons that are recorded, in ascending order."""
         size = self._plan.population(recording.owner).size
+        # Results are sorted by neuron; `run.ScriptRun` restores the order of the probe.
         members, name = np.sort(recording.members), self._names[recording.owner]
         if members.size == size:
             return name
@@ -72,6 +73,7 @@ class NetworkText:
         arguments = {k: self._arrays.text(f"{p.name}.{k}", v) for k, v in p.parameters.items()}
         if p.spikes is not None:
             arguments["spike_times"] = self._spike_times(p, p.spikes)
+        # Other sources have a first rate here, and are set between stretches (`results_text`).
         if p.rates is not None and p.cell == "SpikeSourcePoissonVariable":
             arguments = self._rates(p, p.rates)
             cell = f"extra_models.{p.cell}"
@@ -98,10 +100,12 @@ class NetworkText:
         times = self._arrays.store(f"{p.name}.times", spikes.times)
         if p.size == 1:
             return f"list({times})"
+        # Times of all neurons lie in one array: a file of thousands of small ones is slow to read.
         neuron_ends = np.searchsorted(spikes.index, np.arange(1, p.size))
         ends = self._arrays.store(f"{p.name}.ends", neuron_ends)
-        item = "list(each)" if self._plan.target.name == "spinnaker" else "Sequence(each)"
-        return f"[{item} for each in np.split({times}, {ends})]"
+        # sPyNNaker takes plain lists; elsewhere PyNN wants a Sequence for each neuron.
+        item = "list(train)" if self._plan.target.name == "spinnaker" else "Sequence(train)"
+        return f"[{item} for train in np.split({times}, {ends})]"
 
     def _current(self, p: PlannedPopulation, current: StepCurrent) -> Iterator[str]:
         name = self._names[p.name]
@@ -117,6 +121,7 @@ class NetworkText:
     # ---- projections
 
     def _projection(self, q: PlannedProjection) -> Iterator[str]:
+        # Explicit edges, not a connector of PyNN: it would draw others, by its own generator.
         columns = np.column_stack([q.pre, q.post, q.weight, q.delay]).astype(float)
         edges = self._arrays.store(q.name, columns)
         ends = f"{self._names[q.source]}, {self._names[q.target]}"
@@ -137,6 +142,7 @@ class NetworkText:
         )
 
     def _decaying(self, q: PlannedProjection, decay: PlannedDecay, arguments: str) -> str:
+        # One number if all are equal, so that the script stays readable.
         taus = decay.time_constants
         tau = self._arrays.text(f"{q.name}.tau", taus if np.ptp(taus) else taus[0])
         return f"connect_decaying({arguments}, {tau}, {decay.steps})"

@@ -28,6 +28,7 @@ def run_lines(
     names : population or projection -> identifier in the script
     arrays : of the script; changed rates are added
     """
+    # PyNN records no weights and changes no rates by itself: the run stops for both.
     sampled = _sampled_projections(plan)
     changes = _changing_rates(plan)
     if not sampled and not changes:
@@ -38,6 +39,7 @@ def run_lines(
         histories = ", ".join(f"{name!r}: []" for name in sampled)
         yield f"\n{function}\n\nhistory = {{{histories}}}"
     steps = round(time / plan.dt)
+    # Intervals once each, in order: several projections may be sampled at the same stops.
     intervals = dict.fromkeys(sampled.values())
     stops = [f"range({every}, {steps + 1}, {every})" for every in intervals]
     stops += [f"{_store_rates(name, c, arrays)}.tolist()" for name, c in changes.items()]
@@ -86,7 +88,14 @@ def _store_rates(name: str, changes: RateChanges, arrays: ScriptArrays) -> str:
 
 
 def results_lines(plan: Plan, network: NetworkText, *, file: str) -> Iterator[str]:
-    """Yield the lines that write all recorded data to a file."""
+    """Yield the lines that write all recorded data to a file.
+
+    Parameters
+    ----------
+    plan : of the script
+    network : text of the network, which names the recorded neurons
+    file : name of the file, beside the script
+    """
     recordings = [r for r in plan.recordings if not r.of_weights]
     if any(r.of_spikes for r in recordings):
         yield f"\n{SPIKES_OF}\n"
@@ -106,6 +115,7 @@ def results_lines(plan: Plan, network: NetworkText, *, file: str) -> Iterator[st
 
 def _signals(plan: Plan, recording: PlannedRecording) -> Iterator[str]:
     for variable in recording.variables:
+        # Columns are sorted by neuron: a target may return them in an order of its own.
         samples = f"signal.magnitude[::{recording.every}, np.argsort({plan.target.signal_members})]"
         yield f"signal = segment.filter(name={variable!r})[0]"
         yield f"results['{recording.owner}.{variable}'] = {samples}"

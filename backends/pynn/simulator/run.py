@@ -63,6 +63,7 @@ class ScriptRun:
         self.step = 0
         self._python, self._machine = python, machine
         self._folder, self._threads = folder, threads
+        # None: it has not run. A script may end without any array, which is a result, too.
         self._results: dict[str, np.ndarray] | None = None
 
     @property
@@ -101,6 +102,7 @@ class ScriptRun:
         where = "run: duration"
         steps = int(to_steps(read_duration(time, where=where), self.plan.dt, where=where))
         title = f"{self.plan.name} on {name}, {steps * self.plan.dt:g} ms" if progress else ""
+        # The script of a run in a folder of its own is deleted with it, unless the user wants it.
         with tempfile.TemporaryDirectory(prefix="neurosim-") as temporary:
             folder = Path(self._folder or temporary)
             report = self.report if self._folder else None
@@ -112,6 +114,7 @@ class ScriptRun:
 
     def result(self) -> Recording:
         """Return everything that was recorded."""
+        # Before a run, too: recordings are then empty, as those of other backends.
         populations: dict[str, PopulationRecording] = {}
         projections: dict[str, ProjectionRecording] = {}
         for name in dict.fromkeys(r.owner for r in self.plan.recordings):
@@ -123,6 +126,7 @@ class ScriptRun:
         return Recording(self._header(), populations, projections)
 
     def __getattr__(self, name: str) -> Any:
+        # Verbs of other runs are answered with the reason, not with a bare AttributeError.
         if name in _MISSING_VERBS:
             raise NetworkError(
                 f"run on {self.plan.target.name!r}: it has no {name}(), because it runs once, "
@@ -131,6 +135,7 @@ class ScriptRun:
         raise AttributeError(name)
 
     def _script(self, steps: int) -> Script:
+        # Some targets record a state before it moves, so that the last value takes another step.
         time = (steps + self.plan.target.extra_steps) * self.plan.dt
         return Script(self.plan, time, threads=self._threads)
 
@@ -165,6 +170,7 @@ class ScriptRun:
             rows = self._results[f"{recording.owner}.spikes"]
         neurons, times = rows[:, 0].astype(np.int64), rows[:, 1]
         steps = np.rint(times / self.plan.dt).astype(np.int64) - self.plan.target.spike_offset
+        # Spikes of the target's extra steps are outside the run.
         within = (steps >= 0) & (steps < self.step)
         # A Poisson source may emit several spikes in one step.
         pairs = np.unique(np.column_stack([steps[within], neurons[within]]), axis=0)
@@ -185,6 +191,7 @@ class ScriptRun:
             return self._trace(recording, np.zeros((0, members.size)), start)
         # The first sample is the start, and the script records in ascending order of neurons.
         samples = slice(1, self.step // recording.every + 1)
+        # The inverse of sorting: the column of each member in the order of the probe.
         columns = np.argsort(np.argsort(members))
         parts = [self._results[f"{recording.owner}.{v}"][samples] for v in recording.variables]
         total = np.sum(parts, axis=0)[:, columns]
@@ -198,6 +205,7 @@ class ScriptRun:
         samples = 0 if self._results is None else self.step // recording.every
         values = np.zeros((samples, p.targets.size))
         if self._results is not None and samples:
+            # The script lists weights by source, then target, whatever order edges were made in.
             for q in self.plan.parts(recording.owner):
                 order = np.lexsort((q.post, q.pre))
                 weights = self._results[f"{q.name}.w"][:samples]

@@ -39,12 +39,14 @@ class Script:
     def __init__(self, plan: Plan, time: float, *, threads: int | None = None) -> None:
         self.plan, self.time = plan, time
         self._arrays = ScriptArrays()
+        # One space of names: populations and projections are variables of one script.
         labels = [p.name for p in plan.populations] + [q.name for q in plan.projections]
         self.names = identifiers(labels)
         network = NetworkText(plan, self.names, self._arrays)
         header = header_lines(plan, time, arrays=ARRAYS)
         setup = setup_lines(plan, threads)
         self.network = "\n".join([*header, "", *setup, "", *network.lines()])
+        # Apart from the network, since `virtual_board` maps the network without running it.
         run = run_lines(plan, time, names=self.names, arrays=self._arrays)
         results = results_lines(plan, network, file=RESULTS)
         self.text = "\n".join([self.network, *run, *results, "sim.end()", ""])
@@ -54,7 +56,7 @@ class Script:
 
         Parameters
         ----------
-        folder : made if it does not exist
+        folder : is created if it does not exist
         report : of the plan
 
         Returns
@@ -71,6 +73,7 @@ class Script:
         return folder / SCRIPT
 
     def _readme(self, report: Report) -> str:
+        # Versions of two kinds: those found here, and those with which the report's facts hold.
         plan, packages = self.plan, PACKAGES[self.plan.target.name]
         neurons = sum(p.size for p in plan.populations if not p.is_drive)
         edges = sum(q.pre.size for q in plan.projections)

@@ -18,6 +18,7 @@ def identifiers(names: Iterable[str]) -> dict[str, str]:
     """Return for each name an identifier of Python; all are different."""
     chosen: dict[str, str] = {}
     for name in names:
+        # Names of the network may hold spaces, dots and arrows; two of them may become one.
         identifier = re.sub(r"\W+", "_", name).strip("_")
         while (
             keyword.iskeyword(identifier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Text, not functions of this package: an exported script runs where neurosim is not installed.
 SPIKES_OF = '''def spikes_of(segment):
     """Return one row per spike: neuron, time in ms."""
     rows = [
@@ -29,6 +30,7 @@ WEIGHTS_OF_PAIRS = '''def weights_of(projection):
     return matrix[~np.isnan(matrix)]
 '''
 
+# Plain connections of NEST: nothing reads these edges back, so that PyNN need not know them.
 CONNECT_DECAYING = '''def connect_decaying(source, target, edges, tau, steps):
     """Connect by currents that decay: an edge for each time step of one.
 
@@ -47,6 +49,7 @@ CONNECT_DECAYING = '''def connect_decaying(source, target, edges, tau, steps):
         nest.Connect(*ends, "one_to_one", synapse)
 '''
 
+# PyNN's own class stands for "tsodyks_synapse", whose currents have an active state as well.
 SHORT_TERM = '''class ShortTerm(TsodyksMarkramSynapse, NESTSynapseMixin):
     """Short-term plasticity whose used resources recover from the spike on.
 

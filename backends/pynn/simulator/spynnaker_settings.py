@@ -77,6 +77,7 @@ def _settings_path() -> Path:
 
 def _machine_section(path: Path) -> dict[str, str]:
     """Return the settings of the section Machine, by names in lower case without underscores."""
+    # Lenient: "%" is plain text, and an option may stand twice. sPyNNaker itself judges the rest.
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read(path)

@@ -28,6 +28,7 @@ MACHINES = {
     201: "SpiNNaker 2, 1 chip",
     248: "SpiNNaker 2, boards of 48 chips",
 }
+# Little output: an error shows its last lines.
 _SETTINGS_TEXT = """[Machine]
 virtual_board = True
 version = {version}
@@ -76,6 +77,7 @@ def map_network(
             f"map: {describe_unknown('version', str(version), versions, owner=owner)}"
         )
     milliseconds = read_duration(time, where="map: time")
+    # Files in between, since sPyNNaker may be in another environment, with other versions of all.
     script = Script(plan, milliseconds)
     with tempfile.TemporaryDirectory(prefix="neurosim-") as name:
         folder = Path(name)
@@ -83,6 +85,7 @@ def map_network(
         execute(
             folder / "map.py",
             python=python or find_interpreter("map"),
+            # The user's settings may name a real board, which mapping must not touch.
             environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"},
             title=f"{plan.name} onto {MACHINES[version]}",
         )
@@ -126,7 +129,7 @@ def _program(script: Script) -> str:
         [
             script.network,
             "\nfrom describe_mapping import describe",
-            "sim.run(RUN_TIME)",
+            "sim.run(RUN_TIME)",  # sPyNNaker maps when a run begins; a virtual board then stops
             f"describe({populations}, {projections}, HERE, round(RUN_TIME / DT))",
             "sim.end()",
             "",
@@ -138,9 +141,11 @@ def _projections(
     plan: Plan, edges: dict[str, np.ndarray], shifts: dict[str, list[int]]
 ) -> tuple[MappedProjection, ...]:
     """Return the edges of the machine beside those of the plan, sorted by source, then target."""
+    # Our own scales name the projection that sets a step; the steps are those of sPyNNaker.
     expected = weight_scales(plan.populations, plan.projections, plan.dt)
     mapped = []
     for q in plan.projections:
+        # The order of `describe_mapping`: sPyNNaker splits edges over cores and loses ours.
         order = np.lexsort((q.post, q.pre))
         shift = shifts[q.target][RECEPTORS.index(q.receptor)]
         gain = GAIN.get(plan.population(q.target).cell, 1.0)

@@ -41,6 +41,7 @@ def assign_cores(
         return p
     place, machine = Place("population", p.name, "cores"), dict(p.machine)
     rules = {q.rule.dependence for q in plastic if q.rule is not None}
+    # sPyNNaker compiles one program per pair of cell and rule, and ships a few of these pairs.
     if not rules <= set(target.combined_cores.get(p.cell, rules)):
         rows.exact(
             place,
@@ -48,6 +49,7 @@ def assign_cores(
             "each (n_synapse_cores=1).",
         )
         machine["n_synapse_cores"] = 1
+    # A core has room for so many plastic edges of one source; fewer neurons make shorter rows.
     size = _largest_core(plastic)
     if size is None:
         rows.impossible(
@@ -75,6 +77,7 @@ def _largest_core(plastic: list[PlannedProjection]) -> int | None:
 
 def _longest_row(q: PlannedProjection, size: int) -> int:
     """Return the most edges that one source has to one core of so many neurons."""
+    # One number per pair of source and core; int64, since their product may exceed 32 bits.
     cores = int(q.post.max(initial=0)) // size + 1
     pairs = q.pre.astype(np.int64) * cores + q.post // size
     return int(np.unique(pairs, return_counts=True)[1].max(initial=0))

@@ -31,6 +31,7 @@ def match_plasticity(rule: Rule, place: Place, rows: Rows) -> MatchedRule | None
     place : of the projection
     rows : to which rows are added
     """
+    # Pair STDP comes second: it answers with a reason why a rule is none, the first with None.
     try:
         return match_short_term(rule) or match_pair_stdp(rule)
     except Unmatched as error:
@@ -88,6 +89,7 @@ class _RulePlanner:
     # ---- pair STDP
 
     def pair_stdp(self, rule: PairRule, *, negative: bool) -> PlannedRule:
+        # Expressions stand beside their numbers in the report: both sides can be checked by eye.
         timing, weights = self._numbers(rule.timing), self._numbers(rule.weights)
         numbers = _equations(rule.timing | rule.weights, timing | weights)
         self._rows.exact(self._place, f"SpikePairRule with {rule.dependence}: {numbers}.")
@@ -95,6 +97,7 @@ class _RulePlanner:
         if weights["w_min"] != 0 and not self._target.allows_least_weight:
             reason = f"it is {weights['w_min']:g}; on {self._target.title} it is 0."
             self._rows.impossible(self._aspect("w_min"), reason, "Set w_min to 0.")
+        # With negative weights the bounds would change places, and potentiation would weaken.
         if weights["w_min"] < 0 or negative:
             self._rows.impossible(
                 self._aspect("sign"),
@@ -123,6 +126,7 @@ class _RulePlanner:
 
     def _report_timing(self) -> None:
         """Report when spikes of both ends reach the synapse, relative to each other."""
+        # Only the distance of the two spikes matters to a pair rule, not when they meet.
         difference = (self._lag_there() - self._lag_here()) * self._dt
         if np.any(difference != 0):
             self._rows.approximated(
@@ -148,6 +152,7 @@ class _RulePlanner:
         """
         total = self._total_steps()
         dendritic = np.rint(self._p.dendritic_fraction * total)
+        # The target's spike takes as long back to the synapse as an input takes to the soma.
         back: Any = self._p.back
         if back is None:
             return (total - dendritic) - dendritic
@@ -157,6 +162,7 @@ class _RulePlanner:
         """Return the same steps on the target."""
         target = self._target
         total = np.maximum(self._total_steps() + target.extra_delay, 1)
+        # The delay that the target adds lies in its count of steps, not on the way to the synapse.
         axonal = total
         if target.dendritic.share:
             dendritic = target.dendritic.share * total + target.dendritic.steps
@@ -195,12 +201,14 @@ class _RulePlanner:
                 "Run it on 'nest' or 'cpu', or fix its weights.",
             )
             return None
+        # The script sets one initial state for all synapses, that of rest.
         initial: dict[str, Any] = dict(self._p.initial)
         above_rest = [name for name, v in initial.items() if name != "w" and np.any(v)]
         if above_rest:
             reason = "it begins above 0; there all resources are at rest."
             self._rows.impossible(self._aspect(above_rest[0]), reason, "Begin at 0.")
         self._rows.exact(self._place, f"tsodyks2_synapse: {text}.")
+        # NEST takes a tau_facil of 0 for no facilitation.
         return PlannedShortTerm(numbers["U"], numbers["tau_rec"], numbers.get("tau_facil", 0.0))
 
 
@@ -233,6 +241,7 @@ def report_rules_of_populations(
             origins.setdefault(q.target, []).append(repr(q.origin))
     for name, own_rules in rules.items():
         place, names = Place("population", name), ", ".join(origins[name])
+        # By text, since rules hold dicts and are no members of a set.
         if target.one_rule_per_population and len({repr(rule) for rule in own_rules}) > 1:
             rows.impossible(
                 place,

@@ -26,14 +26,17 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
     network : with all draws made
     target : simulator that the plan is for
     """
+    # One collection of rows for all parts, in the order in which a reader expects them.
     rows = Rows()
     _report_run(network, target, rows)
     neurons_and_sources, matches = _populations(network, target, rows)
     wiring = Wiring(network, matches, target=target, rows=rows)
+    # Cores depend on the plastic edges, hence after the wiring.
     populations = tuple(
         assign_cores(p, wiring.projections, target=target, rows=rows)
         for p in neurons_and_sources + wiring.sources
     )
+    # Steps of weights follow from all input of a receptor, so that no projection knows its own.
     if target.fixed_point:
         report_weights(populations, wiring.projections, network.dt, rows=rows)
     recordings = Recordings(network, matches, wiring.projections, target=target, rows=rows)
@@ -87,6 +90,7 @@ def _populations(
             source = plan_poisson(p, dt=dt, target=target, rows=rows)
             planned += [] if source is None else [source]
         else:
+            # Without a match there is nothing to build; projections to it report that themselves.
             match = match_population(p, target, rows)
             if match is not None:
                 matches[p.name] = match

@@ -54,6 +54,8 @@ def match_population(p: ConcretePopulation, target: Target, rows: Rows) -> CellM
 
 
 def _match(p: ConcretePopulation, target: Target) -> CellMatch:
+    # The whole cell first: a parameter that happens to be 0 may still be one of the standard cell,
+    # and then a change of it needs no other cell.
     try:
         return match_cell(p.cell, target.name)
     except Unmatched:
@@ -93,6 +95,7 @@ class NeuronPlan:
         """Return the population, and report everything in it."""
         p, match = self._p, self._match
         standard = match.standard
+        # Only states that a user meets there: those that PyNN records, or has under the same name.
         states = ", ".join(
             f"{mine} is {name}"
             for name, mine in match.states.items()
@@ -121,7 +124,7 @@ class NeuronPlan:
         match, texts = self._match, []
         for name, expression in match.parameters.items():
             if expression is None:
-                continue
+                continue  # any value fits; PyNN's default remains
             read = free_names(expression)
             if read & self._tables.keys():
                 self._set_current(name, expression)
@@ -129,6 +132,7 @@ class NeuronPlan:
             number = value(expression, self._p.parameters)
             text = f"{name} = {show(expression)}"
             texts.append(f"{text} = {format_range(number)}" if read else text)
+            # The time constant of a decay is one of edges, not a parameter that the cell has there.
             if name not in match.standard.decays.values():
                 self._parameters[name] = self._parameter(name, expression, number)
         self._rows.exact(self._place.of("parameters"), "; ".join(texts) + ".")
@@ -139,6 +143,7 @@ class NeuronPlan:
         if not np.isfinite(number).all():
             remedy = "Correct the parameters that it is made of."
             rows.impossible(place, f"{show(expression)} is not finite.", remedy)
+        # Silent changes of a target, one after the other: each would give a run without complaint.
         shared = target.shared_parameters.get(self._match.standard.name, ())
         if name in shared and np.ndim(number) and np.ptp(number) > 0:
             rows.impossible(
@@ -157,6 +162,7 @@ class NeuronPlan:
         return number
 
     def _report_fixed_point(self, place: Place, number: Any) -> None:
+        # The neuron with the largest error stands for all of them.
         rounded = round_parameters(number)
         if not np.array_equal(rounded, np.asarray(number)):
             worst = np.argmax(np.abs(rounded - number))
@@ -188,6 +194,7 @@ class NeuronPlan:
             f"{show(expression)} follows {', '.join(sorted(self._tables))}: "
             f"StepCurrentSource with {steps.size} steps."
         )
+        # A source acts two steps after its change, so that one in step 1 comes too late.
         if steps.size > 1 and steps[1] < 2 and self._target.name == "nest":
             late = "What changes after one step changes there after two."
             self._rows.approximated(self._place.of(name), f"{reason} {late}")
@@ -200,12 +207,14 @@ class NeuronPlan:
     def _series(self, expression: Symbolic) -> tuple[np.ndarray, np.ndarray]:
         """Return an expression over time: steps (T,) at which it changes, values (T,) or (T, N)."""
         read = [table for name, table in self._tables.items() if name in free_names(expression)]
+        # Tables of different intervals: the expression can change wherever one of them does.
         starts = [np.arange(len(t.values)) * t.every for t in read]
         steps = np.unique(np.concatenate(starts))
         series = []
         for step in steps:
             now = {n: _table_row(table, step) for n, table in self._tables.items()}
             series.append(value(expression, {**self._p.parameters, **now}))
+        # Some rows may be one number and others one per neuron.
         shape = np.broadcast_shapes(*(np.shape(v) for v in series))
         values = np.array([np.broadcast_to(v, shape) for v in series])
         changes = changed_rows(values)
@@ -218,7 +227,7 @@ class NeuronPlan:
         for name, used in target.replaced_parameters.get(self._match.standard.name, ()):
             expression = sympy.parse_expr(used, local_dict=names)
             if not {name, *free_names(expression)} <= parameters.keys():
-                continue
+                continue  # a parameter at PyNN's own default agrees with what PyNN uses
             actual = value(expression, parameters)
             if not np.allclose(parameters[name], actual, rtol=1e-12):
                 self._rows.impossible(
@@ -229,6 +238,7 @@ class NeuronPlan:
                 )
 
     def _report_unread_parameters(self) -> None:
+        # Two reasons why nothing depends on a parameter: it multiplies by 0, or nothing reads it.
         fixed = constants(self._p)
         for name in self._match.unread:
             is_zero = name in fixed and not np.any(fixed[name])
@@ -262,6 +272,7 @@ class NeuronPlan:
         """Report the integration methods here and there."""
         standard, target, place = self._match.standard, self._target, self._place.of("method")
         theirs, mine = target.methods[standard.name], self._own_method()
+        # A decay in closed form adds a weight that has decayed for a part of the step already.
         jumps = {show(jump) for jump in self._match.jumps.values()} - {"1"}
         notes = ""
         if jumps and not target.fixed_point:
@@ -279,6 +290,7 @@ class NeuronPlan:
         strict = standard.name in target.strict_threshold
         notes += detection + (" A spike needs v > threshold there." if strict else "")
         reason = f"{mine} here, {theirs} there.{notes}"
+        # Another scheme converges to the same solution; another detection of spikes need not.
         if mine != theirs:
             self._rows.approximated(place, reason, "A smaller dt brings both closer.")
         elif detection:
@@ -297,6 +309,7 @@ class NeuronPlan:
         initial: dict[str, Values] = {}
         texts: dict[str, None] = {}
         for name, mine in self._match.states.items():
+            # The targets take no initial values of synapses.
             start = self._p.initial[mine]
             if name not in self._match.standard.synaptic:
                 initial[name] = float(start[0]) if np.ptp(start) == 0 else start
@@ -316,6 +329,18 @@ def _table_row(table: Table, step: int) -> np.ndarray:
 
 
 def scale_of_state(match: CellMatch, state: str, p: ConcretePopulation) -> Values:
-    """Return the factor that a state of the network is multiplied by there; a number or (N,)."""
+    """Return the factor that a state of the network is multiplied by on the target.
+
+    Parameters
+    ----------
+    match : CellMatch
+    state : str
+        Of the standard cell.
+    p : ConcretePopulation
+
+    Returns
+    -------
+    float or (N,)
+    """
     fixed: Mapping[str, Any] = constants(p)
     return value(match.scales[state], fixed)

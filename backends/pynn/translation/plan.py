@@ -10,7 +10,9 @@ from neurosim.backend.report import Row
 
 from .targets import Target
 
-Values = float | np.ndarray
+Values = float | np.ndarray  # one for all neurons, or (N,)
+
+# Dataclasses with arrays have ``eq=False``: comparing arrays gives arrays, no truth value.
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,12 @@ class PlannedPopulation:
 
     Attributes
     ----------
-    name, size, cell : label, number of neurons N, PyNN's name of the cell
+    name : str
+        Label.
+    size : int
+        Number of neurons N.
+    cell : str
+        PyNN's name of the cell.
     parameters, initial : name -> number, or (N,)
     spikes : of a SpikeSourceArray
     current : of an ``i_offset`` that changes over time, besides its parameter
@@ -61,7 +68,7 @@ class PlannedPopulation:
     current: StepCurrent | None = None
     rates: RateChanges | None = None
     machine: dict[str, int] = field(default_factory=dict)
-    is_drive: bool = False
+    is_drive: bool = False  # its neurons are not counted among those of the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +128,8 @@ class PlannedProjection:
     post: np.ndarray
     weight: np.ndarray
     delay: np.ndarray
+    # A projection of the network may be split by receptor or over several edges of one pair: with
+    # `edges` and `scale`, recorded weights find back to the edges and the unit of the network.
     edges: np.ndarray
     scale: np.ndarray
     rule: PlannedRule | None = None
@@ -144,6 +153,7 @@ class PlannedRecording:
 
     probe: int
     owner: str
+    # Several names: a state of ours may be both receptors of a standard cell, and is their sum.
     variables: tuple[str, ...]
     members: np.ndarray
     every: int = 1

@@ -51,6 +51,7 @@ class Recordings:
         place = Place("recording", probe.owner.name, probe.variable)
         if isinstance(probe.owner, Projection):
             return self._weights(number, probe, place)
+        # An array, also for slices: the script sorts members, and results are put back in order.
         members = np.asarray(probe.owner.indices)
         if probe.variable == "spikes":
             self._rows.exact(place, "spikes, in our count of steps.")
@@ -68,6 +69,7 @@ class Recordings:
             )
             return None
         parts = [q for q in self._projections if q.origin == name]
+        # Edges of one decay have different weights, and none of them is that of the network's edge.
         if any(q.decay is not None for q in parts):
             self._rows.impossible(
                 place,
@@ -84,6 +86,7 @@ class Recordings:
             )
         else:
             self._rows.exact(place, reason)
+        # All weights are read from PyNN, which cannot select; the edges of the probe follow here.
         edges = probe.edges
         if edges is None:
             edges = np.arange(self._network.projections[name].targets.size)
@@ -101,6 +104,7 @@ class Recordings:
         if match is None or not states or len(names) < len(variables):
             self._rows.impossible(place, "PyNN does not record it there.", "Record another state.")
             return None
+        # One port of ours on two receptors: the state here is the sum of two there.
         reason = f"{' plus '.join(names)}{self._interval(probe)}"
         if set(states) & set(match.standard.receptors.values()):
             self._rows.approximated(
@@ -109,6 +113,7 @@ class Recordings:
             )
         else:
             self._rows.exact(place, f"{reason}.")
+        # Both receptors of a port have the same scale, see `matching.cells`.
         scale = scale_of_state(match, states[0], self._network.populations[name])
         return PlannedRecording(number, name, names, members, probe.every, scale)
 

@@ -20,11 +20,25 @@ class Rows:
         self._rows.append(Row(place, "exact", reason))
 
     def approximated(self, place: Place, reason: str, remedy: str = "") -> None:
-        """Report a part that differs on the target, and by how much."""
+        """Report a part that differs on the target, and by how much.
+
+        Parameters
+        ----------
+        place : Place
+        reason, remedy : str
+            A sentence each; without a remedy the difference remains.
+        """
         self._rows.append(Row(place, "approximated", reason, remedy))
 
     def impossible(self, place: Place, reason: str, remedy: str = "") -> None:
-        """Report a part that the target cannot run."""
+        """Report a part that the target cannot run.
+
+        Parameters
+        ----------
+        place : Place
+        reason, remedy : str
+            A sentence each.
+        """
         self._rows.append(Row(place, "impossible", reason, remedy))
 
     def collected(self) -> tuple[Row, ...]:
@@ -37,5 +51,6 @@ def format_range(values: Any) -> str:
     array = np.asarray(values, np.float64)
     if array.size == 0:
         return "none"
+    # Seven digits: more would show the binary fraction next to a decimal number.
     low, high = array.min(), array.max()
     return f"{low:.7g}" if low == high else f"{low:.7g} to {high:.7g}"

@@ -35,8 +35,10 @@ def plan_given_spikes(
     rows : to which rows are added
     """
     place = Place("population", p.name)
+    # By neuron, then time: PyNN takes a list of times per neuron, which the script cuts from one.
     step, index = spikes
     order = np.lexsort((step, index))
+    # Rounded to 1e-9 ms: products with dt leave times such as 0.30000000000000004.
     times = np.round((step[order] + target.spike_offset) * dt, 9)
     if target.name == "nest":
         # PyNN subtracts a step. NEST takes a time that rounding leaves above a step for the next.
@@ -91,6 +93,7 @@ def plan_poisson(
             place, "p is 1: no rate gives a spike in every step for sure.", _GIVE_SPIKES
         )
         return None
+    # p = 1 - exp(-rate * dt) is the probability that a Poisson process has a spike in a step.
     rate = values * 1000.0 if parameter == "rate" else -np.log1p(-values) / dt * 1000.0
     by_cell = table is not None and target.changing_rates == "cell"
     cell = "SpikeSourcePoissonVariable" if by_cell else "SpikeSourcePoisson"
@@ -103,6 +106,7 @@ def plan_poisson(
     )
     if table is None:
         return PlannedPopulation(p.name, p.size, cell, {"rate": number_or_array(rate)})
+    # Every change stops the run on NEST, so that equal rows must not count as changes.
     changes = changed_rows(rate)
     rates = RateChanges(np.flatnonzero(changes) * table.every, rate[changes])
     return PlannedPopulation(p.name, p.size, cell, {"rate": number_or_array(rate[0])}, rates=rates)

@@ -128,6 +128,8 @@ class Target:
     late_poisson: bool = False
 
 
+# ---- groups of standard cells that behave alike on some target
+
 _CURRENT_BASED = ("IF_curr_exp", "IF_curr_alpha", "IF_curr_delta")
 _CONDUCTANCE_BASED = ("IF_cond_exp", "IF_cond_alpha")
 _ADAPTIVE = "EIF_cond_exp_isfa_ista"
@@ -136,6 +138,7 @@ _IGNORE_WARNINGS = (
     "import warnings",
     'warnings.filterwarnings("ignore")  # PyNN calls functions that are deprecated',
 )
+# Synaptic currents are states of our cells, so that a user may record them.
 _RECORD_SYNAPSES = {
     cell: (
         f'sim.{cell}.recordable = ["spikes", "v", "isyn_exc", "isyn_inh"]',
@@ -149,6 +152,7 @@ NEST = Target(
     module="pyNN.nest",
     title="NEST",
     preamble=_IGNORE_WARNINGS,
+    # Otherwise PyNN takes neurons with spikes between steps, which no other engine here has.
     setup=(("spike_precision", "on_grid"),),
     patches={
         "IF_curr_delta": (
@@ -171,7 +175,7 @@ NEST = Target(
         ),
         **_RECORD_SYNAPSES,
     },
-    first_given_step=1,
+    first_given_step=1,  # NEST sends a given spike one step ahead, and step 0 has none before
     methods={
         **dict.fromkeys(_CURRENT_BASED, "exact"),
         "Izhikevich": "euler",
@@ -180,11 +184,12 @@ NEST = Target(
         ),
         **dict.fromkeys((*_CONDUCTANCE_BASED, _ADAPTIVE, "HH_cond_exp"), _ADAPTIVE_STEP),
     },
+    # They add arriving steps of voltage before they test the threshold, we after.
     early_threshold=("IF_curr_delta", "Izhikevich"),
     dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
     timing_remedy="Give all of the delay to the dendrite, and back= equal to it.",
     tau_minus_of_neuron=True,
-    weights_lag=True,
+    weights_lag=True,  # NEST changes a weight only when its source fires
     changing_rates="set",
     late_poisson=True,
 )
@@ -205,8 +210,9 @@ BRIAN = Target(
         **dict.fromkeys(("Izhikevich", *_CONDUCTANCE_BASED, "HH_cond_exp"), "euler"),
         _ADAPTIVE: "rk2",
     },
+    # All of its cells but Izhikevich, which uses ">=".
     strict_threshold=(*_CURRENT_BASED, *_CONDUCTANCE_BASED, _ADAPTIVE, "HH_cond_exp"),
-    extra_refractory=1,
+    extra_refractory=1,  # its count includes the step of the spike
     shared_parameters={
         **dict.fromkeys((*_CURRENT_BASED, *_CONDUCTANCE_BASED), ("tau_refrac",)),
         "Izhikevich": ("c", "d"),
@@ -223,6 +229,7 @@ BRIAN = Target(
     },
     dependence_note=" (PyNN takes it, and silently computes the additive one)",
     allows_least_weight=True,
+    # The whole delay is axonal, and the target's own spike reaches the synapse at once.
     dendritic=PlasticDelay(0, 0),
     back=PlasticDelay(0, 0),
     timing_remedy="Use dendritic_fraction=0: the delay is along the axon there.",
@@ -241,8 +248,8 @@ SPINNAKER = Target(
     signal_members="signal.annotations['channel_names']",
     process="on the board that .spynnaker.cfg names (without one the network is only mapped)",
     spike_offset=0,
-    extra_steps=1,
-    extra_delay=1,
+    extra_steps=1,  # v is recorded before it moves: the last value is that of one more step
+    extra_delay=1,  # a delay of d steps arrives as one of d - 1 here
     longest_delay=576,  # with up to 128 neurons per core
     real_time_step=1.0,
     methods={
@@ -253,10 +260,11 @@ SPINNAKER = Target(
     fixed_point=True,
     dependences=(ADDITIVE, MULTIPLICATIVE),
     allows_least_weight=True,
+    # The step that `extra_delay` adds is not a part of the dendrite.
     dendritic=PlasticDelay(1, -1),
     back=PlasticDelay(1, 0),
     timing_remedy="Give all of the delay to the dendrite, and back= {dt:g} ms more than it.",
-    simultaneous=None,
+    simultaneous=None,  # only a board would tell
     one_rule_per_population=True,
     combined_cores={
         **dict.fromkeys(("IF_cond_exp", "IF_curr_alpha", "IF_curr_delta"), (ADDITIVE,)),
@@ -265,6 +273,7 @@ SPINNAKER = Target(
     },
     no_short_term="sPyNNaker has none",
     signed_weights=False,
+    # sPyNNaker calls every synaptic state a conductance, currents too.
     recorded_names={"isyn_exc": "gsyn_exc", "isyn_inh": "gsyn_inh", "u": None},
     changing_rates="cell",
 )

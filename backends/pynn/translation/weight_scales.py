@@ -95,6 +95,7 @@ def weight_scale(
         bound = _ring_buffer_bound(projections, gain, spikes_per_step)
         highest = max(min(bound, total), largest)
     shift = 0 if highest <= 0 else math.ceil(max(0.0, math.log2(highest)))
+    # A power of two is its own upper bound, and the sum must stay below it.
     shift += 2.0**shift <= highest
     strongest = max(projections, key=_largest_weight)
     return WeightScale(
@@ -134,6 +135,7 @@ def _ring_buffer_bound(
     extra = 0.0
     if weight_variance > 0:
         log_ratio = math.log(arrivals) * last - special.gammaln(1 + last)
+        # As sPyNNaker: beyond it the exponential would overflow, and the term is left out.
         if -701.0 < log_ratio < 701.0 and log_ratio != 0.0:
             inside = math.exp(arrivals) * special.gammaincc(1 + last, arrivals)
             inside -= math.exp(log_ratio)
@@ -216,6 +218,7 @@ def _report_rounding(q: PlannedProjection, scale: WeightScale, rows: Rows) -> No
 def _report_learning(
     q: PlannedProjection, rule: PlannedRule, scale: WeightScale, rows: Rows
 ) -> None:
+    # PyNN's amplitudes are relative to w_max.
     largest = abs(rule.weights["w_max"])
     up, down = (rule.timing[name] * largest / scale.step for name in ("A_plus", "A_minus"))
     smallest = min((change for change in (up, down) if change > 0), default=1.0)

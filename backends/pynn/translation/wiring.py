@@ -108,6 +108,7 @@ class Wiring:
         self.projections: list[PlannedProjection] = []
         self.sources: list[PlannedPopulation] = []
         for name in network.order:
+            # In the order of the user: reports and scripts are read beside the user's own text.
             if name in network.projections:
                 self._add_projection(network.projections[name])
             else:
@@ -123,6 +124,7 @@ class Wiring:
                 "Use a delay.",
             )
             return
+        # The rule is matched even if the target is out of reach: one report names both.
         match = self._reachable(p.target, p.port, place)
         rule: MatchedRule | None = None
         if p.rule is not None:
@@ -142,6 +144,7 @@ class Wiring:
         plasticity = None
         if rule is not None:
             target = self._network.populations[p.target]
+            # A cell may subtract its input: then positive weights become negative there.
             factor = np.asarray(value(match.scale(match.ports[p.port][0]), constants(target)))
             plasticity = plan_plasticity(
                 p,
@@ -169,6 +172,7 @@ class Wiring:
                 "Use another port.",
             )
             return None
+        # A weight is one number in PyNN, so that no factor of it may follow a table.
         fixed = constants(self._network.populations[target]).keys()
         read = {n for r in match.ports[port] for n in _names_of_edges(match, r)}
         if read & (self._network.populations[target].parameters.keys() - fixed):
@@ -189,6 +193,7 @@ class Wiring:
                 f"{weight.values.size} shared values are written out, one per edge.",
             )
             weight = weight.values[weight.index]
+        # A copy, since a broadcast array repeats one number in memory and cannot be written.
         return np.array(np.broadcast_to(np.asarray(weight, np.float64), p.targets.size))
 
     def _delays(self, p: ConcreteProjection, match: CellMatch, place: Place) -> np.ndarray:
@@ -197,6 +202,7 @@ class Wiring:
         extra = self._target.extra_delay + bool(match.standard.decays)
         dt, count, place = self._network.dt, p.targets.size, place.of("delay")
         delay: Any = p.delay
+        # In steps, which are whole numbers: adding to a time in ms would round.
         ours = np.broadcast_to(np.rint(np.asarray(delay) / dt).astype(np.int64), count)
         theirs = np.maximum(ours + extra, 1)
         raised = int((ours + extra < 1).sum())
@@ -226,8 +232,10 @@ class Wiring:
         receptors, unit = match.ports[path.port], match.standard.weight
         fixed = constants(path.target)
         texts: list[str] = []
+        # Every edge goes to the first receptor that takes its sign; what is left has none.
         left = np.ones(edges.post.size, bool)
         for receptor in receptors:
+            # A scale may differ between neurons: it belongs to the target of an edge.
             per_neuron = value(match.scale(receptor), fixed)
             scale = np.broadcast_to(per_neuron, path.target.size)[edges.post]
             weights = scale * edges.weight
@@ -235,12 +243,14 @@ class Wiring:
             chosen = left & _of_sign(weights, is_negative, alone=len(receptors) == 1)
             left &= ~chosen
             if chosen.any():
+                # Such targets subtract the input of their inhibitory receptor themselves.
                 sign = -1.0 if is_negative and not self._target.signed_weights else 1.0
                 sizes = format_range(sign * weights[chosen])
                 texts.append(f"{chosen.sum()} edges, {receptor}, {sizes} {unit}")
                 self._add_receptor(path, receptor, edges.select(chosen), sign * scale[chosen])
         if match.standard.decays:
             self._expand_decays(path)
+        # Reported, not dropped in silence: such weights reach no receptor.
         if left.any():
             cause = "conductances are positive"
             if match.standard.signed:
@@ -276,6 +286,7 @@ class Wiring:
                     delay=part.delay,
                     edges=part.number,
                     scale=factor,
+                    # Bounds are one number per projection, so that the first factor holds for all.
                     rule=None if rule is None else _scaled(rule, float(factor[0])),
                     short_term=short_term,
                 )
@@ -292,12 +303,14 @@ class Wiring:
             if expression is None:
                 continue
             taus = np.broadcast_to(value(expression, fixed), size)[q.post]
+            # As many as the slowest current needs: the faster ones have vanished by then.
             steps = max(math.ceil(-math.log(_CUT_OFF) * float(taus.max()) / dt), 1)
             self.projections[position] = replace(q, decay=PlannedDecay(taus, steps))
             count += float(steps) * taus.size
         self._report_decays(path, count)
 
     def _report_decays(self, path: _Path, count: float) -> None:
+        # Edges multiply by the steps of a decay: a script that cannot run must not be written.
         place, memory = path.place.of("synapse"), count * _BYTES_PER_EDGE
         if path.plasticity is not None:
             self._rows.impossible(
@@ -323,6 +336,7 @@ class Wiring:
 
     def _add_drive(self, d: ConcreteDrive) -> None:
         """Add one Poisson source for each driven neuron."""
+        # One source for all would send the same spikes to every neuron.
         place = Place("drive", d.name)
         match = self._reachable(d.target, d.port, place)
         if match is None:
@@ -340,6 +354,7 @@ class Wiring:
             "the same statistics, other spikes.",
         )
         weights = np.array(np.broadcast_to(np.asarray(d.weight, np.float64), count))
+        # The shortest delay everywhere; which step an independent Poisson spike is in is no matter.
         delays = np.full(count, self._network.dt)
         edges = _Edges(np.arange(count), d.indices, weights, delays, np.arange(count))
         target = self._network.populations[d.target]
@@ -361,12 +376,14 @@ def _of_sign(weights: np.ndarray, negative: bool, *, alone: bool) -> np.ndarray:
     """Return which weights go to a receptor; 0 goes to the first that takes it."""
     if not negative:
         return weights >= 0
+    # With two receptors, the excitatory one has taken the weights of 0 already.
     return weights <= 0 if alone else weights < 0
 
 
 def _scaled(rule: PlannedRule, factor: float) -> PlannedRule:
     """Return a rule whose bounds are in the unit of the standard cell."""
     weights = {
+        # Exponents of Guetig's dependence have no unit.
         name: bound if name.startswith("mu") else bound * factor
         for name, bound in rule.weights.items()
     }
@@ -378,6 +395,7 @@ def _layers(edges: _Edges) -> Iterator[np.ndarray]:
     order = np.lexsort((edges.number, edges.post, edges.pre))
     targets = int(edges.post.max(initial=0)) + 1
     pairs = edges.pre[order].astype(np.int64) * targets + edges.post[order]
+    # Equal pairs are neighbours after sorting; the rank of an edge is its distance from the first.
     starts = np.r_[True, np.diff(pairs) != 0] if pairs.size else np.zeros(0, bool)
     rank = np.empty(pairs.size, np.int64)
     rank[order] = np.arange(pairs.size) - np.flatnonzero(starts)[np.cumsum(starts) - 1]
