@@ -188,7 +188,7 @@ def test_what_was_put_off_stays_so_when_catching_up_is_broken_off(threads, monke
     engine = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend="cpu", threads=threads)
     engine.engine.advance(0, 200, more=True)
     with monkeypatch.context() as broken:
-        broken.setattr(engine.engine, "_together", refused)
+        broken.setattr(engine.engine._workers, "call", refused)
         with pytest.raises(OSError, match="disk full"):
             engine.engine.advance(200, 0)
     engine.engine.advance(200, 100)
