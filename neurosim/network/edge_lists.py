@@ -13,6 +13,7 @@ from ..errors import NetworkError
 from .wiring import EdgeCount, Edges, IntArray
 
 
+# Not compared by fields: arrays have no single truth value.
 @dataclass(frozen=True, eq=False)
 class from_arrays:
     """Make one edge for each entry of two arrays.
@@ -44,8 +45,23 @@ class from_arrays:
             )
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        """Return the number of listed edges.
+
+        Parameters
+        ----------
+        n_source, n_target : int
+            Number of sources and of targets.
+        recurrent : bool
+            Whether both are neurons of one population.
+
+        Raises
+        ------
+        NetworkError
+            If a position lies outside of its view.
+        """
         ends = (("sources", self.sources, n_source), ("targets", self.targets, n_target))
         for name, positions, size in ends:
+            # -1: a list without edges fits views of any size.
             largest = positions.max(initial=-1)
             if largest >= size:
                 raise NetworkError(
@@ -57,11 +73,30 @@ class from_arrays:
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
+        """Return the listed edges.
+
+        Parameters
+        ----------
+        stream : Stream
+            Not used: nothing is drawn.
+        sources : (S,) integers
+            Indices of the neurons within their population.
+        targets : (T,) integers
+            The same of the targets.
+        recurrent : bool
+            Whether both are neurons of one population.
+
+        Raises
+        ------
+        NetworkError
+            If a position lies outside of its view.
+        """
         n_source, n_target = sources.size, targets.size
         self.count(n_source, n_target, recurrent=recurrent)
         return Edges.from_pairs(self.sources, self.targets, n_source=n_source, n_target=n_target)
 
     def show(self) -> str:
+        """Return a short phrase for reports and messages."""
         return f"from arrays ({self.sources.size} edges)"
 
 
@@ -70,7 +105,7 @@ class from_sparse:
     """Make one edge for each stored entry of a sparse matrix.
 
     Explicit zeros and duplicates are edges, too. The stored values, in the matrix's own order, are
-    the weights of a projection that is given none.
+    the weights of a projection that names none.
 
     Parameters
     ----------
@@ -84,12 +119,14 @@ class from_sparse:
         its shape is not that of the two views.
     """
 
+    # The matrix itself is not stored, because its owner could change it later.
     matrix: InitVar[Any]
     shape: tuple[int, int] = field(init=False)
     pairs: from_arrays = field(init=False)
     weights: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self, matrix: Any) -> None:
+        # SciPy has many sparse classes; every one of them converts to this form.
         if not hasattr(matrix, "tocoo") or len(matrix.shape) != 2:
             raise NetworkError(
                 f"from_sparse: the matrix is a {type(matrix).__name__}; expected a two-dimensional "
@@ -97,6 +134,7 @@ class from_sparse:
                 "Wrap a dense array in scipy.sparse.coo_array, or use from_arrays."
             )
         entries = matrix.tocoo()
+        # Truth values are weights of 1, as in the adjacency matrix of a graph.
         if entries.data.dtype.kind not in "biuf":
             raise NetworkError(
                 f"from_sparse: the stored values are {entries.data.dtype}; "
@@ -107,6 +145,20 @@ class from_sparse:
         object.__setattr__(self, "weights", _read_only(entries.data, np.float64))
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        """Return the number of stored entries.
+
+        Parameters
+        ----------
+        n_source, n_target : int
+            Number of sources and of targets.
+        recurrent : bool
+            Whether both are neurons of one population.
+
+        Raises
+        ------
+        NetworkError
+            If the shape of the matrix is not (n_source, n_target).
+        """
         if self.shape != (n_source, n_target):
             raise NetworkError(
                 f"{self.show()}: there are {n_source} sources and {n_target} targets, "
@@ -118,10 +170,29 @@ class from_sparse:
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
+        """Return an edge for each stored entry.
+
+        Parameters
+        ----------
+        stream : Stream
+            Not used: nothing is drawn.
+        sources : (S,) integers
+            Indices of the neurons within their population.
+        targets : (T,) integers
+            The same of the targets.
+        recurrent : bool
+            Whether both are neurons of one population.
+
+        Raises
+        ------
+        NetworkError
+            If the shape of the matrix is not that of the views.
+        """
         self.count(sources.size, targets.size, recurrent=recurrent)
         return self.pairs.connect(stream, sources, targets, recurrent=recurrent)
 
     def show(self) -> str:
+        """Return a short phrase for reports and messages."""
         return f"from sparse matrix of shape {self.shape} ({self.weights.size} edges)"
 
 
@@ -135,6 +206,7 @@ def _read_only(values: ArrayLike, dtype: type[np.generic]) -> NDArray[Any]:
 def _positions(values: ArrayLike, name: str) -> NDArray[np.int64]:
     """Return values as (E,) positions."""
     array = np.asarray(values)
+    # NumPy gives an empty list the type of floats.
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise NetworkError(
             f"from_arrays: {name} has dtype {array.dtype} and shape {array.shape}; "

@@ -1,4 +1,4 @@
-"""Network: what the user describes, checked at every line, drawn and run by nobody here."""
+"""Network: the user's description of populations and projections, checked at every line."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .probes import Probe, probe_edges, probe_neurons
 from .projection_values import (
     count_edges,
     default_port,
-    delivered_unit,
     port_unit,
     read_delays,
     read_fraction,
     read_rule_values,
     read_weights,
     require_port,
+    unit_of_delivery,
 )
 from .projections import Drive, Projection
 from .sources import BERNOULLI, GIVEN, POISSON, SpikeLists, limits_of, read_spikes
@@ -58,7 +58,7 @@ class Network:
     Raises
     ------
     NetworkError
-        If the name, dt or seed is no such thing.
+        If the name is malformed, dt is no positive time, or the seed no whole number from 0 on.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Network:
     inputs : list of Projection and Drive
         In the order in which they were added. Sums of input follow it.
     probes : list of Probe
-        What is recorded.
+        Spikes and variables to record.
     """
 
     def __init__(self, name: str, *, dt: Time, seed: int = 0) -> None:
@@ -79,14 +79,15 @@ class Network:
         self.seed = read_whole_number(seed, where=f"network {name!r}, seed", least=0)
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
+        # One list for both: sums of floating-point numbers depend on the order of their terms.
         self.inputs: list[Projection | Drive] = []
         self.probes: list[Probe] = []
 
     def __getitem__(self, name: str) -> Population | Projection | Drive:
         owners = self.owners()
         if not isinstance(name, str) or name not in owners:
-            what = "population, projection or drive"
-            raise NetworkError(describe_unknown(what, name, owners, owner=f"network {self.name!r}"))
+            noun = "population, projection or drive"
+            raise NetworkError(describe_unknown(noun, name, owners, owner=f"network {self.name!r}"))
         return owners[name]
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -142,16 +143,20 @@ class Network:
                 "Make one with ns.Cell or neurosim.models.cells."
             )
         sites = None if positions is None else _read_positions(positions, size, where)
+        # A parameter over time becomes a definition, which changes the cell of this population
+        # alone.
         cell, others = take_time_courses(where, cell, values)
         checked = read_population_values(
             where,
             cell,
             size,
+            # Values of the population win over initial values that the cell declares.
             {**dict(cell.initial), **others},
             dt=self.dt,
             positions=sites is not None,
         )
         check_refractory_time(where, cell, checked, self.dt)
+        # Stored after all checks: a call that fails leaves the network as it was.
         self.populations[name] = Population(name, size, cell, checked, sites)
         return self.populations[name]
 
@@ -205,6 +210,7 @@ class Network:
         where = f"population {name!r}"
         size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
         checked = read_population_values(where, cell, size, values, dt=self.dt, positions=False)
+        # Cells have no bounds: a negative rate would simply never spike.
         for parameter, value in checked.items():
             declared = cell.parameter(parameter).unit
             require_range(value, limits_of(cell), where=f"{where}, {parameter}", declared=declared)
@@ -219,7 +225,7 @@ class Network:
         times: SpikeLists | None = None,
         steps: SpikeLists | None = None,
     ) -> Population:
-        """Add a source of given spikes.
+        """Add a source whose spikes are listed.
 
         Parameters
         ----------
@@ -270,7 +276,7 @@ class Network:
     ) -> Projection:
         """Add edges from ``source`` to ``target``.
 
-        Arrays have one value per edge in the connector's order: that of the entries given to
+        Arrays have one value per edge in the connector's order: that of the entries of
         `from_arrays` and `from_sparse`, else by position within ``source``, then within ``target``.
         `Run.get` and `Run.set` sort by neurons instead.
 
@@ -278,22 +284,22 @@ class Network:
         ----------
         source, target : Population or View
         connector : Connector
-            Who connects to whom.
+            Says which neurons are joined.
         weight : quantity, array (E,), draw or `Shared`, in the unit of the port
-            The initial ``w`` of a rule. May be left out if the connector brings weights, or with a
+            The initial ``w`` of a rule. May be left out if the connector has weights, or with a
             rule.
         delay : time, array (E,) or draw
             In whole steps, from a spike of the source to its effect.
         port : str, optional
             May be left out if the target has one port.
         rule : Rule, optional
-            What edges do and learn. Without one they add their weight to the port.
+            The variables and handlers of edges. Without one they add their weight to the port.
         name : str, optional
-            Made of the names of source, target and port unless given.
+            By default it consists of the names of source, target and port.
         dendritic_fraction : float (1)
             The part of the delay between synapse and soma; the rest lies before the synapse.
         back : time, array (E,) or draw, optional
-            From a spike of the target to the synapse; the dendritic part of the delay unless given.
+            From a spike of the target to the synapse; by default the dendritic part of the delay.
         round_delays : bool
             Whether delays are rounded to whole steps.
         same_step : bool
@@ -317,17 +323,22 @@ class Network:
         port = default_port(cell, port)
         if name is None:
             name = f"{from_view.name}->{to_view.name}"
+            # A port of another type is refused below, by a message that can name the projection.
             name += f".{port}" if isinstance(port, str) else ""
+        # Automatic names hold an arrow and a dot; users name projections between views a[:9]->b.
         self._require_free(name, "projection", more="->.[]:")
         where = f"projection {name!r} ({from_view.name} -> {to_view.name})"
         _require_connector_and_rule(connector, rule, where)
+        # Counted before values are read, whose lengths are checked against it.
         edges = count_edges(connector, from_view, to_view, where)
-        expected = delivered_unit(cell, port, rule, where)
+        expected = unit_of_delivery(cell, port, rule, where)
+        # The projection itself is not among the owners yet: links read earlier ones alone.
         links, sides = read_links(
             rule, from_view, to_view, owners=self.owners(), edges=edges, where=where
         )
         bound = None
         if rule is not None:
+            # Units of a rule can be checked only where the cells at both ends are known.
             bound = bind(
                 rule,
                 from_view.population.cell,
@@ -395,7 +406,7 @@ class Network:
         port : str, optional
             May be left out if the target has one port.
         name : str, optional
-            Made of the names of target and port unless given.
+            By default it consists of the names of target and port.
 
         Returns
         -------
@@ -444,9 +455,9 @@ class Network:
             ``"spikes"``, states of a population, or variables of a projection's rule (``"w"``
             without a rule).
         every : time, optional
-            Between two samples of a variable; one step unless given. All spikes are recorded.
+            Between two samples of a variable; by default one step. All spikes are recorded.
         edges : (M,) whole numbers, optional
-            Recorded edges of a projection, numbered by source, then target; all unless given.
+            Recorded edges of a projection, numbered by source, then target; by default all.
 
         Raises
         ------
@@ -458,6 +469,7 @@ class Network:
                 "record: found no variable, expected 'spikes' or names of states. "
                 "Name what to record."
             )
+        # All variables of a call are checked before any of them is recorded.
         probes = [self._probe(owner, variable, every, edges) for variable in variables]
         recorded = {(probe.owner.name, probe.variable) for probe in self.probes}
         for probe in probes:
@@ -479,14 +491,15 @@ class Network:
 
     def owners(self) -> dict[str, Population | Projection | Drive]:
         """Return populations, projections and drives by name."""
+        # Names are unique across all three, so no entry hides another.
         return {**self.populations, **{owner.name: owner for owner in self.inputs}}
 
-    def _require_free(self, name: str, what: str, *, more: str = "") -> None:
+    def _require_free(self, name: str, noun: str, *, more: str = "") -> None:
         """Raise unless a name is well-formed, `more` being further characters, and not in use."""
-        _require_identifier(name, what, more)
+        _require_identifier(name, noun, more)
         if name in self.owners():
             raise NetworkError(
-                f"{what} {name!r}: the name is in use in network {self.name!r}. "
+                f"{noun} {name!r}: the name is in use in network {self.name!r}. "
                 "Choose another with name=..., every name once."
             )
 
@@ -498,6 +511,7 @@ class Network:
                 f"{end}: found {describe(owner)}, expected a population of this network or a view "
                 "of one. Give what net.population returned."
             )
+        # By identity, because another network may have a population of this name.
         if self.populations.get(view.name) is not view.population:
             raise NetworkError(
                 f"{end}: population {view.name!r} belongs to another network. "
@@ -528,18 +542,20 @@ class Network:
         return probe_neurons(view, variable, steps)
 
 
-def _require_identifier(name: object, what: str, more: str = "") -> None:
+def _require_identifier(name: object, noun: str, more: str = "") -> None:
+    # Names become keys of random streams and of files, hence ASCII.
     pattern = rf"[A-Za-z][\w{re.escape(more)}-]*"
     if not isinstance(name, str) or not re.fullmatch(pattern, name, re.ASCII):
         extra = f" or one of {' '.join(more)}" if more else ""
         raise NetworkError(
-            f"{what} name: found {describe(name)}, expected letters, digits, '_' or '-'{extra}, "
+            f"{noun} name: found {describe(name)}, expected letters, digits, '_' or '-'{extra}, "
             "beginning with a letter. Choose another name."
         )
 
 
 def _read_positions(positions: Quantity, size: int, where: str) -> np.ndarray:
     """Return positions in um, (N, 3)."""
+    # A copy: the user's array may change later.
     sites = np.array(
         to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError),
         np.float64,

@@ -57,13 +57,16 @@ def read_population_values(
         An unknown name, a wrong unit or shape, a value that is not finite, a draw that nothing
         reads, expressions that read each other in a circle.
     """
-    declared = {thing.name: thing.unit for thing in (*cell.states, *cell.parameters)}
+    declared = {part.name: part.unit for part in (*cell.states, *cell.parameters)}
+    # A draw under a name of its own lets several expressions read the same numbers.
     draws = {
         name: _unit_of_draw(value)
         for name, value in values.items()
         if name not in declared and isinstance(value, Distribution)
     }
+    # First of all, since a mistyped name would cause misleading messages about values.
     _require_known(values, declared | draws, owner=owner, cell=cell, valid=declared)
+    # Without t: a value that changes with time is an equation of the cell.
     words: dict[str, Exponents] = {"i": NUMBER, "N": NUMBER}
     if positions:
         words |= dict.fromkeys("xyz", LENGTH)
@@ -75,6 +78,7 @@ def read_population_values(
         if isinstance(value, Table):
             _refuse_state(cell, name, where)
             checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
+        # "20 ms" is a quantity, other text an expression, in which names win over units.
         elif isinstance(value, str) and read(value, reserved=words) is None:
             tree = parser.expression(value, part=name)
             checked[name] = _resolve(tree, words, expected, text=value, where=where)
@@ -82,6 +86,7 @@ def read_population_values(
             sizes = {"one per neuron": size}
             checked[name] = read_quantity(value, expected, sizes=sizes, where=where)
     _check_draws(parser, draws, checked, owner=owner, cell=cell, valid=declared)
+    # Defaults of the cell take part, because expressions may read them.
     _check_order(owner, {p.name: p.value for p in cell.parameters} | checked)
     return checked
 
@@ -89,7 +94,23 @@ def read_population_values(
 def take_time_courses(
     owner: str, cell: Cell, values: Mapping[str, ParameterValue]
 ) -> tuple[Cell, dict[str, ParameterValue]]:
-    """Return the cell with the parameters that are written as text over time, and the others."""
+    """Give a cell those parameters that are text over time.
+
+    Parameters
+    ----------
+    owner : str
+        Begins each message.
+    cell : Cell
+    values : mapping
+        By name, as the user wrote them.
+
+    Returns
+    -------
+    cell : Cell
+        The same one if no value is text over time.
+    others : dict
+        The remaining values.
+    """
     parameters = {p.name for p in cell.parameters}
     courses: dict[str, str] = {}
     for name, value in values.items():
@@ -97,6 +118,7 @@ def take_time_courses(
             continue
         if read(value, reserved=cell.symbols()) is not None:
             continue
+        # Only the tree tells the time t from the letter t in a longer name.
         if "t" in names(Parser(owner).expression(value, part=name)):
             courses[name] = value
     others = {name: value for name, value in values.items() if name not in courses}
@@ -106,17 +128,29 @@ def take_time_courses(
 def check_refractory_time(
     owner: str, cell: Cell, values: Mapping[str, PopulationValue], dt: float
 ) -> None:
-    """Raise if the refractory time is negative or no multiple of dt; draws are skipped."""
+    """Raise if the refractory time is negative or no multiple of dt; draws are skipped.
+
+    Parameters
+    ----------
+    owner : str
+        Begins each message.
+    cell : Cell
+    values : mapping
+        Of the population by name, in engine units.
+    dt : float, ms
+    """
     if cell.refractory is None:
         return
     time, where = cell.refractory.time, f"{owner}: refractory time"
     if isinstance(time, str) and read(time) is None:
+        # Text without a number is the name of a parameter, which the population may have set.
         time = values.get(time, cell.parameter(time).value)
         if isinstance(time, Table):
             raise NetworkError(
                 f"{where}: found a table, expected a number, array or draw. "
                 "A refractory time is changed with run.set."
             )
+        # These have no value yet; steps are checked again when the memory of a run is made.
         if isinstance(time, Distribution | Expr):
             return
     else:
@@ -155,6 +189,7 @@ def _read_defaults(
 ) -> dict[str, PopulationValue]:
     """Return the tables of a cell that the population does not replace; check its arrays."""
     tables: dict[str, PopulationValue] = {}
+    # A cell does not know the size of its populations: its own arrays and tables are checked here.
     for p in cell.parameters:
         if p.name in values:
             continue
@@ -182,6 +217,7 @@ def _resolve(
             "Multiply or divide it by what is missing."
         )
     if result == NUMBER and declared.plain != 1.0:
+        # Plain numbers of a rate count in Hz, engine units in 1/ms.
         tree = Binary("*", Number(declared.plain), tree)
     return tree
 
@@ -199,6 +235,7 @@ def _check_draws(
     read_names = {
         name for value in values.values() if isinstance(value, Expr) for name in names(value)
     }
+    # A draw that nobody reads is most likely a mistyped parameter.
     for name in draws.keys() - read_names:
         raise NetworkError(
             f"{_unknown_name(name, owner, cell, valid)} "
@@ -219,6 +256,7 @@ def _check_order(owner: str, values: Mapping[str, object]) -> None:
                 "a table over time, expected values for the whole run. "
                 "Write it in an equation of the cell."
             )
+    # Each round removes the values that read no remaining one; a circle is never removed.
     while ready := [name for name in unread if not unread[name] & unread.keys()]:
         unread = {name: read_names for name, read_names in unread.items() if name not in ready}
     if unread:

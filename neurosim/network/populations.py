@@ -19,6 +19,7 @@ Selection: TypeAlias = slice | int | Sequence[int] | Sequence[bool] | NDArray[An
 """A slice, an index, indices, or a mask."""
 
 
+# Two populations of equal cells are still two: they compare by identity.
 @dataclass(frozen=True, eq=False)
 class Population:
     """A number of equal neurons (or astrocytes); `Network.population` returns it.
@@ -109,6 +110,7 @@ class View:
         """Whether the view is the population itself, in order."""
         if self.chosen is None:
             return True
+        # A view may hold all neurons in another order, and then positions are not indices.
         return len(self) == self.population.size and bool((np.diff(self.chosen) == 1).all())
 
     @overload
@@ -145,6 +147,7 @@ class View:
                 f"{where} selects no neuron, expected at least one of {len(self)}. "
                 "Change the selection."
             )
+        # Positions within a view must map to neurons one to one: autapses are found by them.
         if len(np.unique(indices)) != len(indices):
             raise NetworkError(
                 f"{where} selects a neuron twice, expected each neuron once. "
@@ -160,6 +163,7 @@ def _read_selection(key: int | Sequence[int] | Sequence[bool] | NDArray[Any]) ->
     """Return indices or a mask, one-dimensional."""
     empty = isinstance(key, list) and not key  # NumPy would make it an array of floats
     selection = np.atleast_1d(np.asarray(key, int if empty else None))
+    # A single True is neither an index nor a mask.
     whole = selection.dtype.kind in "iub" and not isinstance(key, bool)
     if selection.ndim != 1 or not whole:
         raise IndexError("neither a slice, nor a mask, nor whole numbers in one dimension")

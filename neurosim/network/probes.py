@@ -1,4 +1,4 @@
-"""Probes: what is recorded of a population or projection, and how often."""
+"""Probes: the variables to record of a population or projection, and their interval."""
 
 from __future__ import annotations
 
@@ -38,15 +38,31 @@ class Probe:
 
 
 def probe_neurons(view: View, variable: str, every: int) -> Probe:
-    """Return a probe of spikes or of a state of some neurons."""
+    """Return a probe of spikes or of a state of some neurons.
+
+    Parameters
+    ----------
+    view : View
+    variable : str
+        ``"spikes"`` or a state.
+    every : int
+        Steps between two samples.
+
+    Raises
+    ------
+    NetworkError
+        If there is no such state, or the neurons never spike.
+    """
     cell = view.population.cell
     states = {state.name: state.unit for state in cell.states}
     if isinstance(variable, str) and variable == "spikes":
+        # Listed spikes need no condition: such a cell has none and spikes nevertheless.
         if cell.spike is None and view.population.given is None:
             raise NetworkError(
                 f"record: population {view.name!r} ({cell.name}) never spikes, expected one that "
                 f"does. Record one of its states: {', '.join(states) or 'none'}."
             )
+        # The interval is left out: spikes between two samples would be lost.
         return Probe(view, variable, None)
     if not isinstance(variable, str) or variable not in states:
         owner, valid = f"population {view.name!r}", ["spikes", *states]
@@ -57,7 +73,22 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
 def probe_edges(
     projection: Projection, variable: str, every: int, *, edges: ArrayLike | None
 ) -> Probe:
-    """Return a probe of a variable of some or all edges, or of a pre or post variable."""
+    """Return a probe of a variable of some or all edges, or of a pre or post variable.
+
+    Parameters
+    ----------
+    projection : Projection
+    variable : str
+    every : int
+        Steps between two samples.
+    edges : (M,) whole numbers, optional
+        Numbers of the recorded edges; None: all.
+
+    Raises
+    ------
+    NetworkError
+        If there is no such variable or edge.
+    """
     units = _recordable(projection)
     if not isinstance(variable, str) or variable not in units:
         owner = f"projection {projection.name!r}"
@@ -67,18 +98,20 @@ def probe_edges(
 
 
 def _recordable(projection: Projection) -> dict[str, Unit]:
-    """Return the units of what can be recorded of a projection, by name."""
+    """Return the units of the variables of a projection that can be recorded, by name."""
     rule = projection.rule
     if rule is not None:
         return {v.name: v.unit for v in (*rule.edge, *rule.pre, *rule.post)}
     if projection.port is None:
         return {}
+    # Without a rule the weight is the only variable, and it is added to the port as it stands.
     return {"w": unit(projection.target.population.cell.port(projection.port).unit)}
 
 
 def _edge_numbers(edges: ArrayLike, projection: Projection) -> IntArray:
     """Return the numbers of recorded edges, (M,) int64."""
     numbers = np.asarray(edges)
+    # The largest number that is possible: how many edges there are may be random.
     most = projection.edge_count().most
     whole = numbers.ndim == 1 and numbers.dtype.kind in "iu" and numbers.size > 0
     if not whole or numbers.min() < 0 or numbers.max() >= most:

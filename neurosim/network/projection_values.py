@@ -22,10 +22,24 @@ PER_EDGE = "one per edge"
 
 
 def count_edges(connector: Connector, source: View, target: View, where: str) -> int | None:
-    """Return the number of edges if it is known before draws are made."""
+    """Return the number of edges if it is known before draws are made, else None.
+
+    Parameters
+    ----------
+    connector : Connector
+    source, target : View
+    where : str
+        Begins the message.
+
+    Raises
+    ------
+    NetworkError
+        If the connector cannot join so many neurons.
+    """
     recurrent = source.population is target.population
     try:
         return connector.count(len(source), len(target), recurrent=recurrent).known
+    # Connectors do not know their projection: its name is put before their message.
     except NetworkError as error:
         raise NetworkError(f"{where}: {error}") from None
 
@@ -69,6 +83,7 @@ def port_unit(cell: Cell, port: str, where: str, *, graded: bool = False) -> Uni
         declared = cell.port(port)
     except ModelError as error:
         raise NetworkError(f"{where}: {error}") from None
+    # A value in every step is a signal of finite size; a spike without a state to jump is not.
     if declared.into is None and cell.step is None and not graded:
         raise NetworkError(
             f"{where}: spikes into port {port!r} of cell {cell.name!r}, which jumps no state: "
@@ -78,16 +93,33 @@ def port_unit(cell: Cell, port: str, where: str, *, graded: bool = False) -> Uni
     return unit_of(declared.unit)
 
 
-def delivered_unit(cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:
-    """Return the unit of what a projection delivers; None if its rule delivers nothing."""
-    triggers = {"pre"} if rule is None else _delivering_triggers(rule)
+def unit_of_delivery(cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:
+    """Return the unit of the values that a projection delivers; None if it delivers nothing.
+
+    Parameters
+    ----------
+    cell : Cell
+        Of the target.
+    port : str, optional
+    rule : Rule, optional
+        None: edges deliver their weights.
+    where : str
+        Begins the message.
+
+    Raises
+    ------
+    NetworkError
+        If the port is missing or unknown, or cannot take spikes.
+    """
+    triggers = {"pre"} if rule is None else _triggers_of_delivery(rule)
     if port is None and not triggers:
         return None
     name = require_port(cell, port, where)
+    # Deliveries of "step" handlers reach the port in every step, as a current would.
     return port_unit(cell, name, where, graded=triggers <= {"step"})
 
 
-def _delivering_triggers(rule: Rule) -> set[str]:
+def _triggers_of_delivery(rule: Rule) -> set[str]:
     """Return the triggers of the handlers that add to the port."""
     return {
         handler.trigger
@@ -112,7 +144,7 @@ def read_weights(
     weight : quantity, array (E,), draw, `Shared` or None
         None: the weights of the connector; if it has none, 0 with a rule.
     rule : Rule, optional
-        Weights are the initial values of its edge variable ``w``, in the unit of this.
+        Weights are the initial values of its edge variable ``w``, in the unit of that variable.
     connector : Connector
     unit : Unit, optional
         Of the port: that of weights without a rule.
@@ -120,6 +152,11 @@ def read_weights(
         Number of edges, if it is known.
     where : str
         Begins each message.
+
+    Raises
+    ------
+    NetworkError
+        If weights are missing or of a wrong unit or number, or the rule has no ``w``.
     """
     expected = unit if rule is None else _weight_unit(rule)
     if expected is None:
@@ -130,14 +167,17 @@ def read_weights(
             )
         return None
     if weight is None:
+        # No part of the protocol, because most connectors have no weights.
         weight = getattr(connector, "weights", None)
     if weight is None and rule is not None:
+        # Like every other variable of a rule, w begins at 0.
         weight = 0.0
     if weight is None:
         raise NetworkError(f"{where}: no weight given, expected {expected}. Give weight=...")
     if not isinstance(weight, Shared):
         return read_quantity(weight, expected, sizes=_per_edge(edges), where=f"{where}, weight")
     require_shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
+    # Few values serve many edges: their number is free, the index has one entry per edge.
     values = read_quantity(weight.values, expected, sizes={}, where=f"{where}, shared weights")
     if isinstance(values, Distribution):
         raise NetworkError(
@@ -179,12 +219,14 @@ def read_delays(
                 f"{where} drawn from {checked} can be negative, expected 0 ms or more. "
                 "Give low='0 ms' or a larger bound."
             )
+        # Whole milliseconds can be multiples of dt; this is checked after the draw.
         if not rounded and checked.kind != "integers":
             raise NetworkError(
                 f"{where} drawn from {checked} is in general no multiple of dt ({dt:g} ms). "
                 "Give round_delays=True."
             )
         return checked
+    # Before steps are counted, since rounding would turn -0.04 ms into 0.
     if (np.asarray(checked) < 0).any():
         raise NetworkError(
             f"{where} {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it."
@@ -196,7 +238,23 @@ def read_delays(
 def read_fraction(
     fraction: float, delay: EngineValue, *, dt: float, rounded: bool, where: str
 ) -> float:
-    """Return the dendritic fraction of delays; both parts must be whole steps unless `rounded`."""
+    """Return the dendritic fraction of delays.
+
+    Parameters
+    ----------
+    fraction : float (1)
+    delay : number, (E,) array or draw, ms
+    dt : float, ms
+    rounded : bool
+        Whether both parts of a delay are rounded to whole steps.
+    where : str
+        Begins each message.
+
+    Raises
+    ------
+    NetworkError
+        If it is no number from 0 to 1, or a part of a delay is no multiple of dt and not rounded.
+    """
     number = read_quantity(fraction, unit_of("1"), sizes={}, where=f"{where}, dendritic_fraction")
     if not isinstance(number, float) or not 0.0 <= number <= 1.0:
         raise NetworkError(
@@ -205,6 +263,7 @@ def read_fraction(
         )
     if not isinstance(delay, Distribution):
         part_where = f"{where}: a part of the delay (dendritic_fraction {number:g})"
+        # Spikes of both ends meet at the synapse, at a whole step.
         for part in (number, 1.0 - number):
             to_steps(part * np.asarray(delay), dt, where=part_where, rounded=rounded)
     return number
@@ -225,7 +284,7 @@ def read_rule_values(
     values : mapping
         By name.
     counts : mapping
-        Number of each "source", "target" and, if it is known, "edge".
+        Number of "source" and "target" neurons and, if it is known, of "edge"; else None.
     where : str
         Begins each message.
 
@@ -234,7 +293,7 @@ def read_rule_values(
     NetworkError
         An unknown name, a wrong unit or length, a time constant that is not positive.
     """
-    declared = {} if rule is None else _declared(rule)
+    declared = {} if rule is None else _declarations(rule)
     checked: dict[str, EngineValue] = {}
     for name, value in values.items():
         if name not in declared:
@@ -243,6 +302,7 @@ def read_rule_values(
             )
         unit, per = declared[name]
         count, value_where = counts[per] if per else None, f"{where}, {name}"
+        # An unknown number of edges leaves the length to the check after the draw.
         sizes = {f"one per {per}": count} if count else {}
         checked[name] = read_quantity(value, unit, sizes=sizes, where=value_where)
         if per is None and isinstance(checked[name], np.ndarray):
@@ -256,10 +316,14 @@ def read_rule_values(
     return checked
 
 
-def _declared(rule: Rule) -> dict[str, tuple[Unit, str | None]]:
-    """Return by name the unit of each value of a rule and what it has one value per."""
+def _declarations(rule: Rule) -> dict[str, tuple[Unit, str | None]]:
+    """Return unit and layout of each value of a rule, by name.
+
+    Layout: one value per "source", "target" or "edge"; None: one in all.
+    """
     declared = {parameter.name: (parameter.unit, parameter.per) for parameter in rule.parameters}
     for side, variables in (("edge", rule.edge), ("source", rule.pre), ("target", rule.post)):
+        # The weight has an argument of its own.
         declared |= {v.name: (v.unit, side) for v in variables if v.name != "w"}
     return declared
 
@@ -270,7 +334,7 @@ def _check_defaults(
     counts: Mapping[str, int | None],
     where: str,
 ) -> None:
-    """Raise if an array that the rule itself brings has another length than the projection."""
+    """Raise if an array among the rule's own parameters does not fit the projection."""
     for parameter in rule.parameters:
         count = counts[parameter.per] if parameter.per else None
         default = parameter.value
@@ -283,6 +347,7 @@ def _check_defaults(
 def _check_decays(rule: Rule, values: Mapping[str, EngineValue], where: str) -> None:
     """Raise unless the time constants of decaying variables are positive."""
     for variable in (*rule.edge, *rule.pre, *rule.post):
+        # Defaults were checked when the rule was made; here are the values of this projection.
         tau = None if variable.derivative is None else decay_constant(variable)
         if tau is not None and tau in values:
             require_range(

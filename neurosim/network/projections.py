@@ -1,4 +1,4 @@
-"""Projections and Poisson drives: what adds input to the ports of a population."""
+"""Projections and Poisson drives, which add input to the ports of a population."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Projection:
     bound : BoundRule or None
         The rule between these two cells.
     links : dict
-        What each link of the rule reads, by symbol.
+        The value that each link of the rule reads, by symbol.
     values : dict
         Parameters and variables of the rule by name, in engine units.
     """
@@ -77,10 +77,13 @@ class Projection:
 
     def connect(self, seed: int) -> Edges:
         """Draw the edges. Positions count within the two views."""
+        # Keyed by name, so that the edges stay the same if other projections are added or removed.
         stream = Stream(seed, f"{self.name}/edges")
         sources, targets = self.source.indices, self.target.indices
         try:
             edges = self.connector.connect(stream, sources, targets, recurrent=self.recurrent)
+            # Connectors may be the user's own: neither type nor contents of their answer are
+            # certain.
             if not isinstance(edges, Edges):
                 raise NetworkError(
                     f"{self.connector.show()}: connect returned {describe(edges)}, expected Edges. "
@@ -94,12 +97,13 @@ class Projection:
         return edges
 
     def linkable(self) -> dict[str, tuple[State | Constant, str | None]]:
-        """Return what a link can refer to, by name: its declaration, and what it has one value per.
+        """Return the values to which a link can refer, by name: declaration and layout.
 
-        This is "source", "target" or "edge"; None: there is one value for all.
+        Layout: one value per "source", "target" or "edge"; None: one in all.
         """
         if self.rule is None:
             return {}
+        # Variables of edges are missing: a link reads one value per neuron, or one in all.
         return {
             **{variable.name: (variable, "source") for variable in self.rule.pre},
             **{variable.name: (variable, "target") for variable in self.rule.post},
@@ -123,6 +127,7 @@ class Projection:
         return list(self.linkable())
 
     def __repr__(self) -> str:
+        # Static projections are the usual case and need no mention.
         rule = f", rule {self.rule.name}" if self.rule else ""
         ends = f"{self.source.name} -> {self.target.name}"
         return f"<projection {self.name!r}: {ends}, {self.connector.show()}{rule}>"

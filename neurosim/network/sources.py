@@ -18,6 +18,7 @@ from .validation import MOST_STEPS, FloatArray, to_steps
 SpikeLists: TypeAlias = ArrayLike | Sequence[Quantity]
 """Times or steps of spikes: a list for each neuron, or a pair (indices, times)."""
 
+# At most one spike per step, with the probability that a Poisson process has any in that time.
 POISSON = Cell(
     parameters={"rate": Parameter("Hz", 0.0)},
     spike="uniform() < 1 - exp(-rate * dt)",
@@ -53,12 +54,13 @@ def read_spikes(
     Raises
     ------
     NetworkError
-        If both or none are given, a neuron or step does not exist, a time is no multiple of dt, or
-        a neuron spikes twice in a step.
+        If there are both or neither, a neuron or step does not exist, a time is no multiple of dt,
+        or a neuron spikes twice in a step.
     """
+    # Both units are offered, since times need a dt that divides them and steps do not.
     if (times is None) == (steps is None):
-        found = "both" if times is not None else "neither"
-        raise NetworkError(f"{where}: expected either times= or steps=, found {found}. Give one.")
+        passed = "both" if times is not None else "neither"
+        raise NetworkError(f"{where}: expected either times= or steps=, found {passed}. Give one.")
     if times is not None:
         index, when = _split(times, size, where)
         step = _steps_of_times(when, dt, where)
@@ -71,6 +73,7 @@ def read_spikes(
             f"{where}: found indices of shape {neuron.shape} and spikes of shape {step.shape}, "
             "expected as many of both in one dimension. Correct one of them."
         )
+    # Engines replay spikes in this order and never search.
     order = np.lexsort((neuron, step))
     step, neuron = step[order], neuron[order].astype(np.int32)
     _refuse_repeated(step, neuron, where)
@@ -79,24 +82,26 @@ def read_spikes(
 
 def _split(spikes: object, size: int, where: str) -> tuple[object, object]:
     """Return neurons and times (or steps) of spikes in one of the two forms."""
+    # A pair is read as (indices, times) even for two neurons: their two lists go into a list.
     if isinstance(spikes, tuple) and len(spikes) == 2:
         index, when = spikes
         if isinstance(index, list | tuple | range | np.ndarray):
             return index, when
-    found, lists = describe(spikes), None
+    description, lists = describe(spikes), None
     iterable = np.iterable(spikes)  # an array of no dimension is not
     if iterable and isinstance(spikes, Collection) and not isinstance(spikes, str):
-        found, lists = f"spikes of {len(spikes)} neurons", spikes
+        description, lists = f"spikes of {len(spikes)} neurons", spikes
     if lists is None or len(lists) != size:
         raise NetworkError(
-            f"{where}: found {found}, expected a list for each of {size}, or (indices, times). "
-            "Give an empty list to a silent neuron."
+            f"{where}: found {description}, expected a list for each of {size}, or "
+            "(indices, times). Give an empty list to a silent neuron."
         )
-    rows = [
-        np.ravel(to_engine(row, unit("ms"), where=f"{where}, neuron {i}", error=NetworkError))
-        for i, row in enumerate(lists)
+    trains = [
+        np.ravel(to_engine(train, unit("ms"), where=f"{where}, neuron {i}", error=NetworkError))
+        for i, train in enumerate(lists)
     ]
-    return np.repeat(np.arange(size), [row.size for row in rows]), np.concatenate(rows)
+    counts = [train.size for train in trains]
+    return np.repeat(np.arange(size), counts), np.concatenate(trains)
 
 
 def _read_neurons(index: object, size: int, where: str) -> FloatArray:
@@ -117,6 +122,7 @@ def _steps_of_times(when: object, dt: float, where: str) -> NDArray[np.int64]:
             f"{where}: found a spike at {times.min():g} ms; the first possible time is dt "
             f"({dt:g} ms), the end of step 0. Use {dt:g} ms, or steps=."
         )
+    # Step k ends at (k + 1) dt, the time under which its spikes are recorded.
     return to_steps(times, dt, where=f"{where}: spike time") - 1
 
 

@@ -21,7 +21,21 @@ MOST_STEPS = 2**53  # the largest range of whole numbers that float64 holds with
 
 
 def read_duration(value: object, *, where: str, zero: bool = False) -> float:
-    """Return one time in ms that is positive, or zero if `zero` allows it."""
+    """Return one time in ms.
+
+    Parameters
+    ----------
+    value : time
+    where : str
+        Begins the message.
+    zero : bool
+        Whether 0 ms is allowed.
+
+    Raises
+    ------
+    NetworkError
+        If it is no time, several ones, not finite or negative.
+    """
     time = to_engine(value, MS, where=where, error=NetworkError)
     single = not isinstance(time, np.ndarray) and np.isfinite(time)
     if not single or time < 0 or (time == 0 and not zero):
@@ -61,6 +75,7 @@ def to_steps(
             f"{MOST_STEPS * dt:g} ms (2**53 steps). Use a shorter time."
         )
     steps = np.rint(exact)
+    # Decimal times have no exact floats: 0.3 / 0.1 is 2.9999999999999996.
     wrong = np.abs(exact - steps) > 1e-6 * np.maximum(1.0, np.abs(exact))
     if not rounded and wrong.any():
         first = float(np.asarray(time)[wrong].flat[0])
@@ -76,7 +91,22 @@ def to_steps(
 
 
 def read_whole_number(value: object, *, where: str, least: int = 1, most: int | None = None) -> int:
-    """Return a whole number from `least` to `most`."""
+    """Return a whole number.
+
+    Parameters
+    ----------
+    value : object
+    where : str
+        Begins the message.
+    least, most : int
+        Bounds, both included; None: no upper one.
+
+    Raises
+    ------
+    NetworkError
+        If it is no integer or outside of the bounds.
+    """
+    # Stands for every value that is no integer: too small for any caller.
     number = least - 1
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         number = int(value)
@@ -111,6 +141,7 @@ def read_quantity(
         If the unit or length differs, or a number is not finite.
     """
     if isinstance(value, Distribution):
+        # Arguments of a draw are checked now, at the user's line; its values do not exist yet.
         value.check(declared, where=where)
         return value
     if isinstance(value, Table):
@@ -134,7 +165,7 @@ def require_shape(array: np.ndarray, sizes: Mapping[str, int], where: str) -> No
     """Raise unless an array has one dimension and one of the lengths; see `read_quantity`."""
     if array.ndim == 1 and (not sizes or array.size in sizes.values()):
         return
-    lengths = " or ".join(f"length {length} ({what})" for what, length in sizes.items())
+    lengths = " or ".join(f"length {length} ({words})" for words, length in sizes.items())
     raise NetworkError(
         f"{where}: found an array of shape {array.shape}, expected a number or an array of "
         f"{lengths or 'one dimension'}. Reshape it."
@@ -168,4 +199,5 @@ def read_table(value: Table, declared: Unit, *, size: int, dt: float, where: str
         )
     duration = read_duration(value.every, where=f"{where}, every")
     every = to_steps(duration, dt, where=f"{where}: every")
+    # Engines read one row per step, which should lie in one piece.
     return Table(np.ascontiguousarray(rows), int(every), None)

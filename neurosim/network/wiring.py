@@ -1,4 +1,4 @@
-"""The edges of a projection, their number before any draw, and what a connector has to offer."""
+"""The edges of a projection, their number before any draw, and the protocol of connectors."""
 
 from __future__ import annotations
 
@@ -61,13 +61,17 @@ class Edges:
         """
         _check_positions(np.asarray(sources), n_source, end="sources")
         _check_positions(np.asarray(targets), n_target, end="targets")
+        # One integer per pair sorts faster than two keys.
         pairs = np.asarray(sources, np.int64) * n_target + np.asarray(targets, np.int64)
         order = None
+        # Sorted lists, such as those of sparse matrices by rows, save the sort and the order. The
+        # sort is stable, so that equal pairs keep the order of their weights.
         if not np.all(pairs[:-1] <= pairs[1:]):
             order = np.argsort(pairs, kind="stable")
             pairs = pairs[order]
         pointer = np.searchsorted(pairs, np.arange(n_source + 1) * n_target)
         target = np.empty(pairs.size, index_type(n_target))
+        # In blocks: the remainders of all pairs at once would take another array of 8 bytes each.
         for block in blocks(pairs.size, width=1):
             target[block] = pairs[block] % n_target
         return cls(pointer, target, order, trusted=True)
@@ -134,16 +138,16 @@ class EdgeCount:
 
     @property
     def known(self) -> int | None:
-        """The number of edges; None where chance decides."""
+        """The number of edges; None if it is random."""
         return int(self.most) if self.exact else None
 
 
 @runtime_checkable
 class Connector(Protocol):
-    """Who connects to whom: any object with these three methods can wire a projection.
+    """The wiring of a projection: any object with these three methods.
 
-    A connector that brings weights of its own has them as an attribute ``weights``, (E,) in the
-    unit of the port, for projections that are given none.
+    A connector that has weights of its own has them as an attribute ``weights``, (E,) in the unit
+    of the port, for projections that name none.
 
     Examples
     --------
@@ -184,7 +188,7 @@ class Connector(Protocol):
         ------
         NetworkError
             If so many neurons cannot be joined in this way. The message begins with the connector;
-            the network puts the projection before it.
+            the network prepends the projection.
         """
         ...
 
