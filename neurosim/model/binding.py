@@ -18,7 +18,7 @@ from .rule import Rule
 
 @dataclass(frozen=True)
 class Symbol:
-    """A name of a rule, and what it stands for.
+    """A name of a rule and its meaning.
 
     Parameters
     ----------
@@ -69,6 +69,7 @@ class BoundRule:
     handlers: tuple[tuple[str, tuple[BoundStatement, ...]], ...]
 
 
+# i and N need an end here, because an edge has two of each.
 WORDS: dict[str, tuple[Domain, Exponents]] = {
     "t": ("one", TIME),
     "dt": ("one", TIME),
@@ -114,21 +115,25 @@ def bind(
     """
     symbols = _symbols(rule, source, target, links=links, where=where)
     exponents = {name: symbol.exponents for name, symbol in symbols.items()}
+    # All definitions are known at once: they may read each other in any order.
     known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
     trees: dict[str, Expr] = {}
     for definition in rule.definitions:
-        place = f"{where}, definition {definition.name!r}"
-        trees[definition.name] = _resolve(definition.tree, known, place)
-        expect(trees[definition.name], known, definition.unit.exponents, where=place)
+        definition_where = f"{where}, definition {definition.name!r}"
+        tree = _resolve(definition.tree, known, definition_where)
+        expect(tree, known, definition.unit.exponents, where=definition_where)
+        trees[definition.name] = tree
     handlers = []
     for handler in rule.handlers:
-        place = f"{where}, handler {handler.trigger!r}"
+        handler_where = f"{where}, handler {handler.trigger!r}"
         bound = []
         for statement in handler.statements:
-            statement = replace(statement, value=_resolve(statement.value, known, place))
-            _require_units(statement, known, out, place)
+            statement = replace(statement, value=_resolve(statement.value, known, handler_where))
+            _require_units(statement, known, out, handler_where)
+            # Definitions are written out after the units, so that messages show the text as
+            # written.
             statement = replace(statement, value=inline(statement.value, trees))
-            bound.append(_bind_statement(statement, handler.trigger, symbols, place))
+            bound.append(_bind_statement(statement, handler.trigger, symbols, handler_where))
         handlers.append((handler.trigger, tuple(bound)))
     return BoundRule(symbols, tuple(handlers))
 
@@ -150,6 +155,7 @@ def _symbols(
         for part in (*cell.states, *cell.parameters):
             name = f"{part.name}_{end}"
             symbols[name] = Symbol(name, "cell", end, part.unit.exponents, part.name)
+    # Checked between the two halves: the names so far are reserved, the rule's own come next.
     _require_free_names(rule, links, symbols, where)
     sides: tuple[tuple[Side, tuple[State, ...]], ...] = (
         ("edge", rule.edge),
@@ -187,28 +193,29 @@ def _require_free_names(
         )
 
 
-def _resolve(tree: Expr, known: Mapping[str, Exponents], place: str) -> Expr:
-    """Resolve units; a name that lacks its end, or has one too many, gets the right name."""
+def _resolve(tree: Expr, known: Mapping[str, Exponents], where: str) -> Expr:
+    """Resolve units; messages give the right form of a name that lacks its end or has none."""
+    # Sorted, since a message must not depend on the order of a set.
     for name in sorted(names(tree) - known.keys() - TABLE.keys()):
         stem, _, end = name.rpartition("_")
         if end in ("pre", "post") and stem in known:
             raise ModelError(
-                f"{place}: there is no name {name!r}, expected what belongs to the rule by its own "
+                f"{where}: there is no name {name!r}, expected what belongs to the rule by its own "
                 f"name, without '_{end}'. Write {stem!r}."
             )
         ends = [f"{name}_{end}" for end in ("pre", "post") if f"{name}_{end}" in known]
         if ends:
             raise ModelError(
-                f"{place}: {describe_unknown('name', name, known)} What belongs to a cell is named "
+                f"{where}: {describe_unknown('name', name, known)} What belongs to a cell is named "
                 f"with its end. Write {' or '.join(map(repr, ends))}."
             )
-    return resolve_units(tree, known, where=place)
+    return resolve_units(tree, known, where=where)
 
 
 def _require_units(
-    statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, place: str
+    statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, handler_where: str
 ) -> None:
-    where = f"{place}: {show_statement(statement)!r}"
+    where = f"{handler_where}: {show_statement(statement)!r}"
     expected = out if statement.target == "out" else known[statement.target]
     if expected is None:
         raise ModelError(
@@ -217,15 +224,16 @@ def _require_units(
     if statement.op in ("=", "+=", "-="):
         expect(statement.value, known, expected, where=where)
     else:
-        dimension(statement.value, known, where=place)
+        # A mismatch inside of the factor is reported before the unit of the factor.
+        dimension(statement.value, known, where=handler_where)
         expect(statement.value, known, NUMBER, where=where)
 
 
 def _bind_statement(
-    statement: Assign, trigger: str, symbols: Mapping[str, Symbol], place: str
+    statement: Assign, trigger: str, symbols: Mapping[str, Symbol], handler_where: str
 ) -> BoundStatement:
     """Return a statement with its domain, if its result does not depend on the order of edges."""
-    where = f"{place}: {show_statement(statement)!r}"
+    where = f"{handler_where}: {show_statement(statement)!r}"
     target = statement.target
     if target == "out":
         if trigger not in EVENTS:
@@ -237,21 +245,26 @@ def _bind_statement(
     side = symbols[target].side
     if side == "one":
         raise TypeError(f"{where}: only variables are assigned")  # a rule checks this before
+    # Nobody else has this variable, so no order can matter.
     if side == "edge":
         return BoundStatement("assign", "edge", target, statement.result)
+    # A "post" handler runs on the edges of one target, hence on some edges of a source only.
     domains = {symbols[name].side for name in names(statement.value)}
     own_trigger = trigger not in ("pre", "post") or trigger == side
+    # All edges of the neuron run the statement and compute the same value.
     if own_trigger and domains <= {side, "one"}:
         return BoundStatement("assign", side, target, statement.result)
+    # No term reads the sum, and the contract of a step fixes the order in which terms are added.
     if statement.op == "+=" and target not in names(statement.value):
         return BoundStatement("sum", side, target, statement.value)
     raise _order_error(statement, side, own_trigger, where)
 
 
 def _order_error(statement: Assign, side: Side, own_trigger: bool, where: str) -> ModelError:
-    """Return why a statement that several edges run has no result of its own."""
+    """Return the error for a statement whose result depends on the order of edges."""
     neuron = "source" if side == "pre" else "target"
     target, op = statement.target, statement.op
+    # The likeliest mistake gets a remedy that can be copied.
     if op == "-=" and target not in names(statement.value):
         return ModelError(
             f"{where}: found '-=', expected '+=' where several edges share one {target!r} per "

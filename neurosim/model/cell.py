@@ -17,6 +17,7 @@ from .parsing import read_constants, read_mapping, read_refractory, read_unit
 from .parts import CellParts
 
 
+# Users pass texts, and fields hold trees: the constructor below turns one into the other.
 @dataclass(frozen=True, init=False, repr=False)
 class Cell(CellParts):
     """The equations of one neuron, astrocyte or readout.
@@ -87,6 +88,7 @@ class Cell(CellParts):
             method=method,
             initial=tuple(read_mapping(parser.owner, "initial", initial).items()),
         )
+        # Fields are set once, when all of them are resolved: no unchecked cell is ever visible.
         super().__init__(**vars(resolve_cell(parts, parser)))
 
     def following(self, **courses: str) -> Cell:
@@ -99,8 +101,14 @@ class Cell(CellParts):
         ----------
         **courses : parameter -> expression
             Over ``t`` and every name that the equations of the cell may read.
+
+        Raises
+        ------
+        ModelError
+            Unknown parameters, and everything that the constructor refuses in a definition.
         """
         trees = [*statement_trees(self), *(d.tree for d in self.definitions)]
+        # Draws of equal numbers give equal values, so new ones continue the count.
         used = (draw.key for tree in trees for draw in draws(tree))
         parser = Parser(f"cell {self.name!r}", first_draw=1 + max(used, default=-1))
         definitions = tuple(
@@ -115,6 +123,8 @@ class Cell(CellParts):
             "definitions": (*self.definitions, *definitions),
             "parameters": tuple(p for p in self.parameters if p.name not in courses),
         }
+        # Trees are used again as they are, because the constructor takes texts. Resolving them a
+        # second time changes nothing: names of units have become numbers.
         cell = object.__new__(Cell)
         CellParts.__init__(cell, **vars(resolve_cell(CellParts(**fields), parser)))
         return cell

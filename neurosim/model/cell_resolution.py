@@ -20,6 +20,7 @@ from .names import METHODS
 from .parts import CellParts, find
 
 _PER_TIME = multiply(NUMBER, TIME, -1)
+# Without t and dt: a parameter has one value for a run, whatever the step.
 _PARAMETER_WORDS = {"i": NUMBER, "N": NUMBER}
 
 
@@ -33,13 +34,17 @@ def resolve_cell(parts: CellParts, parser: Parser) -> CellParts:
         take an equation, expressions that are too large.
     """
     owner = parser.owner
+    # Ports come first: users may pass anything, and later checks read their fields.
     _require_ports(parts, parser)
     _require_unique_names(parts, owner)
     _require_consistency(parts, owner)
     parts = replace(parts, parameters=resolve_parameters(parts.parameters, owner, _PARAMETER_WORDS))
+    # The time can be a parameter, whose unit may follow from others.
     _require_refractory(parts, owner)
+    # Circles must be excluded before definitions are written out below.
     require_definitions(parts.definitions, list(statement_trees(parts)), owner)
     parts = _resolve_trees(parts, owner)
+    # Only a check: a program chooses again, when it is known which parameters are tables.
     _require_method(parts, owner)
     for name, value in parts.initial:
         _require_initial(value, parts.state(name).unit, f"{owner}, initial {name!r}")
@@ -129,10 +134,12 @@ def _require_refractory(parts: CellParts, owner: str) -> None:
             "Add spike='...' or leave refractory out."
         )
     for frozen in parts.refractory.freezes:
+        # Called for its error about unknown names.
         parts.state(frozen)
     time = parts.refractory.time
     if isinstance(time, str) and read(time) is None:
         parameter = parts.parameter(time)
+        # The value is checked by populations, which may replace it.
         if parameter.unit.exponents != TIME:
             raise ModelError(
                 f"{owner}, refractory: {time!r} is {parameter.unit}, but a time (ms) is expected. "
@@ -180,9 +187,9 @@ class _Scope:
     tables: set[str]
     noisy: frozenset[str] = frozenset()
 
-    def resolve(self, tree: Expr, expected: Exponents, *, place: str, noise: bool = False) -> Expr:
+    def resolve(self, tree: Expr, expected: Exponents, *, part: str, noise: bool = False) -> Expr:
         """Return a tree with units resolved; its own unit must be the expected one."""
-        where = f"{self.owner}, {place}"
+        where = f"{self.owner}, {part}"
         tree = resolve_units(tree, self.readable, where=where, tables=self.tables, noise=noise)
         noisy = names(tree) & self.noisy
         if noisy and not noise:
@@ -194,29 +201,33 @@ class _Scope:
         return tree
 
     def resolve_definition(self, definition: Definition) -> Definition:
-        place = f"equation of {definition.name}"
+        part = f"equation of {definition.name}"
         expected = definition.unit.exponents
-        tree = self.resolve(definition.tree, expected, place=place, noise=True)
+        # Noise is allowed here: whether a derivative or a statement reads the definition is checked
+        # at its readers.
+        tree = self.resolve(definition.tree, expected, part=part, noise=True)
         return replace(definition, tree=tree)
 
     def resolve_state(self, state: State) -> State:
         if state.derivative is None:
             return state
-        place = f"equation of {state.name}"
+        part = f"equation of {state.name}"
         expected = multiply(state.unit.exponents, _PER_TIME)
-        derivative = self.resolve(state.derivative, expected, place=place, noise=True)
+        derivative = self.resolve(state.derivative, expected, part=part, noise=True)
         return replace(state, derivative=derivative)
 
-    def resolve_statement(self, statement: Assign, state: State, place: str) -> Assign:
+    def resolve_statement(self, statement: Assign, state: State, part: str) -> Assign:
+        # Factors of *= and /= are plain numbers.
         sums = statement.op in ("=", "+=", "-=")
         expected = state.unit.exponents if sums else NUMBER
-        return replace(statement, value=self.resolve(statement.value, expected, place=place))
+        return replace(statement, value=self.resolve(statement.value, expected, part=part))
 
 
 def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
     symbols = parts.symbols()
     states = {s.name for s in parts.states}
     jumps = {key for key, port in parts.receives if port.into is not None}
+    # A port that jumps a state has no value in between which equations could read.
     readable = {name: e for name, e in symbols.items() if name in states or name not in jumps}
     parameters = {p.name for p in parts.parameters}
     scope = _Scope(owner, WORDS | readable, symbols, parameters)
@@ -225,15 +236,15 @@ def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
     # Only equations of change may contain noise: from here on, names that hold it are refused.
     scope = replace(scope, noisy=_names_of_noise(definitions))
 
-    def resolve(statements: tuple[Assign, ...], place: str) -> tuple[Assign, ...]:
-        return tuple(scope.resolve_statement(s, parts.state(s.target), place) for s in statements)
+    def resolve(statements: tuple[Assign, ...], part: str) -> tuple[Assign, ...]:
+        return tuple(scope.resolve_statement(s, parts.state(s.target), part) for s in statements)
 
     spike = parts.spike
     return replace(
         parts,
         definitions=definitions,
         states=resolved_states,
-        spike=None if spike is None else scope.resolve(spike, NUMBER, place="spike"),
+        spike=None if spike is None else scope.resolve(spike, NUMBER, part="spike"),
         after_spike=resolve(parts.after_spike, "after_spike"),
         step=None if parts.step is None else resolve(parts.step, "step"),
     )
@@ -242,6 +253,7 @@ def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
 def _names_of_noise(definitions: tuple[Definition, ...]) -> frozenset[str]:
     """Return the names of definitions that contain xi, directly or through others."""
     noisy = {d.name for d in definitions if any(draw.kind == "xi" for draw in draws(d.tree))}
+    # In rounds, because definitions may name each other in any order.
     while grown := {d.name for d in definitions if names(d.tree) & noisy} - noisy:
         noisy |= grown
     return frozenset(noisy)

@@ -130,6 +130,7 @@ class Link:
     """
 
     symbol: str
+    # References belong to networks, a layer above; the language only passes them on.
     reference: Any
     unit: Unit | None = None
 
@@ -138,6 +139,8 @@ def decay_constant(variable: State) -> str | None:
     """Return the name of tau if the derivative is ``-x / tau``, else None."""
     if variable.derivative is None:
         return None
+    # Printed text has one form for any brackets of the user. Only this form has a closed solution
+    # that engines can apply when a variable is read, however long after its last change.
     text = show(variable.derivative)
     for candidate in names(variable.derivative) - {variable.name}:
         if text in (f"-{variable.name} / {candidate}", f"-({variable.name} / {candidate})"):

@@ -32,6 +32,7 @@ def resolve_parameters(
     """
     constants = {p.name: p for p in parameters}
     trees = {p.name: p.value for p in parameters if isinstance(p.value, Expr)}
+    # Numbers come first: text can read every one of them.
     resolved = {p.name: p for p in parameters if p.name not in trees}
 
     def circle(left: str) -> str:
@@ -42,35 +43,37 @@ def resolve_parameters(
 
     for name in _order(trees, circle):
         known = {**words, **{n: p.unit.exponents for n, p in resolved.items()}}
-        place = f"{owner}, parameter {name!r}"
-        resolved[name] = _resolve_parameter(constants[name], trees[name], known, place)
+        where = f"{owner}, parameter {name!r}"
+        resolved[name] = _resolve_parameter(constants[name], trees[name], known, where)
     return tuple(resolved.values())
 
 
 def _resolve_parameter(
-    parameter: Constant, tree: Expr, known: Mapping[str, Exponents], place: str
+    parameter: Constant, tree: Expr, known: Mapping[str, Exponents], where: str
 ) -> Constant:
-    require_constant(tree, place)
-    tree = resolve_units(tree, known, where=place)
+    require_constant(tree, where)
+    tree = resolve_units(tree, known, where=where)
     if parameter.unit != UNKNOWN:
-        expect(tree, known, parameter.unit.exponents, where=place)
+        expect(tree, known, parameter.unit.exponents, where=where)
         return replace(parameter, value=tree)
-    exponents = dimension(tree, known, where=place)
+    # Text over others needs no declared unit: it follows from theirs.
+    exponents = dimension(tree, known, where=where)
     return replace(parameter, value=tree, unit=of(NUMBER if exponents is None else exponents))
 
 
-def require_constant(tree: Expr, place: str) -> None:
+def require_constant(tree: Expr, where: str) -> None:
     """Refuse a tree that has no value before a run: it reads time, a random draw or a table."""
     for node in walk(tree):
         if isinstance(node, Draw):
             cause = "a random draw"
             remedy = "Give a draw such as ns.uniform(0, 1) a name of its own"
+        # dt, too: values of a model must not change with the step.
         elif isinstance(node, Lookup) or isinstance(node, Name) and node.name in ("t", "dt"):
             cause, remedy = "time", "Write it in an equation"
         else:
             continue
         raise ModelError(
-            f"{place}: {show(tree)!r} depends on {cause} ({show(node)}), expected a value for the "
+            f"{where}: {show(tree)!r} depends on {cause} ({show(node)}), expected a value for the "
             f"whole run. {remedy}."
         )
 
@@ -99,6 +102,7 @@ def require_definitions(
 
     for name in _order(trees, circle):
         extents[name] = _require_extent(trees[name], extents, owner)
+    # A reader can be larger than each of the definitions that it reads.
     for tree in readers:
         _require_extent(tree, extents, owner)
 
@@ -106,6 +110,7 @@ def require_definitions(
 def _require_extent(
     tree: Expr, extents: Mapping[str, tuple[int, int]], owner: str
 ) -> tuple[int, int]:
+    # Engines write definitions out, and walk the result by recursion.
     depth, size = extent(tree, extents)
     if depth > DEEPEST or size > LARGEST:
         raise ModelError(
@@ -119,8 +124,10 @@ def _require_extent(
 def _order(trees: Mapping[str, Expr], message: Callable[[str], str]) -> list[str]:
     """Return names so that each comes after those that it reads."""
     left = {name: names(tree) & trees.keys() for name, tree in trees.items()}
+    # A dictionary, because sets have no order.
     order: dict[str, set[str]] = {}
     while left:
+        # Rounds keep the user's order among names that are independent of each other.
         ready = [name for name, read in left.items() if read <= order.keys()]
         if not ready:
             raise ModelError(message(", ".join(sorted(left))))

@@ -48,12 +48,20 @@ class Propagator:
         """Return the name of an entry of P or Q.
 
         The numbers keep states apart whose joined names are alike.
+
+        Parameters
+        ----------
+        part : str
+            ``"P"`` or ``"Q"``.
+        i, j : int
+            Row and column: the state that is computed, and the one that acts on it.
         """
         return f"_{part}{i}_{j}_{self.states[i]}_{self.states[j]}"
 
     @property
     def names(self) -> list[str]:
         """Names of all entries that are not zero."""
+        # Sorted: the names are part of generated code, whose cache is found by its text.
         return [self.name(part, i, j) for i, j in sorted(self.reach) for part in "PQ"]
 
 
@@ -85,12 +93,15 @@ def choose(
     exact = linear_group(smooth, derivatives.keys(), constants)
     conditional = {s for s, tree in smooth.items() if affine(tree, {s}) is not None}
     for s in noisy:
+        # Called for its error about noise that is not an added term.
         _noise_split(s, derivatives[s], where=where)
     if method is None:
         return {
             s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler"
             for s in derivatives
         }
+    # Heun and Runge-Kutta evaluate the slope several times: noise would have to be the same in
+    # each, and their order would be lost.
     able: dict[Method, Collection[str]] = {
         "exact": exact,
         "exponential_euler": conditional,
@@ -129,6 +140,7 @@ def linear_group(
     """
     group = set(candidates)
     while True:
+        # One at a time: without an unfit state, those that read it are unfit, too.
         unfit = next(
             (s for s in sorted(group) if not _is_linear(candidates[s], group, changing, constants)),
             None,
@@ -139,13 +151,14 @@ def linear_group(
 
 
 def _is_linear(tree: Expr, group: set[str], changing: Iterable[str], constants: set[str]) -> bool:
-    """Whether a derivative is linear over a group of states, with constant coefficients."""
+    """Return whether a derivative is linear over a group, with constant coefficients."""
     split = affine(tree, group)
     if split is None:
         return False
     coefficients, rest = split
     if any(names(c) - constants or draws(c) for c in coefficients.values()):
         return False
+    # The rest has to be constant within a step, as ports and tables are and other states are not.
     return not names(rest) & (set(changing) - group)
 
 
@@ -178,6 +191,7 @@ def statements(
             new_values.append(_assign_new(s, _euler(s, derivatives[s], where)))
     staged = [s for s in order if methods[s] in TABLEAUS]
     if staged:
+        # These methods are never chosen for one state alone: a named method holds for all.
         new_values += _runge_kutta(staged, derivatives, TABLEAUS[methods[staged[0]]])
     return new_values + [Assign(s, "=", Name(f"_new_{s}")) for s in order], propagator
 
@@ -208,6 +222,7 @@ def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagato
     inputs: dict[int, Name] = {}
     for j, (_, rest) in enumerate(splits):
         if rest != ZERO:
+            # Named, since an input enters the equations of every state that it reaches.
             inputs[j] = Name(f"_input_{group[j]}")
             assignments.append(Assign(inputs[j].name, "=", rest))
     for i, s in enumerate(group):
@@ -236,6 +251,7 @@ def _sum(terms: Sequence[Expr]) -> Expr:
 def _exponential_euler(s: str, tree: Expr) -> Expr:
     """Return x + dt (exp(a dt) - 1) / (a dt) f: exact for f = a x + b, constant within the step."""
     slope = _linear_split(tree, {s})[0].get(s, ZERO)
+    # One function for (exp(z) - 1) / z: the quotient would lose its digits for a small step.
     factor = Binary("*", DT, Call("expm1_ratio", (Binary("*", slope, DT),)))
     return Binary("+", Name(s), Binary("*", factor, tree))
 
@@ -247,6 +263,7 @@ def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Ex
     def as_name(node: Expr) -> Expr:
         return Name(f"_xi_{node.key}") if isinstance(node, Draw) and node.kind == "xi" else node
 
+    # With draws as names, noise is one more variable in which the equation must be linear.
     split = affine(rewrite(tree, as_name), {f"_xi_{d.key}" for d in noises})
     if split is None:
         raise ModelError(
@@ -261,6 +278,7 @@ def _euler(s: str, tree: Expr, where: str) -> Expr:
     noise, drift = _noise_split(s, tree, where=where)
     total = Binary("+", Name(s), Binary("*", DT, drift))
     for draw, amplitude in noise:
+        # Grouped so that sqrt(dt) * sigma is a constant, which the host computes once.
         kick = Binary("*", Binary("*", Call("sqrt", (DT,)), amplitude), Draw("normal", draw.key))
         total = Binary("+", total, kick)
     return total
@@ -285,6 +303,7 @@ class Tableau:
     divisor: float
 
 
+# Whole weights over one divisor, since 1/6 has no exact float.
 TABLEAUS: dict[Method, Tableau] = {
     "heun": Tableau((0.0, 1.0), (1.0, 1.0), 2.0),
     "rk4": Tableau((0.0, 0.5, 0.5, 1.0), (1.0, 2.0, 2.0, 1.0), 6.0),  # the classical one

@@ -23,9 +23,10 @@ _WIDTH = 100
 def cell_text(cell: CellParts) -> str:
     """Return the equations of a cell as its user would write them."""
     lines = [f"cell {cell.name!r}"]
-    lines += _indented([*map(_state_text, cell.states), *map(_definition_text, cell.definitions)])
+    lines += _indent([*map(_state_text, cell.states), *map(_definition_text, cell.definitions)])
     if cell.step is not None:
         lines += _section("step", map(show_statement, cell.step))
+    # A cell with step statements has no method.
     elif cell.method is not None:
         lines += _section("method", [cell.method])
     if cell.spike is not None:
@@ -54,30 +55,32 @@ def rule_text(rule: RuleParts) -> str:
 def cell_markdown(cell: CellParts) -> str:
     """Return the equations of a cell as Markdown with mathematics."""
     rows = [*map(_state_latex, cell.states), *map(_definition_latex, cell.definitions)]
-    paragraphs = [f"**cell {cell.name}**", _aligned(rows)]
+    paragraphs = [f"**cell {cell.name}**", _align(rows)]
     if cell.step is not None:
-        paragraphs += ["In each step:", _aligned(_assignments(cell.step))]
+        paragraphs += ["In each step:", _align(_assignments(cell.step))]
     if cell.spike is not None:
         paragraphs.append(f"Spike if ${latex(cell.spike)}$" + (":" if cell.after_spike else "."))
-    paragraphs.append(_aligned(_assignments(cell.after_spike)))
+    # Without statements this is empty text, which the join leaves out.
+    paragraphs.append(_align(_assignments(cell.after_spike)))
     return "\n\n".join(p for p in [*paragraphs, _parameter_table(cell.parameters)] if p)
 
 
 def rule_markdown(rule: RuleParts) -> str:
     """Return the variables and handlers of a rule as Markdown with mathematics."""
     paragraphs = [f"**rule {rule.name}**"]
+    # Readers of mathematics know neurons; pre and post are words of handlers.
     sides = (("edge", rule.edge), ("source neuron", rule.pre), ("target neuron", rule.post))
     for owner, variables in sides:
         if variables:
-            paragraphs += [f"Of each {owner}:", _aligned(map(_state_latex, variables))]
+            paragraphs += [f"Of each {owner}:", _align(map(_state_latex, variables))]
     if rule.definitions:
-        paragraphs.append(_aligned(map(_definition_latex, rule.definitions)))
+        paragraphs.append(_align(map(_definition_latex, rule.definitions)))
     for handler in rule.handlers:
-        paragraphs += [f"On *{handler.trigger}*:", _aligned(_assignments(handler.statements))]
+        paragraphs += [f"On *{handler.trigger}*:", _align(_assignments(handler.statements))]
     return "\n\n".join(p for p in [*paragraphs, _parameter_table(rule.parameters)] if p)
 
 
-def _indented(lines: Iterable[str], by: int = 2) -> list[str]:
+def _indent(lines: Iterable[str], by: int = 2) -> list[str]:
     return [" " * by + line for line in lines]
 
 
@@ -88,7 +91,7 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
         return []
     if len(lines) == 1:
         return [f"  {title}: {lines[0]}"]
-    return [f"  {title}:", *_indented(lines, 4)]
+    return [f"  {title}:", *_indent(lines, 4)]
 
 
 def _state_text(state: State) -> str:
@@ -117,6 +120,7 @@ def _initial_texts(cell: CellParts) -> list[str]:
 
 
 def _user_text(value: Value) -> str:
+    # Text needs no quotes here: it stands as in equations.
     return short(value) if isinstance(value, str) else describe(value)
 
 
@@ -145,6 +149,7 @@ def _value_text(parameter: Constant) -> str:
 def _engine_text(value: object, unit: Unit) -> str:
     """Return a value in engine units in the unit that its user declared."""
     if isinstance(value, float | int):
+        # Twelve digits hide the rounding of the conversion: 0.3, not 0.30000000000000004.
         number = f"{value / unit.size:.12g}"
         return number if unit.text == "1" else f"{number} {unit.text}"
     if isinstance(value, Table):
@@ -168,14 +173,16 @@ def _definition_latex(definition: Definition) -> str:
 
 
 def _assignments(statements: Iterable[Assign]) -> list[str]:
+    # The mark in front aligns statements at their left ends.
     return [f"&{latex_statement(statement)}" for statement in statements]
 
 
-def _aligned(rows: Iterable[str]) -> str:
+def _align(rows: Iterable[str]) -> str:
     body = " \\\\\n".join(rows)
     return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$" if body else ""
 
 
 def _parameter_table(parameters: Iterable[Constant]) -> str:
+    # The symbol is read in formulas, the name is written in code.
     rows = [f"| ${latex_name(p.name)}$ | `{p.name}` | {_value_text(p)} |" for p in parameters]
     return "\n".join(["| | parameter | value |", "|---|---|---|", *rows]) if rows else ""

@@ -35,6 +35,7 @@ def read_mapping(owner: str, argument: str, value: Mapping[str, Item] | None) ->
             f"{owner}: found {argument} {describe(value)}, expected a mapping of names. "
             f"Write {argument}={{'name': ...}}."
         )
+    # A copy, since the user's mapping may change later.
     return dict(value or {})
 
 
@@ -73,12 +74,15 @@ def read_constant(
 def _unit_of(value: Value, others: Container[str], where: str) -> Unit:
     """Return the unit that a value names; a plain number has none, text over others: `UNKNOWN`."""
     if isinstance(value, str):
+        # Names of parameters win: "2*rho" is an expression if there is a parameter rho.
         quantity = read(value, reserved=others)
         return UNKNOWN if quantity is None else quantity[1]
     if is_pint(value):
+        # Pint's short form; its sign for micro is not ASCII.
         text = f"{value.units:~C}".replace("µ", "u").replace(" ", "")
         return unit(text, where=where)
     if isinstance(value, Distribution):
+        # All arguments of a draw have one unit: the first that names it decides.
         quantities = (read(a) for a in value.arguments if isinstance(a, str))
         return next((quantity[1] for quantity in quantities if quantity), of(NUMBER))
     if isinstance(value, Table) and value.unit:
@@ -91,6 +95,7 @@ def _engine_value(
 ) -> EngineValue:
     where = f"{parser.owner}, parameter {name!r}"
     if isinstance(value, Table):
+        # Called for its checks: a population converts the table, which knows its own dt.
         value.engine(declared, where=where, error=ModelError)
         return value
     if isinstance(value, Distribution):
@@ -133,6 +138,7 @@ def read_unit(parser: Parser, equation: Equation) -> Unit:
 
 def read_handlers(parser: Parser, handlers: Iterable[tuple[str, str]]) -> tuple[Handler, ...]:
     """Read the handlers of a rule: pairs of a trigger and statements."""
+    # Text and mappings are iterable, too, but their items are no pairs.
     iterable = isinstance(handlers, Iterable) and not isinstance(handlers, str | Mapping)
     pairs = [_as_tuple(pair) for pair in handlers] if iterable else []
     if any(len(pair) != 2 for pair in pairs) or (handlers and not pairs):
@@ -147,7 +153,7 @@ def read_handlers(parser: Parser, handlers: Iterable[tuple[str, str]]) -> tuple[
 
 
 def _as_tuple(pair: Any) -> tuple[Any, ...]:
-    """Return the items of a pair; of text, which has items of another meaning, none."""
+    """Return the items of a pair; none of a text, whose items are letters."""
     return tuple(pair) if isinstance(pair, Iterable) and not isinstance(pair, str) else ()
 
 
@@ -158,6 +164,7 @@ def read_refractory(parser: Parser, value: Refractory | Any) -> Refractory | Non
     refractory = value if isinstance(value, Refractory) else Refractory(value)
     freezes: Any = refractory.freezes
     if isinstance(freezes, str):
+        # Both separators are common in texts that list names.
         freezes = tuple(freezes.replace(",", " ").split())
     if not isinstance(freezes, tuple | list):
         raise ModelError(

@@ -38,16 +38,17 @@ class CellParts:
     initial: tuple[tuple[str, Value], ...]
 
     def state(self, name: str) -> State:
-        """Return a state by name."""
+        """Return a state by name; raise ModelError if there is none."""
         return find(self.states, name, "state", f"cell {self.name!r}")
 
     def parameter(self, name: str) -> Constant:
-        """Return a parameter by name."""
+        """Return a parameter by name; raise ModelError if there is none."""
         return find(self.parameters, name, "parameter", f"cell {self.name!r}")
 
     def port(self, name: str) -> Port:
-        """Return a port by name."""
+        """Return a port by name; raise ModelError if there is none."""
         for key, port in self.receives:
+            # An array would compare element by element.
             if isinstance(name, str) and key == name:
                 return port
         valid = [key for key, _ in self.receives]
@@ -58,6 +59,7 @@ class CellParts:
         named = (*self.states, *self.parameters, *self.definitions)
         exponents = {part.name: part.unit.exponents for part in named}
         for key, port in self.receives:
+            # A state wins over the port of its name, which jumps it.
             exponents.setdefault(key, unit(port.unit).exponents)
         return exponents
 
@@ -76,7 +78,7 @@ class RuleParts:
     handlers: tuple[Handler, ...]
 
     def parameter(self, name: str) -> Constant:
-        """Return a parameter by name."""
+        """Return a parameter by name; raise ModelError if there is none."""
         return find(self.parameters, name, "parameter", f"rule {self.name!r}")
 
     @property
@@ -87,18 +89,19 @@ class RuleParts:
     @property
     def signals(self) -> tuple[str, ...]:
         """Names of the signals that the rule listens to."""
+        # Without repetition, in the order of the handlers.
         triggers = (handler.trigger for handler in self.handlers)
         return tuple(dict.fromkeys(t for t in triggers if t not in EVENTS))
 
 
-def find(parts: Iterable[Part], name: str, kind: str, owner: str) -> Part:
+def find(parts: Iterable[Part], name: str, noun: str, owner: str) -> Part:
     """Return the part of a name.
 
     Parameters
     ----------
     parts : states, parameters or other named parts
     name : str
-    kind : str
+    noun : str
         The thing that has the name, such as ``state``, for messages.
     owner : str
         Begins the message.
@@ -108,9 +111,10 @@ def find(parts: Iterable[Part], name: str, kind: str, owner: str) -> Part:
     ModelError
         If no part has this name.
     """
+    # An iterator could not be walked a second time for the message.
     parts = tuple(parts)
     for part in parts:
         if part.name == name:
             return part
     valid = [part.name for part in parts]
-    raise ModelError(describe_unknown(kind, name, valid, owner=owner))
+    raise ModelError(describe_unknown(noun, name, valid, owner=owner))

@@ -1,4 +1,4 @@
-"""Rule: the variables and handlers of an edge, which say what it delivers and learns."""
+"""Rule: the variables and handlers of an edge, which define its deliveries and its learning."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from .parts import RuleParts
 from .rule_resolution import resolve_rule
 
 
+# As for cells, the constructor takes texts while the fields hold trees.
 @dataclass(frozen=True, init=False, repr=False)
 class Rule(RuleParts):
-    """What an edge does and learns.
+    """The variables of an edge, and the statements that deliver and learn.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ class Rule(RuleParts):
     ------
     ModelError
         Syntax, no handlers, triggers that look mistyped, derivatives other than a decay. Units are
-        checked where the rule meets its cells.
+        checked when a projection binds the rule to its cells.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Rule(RuleParts):
         constants = read_mapping(parser.owner, "parameters", parameters)
         links = read_mapping(parser.owner, "reads", reads)
         for symbol in links:
+            # Before the network is known, which checks the values behind the symbols.
             parser.check_name(symbol, "link")
         parts = RuleParts(
             name=name,
@@ -86,7 +88,7 @@ class Rule(RuleParts):
         Raises
         ------
         ModelError
-            Unknown parameters, and those that are needed before a run.
+            Unknown parameters, time constants, and parameters that others read.
         """
         for symbol in links:
             self._require_linkable(symbol, links.keys())
@@ -94,9 +96,11 @@ class Rule(RuleParts):
             "parameters": tuple(p for p in self.parameters if p.name not in links),
             "reads": (
                 *self.reads,
+                # The unit of the parameter is required of the value that replaces it.
                 *(Link(name, link, self.parameter(name).unit) for name, link in links.items()),
             ),
         }
+        # Nothing is resolved anew: no parameter that is left out was needed by another.
         rule = object.__new__(Rule)
         RuleParts.__init__(rule, **fields)
         return rule
@@ -104,6 +108,7 @@ class Rule(RuleParts):
     def _require_linkable(self, symbol: str, linked: Iterable[str]) -> None:
         """Refuse to link a parameter that decays or other parameters read."""
         self.parameter(symbol)
+        # The decay since the last assignment is computed with one tau, so tau must not change.
         for v in self.variables:
             if v.derivative is not None and symbol in names(v.derivative):
                 raise ModelError(
@@ -111,6 +116,7 @@ class Rule(RuleParts):
                     "be linked. Write the decay in a 'step' handler instead."
                 )
         for p in self.parameters:
+            # A parameter that is linked itself is not computed from its text any more.
             if p.name not in linked and isinstance(p.value, Expr) and symbol in names(p.value):
                 raise ModelError(
                     f"rule {self.name!r}: {symbol!r} is read by parameter {p.name!r}, which is not "
