@@ -20,7 +20,7 @@ from ..compiled.functions import FUNCTIONS, lowest_bit
 from .compiled_streams import normal_block, philox4x32, uniform_block
 from .streams import Key
 
-DRAWS = 128  # made of one row at a time: enough to vectorise, few to discard
+DRAWS = 128  # at a time of one row: enough to vectorise, few to discard
 # Edges that a thread takes at a time: values computed from their draws stay in the cache.
 BLOCK = 1 << 17
 
@@ -30,6 +30,8 @@ _log = FUNCTIONS["log"]
 compile_body = njit(error_model="numpy", nogil=True)
 
 
+# A wrapper in a generated file, since Numba caches code beside the file of its function, and the
+# folder of the package may be read-only.
 def load_kernel(body: Any) -> Any:
     """Return a compiled function of the core, from the cache on disk if it is there."""
     name, arguments = body.__name__, ", ".join(signature(body.py_func).parameters)
@@ -59,6 +61,7 @@ def edge_blocks(pointer: np.ndarray) -> np.ndarray:
 
 def even_blocks(count: int, width: int) -> np.ndarray:
     """As `edge_blocks`, for ``count`` rows of ``width`` edges."""
+    # At least one row per block, however long it is.
     return np.append(np.arange(0, count, max(1, BLOCK // max(width, 1))), count)
 
 
@@ -78,6 +81,7 @@ def _filler(four: Any) -> Any:
     @compile_body
     def fill(out, row, k0, k1):
         """Fill `out` with the first draws of a row."""
+        # The counter gives four draws at once; the last block of a row is often used in part.
         whole = out.size >> 2
         for b in range(whole):
             w0, w1, w2, w3 = row_words(b, row, k0, k1)
@@ -98,7 +102,16 @@ _fill_uniform, _fill_normal = _filler(uniform_block), _filler(normal_block)
 def fill_uniforms(out, pointer, first, k0, k1):
     """Fill rows first, first + 1, ... with draws from (0, 1).
 
-    Row r has the edges pointer[r] to pointer[r + 1]; `out` begins with edge pointer[0].
+    Parameters
+    ----------
+    out : (pointer[-1] - pointer[0],)
+        Filled in place; it begins with edge pointer[0].
+    pointer : (R + 1,) integers
+        Row r has the edges pointer[r] to pointer[r + 1].
+    first : int
+        Row of the stream for r = 0.
+    k0, k1 : int
+        Key of the stream.
     """
     for r in range(pointer.size - 1):
         _fill_uniform(out[pointer[r] - pointer[0] : pointer[r + 1] - pointer[0]], first + r, k0, k1)
@@ -106,7 +119,13 @@ def fill_uniforms(out, pointer, first, k0, k1):
 
 @compile_body
 def fill_normals(out, pointer, first, k0, k1):
-    """As `fill_uniforms`, from the standard normal distribution."""
+    """Fill rows first, first + 1, ... with draws from the standard normal distribution.
+
+    Parameters
+    ----------
+    out, pointer, first, k0, k1
+        As for `fill_uniforms`.
+    """
     for r in range(pointer.size - 1):
         _fill_normal(out[pointer[r] - pointer[0] : pointer[r + 1] - pointer[0]], first + r, k0, k1)
 
@@ -124,10 +143,28 @@ def _chunk(out, row, block, k0, k1):
 
 @compile_body
 def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1):
-    """Write the number of edges of each row to pointer[r + 1] if `count`, else their targets.
+    """Write the number of edges of each row if `count`, else their targets.
 
-    The targets of row r begin at pointer[r] - pointer[0] of `out`.
+    Parameters
+    ----------
+    count : bool
+    pointer : (R + 1,) int64
+        If `count`, pointer[r + 1] becomes the number of edges of row r; else the targets of row r
+        begin at pointer[r] - pointer[0] of `out`.
+    out : (E,) integers
+        Filled with targets unless `count`.
+    rows : (R,) integers
+        Rows of the stream.
+    refused : (R,) integers
+        A position of each row that is left out; `trials`: there is none.
+    trials : int
+        Number of positions.
+    log_rest : float
+        log(1 - p).
+    k0, k1 : int
+        Key of the stream.
     """
+    # Arrays are reused for all rows: an allocation costs about as much as a hundred draws.
     u, gap = np.empty(DRAWS), np.empty(DRAWS, np.int64)
     for r in range(rows.size):
         own = refused[r]
@@ -138,6 +175,8 @@ def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1)
             _chunk(u, rows[r], block, k0, k1)
             block += DRAWS >> 2
             for i in range(DRAWS):
+                # A loop of its own without branches: the logarithms vectorise. The minimum keeps a
+                # huge gap from overflowing the integer.
                 gap[i] = np.int64(min(_log(u[i]) / log_rest, float(trials))) + 1
             for i in range(DRAWS):
                 position += gap[i]
@@ -162,10 +201,23 @@ def bernoulli(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return row pointer and targets; see `neurosim.draws.sampling.bernoulli`.
 
-    All is drawn twice: counting edges first is cheaper than moving them.
+    All numbers are drawn twice: counting edges first is cheaper than moving them.
+
+    Parameters
+    ----------
+    key : Key
+        Of the stream.
+    rows, refused : (R,) int64
+    trials : int
+    p : float (1)
+    log_rest : float
+        log(1 - p).
+    dtype : type
+        Of the targets.
     """
     mark = load_kernel(mark_successes)
     pointer, out = np.zeros(rows.size + 1, np.int64), np.empty(0, dtype)
+    # A row draws about as many numbers as it has edges, and up to DRAWS that it discards.
     bounds = even_blocks(rows.size, int(p * trials) + DRAWS)
 
     def work(a: int, b: int, count: bool) -> None:
@@ -210,6 +262,7 @@ def _mark_distinct(bits, words, u, number, count, row, below, k0, k1):
         block += DRAWS >> 2
         for i in range(DRAWS >> 1):
             at, bit = number[i] >> 6, _ONE << np.uint64(number[i] & 63)
+            # Repeated numbers are skipped by looking at one bit, in place of sorting all of them.
             if bits[at] & bit == _NONE:
                 bits[at] |= bit
                 words[at >> 6] |= _ONE << np.uint64(at & 63)
@@ -226,6 +279,7 @@ def _list_marked(bits, words, out, own):
         group, words[w] = words[w], _NONE
         while group != _NONE:
             at = 64 * w + lowest_bit(group)
+            # Clears the lowest bit that is set.
             group &= group - _ONE
             word, bits[at] = bits[at], _NONE
             while word != _NONE:
@@ -237,9 +291,20 @@ def _list_marked(bits, words, out, own):
 
 @compile_body
 def choose_distinct(out, rows, refused, size, k0, k1):
-    """Fill row r of `out` (R, n) with different positions below `size`, ascending.
+    """Fill each row with different positions, ascending.
 
-    The position refused[r] is left out.
+    Parameters
+    ----------
+    out : (R, n) integers
+        Filled in place.
+    rows : (R,) integers
+        Rows of the stream.
+    refused : (R,) integers
+        A position of each row that is left out; `size`: there is none.
+    size : int
+        Number of positions.
+    k0, k1 : int
+        Key of the stream.
     """
     n, length = out.shape[1], (size + 63) >> 6
     bits, words = np.zeros(length, np.uint64), np.zeros((length + 63) >> 6, np.uint64)
@@ -248,7 +313,7 @@ def choose_distinct(out, rows, refused, size, k0, k1):
         below = size - (1 if refused[r] < size else 0)
         if 2 * n <= below:
             _mark_distinct(bits, words, u, number, n, rows[r], below, k0, k1)
-        else:  # all but a set that is drawn so
+        else:  # all except a set that is drawn in this way: few draws are repeated
             _mark_distinct(bits, words, u, number, below - n, rows[r], below, k0, k1)
             for at in range((below + 63) >> 6):
                 bits[at] = ~bits[at]
@@ -260,9 +325,21 @@ def choose_distinct(out, rows, refused, size, k0, k1):
 
 @compile_body
 def choose_any(out, rows, first, refused, size, k0, k1):
-    """Fill row r of `out` (R, n) with its independent numbers first, first + 1, ...
+    """Fill row r of `out` (R, n) with the independent numbers first, first + 1, ... of a row.
 
-    They are below `size`, or below one less if a position is refused.
+    Parameters
+    ----------
+    out : (R, n) integers
+        Filled in place.
+    rows : (R,) integers
+        Rows of the stream.
+    first : int
+        An even number.
+    refused : (R,) integers
+        Numbers of row r are below `size`, or below one less if refused[r] < size.
+    size : int
+    k0, k1 : int
+        Key of the stream.
     """
     u, number = np.empty(DRAWS), np.empty(DRAWS >> 1, np.int64)
     for r in range(rows.size):
@@ -285,7 +362,18 @@ def choices(
     multapses: bool,
     dtype: type[np.integer],
 ) -> np.ndarray:
-    """Return positions for each row, (R, n); see `neurosim.draws.sampling.choices`."""
+    """Return positions for each row, (R, n); see `neurosim.draws.sampling.choices`.
+
+    Parameters
+    ----------
+    key : Key
+        Of the stream.
+    rows, refused : (R,) int64
+    n, size : int
+    multapses : bool
+    dtype : type
+        Of the positions.
+    """
     positions = np.empty((rows.size, n), dtype)
     choose = load_kernel(choose_any if multapses else choose_distinct)
 
@@ -294,6 +382,7 @@ def choices(
             choose(positions[a:b], rows[a:b], refused[a:b], size, *key)
             return
         choose(positions[a:b], rows[a:b], 0, refused[a:b], size, *key)
+        # Sorted before the refused position is skipped: the shift keeps the order.
         positions[a:b].sort(axis=1)
         positions[a:b] += positions[a:b] >= refused[a:b, None]
 
@@ -302,7 +391,15 @@ def choices(
 
 
 def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
-    """Return `n` whole numbers of row 0, ascending; see `neurosim.draws.sampling.numbers`."""
+    """Return whole numbers of row 0, (n,), ascending; see `neurosim.draws.sampling.numbers`.
+
+    Parameters
+    ----------
+    key : Key
+        Of the stream.
+    n, below : int
+    multapses : bool
+    """
     chosen = np.empty((1, n), np.int64)
     row, nobody = np.zeros(1, np.int64), np.full(1, below)
     if multapses:
@@ -312,6 +409,7 @@ def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
         )
         chosen.sort(axis=1)
     else:
+        # One row cannot be split: whether a number is new depends on all before it.
         load_kernel(choose_distinct)(chosen, row, nobody, below, *key)
     return chosen[0]
 
@@ -322,7 +420,16 @@ def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
 def draw_rows(
     key: Key, kind: Literal["uniform", "normal"], pointer: np.ndarray, first: int
 ) -> np.ndarray:
-    """Return the draws of the rows first, first + 1, ...: (pointer[-1] - pointer[0],)."""
+    """Return the draws of the rows first, first + 1, ...: (pointer[-1] - pointer[0],).
+
+    Parameters
+    ----------
+    key : Key
+        Of the stream.
+    kind : "uniform" or "normal"
+    pointer : (R + 1,) integers
+    first : int
+    """
     drawn = np.empty(pointer[-1] - pointer[0])
     fill = load_kernel(fill_uniforms if kind == "uniform" else fill_normals)
     fill(drawn, pointer, first, *key)

@@ -29,7 +29,8 @@ class Limits:
     most: float | None = None
 
     def outside(self, values: np.ndarray) -> np.ndarray:
-        """Return for each value whether it lies outside. NaN lies outside of any bound."""
+        """Return which values lie outside. NaN lies outside of any bound."""
+        # Comparisons that NaN fails: written the other way round, NaN would pass.
         inside = np.ones(values.shape, bool)
         if self.above is not None:
             inside &= values > self.above
@@ -46,6 +47,7 @@ class Limits:
             None if bound is None else f"{bound / scale:g}"
             for bound in (self.above, self.least, self.most)
         )
+        # One phrase where both ends are included, as people write ranges.
         if above is None and least is not None and most is not None:
             return f"{least} to {most}{space}"
         bounds = (
@@ -83,8 +85,8 @@ def require_range(
     where : str
         Begins the message.
     declared : Unit, optional
-        In which users write the value: the message shows it so. Draws and tables, whose numbers
-        have no unit of their own, are checked only with it.
+        The unit in which users write the value, and in which the message names it. Draws and
+        tables, whose numbers have no unit of their own, are checked only with it.
     unit : str, optional
         Written after the numbers of the message.
     remedy : str, optional
@@ -93,11 +95,13 @@ def require_range(
 
     Raises
     ------
-    NetworkError or the `error` that is named
+    NetworkError or `error`
         If a value lies outside.
     """
+    # Messages speak the user's unit: a rate in Hz, although engines count in 1/ms.
     scale = 1.0 if declared is None else declared.plain
     if isinstance(value, Distribution):
+        # Only the possible extremes are known: the draw is made when the network is prepared.
         if declared is not None and limits.outside(np.array(value.bounds(declared))).any():
             raise error(
                 f"{where}: found {value}, which can fall outside, expected "
@@ -106,6 +110,7 @@ def require_range(
             )
         return
     if isinstance(value, Table) and declared is not None:
+        # Numbers of a table are in engine units as soon as it belongs to a population.
         value = value.values
     if not isinstance(value, float | int | np.ndarray):
         return

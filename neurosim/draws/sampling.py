@@ -1,4 +1,4 @@
-"""Random edges, row by row, as NumPy defines them; compiled code makes many of them.
+"""Random edges, row by row, as NumPy defines them; compiled code draws large numbers of them.
 
 A row is a neuron with counters of its own. Its draws depend on the stream and the row alone: not on
 blocks, threads, other rows, or the code that makes them.
@@ -27,8 +27,9 @@ MANY = 1 << 20
 def index_type(below: int) -> type[np.uint16] | type[np.int32]:
     """Return the smaller type that holds indices below a number.
 
-    There are many edges: 2 bytes for each in place of 4 are worth a second type.
+    Edges are many: saving 2 of 4 bytes for each is worth a second type.
     """
+    # 65536 indices fit, because they begin at 0.
     return np.uint16 if below <= 1 << 16 else np.int32
 
 
@@ -57,6 +58,7 @@ def bernoulli(
     """
     log_rest = log_of_rest(p)
     if rows.size * trials * p >= MANY:
+        # Imported here, since Numba takes long to load and small networks never need it.
         from . import compiled_edges
 
         return compiled_edges.bernoulli(
@@ -118,6 +120,7 @@ def choices(
     choose = _draw_independent if multapses else _draw_distinct
     possible = size - (refused < size)
     positions = np.empty((rows.size, n), index_type(size))
+    # Rows that refuse a position choose from one less; each of the two kinds is drawn together.
     for below in np.unique(possible):
         members = np.flatnonzero(possible == below)
         for block in blocks(members.size, width=_ample(2 * n)):
@@ -127,7 +130,22 @@ def choices(
 
 
 def numbers(stream: Stream, n: int, *, below: int, multapses: bool) -> NDArray[np.int64]:
-    """Choose `n` whole numbers below `below`, ascending; equal ones only with `multapses`."""
+    """Choose whole numbers.
+
+    Parameters
+    ----------
+    stream : Stream
+        Its row 0 is used.
+    n : int
+    below : int
+        Numbers are from 0 to `below` - 1.
+    multapses : bool
+        Whether a number may be chosen several times.
+
+    Returns
+    -------
+    (n,) int64, ascending
+    """
     # Compiled code keeps a bit for each of the numbers below.
     if n >= MANY and (multapses or below < 512 * n):
         from . import compiled_edges
@@ -161,7 +179,7 @@ def draw_rows(
     pointer: IntArray,
     use: Callable[[int, int, NDArray[np.float64]], None],
 ) -> None:
-    """Draw a number for each edge and hand them over, some rows at a time.
+    """Draw a number for each edge and pass them to a function, some rows at a time.
 
     Parameters
     ----------
@@ -214,6 +232,7 @@ def _ample(mean: float) -> int:
 def log_of_rest(p: float) -> float:
     """Return log(1 - p), corrected to first order for the rounding of 1 - p."""
     rest = 1.0 - p
+    # Without the correction a small p would lose the digits that the rounding of 1 - p removes.
     return float(FUNCTIONS["log"](rest)) * (p / (1.0 - rest)) if rest < 1 else -p
 
 
@@ -228,6 +247,7 @@ def _draw_successes(
     """
     width = _ample(p * trials)
     while True:
+        # One draw per edge in place of one per pair: sparse networks would discard nearly all.
         failures = FUNCTIONS["log"](stream.uniform(np.arange(width), row=rows[:, None])) / log_rest
         positions = np.cumsum(np.minimum(failures, trials).astype(np.int64) + 1, axis=1) - 1
         if np.all(positions[:, -1] >= trials):
@@ -257,6 +277,7 @@ def _draw_distinct(stream: Stream, rows: IntArray, count: int, *, below: int) ->
     All sets are equally likely. They are the first different ones of independent draws or, if more
     than half are wanted, all except such a set.
     """
+    # Otherwise the last few numbers would take many attempts, all others being taken.
     if 2 * count > below:
         chosen = np.ones((rows.size, below), bool)
         others = _draw_distinct(stream, rows, below - count, below=below)
@@ -266,6 +287,7 @@ def _draw_distinct(stream: Stream, rows: IntArray, count: int, *, below: int) ->
     while True:
         draws = _draw_integers(stream, rows, width, below=below)
         new = _first_occurrences(draws)
+        # Only the order of first occurrences counts, so that `width` does not change the result.
         rank = np.cumsum(new, axis=1)
         if np.all(rank[:, -1] >= count):
             return np.sort(draws[new & (rank <= count)].reshape(rows.size, count), axis=1)

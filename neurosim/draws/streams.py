@@ -34,6 +34,7 @@ _M0, _M1, _W0, _W1 = (
 )
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _GRAIN = 2.0**-32
+# A literal, since every engine must multiply by the same bits.
 _TURN = 6.283185307179586
 
 _log, _sqrt, _sin, _cos = (FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos"))
@@ -42,7 +43,16 @@ _log, _sqrt, _sin, _cos = (FUNCTIONS[name] for name in ("log", "sqrt", "sin", "c
 def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
     """Return the four words of a counter under a key.
 
-    All are uint64 that hold 32 bits, and broadcast.
+    Parameters
+    ----------
+    c0, c1, c2, c3 : uint64 that hold 32 bits, broadcast
+        The counter.
+    k0, k1 : uint64 that hold 32 bits
+        The key.
+
+    Notes
+    -----
+    Source: Salmon, Moraes, Dror & Shaw 2011, Philox 4x32 with 10 rounds.
     """
     for _ in range(10):
         a, b = _M0 * c0, _M1 * c2
@@ -57,15 +67,27 @@ def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
 
 
 def uniform_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
-    """Return the middles of the 2**32 equal parts of (0, 1) that four words name."""
+    """Return the middles of those parts of (0, 1), 2**32 equal ones, that four words number.
+
+    Parameters
+    ----------
+    w0, w1, w2, w3 : integers of 32 bits, broadcast
+    """
     return (w0 + 0.5) * _GRAIN, (w1 + 0.5) * _GRAIN, (w2 + 0.5) * _GRAIN, (w3 + 0.5) * _GRAIN
 
 
 def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
-    """Return four standard normal numbers, two from each pair of words (Box & Muller 1958).
+    """Return four standard normal numbers, two from each pair of words; none is beyond 6.77.
 
-    None is beyond 6.77.
+    Parameters
+    ----------
+    w0, w1, w2, w3 : integers of 32 bits, broadcast
+
+    Notes
+    -----
+    Source: Box & Muller 1958.
     """
+    # Never at 0, where the logarithm is infinite: words name the middles of intervals.
     r0, angle0 = _sqrt(-2.0 * _log((w0 + 0.5) * _GRAIN)), _TURN * ((w1 + 0.5) * _GRAIN)
     r1, angle1 = _sqrt(-2.0 * _log((w2 + 0.5) * _GRAIN)), _TURN * ((w3 + 0.5) * _GRAIN)
     return r0 * _cos(angle0), r0 * _sin(angle0), r1 * _cos(angle1), r1 * _sin(angle1)
@@ -73,6 +95,8 @@ def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
 
 def key_of(seed: int, name: str) -> Key:
     """Return the two 32-bit words of the stream `name` under `seed`."""
+    # A hash, because keys from nearby seeds must not be alike, and Python's own differs per
+    # process.
     digest = blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
@@ -86,7 +110,7 @@ def uniform(
     ----------
     key : two 32-bit words, see `key_of`
     index, step, replica : integers that broadcast
-        Where the draw is made: a neuron and a time step, say.
+        Identify the draw, for example by a neuron and a time step.
 
     Returns
     -------
@@ -103,9 +127,22 @@ def uniform(
 def normal(
     key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
 ) -> NDArray[np.float64]:
-    """Draw from the standard normal distribution, cut at 6.77.
+    """Draw from the standard normal distribution, cut at 6.77, with the words of `uniform`.
 
-    Arguments are those of `uniform`; both make their draws of the same words.
+    Parameters
+    ----------
+    key : two 32-bit words, see `key_of`
+    index, step, replica : integers that broadcast
+        Identify the draw, for example by a neuron and a time step.
+
+    Returns
+    -------
+    array of the broadcast shape
+
+    Raises
+    ------
+    TypeError
+        If index, step or replica is not an integer.
     """
     return _draw(normal_block, key, index, step, replica)
 
@@ -141,7 +178,7 @@ def _draw(
     index, step, replica = _integers(index), _integers(step), _integers(replica)
     k0, k1 = (np.uint64(word) for word in key)
     rest = (_words(step), _words(step >> 32), _words(replica), k0, k1)
-    by_row = all(place.ndim == 0 or place.shape[-1] == 1 for place in (step, replica))
+    by_row = all(word.ndim == 0 or word.shape[-1] == 1 for word in (step, replica))
     if not (by_row and index.ndim == 1 and index.size and (np.diff(index) == 1).all()):
         return np.choose(index & 3, block(*philox4x32(_words(index >> 2), *rest)))
     first = int(index[0])  # a range: each block is made once, not once per lane
@@ -152,6 +189,7 @@ def _draw(
 
 
 def _integers(values: ArrayLike) -> NDArray[np.int64]:
+    # Floats are refused: rounded times would give draws of the wrong step.
     return np.asarray(values).astype(np.int64, casting="same_kind")
 
 

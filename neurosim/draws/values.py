@@ -20,6 +20,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 Counters: TypeAlias = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | int]]
 """From positions among the values to the index and row of each in its stream."""
 
+# Names of the functions below, which users read in reports.
 Kind: TypeAlias = Literal["uniform", "normal", "lognormal", "exponential", "integers"]
 
 PLAIN = unit_of("1")
@@ -55,7 +56,7 @@ class Distribution:
     high: Any = None
 
     def check(self, unit: Unit, *, where: str, error: type[Exception] = NetworkError) -> None:
-        """Raise unless each argument is one finite number of a unit that makes sense here.
+        """Raise unless each argument is one finite number of a fitting unit.
 
         Parameters
         ----------
@@ -64,11 +65,13 @@ class Distribution:
         where : str
             Begins each message.
         error : type, optional
+            Raised for any problem.
         """
         numbers = {
             name: self._read(name, argument, unit, f"{where}, {self}: {name}", error)
             for name, argument in self._named_arguments()
         }
+        # Zero is allowed: a study may switch the spread off.
         for name in ("sd", "sigma"):
             if numbers.get(name, 0.0) < 0:
                 raise error(
@@ -96,6 +99,7 @@ class Distribution:
         low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
         if self.kind in ("lognormal", "exponential"):
             low = max(low, 0.0)
+        # The upper end of whole numbers is excluded, as in Python.
         return low, high - 1.0 if self.kind == "integers" else high
 
     def _named_arguments(self) -> list[tuple[str, Any]]:
@@ -110,12 +114,13 @@ class Distribution:
     ) -> float:
         """Return an argument as one number in engine units."""
         whole = self.kind == "integers"
+        # Whole numbers count something; sigma is a spread of logarithms. Neither has a unit.
         expected = PLAIN if whole or name == "sigma" else unit
         number = to_engine(argument, expected, where=where, error=error)
         single = not np.ndim(number) and np.isfinite(number)
         if not single or (whole and number != np.floor(number)):
-            kind = "whole" if whole else "finite"
-            raise error(f"{where} is {describe(argument)}, expected one {kind} number. Correct it.")
+            noun = "whole number" if whole else "finite number"
+            raise error(f"{where} is {describe(argument)}, expected one {noun}. Correct it.")
         return float(number)
 
     def sample(
@@ -143,6 +148,7 @@ class Distribution:
         -------
         (N,) in engine units
         """
+        # Drawing and transforming are apart, because compiled code draws large numbers of edges.
         values = self._transform(self._draw_standard(stream, index, row), unit, where)
         rows = np.broadcast_to(np.asarray(row), index.shape)
 
@@ -177,6 +183,7 @@ class Distribution:
 
         def fill(first: int, stop: int, standard: FloatArray) -> None:
             start = pointer[first]
+            # A view of the result: threads fill disjoint parts in place.
             part = values[start : pointer[stop]]
             part[...] = self._transform(standard, unit, where)
 
@@ -203,6 +210,8 @@ class Distribution:
             outside = np.flatnonzero((values < low) | (values > high))
             if not outside.size:
                 return
+            # Each attempt has a stream of its own, so that a redrawn value leaves all others as
+            # they are.
             again = stream.child(f"again/{attempt}")
             standard = self._draw_standard(again, *counters(outside))
             values[outside] = self._transform(standard, unit, where)
@@ -218,6 +227,7 @@ class Distribution:
     def _draw_standard(
         self, stream: Stream, index: np.ndarray, row: np.ndarray | int
     ) -> FloatArray:
+        # Bounded and unbounded draws begin with the same numbers: bounds change only what they cut.
         return stream.normal(index, row) if self._is_normal else stream.uniform(index, row)
 
     def _transform(self, standard: FloatArray, unit: Unit, where: str) -> FloatArray:
@@ -230,6 +240,7 @@ class Distribution:
         if self.kind == "normal":
             return read(0) + read(1) * standard
         if self.kind == "lognormal":
+            # The language's own functions: NumPy's differ in the last bit between processors.
             return read(0) * FUNCTIONS["exp"](float(self.arguments[1]) * standard)
         if self.kind == "exponential":
             return -read(0) * FUNCTIONS["log"](standard)
@@ -339,7 +350,7 @@ class Table:
         Parameters
         ----------
         declared : Unit
-            That which the values must have, and have unless the table names one.
+            The unit that the values must have, and that of plain numbers.
         where : str
             Begins each message.
         error : type, optional
@@ -347,6 +358,7 @@ class Table:
         """
         if self.unit is None:
             return np.asarray(to_engine(self.values, declared, where=where, error=error))
+        # A unit that is named is checked against the parameter, which only now is known.
         own = unit_of(self.unit, where=f"{where}, table")
         if own.exponents != declared.exponents:
             raise error(
@@ -368,7 +380,7 @@ def table(values: ArrayLike, *, every: Any, unit: str | None = None) -> Table:
     every : time
         Duration of a row; a multiple of dt.
     unit : str, optional
-        Of the values; that of the parameter unless given.
+        Of the values; by default that of the parameter.
 
     Raises
     ------
@@ -376,6 +388,7 @@ def table(values: ArrayLike, *, every: Any, unit: str | None = None) -> Table:
         If the values have another number of dimensions, no row, or a number that is not finite.
     """
     array = to_engine(values, PLAIN, where="table: values", error=NetworkError)
+    # A copy, since the user's array may change during a run.
     array = np.array(array, np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
         raise NetworkError(
@@ -399,7 +412,7 @@ class Shared:
     ----------
     values : (K,) in the unit of the port
     index : (E,) integers
-        In the order in which an array of weights would be given.
+        In the order of an array of weights.
     """
 
     values: Any
@@ -413,13 +426,14 @@ def shared(values: Quantity, *, index: ArrayLike) -> Shared:
     ----------
     values : (K,) in the unit of the port
     index : (E,) integers from 0 to K - 1
-        In the order in which an array of weights would be given.
+        In the order of an array of weights.
 
     Raises
     ------
     NetworkError
         If an index is no whole number or has no value.
     """
+    # Quantities of pint hold their numbers there; only how many there are matters here.
     magnitude: Any = getattr(values, "magnitude", values)
     numbers, count = np.asarray(index), np.size(magnitude)
     whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
@@ -428,6 +442,7 @@ def shared(values: Quantity, *, index: ArrayLike) -> Shared:
             f"shared weights: found an index of {numbers.dtype} with shape {numbers.shape}, "
             f"expected one whole number from 0 to {count - 1} for each edge. Correct the index."
         )
+    # An index of 4 bytes per edge in place of a weight of 8.
     return Shared(values, numbers.astype(np.int32))
 
 
