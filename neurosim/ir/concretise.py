@@ -281,6 +281,7 @@ def _linked_indices(reference: Reference) -> np.ndarray:
     owner = reference.owner
     if isinstance(owner, View):
         return owner.indices
+    assert isinstance(owner, Projection)  # the network has checked every link
     per_target = owner.linkable()[reference.name][1] == "target"
     return (owner.target if per_target else owner.source).indices
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,6 @@ from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.printing import show
 from ..expr.tree import Expr, names
-
-if TYPE_CHECKING:
-    from .memory import Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +31,19 @@ class Derived:
     known: dict[str, Any]
 
     def update(
-        self, memory: Memory, owner: str, changed: dict[str, np.ndarray], *, where: str
+        self,
+        read: Callable[[str], np.ndarray],
+        changed: dict[str, np.ndarray],
+        *,
+        where: str,
     ) -> dict[str, np.ndarray]:
         """Return the new values of the parameters that follow changed ones.
 
         Parameters
         ----------
-        memory : Memory
-            Holds the present values, and which elements still follow (``x@follows``).
-        owner : str
-            Population or projection.
+        read : callable
+            Returns the present values of a name in the memory of the owner: parameters, and which
+            elements still follow (``x@follows``).
         changed : name -> (1,), (N,) or (E,)
             Parameters as they will be.
         where : str
@@ -64,14 +65,14 @@ class Derived:
             for values in (self.known, updated, changed):
                 if name in values:
                     return values[name]
-            return np.asarray(memory[owner, name], np.float64)
+            return np.asarray(read(name), np.float64)
 
         for name, tree in self.trees.items():
-            follows = memory[owner, f"{name}@follows"]
+            follows = read(f"{name}@follows")
             affected = bool(names(tree) & (changed.keys() | updated.keys()))
             if name in changed or not affected or not follows.any():
                 continue
-            new = np.where(follows, evaluate(tree, value), memory[owner, name])
+            new = np.where(follows, evaluate(tree, value), read(name))
             if not np.isfinite(new).all():
                 raise NetworkError(
                     f"{where}: {name}, which follows it, is {show(tree)!r} and gives a value that "

@@ -91,6 +91,7 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
         cell = owner.population.cell
         units = {declared.name: declared.unit for declared in (*cell.states, *cell.parameters)}
         return units[name], len(owner)
+    assert isinstance(owner, Projection)  # one of the network's, as `_require_reference` has seen
     declared, per = owner.linkable()[name]
     if isinstance(declared, State) and _delays_differ(owner, at_source=per == "source"):
         raise NetworkError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike
 from ..errors import NetworkError, describe
 from .wiring import IntArray
 
-if TYPE_CHECKING:
-    from .populations import View
-    from .projections import Projection
+
+class Named(Protocol):
+    """A view of a population, or a projection: both make references to their values."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class Reference:
         Which value an edge reads; see `by`. None: the only one.
     """
 
-    owner: View | Projection
+    owner: Named
     name: str
     along: str | IntArray | None = None
 

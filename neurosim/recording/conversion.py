@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pynwb
     import xarray
 
-    from .recorded import PopulationRecording, ProjectionRecording
-    from .recording import Recording
+    from .recorded import Contents, PopulationRecording, ProjectionRecording
     from .samples import Spikes, Trace
 
 # Libraries that are imported here, and the requirements that bring them, as in setup.cfg.
@@ -30,7 +29,7 @@ REQUIREMENTS = {
 }
 
 
-def to_neo(recording: Recording) -> neo.Block:
+def to_neo(recording: Contents) -> neo.Block:
     """Return a Neo block of one segment: a spike train per neuron, an analog signal per trace.
 
     Times are those of the end of the step, in ms. The header is the block's annotation "header".
@@ -94,7 +93,7 @@ def to_neo(recording: Recording) -> neo.Block:
     return block
 
 
-def to_xarray(recording: Recording) -> xarray.DataTree:
+def to_xarray(recording: Contents) -> xarray.DataTree:
     """Return a tree with one dataset per population and projection.
 
     A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and
@@ -118,8 +117,8 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
     xarray = _library("xarray", "to_xarray")
     # JSON text: netCDF, to which such trees are written, has no nested attributes.
     sets = {"/": xarray.Dataset(attrs={"header": json.dumps(recording.header)})}
-    for name in recording.names():
-        owner: Any = recording[name]
+    owners: dict[str, Any] = {**recording.populations, **recording.projections}
+    for name, owner in owners.items():
         variables: dict[str, Any] = {}
         coordinates: dict[str, Any] = {}
         for variable, trace in owner.traces.items():
@@ -150,7 +149,7 @@ def to_xarray(recording: Recording) -> xarray.DataTree:
 
 
 def to_nwb(
-    recording: Recording,
+    recording: Contents,
     *,
     start: datetime | None = None,
     identifier: str | None = None,
@@ -249,7 +248,7 @@ def _per_neuron(spikes: Spikes) -> list[tuple[int, np.ndarray]]:
     ]
 
 
-def _traces(recording: Recording) -> list[tuple[str, str, Trace]]:
+def _traces(recording: Contents) -> list[tuple[str, str, Trace]]:
     owners: list[PopulationRecording | ProjectionRecording] = [
         *recording.populations.values(),
         *recording.projections.values(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -235,3 +235,16 @@ class ProjectionRecording(Recorded):
         """
         # No index of pairs is held: it would take more memory than the edges, and is rarely needed.
         return np.flatnonzero((self.source == source) & (self.target == target))
+
+
+class Contents(Protocol):
+    """Everything that a recording holds, as its conversion for other tools reads it."""
+
+    @property
+    def header(self) -> dict[str, Any]: ...
+
+    @property
+    def populations(self) -> Mapping[str, PopulationRecording]: ...
+
+    @property
+    def projections(self) -> Mapping[str, ProjectionRecording]: ...

@@ -118,7 +118,8 @@ def _derived(
         return []
     where = f"set {owner!r}, {', '.join(changed)}"
     made = []
-    for name, new in things[owner].derived.update(memory, owner, changed, where=where).items():
+    derived = things[owner].derived.update(lambda name: memory[owner, name], changed, where=where)
+    for name, new in derived.items():
         made.append(_parameter(run, view, name, new, new, f"{where}: {name}, which follows it"))
     for name in changed.keys() & things[owner].derived.trees.keys():
         follows = np.zeros(1, bool)
