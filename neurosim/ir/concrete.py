@@ -1,4 +1,4 @@
-"""ConcreteNetwork: a network whose random draws are made; arrays in engine units, times in ms."""
+"""ConcreteNetwork: a network after all random draws; arrays in engine units, times in ms."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ConcretePopulation:
     refractory : float, str or None
         Refractory time in ms, or the parameter that holds it.
     given : ((S,) steps, (S,) indices) or None
-        The spikes of a source of given spikes.
+        The spikes of a source whose user lists them.
     """
 
     name: str
@@ -124,6 +124,7 @@ class ConcreteProjection:
     @property
     def sources(self) -> np.ndarray:
         """Source of each edge, (E,) int32."""
+        # Not stored, because the pointer says the same in the memory of the neurons.
         return row_of_edge(self.pointer).astype(np.int32, copy=False)
 
 
@@ -151,7 +152,7 @@ class ConcreteDrive:
 
 @dataclass(frozen=True, eq=False)
 class ConcreteNetwork:
-    """A network with all draws made.
+    """A network after all draws.
 
     Attributes
     ----------
@@ -173,6 +174,7 @@ class ConcreteNetwork:
         """Return a digest of everything that a run depends on."""
         heading = repr((self.name, self.dt, self.seed, self.order))
         digest = hashlib.blake2b(heading.encode(), digest_size=16)
+        # Probes are left out: recording does not change a run.
         owners = (*self.populations.values(), *self.projections.values(), *self.drives.values())
         for owner in owners:
             fields = {_DIGESTED_AS.get(name, name): value for name, value in vars(owner).items()}
@@ -182,7 +184,7 @@ class ConcreteNetwork:
     def outline(self) -> ConcreteNetwork:
         """Return the network without static weights and delays.
 
-        A run keeps the outline: its memory holds the weights and its program the delays.
+        A run needs no more: its memory holds the weights and its program the delays.
         """
         return replace(
             self,
@@ -199,8 +201,10 @@ def _update(digest: Any, value: Any) -> None:
         case np.ndarray():
             _update_array(digest, value)
         case Drawn():
+            # The digest is that of the numbers, so it does not depend on whether they are stored.
             _update_array(digest, np.asarray(value))
         case dict():
+            # Sorted, since equal networks may have made their dictionaries in different orders.
             for key in sorted(value):
                 digest.update(key.encode())
                 _update(digest, value[key])
@@ -219,8 +223,9 @@ def _update(digest: Any, value: Any) -> None:
 
 
 def _content(value: Any) -> Any:
-    """Return what a run depends on of a cell or rule; their names and parameters are not part."""
+    """Return the parts of a cell or rule on which a run depends: all but names and parameters."""
     match value:
+        # Values of parameters are digested with their population, and a name changes nothing.
         case Cell():
             return (
                 value.states,

@@ -1,4 +1,4 @@
-"""Delay groups: the edges that one event concerns if the edges of a neuron differ in delay."""
+"""Delay groups: the edges of a neuron that have one delay, on which an event acts at once."""
 
 from __future__ import annotations
 
@@ -103,12 +103,14 @@ def shared_delay(delay: int | np.ndarray) -> int | None:
     delays = np.asarray(delay)
     if delays.ndim == 0:
         return int(delays)
+    # Any number would do; 0 needs the shortest memory of spikes.
     if delays.size == 0:
         return 0
     return int(delays[0]) if delays.min() == delays.max() else None
 
 
 def _require_numbers(count: int) -> None:
+    # Edge numbers are as many as edges: 4 bytes for each are worth a limit.
     if count >= 2**31:
         raise LoweringError(
             f"delay groups: found {count} edges in a projection with a rule or with delays that "
@@ -135,11 +137,12 @@ def _one_per_delay(count: int, neurons: np.ndarray, delay: np.ndarray) -> DelayG
     _require_numbers(neurons.size)
     delays, pairs = _distinct(delay)
     # A pair is neuron * D + number of its delay: sorted pairs are sorted by neuron, then delay.
+    # Numbers of pairs nearly always fit into 32 bits; the longer type doubles the memory.
     pairs = pairs if count * delays.size < 2**31 else pairs.astype(np.int64)
     for block in blocks(pairs.size, width=1):
         pairs[block] += np.multiply(neurons[block], delays.size, dtype=pairs.dtype)
     occurring, group = _distinct(pairs)
-    del pairs  # which take as much memory as the edges of a large projection
+    del pairs  # they take as much memory as the edges of a large projection
     pointer, edges = sort_keys(group, below=occurring.size)
     neuron, number = np.divmod(occurring, delays.size)
     return DelayGroups(
@@ -148,6 +151,7 @@ def _one_per_delay(count: int, neurons: np.ndarray, delay: np.ndarray) -> DelayG
         delay=delays[number],
         pointer=pointer,
         edges=edges,
+        # A neuron without edges has no group: its range is empty.
         first=np.searchsorted(neuron, np.arange(count + 1)),
     )
 

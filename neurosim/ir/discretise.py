@@ -60,7 +60,7 @@ def discretise(network: ConcreteNetwork) -> Program:
                 "Use a delay of 0, which the next step feels."
             )
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
-    # Spikes of this step are kept, and those of the next, which another thread may have begun.
+    # Spikes of this step are stored, and those of the next, which another thread may have begun.
     history = dict.fromkeys(network.populations, 2)
     for p in projections.values():
         history[p.source] = max(history[p.source], int(np.max(p.axonal)) + 2)
@@ -85,7 +85,10 @@ def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -
     inputs = {**network.projections, **network.drives}
     contributions = {
         port: tuple(
-            n for n in network.order if inputs[n].target == p.name and inputs[n].port == port
+            # Creation order: it fixes the order of the sum, and with it the last bit.
+            n
+            for n in network.order
+            if inputs[n].target == p.name and inputs[n].port == port
         )
         for port, _ in p.cell.receives
     }
@@ -106,6 +109,7 @@ def expand(cell: Cell) -> Callable[[Expr], Expr]:
     Definitions are inlined, tables are read by their name, and a port without a state is
     ``_port_x``.
     """
+    # Definitions are written out first, since they may read tables and ports.
     definitions = {d.name: d.tree for d in cell.definitions}
     ports: dict[str, Expr] = {
         key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None
@@ -126,12 +130,15 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
         The parameters whose values change over time.
     """
     plain = expand(cell)
+    # A table changes from row to row, so neither propagators nor constants may depend on it.
     constants = {p.name for p in cell.parameters} - set(tables)
     body, propagator, methods = _integration(cell, constants)
     host = _Host(constants | {"dt"})
     if propagator is not None:
+        # Propagators are computed by the host as well, and may be factors of its constants.
         host.constants |= set(propagator.names)
     body = _fold_inputs([replace(s, value=host(s.value)) for s in body], host)
+    # One host serves all statements: a constant that occurs twice is computed once.
     detect = host(plain(cell.spike)) if cell.spike is not None else None
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)
     trees = [s.value for s in (*body, *after)] + ([] if detect is None else [detect])
@@ -142,6 +149,7 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
         parameters=tuple(p.name for p in cell.parameters),
         tables=tables,
         ports=tuple(key for key, _ in cell.receives),
+        # Jumps come before the integration, as the contract of a step demands.
         integrate=tuple(_port_jumps(cell) + body),
         frozen=_frozen_states(cell),
         detect=detect,
@@ -194,8 +202,11 @@ class _Host:
 
     def __call__(self, tree: Expr) -> Expr:
         read = names(tree)
+        # A draw is new in every step; names and numbers alone cost nothing there.
         if not draws(tree) and isinstance(tree, Unary | Binary | Call):
             if not read:
+                # Folded by the functions of the language: the bits are those of a computation in
+                # the step.
                 return Number(float(evaluate(tree, lambda name: None)))
             if read <= self.constants:
                 for name, known in self.hosted.items():
@@ -211,6 +222,8 @@ class _Host:
                 return replace(
                     tree,
                     left=self(left),
+                    # A literal exponent stays as it is, because printers write the power as a
+                    # product.
                     right=tree.right if not names(tree.right) else self(tree.right),
                 )
             case Binary(left=left, right=right):
@@ -222,6 +235,7 @@ class _Host:
 
 def _fold_inputs(body: list[Assign], host: _Host) -> list[Assign]:
     """Move constant inputs of linear groups to the host, together with their propagators."""
+    # An input that is constant makes its product with a propagator constant, too.
     fixed: dict[str, Expr] = {
         s.target: s.value
         for s in body
@@ -263,8 +277,10 @@ def _projection(
         pointer=p.pointer,
         targets=p.targets,
         size=size,
+        # The rest of the delay, not a rounding of its own: both parts always add up to the whole.
         axonal=_one_or_each(total - dendritic),
         dendritic=_one_or_each(dendritic),
+        # Groups of the targets cost memory per edge, and few rules need them.
         back=_one_or_each(back) if _reads_post_spikes(p.bound) else None,
         code=rule_program(p.rule.name, p.bound),
         links=p.links,
@@ -292,9 +308,10 @@ def _delay_steps(
     where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
     if delay is None:
         raise LoweringError(f"{where}: found an outline, expected the network with its delays.")
-    time = np.asarray(delay)  # draws are made here, and not kept
+    time = np.asarray(delay)  # draws are made here, and not stored
     if time.ndim == 0:
         return to_steps(fraction * time, dt, where=where, rounded=p.round_delays)
+    # Steps are as many as edges. Those of rules are subtracted from each other, hence signed.
     longest = time.max(initial=0.0) / dt
     if longest < 65535 and p.rule is None:
         dtype: type[np.unsignedinteger | np.signedinteger] = np.uint16
@@ -308,13 +325,14 @@ def _delay_steps(
 
 
 def _one_or_each(delay: np.ndarray) -> int | np.ndarray:
-    """Return one number where all edges share it."""
+    """Return one number if all edges share it, else all."""
     shared = shared_delay(delay)
     return delay if shared is None else shared
 
 
 def rule_program(name: str, bound: BoundRule) -> RuleProgram:
     """Return the statements of a bound rule; constants are computed on the host."""
+    # Values per neuron or edge stay in the step, and those of links change between steps.
     shared = {k for k, s in bound.symbols.items() if s.role == "parameter" and s.side == "one"}
     host = _Host(shared | {"dt"})
 
@@ -323,6 +341,7 @@ def rule_program(name: str, bound: BoundRule) -> RuleProgram:
         return replace(statement, value=host(tree))
 
     handlers = tuple((trigger, tuple(tidy(s) for s in body)) for trigger, body in bound.handlers)
+    # Engines load every symbol for every edge: words and states that nobody reads are dropped.
     used = {s.decay for s in bound.symbols.values() if s.decay}
     for _, body in handlers:
         for s in body:

@@ -18,7 +18,7 @@ from ..units import Unit, unit
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Values of edges that are drawn at each use, to save the memory of keeping them.
+    """Values of edges that are drawn at each use, to save the memory of storing them.
 
     ``numpy.asarray`` returns them, (E,), in engine units.
 
@@ -30,7 +30,7 @@ class Drawn:
         Edges of each row of the source's view.
     unit : Unit
     where : str
-        Place for messages.
+        Begins messages.
     """
 
     distribution: Distribution
@@ -62,6 +62,7 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
     counts = np.zeros(p.source.population.size, np.int64)
     counts[source] = np.diff(edges.pointer)
     pointer = pointer_of(counts)
+    # Ascending views keep the order of edges: only the numbers of neurons change.
     if (np.diff(source) > 0).all() and (np.diff(target) > 0).all():
         if target[-1] == target.size - 1:  # the view is the whole population, or its beginning
             return pointer, edges.target.astype(dtype, copy=False), None
@@ -72,11 +73,13 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
     targets, moved = np.empty(edges.target.size, dtype), np.empty(edges.target.size, np.int64)
     rows = np.argsort(source)
     old_begins, new_begins = edges.pointer[rows], pointer_of(np.diff(edges.pointer)[rows])
+    # Some rows at a time: sorting all edges at once would take several arrays of their length.
     for block in blocks(rows.size, width=max(1, edges.target.size // rows.size)):
         positions = np.arange(new_begins[block.start], new_begins[block.stop])
         row = np.searchsorted(new_begins, positions, side="right") - 1
         old_positions = positions - new_begins[row] + old_begins[row]
         neurons = target[edges.target[old_positions]]
+        # A stable sort: edges of one pair stay in the order of the user's weights.
         order = np.lexsort((neurons, row))
         targets[positions], moved[positions] = neurons[order], old_positions[order]
     return pointer, targets, moved
@@ -84,7 +87,7 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
 
 @dataclass(frozen=True, eq=False)
 class EdgeValues:
-    """Draws values of edges, or orders arrays that the user gave.
+    """Draws values of edges, or sorts the user's arrays like the edges.
 
     A value is drawn for a row of the source's view and a position within the row.
 
@@ -93,11 +96,11 @@ class EdgeValues:
     pointer : (S + 1,) int64
         Edges of each row of the source's view.
     order : (E,) indices or None
-        The connector's order of the user's edges; None: the order in which they were given.
+        The connector's order of the user's edges; None: the user's own order.
     moved : (E,) int64 or None
         See `to_absolute`.
     where : str
-        Place for messages.
+        Begins messages.
     """
 
     projection: Projection
@@ -121,7 +124,7 @@ class EdgeValues:
             Names the stream of draws.
         value : number, (E,), Shared or Distribution
         declared : Unit
-            Unit of draws; that of a weight is known from the projection.
+            Unit of draws. The projection itself has that of a weight.
         redrawn : bool
             Whether draws may be returned as `Drawn`.
 
@@ -136,9 +139,9 @@ class EdgeValues:
         """
         where = f"{self.where}, {name}"
         if isinstance(value, Shared):
-            return Shared(value.values, self._ordered(value.index, where))
+            return Shared(value.values, self._arrange(value.index, where))
         if isinstance(value, np.ndarray):
-            return self._ordered(np.asarray(value, np.float64), where)
+            return self._arrange(np.asarray(value, np.float64), where)
         if not isinstance(value, Distribution):
             return value
         drawn = Drawn(
@@ -148,11 +151,12 @@ class EdgeValues:
             unit=_weight_unit(self.projection) if name == "weight" else declared,
             where=where,
         )
+        # Draws follow the positions within the view, so values that moved have to be stored.
         if self.moved is not None:
             return np.asarray(drawn)[self.moved]
         return drawn if redrawn else np.asarray(drawn)
 
-    def _ordered(self, values: np.ndarray, where: str) -> np.ndarray:
+    def _arrange(self, values: np.ndarray, where: str) -> np.ndarray:
         """Return the user's values in the order of edges, as an array that is not shared."""
         if values.size != self.count:
             raise NetworkError(
@@ -161,6 +165,7 @@ class EdgeValues:
             )
         if self.order is not None:
             values = values[self.order]
+        # A copy, since a run changes weights and the user's array must not follow.
         return values.copy() if self.moved is None else values[self.moved]
 
 

@@ -10,6 +10,7 @@ _GROUP = Path("/sys/fs/cgroup")
 
 def available() -> float:
     """Return the free bytes of the machine or of its container; infinity if they are unknown."""
+    # A container sees the numbers of the whole machine, but is stopped at its own limit.
     return min(_machine_memory(), _container_memory())
 
 

@@ -37,7 +37,7 @@ class Memory:
     Populations own
 
     - states, parameters and constants, (1,) or (N,);
-    - ``_port_x``: what has arrived at port x, (N,);
+    - ``_port_x``: the sum that has arrived at port x, (N,);
     - ``_until``: last refractory step, (N,); ``_refractory``: refractory steps, (1,) or (N,);
     - ``_history`` and ``_count``: spikes of the last steps, see `neurosim.ir.spike_history`;
     - ``_given_step`` and ``_given_index``: the spikes of a source of given spikes, (S,).
@@ -61,7 +61,7 @@ class Memory:
     network : ConcreteNetwork
         Initial values.
     bounds : population -> (S + 1,)
-        First neurons of the segments in which spikes are kept, one segment per thread.
+        First neurons of the segments in which spikes are stored, one segment per partition.
     dtype : type
         Of all numbers that are not whole; values are rounded to it when they are stored.
 
@@ -116,6 +116,7 @@ class Memory:
     def _add_population(self, p: PopulationProgram, concrete: ConcretePopulation) -> None:
         for state, values in concrete.initial.items():
             self[p.name, state] = values.copy()
+            # Never written to, so the network's own array serves.
             self.initial[p.name, state] = values
         for parameter, value in concrete.parameters.items():
             self.put_parameter(p.name, parameter, value, 0)
@@ -123,9 +124,11 @@ class Memory:
         for port in p.code.ports:
             self[p.name, f"_port_{port}"] = np.zeros(p.size, self.dtype)
         if p.refractory is not None:
+            # Before the first step: no neuron begins refractory.
             self[p.name, "_until"] = np.full(p.size, -1, np.int64)
         if concrete.given is not None:
             steps, indices = concrete.given
+            # Copies, because `Run.set` replaces the spikes of this run alone.
             self[p.name, "_given_step"] = steps.copy()
             self[p.name, "_given_index"] = indices.copy()
         segments = self.bounds[p.name].size - 1
@@ -165,6 +168,7 @@ class Memory:
             self.initial[key] = value if isinstance(value, Drawn) else np.asarray(value)
         else:
             self[key] = values = np.full(p.targets.size, value, self.dtype)
+            # A view of one number, which takes no memory.
             self.initial[key] = np.broadcast_to(value, values.size)
         if symbol.decay:
             self[p.name, f"{name}@last"] = np.full(values.size, -1, np.int64)
@@ -173,7 +177,7 @@ class Memory:
         for parameter in derived.trees:
             self[owner, f"{parameter}@follows"] = np.ones(1, bool)
 
-    # ---- parameters and what is computed from them
+    # ---- parameters, and the constants that depend on them
 
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
         """Store a parameter.
@@ -193,7 +197,13 @@ class Memory:
             self[owner, name] = np.atleast_1d(np.array(value, np.float64))
 
     def row(self, owner: str, name: str, step: int) -> np.ndarray:
-        """Return the row of a table that is in force at a step, (1,) or (N,)."""
+        """Return the row of a table that is in force at a step, (1,) or (N,).
+
+        Parameters
+        ----------
+        owner, name : str
+        step : int
+        """
         every, first, rows = (int(n) for n in self[owner, f"{name}@rows"])
         return self[owner, name][min(max(step - first, 0) // every, rows - 1)]
 
@@ -214,6 +224,7 @@ class Memory:
             hosted = population.code.hosted
         elif owner in self._program.plastic:
             hosted = self._program.plastic[owner].code.hosted
+        # After the propagators, which constants may read.
         value = self._read_constant(owner)
         for name, tree in hosted:
             self.write(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
@@ -241,7 +252,14 @@ class Memory:
                 self.write(owner, name, array)
 
     def write(self, owner: str, name: str, array: np.ndarray) -> None:
-        """Store an array, in place if the shape is the same: engines hold addresses of arrays."""
+        """Store an array, in place if the shape is the same: engines hold addresses of arrays.
+
+        Parameters
+        ----------
+        owner, name : str
+        array : array
+            In engine units; copied unless it replaces one of another shape.
+        """
         old = self.arrays.get((owner, name))
         if old is not None and old.shape == array.shape:
             old[...] = array
@@ -254,6 +272,16 @@ class Memory:
         """Return all values of a state, parameter or variable at the end of a step.
 
         Decays are applied; of a table, the row in force is returned.
+
+        Parameters
+        ----------
+        owner, name : str
+        step : int
+
+        Returns
+        -------
+        (1,), (N,), (G,) delay groups or (E,)
+            Not to be changed: it can be the array of the memory itself.
         """
         if (owner, f"{name}@rows") in self:
             return self.row(owner, name, step)
@@ -327,7 +355,14 @@ class Memory:
         return read_spikes(history, count, bounds=self.bounds[population], step=step)
 
     def put_spikes(self, population: str, step: int, neurons: np.ndarray) -> None:
-        """Store the neurons (ascending) that spiked in a step."""
+        """Store the neurons that spiked in a step.
+
+        Parameters
+        ----------
+        population : str
+        step : int
+        neurons : (S,) indices, ascending
+        """
         history, count = self[population, "_history"], self[population, "_count"]
         write_spikes(history, count, neurons, bounds=self.bounds[population], step=step)
 
@@ -348,6 +383,7 @@ class Memory:
                     self.reset_name(owner, name, step)
             if (owner, "_ring") in self:
                 self[owner, "_ring"][...] = 0.0
+            # Spikes stay in the history, which other projections read: this one skips earlier ones.
             self[owner, "_since"][...] = step
 
     def _reset_population(self, p: PopulationProgram) -> None:
@@ -359,9 +395,17 @@ class Memory:
             self[p.name, "_until"][...] = -1
 
     def reset_name(self, owner: str, name: str, step: int) -> None:
-        """Restore the initial values of one state or variable before a step."""
+        """Restore the initial values of one state or variable before a step.
+
+        Parameters
+        ----------
+        owner, name : str
+        step : int
+            The step that comes next.
+        """
         self[owner, name][...] = self.initial[owner, name]
         if (owner, f"{name}@last") in self:
+            # Initial values count as assigned in the step before, as at the start of a run.
             self[owner, f"{name}@last"][...] = step - 1
 
     def portable(self) -> dict[Key, np.ndarray]:
@@ -411,6 +455,7 @@ def _shift_steps(name: str, array: np.ndarray, shift: int) -> np.ndarray:
     if name in _STEPS or name.endswith("@last"):
         return array + shift
     if name.endswith("@rows"):
+        # Of steps per row, first step and number of rows, only the second is a time.
         return array + [0, shift, 0]
     if name in _RINGS:
         return np.roll(array, shift % array.shape[0], axis=0)

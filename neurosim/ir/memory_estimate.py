@@ -27,7 +27,7 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
 
     A neuron takes 8 bytes for each state, parameter and port, 4 for each step of the longest delay
     after which its spikes are needed, and 8 for each step of the longest dendritic delay of each
-    projection onto it. An edge takes what `_bytes_per_edge` says, and at least 8 while it is
+    projection onto it. An edge takes the bytes of `_bytes_per_edge`, and at least 8 while it is
     drawn. A delay group of a rule takes about 95, mostly while groups are numbered, and 115 more
     if edges are so many that an engine may defer the handlers of spikes of targets. Each edge of a
     block in work takes 16.
@@ -50,6 +50,7 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
             continue
         edges = p.edge_count().most
         size = (
+            # While edges are drawn and sorted they take 8 bytes, even if 2 are left afterwards.
             edges * max(_bytes_per_edge(p, rounded=rounded), 8.0) * _MARGIN
             + 16.0 * min(edges, sampling.BLOCK)
             + _bytes_of_groups(p, edges, network.dt)
@@ -61,7 +62,7 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
 def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     """Return the bytes of an edge while its run is prepared.
 
-    The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not kept
+    The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not stored
     or edges are sorted by delays; without a rule, delays that differ take 2 each for these two.
     Weights without a rule that are rounded take 4 more meanwhile. A user's array of delays takes 8.
     """
@@ -74,7 +75,7 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
 
 
 def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: bool) -> float:
-    """Return the bytes of an edge beside its target and a given delay.
+    """Return the bytes of an edge beside its target and the user's delay.
 
     The array with which a variable begins, to which it is reset, takes 8; so does the step of the
     last assignment of a variable that decays. Rules that act on spikes of the target take 4 for
@@ -92,7 +93,7 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
     size += 4.125 * back + 16.0 * sum(c.per == "edge" for c in rule.parameters)
     drawn = any(isinstance(value, Distribution) for value in (p.back, *begin.values()))
     size += 8.0 * (not isinstance(p.delay, float) or drawn)
-    axonal, dendritic, returning = _differing(p, rule)
+    axonal, dendritic, returning = _compare_delays(p, rule)
     own_return = back and p.back is not None and returning
     size += (8.0 + index) * axonal + 4.0 * dendritic
     return size + index * returning + 4.0 * own_return
@@ -103,8 +104,9 @@ def _goes_back(rule: Rule) -> bool:
     return bool(rule.post) or any(handler.trigger == "post" for handler in rule.handlers)
 
 
-def _differing(p: Projection, rule: Rule) -> tuple[bool, bool, bool]:
+def _compare_delays(p: Projection, rule: Rule) -> tuple[bool, bool, bool]:
     """Return whether axonal, dendritic and returning delays differ between edges."""
+    # Arrays and draws count as different, even if their values should turn out equal.
     differ = not isinstance(p.delay, float)
     dendritic = differ and p.dendritic_fraction > 0
     back = dendritic if p.back is None else not isinstance(p.back, float)
@@ -118,7 +120,7 @@ def _bytes_of_groups(p: Projection, edges: float, dt: float) -> float:
     """
     if p.rule is None:
         return 0.0
-    axonal, _, back = _differing(p, p.rule)
+    axonal, _, back = _compare_delays(p, p.rule)
     sides = [(len(p.source), p.delay if axonal else 0.0, 1 - p.dendritic_fraction)]
     if _goes_back(p.rule):
         returning = p.delay if p.back is None else p.back
@@ -128,6 +130,7 @@ def _bytes_of_groups(p: Projection, edges: float, dt: float) -> float:
     for neurons, delay, part in sides:
         shortest, longest = _bounds(delay)
         pairs = neurons * (1 + part * (longest - shortest) / dt)
+        # Edges fall on pairs like balls into boxes: the expected number of boxes with a ball.
         groups.append(-pairs * np.expm1(-edges / pairs))
     return (210.0 if edges >= _NOTED * max(groups) else 95.0) * sum(groups)
 
@@ -162,6 +165,7 @@ def demand_memory(network: Network, *, rounded: bool = False) -> None:
     The message names the three largest items.
     """
     sizes = items(network, rounded=rounded)
+    # Before any draw, because the system ends a process without memory and without a message.
     needed, free = sum(size for _, size in sizes), available()
     if needed > free:
         raise NetworkError(
@@ -174,18 +178,19 @@ def demand_memory(network: Network, *, rounded: bool = False) -> None:
 def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: float) -> None:
     """Raise NetworkError if traces will not fit into memory; the three largest are named.
 
-    All that is recorded is needed twice, since a recording is made of a copy.
+    All data are needed twice, since a recording is made of a copy.
 
     Parameters
     ----------
     traces : (name, bytes)
-        What is going to be recorded.
+        To be recorded.
     held : float, bytes
-        What has been recorded.
+        Recorded already.
     time : float, ms
     """
     new = sum(size for _, size in traces)
     needed = 2 * new + held
+    # Short runs would otherwise spend more time on this check than on their steps.
     if not new or needed < _LITTLE:
         return
     free = available()

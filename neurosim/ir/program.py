@@ -17,7 +17,7 @@ that land in phase 4 of step k are integrated in phase 2 of step k + 1. A rule's
 ``axonal`` steps after the spike, their deliveries land ``dendritic`` steps later, and its "post"
 handlers run ``back`` steps after the target's spike. A term is a left fold from 0.0: in order of
 the step in which the delivering statement ran, then of statements, then oldest spike first, then by
-source, then as the edges of one pair were given.
+source, then in the user's order of the edges of one pair.
 
 A decaying variable that was assigned in step m has in step k the value
 ``base * exp(-((k - m) * dt) / tau)``. Initial values, ``set``, ``reset`` and signals between steps
@@ -41,6 +41,7 @@ from .concrete import ConcreteDrive, ConcreteLink
 from .delay_groups import DelayGroups, incoming, outgoing, row_of_edge
 
 
+# Compared by value: equal programs share one piece of compiled code.
 @dataclass(frozen=True)
 class CellProgram:
     """The statements of one cell; equal for all populations of equal equations and tables.
@@ -85,6 +86,7 @@ class CellProgram:
     draws: tuple[Draw, ...]
     hosted: tuple[tuple[str, Expr], ...]
     propagator: Propagator | None
+    # Pairs in place of dictionaries keep the program hashable.
     methods: tuple[tuple[str, str], ...]
 
 
@@ -108,6 +110,7 @@ class RuleProgram:
     hosted: tuple[tuple[str, Expr], ...]
 
 
+# Compared by identity from here on, because arrays have no single truth value.
 @dataclass(frozen=True, eq=False)
 class PopulationProgram:
     """A population and its cell's statements.
@@ -120,9 +123,9 @@ class PopulationProgram:
     refractory : float, str or None
         Refractory time in ms, or the parameter that holds it.
     given : bool
-        Whether it is a source of given spikes.
+        Whether its spikes are listed by the user.
     history : int, steps
-        Steps for which spikes are kept: those of the longest delay, this step, and the next one,
+        Steps for which spikes are stored: those of the longest delay, this step, and the next one,
         which another thread may have begun.
     contributions : port -> names
         The projections and drives of each port, in creation order.
@@ -170,7 +173,8 @@ class ProjectionProgram:
 
     @cached_property
     def pre_groups(self) -> DelayGroups:
-        """Edges that one arriving spike of a source concerns."""
+        """Edges on which one arriving spike of a source acts, by source and delay."""
+        # Made on demand: backends that translate edges for another simulator never need groups.
         return outgoing(self.pointer, self.axonal)
 
     @cached_property
@@ -183,6 +187,7 @@ class ProjectionProgram:
 class StaticProjection(ProjectionProgram):
     """Edges that only add their weight to a port; their whole delay acts along the axon."""
 
+    # Narrower than in the base: without a rule there is always a delivery.
     port: str
 
 
@@ -197,7 +202,7 @@ class PlasticProjection(ProjectionProgram):
     back : int, (E,) or None, steps
         Delay from a spike of the target to the synapse; None without post handlers and variables.
     code : RuleProgram
-    links : symbol of the rule -> where its value lies
+    links : symbol of the rule -> location of its value
     """
 
     dendritic: int | np.ndarray
@@ -212,7 +217,8 @@ class PlasticProjection(ProjectionProgram):
 
     @cached_property
     def post_groups(self) -> DelayGroups | None:
-        """Edges that one returning spike of a target concerns; None without post handlers."""
+        """Edges on which one returning spike of a target acts; None without post handlers."""
+        # On demand as well: sorting the edges by target takes time and memory.
         return None if self.back is None else incoming(self.size, self.targets, self.back)
 
     def groups(self, side: Domain) -> DelayGroups:

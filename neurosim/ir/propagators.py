@@ -106,12 +106,14 @@ def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str
     Source: Van Loan 1978, IEEE Trans. Autom. Control 23:395.
     """
     size, n, _ = matrix.shape
+    # One state needs no matrix, and the language's functions give the same bits on any machine.
     if n == 1:
         z = matrix[:, 0, 0] * dt
         return {
             propagator.name("P", 0, 0): FUNCTIONS["exp"](z),
             propagator.name("Q", 0, 0): dt * FUNCTIONS["expm1_ratio"](z),
         }
+    # Neurons of equal parameters share a matrix, whose exponential is computed once.
     distinct, back = np.unique(matrix.reshape(size, -1), axis=0, return_inverse=True)
     block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
     block[:, :n, :n] = distinct.reshape(-1, n, n) * dt

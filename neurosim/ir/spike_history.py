@@ -18,8 +18,16 @@ import numpy as np
 def read_spikes(
     history: np.ndarray, count: np.ndarray, *, bounds: np.ndarray, step: int
 ) -> np.ndarray:
-    """Return the neurons that spiked in one of the last steps, ascending."""
+    """Return the neurons that spiked in one of the last steps, ascending.
+
+    Parameters
+    ----------
+    history, count, bounds
+        See above.
+    step : int
+    """
     position = step % history.shape[0]
+    # Segments ascend, and so do the neurons of each: the whole is sorted without a sort.
     segments = zip(bounds[:-1], count[position], strict=True)
     return np.concatenate([history[position, begin : begin + size] for begin, size in segments])
 
@@ -32,9 +40,19 @@ def write_spikes(
     bounds: np.ndarray,
     step: int,
 ) -> None:
-    """Store the neurons (ascending) that spiked in a step, each in its segment."""
+    """Store the neurons that spiked in a step, each in its segment.
+
+    Parameters
+    ----------
+    history, count : changed in place
+    neurons : (S,) indices, ascending
+    bounds
+        See above.
+    step : int
+    """
     position = step % history.shape[0]
     for segment, (begin, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        # Each segment begins at a fixed place, so that threads write theirs without waiting.
         inside = neurons[(neurons >= begin) & (neurons < end)]
         history[position, begin : begin + inside.size] = inside
         count[position, segment] = inside.size
@@ -52,16 +70,17 @@ def change_segments(
     """
     (depth, size), segments = history.shape, new.size - 1
     history = history.copy()
-    places = _places(count, bounds=old, size=size)
-    spikes = history.flat[places]
-    segment = places // size * segments + np.searchsorted(new, spikes, side="right") - 1
+    positions = _find_positions(count, bounds=old, size=size)
+    # A step's spikes ascend in both layouts, so they move as one list.
+    spikes = history.flat[positions]
+    segment = positions // size * segments + np.searchsorted(new, spikes, side="right") - 1
     count = np.bincount(segment, minlength=depth * segments).reshape(depth, segments)
-    history.flat[_places(count, bounds=new, size=size)] = spikes
+    history.flat[_find_positions(count, bounds=new, size=size)] = spikes
     return history, count
 
 
-def _places(count: np.ndarray, *, bounds: np.ndarray, size: int) -> np.ndarray:
-    """Return the places of all spikes in a flat history of ``size`` neurons, step by step."""
+def _find_positions(count: np.ndarray, *, bounds: np.ndarray, size: int) -> np.ndarray:
+    """Return the positions of all spikes in a flat history of ``size`` neurons, step by step."""
     counts = count.ravel()
     first = (np.arange(count.shape[0])[:, None] * size + bounds[:-1]).ravel()
     return np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
