@@ -1,4 +1,4 @@
-"""From a Network to a ConcreteNetwork: every random draw is made."""
+"""From a Network to a ConcreteNetwork, by making every random draw."""
 
 from __future__ import annotations
 
@@ -56,12 +56,14 @@ def concretise(network: Network) -> ConcreteNetwork:
 
 def _population(population: Population, seed: int) -> ConcretePopulation:
     cell = population.cell
-    values = _known_values(population, seed)
-    trees = _written_values(population)
+    values = _draw_values(population, seed)
+    trees = _expressions(population)
     _evaluate_all(trees, values, where=f"population {population.name!r}")
     parameters = {p.name: _plain(values[p.name]) for p in cell.parameters}
+    # Initial values are computed once; only parameters follow later changes.
     trees = {name: tree for name, tree in trees.items() if name in parameters}
     read = {name for tree in trees.values() for name in names(tree)}
+    # Draws are stored as they were made: an expression that is evaluated later reads the same.
     known = {name: _plain(values[name]) for name in read - parameters.keys()}
     initial = {
         s.name: np.array(np.broadcast_to(np.asarray(values[s.name], np.float64), population.size))
@@ -79,28 +81,29 @@ def _population(population: Population, seed: int) -> ConcretePopulation:
     )
 
 
-def _described_values(population: Population) -> dict[str, Any]:
-    """Return parameters and initial states as the user gave them, in the order of their draws."""
+def _user_values(population: Population) -> dict[str, Any]:
+    """Return parameters and initial states as the user wrote them, with defaults for the rest."""
     cell = population.cell
     defaults = {p.name: p.value for p in cell.parameters} | {s.name: 0.0 for s in cell.states}
     return defaults | population.values
 
 
-def _written_values(population: Population) -> dict[str, Expr]:
+def _expressions(population: Population) -> dict[str, Expr]:
     """Return the values that are written as text."""
-    values = _described_values(population)
+    values = _user_values(population)
     return {name: value for name, value in values.items() if isinstance(value, Expr)}
 
 
-def _known_values(population: Population, seed: int) -> dict[str, Any]:
+def _draw_values(population: Population, seed: int) -> dict[str, Any]:
     """Return numbers, arrays and draws of a population, its positions, ``i`` and ``N``."""
     cell = population.cell
     units: dict[str, Unit] = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
+    # Every draw has a stream of its own: other parameters do not change it.
     everyone = np.arange(population.size)
     values: dict[str, Any] = {"i": everyone.astype(np.float64), "N": float(population.size)}
     if population.positions is not None:
         values |= dict(zip("xyz", population.positions.T, strict=True))
-    for name, value in _described_values(population).items():
+    for name, value in _user_values(population).items():
         if isinstance(value, Distribution):
             value = value.sample(
                 Stream(seed, f"{population.name}/{name}"),
@@ -114,7 +117,7 @@ def _known_values(population: Population, seed: int) -> dict[str, Any]:
 
 
 def _evaluate_all(trees: dict[str, Expr], values: dict[str, Any], *, where: str) -> None:
-    """Evaluate what is written as text, in order of dependence, and reorder ``trees`` by it.
+    """Evaluate expressions in order of dependence, and sort ``trees`` by it.
 
     Raises
     ------
@@ -168,7 +171,8 @@ def _projection(p: Projection, seed: int) -> ConcreteProjection:
     pointer, targets, moved = to_absolute(p, edges)
     where = f"projection {p.name!r} ({p.source.name} -> {p.target.name})"
     draw = EdgeValues(p, edges.pointer, edges.order, moved, seed, where)
-    del edges  # which take as much memory as the edges that are kept
+    del edges  # they take as much memory as the absolute ones
+    # With a rule the weight is a variable, see `_initial_variables`.
     weight = draw("weight", p.weight, unit("1")) if p.rule is None else None
     initial = _initial_variables(p, draw)
     values, trees = _rule_parameters(p, draw)
@@ -180,6 +184,7 @@ def _projection(p: Projection, seed: int) -> ConcreteProjection:
         pointer=pointer,
         targets=targets,
         weight=weight,
+        # A program turns delays into steps, so the milliseconds need not be stored.
         delay=draw("delay", p.delay, unit("ms"), redrawn=True),
         dendritic_fraction=p.dendritic_fraction,
         back=None if p.back is None else draw("back", p.back, unit("ms"), redrawn=True),
@@ -231,12 +236,14 @@ def _rule_parameter(
     name, stream = constant.name, Stream(draw.seed, f"{p.name}/{constant.name}")
     value = p.values.get(name, constant.value)
     if isinstance(value, Expr):
+        # Parameters are in order of dependence: all that are read are known.
         value = evaluate(value, known.__getitem__)
     if constant.per == "edge":
         values = draw(name, value, constant.unit)
         return values if np.ndim(values) else np.full(draw.count, float(values))
     if constant.per is None:
         if isinstance(value, Distribution):
+            # One value is the first draw of its stream.
             first = np.zeros(1, int)
             value = value.sample(stream, first, unit=constant.unit, where=draw.where)[0]
         return float(value)
@@ -250,6 +257,7 @@ def _spread(value: Any, view: View, stream: Stream, *, declared: Unit, where: st
     """Return values per neuron of the whole population, (N,), 0 outside the view."""
     if isinstance(value, Distribution):
         value = value.sample(stream, np.arange(len(view)), unit=declared, where=where)
+    # Neurons outside of the view have no edge that could read the zeros.
     result = np.zeros(view.population.size)
     result[view.indices] = value
     return result
@@ -259,11 +267,12 @@ def _link(symbol: str, p: Projection, draw: EdgeValues) -> ConcreteLink:
     if p.bound is None:
         raise NetworkError(f"{draw.where}: found the link {symbol!r} and no rule. Name a rule.")
     reference, side = p.links[symbol], p.bound.symbols[symbol].side
-    indices = _linked_indices(reference)
+    indices = _indices_of_link(reference)
     index: np.ndarray | None
     if side == "one":
         index = np.asarray(indices[:1], np.int32)
     elif side == "edge":
+        # Sorted like weights, which are floats: float64 holds every index exactly.
         along = np.asarray(reference.along, np.float64)
         along = draw(f"link {symbol!r}", along, unit("1")).astype(np.int64)
         index = np.asarray(indices[along], np.int32)
@@ -271,12 +280,13 @@ def _link(symbol: str, p: Projection, draw: EdgeValues) -> ConcreteLink:
         view = p.source if side == "pre" else p.target
         index = np.zeros(view.population.size, np.int32)
         index[view.indices] = indices
+        # Engines save a look-up per access if each neuron reads its own index.
         if (index == np.arange(index.size)).all():
             index = None
     return ConcreteLink(reference.owner.name, reference.name, side, index)
 
 
-def _linked_indices(reference: Reference) -> np.ndarray:
+def _indices_of_link(reference: Reference) -> np.ndarray:
     """Return the neurons, of a whole population, that a link can read."""
     owner = reference.owner
     if isinstance(owner, View):
@@ -298,6 +308,7 @@ def _drive(drive: Drive, seed: int) -> ConcreteDrive:
         target=drive.target.name,
         indices=drive.target.indices,
         port=drive.port,
+        # The sum of n independent Poisson trains is one train of n times the rate.
         rate=rate * drive.n,
         weight=weight,
     )

@@ -47,7 +47,7 @@ class Derived:
         changed : name -> (1,), (N,) or (E,)
             Parameters as they will be.
         where : str
-            Place for messages.
+            Begins messages.
 
         Returns
         -------
@@ -62,16 +62,19 @@ class Derived:
         updated: dict[str, np.ndarray] = {}
 
         def value(name: str) -> Any:
+            # New values win over those in memory.
             for values in (self.known, updated, changed):
                 if name in values:
                     return values[name]
             return np.asarray(read(name), np.float64)
 
+        # In order of dependence: a parameter may follow one that is updated here.
         for name, tree in self.trees.items():
             follows = read(f"{name}@follows")
             affected = bool(names(tree) & (changed.keys() | updated.keys()))
             if name in changed or not affected or not follows.any():
                 continue
+            # Elements that were set have left the expression and stay as they are.
             new = np.where(follows, evaluate(tree, value), read(name))
             if not np.isfinite(new).all():
                 raise NetworkError(
@@ -79,5 +82,6 @@ class Derived:
                     f"is not finite, expected finite numbers. Set {name!r} as well, to a value of "
                     "its own, or set another value."
                 )
+            # Nothing is stored here: if a later value is refused, the memory is unchanged.
             updated[name] = new
         return updated

@@ -27,7 +27,7 @@ def read_links(
     edges: int | None,
     where: str,
 ) -> tuple[dict[str, Reference], dict[str, tuple[Domain, Exponents]]]:
-    """Return what each link of a rule reads.
+    """Return the value that each link of a rule reads, and its layout.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def read_links(
     source, target : View
         The ends of the projection.
     owners : mapping
-        The populations and projections that the network holds already, by name.
+        The populations and projections that the network has already, by name.
     edges : int, optional
         Number of edges, if it is known.
     where : str
@@ -46,14 +46,20 @@ def read_links(
     references : dict
         By symbol.
     sides : dict
-        By symbol: "pre", "post", "edge" or "one", which says what has a value of its own, and the
-        dimension.
+        By symbol: one value per source neuron ("pre"), per target neuron ("post"), per edge
+        ("edge") or in all ("one"); and the dimension.
+
+    Raises
+    ------
+    NetworkError
+        If a link refers to no value of the network, or its unit or number of values differs.
     """
     references: dict[str, Reference] = {}
     sides: dict[str, tuple[Domain, Exponents]] = {}
     for link in rule.reads if rule is not None else ():
         link_where = f"{where}, link {link.symbol!r}"
         reference = _require_reference(link.reference, owners, link_where)
+        # If the number of edges is random, lengths are checked after the draw.
         if edges is not None and isinstance(reference.along, np.ndarray):
             require_shape(reference.along, {"one per edge": edges}, link_where)
         unit, length = _unit_and_length(reference, link_where)
@@ -76,6 +82,7 @@ def _require_reference(reference: object, owners: Mapping[str, object], where: s
             "or a variable such as projection['z']."
         )
     owner = reference.owner
+    # Compared by identity: a population of another network may have the same name.
     if owners.get(owner.name) is not (owner.population if isinstance(owner, View) else owner):
         raise NetworkError(
             f"{where}: {owner.name!r} is no population or earlier projection of this network. "
@@ -85,7 +92,7 @@ def _require_reference(reference: object, owners: Mapping[str, object], where: s
 
 
 def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
-    """Return the unit of a value that is referred to, and how many of them there are."""
+    """Return the unit of the values that a link refers to, and their number."""
     owner, name = reference.owner, reference.name
     if isinstance(owner, View):
         cell = owner.population.cell
@@ -93,6 +100,8 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
         return units[name], len(owner)
     assert isinstance(owner, Projection)  # one of the network's, as `_require_reference` has seen
     declared, per = owner.linkable()[name]
+    # Edges of different delays see a neuron's variable at different moments, so engines store it
+    # once for each delay, and no single value could be linked.
     if isinstance(declared, State) and _delays_differ(owner, at_source=per == "source"):
         raise NetworkError(
             f"{where}: {name!r} has one value per neuron and delay of {owner.name!r}, "
@@ -108,7 +117,7 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
 
 
 def _side(reference: Reference, length: int, *, source: View, target: View, where: str) -> Domain:
-    """Return what has a value of its own: "pre", "post", "edge"; "one": there is one for all."""
+    """Return which part of an edge chooses its value: "pre", "post", "edge"; "one": none does."""
     along, value = reference.along, f"{reference.name!r} of {reference.owner.name!r}"
     if along is None:
         if length != 1:
@@ -125,6 +134,7 @@ def _side(reference: Reference, length: int, *, source: View, target: View, wher
                 f"{along} neurons. Link to as many, or give .by(indices)."
             )
         return "pre" if along == "source" else "post"
+    # Negative indices would silently count from the end.
     if along.size and (along.min() < 0 or along.max() >= length):
         raise NetworkError(
             f"{where}: found an index outside 0 ... {length - 1}, expected indices of "
@@ -135,9 +145,12 @@ def _side(reference: Reference, length: int, *, source: View, target: View, wher
 
 def _delays_differ(projection: Projection, *, at_source: bool) -> bool:
     """Return whether spikes reach the edges of one neuron of this end after different delays."""
+    # The two parts of a delay meet at the synapse: spikes of the source take the axonal one, spikes
+    # of the target the dendritic one, or `back` in its place.
     delay, part = projection.delay, projection.dendritic_fraction
     if at_source:
         part = 1.0 - part
     elif projection.back is not None:
         delay, part = projection.back, 1.0
+    # A draw counts as different, since its values are not known yet.
     return part > 0 and (isinstance(delay, Distribution) or np.unique(delay).size > 1)

@@ -31,6 +31,7 @@ class Reference:
         Which value an edge reads; see `by`. None: the only one.
     """
 
+    # A protocol: views and projections make references, and importing them would be a circle.
     owner: Named
     name: str
     along: str | IntArray | None = None
@@ -41,12 +42,12 @@ class Reference:
         Parameters
         ----------
         along : "source", "target" or (E,) integers
-            That of the edge's source, of its target, or an index for each edge.
+            The value of the edge's source, of its target, or an index for each edge.
 
         Raises
         ------
         NetworkError
-            If it is anything else.
+            If ``along`` is anything else.
         """
         if isinstance(along, str):
             if along not in ("source", "target"):
@@ -55,6 +56,7 @@ class Reference:
                     "expected 'source', 'target' or an index array. Give one of these."
                 )
             return replace(self, along=along)
+        # Truth values are refused below: as indices they would read values 0 and 1.
         index = np.asarray(along)
         if index.ndim != 1 or index.dtype.kind not in "iu":
             raise NetworkError(
