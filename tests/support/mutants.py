@@ -27,6 +27,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.util import cache_from_source
 from itertools import chain, zip_longest
 from pathlib import Path
 from time import monotonic, sleep
@@ -66,7 +67,7 @@ TESTS = {
     "models/": ("tests/models", "tests/conformance"),
     "backends/": ("tests/project",),
     "backends/brian/": ("tests/backends/brian",),
-    "backends/cpu/": ("tests/backends/cpu", "tests/conformance", "tests/run", "tests/ir"),
+    "backends/cpu/": ("tests/conformance", "tests/backends/cpu", "tests/run", "tests/ir"),
     "backends/pynn/": ("tests/backends/pynn",),
     "backends/reference/": ("tests/conformance", "tests/run", "tests/ir"),
 }
@@ -170,10 +171,10 @@ class Bench:
         start = monotonic()
         try:
             try:
-                (tree / mutant.path).write_text(planted)
+                write(tree / mutant.path, planted)
                 outcome, words = self._judge(tree, self.tests_of(mutant.path))
             finally:
-                (tree / mutant.path).write_text(source)
+                write(tree / mutant.path, source)
             self._require_green(tree, words, green)
         finally:
             copies.put(tree)
@@ -217,7 +218,7 @@ class Bench:
             process = subprocess.Popen(
                 [*pytest, "-p", "no:cacheprovider", *tests],
                 cwd=tree,
-                env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+                env=os.environ | {"PYTHONPATH": str(tree)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -251,6 +252,12 @@ class Bench:
             os.killpg(process.pid, 9)  # the processes of the tests, too
             process.wait()
         return outcome
+
+
+def write(path: Path, source: str) -> None:
+    """Write a source without bytecode of another: an equal size and second would keep that."""
+    path.write_text(source)
+    Path(cache_from_source(path)).unlink(missing_ok=True)
 
 
 def length(test: str) -> int:
