@@ -24,7 +24,14 @@ class NetworkError(NeurosimError, ValueError):
 
 
 class LoweringError(NeurosimError):
-    """A backend cannot run this network; ``report`` says which parts, why, and what to do."""
+    """A backend cannot run this network.
+
+    Parameters
+    ----------
+    message : str
+    report : Report, optional
+        Names the parts, the reasons and the remedies.
+    """
 
     def __init__(self, message: str, report: object = None) -> None:
         super().__init__(message)

@@ -226,7 +226,13 @@ class Stream:
         return key_of(self.seed, self.name)
 
     def child(self, name: str) -> Stream:
-        """Return the stream of a part: that of the name ``self.name/name``."""
+        """Return the stream of a part, whose draws are independent of those of this stream.
+
+        Parameters
+        ----------
+        name : str
+            Appended to the name of this stream, after a slash.
+        """
         return Stream(self.seed, f"{self.name}/{name}")
 
     def uniform(self, index: ArrayLike, row: ArrayLike = 0) -> NDArray[np.float64]:

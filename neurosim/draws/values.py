@@ -91,7 +91,13 @@ class Distribution:
             )
 
     def bounds(self, unit: Unit) -> tuple[float, float]:
-        """Return the smallest and the largest value that can be drawn, in engine units."""
+        """Return the smallest and the largest value that can be drawn, in engine units.
+
+        Parameters
+        ----------
+        unit : Unit
+            Of the values.
+        """
         numbers = {
             name: self._read(name, argument, unit, str(self), NetworkError)
             for name, argument in self._named_arguments()

@@ -1,4 +1,4 @@
-"""Memory: every array that a run changes or may be asked for, by owner and name."""
+"""Memory: every array that a run changes or returns, by owner and name."""
 
 from __future__ import annotations
 

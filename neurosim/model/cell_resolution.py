@@ -1,4 +1,4 @@
-"""Resolution of a cell: its names and units are checked, and its trees read numbers for units."""
+"""Resolution of a cell: its names and units are checked, and names of units become numbers."""
 
 from __future__ import annotations
 

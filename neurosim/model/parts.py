@@ -1,4 +1,4 @@
-"""The fields of a cell and of a rule, and the way to one of them by name."""
+"""The fields of a cell and of a rule, and how to find one of them by its name."""
 
 from __future__ import annotations
 

@@ -72,11 +72,27 @@ class Projection:
         return self.source.population is self.target.population
 
     def edge_count(self) -> EdgeCount:
-        """Return how many edges there will be, as far as it is known before any draw."""
+        """Return the number of edges, as far as it is known before any draw."""
         return self.connector.count(len(self.source), len(self.target), recurrent=self.recurrent)
 
     def connect(self, seed: int) -> Edges:
-        """Draw the edges. Positions count within the two views."""
+        """Draw the edges.
+
+        Parameters
+        ----------
+        seed : int
+            Of the network.
+
+        Returns
+        -------
+        Edges
+            Positions count within the two views.
+
+        Raises
+        ------
+        NetworkError
+            If the connector cannot join these neurons, or returns no well-formed edges.
+        """
         # Keyed by name, so that the edges stay the same if other projections are added or removed.
         stream = Stream(seed, f"{self.name}/edges")
         sources, targets = self.source.indices, self.target.indices

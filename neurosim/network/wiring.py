@@ -81,7 +81,19 @@ class Edges:
         return np.repeat(np.arange(self.pointer.size - 1, dtype=np.int32), np.diff(self.pointer))
 
     def check(self, n_source: int, n_target: int) -> None:
-        """Raise NetworkError unless these are well-formed edges of so many sources and targets."""
+        """Check that these are well-formed edges.
+
+        Parameters
+        ----------
+        n_source, n_target : int
+            Number of sources and of targets.
+
+        Raises
+        ------
+        NetworkError
+            If the pointer does not ascend from 0 to E with S + 1 entries, or targets do not ascend
+            within a source, or a target is not below ``n_target``.
+        """
         if self.pointer.shape != (n_source + 1,) or self.target.ndim != 1:
             raise NetworkError(
                 f"edges: found a pointer of shape {self.pointer.shape} and targets of shape "
