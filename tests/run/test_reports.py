@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import neurosim as ns
+from neurosim.backend.lowering import Lowered
 from neurosim.backend.report import Place, Report, Row
 from neurosim.models import ca3_memory, cells
 
@@ -107,3 +108,20 @@ def test_export_on_the_command_line_draws_once(counts, tmp_path, capsys):
     assert main(["export", "ca3-memory", folder, "--backend", "spinnaker"]) == 0
     assert "written:" in capsys.readouterr().out
     assert counts == {"draws": 1, "translations": 1}
+
+
+class Forgetful:
+    """A backend whose report promises a run, but whose lowering has no artefact."""
+
+    name, options = "forgetful", {}
+
+    def missing(self) -> str | None:
+        return None
+
+    def lower(self, network: ns.Network, **options: object) -> Lowered:
+        return Lowered(Report("forgetful", "empty", ()), None)
+
+
+def test_a_backend_that_promises_a_run_and_lowers_to_none_is_named():
+    with pytest.raises(TypeError, match="backend 'forgetful': its report promises an artefact"):
+        ns.prepare(ns.Network("empty", dt="1 ms"), backend=Forgetful())
