@@ -21,7 +21,7 @@ from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, to_steps
 from ..recording.recording import Recording
 from ..units import Time
-from .assignments import Owner, assignments, declared
+from .assignments import Assignments, Owner, declared_unit
 from .finite import NotFinite, Watch, find_in_states
 from .progress import bar, interrupts
 from .recorder import Recorder
@@ -170,7 +170,7 @@ class Run:
         owner = self._owner(owner)
         if isinstance(owner, Projection) and isinstance(name, str) and name == "weight":
             name = "w"
-        plain = declared(owner, name).plain
+        plain = declared_unit(owner, name).plain
         if isinstance(owner, Drive) and name == "rate":
             plain *= owner.n  # memory holds the rate of all trains of a target together
         values = self.memory.now(owner.name, name, self.step - 1)
@@ -204,7 +204,8 @@ class Run:
             If a name is unknown, or a value has a wrong unit, shape or range.
         """
         owner = self._owner(owner)
-        for assign in assignments(self, owner, values):
+        assignments = Assignments(self.network, self.program, self.memory, self.step)
+        for assign in assignments.check(owner, values):
             assign()
         if owner.name in self.program.populations or owner.name in self.program.projections:
             self.memory.compute_constants(owner.name)
