@@ -47,7 +47,7 @@ class Limits:
             None if bound is None else f"{bound / scale:g}"
             for bound in (self.above, self.least, self.most)
         )
-        # One phrase where both ends are included, as people write ranges.
+        # One phrase if both ends are included, as people write ranges.
         if above is None and least is not None and most is not None:
             return f"{least} to {most}{space}"
         bounds = (

@@ -87,7 +87,7 @@ def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
     -----
     Source: Box & Muller 1958.
     """
-    # Never at 0, where the logarithm is infinite: words name the middles of intervals.
+    # Never at 0, whose logarithm is infinite: words name the middles of intervals.
     r0, angle0 = _sqrt(-2.0 * _log((w0 + 0.5) * _GRAIN)), _TURN * ((w1 + 0.5) * _GRAIN)
     r1, angle1 = _sqrt(-2.0 * _log((w2 + 0.5) * _GRAIN)), _TURN * ((w3 + 0.5) * _GRAIN)
     return r0 * _cos(angle0), r0 * _sin(angle0), r1 * _cos(angle1), r1 * _sin(angle1)

@@ -338,7 +338,7 @@ class Network:
         )
         bound = None
         if rule is not None:
-            # Units of a rule can be checked only where the cells at both ends are known.
+            # Units of a rule can be checked only when the cells at both ends are known.
             bound = bind(
                 rule,
                 from_view.population.cell,

@@ -116,7 +116,7 @@ class Edges:
             before = self.target[block]
             after = self.target[block.start + 1 : block.stop + 1]
             starts = np.flatnonzero(after < before) + block.start + 1
-            # A target may be below the one before it only where the edges of a source begin.
+            # A target may be below the one before it only at the first edge of a source.
             if (self.pointer[np.searchsorted(self.pointer, starts)] != starts).any():
                 raise NetworkError(
                     "edges: found targets that do not ascend within the edges of a source, "
