@@ -210,6 +210,36 @@ def test_a_link_to_an_earlier_projection_reads_its_variable_at_that_moment(backe
     ]  # graded delivery lands in its step and is integrated in the next
 
 
+@pytest.mark.parametrize("tau", [4.0, [4.0, 8.0]], ids=["one time constant", "one per target"])
+def test_a_linked_variable_that_decays_has_its_value_of_the_moment(backend, tau):
+    rule = Rule(
+        post="dq/dt = -q / tau : 1",
+        edge="w : 1",
+        handlers=[("pre", "q += w")],
+        parameters={"tau": Parameter("ms", 4.0, per="target")},
+        name="fading",
+    )
+    net = network()
+    source, counter = net.spike_source("s", 1, steps=[[0]]), net.population("c", 2, COUNTER)
+    first = net.project(
+        source, counter, ns.all_to_all(), weight=1.0, port="x", tau=tau, rule=rule, name="first"
+    )
+    second = net.project(
+        source,
+        counter,
+        ns.all_to_all(),
+        weight=0.0,
+        port="x",
+        rule=READER.reading(z=first["q"].by("target")),
+        name="second",
+    )
+    net.record(second, "got")
+    values = prepare(net, backend, 3).result()["second"].trace("got").values
+    constants = [4.0, 4.0] if tau == 4.0 else tau
+    expected = [[exp(-step / constant) for constant in constants] for step in range(3)]
+    assert values.tolist() == expected
+
+
 def test_a_change_of_a_linked_state_is_seen_at_the_next_step(backend):
     net = network()
     far, ends = net.population("f", 1, COUNTER), net.population("e", 1, COUNTER)

@@ -157,7 +157,7 @@ class Bench:
             copies: queue.Queue[Path] = queue.Queue()
             for number in range(workers):
                 copies.put(copy(self.root, Path(folder) / str(number)))
-            green: set[str] = set()
+            green = {failed_test(row["by"]) for row in known.values()}
             with ThreadPoolExecutor(workers) as pool:
                 for row in pool.map(lambda mutant: self._try(mutant, copies, green), waiting):
                     known[row["id"]] = row
@@ -202,9 +202,8 @@ class Bench:
 
     def _require_green(self, tree: Path, words: str, green: set[str]) -> None:
         """Run a test that failed without the fault, unless it is known to pass."""
-        state, _, rest = words.partition(" ")
-        test = rest.partition(" - ")[0]
-        if state not in ("FAILED", "ERROR") or test in green:
+        test = failed_test(words)
+        if not test or test in green:
             return
         outcome, again = self._test(tree, [test])
         if outcome != "survived":
@@ -252,6 +251,12 @@ class Bench:
             os.killpg(process.pid, 9)  # the processes of the tests, too
             process.wait()
         return outcome
+
+
+def failed_test(words: str) -> str:
+    """Return the test of a line of pytest's summary, or "" if it tells of none."""
+    state, _, rest = words.partition(" ")
+    return rest.partition(" - ")[0] if state in ("FAILED", "ERROR") else ""
 
 
 def write(path: Path, source: str) -> None:
