@@ -408,6 +408,35 @@ def test_the_lowest_rate_of_a_constant_input_is_near_zero_in_class_1_and_far_fro
     assert max(rates) > 60
 
 
+# a, b, c, d and the initial voltage of each panel in figure1.m, the article's program.
+PUBLISHED = {
+    "A": (0.02, 0.2, -65, 6, -70),
+    "B": (0.02, 0.25, -65, 6, -64),
+    "C": (0.02, 0.2, -50, 2, -70),
+    "D": (0.02, 0.25, -55, 0.05, -64),
+    "E": (0.02, 0.2, -55, 4, -70),
+    "F": (0.01, 0.2, -65, 8, -70),
+    "G": (0.02, -0.1, -55, 6, -60),
+    "H": (0.2, 0.26, -65, 0, -64),
+    "I": (0.02, 0.2, -65, 6, -70),
+    "J": (0.05, 0.26, -60, 0, -62),
+    "K": (0.1, 0.26, -60, -1, -62),
+    "L": (0.02, -0.1, -55, 6, -60),
+    "M": (0.03, 0.25, -60, 4, -64),
+    "N": (0.03, 0.25, -52, 0, -64),
+    "O": (0.03, 0.25, -60, 4, -64),
+    "P": (0.1, 0.26, -60, 0, -61),
+    "Q": (1, 0.2, -60, -21, -70),
+    "R": (0.02, 1, -55, 4, -65),
+    "S": (-0.02, -1, -60, 8, -63.8),
+    "T": (-0.026, -1, -45, -2, -63.8),
+}
+
+
+def test_each_neuron_has_the_parameters_and_the_initial_voltage_of_the_published_program():
+    assert {p.letter: (p.a, p.b, p.c, p.d, p.v) for p in PATTERNS} == PUBLISHED
+
+
 def test_the_twenty_panels_are_drawn(responses):
     from matplotlib import pyplot
 
