@@ -149,6 +149,7 @@ def test_increases_have_the_fixed_strength_and_decreases_that_of_the_level(backe
         for spikes in ({"pre": [2], "post": [7]}, {"pre": [7], "post": [2]})
     ]
     assert changes[1] == pytest.approx(-2 * changes[0], rel=1e-12)
+    assert changes[0] == pytest.approx(CHANGE, abs=2e-5)  # of an excitatory edge unless told
     net = build(TOY, 0)
     links = {
         name: {symbol: link.name for symbol, link in net[name].links.items()}
