@@ -125,6 +125,8 @@ class Recording:
 
     def _record_trace(self, i: int, probe: Probe, schedule: Schedule) -> None:
         memory, keep = self._context.memory, self._context.tables.keep
+        # Positions depend on the layout: weights that edges share all lie at 0.
+        self._context.tables.rely_on_layout((probe.owner.name, probe.variable))
         index, _ = memory.locate(probe.owner, probe.variable)
         if probe.edges is not None:
             index = index[probe.edges]
