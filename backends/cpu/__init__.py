@@ -40,7 +40,7 @@ class CpuBackend:
     verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:
-        """Return what to install, if Numba is not there."""
+        """Return the command that installs Numba, None if it is installed."""
         return None if find_spec("numba") else "numba is missing. Run: pip install numba"
 
     def lower(self, network: Network, **options: Any) -> Lowered:
@@ -50,7 +50,7 @@ class CpuBackend:
         ----------
         network : Network
         **options
-            ``threads`` (chosen by measured cost unless given), ``precision`` ("float64" or
+            ``threads`` (by default chosen by measured cost), ``precision`` ("float64" or
             "float32"), ``replica`` (replica word of the random numbers).
 
         Raises

@@ -142,7 +142,7 @@ class CpuEngine:
         return chunk
 
     def _run(self, first: int, steps: int, threads: int) -> tuple[int, int]:
-        """Run steps on some threads; return how many were done, and the reasons to stop."""
+        """Run steps on some threads; return the number of steps done, and the reasons to stop."""
         shared, (plan, phases) = self._shared, self._plan
         # Requests of an earlier call that no thread has read would end this one at once.
         shared[:] = 0

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from .simulator.run import ScriptRun
     from .translation.plan import Plan
 
-# Modules that a backend imports, and the requirements that bring them, as in setup.cfg: the package
-# first, then what it needs of others without saying so (Brian 2 does not import with NumPy 2.4).
+# Modules that a backend imports, and the requirements that install them, as in setup.cfg: the
+# package first, then limits that it needs without declaring them (Brian 2 does not import with
+# NumPy 2.4).
 REQUIREMENTS = {
     "pyNN": ("PyNN==0.13.0",),
     "nest": ("nest-simulator>=3.10",),

@@ -74,7 +74,7 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
             kernel = Kernel(f"handler{number}_{part}", trigger, _domain(group[0]))
             kernels.append(kernel)
             functions.append(printer.handler(kernel, group))
-            # Sums are added to their variable after the loop: no edge reads what another has added,
+            # Sums are added to their variable after the loop: no edge reads additions of another,
             # so that the result does not depend on the order of edges.
             for variable in dict.fromkeys(s.target for s in group if s.action == "sum"):
                 fold = printer.fold_kernel(kernel, variable)
@@ -93,8 +93,8 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
 def groups(statements: tuple[BoundStatement, ...]) -> list[list[BoundStatement]]:
     """Split statements into groups that one loop can execute as if one after the other.
 
-    Statements over edges may share a loop unless one reads what an earlier one of the group adds
-    to. Statements over the neurons of one side touch nothing of other neurons.
+    Statements over edges may share a loop unless one reads a variable to which an earlier one of
+    the group adds. Statements over the neurons of one side touch nothing of other neurons.
     """
     split: list[list[BoundStatement]] = []
     for statement in statements:
@@ -193,7 +193,7 @@ class _RulePrinter:
         return any(s.side == "pre" and s.role != "variable" for s in symbols)
 
     def _targets_setup(self, group: list[BoundStatement]) -> list[str]:
-        """Return lines that read the addresses of what statements change."""
+        """Return lines that read the addresses of the variables that statements change."""
         address = self.symbols.address
         lines = [address(s.target) for s in group if s.action == "assign"]
         if any(s.action == "deliver" for s in group):
@@ -339,7 +339,7 @@ class _RulePrinter:
     # ---- deferred handlers
 
     def catch_up(self) -> list[str]:
-        """Return the function that executes what the edges of the sources of events have deferred.
+        """Return the function that executes the deferred statements of the edges of events.
 
         If ``first`` is 0, all edges catch up, and new notes begin.
         """
@@ -380,7 +380,7 @@ class _RulePrinter:
         ]
 
     def _catch_up_group(self, group: list[BoundStatement]) -> list[str]:
-        """Return lines for one delay group, up to the loop over what its edges have deferred."""
+        """Return lines for one delay group, up to the loop over deferred events of its edges."""
         symbols, split = self.symbols, self.variant.pre_split
         edges = "_pre_edges" if split else "0"
         targets = "@post_of_edge" if self.variant.post_split else "@targets"
@@ -456,7 +456,7 @@ class _RulePrinter:
     # ---- sums
 
     def fold_kernel(self, kernel: Kernel, variable: str) -> Kernel:
-        """Return the kernel that adds what a handler summed up to a variable."""
+        """Return the kernel that adds the sums of a handler to a variable."""
         side = self.symbols.symbols[variable].side
         return Kernel(
             f"{kernel.name}_{variable}",

@@ -199,7 +199,15 @@ class RuleSymbols:
     # ---- values
 
     def values_at(self, read: Iterable[str], side: str) -> list[str]:
-        """Return lines that load what is read at one side, for its neuron, delay group or edge."""
+        """Return lines that load the values of one side: of its neuron, delay group or edge.
+
+        Parameters
+        ----------
+        read : iterable of str
+            Names that statements read; those of other sides are skipped.
+        side : str
+            "pre", "post" or "edge".
+        """
         read = set(read)
         lines = [f"i_{side} = float(_{side})"] if f"i_{side}" in read else []
         at_side = [

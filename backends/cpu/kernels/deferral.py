@@ -88,7 +88,7 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
         store_index(when, count, step, "when")
         count += flag(step > done)
     # Round q examines the q-th latest spike of the edges that are left. Their list only shrinks, so
-    # the work is proportional to what was deferred, not to edges times `DEPTH`.
+    # the work is proportional to the deferred events, not to edges times `DEPTH`.
     begin, end = 0, count
     while begin < end:
         steps += INDEX * size

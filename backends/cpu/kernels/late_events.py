@@ -29,8 +29,8 @@ from .operations import HISTORY, LANDING
 CHUNK = 16  # events in one chunk of the pool, a power of two; chunk 0 is none
 NEVER = -1 << 62  # before any step
 
-# State of a pool: first chunk of those that were freed, the last that was ever taken, and how many
-# there are.
+# State of a pool: first chunk of those that were freed, the last that was ever taken, and the
+# number of chunks.
 FREE, FRESH, CHUNKS = range(3)
 
 

@@ -63,7 +63,7 @@ INDEX = 4  # bytes of the index of a neuron that spiked
 THREADS, WAITED, REQUESTS, FAILED = 0, 8, 16, 40
 ARRIVED = 48  # from here on, for each thread, the number of barriers that it has reached
 
-# What is added to a request: the sum shows which of the three reasons there was.
+# A thread adds one of these to a request: the sum tells the three reasons apart.
 FULL = 1  # a buffer of spikes
 LATE = 1 << 16  # threads wait long for each other
 NOT_FINITE = 1 << 32

@@ -95,7 +95,7 @@ class Call:
     kernel: Argument
     args: Argument
     start: Argument
-    extent: Argument  # where the range ends, or how many it has, as the kernel expects
+    extent: Argument  # end of the range, or its number of items, as the kernel expects
 
 
 @_arguments
@@ -200,7 +200,7 @@ class CatchUp:
 
     kernel: Argument
     args: Argument
-    groups: Argument  # how many
+    groups: Argument  # number of delay groups of the sources
     full: Argument
     every: Argument  # steps between records; 0: none
 

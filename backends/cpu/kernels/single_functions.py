@@ -38,7 +38,7 @@ _MAGIC, _MAGIC_BITS = _F(12582912.0), 0x4B400000
 _LOG2_E = _F(1.4426950408889634)
 # HIGH has 10 bits: k * HIGH is exact.
 _LN2_HIGH, _LN2_LOW = _F(0.693359375), _F(-2.1219444005469058e-4)
-_LEAST, _MOST = _F(-104.0), _F(104.0)  # what lies beyond gives 0 or inf
+_LEAST, _MOST = _F(-104.0), _F(104.0)  # exp of numbers beyond is 0 or inf
 _EXP = (
     _F(0.4999999403953552),
     _F(0.1666652113199234),

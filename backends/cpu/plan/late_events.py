@@ -1,7 +1,7 @@
 """Room for the lists of synaptic events that land in later steps; `kernels.late_events` fills them.
 
-Memory and snapshots do not hold the lists. They are emptied whenever the host may have changed what
-they were made from, and are made again from the spikes that memory keeps.
+Memory and snapshots do not hold the lists. They are emptied whenever the host may have changed
+spikes or weights, and are filled again from the spikes that memory keeps.
 """
 
 from __future__ import annotations

@@ -40,7 +40,13 @@ class Pace:
             self._tried = set()
 
     def piece(self, steps: int) -> tuple[int, int]:
-        """Return the threads for the next steps, and for how many of those that are left."""
+        """Return the number of threads for the next piece, and the steps of that piece.
+
+        Parameters
+        ----------
+        steps : int
+            Steps that are left of the stretch.
+        """
         best = min(self._costs, key=self.cost)
         for threads in sorted(self._costs.keys() - self._tried, reverse=True):
             if (threads != best or not self._costs[best]) and len(self._costs) > 1:

@@ -88,8 +88,8 @@ def symbolic(tree: Expr, known: Mapping[str, Symbolic] | None = None) -> Symboli
                 return sympy.Min(sympy.Max(x, low), high)
             if function in _FUNCTIONS:
                 return _FUNCTIONS[function](*operands)
-        case Draw(kind=kind, key=key):
-            return symbol(f"{kind}@{key}")
+        case Draw(kind=distribution, key=key):
+            return symbol(f"{distribution}@{key}")
     raise Unmatched("it compares or chooses, which no equation of a standard cell does.")
 
 

@@ -79,7 +79,7 @@ def match_cell(cell: Cell, target: str, *, zero: Collection[str] = ()) -> CellMa
                 return match
             incomplete = incomplete or match
     if incomplete is not None:
-        return incomplete  # a port has no counterpart, which matters only to what projects to it
+        return incomplete  # a port has no counterpart: only projections to it are refused
     # Users know which cell they meant: the reason of the one that came closest helps most.
     raise Unmatched(max(failures, key=lambda failure: failure[0])[1])
 

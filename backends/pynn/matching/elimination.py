@@ -42,7 +42,15 @@ UNKNOWN = "~"  # begins the names of symbols that are solved for; no name of a u
 
 
 class PartialMatch(Unmatched):
-    """A match that failed, and how far it came; ``progress`` ranks the reasons of several."""
+    """A match that failed.
+
+    Parameters
+    ----------
+    progress : int
+        Ranks the reasons of several failed matches: the largest came closest.
+    reason : str
+        A sentence for the report.
+    """
 
     def __init__(self, progress: int, reason: str) -> None:
         super().__init__(reason)
@@ -51,7 +59,14 @@ class PartialMatch(Unmatched):
 
 @dataclass(frozen=True)
 class Condition:
-    """An expression that must be zero, and the words for a report about what differs if not."""
+    """An expression that must be zero.
+
+    Attributes
+    ----------
+    subject : str
+        Subject of the sentence "... differs." in a report.
+    expression : Symbolic
+    """
 
     subject: str
     expression: Symbolic

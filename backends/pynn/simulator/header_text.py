@@ -53,7 +53,7 @@ def _docstring(plan: Plan) -> Iterator[str]:
 
 
 def setup_lines(plan: Plan, threads: int | None) -> Iterator[str]:
-    """Yield ``sim.setup``, and lines that add to PyNN what it lacks on a target."""
+    """Yield ``sim.setup``, and lines that complete PyNN on a target."""
     target = plan.target
     arguments = dict(target.setup)
     if target.name == "nest":

@@ -119,7 +119,7 @@ class Mapping:
         return "\n".join(lines)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the chips, and on each how many cores each population has.
+        """Draw the chips, and the cores of each population on them.
 
         Parameters
         ----------

@@ -31,10 +31,14 @@ def execute(
     Parameters
     ----------
     script : path
-    python : interpreter
-    environment : variables besides those of this process
-    machine : another machine that the script runs on, for the error message
-    title : of the clock that shows that a long run goes on; empty for no clock
+    python : str
+        Interpreter.
+    environment : mapping of str to str
+        Variables besides those of this process.
+    machine : str
+        Name of the board that the script runs on, for the error message.
+    title : str
+        Of the clock that is shown during a long run; empty for no clock.
 
     Raises
     ------

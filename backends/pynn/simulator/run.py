@@ -73,7 +73,7 @@ class ScriptRun:
 
     @property
     def source(self) -> str:
-        """The script, for the time that was run."""
+        """The script, with the time of the run."""
         return self._script(self.step).text
 
     def run(self, time: Any, *, progress: bool = True) -> None:

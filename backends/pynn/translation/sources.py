@@ -1,4 +1,4 @@
-"""Spike sources of a network as those of PyNN: given spikes and Poisson sources."""
+"""Spike sources of a network as those of PyNN: lists of spikes, and Poisson sources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plan_given_spikes(
     target: Target,
     rows: Rows,
 ) -> PlannedPopulation:
-    """Return a source of given spikes.
+    """Return a source of spikes that the user listed.
 
     Parameters
     ----------

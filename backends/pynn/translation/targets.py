@@ -1,4 +1,4 @@
-"""The table of targets: what each simulator behind PyNN does under the same names.
+"""The table of targets: the meaning of PyNN's names on each simulator behind it.
 
 Conventions of time, integration and limits. Probed with PyNN 0.13.0, NEST 3.10.0, Brian 2 2.9.0
 and sPyNNaker 7.4.1; tests of two neurons check everything that can be run without a board.
@@ -30,14 +30,12 @@ class Target:
     Attributes
     ----------
     name, title : of the backend, and for readers
-
     module : that a script imports as ``sim``
     preamble : lines of a script before the import
     setup : arguments of ``sim.setup`` besides timestep and delays
-    patches : standard cell -> line of a script that adds to PyNN what it lacks, and the reason
+    patches : standard cell -> line of a script that completes PyNN, and the reason
     signal_members : expression for the neurons of a recorded signal
-    process : where scripts run, for the report
-
+    process : in which process scripts run, for the report
     spike_offset : 1 if a spike of step k has the time of the end of that step, (k + 1) dt; 0 if
         it has the time of the start
     extra_steps : steps that a run takes after its last, whose end is recorded as the beginning of
@@ -46,7 +44,6 @@ class Target:
     extra_delay : steps added to our delay so that spikes arrive in the same step
     longest_delay : steps; None for no limit
     real_time_step : dt in ms that runs in real time; None for software
-
     methods : standard cell -> integration method, in our words
     early_threshold : standard cells that test the threshold as soon as a voltage step arrives, one
         step before ours
@@ -57,7 +54,6 @@ class Target:
         is used instead)
     fixed_point : whether parameters have 15 binary places
     unusable : standard cell -> reason
-
     dependences : weight dependences of pair STDP
     dependence_note : remark on a dependence that is not among them
     allows_least_weight : whether ``w_min`` may differ from 0
@@ -72,7 +68,6 @@ class Target:
         core; others take one more
     no_short_term : why it has no short-term plasticity; None: it has
     weights_lag : whether a weight that is read is that of the last spike of its source
-
     one_edge_per_pair : whether several edges of one pair lose all weights and delays but the last
     signed_weights : whether inhibitory currents have negative weights; else only magnitudes count
     recorded_names : recorded variable of PyNN -> name here; None: it cannot be recorded
@@ -91,6 +86,7 @@ class Target:
     signal_members: str = "signal.array_annotations['channel_index']"
     process: str = "in a process of its own"
 
+    # Conventions of time.
     spike_offset: int = 1
     extra_steps: int = 0
     first_given_step: int = 0
@@ -98,6 +94,7 @@ class Target:
     longest_delay: int | None = None
     real_time_step: float | None = None
 
+    # Cells and their parameters.
     methods: Mapping[str, str] = field(default_factory=dict)
     early_threshold: tuple[str, ...] = ()
     strict_threshold: tuple[str, ...] = ()
@@ -107,6 +104,7 @@ class Target:
     fixed_point: bool = False
     unusable: Mapping[str, str] = field(default_factory=dict)
 
+    # Plasticity.
     dependences: tuple[str, ...] = (ADDITIVE,)
     dependence_note: str = ""
     allows_least_weight: bool = False
@@ -120,6 +118,7 @@ class Target:
     no_short_term: str | None = None
     weights_lag: bool = False
 
+    # Edges, recordings and Poisson sources.
     one_edge_per_pair: bool = False
     signed_weights: bool = True
     recorded_names: Mapping[str, str | None] = field(default_factory=dict)

@@ -232,7 +232,7 @@ class Wiring:
         receptors, unit = match.ports[path.port], match.standard.weight
         fixed = constants(path.target)
         texts: list[str] = []
-        # Every edge goes to the first receptor that takes its sign; what is left has none.
+        # Every edge goes to the first receptor that takes its sign; edges that are left have none.
         left = np.ones(edges.post.size, bool)
         for receptor in receptors:
             # A scale may differ between neurons: it belongs to the target of an edge.

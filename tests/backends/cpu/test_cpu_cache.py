@@ -54,7 +54,7 @@ def environment(folder: Path, spare: Path | None = None) -> dict[str, str]:
 
 
 def started(name: str, folder: Path, spare: Path | None = None, **options) -> dict:
-    """Run a network in a process of its own and return what it says."""
+    """Run a network in a process of its own and return its report."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, name],
         env=environment(folder, spare),
@@ -210,7 +210,7 @@ def test_the_digest_covers_every_file_of_the_core_whose_functions_are_compiled()
         for package in ("expr", "compiled", "draws", "model", "network", "ir", "run")
         for file in (core.CORE / package).glob("*.py")
     ]
-    found = {
+    compiled = {
         thing.py_func.__code__.co_filename
         for name in names
         for thing in vars(importlib.import_module(name)).values()
@@ -222,6 +222,6 @@ def test_the_digest_covers_every_file_of_the_core_whose_functions_are_compiled()
             str(core.CORE / name)
             for name in ("draws/compiled_edges.py", "draws/streams.py", "expr/functions.py")
         }
-        < found
+        < compiled
         <= called
     )

@@ -1,4 +1,4 @@
-"""Delivery by the CPU engine: spikes on their way, edges found by event, post-spikes that wait, and
+"""Delivery by the CPU engine: spikes on their way, edges by event, deferred post handlers, and
 counts of drives, as in the reference.
 """
 
@@ -18,13 +18,13 @@ from neurosim.models import cells
 def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
     room, tmp_path, monkeypatch
 ):
-    """Also where the lists of what is to land have no room, or room for some."""
+    """Also if the lists of events to come have no room, or room for some of them."""
     if room is not None:
         monkeypatch.setattr(
             "neurosim.backends.cpu.plan.delivery.LateEvents",
             lambda tables, most, dtype: LateEvents(tables, most=room, dtype=dtype),
         )
-    found = []
+    journeys = []
     for backend, options in (
         ("reference", {}),
         ("cpu", {"threads": 1}),
@@ -32,7 +32,7 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
         ("cpu", {"threads": 3}),
     ):
         run = ns.prepare(scattered(), backend=backend, **options)
-        found.append(journey(run, tmp_path))
+        journeys.append(journey(run, tmp_path))
         spikes = run.result()
         assert min(spikes[p].spikes.index.size for p in "ab") > 100
         if backend == "cpu":
@@ -41,9 +41,9 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
                 for pool, *_ in run.engine.delivery.late_events.pools.values()
             ]
             assert len(full) == options["threads"] and set(full) == {room is not None}
-    for other in found[1:]:
-        assert len(other) == len(found[0]) and all(
-            same_bits(a, b) for a, b in zip(found[0], other, strict=True)
+    for other in journeys[1:]:
+        assert len(other) == len(journeys[0]) and all(
+            same_bits(a, b) for a, b in zip(journeys[0], other, strict=True)
         )
 
 
@@ -56,7 +56,7 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
 def test_edges_onto_neighbours_are_counted_not_looked_up_and_give_the_bits_of_the_reference(
     last, threads
 ):
-    """Sources without edges stand first, between and last; threads share the targets."""
+    """Sources without edges stand first, between and last; partitions share the targets."""
     rule = ns.Rule(
         edge="w : mV",
         post="s : mV",
@@ -88,12 +88,14 @@ def test_edges_onto_neighbours_are_counted_not_looked_up_and_give_the_bits_of_th
         runs.append(ns.prepare(net, backend=backend, **options))
         runs[-1].run("90 ms")
     assert ("_shift" in runs[1].source) == isinstance(last, range)
-    found = [[run.get("b", "v"), run.get("near", "w"), run.get("near", "s")] for run in runs]
-    assert all(same_bits(one, other) and np.ptp(one) > 0 for one, other in zip(*found, strict=True))
+    values = [[run.get("b", "v"), run.get("near", "w"), run.get("near", "s")] for run in runs]
+    assert all(
+        same_bits(one, other) and np.ptp(one) > 0 for one, other in zip(*values, strict=True)
+    )
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
-def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
+def test_delay_groups_are_listed_among_more_delays_than_a_word_has_bits(fraction):
     """Most neurons lack most of the 300 delays, or of the 150 at either end."""
     runs = [
         ns.prepare(
@@ -110,9 +112,9 @@ def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
     for run in runs:
         run.run("60 ms")
     p = runs[0].program.projections["learned"]
-    split = [slots for slots in (p.pre_groups, p.post_groups) if not slots.uniform]
+    split = [groups for groups in (p.pre_groups, p.post_groups) if not groups.uniform]
     assert split and all(
-        s.delays.size > 64 and s.neuron.size < 0.5 * s.delays.size * s.first.size for s in split
+        g.delays.size > 64 and g.neuron.size < 0.5 * g.delays.size * g.first.size for g in split
     )
     assert runs[0].result()["b"].spikes.index.size > 500
     for run in runs[1:]:
@@ -127,9 +129,9 @@ def test_slots_are_found_among_more_delays_than_a_word_has_bits(fraction):
     ("order", "fraction", "every"),
     [(("post", "pre"), 0.0, "7 ms"), (("pre", "post"), 1.0, "90 ms")],
 )
-def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, every):
-    """Records, signals, changes and ends of runs find every edge as if nothing had waited."""
-    found = []
+def test_deferred_post_handlers_leave_the_bits_of_the_reference(order, fraction, every):
+    """Records, signals, changes and ends of runs find every edge as if nothing were deferred."""
+    outcomes = []
     for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
         run = ns.prepare(pairs(order, fraction, every), backend=backend, **options)
         if backend == "cpu":
@@ -143,7 +145,7 @@ def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, 
         run.set("learned", tau="12 ms")
         run.run("10 ms", progress=False)
         result = run.result()
-        found.append(
+        outcomes.append(
             [
                 *seen,
                 run.get("learned", "w"),
@@ -151,17 +153,17 @@ def test_post_spikes_that_wait_leave_the_bits_of_the_reference(order, fraction, 
                 result["learned"].trace("w").values,
             ]
         )
-    assert found[0][-2].size > 40 * 150 * 3  # more spikes in a piece than notes have room for
-    for other in found[1:]:
-        assert all(same_bits(a, b) for a, b in zip(found[0], other, strict=True))
+    assert outcomes[0][-2].size > 40 * 150 * 3  # more spikes in a piece than notes have room for
+    for other in outcomes[1:]:
+        assert all(same_bits(a, b) for a, b in zip(outcomes[0], other, strict=True))
 
 
-def test_rules_whose_post_spikes_cannot_wait_do_not():
-    """What a post-spike reads must not change until then: not the target's trace, not a state, not
-    what each step changes.
+def test_post_handlers_that_cannot_be_deferred_are_not():
+    """Values that a post handler reads must not change until its edge catches up: no trace of the
+    target, no state, no variable of a "step" handler.
     """
 
-    def waits(post: str, *more: tuple[str, str]) -> bool:
+    def is_deferred(post: str, *more: tuple[str, str]) -> bool:
         rule = ns.Rule(
             edge="w : mV",
             pre="dx/dt = -x / tau : 1",
@@ -169,7 +171,7 @@ def test_rules_whose_post_spikes_cannot_wait_do_not():
             parameters={"tau": "10 ms"},
             handlers=[("post", post), ("pre", "out += w; w -= 0.1 * mV * y; x += 1"), *more],
         )
-        net = ns.Network("waits", dt="0.1 ms")
+        net = ns.Network("deferred", dt="0.1 ms")
         p = net.population("p", 60, cells.lif_delta())
         net.project(
             p,
@@ -183,44 +185,44 @@ def test_rules_whose_post_spikes_cannot_wait_do_not():
         )
         return bool(ns.prepare(net, backend="cpu").engine.delivery.deferral.sweeps)
 
-    assert waits("w += 0.1 * mV * x; y += 1")
+    assert is_deferred("w += 0.1 * mV * x; y += 1")
     for post in (
         "w += 0.1 * mV * x * y; y += 1",
         "w += 0.1 * v_post; y += 1",
         "out += w; y += 1",
         "y += 1",
     ):
-        assert not waits(post)
-    assert not waits("w += 0.1 * mV * x; y += 1", ("step", "w = 0.99 * w"))
-    assert not waits("w += 0.1 * mV * x; y += 1", ("step", "x = 0.5 * x"))
+        assert not is_deferred(post)
+    assert not is_deferred("w += 0.1 * mV * x; y += 1", ("step", "w = 0.99 * w"))
+    assert not is_deferred("w += 0.1 * mV * x; y += 1", ("step", "x = 0.5 * x"))
 
 
-def test_post_spikes_wait_only_where_their_notes_take_little_room_beside_the_edges(monkeypatch):
-    """Notes take 128 bytes for each pair of a target and a delay, of which there are nearly as many
-    as edges; results are the same.
+def test_post_handlers_are_deferred_only_if_notes_take_little_room_beside_the_edges(monkeypatch):
+    """Notes take 128 bytes per delay group of the targets, of which there are nearly as many as
+    edges; results are the same.
     """
-    found = []
-    for fraction, least, waits in ((0.0, 16, True), (1.0, 16, False), (1.0, 0, True)):
+    variables = []
+    for fraction, least, deferred in ((0.0, 16, True), (1.0, 16, False), (1.0, 0, True)):
         monkeypatch.setattr("neurosim.backends.cpu.plan.deferral.LEAST", least)
         delay = ns.uniform("0 ms", "30 ms") if fraction else "0.5 ms"
         run = ns.prepare(pairs(("post", "pre"), fraction, "7 ms", delay=delay), backend="cpu")
-        assert bool(run.engine.delivery.deferral.sweeps) == waits
+        assert bool(run.engine.delivery.deferral.sweeps) == deferred
         run.run("60 ms", progress=False)
-        found.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
+        variables.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
     assert (
-        all(same_bits(a, b) for a, b in zip(found[1], found[2], strict=True))
-        and np.ptp(found[1][0]) > 0.1
+        all(same_bits(a, b) for a, b in zip(variables[1], variables[2], strict=True))
+        and np.ptp(variables[1][0]) > 0.1
     )
 
 
 @pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0])
 def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
-    """One rate for neighbours is looked up; neurons apart are counted one by one."""
+    """Counts of one rate for neighbours come from a table; others are computed one by one."""
     net = ns.Network("drive", dt="0.1 ms", seed=5)
     p = net.population("p", 700, ns.Cell("v : mV", receives={"x": ns.Port("mV", into="v")}))
     net.poisson_drive(p[7:650], n=10, rate=mean * 1000, weight="0.1 mV", port="x", name="table")
     net.poisson_drive(p[::3], n=10, rate=mean * 500, weight="0.3 mV", port="x", name="single")
-    found = []
+    voltages = []
     for options in (
         {"backend": "reference"},
         {"backend": "cpu", "threads": 1},
@@ -230,6 +232,6 @@ def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
         run.run("2 ms", progress=False)
         run.set("table", rate=mean * 700)
         run.run("1 ms", progress=False)
-        found.append(run.get("p", "v"))
-    assert all(same_bits(found[0], other) for other in found[1:])
-    assert found[0].any() == (mean > 0.0)
+        voltages.append(run.get("p", "v"))
+    assert all(same_bits(voltages[0], other) for other in voltages[1:])
+    assert voltages[0].any() == (mean > 0.0)

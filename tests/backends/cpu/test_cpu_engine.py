@@ -52,8 +52,8 @@ def test_the_comparison_sees_one_changed_bit(reference):
     assert differences(run, reference) == ["('learned', 'w')"]
 
 
-def test_a_rule_that_sums_over_the_targets_of_a_neuron_runs_on_one_thread():
-    """Threads own targets: no thread has all terms of the sum."""
+def test_a_rule_that_sums_over_the_targets_of_a_neuron_runs_in_one_partition():
+    """Partitions own targets: no partition has all terms of the sum."""
     rule = ns.Rule(pre="s : 1", edge="w : 1", handlers=[("step", "s = 0; s += w")])
     net = ns.Network("sums", dt="1 ms")
     p = net.population("p", 200, ns.Cell("v : 1"))

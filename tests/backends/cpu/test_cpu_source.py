@@ -32,7 +32,7 @@ def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell, empty
 
 
 def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_not(empty_cache):
-    found = []
+    vectors = []
     for wiring in (ns.all_to_all(), ns.fixed_probability(0.5)):
         net = ns.Network("one", dt="0.1 ms")
         p = net.population("p", 100, cells.lif_delta())
@@ -45,10 +45,10 @@ def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_
             ),
             port="synaptic",
         )
-        found.append(
+        vectors.append(
             packed(ns.prepare(net, backend="cpu").engine.context.kernels.sources[-1], "handler0_0")
         )
-    assert found[0] >= 1 and found[1] == 0
+    assert vectors[0] >= 1 and vectors[1] == 0
 
 
 def test_arrays_over_neurons_begin_on_a_cache_line_also_when_they_were_replaced():

@@ -1,5 +1,5 @@
-"""Threads of the CPU engine: they stop at the same step, wait without hanging, and are as many as
-pay.
+"""Threads of the CPU engine: they stop at the same step, wait without hanging, and are only as many
+as save time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from neurosim.models.balanced_networks import coba, cuba, izhikevich_2003
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
-    """2000 neurons that fire in each step fill the room for 65536 spikes after 31 of 50 steps."""
+    """2000 neurons that fire in every step fill the room for 65536 spikes after 31 of 50 steps."""
     net = ns.Network("all", dt="1 ms")
     net.record(
         net.population("p", 2000, ns.Cell("n : 1", step="n = n + 1", spike="n > 0")), "spikes"
@@ -40,13 +40,13 @@ def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
 
 
 def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
-    """The neuron that explodes belongs to one thread; the recording ends with the last whole step
-    in both.
+    """The neuron that explodes belongs to one partition; the recording ends with the last whole
+    step in both.
     """
     net = ns.Network("explosion", dt="1 ms")
     p = net.population("p", 200, ns.Cell("v : 1", step="v = v * v", initial={"v": 0.5}))
     net.record(p[:3], "v")
-    found = []
+    ends = []
     for backend, options in (("reference", {}), ("cpu", {"threads": 1}), ("cpu", {"threads": 2})):
         run = ns.prepare(net, backend=backend, **options)
         run.set(p[150:151], v=2.0)
@@ -55,16 +55,14 @@ def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
             match=r"population 'p', neuron 150: v is inf at 10 ms, expected a finite value",
         ) as error:
             run.run("50 ms")
-        found.append(
+        ends.append(
             (error.value.time, error.value.recording["p"].trace("v").values.shape, run.step)
         )
-    assert found == [(10.0, (9, 3), 9)] * 3
+    assert ends == [(10.0, (9, 3), 9)] * 3
 
 
 def test_two_threads_end_many_short_runs_while_another_thread_is_busy():
-    """A barrier that waits for a thread without giving its core away would hang here, where cores
-    are few.
-    """
+    """A barrier that waits without freeing its core would hang here if cores are few."""
     run = ns.prepare(plastic(), backend="cpu", threads=2)
     busy, done = threading.Event(), threading.Event()
 
@@ -123,9 +121,9 @@ def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one()
         run.run("60 ms", progress=False)
         return run, run.result()["neurons"].spikes
 
-    run, found = spikes()
+    run, recorded = spikes()
     assert run.engine.partitions == min(2, len(os.sched_getaffinity(0)))
-    assert found == spikes(threads=1)[1] and found.index.size > 1000
+    assert recorded == spikes(threads=1)[1] and recorded.index.size > 1000
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
@@ -139,7 +137,7 @@ def test_a_large_network_is_prepared_for_two_threads_and_gives_the_bits_of_one()
     ],
     ids=["few neurons", "many neurons", "costly neurons", "many edges"],
 )
-def test_a_network_is_prepared_for_two_threads_where_a_step_pays_for_their_meeting(build, threads):
+def test_a_network_has_two_partitions_if_a_step_takes_much_longer_than_a_barrier(build, threads):
     assert ns.prepare(build(), backend="cpu").engine.partitions == threads
 
 
@@ -147,35 +145,35 @@ def test_a_network_is_prepared_for_two_threads_where_a_step_pays_for_their_meeti
     not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="needs two cores, and Linux to choose one",
 )
-def test_a_thread_that_finds_its_core_taken_moves_and_is_not_bound_to_where_it_went():
+def test_a_thread_whose_core_is_taken_moves_and_is_not_bound_to_its_new_core():
     """Both threads begin on the same core: bound there, and free again before they take cores."""
     allowed = os.sched_getaffinity(0)
-    cores, found, one = Cores(), [], min(allowed)
+    cores, allowed_after, one = Cores(), [], min(allowed)
 
     def begin() -> None:
         os.sched_setaffinity(0, {one})
         os.sched_setaffinity(0, allowed)
         cores.take()
-        found.append(os.sched_getaffinity(0))
+        allowed_after.append(os.sched_getaffinity(0))
 
     for _ in range(2):
         thread = threading.Thread(target=begin)
         thread.start()
         thread.join()
-    assert len(cores.taken) == 2 and found == [allowed, allowed]
+    assert len(cores.taken) == 2 and allowed_after == [allowed, allowed]
 
 
-def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_threads():
+def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_partitions():
     """Rounded to a multiple of 64, a range must not end beyond the last neuron, as that of 60
-    neurons on three threads would.
+    neurons in three partitions would.
     """
     for size in range(1, 700):
-        for threads in range(1, 10):
-            bounds = first_neurons(size, threads)
+        for partitions in range(1, 10):
+            bounds = first_neurons(size, partitions)
             assert (
                 bounds[0] == 0
                 and bounds[-1] == size
-                and bounds.size == threads + 1
+                and bounds.size == partitions + 1
                 and (np.diff(bounds) >= 0).all()
             )
             assert all(b % 64 == 0 for b in bounds[:-1] if b < size)
@@ -183,20 +181,20 @@ def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_threa
 
 @pytest.mark.parametrize("threads", [3, 8])
 def test_more_threads_than_lines_of_neurons_give_the_bits_of_one(threads):
-    found = []
+    outcomes = []
     for number in (1, threads):
         run = ns.prepare(plastic(), backend="cpu", threads=number)
         run.run("20 ms", progress=False)
-        found.append(
+        outcomes.append(
             (run.result()["a"].spikes, run.result()["b"].spikes, run.get("learned", "w").tobytes())
         )
-    assert found[0] == found[1] and found[0][1].index.size > 0
+    assert outcomes[0] == outcomes[1] and outcomes[0][1].index.size > 0
 
 
 def test_states_that_a_rule_reads_are_reset_after_all_threads_have_read_them():
-    """All edges end in the partition of the first thread. The second, which has none to deliver,
-    must not reset its neurons, from 64 on, before the first has read their v of 1. Sines make the
-    delivery so long that both threads run meanwhile, even on one core.
+    """All edges end in the first partition. The second, which has none to deliver, must not reset
+    its neurons, from 64 on, before the first has read their v of 1. Sines make the delivery so long
+    that both threads run meanwhile, even on one core.
     """
     net = ns.Network("reading", dt="1 ms")
     firing = net.population(
@@ -212,7 +210,7 @@ def test_states_that_a_rule_reads_are_reset_after_all_threads_have_read_them():
 
 
 def ended(run: ns.Run) -> BaseException | None:
-    """Run for 5 ms; return what was raised. A run that hangs fails the test and is left behind."""
+    """Run for 5 ms; return the error. A run that hangs fails the test and is left behind."""
     raised: list[BaseException | None] = []
 
     def go() -> None:
@@ -231,10 +229,10 @@ def ended(run: ns.Run) -> BaseException | None:
 
 @pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("failing", ["the caller", "another", "none to start"])
-def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_go_on(
+def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_continue(
     number, failing, monkeypatch
 ):
-    """Threads begin together, or not at all: nothing was done when one cannot."""
+    """Threads begin together, or not at all: nothing was done if one cannot."""
     run, expected = (ns.prepare(plastic(), backend="cpu", threads=number) for _ in range(2))
     take, start, failed = Cores.take, threading.Thread.start, []
 
@@ -257,8 +255,8 @@ def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_m
         else:
             planted.setattr(Cores, "take", fail_to_take)
         assert str(ended(run)) == "planted" and run.step == 0
-    for each in (run, expected):
-        assert ended(each) is None and ended(each) is None
+    for one in (run, expected):
+        assert ended(one) is None and ended(one) is None
     assert (
         run.step == 100
         and run.result()["b"].spikes == expected.result()["b"].spikes
@@ -266,7 +264,7 @@ def test_where_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_m
     )
 
 
-def test_a_thread_that_may_not_move_stays_where_it_is(monkeypatch):
+def test_a_thread_that_may_not_move_stays_on_its_core(monkeypatch):
     """A container may forbid it, or the cores that are allowed may change meanwhile."""
 
     def refuse(*arguments: object) -> None:
@@ -286,7 +284,7 @@ def test_a_thread_that_may_not_move_stays_where_it_is(monkeypatch):
     "fork" not in multiprocessing.get_all_start_methods(), reason="needs a system that forks"
 )
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
-def test_a_run_goes_on_in_a_forked_process_which_has_none_of_its_threads():
+def test_a_run_continues_in_a_forked_process_which_has_none_of_its_threads():
     run = ns.prepare(plastic(), backend="cpu", threads=2)
     run.run("10 ms", progress=False)
     context = multiprocessing.get_context("fork")
@@ -301,15 +299,15 @@ def test_a_run_goes_on_in_a_forked_process_which_has_none_of_its_threads():
     child.start()
     try:
         assert receiver.poll(60), "the child hangs"
-        found = receiver.recv()
+        received = receiver.recv()
     finally:
         child.kill()
         child.join()
-    assert np.array_equal(found, go()) and found[0].max() >= 100
+    assert np.array_equal(received, go()) and received[0].max() >= 100
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_run_that_is_dropped_gives_back_its_arrays_without_the_garbage_collector(threads):
+def test_a_run_that_is_dropped_frees_its_arrays_without_the_garbage_collector(threads):
     gc.collect()
     gc.disable()
     try:
@@ -317,8 +315,10 @@ def test_a_run_that_is_dropped_gives_back_its_arrays_without_the_garbage_collect
         run.run("5 ms", progress=False)
         run.set(run.owners["a"][3:6], rest="-40 mV")  # prepares the engine again
         run.run("5 ms", progress=False)
-        held = [weakref.ref(each) for each in (run.engine, run.memory, run.memory["learned", "w"])]
+        held = [
+            weakref.ref(owner) for owner in (run.engine, run.memory, run.memory["learned", "w"])
+        ]
         del run
-        assert [each() for each in held] == [None] * 3
+        assert [owner() for owner in held] == [None] * 3
     finally:
         gc.enable()

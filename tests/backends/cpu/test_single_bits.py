@@ -1,5 +1,5 @@
-"""What float32 leaves exact: bits for any threads, split and room; counts, delays and times; values
-as they are read.
+"""Float32 leaves exact: bits for any threads, split and room; counts, delays and times; values as
+they are read.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ def test_neither_threads_nor_the_split_of_a_run_change_a_bit(told, threads, part
     assert min(told.result()[p].spikes.index.size for p in "ab") > 500
 
 
-def test_a_run_saved_and_a_snapshot_go_on_to_the_last_bit(told, tmp_path):
+def test_a_saved_run_and_a_snapshot_continue_to_the_last_bit(told, tmp_path):
     """Saved with two threads, continued with one; a changed bit of a weight is seen."""
     run = ns.prepare(plastic(), backend="cpu", precision="float32", threads=2)
     run.run("7 ms", progress=False)
     run.save(tmp_path / "state.npz")
     later = ns.prepare(plastic(), backend="cpu", precision="float32", threads=1)
     later.load(tmp_path / "state.npz")
-    kept = later.snapshot()
-    for each in (run, later):
-        each.run("9 ms", progress=False)
+    middle = later.snapshot()
+    for either in (run, later):
+        either.run("9 ms", progress=False)
     assert differences(run, later) == []
-    later.restore(kept, clock=True)
+    later.restore(middle, clock=True)
     later.run("9 ms", progress=False)
     assert differences(run, later) == []
-    later.restore(kept, clock=True)
+    later.restore(middle, clock=True)
     later.memory["learned", "w"][7] = np.nextafter(later.memory["learned", "w"][7], np.float32(1.0))
     later.run("9 ms", progress=False)
     assert "('learned', 'w')" in differences(run, later)
 
 
 def test_spikes_on_their_way_land_alike_whether_their_lists_have_room_or_not(tmp_path, monkeypatch):
-    found = [
+    journeys = [
         journey(
             ns.prepare(scattered(), backend="cpu", precision="float32", threads=threads), tmp_path
         )
@@ -67,26 +67,28 @@ def test_spikes_on_their_way_land_alike_whether_their_lists_have_room_or_not(tmp
         "neurosim.backends.cpu.plan.delivery.LateEvents",
         lambda tables, most, dtype: LateEvents(tables, most=1, dtype=dtype),
     )
-    found.append(journey(ns.prepare(scattered(), backend="cpu", precision="float32"), tmp_path))
-    assert all(same_bits(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
+    journeys.append(journey(ns.prepare(scattered(), backend="cpu", precision="float32"), tmp_path))
+    assert all(
+        same_bits(a, b) for other in journeys[1:] for a, b in zip(journeys[0], other, strict=True)
+    )
 
 
-def test_post_spikes_that_wait_leave_the_bits_of_those_that_do_not(monkeypatch):
-    found = []
+def test_deferred_post_handlers_leave_the_bits_of_those_that_are_not(monkeypatch):
+    values = []
     for least in (16, 10**6):
         monkeypatch.setattr("neurosim.backends.cpu.plan.deferral.LEAST", least)
         run = ns.prepare(pairs(("pre", "post"), 1.0, "7 ms"), backend="cpu", precision="float32")
         assert bool(run.engine.delivery.deferral.sweeps) == (least == 16)
         run.run("60 ms", progress=False)
-        found.append(
+        values.append(
             [run.get("learned", name) for name in ("w", "c", "n")]
             + [run.result()["learned"].trace("w").values]
         )
-    assert all(same_bits(a, b) for a, b in zip(*found, strict=True)) and np.ptp(found[0][0]) > 0.1
+    assert all(same_bits(a, b) for a, b in zip(*values, strict=True)) and np.ptp(values[0][0]) > 0.1
 
 
 def test_counts_of_a_drive_delays_and_refractory_steps_are_those_of_float64():
-    """Sums of small whole numbers are exact in float32, so that each count shows."""
+    """Sums of small whole numbers are exact in float32, so that every count is visible."""
     cell = ns.Cell(
         "n : 1; v : 1",
         step="v = v + x; n = n + 1",
@@ -110,13 +112,15 @@ def test_counts_of_a_drive_delays_and_refractory_steps_are_those_of_float64():
         port="x",
     )
     net.record(p, "spikes")
-    found = []
+    outcomes = []
     for precision in ("float64", "float32"):
         run = ns.prepare(net, backend="cpu", precision=precision)
         run.run("20 ms", progress=False)
-        found.append((run.result()["p"].spikes, run.get("p", "v"), run.memory["p", "_refractory"]))
-    assert found[0][0] == found[1][0] and len(found[0][0]) > 1000
-    assert (found[0][1] == found[1][1]).all() and found[0][2] == found[1][2] == 7
+        outcomes.append(
+            (run.result()["p"].spikes, run.get("p", "v"), run.memory["p", "_refractory"])
+        )
+    assert outcomes[0][0] == outcomes[1][0] and len(outcomes[0][0]) > 1000
+    assert (outcomes[0][1] == outcomes[1][1]).all() and outcomes[0][2] == outcomes[1][2] == 7
 
 
 def test_the_time_of_a_step_is_rounded_once():
@@ -140,9 +144,9 @@ def test_what_is_read_is_float64_and_what_is_held_float32():
     run = ns.prepare(plastic(), backend="cpu", precision="float32")
     run.run("10 ms", progress=False)
     held = {
-        key: array.dtype.name for key, array in run.memory.arrays.items() if array.dtype.kind == "f"
+        key: array.dtype.name for key, array in run.memory.arrays.items() if array.dtype.name == "f"
     }
-    assert {key for key, kind in held.items() if kind == "float64"} == {("input", "rate")} and len(
+    assert {key for key, name in held.items() if name == "float64"} == {("input", "rate")} and len(
         held
     ) > 30
     assert (

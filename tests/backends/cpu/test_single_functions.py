@@ -28,12 +28,12 @@ def computed(name: str, x: np.ndarray) -> np.ndarray:
 def sample() -> np.ndarray:
     """Return a million arguments of both signs and all sizes that matter, and the edges."""
     generator = np.random.default_rng(1)
-    found = [
+    arguments = [
         generator.uniform(-105, 105, 500_000),
         generator.uniform(-1, 1, 250_000),
         np.ldexp(generator.uniform(-1, 1, 250_000), -20),
     ]
-    return np.concatenate([*found, [0.0, -0.0, 1e-45, -1e-45, 88.72284, -103.97208]]).astype(
+    return np.concatenate([*arguments, [0.0, -0.0, 1e-45, -1e-45, 88.72284, -103.97208]]).astype(
         np.float32
     )
 
@@ -58,9 +58,9 @@ def test_functions_keep_the_errors_that_they_document(name):
     finite = np.abs(exact) < np.finfo(np.float32).max
     error = np.abs(y[finite] - exact[finite]) / np.spacing(np.abs(exact[finite]).astype(np.float32))
     assert error.max() <= bound and np.isinf(y[~finite]).all()
-    assert (
-        np.abs(np.nextafter(y[finite], np.float32(np.inf)) - exact[finite]).max() > 0
-    )  # the control: the next number is another
+    # The control: the next number is another.
+    following = np.nextafter(y[finite], np.float32(np.inf))
+    assert np.abs(following - exact[finite]).max() > 0
     edges = computed(name, np.array([np.nan, np.inf], np.float32))
     assert np.isnan(edges[0]) and (
         np.isnan(edges[1]) if name in ("sin", "cos") else edges[1] in (1.0, np.inf)
@@ -127,20 +127,21 @@ def words() -> np.ndarray:
 
 
 def test_normal_numbers_are_those_of_float64_to_six_ulp():
-    w, found = words(), np.empty((520_000, 4), np.float32)
-    blocks(single_functions.normal_block, w, found)
+    w, numbers = words(), np.empty((520_000, 4), np.float32)
+    blocks(single_functions.normal_block, w, numbers)
     exact = np.stack(random.normal_block(*w.T), axis=1)
-    wrong = np.abs(found - exact) - 1e-14
+    wrong = np.abs(numbers - exact) - 1e-14
     assert (wrong <= 6 * np.spacing(np.abs(exact).astype(np.float32))).all() and (wrong > 0).any()
-    blocks(
-        single_functions.normal_block, w ^ np.uint64(1 << 8), found
-    )  # the control: one bit of the words in the middle
-    assert (np.abs(found - exact) > 6 * np.spacing(np.abs(exact).astype(np.float32)) + 1e-14).any()
+    # The control: one bit in the middle of the words.
+    blocks(single_functions.normal_block, w ^ np.uint64(1 << 8), numbers)
+    assert (
+        np.abs(numbers - exact) > 6 * np.spacing(np.abs(exact).astype(np.float32)) + 1e-14
+    ).any()
 
 
 def test_uniform_numbers_are_rounded_and_stay_between_0_and_1():
-    w, found = words(), np.empty((520_000, 4), np.float32)
-    blocks(single._uniform_block, w, found)
+    w, numbers = words(), np.empty((520_000, 4), np.float32)
+    blocks(single._uniform_block, w, numbers)
     rounded = np.stack(random.uniform_block(*w.T), axis=1).astype(np.float32)
-    assert 0 < found.min() and found.max() < 1 and rounded.max() == 1
-    assert (found == np.minimum(rounded, np.nextafter(np.float32(1), np.float32(0)))).all()
+    assert 0 < numbers.min() and numbers.max() < 1 and rounded.max() == 1
+    assert (numbers == np.minimum(rounded, np.nextafter(np.float32(1), np.float32(0)))).all()

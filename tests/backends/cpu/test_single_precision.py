@@ -30,13 +30,13 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     )
 
 
-def far(expected: dict, found: dict, *, steps: int) -> list[str]:
+def far(expected: dict, outcome: dict, *, steps: int) -> list[str]:
     """Name what differs between outcomes of `random_networks.outcome` by more than roundoffs
     explain; whole numbers must be equal.
     """
-    wrong = [f"{key} is only in one of them" for key in expected.keys() ^ found.keys()]
-    for key in expected.keys() & found.keys():
-        a, b = expected[key], found[key]
+    wrong = [f"{key} is only in one of them" for key in expected.keys() ^ outcome.keys()]
+    for key in expected.keys() & outcome.keys():
+        a, b = expected[key], outcome[key]
         if a.dtype.kind != "f":
             wrong += [] if np.array_equal(a, b) else [f"{key} differs"]
         elif not np.isfinite(a).all() or distance(a, b) > steps * OPERATIONS:
@@ -90,9 +90,9 @@ def test_the_comparison_sees_a_weight_of_too_few_bits_and_a_spike_that_is_missin
         "'plastic', 'w'" in line
         for line in far(expected, rn.outcome(rn.play(coarse, lively.actions)), steps=20)
     )
-    found = rn.outcome(played(lively, precision="float32"))
+    rounded = rn.outcome(played(lively, precision="float32"))
     key = "spikes", "cells", "index"
-    assert far(expected, found | {key: np.roll(found[key], 1)}, steps=20) == [f"{key} differs"]
+    assert far(expected, rounded | {key: np.roll(rounded[key], 1)}, steps=20) == [f"{key} differs"]
 
 
 CELLS = [
@@ -164,23 +164,25 @@ def test_rules_of_the_library_learn_within_roundoff(rule):
         rule=rule,
         name="learned",
     )
-    found = []
+    variables = []
     for precision in ("float64", "float32"):
         run = ns.prepare(net, backend="cpu", precision=precision)
         before = [run.get("learned", v.name) for v in rule.edge]
         run.run("20 ms", progress=False)
         after = [run.get("learned", v.name) for v in (*rule.edge, *rule.pre, *rule.post)]
         assert any((a != b).any() for a, b in zip(before, after, strict=False))
-        found.append(after)
-    assert all(
-        distance(a, b) <= OPERATIONS for a, b in zip(*found, strict=True)
-    )  # variables of edges change at a few spikes, not in each step
+        variables.append(after)
+    # Variables of edges change at a few spikes, not in every step.
+    assert all(distance(a, b) <= OPERATIONS for a, b in zip(*variables, strict=True))
 
 
 def test_users_names_do_not_meet_those_of_printed_source():
-    found = []
+    outcomes = []
     for precision in ("float64", "float32"):
         run = ns.prepare(named(), backend="cpu", precision=precision)
         run.run("30 ms", progress=False)
-        found.append((run.result()["p"].spikes, run.result()["p"].trace("v").values))
-    assert found[0][0] == found[1][0] and distance(found[0][1], found[1][1]) <= 300 * OPERATIONS
+        outcomes.append((run.result()["p"].spikes, run.result()["p"].trace("v").values))
+    assert (
+        outcomes[0][0] == outcomes[1][0]
+        and distance(outcomes[0][1], outcomes[1][1]) <= 300 * OPERATIONS
+    )
