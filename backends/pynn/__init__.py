@@ -75,6 +75,7 @@ class PynnBackend:
         Parameters
         ----------
         network : Network
+            Network.
         **options
             ``folder``, in which the script of a run stays; ``threads``, of NEST alone.
 
@@ -157,7 +158,7 @@ class TranslatedNetwork:
         report : Report
             Of the plan.
         folder : path
-            Is created if it does not exist.
+            Created if it does not exist.
         time : float, ms
             That the script runs.
         """

@@ -63,8 +63,9 @@ def symbolic(tree: Expr, known: Mapping[str, Symbolic] | None = None) -> Symboli
 
     Parameters
     ----------
-    tree : expression
-    known : name -> expression that replaces it; all other names become symbols
+    tree : Expr
+    known : mapping of str to Symbolic or None
+        Name -> expression that replaces it; all other names become symbols.
 
     Raises
     ------
@@ -126,8 +127,10 @@ def after(
 
     Parameters
     ----------
-    statements : assignments, in order
-    known : name -> expression that replaces it
+    statements : iterable of Assign
+        Assignments, in order.
+    known : mapping of str to Symbolic or None
+        Name -> expression that replaces it.
 
     Returns
     -------
@@ -221,8 +224,9 @@ def coefficients(expression: Symbolic, states: Iterable[sympy.Symbol]) -> list[S
 
     Parameters
     ----------
-    expression : polynomial in the states and in functions of them
-    states : symbols
+    expression : Symbolic
+        Polynomial in the states and in functions of them.
+    states : iterable of Symbol
     """
     state_symbols = set(states)
     expanded = sympy.expand(expression)
@@ -257,8 +261,10 @@ def value(expression: Symbolic, values: Mapping[str, Any]) -> Any:
 
     Parameters
     ----------
-    expression : over names of ``values``
-    values : name -> number or array
+    expression : Symbolic
+        Over names of ``values``.
+    values : mapping of str to object
+        Name -> number or array.
     """
     symbols = sorted(free_symbols(expression), key=lambda s: s.name)
     evaluate = sympy.lambdify(symbols, expression, modules="numpy")

@@ -23,13 +23,19 @@ class CellMatch:
     Attributes
     ----------
     standard : StandardCell
-    states : state of the standard cell -> state of the cell; states that the cell lacks are missing
-    scales : state of the standard cell -> factor that the cell's state is multiplied by
-    parameters : parameter of the standard cell -> expression over the cell's parameters, or None
-        if it may have any value
-    ports : port of the cell -> receptors that its weights may go to
-    jumps : port -> factor by which a ``step`` statement multiplies its weight, over dt too
-    unread : parameters of the cell that nothing of the standard cell depends on
+    states : dict of str to str
+        State of the standard cell -> state of the cell; states that the cell lacks are missing.
+    scales : dict of str to Symbolic
+        State of the standard cell -> factor that the cell's state is multiplied by.
+    parameters : dict of str to Symbolic or None
+        Parameter of the standard cell -> expression over the cell's parameters, or None if it may
+        have any value.
+    ports : dict of str to tuple of str
+        Port of the cell -> receptors that its weights may go to.
+    jumps : dict of str to Symbolic
+        Port -> factor by which a ``step`` statement multiplies its weight, over dt too.
+    unread : tuple of str
+        Parameters of the cell that nothing of the standard cell depends on.
     """
 
     standard: StandardCell
@@ -50,9 +56,12 @@ def match_cell(cell: Cell, target: str, *, zero: Collection[str] = ()) -> CellMa
 
     Parameters
     ----------
-    cell : to be matched
-    target : name of the target, whose standard cells are tried
-    zero : parameters that are 0 for all neurons: expressions that they multiply may be anything
+    cell : Cell
+        To be matched.
+    target : str
+        Name of the target, whose standard cells are tried.
+    zero : collection of str
+        Parameters that are 0 for all neurons: expressions that they multiply may be anything.
 
     Raises
     ------

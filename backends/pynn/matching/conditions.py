@@ -27,9 +27,12 @@ class Pairing:
     ----------
     cell : SymbolicCell
     standard : StandardCell
-    states : state of the standard cell -> state of the cell; synaptic states may be missing
-    unknowns : symbols of the standard cell's parameters and of the scales of its states
-    values : state or parameter of the standard cell -> expression over the cell's symbols
+    states : dict of str to str
+        State of the standard cell -> state of the cell; synaptic states may be missing.
+    unknowns : Unknowns
+        Symbols of the standard cell's parameters and of the scales of its states.
+    values : dict of str to Symbolic
+        State or parameter of the standard cell -> expression over the cell's symbols.
     """
 
     cell: SymbolicCell

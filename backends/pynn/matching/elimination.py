@@ -82,8 +82,10 @@ class Unknowns:
 
     Attributes
     ----------
-    parameters : parameter of the standard cell -> symbol
-    scales : state of the standard cell -> symbol of its scale, or 1 where the scale is fixed
+    parameters : mapping of str to Symbol
+        Parameter of the standard cell -> symbol.
+    scales : mapping of str to Symbolic
+        State of the standard cell -> symbol of its scale, or 1 if the scale is fixed.
     """
 
     parameters: Mapping[str, sympy.Symbol]
@@ -109,9 +111,12 @@ def eliminate(
 
     Parameters
     ----------
-    conditions : expressions over the cell's states and parameters and the unknowns
-    cell : the user's cell
-    unknowns : symbols to solve for
+    conditions : list of Condition
+        Expressions over the cell's states and parameters and the unknowns.
+    cell : SymbolicCell
+        The user's cell.
+    unknowns : Unknowns
+        Symbols to solve for.
 
     Returns
     -------

@@ -255,8 +255,10 @@ def _weight_dependence(
 
     Parameters
     ----------
-    plus, minus : potentiation and depression, both positive
-    low, high : bounds of the weight
+    plus, minus : Symbolic
+        Potentiation and depression, both positive.
+    low, high : Symbolic
+        Bounds of the weight.
     """
     bounds = {_LOW: low, _HIGH: high}
     for name, shapes in _LINEAR_DEPENDENCES.items():

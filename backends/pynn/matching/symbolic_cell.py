@@ -48,11 +48,15 @@ class SymbolicCell:
 
     Attributes
     ----------
-    cell : the cell itself
-    states : names of its states
-    derivatives : state -> expression over states and parameters
-    reset : assigned name -> expression over the values before a spike
-    jumps : port -> state that a weight jumps; None for a port that jumps no state
+    cell : Cell
+    states : tuple of str
+        Names of its states.
+    derivatives : dict of str to Symbolic
+        State -> expression over states and parameters.
+    reset : dict of str to Symbolic
+        Assigned name -> expression over the values before a spike.
+    jumps : dict of str to Jump or None
+        Port -> state that a weight jumps; None for a port that jumps no state.
 
     Raises
     ------

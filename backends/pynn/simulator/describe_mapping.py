@@ -22,9 +22,12 @@ def describe(
 
     Parameters
     ----------
-    populations, projections : name -> object of PyNN
-    folder : to write to
-    steps : length of the run that memory is counted for
+    populations, projections : dict of str to object
+        Name -> object of PyNN.
+    folder : path
+        To write to.
+    steps : int
+        Length of the run that memory is counted for.
     """
     # Imported here: `virtual_board` imports this file, to copy it, where sPyNNaker is missing.
     from spynnaker.pyNN.data import SpynnakerDataView

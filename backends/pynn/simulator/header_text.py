@@ -16,9 +16,12 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
 
     Parameters
     ----------
-    plan : of the script
-    time : that the script runs, in ms
-    arrays : name of the file of arrays
+    plan : Plan
+        Of the script.
+    time : float, ms
+        Run time of the script.
+    arrays : str
+        Name of the file of arrays.
     """
     yield from _docstring(plan)
     yield "from pathlib import Path\n"

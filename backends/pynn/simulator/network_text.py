@@ -27,9 +27,12 @@ class NetworkText:
 
     Parameters
     ----------
-    plan : of the script
-    names : population or projection -> identifier in the script
-    arrays : of the script
+    plan : Plan
+        Of the script.
+    names : dict of str to str
+        Population or projection -> identifier in the script.
+    arrays : ScriptArrays
+        Of the script.
     """
 
     def __init__(self, plan: Plan, names: dict[str, str], arrays: ScriptArrays) -> None:

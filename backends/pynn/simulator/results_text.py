@@ -23,10 +23,14 @@ def run_lines(
 
     Parameters
     ----------
-    plan : of the script
-    time : that the script runs, in ms
-    names : population or projection -> identifier in the script
-    arrays : of the script; changed rates are added
+    plan : Plan
+        Of the script.
+    time : float, ms
+        Run time of the script.
+    names : dict of str to str
+        Population or projection -> identifier in the script.
+    arrays : ScriptArrays
+        Of the script; changed rates are added.
     """
     # PyNN records no weights and changes no rates by itself: the run stops for both.
     sampled = _sampled_projections(plan)
@@ -92,9 +96,12 @@ def results_lines(plan: Plan, network: NetworkText, *, file: str) -> Iterator[st
 
     Parameters
     ----------
-    plan : of the script
-    network : text of the network, which names the recorded neurons
-    file : name of the file, beside the script
+    plan : Plan
+        Of the script.
+    network : NetworkText
+        Text of the network, which names the recorded neurons.
+    file : str
+        Name of the file, beside the script.
     """
     recordings = [r for r in plan.recordings if not r.of_weights]
     if any(r.of_spikes for r in recordings):

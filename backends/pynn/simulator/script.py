@@ -25,15 +25,21 @@ class Script:
 
     Parameters
     ----------
-    plan : to be written
-    time : that the script runs, in ms
-    threads : of NEST
+    plan : Plan
+        To be written.
+    time : float, ms
+        Run time of the script.
+    threads : int or None
+        Of NEST.
 
     Attributes
     ----------
-    names : population or projection -> identifier in the script
-    network : text up to the recordings, without the run
-    text : all of it
+    names : dict of str to str
+        Population or projection -> identifier in the script.
+    network : str
+        Text up to the recordings, without the run.
+    text : str
+        The whole script.
     """
 
     def __init__(self, plan: Plan, time: float, *, threads: int | None = None) -> None:
@@ -56,8 +62,10 @@ class Script:
 
         Parameters
         ----------
-        folder : is created if it does not exist
-        report : of the plan
+        folder : path
+            Created if it does not exist.
+        report : Report or None
+            Of the plan.
 
         Returns
         -------

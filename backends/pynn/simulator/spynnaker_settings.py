@@ -21,7 +21,8 @@ def find_interpreter(purpose: str) -> str:
 
     Parameters
     ----------
-    purpose : subject of the error message
+    purpose : str
+        Subject of the error message.
 
     Raises
     ------

@@ -31,10 +31,13 @@ def assign_cores(
 
     Parameters
     ----------
-    p : population of the plan
-    projections : of the plan
-    target : simulator
-    rows : to which rows are added
+    p : PlannedPopulation
+        Population of the plan.
+    projections : iterable of PlannedProjection
+        Of the plan.
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
     """
     plastic = [q for q in projections if q.target == p.name and q.rule is not None]
     if target.combined_cores is None or not plastic:

@@ -27,9 +27,12 @@ def match_plasticity(rule: Rule, place: Place, rows: Rows) -> MatchedRule | None
 
     Parameters
     ----------
-    rule : of a projection
-    place : of the projection
-    rows : to which rows are added
+    rule : Rule
+        Of a projection.
+    place : Place
+        Of the projection.
+    rows : Rows
+        Collects the rows of the report.
     """
     # Pair STDP comes second: it answers with a reason why a rule is none, the first with None.
     try:
@@ -56,12 +59,15 @@ def plan_plasticity(
 
     Parameters
     ----------
-    p : projection
-    rule : its rule, as one of PyNN
-    dt : ms
-    target : simulator
-    rows : to which rows are added
-    negative : whether weights become negative on the target
+    p : ConcreteProjection
+    rule : MatchedRule
+        Its rule, as one of PyNN.
+    dt : float, ms
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
+    negative : bool
+        Whether weights become negative on the target.
 
     Returns
     -------
@@ -229,9 +235,11 @@ def report_rules_of_populations(
 
     Parameters
     ----------
-    projections : of the plan
-    target : simulator
-    rows : to which rows are added
+    projections : sequence of PlannedProjection
+        Of the plan.
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
     """
     rules: dict[str, list[PlannedRule]] = {}
     origins: dict[str, list[str]] = {}

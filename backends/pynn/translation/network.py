@@ -23,8 +23,10 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
 
     Parameters
     ----------
-    network : with all draws made
-    target : simulator that the plan is for
+    network : ConcreteNetwork
+        With all draws made.
+    target : Target
+        Simulator that the plan is for.
     """
     # One collection of rows for all parts, in the order in which a reader expects them.
     rows = Rows()

@@ -29,9 +29,11 @@ def match_population(p: ConcretePopulation, target: Target, rows: Rows) -> CellM
 
     Parameters
     ----------
-    p : population of neurons
-    target : simulator
-    rows : to which rows are added
+    p : ConcretePopulation
+        Population of neurons.
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
     """
     place = Place("population", p.name)
     try:
@@ -75,11 +77,13 @@ class NeuronPlan:
 
     Parameters
     ----------
-    p : population
-    match : of its cell
-    dt : ms
-    target : simulator
-    rows : to which rows are added
+    p : ConcretePopulation
+    match : CellMatch
+        Of its cell.
+    dt : float, ms
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
     """
 
     def __init__(

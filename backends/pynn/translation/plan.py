@@ -51,12 +51,18 @@ class PlannedPopulation:
         Number of neurons N.
     cell : str
         PyNN's name of the cell.
-    parameters, initial : name -> number, or (N,)
-    spikes : of a SpikeSourceArray
-    current : of an ``i_offset`` that changes over time, besides its parameter
-    rates : of Poisson sources that change over time
-    machine : further arguments, which only this target knows
-    is_drive : whether it stands for a Poisson drive, and is no population of the network
+    parameters, initial : dict of str to Values
+        Name -> number, or (N,).
+    spikes : SpikeTimes or None
+        Of a SpikeSourceArray.
+    current : StepCurrent or None
+        Of an ``i_offset`` that changes over time, besides its parameter.
+    rates : RateChanges or None
+        Of Poisson sources that change over time.
+    machine : dict of str to int
+        Further arguments, which only this target knows.
+    is_drive : bool
+        Whether it stands for a Poisson drive, and is no population of the network.
     """
 
     name: str
@@ -107,16 +113,24 @@ class PlannedProjection:
 
     Attributes
     ----------
-    name : label
-    origin : projection or drive of the network that it is, or is a part of
-    source, target, receptor : names
-    pre, post : (E,) indices
-    weight : (E,) in the unit of the standard cell
+    name : str
+        Label.
+    origin : str
+        Projection or drive of the network that it is, or is a part of.
+    source, target, receptor : str
+    pre, post : (E,)
+        Indices.
+    weight : (E,)
+        In the unit of the standard cell.
     delay : (E,) ms
-    edges : (E,) numbers of the edges within ``origin``
-    scale : (E,) factor that weights of the network are multiplied by
-    rule, short_term : plasticity, if it has any
-    decay : of edges that stand for a decaying current
+    edges : (E,)
+        Numbers of the edges within ``origin``.
+    scale : (E,)
+        Factor that weights of the network are multiplied by.
+    rule, short_term : PlannedRule, PlannedShortTerm or None
+        Plasticity, if it has any.
+    decay : PlannedDecay or None
+        Of edges that stand for a decaying current.
     """
 
     name: str
@@ -143,12 +157,18 @@ class PlannedRecording:
 
     Attributes
     ----------
-    probe : number of the probe in the network
-    owner : population or projection of the network
-    variables : PyNN's names; ours is their sum divided by ``scale``
-    members : (M,) indices of neurons, or of edges
-    every : steps between samples
-    scale : number, or (N,)
+    probe : int
+        Number of the probe in the network.
+    owner : str
+        Population or projection of the network.
+    variables : tuple of str
+        PyNN's names; ours is their sum divided by ``scale``.
+    members : (M,)
+        Indices of neurons, or of edges.
+    every : int
+        Steps between samples.
+    scale : Values
+        Number, or (N,).
     """
 
     probe: int
@@ -176,10 +196,13 @@ class Plan:
 
     Attributes
     ----------
-    name : of the network
-    dt : ms
-    seed : of the network
-    target : simulator that the script is for
+    name : str
+        Of the network.
+    dt : float, ms
+    seed : int
+        Of the network.
+    target : Target
+        Simulator that the script is for.
     """
 
     name: str

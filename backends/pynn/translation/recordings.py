@@ -23,11 +23,15 @@ class Recordings:
 
     Parameters
     ----------
-    network : with all draws made
-    matches : population -> match of its cell
-    projections : of the plan
-    target : simulator
-    rows : to which rows are added
+    network : ConcreteNetwork
+        With all draws made.
+    matches : mapping of str to CellMatch
+        Population -> match of its cell.
+    projections : sequence of PlannedProjection
+        Of the plan.
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
     """
 
     def __init__(

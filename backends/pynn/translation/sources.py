@@ -28,11 +28,12 @@ def plan_given_spikes(
 
     Parameters
     ----------
-    p : source
-    spikes : ((S,) steps, (S,) indices)
-    dt : ms
-    target : simulator
-    rows : to which rows are added
+    p : ConcretePopulation
+    spikes : (S,) steps and (S,) indices
+    dt : float, ms
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
     """
     place = Place("population", p.name)
     # By neuron, then time: PyNN takes a list of times per neuron, which the script cuts from one.
@@ -66,10 +67,11 @@ def plan_poisson(
 
     Parameters
     ----------
-    p : source
-    dt : ms
-    target : simulator
-    rows : to which rows are added
+    p : ConcretePopulation
+    dt : float, ms
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
 
     Returns
     -------

@@ -29,52 +29,91 @@ class Target:
 
     Attributes
     ----------
-    name, title : of the backend, and for readers
-    module : that a script imports as ``sim``
-    preamble : lines of a script before the import
-    setup : arguments of ``sim.setup`` besides timestep and delays
-    patches : standard cell -> line of a script that completes PyNN, and the reason
-    signal_members : expression for the neurons of a recorded signal
-    process : in which process scripts run, for the report
-    spike_offset : 1 if a spike of step k has the time of the end of that step, (k + 1) dt; 0 if
-        it has the time of the start
-    extra_steps : steps that a run takes after its last, whose end is recorded as the beginning of
-        the next
-    first_given_step : first step in which a given spike may be
-    extra_delay : steps added to our delay so that spikes arrive in the same step
-    longest_delay : steps; None for no limit
-    real_time_step : dt in ms that runs in real time; None for software
-    methods : standard cell -> integration method, in our words
-    early_threshold : standard cells that test the threshold as soon as a voltage step arrives, one
-        step before ours
-    strict_threshold : standard cells that spike above the threshold, not at it
-    extra_refractory : steps added to our refractory period
-    shared_parameters : standard cell -> parameters with one value for the population
-    replaced_parameters : standard cell -> (parameter, the expression over PyNN's parameters that
-        is used instead)
-    fixed_point : whether parameters have 15 binary places
-    unusable : standard cell -> reason
-    dependences : weight dependences of pair STDP
-    dependence_note : remark on a dependence that is not among them
-    allows_least_weight : whether ``w_min`` may differ from 0
-    dendritic : part of a plastic delay that lies behind the synapse
-    back : time that the target's spike takes to the synapse
-    timing_remedy : with ``{dt}``; the way to the same timing
-    simultaneous : increments of the traces that the other side sees if both ends spike in one
-        step: (of the source, of the target); None: not probed
-    tau_minus_of_neuron : whether all rules into a population share ``tau_minus``
-    one_rule_per_population : whether all rules into a population are equal
-    combined_cores : standard cell -> weight dependences for which neurons and synapses share a
-        core; others take one more
-    no_short_term : why it has no short-term plasticity; None: it has
-    weights_lag : whether a weight that is read is that of the last spike of its source
-    one_edge_per_pair : whether several edges of one pair lose all weights and delays but the last
-    signed_weights : whether inhibitory currents have negative weights; else only magnitudes count
-    recorded_names : recorded variable of PyNN -> name here; None: it cannot be recorded
-    changing_rates : how rates of Poisson sources change: "set" (between stretches of a run),
-        "cell" (by a cell of its own), or None (not at all)
-    several_spikes : whether a Poisson source may emit several spikes in one step
-    late_poisson : whether Poisson sources are silent in the first two steps
+    name : TargetName
+        Of the backend.
+    title : str
+        For readers.
+    module : str
+        A script imports it as ``sim``.
+    preamble : tuple of str
+        Lines of a script before the import.
+    setup : tuple of (str, object)
+        Arguments of ``sim.setup`` besides timestep and delays.
+    patches : mapping of str to (str, str)
+        Standard cell -> line of a script that completes PyNN, and the reason.
+    signal_members : str
+        Expression for the neurons of a recorded signal.
+    process : str
+        In which process scripts run, for the report.
+    spike_offset : int
+        1 if a spike of step k has the time of the end of that step, (k + 1) dt; 0 if it has the
+        time of the start.
+    extra_steps : int
+        Steps that a run takes after its last, whose end is recorded as the beginning of the next.
+    first_given_step : int
+        First step in which a listed spike may be.
+    extra_delay : int
+        Steps added to our delay so that spikes arrive in the same step.
+    longest_delay : int or None
+        In steps; None: no limit.
+    real_time_step : float or None, ms
+        The dt that runs in real time; None for software.
+    methods : mapping of str to str
+        Standard cell -> integration method, in our words.
+    early_threshold : tuple of str
+        Standard cells that test the threshold as soon as a voltage step arrives, one step before
+        ours.
+    strict_threshold : tuple of str
+        Standard cells that spike above the threshold, not at it.
+    extra_refractory : int
+        Steps added to our refractory period.
+    shared_parameters : mapping of str to tuple of str
+        Standard cell -> parameters with one value for the population.
+    replaced_parameters : mapping of str to tuple of (str, str)
+        Standard cell -> (parameter, the expression over PyNN's parameters that is used instead).
+    fixed_point : bool
+        Whether parameters have 15 binary places.
+    unusable : mapping of str to str
+        Standard cell -> reason.
+    dependences : tuple of str
+        Weight dependences of pair STDP.
+    dependence_note : str
+        Remark on a dependence that is not among them.
+    allows_least_weight : bool
+        Whether ``w_min`` may differ from 0.
+    dendritic : PlasticDelay
+        Part of a plastic delay that lies behind the synapse.
+    back : PlasticDelay
+        Time that the target's spike takes to the synapse.
+    timing_remedy : str
+        With ``{dt}``; the way to the same timing.
+    simultaneous : (int, int) or None
+        Increments of the traces that the other side sees if both ends spike in one step: (of the
+        source, of the target); None: not probed.
+    tau_minus_of_neuron : bool
+        Whether all rules into a population share ``tau_minus``.
+    one_rule_per_population : bool
+        Whether all rules into a population are equal.
+    combined_cores : mapping of str to tuple of str or None
+        Standard cell -> weight dependences for which neurons and synapses share a core; others take
+        one more.
+    no_short_term : str or None
+        Why it has no short-term plasticity; None: it has.
+    weights_lag : bool
+        Whether a weight that is read is that of the last spike of its source.
+    one_edge_per_pair : bool
+        Whether several edges of one pair lose all weights and delays but the last.
+    signed_weights : bool
+        Whether inhibitory currents have negative weights; else only magnitudes count.
+    recorded_names : mapping of str to str or None
+        Recorded variable of PyNN -> name here; None: it cannot be recorded.
+    changing_rates : str or None
+        How rates of Poisson sources change: "set" (between stretches of a run), "cell" (by a cell
+        of its own), or None (not at all).
+    several_spikes : bool
+        Whether a Poisson source may emit several spikes in one step.
+    late_poisson : bool
+        Whether Poisson sources are silent in the first two steps.
     """
 
     name: TargetName

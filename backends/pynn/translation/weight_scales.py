@@ -32,9 +32,13 @@ class WeightScale:
 
     Attributes
     ----------
-    step : a weight is a whole multiple of it
-    shift : its binary logarithm, as sPyNNaker counts it
-    projection, largest_weight : the largest weight, and the projection that it belongs to
+    step : float
+        A weight is a whole multiple of it.
+    shift : int
+        Its binary logarithm, as sPyNNaker counts it.
+    projection : str
+        The projection with the largest weight.
+    largest_weight : float
     """
 
     step: float
@@ -53,8 +57,9 @@ def weight_scales(
 
     Parameters
     ----------
-    populations, projections : of the plan
-    dt : ms
+    populations, projections : iterables
+        Of the plan.
+    dt : float, ms
     """
     by_receptor: dict[tuple[str, str], list[PlannedProjection]] = {}
     for q in projections:
@@ -75,9 +80,11 @@ def weight_scale(
 
     Parameters
     ----------
-    projections : all that go to the receptor
-    dt : ms
-    gain : of the cell, from ``GAIN``
+    projections : sequence of PlannedProjection
+        All that go to the receptor.
+    dt : float, ms
+    gain : float
+        Of the cell, from ``GAIN``.
 
     Notes
     -----
@@ -159,8 +166,10 @@ def round_weights(weights: np.ndarray, step: float) -> np.ndarray:
 
     Parameters
     ----------
-    weights : (E,) in the unit of the receptor
-    step : of the same unit
+    weights : (E,)
+        In the unit of the receptor.
+    step : float
+        Of the same unit.
     """
     return np.rint(np.abs(weights) / step) * step
 
@@ -179,9 +188,11 @@ def report_weights(
 
     Parameters
     ----------
-    populations, projections : of the plan
-    dt : ms
-    rows : to which rows are added
+    populations, projections : sequences
+        Of the plan.
+    dt : float, ms
+    rows : Rows
+        Collects the rows of the report.
     """
     scales = weight_scales(populations, projections, dt)
     _report_saturation(populations, projections, scales, dt=dt, rows=rows)

@@ -85,15 +85,20 @@ class Wiring:
 
     Parameters
     ----------
-    network : with all draws made
-    matches : population -> match of its cell
-    target : simulator
-    rows : to which rows are added
+    network : ConcreteNetwork
+        With all draws made.
+    matches : mapping of str to CellMatch
+        Population -> match of its cell.
+    target : Target
+    rows : Rows
+        Collects the rows of the report.
 
     Attributes
     ----------
-    projections : of the plan
-    sources : populations that stand for drives
+    projections : list of PlannedProjection
+        Of the plan.
+    sources : list of PlannedPopulation
+        Populations that stand for drives.
     """
 
     def __init__(

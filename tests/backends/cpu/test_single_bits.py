@@ -144,7 +144,7 @@ def test_what_is_read_is_float64_and_what_is_held_float32():
     run = ns.prepare(plastic(), backend="cpu", precision="float32")
     run.run("10 ms", progress=False)
     held = {
-        key: array.dtype.name for key, array in run.memory.arrays.items() if array.dtype.name == "f"
+        key: array.dtype.name for key, array in run.memory.arrays.items() if array.dtype.kind == "f"
     }
     assert {key for key, name in held.items() if name == "float64"} == {("input", "rate")} and len(
         held
