@@ -200,10 +200,13 @@ def unit(text: str, *, where: str = "") -> Unit:
 @cache
 # A network reads the same few units for every parameter, and parsing is slow beside a look-up.
 def _unit(text: str) -> Unit:
-    stripped = text.strip() or "1"
+    stripped = " ".join(text.split()) or "1"
     size, exponents = math.inf, NUMBER
     try:
         size, exponents = _measure(ast.parse(stripped, mode="eval").body, text)
+        # The text stands in pictures, formulas and files: no comment of Python may hide in it.
+        if not re.fullmatch(r"[\w\s*/().+-]*", text):
+            raise SyntaxError
     # Python's parser gives up on deep nesting with the last two.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         # It is a ValueError as well, and its message is already the precise one.

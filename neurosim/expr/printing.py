@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -81,6 +82,23 @@ def show(tree: Expr, target: Target = LANGUAGE) -> str:
 def show_statement(statement: Assign) -> str:
     """Print a statement as a user would write it."""
     return f"{statement.target} {statement.op} {show(statement.value)}"
+
+
+def docstring(text: str) -> str:
+    """Return a text as a docstring of generated code, which it cannot end.
+
+    Parameters
+    ----------
+    text : str
+        Whatever characters it has: names, and sentences about a network.
+    """
+    # Characters that are not printable too: a carriage return ends a line of Python.
+    printable = "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in text.replace("\\", r"\\")
+    )
+    # Of several quotes only the last stays bare, and at the end none, since three close the text.
+    return '"""' + re.sub(r'"(?="|\Z)', r"\"", printable) + '"""'
 
 
 def _show(tree: Expr, target: Target, outer: int) -> str:

@@ -11,7 +11,7 @@ from ..expr.tree import draws
 from ..units import Time
 from .cell_resolution import resolve_cell, statement_trees
 from .declarations import Definition, Parameter, Port, Refractory, State, Value
-from .names import Method
+from .names import Method, require_title
 from .notation import cell_markdown, cell_text
 from .parsing import read_constants, read_mapping, read_refractory, read_unit
 from .parts import CellParts
@@ -44,12 +44,12 @@ class Cell(CellParts):
     initial : mapping state -> value
         States that are not named begin at 0.
     name : str
-        For messages and reports.
+        For messages and reports: letters, digits, spaces and ``_ - . , : + ( ) /``.
 
     Raises
     ------
     ModelError
-        Syntax, unknown names, units; at the line that makes the cell.
+        Syntax, unknown or malformed names, units; at the line that makes the cell.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Cell(CellParts):
         initial: Mapping[str, Value] | None = None,
         name: str = "cell",
     ) -> None:
+        require_title(name, "cell")
         parser = Parser(f"cell {name!r}")
         parsed = [(e, read_unit(parser, e)) for e in parser.equations(equations)]
         constants = read_mapping(parser.owner, "parameters", parameters)

@@ -1,8 +1,11 @@
-"""The sets of named values of cells and rules: sides, triggers, actions of statements, methods."""
+"""Names of cells and rules, and their sets of named values: sides, triggers, actions, methods."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import re
+from typing import Any, Literal, get_args
+
+from ..errors import ModelError, describe
 
 Side = Literal["edge", "pre", "post"]
 """The owner of a variable of a rule: each edge, each source neuron or each target neuron."""
@@ -29,3 +32,30 @@ Method = Literal["exact", "exponential_euler", "euler", "heun", "rk4"]
 PERS: tuple[Per, ...] = get_args(Per)
 EVENTS: tuple[Event, ...] = get_args(Event)
 METHODS: tuple[Method, ...] = get_args(Method)
+
+_LONGEST_TITLE = 100  # characters; titles begin messages and names of files
+
+
+def require_title(title: Any, noun: str) -> None:
+    """Refuse the name of a cell or rule that could be more than a name where it is printed.
+
+    Parameters
+    ----------
+    title : str
+    noun : str
+        The thing that has the name, for messages: ``cell``.
+
+    Raises
+    ------
+    ModelError
+    """
+    # Names stand in generated code, in scripts, in Markdown and in names of files: no character
+    # that ends a text, a line or a formula there is one of a name.
+    characters = r"[A-Za-z][\w .,:+()/-]*"
+    fits = isinstance(title, str) and len(title) <= _LONGEST_TITLE
+    if not fits or not re.fullmatch(characters, title, re.ASCII):
+        raise ModelError(
+            f"{noun} name: found {describe(title)}, expected at most {_LONGEST_TITLE} letters "
+            "without accents, digits, spaces or one of _ - . , : + ( ) /, beginning with a letter. "
+            "Choose another name."
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from html import escape
 
 import numpy as np
 
@@ -184,5 +185,9 @@ def _align(rows: Iterable[str]) -> str:
 
 def _parameter_table(parameters: Iterable[Constant]) -> str:
     # The symbol is read in formulas, the name is written in code.
-    rows = [f"| ${latex_name(p.name)}$ | `{p.name}` | {_value_text(p)} |" for p in parameters]
+    # A comparison in a text must not begin an element of HTML.
+    rows = [
+        f"| ${latex_name(p.name)}$ | `{p.name}` | {escape(_value_text(p), quote=False)} |"
+        for p in parameters
+    ]
     return "\n".join(["| | parameter | value |", "|---|---|---|", *rows]) if rows else ""

@@ -10,7 +10,7 @@ from ..errors import ModelError
 from ..expr.parse import Parser
 from ..expr.tree import Expr, names
 from .declarations import Link, Parameter, State, Value
-from .names import Side
+from .names import Side, require_title
 from .notation import rule_markdown, rule_text
 from .parsing import read_constants, read_definition, read_handlers, read_mapping, read_variable
 from .parts import RuleParts
@@ -36,13 +36,13 @@ class Rule(RuleParts):
     reads : mapping symbol -> reference
         Links, such as ``{"level": glia["a"]}``; see also `reading`.
     name : str
-        For messages and reports.
+        For messages and reports: letters, digits, spaces and ``_ - . , : + ( ) /``.
 
     Raises
     ------
     ModelError
-        Syntax, no handlers, triggers that look mistyped, derivatives other than a decay. Units are
-        checked when a projection binds the rule to its cells.
+        Syntax, malformed names, no handlers, triggers that look mistyped, derivatives other than
+        a decay. Units are checked when a projection binds the rule to its cells.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Rule(RuleParts):
         reads: Mapping[str, Any] | None = None,
         name: str = "rule",
     ) -> None:
+        require_title(name, "rule")
         parser = Parser(f"rule {name!r}")
         constants = read_mapping(parser.owner, "parameters", parameters)
         links = read_mapping(parser.owner, "reads", reads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from neurosim.expr.printing import docstring
 from neurosim.expr.tree import Draw, Expr, names
 from neurosim.ir.program import CellProgram
 
@@ -34,7 +35,7 @@ def print_cell(
     """
     printer = _CellPrinter(code, layouts, precision)
     body = [
-        f'"""Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."""',
+        docstring(f"Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."),
         "",
         precision.header,
         "",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from neurosim.expr.printing import docstring
 from neurosim.expr.tree import names
 from neurosim.ir.program import RuleProgram
 from neurosim.model.binding import BoundStatement
@@ -81,7 +82,7 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
                 kernels.append(fold)
                 functions.append(printer.fold(fold, variable))
     head = [
-        f'"""Rule {code.name!r}: its handlers, printed from its statements."""',
+        docstring(f"Rule {code.name!r}: its handlers, printed from its statements."),
         "",
         variant.precision.header,
         "\n",

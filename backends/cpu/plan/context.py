@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -16,6 +17,8 @@ from ..codegen.precision import Precision
 from ..codegen.printing import Layout, wrapper
 from ..kernels.operations import History
 from .tables import Tables
+
+_LONGEST_STEM = 60  # characters of a name that a file's name begins with
 
 
 class Kernels:
@@ -38,8 +41,8 @@ class Kernels:
     def load(self, name: str, source: str) -> ModuleType:
         """Return the module of printed source of a cell or rule of some name."""
         self.sources.append(source)
-        # The name becomes part of a file's name, and a user may call a cell "a/b".
-        return cache.load("".join(c if c.isalnum() else "_" for c in name), source)
+        # The name becomes part of a file's name, and a cell may be called "a/b".
+        return cache.load(re.sub(r"\W", "_", name[:_LONGEST_STEM], flags=re.ASCII), source)
 
     def address(self, module: str, function: str) -> int:
         """Return the address of a kernel of a module in `kernels`."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from neurosim.distribution import DISTRIBUTION
+from neurosim.expr.printing import docstring
 
 from ..translation.plan import Plan
 from .packages import installed_version
@@ -23,7 +24,7 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
     arrays : str
         Name of the file of arrays.
     """
-    yield from _docstring(plan)
+    yield _docstring(plan)
     yield "from pathlib import Path\n"
     yield from plan.target.preamble
     yield "import numpy as np"
@@ -44,15 +45,15 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
     yield f"RUN_TIME = {time!r}  # ms"
 
 
-def _docstring(plan: Plan) -> Iterator[str]:
+def _docstring(plan: Plan) -> str:
     title = f"Network {plan.name!r} on {plan.target.title}, through PyNN."
-    yield f'"""{title} Written by neurosim {installed_version(DISTRIBUTION)}.'
+    lines = [f"{title} Written by neurosim {installed_version(DISTRIBUTION)}."]
     # A script is passed on without its report: differences stand in its head too.
     approximated = [row for row in plan.rows if row.status == "approximated"]
     if approximated:
-        yield "\nWhat differs from the network as neurosim runs it:"
-        yield from (f"- {row.place}: {row.reason}" for row in approximated)
-    yield '"""'
+        lines.append("\nWhat differs from the network as neurosim runs it:")
+        lines += [f"- {row.place}: {row.reason}" for row in approximated]
+    return docstring("\n".join([*lines, ""]))
 
 
 def setup_lines(plan: Plan, threads: int | None) -> Iterator[str]:

@@ -114,7 +114,7 @@ def results_lines(plan: Plan, network: NetworkText, *, file: str) -> Iterator[st
         members = network.members(recording)
         yield f"segment = {members}.get_data({list(recording.variables)!r}).segments[-1]"
         if recording.of_spikes:
-            yield f"results['{recording.owner}.spikes'] = spikes_of(segment)"
+            yield f"results[{f'{recording.owner}.spikes'!r}] = spikes_of(segment)"
         else:
             yield from _signals(plan, recording)
     yield f"np.savez(HERE / {file!r}, **results)"
@@ -125,4 +125,4 @@ def _signals(plan: Plan, recording: PlannedRecording) -> Iterator[str]:
         # Columns are sorted by neuron: a target may return them in an order of its own.
         samples = f"signal.magnitude[::{recording.every}, np.argsort({plan.target.signal_members})]"
         yield f"signal = segment.filter(name={variable!r})[0]"
-        yield f"results['{recording.owner}.{variable}'] = {samples}"
+        yield f"results[{f'{recording.owner}.{variable}'!r}] = {samples}"

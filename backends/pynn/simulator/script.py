@@ -72,12 +72,12 @@ class Script:
         Path of the script.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SCRIPT).write_text(self.text)
+        (folder / SCRIPT).write_text(self.text, encoding="utf-8")
         arrays: dict[str, Any] = dict(self._arrays.arrays)
         np.savez(folder / ARRAYS, **arrays)
         if report is not None:
-            (folder / "report.txt").write_text(f"{report}\n")
-            (folder / "README.md").write_text(self._readme(report))
+            (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
+            (folder / "README.md").write_text(self._readme(report), encoding="utf-8")
         return folder / SCRIPT
 
     def _readme(self, report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterable
@@ -19,10 +20,13 @@ def identifiers(names: Iterable[str]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name in names:
         # Names of the network may hold spaces, dots and arrows; two of them may become one.
-        identifier = re.sub(r"\W+", "_", name).strip("_")
+        identifier = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+        if not identifier.isidentifier():
+            identifier = f"n_{identifier}"
         while (
             keyword.iskeyword(identifier)
             or identifier in RESERVED_NAMES
+            or hasattr(builtins, identifier)
             or identifier in chosen.values()
         ):
             identifier += "_"

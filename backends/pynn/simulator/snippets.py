@@ -63,6 +63,15 @@ SHORT_TERM = '''class ShortTerm(TsodyksMarkramSynapse, NESTSynapseMixin):
 RESERVED_NAMES = frozenset(
     {
         "sim",
+        "HERE",
+        "DT",
+        "RUN_TIME",
+        "brian2",
+        "warnings",
+        "extra_models",
+        "describe",
+        "NESTSynapseMixin",
+        "TsodyksMarkramSynapse",
         "np",
         "nest",
         "arrays",

@@ -111,7 +111,7 @@ def _write(script: Script, folder: Path, version: int) -> None:
     """Write script, settings, and the program that maps and describes the network."""
     script.write(folder)
     shutil.copy(describe_mapping.__file__, folder)
-    (folder / "map.py").write_text(_program(script))
+    (folder / "map.py").write_text(_program(script), encoding="utf-8")
     (folder / SETTINGS).write_text(_SETTINGS_TEXT.format(version=version))
     # A home without settings: sPyNNaker refuses to find two.
     (folder / "home").mkdir()

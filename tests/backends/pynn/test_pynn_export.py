@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from support.pynn_networks import one_pair, varied  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
+from neurosim.backends.pynn.simulator.script import Script  # noqa: E402
+from neurosim.backends.pynn.simulator.script_data import identifiers  # noqa: E402
+from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 
 
@@ -141,3 +145,33 @@ def test_names_that_python_cannot_tell_apart_are_kept_apart(tmp_path):
         if isinstance(t, ast.Name) and "sim." in ast.unparse(n.value)
     ]
     assert len(assigned) == len(set(assigned))
+
+
+HOSTILE = ['a"""\nraise SystemExit\n"""', "a'''\\", "a'] = 1\nraise SystemExit\n#", "a\r\0"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_and_reasons_become_no_statements_of_a_script(name):
+    """Networks refuse such names; here a plan is given them in place of its own."""
+    plan = pynn.nest._translate(concretise(varied()))
+    renamed = {p.name: f"{p.name}{name}" for p in plan.populations}
+    hostile = replace(
+        plan,
+        name=name,
+        populations=tuple(replace(p, name=renamed[p.name]) for p in plan.populations),
+        projections=tuple(
+            replace(q, name=f"{q.name}{name}", source=renamed[q.source], target=renamed[q.target])
+            for q in plan.projections
+        ),
+        recordings=tuple(replace(r, owner=renamed.get(r.owner, r.owner)) for r in plan.recordings),
+        rows=tuple(replace(row, reason=f"{row.reason}{name}") for row in plan.rows),
+    )
+    plain, script = (ast.parse(Script(p, 20.0).text).body for p in (plan, hostile))
+    assert [type(node) for node in script] == [type(node) for node in plain]
+    assert not any(isinstance(node, ast.Raise) for node in script)
+
+
+@pytest.mark.parametrize("name", ["DT", "HERE", "RUN_TIME", "list", "range", "np", "in", "nest"])
+def test_a_population_may_have_the_name_of_anything_that_a_script_uses(name):
+    names = identifiers([name, "other"])
+    assert names[name] != name and names[name].isidentifier() and names["other"] == "other"
