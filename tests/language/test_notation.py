@@ -133,6 +133,17 @@ def test_statements_signals_and_values_per_edge_are_printed():
     assert "decay = an array of shape (2,) per edge" in repr(rule)
 
 
+def test_definitions_of_a_rule_stand_in_its_text_and_in_its_mathematics():
+    rule = ns.Rule(
+        edge="w : nA",
+        definitions="change = w * rate : nA",
+        handlers=[("pre", "out += w; w += change")],
+        parameters={"rate": 0.1},
+    )
+    assert "definitions: change = w * rate : nA" in repr(rule)
+    assert r"\mathrm{change} &= w \, \mathrm{rate}" in rule._repr_markdown_()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
