@@ -91,6 +91,8 @@ class Assignments:
     def check(self, owner: Owner, values: dict[str, Any]) -> list[Assignment]:
         """Return the assignments of values, and of the parameters that follow them.
 
+        All are returned before any is made: an error changes nothing.
+
         Parameters
         ----------
         owner : Population, View, Projection or Drive
@@ -102,6 +104,7 @@ class Assignments:
             If a name is unknown, or a value has a wrong unit, shape or range.
         """
         view = owner.view if isinstance(owner, Population) else owner
+        # A source of given spikes has no cell, so it has nothing but its spikes.
         if isinstance(view, View) and view.population.given is not None:
             return [self._check_spikes(view, values)]
         if isinstance(owner, Projection) and "weight" in values:
@@ -112,8 +115,10 @@ class Assignments:
                 )
             values = {"w" if name == "weight" else name: value for name, value in values.items()}
         assignments: list[Assignment] = []
-        changed: dict[str, np.ndarray] = {}  # parameters as they will be, texts over which follow
+        # Parameters as they will be: those written as text over them follow the new values.
+        changed: dict[str, np.ndarray] = {}
         for name, value in values.items():
+            # The text also names the stream of draws: other words would be other numbers.
             where, unit = f"set {owner.name!r}, {name}", declared_unit(owner, name)
             if isinstance(value, Table):
                 assignments.append(self._check_table(view, name, value, unit, where))
@@ -142,6 +147,7 @@ class Assignments:
             place = f"{where}: {name}, which follows it"
             assignments.append(self._check_parameter(view, name, new, new, place))
         for name in changed.keys() & derived.trees.keys():
+            # A parameter that is set stops following; of a view, only for its neurons.
             follows = np.zeros(1, bool)
             if isinstance(view, View) and not view.whole:
                 follows = np.array(
@@ -164,6 +170,7 @@ class Assignments:
         steps, neurons = read_spikes(
             len(view), dt, times=values.get("times"), steps=values.get("steps"), where=where
         )
+        # Spikes are sorted by step, so the first is the earliest.
         if steps.size and steps[0] < self.step:
             raise NetworkError(
                 f"{where}: found a spike of neuron {neurons[0]} at {(steps[0] + 1) * dt:g} ms "
@@ -174,6 +181,7 @@ class Assignments:
             )
 
         def assign() -> None:
+            # Replaced as a whole, since their number changes; engines notice it in `refresh`.
             self.memory[view.name, "_given_step"] = steps
             self.memory[view.name, "_given_index"] = neurons
 
@@ -215,11 +223,13 @@ class Assignments:
         memory, size, key = self.memory, view.population.size, (view.name, name)
         numbers = self._read(value, unit, "one per neuron", view.indices, where)
         if name in self.program.populations[view.name].code.states:
+            # A state has no range: any value may be reached by its equation.
             return partial(memory.put, *key, view.indices, numbers, self.step - 1)
         if (view.name, f"{name}@rows") in memory:
             require_range(numbers, limits_of(view.population.cell), where=where, declared=unit)
             return partial(self._put_columns, view, name, numbers)
         old = memory[key]
+        # One value for all stays one: N equal values would cost memory, and prepare the cell again.
         if old.size < size and view.whole and np.ndim(numbers) == 0:
             new = np.array([numbers], np.float64)
         else:
@@ -236,6 +246,7 @@ class Assignments:
             memory.put_parameter(view.name, name, Table(row[None, :], 1), self.step)
             return
         rows = memory[view.name, name]
+        # A copy: `broadcast_to` returns a view that cannot be written.
         rows = np.array(np.broadcast_to(rows, (len(rows), size)))
         rows[:, view.indices] = numbers
         memory[view.name, name] = rows
@@ -254,6 +265,8 @@ class Assignments:
             numbers = self._read(value, unit, "one per target", owner.target.indices, where)
             if name == "rate":
                 require_range(numbers, NOT_NEGATIVE, where=where, declared=unit)
+                # Memory holds the rate of all n trains of a target together: their sum is a Poisson
+                # train.
                 numbers = np.asarray(numbers) * owner.n
             return self._replace(owner, name, numbers)
         if (
@@ -271,6 +284,7 @@ class Assignments:
         if owner.rule is None and size == 1:
             return self._replace(owner, name, numbers)
         if owner.rule is None or (owner.name, name) in memory.initial:
+            # A number for all edges needs no index of millions of entries.
             index = slice(None) if np.ndim(numbers) == 0 and size == members.size else positions
             return partial(memory.put, owner.name, name, index, numbers, self.step - 1)
         changed[name] = new = np.array(memory[owner.name, name], np.float64)
@@ -297,6 +311,7 @@ class Assignments:
                 require_range(
                     numbers, NOT_NEGATIVE, where=f"{where}: refractory time (ms)", declared=unit
                 )
+                # Refused here, at the user's line: memory counts the steps later.
                 to_steps(numbers, self.program.dt, where=f"{where}: refractory time")
         elif owner.rule is not None:
             variables = (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)

@@ -49,6 +49,7 @@ class Chunks:
         """Return all samples of a probe as a new array, (T, M) in engine units."""
         width = self.initial[number].size
         traces = [chunk.traces[number] for _, chunk in self.parts]
+        # A trace without a sample has lost its width: it is an array of no elements.
         parts = [trace.reshape(len(trace), width) for trace in traces]
         return np.concatenate([np.zeros((0, width)), *parts])
 
@@ -87,6 +88,7 @@ class Assembler:
                 traces.setdefault(owner, {})[probe.variable] = trace
         populations: dict[str, PopulationRecording] = {}
         projections: dict[str, ProjectionRecording] = {}
+        # In the order in which recording was asked for, each owner once.
         for name in dict.fromkeys(probe.owner.name for probe in self.program.probes):
             if name in self.program.populations:
                 size = self.program.populations[name].size
@@ -101,6 +103,7 @@ class Assembler:
         self, name: str, traces: dict[str, Trace], *, later_part: bool
     ) -> ProjectionRecording:
         projection, populations = self.network.projections[name], self.program.populations
+        # The first part on disk holds the edges; millions of them in each part would fill the disk.
         held = slice(0) if later_part else slice(None)
         return ProjectionRecording(
             name,
@@ -131,6 +134,7 @@ class Assembler:
         members, per = self.members(probe)
         values, initial = chunks.samples(number), chunks.initial[number] / unit.plain
         values /= unit.plain  # in place: a second array may not fit into memory
+        # Likewise members: a part may be shorter than the distance of samples.
         if later_part and not len(values):
             values, members, initial = values[:, :0], members[:0], initial[:0]
         return Trace(
@@ -154,6 +158,7 @@ class Assembler:
         if projection is None or not members.size:
             return members, "member"
         side = projection.symbols[probe.variable].side
+        # A neuron with one delay group has one value; with several, values differ by edge.
         if side == "pre" and projection.pre_groups.uniform:
             return members, "source"
         if side == "post" and projection.groups("post").uniform:
@@ -176,7 +181,18 @@ def recorded_unit(probe: Probe) -> Unit:
 
 
 def cut(start: int, chunk: Chunk, end: int, *, probes: Sequence[Probe]) -> Chunk:
-    """Return a chunk that begins at ``start`` without the steps from ``end`` on."""
+    """Return a chunk without the steps from ``end`` on.
+
+    Parameters
+    ----------
+    start : int
+        First step of the chunk.
+    chunk : Chunk
+    end : int
+        First step that is left out.
+    probes : sequence of Probe
+        In the order of their numbers.
+    """
     end = min(start + chunk.steps, end)
     spikes = {}
     for number, (neurons, steps) in chunk.spikes.items():
@@ -184,6 +200,7 @@ def cut(start: int, chunk: Chunk, end: int, *, probes: Sequence[Probe]) -> Chunk
     traces = {}
     for number, samples in chunk.traces.items():
         every = probes[number].every
+        # As many as there are multiples of `every` among the ends of the steps that stay.
         traces[number] = samples[: end // every - start // every]
     return Chunk(end - start, True, spikes, traces)
 

@@ -58,7 +58,16 @@ class NotFinite:
 
 
 def find_in_states(program: Program, memory: Memory, step: int) -> NotFinite:
-    """Return the first state that is not finite after ``step``, which an engine reported."""
+    """Return the first state that is not finite, after an engine reported that there is one.
+
+    Parameters
+    ----------
+    program : Program
+    memory : Memory
+    step : int
+        The step whose integration produced it.
+    """
+    # An engine says only that some state is not finite; the search for it happens once.
     for population in program.populations.values():
         for state in population.code.states:
             values = memory[population.name, state]
@@ -105,6 +114,7 @@ class Watch:
     def __init__(self, program: Program, memory: Memory) -> None:
         self._memory, self._dt = memory, program.dt
         self._variables = [
+            # States of cells are not listed: engines check them in every step.
             (projection.name, name, "edge" if symbol.side == "edge" else "neuron")
             for projection in program.plastic.values()
             for name, symbol in projection.code.symbols
@@ -112,6 +122,7 @@ class Watch:
         ]
         sizes = [memory[projection, name].nbytes for projection, name, _ in self._variables]
         self._cost = _COST * sum(sizes)
+        # Enough for one check: that at the end of a first, short run is free.
         self._budget = self._cost
         self.checked = 0
 
@@ -135,6 +146,8 @@ class Watch:
         if step == self.checked:
             return None
         since, self.checked = self.checked, step
+        # Not below 0: a check that a result demands is made whether it is paid or not, and must not
+        # delay later ones.
         self._budget = max(self._budget - self._cost, 0.0)
         for projection, name, member in self._variables:
             values = self._memory[projection, name]

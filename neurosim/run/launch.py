@@ -27,8 +27,8 @@ def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -
     ----------
     network : Network
     backend : str or Backend
-        Other simulators make the network's draws for the report, because the fate of a weight or
-        delay depends on its value.
+        Other simulators need the network's draws for the report: whether a weight or delay can be
+        represented depends on its value.
     **options
         Of the backend, as of `prepare`.
 
@@ -83,6 +83,7 @@ def prepare(
     lowered.report.demand()
     artefact = lowered.artefact
     if isinstance(artefact, Stepped):
+        # Before the draws, which may take minutes and are what does not fit into memory.
         demand_memory(network, rounded=artefact.single_precision)
         concrete = concretise(network)
         program = discretise(concrete)
@@ -92,6 +93,7 @@ def prepare(
             artefact.build(program, concrete),
             lowered.report,
             owners=network.owners(),
+            # Options of a configured backend go into the header of recordings like any others.
             options={**getattr(backend, "options", {}), **options},
             stream=stream,
         )
@@ -138,10 +140,12 @@ def simulate(
     SimulationError
         If a value stops being finite; its ``recording`` holds everything recorded.
     """
+    # A wrong time is refused before the network is drawn and code is compiled.
     steps_of(time, _require_network(network).dt)
     run = prepare(network, backend=backend, stream=stream, **options)
     try:
         run.run(time, progress=progress)
+    # The recording so far is worth more than the exception: who waited for it wants it.
     except KeyboardInterrupt:
         print(
             f"interrupted at {run.time:g} ms; what was recorded until then is returned",
@@ -195,7 +199,14 @@ def export_with_report(
     time: Any = "1 s",
     **options: Any,
 ) -> tuple[Path, Report]:
-    """Write a network as `export` does; return the path of the script and the report."""
+    """Write a network as `export` does; return the path of the script and the report.
+
+    Parameters
+    ----------
+    network, folder, backend, time, **options
+        As of `export`.
+    """
+    # Everything that can be refused without the draws is refused before them.
     backend = _require_verb(find(backend), "export", options)
     path, length = Path(folder), read_duration(time, where="export: time")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -205,6 +216,7 @@ def export_with_report(
     lowered = _lower(network, backend, {})
     lowered.report.demand()
     try:
+        # Only now: a network that is refused leaves no folder behind.
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NetworkError(
@@ -249,6 +261,8 @@ def _lower(network: Any, backend: str | Backend, options: Mapping[str, Any]) -> 
 def _translated(lowered: Lowered) -> Translated:
     artefact = lowered.artefact
     if artefact is None or isinstance(artefact, Stepped):
+        # A mistake of the backend, not of the user: a report without impossible rows needs an
+        # artefact.
         raise TypeError(f"backend {lowered.report.backend!r}: its report promises an artefact")
     return artefact
 
@@ -260,6 +274,7 @@ def _require_verb(backend: Backend, verb: str, options: Mapping[str, Any]) -> Ba
             f"{verb}: backend {backend.name!r} cannot {verb} a network, "
             "expected one that can, such as 'spinnaker'. Name that."
         )
+    # `time` is an argument of the verb for all backends.
     valid = ["time", *(option for option in backend.verbs[verb] if option != "time")]
     for option in options.keys() - set(valid):
         unknown = describe_unknown("option", option, valid, owner=f"backend {backend.name!r}")

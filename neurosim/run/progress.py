@@ -27,6 +27,7 @@ def interrupts() -> Iterator[list[int]]:
         # restored.
         yield caught
         return
+    # The handler only notes the signal: raising between two bytecodes could leave a step half done.
     before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
     try:
         yield caught
@@ -58,8 +59,10 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
         def advance(count: int) -> None:
             nonlocal done
             done += count
+            # A bar that opens at the end would only flicker.
             display = open_when_due(wanted and done < steps)
             if display is not None:
+                # From the whole number of steps: a sum of many small times would drift.
                 display.update(done * dt - display.n)
 
         yield advance
@@ -101,6 +104,7 @@ def _display(name: str, text: str, **options: Any) -> Iterator[Callable[[bool], 
         if display is None and wanted and time.perf_counter() - began > PATIENCE:
             from tqdm.auto import tqdm  # slow to import, and short runs need none
 
+            # `disable=None`: nothing is displayed if stderr is no terminal.
             display = tqdm(desc=name, disable=None, leave=False, bar_format=text, **options)
             if not display.disable:
                 display.start_t -= PATIENCE  # the time before it opened counts

@@ -68,6 +68,7 @@ class Recorder:
         self.first = 0
         self._initial: dict[int, np.ndarray] = {}
         self._writer: RecordingWriter | None = None
+        # Before the folder is opened, so that its first part knows the initial state.
         self.begin(0)
         if stream is not None:
             self._writer = RecordingWriter(stream, self._complete_header(0, 0, finished=False))
@@ -94,6 +95,7 @@ class Recorder:
             if probe.variable == "spikes":
                 continue
             width = self._initial[number].size
+            # Samples are tied to the clock: a run may begin between two of them.
             rows = (first + steps) // probe.every - first // probe.every
             name = f"{probe.owner.name}.{probe.variable}"
             sizes.append(
@@ -103,6 +105,7 @@ class Recorder:
 
     def begin(self, step: int) -> None:
         """Store the state before ``step`` as the initial one, if nothing is recorded yet."""
+        # Later calls keep the first state: successive runs are one recording.
         if self._began != self._end:
             return
         for number, probe in enumerate(self._program.probes):
@@ -112,12 +115,14 @@ class Recorder:
     def append(self, step: int, chunk: Chunk) -> None:
         """Append a chunk that begins at ``step``; write a part if it is due."""
         self._end = step + chunk.steps
+        # A list of empty chunks would grow with the time of the run.
         if not self._program.probes:
             return
         self._chunks.append((step, chunk))
         self._held += count_bytes(chunk)
         if self._writer is None:
             return
+        # Whichever comes first: memory stays bounded in busy networks, losses in quiet ones.
         if self._held > _PART or monotonic() - self._written > _WAIT:
             self._write_part(self._writer, step + chunk.steps)
 
@@ -130,18 +135,21 @@ class Recorder:
             If recordings on disk would have to be dropped, or a gap would be left.
         """
         dt = self._program.dt
+        # `_began < first` means that something is on disk; a new run may be restored to any time.
         if step < self.first and self._began < self.first:
             raise NetworkError(
                 f"restore: found a snapshot of {step * dt:g} ms, and recordings until "
                 f"{self.first * dt:g} ms are on disk already and cannot be taken back; expected "
                 "one of then or later. Restore without clock=True."
             )
+        # Beyond the end of a recording; one that holds nothing may begin anywhere.
         if step > self._end > self._began:
             raise NetworkError(
                 f"restore: found a snapshot of {step * dt:g} ms, and what is recorded ends at "
                 f"{self._end * dt:g} ms: there would be a gap; expected none. Restore without "
                 "clock=True, or into a run newly prepared, whose recording then begins there."
             )
+        # Nothing would be left, so the recording begins here.
         if step <= self._began or self._began == self._end:
             self._began = self.first = step
         self._end = step
@@ -151,6 +159,7 @@ class Recorder:
             for start, chunk in self._chunks
             if min(start + chunk.steps, step) > start
         ]
+        # Counted anew: chunks that are cut or dropped free their memory.
         self._held = sum(count_bytes(chunk) for _, chunk in self._chunks)
 
     def recording(self, end: int, *, finished: bool) -> Recording:
@@ -198,6 +207,7 @@ class Recorder:
                 "Load it into a run newly prepared."
             )
         self._began = self._began if on_disk else first
+        # One chunk in place of many: where runs were cut does not matter to a recording.
         chunk = Chunk(end - first)
         for number, probe in enumerate(self._program.probes):
             if probe.variable == "spikes":
@@ -214,6 +224,8 @@ class Recorder:
         for probe in self._program.probes:
             name = f"{probe.owner.name}.{probe.variable}"
             if probe.variable == "spikes":
+                # Sizes alone, for readable messages; `digest_members` tells whether the members are
+                # the same.
                 texts.append(f"{name} of {len(recorded_view(probe))}")
             else:
                 size = self._assembler.members(probe)[0].size
@@ -229,13 +241,16 @@ class Recorder:
             else:
                 members = self._assembler.members(probe)[0]
             data = np.asarray(members, np.int64).tobytes()
+            # Of indices as int64, so that a file fits on any machine.
             digests.append(hashlib.blake2b(data, digest_size=8).hexdigest())
         return digests
 
     # ---- parts
 
     def _write_part(self, writer: RecordingWriter, end: int) -> None:
+        # Also an empty first part is written: it alone holds edges and members.
         if end > self.first or not writer.parts:
+            # Parts never say that the run is finished: the folder's header does.
             writer.append(self._assemble(end, finished=False))
         self._chunks, self.first, self._held, self._written = [], end, 0, monotonic()
 

@@ -67,10 +67,12 @@ class Run:
         self._options = _without_replica(options)
         self.program, self.engine, self.report = program, engine, report
         self.network = network.outline()
+        # The engine made it: only it knows in how many segments spikes are kept.
         self.memory = engine.memory
         self.step = 0
         self.interrupted = False
         self._stretch = 64  # steps between two checks for Ctrl-C
+        # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
         self._recorder = Recorder(
@@ -116,6 +118,7 @@ class Run:
         steps = steps_of(time, self.program.dt)
         end = self.step + steps
         self._recorder.demand(self.step, steps)
+        # Values set since the run was prepared are its initial state, if nothing is recorded yet.
         self._recorder.begin(self.step)
         self.interrupted = True  # until the end is reached
         with (
@@ -126,7 +129,8 @@ class Run:
                 while self.step < end and not interrupted:
                     self._advance(end, advance)
             finally:
-                if self.step < end:  # nothing more follows: deferred work is done now
+                # The last call said that more steps follow, and none does: deferred work is done.
+                if self.step < end:
                     self.engine.advance(self.step, 0)
         if interrupted:
             raise KeyboardInterrupt
@@ -138,13 +142,16 @@ class Run:
         count = min(self._stretch, end - first)
         chunk = self.engine.advance(first, count, more=first + count < end)
         elapsed = perf_counter() - began
-        self.step += chunk.steps  # before anything may fail: memory is at this step already
+        # Counted before anything may fail: memory is at this step already.
+        self.step += chunk.steps
         self._recorder.append(first, chunk)
         advance(chunk.steps)
         if not chunk.finite:
             raise self._end_run(find_in_states(self.program, self.memory, self.step))
         if self._watch.earn(elapsed, more=self.step < end):
             self._require_finite()
+        # At most four times longer than the last: its time may be that of compiling, or of a pause
+        # of the machine, and so say little about the next.
         steps = max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1)
         self._stretch = int(min(steps, 4 * self._stretch, 1 << 20))
 
@@ -174,6 +181,7 @@ class Run:
         if isinstance(owner, Drive) and name == "rate":
             plain *= owner.n  # memory holds the rate of all trains of a target together
         values = self.memory.now(owner.name, name, self.step - 1)
+        # One value for all is a number; of a population of one neuron, a state is still an array.
         if values.size == 1 and not self._is_state(owner, name):
             return float(values[0]) / plain
         if not isinstance(owner, Drive):
@@ -205,9 +213,11 @@ class Run:
         """
         owner = self._owner(owner)
         assignments = Assignments(self.network, self.program, self.memory, self.step)
+        # All values are checked before the first is assigned.
         for assign in assignments.check(owner, values):
             assign()
         if owner.name in self.program.populations or owner.name in self.program.projections:
+            # Propagators and constants follow the parameters that may have changed.
             self.memory.compute_constants(owner.name)
         self.engine.refresh()
 
@@ -230,6 +240,7 @@ class Run:
                 f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with "
                 "a handler of its name."
             )
+        # A signal acts at the end of the last step that ran, after its recordings.
         self.engine.emit(name, self.step - 1)
 
     def reset(self, owner: Owner | str | None = None, *names: str) -> None:
@@ -279,6 +290,7 @@ class Run:
         It fits any run of the same network, whatever its engine and threads.
         """
         self._require_finite()
+        # Only finite values are copied, so what is restored needs no check.
         return Snapshot(self.memory.portable(), self.step, self._hash, self.memory.dtype.name)
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
@@ -288,8 +300,8 @@ class Run:
         ----------
         snapshot : Snapshot
         clock : bool
-            Also set the clock back, and with it the random numbers. Recordings from the
-            snapshot's time on are then dropped; a run without recordings records from there on.
+            Also restore the clock, and with it the random numbers. Recordings from the
+            snapshot's time on are then dropped; a run without recordings records from that time.
 
         Raises
         ------
@@ -304,8 +316,11 @@ class Run:
             )
         snapshot.require_fit(self._hash, self.memory.dtype.name)
         if clock:
+            # First, since it may refuse; then nothing has changed.
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
+        # Without the clock the state moves in time: refractory times and spikes in flight keep
+        # their distance from now.
         self.memory.restore(snapshot.arrays, self.step - snapshot.step)
         self._watch.checked = self.step
         self.engine.refresh()
@@ -351,6 +366,7 @@ class Run:
         FileNotFoundError
             If it does not exist.
         """
+        # Both this and the next line may refuse the file; memory changes only after them.
         state = SavedState.read(path, self._identity())
         self._recorder.replace(state.recorded, first=state.first, end=state.step)
         self.memory.restore(state.memory, 0)
@@ -396,6 +412,7 @@ class Run:
             "options": self._options,
             "versions": packages | {"python": platform.python_version()},
             "hash": self._hash,
+            # Only rows that qualify the numbers: they must not be separated from them.
             "report": [row.data() for row in self.report.of("approximated")],
         }
 
@@ -409,11 +426,12 @@ class Run:
             name = owner.name
         known = self.owners.get(name) if isinstance(name, str) else None
         if known is None:
-            kind = "population, projection or drive"
-            raise NetworkError(describe_unknown(kind, name, self.owners, owner=run))
+            noun = "population, projection or drive"
+            raise NetworkError(describe_unknown(noun, name, self.owners, owner=run))
         if isinstance(owner, str):
             return known
         whole = owner.population if isinstance(owner, View) else owner
+        # Identity: a population of another network may have the same name and size.
         if whole is not known:
             raise NetworkError(
                 f"{run}: found {name!r} of another network, expected that of the one which was "

@@ -42,11 +42,21 @@ class Snapshot:
                 "restore: the snapshot is of another network (or seed), expected one of this run. "
                 "Take it with run.snapshot()."
             )
+        # Separate from the hash, since the remedy is another: the network is right, an option is
+        # not.
         require_precision(self.precision, precision, where="restore: the snapshot")
 
 
 def require_precision(precision: str, expected: str, *, where: str) -> None:
-    """Raise NetworkError if numbers have another precision; ``where`` begins the message."""
+    """Raise NetworkError if the numbers of a state have another precision than the run.
+
+    Parameters
+    ----------
+    precision, expected : str
+        Of the state and of the run, "float64" or "float32".
+    where : str
+        Begins the message.
+    """
     if precision != expected:
         raise NetworkError(
             f"{where} holds {precision} numbers, expected the {expected} of this run. "
@@ -98,6 +108,7 @@ class Identity:
                 "Record the same in both runs."
             )
         members = header.get("members", self.members)
+        # Equal probes were demanded above, so the lists have one length.
         pairs = zip(self.probes, members, self.members, strict=True)
         differing = [probe for probe, there, here in pairs if there != here]
         if differing:
@@ -150,6 +161,7 @@ class SavedState:
         arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.items()}
         arrays |= {f"probe/{name}": array for name, array in self.recorded.items()}
         header = {
+            # Names of the format: later versions read these files.
             "step": self.step,
             "first": self.first,
             "hash": identity.hash,
@@ -178,10 +190,10 @@ class SavedState:
         recorded: dict[str, np.ndarray] = {}
         memory: dict[Key, np.ndarray] = {}
         for key, array in arrays.items():
-            kind, _, name = key.partition("/")
-            if kind == "probe":
+            section, _, name = key.partition("/")
+            if section == "probe":
                 recorded[name] = array
-            elif kind == "memory":
+            elif section == "memory":
                 # A name of memory has no "/"; an owner may have one.
                 owner, _, variable = name.rpartition("/")
                 memory[owner, variable] = array
