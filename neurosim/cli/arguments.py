@@ -69,11 +69,13 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
         "map": _add_map,
         "doctor": _add_doctor,
     }
+    # In the order of the commands, so that help lists them as the documentation does.
     for name, function in commands.items():
         command = add_options[name](words)
         command.add_argument(
             "--traceback", action="store_true", help="show where in the code an error was raised"
         )
+        # The function travels with the options, so that no second table of commands is needed.
         command.set_defaults(command=function)
     return whole
 
@@ -93,6 +95,7 @@ def _add_run(words: Any) -> argparse.ArgumentParser:
         "run",
         "run a published model, or a script of your own",
         usage=(
+            # Written out: what follows a script belongs to the script, which argparse cannot say.
             "neurosim run MODEL [options]\n"
             "       neurosim run [--traceback] SCRIPT.py [arguments of the script]"
         ),
@@ -148,6 +151,7 @@ def _add_compare(words: Any) -> argparse.ArgumentParser:
         help="rates, intervals, correlations and weights within bounds, instead of every spike",
     )
     command.add_argument("--picture", metavar="FILE", help="draw both side by side")
+    # From the fields of Bounds: another bound is an option without a change here.
     for name, default in vars(Bounds()).items():
         text = f"{BOUNDS[name]} (default: {default:g})"
         command.add_argument(f"--{name}", type=float, default=default, metavar="X", help=text)
@@ -219,6 +223,7 @@ def _add_backend(command: argparse.ArgumentParser, default: str, *, example: str
 
 
 def _seed(text: str) -> int:
+    # int() alone would also take "-1", "1_000" and spaces.
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of 0 or more")
     return int(text)
@@ -230,12 +235,13 @@ def settings(model: catalogue.Model, words: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     NetworkError
-        If a setting is no ``name=value``, unknown, or of another kind.
+        If a setting is no ``name=value``, unknown, or of another type.
     """
     values = {}
     for text in words:
         name, equals, value = text.partition("=")
         if not equals:
+            # An example with a setting that this model has.
             example = next(iter(model.settings), "name")
             raise NetworkError(
                 f"--set {text}: found no '=', expected name=value. "
@@ -259,6 +265,7 @@ def choices(words: Sequence[str]) -> dict[str, Any]:
     values = {}
     for text in words:
         name, equals, value = text.partition("=")
+        # Options are passed on as keyword arguments, so their names must be identifiers.
         if not equals or not name.isidentifier():
             raise NetworkError(
                 f"--option {text}: found no 'name=', expected name=value. "
@@ -269,14 +276,18 @@ def choices(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _setting(name: str, text: str, default: Any) -> Any:
+    # A literal such as 16 must stay text if the setting is one.
     if isinstance(default, str):
         return text
+    # Shells, and most other tools, write them in lower case.
     words = {"true": "True", "false": "False", "none": "None"}
     value = _literal(words.get(text.lower(), text))
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if isinstance(default, list | tuple):
+        # One value without commas is meant as a list of one.
         value = type(default)(value if isinstance(value, list | tuple) else [value])
+    # The exact type: True is an int to isinstance, and no number of neurons.
     if default is not None and type(value) is not type(default):
         raise NetworkError(
             f"--set {name}: found {text!r}, "
@@ -287,6 +298,7 @@ def _setting(name: str, text: str, default: Any) -> Any:
 
 def _literal(text: str) -> Any:
     """Return a number, list or the like; text that is none of these stays text."""
+    # Literals only, never `eval`: the command line is data.
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -69,7 +69,14 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Model:
-    """Return a model by name."""
+    """Return a model by name.
+
+    Raises
+    ------
+    NetworkError
+        If there is no model of this name.
+    """
+    # Only this one is loaded: a broken model must not hinder the others.
     for entry in entry_points(group="neurosim.models"):
         if entry.name == name:
             return entry.load()

@@ -61,10 +61,11 @@ class Cache(NamedTuple):
 
 
 def packages() -> list[Package]:
-    """Return what the package's own metadata asks for, core and extras."""
+    """Return the packages that the metadata of neurosim names, core and extras."""
     rows = []
     for line in requires(DISTRIBUTION) or ():
         requirement, _, marker = line.partition(";")
+        # Three expressions do for our own metadata; a full parser would be one more dependency.
         name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
         rows.append(
@@ -80,12 +81,14 @@ def packages() -> list[Package]:
 
 def install_command(missing: list[Package]) -> str:
     """Return the command that installs missing packages for this Python."""
+    # Not the bare word pip, which may belong to another Python; quoted, since ">" redirects.
     return shlex.join(
         [
             sys.executable,
             "-m",
             "pip",
             "install",
+            # Two extras may need the same package.
             *dict.fromkeys(f"{p.name}{p.needs}" for p in missing),
         ]
     )
@@ -96,7 +99,7 @@ def rivals() -> list[Distribution]:
 
     The package index has one. pip lets it overwrite our files, and the reverse.
     """
-    return [found for found in distributions() if _is_rival(found)]
+    return [distribution for distribution in distributions() if _is_rival(distribution)]
 
 
 def advice(rival: Distribution) -> str:
@@ -144,6 +147,7 @@ def caches() -> list[Cache]:
     rows = []
     for entry in sorted(entry_points(group="neurosim.backends")):
         try:
+            # By convention, not by a table: this module knows no backend.
             if find_spec(f"{entry.module}.cache"):
                 cache = import_module(f"{entry.module}.cache")
                 rows.append(Cache(entry.name, Path(cache.folder()), cache.clear))
@@ -169,6 +173,7 @@ def _is_rival(other: Distribution) -> bool:
         return False
     if Path(str(other.locate_file("pyproject.toml"))).exists():
         return False  # a build left its metadata in a checkout; nothing is installed from there
+    # Older metadata lists packages in a file of its own, newer only the files that were installed.
     listed = (other.read_text("top_level.txt") or "").split()
     folders = {path.parts[0] for path in other.files or ()}
     return "neurosim" in {_normal(other.name), *listed, *folders}
@@ -184,6 +189,7 @@ def _loaded(group: str) -> Iterator[tuple[EntryPoint, Any]]:
     for entry in sorted(entry_points(group=group)):
         try:
             yield entry, entry.load()
+        # A broken installation of one must not hide the others: its reason is part of the list.
         except (ImportError, AttributeError) as error:
             yield entry, f"cannot be loaded: {error}"
 

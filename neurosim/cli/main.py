@@ -25,7 +25,7 @@ from ..recording.recording import Recording
 from ..run import launch
 from . import catalogue, doctor
 from .arguments import choices, parser, settings
-from .tables import columns, judged
+from .tables import columns, verdict_table
 
 DONE, FAILED, BAD_INPUT, REFUSED, NOT_FINITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _ctrl_c() as pressed:
             code = options.command(options, script)
+            # A run may end cleanly by Ctrl-C and return its results; the shell must still learn of
+            # it.
             if pressed():
                 raise KeyboardInterrupt
             return code
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.traceback:
             traceback.print_exception(_from(script, error))
         else:
+            # Errors of neurosim say all that a user needs; the traceback would bury it.
             print(f"{type(error).__name__}: {error}{_line(error, script)}", file=sys.stderr)
         return _code(error)
     except Exception as error:  # a mistake of the script's own, which Python shows
@@ -72,6 +75,7 @@ def list_command(options: argparse.Namespace, _: list[str]) -> int:
 def run_command(options: argparse.Namespace, script: list[str]) -> int:
     """Run a model, or a script."""
     if script:
+        # A script names its own backend and options, so none are read here.
         return _script(Path(script[0]), script)
     if options.target.endswith(".py"):
         raise NetworkError(
@@ -88,24 +92,27 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
     model = catalogue.find(options.target)
     values = settings(model, options.settings)
     backend = Configured(find(options.backend), choices(options.options))
-    if options.options:  # unknown ones are refused before the work
+    # Unknown options are refused before the work, which may take minutes.
+    if options.options:
         backend.lower(model.network(seed=options.seed, **values))
     with _folder(Path(options.out or Path("out") / model.name)) as out:
         print(f"{model.name} on {backend}, seed {options.seed}")
-        began = time.time() - 2.0  # file systems keep time in coarse steps
+        # Two seconds earlier: file systems store times in coarse steps.
+        began = time.time() - 2.0
         rows = model.demonstrate(
             seed=options.seed, backend=backend, out=out, progress=sys.stderr.isatty(), **values
         )
-        print(judged(rows))
-        left = sorted(
+        print(verdict_table(rows))
+        # Files of earlier runs may lie beside those of this one.
+        written = sorted(
             path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began
         )
-    print("\n" + "\n".join(map(str, left)))
+    print("\n" + "\n".join(map(str, written)))
     return DONE
 
 
 def check_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Print what a backend would run exactly, approximate or refuse."""
+    """Print the report of a backend: the exact, approximated and impossible parts of a model."""
     network = _network(options)
     report = launch.check(network, backend=options.backend, **choices(options.options))
     print(report)
@@ -122,7 +129,8 @@ def export_command(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def map_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Lay a model out on a machine and print what it takes."""
+    """Lay a model out on a machine, and print the cores and the memory that it takes."""
+    # The picture's path is checked before the layout is computed.
     with _picture(options.picture) as picture:
         mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
         print(mapping)
@@ -132,7 +140,7 @@ def map_command(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def compare_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Hold two recordings against each other."""
+    """Compare two recordings."""
     for path in options.recordings:
         if not Path(path).exists():
             raise NetworkError(
@@ -143,9 +151,9 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
         first, second = (Recording.load(path) for path in options.recordings)
         bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
         rows = compare(first, second, statistical=options.statistical, bounds=bounds)
-        print(judged(rows))
+        print(verdict_table(rows))
         if picture:
-            from .. import plot
+            from .. import plot  # slow to import, and most comparisons draw nothing
 
             names = Path(options.recordings[0]).stem, Path(options.recordings[1]).stem
             _draw(plot.comparison(first, second, names=names), picture)
@@ -159,7 +167,7 @@ def _draw(figure: Any, path: Path) -> None:
 
 def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     """Judge a model against its published numbers."""
-    from . import verification
+    from . import verification  # it imports machinery for processes that no other command needs
 
     model = catalogue.find(options.model)
     checks = (
@@ -167,34 +175,34 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
         if options.checks is not None
         else None
     )
-    with _file(options.json) as written:
+    with _file(options.json) as path:
         rows = verification.verify(model, backend=options.backend, checks=checks)
-        print(judged(rows))
+        print(verdict_table(rows))
         passed = sum(row["pass"] for row in rows)
         print(f"\n{passed} of {len(rows)} checks passed")
-        if written:
-            print(verification.write(written, rows))
+        if path:
+            print(verification.write(path, rows))
     return DONE if passed == len(rows) else FAILED
 
 
 def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Print what is installed, what is missing, and what compiled code is kept."""
+    """Print installed and missing packages, backends, and the compiled code on disk."""
     if options.clear_cache:
         for cache in doctor.caches():
             print(f"compiled code of {cache.backend}: removed {cache.clear()} files")
         return DONE
-    found = doctor.packages()
+    packages = doctor.packages()
     print(doctor.machine() + "\n\npackages")
     print(
         columns(
             [
                 ("", p.name, p.version or "missing", f"needs {p.needs or 'any version'}", p.feature)
-                for p in found
+                for p in packages
             ]
         )
     )
-    for feature in dict.fromkeys(p.feature for p in found):
-        missing = [p for p in found if p.feature == feature and p.version is None]
+    for feature in dict.fromkeys(p.feature for p in packages):
+        missing = [p for p in packages if p.feature == feature and p.version is None]
         if missing:
             print(f"  to install what {feature} needs: {doctor.install_command(missing)}")
     for rival in doctor.rivals():
@@ -221,7 +229,9 @@ def _script(path: Path, arguments: list[str]) -> int:
             f"run {path}: there is no such file, expected a Python script. "
             "Give its path, or the name of a model (neurosim list)."
         )
+    # Restored at the end: the caller may be a test or a notebook.
     before = sys.argv, sys.path[:]
+    # As Python itself starts a script: its folder comes first, so that it finds its own modules.
     sys.argv, sys.path[:] = arguments, [str(path.parent.resolve()), *sys.path]
     try:
         runpy.run_path(str(path), run_name="__main__")
@@ -232,36 +242,38 @@ def _script(path: Path, arguments: list[str]) -> int:
 
 @contextmanager
 def _folder(path: Path) -> Iterator[Path]:
-    """Give a folder that takes files: what cannot be written is refused before the work. What was
-    made for nothing is removed.
+    """Yield a folder that files can be written to; any other is refused before the work.
+
+    Folders that were created and have stayed empty are removed at the end.
     """
-    done, made = "made", []
+    action, created = "made", []
     try:
         try:
-            made += [each for each in (path, *path.parents) if not each.exists()]
+            created += [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
-            done = "written to"
+            action = "written to"
+            # Permissions do not tell of full or read-only disks; a file does.
             with tempfile.NamedTemporaryFile(dir=path):
                 pass
         except OSError as error:
             raise NetworkError(
-                f"folder {path}: cannot be {done} ({error.strerror}), expected a place to write "
+                f"folder {path}: cannot be {action} ({error.strerror}), expected a place to write "
                 "to. "
                 "Choose another."
             ) from error
         yield path
     finally:
-        for each in made:
+        for folder in created:
             with suppress(OSError):  # it holds something
-                each.rmdir()
+                folder.rmdir()
 
 
 @contextmanager
-def _file(given: str | None) -> Iterator[Path | None]:
-    if given is None:
+def _file(name: str | None) -> Iterator[Path | None]:
+    if name is None:
         yield None
         return
-    path = Path(given)
+    path = Path(name)
     if path.is_dir():
         raise NetworkError(
             f"file {path}: found a folder, expected the name of a file. "
@@ -271,29 +283,32 @@ def _file(given: str | None) -> Iterator[Path | None]:
         yield folder / path.name
 
 
-def _picture(given: str | None) -> AbstractContextManager[Path | None]:
-    if given is not None:
+def _picture(name: str | None) -> AbstractContextManager[Path | None]:
+    if name is not None:
         from matplotlib.backend_bases import FigureCanvasBase
 
-        path, formats = Path(given), sorted(FigureCanvasBase.get_supported_filetypes())
+        # The ending is checked before the work: saving would fail after it.
+        path, formats = Path(name), sorted(FigureCanvasBase.get_supported_filetypes())
         if path.suffix[1:].lower() not in formats:
             raise NetworkError(
                 f"picture {path}: found the ending {path.suffix!r}, expected one of "
                 f"{', '.join(formats)}. "
                 f"Name it such as {path.stem}.png."
             )
-    return _file(given)
+    return _file(name)
 
 
 @contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Notice Ctrl-C even where a run ends cleanly by it and goes on: Python writes the number of
-    each signal into a socket.
+    """Yield a function that says whether Ctrl-C was pressed, even if a run ended cleanly by it.
+
+    Python writes the number of each signal into a socket, whichever handler is installed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     reader, writer = socket.socketpair()
+    # As Python demands of this socket: a full one must not stop the process.
     writer.setblocking(False)
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
 
@@ -310,17 +325,13 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 def _code(error: NeurosimError) -> int:
-    return (
-        REFUSED
-        if isinstance(error, LoweringError)
-        else NOT_FINITE
-        if isinstance(error, SimulationError)
-        else BAD_INPUT
-    )
+    if isinstance(error, LoweringError):
+        return REFUSED
+    return NOT_FINITE if isinstance(error, SimulationError) else BAD_INPUT
 
 
 def _line(error: BaseException, script: list[str]) -> str:
-    """Return the user's own line, for errors of scripts."""
+    """Return the line of the script that caused an error, as text; empty without a script."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
@@ -330,7 +341,7 @@ def _line(error: BaseException, script: list[str]) -> str:
 
 
 def _from(script: list[str], error: Exception) -> Exception:
-    """Let the traceback of a script's error begin in the script, as where Python runs it."""
+    """Return the error with a traceback that begins in the script, as if Python ran it."""
     trace = error.__traceback__
     while script and trace and trace.tb_frame.f_code.co_filename != str(Path(script[0])):
         trace = trace.tb_next
@@ -338,9 +349,8 @@ def _from(script: list[str], error: Exception) -> Exception:
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str]]:
-    """Split off a script with its arguments, which are its own: ``run [--traceback] SCRIPT.py
-    ...``.
-    """
+    """Split words into those of neurosim and, for ``run SCRIPT.py``, those of the script."""
+    # argparse would take the options of the script for its own.
     for at in range(words.index("run") + 1 if "run" in words else len(words), len(words)):
         if words[at].endswith(".py"):
             return words[: at + 1], words[at:]

@@ -25,13 +25,15 @@ def columns(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
         return ""
     available = width or shutil.get_terminal_size((120, 24)).columns
     widths = [max(max(map(len, column)), 1) for column in zip(*rows, strict=True)]
+    # The widest column gives way first: short ones, such as names, stay on one line.
     while sum(widths) + len(GAP) * len(widths) > available and max(widths) > 12:
         widths[widths.index(max(widths))] -= 1
     return "\n".join(line for row in rows for line in _lines(row, widths))
 
 
-def judged(rows: Sequence[Mapping[str, Any]]) -> str:
+def verdict_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows {id or quantity, measured, expected, pass} as a table."""
+    # Checks of a model have an id, rows of demonstrations and comparisons a quantity.
     head = next((key for key in ("id", "quantity") if rows and key in rows[0]), "quantity")
     verdict = {True: "pass", False: "MISS", None: ""}
     cells = [

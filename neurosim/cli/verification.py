@@ -1,4 +1,4 @@
-"""Verification: experiments of a model run side by side, and checks judge their results."""
+"""Verification: runs the experiments of a model in processes and judges its checks."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ def verify(
         After Ctrl-C; the processes are ended.
     """
     chosen = choose(model, checks)
+    # Refused before any process starts.
     if not find(backend).held_open:
         raise NetworkError(
             f"model {model.name!r}, backend {backend!r}: "
@@ -92,21 +93,24 @@ def verify(
             "end. Verify on an engine; "
             "recordings of both can be compared: neurosim compare A B --statistical"
         )
+    # Several checks judge the same experiment, which runs once.
     needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
     for name in needed:
         if name not in model.experiments:
             owner = f"model {model.name!r}"
             raise NetworkError(describe_unknown("experiment", name, model.experiments, owner=owner))
-    results = _side_by_side({name: model.experiments[name] for name in needed}, backend, progress)
+    results = _run_in_processes(
+        {name: model.experiments[name] for name in needed}, backend, progress
+    )
     return [_judge(check, results) for check in chosen]
 
 
 def write(path: str | Path, rows: Iterable[Verdict]) -> Path:
-    """Write rows as JSON and return the path; its folder is made where it is missing."""
+    """Write rows as JSON and return the path; its folder is created if it is missing."""
     return write_json(path, _data(list(rows)))
 
 
-def _side_by_side(
+def _run_in_processes(
     experiments: Mapping[str, Callable[[str], Any]], backend: str, progress: bool
 ) -> dict[str, Any]:
     """Return the result of each experiment, or the exception that it raised."""
@@ -118,6 +122,7 @@ def _side_by_side(
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_ignore_ctrl_c,
     )
+    # Processes start when work is submitted, and copy the environment then.
     with _one_thread():
         futures = {
             pool.submit(experiment, backend): name for name, experiment in experiments.items()
@@ -130,8 +135,10 @@ def _side_by_side(
             disable=None if progress else True,
             leave=False,
         )
+        # An exception is a result: it fails the checks that need the experiment, and no others.
         return {futures[done]: done.exception() or done.result() for done in bar}
     except KeyboardInterrupt:
+        # Experiments take minutes, and the pool would wait for those that have begun.
         for process in multiprocessing.active_children():
             process.terminate()
         raise
@@ -141,7 +148,7 @@ def _side_by_side(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Limit linear algebra to one thread in processes started meanwhile: each core has one."""
+    """Limit linear algebra to one thread in processes that start meanwhile: each core has one."""
     before = {
         name: os.environ.get(name)
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -164,6 +171,7 @@ def _ignore_ctrl_c() -> None:
 
 def _judge(check: Check, results: Mapping[str, Any]) -> Verdict:
     for name in check.needs:
+        # The first failure is enough: a judge must not see an exception in place of numbers.
         if isinstance(results[name], BaseException):
             return _row(
                 check, f"experiment {name!r} raised {_describe_error(results[name])}", passed=False

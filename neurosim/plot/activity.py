@@ -64,6 +64,7 @@ def raster(
     spikes = _spikes(population, "raster").window(start, stop)
     ax = axes(ax)
     drawn = thin(len(spikes))
+    # The axis spans the recorded neurons, those included that never spike.
     low, high = 0, spikes.size
     if spikes.members.size:
         low, high = spikes.members.min(), spikes.members.max() + 1
@@ -73,11 +74,13 @@ def raster(
         spikes.index[drawn],
         linestyle="none",
         color=colour,
+        # Thousands of marks as vectors make files that viewers open slowly.
         rasterized=len(drawn) > 5_000,
         **style,
     )
     if len(drawn) < len(spikes):
         note(ax, f"{len(drawn):,} of {len(spikes):,} spikes drawn")
+    # Half a neuron and 1 % beyond: marks of the outermost neurons are not cut.
     ax.set_ylim(low - 0.5 - 0.01 * (high - low), high - 0.5 + 0.01 * (high - low))
     ax.set_ylabel(_title(population, "neuron"))
     whole_numbers(ax.yaxis)
@@ -124,6 +127,7 @@ def traces(
     trace = population.trace(variable)
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
     times, values = trace.times(), trace.of(np.array(chosen, int))
+    # A sample ends the interval before it, so the axis begins one distance before the first.
     begin = max(0, trace.first + 1 - trace.every) * trace.dt if start is None else start
     end = (times[-1] if len(times) else begin + trace.dt) if stop is None else stop
     inside = (times >= begin) & (times <= end)
@@ -135,8 +139,10 @@ def traces(
         lines += ax.plot(x, y, color=colour, linewidth=1.1, label=f"neuron {neuron}")
     if population.recorded is not None:
         spikes = population.recorded
+        # Spikes may have been recorded of other neurons than traces.
         spiking = [number for number, n in enumerate(chosen) if n in spikes.members]
         spike_times = [spikes.of(chosen[number]) for number in spiking]
+        # After the lines: rows of marks are placed above all of them.
         _spike_rows(ax, [lines[number] for number in spiking], spike_times)
     ax.set_ylabel(f"{population.name}: {variable}{unit(trace.unit)}")
     time_axis(ax, begin, end)
@@ -178,6 +184,7 @@ def rates(
     """
     spikes = _spikes(population, "rates").window(start, stop)
     steps = max(1, round(max(5.0, spikes.duration / 200) / spikes.dt))
+    # A bin longer than the window would never be complete.
     width = min(steps, max(spikes.steps, 1)) * spikes.dt if bin is None else bin
     centres, values = measure.population_rate(spikes, width)
     ax = axes(ax)
@@ -229,12 +236,16 @@ def isi_histogram(
         If spikes were not recorded, or not over this interval.
     """
     spikes = _spikes(population, "isi_histogram").window(start, stop)
+    # In whole steps: edges of bins that fall onto intervals would sort equal ones by rounding.
     steps = np.round(measure.intervals(spikes) / spikes.dt).astype(np.int64)
+    # A few long pauses would squeeze all other intervals into one bin.
     longest = int(np.percentile(steps, 99, method="higher")) if len(steps) else 1
+    # About twice the root of the number of intervals: fewer bins hide shape, more show noise.
     width = -(-longest // int(np.clip(2 * np.sqrt(len(steps)), 5, 50)))
     edges = np.arange(-(-longest // width) + 1) * width + 0.5  # the shortest interval is one step
     count, _ = np.histogram(steps, edges)
     ax = axes(ax)
+    # Over all intervals, the longer ones included: densities of recordings can be compared.
     density = count / (max(len(steps), 1) * width * spikes.dt)
     outline = ax.stairs(
         density, edges * spikes.dt, label=_title(population, "intervals"), **filled(colour)
@@ -284,6 +295,7 @@ def _spike_rows(ax: Axes, lines: list[Line2D], rows: list[np.ndarray]) -> None:
             color=line.get_color(),
             markersize=6,
             markeredgewidth=1.2,
+            # Matplotlib leaves labels with an underscore out of legends.
             label="_spikes",
         )
     ax.set_ylim(low, high + distance * (len(rows) + 1))

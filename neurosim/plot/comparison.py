@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST = 6  # populations of a page
+MOST = 6  # populations on a page
 
 
 def comparison(
@@ -39,6 +39,10 @@ def comparison(
         Of the recordings.
     start, stop : float, ms, optional
         Bounds of the rasters alone; the whole recording unless given.
+
+    Returns
+    -------
+    The figure.
 
     Raises
     ------
@@ -63,6 +67,7 @@ def comparison(
     )
     for name, row in zip(shared, grid, strict=True):
         recorded = [a[name].spikes, b[name].spikes]
+        # Only the first two panels of a row: there are as many recordings.
         for ax, spikes, title, colour in zip(row, recorded, names, COLOURS, strict=False):
             raster(spikes, ax, start=start, stop=stop, colour=colour)
             ax.set_title(f"{name}, {title}", loc="left", fontsize="medium")
@@ -83,6 +88,7 @@ def _spiking(recording: Recording) -> list[str]:
 def _distributions(ax: Axes, label: str, values: list[np.ndarray], names: tuple[str, str]) -> None:
     """Draw the share of values up to each value: bins could hide or invent a difference."""
     axes(ax)
+    # The first line is wider: it stays visible under a second one that is the same.
     for sample, name, colour, width in zip(values, names, COLOURS, (3.0, 1.2), strict=False):
         known = np.sort(sample[~np.isnan(sample)])
         ax.plot(

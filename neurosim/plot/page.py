@@ -39,8 +39,10 @@ def summary(recording: Recording) -> Figure:
     from matplotlib import pyplot
 
     populations = recording.populations.values()
+    # A recording of no steps has spikes, but no rate.
     spiking = [p for p in populations if p.recorded is not None and p.recorded.steps]
     drawn = [p for p in populations if p.recorded is not None or p.traces]
+    # One colour per population in all panels of the page.
     colours = {p.name: COLOURS[number % len(COLOURS)] for number, p in enumerate(drawn)}
     weighted = [p for p in recording.projections.values() if _has_weights(p)]
     heights = [_height(p) for p in drawn] + [1.2] * bool(spiking)
@@ -76,6 +78,7 @@ def _height(population: PopulationRecording) -> float:
     """Return the relative height of a panel: more for rasters of many neurons."""
     if population.recorded is None:
         return 1.0
+    # A fourth root: a raster of 1000 neurons needs more height than one of 10, but not 100 times.
     return 1.0 + min(population.size, 1000) ** 0.25 / 4
 
 
@@ -92,6 +95,7 @@ def _activity(
     colours: dict[str, str],
 ) -> None:
     """Stack the populations, and the rates of all below them, over one time axis."""
+    # There is one panel more than populations if any spiked: that of the rates.
     for panel, population in zip(panels, drawn, strict=False):
         if population.recorded is not None:
             raster(population, panel, colour=colours[population.name])
@@ -121,7 +125,8 @@ def _intervals(panel: Axes, spiking: list[PopulationRecording], colours: dict[st
         isi_histogram(population, panel, colour=colours[population.name]).set_label(
             f"{population.name}, {middle}"
         )
-    for remark in list(panel.texts):  # of one population each
+    # Each remark says how many intervals one population has; together they would overlap.
+    for remark in list(panel.texts):
         remark.remove()
     panel.legend(frameon=False, fontsize="small", loc="upper right")
 
@@ -139,6 +144,7 @@ def _description(recording: Recording) -> str:
         lines.append(f"{population.name}: {population.size:,} {noun}{rate}")
     for projection in recording.projections.values():
         lines.append(f"{projection.name}: {len(projection.source):,} edges")
+    # Recordings of other origin may hold rows of any status.
     rows = [row for row in recording.report if row.get("status") == "approximated"]
     lines += ["", f"{len(rows)} approximated:"] if rows else []
     lines += [f"{row.get('place', '')}: {row.get('reason', '')}" for row in rows[:MOST_ROWS]]

@@ -20,7 +20,7 @@ MOST_POINTS = 20_000  # of a line: more than any screen has
 def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
     """Return `ax`, or new axes in a new figure, without upper and right frame lines."""
     if ax is None:
-        from matplotlib import pyplot
+        from matplotlib import pyplot  # slow to import, and it may open a display
 
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
@@ -28,12 +28,26 @@ def axes(ax: Axes | None, size: tuple[float, float] = (7.0, 4.0)) -> Axes:
 
 
 def marker(ax: Axes, neurons: int, spikes: int) -> dict[str, Any]:
-    """Return the style of marks: strokes if a row per neuron has room for them, else dots."""
+    """Return the style of marks: strokes if a row per neuron has room for them, else dots.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    neurons : int
+        Rows of the raster.
+    spikes : int
+        Marks that will be drawn.
+
+    Returns
+    -------
+    Keyword arguments of ``Axes.plot``.
+    """
     row = 0.8 * ax.get_window_extent().height * 72 / ax.figure.dpi / max(neurons, 1)  # points
     if row > 3:
         return {"marker": "|", "markersize": min(row, 12), "markeredgewidth": 1.0}
     return {
         "marker": ".",
+        # Many marks are small, so that dense activity does not become one area.
         "markersize": float(np.clip(300 / np.sqrt(max(spikes, 1)), 1.5, 4)),
         "markeredgewidth": 0,
     }
@@ -53,7 +67,9 @@ def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Return a line that looks the same with fewer points: lowest and highest value per block."""
     if len(values) <= MOST_POINTS:
         return times, values
+    # Two points per block, so blocks are twice as long as the thinning alone asks for.
     first = np.arange(0, len(values), -(-2 * len(values) // MOST_POINTS))
+    # `fmin` and `fmax` skip NaN: a gap must not erase the block around it.
     return np.repeat(times[first], 2), np.stack(
         [np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)], 1
     ).ravel()
@@ -61,6 +77,7 @@ def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def note(ax: Axes, text: str) -> None:
     """Write a remark in small grey letters above the right end of the axes, once."""
+    # Several populations drawn into one panel make the same remark.
     if any(remark.get_text() == text for remark in ax.texts):
         return
     ax.annotate(
@@ -90,7 +107,14 @@ def legend(ax: Axes) -> None:
 
 
 def time_axis(ax: Axes, start: float, stop: float) -> None:
-    """Show an interval in ms, labelled in seconds if it is long; the data stay in ms."""
+    """Show an interval in ms, labelled in seconds if it is long; the data stay in ms.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    start, stop : float, ms
+    """
+    # An empty interval would make matplotlib warn and choose limits of its own.
     ax.set_xlim(start, stop if stop > start else start + 1)
     long = stop - start >= 10_000
     ax.xaxis.set_major_formatter(

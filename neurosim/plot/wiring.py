@@ -54,6 +54,7 @@ def weight_histogram(
     if isinstance(projection, ProjectionRecording):
         trace = projection.trace(variable)
         initial, when = trace.initial, f"at {trace.times()[sample]:g} ms"
+    # Common bins: the heights of both distributions can be compared.
     edges = np.histogram_bin_edges(np.concatenate([values, initial]), bins)
     ax = axes(ax)
     outline = ax.stairs(np.histogram(values, edges)[0], edges, label=when, **filled(COLOURS[0]))
@@ -98,10 +99,12 @@ def weight_matrix(
     """
     source, target, value, shape, label = _edges(projection, variable, sample)
     block = _block(shape, 400)
+    # Pixels without an edge are 0 / 0: NaN, which lets the pale background through.
     with np.errstate(invalid="ignore"):
         mean = _sums(source, target, shape, block, value) / _sums(source, target, shape, block)
     low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 1.0)
     ax = axes(ax, (6, 5))
+    # With both signs, colours part at 0; with one, the scale begins at 0, so that pale is weak.
     if low < 0 < high:
         image = _image(ax, mean, shape, block, "RdBu_r", -max(-low, high), max(-low, high))
     else:
@@ -143,6 +146,7 @@ def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None
     else:
         source, target, _, shape = projection
     block = _block(shape, 100)
+    # The last block of a side may hold fewer neurons.
     pairs = np.outer(
         *(
             np.diff(np.minimum(np.arange(-(-n // b) + 1) * b, n))
@@ -165,6 +169,7 @@ def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None
         "out",
         "horizontal",
     )
+    # Without blocks and multiple edges the picture is black and white, and needs no scale.
     if max(block) > 1 or share.max(initial=0) > 1:
         ax.figure.colorbar(image, ax=ax, label="edges per pair", shrink=0.8)
     return image
@@ -222,13 +227,16 @@ def _image(
     low: float,
     high: float,
 ) -> AxesImage:
+    # In neurons, so that axes count these and not pixels; the last block may reach beyond them.
     extent = (-0.5, pixels.shape[1] * block[1] - 0.5, pixels.shape[0] * block[0] - 0.5, -0.5)
+    # Squares for pairs, unless one population is so small that its side would be a line.
     aspect: Literal["equal", "auto"] = "equal" if max(shape) <= 3 * min(shape) else "auto"
     return ax.imshow(
         pixels,
         cmap=colours,
         vmin=low,
         vmax=high,
+        # A pixel is a pair or a block of pairs: smoothing would invent edges.
         interpolation="nearest",
         extent=extent,
         aspect=aspect,
