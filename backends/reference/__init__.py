@@ -16,7 +16,7 @@ from .engine import ReferenceEngine
 
 
 class ReferenceBackend:
-    """Walks the trees; slow, and right by definition."""
+    """Walks the trees of the equations; slow, and right by definition."""
 
     name = "reference"
     summary = "walks the equations with NumPy; slow, and right by definition"

@@ -28,7 +28,7 @@ NO_INDICES = np.zeros(0, np.int64)
 
 
 class ReferenceEngine:
-    """Runs a Program; phases as written in `neurosim.ir.program`.
+    """Runs a Program; `neurosim.ir.program` defines the phases of a step.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class ReferenceEngine:
 
     def __init__(self, program: Program, network: ConcreteNetwork, *, replica: int = 0) -> None:
         self.program = program
+        # One segment each: there is one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds)
         self.replica = replica
@@ -51,7 +52,18 @@ class ReferenceEngine:
         pass
 
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
+        """Run steps; see `neurosim.backend.engine.Engine.advance`.
+
+        Parameters
+        ----------
+        first : int
+            Step to begin with.
+        steps : int
+        more : bool
+            Without effect: no work is deferred.
+        """
         stretch, finite = Stretch(self.program, self.memory), True
+        # Values that are not finite are found after each step; warnings would come once per array.
         with np.errstate(all="ignore"):
             while stretch.steps < steps and finite:
                 finite = self.step(first + stretch.steps)
@@ -64,12 +76,15 @@ class ReferenceEngine:
         populations = self.program.populations.values()
         for population in populations:
             spikes = (
-                self._given(population, k) if population.given else self._integrate(population, k)
+                self._given_spikes(population, k)
+                if population.given
+                else self._integrate(population, k)
             )
             self.memory.put_spikes(population.name, k, spikes)
         states = [self.memory[p.name, state] for p in populations for state in p.code.states]
         if not all(np.isfinite(values).all() for values in states):
             return False
+        # Resets follow delivery: rules read the states of the neurons as the spike left them.
         self._deliver(k)
         for population in populations:
             self._sum_ports(population, k)
@@ -83,8 +98,9 @@ class ReferenceEngine:
 
     # ---- cells
 
-    def _given(self, population: PopulationProgram, k: int) -> np.ndarray:
+    def _given_spikes(self, population: PopulationProgram, k: int) -> np.ndarray:
         steps = self.memory[population.name, "_given_step"]
+        # Given spikes are sorted by step, so those of a step are a slice.
         first, last = np.searchsorted(steps, k), np.searchsorted(steps, k, side="right")
         return self.memory[population.name, "_given_index"][first:last]
 
@@ -96,8 +112,11 @@ class ReferenceEngine:
         active = k > self.memory[name, "_until"] if code.refractory else np.ones(size, bool)
         for statement in code.integrate:
             result = evaluate(statement.value, values.__getitem__, draw)
+            # A copy, since a result may be the live array of another state, as after ``a = b``.
             value = np.array(np.broadcast_to(result, size), np.float64)
             if statement.target in code.frozen:
+                # Computed for all, then discarded: draws and other states do not depend on
+                # refractoriness.
                 value = np.where(active, value, values[statement.target])
             if statement.target in code.states:
                 self.memory[name, statement.target][:] = value
@@ -108,6 +127,8 @@ class ReferenceEngine:
             condition = evaluate(code.detect, values.__getitem__, draw)
             spiking = active & (np.broadcast_to(condition, size) != 0)
         for port in code.ports:
+            # After integration: the sums of the last step have been read, those of this one are
+            # made in phase 4.
             self.memory[name, f"_port_{port}"][:] = 0.0
         return np.flatnonzero(spiking).astype(np.int32)
 
@@ -131,6 +152,7 @@ class ReferenceEngine:
 
         def draw(node: Draw) -> np.ndarray:
             function = random.uniform if node.kind == "uniform" else random.normal
+            # Numbers follow from key, index and step alone, so order of execution does not matter.
             key = random.key_of(self.program.seed, f"{owner}/draw{node.key}")
             return function(key, index, k, replica=self.replica)
 
@@ -146,6 +168,8 @@ class ReferenceEngine:
 
         def value(name: str) -> Any:
             values_of_all = values[name]
+            # A state has an element per neuron also in a population of one; a parameter may have
+            # one for all.
             own = isinstance(values_of_all, np.ndarray) and values_of_all.size > 1
             return values_of_all[spiked] if own or name in population.code.states else values_of_all
 
@@ -166,6 +190,7 @@ class ReferenceEngine:
             else:
                 self._handle_all(p, {"pre", "post"}, k)
         for p in self.program.plastic.values():
+            # A second pass: "step" handlers of any rule see the events of all projections.
             self._handle_all(p, {"step"}, k)
 
     def _arriving(
@@ -174,11 +199,14 @@ class ReferenceEngine:
         """Return the delay groups that spikes reach in step k: oldest spike first, by neuron."""
         population = p.source if side == "pre" else p.target
         arriving = [NO_INDICES]
+        # From the longest delay down: spikes that were emitted first are delivered first.
         for delay in groups.delays[::-1]:
+            # A reset has dropped the spikes of earlier steps.
             if k - delay < self.memory[p.name, "_since"][0]:
                 continue
             neurons = self.memory.spikes(population, k - int(delay))
             of_neurons = [np.arange(groups.first[n], groups.first[n + 1]) for n in neurons]
+            # `concatenate` needs at least one array, and without one it would return floats.
             candidates = np.concatenate([NO_INDICES, *of_neurons])
             arriving.append(candidates[groups.delay[candidates] == delay])
         return np.concatenate(arriving)
@@ -193,6 +221,8 @@ class ReferenceEngine:
     def _deliver_static(self, p: StaticProjection, k: int) -> None:
         edges = self._edges(p.pre_groups, self._arriving(p, p.pre_groups, "pre", k))
         weights = self.memory[p.name, "w"]
+        # `add.at` adds edge by edge, in their order; ``ring[targets] += w`` would add one of
+        # several edges to the same target.
         added = weights[edges] if weights.size == p.targets.size else weights[0]
         np.add.at(self.memory[p.name, "_ring"][0], p.targets[edges], added)
 
@@ -234,11 +264,14 @@ class ReferenceEngine:
         if statement.action == "deliver":
             ring = self.memory[p.name, "_ring"]
             delay = p.dendritic if isinstance(p.dendritic, int) else p.dendritic[edges]
+            # The ring has one row more than the longest dendritic delay, so no row is used twice.
             np.add.at(ring, ((k + delay) % ring.shape[0], p.targets[edges]), value)
         elif statement.action == "sum":
             group = p.groups(statement.side).of_edge[edges]
+            # Summed from 0 and then added to the variable: so all engines round alike.
             total = np.zeros(p.groups(statement.side).neuron.size)
             np.add.at(total, group, value)
+            # Only groups with an active edge are assigned; the decay of others continues.
             touched = np.unique(group)
             new = self._variable(p, statement.target, touched, k) + total[touched]
             self._assign(p, statement.target, touched, new, k)
@@ -250,6 +283,7 @@ class ReferenceEngine:
     ) -> None:
         self.memory[p.name, name][index] = value
         if (p.name, f"{name}@last") in self.memory:
+            # Decay is computed from here when the variable is next read; nothing is done per step.
             self.memory[p.name, f"{name}@last"][index] = k
 
     def _variable(self, p: PlasticProjection, name: str, index: np.ndarray, k: int) -> np.ndarray:
@@ -323,12 +357,14 @@ class ReferenceEngine:
 
     @staticmethod
     def _element(array: np.ndarray, index: np.ndarray) -> np.ndarray:
+        # Of one value for all there is only element 0; the result still has the shape of the index.
         return array[index] if array.size > 1 else array[np.zeros_like(index)]
 
     # ---- ports
 
     def _sum_ports(self, population: PopulationProgram, k: int) -> None:
         """Fold the terms of every port, projections and drives in creation order."""
+        # In creation order: sums of floats depend on the order of their terms.
         for port, inputs in population.contributions.items():
             total = self.memory[population.name, f"_port_{port}"]
             for name in inputs:
@@ -337,11 +373,14 @@ class ReferenceEngine:
                 else:
                     ring = self.memory[name, "_ring"]
                     total += ring[k % ring.shape[0]]
+                    # The row is free for the terms of a later step.
                     ring[k % ring.shape[0]] = 0.0
 
     def _add_drive(self, name: str, total: np.ndarray, k: int) -> None:
         drive = self.program.drives[name]
         mean = np.broadcast_to(self.memory[name, "rate"] * self.program.dt, drive.indices.size)
         key = random.key_of(self.program.seed, f"{name}/counts")
+        # One uniform number per neuron: the count is its quantile, so a change of rate needs no
+        # other draw.
         u = random.uniform(key, drive.indices, k, replica=self.replica)
         total[drive.indices] += self.memory[name, "weight"] * random.poisson(mean, u)
