@@ -1,4 +1,4 @@
-"""How the cells and rules of the library declare their parameters: each once, in words."""
+"""Declarations of the parameters of library cells and rules: each is explained once, in words."""
 
 from __future__ import annotations
 
@@ -44,7 +44,13 @@ class Declared:
 
 @dataclass(frozen=True)
 class Option:
-    """An argument that is no parameter: it chooses between equations or methods."""
+    """An argument that is no parameter: it chooses between equations or methods.
+
+    Parameters
+    ----------
+    type, meaning : str
+        As the documentation shows them.
+    """
 
     type: str
     meaning: str
@@ -54,7 +60,7 @@ Declarations = Mapping[str, Declared | Option]
 
 
 def library(
-    kind: str, declarations: Declarations
+    noun: str, declarations: Declarations
 ) -> Callable[[Callable[Arguments, Model]], Callable[Arguments, Model]]:
     """Return a decorator for a function of the library, all of whose arguments are declared.
 
@@ -63,21 +69,25 @@ def library(
 
     Parameters
     ----------
-    kind : ``"cell"`` or ``"rule"``
+    noun : {"cell", "rule"}
         For messages.
-    declarations : argument -> its declaration
-        May hold more than the function has.
+    declarations : mapping of str to Declared or Option
+        By argument; it may hold more than the function has, so that functions share one.
     """
 
     # The signature stays written out at the function, so that editors, `help` and notebooks show
     # and complete names and defaults. Everything else about a parameter is said in `declarations`.
     def decorate(function: Callable[Arguments, Model]) -> Callable[Arguments, Model]:
         signature = inspect.signature(function)
-        owner = f"{kind} {function.__name__!r}"
+        owner = f"{noun} {function.__name__!r}"
 
+        # The wrapper keeps name and signature, so that `help` and editors show those of the
+        # function.
         @wraps(function)
         def build(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Model:
             _require_names(owner, signature, args, kwargs)
+            # Names are checked before the call, since Python's own TypeError names no valid ones;
+            # values after it, since only then text, quantities and defaults have become numbers.
             model = function(*args, **kwargs)
             _require_limits(owner, model, declarations)
             return model
@@ -97,6 +107,7 @@ def parameters(declarations: Declarations, **values: ParameterValue) -> dict[str
     for name, value in values.items():
         declared = declarations[name]
         if isinstance(declared, Declared):
+            # A `Parameter` of the user names its own unit, and may hold one value per edge.
             if not isinstance(value, Parameter):
                 value = Parameter(declared.unit, value)
             result[name] = value
@@ -139,7 +150,10 @@ def _require_limits(owner: str, model: Cell | Rule, declarations: Declarations) 
 
 
 def _documentation(text: str, signature: inspect.Signature, declarations: Declarations) -> str:
-    lines = [inspect.cleandoc(text), "", "Parameters", "----------"]
+    # The section in the source names the declarations, for whoever reads the code; here it gets
+    # their text.
+    summary = inspect.cleandoc(text).partition("\n\nParameters\n")[0]
+    lines = [summary, "", "Parameters", "----------"]
     for name, parameter in signature.parameters.items():
         declared = declarations[name]
         is_parameter = isinstance(declared, Declared)
@@ -147,6 +161,7 @@ def _documentation(text: str, signature: inspect.Signature, declarations: Declar
         sentences = [declared.meaning]
         if is_parameter and declared.limits is not None:
             sentences.append(f"Must be {declared.limits.phrase()}.")
+        # None has a meaning of its own for each parameter, which its declaration explains.
         if parameter.default not in (parameter.empty, None):
             sentences.append(f"Default: {parameter.default}.")
         lines.append(f"    {' '.join(sentences)}")

@@ -14,14 +14,13 @@ from neurosim.network.populations import Population
 
 from .cells import IZHIKEVICH, QUADRATIC, lif_conductance, lif_exponential, parameters
 
-# synapses of one neuron: 2 % of 4000 (Brette et al. 2007, appendix B); kept at other sizes, so that
-# the rate stays
+# Synapses of one neuron: 2 % of 4000 (Brette et al. 2007, appendix B). The same at other sizes, so
+# that the rate stays.
 INPUTS = 80
 
 
 def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int = 0) -> Network:
-    """Return benchmark 2 of Brette et al. (2007): integrate-and-fire neurons with exponential
-    currents, after Vogels & Abbott (2005).
+    """Return benchmark 2 of Brette et al. (2007): neurons with exponential currents.
 
     Parameters
     ----------
@@ -30,16 +29,24 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
     inputs : int
         Synapses of one neuron on average; weights shrink as inputs grow, so that their sum stays
         that of the published 80.
-    delay : ms
+    delay : quantity, ms
+    seed : int
+        Of all draws.
+
+    Raises
+    ------
+    NetworkError
+        If the size or the number of inputs is out of range.
 
     Notes
     -----
-    dt 0.1 ms. tau 20 ms, leak conductance 10 nS, hence 0.2 nF; rest -49 mV above the threshold of
-    -50 mV, so that no stimulus is needed;
-    reset -60 mV, 5 ms refractory. Synapses of 5 and 10 ms with peaks of 16.2 pA (0.27 nS at 60 mV)
-    and 90 pA (4.5 nS at 20 mV), that is
+    dt 0.1 ms. tau 20 ms, leak conductance 10 nS, hence 0.2 nF. Rest is at -49 mV, above the
+    threshold of -50 mV, so that no stimulus is needed; reset -60 mV, 5 ms refractory. Synapses of
+    5 and 10 ms have peaks of 16.2 pA (0.27 nS at 60 mV) and 90 pA (4.5 nS at 20 mV), that is
     1.62 mV and 9 mV over the leak; published without delay. Voltages begin between reset and
     threshold.
+
+    Source: Brette et al. 2007, benchmark 2 (CUBA), after Vogels & Abbott 2005.
     """
     cell = lif_exponential(
         tau="20 ms",
@@ -65,23 +72,30 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
 
 
 def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
-    """Return benchmark 1 of Brette et al. (2007): integrate-and-fire neurons with exponential
-    conductances, after Vogels & Abbott (2005).
+    """Return benchmark 1 of Brette et al. (2007): neurons with exponential conductances.
 
     Parameters
     ----------
     size : int
         Neurons of population ``neurons``; the first four fifths excite. All spikes are recorded.
-    delay : ms
+    delay : quantity, ms
+    seed : int
+        Of all draws.
+
+    Raises
+    ------
+    NetworkError
+        If the size is out of range.
 
     Notes
     -----
     dt 0.1 ms. tau 20 ms, leak conductance 10 nS; rest and reset -60 mV, threshold -50 mV, 5 ms
-    refractory. Synapses of 5 and 10 ms with
-    6 nS towards 0 mV and 67 nS towards -80 mV; published without delay. The paper starts the
-    network with a stimulus of 50 ms; here
-    voltages and conductances begin where the activity has them, at normal numbers, as in the
-    scripts that Brian gives for it.
+    refractory. Synapses of 5 and 10 ms have 6 nS towards 0 mV and 67 nS towards -80 mV; published
+    without delay. The paper starts the network with a stimulus of 50 ms. Here voltages and
+    conductances begin at normal numbers, near their values in the active network, as in the
+    scripts of Brian for this benchmark.
+
+    Source: Brette et al. 2007, benchmark 1 (COBA), after Vogels & Abbott 2005.
     """
     cell = lif_conductance(
         tau="20 ms",
@@ -109,8 +123,7 @@ def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
 
 
 def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 0) -> Network:
-    """Return the network of Izhikevich (2003), IEEE Trans. Neural Networks 14:1569: all to all,
-    heterogeneous, driven by noise.
+    """Return the network of Izhikevich (2003): all to all, heterogeneous, driven by noise.
 
     Parameters
     ----------
@@ -118,15 +131,23 @@ def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 
         Neurons of population ``neurons``; the first four fifths excite. All spikes are recorded.
     inputs : int, optional
         Synapses of one neuron on average, at random; None: from all neurons, as published.
+    seed : int
+        Of all draws.
+
+    Raises
+    ------
+    NetworkError
+        If the size or the number of inputs is out of range.
 
     Notes
     -----
-    dt 1 ms. Weights, uniform up to 0.5 and down to -1 mV/ms, are currents of one step; they shrink
-    with the inputs so that the
-    sum of a neuron's weights stays that of the published 1000. Thalamic noise of 5 (excitatory) and
-    2 mV/ms.
+    dt 1 ms. Weights, uniform up to 0.5 and down to -1 mV/ms, are currents of one step. They shrink
+    as inputs grow, so that the sum of a neuron's weights stays that of the published 1000. Thalamic
+    noise of 5 (excitatory) and 2 mV/ms (inhibitory).
+
+    Source: Izhikevich 2003, IEEE Trans. Neural Networks 14:1569, and its program.
     """
-    chosen = f"i < {_excitatory(size, inputs or size)}"
+    excites = f"i < {_excitatory(size, inputs or size)}"
     net, neurons = _recorded(
         "izhikevich_2003",
         size,
@@ -134,13 +155,16 @@ def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 
         inputs=inputs or size,
         seed=seed,
         dt="1 ms",
+        # One number per neuron decides about all its parameters, as in the program: types are mixed
+        # along a line, not in a square.
         rho=uniform(0, 1),
-        a=f"where({chosen}, 0.02, 0.02 + 0.08 * rho) / ms",
-        b=f"where({chosen}, 0.2, 0.25 - 0.05 * rho) / ms",
-        c=f"where({chosen}, -65 + 15 * rho**2, -65) * mV",
-        d=f"where({chosen}, 8 - 6 * rho**2, 2) * mV/ms",
-        noise=f"where({chosen}, 5, 2) * mV/ms",
+        a=f"where({excites}, 0.02, 0.02 + 0.08 * rho) / ms",
+        b=f"where({excites}, 0.2, 0.25 - 0.05 * rho) / ms",
+        c=f"where({excites}, -65 + 15 * rho**2, -65) * mV",
+        d=f"where({excites}, 8 - 6 * rho**2, 2) * mV/ms",
+        noise=f"where({excites}, 5, 2) * mV/ms",
     )
+    # The published sum of weights, spread over fewer or more inputs.
     strength = 1000 / (inputs or size)
     _wire(
         net,
@@ -153,8 +177,9 @@ def izhikevich_2003(size: int = 1000, *, inputs: int | None = None, seed: int = 
 
 
 def _published_neuron() -> Cell:
-    """Return the neuron as the published program steps it: two half-steps of v, not clipped at the
-    peak as in `cells.izhikevich`.
+    """Return the neuron as the published program steps it.
+
+    It takes two half-steps of v, which are not clipped at the peak as in `cells.izhikevich`.
     """
     half_step = f"v = v + dt / 2 * ({QUADRATIC} - u + input)"
     return Cell(
@@ -175,6 +200,7 @@ def _recorded(
     name: str, size: int, cell: Cell, *, inputs: int, seed: int, dt: str = "0.1 ms", **initial: Any
 ) -> tuple[Network, Population]:
     """Return a network of neurons of one cell whose spikes are recorded, not yet wired."""
+    # Refused before anything is built.
     _excitatory(size, inputs)
     net = Network(name, dt=dt, seed=seed)
     neurons = net.population("neurons", size, cell, **initial)
@@ -191,8 +217,9 @@ def _wire(
     delay: Any = 0.0,
     ports: tuple[str, str] = ("excitatory", "inhibitory"),
 ) -> None:
-    """Join excitatory and inhibitory neurons to all, at random or, without ``inputs``, each to
-    each.
+    """Connect excitatory and inhibitory neurons to all: at random, or each to each.
+
+    ``inputs`` None: each to each.
     """
     first = _excitatory(neurons.size, inputs or neurons.size)
     wiring = (
@@ -219,7 +246,8 @@ def _wire(
 
 
 def _excitatory(size: int, inputs: int) -> int:
-    """Return four fifths of a size."""
+    """Return the number of excitatory neurons, four fifths of a size; raise if it is too small."""
+    # With fewer neurons a probability of inputs / size would be above 1.
     if not isinstance(size, int) or size < INPUTS:
         raise NetworkError(
             f"balanced network, size: found {describe(size)}, expected a whole number of at least "

@@ -1,4 +1,4 @@
-"""Cells: the common neurons of the literature, each in its author's equations.
+"""Cells: the common neurons of the literature, each in the equations of its authors.
 
 A parameter may be a quantity with a unit, a plain number in the unit that its documentation names,
 one value per neuron, a draw, a table over time, or text over other parameters, as ``reset="rest"``
@@ -12,6 +12,7 @@ Euler's method.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from neurosim.draws.ranges import POSITIVE
 from neurosim.errors import ModelError, describe_unknown
@@ -21,14 +22,52 @@ from neurosim.model.names import Method
 
 from ._declarations import Declarations, Declared, Option, ParameterValue, library, parameters
 
-CURRENTS = {
-    "excitatory": Port("nA", into="excitatory"),
-    "inhibitory": Port("nA", into="inhibitory"),
-}
-CONDUCTANCES = {
-    "excitatory": Port("uS", into="excitatory"),
-    "inhibitory": Port("uS", into="inhibitory"),
-}
+
+@dataclass(frozen=True)
+class _Synapses:
+    """Synapses of a cell: their states in the cell, and the ports at which spikes arrive.
+
+    Parameters
+    ----------
+    equations : str
+        Of the states.
+    receives : mapping of str to Port
+    """
+
+    equations: str
+    receives: Mapping[str, Port]
+
+
+def _exponential(unit: str) -> _Synapses:
+    """Return synapses whose states, ``excitatory`` and ``inhibitory``, decay from each spike."""
+    return _Synapses(
+        f"""dexcitatory/dt = -excitatory / tau_exc : {unit}
+            dinhibitory/dt = -inhibitory / tau_inh : {unit}""",
+        {name: Port(unit, into=name) for name in ("excitatory", "inhibitory")},
+    )
+
+
+def _alpha(unit: str) -> _Synapses:
+    """Return synapses whose states, ``alpha_exc`` and ``alpha_inh``, rise and fall after a spike.
+
+    A spike adds weight * s * exp(1 - s), s = time / tau_exc: its peak is the weight.
+    """
+    # Two equal low-pass filters in a row turn a spike into an alpha function; exp(1) scales its
+    # peak to 1.
+    return _Synapses(
+        f"""dalpha_exc/dt = (exp(1) * rise_exc - alpha_exc) / tau_exc : {unit}
+            dalpha_inh/dt = (exp(1) * rise_inh - alpha_inh) / tau_inh : {unit}
+            drise_exc/dt = -rise_exc / tau_exc : {unit}
+            drise_inh/dt = -rise_inh / tau_inh : {unit}""",
+        {"excitatory": Port(unit, into="rise_exc"), "inhibitory": Port(unit, into="rise_inh")},
+    )
+
+
+CURRENTS, CONDUCTANCES = _exponential("nA"), _exponential("uS")
+ALPHA_CURRENTS, ALPHA_CONDUCTANCES = _alpha("nA"), _alpha("uS")
+ONE_CURRENT = _Synapses(
+    "dsynaptic/dt = -synaptic / tau_syn : nA", {"synaptic": Port("nA", into="synaptic")}
+)
 # The quadratic of Izhikevich 2003, eq. 1, and the units of its parameters: v in mV, t in ms,
 # currents in mV/ms.
 QUADRATIC = "0.04 * v**2 / (mV * ms) + 5 * v / ms + 140 * mV / ms"
@@ -122,12 +161,15 @@ def lif(
     """Leaky integrate-and-fire neuron with one exponential current.
 
     Source: Gerstner et al. 2014, eqs. 1.5 and 3.1.
+
+    Parameters
+    ----------
+    Explained in `LIF`; `help` lists them here, with their defaults.
     """
     return _firing(
         "lif",
-        """dv/dt = (rest - v + resistance * (synaptic + current)) / tau : mV
-           dsynaptic/dt = -synaptic / tau_syn : nA""",
-        receives={"synaptic": Port("nA", into="synaptic")},
+        "dv/dt = (rest - v + resistance * (synaptic + current)) / tau : mV",
+        synapses=ONE_CURRENT,
         values=locals(),
     )
 
@@ -146,11 +188,16 @@ def lif_delta(
     """Leaky integrate-and-fire neuron whose voltage jumps by the weight of a spike.
 
     Source: Brunel 2000, eqs. 1 and 2.
+
+    Parameters
+    ----------
+    Explained in `LIF`; `help` lists them here, with their defaults.
     """
     return _firing(
         "lif_delta",
         "dv/dt = (rest - v + resistance * current) / tau : mV",
-        receives={"synaptic": Port("mV", into="v")},
+        # A weight is a step of voltage: there is no state between a spike and v.
+        synapses=_Synapses("", {"synaptic": Port("mV", into="v")}),
         values=locals(),
     )
 
@@ -171,13 +218,15 @@ def lif_exponential(
     """Leaky integrate-and-fire neuron with excitatory and inhibitory exponential currents.
 
     Source: Davison et al. 2008, IF_curr_exp.
+
+    Parameters
+    ----------
+    Explained in `LIF`; `help` lists them here, with their defaults.
     """
     return _firing(
         "lif_exponential",
-        """dv/dt = (rest - v) / tau + (excitatory - inhibitory + current) / capacity : mV
-           dexcitatory/dt = -excitatory / tau_exc : nA
-           dinhibitory/dt = -inhibitory / tau_inh : nA""",
-        receives=CURRENTS,
+        "dv/dt = (rest - v) / tau + (excitatory - inhibitory + current) / capacity : mV",
+        synapses=CURRENTS,
         values=locals(),
     )
 
@@ -200,14 +249,16 @@ def lif_conductance(
     """Leaky integrate-and-fire neuron with exponential conductances.
 
     Source: Brette et al. 2007, benchmark 1 (COBA).
+
+    Parameters
+    ----------
+    Explained in `LIF`; `help` lists them here, with their defaults.
     """
     return _firing(
         "lif_conductance",
         """dv/dt = (rest - v) / tau + (excitatory * (reversal_exc - v)
-                    + inhibitory * (reversal_inh - v) + current) / capacity : mV
-           dexcitatory/dt = -excitatory / tau_exc : uS
-           dinhibitory/dt = -inhibitory / tau_inh : uS""",
-        receives=CONDUCTANCES,
+                    + inhibitory * (reversal_inh - v) + current) / capacity : mV""",
+        synapses=CONDUCTANCES,
         values=locals(),
     )
 
@@ -231,18 +282,15 @@ def lif_alpha(
     at tau_exc after the spike arrives.
 
     Source: Gewaltig and Diesmann 2007 (NEST), iaf_psc_alpha.
+
+    Parameters
+    ----------
+    Explained in `LIF`; `help` lists them here, with their defaults.
     """
     return _firing(
         "lif_alpha",
-        """dv/dt = (rest - v) / tau + (alpha_exc - alpha_inh + current) / capacity : mV
-           dalpha_exc/dt = (exp(1) * rise_exc - alpha_exc) / tau_exc : nA
-           dalpha_inh/dt = (exp(1) * rise_inh - alpha_inh) / tau_inh : nA
-           drise_exc/dt = -rise_exc / tau_exc : nA
-           drise_inh/dt = -rise_inh / tau_inh : nA""",
-        receives={
-            "excitatory": Port("nA", into="rise_exc"),
-            "inhibitory": Port("nA", into="rise_inh"),
-        },
+        "dv/dt = (rest - v) / tau + (alpha_exc - alpha_inh + current) / capacity : mV",
+        synapses=ALPHA_CURRENTS,
         values=locals(),
     )
 
@@ -264,21 +312,18 @@ def lif_conductance_alpha(
 ) -> Cell:
     """Leaky integrate-and-fire neuron with conductances shaped as the currents of `lif_alpha`.
 
-    Source: Gewaltig and Diesmann 2007 (NEST), iaf_cond_alpha; its default reset is
-    -60 mV.
+    Source: Gewaltig and Diesmann 2007 (NEST), iaf_cond_alpha; its default reset
+    is -60 mV.
+
+    Parameters
+    ----------
+    Explained in `LIF`; `help` lists them here, with their defaults.
     """
     return _firing(
         "lif_conductance_alpha",
         """dv/dt = (rest - v) / tau + (alpha_exc * (reversal_exc - v)
-                    + alpha_inh * (reversal_inh - v) + current) / capacity : mV
-           dalpha_exc/dt = (exp(1) * rise_exc - alpha_exc) / tau_exc : uS
-           dalpha_inh/dt = (exp(1) * rise_inh - alpha_inh) / tau_inh : uS
-           drise_exc/dt = -rise_exc / tau_exc : uS
-           drise_inh/dt = -rise_inh / tau_inh : uS""",
-        receives={
-            "excitatory": Port("uS", into="rise_exc"),
-            "inhibitory": Port("uS", into="rise_inh"),
-        },
+                    + alpha_inh * (reversal_inh - v) + current) / capacity : mV""",
+        synapses=ALPHA_CONDUCTANCES,
         values=locals(),
     )
 
@@ -309,13 +354,15 @@ def adex_exponential(
     neither exp nor the adaptation w follows them.
 
     Source: Brette and Gerstner 2005.
+
+    Parameters
+    ----------
+    Explained in `ADEX`; `help` lists them here, with their defaults.
     """
     return _adex(
         "adex_exponential",
-        """synaptic = excitatory - inhibitory : nA
-           dexcitatory/dt = -excitatory / tau_exc : nA
-           dinhibitory/dt = -inhibitory / tau_inh : nA""",
-        receives=CURRENTS,
+        "synaptic = excitatory - inhibitory : nA",
+        synapses=CURRENTS,
         method=method,
         values=locals(),
     )
@@ -345,14 +392,16 @@ def adex_conductance(
     """The neuron of `adex_exponential` with exponential conductances.
 
     Source: Brette and Gerstner 2005; PyNN's EIF_cond_exp_isfa_ista.
+
+    Parameters
+    ----------
+    Explained in `ADEX`; `help` lists them here, with their defaults.
     """
     return _adex(
         "adex_conductance",
         """synaptic = (excitatory * (reversal_exc - bounded)
-                       + inhibitory * (reversal_inh - bounded)) : nA
-           dexcitatory/dt = -excitatory / tau_exc : uS
-           dinhibitory/dt = -inhibitory / tau_inh : uS""",
-        receives=CONDUCTANCES,
+                       + inhibitory * (reversal_inh - bounded)) : nA""",
+        synapses=CONDUCTANCES,
         method=method,
         values=locals(),
     )
@@ -363,6 +412,10 @@ def leaky_readout(*, tau: ParameterValue = "20 ms") -> Cell:
     """Leaky integrator without spikes: ``v`` is a weighted sum of spikes, slowly forgotten.
 
     Source: Gerstner et al. 2014, eq. 1.5.
+
+    Parameters
+    ----------
+    Explained in `READOUT`; `help` lists them here, with their defaults.
     """
     return Cell(
         "dv/dt = -v / tau : 1",
@@ -390,14 +443,21 @@ def izhikevich(
     (mV/ms) last for one step, as in the published program.
 
     Source: Izhikevich 2003, eqs. 1-3 and program.
+
+    Parameters
+    ----------
+    Explained in `IZHIKEVICH`; `help` lists them here, with their defaults.
     """
     if synapse not in SYNAPSES:
         raise ModelError(
             f"cell 'izhikevich': {describe_unknown('synapse', str(synapse), SYNAPSES)} "
             "Name one of them with synapse=..."
         )
+    # Only the parameters that the chosen equations read: any other could be set without effect.
     values: dict[str, ParameterValue] = {"a": a, "b": b, "c": c, "d": d, "current": current}
     term = decay = decay_step = ""
+    # Two models in one: published inputs are steps of v; currents that decay are common in
+    # networks.
     if synapse == "exponential":
         values["tau_syn"] = tau_syn
         term = " + synaptic"
@@ -406,6 +466,8 @@ def izhikevich(
     if noise is not None:
         values["noise"] = noise
         term += " + noise * normal()"
+    # Two halves for numerical stability, as in the published program. The equations beside the
+    # steps are those that are printed, and that other simulators integrate.
     half_step = f"v = min(v + dt / 2 * ({QUADRATIC} - u + input), 30 * mV)"
     return Cell(
         f"""dv/dt = {QUADRATIC} - u + input : mV
@@ -418,6 +480,7 @@ def izhikevich(
                  {half_step}
                  u = u + dt * a * (b * v - u)
                  {decay_step}""",
+        # A constant of the published equations, not a parameter.
         spike="v >= 30 * mV",
         after_spike="v = c; u = u + d",
         initial={"v": "-65 mV", "u": "b * v"},
@@ -447,15 +510,21 @@ def izhikevich_2007(
     nF, nA and uS: his k, b, d and C are divided by 1000.
 
     Source: Izhikevich 2007, eqs. 8.5 and 8.6.
+
+    Parameters
+    ----------
+    Explained in `IZHIKEVICH_2007`; `help` lists them here, with their defaults.
     """
     values = locals()
     return Cell(
         """dv/dt = (k * (v - rest) * (v - threshold) - u + synaptic + current) / capacity : mV
            du/dt = a * (b * (v - rest) - u) : nA
-           dsynaptic/dt = -synaptic / tau_syn : nA""",
+        """
+        + ONE_CURRENT.equations,
         parameters=parameters(IZHIKEVICH_2007, **values),
-        receives={"synaptic": Port("nA", into="synaptic")},
+        receives=ONE_CURRENT.receives,
         spike="v >= peak",
+        # Not frozen: the published neuron has no refractory time.
         after_spike="v = c; u += d",
         initial={"v": "rest"},
         method=method,
@@ -493,8 +562,13 @@ def hodgkin_huxley(
     late; heun and rk4 need steps of about 0.02 ms, and with rk4 spikes are then right to the step.
 
     Source: Brette et al. 2007, benchmark 3 (COBAHH).
+
+    Parameters
+    ----------
+    Explained in `HODGKIN_HUXLEY`; `help` lists them here, with their defaults.
     """
     values = locals()
+    # The gates begin at their steady state, so that no spike marks the start of a run.
     rates, steady = _traub_rates("x"), _traub_rates("((v - offset) / mV)")
     gates = [
         f"d{gate}/dt = ({opening}) / ms * (1 - {gate}) - ({closing}) / ms * {gate} : 1"
@@ -510,13 +584,12 @@ def hodgkin_huxley(
            channels = (leak * (rest - v) + sodium * m**3 * h * (reversal_na - v)
                        + potassium * n**4 * (reversal_k - v)) : nA
            x = (v - offset) / mV : 1
-           dexcitatory/dt = -excitatory / tau_exc : uS
-           dinhibitory/dt = -inhibitory / tau_inh : uS
         """
-        + "\n".join(gates),
+        + "\n".join([CONDUCTANCES.equations, *gates]),
         parameters=parameters(HODGKIN_HUXLEY, **values),
-        receives=CONDUCTANCES,
+        receives=CONDUCTANCES.receives,
         spike="v >= threshold",
+        # Nothing is frozen: the spike itself must run its course; only a second event is refused.
         refractory="refractory",
         method=method,
         name="hodgkin_huxley",
@@ -541,17 +614,19 @@ def _linoid(z: str) -> str:
 
     Both are right to 1e-12 where they meet.
     """
+    # Both branches are computed for all neurons; `where` drops the NaN of the quotient at 0.
     return f"where(abs({z}) < 0.001, 1 - ({z}) / 2 + ({z})**2 / 12, ({z}) / (exp({z}) - 1))"
 
 
 def _adex(
     name: str,
-    synapses: str,
+    synaptic: str,
     *,
-    receives: Mapping[str, Port],
+    synapses: _Synapses,
     method: Method | None,
     values: Mapping[str, ParameterValue],
 ) -> Cell:
+    # The step that reaches the peak may overshoot it by far: exp(v) would then not be finite.
     return _firing(
         name,
         """dv/dt = (leak * (rest - bounded) + leak * slope * exp((bounded - threshold) / slope)
@@ -559,8 +634,8 @@ def _adex(
            dw/dt = (a * (bounded - rest) - w) / tau_w : nA
            bounded = min(v, peak) : mV
         """
-        + synapses,
-        receives=receives,
+        + synaptic,
+        synapses=synapses,
         declarations=ADEX,
         spike="v >= peak",
         after_spike="v = reset; w += b",
@@ -573,7 +648,7 @@ def _firing(
     name: str,
     equations: str,
     *,
-    receives: Mapping[str, Port],
+    synapses: _Synapses,
     values: Mapping[str, ParameterValue],
     declarations: Declarations = LIF,
     spike: str = "v >= threshold",
@@ -582,9 +657,9 @@ def _firing(
 ) -> Cell:
     """Return a cell with a reset and a voltage that is frozen while refractory."""
     return Cell(
-        equations,
+        f"{equations}\n{synapses.equations}",
         parameters=parameters(declarations, **values),
-        receives=receives,
+        receives=synapses.receives,
         spike=spike,
         after_spike=after_spike,
         refractory=Refractory("refractory", "v"),

@@ -33,33 +33,40 @@ PROBABILITIES = (
 EXTERNAL = (1600, 1500, 2100, 1900, 2000, 1900, 2900, 2100)
 BACKGROUND = 8.0  # Hz, of each external input
 TAU, TAU_SYN, CAPACITY = 10.0, 0.5, 0.25  # ms, ms, nF
-POTENTIAL, RELATIVE, SPREAD = (
-    0.15,
-    -4.0,
-    0.1,
-)  # mV at the peak of an excitatory input; inhibition over it; relative sd of weights
+# mV at the peak of an excitatory input; inhibition over excitation; relative standard deviation of
+# weights.
+POTENTIAL, RELATIVE, SPREAD = 0.15, -4.0, 0.1
 DELAYS, DELAY_SPREAD = (1.5, 0.75), 0.5  # ms, excitatory and inhibitory; relative sd
-# Hz, at full scale; of the implementation that its authors publish with NEST, where it serves the
-# scaling as here.
+# Hz, at full scale. They are those of the implementation that the authors publish with NEST, in
+# which they serve the same scaling.
 RATES = (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523)
 
 
 def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
-    """Return the microcircuit; all spikes of its eight populations, ``L23E`` to ``L6I``, are
-    recorded.
+    """Return the microcircuit, recording all spikes of its populations ``L23E`` to ``L6I``.
 
     Parameters
     ----------
-    scale : 1
-        Of neurons and of inputs per neuron alike. Below 1 weights grow by 1/sqrt(scale), and a
-        current makes up for the mean that is then missing, so that mean and variance of the input
-        stay (van Albada, Helias & Diesmann 2015, PLoS Comput. Biol. 11:e1004490, eqs. 2-6).
+    scale : float, 1
+        Of neurons and of inputs per neuron alike, 0.01 to 1. Below 1 weights grow by
+        1/sqrt(scale), and a current replaces the mean input that is lost, so that mean and
+        variance of the input stay (van Albada, Helias & Diesmann 2015, PLoS Comput. Biol.
+        11:e1004490, eqs. 2-6).
+    seed : int
+        Of all draws.
+
+    Raises
+    ------
+    NetworkError
+        If the scale is out of range.
 
     Notes
     -----
     dt 0.1 ms. Rest and reset -65 mV, threshold -50 mV, 2 ms refractory; voltages begin at -58 mV
-    with a standard deviation of 10 mV.
-    Both kinds of input have one time constant and therefore share one current.
+    with a standard deviation of 10 mV. Both kinds of input have one time constant and therefore
+    share one current.
+
+    Source: Potjans & Diesmann 2014, tables 4 and 5.
     """
     if not isinstance(scale, int | float) or not 0.01 <= scale <= 1:
         raise NetworkError(
@@ -82,14 +89,17 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
         for name, size, current in zip(NAMES, sizes, missing_current(scale), strict=True)
     ]
     counts, weights = scaled_edges(scale), mean_weights() / math.sqrt(scale)
+    # Pairs of populations without an edge, such as from layer 6I to others, need no projection.
     for target, source in np.argwhere(counts > 0):
         weight, delay = weights[target, source], DELAYS[source % 2]
+        # A normal number may change its sign, which would turn excitation into inhibition.
         bounds = {"low": 0.0} if weight > 0 else {"high": 0.0}
         net.project(
             populations[source],
             populations[target],
             connect.fixed_total_number(int(counts[target, source]), multapses=True),
             weight=normal(weight, SPREAD * abs(weight), **bounds),
+            # At least one step, as NEST demands.
             delay=normal(delay, DELAY_SPREAD * delay, low=0.1),
             round_delays=True,
             port="synaptic",
@@ -109,8 +119,9 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
 
 
 def peak_current() -> float:
-    """Return the jump of current, nA, after which the voltage rises by ``POTENTIAL``; from the
-    solution of the two linear equations.
+    """Return the jump of current, nA, after which the voltage rises by ``POTENTIAL``.
+
+    It follows from the solution of the two linear equations.
     """
     ratio = TAU / TAU_SYN
     height = ratio ** (-TAU_SYN / (TAU - TAU_SYN)) - ratio ** (-TAU / (TAU - TAU_SYN))
@@ -123,18 +134,17 @@ def scaled_sizes(scale: float) -> np.ndarray:
 
 
 def mean_weights() -> np.ndarray:
-    """Return mean weights at full scale, (8 targets, 8 sources) nA; those from layer 4 to 2/3, both
-    excitatory, are twice as large.
-    """
+    """Return the mean weights at full scale, (8 targets, 8 sources) nA."""
     weights = np.tile(peak_current() * np.array([1.0, RELATIVE]), (8, 4))
+    # From the excitatory neurons of layer 4 to those of layers 2/3, as published.
     weights[0, 2] *= 2
     return weights
 
 
 def inputs_per_neuron() -> np.ndarray:
-    """Return edges per target neuron at full scale, (8, 8); a pair may have several, so there are
-    more than the probability says.
-    """
+    """Return the number of edges per target neuron at full scale, (8, 8)."""
+    # The probability is that of at least one edge. A pair may have several, so there are more
+    # edges than probability times pairs.
     pairs = np.outer(SIZES, SIZES)
     return np.log(1 - np.array(PROBABILITIES)) / np.log(1 - 1 / pairs) / np.array(SIZES)[:, None]
 
@@ -145,7 +155,7 @@ def scaled_edges(scale: float) -> np.ndarray:
 
 
 def missing_current(scale: float) -> np.ndarray:
-    """Return the current, (8,) nA, that stands for the mean input lost by the scaling."""
+    """Return the current, (8,) nA, that replaces the mean input lost by the scaling."""
     inside = (mean_weights() * inputs_per_neuron() * RATES).sum(axis=1)
     outside = peak_current() * np.array(EXTERNAL) * BACKGROUND
     return (1 - math.sqrt(scale)) * TAU_SYN * (inside + outside) / 1000

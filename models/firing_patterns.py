@@ -36,8 +36,13 @@ PEAK = 30.0  # mV, at which a spike is cut
 
 @dataclass(frozen=True)
 class Window:
-    """An input added at times start < t < stop: ``value`` plus ``slope`` times the time since start
-    (ms; mV/ms; mV/ms**2).
+    """An input at times start < t < stop: ``value`` plus ``slope`` times the time since start.
+
+    Parameters
+    ----------
+    start, stop : float, ms
+    value : float, mV/ms
+    slope : float, mV/ms**2
     """
 
     start: float
@@ -54,11 +59,14 @@ class Pattern:
     ----------
     a, b, c, d, v : 1/ms, 1/ms, mV, mV/ms, mV
         ``v`` is the initial voltage.
-    windows : the input beside ``base``, mV/ms
+    windows : tuple of Window
+        The input besides ``base``.
     dt, duration : ms
+    base : mV/ms
     u : mV/ms
         Initial recovery; b * v unless given.
-    voltage, recovery : the slope of v without u and input, and the slope of u
+    voltage, recovery : str
+        The slope of v without u and input, and the slope of u.
     magnified : ms
         From here the article shows v once more, 20 times larger.
     """
@@ -81,9 +89,8 @@ class Pattern:
 
     def current(self) -> np.ndarray:
         """Return the (T,) input in mV/ms of each step, which is that at its beginning."""
-        time = np.round(
-            np.arange(round(self.duration / self.dt)) * self.dt, 9
-        )  # 65 * 0.2 is 13, where a window may end
+        # Rounded, since windows exclude their ends: 65 * 0.2 is a little more than 13.
+        time = np.round(np.arange(round(self.duration / self.dt)) * self.dt, 9)
         added = [
             (w.value + w.slope * (time - w.start)) * ((w.start < time) & (time < w.stop))
             for w in self.windows
@@ -93,7 +100,7 @@ class Pattern:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """What a neuron did.
+    """The response of a neuron to a pattern.
 
     Attributes
     ----------
@@ -113,16 +120,24 @@ class Response:
 
 
 def step(start: float, value: float) -> tuple[Window, ...]:
-    """An input that begins and stays."""
+    """Return an input that begins at a time (ms) and stays at a value (mV/ms)."""
     return (Window(start, math.inf, value),)
 
 
 def pulses(value: float, width: float, *starts: float) -> tuple[Window, ...]:
-    """Equal inputs for a short time each."""
+    """Return equal inputs for a short time each.
+
+    Parameters
+    ----------
+    value : float, mV/ms
+    width : float, ms
+    *starts : float, ms
+    """
     return tuple(Window(start, start + width, value) for start in starts)
 
 
-INHIBITION = (Window(49.5, 250.5, -5),)  # figure1.m includes 50 and 250 ms
+# figure1.m includes 50 and 250 ms, and windows exclude their ends.
+INHIBITION = (Window(49.5, 250.5, -5),)
 PATTERNS: tuple[Pattern, ...] = (
     Pattern("A", "tonic spiking", 0.02, 0.2, -65, 6, -70, step(10, 14), 100),
     Pattern("B", "phasic spiking", 0.02, 0.25, -65, 6, -64, step(20, 0.5), 200),
@@ -241,8 +256,9 @@ PATTERNS: tuple[Pattern, ...] = (
 
 
 def cell(voltage: str = QUADRATIC, recovery: str = RECOVERY) -> Cell:
-    """Izhikevich neuron as figure1.m steps it; v is cut neither before u is updated nor at the
-    peak.
+    """Return the Izhikevich neuron as figure1.m steps it.
+
+    v is cut neither before u is updated nor at the peak.
     """
     slope = f"{voltage} - u + current"
     return Cell(
@@ -258,9 +274,9 @@ def cell(voltage: str = QUADRATIC, recovery: str = RECOVERY) -> Cell:
 
 def network(pattern: Pattern) -> Network:
     """Return a network of one neuron with the input of a pattern, its spikes, v and u recorded."""
-    made = Network(f"pattern-{pattern.letter}", dt=pattern.dt)
+    net = Network(f"pattern-{pattern.letter}", dt=pattern.dt)
     u = pattern.b * pattern.v if pattern.u is None else pattern.u
-    neuron = made.population(
+    neuron = net.population(
         "neuron",
         1,
         cell(pattern.voltage, pattern.recovery),
@@ -272,30 +288,33 @@ def network(pattern: Pattern) -> Network:
         u=u,
         current=table(pattern.current(), every=pattern.dt),
     )
-    made.record(neuron, "spikes", "v", "u")
-    return made
+    net.record(neuron, "spikes", "v", "u")
+    return net
 
 
 def respond(pattern: Pattern, *, backend: str = "cpu") -> Response:
-    """Run a pattern and return what the neuron did."""
+    """Run a pattern and return the response of its neuron."""
     recording = simulate(network(pattern), pattern.duration, backend=backend, progress=False)[
         "neuron"
     ]
     spikes = recording.spikes
     v = recording.trace("v").values[:, 0].copy()
+    # As in the figure: at the end of a step that spikes, v is at the reset already.
     v[spikes.step] = PEAK
     return Response(
         np.arange(len(v)) * pattern.dt,
         v,
         recording.trace("u").values[:, 0],
         pattern.current(),
+        # The program counts a spike at the beginning of its step.
         spikes.times("start"),
     )
 
 
 def figure(responses: Sequence[Response]) -> Figure:
-    """Draw the responses to `PATTERNS`, a panel each: the voltage, below it the input, and a bar of
-    20 ms.
+    """Draw the responses to `PATTERNS`, a panel each.
+
+    A panel has the voltage, below it the input, and a bar of 20 ms.
     """
     from matplotlib import pyplot
 
@@ -307,8 +326,10 @@ def figure(responses: Sequence[Response]) -> Figure:
 
 
 def _panel(panel: Axes, pattern: Pattern, response: Response) -> None:
+    # Imported late: whoever runs a pattern need not draw.
     from neurosim.plot.style import COLOURS, GREY
 
+    # Inputs differ widely between patterns: each is scaled to the height of its strip.
     low, high = response.current.min(), response.current.max()
     panel.plot(response.time, response.v, color=COLOURS[0], linewidth=0.9)
     panel.plot(

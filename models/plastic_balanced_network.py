@@ -16,8 +16,7 @@ from .plasticity import stdp
 
 @dataclass(frozen=True)
 class Settings:
-    """Numbers of Brunel (2000) and, where no source is named, of our choice; plain ones in mV, ms
-    and Hz.
+    """Numbers of the network, in mV, ms and Hz; those without a source are our choice.
 
     Attributes
     ----------
@@ -30,16 +29,15 @@ class Settings:
         Excitatory weight, and how much larger the inhibitory one is (Brunel 2000: 0.1 mV; g = 5 is
         his asynchronous irregular regime).
     delay, dendritic : ms, 1
-        Of all edges, and the share of it that lies behind the synapse: none, as in Brian 2 unless
-        told, or all, as always in NEST. It shifts which spikes count as cause, and with it the
-        rates.
+        Of all edges, and the share of it that lies behind the synapse: none, the default of Brian
+        2, or all, as in NEST always. It decides which spikes count as causes, and so the rates.
     drive : Hz
-        Of the Poisson train that each neuron has for itself, with weight ``jump``. 15 kHz are 1.5
-        times what reaches the threshold.
+        Of the Poisson train that each neuron has for itself, with weight ``jump``. 10 kHz would
+        just reach the threshold.
     rate, ratio : 1
         Of learning: a pair at no distance adds ``rate * most`` and takes ``rate * ratio * most``
-        (Song, Miller & Abbott 2000: 0.005 and
-        1.05; four times as fast here, so that the weights spread within a second).
+        (Song, Miller & Abbott 2000: 0.005 and 1.05; four times as fast here, so that the weights
+        spread within a second).
     most : mV
         Largest weight: three times the first.
     """
@@ -59,20 +57,28 @@ class Settings:
 def plastic_balanced_network(
     settings: Settings | None = None, *, seed: int = 0, **values: Any
 ) -> Network:
-    """Return the network; all spikes of populations ``excitatory`` and ``inhibitory`` are recorded.
+    """Return the network, recording all spikes of ``excitatory`` and ``inhibitory``.
 
     Parameters
     ----------
     settings : Settings, optional
         At its size of 11 250 projection ``plastic`` has 8.1 million edges.
+    seed : int
+        Of all draws.
     **values
-        Of Settings, as an alternative to it.
+        Fields of Settings, as an alternative to it.
+
+    Raises
+    ------
+    NetworkError
+        If the size is too small.
 
     Notes
     -----
     dt 0.1 ms; tau 20 ms, threshold 20 mV, reset 10 mV, 2 ms refractory; voltages begin between 0
-    and 20 mV. STDP of 20 ms either way, all
-    pairs.
+    and 20 mV. STDP of 20 ms either way, all pairs.
+
+    Source: after Brunel 2000, with STDP of Song, Miller & Abbott 2000.
     """
     s = settings or Settings(**values)
     if not isinstance(s.size, int) or s.size * s.connectivity < 50:
@@ -89,8 +95,10 @@ def plastic_balanced_network(
     ]
     rule = stdp(relative=True, a_plus=s.rate, a_minus=s.rate * s.ratio, w_max=f"{s.most} mV")
     for source, sign in zip(both, (1.0, -s.relative), strict=True):
+        # Exactly, not on average, as in Brunel 2000: all neurons have as many inputs.
         wiring = connect.fixed_indegree(round(source.size * s.connectivity))
         for target in both:
+            # Only excitatory edges between excitatory neurons learn.
             learns = source is target is both[0]
             net.project(
                 source,
@@ -103,9 +111,14 @@ def plastic_balanced_network(
                 rule=rule if learns else None,
                 name="plastic" if learns else f"{source.name}_{target.name}",
             )
-    for each in both:
+    for population in both:
         net.poisson_drive(
-            each, n=1, rate=s.drive, weight=s.jump, port="synaptic", name=f"drive_{each.name}"
+            population,
+            n=1,
+            rate=s.drive,
+            weight=s.jump,
+            port="synaptic",
+            name=f"drive_{population.name}",
         )
-        net.record(each, "spikes")
+        net.record(population, "spikes")
     return net

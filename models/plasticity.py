@@ -28,18 +28,18 @@ from ._declarations import Declarations, Declared, Option, ParameterValue, libra
 
 Choice = TypeVar("Choice")
 
-_SHARE = "clip((w - w_min) / (w_max - w_min), 0, 1)"  # of the range of weights
+# Position of a weight in its range; clipped, since weights may start outside.
+_SHARE = "clip((w - w_min) / (w_max - w_min), 0, 1)"
 # Factors of potentiation and depression.
 DEPENDENCES = {
     "additive": ("", ""),  # Song, Miller & Abbott 2000
     "multiplicative": (f" * (1 - {_SHARE})", f" * {_SHARE}"),  # Rubin, Lee & Sompolinsky 2001
     "power-law": (" * (w / w_ref) ** mu", " * w / w_ref"),  # Morrison, Aertsen & Diesmann 2007
-    "guetig": (
-        f" * (1 - {_SHARE}) ** mu",
-        f" * {_SHARE} ** mu",
-    ),  # Guetig, Aharonov, Rotter & Sompolinsky 2003
+    # Guetig, Aharonov, Rotter & Sompolinsky 2003
+    "guetig": (f" * (1 - {_SHARE}) ** mu", f" * {_SHARE} ** mu"),
 }
 # The trace that a spike of the source reads and the change of its own; the same for the target.
+# Times of last spikes are ends of steps, so that 0, the initial value, means that there was none.
 # After Morrison, Diesmann & Gerstner 2008, fig. 7.
 PAIRINGS = {
     "all-to-all": ("y", "x += 1", "x", "y += 1"),
@@ -171,12 +171,18 @@ def stdp(
     """Pair STDP; weight dependences and pairings as named in ``DEPENDENCES`` and ``PAIRINGS``.
 
     Source: Morrison, Diesmann & Gerstner 2008.
+
+    Parameters
+    ----------
+    Explained in `STDP`; `help` lists them here, with their defaults.
     """
     values = dict(locals())
     grow, shrink = _choose("stdp", "dependence", dependence, DEPENDENCES)
     from_pre, mark_pre, from_post, mark_post = _choose("stdp", "pairing", pairing, PAIRINGS)
+    # Only this pairing asks which side spiked last.
     timed = pairing == "reduced-symmetric"
     w, amplitude, scale = _units("stdp", w_max, relative)
+    # Only the parameters that the chosen dependence reads: any other could be set without effect.
     for name in ("mu", "w_ref"):
         if name not in grow:
             del values[name]
@@ -217,10 +223,16 @@ def triplet_stdp(
     The published amplitudes are changes relative to the weight at the start.
 
     Source: Pfister & Gerstner 2006, eqs. 3 and 4.
+
+    Parameters
+    ----------
+    Explained in `TRIPLETS`; `help` lists them here, with their defaults.
     """
     values = dict(locals())
+    # All-to-all traces count all spikes, nearest ones remember the last alone.
     mark = _choose("triplet_stdp", "pairing", pairing, {"all-to-all": "+=", "nearest": "="})
     w, amplitude, scale = _units("triplet_stdp", w_max, relative)
+    # The slow traces are read before the spike adds to them: it is not its own predecessor.
     growth = f"r1 * (a2_plus + a3_plus * o2){scale}"
     decrease = f"o1 * (a2_minus + a3_minus * r2){scale}"
     rule = Rule(
@@ -259,6 +271,10 @@ def reward_stdp(
     The default amplitudes are those of the published program, 0.1 and 0.15, over its w_max of 4.
 
     Source: Izhikevich 2007, eqs. 1 and 2.
+
+    Parameters
+    ----------
+    Explained in `REWARDED`; `help` lists them here, with their defaults.
     """
     values = dict(locals())
     w, amplitude, scale = _units("reward_stdp", w_max, relative)
@@ -269,6 +285,7 @@ def reward_stdp(
         handlers=[
             ("post", f"c += a_plus{scale} * x; y += 1"),
             ("pre", f"c -= a_minus{scale} * y; out += w; x += 1"),
+            # After all events of the step, so that its spikes count.
             ("step", "w = clip(w + gain * reward * c * dt, w_min, w_max)"),
         ],
         parameters=parameters(_with_units(REWARDED, w, amplitude), **values),
@@ -290,9 +307,15 @@ def inhibitory_stdp(
     """Homeostatic STDP of inhibitory synapses, which drives the target's rate to a set value.
 
     Source: Vogels et al. 2011.
+
+    Parameters
+    ----------
+    Explained in `INHIBITORY`; `help` lists them here, with their defaults.
     """
     values = dict(locals())
     w, amplitude, scale = _units("inhibitory_stdp", w_max, relative)
+    # At the target rate both traces have the mean target * tau, so growth by either spike and the
+    # constant decrease cancel.
     growth, balance = f"eta{scale} * x", f"eta{scale} * (y - 2 * target * tau)"
     rule = Rule(
         edge=f"w : {w}",
@@ -320,11 +343,16 @@ def short_term(
     """Short-term depression and facilitation.
 
     Source: Tsodyks, Pawelzik & Markram 1998, with spikes that are short against ``tau_rec``.
+
+    Parameters
+    ----------
+    Explained in `SHORT_TERM`; `help` lists them here, with their defaults.
     """
     side: Literal["pre", "edge"] = _choose(
         "short_term", "per", per, {"source": "pre", "edge": "edge"}
     )
     values: dict[str, ParameterValue] = {"U": U, "tau_rec": tau_rec}
+    # Resources are counted as spent: a variable that decays to 0 costs nothing between spikes.
     use, states, facilitate = "U", "dspent/dt = -spent / tau_rec : 1", ""
     if tau_facil is not None:
         values["tau_facil"] = tau_facil
@@ -335,6 +363,7 @@ def short_term(
         edge=weight if side == "pre" else f"{weight}; {states}",
         pre=states if side == "pre" else "",
         handlers=[
+            # The spike itself raises u before it uses it, as published.
             ("pre", f"{facilitate}out += w * {use} * (1 - spent); spent += {use} * (1 - spent)")
         ],
         parameters=parameters(SHORT_TERM, **values),
@@ -363,11 +392,16 @@ def three_factor(
     ``opens``. Nothing is delivered; other rules may link to q and z.
 
     Source: after Yamada & Chao 2025 (form: a choice).
+
+    Parameters
+    ----------
+    Explained in `THREE_FACTORS`; `help` lists them here, with their defaults.
     """
     return Rule(
         edge="w : ms",
         pre="dr/dt = -r / tau : 1/ms; x : 1/ms",
         post="q : 1; z : 1; correction : ms**2",
+        # A readout that is too low cannot go below 0: a target of nearly 0 is then reached.
         definitions="""gate = attended * max(window, z > opens) : 1
                        error = where(target < 0.01 and q < 0, 0, target - q) : 1""",
         handlers=[
@@ -388,6 +422,7 @@ def three_factor(
 
 def _units(rule: str, w_max: ParameterValue, relative: bool) -> tuple[str, str, str]:
     """Return the unit of the weights, that of the amplitudes, and the factor between them."""
+    # The rule itself is parsed later: its text needs the unit first.
     weight = read_constant(Parser(f"rule {rule!r}"), "w_max", w_max).unit
     if weight == UNKNOWN:
         raise ModelError(
@@ -417,6 +452,7 @@ def _require_weights(rule: Rule, *, divides: bool = False) -> Rule:
         The rule divides by the range of weights, which must not be empty then.
     """
     smallest, largest = rule.parameter("w_min").value, rule.parameter("w_max")
+    # Draws and arrays have no single value to compare; edges are clipped in any case.
     if isinstance(smallest, float | int):
         require_range(
             largest.value,

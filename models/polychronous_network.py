@@ -2,19 +2,19 @@
 
 Source: Izhikevich 2006, Neural Computation 18:245.
 
-The author published it as programs too, spnet.m and spnet.cpp; where the paper leaves something
-open, they are followed. A step t of the program detects spikes and resets, changes traces and
+The author published it as programs too, spnet.m and spnet.cpp. This network follows them in all
+that the paper leaves open. A step t of the program detects spikes and resets, changes traces and
 collects changes of weights, adds what arrives to the input, and integrates. A step here integrates
 first, and what arrives is felt in the next: our step k is the end of the program's t = k and the
 beginning of t = k + 1. So the network does what the program does, begun one millisecond earlier and
-without input. Three things look different by it:
+without input. Three things differ by it:
 
 - *Delays.* What the program calls 1 to 20 ms is felt by the integration that follows 0 to 19 ms
   after a spike.
 - *Potentiation.* The program reads the source's trace of one step before the spike arrives. So the
   arriving spike sets a trace to ``LTP / DECAY`` here, and a target that fires in the next step, the
-  first in which that spike can move it, finds ``LTP``.
-- *Target and source in one step.* The program takes the spikes of targets first. Where a source's
+  first in which that spike can move it, reads ``LTP``.
+- *Target and source in one step.* The program takes the spikes of targets first. If a source's
   spike arrives in the step in which the target fires, the target was first: the synapse is
   depressed by the whole of ``LTD``, and not potentiated.
 
@@ -42,20 +42,22 @@ from .cells import IZHIKEVICH, parameters
 EXCITATORY, INHIBITORY = 800, 200
 SYNAPSES, DELAYS = 100, 20  # of each neuron; an excitatory one has equally many of each delay
 START, INHIBITION, MOST, INPUT = 6.0, -5.0, 10.0, 20.0  # weights and thalamic input, mV/ms
-LTP, LTD, DECAY = 0.1, 0.12, 0.95  # traces, mV/ms, and what one millisecond leaves of them
-DRIFT, KEPT = (
-    0.01,
-    0.9,
-)  # per second: what every weight gains, mV/ms, and what is left of the collected changes
+LTP, LTD, DECAY = 0.1, 0.12, 0.95  # traces, mV/ms, and the share that a millisecond leaves of them
+# Per second: the gain of every weight, mV/ms, and the share that is left of collected changes.
+DRIFT, REMAINING = 0.01, 0.9
 
 
 def polychronous_network(*, seed: int = 0) -> Network:
-    """Return the network: population ``neurons``, the first 800 of which excite; all spikes are
-    recorded.
+    """Return the network, recording the spikes of its 1000 ``neurons``, of which 800 excite.
 
     Projections are ``input`` (each millisecond one neuron, drawn from all, gets 20 mV/ms),
     ``excitation`` (plastic, with its weights ``w`` and collected changes ``sd``) and
     ``inhibition``. Weights change on the signal ``second``: run the network with `run_for`.
+
+    Parameters
+    ----------
+    seed : int
+        Of all draws.
     """
     size = EXCITATORY + INHIBITORY
     excites = f"i < {EXCITATORY}"
@@ -70,6 +72,7 @@ def polychronous_network(*, seed: int = 0) -> Network:
     thalamus = net.population(
         "thalamus",
         1,
+        # One neuron that draws an index: so all targets agree which of them is chosen.
         Cell("chosen : 1", step=f"chosen = floor({size} * uniform())", name="thalamus"),
     )
     excitatory, inhibitory = neurons[:EXCITATORY], neurons[EXCITATORY:]
@@ -105,9 +108,11 @@ def polychronous_network(*, seed: int = 0) -> Network:
 
 
 def neuron() -> Cell:
-    """Return the neuron as the program steps it: two half-steps of v, which may overshoot its peak
-    of 30 mV, then one step of u.
+    """Return the neuron as the program steps it: two half-steps of v, then one step of u.
+
+    v may overshoot its peak of 30 mV.
     """
+    # Not `QUADRATIC`: the program factors v out, and rounding depends on it.
     slope = "(0.04 * v / mV + 5) * v / ms + 140 * mV/ms - u + injected"
     half_step = f"v = v + dt / 2 * ({slope})"
     return Cell(
@@ -123,8 +128,9 @@ def neuron() -> Cell:
 
 
 def plasticity() -> Rule:
-    """Return the rule of the excitatory synapses: nearest spikes change ``sd``, and once per second
-    ``sd`` changes the weight.
+    """Return the rule of the excitatory synapses.
+
+    Nearest spikes change ``sd``, and once per second ``sd`` changes the weight.
     """
     return Rule(
         edge="w : mV/ms; sd : mV/ms",
@@ -136,11 +142,13 @@ def plasticity() -> Rule:
             ("second", "w = clip(drift + w + sd, 0 * mV/ms, most); sd = kept * sd"),
         ],
         parameters={
+            # repr writes all digits: a rounded time constant would drift from the program's
+            # product.
             "tau": f"{-1 / math.log(DECAY)!r} ms",
             "ltp": f"{LTP / DECAY!r} mV/ms",
             "ltd": f"{LTD} mV/ms",
             "drift": f"{DRIFT} mV/ms",
-            "kept": KEPT,
+            "kept": REMAINING,
             "most": f"{MOST} mV/ms",
         },
         name="plasticity",
@@ -157,9 +165,11 @@ def thalamic_input() -> Rule:
 
 
 def delays(seed: int) -> np.ndarray:
-    """Return the delay of each excitatory synapse in ms, in (source, target) order: for every
-    source five of each, in random order.
+    """Return the (E,) delays of the excitatory synapses in ms, by source, then target.
+
+    Each source has five synapses of each delay, in random order.
     """
+    # The order of random numbers is a random permutation, and each source has a row of its own.
     draws = Stream(seed, "polychronous_network/delays").uniform(
         np.arange(SYNAPSES), np.arange(EXCITATORY)[:, None]
     )
@@ -167,9 +177,15 @@ def delays(seed: int) -> np.ndarray:
 
 
 def run_for(run: Run, seconds: int) -> None:
-    """Run for whole seconds, counted from the last full one, and let the weights change at the end
-    of each.
+    """Run for whole seconds, and let the weights change at the end of each.
+
+    Parameters
+    ----------
+    run : Run
+    seconds : int
+        Counted from the last full second.
     """
     for _ in range(seconds):
+        # A run that was stopped within a second first completes it.
         run.run(1000.0 - run.time % 1000.0, progress=False)
         run.emit("second")

@@ -158,6 +158,7 @@ def caches() -> list[Cache]:
 
 def size(folder: Path) -> tuple[int, float]:
     """Return the number of files below a folder, and their size in MB."""
+    # Numba writes many small files: both numbers help to decide whether to clear them.
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return len(sizes), sum(sizes) / 1e6
 

@@ -193,6 +193,7 @@ def _describe_error(error: BaseException) -> str:
 
 def _data(value: Any) -> Any:
     """Return plain JSON data; NaN and infinities, which JSON lacks, become text."""
+    # Judges compute with NumPy, whose numbers JSON does not know.
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
