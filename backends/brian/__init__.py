@@ -1,4 +1,4 @@
-"""The Brian 2 backend: it runs our own update statements as the oracle, or integrates by itself."""
+"""The Brian 2 backend: it runs our update statements, as an oracle, or integrates by itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BrianBackend:
     verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:
-        """Return what to install, if Brian 2 is not there."""
+        """Return the missing package and the command that installs it; None if it is there."""
         if find_spec("brian2"):
             return None
         return "brian2 is missing. Run: pip install brian2==2.9.0 'numpy<2.4'"
@@ -63,11 +63,13 @@ class BrianBackend:
         options = _complete(options)
         rows = list(explicit_step_rows(network))
         if options["mode"] == "equations":
+            # The method of our engines says nothing about cells that Brian 2 integrates.
             rows = [row for row in rows if row.place.kind != "population"]
             rows += _integrated(network)
 
         def build(program: Program, concrete: ConcreteNetwork) -> Engine:
-            with _left_alone():
+            # Only now: importing Brian 2 takes seconds, and a report needs nothing of it.
+            with _without_side_effects():
                 from .engine import BrianEngine
 
             return BrianEngine(program, concrete, **options)
@@ -76,23 +78,27 @@ class BrianBackend:
 
 
 @contextmanager
-def _left_alone() -> Iterator[None]:
-    """Keep what Brian 2 takes over when it is imported: unexpected errors, for which it writes log
-    files, warnings, and Ctrl-C.
+def _without_side_effects() -> Iterator[None]:
+    """Restore the hooks that Brian 2 replaces when it is imported.
+
+    It takes over unexpected errors, for which it writes log files, warnings, and Ctrl-C.
     """
-    hook, handler, shown = sys.excepthook, signal.getsignal(signal.SIGINT), warnings.showwarning
+    hook, handler = sys.excepthook, signal.getsignal(signal.SIGINT)
+    show_warning = warnings.showwarning
     try:
         yield
     finally:
         sys.excepthook = hook
-        if warnings.showwarning is not shown:
+        # Through `logging`, which remembers the function that it replaced.
+        if warnings.showwarning is not show_warning:
             logging.captureWarnings(False)
+        # Python refuses handlers of signals from any other thread.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
 
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
-    """Return all options, checked; those left out at their defaults."""
+    """Return all options; raise unless they are valid."""
     defaults = {"mode": "statements", "replica": 0}
     for option in options.keys() - defaults.keys():
         unknown = describe_unknown("option", option, sorted(defaults), owner="backend 'brian'")
@@ -108,7 +114,7 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _integrated(network: Network) -> Iterator[Row]:
-    """Yield what becomes of the cells that Brian 2 integrates."""
+    """Yield a row for each population of which Brian 2 integrates the equations."""
     for p in network.populations.values():
         place, reason = Place("population", p.name), reason_against(p.cell)
         if p.given is not None:

@@ -23,8 +23,10 @@ class Cells:
     Attributes
     ----------
     group : NeuronGroup
-    objects : what a Brian 2 network runs, the group included
-    outdated : whether a change of parameters calls for another group
+    objects : list
+        The objects that a Brian 2 network runs, the group included.
+    outdated : bool
+        Whether a change of parameters calls for another group.
     """
 
     outdated = False
@@ -35,13 +37,15 @@ class Cells:
         self.number = np.arange(p.size)
         self.draw = draw_at(program.seed, p.name, self.site.constant("place", self.number))
         if p.given:
-            self.group = self._given()
+            self.group = self._spike_source()
             self.objects = [self.group]
             return
+        # All code is written before a group exists: writing it finds out which variables it needs.
         before, ports = self._before(), self._ports()
         self.group = self._group(**self._events())
         self.site.attach(self.group)
         runners = [
+            # Negative orders: before the group's own state updater, which has order 0.
             self.site.runner(code, when="groups", order=order - len(before))
             for order, code in enumerate(before)
         ]
@@ -65,11 +69,12 @@ class Cells:
         """Return the neurons that spiked in this step, ascending."""
         if "_spikespace" not in self.group.variables:
             return np.zeros(0, np.int32)
-        found = self.group.variables["_spikespace"].get_value()
-        return found[: found[-1]]
+        # The last element is the number of spikes; those of earlier steps may follow them.
+        spikes = self.group.variables["_spikespace"].get_value()
+        return spikes[: spikes[-1]]
 
     def name(self, name: str) -> str:
-        """Return what stands in Brian 2's code for a name in a cell."""
+        """Return the text by which Brian 2's code reads a name of a cell."""
         memory, key = self.store.memory, (self.p.name, name)
         if name in self.p.code.tables:
             return self.site.refer(self.store.table(key), None)
@@ -89,11 +94,12 @@ class Cells:
 
         Brian 2 turns ``v = v + x`` into ``v += x``, and an older copy of v would be lost.
         """
-        value, place = line(statement.value, self.name, self.draw), self.name(statement.target)
+        value, variable = line(statement.value, self.name, self.draw), self.name(statement.target)
         if statement.target not in self.p.code.states:
-            return [f"{place} = {value}"]
-        kept = f"pick({self._active()}, {value}, {place})" if frozen else value
-        return [f"{place}_new{number} = {kept}", f"{place} = {place}_new{number}"]
+            return [f"{variable} = {value}"]
+        # Not Brian 2's own freezing, which is of whole equations and not of single statements.
+        new = f"pick({self._active()}, {value}, {variable})" if frozen else value
+        return [f"{variable}_new{number} = {new}", f"{variable} = {variable}_new{number}"]
 
     def _active(self) -> str:
         return f"({STEP} > {self.name('_until')})"
@@ -108,14 +114,17 @@ class Cells:
             condition = printer.true(condition)
         after = [text for number, s in enumerate(code.after) for text in self._assign(s, number)]
         if self.p.refractory is not None:
+            # Ours, in whole steps: Brian 2 compares times, and rounding could shift an end by a
+            # step.
             condition = f"{self._active()} and {condition}"
             after.append(f"{self.name('_until')} = {STEP} + {self.name('_refractory')}")
         return {"threshold": condition, "reset": "\n".join(after)}
 
-    def _given(self) -> NeuronGroup:
+    def _spike_source(self) -> NeuronGroup:
         memory, name = self.store.memory, self.p.name
 
         def fires(i: Any, step: Any) -> Any:
+            # Read from memory in each step: a run may have been given other spikes meanwhile.
             at = memory[name, "_given_step"]
             return np.isin(
                 i,
@@ -124,29 +133,33 @@ class Cells:
                 ],
             )
 
+        # A name of its own: all groups share one namespace.
         called = f"fires_{len(self.store.functions)}"
         self.store.functions[called] = function(fires, 2)
         return self.store.neurons(self.p.size, threshold=f"{called}(i, {STEP}) > 0", reset="")
 
     def _ports(self) -> list[str]:
         """Return the fold of the terms of this step, projections and drives in creation order."""
-        found = []
+        code = []
         for port, inputs in self.p.contributions.items():
             total = self.name(f"_port_{port}")
-            found.append(f"{total} = 0.0")
+            code.append(f"{total} = 0.0")
             for number, name in enumerate(inputs):
+                # A fresh name for each partial sum: Brian 2 turns ``x = x + y`` into ``x += y`` and
+                # may reorder y, and rounding depends on the order.
                 fresh = f"{total}_new{number}"
                 if name in self.program.drives:
-                    found.append(f"{fresh} = {self._drive(name, total)}")
+                    code.append(f"{fresh} = {self._drive(name, total)}")
                 else:
                     term = self._term(name)
-                    found += [f"{fresh} = {total} + {term}", f"{term} = 0.0"]
-                found.append(f"{total} = {fresh}")
-        return found
+                    code += [f"{fresh} = {total} + {term}", f"{term} = 0.0"]
+                code.append(f"{total} = {fresh}")
+        return code
 
     def _term(self, projection: str) -> str:
-        """Return the name of what a projection delivers in this step."""
+        """Return the name of the terms that a projection delivers in this step."""
         ring = (projection, "_ring")
+        # A ring of one row needs no index that moves.
         rows, size = self.store.memory[ring].shape
         if rows == 1:
             return self.site.read(ring)
@@ -157,6 +170,7 @@ class Cells:
 
     def _drive(self, name: str, total: str) -> str:
         drive = self.program.drives[name]
+        # Code runs over the whole population: neurons without a drive read element 0 and drop it.
         at, inside = np.zeros(self.p.size, np.int64), np.zeros(self.p.size, np.int64)
         at[drive.indices], inside[drive.indices] = np.arange(drive.indices.size), 1
         rate, weight = self.site.read((name, "rate"), at), self.site.read((name, "weight"), at)

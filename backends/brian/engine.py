@@ -23,14 +23,8 @@ from .projections import Wiring
 from .sites import Store
 from .text import functions
 
-SCHEDULE = (
-    "start",
-    "groups",
-    "thresholds",
-    "synapses",
-    "resets",
-    "end",
-)  # Brian 2's own by default; a user's preference may be another
+# Brian 2's own by default; a user's preferences may name another.
+SCHEDULE = ("start", "groups", "thresholds", "synapses", "resets", "end")
 
 
 class NotFinite(Exception):
@@ -41,6 +35,15 @@ class BrianEngine:
     """Runs a Program in Brian 2.
 
     Thresholds, resets, delays and the order of execution are Brian 2's, statements are ours.
+
+    Parameters
+    ----------
+    program : Program
+    network : ConcreteNetwork
+    mode : {"statements", "equations"}
+        Whether Brian 2 runs our statements or integrates the equations by itself.
+    replica : int
+        Replica word of the random numbers.
     """
 
     def __init__(
@@ -52,19 +55,20 @@ class BrianEngine:
         replica: int = 0,
     ) -> None:
         self.program, self.concrete, self.mode, self.replica = program, network, mode, replica
-        self.memory = Memory(
-            program, network, {p.name: np.array([0, p.size]) for p in program.populations.values()}
-        )
+        # Spikes in one segment: Brian 2 runs in one thread.
+        bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
+        self.memory = Memory(program, network, bounds)
         self._build()
 
     def _build(self) -> None:
-        """Make the network of Brian 2 anew, and compile it.
+        """Build a new network of Brian 2, and compile it.
 
         Raises
         ------
         LoweringError
             If Brian 2 cannot take the equations after all.
         """
+        # Another device would write C++ files instead of running steps.
         if not isinstance(get_device(), RuntimeDevice):
             raise NetworkError(
                 f"backend 'brian': found Brian 2 set to {type(get_device()).__name__}, "
@@ -76,27 +80,28 @@ class BrianEngine:
                 self._write()
                 for network in (self.network, *chain.from_iterable(self.signals.values())):
                     network.schedule = list(SCHEDULE)
+                    # A run of no time compiles all code, so errors appear here, where the run is
+                    # prepared.
                     network.run(0 * ms, namespace={})
             except (BrianObjectException, SyntaxError) as error:
                 # Brian 2 warns of objects without a network that they were never run.
                 for o in getattr(self, "network", Network()).objects:
                     o._network = "refused"
-                name = next(
-                    (
-                        name
-                        for name, cells in self.cells.items()
-                        if f"'{cells.group.name}_" in str(error)
-                    ),
-                    None,
-                )
-                place = f"population {name!r}" if name else f"network {self.program.name!r}"
                 raise LoweringError(
-                    f"backend 'brian', {place}: Brian 2 cannot take it "
+                    f"backend 'brian', {self._named_in(str(error))}: Brian 2 cannot take it "
                     f"({error.__cause__ or error}). "
                     "Name method='euler' or 'rk4', or use mode='statements'."
                 ) from error
+        # The new network refers to the arrays as they are now.
         self.memory.replaced.clear()
         self.moved = True
+
+    def _named_in(self, message: str) -> str:
+        """Return the part of the network that a message of Brian 2 names by one of its objects."""
+        for name, cells in self.cells.items():
+            if f"'{cells.group.name}_" in message:
+                return f"population {name!r}"
+        return f"network {self.program.name!r}"
 
     def _write(self) -> None:
         program = self.program
@@ -105,10 +110,12 @@ class BrianEngine:
         self.cells = {p.name: self._cells(p) for p in program.populations.values()}
         self.wirings = [Wiring(p, program, self.store) for p in program.projections.values()]
         order = count(1)
-        for steps in (False, True):  # "step" handlers come last
+        # One count for all projections, in two passes: "step" handlers come last.
+        for steps in (False, True):
             for wiring in self.wirings:
                 wiring.write(order, steps=steps)
         groups = {name: cells.group for name, cells in self.cells.items()}
+        # Only after all code is written: it decides which variables each group has.
         built = [wiring.build(groups) for wiring in self.wirings]
         operations = [
             (self._begin, "start", 0),
@@ -148,9 +155,20 @@ class BrianEngine:
         self.moved = True
 
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
+        """Run steps; see `neurosim.backend.engine.Engine.advance`.
+
+        Parameters
+        ----------
+        first : int
+            Step to begin with.
+        steps : int
+        more : bool
+            Without effect: no work is deferred.
+        """
         self.stretch = Stretch(self.program, self.memory)
         try:
             self._run(self.network, first, steps)
+        # The step ended in the middle: queues of spikes are filled anew before the next.
         except NotFinite:
             self.moved = True
             return self.stretch.chunk(finite=False)
@@ -159,11 +177,13 @@ class BrianEngine:
     def emit(self, signal: str, step: int) -> None:
         self.store.begin(step)
         for network in self.signals.get(signal, ()):
+            # The signal's code is a network of its own, which runs for the step that has ended.
             self._run(network, step, 1)
 
     def _run(self, network: Network, first: int, steps: int) -> None:
         """Run steps as `Network.run` does, which would compile all code again at each call."""
-        users = np.random.get_state()  # Brian 2's noise comes from NumPy's one global stream
+        # Brian 2's noise comes from NumPy's one global stream, which belongs to the user.
+        users = np.random.get_state()
         try:
             with plain_numpy(), np.errstate(all="ignore"):
                 self.clock.set_interval(first * self.clock.dt, (first + steps) * self.clock.dt)
@@ -178,15 +198,16 @@ class BrianEngine:
         finally:
             np.random.set_state(users)
 
-    # ---- what Brian 2 calls in every step
+    # ---- operations that Brian 2 calls in every step
 
     def _begin(self) -> None:
         k = self._step()
         self.store.begin(k)
         if self.mode == "equations":
-            np.random.seed(
-                [self.program.seed % 2**32, self.replica, k % 2**32, k >> 32]
-            )  # so that noise depends on nothing that ran before
+            # Noise of a step depends on nothing that ran before it.
+            np.random.seed([self.program.seed % 2**32, self.replica, k % 2**32, k >> 32])
+        # The clock, or spikes in flight, changed between two runs: Brian 2's queues know nothing of
+        # it.
         if self.moved:
             for wiring in self.wirings:
                 wiring.put_in_flight(k)
@@ -213,6 +234,7 @@ class BrianEngine:
 @contextmanager
 def plain_numpy() -> Iterator[None]:
     """Make Brian 2 run statements as written, in NumPy; the user's preferences are restored."""
+    # Without these, Brian 2 compiles to C++ and moves constant terms out of loops: other rounding.
     wanted = {
         "codegen.target": "numpy",
         "codegen.string_expression_target": "numpy",

@@ -16,16 +16,8 @@ from .methods import method_of, plain
 from .sites import Store
 from .text import STEP
 
-NATIVE = (
-    "exp",
-    "log",
-    "sqrt",
-    "cos",
-    "sin",
-    "tanh",
-    "abs",
-    "clip",
-)  # functions that Brian 2 has too
+# Functions of Brian 2's own: its methods can analyse equations that call them.
+NATIVE = ("exp", "log", "sqrt", "cos", "sin", "tanh", "abs", "clip")
 
 
 class IntegratedCells(Cells):
@@ -50,16 +42,19 @@ class IntegratedCells(Cells):
             self._equation(state, tree) for state, tree in plain(self.cell).items()
         )
         jumps = self.p.code.integrate[
+            # The first statements of a step are the jumps, one per port with a state.
             : sum(port.into is not None for _, port in self.cell.receives)
         ]
         settled = [[f"not_refractory = {self._active()}"]] if self.p.refractory is not None else []
         return [
             *settled,
             self._statements(jumps)
-            + [f"{place} = {self.draw(node)}" for node, place in self.drawn.items()],
+            + [f"{name} = {self.draw(node)}" for node, name in self.drawn.items()],
         ]
 
     def _group(self, **events: str) -> NeuronGroup:
+        # Brian 2's refractoriness freezes equations, ours gates the threshold: both count our
+        # steps.
         pause = (
             {"refractory": f"{STEP} <= {self.name('_until')}"}
             if self.p.refractory is not None
@@ -91,13 +86,9 @@ class IntegratedCells(Cells):
         n = values.shape[-1]
         apart = np.abs(values[:, :, None] - values[:, None, :])[:, ~np.eye(n, dtype=bool)]
         least = 1e-6 * np.abs(values).max(axis=1, keepdims=True)
-        return (
-            "rk4"
-            if (apart <= least).any()
-            or (np.abs(values) <= least).any()
-            or np.iscomplex(values).any()
-            else "exact"
-        )
+        # The limit is relative: near it the quotients lose all digits, at it they are not finite.
+        equal, zero = (apart <= least).any(), (np.abs(values) <= least).any()
+        return "rk4" if equal or zero or np.iscomplex(values).any() else "exact"
 
     def _equation(self, state: str, tree: Expr) -> str:
         text = show(
@@ -108,8 +99,9 @@ class IntegratedCells(Cells):
                 draw=self._random,
                 lookup=self.name,
                 expand_powers=True,
-                call=lambda function, given: (
-                    f"{function if function in NATIVE else f'{function}_fn'}({', '.join(given)})"
+                call=lambda function, arguments: (
+                    f"{function if function in NATIVE else f'{function}_fn'}"
+                    f"({', '.join(arguments)})"
                 ),
                 condition=lambda condition: f"(1.0 * int({condition}))",
                 true=lambda value: f"({value} != 0)",
@@ -126,7 +118,9 @@ class IntegratedCells(Cells):
     def _random(self, node: Draw) -> str:
         """Return Brian 2's white noise, or the name of a number that we draw before the step."""
         if node.kind == "xi":
+            # Brian 2's xi has the unit 1/sqrt(second), ours 1/sqrt(ms).
             return f"(xi_{node.key} * ms ** 0.5)"
+        # Drawn once per step: a method of several stages reads the same number in each, as ours do.
         if node not in self.drawn:
             self.drawn[node] = self.site.refer(self.store.add("drawn", np.zeros(self.p.size)), None)
         return self.drawn[node]

@@ -1,4 +1,4 @@
-"""Which of Brian 2's methods takes the equations of a cell, and which equations it cannot take."""
+"""The method by which Brian 2 integrates a cell, and the equations that it cannot take."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def ours(cell: Cell) -> dict[str, Method]:
 
 
 def scheme(cell: Cell) -> str:
-    """Return what Brian 2 does with a cell, beside what our engines do."""
-    method, found = method_of(cell), set(ours(cell).values())
+    """Return in words how Brian 2's scheme for a cell differs from that of our engines."""
+    method, our_methods = method_of(cell), set(ours(cell).values())
     if cell.step is not None:
         return "its step statements are left out, so the scheme is another"
     if method == "exact":
@@ -38,8 +38,9 @@ def scheme(cell: Cell) -> str:
         for state, tree in plain(cell).items()
         if ours(cell)[state] == "exact"
     )
-    same = found == {method} or (
-        method == "exponential_euler" and found == {"exact", "exponential_euler"} and alone
+    # Exponential Euler is exact for a linear equation that reads no other state.
+    same = our_methods == {method} or (
+        method == "exponential_euler" and our_methods == {"exact", "exponential_euler"} and alone
     )
     limit = (
         "; not finite where the coefficient of a state in its own equation is 0"
@@ -57,16 +58,17 @@ def method_of(cell: Cell) -> str:
     """
     derivatives = plain(cell)
     if cell.method == "heun":
-        return "rk2"  # what Brian 2 calls heun is Euler's where there is no noise
+        return "rk2"  # Brian 2's "heun" is Euler's method if there is no noise
     if cell.method is not None or not derivatives:
         return cell.method or "euler"
-    found = set(ours(cell).values())
-    if "euler" in found:
+    our_methods = set(ours(cell).values())
+    # Brian 2 has one method for all equations of a group, so the least demanding state decides.
+    if "euler" in our_methods:
         return "euler"
-    by_time = any(
-        "t" in names(tree) or draws(tree) for tree in derivatives.values()
-    )  # which Brian 2's exact method refuses
-    return "exponential_euler" if "exponential_euler" in found or by_time else "exact"
+    # Its exact method refuses equations that change with time.
+    by_time = any("t" in names(tree) or draws(tree) for tree in derivatives.values())
+    needs_euler = "exponential_euler" in our_methods or by_time
+    return "exponential_euler" if needs_euler else "exact"
 
 
 def reason_against(cell: Cell) -> str | None:
@@ -80,6 +82,7 @@ def reason_against(cell: Cell) -> str | None:
             f"{', '.join(sorted(bare))}."
         )
     for state, tree in plain(cell).items():
+        # Noise becomes a name, so that its coefficients can be read off as those of any variable.
         noise = {f"_xi_{d.key}" for d in draws(tree) if d.kind == "xi"}
         split = affine(
             rewrite(

@@ -16,10 +16,11 @@ class Members(Site):
 
     Attributes
     ----------
-    side : ``edge``, ``pre`` or ``post``
-    neuron, group : side -> (M,)
-        Neuron and delay group of each member.
-    number : what random draws are numbered by
+    side : {"edge", "pre", "post"}
+    neuron, group_of : mapping of str to (M,) int64
+        By side, the neuron and the delay group of each member.
+    number : (M,) int64
+        Numbers of the members in random draws: the edge, or the neuron.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Names:
         self.p, self.program, self.store = p, program, store
 
     def __call__(self, name: str, members: Members) -> str:
-        """Return what a name is for the members that a statement runs over."""
+        """Return the text that reads a name for the members over which a statement runs."""
         symbol = self.p.symbols.get(name)
         populations = self.program.populations
         words = {
@@ -46,6 +47,7 @@ class Names:
             "N_pre": repr(float(populations[self.p.source].size)),
             "N_post": repr(float(populations[self.p.target].size)),
         }
+        # A rule may declare a name such as t itself; then it is not the word of the language.
         if name in words and (symbol is None or symbol.role == "word"):
             return words[name]
         if symbol is None or (symbol.role == "parameter" and symbol.side == "one"):
@@ -57,6 +59,7 @@ class Names:
                 members,
                 None if symbol.side == members.side else members.group_of[symbol.side],
             )
+        # None for edges: a value per edge is read by the member itself.
         at = members.neuron.get(symbol.side)
         match symbol.role:
             case "word":
@@ -80,18 +83,17 @@ class Names:
     def _variable(
         self, p: PlasticProjection, name: str, members: Members, at: np.ndarray | None
     ) -> str:
-        """Return the value of a variable now: what was last assigned, times its decay since."""
+        """Return the value of a variable now: the last assigned one, times its decay since then."""
         symbol = p.symbols[name]
         base = members.read((p.name, name), at)
         if symbol.decay is None:
             return base
-        last, everyone = (
-            members.read((p.name, f"{name}@last"), at),
-            np.arange(members.size) if at is None else at,
-        )
+        last = members.read((p.name, f"{name}@last"), at)
+        owners = np.arange(members.size) if at is None else at
+        # Variables are held per delay group, time constants per neuron.
         if symbol.side != "edge":
-            everyone = p.groups(symbol.side).neuron[everyone]
-        tau = members.read((p.name, symbol.decay), everyone)
+            owners = p.groups(symbol.side).neuron[owners]
+        tau = members.read((p.name, symbol.decay), owners)
         return f"({base} * exp_fn(-(({STEP} - {last}) * {self.program.dt!r}) / {tau}))"
 
     def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:

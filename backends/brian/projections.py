@@ -42,22 +42,17 @@ class Wiring:
         }
         if isinstance(p, PlasticProjection):
             self.names = Names(p, program, store)
-        self.pathways: list[
-            tuple[str, int, list[str]]
-        ] = []  # of edges: side of the spike, place in the order, code
-        self.runners: list[
-            tuple[str, int, list[str], Members]
-        ] = []  # over all members: trigger, place in the order, code
-        self.active: dict[
-            str, str
-        ] = {}  # side -> which of its members a spike reaches in this step
-        self.sums: dict[
-            str, tuple[str, str]
-        ] = {}  # side -> sum over the edges of each member, how many of them were active
+        # Of edges that a spike reaches: side of the spike, position in the order, code.
+        self.pathways: list[tuple[str, int, list[str]]] = []
+        # Of all members: trigger, position in the order, code, members.
+        self.runners: list[tuple[str, int, list[str], Members]] = []
+        # By side, the variable that marks the members that a spike reaches in this step.
+        self.active: dict[str, str] = {}
+        # By side, the sum over the edges of each member, and the number of those that were active.
+        self.sums: dict[str, tuple[str, str]] = {}
         self.landing: str | None = None
-        self.queues: list[
-            tuple[Any, str, int]
-        ] = []  # pathway, population whose spikes it carries, longest delay
+        # Pathway, population whose spikes it carries, longest delay.
+        self.queues: list[tuple[Any, str, int]] = []
 
     def write(self, order: Iterator[int], *, steps: bool) -> None:
         """Write the statements of the "step" handlers, or all others, in the order of the step."""
@@ -69,6 +64,7 @@ class Wiring:
             )
             return
         ends = (("pre", self.p.source), ("post", self.p.target))
+        # Brian 2 refuses a pathway from a group without a threshold; its handlers would never run.
         silent = {
             side
             for side, name in ends
@@ -84,6 +80,7 @@ class Wiring:
         self, trigger: str, statements: tuple[BoundStatement, ...], order: Iterator[int]
     ) -> None:
         for s in statements:
+            # Once per neuron, not once per edge: a statement must not see its own effect.
             if s.action == "assign" and s.side != "edge":
                 end = self.ends[s.side]
                 where = self._active(s.side) if trigger in ("pre", "post") else None
@@ -106,6 +103,8 @@ class Wiring:
                     trigger, next(order), [f"{self._landing()} += {self._value(s, self.edges)}"]
                 )
             else:
+                # Two stages: the edges sum into arrays of their own, then each member takes its sum
+                # once.
                 group = self.edges.constant("slot", self.edges.group_of[s.side])
                 total, touched = (self.edges.refer(name, group) for name in self._sums(s.side))
                 self._over_edges(
@@ -123,8 +122,9 @@ class Wiring:
                 )
 
     def build(self, groups: dict[str, Any]) -> tuple[list[Any], dict[str, list[Any]]]:
-        """Return what a network of Brian 2 runs, and what it runs when a signal is emitted."""
+        """Return the objects of a network of Brian 2, and those that run for each signal."""
         objects, signals = [], {}
+        # Without an edge there is nothing to connect, and nothing to run.
         if self.edges.size:
             delays = {"pre": self.p.axonal}
             if isinstance(self.p, PlasticProjection) and self.p.back is not None:
@@ -149,6 +149,8 @@ class Wiring:
             if members.side != "edge" and members.size
         }.values():
             end.attach(self.store.neurons(end.size))
+            # A second set of synapses, from neurons to delay groups, only marks the groups that a
+            # spike reaches: it has their delays.
             if end.side in self.active:
                 site = Site(self.store, end.size)
                 code = [f"{site.refer(self.active[end.side], None)} += 1.0"]
@@ -164,31 +166,32 @@ class Wiring:
                 objects += [end.group, marks]
         for trigger, order, code, members in self.runners:
             if members.size:
-                found = (
+                target_list = (
                     objects
                     if trigger in ("pre", "post", "step")
                     else signals.setdefault(trigger, [])
                 )
-                found.append(members.runner(code, when=DELIVER, order=order))
+                target_list.append(members.runner(code, when=DELIVER, order=order))
         return objects, signals
 
     def put_in_flight(self, step: int) -> None:
         """Give Brian 2's queues the spikes of the steps before ``step``, as if it had run them."""
         for pathway, population, longest in self.queues:
             for _ in range(longest + 1):
-                pathway.queue.advance()  # which forgets what was there
+                pathway.queue.advance()  # a full turn empties the queue
             for k in range(step - longest, step):
                 spikes = self.store.memory.spikes(population, k)
+                # A reset has dropped the spikes of earlier steps.
                 if k >= self.store.memory[self.p.name, "_since"][0] and spikes.size:
                     pathway.queue.push(spikes)
                 pathway.queue.advance()
 
     def _value(self, s: BoundStatement, members: Members) -> str:
-        place = members.constant("place", members.number)
+        number = members.constant("place", members.number)
         return line(
             s.value,
             lambda name: self.names(name, members),
-            draw_at(self.program.seed, self.p.name, place),
+            draw_at(self.program.seed, self.p.name, number),
         )
 
     def _assign(
@@ -197,15 +200,18 @@ class Wiring:
         """Return an assignment, and of a decaying variable that of its step.
 
         It goes through a fresh name: Brian 2 turns ``w = w + x`` into ``w += x``, after sympy has
-        rewritten x. With ``where``, only members where that is not 0 are assigned.
+        rewritten x. With ``where``, only members for which that is not 0 are assigned.
         """
         values = {members.read((self.p.name, name)): value}
         if (self.p.name, f"{name}@last") in self.store.memory:
             values[members.read((self.p.name, f"{name}@last"))] = STEP
         if where is not None:
-            values = {place: f"pick({where} > 0, {new}, {place})" for place, new in values.items()}
-        return [f"fresh_{place} = {new}" for place, new in values.items()] + [
-            f"{place} = fresh_{place}" for place in values
+            values = {
+                variable: f"pick({where} > 0, {new}, {variable})"
+                for variable, new in values.items()
+            }
+        return [f"fresh_{variable} = {new}" for variable, new in values.items()] + [
+            f"{variable} = fresh_{variable}" for variable in values
         ]
 
     def _over_edges(self, trigger: str, order: int, code: list[str]) -> None:
@@ -220,6 +226,7 @@ class Wiring:
         rows, size = self.store.memory[ring].shape
         if rows == 1:
             return self.edges.read(ring, self.targets)
+        # One index for all statements of a projection, computed once per step.
         if self.landing is None:
             dendritic = p.dendritic if isinstance(p, PlasticProjection) else 0
             self.landing = self.store.moves(
@@ -234,6 +241,7 @@ class Wiring:
         return self.sums[side]
 
     def _active(self, side: str) -> str:
+        # Filled with 0 before each step; the marking synapses then add to it.
         if side not in self.active:
             self.active[side] = self.store.moves(
                 "active", np.zeros(self.ends[side].size), lambda k: 0.0
@@ -262,7 +270,7 @@ class Wiring:
             }
             for side in events
         }
-        made = Synapses(
+        synapses = Synapses(
             groups[events["pre"][0]],
             target,
             clock=self.store.clock,
@@ -270,11 +278,13 @@ class Wiring:
             on_pre=code.get("on_pre") or None,
             on_post=code.get("on_post") or None,
         )
-        made.connect(i=pairs[0], j=pairs[1])
-        site.attach(made)
+        # In our order of edges, so that indices of edges are the same on both sides.
+        synapses.connect(i=pairs[0], j=pairs[1])
+        site.attach(synapses)
         for side, order, _ in pathways:
-            pathway, (population, delays) = getattr(made, f"{side}_{order}"), events[side]
+            pathway, (population, delays) = getattr(synapses, f"{side}_{order}"), events[side]
             pathway.order = order
+            # In seconds, from whole steps: Brian 2 rounds back to the same steps.
             pathway.variables["delay"].set_value(delays * self.store.clock.dt_)
             self.queues.append((pathway, population, int(delays.max())))
-        return made
+        return synapses

@@ -14,10 +14,8 @@ from neurosim.ir.memory import Key, Memory
 
 from .text import word
 
-DELIVER, LAST = (
-    "synapses",
-    1 << 30,
-)  # the slot of Brian 2's schedule in which phase 4 runs, and the end of it
+# The slot of Brian 2's schedule in which phase 4 runs, and an order behind all others in it.
+DELIVER, LAST = "synapses", 1 << 30
 
 
 class Store:
@@ -25,26 +23,34 @@ class Store:
 
     Parameters
     ----------
+    memory : Memory
     clock : Clock
-    functions : name -> Function
-        What code may call.
+    functions : dict of str to Function
+        The functions that code may call.
     """
 
     def __init__(self, memory: Memory, clock: Clock, functions: dict[str, Any]) -> None:
         self.memory, self.clock, self.functions = memory, clock, functions
         self.group = self.neurons(1)
         self.names: dict[Key, str] = {}
-        self.homes: dict[
-            str, NeuronGroup
-        ] = {}  # of variables that belong to another group than that of the store
+        # The group of each variable that belongs to another one than that of the store.
+        self.homes: dict[str, NeuronGroup] = {}
         self.number = count()
-        self.moving: dict[
-            str, Callable[[int], np.ndarray]
-        ] = {}  # variable -> its values in a step, which the step's number alone decides
+        # By variable, its values in a step as a function of the step's number alone.
+        self.moving: dict[str, Callable[[int], np.ndarray]] = {}
 
-    def neurons(self, size: int, model: str = "", **described: Any) -> NeuronGroup:
-        """Return a group of neurons, without variables of its own unless a model says so."""
-        return NeuronGroup(size, model, clock=self.clock, namespace=self.functions, **described)
+    def neurons(self, size: int, model: str = "", **options: Any) -> NeuronGroup:
+        """Return a group of neurons.
+
+        Parameters
+        ----------
+        size : int
+        model : str
+            Equations; without any the group has no variables of its own.
+        **options
+            Of `NeuronGroup`, such as the threshold.
+        """
+        return NeuronGroup(size, model, clock=self.clock, namespace=self.functions, **options)
 
     def name(self, key: Key) -> str:
         """Return the name of an array's variable; memory and Brian 2 share its values then."""
@@ -53,11 +59,22 @@ class Store:
             name = self.names[key] = self.add(
                 key[1], array.ravel(), scalar=array.size == 1 and not _written(key, self.memory)
             )
+            # Brian 2 copies arrays that it is given, so memory takes over the copy; shared, nothing
+            # needs to be copied back.
             self.memory.arrays[key] = self.group.variables[name].get_value().reshape(array.shape)
         return self.names[key]
 
     def settle(self, key: Key, group: NeuronGroup, name: str) -> None:
-        """Let an array be a variable that a group of Brian 2 owns."""
+        """Let a variable that a group of Brian 2 owns hold an array of memory.
+
+        Parameters
+        ----------
+        key : (str, str)
+            Of the array.
+        group : NeuronGroup
+        name : str
+            Of the variable.
+        """
         group.variables[name].set_value(self.memory[key])
         self.memory.arrays[key] = group.variables[name].get_value()
         self.names[key], self.homes[name] = name, group
@@ -69,7 +86,18 @@ class Store:
     def add(
         self, name: str, values: np.ndarray, *, scalar: bool = False, unique: bool = False
     ) -> str:
-        """Add a variable and return its name; ``unique``: no two of its values are the same."""
+        """Add a variable and return its name.
+
+        Parameters
+        ----------
+        name : str
+            Beginning of its name.
+        values : (M,) array
+        scalar : bool
+            It has one value for all.
+        unique : bool
+            No two of its values are the same, so that Brian 2 may write through it as an index.
+        """
         name = self.fresh(name)
         self.group.variables.add_array(
             name,
@@ -82,15 +110,26 @@ class Store:
         return name
 
     def moves(
-        self, name: str, first: np.ndarray, values: Callable[[int], Any], **kind: bool
+        self, name: str, first: np.ndarray, values: Callable[[int], Any], **options: bool
     ) -> str:
-        """Add a variable whose values are given anew before every step, and return its name."""
-        name = self.add(name, first, **kind)
+        """Add a variable whose values are replaced before every step, and return its name.
+
+        Parameters
+        ----------
+        name : str
+            Beginning of its name.
+        first : (M,) array
+            Values until the first step.
+        values : function (step) -> (M,) array or number
+        **options
+            ``scalar`` and ``unique`` of `add`.
+        """
+        name = self.add(name, first, **options)
         self.moving[name] = values
         return name
 
     def table(self, key: Key) -> str:
-        """Return the name of the row of a table that is in force."""
+        """Return the name of the variable that holds the row of a table in force."""
         if key not in self.names:
             row = self.memory.row(*key, 0)
             self.names[key] = self.moves(
@@ -99,7 +138,7 @@ class Store:
         return self.names[key]
 
     def begin(self, step: int) -> None:
-        """Give the values of a step to what moves."""
+        """Set all variables that change from step to step to their values in this step."""
         for name, values in self.moving.items():
             self.group.variables[name].get_value()[...] = values(step)
 
@@ -119,18 +158,19 @@ def _written(key: Key, memory: Memory) -> bool:
 
 
 class Site:
-    """A group over whose members statements run; code is written before the group is made.
+    """A group over whose members statements run; code is written before the group exists.
 
     Parameters
     ----------
-    size : number of members
+    store : Store
+    size : int
+        Number of members.
     """
 
     def __init__(self, store: Store, size: int) -> None:
         self.store, self.size = store, size
-        self.references: dict[
-            tuple[str, str | None], str
-        ] = {}  # variable of the store, index -> local name
+        # Local names, by variable of the store and index.
+        self.references: dict[tuple[str, str | None], str] = {}
         self.constants: dict[str, np.ndarray] = {}
         self.group: Any = None
 
@@ -140,6 +180,7 @@ class Site:
 
     def refer(self, name: str, index: str | None) -> str:
         """Return the local name of a variable of the store; ``index``: a local name or None."""
+        # Brian 2 reads a scalar by index "0" from any group.
         at = name, "0" if self.store.scalar(name) else index
         if at not in self.references:
             self.references[at] = self.store.fresh(name.rpartition("_")[0])
@@ -148,6 +189,7 @@ class Site:
     def constant(self, name: str, values: np.ndarray) -> str:
         """Return the local name of an array of fixed values, one per member."""
         for known, other in self.constants.items():
+            # Equal arrays share one variable: each costs memory per member, and edges are many.
             if other is values or (other.dtype == values.dtype and np.array_equal(other, values)):
                 return known
         local = self.store.fresh(name)
@@ -155,7 +197,7 @@ class Site:
         return local
 
     def attach(self, group: Any) -> None:
-        """Give the group, so that its code finds all that was asked for."""
+        """Add all constants and references to the group, so that its code finds them."""
         self.group = group
         for local, values in self.constants.items():
             group.variables.add_array(
@@ -172,9 +214,20 @@ class Site:
             )
 
     def runner(self, code: list[str], *, when: str, order: int) -> CodeRunner:
-        """Return code that runs over all members in every step."""
+        """Return an object that runs code over all members in every step.
+
+        Parameters
+        ----------
+        code : list of str
+            Lines.
+        when : str
+            Slot of the schedule.
+        order : int
+            Position in that slot.
+        """
         return CodeRunner(
             self.group,
+            # Brian 2's template for code over all members of any group, whatever it computes.
             "stateupdate",
             code="\n".join(code),
             clock=self.store.clock,

@@ -14,23 +14,25 @@ from neurosim.expr.functions import ARITY, FUNCTIONS
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr
 
-STEP = "t_in_timesteps"  # Brian 2's name for k
+STEP = "t_in_timesteps"  # Brian 2's name of the number of the step
 
 
 def word(name: str) -> str:
     """Return a name that Brian 2 takes, made of one of ours; suffixes keep such names apart."""
     name = name.lstrip("_").replace("@", "_")
-    return f"own_{name}" if name.startswith("xi") else name  # which Brian 2 would take for noise
+    # Brian 2 takes any name that begins with xi for noise.
+    return f"own_{name}" if name.startswith("xi") else name
 
 
 def target(name: Callable[[str], str], draw: Callable[[Draw], str]) -> Target:
-    """Return how expressions are printed: comparisons are 1 or 0, functions our own."""
+    """Return the target for printing: comparisons are 1 or 0, functions our own."""
     return Target(
         name=name,
         number=lambda n: repr(float(n.value)),
         call=lambda f, arguments: f"{f}_fn({', '.join(arguments)})",
         draw=draw,
         lookup=name,
+        # The language defines whole powers as products; pow() would round otherwise.
         expand_powers=True,
         condition=lambda text: f"int({text})",
         true=lambda text: f"({text} != 0)",
@@ -38,44 +40,61 @@ def target(name: Callable[[str], str], draw: Callable[[Draw], str]) -> Target:
     )
 
 
-def draw_at(seed: int, stream: str, place: str) -> Callable[[Draw], str]:
-    """Return how draws are printed: for the neuron or edge and the step of the statement."""
+def draw_at(seed: int, stream: str, number: str) -> Callable[[Draw], str]:
+    """Return the function that prints a draw, for the neuron or edge and step of a statement.
 
-    def printed(node: Draw) -> str:
+    Parameters
+    ----------
+    seed : int
+    stream : str
+        Name of the population or projection.
+    number : str
+        Local name of the numbers of the neurons or edges.
+    """
+
+    def print_draw(node: Draw) -> str:
         high, low = key_of(seed, f"{stream}/draw{node.key}")
-        return f"{node.kind}_at({high}, {low}, {place}, {STEP})"
+        return f"{node.kind}_at({high}, {low}, {number}, {STEP})"
 
-    return printed
+    return print_draw
 
 
 def line(tree: Expr, name: Callable[[str], str], draw: Callable[[Draw], str]) -> str:
-    """Print one expression."""
+    """Print one expression.
+
+    Parameters
+    ----------
+    tree : Expr
+    name, draw : function
+        Print a name and a draw.
+    """
     return show(tree, target(name, draw))
 
 
 def functions(replica: int) -> dict[str, Function]:
     """Return the functions of the language, draws, and ``pick``, which keeps integers."""
 
-    def at(kind: str) -> Callable[..., Any]:
-        body = getattr(random, kind)
-        return lambda high, low, place, step: body(
-            (high, low), np.asarray(place), int(step), replica=replica
+    # Brian 2 passes numbers alone, so the key of a stream is two arguments.
+    def at(distribution: str) -> Callable[..., Any]:
+        body = getattr(random, distribution)
+        return lambda high, low, number, step: body(
+            (high, low), np.asarray(number), int(step), replica=replica
         )
 
     def counts(mean: Any, u: Any) -> Any:
         return random.poisson(mean, u)
 
-    found = {
+    library = {
         f"{name}_fn": function(body, ARITY[name])
         for name, body in FUNCTIONS.items()
         if name in ARITY
     }
-    found |= {
+    library |= {
         "uniform_at": function(at("uniform"), 4),
         "normal_at": function(at("normal"), 4),
         "poisson_fn": function(counts, 2),
     }
-    return found | {
+    return library | {
         "pick": function(
             lambda condition, a, b: np.where(condition, a, b),
             3,
@@ -86,17 +105,31 @@ def functions(replica: int) -> dict[str, Function]:
 
 
 def function(
-    body: Callable[..., Any], arity: int, kind: str = "float", takes: list[str] | None = None
+    body: Callable[..., Any], arity: int, returns: str = "float", takes: list[str] | None = None
 ) -> Function:
-    def called(*arguments: Any) -> Any:
+    """Return a function that code of Brian 2 may call.
+
+    Parameters
+    ----------
+    body : function of arrays
+    arity : int
+        Number of its arguments.
+    returns : str
+        Type of the result in Brian 2's words; "highest" is that of its arguments.
+    takes : list of str, optional
+        Types of the arguments; "any" each unless given.
+    """
+
+    # The body may be a ufunc; Brian 2 rebuilds a function from its code, which a ufunc lacks.
+    def call(*arguments: Any) -> Any:
         return body(*arguments)
 
-    made = Function(
-        called,
+    result = Function(
+        call,
         arg_units=[1] * arity,
         return_unit=1,
-        return_type=kind,
+        return_type=returns,
         arg_types=takes or ["any"] * arity,
     )
-    made.implementations.add_numpy_implementation(called, discard_units=True)
-    return made
+    result.implementations.add_numpy_implementation(call, discard_units=True)
+    return result

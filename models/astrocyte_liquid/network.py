@@ -20,20 +20,43 @@ TAU_TRACE = 10.0  # ms, of the learning rule
 
 @dataclass(frozen=True)
 class Settings:
-    """Numbers that one may want to change; weights in mV/ms, lengths in units of the grid. Source:
-    the authors' published code.
+    """Numbers that one may want to change; weights in mV/ms, lengths in units of the grid.
+
+    Source: the authors' published code.
+
+    Attributes
+    ----------
+    side : int
+        Of the cubic grid; 20 for the large model.
+    inputs : int
+    inhibitory : float, 1
+        Share of the neurons.
+    reach : float
+        Lambda of the distance rule.
+    density : float, 1
+        Of the edges from the input.
+    weight : float, mV/ms
+        At the start, and the bound.
+    strength : float, 1
+        Of growth of a weight, and the level at which the astrocyte starts and rests.
+    gain : float, 1
+        Of the astrocyte; 0.0075 for the large model.
+    coverage : float, 1
+        Share of the neurons that the astrocyte hears.
+    learning : bool
+        False: a static liquid.
     """
 
-    side: int = 10  # of the cubic grid; 20 for the large model, where the cube is a choice
+    side: int = 10  # that the large model is a cube, too, is a choice
     inputs: int = 784
-    inhibitory: float = 0.2  # share of the neurons
-    reach: float = 3.0  # lambda of the distance rule
-    density: float = 0.15  # of the edges from the input
-    weight: float = 3.0  # at the start, and the bound
-    strength: float = 0.15  # of what raises a weight; where the astrocyte starts, and rests
-    gain: float = 0.015  # of the astrocyte; 0.0075 for the large model
-    coverage: float = 1.0  # share of the neurons that the astrocyte hears
-    learning: bool = True  # False: a static liquid
+    inhibitory: float = 0.2
+    reach: float = 3.0
+    density: float = 0.15
+    weight: float = 3.0
+    strength: float = 0.15
+    gain: float = 0.015
+    coverage: float = 1.0
+    learning: bool = True
 
 
 DEFAULTS = Settings()
@@ -133,9 +156,7 @@ def rule(*, learning: bool = True) -> ns.Rule:
 
 
 def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
-    """Return where the neurons sit, (N, 3): excitatory ones first, types spread over the grid at
-    random.
-    """
+    """Return the (N, 3) positions of the neurons, excitatory ones first, in random order."""
     grid = np.indices((settings.side,) * 3).reshape(3, -1).T
     return grid[
         np.argsort(Stream(seed, "astrocyte_liquid/sites").uniform(np.arange(len(grid))))
@@ -144,8 +165,14 @@ def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class by_distance:
-    """Connector: join different sites with probability ``chance * exp(-(distance / reach)**2)``
-    each, chance (N,) by target.
+    """Connector: join different sites with probability ``chance * exp(-(distance / reach)**2)``.
+
+    Parameters
+    ----------
+    sites : (N, 3)
+    chance : (N,)
+        By target.
+    reach : float
     """
 
     sites: NDArray[np.float64]
@@ -155,17 +182,22 @@ class by_distance:
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
-        counts, found = np.zeros(sources.size, np.int64), [np.empty(0, index_type(targets.size))]
+        counts, target_parts = (
+            np.zeros(sources.size, np.int64),
+            [np.empty(0, index_type(targets.size))],
+        )
+        # Blocks of sources bound the memory: probabilities are of all pairs.
         for block in blocks(sources.size, width=targets.size):
             p = self._probability(sources[block], targets)
-            made = stream.uniform(targets, row=sources[block, None]) < p
-            counts[block] = made.sum(axis=1)
-            found.append(np.nonzero(made)[1].astype(found[0].dtype))
-        return Edges(pointer_of(counts), np.concatenate(found))
+            is_edge = stream.uniform(targets, row=sources[block, None]) < p
+            counts[block] = is_edge.sum(axis=1)
+            target_parts.append(np.nonzero(is_edge)[1].astype(target_parts[0].dtype))
+        return Edges(pointer_of(counts), np.concatenate(target_parts))
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         # On an endless grid of unit spacing; the border of the grid makes it less.
         mean = n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3
+        # Six standard deviations above the mean: memory is demanded before the edges are drawn.
         most = min(float(n_source) * n_target, mean + 6 * math.sqrt(mean))
         return EdgeCount(most, exact=False)
 
@@ -181,8 +213,9 @@ class by_distance:
 
 
 def build(settings: Settings, seed: int) -> ns.Network:
-    """Return the network: ``input`` -> ``liquid`` -> ``liquid``, and both -> ``astrocyte``; nothing
-    is recorded.
+    """Return the network, recording nothing.
+
+    ``input`` projects to ``liquid``, this to itself, and both to ``astrocyte``.
 
     Of the liquid, the excitatory neurons come first. Probabilities ``p`` of the input are a table,
     one row until it is given another.
@@ -204,13 +237,18 @@ def build(settings: Settings, seed: int) -> ns.Network:
         growth=s.strength,
         gain=s.gain,
     )
+    # Signed weights: an inhibitory one grows in strength when its value falls, so the links swap.
     raises = {"causal": glia["growth"], "anticausal": glia["level"]}
     lowers = {"causal": glia["level"], "anticausal": glia["growth"]}
 
-    def near(kind: str) -> by_distance:
+    def near(source_type: str) -> by_distance:
         return by_distance(
             where,
-            np.where(np.arange(size) < n_e, CHANCE[kind, "excitatory"], CHANCE[kind, "inhibitory"]),
+            np.where(
+                np.arange(size) < n_e,
+                CHANCE[source_type, "excitatory"],
+                CHANCE[source_type, "inhibitory"],
+            ),
             s.reach,
         )
 
@@ -222,6 +260,7 @@ def build(settings: Settings, seed: int) -> ns.Network:
         net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **values)
 
     edges = math.floor(s.density * s.inputs * size)
+    # The sign of each edge from the input is drawn once, from a stream of its own.
     coin = np.where(
         Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, s.weight, -s.weight
     )
@@ -248,15 +287,14 @@ def build(settings: Settings, seed: int) -> ns.Network:
         w_max=s.weight,
     )
     for start, weight in ((liquid, 1.0), (source, -1.0)):
+        # Of the input, the astrocyte hears as large a share as of the liquid.
         heard = ns.fixed_total_number(math.ceil(s.coverage * len(start)))
         net.project(start, glia, heard, weight=weight, name=f"{start.name}->astrocyte")
     return net
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, recording the spikes of the liquid and the level of the
-    astrocyte.
-    """
+    """Return the network of some settings, recording spikes of the liquid and the level."""
     net = build(Settings(**settings), seed)
     net.record(net.populations["liquid"], "spikes")
     net.record(net.populations["astrocyte"], "level")

@@ -25,12 +25,11 @@ FADE = 0.99  # of all strengths of learning, in each step of a presentation
 
 
 class Liquid:
-    """A liquid and what is shown to it: images, the probability of an event per ms for each input,
-    (M,), or a row of them per ms, (T, M).
+    """A liquid to which images are shown.
 
-    A sample of T ms is T - 1 steps: a spike of step k is one of k + 1 ms in the published program,
-    where none comes at 0 ms, and T ms belong to the next sample. All that the last ms still does is
-    to let traces decay.
+    An image is the probability of an event per ms for each input, (M,), or a row of them per ms,
+    (T, M). A sample of T ms is T - 1 steps: a spike of step k is one of k + 1 ms in the published
+    program, which has none at 0 ms and counts T ms to the next sample.
 
     Parameters
     ----------
@@ -45,7 +44,8 @@ class Liquid:
 
     Attributes
     ----------
-    run : the open run that learns
+    run : Run
+        The open run that learns.
     """
 
     def __init__(
@@ -61,9 +61,7 @@ class Liquid:
         return {name: np.array(self.run.get(name, "w")) for name in PLASTIC}
 
     def self_organise(self, images: Iterable[ArrayLike], *, time: Any = "20 ms") -> None:
-        """Show images once each, in the given order, while weights and traces pass from one to the
-        next.
-        """
+        """Show images once each, in order; weights and traces pass from one to the next."""
         steps, run = _steps(time), self.run
         decay = math.exp(-1 / TAU_TRACE)
         for image in images:
@@ -76,8 +74,7 @@ class Liquid:
     def present(
         self, images: Iterable[ArrayLike], *, first: int = 0, cores: int = 1, time: Any = "250 ms"
     ) -> NDArray[np.int64]:
-        """Show images, each from the weights that were learned; nothing that is learned meanwhile
-        is kept.
+        """Show images, each from the weights learned before; what is learned meanwhile is dropped.
 
         Parameters
         ----------
@@ -100,6 +97,7 @@ class Liquid:
             self._start(),
             read_whole_number(cores, where="astrocyte liquid, cores"),
         )
+        # Opened once and reused: preparing a run takes longer than a sample.
         self._others += [
             self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))
         ]
@@ -108,6 +106,7 @@ class Liquid:
             free.put(run)
 
         def counted(number: int, image: ArrayLike) -> NDArray[np.int64]:
+            # A run serves one image at a time; whichever is free takes the next.
             run = free.get()
             try:
                 self._show(run, start, number, image, steps)
@@ -123,8 +122,20 @@ class Liquid:
     def rasters(
         self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms"
     ) -> NDArray[np.bool_]:
-        """As `present`, but return which neuron spiked at which ms of the published program, (B, T,
-        N).
+        """Show images as `present` does, and return their rasters.
+
+        Parameters
+        ----------
+        images : B images
+        first : int
+            Number of the first one.
+        time : quantity, ms
+            Of each sample.
+
+        Returns
+        -------
+        (B, T, N) bool
+            Which neuron spiked at which ms of the published program.
         """
         steps, start, images = _steps(time), self._start(), list(images)
         net = build(self.settings, self.seed)
@@ -133,21 +144,22 @@ class Liquid:
         for number, image in enumerate(images, first):
             self._show(run, start, number, image, steps)
         spikes = run.result()["liquid"].spikes
+        # The clock of each sample was set by its number, so the step of a spike names its sample.
         sample, step = np.divmod(spikes.step - start.step - first * steps, steps)
-        found = np.zeros((len(images), steps + 1, spikes.size), bool)
-        found[sample, step + 1, spikes.index] = True
-        return found
+        raster = np.zeros((len(images), steps + 1, spikes.size), bool)
+        raster[sample, step + 1, spikes.index] = True
+        return raster
 
     def _show(self, run: Run, start: Snapshot, number: int, image: ArrayLike, steps: int) -> None:
-        run.step = (
-            start.step + number * steps
-        )  # chance follows from the clock, so that it does not matter which run shows an image
+        # Random numbers follow from the clock, so it does not matter which run shows an image.
+        run.step = start.step + number * steps
         run.restore(start)
         run.set("input", p=self._events(image))
         run.run(steps, progress=False)
 
     def _start(self) -> Snapshot:
         """Return a snapshot of rest with the weights as learned, and with strengths that fade."""
+        # The run that learns continues afterwards as if nothing had been asked.
         now = self.run.snapshot()
         self.run.reset()
         self.run.set("astrocyte", fade=FADE)

@@ -17,6 +17,7 @@ Results = Mapping[str, Any]
 SEEDS = range(5)
 CONTROLS = range(3)  # seeds of comparators that are reported but not judged
 
+# Partials of functions of a module: experiments run in processes, to which lambdas cannot be sent.
 EXPERIMENTS: Mapping[str, Callable[[str], Any]] = {
     f"{name}-{seed}": partial(run, seed=seed)
     for name, run, seeds in (
@@ -55,22 +56,24 @@ def _mean(values: Any) -> Any:
 
 
 def _activity(results: Results) -> Judgement:
-    found = {
+    rates = {
         k: _mean([r[k] for r in _all(results, "acquisition")])
         for k in ("excitatory", "inhibitory", "silent")
     }
-    found["fastest"] = round(max(r["fastest"] for r in _all(results, "acquisition")), 3)
-    moderate = 5 <= found["excitatory"] <= 15 and 8 <= found["inhibitory"] <= 20
-    return found, moderate and found["silent"] < 0.05 and found["fastest"] < 120
+    # The extreme of all seeds: a mean would hide one reservoir that runs away.
+    rates["fastest"] = round(max(r["fastest"] for r in _all(results, "acquisition")), 3)
+    moderate = 5 <= rates["excitatory"] <= 15 and 8 <= rates["inhibitory"] <= 20
+    return rates, moderate and rates["silent"] < 0.05 and rates["fastest"] < 120
 
 
 def _dale(results: Results) -> Judgement:
-    each = _all(results, "switches")
-    found = {"signs": all(r["dale"] for r in each), "unchanged": all(r["unchanged"] for r in each)}
-    return found, all(found.values())
+    runs = _all(results, "switches")
+    holds = {"signs": all(r["dale"] for r in runs), "unchanged": all(r["unchanged"] for r in runs)}
+    return holds, all(holds.values())
 
 
 def _repeats(results: Results) -> Judgement:
+    # Two processes on purpose: nothing that one remembers can make the results equal.
     same = results["acquisition-0"] == results["again-0"]
     return "identical" if same else "different", same
 
@@ -79,10 +82,11 @@ def _learning(results: Results, limits: Mapping[int, float]) -> Judgement:
     ratios: dict[int, list[float]] = {t: [] for t in limits}
     for r in _all(results, "acquisition"):
         for t in limits:
+            # Ratios within a seed: reservoirs differ in how well they begin.
             ratios[t].append(r["errors"][r["tested"].index(t)] / r["errors"][0])
-    found = {f"E({t})/E(1)": _mean(ratios[t]) for t in limits}
-    return found, all(
-        value <= limit for value, limit in zip(found.values(), limits.values(), strict=True)
+    means = {f"E({t})/E(1)": _mean(ratios[t]) for t in limits}
+    return means, all(
+        value <= limit for value, limit in zip(means.values(), limits.values(), strict=True)
     )
 
 
@@ -92,28 +96,30 @@ def _peaks(results: Results) -> Judgement:
 
 
 def _switching(results: Results) -> Judgement:
-    found = _errors(results, "switches", (35, 100), over=slice(1, None)).mean(axis=0)
+    # From the second block on: the first follows no switch.
+    errors = _errors(results, "switches", (35, 100), over=slice(1, None)).mean(axis=0)
     before = _mean(
         [[block["before"] for block in r["blocks"][1:]] for r in _all(results, "switches")]
     )
     measured = {
         "before": before,
-        "E(35)": np.round(found[:, 0], 3).tolist(),
-        "E(100)": np.round(found[:, 1], 3).tolist(),
+        "E(35)": np.round(errors[:, 0], 3).tolist(),
+        "E(100)": np.round(errors[:, 1], 3).tolist(),
     }
-    return measured, bool((found[:, 0] <= 0.5).all() and (found[:, 1] <= 0.45).all())
+    return measured, bool((errors[:, 0] <= 0.5).all() and (errors[:, 1] <= 0.45).all())
 
 
 def _peaks_of_blocks(results: Results) -> Judgement:
     likely = ((0,), (0,), (1,), (0, 1))  # channels with p of at least one half
-    found = [
+    # A peak of an event that rarely comes is too low to be timed well.
+    worst = [
         [
             max(abs(block["timing"][k]) for k in which)
             for block, which in zip(r["blocks"], likely, strict=True)
         ]
         for r in _all(results, "switches")
     ]
-    return found, bool(np.max(found) <= 40)
+    return worst, bool(np.max(worst) <= 40)
 
 
 def _drift(results: Results) -> Judgement:
@@ -146,6 +152,7 @@ def _directions(results: Results) -> Judgement:
 
 
 def _separation(results: Results) -> Judgement:
+    # The worst block of each seed: subspaces must stay apart all the time.
     angles = np.array(
         [[block["angles"] for block in r["blocks"]] for r in _all(results, "switches")]
     ).min(axis=1)
@@ -161,31 +168,33 @@ def _relearning(results: Results) -> Judgement:
         "merged": "merged",
         "without gate": "ungated",
     }
-    found = {
+    errors = {
         label: np.round(
             _errors(results, name, (10, 20), over=slice(3, 4))[:, 0].mean(axis=0), 3
         ).tolist()
         for label, name in names.items()
     }
-    return found, all(a < b for a, b in zip(found["local"], found["least squares"], strict=True))
+    return errors, all(a < b for a, b in zip(errors["local"], errors["least squares"], strict=True))
 
 
 def _first_trial(results: Results) -> Judgement:
     names = {"local": "switches", "least squares": "least-squares"}
-    found = {
+    errors = {
         label: round(float(_errors(results, name, (1,), over=slice(0, 1)).mean()), 3)
         for label, name in names.items()
     }
-    return found, found["least squares"] < found["local"]
+    return errors, errors["least squares"] < errors["local"]
 
 
 def _noise(results: Results) -> Judgement:
+    # The same limit as with the usual noise, of which it is three times as much.
     errors = np.round(_errors(results, "noisy", (100,))[:, :, 0].mean(axis=0), 3).tolist()
     return errors, max(errors) <= 0.45
 
 
 def _loop(results: Results) -> Judgement:
     late = (20, 35, 50, 75, 100)
+    # Late trials of blocks after a switch, when learning has settled.
     closed, opened = (
         float(_errors(results, name, late, over=slice(1, None)).mean())
         for name in ("switches", "open-loop")

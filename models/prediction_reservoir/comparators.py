@@ -16,8 +16,9 @@ UNGATED = Scheme(attends_all=True)
 
 
 class LeastSquares:
-    """Recursive least squares on a merged readout (as in FORCE: Sussillo & Abbott 2009, Neuron
-    63:544; no forgetting).
+    """Recursive least squares on a merged readout, without forgetting.
+
+    Source: Sussillo & Abbott 2009, Neuron 63:544 (FORCE).
 
     Parameters
     ----------
@@ -31,33 +32,30 @@ class LeastSquares:
     def __init__(self, learner: Learner, *, every: int = 10) -> None:
         self.learner, self.every = learner, every
         size = learner.settings.size
+        # In units of the activity, so that the first steps have the same size for all settings.
         self.inverse = np.eye(size) * 10.0 / learner.calibration.power
         self.weights = np.zeros((size, 2))
 
     def train(self, truth: Truth, outcome: int) -> None:
-        """Run one trial; the target is the bump of the delivered event and 0 for the other, at all
-        times.
-        """
+        """Run one trial; the target is the bump of the delivered event, and 0 for the other."""
         run = self.learner.trainer
         targets = truth.bumps(self.learner.settings) * np.eye(2)[outcome]
         begin_trial(run, self.learner.settings, latencies=truth.latencies)
+        # Row k is for the end of step k, at which the run stands.
         for wanted in targets[self.every - 1 :: self.every]:
             run.run(float(self.every), progress=False)
             self.update(run.get("when", "x"), wanted)
             run.set("when", w=self.weights.ravel())
 
     def update(self, x: np.ndarray, wanted: np.ndarray) -> None:
-        """Move the weights (N, 2) towards the targets (2,) at the activity x (N,).
-
-        Without BLAS, whose threads wait for one another where several experiments share the cores:
-        16 ms instead of 1.
-        """
+        """Move the weights (N, 2) towards the targets (2,) at the activity x (N,)."""
+        # Without BLAS, whose threads wait for each other if several experiments share the cores:
+        # 16 ms instead of 1.
         error = wanted - np.einsum("i,ik->k", x, self.weights)
         px = np.einsum("ij,j->i", self.inverse, x)
         gain = px / (1.0 + (x * px).sum())
-        for rows in (
-            slice(first, first + 50) for first in range(0, len(x), 50)
-        ):  # blocks that stay in the cache
+        # In blocks that stay in the cache.
+        for rows in (slice(first, first + 50) for first in range(0, len(x), 50)):
             self.inverse[rows] -= np.multiply.outer(gain[rows], px)
         self.weights += np.multiply.outer(gain, error)
 
@@ -70,15 +68,36 @@ def least_squares(
     every: int = 10,
     truths: tuple[Truth, ...] = SWITCHES,
 ) -> Result:
-    """X5 (i): the blocks of X2 with global least squares."""
+    """Return X5 (i): the blocks of X2 with global least squares.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    every : int
+        Steps from one update to the next.
+    truths : tuple of Truth
+        Of the blocks.
+    """
+    # Rate 0: the rule of the network reads out and feeds back, and least squares alone learns.
     learner = Learner(backend, settings=replace(settings, rate_when=0.0), seed=seed, scheme=MERGED)
-    found = list(blocks(learner, truths, train=LeastSquares(learner, every=every).train))
-    return {"blocks": found, "tested": tested(settings)}
+    by_block = list(blocks(learner, truths, train=LeastSquares(learner, every=every).train))
+    return {"blocks": by_block, "tested": tested(settings)}
 
 
 def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
-    """X5 (ii): the local rule on one readout per channel, whose target is flat in trials that
-    deliver the other event.
+    """Return X5 (ii): the local rule on one readout per channel.
+
+    Its target is flat in trials that deliver the other event.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    **options
+        Of `switches`.
     """
     return switches(backend, seed=seed, settings=settings, scheme=MERGED, **options)
 
@@ -86,14 +105,32 @@ def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options:
 def without_feedback(
     backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any
 ) -> Result:
-    """X5 (iii)."""
+    """Return X5 (iii): X2 without the feedback of the readouts.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    **options
+        Of `switches`.
+    """
     return switches(backend, seed=seed, settings=replace(settings, feedback=0.0), **options)
 
 
 def without_gate(
     backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any
 ) -> Result:
-    """X5 (iv): both channels learn at all times of every trial."""
+    """Return X5 (iv): both channels learn at all times of every trial.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    **options
+        Of `switches`.
+    """
     return switches(
         backend,
         seed=seed,
@@ -104,5 +141,14 @@ def without_gate(
 
 
 def noisy(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
-    """X2 with three times the noise."""
+    """Return X2 with three times the noise.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    **options
+        Of `switches`.
+    """
     return switches(backend, seed=seed, settings=replace(settings, noise=0.3), **options)

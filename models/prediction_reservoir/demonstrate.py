@@ -29,9 +29,10 @@ def demonstrate(
 
     Parameters
     ----------
-    seed, backend
-    out : folder
-        Made if it is missing; takes ``results.json``, written after every block, then
+    seed : int
+    backend : str or Backend
+    out : path
+        Folder, created if it is missing; takes ``results.json``, written after every block, then
         ``prediction_reservoir.png``.
     progress : bool
         Show a bar.
@@ -54,7 +55,7 @@ def demonstrate(
         "backend": str(backend),
         "settings": settings,
     }
-    folder, rows, found = Path(out), [], []
+    folder, rows, finished = Path(out), [], []
     tests: dict[tuple[int, int], Prediction] = {}
     with tqdm(
         total=len(SWITCHES) * chosen.trials,
@@ -73,27 +74,27 @@ def demonstrate(
             train=train,
             watch=lambda block, trial, test: tests.__setitem__((block, trial), test),
         ):
-            found.append(block)
-            rows = judge(found, tested(chosen))
+            finished.append(block)
+            rows = judge(finished, tested(chosen))
+            # After each block: Ctrl-C leaves the results so far.
             write_json(
                 folder / "results.json",
-                content | {"finished": len(found) == len(SWITCHES), "rows": rows, "blocks": found},
+                content
+                | {"finished": len(finished) == len(SWITCHES), "rows": rows, "blocks": finished},
             )
     draw(
         folder / "prediction_reservoir.png",
         chosen,
         spikes=spikes(learner),
         tests=tests,
-        errors=[[block["before"], *block["errors"]] for block in found],
+        errors=[[block["before"], *block["errors"]] for block in finished],
         tested=tested(chosen),
     )
     return rows
 
 
-def judge(found: list[Result], tested: list[int]) -> list[Row]:
-    """Return the rows of a demonstration: errors, peaks and angles of each block so far beside
-    their limits.
-    """
+def judge(finished: list[Result], tested: list[int]) -> list[Row]:
+    """Return errors, peaks and angles of each finished block beside their limits."""
     rows = []
 
     def row(quantity: str, measured: float, limit: float, *, least: bool = False) -> None:
@@ -108,16 +109,18 @@ def judge(found: list[Result], tested: list[int]) -> list[Row]:
             }
         )
 
-    first = dict(zip(tested, found[0]["errors"], strict=True))
+    first = dict(zip(tested, finished[0]["errors"], strict=True))
     for trial, limit in ((10, 0.80), (50, 0.48), (100, 0.44)):
+        # Short blocks end before some of these trials.
         if trial in first:
             row(f"block 1: E({trial})/E(1)", first[trial] / first[1], limit)
-    for number, (truth, block) in enumerate(zip(SWITCHES, found, strict=False), start=1):
+    for number, (truth, block) in enumerate(zip(SWITCHES, finished, strict=False), start=1):
         errors = dict(zip(tested, block["errors"], strict=True))
         for trial, limit in ((35, 0.5), (100, 0.45)):
             if trial in errors and number > 1:
                 row(f"block {number}: E({trial})", errors[trial], limit)
         for k, name in enumerate("AB"):
+            # A peak of an event that rarely comes is too low to be timed well.
             if truth.probabilities[k] >= 0.5:
                 row(
                     f"block {number}: peak timing error of {name} (ms)",
@@ -135,6 +138,7 @@ def judge(found: list[Result], tested: list[int]) -> list[Row]:
 
 def spikes(learner: Learner) -> ns.Spikes:
     """Return the spikes of the reservoir in one more cue-only trial with the weights learned."""
+    # A run of its own: recording spikes of all training would fill memory.
     net = build(learner.settings, learner.seed)
     net.record(net.populations["reservoir"], "spikes")
     run = ns.prepare(net, backend=learner.backend)

@@ -21,9 +21,7 @@ from .trials import SPLIT, Learner, Prediction, Scheme, Truth, outcomes
 
 Result = dict[str, Any]
 Train = Callable[[Truth, int], None]  # one trial: statistics, delivered event
-Watch = Callable[
-    [int, int, Prediction], None
-]  # block, trials learned in it, what was predicted then
+Watch = Callable[[int, int, Prediction], None]  # block, trials learned in it, prediction then
 
 TESTED = (1, 5, 10, 20, 35, 50, 75, 100)  # trials of a block after which a test is made
 FIRST = Truth(0.8)
@@ -33,20 +31,31 @@ CONDITIONS = tuple(Truth(p, (t, t + 250.0)) for p in (0.2, 0.5, 0.8) for t in (2
 
 
 def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Result:
-    """X1: one block. Returns the errors by tested trial, timing errors at the end, and the activity
-    of the untrained reservoir.
+    """Run X1, one block.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+
+    Returns
+    -------
+    dict
+        Errors by tested trial, timing errors at the end, activity of the untrained reservoir.
     """
     learner = Learner(backend, settings=settings, seed=seed)
-    (found,) = blocks(learner, (FIRST,), train=learner.train)
+    (block,) = blocks(learner, (FIRST,), train=learner.train)
     rates = learner.calibration.rates
     n_e = settings.size - round(settings.inhibitory * settings.size)
-    return found | {
+    return block | {
         "tested": tested(settings),
         "excitatory": float(rates[:n_e].mean()),
         "inhibitory": float(rates[n_e:].mean()),
         "silent": float((rates == 0).mean()),
         "fastest": float(rates.max()),
         "power": learner.calibration.power,
+        # Errors may be equal by rounding; the digest compares all weights to the last bit.
         "digest": blake2b(b"".join(w.tobytes() for w in learner.weights())).hexdigest(),
     }
 
@@ -59,15 +68,28 @@ def switches(
     scheme: Scheme = SPLIT,
     truths: tuple[Truth, ...] = SWITCHES,
 ) -> Result:
-    """X2: blocks without reset in between. Returns results by block, and whether the recurrent
-    weights keep their signs and values.
+    """Run X2, blocks without reset in between.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    scheme : Scheme
+    truths : tuple of Truth
+        Of the blocks.
+
+    Returns
+    -------
+    dict
+        Results by block, and whether the recurrent weights keep their signs and values.
     """
     learner = Learner(backend, settings=settings, seed=seed, scheme=scheme)
     before = recurrent(learner)
-    found = list(blocks(learner, truths, train=learner.train))
+    by_block = list(blocks(learner, truths, train=learner.train))
     after = recurrent(learner)
     return {
-        "blocks": found,
+        "blocks": by_block,
         "tested": tested(settings),
         "unchanged": bool(all((a == b).all() for a, b in zip(before, after, strict=True))),
         "dale": bool(
@@ -79,10 +101,20 @@ def switches(
 def blocks(
     learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None
 ) -> Iterator[Result]:
-    """Train block after block, test as it goes, and yield errors, timing errors and subspace angles
-    of each block.
+    """Train block after block, and yield errors, timing errors and subspace angles of each.
+
+    Parameters
+    ----------
+    learner : Learner
+    truths : tuple of Truth
+        Of the blocks.
+    train : function (truth, outcome)
+        Runs one trial.
+    watch : function (block, trial, prediction), optional
+        Called after each test.
     """
     settings = learner.settings
+    # Drawn for all blocks at once: an outcome depends on the seed and its number alone.
     delivered = outcomes(
         np.repeat([t.p for t in truths], settings.trials), seed=learner.seed
     ).reshape(len(truths), -1)
@@ -91,12 +123,15 @@ def blocks(
         for trial in range(settings.trials + 1):
             if trial:
                 train(truth, delivered[number, trial - 1])
+            # Also before the first trial: the error there shows how much of the block before
+            # remains.
             if trial == 0 or trial in tested(settings):
                 tests[trial] = learner.test()
                 if watch:
                     watch(number, trial, tests[trial])
         errors = [relative_error(test, truth, settings) for test in tests.values()]
         last = tests[max(tests)]
+        # The first test with an error of at most half of that of a silent model.
         recovered = [t for t, e in zip(tested(settings), errors[1:], strict=True) if e <= 0.5]
         yield {
             "before": errors[0],
@@ -114,9 +149,8 @@ def tested(settings: Settings) -> list[int]:
 
 
 def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
-    """Return the excitatory and the inhibitory weights of the reservoir as the training run holds
-    them.
-    """
+    """Return the excitatory and the inhibitory weights of the reservoir in the training run."""
+    # Copies, since they are compared with the weights after training.
     return learner.trainer.get("excitation", "w").copy(), learner.trainer.get(
         "inhibition", "w"
     ).copy()
@@ -125,16 +159,28 @@ def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
 def probability_scan(
     backend: str, *, seed: int, settings: Settings = DEFAULTS, truths: tuple[Truth, ...] = LEVELS
 ) -> Result:
-    """X3: fresh training at each probability of A. Returns amplitudes and identity estimates by
-    level, and their correlations with it.
+    """Run X3, fresh training at each probability of A.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    truths : tuple of Truth
+        Of the levels.
+
+    Returns
+    -------
+    dict
+        Amplitudes and identity estimates by level, and their correlations with it.
     """
     learner = Learner(backend, settings=settings, seed=seed)
     amplitudes, what = [], []
     for truth in truths:
         _fresh(learner, truth, name=f"outcomes/{truth.p:g}")
-        found = learner.test()
-        amplitudes.append(amplitude(found, truth, settings))
-        what.append(found.what.tolist())
+        prediction = learner.test()
+        amplitudes.append(amplitude(prediction, truth, settings))
+        what.append(prediction.what.tolist())
     (a, b), y, levels = np.transpose(amplitudes), np.transpose(what), [truth.p for truth in truths]
     return {
         "levels": levels,
@@ -153,8 +199,19 @@ def subspaces(
     settings: Settings = DEFAULTS,
     conditions: tuple[Truth, ...] = CONDITIONS,
 ) -> Result:
-    """X4: fresh training in each condition. Returns where the conditions lie in the space of
-    readout weights.
+    """Run X4, fresh training in each condition.
+
+    Parameters
+    ----------
+    backend : str
+    seed : int
+    settings : Settings
+    conditions : tuple of Truth
+
+    Returns
+    -------
+    dict
+        Positions of the conditions in the space of readout weights, see `weight_geometry`.
     """
     learner = Learner(backend, settings=settings, seed=seed)
     weights = []
@@ -172,6 +229,7 @@ def subspaces(
 
 def _fresh(learner: Learner, truth: Truth, *, name: str) -> None:
     """Train one block from weights of 0."""
+    # Each level has a stream of its own name: adding one does not change the outcomes of others.
     learner.forget()
     for outcome in outcomes(
         np.full(learner.settings.trials, truth.p), seed=learner.seed, name=name

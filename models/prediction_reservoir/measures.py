@@ -11,24 +11,45 @@ from .trials import Prediction, Truth, times
 
 
 def relative_error(prediction: Prediction, truth: Truth, settings: Settings) -> float:
-    """Return the distance of a prediction from the truth, in units of the truth's norm: 1 for a
-    silent model.
+    """Return the distance of a prediction from the truth, in units of the truth's norm.
+
+    A silent model has 1.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    truth : Truth
+    settings : Settings
     """
     wanted = truth.probabilities * truth.bumps(settings)
     return float(np.linalg.norm(prediction.over_time - wanted) / np.linalg.norm(wanted))
 
 
 def timing_error(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
-    """Return the time of each channel's highest prediction after 60 ms, minus its latency, ms."""
+    """Return the time of each channel's highest prediction after 60 ms, minus its latency, ms.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    truth : Truth
+    settings : Settings
+    """
+    # The cue itself drives the readouts in the first milliseconds.
     late = times(settings) >= 60.0
     peaks = times(settings)[late][prediction.over_time[late].argmax(axis=0)]
     return [float(d) for d in peaks - np.array(truth.latencies)]
 
 
 def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
-    """Return the mean prediction of each channel within 40 ms of its latency, in units of the mean
-    bump there.
+    """Return the mean prediction of each channel around its latency, relative to its bump.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    truth : Truth
+    settings : Settings
     """
+    # One standard deviation of the bump to both sides: a mean is less noisy than a peak.
     bumps = truth.bumps(settings)
     near = np.abs(times(settings)[:, None] - np.array(truth.latencies)) <= 40.0
     return [
@@ -38,7 +59,7 @@ def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[
 
 
 def correlation(a: Any, b: Any) -> float:
-    """Return Pearson's r; NaN where one of the two is constant."""
+    """Return Pearson's r; NaN if one of the two is constant."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.corrcoef(a, b)[0, 1])
 
@@ -77,11 +98,13 @@ def weight_geometry(
         and latency act.
     """
     centred = [block - block.mean(axis=0) for block in (what, when)]
+    # Both readouts weigh the same, whatever the scale of their weights.
     scaled = np.hstack([block / np.sqrt((block**2).sum() / len(block)) for block in centred])
     left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
     scores = left[:, :2] * singular[:2]
-    found = [[abs(correlation(scores[:, k], by)) for k in range(2)] for by in (p, latency)]
-    straight, crossed = (found[0][0], found[1][1]), (found[0][1], found[1][0])
+    # The sign of a component is arbitrary.
+    matches = [[abs(correlation(scores[:, k], by)) for k in range(2)] for by in (p, latency)]
+    straight, crossed = (matches[0][0], matches[1][1]), (matches[0][1], matches[1][0])
     best = max(straight, crossed, key=sum)
     design = np.column_stack([np.ones(len(p)), p, latency])
     slopes = np.linalg.lstsq(design, np.hstack([what, when]), rcond=None)[0][1:]
@@ -91,5 +114,6 @@ def weight_geometry(
         "latency": best[1],
         "variance": [float(v) for v in singular[:2] ** 2 / (singular**2).sum()],
         "scores": scores.tolist(),
+        # Rounding may leave a cosine just above 1.
         "angle": float(np.degrees(np.arccos(min(cosine, 1.0)))),
     }

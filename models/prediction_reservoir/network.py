@@ -16,8 +16,9 @@ CHANNELS = ("A", "B")
 
 @dataclass(frozen=True)
 class Settings:
-    """All numbers of the model; times in ms. None of them is published but `size`, so all others
-    are choices of this re-creation.
+    """All numbers of the model; times in ms.
+
+    Only `size` is published: all others are choices of this re-creation.
     """
 
     size: int = 1000
@@ -44,11 +45,12 @@ class Settings:
 DEFAULTS = Settings()
 
 
-# Izhikevich (2003), IEEE Trans. Neural Networks 14:1569, eqs. 1-3; two half steps for v, one step
-# for u.
 def neuron() -> ns.Cell:
-    """Izhikevich neuron with a slow synapse, private noise, a cue and the feedback of the readouts;
-    numbers stand for mV.
+    """Return the Izhikevich neuron with a slow synapse, noise, a cue and feedback.
+
+    Numbers stand for mV. Two half-steps for v, then one step for u.
+
+    Source: Izhikevich 2003, IEEE Trans. Neural Networks 14:1569, eqs. 1-3.
     """
     return ns.Cell(
         """dv/dt = slope : 1
@@ -79,9 +81,8 @@ def neuron() -> ns.Cell:
 
 
 def channel() -> ns.Cell:
-    """What the teacher says of one event: its bump over time, whether its latency window is open,
-    whether it is delivered.
-    """
+    """Return the cell of one event: its target over time, its window, and its delivery."""
+    # A population, so that the rules read the teacher's values by links, without a script.
     return ns.Cell(
         "since : ms; target : 1; window : 1",
         parameters={
@@ -100,8 +101,9 @@ def channel() -> ns.Cell:
 
 
 def what_rule(when: ns.Projection) -> ns.Rule:
-    """Two factors, at the end of a trial: mean activity of the source, and outcome minus estimate;
-    the estimate is y.
+    """Return the rule of the identity readout, which learns at the end of a trial.
+
+    Its two factors are the mean activity of the source, and outcome minus estimate y.
     """
     return ns.Rule(
         pre="average : 1/ms",
@@ -118,8 +120,10 @@ def what_rule(when: ns.Projection) -> ns.Rule:
 
 
 def build(settings: Settings, seed: int) -> ns.Network:
-    """Return the network: ``reservoir`` -> ``when``, ``what`` -> ``channels`` -> ``feedback`` ->
-    ``reservoir``; nothing is recorded.
+    """Return the network, recording nothing.
+
+    Its loop is ``reservoir`` -> ``when``, ``what`` -> ``channels`` -> ``feedback`` ->
+    ``reservoir``.
     """
     s = settings
     net = ns.Network("prediction_reservoir", dt="1 ms", seed=seed)
@@ -129,6 +133,7 @@ def build(settings: Settings, seed: int) -> ns.Network:
         "reservoir",
         s.size,
         neuron(),
+        # One number per neuron decides about all its parameters, as in the published program.
         rho=ns.uniform(0, 1),
         share=ns.uniform(0, 1),
         cue_draw=ns.normal(0, 1),
@@ -156,6 +161,7 @@ def build(settings: Settings, seed: int) -> ns.Network:
         width=s.width,
         reach=s.reach,
     )
+    # Uniform from 0, so twice the mean; the root keeps the variance of input at any size.
     top = 2 * s.weight / math.sqrt(s.density * s.size)
     wiring = ns.fixed_probability(s.density, autapses=False)
     net.project(
@@ -182,6 +188,7 @@ def build(settings: Settings, seed: int) -> ns.Network:
     net.project(
         reservoir, channels, ns.all_to_all(), rule=what_rule(when), name="what", trial=s.trial
     )
+    # Continuous, without spikes: the readout itself is fed back, in every step.
     loop = ns.Rule(
         edge="w : 1",
         parameters={"gain": s.feedback},
@@ -207,8 +214,14 @@ def cue(settings: Settings) -> Table:
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, recording the spikes of the reservoir and the timing
-    readouts.
+    """Return the network of some settings, recording spikes and timing readouts.
+
+    Parameters
+    ----------
+    seed : int
+        Of all draws.
+    **settings
+        Fields of `Settings`.
     """
     net = build(Settings(**settings), seed)
     net.record(net.populations["reservoir"], "spikes")

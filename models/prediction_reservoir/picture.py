@@ -30,9 +30,17 @@ def draw(
 
     Parameters
     ----------
-    spikes : of the reservoir in one cue-only trial after learning
-    tests : predictions after 0 and after all trials of each block
-    errors : by block, of the tests before its first trial and after the tested ones
+    path : path
+        Its ending names the format.
+    settings : Settings
+    spikes : Spikes
+        Of the reservoir in one cue-only trial after learning.
+    tests : mapping of (int, int) to Prediction
+        By block and trial: before the first and after the last trial of each block.
+    errors : list of list of float
+        By block, of the tests before its first trial and after the tested ones.
+    tested : list of int
+        Trials after which a test is made.
     """
     from matplotlib import pyplot
 
@@ -42,12 +50,14 @@ def draw(
     _predictions(rows[1], tests, settings)
     _errors(rows[2].subplots(), errors, [0, *tested], settings)
     figure.savefig(path, dpi=150)
+    # Pyplot holds every figure until it is closed.
     pyplot.close(figure)
 
 
 def _raster(ax: Any, spikes: ns.Spikes, settings: Settings) -> None:
     n_e = settings.size - round(settings.inhibitory * settings.size)
     ns.plot.raster(spikes, ax)
+    # Drawn again over the marks of all, in another colour.
     inhibitory = spikes.index >= n_e
     ax.plot(
         spikes.times()[inhibitory],
@@ -117,9 +127,9 @@ def _named(number: int, truth: Truth) -> str:
 
 
 def _errors(ax: Any, errors: list[list[float]], trials: list[int], settings: Settings) -> None:
-    for number, found in enumerate(errors):
+    for number, of_block in enumerate(errors):
         at = number * settings.trials + np.array(trials)
-        ax.plot(at, found, color=COLOURS[2], marker="o", markersize=4, linewidth=1.3)
+        ax.plot(at, of_block, color=COLOURS[2], marker="o", markersize=4, linewidth=1.3)
         if number:
             ax.axvline(number * settings.trials, color=GREY, linewidth=0.8, linestyle=":")
         if number % 2:

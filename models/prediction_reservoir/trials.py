@@ -17,8 +17,14 @@ TRAINING, TESTING, CALIBRATING = range(3)  # replicas: the same network with oth
 
 @dataclass(frozen=True)
 class Truth:
-    """The statistics of a block: event A has probability `p`, event B the rest; `latencies` of A
-    and B in ms.
+    """The statistics of a block.
+
+    Attributes
+    ----------
+    p : float
+        Probability of event A; event B has the rest.
+    latencies : (float, float), ms
+        Of A and B.
     """
 
     p: float
@@ -30,9 +36,7 @@ class Truth:
         return np.array([self.p, 1.0 - self.p])
 
     def bumps(self, settings: Settings) -> np.ndarray:
-        """Return the targets of the timing readouts over a trial, (T, 2); row k is for the end of
-        step k.
-        """
+        """Return the (T, 2) targets of the timing readouts; row k is for the end of step k."""
         since = times(settings)[:, None] - np.array(self.latencies)
         return np.exp(-(since**2) / (2 * settings.width**2))
 
@@ -41,9 +45,14 @@ class Truth:
 class Scheme:
     """How readouts are taught, and whether a prediction has two factors.
 
-    attends_all : both channels learn in every trial, not only that of the delivered event.
-    outcome_height : the target of an event that is not delivered is flat.
-    factorised : prediction is what times when; else when alone.
+    Attributes
+    ----------
+    attends_all : bool
+        Both channels learn in every trial, not only that of the delivered event.
+    outcome_height : bool
+        The target of an event that is not delivered is flat.
+    factorised : bool
+        A prediction is the product of both readouts; otherwise it is the timing readout alone.
     """
 
     attends_all: bool = False
@@ -56,8 +65,14 @@ SPLIT = Scheme()
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What three untrained, cue-only trials show: mean activity (N,) and its power; rates of the
-    neurons in Hz, (N,).
+    """Activity in three cue-only trials of the untrained network.
+
+    Attributes
+    ----------
+    mean : (N,) 1/ms
+    power : float, 1/ms**2
+        Of the activity less its mean.
+    rates : (N,) Hz
     """
 
     mean: np.ndarray
@@ -67,8 +82,14 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Mean of the cue-only trials of a test: prediction and timing readout over time, (T, 2) each;
-    identity readout, (2,).
+    """Mean of the cue-only trials of a test.
+
+    Attributes
+    ----------
+    over_time, when : (T, 2)
+        Prediction and timing readout.
+    what : (2,)
+        Identity readout.
     """
 
     over_time: np.ndarray
@@ -82,7 +103,16 @@ def times(settings: Settings) -> np.ndarray:
 
 
 def outcomes(probabilities: np.ndarray, *, seed: int, name: str = "outcomes") -> np.ndarray:
-    """Draw the delivered channel of each trial, (T,): 0 for A with its probability, else 1."""
+    """Draw the delivered channel of each trial, (T,): 0 for A with its probability, else 1.
+
+    Parameters
+    ----------
+    probabilities : (T,)
+        Of A.
+    seed : int
+    name : str
+        Of the stream of random numbers.
+    """
     return np.where(
         Stream(seed, f"prediction_reservoir/{name}").uniform(np.arange(len(probabilities)))
         < probabilities,
@@ -94,8 +124,15 @@ def outcomes(probabilities: np.ndarray, *, seed: int, name: str = "outcomes") ->
 def run_trial(
     run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)
 ) -> None:
-    """Run one trial from the resting state and the onset of the cue; learning follows the rates and
-    channels set before.
+    """Run one trial from the resting state and the onset of the cue.
+
+    Parameters
+    ----------
+    run : Run
+        Learning follows the rates and channels that are set there.
+    settings : Settings
+    latencies : (float, float), ms
+        Of the targets.
     """
     begin_trial(run, settings, latencies=latencies)
     run.run(settings.trial, progress=False)
@@ -105,16 +142,28 @@ def run_trial(
 def begin_trial(
     run: ns.Run, settings: Settings, *, latencies: tuple[float, float] = (0.0, 0.0)
 ) -> None:
-    """Put neurons, traces and readouts back, leave the weights as they are, and present the cue."""
+    """Reset neurons, traces and readouts, but no weights, and present the cue.
+
+    Parameters
+    ----------
+    run, settings, latencies
+        As of `run_trial`.
+    """
     run.reset()
     run.set("reservoir", cue_on=cue(settings))
     run.set("channels", latency=latencies)
 
 
 def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calibration:
-    """Run three cue-only trials of the untrained network, in a run of their own, whose noise no
-    other trial sees.
+    """Run three cue-only trials of the untrained network.
+
+    Parameters
+    ----------
+    settings : Settings
+    seed : int
+    backend : str or Backend
     """
+    # In a run of its own: no other trial has its noise.
     net = build(settings, seed)
     net.record(net.projections["when"], "r")
     net.record(net.populations["reservoir"], "spikes")
@@ -124,6 +173,7 @@ def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calib
     recording = run.result()
     r = recording["when"].trace("r").values
     mean = r.mean(axis=0)
+    # Without the response to the cue, which is far above the activity that follows.
     late = np.tile(times(settings) > 50.0, 3)
     return Calibration(
         mean,
@@ -133,8 +183,7 @@ def calibrate(settings: Settings, *, seed: int, backend: str | Backend) -> Calib
 
 
 class Learner:
-    """A reservoir that learns: one run for training and one for tests, so that testing never
-    changes what training sees.
+    """A reservoir that learns, with one run for training and one for tests.
 
     Parameters
     ----------
@@ -144,7 +193,7 @@ class Learner:
         Of the network and its noise.
     scheme : Scheme
     calibration : Calibration, optional
-        Made here unless given.
+        Computed here unless given.
     """
 
     def __init__(
@@ -160,17 +209,17 @@ class Learner:
         self.calibration = calibration or calibrate(settings, seed=seed, backend=backend)
         net = build(settings, seed)
         net.record(net.projections["when"], "z")
+        # Two runs, so that no test changes the noise or the state of training.
         self.trainer = ns.prepare(net, backend=backend, replica=TRAINING)
         self.tester = ns.prepare(net, backend=backend, replica=TESTING)
         for run in (self.trainer, self.tester):
             run.set("when", mean=self.calibration.mean)
+        # Relative to the power of the activity: the rate then means the same for any reservoir.
         self.trainer.set("when", eta=settings.rate_when / self.calibration.power)
         self.trainer.set("what", eta=settings.rate_what / float((self.calibration.mean**2).sum()))
 
     def train(self, truth: Truth, outcome: int) -> None:
-        """Run one trial in which event ``outcome`` (0 or 1) is delivered at its latency; the
-        weights learn.
-        """
+        """Run one trial that delivers event ``outcome`` (0 or 1) at its latency; weights learn."""
         self.announce(outcome)
         run_trial(self.trainer, self.settings, latencies=truth.latencies)
 
@@ -186,6 +235,7 @@ class Learner:
 
     def test(self) -> Prediction:
         """Run the cue-only trials of a test with fresh noise; the weights stay."""
+        # The rates of the test run are 0, so that it learns nothing.
         for name in ("when", "what"):
             self.tester.set(name, w=self.trainer.get(name, "w"))
         what = []
@@ -198,7 +248,7 @@ class Learner:
         return Prediction((factor * z).mean(axis=0), z.mean(axis=0), np.mean(what, axis=0))
 
     def forget(self) -> None:
-        """Put all readout weights back to 0; the noise goes on."""
+        """Reset all readout weights to 0; the noise continues."""
         for name in ("when", "what"):
             self.trainer.reset(name, "w")
 
