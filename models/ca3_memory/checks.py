@@ -10,13 +10,16 @@ from neurosim.cli.catalogue import Check, Judgement
 
 from .experiment import PUBLISHED
 from .operations import BY_CONTENT, BY_CUE
+from .residues import FIRES, ROUNDS, residue
 from .trials import (
     foreign_bits,
+    forgotten_bits,
     latencies,
     map_of_states,
     published,
     random_memories,
     retention,
+    rounds_of_recall,
     short_presentations,
     thresholds,
     weights,
@@ -32,6 +35,15 @@ EXPERIMENTS: dict[str, Callable[[str], Any]] = {
     "retention": retention,
     "short": short_presentations,
     "foreign bits": foreign_bits,
+    "forgotten bits": forgotten_bits,
+}
+EXPERIMENTS |= {
+    f"default spacing, {bits} bits": partial(rounds_of_recall, bits=bits, most=ROUNDS)
+    for bits in (4, 10, 16, 32)
+}
+EXPERIMENTS |= {
+    f"close spacing, {bits} bits": partial(rounds_of_recall, bits=bits, spacing=14, most=ROUNDS)
+    for bits in (4, 10, 16)
 }
 EXPERIMENTS |= {name: partial(published, name=name) for name in PUBLISHED}
 EXPERIMENTS |= {
@@ -172,15 +184,39 @@ def _short(results: Results) -> Judgement:
     )
 
 
+def _rounds(results: Results) -> Judgement:
+    measured = {
+        name: f"{trial['right']} rounds right at {trial['spacing']} ms"
+        for name, trial in results.items()
+    }
+    passed = all(
+        trial["right"] == ROUNDS for name, trial in results.items() if name.startswith("default")
+    )
+    return measured, passed and all(
+        abs(trial["right"] - _foretold(int(name.split()[2]))) <= 1 + 0.1 * trial["right"]
+        for name, trial in results.items()
+        if name.startswith("close")
+    )
+
+
+def _foretold(bits: int) -> float:
+    """Return after how many rounds at 14 ms the residues of all bits fire another cue."""
+    learned = residue(14, rounds=0)
+    return (FIRES / bits - learned) / (residue(14, rounds=1) - learned)
+
+
 def _limits(results: Results) -> Judgement:
     foreign, dense = results["foreign bits"], results["dense"]
+    forgotten = results["forgotten bits"]
     measured = {
         "a: {2} finds before, after": [foreign["before"], foreign["after"]],
         "b: by cue": _of(dense[BY_CUE]),
         "b: by content": _of(dense[BY_CONTENT]),
+        "c: one and two forgotten bits find": [forgotten["one"], forgotten["two"]],
     }
     passed = (
         foreign == {"before": [1], "after": [0, 1]}
+        and forgotten == {"one": [], "two": [0]}
         and dense[BY_CUE][0] == dense[BY_CUE][1]
         and dense[BY_CONTENT][0] < dense[BY_CONTENT][1]
     )
@@ -252,9 +288,19 @@ CHECKS = (
     _check(
         "A13",
         "limits: (a) queries with a foreign bit make {2} find cues 0 and 1; "
-        "(b) at 7 and 6 ms by cue 100 %, by content not",
+        "(b) at 7 and 6 ms by cue 100 %, by content not; (c) two forgotten bits at once find the "
+        "cue that has forgotten them",
         _limits,
         "foreign",
+        "forgotten",
         "dense",
+    ),
+    _check(
+        "A14",
+        f"contents of 4 to 32 bits, {ROUNDS} rounds of recall by all bits: right at the default "
+        "spacing; at 14 ms right as long as the sum of residues foretells, within 10 %",
+        _rounds,
+        "default",
+        "close",
     ),
 )

@@ -8,9 +8,11 @@ from typing import Any
 import neurosim as ns
 from neurosim.errors import NetworkError
 from neurosim.network.validation import read_duration, to_steps
+from neurosim.units import Time
 
 from .network import TO_CONTENT, TO_CUE, Settings, build, record
 from .operations import ANSWER, LAST, LEARN, Operation, by_content, by_cue, learn
+from .residues import shortest_spacing
 
 
 class CA3Memory:
@@ -23,10 +25,11 @@ class CA3Memory:
         Each cue holds one content, a set of bits 0 ... content_size - 1 that is not empty.
     backend : str
         One that can hold a run open.
-    spacing : time
+    spacing : time, optional
         From the beginning of one operation to the next, at least 8 ms. Traces of an operation still
-        act on the next one: 10 ms are enough as long as no cue learns twice; then the default, or
-        20 ms.
+        act on the next one, and what they leave in the weights adds up over the bits of a content.
+        Unless given, `residues.shortest_spacing` of the content's size: 22 ms for 10 bits, at which
+        every memory can be asked for 100 times before it is learned again.
     freeze : bool
         Let synapses change while learning only. As published they always do, so that asking for
         several bits at a time, of which a memory has some, slowly makes it answer to the others
@@ -54,7 +57,7 @@ class CA3Memory:
         content_size: int,
         *,
         backend: str = "cpu",
-        spacing: Any = "14 ms",
+        spacing: Time | None = None,
         freeze: bool = False,
         amplitude: float = 6.0,
         watch: bool = False,
@@ -65,19 +68,7 @@ class CA3Memory:
             )
         self.settings = Settings(cues, content_size, amplitude)
         net = build(self.settings)
-        self.spacing = int(
-            to_steps(
-                read_duration(spacing, where="CA3 memory, spacing"),
-                net.dt,
-                where="CA3 memory, spacing",
-            )
-        )
-        if self.spacing <= LAST:
-            raise NetworkError(
-                f"CA3 memory, spacing: found {self.spacing} ms, expected at least {LAST + 1} ms, "
-                "in which an operation is over. "
-                "Use 10 ms, or 14 to 20 ms where memories are overwritten."
-            )
+        self.spacing = _read_spacing(spacing, content_size, net.dt)
         if watch:
             record(net)
         else:
@@ -135,3 +126,17 @@ class CA3Memory:
         amplitude = self.settings.amplitude if on else 0.0
         for name in (TO_CONTENT, TO_CUE):
             self.run.set(name, a_plus=amplitude, a_minus=amplitude)
+
+
+def _read_spacing(spacing: Time | None, content_size: int, dt: float) -> int:
+    shortest = shortest_spacing(content_size)
+    if spacing is None:
+        return shortest
+    where = "CA3 memory, spacing"
+    steps = int(to_steps(read_duration(spacing, where=where), dt, where=where))
+    if steps <= LAST:
+        raise NetworkError(
+            f"{where}: found {steps} ms, expected at least {LAST + 1} ms, in which an operation is "
+            f"over. Leave it out: {shortest} ms keep contents of {content_size} bits apart."
+        )
+    return steps

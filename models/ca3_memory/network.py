@@ -16,6 +16,7 @@ from neurosim.errors import NetworkError, describe
 from ..plasticity import stdp
 
 STRENGTH = 6.0  # nA: fires a rested neuron in the step of its arrival
+TAU = 3.0  # ms, time constant of both traces of the STDP
 TO_CONTENT, TO_CUE = (
     "CueCue->ContCue",
     "ContCont->CueCont",
@@ -113,8 +114,8 @@ def build(settings: Settings) -> ns.Network:
     for start, end, connector, port, weight, delay in _static(c, k):
         net.project(ends[start], ends[end], connector, weight=weight, delay=delay - 1.0, port=port)
     rule = stdp(
-        tau_plus="3 ms",
-        tau_minus="3 ms",
+        tau_plus=TAU,
+        tau_minus=TAU,
         a_plus=settings.amplitude,
         a_minus=settings.amplitude,
         w_max=f"{STRENGTH} nA",

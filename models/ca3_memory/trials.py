@@ -13,6 +13,7 @@ from .experiment import EXPERIMENTS, Experiment, Played, counts, judge, play, sp
 from .memory import CA3Memory
 from .network import Settings, fast, slow
 from .operations import HOLD, Operation, answers, by_content, by_cue, learn, raster
+from .residues import shortest_spacing
 
 Result = dict[str, Any]
 SEEDS = range(5)
@@ -196,3 +197,48 @@ def foreign_bits(backend: str, *, freeze: bool = False, spacing: int = 10) -> Re
     for _ in range(4):
         memory.recall_by_content({0, 2})
     return {"before": before, "after": sorted(memory.recall_by_content({2}))}
+
+
+def rounds_of_recall(backend: str, *, bits: int, spacing: int | None = None, most: int) -> Result:
+    """Ask for three memories by all of their bits, in turn, until an answer is wrong.
+
+    Parameters
+    ----------
+    backend : str
+    bits : int
+        Of each content; no bit is in two contents.
+    spacing : ms, optional
+        The default of `CA3Memory` unless given.
+    most : int
+        Rounds after which to stop.
+
+    Returns
+    -------
+    {"spacing", "right"}
+        ms, and the rounds that were right throughout.
+    """
+    memory = CA3Memory(3, 3 * bits, backend=backend, spacing=spacing or shortest_spacing(bits))
+    contents = np.arange(3 * bits).reshape(3, bits).tolist()
+    for cue, content in enumerate(contents):
+        memory.learn(cue, content)
+    for number in range(most):
+        if any(memory.recall_by_content(content) != {cue} for cue, content in enumerate(contents)):
+            return {"spacing": memory.spacing, "right": number}
+    return {"spacing": memory.spacing, "right": most}
+
+
+def forgotten_bits(backend: str) -> Result:
+    """Overwrite a content, then ask for one of its bits, and for two at once.
+
+    Returns
+    -------
+    {"one", "two"}
+        The cues that answer; none should.
+    """
+    answers = {}
+    for name, bits in (("one", {0}), ("two", {0, 1})):
+        memory = CA3Memory(5, 10, backend=backend)
+        memory.learn(0, {0, 1})
+        memory.learn(0, {5})
+        answers[name] = sorted(memory.recall_by_content(bits))
+    return answers

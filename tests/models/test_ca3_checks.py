@@ -15,11 +15,14 @@ from neurosim.models.ca3_memory.experiment import PUBLISHED, Experiment, Played,
 from neurosim.models.ca3_memory.network import TO_CUE, build, network
 from neurosim.models.ca3_memory.operations import BY_CONTENT, BY_CUE, LEARN
 from neurosim.models.ca3_memory.picture import draw
+from neurosim.models.ca3_memory.residues import FIRES, residue, shortest_spacing
 from neurosim.models.ca3_memory.trials import (
+    forgotten_bits,
     latencies,
     map_of_states,
     random_memories,
     retention,
+    rounds_of_recall,
     short_presentations,
     thresholds,
 )
@@ -58,6 +61,35 @@ def test_random_memories_are_recalled_until_operations_come_too_densely(fast_bac
     dense = random_memories(fast_backend, cues=5, content_size=10, spacing=7, recall_spacing=6)
     assert dense[BY_CUE][0] == dense[BY_CUE][1] == 75 and dense[BY_CONTENT][0] < 50
     assert map_of_states(fast_backend, cells=16)["all"] == [22, 22]
+
+
+def test_the_shortest_spacing_grows_with_the_bits_of_a_content_and_with_the_rounds_of_recall():
+    assert [shortest_spacing(bits) for bits in (1, 10, 16, 32)] == [22, 22, 23, 25]
+    assert [shortest_spacing(10, rounds=n) for n in (1, 10, 1000)] == [14, 16, 28]
+
+
+@pytest.mark.parametrize(
+    ("bits", "spacing", "first_wrong"), [(1, 10, 27), (5, 14, 17), (10, 14, 6)]
+)
+def test_residues_foretell_after_how_many_rounds_a_third_memory_answers(
+    fast_backend, bits, spacing, first_wrong
+):
+    """The weight of every bit grows by the same amount in each round, until they fire together."""
+    learned = residue(spacing, rounds=0)
+    grows = residue(spacing, rounds=1) - learned
+    assert round((FIRES / bits - learned) / grows) == pytest.approx(first_wrong, rel=0.15)
+    right = rounds_of_recall(fast_backend, bits=bits, spacing=spacing, most=60)["right"]
+    assert right == pytest.approx(first_wrong, rel=0.15)
+
+
+@pytest.mark.parametrize("bits", [10, 32])
+def test_at_the_default_spacing_memories_are_asked_for_again_and_again(fast_backend, bits):
+    trial = rounds_of_recall(fast_backend, bits=bits, most=100)
+    assert trial == {"spacing": shortest_spacing(bits), "right": 100}
+
+
+def test_two_forgotten_bits_at_once_find_their_former_cue_and_one_does_not(fast_backend):
+    assert forgotten_bits(fast_backend) == {"one": [], "two": [0]}
 
 
 # ---- the model in the catalogue
