@@ -182,6 +182,15 @@ class by_distance:
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
+        """Draw the edges; see `neurosim.network.wiring.Connector`.
+
+        Parameters
+        ----------
+        stream : Stream
+        sources, targets : (n,) indices
+        recurrent : bool
+            Without effect: neurons of one site are never joined.
+        """
         counts, target_parts = (
             np.zeros(sources.size, np.int64),
             [np.empty(0, index_type(targets.size))],
@@ -195,6 +204,14 @@ class by_distance:
         return Edges(pointer_of(counts), np.concatenate(target_parts))
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        """Return a bound of the number of edges.
+
+        Parameters
+        ----------
+        n_source, n_target : int
+        recurrent : bool
+            Without effect.
+        """
         # On an endless grid of unit spacing; the border of the grid makes it less.
         mean = n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3
         # Six standard deviations above the mean: memory is demanded before the edges are drawn.

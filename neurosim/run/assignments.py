@@ -144,8 +144,8 @@ class Assignments:
         assignments: list[Assignment] = []
         followers = derived.update(lambda name: self.memory[owner, name], changed, where=where)
         for name, new in followers.items():
-            place = f"{where}: {name}, which follows it"
-            assignments.append(self._check_parameter(view, name, new, new, place))
+            part = f"{where}: {name}, which follows it"
+            assignments.append(self._check_parameter(view, name, new, new, part))
         for name in changed.keys() & derived.trees.keys():
             # A parameter that is set stops following; of a view, only for its neurons.
             follows = np.zeros(1, bool)
