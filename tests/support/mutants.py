@@ -54,7 +54,7 @@ TESTS = {
     "neurosim/": ("tests/language", "tests/run", "tests/project"),
     "neurosim/analysis/": ("tests/recording",),
     "neurosim/backend/": ("tests/run", "tests/network", "tests/conformance"),
-    "neurosim/cli/": ("tests/cli",),
+    "neurosim/cli/": ("tests/cli", "tests/recording"),
     "neurosim/compiled/": ("tests/language", "tests/network", "tests/backends/cpu"),
     "neurosim/draws/": ("tests/network", "tests/conformance"),
     "neurosim/expr/": ("tests/language", "tests/conformance"),

@@ -4,6 +4,7 @@ integrating the equations itself.
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -560,6 +561,20 @@ def test_what_brian_refuses_after_all_is_said_at_prepare_with_the_population():
             ),
         ):
             ns.prepare(net, backend="brian", mode="equations")
+
+
+def test_what_brian_refuses_leaves_no_warning_of_objects_that_never_ran():
+    from brian2.utils.logger import catch_logs
+
+    net = ns.Network("odd", dt="0.1 ms")
+    cell = ns.Cell("du/dt = -u**2 / tau : 1", parameters={"tau": "5 ms"}, method="euler")
+    net.population("odd", 1, cell)
+    with catch_logs() as logs, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neurosim.backends.brian.equations.method_of", lambda cell: "exact")
+        with pytest.raises(ns.LoweringError):
+            ns.prepare(net, backend="brian", mode="equations")
+        gc.collect()
+    assert logs == []
 
 
 def test_the_report_says_what_becomes_of_step_statements_and_what_brian_cannot_integrate():
