@@ -25,6 +25,7 @@ pytestmark = pytest.mark.experiment
 
 # ms: longer intervals separate bursts; within them the article's figure has intervals of 2 to 10 ms
 BURST = 12.0
+INF = float("inf")
 OF = {pattern.letter: pattern for pattern in PATTERNS}
 
 
@@ -435,6 +436,49 @@ PUBLISHED = {
 
 def test_each_neuron_has_the_parameters_and_the_initial_voltage_of_the_published_program():
     assert {p.letter: (p.a, p.b, p.c, p.d, p.v) for p in PATTERNS} == PUBLISHED
+
+
+# The input of each panel there (mV/ms): its base, then start and stop (ms), value and slope.
+INPUTS = {
+    "A": (0, [(10, INF, 14, 0)]),
+    "B": (0, [(20, INF, 0.5, 0)]),
+    "C": (0, [(22, INF, 15, 0)]),
+    "D": (0, [(20, INF, 0.6, 0)]),
+    "E": (0, [(16, INF, 10, 0)]),
+    "F": (0, [(8.5, INF, 30, 0)]),
+    "G": (0, [(30, INF, 0, 0.075)]),
+    "H": (-0.5, [(30, INF, 0, 0.015)]),
+    "I": (0, [(10, 13, 7.04, 0)]),
+    "J": (0, [(20, 25, 2, 0)]),
+    "K": (0, [(40, 44, 0.65, 0), (60, 64, 0.65, 0), (280, 284, 0.65, 0), (320, 324, 0.65, 0)]),
+    "L": (
+        0,
+        [
+            (9.09090909091, 11.0909090909, 9, 0),
+            (14.0909090909, 16.0909090909, 9, 0),
+            (70, 72, 9, 0),
+            (80, 82, 9, 0),
+        ],
+    ),
+    "M": (0, [(20, 25, -15, 0)]),
+    "N": (0, [(20, 25, -15, 0)]),
+    "O": (0, [(10, 15, 1, 0), (80, 85, 1, 0), (70, 75, -6, 0)]),
+    "P": (0.24, [(37.5, 42.5, 1, 0), (216, 221, 1, 0)]),
+    "Q": (0, [(9, 11, 20, 0)]),
+    "R": (0, [(0, 200, 0, 0.04), (300, 312.5, 0, 0.32)]),
+    "S": (80, [(49.5, 250.5, -5, 0)]),
+    "T": (80, [(49.5, 250.5, -5, 0)]),
+}
+
+
+@pytest.mark.parametrize("letter", OF)
+def test_each_neuron_has_the_input_of_the_published_program(letter):
+    base, windows = INPUTS[letter]
+    assert OF[letter].base == base
+    assert len(OF[letter].windows) == len(windows)
+    for window, expected in zip(OF[letter].windows, windows, strict=True):
+        found = (window.start, window.stop, window.value, window.slope)
+        assert found == pytest.approx(expected, rel=1e-11)
 
 
 def test_the_twenty_panels_are_drawn(responses):

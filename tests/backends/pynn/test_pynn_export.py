@@ -43,6 +43,7 @@ def test_the_folder_has_script_arrays_readme_and_report(tmp_path):
         and "python network.py" in readme
         and f"({len(report.of('approximated'))} rows)" in readme
     )
+    assert "board" not in readme
     assert str(tmp_path) not in text + readme
 
 
@@ -99,6 +100,7 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
     net = ca3_memory.model.network(seed=0)
     path = ns.export(net, tmp_path / "out", backend=pynn.spinnaker)
     text = path.read_text()
+    assert "It needs a board" in (path.parent / "README.md").read_text()
     for population in net.populations.values():
         kind = "SpikeSourceArray" if population.given is not None else "IF_curr_exp"
         assert f"{population.name} = sim.Population({population.size}, sim.{kind}(" in text
