@@ -26,8 +26,10 @@ from .trials import (
 )
 
 Results = Mapping[str, Any]
+# Two amplitudes that must change nothing, and two that must.
 SCALES = (0.8, 0.95, 1.05, 1.2)
 
+# Partials of functions of a module: experiments run in processes, to which lambdas cannot be sent.
 EXPERIMENTS: dict[str, Callable[[str], Any]] = {
     "thresholds": thresholds,
     "latencies": latencies,
@@ -82,43 +84,45 @@ EXPERIMENTS["dense"] = partial(
 )
 
 
-def _of(pair: list[int]) -> str:
+def _fraction(pair: list[int]) -> str:
     return f"{pair[0]}/{pair[1]}"
 
 
 def _thresholds(results: Results) -> Judgement:
-    found = results["thresholds"]
+    fires = results["thresholds"]
     measured = {
-        "slow": {w: found["slow"][w] for w in ("3.29", "3.3")},
-        "fast": {w: found["fast"][w] for w in ("3.35", "3.36")},
+        "slow": {w: fires["slow"][w] for w in ("3.29", "3.3")},
+        "fast": {w: fires["fast"][w] for w in ("3.35", "3.36")},
     }
-    return measured, [list(each.values()) for each in measured.values()] == [
-        [False, True],
-        [False, True],
-    ]
+    # Each kind of neuron at the last weight without a spike and at the first with one.
+    passed = all(list(pair.values()) == [False, True] for pair in measured.values())
+    return measured, passed
 
 
 def _latencies(results: Results) -> Judgement:
-    found = {
-        operation: each["differ"] or "as published"
-        for operation, each in results["latencies"].items()
+    outcomes = {
+        operation: outcome["differ"] or "as published"
+        for operation, outcome in results["latencies"].items()
     }
-    return found, all(each == "as published" for each in found.values())
+    return outcomes, all(outcome == "as published" for outcome in outcomes.values())
 
 
 def _logical(results: Results) -> Judgement:
-    return {name: _of(results[name]["tally"]["all"]) for name in PUBLISHED}, all(
+    return {name: _fraction(results[name]["tally"]["all"]) for name in PUBLISHED}, all(
         _perfect(results[name]["tally"]) for name in PUBLISHED
     )
 
 
 def _perfect(tally: Mapping[str, list[int]]) -> bool:
+    # `> 0`: an experiment without operations has shown nothing. Single spikes that are missing or
+    # wrong need not change an answer, so they are asked for as well.
     return tally["all"][0] == tally["all"][1] > 0 and tally["missing, wrong"] == [0, 0]
 
 
 def _counts(results: Results) -> Judgement:
     measured = {
         name: {
+            # The input is presented, not computed, so it proves nothing.
             "sum without IN": sum(
                 n for key, n in results[name]["counts"].items() if key[:2] != "IN"
             ),
@@ -132,6 +136,7 @@ def _counts(results: Results) -> Judgement:
 
 
 def _sensitivity(results: Results) -> Judgement:
+    # Spikes, not counts alone: they tell how far each amplitude is from the published run.
     right = set(map(tuple, results["E2"]["spikes"]))
     differ = {
         f"{scale:g}": len(set(map(tuple, results[f"amplitude x {scale:g}"]["spikes"])) ^ right)
@@ -150,6 +155,7 @@ def _sensitivity(results: Results) -> Judgement:
 
 
 def _weights(results: Results) -> Judgement:
+    # Bit 4 was in both contents of the cue, bits 5 and 6 in the overwritten one alone.
     w = results["weights"]
     passed = (
         all(abs(w[bit] - 5.12) <= 0.02 for bit in (1, 3, 8))
@@ -160,7 +166,7 @@ def _weights(results: Results) -> Judgement:
 
 
 def _all_correct(results: Results) -> Judgement:
-    return {name: _of(tally["all"]) for name, tally in results.items()}, all(
+    return {name: _fraction(tally["all"]) for name, tally in results.items()}, all(
         _perfect(tally) for tally in results.values()
     )
 
@@ -174,14 +180,14 @@ def _retention(results: Results) -> Judgement:
 
 
 def _short(results: Results) -> Judgement:
-    found = results["short"]
+    by_steps = results["short"]
     measured = {
-        f"{steps} ms": {"recalled": each["recalled"], "weight": round(each["to cue"], 2)}
-        for steps, each in found.items()
+        f"{steps} ms": {"recalled": outcome["recalled"], "weight": round(outcome["to cue"], 2)}
+        for steps, outcome in by_steps.items()
     }
-    return measured, all(each["recalled"] for each in found.values()) and all(
-        found[n]["to cue"] < found["3"]["to cue"] for n in "12"
-    )
+    recalled = all(outcome["recalled"] for outcome in by_steps.values())
+    # Shorter presentations must really learn less: else the check would test nothing.
+    return measured, recalled and all(by_steps[n]["to cue"] < by_steps["3"]["to cue"] for n in "12")
 
 
 def _rounds(results: Results) -> Judgement:
@@ -210,20 +216,22 @@ def _limits(results: Results) -> Judgement:
     forgotten = results["forgotten bits"]
     measured = {
         "a: {2} finds before, after": [foreign["before"], foreign["after"]],
-        "b: by cue": _of(dense[BY_CUE]),
-        "b: by content": _of(dense[BY_CONTENT]),
+        "b: by cue": _fraction(dense[BY_CUE]),
+        "b: by content": _fraction(dense[BY_CONTENT]),
         "c: one and two forgotten bits find": [forgotten["one"], forgotten["two"]],
     }
     passed = (
         foreign == {"before": [1], "after": [0, 1]}
         and forgotten == {"one": [], "two": [0]}
         and dense[BY_CUE][0] == dense[BY_CUE][1]
+        # A limit of the publication: a perfect result would not be a reproduction.
         and dense[BY_CONTENT][0] < dense[BY_CONTENT][1]
     )
     return measured, passed
 
 
 def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *families: str) -> Check:
+    # The first word of an experiment's name is its family.
     return Check(
         id,
         expected,

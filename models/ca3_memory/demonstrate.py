@@ -35,10 +35,10 @@ def demonstrate(
     ----------
     seed : int
         0: nothing in the model is random.
-    backend
-    out : folder
-        Made if it is missing; takes ``results.json``, written after every experiment, then
-        ``E1.png`` and ``E3.png``.
+    backend : str or Backend
+    out : path
+        Folder, created if it is missing; takes ``results.json``, written after every experiment,
+        then ``E1.png`` and ``E3.png``.
     progress : bool
         Show a bar.
     **settings
@@ -51,11 +51,11 @@ def demonstrate(
     Raises
     ------
     NetworkError
-        If the memory is too small for the operations, or the seed is not 0: it would stand beside
-        results that know nothing of it.
+        If the memory is too small for the operations, or the seed is not 0.
     """
     from tqdm.auto import tqdm
 
+    # A seed beside results that do not depend on it would mislead.
     if seed:
         raise NetworkError(
             f"model 'ca3-memory', seed: found {seed}, expected 0: nothing in the model is random. "
@@ -65,9 +65,10 @@ def demonstrate(
     experiments = [
         EXPERIMENTS["E1"](chosen),
         EXPERIMENTS["E2"](chosen),
+        # The map has sizes of its own, which the operations of E3 need.
         EXPERIMENTS["E3"](replace(chosen, cues=16, content_size=6)),
     ]
-    folder, rows, found, pictures = Path(out), [], {}, []
+    folder, rows, results, pictures = Path(out), [], {}, []
     content = {
         "model": "ca3-memory",
         "seed": seed,
@@ -75,16 +76,16 @@ def demonstrate(
         "settings": settings,
         "finished": False,
         "rows": rows,
-        "experiments": found,
+        "experiments": results,
     }
     for experiment in tqdm(experiments, unit="experiment", desc="CA3 memory", disable=not progress):
         name, played = experiment.name, play(experiment, backend)
-        found[name] = {"counts": counts(played), "tally": tally(judge(played))}
-        rows += judged(name, found[name])
-        content["finished"] = len(found) == len(experiments)
-        write_json(
-            folder / "results.json", content
-        )  # at once: Ctrl-C leaves what was found, and so does a picture that fails
+        results[name] = {"counts": counts(played), "tally": tally(judge(played))}
+        rows += judged(name, results[name])
+        content["finished"] = len(results) == len(experiments)
+        # After each experiment, and before any picture: Ctrl-C or a picture that fails leaves all
+        # results so far.
+        write_json(folder / "results.json", content)
         if name in TITLES:
             pictures.append((name, played.recording, experiment))
     for name, recording, experiment in pictures:
@@ -98,11 +99,12 @@ def demonstrate(
     return rows
 
 
-def judged(name: str, found: dict[str, Any]) -> list[Row]:
-    """Return the rows of an experiment: correct operations, and spikes of each population beside
-    the authors' tables.
+def judged(name: str, result: dict[str, Any]) -> list[Row]:
+    """Return the rows of an experiment beside the authors' tables.
+
+    They are the number of correct operations, and the spikes of each population.
     """
-    correct, number = found["tally"]["all"]
+    correct, number = result["tally"]["all"]
     rows = [
         {
             "quantity": f"{name}: correct operations",
@@ -112,8 +114,9 @@ def judged(name: str, found: dict[str, Any]) -> list[Row]:
         }
     ]
     for population, expected in PUBLISHED[name].items():
+        # The input is presented, not computed.
         if population[:2] != "IN":
-            measured = found["counts"][population]
+            measured = result["counts"][population]
             rows.append(
                 {
                     "quantity": f"{name}: spikes of {population}",

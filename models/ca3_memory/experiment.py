@@ -70,7 +70,7 @@ PUBLISHED = {
         "OUT content": 38,
     },
 }
-# E3: a grid of cells, each unknown (0), start (1), goal (2), free (3), path (4) or obstacle (5)
+# E3: a grid of cells, each unknown (0), start (1), goal (2), free (3), path (4) or obstacle (5).
 MAP = "0513 0345 0543 2443"
 
 
@@ -86,8 +86,17 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """An experiment, and the recording of all its spikes; cue -> content weights (C, K) and content
-    -> cue weights (K, C) in nA at its end.
+    """An experiment and its results.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    recording : Recording
+        All spikes.
+    to_content : (C, K) nA
+        Weights from cues to contents at the end.
+    to_cue : (K, C) nA
+        Weights from contents to cues at the end.
     """
 
     experiment: Experiment
@@ -97,8 +106,9 @@ class Played:
 
 
 def functional(settings: Settings = PUBLISHED_SIZES) -> Experiment:
-    """E1: three memories, recall by cue and by content, and one memory overwritten; one operation
-    every 10 ms.
+    """Return E1: three memories, recall by cue and by content, and one memory overwritten.
+
+    An operation begins every 10 ms.
     """
     s = settings
     operations = [
@@ -116,11 +126,13 @@ def functional(settings: Settings = PUBLISHED_SIZES) -> Experiment:
 
 
 def stress(settings: Settings = PUBLISHED_SIZES) -> Experiment:
-    """E2: five memories, each asked for by its cue and by every bit, overwritten by their
-    complements, and again by what they were.
+    """Return E2: five memories, overwritten by their complements, and again by the first contents.
+
+    Each time all are asked for by cue and by every bit. An operation begins every 14 ms.
     """
     s, operations = settings, []
     for complement in (False, True, False):
+        # Contents are the binary digits of cue + 1, so that they overlap in many ways.
         for cue in range(5):
             operations.append(
                 learn(
@@ -134,8 +146,9 @@ def stress(settings: Settings = PUBLISHED_SIZES) -> Experiment:
 
 
 def state_map(settings: Settings = MAP_SIZES) -> Experiment:
-    """E3: a grid whose cells are cues and whose states are bits; cells of a state are found by
-    content. One operation every 7 and 6 ms.
+    """Return E3: a grid whose cells are cues and whose states are bits.
+
+    Cells of a state are recalled by content. Learning takes 7 ms, a recall 6 ms.
     """
     s = settings
     operations = [learn(s, cell, {int(state)}) for cell, state in enumerate(MAP.replace(" ", ""))]
@@ -153,73 +166,96 @@ EXPERIMENTS: dict[str, Callable[..., Experiment]] = {
 def spaced(
     operations: list[Operation], spacing: int, *, start: int = 0, recall: int | None = None
 ) -> Schedule:
-    """Return operations one after another: the next begins ``spacing`` steps after the last, or
-    ``recall`` steps after a recall.
+    """Return a schedule of operations one after another.
+
+    Parameters
+    ----------
+    operations : list of Operation
+    spacing : int
+        Steps from one operation to the next.
+    start : int
+        First step of the first one.
+    recall : int, optional
+        Steps after a recall, if they are others.
     """
     steps = [
         spacing if operation.kind == LEARN or recall is None else recall for operation in operations
     ]
+    # Each step is the distance to the operation behind it, so the last one is not needed.
     return list(zip(np.cumsum([start, *steps[:-1]]).tolist(), operations, strict=True))
 
 
 def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = None) -> Played:
-    """Run an experiment, or the first steps of it."""
+    """Run an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    backend : str or Backend
+    steps : int, optional
+        Run only so many; all unless given.
+    """
     net = build(experiment.settings)
     record(net)
     run = ns.prepare(net, backend=backend)
-    given = [
+    # All spikes are known in advance, so the whole experiment is one run.
+    presented = [
         (neurons, start + after)
         for start, operation in experiment.schedule
         for neurons, after in [operation.spikes(experiment.settings)]
     ]
-    run.set("IN", steps=tuple(np.concatenate(each) for each in zip(*given, strict=True)))
+    neurons_and_steps = (np.concatenate(arrays) for arrays in zip(*presented, strict=True))
+    run.set("IN", steps=tuple(neurons_and_steps))
     run.run(experiment.steps if steps is None else steps, progress=False)
     c, k = experiment.settings.cues, experiment.settings.content_size
     return Played(
         experiment,
         run.result(),
+        # All-to-all edges in the order of `get`, source by source, are a matrix row by row.
         np.reshape(run.get(TO_CONTENT, "w"), (c, k)),
         np.reshape(run.get(TO_CUE, "w"), (k, c)),
     )
 
 
 def spikes(played: Played) -> dict[str, set[tuple[int, int]]]:
-    """Return the spikes of each population as (step, neuron); IN and OUT come in two halves, each
-    counted from 0.
+    """Return the spikes of each population as (step, neuron).
+
+    IN and OUT are split in two halves, cues and content, each counted from 0.
     """
-    cues, found = played.experiment.settings.cues, {}
+    cues, by_population = played.experiment.settings.cues, {}
     for name, population in played.recording.populations.items():
         pairs = set(
             zip(population.spikes.step.tolist(), population.spikes.index.tolist(), strict=True)
         )
         if name in ("IN", "OUT"):
-            found[f"{name} cue"] = {(step, i) for step, i in pairs if i < cues}
-            found[f"{name} content"] = {(step, i - cues) for step, i in pairs if i >= cues}
+            by_population[f"{name} cue"] = {(step, i) for step, i in pairs if i < cues}
+            by_population[f"{name} content"] = {(step, i - cues) for step, i in pairs if i >= cues}
         else:
-            found[name] = pairs
-    return found
+            by_population[name] = pairs
+    return by_population
 
 
 def counts(played: Played) -> dict[str, int]:
     """Return the number of spikes of each population, in the order of the published tables."""
-    found = spikes(played)
-    return {name: len(found[name]) for name in PUBLISHED["E1"]}
+    by_population = spikes(played)
+    return {name: len(by_population[name]) for name in PUBLISHED["E1"]}
 
 
 def predicted(schedule: Schedule) -> dict[str, set[tuple[int, int]]]:
     """Return the spikes of each population that the tables of offsets give for a schedule."""
-    found: dict[str, set[tuple[int, int]]] = {}
+    expected: dict[str, set[tuple[int, int]]] = {}
     for (start, operation), answer in zip(schedule, answers(schedule), strict=True):
-        for name, each in raster(operation, answer).items():
-            found.setdefault(name, set()).update(
-                (start + offset, neuron) for offset, neuron in each
+        for name, pairs in raster(operation, answer).items():
+            expected.setdefault(name, set()).update(
+                (start + offset, neuron) for offset, neuron in pairs
             )
-    return found
+    return expected
 
 
 def judge(played: Played) -> list[dict[str, Any]]:
-    """Return for each operation whether exactly the expected spikes of OUT came, echoes of what it
-    overwrites aside.
+    """Return for each operation whether exactly the expected spikes of OUT came.
+
+    Echoes of overwritten bits may come or not.
 
     Returns
     -------
@@ -227,14 +263,15 @@ def judge(played: Played) -> list[dict[str, Any]]:
         Numbers of spikes that did not come, and of spikes that were not expected. An operation
         answers for the spikes of OUT from its first one on, until that of the next.
     """
-    schedule, found = played.experiment.schedule, spikes(played)
+    schedule, by_population = played.experiment.schedule, spikes(played)
     ends = [*(start + FIRST for start, _ in schedule[1:]), played.experiment.steps]
     outcomes = []
     for (start, operation), answer, end in zip(schedule, answers(schedule), ends, strict=True):
+        # Spikes before the first answer belong to no operation, so the first one answers for them.
         begin = start + FIRST if outcomes else 0
         expected, missing, wrong = raster(operation, answer), 0, 0
         for name in ("OUT cue", "OUT content"):
-            came = {(step - start, i) for step, i in found[name] if begin <= step < end}
+            came = {(step - start, i) for step, i in by_population[name] if begin <= step < end}
             echo = (
                 {pair for pair in expected[name] if pair[1] in answer.echo}
                 if name == "OUT content"
@@ -254,18 +291,16 @@ def judge(played: Played) -> list[dict[str, Any]]:
 
 
 def tally(outcomes: list[dict[str, Any]]) -> dict[str, list[int]]:
-    """Return [correct, all] by kind of operation and together, and the spikes that were missing and
-    wrong.
-    """
+    """Return [correct, all] by kind of operation and together, and [missing, wrong] spikes."""
     kinds = dict.fromkeys(outcome["kind"] for outcome in outcomes)
-    found = {
+    by_kind = {
         kind: [
             sum(o["correct"] for o in outcomes if o["kind"] == kind),
             sum(o["kind"] == kind for o in outcomes),
         ]
         for kind in kinds
     }
-    return found | {
+    return by_kind | {
         "all": [sum(o["correct"] for o in outcomes), len(outcomes)],
         "missing, wrong": [sum(o[n] for o in outcomes) for n in ("missing", "wrong")],
     }

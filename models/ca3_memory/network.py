@@ -17,15 +17,26 @@ from ..plasticity import stdp
 
 STRENGTH = 6.0  # nA: fires a rested neuron in the step of its arrival
 TAU = 3.0  # ms, time constant of both traces of the STDP
-TO_CONTENT, TO_CUE = (
-    "CueCue->ContCue",
-    "ContCont->CueCont",
-)  # the plastic projections: content of a cue, cues of a content
+# The plastic projections, which hold the content of a cue and the cues of a content.
+TO_CONTENT, TO_CUE = "CueCue->ContCue", "ContCont->CueCont"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes of the memory, and the amplitude of its STDP in nA, 6 in the publication."""
+    """Sizes of the memory, and the amplitude of its STDP.
+
+    Parameters
+    ----------
+    cues, content_size : int
+        5 and 10 in the first two experiments of the publication.
+    amplitude : float, nA
+        6 in the publication.
+
+    Raises
+    ------
+    NetworkError
+        If a size is below 1, or the amplitude not positive.
+    """
 
     cues: int = 5
     content_size: int = 10
@@ -33,10 +44,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("cues", "content_size"):
-            found = getattr(self, name)
-            if not isinstance(found, int | np.integer) or isinstance(found, bool) or found < 1:
+            size = getattr(self, name)
+            # True is an int to Python, and no size.
+            if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
                 raise NetworkError(
-                    f"CA3 memory, {name}: found {describe(found)}, expected a whole number of at "
+                    f"CA3 memory, {name}: found {describe(size)}, expected a whole number of at "
                     "least 1. Correct it."
                 )
         if (
@@ -51,18 +63,19 @@ class Settings:
 
 
 def slow(*, threshold: str = "-57 mV") -> ns.Cell:
-    """Neuron that integrates over some steps."""
+    """Return the neuron that integrates over some steps."""
     return _neuron("slow", capacity="0.27 nF", tau="3 ms", threshold=threshold)
 
 
 def fast() -> ns.Cell:
-    """Neuron that all but forgets within a step."""
+    """Return the neuron that forgets nearly all of its input within a step."""
     return _neuron("fast", capacity="0.14 nF", tau="0.5 ms", threshold="-57 mV")
 
 
 def _neuron(name: str, **parameters: str) -> ns.Cell:
-    """Return PyNN's IF_curr_exp as SpiNNaker computes it: of a spike, the mean of its decaying
-    current over the step counts.
+    """Return PyNN's IF_curr_exp as SpiNNaker computes it.
+
+    A spike counts by the mean of its decaying current over the step.
     """
     return ns.Cell(
         """dv/dt = (steady - v) / tau : mV
@@ -77,6 +90,7 @@ def _neuron(name: str, **parameters: str) -> ns.Cell:
                 v = steady - (steady - v) * exp(-dt / tau)""",
         spike="v >= threshold",
         after_spike="v = rest",
+        # One step: a neuron may spike in every other one, as the published offsets show.
         refractory=ns.Refractory("1 ms", freezes="v"),
         initial={"v": "rest"},
         name=name,
@@ -84,11 +98,9 @@ def _neuron(name: str, **parameters: str) -> ns.Cell:
 
 
 def build(settings: Settings) -> ns.Network:
-    """Return the network, recording nothing. Population ``IN`` takes given spikes: first the cues,
-    then the bits of the content.
+    """Return the network, recording nothing.
 
-    A delay of d steps on SpiNNaker is one of d - 1 here, where what arrives in a step is integrated
-    in the next.
+    Population ``IN`` takes given spikes: first the cues, then the bits of the content.
     """
     c, k = settings.cues, settings.content_size
     net = ns.Network("ca3_memory", dt="1 ms")
@@ -97,11 +109,13 @@ def build(settings: Settings) -> ns.Network:
         "CueCue": (c, slow()),
         "ContCue": (k, slow()),
         "Cond": (k, fast()),
+        # One neuron for all bits: it tells the gates that a content is present.
         "Int": (1, fast()),
         "CueCont": (c, fast()),
         "ContCont": (k, slow()),
         "MergeCue": (c, slow()),
         "MergeCont": (k, slow()),
+        # A lower threshold, so that one spike of a merging neuron is enough.
         "OUT": (c + k, slow(threshold="-57.5 mV")),
     }
     at = {name: net.population(name, size, cell) for name, (size, cell) in cells.items()}
@@ -111,8 +125,10 @@ def build(settings: Settings) -> ns.Network:
         "OUT cue": at["OUT"][:c],
         "OUT content": at["OUT"][c:],
     }
+    # Spikes that arrive in a step are integrated in the next here, in the same on SpiNNaker.
     for start, end, connector, port, weight, delay in _static(c, k):
         net.project(ends[start], ends[end], connector, weight=weight, delay=delay - 1.0, port=port)
+    # As strong as the largest weight: one pair of spikes at no distance teaches a synapse fully.
     rule = stdp(
         tau_plus=TAU,
         tau_minus=TAU,
@@ -136,33 +152,41 @@ def build(settings: Settings) -> ns.Network:
 
 
 def _static(c: int, k: int) -> Iterator[tuple[str, str, ns.Connector, str, float, int]]:
-    """Give source, target, connector, port, weight in nA and delay on SpiNNaker in steps of every
-    projection that does not learn.
+    """Yield the projections that do not learn.
+
+    Each is source, target, connector, port, weight in nA, and delay on SpiNNaker in steps.
     """
-    each, all_ = ns.one_to_one(), ns.all_to_all()
-    others = ns.from_arrays(
-        *np.nonzero(~np.eye(c, dtype=bool))
-    )  # all pairs but a neuron with its namesake
-    yield "IN cue", "CueCue", each, "excitatory", STRENGTH, 1
-    yield "IN content", "ContCue", each, "excitatory", STRENGTH, 1
-    yield "CueCue", "CueCont", each, "excitatory", STRENGTH, 2
+    namesake, all_ = ns.one_to_one(), ns.all_to_all()
+    others = ns.from_arrays(*np.nonzero(~np.eye(c, dtype=bool)))
+    # Inhibition by others outweighs the excitation by all k bits of a content.
+    yield "IN cue", "CueCue", namesake, "excitatory", STRENGTH, 1
+    yield "IN content", "ContCue", namesake, "excitatory", STRENGTH, 1
+    yield "CueCue", "CueCont", namesake, "excitatory", STRENGTH, 2
     yield "CueCue", "CueCont", others, "inhibitory", STRENGTH * k, 3
     yield "CueCue", "Cond", all_, "inhibitory", STRENGTH, 2
-    yield "ContCue", "Cond", each, "excitatory", 9.0, 1
+    yield "ContCue", "Cond", namesake, "excitatory", 9.0, 1
     yield "ContCue", "Int", all_, "excitatory", STRENGTH, 1
     yield "Int", "Cond", all_, "excitatory", 2.0, 1
-    yield "Cond", "ContCont", each, "excitatory", STRENGTH, 1
+    yield "Cond", "ContCont", namesake, "excitatory", STRENGTH, 1
     yield "CueCont", "CueCont", others, "inhibitory", STRENGTH * k, 2
-    yield "CueCue", "MergeCue", each, "excitatory", STRENGTH, 3
-    yield "CueCont", "MergeCue", each, "excitatory", STRENGTH, 1
-    yield "ContCue", "MergeCont", each, "excitatory", STRENGTH, 3
-    yield "ContCont", "MergeCont", each, "excitatory", STRENGTH, 1
-    yield "MergeCue", "OUT cue", each, "excitatory", STRENGTH, 1
-    yield "MergeCont", "OUT content", each, "excitatory", STRENGTH, 1
+    yield "CueCue", "MergeCue", namesake, "excitatory", STRENGTH, 3
+    yield "CueCont", "MergeCue", namesake, "excitatory", STRENGTH, 1
+    yield "ContCue", "MergeCont", namesake, "excitatory", STRENGTH, 3
+    yield "ContCont", "MergeCont", namesake, "excitatory", STRENGTH, 1
+    yield "MergeCue", "OUT cue", namesake, "excitatory", STRENGTH, 1
+    yield "MergeCont", "OUT content", namesake, "excitatory", STRENGTH, 1
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, recording all spikes; nothing in it is random."""
+    """Return the network of some settings, recording all spikes; nothing in it is random.
+
+    Parameters
+    ----------
+    seed : int
+        Without effect.
+    **settings
+        Fields of `Settings`.
+    """
     net = build(Settings(**settings))
     record(net)
     return net

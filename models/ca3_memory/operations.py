@@ -1,4 +1,4 @@
-"""Operations: spikes presented and spikes expected, as the published tables of offsets say."""
+"""Operations: their spikes of input, and those of all populations by the published tables."""
 
 from __future__ import annotations
 
@@ -30,20 +30,26 @@ OFFSETS: dict[str, tuple[tuple[int, ...], ...]] = {
     "OUT cue": ((5, 7), (5,), (6,)),
     "OUT content": ((5, 7), (6,), (5,)),
 }
-ECHO = {
-    "ContCue": 2,
-    "Cond": 3,
-    "ContCont": 4,
-    "MergeCont": 5,
-    "OUT content": 6,
-}  # of bits that a cue forgets when it learns others
+# Spikes of bits that a cue forgets while it learns others, in steps after the first input.
+ECHO = {"ContCue": 2, "Cond": 3, "ContCont": 4, "MergeCont": 5, "OUT content": 6}
+# Populations with a neuron per bit; those of the others stand for cues, or for the whole.
 _BY_BIT = ("ContCue", "Cond", "ContCont", "MergeCont", "OUT content")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation; made by `learn`, `by_cue` and `by_content`, which check it. ``steps``: how
-    long the input is held.
+    """One operation; `learn`, `by_cue` and `by_content` return valid ones.
+
+    Attributes
+    ----------
+    kind : str
+        `LEARN`, `BY_CUE` or `BY_CONTENT`.
+    cue : int or None
+        None for a recall by content.
+    content : frozenset of int
+        Bits; empty for a recall by cue.
+    steps : int
+        Duration of the input.
     """
 
     kind: str
@@ -55,17 +61,14 @@ class Operation:
         """Return neurons of IN and steps after the first input, (S,) each."""
         neurons = [] if self.cue is None else [self.cue]
         neurons += [settings.cues + bit for bit in sorted(self.content)]
+        # Sorted by step, as sources of given spikes store them.
         return np.tile(neurons, self.steps), np.repeat(np.arange(self.steps), len(neurons))
 
     def __str__(self) -> str:
         bits = "{" + ", ".join(map(str, sorted(self.content))) + "}"
-        return (
-            f"learn {self.cue}: {bits}"
-            if self.kind == LEARN
-            else f"cue {self.cue}?"
-            if self.kind == BY_CUE
-            else f"{bits}?"
-        )
+        if self.kind == LEARN:
+            return f"learn {self.cue}: {bits}"
+        return f"cue {self.cue}?" if self.kind == BY_CUE else f"{bits}?"
 
 
 Schedule = Sequence[tuple[int, Operation]]  # first step of each operation, ascending
@@ -74,11 +77,20 @@ Schedule = Sequence[tuple[int, Operation]]  # first step of each operation, asce
 def learn(settings: Settings, cue: Any, content: Any, *, steps: int = HOLD) -> Operation:
     """Return the operation that stores a content under a cue.
 
+    Parameters
+    ----------
+    settings : Settings
+    cue : int
+    content : iterable of int
+        Bits, at least one.
+    steps : int
+        Duration of the input.
+
     Raises
     ------
     NetworkError
-        If the cue is not one index of a cue, or the content is empty or has an index out of range;
-        so for `by_cue` and `by_content`.
+        If the cue is not one index of a cue, or the content is empty or has an index out of range.
+        `by_cue` and `by_content` raise it likewise.
     """
     return Operation(LEARN, _cue(settings, cue, LEARN), _content(settings, content, LEARN), steps)
 
@@ -109,9 +121,8 @@ def _cue(settings: Settings, cue: Any, kind: str) -> int:
 
 
 def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
-    other = isinstance(
-        content, str | bytes | bytearray | memoryview | Mapping
-    )  # though whole numbers may come of walking through it
+    # Iteration over some of these gives whole numbers, which nobody meant as bits.
+    other = isinstance(content, str | bytes | bytearray | memoryview | Mapping)
     bits = list(content) if isinstance(content, Iterable) and not other else None
     if not bits or not all(map(_whole, bits)):
         raise NetworkError(
@@ -135,7 +146,7 @@ def _whole(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an operation is to bring out: cues and bits, and bits whose forgetting may be heard."""
+    """The answer to an operation: cues, bits, and forgotten bits that may echo."""
 
     cues: frozenset[int]
     content: frozenset[int]
@@ -143,8 +154,9 @@ class Answer:
 
 
 def answers(schedule: Schedule) -> list[Answer]:
-    """Return what a perfect memory answers to each operation: the union of all memories that share
-    a bit with a content.
+    """Return the answer of a perfect memory to each operation.
+
+    A content is answered by the cues of all memories that share a bit with it.
     """
     stored: dict[int, frozenset[int]] = {}
     expected = []
@@ -156,6 +168,7 @@ def answers(schedule: Schedule) -> list[Answer]:
             continue
         before = stored.get(cue, frozenset())
         if operation.kind == LEARN:
+            # A cue holds one content: the new one replaces it.
             stored[cue] = content
             expected.append(Answer(frozenset([cue]), content, echo=before - content))
         else:
@@ -164,14 +177,13 @@ def answers(schedule: Schedule) -> list[Answer]:
 
 
 def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int]]]:
-    """Return the spikes of each population that the tables give for an operation, as (step after
-    the first input, neuron), echoes included.
+    """Return the spikes of each population that the tables give for an operation.
 
-    The two halves of OUT count their neurons from 0. Populations of contents answer a cue without
-    memory with nothing.
+    They are pairs (step after the first input, neuron), echoes included. The two halves of OUT
+    count their neurons from 0. Populations of contents do not answer a cue without memory.
     """
     kind = (LEARN, BY_CUE, BY_CONTENT).index(operation.kind)
-    found = {}
+    by_population = {}
     for name, offsets in OFFSETS.items():
         members = (
             answer.content
@@ -182,12 +194,13 @@ def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int
             if answer.content
             else set()
         )
+        # A shorter presentation gives the first spike alone: the second is that of the third step.
         times = (
             offsets[kind]
             if operation.kind != LEARN or operation.steps == HOLD
             else offsets[kind][:1]
         )
-        found[name] = {(offset, neuron) for offset in times for neuron in members}
+        by_population[name] = {(offset, neuron) for offset in times for neuron in members}
         if name in ECHO:
-            found[name] |= {(ECHO[name], bit) for bit in answer.echo}
-    return found
+            by_population[name] |= {(ECHO[name], bit) for bit in answer.echo}
+    return by_population

@@ -17,18 +17,8 @@ from .operations import ANSWER, BY_CONTENT, BY_CUE, LEARN, Answer, Operation, Sc
 
 BLUE, RED, GREEN, ORANGE = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[4]
 OF_OPERATION = {LEARN: BLUE, BY_CUE: ORANGE, BY_CONTENT: GREEN}
-ROWS = (
-    "IN",
-    "CueCue",
-    "ContCue",
-    "Cond",
-    "Int",
-    "CueCont",
-    "ContCont",
-    "MergeCue",
-    "MergeCont",
-    "OUT",
-)  # in the order in which spikes pass
+# In the order in which spikes pass.
+ROWS = tuple("IN CueCue ContCue Cond Int CueCont ContCont MergeCue MergeCont OUT".split())
 COLOUR = {
     "CueCue": BLUE,
     "CueCont": BLUE,
@@ -57,32 +47,41 @@ def draw(
 
     Parameters
     ----------
-    recording : of the spikes of all populations, as of ``CA3Memory(..., watch=True).run.result()``
-    schedule : the operations, as of ``CA3Memory.schedule``
+    path : path
+        Its ending names the format.
+    recording : Recording
+        Spikes of all populations, as of ``CA3Memory(..., watch=True).run.result()``.
+    schedule : sequence of (int, Operation)
+        As of ``CA3Memory.schedule``.
+    settings : Settings
+    title : str
     stop : int, optional
         Steps to draw, all unless given.
     """
     from matplotlib import pyplot
 
+    # The length of the recording, also if nothing spiked at its end.
     steps = recording["OUT"].spikes.steps if stop is None else stop
     tops, height = {}, 0.0
     for name in ROWS:
         tops[name] = height
         height += recording.populations[name].size + GAP
     figure, ax = pyplot.subplots(
+        # Not wider than 400 steps: longer recordings are drawn narrower.
         figsize=(2.0 + INCHES_PER_STEP * min(steps, 400), 1.2 + 0.085 * (height + HEADER)),
         layout="constrained",
     )
-    shown = [
+    drawn = [
         (start, operation, answer)
         for (start, operation), answer in zip(schedule, answers(schedule), strict=True)
         if start < steps
     ]
     out = recording["OUT"].spikes.window(0, steps)
-    _operations(ax, shown, out, settings)
+    _operations(ax, drawn, out, settings)
     for name in ROWS:
         _population(ax, name, recording[name].spikes.window(0, steps), settings, tops[name])
-    _answers(ax, shown, out, settings, tops["OUT"])
+    _answers(ax, drawn, out, settings, tops["OUT"])
+    # Downwards, so that spikes pass from top to bottom.
     ax.set_ylim(height - GAP / 2, -HEADER)
     ax.set_yticks([tops[name] + (recording.populations[name].size - 1) / 2 for name in ROWS], ROWS)
     ax.tick_params(axis="y", length=0)
@@ -99,16 +98,18 @@ def draw(
         columnspacing=1.5,
     )
     figure.savefig(path, dpi=130)
+    # Pyplot holds every figure until it is closed.
     pyplot.close(figure)
 
 
 def _operations(
-    ax: Any, shown: list[tuple[int, Operation, Answer]], out: ns.Spikes, settings: Settings
+    ax: Any, drawn: list[tuple[int, Operation, Answer]], out: ns.Spikes, settings: Settings
 ) -> None:
     """Write question and answer, as OUT gave it, above a pale band for each operation."""
-    ends = [*(start for start, _, _ in shown[1:]), out.steps]
-    for (start, operation, answer), end in zip(shown, ends, strict=True):
+    ends = [*(start for start, _, _ in drawn[1:]), out.steps]
+    for (start, operation, answer), end in zip(drawn, ends, strict=True):
         colour = OF_OPERATION[operation.kind]
+        # Half a step before the first spike, so that spikes stand within their band.
         ax.axvspan(start - 0.5, end - 0.5, color=colour, alpha=0.07, linewidth=0)
         ax.axvline(start - 0.5, color=colour, linewidth=0.8, alpha=0.6)
         came = _recalled(operation, start, out, settings) - (
@@ -119,6 +120,7 @@ def _operations(
             if operation.kind == LEARN
             else [str(operation), f"= {_set(came)}"]
         )
+        # Letters that fit above the band of the operation; text must not reach into the next one.
         width = int((end - start) * INCHES_PER_STEP * 72 / LETTER)
         text = "\n".join(
             part for line in lines for part in wrap(line, max(width, 8), break_long_words=False)
@@ -130,16 +132,18 @@ def _operations(
 
 
 def _recalled(operation: Operation, start: int, out: ns.Spikes, settings: Settings) -> np.ndarray:
-    """Return the neurons of OUT that answer: bits of the content to a cue, cues to a content;
-    echoes of bits while learning.
+    """Return the neurons of OUT that answer.
+
+    These are bits for a cue, cues for a content, and echoes of bits while learning.
     """
     due = out.index[out.step == start + ANSWER]
     return due[(due < settings.cues) == (operation.kind == BY_CONTENT)]
 
 
 def _population(ax: Any, name: str, spikes: ns.Spikes, settings: Settings, top: float) -> None:
-    """Draw the spikes of a population: cues blue, bits of the content red, gates grey; the first
-    neuron of each half at the top.
+    """Draw the spikes of a population: cues blue, bits of the content red, gates grey.
+
+    The first neuron of each half is at the top.
     """
     both = [(0, settings.cues, BLUE), (settings.cues, spikes.size, RED)]
     for first, last, colour in both if name in ("IN", "OUT") else [(0, spikes.size, COLOUR[name])]:
@@ -153,6 +157,7 @@ def _population(ax: Any, name: str, spikes: ns.Spikes, settings: Settings, top: 
             markeredgewidth=0,
             color=colour,
         )
+        # Only the outermost numbers: others would overlap.
         for neuron in (first, last - 1):
             ax.annotate(
                 str(neuron - first),
@@ -169,13 +174,13 @@ def _population(ax: Any, name: str, spikes: ns.Spikes, settings: Settings, top: 
 
 def _answers(
     ax: Any,
-    shown: list[tuple[int, Operation, Answer]],
+    drawn: list[tuple[int, Operation, Answer]],
     out: ns.Spikes,
     settings: Settings,
     top: float,
 ) -> None:
     """Ring the spikes of OUT that are answers, and cross out echoes of what is forgotten."""
-    for start, operation, _ in shown:
+    for start, operation, _ in drawn:
         neurons = _recalled(operation, start, out, settings)
         style = (
             {"marker": "x", "color": GREY}
@@ -198,7 +203,7 @@ def _meanings() -> list[Any]:
         ("o", GREEN, "answer"),
         ("x", GREY, "what is forgotten"),
     ]
-    bands = [Patch(color=colour, alpha=0.4, label=kind) for kind, colour in OF_OPERATION.items()]
+    bands = [Patch(color=colour, alpha=0.4, label=name) for name, colour in OF_OPERATION.items()]
     return bands + [
         Line2D(
             [],

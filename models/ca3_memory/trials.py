@@ -20,15 +20,23 @@ SEEDS = range(5)
 
 
 def published(backend: str, *, name: str, amplitude: float = 6.0) -> Result:
-    """Play E1, E2 or E3. Returns its counts of spikes, its outcomes, and all its spikes."""
+    """Play E1, E2 or E3, and return its counts of spikes, its outcomes, and all its spikes.
+
+    Parameters
+    ----------
+    backend : str
+    name : str
+    amplitude : float, nA
+        Of the STDP.
+    """
     experiment = EXPERIMENTS[name]()
     if amplitude != experiment.settings.amplitude:
         experiment = EXPERIMENTS[name](replace(experiment.settings, amplitude=amplitude))
     played = play(experiment, backend)
-    return {"counts": counts(played), "tally": tally(judge(played)), "spikes": _listed(played)}
+    return {"counts": counts(played), "tally": tally(judge(played)), "spikes": _list_spikes(played)}
 
 
-def _listed(played: Played) -> list[list[Any]]:
+def _list_spikes(played: Played) -> list[list[Any]]:
     return sorted(
         [name, step, neuron] for name, pairs in spikes(played).items() for step, neuron in pairs
     )
@@ -36,6 +44,7 @@ def _listed(played: Played) -> list[list[Any]]:
 
 def thresholds(backend: str) -> Result:
     """Return whether one spike of each weight (nA) fires a rested neuron of each kind."""
+    # Both sides of both thresholds, a hundredth apart.
     weights = [3.29, 3.30, 3.35, 3.36]
     net = ns.Network("rested", dt="1 ms")
     source = net.spike_source("source", 1, steps=[[2]])
@@ -53,17 +62,24 @@ def thresholds(backend: str) -> Result:
 
 
 def latencies(backend: str) -> Result:
-    """Play each operation, far apart, and an overwriting. Returns by operation the populations
-    whose spikes differ from the published offsets.
+    """Play each operation, far apart, and an overwriting.
+
+    Returns
+    -------
+    dict
+        By operation, the populations whose spikes differ from the published offsets.
     """
     s = Settings()
     operations = [learn(s, 2, {0, 1, 4}), by_cue(s, 2), by_content(s, {4}), learn(s, 2, {1, 7})]
+    # 40 ms are more than ten time constants of the traces: no operation acts on the next.
     schedule = spaced(operations, 40)
-    found, result = spikes(play(Experiment("latencies", s, schedule, 160), backend)), {}
+    by_population, result = spikes(play(Experiment("latencies", s, schedule, 160), backend)), {}
     for (start, operation), answer in zip(schedule, answers(schedule), strict=True):
         expected = raster(operation, answer)
         came = {
-            name: {(step - start, i) for step, i in found[name] if start <= step < start + 40}
+            name: {
+                (step - start, i) for step, i in by_population[name] if start <= step < start + 40
+            }
             for name in expected
         }
         result[str(operation)] = {
@@ -91,27 +107,33 @@ def random_memories(
     recalls: int = 30,
     recall_spacing: int | None = None,
 ) -> Result:
-    """Learn random contents, then recall at random, half by cue; for each of five seeds. Returns
-    the tally of all operations.
+    """Learn random contents, then recall at random, half by cue; for each of five seeds.
 
     Parameters
     ----------
-    spacing, recall_spacing : ms
+    backend : str
+    cues, content_size : int
+    spacing, recall_spacing : int, ms
         After a learning, and after a recall.
     private : bool
         Contents share no bit, and queries are subsets of a memory's bits; else they are single
         bits.
     relearned : int
         Times that every cue learns anew before the recalls.
+    recalls : int
+
+    Returns
+    -------
+    dict
+        The tally of all operations.
     """
     outcomes = []
     for seed in SEEDS:
-        s, rng = (
-            Settings(cues, content_size),
-            np.random.default_rng([seed, cues, content_size, relearned]),
-        )
+        s = Settings(cues, content_size)
+        # Other sizes draw other contents, also with the same seed.
+        rng = np.random.default_rng([seed, cues, content_size, relearned])
         contents = [_contents(rng, s, private) for _ in range(1 + relearned)]
-        learning = [learn(s, cue, bits) for each in contents for cue, bits in enumerate(each)]
+        learning = [learn(s, cue, bits) for round_ in contents for cue, bits in enumerate(round_)]
         recalling = [
             _recall(rng, s, contents[-1] if private else None, number < recalls // 2)
             for number in range(recalls)
@@ -124,6 +146,7 @@ def random_memories(
 
 def _contents(rng: np.random.Generator, s: Settings, private: bool) -> list[set[int]]:
     if private:
+        # A permutation cut into equal parts: no bit is in two contents.
         return [set(bits.tolist()) for bits in np.split(rng.permutation(s.content_size), s.cues)]
     return [
         set(rng.choice(s.content_size, rng.integers(1, s.content_size + 1), replace=False).tolist())
@@ -138,13 +161,15 @@ def _recall(
         return by_cue(s, int(rng.integers(s.cues)))
     if contents is None:
         return by_content(s, {int(rng.integers(s.content_size))})
+    # Sorted: the order of a set is not that of its draws, and `choice` depends on it.
     bits = sorted(contents[rng.integers(s.cues)])
     return by_content(s, rng.choice(bits, rng.integers(1, len(bits) + 1), replace=False).tolist())
 
 
 def map_of_states(backend: str, *, cells: int) -> Result:
-    """Learn one of six states for every cell, and ask for the cells of each. Returns the tally."""
+    """Learn one of six states for every cell, recall the cells of each, and return the tally."""
     s = Settings(cells, 6)
+    # Some state may be drawn for no cell: its recall then has an empty answer.
     states = np.random.default_rng([0, cells]).integers(6, size=cells)
     operations = [learn(s, cell, {int(state)}) for cell, state in enumerate(states)] + [
         by_content(s, {state}) for state in range(6)
@@ -155,11 +180,12 @@ def map_of_states(backend: str, *, cells: int) -> Result:
 
 
 def retention(backend: str, *, silence: float = 2000.0) -> Result:
-    """Ask for memories by cue and by every bit after a silence (ms). Returns [correct, all]."""
+    """Recall memories by cue and by every bit after a silence (ms), and return [correct, all]."""
     memory = CA3Memory(5, 10, backend=backend)
     stored = {0: {0, 1, 8, 9}, 3: {4, 5, 6}, 4: {1, 5, 6}}
     for cue, bits in stored.items():
         memory.learn(cue, bits)
+    # Traces decay within milliseconds; only weights can hold a memory for so long.
     memory.wait(silence)
     right = [memory.recall_by_cue(cue) == stored.get(cue, set()) for cue in range(5)]
     right += [
@@ -170,30 +196,47 @@ def retention(backend: str, *, silence: float = 2000.0) -> Result:
 
 
 def short_presentations(backend: str) -> Result:
-    """Learn from presentations of 1, 2 and 3 steps. Returns by steps whether recall by cue and by
-    content works, and the weights, nA.
+    """Learn from presentations of 1, 2 and 3 steps.
+
+    Returns
+    -------
+    dict
+        By steps, whether recall by cue and by content works, and the weights, nA.
     """
-    s, found = Settings(), {}
+    s, by_steps = Settings(), {}
     for steps in (1, 2, HOLD):
         schedule = spaced([learn(s, 1, {2, 5}, steps=steps), by_cue(s, 1), by_content(s, {5})], 20)
+        # Weights are read before the recalls, which change them.
         learned = play(Experiment("short", s, schedule, 60), backend, steps=20)
         outcomes = judge(play(Experiment("short", s, schedule, 60), backend))
-        found[str(steps)] = {
+        by_steps[str(steps)] = {
             "recalled": all(o["correct"] for o in outcomes[1:]),
             "to content": float(learned.to_content[1, 5]),
             "to cue": float(learned.to_cue[5, 1]),
         }
-    return found
+    return by_steps
 
 
 def foreign_bits(backend: str, *, freeze: bool = False, spacing: int = 10) -> Result:
-    """Ask four times for a bit of memory 0 together with a foreign one, then for the foreign bit
-    alone. Returns the cues that answer.
+    """Recall four times by a bit of memory 0 and a foreign one, then by the foreign bit alone.
+
+    Parameters
+    ----------
+    backend : str
+    freeze : bool
+        Let synapses change while learning only.
+    spacing : int, ms
+
+    Returns
+    -------
+    dict
+        The cues that answer to the foreign bit before and after.
     """
     memory = CA3Memory(5, 10, backend=backend, freeze=freeze, spacing=spacing)
     memory.learn(0, {0, 1})
     memory.learn(1, {1, 2})
     before = sorted(memory.recall_by_content({2}))
+    # Each recall strengthens the synapses between the foreign bit and the cue of memory 0.
     for _ in range(4):
         memory.recall_by_content({0, 2})
     return {"before": before, "after": sorted(memory.recall_by_content({2}))}
