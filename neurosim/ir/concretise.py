@@ -8,11 +8,12 @@ import numpy as np
 
 from ..draws.streams import Stream
 from ..draws.values import Distribution, Table
-from ..errors import ModelError, NetworkError
+from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
 from ..model.cell import Cell
 from ..model.declarations import Constant
+from ..network.drawn_values import draw_population
 from ..network.network import Network
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
@@ -56,9 +57,7 @@ def concretise(network: Network) -> ConcreteNetwork:
 
 def _population(population: Population, seed: int) -> ConcretePopulation:
     cell = population.cell
-    values = _draw_values(population, seed)
-    trees = _expressions(population)
-    _evaluate_all(trees, values, where=f"population {population.name!r}")
+    values, trees = draw_population(population, seed)
     parameters = {p.name: _plain(values[p.name]) for p in cell.parameters}
     # Initial values are computed once; only parameters follow later changes.
     trees = {name: tree for name, tree in trees.items() if name in parameters}
@@ -79,70 +78,6 @@ def _population(population: Population, seed: int) -> ConcretePopulation:
         refractory=_refractory(cell, parameters),
         given=population.given,
     )
-
-
-def _user_values(population: Population) -> dict[str, Any]:
-    """Return parameters and initial states as the user wrote them, with defaults for the rest."""
-    cell = population.cell
-    defaults = {p.name: p.value for p in cell.parameters} | {s.name: 0.0 for s in cell.states}
-    return defaults | population.values
-
-
-def _expressions(population: Population) -> dict[str, Expr]:
-    """Return the values that are written as text."""
-    values = _user_values(population)
-    return {name: value for name, value in values.items() if isinstance(value, Expr)}
-
-
-def _draw_values(population: Population, seed: int) -> dict[str, Any]:
-    """Return numbers, arrays and draws of a population, its positions, ``i`` and ``N``."""
-    cell = population.cell
-    units: dict[str, Unit] = {t.name: t.unit for t in (*cell.states, *cell.parameters)}
-    # Every draw has a stream of its own: other parameters do not change it.
-    everyone = np.arange(population.size)
-    values: dict[str, Any] = {"i": everyone.astype(np.float64), "N": float(population.size)}
-    if population.positions is not None:
-        values |= dict(zip("xyz", population.positions.T, strict=True))
-    for name, value in _user_values(population).items():
-        if isinstance(value, Distribution):
-            value = value.sample(
-                Stream(seed, f"{population.name}/{name}"),
-                everyone,
-                unit=units.get(name, unit("1")),
-                where=f"population {population.name!r}, {name}",
-            )
-        if not isinstance(value, Expr):
-            values[name] = value
-    return values
-
-
-def _evaluate_all(trees: dict[str, Expr], values: dict[str, Any], *, where: str) -> None:
-    """Evaluate expressions in order of dependence, and sort ``trees`` by it.
-
-    Raises
-    ------
-    ModelError
-        If expressions need each other.
-    NetworkError
-        If one gives a value that is not finite.
-    """
-    waiting = dict(trees)
-    trees.clear()
-    while waiting:
-        ready = [name for name, tree in waiting.items() if not names(tree) & waiting.keys()]
-        if not ready:
-            raise ModelError(
-                f"{where}: {', '.join(sorted(waiting))} are written in a circle. "
-                "Give one of them a value."
-            )
-        for name in ready:
-            trees[name] = waiting.pop(name)
-            values[name] = evaluate(trees[name], values.__getitem__)
-            if not np.isfinite(values[name]).all():
-                raise NetworkError(
-                    f"{where}, {name}: the expression gives a value that is not finite, "
-                    "expected numbers. Correct it."
-                )
 
 
 def _refractory(cell: Cell, parameters: dict[str, Value]) -> str | float | None:

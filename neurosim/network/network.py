@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain, count
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,7 +50,8 @@ class Network:
     Parameters
     ----------
     name : str
-        Letters, digits, "_" and "-", beginning with a letter.
+        A title on one line: letters, digits, spaces and ``_ - . , : ; ( ) + & = /``, beginning with
+        a letter.
     dt : time
         Length of a step.
     seed : int
@@ -73,7 +75,7 @@ class Network:
     """
 
     def __init__(self, name: str, *, dt: Time, seed: int = 0) -> None:
-        _require_identifier(name, "network")
+        _require_title(name)
         self.name = name
         self.dt = read_duration(dt, where=f"network {name!r}, dt")
         self.seed = read_whole_number(seed, where=f"network {name!r}, seed", least=0)
@@ -295,7 +297,8 @@ class Network:
         rule : Rule, optional
             The variables and handlers of edges. Without one they add their weight to the port.
         name : str, optional
-            By default it consists of the names of source, target and port.
+            By default it consists of the names of source, target and port; a further projection of
+            these names its views, such as ``a[0:80]->b.in``, or has a number, ``a->b.in:2``.
         dendritic_fraction : float (1)
             The part of the delay between synapse and soma; the rest lies before the synapse.
         back : time, array (E,) or draw, optional
@@ -322,9 +325,12 @@ class Network:
         cell = to_view.population.cell
         port = default_port(cell, port)
         if name is None:
-            name = f"{from_view.name}->{to_view.name}"
             # A port of another type is refused below, by a message that can name the projection.
-            name += f".{port}" if isinstance(port, str) else ""
+            ending = f".{port}" if isinstance(port, str) else ""
+            name = self._free_name(
+                f"{from_view.name}->{to_view.name}{ending}",
+                f"{from_view.label}->{to_view.label}{ending}",
+            )
         # Automatic names hold an arrow and a dot; users name projections between views a[:9]->b.
         self._require_free(name, "projection", more="->.[]:")
         where = f"projection {name!r} ({from_view.name} -> {to_view.name})"
@@ -406,7 +412,8 @@ class Network:
         port : str, optional
             May be left out if the target has one port.
         name : str, optional
-            By default it consists of the names of target and port.
+            By default it consists of the names of target and port; a further drive of these names
+            its view, or has a number.
 
         Returns
         -------
@@ -420,7 +427,10 @@ class Network:
         view = self._view(target, "target")
         cell = view.population.cell
         port = default_port(cell, port)
-        name = f"poisson_drive->{view.name}.{port}" if name is None else name
+        if name is None:
+            name = self._free_name(
+                f"poisson_drive->{view.name}.{port}", f"poisson_drive->{view.label}.{port}"
+            )
         self._require_free(name, "drive", more="->.[]:")
         where = f"drive {name!r} (-> {view.name})"
         port = require_port(cell, port, where)
@@ -503,6 +513,12 @@ class Network:
                 "Choose another with name=..., every name once."
             )
 
+    def _free_name(self, *names: str) -> str:
+        """Return the first name that is not in use; if all are, the last one with a number."""
+        owners = self.owners()
+        numbered = (f"{names[-1]}:{number}" for number in count(2))
+        return next(name for name in chain(names, numbered) if name not in owners)
+
     def _view(self, owner: object, end: str) -> View:
         """Return a population or view of this network as a view."""
         view = owner.view if isinstance(owner, Population) else owner
@@ -550,6 +566,17 @@ def _require_identifier(name: object, noun: str, more: str = "") -> None:
         raise NetworkError(
             f"{noun} name: found {describe(name)}, expected letters, digits, '_' or '-'{extra}, "
             "beginning with a letter. Choose another name."
+        )
+
+
+def _require_title(name: object) -> None:
+    # Exported scripts and pictures show it: without quotes and line ends it stays one line of text.
+    if not isinstance(name, str) or not re.fullmatch(
+        r"[A-Za-z]([\w .,:;()+&=/-]*[\w)])?", name, re.ASCII
+    ):
+        raise NetworkError(
+            f"network name: found {describe(name)}, expected letters, digits, spaces or one of "
+            "_ - . , : ; ( ) + & = /, beginning with a letter. Choose another name."
         )
 
 

@@ -105,6 +105,20 @@ class View:
         """Name of the population."""
         return self.population.name
 
+    @property
+    def label(self) -> str:
+        """Name of the population, with the slice if the view is a regular one: ``a[10:20]``."""
+        if self.whole:
+            return self.name
+        first, last = int(self.indices[0]), int(self.indices[-1])
+        if len(self) == 1:
+            return f"{self.name}[{first}]"
+        step = int(self.indices[1]) - first
+        # Other views have no short name; names that clash get a number.
+        if step < 1 or (np.diff(self.indices) != step).any():
+            return self.name
+        return f"{self.name}[{first}:{last + 1}" + (f":{step}]" if step > 1 else "]")
+
     @cached_property
     def whole(self) -> bool:
         """Whether the view is the population itself, in order."""
