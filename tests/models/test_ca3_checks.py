@@ -68,7 +68,7 @@ def test_the_shortest_spacing_grows_with_the_bits_of_a_content_and_with_the_roun
     assert [shortest_spacing(10, rounds=n) for n in (1, 10, 1000)] == [14, 16, 28]
 
 
-@pytest.mark.parametrize(("bits", "spacing"), [(1, 10), (5, 14), (10, 14)])
+@pytest.mark.parametrize(("bits", "spacing"), [(3, 14), (5, 14), (10, 17)])
 def test_residues_foretell_after_how_many_rounds_a_third_memory_answers(
     fast_backend, bits, spacing
 ):
