@@ -55,6 +55,7 @@ class BrianEngine:
         replica: int = 0,
     ) -> None:
         self.program, self.concrete, self.mode, self.replica = program, network, mode, replica
+        self.repeat = 0  # how often the signal whose handlers run was emitted before
         # Spikes in one segment: Brian 2 runs in one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds)
@@ -106,7 +107,7 @@ class BrianEngine:
     def _write(self) -> None:
         program = self.program
         self.clock = Clock(dt=program.dt * ms)
-        self.store = Store(self.memory, self.clock, functions(self.replica))
+        self.store = Store(self.memory, self.clock, functions(self.replica, lambda: self.repeat))
         self.cells = {p.name: self._cells(p) for p in program.populations.values()}
         self.wirings = [Wiring(p, program, self.store) for p in program.projections.values()]
         order = count(1)
@@ -174,11 +175,15 @@ class BrianEngine:
             return self.stretch.chunk(finite=False)
         return self.stretch.chunk(finite=True)
 
-    def emit(self, signal: str, step: int) -> None:
+    def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
         self.store.begin(step)
-        for network in self.signals.get(signal, ()):
-            # The signal's code is a network of its own, which runs for the step that has ended.
-            self._run(network, step, 1)
+        self.repeat = repeat
+        try:
+            for network in self.signals.get(signal, ()):
+                # The signal's code is a network of its own, which runs for the step that has ended.
+                self._run(network, step, 1)
+        finally:
+            self.repeat = 0
 
     def _run(self, network: Network, first: int, steps: int) -> None:
         """Run steps as `Network.run` does, which would compile all code again at each call."""

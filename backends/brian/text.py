@@ -71,14 +71,25 @@ def line(tree: Expr, name: Callable[[str], str], draw: Callable[[Draw], str]) ->
     return show(tree, target(name, draw))
 
 
-def functions(replica: int) -> dict[str, Function]:
-    """Return the functions of the language, draws, and ``pick``, which keeps integers."""
+def functions(replica: int, repeat: Callable[[], int]) -> dict[str, Function]:
+    """Return the functions of the language, draws, and ``pick``, which keeps integers.
+
+    Parameters
+    ----------
+    replica : int
+        Replica word of the random numbers.
+    repeat : function
+        Returns how often the signal whose handlers run was emitted before at this step.
+    """
 
     # Brian 2 passes numbers alone, so the key of a stream is two arguments.
     def at(distribution: str) -> Callable[..., Any]:
         body = getattr(random, distribution)
         return lambda high, low, number, step: body(
-            (high, low), np.asarray(number), int(step), replica=replica
+            random.repeated((int(high), int(low)), repeat()),
+            np.asarray(number),
+            int(step),
+            replica=replica,
         )
 
     def counts(mean: Any, u: Any) -> Any:

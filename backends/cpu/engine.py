@@ -104,9 +104,9 @@ class CpuEngine:
         self.delivery.synchronise()
         self._recording.synchronise()
 
-    def emit(self, signal: str, step: int) -> None:
-        """Run the handlers of a signal between two steps."""
-        self.delivery.emit(signal, step)
+    def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
+        """Run the handlers of a signal between two steps; see `neurosim.backend.engine`."""
+        self.delivery.emit(signal, step, repeat)
 
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         """Run at most ``steps`` steps from step ``first``.

@@ -43,7 +43,7 @@ class ReferenceEngine:
         # One segment each: there is one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds)
-        self.replica = replica
+        self.replica, self.repeat = replica, 0
 
     def source(self) -> str:
         return "The reference backend walks the trees of the equations; it generates no source."
@@ -91,10 +91,14 @@ class ReferenceEngine:
             self._reset(population, k)
         return True
 
-    def emit(self, signal: str, step: int) -> None:
-        with np.errstate(all="ignore"):
-            for p in self.program.plastic.values():
-                self._handle_all(p, {signal}, step)
+    def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
+        self.repeat = repeat
+        try:
+            with np.errstate(all="ignore"):
+                for p in self.program.plastic.values():
+                    self._handle_all(p, {signal}, step)
+        finally:
+            self.repeat = 0
 
     # ---- cells
 
@@ -154,6 +158,7 @@ class ReferenceEngine:
             function = random.uniform if node.kind == "uniform" else random.normal
             # Numbers follow from key, index and step alone, so order of execution does not matter.
             key = random.key_of(self.program.seed, f"{owner}/draw{node.key}")
+            key = random.repeated(key, self.repeat)
             return function(key, index, k, replica=self.replica)
 
         return draw

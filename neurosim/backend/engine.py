@@ -108,8 +108,17 @@ class Engine(Protocol):
         """
         ...
 
-    def emit(self, signal: str, step: int) -> None:
-        """Run the handlers of a signal at the end of ``step``."""
+    def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
+        """Run the handlers of a signal at the end of ``step``.
+
+        Parameters
+        ----------
+        signal : str
+        step : int
+        repeat : int
+            How often it was emitted there before: the keys of its draws are those of
+            `neurosim.draws.streams.repeated`.
+        """
         ...
 
     def refresh(self) -> None:

@@ -101,6 +101,19 @@ def key_of(seed: int, name: str) -> Key:
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
 
+def repeated(key: Key, repeat: int) -> Key:
+    """Return the key of draws of a signal that was emitted before at the same step.
+
+    Parameters
+    ----------
+    key : two 32-bit words, see `key_of`
+    repeat : int
+        How often it was emitted before.
+    """
+    # Keys are hashes: those of other streams are not near this one.
+    return key[0] ^ (repeat & 0xFFFFFFFF), key[1]
+
+
 def uniform(
     key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
 ) -> NDArray[np.float64]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
-from ..draws.streams import Stream
 from ..draws.values import Distribution, Table
 from ..errors import NetworkError, describe_unknown
 from ..ir.concrete import ConcreteNetwork
@@ -22,6 +21,7 @@ from ..network.projections import Drive, Projection
 from ..network.sources import limits_of, read_spikes
 from ..network.validation import read_quantity, read_table, to_steps
 from ..units import Unit, unit
+from .call_streams import ALL, CallStreams
 
 Assignment = Callable[[], None]
 """Assigns a value that was checked."""
@@ -81,12 +81,16 @@ class Assignments:
     memory : Memory
     step : int
         The step that follows.
+    streams : CallStreams
+        Of draws.
     """
 
     network: ConcreteNetwork
     program: Program
     memory: Memory
     step: int
+    streams: CallStreams
+    _drawn: list[tuple[str, np.ndarray]] = field(default_factory=list, init=False)
 
     def check(self, owner: Owner, values: dict[str, Any]) -> list[Assignment]:
         """Return the assignments of values, and of the parameters that follow them.
@@ -126,7 +130,9 @@ class Assignments:
                 assignments.append(self._check_neurons(view, name, value, unit, where, changed))
             else:
                 assignments.append(self._check_edges(view, name, value, unit, where, changed))
-        return assignments + self._derive(view, changed)
+        assignments += self._derive(view, changed)
+        # Draws are counted when they are assigned: a refused call changes no later draw.
+        return assignments + [partial(self.streams.count, *drawn) for drawn in self._drawn]
 
     def _derive(
         self, view: View | Projection | Drive, changed: dict[str, np.ndarray]
@@ -338,6 +344,9 @@ class Assignments:
         """
         number = read_quantity(value, unit, sizes={length: members.size}, where=where)
         if isinstance(number, Distribution):
-            stream = Stream(self.program.seed, f"{where}/{self.step}")
+            # Views may divide a population; edges are always set together.
+            drawing = members if length == "one per neuron" else ALL
+            self._drawn.append((where, drawing))
+            stream = self.streams.stream(where, drawing)
             return number.sample(stream, members, unit=unit, where=where)
         return number

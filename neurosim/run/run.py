@@ -22,6 +22,7 @@ from ..network.validation import read_duration, to_steps
 from ..recording.recording import Recording
 from ..units import Time
 from .assignments import Assignments, Owner, declared_unit
+from .call_streams import CallStreams
 from .finite import NotFinite, Watch, find_in_states
 from .progress import bar, interrupts
 from .recorder import Recorder
@@ -70,6 +71,7 @@ class Run:
         # The engine made it: only it knows in how many segments spikes are kept.
         self.memory = engine.memory
         self.step = 0
+        self._streams = CallStreams(program.seed, self._replica)
         self.interrupted = False
         self._stretch = 64  # steps between two checks for Ctrl-C
         # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
@@ -212,7 +214,8 @@ class Run:
             If a name is unknown, or a value has a wrong unit, shape or range.
         """
         owner = self._owner(owner)
-        assignments = Assignments(self.network, self.program, self.memory, self.step)
+        self._streams.begin(self.step)
+        assignments = Assignments(self.network, self.program, self.memory, self.step, self._streams)
         # All values are checked before the first is assigned.
         for assign in assignments.check(owner, values):
             assign()
@@ -240,8 +243,11 @@ class Run:
                 f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with "
                 "a handler of its name."
             )
+        signal = f"emit {name!r}"
+        self._streams.begin(self.step)
         # A signal acts at the end of the last step that ran, after its recordings.
-        self.engine.emit(name, self.step - 1)
+        self.engine.emit(name, self.step - 1, repeat=self._streams.earlier(signal))
+        self._streams.count(signal)
 
     def reset(self, owner: Owner | str | None = None, *names: str) -> None:
         """Return variables to their values of the moment when the run was prepared.
@@ -290,8 +296,15 @@ class Run:
         It fits any run of the same network, whatever its engine and threads.
         """
         self._require_finite()
+        self._streams.begin(self.step)
         # Only finite values are copied, so what is restored needs no check.
-        return Snapshot(self.memory.portable(), self.step, self._hash, self.memory.dtype.name)
+        return Snapshot(
+            self.memory.portable(),
+            self.step,
+            self._hash,
+            self.memory.dtype.name,
+            self._streams.arrays(),
+        )
 
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Return to a snapshot.
@@ -319,6 +332,7 @@ class Run:
             # First, since it may refuse; then nothing has changed.
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
+            self._streams.restore(snapshot.step, snapshot.draws)
         # Without the clock the state moves in time: refractory times and spikes in flight keep
         # their distance from now.
         self.memory.restore(snapshot.arrays, self.step - snapshot.step)
@@ -341,12 +355,14 @@ class Run:
             If a variable of a rule is not finite.
         """
         self._require_finite()
+        self._streams.begin(self.step)
         state = SavedState(
             self.step,
             self._recorder.first,
             self.interrupted,
             self.memory.portable(),
             self._recorder.arrays(),
+            self._streams.arrays(),
         )
         state.write(path, self._identity(), network=self.program.name)
 
@@ -371,6 +387,7 @@ class Run:
         self._recorder.replace(state.recorded, first=state.first, end=state.step)
         self.memory.restore(state.memory, 0)
         self.step, self.interrupted = state.step, state.interrupted
+        self._streams.restore(state.step, state.draws)
         self._watch.checked = self.step
         self.engine.refresh()
 

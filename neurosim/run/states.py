@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,15 @@ class Snapshot:
         Of the network.
     precision : str
         "float64" or "float32".
+    draws : mapping of str to array
+        Draws of `set` and `emit` before this step, as `CallStreams.arrays` returns them.
     """
 
     arrays: dict[Key, np.ndarray]
     step: int
     hash: str
     precision: str
+    draws: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def require_fit(self, hash: str, precision: str) -> None:
         """Raise NetworkError unless the snapshot fits a run of a network with these properties."""
@@ -139,6 +142,8 @@ class SavedState:
     memory : mapping of (owner, name) to array
     recorded : mapping of str to array
         As `Recorder.arrays` returns them.
+    draws : mapping of str to array
+        As `CallStreams.arrays` returns them; files of early versions have none.
     """
 
     step: int
@@ -146,6 +151,7 @@ class SavedState:
     interrupted: bool
     memory: dict[Key, np.ndarray]
     recorded: dict[str, np.ndarray]
+    draws: dict[str, np.ndarray]
 
     def write(self, path: str | Path, identity: Identity, *, network: str) -> None:
         """Write a state file.
@@ -160,6 +166,7 @@ class SavedState:
         """
         arrays = {f"memory/{owner}/{name}": array for (owner, name), array in self.memory.items()}
         arrays |= {f"probe/{name}": array for name, array in self.recorded.items()}
+        arrays |= {f"draws/{name}": array for name, array in self.draws.items()}
         header = {
             # Names of the format: later versions read these files.
             "step": self.step,
@@ -188,13 +195,16 @@ class SavedState:
         header, arrays = files.read(path, kind="state")
         identity.require_file(header, path)
         recorded: dict[str, np.ndarray] = {}
+        draws: dict[str, np.ndarray] = {}
         memory: dict[Key, np.ndarray] = {}
         for key, array in arrays.items():
             section, _, name = key.partition("/")
             if section == "probe":
                 recorded[name] = array
+            elif section == "draws":
+                draws[name] = array
             elif section == "memory":
                 # A name of memory has no "/"; an owner may have one.
                 owner, _, variable = name.rpartition("/")
                 memory[owner, variable] = array
-        return cls(header["step"], header["first"], header["interrupted"], memory, recorded)
+        return cls(header["step"], header["first"], header["interrupted"], memory, recorded, draws)

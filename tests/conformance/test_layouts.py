@@ -47,18 +47,16 @@ def network() -> Network:
     source = net.spike_source("source", 3, steps=[range(0, 400, 7), range(3, 400, 11), [40, 90]])
     cells = net.population("cells", 4, CELL, b=ns.table([0.1, 0.2, 0.3], every="2 ms", unit="mV"))
     everyone = ns.all_to_all()
-    net.project(source, cells, everyone, weight="0.1 mV", delay="0.3 ms", name="alike")
-    delays = 0.1 * np.arange(EDGES)
-    net.project(source, cells, everyone, weight="0.1 mV", delay=delays, name="late")
-    net.project(
-        source, cells, everyone, rule=LEARNING.reading(gain=cells["a"].by("target")), weight=0.1,
-        name="learned",
-    )  # fmt: skip
+    weight, delays = "0.1 mV", 0.1 * np.arange(EDGES)
+    alike = net.project(source, cells, everyone, weight=weight, delay="0.3 ms", name="alike")
+    late = net.project(source, cells, everyone, weight=weight, delay=delays, name="late")
+    rule = LEARNING.reading(gain=cells["a"].by("target"))
+    learned = net.project(source, cells, everyone, rule=rule, weight=weight, name="learned")
     net.poisson_drive(cells[1:], rate=400, weight=0.2, name="drive")
     net.record(cells, "spikes", "v")
-    for name in ("alike", "learned"):
-        net.record(net[name], "w", every="0.7 ms")
-    net.record(net["late"], "w", every="0.7 ms", edges=[2, 9])
+    for projection in (alike, learned):
+        net.record(projection, "w", every="0.7 ms")
+    net.record(late, "w", every="0.7 ms", edges=[2, 9])
     return net
 
 
@@ -68,7 +66,10 @@ CHANGES: dict[str, tuple[str, list[dict]]] = {
     "weights with delays that differ": ("late", [{"w": np.arange(EDGES) / 9}, {"weight": 0.2}]),
     "a parameter that others follow": ("cells", [{"a": [0.9, 1.0, 1.1, 0.1]}, {"a": "0.9 mV"}]),
     "refractory times": ("cells", [{"pause": [0.1, 0.2, 0.9, 0.0]}, {"pause": "0.4 ms"}]),
-    "a table": ("cells", [{"b": 0.3}, {"b": [0.1, 0.2, 0.3, 0.4]}, {"b": ns.table([0.4, 0], every=1)}]),
+    "a table": (
+        "cells",
+        [{"b": 0.3}, {"b": [0.1, 0.2, 0.3, 0.4]}, {"b": ns.table([0, 1], every=1)}],
+    ),
     "a time constant": ("cells", [{"tau": [7.0, 8.0, 9.0, 10.0]}, {"tau": 8.0}]),
     "rates and weights of a drive": ("drive", [{"rate": [100, 900, 0]}, {"weight": [1, 0.1, 0.2]}]),
 }  # fmt: skip
@@ -145,7 +146,8 @@ def test_a_state_fits_a_run_whose_values_have_another_layout(backend, change, ca
     for restore in (late, early):
         played = play(_prepared(backend), change)
         fresh = _prepared(backend)
-        restore(played), restore(fresh)
+        restore(played)
+        restore(fresh)
         both = future(played), future(fresh)
         assert rn.differences(*both) == []
         if restore is late:

@@ -57,9 +57,9 @@ class Delivery:
         self._rules.synchronise()
         self.late_events.forget()
 
-    def emit(self, signal: str, step: int) -> None:
+    def emit(self, signal: str, step: int, repeat: int) -> None:
         """Run the handlers of a signal."""
-        self._rules.emit(signal, step)
+        self._rules.emit(signal, step, repeat)
 
     def _lay_out(self, schedule: Schedule) -> None:
         partitions = range(self._context.partitions)

@@ -42,6 +42,8 @@ class SignalHandler:
     ----------
     kernel : compiled function
     args : (1, A) int64
+    keys : (K,) indices
+        Positions among them of the first key words of draws.
     first, count : int
         Range of its loop.
     partition : int
@@ -49,6 +51,7 @@ class SignalHandler:
 
     kernel: Any
     args: np.ndarray
+    keys: list[int]
     first: int
     count: int
     partition: int
@@ -84,11 +87,14 @@ class Rules:
         for key, table in self._decays.items():
             table.follow(float(self._context.memory[key][0]))
 
-    def emit(self, signal: str, step: int) -> None:
+    def emit(self, signal: str, step: int, repeat: int) -> None:
         """Run the handlers of a signal, partition after partition."""
         # On the caller's thread: signals come between steps, when no other thread runs.
         for h in self._signals.get(signal, ()):
+            # As `neurosim.draws.streams.repeated`; a second time gives the former keys.
+            h.args[0, h.keys] ^= repeat
             h.kernel.ctypes(h.args.ctypes.data, h.first, h.count, step, h.partition)
+            h.args[0, h.keys] ^= repeat
 
     def add_handler(self, signal: str, handler: SignalHandler) -> None:
         """Let a signal call a kernel."""
@@ -274,7 +280,9 @@ class PartitionRule:
         if kernel.trigger == "step":
             self.later.append(call)
         elif kernel.trigger not in ("pre", "post"):
-            handler = SignalHandler(function, self._args, first, count, self._partition)
+            entries = self._rule.source.arguments
+            keys = [n for n, e in enumerate(entries) if e.startswith("@key") and e[-1] != "b"]
+            handler = SignalHandler(function, self._args, keys, first, count, self._partition)
             self._rule.rules.add_handler(kernel.trigger, handler)
         elif kernel.over.startswith("fold"):
             self.now.append(call)
