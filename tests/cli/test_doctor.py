@@ -104,6 +104,11 @@ def test_doctor_says_how_much_compiled_code_is_kept_and_clears_it(monkeypatch, t
     assert not list((tmp_path / "kernels").iterdir())
 
 
+def test_a_table_of_rows_of_unequal_length_is_a_mistake_and_no_shorter_table():
+    with pytest.raises(ValueError):
+        columns([("name", "number"), ("one",)], width=80)
+
+
 def test_columns_are_wrapped_to_the_width_and_lose_no_word():
     rows = [("id", "measured"), ("B1", "a long sentence that does not fit")]
     lines = columns(rows, width=22).splitlines()

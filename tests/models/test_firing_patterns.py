@@ -490,3 +490,8 @@ def test_the_twenty_panels_are_drawn(responses):
     pyplot.close(made)
     assert titles == [f"({p.letter}) {p.name}" for p in PATTERNS]
     assert np.array_equal(drawn, responses["A"].v)
+
+
+def test_a_figure_needs_a_response_to_every_pattern(responses):
+    with pytest.raises(ValueError):
+        firing_patterns.figure([responses["A"]])

@@ -453,6 +453,20 @@ BINDINGS = {
         "name, without '_post'.",
         "Write 'y'.",
     ),
+    "an unknown name with an end": (
+        "w : mV",
+        "y : mV",
+        [("pre", "w = q_post")],
+        "handler 'pre': there is no name 'q_post'.",
+        "The names are:",
+    ),
+    "a name that begins like a variable": (
+        "w : mV",
+        "y : mV",
+        [("pre", "w = y_other")],
+        "handler 'pre': there is no name 'y_other'.",
+        "The names are:",
+    ),
     "a state without its end": (
         "w : mV",
         "",

@@ -577,6 +577,23 @@ def test_what_brian_refuses_leaves_no_warning_of_objects_that_never_ran():
     assert logs == []
 
 
+@pytest.mark.parametrize(
+    ("method", "scheme"),
+    [
+        ("exact", "up to rounding; where time constants are equal, or a state has none, by its"),
+        ("exponential_euler", "the same up to rounding; not finite where the coefficient of"),
+        ("rk4", "the same up to rounding."),
+    ],
+)
+def test_the_report_says_how_near_the_scheme_of_brian_is_to_ours(method, scheme):
+    net = ns.Network("one", dt="1 ms")
+    cell = ns.Cell("dv/dt = -v / tau : 1", parameters={"tau": "5 ms"}, method=method)
+    net.population("p", 1, cell)
+    report = ns.check(net, backend="brian", mode="equations")
+    (row,) = (row for row in report.rows if str(row.place) == "population 'p'")
+    assert scheme in row.reason
+
+
 def test_the_report_says_what_becomes_of_step_statements_and_what_brian_cannot_integrate():
     net = ns.Network("mixed", dt="1 ms")
     net.population("izhikevich", 1, cells.izhikevich(synapse="delta"))
