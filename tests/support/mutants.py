@@ -7,7 +7,7 @@ Run by hand, in a checkout with everything that the tests need::
 Each fault is tried on the tests of its file (`TESTS`): those first whose text names the file, those
 that take longest last, until one fails. A test that failed must pass without the fault. A line of
 JSON holds the outcome and the difference. The same command resumes a run that was interrupted.
-``--report`` prints the results; `mutants.md` has those of the last campaign.
+``--report`` prints the results; `mutants.md` tells of the last campaign.
 """
 
 from __future__ import annotations
