@@ -177,3 +177,26 @@ def test_names_and_reasons_become_no_statements_of_a_script(name):
 def test_a_population_may_have_the_name_of_anything_that_a_script_uses(name):
     names = identifiers([name, "other"])
     assert names[name] != name and names[name].isidentifier() and names["other"] == "other"
+
+
+def test_bounds_of_a_rule_are_in_the_unit_of_the_standard_cell_as_its_weights_are():
+    """The cell halves the current of the port and turns its sign."""
+    cell = ns.Cell(
+        """dv/dt = (rest - v + resistance * (drive - 0.5 * pull)) / tau : mV
+           ddrive/dt = -drive / (3 * ms) : nA
+           dpull/dt = -pull / (4 * ms) : nA""",
+        parameters={"rest": "-60 mV", "tau": "10 ms", "resistance": "50 Mohm"},
+        receives={"plus": ns.Port("nA", into="drive"), "minus": ns.Port("nA", into="pull")},
+        spike="v > rest + 15 * mV",
+        after_spike="v = rest - 5 * mV",
+        refractory=ns.Refractory("3 ms", "v"),
+    )
+    net = ns.Network("halved", dt="1 ms")
+    a = net.population("a", 2, cell)
+    rule = plasticity.stdp(w_max="3 nA")
+    net.project(
+        a, a, ns.all_to_all(), rule=rule, weight="1 nA", delay="2 ms", port="minus", name="e"
+    )
+    (projection,) = pynn.nest._translate(concretise(net)).projections
+    assert set(projection.weight) == {-0.5}
+    assert projection.rule.weights == {"w_min": 0.0, "w_max": -1.5}
