@@ -14,7 +14,6 @@ from neurosim.expr.tree import Name
 from neurosim.model.cell import Cell
 from neurosim.model.declarations import Parameter, Value
 from neurosim.model.rule import Rule
-from neurosim.units import NUMBER, name_of
 
 ParameterValue: TypeAlias = Value | Parameter
 """A value of a parameter, or a declaration that names a unit and, in rules, owners of values."""
@@ -144,7 +143,7 @@ def _require_limits(owner: str, model: Cell | Rule, declarations: Declarations) 
             value,
             declared.limits,
             where=f"{owner}, parameter {p.name!r}",
-            unit="" if p.unit.exponents == NUMBER else name_of(p.unit.exponents),
+            unit=p.unit,
             error=ModelError,
         )
 

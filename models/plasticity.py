@@ -1,6 +1,6 @@
 """Plasticity: the learning rules of the literature, after their authors' equations.
 
-Arguments are parameters: quantities with a unit, plain numbers in engine units, draws, or
+Arguments are parameters: quantities with a unit, plain numbers in the declared unit, draws, or
 ``ns.Parameter(unit, values, per="edge")`` for several values. Any but the time constants of decays
 may follow a state of another population, as in ``stdp().reading(a_minus=glia["level"])``. Weights
 ``w`` have the unit of ``w_max`` and stay between ``w_min`` and ``w_max``. Amplitudes are in the
@@ -22,7 +22,6 @@ from neurosim.errors import ModelError, describe, describe_unknown
 from neurosim.expr.parse import Parser
 from neurosim.model.parsing import UNKNOWN, read_constant
 from neurosim.model.rule import Rule
-from neurosim.units import NUMBER, name_of
 
 from ._declarations import Declarations, Declared, Option, ParameterValue, library, parameters
 
@@ -458,7 +457,7 @@ def _require_weights(rule: Rule, *, divides: bool = False) -> Rule:
             largest.value,
             Limits(above=smallest) if divides else Limits(least=smallest),
             where=f"rule {rule.name!r}, parameter 'w_max'",
-            unit="" if largest.unit.exponents == NUMBER else name_of(largest.unit.exponents),
+            unit=largest.unit,
             error=ModelError,
         )
     return rule

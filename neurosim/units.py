@@ -129,11 +129,19 @@ class Unit:
     exponents: Exponents
     size: float = 1.0
 
-    @property
-    def plain(self) -> float:
-        """Size in engine units of a plain number: 1, but 0.001 for rates in Hz."""
-        # The text decides: 1/ms has the same exponents, but its plain numbers count per ms.
-        return 1e-3 if self.exponents == RATE and "Hz" in self.text else 1.0
+    def from_engine(self, values: Any) -> Any:
+        """Return numbers of engine units as numbers of this unit; exactly the same if it is one.
+
+        Parameters
+        ----------
+        values : float or array
+        """
+        return values if self.size == 1.0 else values / self.size
+
+    def show(self, value: float) -> str:
+        """Return a number of engine units as text in this unit, such as ``20 pA``."""
+        number = f"{self.from_engine(value):g}"
+        return number if self.text == "1" else f"{number} {self.text}"
 
     def __str__(self) -> str:
         quantity = KINDS.get(self.exponents)
@@ -367,7 +375,7 @@ def to_engine(
     Parameters
     ----------
     value : text, quantity of pint, number or array
-        Plain numbers are in engine units, rates in Hz.
+        Plain numbers are in the declared unit.
     declared : Unit
         Its dimension is expected.
     where : str
@@ -407,7 +415,7 @@ def to_engine(
             f"{where}: {describe(value)} is not a quantity. "
             f"Give a number, an array, or text such as '20 {declared.text}'."
         ) from None
-    result = array * declared.plain if declared.plain != 1.0 else array
+    result = array * declared.size if declared.size != 1.0 else array
     return float(result) if array.ndim == 0 else result
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..units import Unit
-from .values import Distribution, Table
+from .values import PLAIN, Distribution, Table
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,19 @@ class Limits:
             inside &= values <= self.most
         return ~inside
 
-    def phrase(self, unit: str = "", *, scale: float = 1.0) -> str:
-        """Return the bounds in words, as numbers of a unit that is `scale` engine units."""
-        space = f" {unit}" if unit else ""
+    def phrase(self, unit: Unit = PLAIN) -> str:
+        """Return the bounds in words, as numbers of a unit."""
         above, least, most = (
-            None if bound is None else f"{bound / scale:g}"
+            None if bound is None else unit.show(bound)
             for bound in (self.above, self.least, self.most)
         )
         # One phrase if both ends are included, as people write ranges.
         if above is None and least is not None and most is not None:
-            return f"{least} to {most}{space}"
+            return f"{least} to {most}"
         bounds = (
-            above and f"more than {above}{space}",
-            least and f"{least}{space} or more",
-            most and f"{most}{space} or less",
+            above and f"more than {above}",
+            least and f"{least} or more",
+            most and f"{most} or less",
         )
         return " and ".join(bound for bound in bounds if bound)
 
@@ -69,7 +68,7 @@ def require_range(
     *,
     where: str,
     declared: Unit | None = None,
-    unit: str = "",
+    unit: Unit | None = None,
     remedy: str = "Correct it.",
     error: type[Exception] = NetworkError,
 ) -> None:
@@ -85,10 +84,10 @@ def require_range(
     where : str
         Begins the message.
     declared : Unit, optional
-        The unit in which users write the value, and in which the message names it. Draws and
-        tables, whose numbers have no unit of their own, are checked only with it.
-    unit : str, optional
-        Written after the numbers of the message.
+        The unit in which users write the value. Draws and tables, whose numbers have no unit of
+        their own, are checked only with it.
+    unit : Unit, optional
+        In which the message names numbers; by default the declared one.
     remedy : str, optional
         Ends the message.
     error : type, optional
@@ -98,14 +97,12 @@ def require_range(
     NetworkError or `error`
         If a value lies outside.
     """
-    # Messages speak the user's unit: a rate in Hz, although engines count in 1/ms.
-    scale = 1.0 if declared is None else declared.plain
+    shown = unit or declared or PLAIN
     if isinstance(value, Distribution):
         # Only the possible extremes are known: the draw is made when the network is prepared.
         if declared is not None and limits.outside(np.array(value.bounds(declared))).any():
             raise error(
-                f"{where}: found {value}, which can fall outside, expected "
-                f"{limits.phrase(unit, scale=scale)}. "
+                f"{where}: found {value}, which can fall outside, expected {limits.phrase(shown)}. "
                 "Bound the draw with low= and high=, or draw uniformly."
             )
         return
@@ -117,6 +114,5 @@ def require_range(
     values = np.atleast_1d(value)
     wrong = values[limits.outside(values)]
     if wrong.size:
-        number = f"{wrong[0] / scale:g}" + (f" {unit}" if unit else "")
-        expected = limits.phrase(unit, scale=scale)
-        raise error(f"{where}: found {number}, expected {expected}. {remedy}")
+        found = shown.show(wrong[0])
+        raise error(f"{where}: found {found}, expected {limits.phrase(shown)}. {remedy}")

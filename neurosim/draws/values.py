@@ -105,8 +105,10 @@ class Distribution:
         low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
         if self.kind in ("lognormal", "exponential"):
             low = max(low, 0.0)
-        # The upper end of whole numbers is excluded, as in Python.
-        return low, high - 1.0 if self.kind == "integers" else high
+        if self.kind == "integers":
+            # The upper end is excluded, as in Python.
+            return low * unit.size, (high - 1.0) * unit.size
+        return low, high
 
     def _named_arguments(self) -> list[tuple[str, Any]]:
         bounds = (("low", self.low), ("high", self.high))
@@ -239,10 +241,14 @@ class Distribution:
     def _transform(self, standard: FloatArray, unit: Unit, where: str) -> FloatArray:
         """Return values of this distribution made of standard normal or uniform ones."""
 
-        def read(position: int) -> float:
+        def read(position: int, expected: Unit = unit) -> float:
             argument, argument_where = self.arguments[position], f"{where}, {self.kind}"
-            return to_engine(argument, unit, where=argument_where, error=NetworkError)
+            return to_engine(argument, expected, where=argument_where, error=NetworkError)
 
+        if self.kind == "integers":
+            # Whole numbers of the unit, whose size in engine units need not be whole.
+            low, high = read(0, PLAIN), read(1, PLAIN)
+            return unit.size * np.floor(low + standard * (high - low))
         if self.kind == "normal":
             return read(0) + read(1) * standard
         if self.kind == "lognormal":
@@ -250,8 +256,6 @@ class Distribution:
             return read(0) * FUNCTIONS["exp"](float(self.arguments[1]) * standard)
         if self.kind == "exponential":
             return -read(0) * FUNCTIONS["log"](standard)
-        if self.kind == "integers":
-            return np.floor(read(0) + standard * (read(1) - read(0)))
         return read(0) + standard * (read(1) - read(0))
 
     def __repr__(self) -> str:

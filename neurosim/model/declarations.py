@@ -44,8 +44,8 @@ class Parameter:
     Parameters
     ----------
     unit : str
-        Gives the dimension, such as ``"mV"``. Plain numbers are in engine units (ms, mV, nA, nF,
-        uS, Mohm), and those of a rate in Hz.
+        Such as ``"mV"``. Plain numbers of the parameter are in this unit, wherever they go in or
+        come out.
     value : quantity, array, draw, table over time, or text over other parameters
     per : ``"source"``, ``"target"`` or ``"edge"``, optional
         In rules only: the parameter has one value for each. None: one value in all.

@@ -6,8 +6,6 @@ import textwrap
 from collections.abc import Iterable
 from html import escape
 
-import numpy as np
-
 from ..draws.values import Distribution, Table
 from ..errors import describe
 from ..expr.mathematics import latex, latex_name, latex_statement
@@ -157,8 +155,6 @@ def _engine_text(value: object, unit: Unit) -> str:
         return f"a table of {len(value.values)} rows"
     if isinstance(value, Distribution):
         return repr(value)
-    if isinstance(value, np.ndarray):
-        return describe(value)
     return show(value) if isinstance(value, Expr) else describe(value)
 
 

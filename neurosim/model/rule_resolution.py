@@ -115,7 +115,7 @@ def _require_decay(parts: RuleParts, variable: State, side: Side, where: str) ->
         constant.value,
         POSITIVE,
         where=f"{where}: time constant {tau!r}",
-        unit="ms",
+        unit=constant.unit,
         remedy="Give a positive time.",
         error=ModelError,
     )

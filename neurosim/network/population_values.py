@@ -141,10 +141,11 @@ def check_refractory_time(
     """
     if cell.refractory is None:
         return
-    time, where = cell.refractory.time, f"{owner}: refractory time"
+    time, declared, where = cell.refractory.time, MS, f"{owner}: refractory time"
     if isinstance(time, str) and read(time) is None:
         # Text without a number is the name of a parameter, which the population may have set.
-        time = values.get(time, cell.parameter(time).value)
+        parameter = cell.parameter(time)
+        time, declared = values.get(parameter.name, parameter.value), parameter.unit
         if isinstance(time, Table):
             raise NetworkError(
                 f"{where}: found a table, expected a number, array or draw. "
@@ -155,7 +156,7 @@ def check_refractory_time(
             return
     else:
         time = to_engine(time, MS, where=where)
-    require_range(time, NOT_NEGATIVE, where=f"{where} (ms)", declared=MS)
+    require_range(time, NOT_NEGATIVE, where=where, declared=declared)
     to_steps(time, dt, where=where)
 
 
@@ -216,9 +217,8 @@ def _resolve(
             f"{where}: {text!r} is {of(result)}, but {declared} is expected. "
             "Multiply or divide it by what is missing."
         )
-    if result == NUMBER and declared.plain != 1.0:
-        # Plain numbers of a rate count in Hz, engine units in 1/ms.
-        tree = Binary("*", Number(declared.plain), tree)
+    if result == NUMBER != declared.exponents and declared.size != 1.0:
+        tree = Binary("*", Number(declared.size), tree)
     return tree
 
 

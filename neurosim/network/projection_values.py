@@ -354,7 +354,7 @@ def _check_decays(rule: Rule, values: Mapping[str, EngineValue], where: str) -> 
                 values[tau],
                 POSITIVE,
                 where=f"{where}, {tau}",
-                unit="ms",
+                unit=rule.parameter(tau).unit,
                 remedy="Give a positive time.",
             )
 

@@ -315,7 +315,7 @@ class Assignments:
             require_range(numbers, limits_of(owner.population.cell), where=where, declared=unit)
             if name == self.program.populations[owner.name].refractory:
                 require_range(
-                    numbers, NOT_NEGATIVE, where=f"{where}: refractory time (ms)", declared=unit
+                    numbers, NOT_NEGATIVE, where=f"{where}: refractory time", declared=unit
                 )
                 # Refused here, at the user's line: memory counts the steps later.
                 to_steps(numbers, self.program.dt, where=f"{where}: refractory time")
@@ -324,7 +324,11 @@ class Assignments:
             decaying = [v.name for v in variables if decay_constant(v) == name]
             if decaying:
                 require_range(
-                    numbers, POSITIVE, where=where, unit="ms", remedy="Give a positive time."
+                    numbers,
+                    POSITIVE,
+                    where=where,
+                    unit=owner.rule.parameter(name).unit,
+                    remedy="Give a positive time.",
                 )
 
         def assign() -> None:

@@ -132,8 +132,11 @@ class Assembler:
         probe = self.program.probes[number]
         unit = recorded_unit(probe)
         members, per = self.members(probe)
-        values, initial = chunks.samples(number), chunks.initial[number] / unit.plain
-        values /= unit.plain  # in place: a second array may not fit into memory
+        values, initial = chunks.samples(number), chunks.initial[number]
+        # Memory may have fewer digits; the quotient is rounded as that of samples.
+        initial = unit.from_engine(np.asarray(initial, np.float64))
+        if unit.size != 1.0:
+            values /= unit.size  # in place: a second array may not fit into memory
         # Likewise members: a part may be shorter than the distance of samples.
         if later_part and not len(values):
             values, members, initial = values[:, :0], members[:0], initial[:0]

@@ -168,8 +168,8 @@ class Run:
         Returns
         -------
         float, or float64 array over the neurons or edges of the owner
-            In engine units; rates in Hz. Edges are sorted by source, then target, both counted in
-            their whole populations, in whatever order they were created.
+            In the unit in which the name was declared. Edges are sorted by source, then target,
+            both counted in their whole populations, in whatever order they were created.
 
         Raises
         ------
@@ -179,17 +179,17 @@ class Run:
         owner = self._owner(owner)
         if isinstance(owner, Projection) and isinstance(name, str) and name == "weight":
             name = "w"
-        plain = declared_unit(owner, name).plain
+        size = declared_unit(owner, name).size
         if isinstance(owner, Drive) and name == "rate":
-            plain *= owner.n  # memory holds the rate of all trains of a target together
+            size *= owner.n  # memory holds the rate of all trains of a target together
         values = self.memory.now(owner.name, name, self.step - 1)
         # One value for all is a number; of a population of one neuron, a state is still an array.
         if values.size == 1 and not self._is_state(owner, name):
-            return float(values[0]) / plain
+            return float(values[0]) / size
         if not isinstance(owner, Drive):
             view = owner.view if isinstance(owner, Population) else owner
             values = values[self.memory.locate(view, name)[0]]
-        return np.divide(values, plain, dtype=np.float64)
+        return np.divide(values, size, dtype=np.float64)
 
     def set(self, owner: Owner | str, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name.

@@ -110,8 +110,11 @@ def test_quantities_are_read_into_engine_units(text, value):
     assert to_engine(text, MS, where="here") == pytest.approx(value, rel=1e-14)
 
 
-def test_plain_numbers_are_engine_units_and_plain_rates_are_hertz():
+def test_plain_numbers_are_in_the_declared_unit():
     assert to_engine(20, MS, where="here") == 20.0
+    assert to_engine(0.05, unit("V"), where="here") == 50.0
+    assert to_engine([1, 2], unit("1/s"), where="here").tolist() == [0.001, 0.002]
+    assert to_engine(1, unit("mS/cm**2"), where="here") == pytest.approx(1e-5, rel=1e-14)
     assert (
         to_engine(20, unit("Hz"), where="here")
         == to_engine("20 Hz", unit("Hz"), where="here")

@@ -105,10 +105,9 @@ def test_relative_amplitudes_are_multiples_of_the_largest_weight(backend):
 
 def test_weights_have_the_unit_of_the_largest_weight_and_stay_between_the_bounds(backend):
     pre, post = [[5, 15, 25]] * 2, [[6, 16, 26], [4, 14, 24]]
-    found = changes(
-        stdp(a_plus=0.3, a_minus=0.3, w_min=0.1, w_max="600 pA"), backend, pre, post, steps=30
-    )
-    np.testing.assert_allclose(found, [0.1, -0.4], rtol=1e-12)
+    rule = stdp(a_plus=300, a_minus=300, w_min=100, w_max="600 pA")
+    found = changes(rule, backend, pre, post, steps=30, weight=500)
+    np.testing.assert_allclose(found, [100, -400], rtol=1e-12)
     assert (
         str(stdp(w_max="600 pA").edge[0].unit) == "a current (pA)"
         and stdp(w_max=3.0).edge[0].unit.text == "1"

@@ -287,8 +287,8 @@ POPULATIONS = {
     ),
     "a negative refractory time": (
         populate(PAUSING, pause=[1, -1]),
-        "population 'p': refractory time (ms): found -1",
-        "expected 0 or more.",
+        "population 'p': refractory time: found -1 ms",
+        "expected 0 ms or more.",
         "Correct it.",
     ),
     "a refractory time over time": (
@@ -302,19 +302,19 @@ POPULATIONS = {
 SOURCES = {
     "a negative rate": (
         lambda net: net.poisson("p", 2, rate=-1),
-        "population 'p', rate: found -1",
-        "expected 0 or more.",
+        "population 'p', rate: found -1 Hz",
+        "expected 0 Hz or more.",
         "Correct it.",
     ),
     "a negative rate in a table": (
         lambda net: net.poisson("p", 2, rate=ns.table([5, -1], every=1)),
-        "population 'p', rate: found -1",
-        "expected 0 or more.",
+        "population 'p', rate: found -1 Hz",
+        "expected 0 Hz or more.",
     ),
     "a rate that may be negative": (
         lambda net: net.poisson("p", 2, rate=ns.normal(5, 1)),
         "rate: found normal(mean=5, sd=1), which can fall outside",
-        "expected 0 or more.",
+        "expected 0 Hz or more.",
         "Bound the draw with low= and high=",
     ),
     "a rate in mV": (
@@ -456,8 +456,8 @@ SOURCES = {
     ),
     "a drive with a negative rate": (
         lambda net: net.poisson_drive(net["a"], rate=-1, weight=1, name="d"),
-        "drive 'd' (-> a), rate: found -1",
-        "expected 0 or more.",
+        "drive 'd' (-> a), rate: found -1 Hz",
+        "expected 0 Hz or more.",
     ),
     "a drive of no trains": (
         lambda net: net.poisson_drive(net["a"], n=0, rate=1, weight=1, name="d"),

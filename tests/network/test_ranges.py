@@ -64,14 +64,14 @@ def test_values_outside_are_refused_with_value_and_limits(value, limits, message
 
 def test_numbers_are_shown_in_the_unit_in_which_they_are_written():
     """Rates are kept per ms and written in Hz."""
-    with pytest.raises(ns.NetworkError, match="found -5, expected 0 or more"):
+    with pytest.raises(ns.NetworkError, match="found -5 Hz, expected 0 Hz or more"):
         require_range(-0.005, NOT_NEGATIVE, where="x", declared=HZ)
     with pytest.raises(ns.ModelError, match="found 1 mV, expected 2 mV or more. Raise it."):
         require_range(
             1.0,
             Limits(least=2.0),
             where="x",
-            unit="mV",
+            unit=MV,
             remedy="Raise it.",
             error=ns.ModelError,
         )

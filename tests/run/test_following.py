@@ -273,8 +273,8 @@ def test_what_is_read_of_draws_initial_values_and_places_is_not_drawn_again(back
             "cells",
             {"v": 1, "tau": -10},
             (
-                "set 'cells', tau: pause, which follows it: refractory time (ms): found -1",
-                "expected 0 or more.",
+                "set 'cells', tau: pause, which follows it: refractory time: found -1 ms",
+                "expected 0 ms or more.",
             ),
         ),
         (

@@ -213,8 +213,8 @@ BAD = {
     "a negative refractory time": (
         "cells",
         {"v": 1, "pause": -1},
-        "refractory time (ms): found -1",
-        "expected 0 or more.",
+        "refractory time: found -1 ms",
+        "expected 0 ms or more.",
     ),
     "a table where there was none": (
         "cells",
@@ -245,14 +245,14 @@ BAD = {
         "rates",
         {"rate": -5},
         "set 'rates', rate: found -5",
-        "expected 0 or more.",
+        "expected 0 Hz or more.",
         "Correct it.",
     ),
     "a negative rate in a table": (
         "rates",
         {"rate": ns.table([5, -5], every=1)},
         "set 'rates', rate: found -5",
-        "expected 0 or more.",
+        "expected 0 Hz or more.",
     ),
     "a probability above 1": (
         "chances",
@@ -313,8 +313,8 @@ BAD = {
     "a negative rate of a drive": (
         "drive",
         {"weight": 1, "rate": -1},
-        "set 'drive', rate: found -1",
-        "expected 0 or more.",
+        "set 'drive', rate: found -1 Hz",
+        "expected 0 Hz or more.",
     ),
     "an unknown value of a drive": (
         "drive",

@@ -216,11 +216,11 @@ class ScriptRun:
         """Return a trace of values in engine units, (T, M) and (M,), in the user's unit."""
         unit = _require_unit(self._probe(recording))
         return Trace(
-            values / unit.plain,
+            unit.from_engine(values),
             every=recording.every,
             first=recording.every - 1,
             members=recording.members,
-            initial=initial / unit.plain,
+            initial=unit.from_engine(initial),
             dt=self.plan.dt,
             unit=unit.text,
         )
