@@ -175,7 +175,7 @@ class Cells:
         at[drive.indices], inside[drive.indices] = np.arange(drive.indices.size), 1
         rate, weight = self.site.read((name, "rate"), at), self.site.read((name, "weight"), at)
         high, low = key_of(self.program.seed, f"{name}/counts")
-        u = f"uniform_at({high}, {low}, {self.site.constant('place', self.number)}, {STEP})"
+        drawn = f"{high}, {low}, {self.site.constant('place', self.number)}, {STEP}"
         driven = self.site.constant("inside", inside)
-        added = f"{weight} * poisson_fn({rate} * {self.program.dt!r}, {u})"
+        added = f"{weight} * poisson_at({drawn}, {rate} * {self.program.dt!r})"
         return f"pick({driven} > 0, {total} + {added}, {total})"

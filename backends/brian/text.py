@@ -92,8 +92,10 @@ def functions(replica: int, repeat: Callable[[], int]) -> dict[str, Function]:
             replica=replica,
         )
 
-    def counts(mean: Any, u: Any) -> Any:
-        return random.poisson(mean, u)
+    def counts(high: Any, low: Any, place: Any, step: Any, mean: Any) -> Any:
+        return random.poisson_counts(
+            (high, low), np.asarray(place), int(step), mean=mean, replica=replica
+        )
 
     library = {
         f"{name}_fn": function(body, ARITY[name])
@@ -103,7 +105,7 @@ def functions(replica: int, repeat: Callable[[], int]) -> dict[str, Function]:
     library |= {
         "uniform_at": function(at("uniform"), 4),
         "normal_at": function(at("normal"), 4),
-        "poisson_fn": function(counts, 2),
+        "poisson_at": function(counts, 5),
     }
     return library | {
         "pick": function(

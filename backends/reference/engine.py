@@ -385,7 +385,5 @@ class ReferenceEngine:
         drive = self.program.drives[name]
         mean = np.broadcast_to(self.memory[name, "rate"] * self.program.dt, drive.indices.size)
         key = random.key_of(self.program.seed, f"{name}/counts")
-        # One uniform number per neuron: the count is its quantile, so a change of rate needs no
-        # other draw.
-        u = random.uniform(key, drive.indices, k, replica=self.replica)
-        total[drive.indices] += self.memory[name, "weight"] * random.poisson(mean, u)
+        counts = random.poisson_counts(key, drive.indices, k, mean=mean, replica=self.replica)
+        total[drive.indices] += self.memory[name, "weight"] * counts

@@ -10,6 +10,7 @@ from ..model.rule import Rule
 from ..network.network import Network
 from ..network.populations import Population
 from ..network.projections import Drive, Projection
+from ..network.sources import POISSON
 from .report import Place, Row
 
 
@@ -34,6 +35,13 @@ def _population_row(population: Population) -> Row:
     # run.
     except ValueError as error:
         return Row(place, "impossible", str(error))
+    if population.cell is POISSON:
+        return Row(
+            place,
+            "exact",
+            "a spike with probability rate * dt per step: the mean of a Poisson process, without "
+            "several spikes in one step.",
+        )
     if population.cell.step is not None:
         return Row(place, "exact", "explicit step statements.")
     methods = [f"{state}: {method.replace('_', ' ')}" for state, method in program.methods]

@@ -69,7 +69,7 @@ def require_range(
     where: str,
     declared: Unit | None = None,
     unit: Unit | None = None,
-    remedy: str = "Correct it.",
+    remedy: str = "",
     error: type[Exception] = NetworkError,
 ) -> None:
     """Raise unless a value in engine units lies within its limits.
@@ -104,6 +104,7 @@ def require_range(
             raise error(
                 f"{where}: found {value}, which can fall outside, expected {limits.phrase(shown)}. "
                 "Bound the draw with low= and high=, or draw uniformly."
+                + (f" {remedy}" if remedy else "")
             )
         return
     if isinstance(value, Table) and declared is not None:
@@ -115,4 +116,6 @@ def require_range(
     wrong = values[limits.outside(values)]
     if wrong.size:
         found = shown.show(wrong[0])
-        raise error(f"{where}: found {found}, expected {limits.phrase(shown)}. {remedy}")
+        raise error(
+            f"{where}: found {found}, expected {limits.phrase(shown)}. {remedy or 'Correct it.'}"
+        )

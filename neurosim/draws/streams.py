@@ -34,6 +34,11 @@ _M0, _M1, _W0, _W1 = (
 )
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _GRAIN = 2.0**-32
+MOST_MEAN = 700.0  # of one Poisson draw: exp(-mean) underflows from 745 on
+MOST_COUNTS = 1e6  # mean of a sum of Poisson draws
+# Steps between the counters of draws that are added: no run gets so far, since 2**48 steps of a
+# microsecond of computing time take nine years.
+NEXT_DRAW = 2**48
 # A literal, since every engine must multiply by the same bits.
 _TURN = 6.283185307179586
 
@@ -174,6 +179,7 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
     -------
     array of the broadcast shape
         Whole numbers as float64; NaN if the mean is above 700, because exp(-mean) would underflow.
+        `poisson_counts` adds several.
     """
     mean, u = np.broadcast_arrays(np.asarray(mean, dtype=np.float64), u)
     p = np.asarray(FUNCTIONS["exp"](-mean))
@@ -182,7 +188,37 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
         count[open_] += 1.0
         p[open_] = p[open_] * mean[open_] / count[open_]
         cumulated[open_] += p[open_]
-    return np.where((mean >= 0.0) & (mean <= 700.0), count, np.nan)[()]
+    return np.where((mean >= 0.0) & (mean <= MOST_MEAN), count, np.nan)[()]
+
+
+def poisson_counts(
+    key: Key, index: ArrayLike, step: int, *, mean: ArrayLike, replica: int = 0
+) -> NDArray[np.float64]:
+    """Draw Poisson counts of any mean up to `MOST_COUNTS`.
+
+    Parameters
+    ----------
+    key : two 32-bit words, see `key_of`
+    index : (N,) integers
+    step, replica : int
+    mean : (N,) or one for all
+
+    Returns
+    -------
+    (N,)
+        Whole numbers as float64. A mean above 700 is shared equally by as few draws as possible,
+        whose sum has the same distribution.
+    """
+    index = np.asarray(index)
+    mean = np.broadcast_to(np.asarray(mean, np.float64), index.shape)
+    draws = np.where(mean <= 2 * MOST_COUNTS, np.maximum(np.ceil(mean / MOST_MEAN), 1.0), 1.0)
+    share = mean / draws
+    total = np.zeros(index.shape)
+    for number in range(int(draws.max(initial=0.0))):
+        more = draws > number
+        u = uniform(key, index[more], step + number * NEXT_DRAW, replica=replica)
+        total[more] += poisson(share[more], u)
+    return total
 
 
 def _draw(

@@ -18,6 +18,7 @@ from ..network.network import Network
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.references import Reference
+from ..network.sources import require_drive_rate, require_source_value
 from ..units import Unit, to_engine, unit
 from .concrete import (
     ConcreteDrive,
@@ -39,14 +40,14 @@ def concretise(network: Network) -> ConcreteNetwork:
     NetworkError
         If drawn weights or delays are invalid, or an array does not match the number of edges.
     """
-    seed = network.seed
+    seed, dt = network.seed, network.dt
     return ConcreteNetwork(
         name=network.name,
-        dt=network.dt,
+        dt=dt,
         seed=seed,
-        populations={p.name: _population(p, seed) for p in network.populations.values()},
+        populations={p.name: _population(p, seed, dt) for p in network.populations.values()},
         projections={p.name: _projection(p, seed) for p in network.projections.values()},
-        drives={d.name: _drive(d, seed) for d in network.inputs if isinstance(d, Drive)},
+        drives={d.name: _drive(d, seed, dt) for d in network.inputs if isinstance(d, Drive)},
         order=tuple(i.name for i in network.inputs),
         probes=tuple(network.probes),
     )
@@ -55,10 +56,15 @@ def concretise(network: Network) -> ConcreteNetwork:
 # ---- populations
 
 
-def _population(population: Population, seed: int) -> ConcretePopulation:
+def _population(population: Population, seed: int, dt: float) -> ConcretePopulation:
     cell = population.cell
     values, trees = draw_population(population, seed)
     parameters = {p.name: _plain(values[p.name]) for p in cell.parameters}
+    # The network checked numbers; what was drawn or written as text is known only now.
+    for p in cell.parameters:
+        where = f"population {population.name!r}, {p.name}"
+        value, size = parameters[p.name], population.size
+        require_source_value(cell, value, size=size, dt=dt, where=where, declared=p.unit)
     # Initial values are computed once; only parameters follow later changes.
     trees = {name: tree for name, tree in trees.items() if name in parameters}
     read = {name for tree in trees.values() for name in names(tree)}
@@ -234,9 +240,10 @@ def _indices_of_link(reference: Reference) -> np.ndarray:
 # ---- drives
 
 
-def _drive(drive: Drive, seed: int) -> ConcreteDrive:
+def _drive(drive: Drive, seed: int, dt: float) -> ConcreteDrive:
     port = drive.target.population.cell.port(drive.port)
     rate = _per_target(drive, "rate", drive.rate, unit("Hz"), seed=seed)
+    require_drive_rate(rate, n=drive.n, dt=dt, where=f"drive {drive.name!r}, rate")
     weight = _per_target(drive, "weight", drive.weight, unit(port.unit), seed=seed)
     return ConcreteDrive(
         name=drive.name,

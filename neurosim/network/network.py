@@ -8,7 +8,6 @@ from itertools import chain, count
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..draws.ranges import NOT_NEGATIVE, require_range
 from ..draws.values import DrawnQuantity, ParameterValue, Weights
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
@@ -35,7 +34,15 @@ from .projection_values import (
     unit_of_delivery,
 )
 from .projections import Drive, Projection
-from .sources import BERNOULLI, GIVEN, POISSON, SpikeLists, limits_of, read_spikes
+from .sources import (
+    BERNOULLI,
+    GIVEN,
+    POISSON,
+    SpikeLists,
+    read_spikes,
+    require_drive_rate,
+    require_source_value,
+)
 from .validation import read_duration, read_quantity, read_whole_number, to_steps
 from .wiring import Connector
 
@@ -163,7 +170,10 @@ class Network:
         return self.populations[name]
 
     def poisson(self, name: str, size: int, *, rate: ParameterValue) -> Population:
-        """Add Poisson sources: at most one spike per neuron and step.
+        """Add Poisson sources: at most one spike per neuron and step, with probability rate * dt.
+
+        The mean is that of a Poisson process; the variance of the counts is 1 - rate * dt times as
+        large, since no step has two spikes. `poisson_drive` counts several.
 
         Parameters
         ----------
@@ -179,7 +189,7 @@ class Network:
         Raises
         ------
         NetworkError, ModelError
-            A rate below 0, a wrong unit or shape, a name in use.
+            A rate below 0 or above 1/dt, a wrong unit or shape, a name in use.
         """
         return self._source(name, size, POISSON, {"rate": rate})
 
@@ -214,8 +224,14 @@ class Network:
         checked = read_population_values(where, cell, size, values, dt=self.dt, positions=False)
         # Cells have no bounds: a negative rate would simply never spike.
         for parameter, value in checked.items():
-            declared = cell.parameter(parameter).unit
-            require_range(value, limits_of(cell), where=f"{where}, {parameter}", declared=declared)
+            require_source_value(
+                cell,
+                value,
+                size=size,
+                dt=self.dt,
+                where=f"{where}, {parameter}",
+                declared=cell.parameter(parameter).unit,
+            )
         self.populations[name] = Population(name, size, cell, checked)
         return self.populations[name]
 
@@ -406,7 +422,7 @@ class Network:
         n : int
             Independent trains for each target.
         rate : number, quantity, array (M,) or draw, Hz
-            Of each train.
+            Of each train; at most a million counts per step and target in the mean.
         weight : number, quantity, array (M,) or draw, in the unit of the port
             Added for each spike.
         port : str, optional
@@ -422,7 +438,7 @@ class Network:
         Raises
         ------
         NetworkError
-            A rate below 0, a wrong unit or shape, no such port, a name in use.
+            A rate below 0 or too large, a wrong unit or shape, no such port, a name in use.
         """
         view = self._view(target, "target")
         cell = view.population.cell
@@ -437,12 +453,13 @@ class Network:
         expected = port_unit(cell, port, where)
         sizes, hertz = {"one per target": len(view)}, unit("Hz")
         rates = read_quantity(rate, hertz, sizes=sizes, where=f"{where}, rate")
-        require_range(rates, NOT_NEGATIVE, where=f"{where}, rate", declared=hertz)
+        n = read_whole_number(n, where=f"{where}, n")
+        require_drive_rate(rates, n=n, dt=self.dt, where=f"{where}, rate")
         drive = Drive(
             name=name,
             target=view,
             port=port,
-            n=read_whole_number(n, where=f"{where}, n"),
+            n=n,
             rate=rates,
             weight=read_quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
         )

@@ -3,36 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..draws.ranges import NOT_NEGATIVE, PROBABILITY, Limits
+from ..draws.ranges import NOT_NEGATIVE, PROBABILITY, Limits, require_range
+from ..draws.streams import MOST_COUNTS
+from ..draws.values import Distribution
 from ..errors import NetworkError, describe
+from ..expr.evaluate import evaluate
+from ..expr.tree import Expr, names
 from ..model.cell import Cell
 from ..model.declarations import Parameter
-from ..units import Quantity, to_engine, unit
+from ..units import Quantity, Unit, to_engine, unit
 from .validation import MOST_STEPS, FloatArray, to_steps
 
 SpikeLists: TypeAlias = ArrayLike | Sequence[Quantity]
 """Times or steps of spikes: a list for each neuron, or a pair (indices, times)."""
 
-# At most one spike per step, with the probability that a Poisson process has any in that time.
+# At most one spike per step, with the probability that keeps the mean of a Poisson process.
 POISSON = Cell(
     parameters={"rate": Parameter("Hz", 0.0)},
-    spike="uniform() < 1 - exp(-rate * dt)",
+    spike="uniform() < rate * dt",
     name="poisson",
 )
 BERNOULLI = Cell(parameters={"p": Parameter("1", 0.0)}, spike="uniform() < p", name="bernoulli")
 GIVEN = Cell(name="given spikes")
 
 
-def limits_of(cell: Cell) -> Limits:
-    """Return the limits of a source's only parameter: a rate, a probability; else none."""
-    if cell is POISSON:
-        return NOT_NEGATIVE
-    return PROBABILITY if cell is BERNOULLI else Limits()
+# A rate of 1/dt is allowed whatever the rounding of its product with dt.
+_ROUNDING = 1 + 1e-9
+
+
+def require_source_value(
+    cell: Cell, value: Any, *, size: int, dt: float, where: str, declared: Unit
+) -> None:
+    """Raise unless a rate or probability lies within the limits of its source.
+
+    Values of other cells have no limits. The largest rate of an unbounded draw is not known before
+    it is made: drawn numbers are checked again.
+
+    Parameters
+    ----------
+    cell : Cell
+    value : number, array, Table, Distribution or expression over ``i`` and ``N``
+        In engine units.
+    size : int
+        Number of neurons.
+    dt : float, ms
+    where : str
+        Begins the message.
+    declared : Unit
+        Of the parameter.
+
+    Raises
+    ------
+    NetworkError
+        A rate below 0 or above 1/dt, a probability outside 0 to 1.
+    """
+    if cell is not POISSON and cell is not BERNOULLI:
+        return
+    if isinstance(value, Expr):
+        words = {"i": np.arange(size, dtype=np.float64), "N": float(size)}
+        if not names(value) <= words.keys():
+            return
+        value = np.asarray(evaluate(value, words.__getitem__))
+    if cell is BERNOULLI:
+        require_range(value, PROBABILITY, where=where, declared=declared)
+        return
+    _require_rate(
+        value,
+        most=_ROUNDING / dt,
+        where=where,
+        remedy=f"A source has at most one spike in a step of {dt:g} ms. Use a smaller dt, or "
+        "net.poisson_drive, which counts several.",
+    )
+
+
+def require_drive_rate(value: Any, *, n: int, dt: float, where: str) -> None:
+    """Raise unless the rate of a drive's trains can be counted; see `draws.streams.poisson`.
+
+    Parameters
+    ----------
+    value : number, array or Distribution, 1/ms
+        Of each train.
+    n : int
+        Number of trains.
+    dt : float, ms
+    where : str
+        Begins the message.
+
+    Raises
+    ------
+    NetworkError
+        A rate below 0, or more counts per step than can be drawn.
+    """
+    _require_rate(
+        value,
+        most=_ROUNDING * MOST_COUNTS / (n * dt),
+        where=where,
+        remedy=f"Above {MOST_COUNTS:g} counts per step use a smaller dt, or a constant input.",
+    )
+
+
+def _require_rate(value: Any, *, most: float, where: str, remedy: str) -> None:
+    hertz = unit("Hz")
+    require_range(value, NOT_NEGATIVE, where=where, declared=hertz)
+    if isinstance(value, Distribution) and np.isinf(value.bounds(hertz)[1]):
+        return
+    limits = Limits(most=most)
+    require_range(value, limits, where=where, declared=hertz, remedy=remedy)
 
 
 def read_spikes(

@@ -18,7 +18,7 @@ from ..ir.program import Program
 from ..model.declarations import decay_constant
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
-from ..network.sources import limits_of, read_spikes
+from ..network.sources import read_spikes, require_drive_rate, require_source_value
 from ..network.validation import read_quantity, read_table, to_steps
 from ..units import Unit, unit
 from .call_streams import ALL, CallStreams
@@ -214,7 +214,7 @@ class Assignments:
                 f"Give a table of shape (T, {size})."
             )
         table = read_table(value, unit, size=size, dt=self.program.dt, where=where)
-        require_range(table, limits_of(view.population.cell), where=where, declared=unit)
+        self._require_source_value(view, table, unit, where)
         return partial(self.memory.put_parameter, view.name, name, table, self.step)
 
     def _check_neurons(
@@ -232,7 +232,7 @@ class Assignments:
             # A state has no range: any value may be reached by its equation.
             return partial(memory.put, *key, view.indices, numbers, self.step - 1)
         if (view.name, f"{name}@rows") in memory:
-            require_range(numbers, limits_of(view.population.cell), where=where, declared=unit)
+            self._require_source_value(view, numbers, unit, where)
             return partial(self._put_columns, view, name, numbers)
         old = memory[key]
         # One value for all stays one: N equal values would cost memory, and prepare the cell again.
@@ -270,7 +270,7 @@ class Assignments:
         if isinstance(owner, Drive):
             numbers = self._read(value, unit, "one per target", owner.target.indices, where)
             if name == "rate":
-                require_range(numbers, NOT_NEGATIVE, where=where, declared=unit)
+                require_drive_rate(numbers, n=owner.n, dt=self.program.dt, where=where)
                 # Memory holds the rate of all n trains of a target together: their sum is a Poisson
                 # train.
                 numbers = np.asarray(numbers) * owner.n
@@ -312,7 +312,7 @@ class Assignments:
         memory, decaying = self.memory, []
         if isinstance(owner, View):
             unit = declared_unit(owner, name)
-            require_range(numbers, limits_of(owner.population.cell), where=where, declared=unit)
+            self._require_source_value(owner, numbers, unit, where)
             if name == self.program.populations[owner.name].refractory:
                 require_range(
                     numbers, NOT_NEGATIVE, where=f"{where}: refractory time", declared=unit
@@ -340,6 +340,17 @@ class Assignments:
             memory.write(owner.name, name, new)
 
         return assign
+
+    def _require_source_value(self, view: View, value: Any, unit: Unit, where: str) -> None:
+        population = view.population
+        require_source_value(
+            population.cell,
+            value,
+            size=population.size,
+            dt=self.program.dt,
+            where=where,
+            declared=unit,
+        )
 
     def _read(self, value: Any, unit: Unit, length: str, members: np.ndarray, where: str) -> Any:
         """Return a number or one value per member, in engine units.

@@ -243,13 +243,13 @@ def test_the_bound_on_the_variance_tells_the_scheme_from_the_process(backend):
     assert late.var() != pytest.approx(process, rel=4 * math.sqrt(2 / late.size))
 
 
-@pytest.mark.parametrize("rate", [5.0, 40.0, 400.0])
+@pytest.mark.parametrize("rate", [5.0, 40.0, 400.0, 1000.0])
 def test_poisson_sources_have_their_rate_their_intervals_and_no_memory(backend, rate):
-    """1000 sources, 1000 steps of 1 ms: at most one spike per step, with p = 1 - exp(-rate dt)."""
+    """1000 sources, 1000 steps of 1 ms: at most one spike per step, with p = rate dt."""
     net = network(1.0, seed=3)
     net.record(net.poisson("source", 1000, rate=rate), "spikes")
     spikes = run(net, 1000, backend)["source"].spikes
-    p = 1 - math.exp(-rate / 1000)
+    p = rate / 1000
     assert len(spikes) == pytest.approx(1e6 * p, abs=4 * math.sqrt(1e6 * p * (1 - p)))
     counts = (
         spikes.count()
@@ -271,7 +271,7 @@ def test_a_poisson_source_follows_the_table_of_its_rate(backend):
     source = net.poisson("source", 1000, rate=ns.table([0.0, 100.0, 20.0], every="100 ms"))
     net.record(source, "spikes")
     counts = np.histogram(run(net, 400, backend)["source"].spikes.step, [0, 100, 200, 300, 400])[0]
-    p = 1 - np.exp(-np.array([0.0, 100.0, 20.0, 20.0]) / 1000)
+    p = np.array([0.0, 100.0, 20.0, 20.0]) / 1000
     assert counts[0] == 0
     assert np.all(np.abs(counts - 1e5 * p) <= 4 * np.sqrt(1e5 * p * (1 - p)))
 
@@ -287,6 +287,18 @@ def test_a_poisson_drive_adds_counts_with_mean_and_variance_of_all_its_trains(ba
     mean = n * rate * 0.4995  # what the last of 1000 steps brings is felt in the next
     assert counts.mean() == pytest.approx(mean, abs=4 * math.sqrt(mean / 2000))
     assert counts.var() == pytest.approx(mean, rel=4 * math.sqrt((2 + 1 / mean) / 2000))
+
+
+def test_a_drive_counts_far_more_spikes_per_step_than_one_draw_can(backend):
+    """1500 per step, for 500 targets and 12 steps; exp(-1500) is zero."""
+    net = network(0.5, seed=5)
+    target = net.population("target", 500, COUNTER)
+    net.poisson_drive(target, n=6000, rate=500.0, weight=1.0)
+    net.record(target, "x")
+    counts = np.diff(run(net, 13, backend)["target"].trace("x").values, axis=0)
+    n, mean = counts.size, 1500.0
+    assert counts.mean() == pytest.approx(mean, abs=4 * math.sqrt(mean / n))
+    assert counts.var() == pytest.approx(mean, rel=4 * math.sqrt((2 + 1 / mean) / n))
 
 
 def test_a_fixed_probability_gives_binomial_sums_of_weights_at_the_targets(backend):

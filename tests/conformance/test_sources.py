@@ -111,7 +111,7 @@ def test_a_bernoulli_source_has_its_probability_and_a_poisson_source_its_rate(ba
         and counts[2] == 1100
         and counts[1] == pytest.approx(330, abs=5 * np.sqrt(1100 * 0.3 * 0.7))
     )
-    p = 1 - np.exp(-0.3)
+    p = 0.3
     assert found["q"].spikes.step.min() >= 100 and len(found["q"].spikes) == pytest.approx(
         1000 * p, abs=5 * np.sqrt(1000 * p * (1 - p))
     )

@@ -311,6 +311,30 @@ SOURCES = {
         "population 'p', rate: found -1 Hz",
         "expected 0 Hz or more.",
     ),
+    "a rate above one spike per step": (
+        lambda net: net.poisson("p", 2, rate=10_001),
+        "population 'p', rate: found 10001 Hz, expected 10000 Hz or less.",
+        "at most one spike in a step of 0.1 ms.",
+        "Use a smaller dt, or net.poisson_drive",
+    ),
+    "such a rate in a table": (
+        lambda net: net.poisson("p", 2, rate=ns.table([5, 2e4], every=1)),
+        "population 'p', rate: found 20000 Hz, expected 10000 Hz or less.",
+    ),
+    "such a rate of one neuron, as text": (
+        lambda net: net.poisson("p", 3, rate="6 * kHz * i"),
+        "population 'p', rate: found 12000 Hz, expected 10000 Hz or less.",
+    ),
+    "a negative rate as text": (
+        lambda net: net.poisson("p", 3, rate="-1 * Hz * i"),
+        "population 'p', rate: found -1 Hz, expected 0 Hz or more.",
+    ),
+    "a rate that may be drawn above one spike per step": (
+        lambda net: net.poisson("p", 2, rate=ns.uniform(0, 10_001)),
+        "rate: found uniform(low=0, high=10001), which can fall outside",
+        "expected 10000 Hz or less.",
+        "or net.poisson_drive, which counts several.",
+    ),
     "a rate that may be negative": (
         lambda net: net.poisson("p", 2, rate=ns.normal(5, 1)),
         "rate: found normal(mean=5, sd=1), which can fall outside",
@@ -458,6 +482,11 @@ SOURCES = {
         lambda net: net.poisson_drive(net["a"], rate=-1, weight=1, name="d"),
         "drive 'd' (-> a), rate: found -1 Hz",
         "expected 0 Hz or more.",
+    ),
+    "a drive of too many counts": (
+        lambda net: net.poisson_drive(net["a"], n=100, rate=2e8, weight=1, name="d"),
+        "drive 'd' (-> a), rate: found 2e+08 Hz, expected 1e+08 Hz or less.",
+        "Above 1e+06 counts per step use a smaller dt, or a constant input.",
     ),
     "a drive of no trains": (
         lambda net: net.poisson_drive(net["a"], n=0, rate=1, weight=1, name="d"),

@@ -12,7 +12,16 @@ from scipy import stats
 
 import neurosim as ns
 from neurosim.backends.cpu.kernels import philox as cpu
-from neurosim.draws.streams import Stream, key_of, normal, philox4x32, poisson, uniform
+from neurosim.draws.streams import (
+    NEXT_DRAW,
+    Stream,
+    key_of,
+    normal,
+    philox4x32,
+    poisson,
+    poisson_counts,
+    uniform,
+)
 from neurosim.draws.values import PLAIN
 from neurosim.expr.functions import FUNCTIONS
 
@@ -263,6 +272,17 @@ def test_poisson_counts_have_the_mean_and_the_variance_of_a_poisson_distribution
     assert not fits_poisson(
         np.floor(mean + math.sqrt(0.8 * mean) * normal(KEY, np.arange(100_000), 4)), mean
     )
+
+
+@pytest.mark.parametrize("mean", [700.0, 700.5, 1500.0, 20_000.0])
+def test_counts_of_large_means_are_sums_of_independent_draws(mean):
+    index = np.arange(3000)
+    counts = poisson_counts(KEY, index, 7, mean=mean)
+    assert fits_poisson(counts, mean) and not fits_poisson(1.02 * counts, mean)
+    assert same_bits(counts, [cpu.poisson_sum(mean, *KEY, i, 7, 0) for i in index])
+    # A draw that were used twice would double the variance.
+    shares = [poisson_counts(KEY, index, step, mean=600) for step in (7, 7 + NEXT_DRAW)]
+    assert abs(np.corrcoef(shares)[0, 1]) < 4 / math.sqrt(3000)
 
 
 def test_poisson_takes_a_mean_for_each_quantile():

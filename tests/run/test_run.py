@@ -248,6 +248,23 @@ BAD = {
         "expected 0 Hz or more.",
         "Correct it.",
     ),
+    "a rate above one spike per step": (
+        "rates",
+        {"rate": [5, 5e4]},
+        "set 'rates', rate: found 50000 Hz, expected",
+        "Use a smaller dt, or net.poisson_drive",
+    ),
+    "such a rate in a table": (
+        "rates",
+        {"rate": ns.table([5, 5e4], every=1)},
+        "set 'rates', rate: found 50000 Hz, expected",
+    ),
+    "a rate of a drive with too many counts": (
+        "drive",
+        {"weight": 1, "rate": 1e12},
+        "set 'drive', rate: found 1e+12 Hz, expected",
+        "Above 1e+06 counts per step",
+    ),
     "a negative rate in a table": (
         "rates",
         {"rate": ns.table([5, -5], every=1)},

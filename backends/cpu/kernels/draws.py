@@ -3,7 +3,7 @@
 from .functions import compiled
 from .intrinsics import load, load_arg, load_double, load_index, store, store_double
 from .operations import DRAW, DRIVE
-from .philox import CELLS, MOST, fill_normal, fill_uniform, poisson_count, poisson_table, uniform_at
+from .philox import CELLS, MOST, fill_normal, fill_uniform, poisson_sum, poisson_table
 
 # Counts are those of float64 in any precision: modules rebuilt for float32 replace `fill_uniform`
 # alone.
@@ -71,7 +71,7 @@ def drive(args, start, stop, step, partition):
     rate, own_rate = load_arg(args, DRIVE.rate), load_arg(args, DRIVE.rate_count) > 1
     mean = load_double(rate, 0, "rate") * load_double(load_arg(args, DRIVE.dt), 0, "dt")
     scattered = load_arg(args, DRIVE.neighbours) == 0
-    # Not in the range (also: not a number) means that there are no quantiles.
+    # Above the range there are no quantiles: several draws are added.
     if scattered or own_rate or not 0.0 <= mean <= 700.0:
         drive_each(args, start, stop, step)
     else:
@@ -98,7 +98,7 @@ def drive_each(args, start, stop, step):
     for m in range(start, stop):
         n = load_index(targets, m, "targets")
         mean = load_double(rate, m if own_rate else 0, "rate") * dt
-        count = poisson_count(mean, uniform_at(key0, key1, n, step, replica))
+        count = poisson_sum(mean, key0, key1, n, step, replica)
         weight = load(weights, m if own_weight else 0, "weight")
         store(port, n, load(port, n, "port") + weight * count, "port")
 

@@ -9,6 +9,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from neurosim.draws.compiled_streams import normal_block, philox4x32, uniform_block
+from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
 
 from .functions import compiled, exp
 from .intrinsics import store_double, store_index
@@ -100,7 +101,19 @@ def poisson_count(mean, u):
         count += 1.0
         p = p * mean / count
         cumulated += p
-    return count if 0.0 <= mean <= 700.0 else np.nan
+    return count if 0.0 <= mean <= MOST_MEAN else np.nan
+
+
+@njit(error_model="numpy", nogil=True)
+def poisson_sum(mean, k0, k1, index, step, replica):
+    """Return the count of any mean, as `neurosim.draws.streams.poisson_counts` does."""
+    draws = 1
+    if MOST_MEAN < mean <= 2 * MOST_COUNTS:
+        draws = int(np.ceil(mean / MOST_MEAN))
+    share, total = mean / draws, 0.0
+    for number in range(draws):
+        total += poisson_count(share, uniform_at(k0, k1, index, step + number * NEXT_DRAW, replica))
+    return total
 
 
 @njit(error_model="numpy", nogil=True)

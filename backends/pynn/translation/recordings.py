@@ -10,6 +10,7 @@ from neurosim.backend.report import Place
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.probes import Probe
 from neurosim.network.projections import Projection
+from neurosim.network.sources import BERNOULLI, POISSON
 
 from ..matching.cells import CellMatch
 from .neurons import scale_of_state
@@ -58,7 +59,13 @@ class Recordings:
         # An array, also for slices: the script sorts members, and results are put back in order.
         members = np.asarray(probe.owner.indices)
         if probe.variable == "spikes":
-            self._rows.exact(place, "spikes, in our count of steps.")
+            cell = self._network.populations[probe.owner.name].cell
+            if self._target.several_spikes and (cell is POISSON or cell is BERNOULLI):
+                self._rows.approximated(
+                    place, "spikes, in our count of steps; several of one step are one."
+                )
+            else:
+                self._rows.exact(place, "spikes, in our count of steps.")
             return PlannedRecording(number, probe.owner.name, ("spikes",), members)
         return self._state(number, probe, place, members)
 

@@ -63,7 +63,7 @@ def plan_given_spikes(
 def plan_poisson(
     p: ConcretePopulation, *, dt: float, target: Target, rows: Rows
 ) -> PlannedPopulation | None:
-    """Return Poisson sources; those with a probability per step get the rate that has it.
+    """Return Poisson sources; those with a probability per step get the rate of the same mean.
 
     Parameters
     ----------
@@ -90,20 +90,20 @@ def plan_poisson(
         )
         return None
     values = np.asarray(value.values if isinstance(value, Table) else value)
-    if parameter == "p" and not np.all(values < 1):
+    if parameter == "p" and target.several_spikes and not np.all(values < 1):
         rows.impossible(
             place, "p is 1: no rate gives a spike in every step for sure.", _GIVE_SPIKES
         )
         return None
-    # p = 1 - exp(-rate * dt) is the probability that a Poisson process has a spike in a step.
-    rate = values * 1000.0 if parameter == "rate" else -np.log1p(-values) / dt * 1000.0
+    per_step = values * dt if parameter == "rate" else values
+    rate = per_step / dt * 1000.0
     by_cell = table is not None and target.changing_rates == "cell"
     cell = "SpikeSourcePoissonVariable" if by_cell else "SpikeSourcePoisson"
     duration = "" if table is None else f" in {len(values)} rows over time"
     rows.approximated(
         place,
-        f"{cell} with {format_range(rate)} Hz ({parameter}){duration}: Poisson statistics are the "
-        f"same, the spikes are others{_differences(target)}.",
+        f"{cell} with {format_range(rate)} Hz ({parameter}){duration}: the mean input is the same, "
+        f"the spikes are others{_differences(target, per_step, dt=dt)}.",
         "For the same spikes give them: net.spike_source.",
     )
     if table is None:
@@ -114,12 +114,16 @@ def plan_poisson(
     return PlannedPopulation(p.name, p.size, cell, {"rate": number_or_array(rate[0])}, rates=rates)
 
 
-def _differences(target: Target) -> str:
-    several = (
-        "; several may come in one step there, which are recorded as one, here at most one"
-        if target.several_spikes
-        else ""
-    )
+def _differences(target: Target, per_step: np.ndarray, *, dt: float) -> str:
+    """Return the differences from ours of sources with some spikes per step in the mean."""
+    several = "; at most one comes in a step, as here"
+    if target.several_spikes:
+        # 1 - exp(-mean) is the probability that a Poisson process has a spike in a step.
+        recorded = format_range(-np.expm1(-per_step) / dt * 1000.0)
+        several = (
+            "; several may come in one step there, here at most one. Recorded as one, they are "
+            f"{recorded} Hz"
+        )
     silent = "; none come in its first two steps" if target.late_poisson else ""
     return several + silent
 

@@ -45,6 +45,10 @@ from .targets import Target
 
 _CUT_OFF = 0.001  # of a decaying current that edges stand for, the part that is left out
 _BYTES_PER_EDGE = 40  # in NEST, about
+# Spikes per step of a source with at most one in a step: the variance of a sum of such sources is
+# smaller than that of Poisson counts by this part.
+_MOST_PER_STEP = 0.05
+_MOST_SOURCES = 1_000_000  # of a drive
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,28 +344,50 @@ class Wiring:
             )
 
     def _add_drive(self, d: ConcreteDrive) -> None:
-        """Add one Poisson source for each driven neuron."""
+        """Add Poisson sources for each driven neuron: several where each has one spike a step."""
         # One source for all would send the same spikes to every neuron.
         place = Place("drive", d.name)
         match = self._reachable(d.target, d.port, place)
         if match is None:
             return
         count, source = d.indices.size, f"{d.name} source"
-        rate = np.asarray(d.rate, np.float64) * 1000.0
-        parameters = {"rate": number_or_array(rate)}
+        rate, dt = np.asarray(d.rate, np.float64), self._network.dt
+        trains, difference = 1, ""
+        if not self._target.several_spikes:
+            most = float(rate.max(initial=0.0)) * dt
+            trains = max(math.ceil(most / _MOST_PER_STEP), 1)
+            difference = (
+                f" A source has at most one spike per step there, so that the variance of the "
+                f"counts is smaller by {100 * most / trains:.2g} %."
+            )
+        if trains * count > _MOST_SOURCES:
+            self._rows.impossible(
+                place,
+                f"a source has at most one spike per step there: {trains} of them for each of "
+                f"{count} targets would be needed.",
+                "Use a smaller dt, or another backend.",
+            )
+            return
+        hertz = rate * 1000.0 / trains
+        rates = np.repeat(hertz, trains) if hertz.ndim else hertz
+        parameters = {"rate": number_or_array(rates)}
         self.sources.append(
-            PlannedPopulation(source, count, "SpikeSourcePoisson", parameters, is_drive=True)
+            PlannedPopulation(
+                source, trains * count, "SpikeSourcePoisson", parameters, is_drive=True
+            )
         )
-        limit = "" if self._target.several_spikes else " (at most one spike per step there)"
         self._rows.approximated(
             place,
-            f"{count} SpikeSourcePoisson of {format_range(rate)} Hz{limit}, one for each target: "
-            "the same statistics, other spikes.",
+            f"{trains * count} SpikeSourcePoisson of {format_range(hertz)} Hz, {trains} for each "
+            f"target: the same mean, other spikes.{difference}",
         )
         weights = np.array(np.broadcast_to(np.asarray(d.weight, np.float64), count))
         # The shortest delay everywhere; which step an independent Poisson spike is in is no matter.
-        delays = np.full(count, self._network.dt)
-        edges = _Edges(np.arange(count), d.indices, weights, delays, np.arange(count))
+        delays = np.full(trains * count, dt)
+        number = np.repeat(np.arange(count), trains)
+        edges = _Edges(
+            np.arange(trains * count), d.indices[number], weights[number], delays, number
+        )
         target = self._network.populations[d.target]
         self._add_edges(_Path(place, d.name, source, target, d.port, match), edges)
 

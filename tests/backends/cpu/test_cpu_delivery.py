@@ -215,7 +215,7 @@ def test_post_handlers_are_deferred_only_if_notes_take_little_room_beside_the_ed
     )
 
 
-@pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0])
+@pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0, 1200.0])
 def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
     """Counts of one rate for neighbours come from a table; others are computed one by one."""
     net = ns.Network("drive", dt="0.1 ms", seed=5)

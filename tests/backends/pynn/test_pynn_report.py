@@ -211,9 +211,34 @@ def test_rates_over_time_are_told_and_random_sources_say_that_their_spikes_are_o
         assert "PyNN silently keeps the first" in said(report, "'course'", "impossible")
     else:
         assert "10 to 20 Hz (rate) in 2 rows over time" in said(report, "'course'", "approximated")
-    assert "no rate gives a spike in every step" in said(report, "'sure'", "impossible")
+    if backend is pynn.brian2:
+        assert "1000 Hz (p)" in said(report, "'sure'", "approximated")
+        assert "at most one comes in a step, as here" in said(report, "'coins'", "approximated")
+    else:
+        assert "no rate gives a spike in every step" in said(report, "'sure'", "impossible")
+        recorded = f"Recorded as one, they are {1000 * (1 - np.exp(-0.5)):.7g} Hz"
+        assert recorded in said(report, "'coins'", "approximated")
     assert "the spikes are others" in said(report, "'steady'", "approximated")
-    assert f"{1000 * np.log(2):.7g} Hz" in said(report, "'coins'", "approximated")
+    assert "500 Hz (p): the mean input is the same" in said(report, "'coins'", "approximated")
+
+
+def test_a_drive_has_as_many_sources_on_brian2_as_keep_its_variance():
+    net = ns.Network("drive", dt="1 ms")
+    target = net.population("target", 50, cells.lif())
+    net.poisson_drive(target, n=3, rate=700, weight="0.1 nA", name="drive")
+    plan = pynn.brian2.lower(net).artefact.plan
+    sources = plan.population("drive source")
+    assert sources.size == 50 * 42 and sources.parameters["rate"] == pytest.approx(50)
+    reason = said(pynn.brian2.lower(net).report, "drive 'drive'", "approximated")
+    assert "42 for each target" in reason and "variance of the counts is smaller by 5 %" in reason
+    assert "1 for each target" in said(pynn.nest.lower(net).report, "drive 'drive'", "approximated")
+
+
+def test_a_drive_that_needs_too_many_sources_on_brian2_is_impossible_there():
+    net = ns.Network("drive", dt="1 ms")
+    net.poisson_drive(net.population("target", 1000, cells.lif()), rate=1e5, weight="1 pA")
+    reason = "2000 of them for each of 1000 targets would be needed"
+    assert reason in said(pynn.brian2.lower(net).report, "drive", "impossible")
 
 
 def plastic(rule: ns.Rule, **more: object) -> ns.Network:
@@ -327,7 +352,7 @@ def test_memory_that_is_not_there_and_draws_that_fail_are_rows_not_errors():
 
 def test_fast_poisson_sources_that_saturate_a_receptor_are_reported():
     net = ns.Network("fast", dt="1 ms")
-    source, target = net.poisson("source", 100, rate=5000), net.population("target", 2, cells.lif())
+    source, target = net.poisson("source", 500, rate=1000), net.population("target", 2, cells.lif())
     net.project(
         source, target, ns.all_to_all(), weight="0.5 nA", delay=ns.integers(1, 9), name="edge"
     )

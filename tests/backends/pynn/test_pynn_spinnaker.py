@@ -25,7 +25,7 @@ def many() -> ns.Network:
     both signs, conductances, voltage steps, rules.
     """
     net = ns.Network("many", dt="1 ms", seed=1)
-    slow, fast = net.poisson("slow", 50, rate=20), net.poisson("fast", 50, rate=2000)
+    slow, fast = net.poisson("slow", 50, rate=20), net.poisson("fast", 50, rate=1000)
     a = net.population("a", 300, cells.izhikevich(synapse="exponential"))
     b, d = (
         net.population("b", 60, cells.lif_conductance()),
