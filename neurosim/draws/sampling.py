@@ -192,19 +192,48 @@ def draw_rows(
         Is called with the first row, the row after the last, and the draws of their edges; maybe by
         several threads at a time.
     """
+    if pointer[-1] < MANY:
+        rows = pointer.size - 1
+        return use(0, rows, standard_rows(stream, kind, pointer, 0, rows))
+    from . import compiled_edges
+
+    def work(first: int, stop: int) -> None:
+        use(first, stop, standard_rows(stream, kind, pointer, first, stop))
+
+    return compiled_edges.run_blocks(work, compiled_edges.edge_blocks(pointer))
+
+
+def standard_rows(
+    stream: Stream,
+    kind: Literal["uniform", "normal"],
+    pointer: IntArray,
+    first: int,
+    stop: int,
+) -> NDArray[np.float64]:
+    """Return a number for each edge of some rows: draw 0, 1, ... of the row's counters.
+
+    Parameters
+    ----------
+    stream : Stream
+    kind : "uniform" or "normal"
+    pointer : (S + 1,) integers
+        Row r has the edges ``pointer[r]`` to ``pointer[r + 1]``.
+    first, stop : int
+        The first row, and the row after the last.
+
+    Returns
+    -------
+    (K,)
+        Of the edges ``pointer[first]`` to ``pointer[stop]``.
+    """
+    part = pointer[first : stop + 1]
     if pointer[-1] >= MANY:
         from . import compiled_edges
 
-        def work(first: int, stop: int) -> None:
-            use(
-                first,
-                stop,
-                compiled_edges.draw_rows(stream.key, kind, pointer[first : stop + 1], first),
-            )
-
-        return compiled_edges.run_blocks(work, compiled_edges.edge_blocks(pointer))
-    row = np.repeat(np.arange(pointer.size - 1), np.diff(pointer))
-    use(0, pointer.size - 1, getattr(stream, kind)(np.arange(row.size) - pointer[row], row))
+        return compiled_edges.draw_rows(stream.key, kind, part, first)
+    row = np.repeat(np.arange(first, stop), np.diff(part))
+    index = np.arange(part[0], part[-1]) - pointer[row]
+    return getattr(stream, kind)(index, row)
 
 
 def pointer_of(counts: IntArray) -> NDArray[np.int64]:

@@ -13,15 +13,20 @@ from ..errors import NetworkError, describe
 from ..expr.functions import FUNCTIONS
 from ..units import Quantity, Unit, to_engine
 from ..units import unit as unit_of
-from .sampling import draw_rows
+from .binomial import binomial_counts
+from .gamma import standard_gamma
+from .sampling import draw_rows, standard_rows
 from .streams import Stream
 
+StandardKind: TypeAlias = Literal["uniform", "normal"]
 FloatArray: TypeAlias = NDArray[np.float64]
 Counters: TypeAlias = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | int]]
 """From positions among the values to the index and row of each in its stream."""
 
 # Names of the functions below, which users read in reports.
-Kind: TypeAlias = Literal["uniform", "normal", "lognormal", "exponential", "integers"]
+Kind: TypeAlias = Literal[
+    "uniform", "normal", "lognormal", "exponential", "integers", "gamma", "binomial"
+]
 
 PLAIN = unit_of("1")
 MOST_ATTEMPTS = 1000  # how often values outside of bounds are drawn again
@@ -31,6 +36,15 @@ _ARGUMENTS: dict[Kind, tuple[str, ...]] = {
     "lognormal": ("median", "sigma"),
     "exponential": ("mean",),
     "integers": ("low", "high"),
+    "gamma": ("shape", "scale"),
+    "binomial": ("n", "p"),
+}
+# Arguments without a unit: they count something, or shape a distribution.
+_PLAIN_ARGUMENTS = {"sigma", "shape", "n", "p"}
+_POSITIVE_ARGUMENTS = {
+    "lognormal": ("median",),
+    "exponential": ("mean",),
+    "gamma": ("shape", "scale"),
 }
 
 
@@ -47,7 +61,7 @@ class Distribution:
     arguments : tuple
         As the user wrote them.
     low, high : quantity, optional
-        Bounds of a normal or lognormal draw: values outside are drawn again.
+        Bounds of a normal, lognormal or gamma draw: values outside are drawn again.
     """
 
     kind: Kind
@@ -72,17 +86,22 @@ class Distribution:
             for name, argument in self._named_arguments()
         }
         # Zero is allowed: a study may switch the spread off.
-        for name in ("sd", "sigma"):
+        for name in ("sd", "sigma", "n"):
             if numbers.get(name, 0.0) < 0:
                 raise error(
                     f"{where}, {self}: {name} is negative, expected 0 or more. Change its sign."
                 )
-        for name in ("median", "mean"):
-            if self.kind in ("lognormal", "exponential") and numbers.get(name, 1.0) <= 0:
+        for name in _POSITIVE_ARGUMENTS.get(self.kind, ()):
+            if numbers[name] <= 0:
                 raise error(
                     f"{where}, {self}: {name} is not above zero, expected a positive number. "
                     "Correct it."
                 )
+        if not 0 <= numbers.get("p", 0.0) <= 1:
+            raise error(
+                f"{where}, {self}: p is {numbers['p']:g}, expected a probability from 0 to 1. "
+                "Correct it."
+            )
         low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
         # Whole numbers exclude `high`: with equal bounds there is none to draw.
         if not (low < high or low == high and self.kind != "integers"):
@@ -103,12 +122,15 @@ class Distribution:
             for name, argument in self._named_arguments()
         }
         low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
-        if self.kind in ("lognormal", "exponential"):
+        if self.kind in _POSITIVE_ARGUMENTS:
             low = max(low, 0.0)
+        if self.kind == "binomial":
+            low, high = 0.0, numbers["n"]
         if self.kind == "integers":
-            # The upper end is excluded, as in Python.
-            return low * unit.size, (high - 1.0) * unit.size
-        return low, high
+            high -= 1.0  # excluded, as in Python
+        # Whole numbers are numbers of the unit, all others are in engine units already.
+        scale = unit.size if self.is_whole else 1.0
+        return low * scale, high * scale
 
     def _named_arguments(self) -> list[tuple[str, Any]]:
         bounds = (("low", self.low), ("high", self.high))
@@ -121,9 +143,8 @@ class Distribution:
         self, name: str, argument: Any, unit: Unit, where: str, error: type[Exception]
     ) -> float:
         """Return an argument as one number in engine units."""
-        whole = self.kind == "integers"
-        # Whole numbers count something; sigma is a spread of logarithms. Neither has a unit.
-        expected = PLAIN if whole or name == "sigma" else unit
+        whole = self.kind == "integers" or name == "n"
+        expected = PLAIN if whole or name in _PLAIN_ARGUMENTS else unit
         number = to_engine(argument, expected, where=where, error=error)
         single = not np.ndim(number) and np.isfinite(number)
         if not single or (whole and number != np.floor(number)):
@@ -157,7 +178,8 @@ class Distribution:
         (N,) in engine units
         """
         # Drawing and transforming are apart, because compiled code draws large numbers of edges.
-        values = self._transform(self._draw_standard(stream, index, row), unit, where)
+        standard = self._draw_standard(stream, index, row)
+        values = self._transform(standard, unit, where)
         rows = np.broadcast_to(np.asarray(row), index.shape)
 
         def counters(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -193,12 +215,20 @@ class Distribution:
             start = pointer[first]
             # A view of the result: threads fill disjoint parts in place.
             part = values[start : pointer[stop]]
-            part[...] = self._transform(standard, unit, where)
 
             def counters(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 row = np.searchsorted(pointer, start + positions, side="right") - 1
                 return start + positions - pointer[row], row
 
+            def draw(kind: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
+                child = stream.child(name)
+                if positions is None:
+                    return standard_rows(child, kind, pointer, first, stop)
+                return getattr(child, kind)(*counters(positions))
+
+            if self.kind == "gamma":
+                standard = standard_gamma(self._shape(), standard, draw)
+            part[...] = self._transform(standard, unit, where)
             self._redraw_outside(part, stream, counters, unit, where)
 
         draw_rows(stream, "normal" if self._is_normal else "uniform", pointer, fill)
@@ -229,26 +259,42 @@ class Distribution:
         )
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all values are whole numbers."""
+        return self.kind in ("integers", "binomial")
+
+    @property
     def _is_normal(self) -> bool:
-        return self.kind in ("normal", "lognormal")
+        return self.kind in ("normal", "lognormal", "gamma")
+
+    def _shape(self) -> float:
+        return to_engine(self.arguments[0], PLAIN, where=str(self))
 
     def _draw_standard(
         self, stream: Stream, index: np.ndarray, row: np.ndarray | int
     ) -> FloatArray:
         # Bounded and unbounded draws begin with the same numbers: bounds change only what they cut.
-        return stream.normal(index, row) if self._is_normal else stream.uniform(index, row)
+        standard = stream.normal(index, row) if self._is_normal else stream.uniform(index, row)
+        if self.kind != "gamma":
+            return standard
+        rows = np.broadcast_to(np.asarray(row), index.shape)
+
+        def draw(kind: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
+            selected = slice(None) if positions is None else positions
+            return getattr(stream.child(name), kind)(index[selected], rows[selected])
+
+        return standard_gamma(self._shape(), standard, draw)
 
     def _transform(self, standard: FloatArray, unit: Unit, where: str) -> FloatArray:
         """Return values of this distribution made of standard normal or uniform ones."""
 
-        def read(position: int, expected: Unit = unit) -> float:
+        def read(position: int) -> float:
             argument, argument_where = self.arguments[position], f"{where}, {self.kind}"
-            return to_engine(argument, expected, where=argument_where, error=NetworkError)
+            return to_engine(argument, unit, where=argument_where, error=NetworkError)
 
-        if self.kind == "integers":
+        if self.is_whole:
             # Whole numbers of the unit, whose size in engine units need not be whole.
-            low, high = read(0, PLAIN), read(1, PLAIN)
-            return unit.size * np.floor(low + standard * (high - low))
+            return unit.size * self._whole_numbers(standard)
         if self.kind == "normal":
             return read(0) + read(1) * standard
         if self.kind == "lognormal":
@@ -256,7 +302,16 @@ class Distribution:
             return read(0) * FUNCTIONS["exp"](float(self.arguments[1]) * standard)
         if self.kind == "exponential":
             return -read(0) * FUNCTIONS["log"](standard)
+        if self.kind == "gamma":
+            return read(1) * standard
         return read(0) + standard * (read(1) - read(0))
+
+    def _whole_numbers(self, uniform: FloatArray) -> FloatArray:
+        """Return whole numbers at quantiles."""
+        first, second = (to_engine(a, PLAIN, where=str(self)) for a in self.arguments)
+        if self.kind == "binomial":
+            return binomial_counts(int(first), second, uniform)
+        return np.floor(first + uniform * (second - first))
 
     def __repr__(self) -> str:
         arguments = (
@@ -329,6 +384,36 @@ def integers(low: int, high: int) -> Distribution:
         From ``low`` up to, but not including, ``high``.
     """
     return Distribution("integers", (low, high))
+
+
+def gamma(
+    shape: float, scale: Quantity, *, low: Quantity | None = None, high: Quantity | None = None
+) -> Distribution:
+    """Draw from a gamma distribution, of mean shape * scale and variance shape * scale**2.
+
+    Parameters
+    ----------
+    shape : float (1)
+        Above 0; 1 is an exponential distribution.
+    scale : quantity
+        In the unit of the drawn value.
+    low, high : quantity, optional
+        Values outside are drawn again.
+    """
+    return Distribution("gamma", (shape, scale), low, high)
+
+
+def binomial(n: int, p: float) -> Distribution:
+    """Draw numbers of successes among independent trials.
+
+    Parameters
+    ----------
+    n : int (1)
+        Number of trials.
+    p : float (1)
+        Probability of a success, 0 to 1.
+    """
+    return Distribution("binomial", (n, p))
 
 
 @dataclass(frozen=True, eq=False)

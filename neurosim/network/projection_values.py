@@ -220,7 +220,7 @@ def read_delays(
                 "Give low='0 ms' or a larger bound."
             )
         # Whole milliseconds can be multiples of dt; this is checked after the draw.
-        if not rounded and checked.kind != "integers":
+        if not rounded and not checked.is_whole:
             raise NetworkError(
                 f"{where} drawn from {checked} is in general no multiple of dt ({dt:g} ms). "
                 "Give round_delays=True."

@@ -24,6 +24,7 @@ from neurosim.draws.streams import (
 )
 from neurosim.draws.values import PLAIN
 from neurosim.expr.functions import FUNCTIONS
+from neurosim.models import cells
 
 KEY = key_of(7, "noise")
 # Random123 1.14.0 (Salmon et al. 2011), tests/kat_vectors, philox4x32 10: counter, key, result
@@ -330,14 +331,17 @@ def test_keys_are_those_of_the_published_hash():
         (ns.normal(2.0, 0.5), stats.norm(2.0, 0.5)),
         (ns.lognormal(2.0, 0.8), stats.lognorm(s=0.8, scale=2.0)),
         (ns.exponential(3.0), stats.expon(scale=3.0)),
+        (ns.gamma(2.5, 3.0), stats.gamma(2.5, scale=3.0)),
+        (ns.gamma(40.0, 0.1), stats.gamma(40.0, scale=0.1)),
+        (ns.gamma(0.4, 2.0), stats.gamma(0.4, scale=2.0)),
     ],
-    ids=["uniform", "normal", "lognormal", "exponential"],
+    ids=["uniform", "normal", "lognormal", "exponential", "gamma", "gamma 40", "gamma 0.4"],
 )
 def test_a_value_is_drawn_from_the_distribution_that_its_name_and_numbers_say(drawn, expected):
     """SciPy's scale of a lognormal is its median."""
     values = drawn.sample(Stream(7, "noise"), np.arange(1_000_000), unit=PLAIN, where="test")
     assert distance(values, expected) < 0.002
-    assert distance(1.01 * values, expected) > 0.002
+    assert distance(1.02 * values, expected) > 0.002
 
 
 def test_integers_are_drawn_with_equal_chances_and_without_the_upper_end():
@@ -348,3 +352,87 @@ def test_integers_are_drawn_with_equal_chances_and_without_the_upper_end():
     classes, counts = np.unique(values, return_counts=True)
     assert classes.tolist() == [2, 3, 4, 5, 6, 7]
     assert np.abs(counts - 100_000).max() < 4 * math.sqrt(100_000 * 5 / 6)
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 0.3), (10, 0.25), (40, 0.9), (3000, 0.5), (10**9, 1e-8)])
+def test_binomial_counts_have_the_chances_of_their_trials(n, p):
+    """Largest difference of cumulative chances: below 0.00195 in 999 of 1000 samples of 1e6."""
+    values = ns.binomial(n, p).sample(
+        Stream(7, "noise"), np.arange(1_000_000), unit=PLAIN, where="test"
+    )
+    counts = np.unique(values)
+    assert (counts == np.floor(counts)).all() and 0 <= counts[0] and counts[-1] <= n
+    drawn = np.searchsorted(np.sort(values), counts, side="right") / values.size
+    assert np.abs(drawn - stats.binom(n, p).cdf(counts)).max() < 0.002
+    assert np.abs(drawn - stats.binom(n, 1.01 * p).cdf(counts)).max() > 0.002
+
+
+@pytest.mark.parametrize(("n", "p", "count"), [(0, 0.5, 0), (7, 0.0, 0), (7, 1.0, 7), (7, 0, 0)])
+def test_binomial_counts_at_the_edges_are_certain(n, p, count):
+    values = ns.binomial(n, p).sample(Stream(7, "x"), np.arange(9), unit=PLAIN, where="test")
+    assert values.tolist() == [count] * 9
+
+
+@pytest.mark.parametrize("draw", [ns.integers(2, 8), ns.binomial(7, 0.5)])
+def test_whole_numbers_count_in_the_unit_of_their_value(draw):
+    """Rates in Hz are kept in 1/ms: whole numbers of them must not be rounded to 0."""
+    hertz = ns.units.unit("Hz")
+    index = np.arange(100)
+    plain = draw.sample(Stream(7, "x"), index, unit=PLAIN, where="test")
+    rates = draw.sample(Stream(7, "x"), index, unit=hertz, where="test")
+    np.testing.assert_array_equal(rates, plain * 1e-3)
+    assert draw.bounds(hertz) == tuple(1e-3 * bound for bound in draw.bounds(PLAIN))
+
+
+def test_bounds_of_a_gamma_draw_cut_it_and_change_no_other_value():
+    index = np.arange(10_000)
+    free, bounded = (
+        draw.sample(Stream(7, "x"), index, unit=PLAIN, where="test")
+        for draw in (ns.gamma(2.0, 1.0), ns.gamma(2.0, 1.0, high=3.0))
+    )
+    assert bounded.max() <= 3.0 < free.max()
+    np.testing.assert_array_equal(bounded[free <= 3.0], free[free <= 3.0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gamma_draw_does_not_depend_on_which_others_are_drawn(seed):
+    draw, stream = ns.gamma(1.5, 1.0), Stream(seed, "x")
+    all_values = draw.sample(stream, np.arange(1000), unit=PLAIN, where="test")
+    some = np.random.default_rng(seed).permutation(1000)[:100]
+    np.testing.assert_array_equal(
+        draw.sample(stream, some, unit=PLAIN, where="test"), all_values[some]
+    )
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (ns.gamma(0, "1 nA"), "shape is not above zero, expected a positive number. Correct it."),
+        (ns.gamma(2, "0 nA"), "scale is not above zero, expected a positive number. Correct it."),
+        (ns.gamma(2, "1 mV"), "scale: '1 mV' is a voltage (mV), but a current (nA) is expected."),
+        (ns.gamma("2 nA", "1 nA"), "shape: '2 nA' is a current (nA), but a plain number is"),
+        (ns.gamma(2, "1 nA", low="3 nA", high="1 nA"), "low is above high"),
+        (ns.binomial(-1, 0.5), "n is negative, expected 0 or more. Change its sign."),
+        (ns.binomial(2.5, 0.5), "n is 2.5, expected one whole number. Correct it."),
+        (ns.binomial(2, 1.5), "p is 1.5, expected a probability from 0 to 1. Correct it."),
+        (ns.binomial(2, -0.5), "p is -0.5, expected a probability from 0 to 1. Correct it."),
+        (ns.binomial(2, [0.5]), "p is [0.5], expected one finite number. Correct it."),
+    ],
+)
+def test_arguments_of_a_draw_are_checked_where_it_is_used(draw, words):
+    net = ns.Network("net", dt=0.1)
+    a = net.population("a", 3, cells.lif_exponential())
+    with pytest.raises(ns.NetworkError) as refusal:
+        net.project(a, a, ns.all_to_all(), port="excitatory", weight=draw, name="p")
+    assert words in str(refusal.value) and "projection 'p' (a -> a), weight, " in str(refusal.value)
+    assert not net.projections
+
+
+def test_binomial_delays_are_whole_and_gamma_delays_are_rounded():
+    net = ns.Network("net", dt=1)
+    a = net.population("a", 3, cells.lif_exponential())
+    given = {"port": "excitatory", "weight": 0.1}
+    net.project(a, a, ns.all_to_all(), delay=ns.binomial(5, 0.5), **given)
+    with pytest.raises(ns.NetworkError, match="in general no multiple of dt .* round_delays=True"):
+        net.project(a, a, ns.all_to_all(), delay=ns.gamma(2, "1 ms"), **given)
+    net.project(a, a, ns.all_to_all(), delay=ns.gamma(2, "1 ms"), round_delays=True, **given)
