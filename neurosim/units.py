@@ -328,10 +328,17 @@ def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
     return magnitude * scale, exponents
 
 
+_OTHER_COMMON = ("m", "K", "mol")  # units that only pint knows, and that stand beside names
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)\s*", re.DOTALL)
 
 
-def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | None:
+def read(
+    text: str,
+    *,
+    reserved: Container[str] = (),
+    declared: Unit | None = None,
+    where: str = "",
+) -> tuple[float, Unit] | None:
     """Read ``"20 ms"`` as (20.0, ms); return None unless the text is a number and a unit.
 
     Parameters
@@ -339,32 +346,54 @@ def read(text: str, *, reserved: Container[str] = ()) -> tuple[float, Unit] | No
     text : str
     reserved : names
         Of the user: with a ``rho`` among them ``"2*rho"`` is an expression.
+    declared : Unit, optional
+        That of the value, if it is known.
+    where : str
+        Begins messages.
 
     Raises
     ------
     ModelError
-        If a number is followed by one word that is no unit.
+        If a number is followed by one word that is no unit, or the text is a quantity as well as
+        an expression over names of the user: ``"5/s"`` with an ``s`` among them.
     """
     match = _QUANTITY.fullmatch(text)
     if not match:
         return None
-    rest = match[2].strip()
-    words = re.findall(r"[A-Za-z]\w*", rest)
-    if rest and not re.fullmatch(r"[\w\s*/().-]+", rest) or any(word in reserved for word in words):
+    number, rest = match[1], match[2].strip()
+    if rest and not re.fullmatch(r"[\w\s*/().-]+", rest):
         return None
+    operator = rest[:1] if rest[:1] in ("*", "/") else ""
+    unit_text = rest.removeprefix(operator).strip()
     # "5 /ms" is a quantity; a unit alone cannot begin with a slash.
-    if rest[:1] == "/":
-        rest = "1" + rest
-    rest = rest.removeprefix("*").strip()
+    if operator == "/":
+        unit_text = "1/" + unit_text
     # "5 - x" is an expression, although "- x" could be parsed.
-    if rest and rest[0] in "+-":
+    if unit_text and unit_text[0] in "+-":
         return None
+    # Without an operator after the number the text is no expression, whatever names there are.
+    own = [word for word in re.findall(r"[A-Za-z]\w*", rest) if operator and word in reserved]
     try:
-        return float(match[1]), unit(rest or "1")
+        quantity = float(number), unit(unit_text or "1", where=where)
     except ModelError:
-        if re.fullmatch(r"[A-Za-z]\w*", rest):  # plainly a unit, and an unknown one
+        # Plainly a unit, and an unknown one.
+        if not own and re.fullmatch(r"[A-Za-z]\w*", unit_text):
             raise
         return None
+    if own:
+        # Pint knows nearly every letter as a unit: with an own name b, nobody means bits.
+        unlikely = any(word not in TABLE and word not in _OTHER_COMMON for word in own)
+        unfit = declared is not None and quantity[1].exponents != declared.exponents
+        if unlikely or unfit:
+            return None
+        # Either reading would be a wrong number in silence for those who meant the other.
+        raise ModelError(
+            f"{where + ': ' if where else ''}{text!r} is a quantity, and an expression over "
+            f"{', '.join(map(repr, dict.fromkeys(own)))}, which has the name of a unit; expected "
+            f"one of them. Write '{number} {unit_text}' for the quantity, "
+            f"'({number}) {rest}' for the expression."
+        )
+    return quantity
 
 
 def to_engine(

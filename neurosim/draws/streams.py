@@ -11,10 +11,11 @@ are rebuilt there as those of `neurosim.expr.functions` are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..expr.functions import FUNCTIONS
 
 Key = tuple[int, int]
+# Streams of the engine under the name of a population or projection; see `user_stream`.
+_OF_ENGINE = {
+    "population": re.compile(r"draw\d+"),
+    "projection": re.compile(r"draw\d+|edges|weight|delay|back"),
+}
 Four = tuple[Any, Any, Any, Any]
 
 # Multipliers, and the increments of the key, of Salmon, Moraes, Dror & Shaw 2011,
@@ -313,3 +319,24 @@ class Stream:
         array of the broadcast shape
         """
         return normal(self.key, index, row)
+
+
+def user_stream(
+    seed: int, owner: str, name: str, *, of: Literal["population", "projection"]
+) -> Stream:
+    """Return the stream of a parameter or variable, which shares no number with the engine's.
+
+    Parameters
+    ----------
+    seed : int
+    owner : str
+        Name of the population or projection.
+    name : str
+        The user's: a rule may call a variable ``edges``, as the engine calls its draws of edges.
+    of : "population" or "projection"
+        The kind of the owner.
+    """
+    # No name of a user or of the engine has this form, and other names keep their streams.
+    return Stream(
+        seed, f"{owner}/own {name}" if _OF_ENGINE[of].fullmatch(name) else f"{owner}/{name}"
+    )

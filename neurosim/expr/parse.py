@@ -49,6 +49,7 @@ _OPERATORS = {
 }
 _PI = 3.141592653589793
 # Python's parser reads our texts, and fails on its keywords wherever they stand.
+_OF_PYTHON = {*keyword.kwlist} - {"and", "or", "not"}
 _RESERVED = {*WORDS, *ARITY, "uniform", "normal", *keyword.kwlist}
 
 
@@ -102,7 +103,7 @@ class Parser:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError) as error:
             raise ModelError(
-                f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error)}). "
+                f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error, text)}). "
                 "Write an expression such as '(rest - v) / tau'."
             ) from None
         except (RecursionError, MemoryError):  # Python's own parser gives up on deep nesting so
@@ -178,7 +179,7 @@ class Parser:
         if read and name in _RESERVED:
             raise ModelError(
                 f"{self.owner}: {noun} {name!r} cannot have this name: it is a word of the "
-                "language. Choose another."
+                f"language. Choose another. '{name}_' is none."
             )
 
     def draw(self, kind: DrawKind) -> Draw:
@@ -229,10 +230,11 @@ class _Conversion:
             case _:
                 converted = None
         if converted is None:
+            words = "where(condition, a, b)" if isinstance(node, ast.IfExp) else "these"
             raise self._error(
                 node,
                 "is outside the language (names, numbers, + - * / **, comparisons, and/or/not and "
-                f"the functions {', '.join(ARITY)}). Write it with these.",
+                f"the functions {', '.join(ARITY)}). Write it with {words}.",
             )
         return converted
 
@@ -339,6 +341,8 @@ def lines(text: str) -> list[str]:
     return [line for line in [*result, current] if line.strip()]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, text: str) -> str:
     # Some of Python's errors carry no text at all.
-    return (error.msg if isinstance(error, SyntaxError) else str(error)) or "syntax"
+    reason = (error.msg if isinstance(error, SyntaxError) else str(error)) or "syntax"
+    words = [w for w in re.findall(r"[A-Za-z]\w*", text) if w in _OF_PYTHON]
+    return f"{reason}; {words[0]!r} is a word of Python" if words else reason

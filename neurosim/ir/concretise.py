@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..draws.streams import Stream
+from ..draws.streams import Stream, user_stream
 from ..draws.values import Distribution, Table
 from ..errors import NetworkError
 from ..expr.evaluate import evaluate
@@ -149,11 +149,12 @@ def _initial_variables(p: Projection, draw: EdgeValues) -> dict[str, np.ndarray 
         if v.name == "w":
             initial["w"] = draw("weight", p.weight, v.unit, redrawn=True)
         else:
-            initial[v.name] = draw(v.name, p.values.get(v.name, 0.0), v.unit, redrawn=True)
+            value = p.values.get(v.name, 0.0)
+            initial[v.name] = draw(v.name, value, v.unit, redrawn=True, named=True)
     ends = (("source", p.source, p.rule.pre), ("target", p.target, p.rule.post))
     for side, view, variables in ends:
         for v in variables:
-            stream = Stream(draw.seed, f"{p.name}/{v.name}")
+            stream = user_stream(draw.seed, p.name, v.name, of="projection")
             where = f"{draw.where}, {v.name} per {side}"
             value = p.values.get(v.name, 0.0)
             initial[v.name] = _spread(value, view, stream, declared=v.unit, where=where)
@@ -174,13 +175,14 @@ def _rule_parameters(p: Projection, draw: EdgeValues) -> tuple[dict[str, Value],
 def _rule_parameter(
     p: Projection, constant: Constant, draw: EdgeValues, *, known: dict[str, Value]
 ) -> Value:
-    name, stream = constant.name, Stream(draw.seed, f"{p.name}/{constant.name}")
+    name = constant.name
+    stream = user_stream(draw.seed, p.name, name, of="projection")
     value = p.values.get(name, constant.value)
     if isinstance(value, Expr):
         # Parameters are in order of dependence: all that are read are known.
         value = evaluate(value, known.__getitem__)
     if constant.per == "edge":
-        values = draw(name, value, constant.unit)
+        values = draw(name, value, constant.unit, named=True)
         return values if np.ndim(values) else np.full(draw.count, float(values))
     if constant.per is None:
         if isinstance(value, Distribution):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..draws.sampling import blocks, index_type, pointer_of
-from ..draws.streams import Stream
+from ..draws.streams import Stream, user_stream
 from ..draws.values import Distribution, Shared
 from ..errors import NetworkError
 from ..network.projections import Projection
@@ -115,7 +115,9 @@ class EdgeValues:
         """Number of edges."""
         return int(self.pointer[-1])
 
-    def __call__(self, name: str, value: Any, declared: Unit, *, redrawn: bool = False) -> Any:
+    def __call__(
+        self, name: str, value: Any, declared: Unit, *, redrawn: bool = False, named: bool = False
+    ) -> Any:
         """Return the values of all edges.
 
         Parameters
@@ -127,6 +129,8 @@ class EdgeValues:
             Unit of draws. The projection itself has that of a weight.
         redrawn : bool
             Whether draws may be returned as `Drawn`.
+        named : bool
+            Whether the name is a variable or parameter of the user's rule.
 
         Returns
         -------
@@ -144,11 +148,16 @@ class EdgeValues:
             return self._arrange(np.asarray(value, np.float64), where)
         if not isinstance(value, Distribution):
             return value
+        owner = self.projection.name
+        stream = Stream(self.seed, f"{owner}/{name}")
+        if named:
+            stream = user_stream(self.seed, owner, name, of="projection")
+        of_weight = name == "weight" and not named
         drawn = Drawn(
             distribution=value,
-            stream=Stream(self.seed, f"{self.projection.name}/{name}"),
+            stream=stream,
             pointer=self.pointer,
-            unit=_weight_unit(self.projection) if name == "weight" else declared,
+            unit=_weight_unit(self.projection) if of_weight else declared,
             where=where,
         )
         # Draws follow the positions within the view, so values that moved have to be stored.

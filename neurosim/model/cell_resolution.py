@@ -47,7 +47,7 @@ def resolve_cell(parts: CellParts, parser: Parser) -> CellParts:
     # Only a check: a program chooses again, when it is known which parameters are tables.
     _require_method(parts, owner)
     for name, value in parts.initial:
-        _require_initial(value, parts.state(name).unit, f"{owner}, initial {name!r}")
+        _require_initial(value, parts, parts.state(name).unit, f"{owner}, initial {name!r}")
     return parts
 
 
@@ -154,12 +154,16 @@ def _require_refractory(parts: CellParts, owner: str) -> None:
         )
 
 
-def _require_initial(value: Value, declared: Unit, where: str) -> None:
+def _require_initial(value: Value, parts: CellParts, declared: Unit, where: str) -> None:
     if isinstance(value, Distribution):
         value.check(declared, where=where, error=ModelError)
         return
-    if isinstance(value, Table) or isinstance(value, str) and read(value) is None:
-        return  # a population checks these, which knows its parameters and the time step
+    if isinstance(value, Table):
+        return  # a population checks these two, which knows its parameters and the time step
+    symbols = parts.symbols()
+    if isinstance(value, str):
+        if read(value, reserved=symbols, declared=declared, where=where) is None:
+            return
     if not np.isfinite(to_engine(value, declared, where=where)).all():
         raise ModelError(
             f"{where}: {describe(value)} is not finite, expected a number. Give a finite value."

@@ -75,7 +75,7 @@ def _unit_of(value: Value, others: Container[str], where: str) -> Unit:
     """Return the unit that a value names; a plain number has none, text over others: `UNKNOWN`."""
     if isinstance(value, str):
         # Names of parameters win: "2*rho" is an expression if there is a parameter rho.
-        quantity = read(value, reserved=others)
+        quantity = read(value, reserved=others, where=where)
         return UNKNOWN if quantity is None else quantity[1]
     if is_pint(value):
         # Pint's short form; its sign for micro is not ASCII.
@@ -101,7 +101,10 @@ def _engine_value(
     if isinstance(value, Distribution):
         value.check(declared, where=where, error=ModelError)
         return value
-    if isinstance(value, str) and read(value, reserved=others) is None:
+    if (
+        isinstance(value, str)
+        and read(value, reserved=others, declared=declared, where=where) is None
+    ):
         return parser.expression(value, part=f"parameter {name!r}")
     number = to_engine(value, declared, where=where)
     if not np.isfinite(number).all():

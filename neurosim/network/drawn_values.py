@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..draws.streams import Stream
+from ..draws.streams import user_stream
 from ..draws.values import Distribution
 from ..errors import ModelError, NetworkError
 from ..expr.evaluate import evaluate
@@ -67,7 +67,7 @@ def _draw_values(population: Population, seed: int) -> dict[str, Any]:
     for name, value in _user_values(population).items():
         if isinstance(value, Distribution):
             value = value.sample(
-                Stream(seed, f"{population.name}/{name}"),
+                user_stream(seed, population.name, name, of="population"),
                 everyone,
                 unit=units.get(name, unit("1")),
                 where=f"population {population.name!r}, {name}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def read_population_values(
             _refuse_state(cell, name, where)
             checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
         # "20 ms" is a quantity, other text an expression, in which names win over units.
-        elif isinstance(value, str) and read(value, reserved=words) is None:
+        elif _is_expression(value, words, expected, where):
             tree = parser.expression(value, part=name)
             checked[name] = _resolve(tree, words, expected, text=value, where=where)
         else:
@@ -114,15 +114,24 @@ def take_time_courses(
     parameters = {p.name for p in cell.parameters}
     courses: dict[str, str] = {}
     for name, value in values.items():
-        if name not in parameters or not isinstance(value, str):
+        if name not in parameters:
             continue
-        if read(value, reserved=cell.symbols()) is not None:
+        unit = cell.parameter(name).unit
+        if not _is_expression(value, cell.symbols(), unit, f"{owner}, {name}"):
             continue
         # Only the tree tells the time t from the letter t in a longer name.
         if "t" in names(Parser(owner).expression(value, part=name)):
             courses[name] = value
     others = {name: value for name, value in values.items() if name not in courses}
     return (cell.following(**courses) if courses else cell), others
+
+
+def _is_expression(
+    value: object, words: Mapping[str, Exponents], unit: Unit, where: str
+) -> TypeGuard[str]:
+    return isinstance(value, str) and (
+        read(value, reserved=words, declared=unit, where=where) is None
+    )
 
 
 def check_refractory_time(

@@ -112,6 +112,13 @@ class Projection:
             raise NetworkError(f"{where}: {error}") from None
         return edges
 
+    def declares(self, name: str) -> bool:
+        """Return whether the rule has a variable or parameter of a name."""
+        rule = self.rule
+        return rule is not None and name in {
+            part.name for part in (*rule.variables, *rule.parameters)
+        }
+
     def linkable(self) -> dict[str, tuple[State | Constant, str | None]]:
         """Return the values to which a link can refer, by name: declaration and layout.
 

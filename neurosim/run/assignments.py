@@ -111,7 +111,7 @@ class Assignments:
         # A source of given spikes has no cell, so it has nothing but its spikes.
         if isinstance(view, View) and view.population.given is not None:
             return [self._check_spikes(view, values)]
-        if isinstance(owner, Projection) and "weight" in values:
+        if isinstance(owner, Projection) and "weight" in values and not owner.declares("weight"):
             if "w" in values:
                 raise NetworkError(
                     f"set {owner.name!r}: found both w= and weight=, which are the same, expected "

@@ -177,7 +177,7 @@ class Run:
             If the owner or the name is unknown.
         """
         owner = self._owner(owner)
-        if isinstance(owner, Projection) and isinstance(name, str) and name == "weight":
+        if isinstance(owner, Projection) and name == "weight" and not owner.declares("weight"):
             name = "w"
         size = declared_unit(owner, name).size
         if isinstance(owner, Drive) and name == "rate":

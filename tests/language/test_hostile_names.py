@@ -118,3 +118,36 @@ def test_mathematics_of_a_cell_opens_no_element_of_html():
     cell = ns.Cell("v : 1", parameters={"a": 1, "b": "where(a <script, 1, 0)", "script": 2})
     assert "<script" not in cell._repr_markdown_()
     assert "a &lt; script" in cell._repr_markdown_()
+
+
+@pytest.mark.parametrize("word", ["in", "is", "if", "lambda", "None", "True", "class", "not"])
+def test_words_of_python_are_refused_where_they_are_declared(word):
+    port, handlers = ns.Port("1"), [("pre", "out += 1")]
+    declarations = (
+        lambda: ns.Cell(f"{word} : 1"),
+        lambda: ns.Cell(f"d{word}/dt = 1/ms : 1"),
+        lambda: ns.Cell(f"{word} = 1 : 1"),
+        lambda: ns.Cell("v : 1", parameters={word: 1}),
+        lambda: ns.Cell("v : 1", receives={word: port}),
+        lambda: ns.Rule(edge=f"{word} : 1", handlers=handlers),
+        lambda: ns.Rule(parameters={word: 1}, handlers=handlers),
+        lambda: ns.Rule(definitions=f"{word} = 1 : 1", handlers=handlers),
+        lambda: ns.Rule(reads={word: None}, handlers=handlers),
+    )
+    remedy = parts("it is a word of the language. Choose another.", f"'{word}_' is none.")
+    for declare in declarations:
+        with pytest.raises(ns.ModelError, match=remedy):
+            declare()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lambda / ms", "'lambda' is a word of Python"),
+        ("1 if v > 0 else 2", "Write it with where(condition, a, b)."),
+        ("2 * in", "'in' is a word of Python"),
+    ],
+)
+def test_words_of_python_in_an_expression_are_named(text, message):
+    with pytest.raises(ns.ModelError, match=parts("equation of v", message)):
+        ns.Cell(f"dv/dt = {text} : 1")

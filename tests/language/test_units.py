@@ -126,9 +126,37 @@ def test_plain_numbers_are_in_the_declared_unit():
 
 
 def test_text_over_names_of_the_user_is_no_quantity():
-    """With a parameter ``h`` the text ``2*h`` is twice the parameter, not two hours."""
-    assert read("2*h")[0] == 2.0 and read("2*h", reserved={"h"}) is None
+    """With a parameter ``b`` the text ``2*b`` is twice the parameter, not two bits."""
+    assert read("2*b")[0] == 2.0 and read("2*b", reserved={"b"}) is None
+    assert read("2*h*rho", reserved={"h", "rho"}) is None
     assert read("2 - 3") is None and read("tau") is None and read("-65 + 15*rho**2") is None
+
+
+@pytest.mark.parametrize("text", ["0.1 s", "0.1s", " 0.1  s ", "5 1/s", "-70 mV", "3 mV/s"])
+def test_a_number_and_a_unit_are_a_quantity_whatever_names_there_are(text):
+    """As expressions these texts could not be read at all."""
+    assert read(text, reserved={"s", "mV", "h", "V"}) == read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity", "expression"),
+    [
+        ("5/s", "5 1/s", "(5) /s"),
+        ("5 * s", "5 s", "(5) * s"),
+        ("0.1*mV/ms", "0.1 mV/ms", "(0.1) *mV/ms"),
+    ],
+)
+def test_a_text_with_two_meanings_is_refused_with_both(text, quantity, expression):
+    names = {"s", "mV"}
+    message = parts(
+        "here:", repr(text), "is a quantity, and an expression over", quantity, expression
+    )
+    with pytest.raises(ModelError, match=message):
+        read(text, reserved=names, where="here")
+    # Both remedies have one meaning, and a text whose unit cannot be meant has one, too.
+    assert read(quantity, reserved=names) == read(text)
+    assert read(expression, reserved=names) is None
+    assert read(text, reserved=names, declared=unit("mol")) is None
 
 
 @pytest.mark.parametrize(

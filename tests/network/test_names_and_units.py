@@ -1,0 +1,101 @@
+"""A name of the user that is a unit, too: one meaning everywhere, or a refusal with both."""
+
+import numpy as np
+import pytest
+from support.messages import parts
+
+import neurosim as ns
+from neurosim.draws.streams import Stream
+
+STATES = ("s", "m", "h", "V")
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_hides_no_unit_in_a_quantity(name, backend):
+    quantities = {"tau": "0.1 s", "level": "-0.05 V", "length": "0.001 m", "day": "0.5 h"}
+    units = {"tau": "ms", "level": "mV", "length": "um", "day": "ms"}
+    declared = {key: ns.Parameter(unit, 1) for key, unit in units.items()}
+    cell = ns.Cell(f"d{name}/dt = -{name} / tau : 1", parameters=declared)
+    own = ns.Cell(f"d{name}/dt = -{name} / tau : 1", parameters=quantities)
+    net = ns.Network("net", dt="1 ms")
+    given = net.population("given", 2, cell, **quantities)
+    net.population("own", 2, own)
+    later = net.population("later", 2, cell)
+    run = ns.prepare(net, backend=backend)
+    run.set(later, **quantities)
+    for owner in ("given", "own", "later"):
+        for key, value in {"tau": 100.0, "length": 1000.0, "level": -50.0, "day": 1.8e6}.items():
+            got = run.get(owner, key)
+            if owner == "own":  # declared by the quantity itself
+                continue
+            assert np.all(np.asarray(got) == pytest.approx(value)), (owner, key)
+    assert given.values["tau"] == 100.0
+
+
+@pytest.mark.parametrize("text", ["5/s", "5 / s"])
+def test_a_rate_over_the_name_of_a_state_is_refused_with_the_remedy(text):
+    cell = ns.Cell("s : 1", parameters={"rate": ns.Parameter("1/s", 1)})
+    net = ns.Network("net", dt="1 ms")
+    message = parts("population 'p', rate", repr(text), "expected one of them", "'5 1/s'")
+    with pytest.raises(ns.ModelError, match=message):
+        net.population("p", 1, cell, rate=text)
+    net.population("p", 1, cell, rate="5 1/s")
+    assert net["p"].values["rate"] == pytest.approx(0.005)
+
+
+def test_initial_values_and_parameters_of_a_cell_are_refused_alike():
+    for bad in (
+        lambda: ns.Cell("s : 1; x : 1/s", initial={"x": "2/s"}),
+        lambda: ns.Cell("x : 1", parameters={"s": 1, "rate": "2/s"}),
+        lambda: ns.Cell("x : 1", parameters={"V": 1, "rest": ns.Parameter("mV", "2*V")}),
+    ):
+        with pytest.raises(ns.ModelError, match="is a quantity, and an expression over"):
+            bad()
+    # Only one of the two meanings has the declared unit.
+    cell = ns.Cell("h : 1", parameters={"gain": ns.Parameter("1", 1)}, initial={"h": 0.5})
+    net = ns.Network("net", dt="1 ms")
+    net.population("p", 1, cell, gain="2*h")
+    run = ns.prepare(net, backend="reference")
+    assert run.get("p", "gain") == 1.0
+
+
+@pytest.mark.parametrize("name", ["edges", "weight", "delay", "back", "draw0"])
+def test_a_parameter_of_a_rule_named_as_a_stream_of_the_engine_has_its_own_numbers(name):
+    """Equal draws would make a parameter of an edge follow its weight, or its connection."""
+
+    def values(variable):
+        net = ns.Network("net", dt="1 ms", seed=3)
+        p = net.population("p", 20, ns.Cell("a : 1", receives={"a": ns.Port("1", into="a")}))
+        draw = ns.uniform(0, 1)
+        rule = ns.Rule(
+            edge="w : 1; seen : 1",
+            handlers=[("step", "seen = uniform()")],
+            parameters={variable: ns.Parameter("1", draw, per="edge")},
+        )
+        net.project(p, p, ns.fixed_probability(0.5), rule=rule, weight=draw, name="e")
+        run = ns.prepare(net, backend="reference")
+        run.run("1 ms")
+        return {key: run.get("e", key) for key in ("w", variable, "seen")}
+
+    got = values(name)
+    others = [got["w"], got["seen"]]
+    assert not any((got[name] == other).any() for other in others)
+    plain = values("ordinary")
+    assert (plain["w"] == got["w"]).all() and (plain["seen"] == got["seen"]).all()
+
+
+def test_a_parameter_named_as_a_draw_of_the_equations_has_its_own_numbers(backend):
+    cell = ns.Cell("seen : 1", step="seen = uniform()", parameters={"draw0": 0, "other": 0})
+    net = ns.Network("net", dt="1 ms", seed=3)
+    net.population("p", 50, cell, draw0=ns.uniform(0, 1), other=ns.uniform(0, 1))
+    run = ns.prepare(net, backend=backend)
+    first = run.get("p", "draw0")
+    run.run("1 ms")
+    assert not (run.get("p", "seen") == first).any()
+
+
+def test_other_names_keep_the_streams_that_they_had():
+    net = ns.Network("net", dt="1 ms", seed=5)
+    net.population("p", 3, ns.Cell("a : 1"), a=ns.uniform(0, 1))
+    run = ns.prepare(net, backend="reference")
+    assert (run.get("p", "a") == Stream(5, "p/a").uniform(np.arange(3))).all()
