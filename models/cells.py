@@ -3,10 +3,10 @@
 A parameter may be a quantity with a unit, a plain number in the unit that its documentation names,
 one value per neuron, a draw, a table over time, or text over other parameters, as ``reset="rest"``
 is. Port ``synaptic`` takes weights of either sign; cells with two kinds of synapses have the ports
-``excitatory`` and ``inhibitory``, both for positive weights. While a neuron is refractory its
-voltage is frozen; its currents and conductances keep changing. Unless a ``method`` is named, a
-voltage whose equation is not linear in it (adaptive exponential, Izhikevich) is integrated by
-Euler's method.
+``excitatory`` and ``inhibitory``, both for positive weights (`SignWarning` tells others). While a
+neuron is refractory its voltage is frozen; its currents and conductances keep changing. Unless a
+``method`` is named, a voltage whose equation is not linear in it (adaptive exponential, Izhikevich)
+is integrated by Euler's method.
 """
 
 from __future__ import annotations
@@ -160,6 +160,8 @@ def lif(
 ) -> Cell:
     """Leaky integrate-and-fire neuron with one exponential current.
 
+    Port ``synaptic`` adds its weights: negative ones inhibit.
+
     Source: Gerstner et al. 2014, eqs. 1.5 and 3.1.
 
     Parameters
@@ -186,6 +188,8 @@ def lif_delta(
     current: ParameterValue = "0 nA",
 ) -> Cell:
     """Leaky integrate-and-fire neuron whose voltage jumps by the weight of a spike.
+
+    Port ``synaptic`` adds its weights: negative ones inhibit.
 
     Source: Brunel 2000, eqs. 1 and 2.
 
@@ -217,6 +221,8 @@ def lif_exponential(
 ) -> Cell:
     """Leaky integrate-and-fire neuron with excitatory and inhibitory exponential currents.
 
+    Port ``inhibitory`` is subtracted: its positive weights inhibit.
+
     Source: Davison et al. 2008, IF_curr_exp.
 
     Parameters
@@ -247,6 +253,9 @@ def lif_conductance(
     current: ParameterValue = "0 nA",
 ) -> Cell:
     """Leaky integrate-and-fire neuron with exponential conductances.
+
+    Weights of both ports are conductances, and positive: those of ``inhibitory`` inhibit by
+    ``reversal_inh``.
 
     Source: Brette et al. 2007, benchmark 1 (COBA).
 
@@ -281,6 +290,8 @@ def lif_alpha(
     A spike gives the current weight * s * exp(1 - s), s = time / tau_exc: its peak is the weight,
     at tau_exc after the spike arrives.
 
+    Port ``inhibitory`` is subtracted: its positive weights inhibit.
+
     Source: Gewaltig and Diesmann 2007 (NEST), iaf_psc_alpha.
 
     Parameters
@@ -311,6 +322,9 @@ def lif_conductance_alpha(
     current: ParameterValue = "0 nA",
 ) -> Cell:
     """Leaky integrate-and-fire neuron with conductances shaped as the currents of `lif_alpha`.
+
+    Weights of both ports are conductances, and positive: those of ``inhibitory`` inhibit by
+    ``reversal_inh``.
 
     Source: Gewaltig and Diesmann 2007 (NEST), iaf_cond_alpha; its default reset
     is -60 mV.
@@ -353,6 +367,8 @@ def adex_exponential(
     the peak may end anywhere above it: the equations read such voltages as the peak, so that
     neither exp nor the adaptation w follows them.
 
+    Port ``inhibitory`` is subtracted: its positive weights inhibit.
+
     Source: Brette and Gerstner 2005.
 
     Parameters
@@ -391,6 +407,9 @@ def adex_conductance(
 ) -> Cell:
     """The neuron of `adex_exponential` with exponential conductances.
 
+    Weights of both ports are conductances, and positive: those of ``inhibitory`` inhibit by
+    ``reversal_inh``.
+
     Source: Brette and Gerstner 2005; PyNN's EIF_cond_exp_isfa_ista.
 
     Parameters
@@ -410,6 +429,8 @@ def adex_conductance(
 @library("cell", READOUT)
 def leaky_readout(*, tau: ParameterValue = "20 ms") -> Cell:
     """Leaky integrator without spikes: ``v`` is a weighted sum of spikes, slowly forgotten.
+
+    Port ``synaptic`` adds its weights, of either sign.
 
     Source: Gerstner et al. 2014, eq. 1.5.
 
@@ -441,6 +462,8 @@ def izhikevich(
 
     Port ``synaptic`` acts from the beginning of a step. Values that port ``injected`` receives
     (mV/ms) last for one step, as in the published program.
+
+    Both ports add their weights: negative ones inhibit.
 
     Source: Izhikevich 2003, eqs. 1-3 and program.
 
@@ -509,6 +532,8 @@ def izhikevich_2007(
     The defaults are his regular spiking neuron (Fig. 8.12). He gives pF, pA and mV; here units are
     nF, nA and uS: his k, b, d and C are divided by 1000.
 
+    Port ``synaptic`` adds its weights: negative ones inhibit.
+
     Source: Izhikevich 2007, eqs. 8.5 and 8.6.
 
     Parameters
@@ -560,6 +585,9 @@ def hodgkin_huxley(
     a voltage that is held above the threshold gives a train of spikes. Exponential Euler, its
     method unless one is named, is stable at steps of 0.1 ms, but there each spike comes up to 2 ms
     late; heun and rk4 need steps of about 0.02 ms, and with rk4 spikes are then right to the step.
+
+    Weights of both ports are conductances, and positive: those of ``inhibitory`` inhibit by
+    ``reversal_inh``.
 
     Source: Brette et al. 2007, benchmark 3 (COBAHH).
 

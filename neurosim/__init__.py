@@ -19,7 +19,14 @@ from .draws.values import (
     table,
     uniform,
 )
-from .errors import LoweringError, ModelError, NetworkError, NeurosimError, SimulationError
+from .errors import (
+    LoweringError,
+    ModelError,
+    NetworkError,
+    NeurosimError,
+    SignWarning,
+    SimulationError,
+)
 from .model.cell import Cell
 from .model.declarations import Parameter, Port, Refractory
 from .model.rule import Rule
@@ -69,6 +76,7 @@ __all__ = [
     "Rule",
     "Run",
     "Shared",
+    "SignWarning",
     "SimulationError",
     "Spikes",
     "Stream",

@@ -38,6 +38,10 @@ class LoweringError(NeurosimError):
         self.report = report
 
 
+class SignWarning(UserWarning):
+    """Negative weights into a port that a cell subtracts, or into a conductance."""
+
+
 class SimulationError(NeurosimError):
     """During a run: a value that is not finite; ``recording`` holds all data until then.
 

@@ -11,6 +11,7 @@ from ..network.network import Network
 from ..network.populations import Population
 from ..network.projections import Drive, Projection
 from ..network.sources import POISSON
+from ..network.weight_signs import describe_signs
 from .report import Place, Row
 
 
@@ -67,11 +68,14 @@ def _input_row(item: Projection | Drive) -> Row:
             "weights shared between edges are not implemented on this backend.",
             "Give one weight per edge: values[index].",
         )
+    signs = describe_signs(item)
+    remark = f" {signs[0].upper()}{signs[1:]}" if signs else ""
     if is_drive:
-        return Row(place, "exact", "Poisson counts.")
+        return Row(place, "exact", f"Poisson counts.{remark}")
     if item.rule is not None:
-        return Row(place, "exact", f"rule {item.rule.name!r}.{_hidden_behaviour(item.rule)}")
-    return Row(place, "exact", "static weights.")
+        behaviour = _hidden_behaviour(item.rule)
+        return Row(place, "exact", f"rule {item.rule.name!r}.{behaviour}{remark}")
+    return Row(place, "exact", f"static weights.{remark}")
 
 
 def _hidden_behaviour(rule: Rule) -> str:

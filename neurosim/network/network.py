@@ -44,6 +44,7 @@ from .sources import (
     require_source_value,
 )
 from .validation import read_duration, read_quantity, read_whole_number, to_steps
+from .weight_signs import warn_of_signs
 from .wiring import Connector
 
 MOST_NEURONS = 2**31 - 1  # engines number the neurons of a population with 32 bits
@@ -399,6 +400,7 @@ class Network:
             links=links,
             values=read_rule_values(rule, values, counts=counts, where=where),
         )
+        warn_of_signs(projection)
         self.projections[name] = projection
         self.inputs.append(projection)
         return projection
@@ -463,6 +465,7 @@ class Network:
             rate=rates,
             weight=read_quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
         )
+        warn_of_signs(drive)
         self.inputs.append(drive)
         return drive
 

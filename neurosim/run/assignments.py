@@ -20,6 +20,7 @@ from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.sources import read_spikes, require_drive_rate, require_source_value
 from ..network.validation import read_quantity, read_table, to_steps
+from ..network.weight_signs import warn_of_signs
 from ..units import Unit, unit
 from .call_streams import ALL, CallStreams
 
@@ -274,6 +275,8 @@ class Assignments:
                 # Memory holds the rate of all n trains of a target together: their sum is a Poisson
                 # train.
                 numbers = np.asarray(numbers) * owner.n
+            else:
+                warn_of_signs(owner, numbers)
             return self._replace(owner, name, numbers)
         if (
             owner.rule is not None
@@ -287,6 +290,8 @@ class Assignments:
         positions, members = memory.locate(owner, name)
         numbers = self._read(value, unit, "one per edge or neuron", members, where)
         size = memory[owner.name, name].size
+        if name == "w":
+            warn_of_signs(owner, numbers)
         if owner.rule is None and size == 1:
             return self._replace(owner, name, numbers)
         if owner.rule is None or (owner.name, name) in memory.initial:
