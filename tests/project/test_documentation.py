@@ -26,16 +26,29 @@ SCRIPTS = sorted(path.name for path in (ROOT / "docs/examples").glob("*.py"))
 README_SCRIPT = "balance.py"
 # A shorter run of a script of the gallery: (text, replacement); the text must stand in it.
 SHORTER = {
+    "alternating_pair.py": ('"3 s"', '"0.3 s"'),
     "astrocyte.py": ('"4 s"', '"0.2 s"'),
+    "competing_inputs.py": ('"100 s"', '"2 s"'),
+    "current_based_network.py": ("0.1 ms", "0.5 ms"),
+    "frequency_current.py": ('"5 s"', '"0.5 s"'),
+    "gamma_rhythm.py": ('"400 ms"', '"120 ms"'),
+    "helpful_noise.py": ('"4 s"', '"0.4 s"'),
+    "hodgkin_huxley_network.py": ('"400 ms"', '"110 ms"'),
     "irregular_activity.py": ('"1 s"', '"0.6 s"'),
+    "phase_locking.py": ("0.1 ms", "0.5 ms"),
+    "population_bursts.py": ('"4 s"', '"0.3 s"'),
+    "pulse_coupled.py": ("0.1 ms", "1 ms"),
     "ring.py": ("0.1 ms", "0.5 ms"),
     "short_term_plasticity.py": ("0.1 ms", "0.5 ms"),
+    "sound_localisation.py": ("0.02, 1000", "0.02, 50"),
     "stdp_window.py": ("61, 2", "61, 20"),
     "sweep.py": ("0.5, 17", "0.5, 2"),
+    "synfire_chain.py": ("10, 100, 85", "3, 30, 85"),
+    "triplets.py": ("arange(60)", "arange(6)"),
 }
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in (".", "docs", "docs/tutorial", "docs/decisions", "benchmarks")
+    for folder in (".", "docs", "docs/tutorial", "docs/coming_from", "docs/decisions", "benchmarks")
     for path in (ROOT / folder).glob("*.md")
 )
 
