@@ -43,6 +43,7 @@ from .network.network import Network
 from .network.populations import Population, View
 from .network.projections import Projection
 from .network.wiring import Connector, EdgeCount, Edges
+from .recording.edge_table import EdgeTable
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace
 
@@ -57,6 +58,7 @@ __all__ = [
     "Cell",
     "Connector",
     "EdgeCount",
+    "EdgeTable",
     "Edges",
     "LoweringError",
     "ModelError",

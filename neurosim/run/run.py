@@ -19,10 +19,12 @@ from ..ir.program import Program
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, to_steps
+from ..recording.edge_table import EdgeTable
 from ..recording.recording import Recording
 from ..units import Time
 from .assignments import Assignments, Owner, declared_unit
 from .call_streams import CallStreams
+from .edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .finite import NotFinite, Watch, find_in_states
 from .progress import bar, interrupts
 from .recorder import Recorder
@@ -157,13 +159,15 @@ class Run:
         steps = max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1)
         self._stretch = int(min(steps, 4 * self._stretch, 1 << 20))
 
-    def get(self, owner: Owner | str, name: str) -> Any:
+    def get(self, owner: Owner | str, name: str, *, per_edge: bool = False) -> Any:
         """Return a state, parameter or variable as it is now.
 
         Parameters
         ----------
         owner : Population, View, Projection, Drive or str
         name : str
+        per_edge : bool
+            Of a projection: always one value per edge, also of what edges share.
 
         Returns
         -------
@@ -174,7 +178,7 @@ class Run:
         Raises
         ------
         NetworkError
-            If the owner or the name is unknown.
+            If the owner or the name is unknown, or something without edges is asked for edges.
         """
         owner = self._owner(owner)
         if isinstance(owner, Projection) and name == "weight" and not owner.declares("weight"):
@@ -182,6 +186,13 @@ class Run:
         size = declared_unit(owner, name).size
         if isinstance(owner, Drive) and name == "rate":
             size *= owner.n  # memory holds the rate of all trains of a target together
+        if per_edge:
+            if not isinstance(owner, Projection):
+                raise NetworkError(
+                    f"get: found per_edge=True for {owner!r}, expected it for projections only. "
+                    "Leave it out."
+                )
+            return value_of_each_edge(self.program, self.memory, owner.name, name, self.step) / size
         values = self.memory.now(owner.name, name, self.step - 1)
         # One value for all is a number; of a population of one neuron, a state is still an array.
         if values.size == 1 and not self._is_state(owner, name):
@@ -190,6 +201,40 @@ class Run:
             view = owner.view if isinstance(owner, Population) else owner
             values = values[self.memory.locate(view, name)[0]]
         return np.divide(values, size, dtype=np.float64)
+
+    def edges(self, projection: Projection | str) -> EdgeTable:
+        """Return the edges of a projection as they are now; nothing need be recorded.
+
+        Parameters
+        ----------
+        projection : Projection or str
+
+        Returns
+        -------
+        EdgeTable
+            Sources, targets, delays, weights and the rule's other edge variables, one per edge.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such projection.
+        """
+        owner = self._owner(projection)
+        if not isinstance(owner, Projection):
+            raise NetworkError(
+                f"edges: found {owner!r}, expected a projection, the only thing that has edges. "
+                f"Name one of: {', '.join(self.program.projections) or 'none'}."
+            )
+        p = self.program.projections[owner.name]
+        units = {name: declared_unit(owner, name) for name in edge_variables(p)}
+        return EdgeTable(
+            owner.name,
+            np.array(p.sources, np.int32),
+            np.array(p.targets, np.int32),
+            delay_of_each_edge(p, self.program.dt),
+            {name: self.get(owner, name, per_edge=True) for name in units},
+            {name: unit.text for name, unit in units.items()},
+        )
 
     def set(self, owner: Owner | str, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name.

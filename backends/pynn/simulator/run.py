@@ -12,14 +12,16 @@ import numpy as np
 
 from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
-from neurosim.errors import NetworkError
-from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.errors import NetworkError, describe_unknown
+from neurosim.ir.concrete import ConcreteNetwork, ConcreteProjection
 from neurosim.network.probes import Probe
+from neurosim.network.projections import Projection
 from neurosim.network.validation import read_duration, to_steps
+from neurosim.recording.edge_table import EdgeTable
 from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
 from neurosim.recording.recording import Recording
 from neurosim.recording.samples import Spikes, Trace
-from neurosim.units import Unit
+from neurosim.units import Unit, unit
 
 from ..translation.plan import Plan, PlannedRecording
 from .packages import PACKAGES, installed_version
@@ -125,6 +127,61 @@ class ScriptRun:
                 projections[name] = self._projection(name, recordings[0])
         return Recording(self._header(), populations, projections)
 
+    def edges(self, projection: Projection | str) -> EdgeTable:
+        """Return the edges of a projection, and of their values those that are known.
+
+        Parameters
+        ----------
+        projection : Projection or str
+
+        Returns
+        -------
+        EdgeTable
+            Edge variables of a rule are known before the run; after it ``w`` is, if it was
+            recorded in the last step.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such projection.
+        """
+        name = projection.name if isinstance(projection, Projection) else projection
+        if not isinstance(name, str) or name not in self.network.projections:
+            owner = f"run on {self.plan.target.name!r}"
+            valid = self.network.projections
+            raise NetworkError(describe_unknown("projection", name, valid, owner=owner))
+        p = self.network.projections[name]
+        units = _edge_units(p, self.network)
+        values = self._edge_values(p, units)
+        where = f"edges of {name!r}: delay"
+        delays = to_steps(np.asarray(p.delay), self.plan.dt, where=where, rounded=p.round_delays)
+        return EdgeTable(
+            name,
+            p.sources,
+            np.array(p.targets, np.int32),
+            np.round(np.broadcast_to(delays, p.targets.size) * self.plan.dt, 12),
+            values,
+            {variable: units[variable].text for variable in values},
+        )
+
+    def _edge_values(self, p: ConcreteProjection, units: dict[str, Unit]) -> dict[str, np.ndarray]:
+        """Return the edge variables that are known now, (E,) each, in their declared units."""
+        start: dict[str, Any] = {"w": p.weight} if p.rule is None else p.initial
+        if p.rule is None or self._results is None:
+            shape = p.targets.size
+            return {
+                name: declared.from_engine(
+                    np.array(np.broadcast_to(start[name], shape), np.float64)
+                )
+                for name, declared in units.items()
+            }
+        recordings = [r for r in self.plan.recordings if r.owner == p.name]
+        trace = self._weight_trace(recordings[0]) if recordings else None
+        complete = trace is not None and trace.members.size == p.targets.size
+        if trace is None or not complete or self.step % trace.every or not self.step:
+            return {}
+        return {"w": trace.values[-1]}
+
     def __getattr__(self, name: str) -> Any:
         # Verbs of other runs are answered with the reason, not with a bare AttributeError.
         if name in _MISSING_VERBS:
@@ -214,15 +271,15 @@ class ScriptRun:
 
     def _trace(self, recording: PlannedRecording, values: np.ndarray, initial: np.ndarray) -> Trace:
         """Return a trace of values in engine units, (T, M) and (M,), in the user's unit."""
-        unit = _require_unit(self._probe(recording))
+        declared = _require_unit(self._probe(recording))
         return Trace(
-            unit.from_engine(values),
+            declared.from_engine(values),
             every=recording.every,
             first=recording.every - 1,
             members=recording.members,
-            initial=unit.from_engine(initial),
+            initial=declared.from_engine(initial),
             dt=self.plan.dt,
-            unit=unit.text,
+            unit=declared.text,
         )
 
     def _header(self) -> dict[str, Any]:
@@ -241,6 +298,14 @@ class ScriptRun:
             "finished": self._results is not None,
             "options": {} if self._threads is None else {"threads": self._threads},
         }
+
+
+def _edge_units(p: ConcreteProjection, network: ConcreteNetwork) -> dict[str, Unit]:
+    """Return the declared unit of each edge variable."""
+    if p.rule is not None:
+        return {variable.name: variable.unit for variable in p.rule.edge}
+    assert p.port is not None  # a projection without a rule delivers to a port
+    return {"w": unit(network.populations[p.target].cell.port(p.port).unit)}
 
 
 def _require_unit(probe: Probe) -> Unit:
