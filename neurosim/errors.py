@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 _LONG = 80  # characters of a value in a message
+_DEEPEST = 4  # lists within lists that a message writes out
 
 
 class NeurosimError(Exception):
@@ -93,7 +94,8 @@ def describe_unknown(noun: str, name: Any, valid: Iterable[str], *, owner: str =
     # Sorted: a message must not depend on the order of a set.
     names = sorted(set(valid))
     where = f"{owner} has no" if owner else "there is no"
-    near = get_close_matches(str(name), names, n=3, cutoff=0.6)
+    wrong = name if isinstance(name, str) else describe(name)
+    near = get_close_matches(wrong, names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     listed = f" The {noun}s are: {', '.join(names)}." if names else f" It has no {noun}s at all."
     return f"{where} {noun} {describe(name)}.{hint}{listed}"
@@ -104,17 +106,15 @@ def describe(value: Any) -> str:
 
     An array is named by its shape; a value without a readable text is named by its class.
     """
+    return _describe(value, 0)
+
+
+def _describe(value: Any, depth: int) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, list | tuple):
-        # More items than that are cut off anyway, and a list of a million is not walked.
-        listed = ", ".join(describe(item) for item in value[:_LONG])
-        text = f"[{listed}]" if isinstance(value, list) else f"({listed})"
-    else:
-        # NumPy's own text of a number names its type: np.float64(0.1).
-        text = repr(value.item() if isinstance(value, np.generic) else value)
+    text = _text(value, depth)
     # An address differs in every process, so the same error would read differently.
     readable = "\n" not in text and " at 0x" not in text and "array(" not in text
     if readable and len(text) <= _LONG:
@@ -124,3 +124,22 @@ def describe(value: Any) -> str:
     class_name = type(value).__name__
     article = "an" if class_name[0] in "AEIOUaeiou" else "a"
     return f"{article} {class_name}"
+
+
+def _text(value: Any, depth: int) -> str:
+    """Return the text of a value; that of a class whose values have none is like an address."""
+    if isinstance(value, list | tuple):
+        listed: list[str] = []
+        for item in value:
+            # More is cut off anyway: a list of a million is not walked, nor one within itself.
+            if depth == _DEEPEST or sum(map(len, listed)) > _LONG:
+                listed.append("...")
+                break
+            listed.append(_describe(item, depth + 1))
+        text = ", ".join(listed)
+        return f"[{text}]" if isinstance(value, list) else f"({text})"
+    try:
+        # NumPy's own text of a number names its type: np.float64(0.1).
+        return repr(value.item() if isinstance(value, np.generic) else value)
+    except Exception:  # the class of a value may be anybody's, and raise anything
+        return " at 0x"

@@ -9,9 +9,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any, Protocol, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import ModelError, describe, describe_unknown
@@ -283,7 +282,7 @@ def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:
     try:
         # Two amounts expose units with an offset, such as degrees Celsius: their sizes do not
         # scale.
-        one, two = (_from_pint(registry.Quantity(number, name)) for number in (1.0, 2.0))
+        one, two = (measure_pint(registry.Quantity(number, name)) for number in (1.0, 2.0))
     except (pint.PintError, AttributeError):
         raise ModelError(f"unit {text!r}: {describe_unknown('unit', name, TABLE)}") from None
     if two[0] != 2.0 * one[0]:
@@ -294,7 +293,8 @@ def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:
     return one
 
 
-def _from_pint(quantity: Any) -> tuple[Any, Exponents]:
+def measure_pint(quantity: PintQuantity) -> tuple[Any, Exponents]:
+    """Return the numbers of a quantity of pint in engine units, and its dimension."""
     base = quantity.to_base_units()
     powers = {
         # pint stores powers as floats, so that a third arrives as 0.333...
@@ -394,109 +394,3 @@ def read(
             f"'({number}) {rest}' for the expression."
         )
     return quantity
-
-
-def to_engine(
-    value: Any, declared: Unit, *, where: str, error: type[Exception] = ModelError
-) -> Any:
-    """Return a quantity in engine units.
-
-    Parameters
-    ----------
-    value : text, quantity of pint, number or array
-        Plain numbers are in the declared unit.
-    declared : Unit
-        Its dimension is expected.
-    where : str
-        Begins messages.
-    error : type of exception
-        Raised for any problem.
-
-    Returns
-    -------
-    float or array
-        A copy: later changes of the value do not change it.
-
-    Raises
-    ------
-    ModelError or `error`
-        If the dimension differs, or the value is no quantity, or one of another library.
-    """
-    if isinstance(value, str):
-        return _text_to_engine(value, declared, where, error)
-    if is_pint(value):
-        number, exponents = _from_pint(value)
-        if exponents != declared.exponents:
-            raise error(
-                f"{where}: {value} is {of(exponents)}, but {declared} is expected. "
-                f"Give it in {declared.text}."
-            )
-        return number
-    foreign = _find_foreign(value)
-    if foreign is not None:
-        raise error(f"{where}: {_foreign_problem(foreign, declared)}")
-    try:
-        if value is None:  # NumPy would make it NaN
-            raise TypeError
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise error(
-            f"{where}: {describe(value)} is not a quantity. "
-            f"Give a number, an array, or text such as '20 {declared.text}'."
-        ) from None
-    result = array * declared.size if declared.size != 1.0 else array
-    return float(result) if array.ndim == 0 else result
-
-
-def _text_to_engine(text: str, declared: Unit, where: str, error: type[Exception]) -> float:
-    try:
-        quantity = read(text)
-    except ModelError as reason:
-        raise error(f"{where}: {reason}") from None
-    if quantity is None:
-        raise error(
-            f"{where}: {describe(text)} is not a quantity. "
-            f"Write a number and a unit, such as '20 {declared.text}'."
-        )
-    number, own = quantity
-    if own.exponents == NUMBER and declared.exponents != NUMBER:
-        raise error(
-            f"{where}: {text!r} has no unit, but {declared} is expected. "
-            f"Write '{number:g} {declared.text}'."
-        )
-    if own.exponents != declared.exponents:
-        raise error(
-            f"{where}: {text!r} is {own}, but {declared} is expected. Give it in {declared.text}."
-        )
-    return number * own.size
-
-
-def is_pint(value: object) -> TypeGuard[PintQuantity]:
-    """Return whether a value is a quantity of pint; other libraries have ``units``, too."""
-    return hasattr(value, "magnitude") and hasattr(value, "to_base_units")
-
-
-def _foreign_problem(quantity: object, declared: Unit) -> str:
-    library = type(quantity).__module__.partition(".")[0]
-    example = "nA" if declared.exponents == NUMBER else declared.text
-    return (
-        f"found a quantity of another library ({library}.{type(quantity).__name__}), expected "
-        f"text, plain numbers or pint's. Write it as text, such as '0.3 {example}', or give its "
-        f"numbers in {declared.text}."
-    )
-
-
-def _find_foreign(value: Any) -> Any:
-    """Return a quantity of another library in a value or its items, else None.
-
-    NumPy would drop its unit without a word.
-    """
-    if isinstance(value, list | tuple) or isinstance(value, np.ndarray) and value.dtype == object:
-        items = value.flat if isinstance(value, np.ndarray) else value
-        quantities = (_find_foreign(item) for item in items if not isinstance(item, (float, int)))
-        return next((quantity for quantity in quantities if quantity is not None), None)
-    # Our own tables have a unit, and are refused as tables.
-    if is_pint(value) or type(value).__module__.startswith("neurosim."):
-        return None
-    carried = (getattr(value, name, None) for name in ("dim", "dimensions", "unit", "units"))
-    return value if any(item is not None and not callable(item) for item in carried) else None

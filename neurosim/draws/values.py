@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError, describe
 from ..expr.functions import FUNCTIONS
-from ..units import Quantity, Unit, to_engine
+from ..quantities import as_array, find_unit, to_engine
+from ..units import Quantity, Unit
 from ..units import unit as unit_of
 from .binomial import binomial_counts
 from .gamma import standard_gamma
@@ -29,6 +30,7 @@ Kind: TypeAlias = Literal[
 ]
 
 PLAIN = unit_of("1")
+_QUOTE = "'"
 MOST_ATTEMPTS = 1000  # how often values outside of bounds are drawn again
 _ARGUMENTS: dict[Kind, tuple[str, ...]] = {
     "uniform": ("low", "high"),
@@ -68,6 +70,11 @@ class Distribution:
     arguments: tuple[Any, ...]
     low: Any = None
     high: Any = None
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the first argument or bound that names one, else that of plain numbers."""
+        return find_unit([*self.arguments, self.low, self.high]) or PLAIN
 
     def check(self, unit: Unit, *, where: str, error: type[Exception] = NetworkError) -> None:
         """Raise unless each argument is one finite number of a fitting unit.
@@ -314,8 +321,9 @@ class Distribution:
         return np.floor(first + uniform * (second - first))
 
     def __repr__(self) -> str:
+        # Quantities stand without quotes, as in reports.
         arguments = (
-            f"{name}={argument if isinstance(argument, str) else describe(argument)}"
+            f"{name}={describe(argument).strip(_QUOTE)}"
             for name, argument in self._named_arguments()
         )
         return f"{self.kind}({', '.join(arguments)})"
@@ -475,16 +483,20 @@ def table(values: ArrayLike, *, every: Any, unit: str | None = None) -> Table:
     every : time
         Duration of a row; a multiple of dt.
     unit : str, optional
-        Of the values; by default that of the parameter.
+        Of plain numbers; by default that of the parameter, or the first among the values.
 
     Raises
     ------
     NetworkError
         If the values have another number of dimensions, no row, or a number that is not finite.
     """
-    array = to_engine(values, PLAIN, where="table: values", error=NetworkError)
-    # A copy, since the user's array may change during a run.
-    array = np.array(array, np.float64)
+    named, own = find_unit(values), PLAIN
+    if named is not None:
+        # With units among the values, all are turned into the one unit of the table.
+        own = named if unit is None else unit_of(unit, where="table")
+        unit = own.text
+    numbers = to_engine(values, own, where="table: values", error=NetworkError)
+    array = np.asarray(own.from_engine(numbers))
     if array.ndim not in (1, 2) or array.size == 0:
         raise NetworkError(
             f"table: found values of shape {array.shape}, expected (T,) or (T, N) with at least "
@@ -528,9 +540,11 @@ def shared(values: Quantity, *, index: ArrayLike) -> Shared:
     NetworkError
         If an index is no whole number or has no value.
     """
-    # Quantities of pint hold their numbers there; only how many there are matters here.
-    magnitude: Any = getattr(values, "magnitude", values)
-    numbers, count = np.asarray(index), np.size(magnitude)
+    where = "shared weights"
+    # Only how many there are matters here: their unit is known to the projection.
+    named = find_unit(values) or PLAIN
+    count = np.size(to_engine(values, named, where=where, error=NetworkError))
+    numbers = as_array(index, where=f"{where}, index")
     whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
     if not whole or (numbers.size and (numbers.min() < 0 or numbers.max() >= count)):
         raise NetworkError(

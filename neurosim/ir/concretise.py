@@ -19,7 +19,8 @@ from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.references import Reference
 from ..network.sources import require_drive_rate, require_source_value
-from ..units import Unit, to_engine, unit
+from ..quantities import to_engine
+from ..units import Unit, unit
 from .concrete import (
     ConcreteDrive,
     ConcreteLink,

@@ -12,7 +12,8 @@ from ..errors import ModelError, describe, describe_unknown
 from ..expr.dimensions import WORDS, expect, resolve_units
 from ..expr.parse import Parser
 from ..expr.tree import Assign, Expr, draws, inline, names
-from ..units import NUMBER, TIME, Exponents, Unit, multiply, read, to_engine, unit
+from ..quantities import to_engine
+from ..units import NUMBER, TIME, Exponents, Unit, multiply, read, unit
 from .declarations import Definition, Port, State, Value
 from .dependence import require_definitions, resolve_parameters
 from .methods import choose

@@ -11,7 +11,8 @@ import numpy as np
 from ..draws.values import Distribution, Table
 from ..errors import ModelError, describe, describe_unknown
 from ..expr.parse import Equation, Parser
-from ..units import NUMBER, Unit, is_pint, of, read, to_engine, unit
+from ..quantities import find_unit, to_engine
+from ..units import NUMBER, Unit, of, read, unit
 from .declarations import (
     Constant,
     Definition,
@@ -77,17 +78,11 @@ def _unit_of(value: Value, others: Container[str], where: str) -> Unit:
         # Names of parameters win: "2*rho" is an expression if there is a parameter rho.
         quantity = read(value, reserved=others, where=where)
         return UNKNOWN if quantity is None else quantity[1]
-    if is_pint(value):
-        # Pint's short form; its sign for micro is not ASCII.
-        text = f"{value.units:~C}".replace("µ", "u").replace(" ", "")
-        return unit(text, where=where)
+    if isinstance(value, Table):
+        return unit(value.unit, where=where) if value.unit else of(NUMBER)
     if isinstance(value, Distribution):
-        # All arguments of a draw have one unit: the first that names it decides.
-        quantities = (read(a) for a in value.arguments if isinstance(a, str))
-        return next((quantity[1] for quantity in quantities if quantity), of(NUMBER))
-    if isinstance(value, Table) and value.unit:
-        return unit(value.unit, where=where)
-    return of(NUMBER)
+        return value.unit
+    return find_unit(value) or of(NUMBER)
 
 
 def _engine_value(

@@ -228,7 +228,7 @@ class _FixedNumber:
     def __post_init__(self) -> None:
         number = self.n
         # Counts that were computed, such as 0.1 * 2000, are often whole floats; True is no count.
-        whole = isinstance(number, Real) and float(number).is_integer()
+        whole = isinstance(number, Real) and abs(number) < 2**53 and float(number).is_integer()
         if not whole or isinstance(number, bool) or number < 0:
             raise NetworkError(
                 f"{type(self).__name__}: n is {describe(number)}; "

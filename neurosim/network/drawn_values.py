@@ -11,7 +11,7 @@ from ..draws.values import Distribution
 from ..errors import ModelError, NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
-from ..units import Unit, unit
+from ..units import Unit
 from .populations import Population
 
 
@@ -69,7 +69,7 @@ def _draw_values(population: Population, seed: int) -> dict[str, Any]:
             value = value.sample(
                 user_stream(seed, population.name, name, of="population"),
                 everyone,
-                unit=units.get(name, unit("1")),
+                unit=units.get(name, value.unit),
                 where=f"population {population.name!r}, {name}",
             )
         if not isinstance(value, Expr):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..draws.streams import Stream
 from ..errors import NetworkError
+from ..quantities import as_array
 from .wiring import EdgeCount, Edges, IntArray
 
 
@@ -205,7 +206,7 @@ def _read_only(values: ArrayLike, dtype: type[np.generic]) -> NDArray[Any]:
 
 def _positions(values: ArrayLike, name: str) -> NDArray[np.int64]:
     """Return values as (E,) positions."""
-    array = np.asarray(values)
+    array = as_array(values, where=f"from_arrays: {name}")
     # NumPy gives an empty list the type of floats.
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise NetworkError(

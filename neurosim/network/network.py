@@ -13,7 +13,8 @@ from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.cell import Cell
 from ..model.rule import Rule
-from ..units import Quantity, Time, to_engine, unit
+from ..quantities import to_engine
+from ..units import Quantity, Time, unit
 from .links import read_links
 from .population_values import (
     check_refractory_time,

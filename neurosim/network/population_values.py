@@ -15,7 +15,8 @@ from ..expr.parse import Parser
 from ..expr.tree import Binary, Expr, Number, names
 from ..model.cell import Cell
 from ..model.dependence import require_constant
-from ..units import LENGTH, NUMBER, Exponents, Unit, of, read, to_engine, unit
+from ..quantities import to_engine
+from ..units import LENGTH, NUMBER, Exponents, Unit, of, read
 from .validation import MS, EngineValue, read_quantity, read_table, require_shape, to_steps
 
 PopulationValue: TypeAlias = EngineValue | Table | Expr
@@ -60,7 +61,7 @@ def read_population_values(
     declared = {part.name: part.unit for part in (*cell.states, *cell.parameters)}
     # A draw under a name of its own lets several expressions read the same numbers.
     draws = {
-        name: _unit_of_draw(value)
+        name: value.unit
         for name, value in values.items()
         if name not in declared and isinstance(value, Distribution)
     }
@@ -273,12 +274,3 @@ def _check_order(owner: str, values: Mapping[str, object]) -> None:
             f"{owner}: {', '.join(sorted(unread))} are written in a circle, "
             "expected one with a value. Give one of them a value."
         )
-
-
-def _unit_of_draw(draw: Distribution) -> Unit:
-    """Return the unit of the first argument that has one; a plain number without."""
-    for argument in draw.arguments:
-        quantity = read(argument) if isinstance(argument, str) else None
-        if quantity is not None:
-            return quantity[1]
-    return unit("1")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.cell import Cell
+from ..quantities import as_array
 from .references import Reference
 from .wiring import IntArray
 
@@ -176,7 +177,7 @@ class View:
 def _read_selection(key: int | Sequence[int] | Sequence[bool] | NDArray[Any]) -> NDArray[Any]:
     """Return indices or a mask, one-dimensional."""
     empty = isinstance(key, list) and not key  # NumPy would make it an array of floats
-    selection = np.atleast_1d(np.asarray(key, int if empty else None))
+    selection = np.atleast_1d(np.zeros(0, int) if empty else as_array(key, where="view"))
     # A single True is neither an index nor a mask.
     whole = selection.dtype.kind in "iub" and not isinstance(key, bool)
     if selection.ndim != 1 or not whole:

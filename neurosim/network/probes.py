@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import NetworkError, describe, describe_unknown
+from ..quantities import as_array
 from ..units import Unit, unit
 from .populations import View
 from .projections import Projection
@@ -110,7 +111,7 @@ def _recordable(projection: Projection) -> dict[str, Unit]:
 
 def _edge_numbers(edges: ArrayLike, projection: Projection) -> IntArray:
     """Return the numbers of recorded edges, (M,) int64."""
-    numbers = np.asarray(edges)
+    numbers = as_array(edges, where="record: edges")
     # The largest number that is possible: how many edges there are may be random.
     most = projection.edge_count().most
     whole = numbers.ndim == 1 and numbers.dtype.kind in "iu" and numbers.size > 0

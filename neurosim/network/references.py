@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import NetworkError, describe
+from ..quantities import as_array
 from .wiring import IntArray
 
 
@@ -57,7 +57,7 @@ class Reference:
                 )
             return replace(self, along=along)
         # Truth values are refused below: as indices they would read values 0 and 1.
-        index = np.asarray(along)
+        index = as_array(along, where="link: indices")
         if index.ndim != 1 or index.dtype.kind not in "iu":
             raise NetworkError(
                 f"link to {self.name!r}: .by() found an array of {index.dtype} with shape "

@@ -16,7 +16,8 @@ from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
 from ..model.cell import Cell
 from ..model.declarations import Parameter
-from ..units import Quantity, Unit, to_engine, unit
+from ..quantities import to_engine
+from ..units import Quantity, Unit, unit
 from .validation import MOST_STEPS, FloatArray, to_steps
 
 SpikeLists: TypeAlias = ArrayLike | Sequence[Quantity]
@@ -143,10 +144,10 @@ def read_spikes(
         passed = "both" if times is not None else "neither"
         raise NetworkError(f"{where}: expected either times= or steps=, found {passed}. Give one.")
     if times is not None:
-        index, when = _split(times, size, where)
+        index, when = _split(times, size, unit("ms"), where)
         step = _steps_of_times(when, dt, where)
     else:
-        index, when = _split(steps, size, where)
+        index, when = _split(steps, size, unit("1"), where)
         step = _read_steps(when, where)
     neuron = _read_neurons(index, size, where)
     if step.shape != neuron.shape or step.ndim != 1:
@@ -161,7 +162,7 @@ def read_spikes(
     return np.ascontiguousarray(step), np.ascontiguousarray(neuron)
 
 
-def _split(spikes: object, size: int, where: str) -> tuple[object, object]:
+def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[object, object]:
     """Return neurons and times (or steps) of spikes in one of the two forms."""
     # A pair is read as (indices, times) even for two neurons: their two lists go into a list.
     if isinstance(spikes, tuple) and len(spikes) == 2:
@@ -178,7 +179,7 @@ def _split(spikes: object, size: int, where: str) -> tuple[object, object]:
             "(indices, times). Give an empty list to a silent neuron."
         )
     trains = [
-        np.ravel(to_engine(train, unit("ms"), where=f"{where}, neuron {i}", error=NetworkError))
+        np.ravel(to_engine(train, declared, where=f"{where}, neuron {i}", error=NetworkError))
         for i, train in enumerate(lists)
     ]
     counts = [train.size for train in trains]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..draws.values import Distribution, DrawnQuantity, Table
 from ..errors import NetworkError, describe
-from ..units import Unit, to_engine, unit
+from ..quantities import to_engine
+from ..units import Unit, unit
 
 FloatArray: TypeAlias = NDArray[np.float64]
 EngineValue: TypeAlias = float | FloatArray | Distribution

@@ -15,7 +15,8 @@ from ..errors import SignWarning
 from ..expr.tree import inline, names
 from ..model.port_signs import Effect, effect_in, effect_of_port
 from ..model.rule import Rule
-from ..units import Unit, to_engine, unit
+from ..quantities import to_engine
+from ..units import Unit, unit
 from .projections import Drive, Projection
 
 _PACKAGE = str(Path(__file__).parents[1])

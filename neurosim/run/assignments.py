@@ -21,6 +21,7 @@ from ..network.projections import Drive, Projection
 from ..network.sources import read_spikes, require_drive_rate, require_source_value
 from ..network.validation import read_quantity, read_table, to_steps
 from ..network.weight_signs import warn_of_signs
+from ..quantities import to_engine
 from ..units import Unit, unit
 from .call_streams import ALL, CallStreams
 
@@ -280,8 +281,9 @@ class Assignments:
             return self._replace(owner, name, numbers)
         if (
             owner.rule is not None
-            and np.size(value) > 1
             and any(p.name == name and p.per is None for p in owner.rule.parameters)
+            and not isinstance(value, Distribution)
+            and np.size(to_engine(value, unit, where=where, error=NetworkError)) > 1
         ):
             raise NetworkError(
                 f"{where}: found an array, expected one value for all edges. "

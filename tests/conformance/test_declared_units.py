@@ -56,7 +56,11 @@ def test_a_plain_number_is_the_same_as_its_text_with_the_unit(backend, unit):
 def test_initial_values_defaults_and_values_of_cells_are_in_the_unit_of_their_name(backend):
     cell = ns.Cell(
         "v : V; n : 1",
-        parameters={"rest": "-0.07 V", "base": ns.Parameter("V", -0.06)},
+        parameters={
+            "rest": "-0.07 V",
+            "base": ns.Parameter("V", -0.06),
+            "gain": ["2 pA", "0.5 nA"],
+        },
         initial={"v": -0.065},
     )
     net = ns.Network("net", dt="0.1 ms")
@@ -66,6 +70,7 @@ def test_initial_values_defaults_and_values_of_cells_are_in_the_unit_of_their_na
     assert run.get("cells", "v").tolist() == [-0.065] * 2
     assert (run.get("cells", "rest"), run.get("others", "rest")) == (-0.07, -0.05)
     assert run.get("cells", "base") == -0.06
+    np.testing.assert_allclose(run.get("cells", "gain"), [2, 500], rtol=1e-15)
 
 
 def test_equations_are_unaffected_by_the_units_that_names_are_declared_in(backend):
@@ -125,6 +130,7 @@ def test_tables_are_in_the_unit_of_their_parameter_unless_they_name_another(back
     net = ns.Network("net", dt="1 ms")
     net.population("plain", 1, follower, p=ns.table([0.01, 0.02], every="1 ms"))
     net.population("named", 1, follower, p=ns.table([10, 20], every="1 ms", unit="mV"))
+    net.population("text", 1, follower, p=ns.table(["10 mV", "0.02 V"], every="1 ms"))
     for population in net.populations.values():
         net.record(population, "x")
     run = started(net, backend, "2 ms")

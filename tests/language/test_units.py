@@ -17,6 +17,7 @@ from support.messages import parts
 import neurosim as ns
 from neurosim.errors import ModelError, NetworkError
 from neurosim.models.cells import lif
+from neurosim.quantities import find_unit, to_engine
 from neurosim.units import (
     CAPACITANCE,
     CONDUCTANCE,
@@ -33,7 +34,6 @@ from neurosim.units import (
     name_of,
     of,
     read,
-    to_engine,
     unit,
 )
 
@@ -223,6 +223,27 @@ def test_what_is_no_unit_is_refused(text, message):
         unit(text, where="cell 'c', parameter 'a'")
 
 
+ENDLESS: list = [1.0]
+ENDLESS.append(ENDLESS)
+
+
+class Hostile:
+    """Raises whatever it is asked for."""
+
+    def __getattr__(self, name):
+        raise (AttributeError if name.startswith("_") else RuntimeError)(name)
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+class HostileArray:
+    """Is an array until it is read."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise KeyError("array")
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -248,6 +269,28 @@ def test_what_is_no_unit_is_refused(text, message):
         ({"a": 1}, ("is not a quantity.",)),
         (np.array(["a"]), ("is not a quantity.",)),
         (b"1 ms", ("is not a quantity.",)),
+        (True, ("True (truth values) is not a quantity.", "Give a number, an array")),
+        (np.bool_(True), ("(truth values) is not a quantity.",)),
+        ([1.0, True], ("True (truth values) is not a quantity.",)),
+        (np.array([True]), ("an array of shape (1,) (truth values) is not a quantity.",)),
+        (np.array([1j]), ("an array of shape (1,) (complex numbers) is not a quantity.",)),
+        ([1.0, 1j], ("1j (complex numbers) is not a quantity.",)),
+        (np.array(["2020-01-01"], "M8[s]"), ("(dates) is not a quantity.",)),
+        (np.array([1], "m8[s]"), ("(spans of time) is not a quantity.",)),
+        (np.zeros(2, "i4,f8"), ("(records) is not a quantity.",)),
+        (np.ma.array([1.0, 2.0]), ("(masked) is not a quantity.", "Fill the gaps with numpy.ma")),
+        ([np.ma.masked, 1.0], ("(masked) is not a quantity.",)),
+        (REGISTRY.Quantity(np.array([1j]), "ms"), ("(complex numbers) is not a quantity.",)),
+        (["1", "2"], ("'1' has no unit, but a time (ms) is expected.", "Write '1 ms'.")),
+        (np.array(["1 ms", "x"]), ("'x' is not a quantity.",)),
+        (np.array([b"1"]), ("(bytes) is not a quantity.",)),
+        (10**400, ("(too large for a float) is not a quantity.",)),
+        ([1, 10**400], ("(with a number too large for a float) is not a quantity.",)),
+        ([[1, 2], [3]], ("[[1, 2], [3]] (its rows differ in length) is not a quantity.",)),
+        (ENDLESS, ("found lists within lists, more than 16 deep", "contains itself")),
+        (Hostile(), ("a Hostile cannot be read as a quantity (RuntimeError).", "Give a number")),
+        ([1.0, Hostile()], ("cannot be read as a quantity (RuntimeError).",)),
+        (HostileArray(), ("a HostileArray cannot be read as a quantity (KeyError).",)),
     ],
 )
 @pytest.mark.parametrize("error", [ModelError, NetworkError])
@@ -330,7 +373,6 @@ def test_arrays_without_a_unit_are_plain_numbers():
         np.array([1, 2], dtype=object),
         [np.float64(1), np.int8(2)],
         [np.array(1.0), np.array(2)],
-        np.ma.array([1.0, 2.0]),
         memoryview(np.array([1.0, 2.0])),
     )
     for value in values:
@@ -340,6 +382,47 @@ def test_arrays_without_a_unit_are_plain_numbers():
         == to_engine(np.array(2), MS, where="here")
         == 2.0
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["10 ms", "0.02 s"],
+        ("10 ms", "20 ms"),
+        [10, "20 ms"],
+        ["0.01 s", 20.0],
+        np.array(["10 ms", "20 ms"]),
+        np.array(["10 ms", 20], dtype=object),
+        [REGISTRY.Quantity(10, "ms"), REGISTRY.Quantity(0.02, "s")],
+        [REGISTRY.Quantity(0.01, "s"), "20 ms"],
+        REGISTRY.Quantity([0.01, 0.02], "s"),
+        [np.float32(10), np.int16(20)],
+        range(10, 30, 10),
+    ],
+)
+def test_lists_of_quantities_are_read_as_arrays(value):
+    np.testing.assert_allclose(to_engine(value, MS, where="here"), [10.0, 20.0], rtol=1e-14)
+
+
+def test_lists_within_lists_are_arrays_of_more_dimensions():
+    found = to_engine([["1 ms", 2], REGISTRY.Quantity([3, 4], "ms")], MS, where="here")
+    np.testing.assert_allclose(found, [[1, 2], [3, 4]], rtol=1e-14)
+    assert to_engine([], MS, where="here").shape == (0,)
+
+
+def test_numbers_in_quotes_are_refused_in_columns_of_plain_numbers():
+    """Alone, such a text is an expression like any other."""
+    for value in (["1", "2"], np.array(["1", "2"]), [1, "2"]):
+        with pytest.raises(NetworkError, match=r"here: found the text '[12]', expected a number"):
+            to_engine(value, unit("1"), where="here", error=NetworkError)
+    assert to_engine("2", unit("1"), where="here") == 2.0
+
+
+def test_a_value_names_the_first_of_its_units():
+    assert find_unit([1, "2 pA", "3 nA"]).text == "pA"
+    assert find_unit([[REGISTRY.Quantity(1, "uV")]]).text == "uV"
+    for value in (1, [1, 2], "2", "a b", np.zeros(2), ENDLESS, Hostile(), ["1 parrot"], None):
+        assert find_unit(value) is None
 
 
 def test_units_say_what_they_measure():

@@ -411,8 +411,8 @@ SOURCES = {
     ),
     "spikes that are no times": (
         lambda net: net.spike_source("p", 2, times=[[1], ["a"]]),
-        "population 'p', neuron 1: ['a'] is not a quantity.",
-        "Give a number",
+        "population 'p', neuron 1: 'a' is not a quantity.",
+        "Write a number",
     ),
     "a spike at 0": (
         lambda net: net.spike_source("p", 1, times=[[0]]),
@@ -459,7 +459,7 @@ SOURCES = {
     ),
     "a step that is text": (
         lambda net: net.spike_source("p", 1, steps=([0], ["a"])),
-        "population 'p', steps: ['a'] is not a quantity.",
+        "population 'p', steps: 'a' is not a quantity. Write a number.",
     ),
     "two spikes in one step": (
         lambda net: net.spike_source("p", 1, steps=[[1, 1]]),

@@ -45,6 +45,7 @@ PINNED = ("test", "lint", "docs", "bench")
 FLOORS = (
     {"distribution", "errors"},
     {"units"},
+    {"quantities"},
     {"expr", "recording"},
     {"compiled"},
     {"draws"},

@@ -9,7 +9,8 @@ from itertools import islice, permutations, product
 import sympy
 
 from neurosim.model.declarations import Refractory
-from neurosim.units import NUMBER, read, to_engine, unit
+from neurosim.quantities import to_engine
+from neurosim.units import NUMBER, read, unit
 
 from .algebra import ONE, ZERO, Symbolic, after, symbol, symbolic
 from .elimination import UNKNOWN, Condition, PartialMatch, Unknowns
