@@ -12,6 +12,7 @@ from .experiment import PUBLISHED
 from .operations import BY_CONTENT, BY_CUE
 from .residues import FIRES, ROUNDS, residue
 from .trials import (
+    SEEDS,
     foreign_bits,
     forgotten_bits,
     latencies,
@@ -28,6 +29,7 @@ from .trials import (
 Results = Mapping[str, Any]
 # Two amplitudes that must change nothing, and two that must.
 SCALES = (0.8, 0.95, 1.05, 1.2)
+_TEN = f"seeds {SEEDS[0]} to {SEEDS[-1]}"
 
 # Partials of functions of a module: experiments run in processes, to which lambdas cannot be sent.
 EXPERIMENTS: dict[str, Callable[[str], Any]] = {
@@ -274,12 +276,16 @@ CHECKS = (
         _weights,
         "weights",
     ),
-    _check("A7", "contents without common bits, any fragment: 100 %", _all_correct, "private"),
-    _check("A8", "random contents, single bits, no relearning: 100 %", _all_correct, "random"),
+    _check(
+        "A7", f"contents without common bits, any fragment: 100 % ({_TEN})", _all_correct, "private"
+    ),
+    _check(
+        "A8", f"random contents, single bits, no relearning: 100 % ({_TEN})", _all_correct, "random"
+    ),
     _check(
         "A9",
         "random contents, every cue relearned once, spacing of 10 ms and more, and three times, "
-        "20 ms: 100 %",
+        f"20 ms: 100 % ({_TEN})",
         _all_correct,
         "relearned",
     ),

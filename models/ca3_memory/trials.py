@@ -16,7 +16,7 @@ from .operations import HOLD, Operation, answers, by_content, by_cue, learn, ras
 from .residues import shortest_spacing
 
 Result = dict[str, Any]
-SEEDS = range(5)
+SEEDS = range(10)
 
 
 def published(backend: str, *, name: str, amplitude: float = 6.0) -> Result:
@@ -107,7 +107,7 @@ def random_memories(
     recalls: int = 30,
     recall_spacing: int | None = None,
 ) -> Result:
-    """Learn random contents, then recall at random, half by cue; for each of five seeds.
+    """Learn random contents, then recall at random, half by cue; for each of ten seeds.
 
     Parameters
     ----------

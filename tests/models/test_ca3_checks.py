@@ -51,7 +51,7 @@ def test_random_memories_are_recalled_until_operations_come_too_densely(fast_bac
     apart = random_memories(
         fast_backend, cues=5, content_size=20, spacing=10, private=True, recalls=40
     )
-    assert apart["all"] == [225, 225] and set(apart) == {
+    assert apart["all"] == [450, 450] and set(apart) == {
         LEARN,
         BY_CUE,
         BY_CONTENT,
@@ -59,7 +59,7 @@ def test_random_memories_are_recalled_until_operations_come_too_densely(fast_bac
         "missing, wrong",
     }
     dense = random_memories(fast_backend, cues=5, content_size=10, spacing=7, recall_spacing=6)
-    assert dense[BY_CUE][0] == dense[BY_CUE][1] == 75 and dense[BY_CONTENT][0] < 50
+    assert dense[BY_CUE][0] == dense[BY_CUE][1] == 150 and dense[BY_CONTENT][0] < 100
     assert map_of_states(fast_backend, cells=16)["all"] == [22, 22]
 
 
