@@ -18,8 +18,9 @@ from .errors import ModelError, describe, describe_unknown
 # Exact fractions: the unit of sqrt(x)**2 must be that of x, which rounded exponents would miss.
 Exponents = tuple[Fraction, ...]
 # In these bases the derived engine units nF, uS and Mohm follow without factors, so that equations
-# are computed with the numbers as they stand.
-BASES = ("ms", "mV", "nA", "um", "K", "mol")
+# are computed with the numbers as they stand. With amol a concentration counts in mM, of which
+# powers have room in float32.
+BASES = ("ms", "mV", "nA", "um", "K", "amol")
 NUMBER: Exponents = (Fraction(0),) * len(BASES)
 
 
@@ -59,6 +60,7 @@ CAPACITANCE, CONDUCTANCE, RESISTANCE = (
     _exponents(nA=1, mV=-1),
     _exponents(mV=1, nA=-1),
 )
+SUBSTANCE, CONCENTRATION = _exponents(amol=1), _exponents(amol=1, um=-3)
 
 KINDS = {
     NUMBER: "a plain number",
@@ -70,10 +72,12 @@ KINDS = {
     CAPACITANCE: "a capacitance",
     CONDUCTANCE: "a conductance",
     RESISTANCE: "a resistance",
+    SUBSTANCE: "an amount of substance",
+    CONCENTRATION: "a concentration",
 }
 
 # name: (size in engine units, exponents). Engine units are coherent: nF = nA ms / mV,
-# uS = nA / mV, Mohm = mV / nA.
+# uS = nA / mV, Mohm = mV / nA, mM = amol / um**3.
 TABLE: dict[str, tuple[float, Exponents]] = {
     "us": (1e-3, TIME),
     "ms": (1.0, TIME),
@@ -107,6 +111,14 @@ TABLE: dict[str, tuple[float, Exponents]] = {
     "kHz": (1.0, RATE),
     "um": (1.0, LENGTH),
     "mm": (1e3, LENGTH),
+    "amol": (1.0, SUBSTANCE),
+    "nM": (1e-6, CONCENTRATION),
+    "nmolar": (1e-6, CONCENTRATION),
+    "uM": (1e-3, CONCENTRATION),
+    "umolar": (1e-3, CONCENTRATION),
+    "mM": (1.0, CONCENTRATION),
+    "mmolar": (1.0, CONCENTRATION),
+    "molar": (1e3, CONCENTRATION),
 }
 
 
@@ -164,7 +176,7 @@ def multiply(a: Exponents, b: Exponents, power: int | Fraction = 1) -> Exponents
 def name_of(exponents: Exponents) -> str:
     """Return the shortest text for a dimension in engine units, such as ``mV`` or ``nA / ms``."""
     # Readers know nF better than nA*ms/mV.
-    for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "um"):
+    for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "um", "mM"):
         if TABLE[name][1] == exponents:
             return name
 
@@ -321,9 +333,9 @@ def measure_pint(quantity: PintQuantity) -> tuple[Any, Exponents]:
     if mass and "gram" in str(base.units) and "kilogram" not in str(base.units):
         magnitude = magnitude / 1000.0 ** float(mass)
     scale = math.prod(
-        # From seconds, volts, amperes and metres.
+        # From seconds, volts, amperes, metres, kelvins and moles.
         factor ** float(e)
-        for factor, e in zip((1e3, 1e3, 1e9, 1e6, 1.0, 1.0), exponents, strict=True)
+        for factor, e in zip((1e3, 1e3, 1e9, 1e6, 1.0, 1e18), exponents, strict=True)
     )
     return magnitude * scale, exponents
 

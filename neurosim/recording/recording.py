@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import NetworkError, describe_unknown
 from . import conversion, files
+from .earlier_units import DECLARED, in_own_unit
 from .joining import join_spikes, join_traces
 from .recorded import PopulationRecording, ProjectionRecording, Recorded
 from .samples import Spikes, Trace, equal
@@ -148,7 +149,12 @@ class Recording:
         for name, projection in self.projections.items():
             projections[name] = files.split(projection, f"projection/{name}", arrays)
         # The names below are the format of files: older files are read by the same names.
-        header = {"recording": self.header, "populations": populations, "projections": projections}
+        header = {
+            "recording": self.header,
+            "populations": populations,
+            "projections": projections,
+            "units": DECLARED,
+        }
         return files.write(path, header, kind="recording", arrays=arrays)
 
     @staticmethod
@@ -344,19 +350,22 @@ def _load_file(path: Path, only: str | None = None) -> Recording:
     # The slash at the end: "ca3" must not read the arrays of "ca3_inhibitory".
     prefixes = "" if only is None else (f"population/{only}/", f"projection/{only}/")
     header, arrays = files.read(path, kind="recording", only=prefixes)
+    earlier = header.get("units") != DECLARED
     populations, projections = {}, {}
     for name, content in header["populations"].items():
         if only in (None, name):
             fields = files.join(content, f"population/{name}", arrays)
             spikes = Spikes(**fields["spikes"]) if fields["spikes"] else None
-            traces = _load_traces(fields)
+            traces = _load_traces(fields, earlier=earlier)
             populations[name] = PopulationRecording(name, fields["size"], spikes, traces)
     for name, content in header["projections"].items():
         if only in (None, name):
             fields = files.join(content, f"projection/{name}", arrays)
-            projections[name] = ProjectionRecording(**fields | {"traces": _load_traces(fields)})
+            fields["traces"] = _load_traces(fields, earlier=earlier)
+            projections[name] = ProjectionRecording(**fields)
     return Recording(header["recording"], populations, projections)
 
 
-def _load_traces(fields: dict[str, Any]) -> dict[str, Trace]:
-    return {name: Trace(**trace) for name, trace in fields["traces"].items()}
+def _load_traces(fields: dict[str, Any], *, earlier: bool) -> dict[str, Trace]:
+    traces = {name: Trace(**trace) for name, trace in fields["traces"].items()}
+    return {n: in_own_unit(trace) for n, trace in traces.items()} if earlier else traces

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 import neurosim as ns
 
-UNITS = ("V", "uV", "pA", "A", "nS", "s", "min", "kHz", "Hz", "1/s", "pF", "ohm", "mS/cm**2")
+UNITS = (
+    "umolar",
+    "mM",
+    "V",
+    "uV",
+    "pA",
+    "A",
+    "nS",
+    "s",
+    "min",
+    "kHz",
+    "Hz",
+    "1/s",
+    "pF",
+    "ohm",
+    "mS/cm**2",
+)
 
 
 def holder(unit: str) -> ns.Cell:
@@ -219,3 +237,71 @@ def test_plain_numbers_of_texts_over_parameters_count_in_the_declared_unit(backe
     np.testing.assert_allclose(run.get("cells", "x"), [0, 0.01, 0.02], rtol=1e-15)
     assert ((run.get("cells", "p") > 0.5) & (run.get("cells", "p") < 1)).all()
     np.testing.assert_allclose(run.get("units", "x"), [0.005, 0.006, 0.007], rtol=1e-15)
+
+
+def test_pictures_exports_and_files_have_the_numbers_of_the_unit_beside_them(backend, tmp_path):
+    net = ns.Network("net", dt="1 ms")
+    net.record(net.population("cells", 1, holder("V"), x=0.05), "x")
+    run = ns.prepare(net, backend=backend, stream=tmp_path / "stream")
+    run.run("2 ms", progress=False)
+    result = run.result()
+    assert result["cells"].trace("x").values.tolist() == [[0.05], [0.05]]
+    assert ns.Recording.load(tmp_path / "stream")["cells"].trace("x").unit == "V"
+    saved = ns.Recording.load(result.save(tmp_path / "result.npz"))
+    assert saved["cells"].trace("x").values.tolist() == [[0.05], [0.05]]
+    axes = ns.plot.traces(result["cells"], "x")[0].axes
+    assert axes.get_ylabel() == "cells: x (V)"
+    assert axes.get_lines()[0].get_ydata()[0] == 0.05
+    if find_spec("neo") is not None:
+        signal = result.to_neo().segments[0].analogsignals[0]
+        assert float(signal.rescale("mV")[0, 0]) == pytest.approx(50)
+    if find_spec("xarray") is not None:
+        values = result.to_xarray()["cells"]["x"]
+        assert (values.attrs["units"], float(values[0, 0])) == ("V", 0.05)
+    if find_spec("pynwb") is not None:
+        series = result.to_nwb().acquisition["cells.x"]
+        assert (series.unit, series.data[0][0]) == ("V", 0.05)
+
+
+def test_a_state_saved_in_the_middle_goes_on_in_the_same_unit(backend, tmp_path):
+    net = ns.Network("net", dt="1 ms")
+    net.record(net.population("cells", 1, holder("V"), x=0.05), "x")
+    run = started(net, backend)
+    run.save(tmp_path / "state.npz")
+    other = ns.prepare(net, backend=backend)
+    other.load(tmp_path / "state.npz")
+    other.run("1 ms", progress=False)
+    assert other.result()["cells"].trace("x").values.tolist() == [[0.05], [0.05]]
+
+
+def test_ranges_are_told_in_the_unit_of_the_name(backend):
+    """A time constant and a refractory time that are declared in s."""
+    rule = ns.Rule(
+        edge="w : 1",
+        pre="dx/dt = -x / tau : 1",
+        handlers=[("pre", "x += 1; w = x")],
+        parameters={"tau": ns.Parameter("s", 0.02)},
+    )
+    pausing = ns.Cell(
+        "x : 1",
+        parameters={"pause": ns.Parameter("s", 0.002)},
+        spike="x > 1",
+        refractory="pause",
+    )
+    net = ns.Network("net", dt="1 ms")
+    source, target = net.spike_source("source", 1), net.population("target", 1, pausing)
+    net.project(source, target, ns.all_to_all(), rule=rule, name="plastic")
+    run = started(net, backend)
+    with pytest.raises(ns.NetworkError, match="found -0.5 s, expected more than 0 s"):
+        run.set("plastic", tau=-0.5)
+    with pytest.raises(ns.NetworkError, match="refractory time: found -0.5 s, expected 0 s or"):
+        run.set("target", pause=-0.5)
+    with pytest.raises(ns.NetworkError, match="refractory time: found -0.5 s, expected 0 s or"):
+        net.population("other", 1, pausing, pause=-0.5)
+    with pytest.raises(ns.ModelError, match="found -0.5 s, expected more than 0 s"):
+        ns.Rule(
+            edge="w : 1",
+            pre="dx/dt = -x / tau : 1",
+            handlers=[("pre", "x += 1")],
+            parameters={"tau": ns.Parameter("s", -0.5)},
+        )

@@ -20,12 +20,14 @@ from neurosim.models.cells import lif
 from neurosim.quantities import find_unit, to_engine
 from neurosim.units import (
     CAPACITANCE,
+    CONCENTRATION,
     CONDUCTANCE,
     CURRENT,
     LENGTH,
     NUMBER,
     RATE,
     RESISTANCE,
+    SUBSTANCE,
     TABLE,
     TIME,
     VOLTAGE,
@@ -54,7 +56,8 @@ def test_engine_units_are_coherent():
     assert CAPACITANCE == multiply(multiply(CURRENT, TIME), VOLTAGE, -1)
     assert CONDUCTANCE == multiply(CURRENT, VOLTAGE, -1) == multiply(NUMBER, RESISTANCE, -1)
     assert all(
-        TABLE[name][0] == 1.0 for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "kHz", "um")
+        TABLE[name][0] == 1.0
+        for name in ("ms", "mV", "nA", "nF", "uS", "Mohm", "kHz", "um", "mM", "amol")
     )
 
 
@@ -76,6 +79,11 @@ def test_engine_units_are_coherent():
         ("J / C", 1e3, VOLTAGE),
         ("siemens", 1e6, CONDUCTANCE),
         ("dimensionless", 1.0, NUMBER),
+        ("mol", 1e18, SUBSTANCE),
+        ("umol/l", 1e-3, CONCENTRATION),
+        ("mol/m**3", 1.0, CONCENTRATION),
+        ("M", 1e3, CONCENTRATION),
+        ("uM/s", 1e-6, multiply(CONCENTRATION, TIME, -1)),
     ],
 )
 def test_texts_of_units_are_read(text, size, exponents):

@@ -15,7 +15,7 @@ from neurosim.errors import NetworkError
 from neurosim.recording import files
 from neurosim.recording.recorded import PopulationRecording
 from neurosim.recording.recording import Recording, concatenate
-from neurosim.recording.samples import Spikes
+from neurosim.recording.samples import Spikes, Trace
 from neurosim.recording.writer import RecordingWriter
 
 
@@ -419,3 +419,37 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatc
         ),
     ):
         recording().to_neo()
+
+
+@pytest.mark.parametrize(
+    ("unit", "engine", "own"),
+    [
+        ("V", 50.0, 0.05),
+        ("pA", 0.2, 200.0),
+        ("1/s", 0.007, 7.0),
+        ("Hz", 7.0, 7.0),
+        ("umolar", 2e-22, 0.2),
+        ("mV", -65.0, -65.0),
+        ("kelvins per furlong", 3.0, 3.0),
+    ],
+)
+def test_numbers_of_earlier_files_are_turned_into_the_unit_beside_them(tmp_path, unit, engine, own):
+    """Earlier runs recorded engine units under the declared unit, rates in Hz excepted."""
+    trace = Trace(
+        np.full((2, 1), engine),
+        every=1,
+        first=0,
+        members=np.arange(1),
+        initial=np.array([engine]),
+        dt=0.1,
+        unit=unit,
+    )
+    population = PopulationRecording("ca3", 1, None, {"x": trace})
+    path = Recording(HEADER, {"ca3": population}).save(tmp_path / "run.npz")
+    assert Recording.load(path)["ca3"].trace("x").values[0, 0] == engine
+    header, arrays = files.read(path, kind="recording")
+    assert header.pop("units") == "declared"
+    files.write(path, header, kind="recording", arrays=arrays)
+    found = Recording.load(path)["ca3"].trace("x")
+    assert found.unit == unit
+    np.testing.assert_allclose([*found.values[:, 0], *found.initial], own, rtol=1e-14)
