@@ -29,10 +29,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.simulator)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--backends", default="", help="further backends for tests/conformance")
-
-
 @pytest.fixture(scope="session", params=["reference", "cpu"])
 def backend(request: pytest.FixtureRequest) -> str:
     """Each engine of the explicit step in turn."""

@@ -57,7 +57,13 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
 def _report_run(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
     """Report time step, seed, and the way in which scripts run."""
     steps = f"steps of {network.dt:g} ms"
-    if target.real_time_step not in (None, network.dt):
+    if target.tic is not None and not _is_multiple(network.dt, target.tic):
+        rows.impossible(
+            Place("dt"),
+            f"{steps}: {target.title} counts time in units of {target.tic:g} ms.",
+            f"Use a dt that is a whole number of {target.tic:g} ms.",
+        )
+    elif target.real_time_step not in (None, network.dt):
         rows.approximated(
             Place("dt"),
             f"{steps}: a board takes {1 / network.dt:g} times as long as the time that it "
@@ -99,3 +105,8 @@ def _populations(
                 neurons = NeuronPlan(p, match, dt=dt, target=target, rows=rows)
                 planned.append(neurons.planned())
     return planned, matches
+
+
+def _is_multiple(time: float, unit: float) -> bool:
+    # Decimal fractions such as 0.1 and 0.001 ms are multiples of each other up to rounding alone.
+    return abs(time / unit - round(time / unit)) < 1e-6

@@ -58,6 +58,8 @@ class Target:
         In steps; None: no limit.
     real_time_step : float or None, ms
         The dt that runs in real time; None for software.
+    tic : float or None, ms
+        The unit in which it counts time; None: any dt will do.
     methods : mapping of str to str
         Standard cell -> integration method, in our words.
     early_threshold : tuple of str
@@ -132,6 +134,7 @@ class Target:
     extra_delay: int = 0
     longest_delay: int | None = None
     real_time_step: float | None = None
+    tic: float | None = None
 
     # Cells and their parameters.
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -192,6 +195,7 @@ NEST = Target(
     preamble=_IGNORE_WARNINGS,
     # Otherwise PyNN takes neurons with spikes between steps, which no other engine here has.
     setup=(("spike_precision", "on_grid"),),
+    tic=0.001,
     patches={
         "IF_curr_delta": (
             "sim.IF_curr_delta.variable_map, sim.IF_curr_delta.scale_factors = "
@@ -290,6 +294,7 @@ SPINNAKER = Target(
     extra_delay=1,  # a delay of d steps arrives as one of d - 1 here
     longest_delay=576,  # with up to 128 neurons per core
     real_time_step=1.0,
+    tic=0.001,
     methods={
         **dict.fromkeys(_CURRENT_BASED, "exact, in fixed point"),
         "IF_cond_exp": "exponential euler, in fixed point",

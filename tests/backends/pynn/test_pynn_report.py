@@ -393,3 +393,19 @@ def test_the_reservoir_says_what_no_target_can_do(backend):
         assert "an edge stands for each step of it" in said(
             fixed, "projection 'excitation', synapse", "approximated"
         )
+
+
+def test_a_step_that_is_no_whole_number_of_tics_is_impossible_where_time_is_counted_in_them():
+    """NEST would stop with an error of its kernel; dt = 0.1 ms is 100 tics up to rounding."""
+    for dt, status in ((0.0625, "impossible"), (0.1, "exact"), (0.123, "exact")):
+        net = ns.Network("steps", dt=dt)
+        net.population("cells", 1, cells.lif_exponential(refractory=dt))
+        assert {
+            row.status for row in pynn.nest.lower(net).report.rows if row.place.kind == "dt"
+        } == {status}
+        assert not [
+            row for row in pynn.brian2.lower(net).report.of("impossible") if row.place.kind == "dt"
+        ]
+    assert "counts time in units of 0.001 ms" in str(
+        pynn.nest.lower(ns.Network("steps", dt=0.0625)).report
+    )
