@@ -28,7 +28,7 @@ SCHEDULE = ("start", "groups", "thresholds", "synapses", "resets", "end")
 
 
 class NotFinite(Exception):
-    """Ends a step after phase 3."""
+    """Ends a step after phase 3 or 5."""
 
 
 class BrianEngine:
@@ -222,14 +222,13 @@ class BrianEngine:
         k = self._step()
         for name, cells in self.cells.items():
             self.memory.put_spikes(name, k, cells.spikes())
-        if not all(
-            np.isfinite(self.memory[p.name, s]).all()
-            for p in self.program.populations.values()
-            for s in p.code.states
-        ):
+        if not self.memory.has_finite_states():
             raise NotFinite
 
     def _end(self) -> None:
+        # Resets have changed states since the check after detection.
+        if not self.memory.has_finite_states():
+            raise NotFinite
         self.stretch.keep(self._step())
 
     def _step(self) -> int:

@@ -134,6 +134,9 @@ class CpuEngine:
             advanced, requests = self._run(first + done, count, threads)
             done += advanced
         chunk = Chunk(done, bool(requests < loop.NOT_FINITE))
+        if requests >= loop.RESET_NOT_FINITE:
+            chunk.steps -= 1  # the reset belongs to this step, which is not whole
+            chunk.suspects = self._suspects()
         # An error message reads variables too, so that deferred work is done before it.
         if not more or not chunk.finite or deferral.overdue(first + steps):
             for calls in deferral.settle():
@@ -154,6 +157,11 @@ class CpuEngine:
         self.pace.learn(threads, done, perf_counter() - began)
         requests = int(shared[loop.REQUESTS : loop.FAILED : 8].sum())
         return done, requests & ~loop.LATE  # waiting long ends a piece, not the stretch
+
+    def _suspects(self) -> dict[str, np.ndarray]:
+        """Return by population the neurons of partitions whose reset made a wrong value, (N,)."""
+        wrong = self._shared[loop.WRONG :: 8] != 0
+        return {name: np.repeat(wrong, np.diff(b)) for name, b in self.memory.bounds.items()}
 
     def _build(self) -> None:
         """Lay out arrays, arguments and operations."""

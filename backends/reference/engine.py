@@ -72,7 +72,7 @@ class ReferenceEngine:
         return stretch.chunk(finite=finite)
 
     def step(self, k: int) -> bool:
-        """Run phases 1 to 5 of step k; return False after phase 3 if a state is not finite."""
+        """Run phases 1 to 5 of step k; return False if a state is not finite after 3 or 5."""
         populations = self.program.populations.values()
         for population in populations:
             spikes = (
@@ -81,15 +81,14 @@ class ReferenceEngine:
                 else self._integrate(population, k)
             )
             self.memory.put_spikes(population.name, k, spikes)
-        states = [self.memory[p.name, state] for p in populations for state in p.code.states]
-        if not all(np.isfinite(values).all() for values in states):
+        if not self.memory.has_finite_states():
             return False
         # Resets follow delivery: rules read the states of the neurons as the spike left them.
         self._deliver(k)
         for population in populations:
             self._sum_ports(population, k)
             self._reset(population, k)
-        return True
+        return self.memory.has_finite_states()
 
     def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
         self.repeat = repeat

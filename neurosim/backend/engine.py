@@ -21,16 +21,20 @@ class Chunk:
     steps : int
         Whole steps done.
     finite : bool
-        False if the next step, left after phase 3, produced a value that is not finite.
+        False if the next step produced a value that is not finite, and was left after phase 3 or 5.
     spikes : dict of int to ((S,) neurons, (S,) steps)
         Sorted by step, then neuron.
     traces : dict of int to (T, M) float64
+    suspects : dict of str to (N,) bool, optional
+        By population, the neurons among which there is the value that is not finite; others may
+        have begun the step after it. None: all.
     """
 
     steps: int
     finite: bool = True
     spikes: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     traces: dict[int, np.ndarray] = field(default_factory=dict)
+    suspects: dict[str, np.ndarray] | None = None
 
 
 class Stretch:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..draws.values import Table
+from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
 from ..expr.tree import Expr
@@ -105,7 +106,7 @@ class Memory:
     def __setitem__(self, key: Key, value: np.ndarray) -> None:
         # Rates of drives stay in float64: Poisson counts do not depend on the precision.
         unrounded = value.dtype.kind != "f" or key[1] == "rate" and key[0] in self._program.drives
-        self.arrays[key] = value if unrounded else value.astype(self.dtype, copy=False)
+        self.arrays[key] = value if unrounded else self.round(value, where=_describe(key))
         self.replaced.add(key)
 
     def __contains__(self, key: Key) -> bool:
@@ -164,10 +165,11 @@ class Memory:
             self[key] = values = per_neuron[p.groups(symbol.side).neuron]
             self.initial[key] = values.copy()
         elif isinstance(value, Drawn) or np.ndim(value) > 0:
-            self[key] = values = np.array(value, self.dtype)
+            self[key] = values = self.round(np.array(value), where=_describe(key))
             self.initial[key] = value if isinstance(value, Drawn) else np.asarray(value)
         else:
-            self[key] = values = np.full(p.targets.size, value, self.dtype)
+            number = self.round(np.array(value, np.float64), where=_describe(key))
+            self[key] = values = np.full(p.targets.size, number, self.dtype)
             # A view of one number, which takes no memory.
             self.initial[key] = np.broadcast_to(value, values.size)
         if symbol.decay:
@@ -215,19 +217,43 @@ class Memory:
         NetworkError
             If a refractory time is no whole number of steps.
         """
-        hosted: tuple[tuple[str, Expr], ...] = ()
-        if owner in self._program.populations:
-            population = self._program.populations[owner]
+        population = self._program.populations.get(owner)
+        if population is not None:
             self._compute_refractory(population)
             if population.code.propagator is not None:
                 self._compute_propagators(owner, population.code.propagator)
-            hosted = population.code.hosted
-        elif owner in self._program.plastic:
-            hosted = self._program.plastic[owner].code.hosted
         # After the propagators, which constants may read.
         value = self._read_constant(owner)
-        for name, tree in hosted:
+        for name, tree in self._hosted(owner):
             self.write(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
+
+    def require_constants(self, owner: str, changed: Mapping[str, np.ndarray]) -> None:
+        """Check that constants fit into the precision of the run if parameters were changed.
+
+        Parameters
+        ----------
+        owner : str
+        changed : mapping of str to array
+            Parameters as they will be.
+
+        Raises
+        ------
+        NetworkError
+            If a constant is too large.
+        """
+        constants = dict(changed)
+        read = self._read_constant(owner)
+        for name, tree in self._hosted(owner):
+            value = evaluate(tree, lambda n: constants[n] if n in constants else read(n))
+            constants[name] = np.atleast_1d(np.asarray(value, np.float64))
+            self.round(constants[name], where=_describe((owner, name)))
+
+    def _hosted(self, owner: str) -> tuple[tuple[str, Expr], ...]:
+        """Return the constants of a population or projection, in order of dependence."""
+        if owner in self._program.populations:
+            return self._program.populations[owner].code.hosted
+        plastic = self._program.plastic.get(owner)
+        return () if plastic is None else plastic.code.hosted
 
     def _read_constant(self, owner: str) -> Callable[[str], Any]:
         """Return the function that reads parameters, propagators and constants of an owner."""
@@ -262,9 +288,41 @@ class Memory:
         """
         old = self.arrays.get((owner, name))
         if old is not None and old.shape == array.shape:
-            old[...] = array
+            is_rounded = old.dtype.kind == "f"
+            old[...] = self.round(array, where=_describe((owner, name))) if is_rounded else array
         else:
             self[owner, name] = np.ascontiguousarray(array)
+
+    def round(self, values: np.ndarray, *, where: str) -> np.ndarray:
+        """Return numbers in the precision of the run.
+
+        Parameters
+        ----------
+        values : array
+        where : str
+            Begins the message.
+
+        Raises
+        ------
+        NetworkError
+            If a finite number is too large for the precision: it would become infinite.
+        """
+        if self.dtype == np.float64:
+            return values.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            rounded = values.astype(self.dtype, copy=False)
+        # A sum in float64 of numbers of float32 does not overflow, and allocates nothing.
+        if not np.isfinite(rounded.sum(dtype=np.float64)):
+            wrong = ~np.isfinite(rounded) & np.isfinite(values)
+            if wrong.any():
+                largest = np.finfo(self.dtype).max
+                raise NetworkError(
+                    f"{where}: found {np.asarray(values)[wrong].flat[0]:g}, expected at most "
+                    f"{largest:.3g}, the largest number of precision {self.dtype.name!r} (in "
+                    "engine units). Give a smaller one, or prepare the run with "
+                    "precision='float64'."
+                )
+        return rounded
 
     # ---- values during a run
 
@@ -304,6 +362,14 @@ class Memory:
             positions = positions[probe.edges]
         values = self.now(probe.owner.name, probe.variable, step)[positions]
         return values.astype(np.float64, copy=False)
+
+    def has_finite_states(self) -> bool:
+        """Return whether all states of all populations are finite."""
+        return all(
+            np.isfinite(self[p.name, state]).all()
+            for p in self._program.populations.values()
+            for state in p.code.states
+        )
 
     def put(self, owner: str, name: str, index: Any, values: Any, step: int) -> None:
         """Assign values at the end of a step; the decay of assigned elements begins there.
@@ -448,6 +514,13 @@ class Memory:
                 history, count = change_segments(history, count, old=old[name], new=new[name])
                 result[name, "_history"], result[name, "_count"] = history, count
         return result
+
+
+def _describe(key: Key) -> str:
+    """Return an owner and the name of its array as messages say them."""
+    owner, name = key
+    # Names of constants and propagators begin with an underscore, as no name of a user does.
+    return f"{owner!r}, {'a constant of its equations' if name.startswith('_') else name}"
 
 
 def _shift_steps(name: str, array: np.ndarray, shift: int) -> np.ndarray:

@@ -151,7 +151,10 @@ class Assignments:
         derived = concrete[owner].derived
         assignments: list[Assignment] = []
         followers = derived.update(lambda name: self.memory[owner, name], changed, where=where)
+        if self.memory.dtype != np.float64:
+            self.memory.require_constants(owner, changed | followers)
         for name, new in followers.items():
+            self.memory.round(new, where=f"{where}: {name}, which follows it")
             part = f"{where}: {name}, which follows it"
             assignments.append(self._check_parameter(view, name, new, new, part))
         for name in changed.keys() & derived.trees.keys():
@@ -217,6 +220,7 @@ class Assignments:
             )
         table = read_table(value, unit, size=size, dt=self.program.dt, where=where)
         self._require_source_value(view, table, unit, where)
+        self.memory.round(table.values, where=where)
         return partial(self.memory.put_parameter, view.name, name, table, self.step)
 
     def _check_neurons(
@@ -370,5 +374,6 @@ class Assignments:
             drawing = members if length == "one per neuron" else ALL
             self._drawn.append((where, drawing))
             stream = self.streams.stream(where, drawing)
-            return number.sample(stream, members, unit=unit, where=where)
+            number = number.sample(stream, members, unit=unit, where=where)
+        self.memory.round(np.asarray(number), where=where)  # raises if it is too large
         return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,9 @@ class NotFinite:
         )
 
 
-def find_in_states(program: Program, memory: Memory, step: int) -> NotFinite:
+def find_in_states(
+    program: Program, memory: Memory, step: int, *, suspects: Mapping[str, np.ndarray] | None
+) -> NotFinite:
     """Return the first state that is not finite, after an engine reported that there is one.
 
     Parameters
@@ -65,13 +68,18 @@ def find_in_states(program: Program, memory: Memory, step: int) -> NotFinite:
     program : Program
     memory : Memory
     step : int
-        The step whose integration produced it.
+        The step whose integration or reset produced it.
+    suspects : mapping of str to (N,) bool, optional
+        Neurons that are searched, see `neurosim.backend.engine.Chunk`.
     """
     # An engine says only that some state is not finite; the search for it happens once.
     for population in program.populations.values():
         for state in population.code.states:
             values = memory[population.name, state]
-            indices = np.flatnonzero(~np.isfinite(values))
+            wrong = ~np.isfinite(values)
+            if suspects is not None:
+                wrong &= suspects[population.name]
+            indices = np.flatnonzero(wrong)
             if indices.size:
                 time = step * program.dt + program.dt
                 return NotFinite(
@@ -124,7 +132,11 @@ class Watch:
         self._cost = _COST * sum(sizes)
         # Enough for one check: that at the end of a first, short run is free.
         self._budget = self._cost
-        self.checked = 0
+        self.checked, self._is_outdated = 0, False
+
+    def outdate(self) -> None:
+        """Let the next search find what was changed after the check of the same step."""
+        self._is_outdated = True
 
     def earn(self, elapsed: float, *, more: bool) -> bool:
         """Add a share of computing time to the budget, and return whether it covers a check.
@@ -143,9 +155,10 @@ class Watch:
 
         None if there is none, or if all were checked at this step before.
         """
-        if step == self.checked:
+        if step == self.checked and not self._is_outdated:
             return None
         since, self.checked = self.checked, step
+        self._is_outdated = False
         # Not below 0: a check that a result demands is made whether it is paid or not, and must not
         # delay later ones.
         self._budget = max(self._budget - self._cost, 0.0)

@@ -151,7 +151,9 @@ class Run:
         self._recorder.append(first, chunk)
         advance(chunk.steps)
         if not chunk.finite:
-            raise self._end_run(find_in_states(self.program, self.memory, self.step))
+            raise self._end_run(
+                find_in_states(self.program, self.memory, self.step, suspects=chunk.suspects)
+            )
         if self._watch.earn(elapsed, more=self.step < end):
             self._require_finite()
         # At most four times longer than the last: its time may be that of compiling, or of a pause
@@ -293,6 +295,7 @@ class Run:
         # A signal acts at the end of the last step that ran, after its recordings.
         self.engine.emit(name, self.step - 1, repeat=self._streams.earlier(signal))
         self._streams.count(signal)
+        self._watch.outdate()
 
     def reset(self, owner: Owner | str | None = None, *names: str) -> None:
         """Return variables to their values of the moment when the run was prepared.

@@ -204,3 +204,122 @@ def test_simulate_passes_the_error_on_with_the_recording(backend):
     with pytest.raises(SimulationError) as caught:
         ns.simulate(net, "1 s", backend=backend, progress=False)
     assert caught.value.recording["cells"].trace("v").values.ravel().tolist() == [1e200]
+
+
+# ---- the reset
+
+
+def resetting(backend: str, steps: int, after: str, **options) -> ns.Run:
+    """Return a run of 200 neurons, enough for several partitions, that spike in step 2."""
+    net = Network("net", dt="1 ms")
+    cell = Cell(
+        "v : 1; u : 1",
+        step="v = where(v < 1e30, v + 1, 0)",  # which would hide a wrong value in the next step
+        spike="v == 3",
+        after_spike=after,
+        name="resetting",
+    )
+    first, second = net.population("first", 200, cell), net.population("second", 200, cell)
+    net.record(first, "spikes", "v")
+    net.record(second, "v")
+    run = ns.prepare(net, backend=backend, **options)
+    run.run(steps, progress=False)
+    return run
+
+
+@pytest.mark.parametrize("steps", [3, 4, 10])
+@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"precision": "float32"}])
+def test_a_reset_that_is_not_finite_ends_the_run_in_its_own_step(backend, options, steps):
+    """In the last step of a run, and in the middle."""
+    options = options if backend == "cpu" else {}
+    after = "u = where(i == 150, exp(1000 + u), 0); v = where(i == 190, log(u - 1), 0)"
+    with pytest.raises(
+        SimulationError,
+        match=parts("population 'first', neuron 190: v is nan at 3 ms", "expected a finite value"),
+    ) as caught:
+        resetting(backend, steps, after, **options)
+    result = caught.value.recording
+    assert caught.value.time == 3.0 and result.header["steps"] == 2
+    assert len(result["first"].spikes) == 0 and result["first"].trace("v").values.shape == (2, 200)
+
+
+def test_a_reset_whose_values_are_finite_ends_nothing(backend):
+    run = resetting(backend, 10, "u = log(u - 1); u = 0; v = 0")
+    assert run.step == 10 and len(run.result()["first"].spikes) == 600
+
+
+# ---- numbers beyond the precision
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"v": 1e39}, "'cells', v: found 1e+39, expected at most 3.4e+38"),
+        ({"factor": [1, 1e40, 1]}, "'cells', factor: found 1e+40, expected at most 3.4e+38"),
+        ({"factor": ns.table([1, 1e40], every=1)}, "'cells', factor: found 1e+40"),
+        ({"a": 1e30, "b": 1e30}, "'cells', a constant of its equations: found 1e+60"),
+    ],
+)
+def test_what_float32_would_make_infinite_is_refused_when_a_run_is_prepared_and_in_set(
+    fast_backend, values, message
+):
+    cell = Cell(
+        "v : 1",
+        parameters={"factor": 1.0, "a": 1.0, "b": 1.0},
+        step="v = v * factor(t) + v / (a * b)",
+        name="scaled",
+    )
+
+    def network(**values) -> Network:
+        net = Network("net", dt=1)
+        factor = {"factor": ns.table([1.0, 2.0], every=1)} if "factor" in values else {}
+        net.population("cells", 3, cell, **(factor | values))
+        return net
+
+    # A table can be set where there was a table.
+    small = {"factor": ns.table([1.0, 2.0], every=1)}
+    remedy = "Give a smaller one, or prepare the run with precision='float64'."
+    with pytest.raises(ns.NetworkError, match=parts(message, "of precision 'float32'", remedy)):
+        ns.prepare(network(**values), backend=fast_backend, precision="float32")
+    assert prepared(fast_backend, 1, network(**values)).step == 1
+    run = ns.prepare(
+        network(**{name: small.get(name, 1.0) for name in values}),
+        backend=fast_backend,
+        precision="float32",
+    )
+    before = run.memory.portable()
+    with pytest.raises(ns.NetworkError, match="found 1e"):
+        run.set("cells", **values)
+    after = run.memory.portable()
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_weights_that_float32_would_make_infinite_are_refused(fast_backend):
+    for weight in (1e39, np.array([1.0, 1e39])):
+        for rule in (None, GROWING):
+            net = Network("net", dt="1 ms")
+            source = net.spike_source("source", 2, steps=[[1], [2]])
+            cell = Cell("v : 1", receives={"x": ns.Port("1", into="v")}, name="summing")
+            cells = net.population("cells", 1, cell)
+            net.project(source, cells, ns.all_to_all(), weight=weight, rule=rule, name="p")
+            with pytest.raises(ns.NetworkError, match=parts("'p', w: found 1e+39, expected at")):
+                ns.prepare(net, backend=fast_backend, precision="float32")
+
+
+def test_a_number_in_equations_that_float32_would_make_infinite_is_refused(fast_backend):
+    net = Network("net", dt="1 ms")
+    net.population("cells", 1, Cell("v : 1", step="v = v / 1e39 + 1", name="dividing"))
+    with pytest.raises(ns.NetworkError, match=parts("precision 'float32': found the number 1e+39")):
+        ns.prepare(net, backend=fast_backend, precision="float32")
+
+
+def test_what_a_signal_makes_infinite_is_found_although_the_step_was_checked_before(backend):
+    net = Network("net", dt="1 ms")
+    cells = net.population("cells", 2, STEPPED)
+    rule = Rule(edge="w : 1; z : 1", handlers=[("burst", "z = exp(1000 + w)")], name="bursting")
+    net.project(cells, cells, ns.all_to_all(), weight=0.0, rule=rule, name="p")
+    run = prepared(backend, 3, net)
+    run.result()
+    run.emit("burst")
+    with pytest.raises(SimulationError, match=parts("projection 'p', edge 0: z is inf at 3 ms")):
+        run.result()

@@ -116,12 +116,12 @@ class _CellPrinter:
             lines.append(f"{state} = {value}")
         return lines
 
-    def _check_finite(self, states: list[str]) -> list[str]:
+    def _check_finite(self, states: Iterable[str]) -> list[str]:
         # x - x is 0 for finite numbers alone: one comparison for all states. The kernel returns a
         # mark after the loop, since a return within it would prevent vectorisation.
-        if not states:
-            return []
         total = " + ".join(f"({local(s)} - {local(s)})" for s in states)
+        if not total:
+            return []
         return [f"_wrong = 1 if {total} != {self.precision.number(0.0)} else _wrong"]
 
     def _detection(self) -> list[str]:
@@ -144,18 +144,19 @@ class _CellPrinter:
         states = [s for s in code.states if s in read or s in assigned]
         head = ["@kernel", "def reset(args, spikes, count, step, partition):"]
         setup = [*self._prologue(read), *self._addresses(states), *self._refractory_addresses()]
-        setup += [*self._draw_addresses(), "for _s in range(count):"]
+        setup += [*self._draw_addresses(), "_wrong = 0", "for _s in range(count):"]
         inner = [
             "_n = load_index(spikes, _s, '_spikes')",
             *self._load_states(states),
             *self._per_neuron(read),
             *(f"{local(a.target)} = {self._line(a.value)}" for a in code.after),
             *self._store_states(assigned),
+            *self._check_finite(assigned),
         ]
         if code.refractory:
             pause = "load_long(_refractory, _n if _own_pause else 0, '_refractory')"
             inner.append(f"store_long(_until, _n, step + {pause}, '_until')")
-        return [*head, *indent(setup), *indent(inner, 2), "    return 0"]
+        return [*head, *indent(setup), *indent(inner, 2), "    return _wrong"]
 
     def _refractory_addresses(self) -> list[str]:
         if not self.code.refractory:

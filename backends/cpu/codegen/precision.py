@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurosim.errors import NetworkError
+
 _KERNELS = "neurosim.backends.cpu.kernels"
 _DEFERRAL = f"""from {_KERNELS}.deferral import CHUNK, caught_up, fetch_row, forget, pending
 """
@@ -50,7 +52,20 @@ class Precision:
     literal: str
 
     def number(self, value: float) -> str:
-        """Return a number as printed source writes it."""
+        """Return a number as printed source writes it.
+
+        Raises
+        ------
+        NetworkError
+            If it is too large: it would become infinite.
+        """
+        largest = float(np.finfo(self.dtype).max)
+        if largest < abs(value) < np.inf:
+            raise NetworkError(
+                f"precision {self.name!r}: found the number {value:g} in equations (in engine "
+                f"units), expected at most {largest:.3g}. Write a smaller one, or use "
+                "precision='float64'."
+            )
         # `repr` gives the shortest digits that read back to the same float64.
         return self.literal.format(repr(value))
 

@@ -61,12 +61,15 @@ INDEX = 4  # bytes of the index of a neuron that spiked
 # counters (step modulo 3): a fast thread may wait at the barrier of step k + 1 while a slow one
 # still has to read the request of step k.
 THREADS, WAITED, REQUESTS, FAILED = 0, 8, 16, 40
-ARRIVED = 48  # from here on, for each thread, the number of barriers that it has reached
+# From here on, for each thread, the number of barriers that it has reached; beside it, whether the
+# reset of the partition of this number has made a value that is not finite.
+ARRIVED, WRONG = 48, 49
 
-# A thread adds one of these to a request: the sum tells the three reasons apart.
+# A thread adds one of these to a request: the sum tells the four reasons apart.
 FULL = 1  # a buffer of spikes
 LATE = 1 << 16  # threads wait long for each other
 NOT_FINITE = 1 << 32
+RESET_NOT_FINITE = 1 << 48  # in the step before
 
 # Polls before a thread sleeps, and sleeps before a thread requests a stop. A sleep of 20 us takes
 # 100 us, in which the other thread may reach the next barrier. A thread must poll for longer than
@@ -425,7 +428,9 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
         spikes, count = spikes_at(args, step % load_arg(args, HISTORY.depth), partition)
         if count > 0:
             kernel, its_args = load_arg(args, RESET.kernel), load_arg(args, RESET.args)
-            call(kernel, its_args, spikes, count, step, partition)
+            if call(kernel, its_args, spikes, count, step, partition):
+                store_long(shared, WRONG + 8 * partition, 1, "wrong")
+                atomic_add(request_of(shared, step + 1), RESET_NOT_FINITE)
     elif code == CODES.catchup:
         every = load_arg(args, CATCH_UP.every)
         full = load_long(load_arg(args, CATCH_UP.full), 0, "full")
@@ -436,6 +441,22 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
         record_spikes(args, step, shared)
     elif code == CODES.trace:
         record_trace(args, step)
+
+
+@compiled
+def run_phase(row, phase, step, partition, shared):
+    """Execute the operations of a partition in a phase.
+
+    Parameters
+    ----------
+    row : address of the partition's row of the plan
+    phase, step, partition : int
+    shared : address of int64, see `THREADS`
+    """
+    operations = load_long(row, 0, "plan")
+    begin, end = load_long(row, 1 + phase, "plan"), load_long(row, 2 + phase, "plan")
+    for number in range(begin, end):
+        execute(operations + LONG * WIDTH * number, step, partition, shared)
 
 
 @compiled
@@ -460,7 +481,9 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
     -------
     int
         Steps done. A full buffer ends the run after the step, in all threads alike; a value that
-        is not finite ends it before the second phase of its step, which then does not count.
+        is not finite ends it before the second phase of its step, which then does not count. One
+        that a reset has made ends it before the second phase of the next step, or at the end; its
+        step then counts, although it is not whole.
     """
     threads = load_long(shared, THREADS, "threads")
     if threads > 1 and not barrier(shared, first, thread):
@@ -476,12 +499,11 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
                     return step - first
                 stop = requests != 0
             for partition in range(thread, partitions, threads):
-                row = partition * (phases + 2)
-                operations = load_long(plan, row, "plan")
-                begin = load_long(plan, row + 1 + phase, "plan")
-                end = load_long(plan, row + 2 + phase, "plan")
-                for number in range(begin, end):
-                    execute(operations + LONG * WIDTH * number, step, partition, shared)
+                # Otherwise the wrong value stays to be found; threads agree to stop in phase 1.
+                if phase > 0 or load_long(shared, WRONG + 8 * partition, "wrong") == 0:
+                    run_phase(
+                        plan + LONG * partition * (phases + 2), phase, step, partition, shared
+                    )
         if stop:
             return step + 1 - first
     return steps

@@ -85,7 +85,8 @@ class Recording:
         """Copy the recorded spikes and values of a stretch into a chunk."""
         # Copies of spikes, since their buffers serve the next stretch; traces get new ones.
         for i, spikes in self._spikes.items():
-            count = int(spikes.count[0])
+            # A step that is not whole may have recorded spikes, but does not count.
+            count = np.searchsorted(spikes.steps[: int(spikes.count[0])], first + chunk.steps)
             chunk.spikes[i] = spikes.neurons[:count].copy(), spikes.steps[:count].copy()
         for i, trace in self._traces.items():
             chunk.traces[i] = trace.values[: trace.rows(first, chunk.steps)]
