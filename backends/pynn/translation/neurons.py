@@ -320,12 +320,18 @@ class NeuronPlan:
             elif np.any(start):
                 self._rows.impossible(
                     self._place.of(f"state {mine!r}"),
-                    f"begins at {format_range(start)}; synapses begin at 0 on every target.",
+                    f"begins at {self._range_of_state(mine)}; synapses begin at 0 on every target.",
                     "Begin at 0.",
                 )
-            texts[f"{mine} at {format_range(start)}"] = None
+            texts[f"{mine} at {self._range_of_state(mine)}"] = None
         self._rows.exact(self._place.of("states"), f"begin: {', '.join(texts)}.")
         return initial
+
+    def _range_of_state(self, name: str) -> str:
+        """Return where a state begins, in the unit of its declaration."""
+        declared = self._p.cell.state(name).unit
+        text = format_range(declared.from_engine(self._p.initial[name]))
+        return text if declared.text == "1" else f"{text} {declared.text}"
 
 
 def _table_row(table: Table, step: int) -> np.ndarray:
