@@ -479,8 +479,8 @@ class Memory:
         arrays = self._change_segments(self.arrays, old=self.bounds, new=self._whole())
         return {key: array.copy() for key, array in arrays.items()}
 
-    def restore(self, arrays: dict[Key, np.ndarray], shift: int) -> None:
-        """Take over the arrays of `portable`.
+    def moved(self, arrays: Mapping[Key, np.ndarray], shift: int) -> dict[Key, np.ndarray]:
+        """Return the arrays of `portable` as this memory would hold them; nothing changes.
 
         Parameters
         ----------
@@ -488,15 +488,24 @@ class Memory:
         shift : int
             Steps by which they move in time.
         """
-        self._matrices.clear()  # the arrays may hold propagators of other matrices
         arrays = self._change_segments(arrays, old=self._whole(), new=self.bounds)
+        result = {}
         for (owner, name), array in arrays.items():
             array = _shift_steps(name, array, shift)
-            old = self.arrays.get((owner, name))
-            if old is not None and old.shape == array.shape:
+            # Others are copied into the arrays that are here, see `take`.
+            replaces = self.arrays[owner, name].shape != array.shape
+            result[owner, name] = np.array(array, order="C") if replaces else array
+        return result
+
+    def take(self, arrays: Mapping[Key, np.ndarray]) -> None:
+        """Take over what `moved` returned; this needs no memory and cannot fail."""
+        self._matrices.clear()  # the arrays may hold propagators of other matrices
+        for key, array in arrays.items():
+            old = self.arrays[key]
+            if old.shape == array.shape:
                 old[...] = array
             else:
-                self[owner, name] = array.copy()
+                self[key] = array
 
     def _whole(self) -> dict[str, np.ndarray]:
         """Return the bounds of one segment per population."""
@@ -504,7 +513,7 @@ class Memory:
 
     @staticmethod
     def _change_segments(
-        arrays: dict[Key, np.ndarray], *, old: dict[str, np.ndarray], new: dict[str, np.ndarray]
+        arrays: Mapping[Key, np.ndarray], *, old: dict[str, np.ndarray], new: dict[str, np.ndarray]
     ) -> dict[Key, np.ndarray]:
         """Return arrays whose spikes stand in segments of ``new`` bounds; others are not copied."""
         result = dict(arrays)

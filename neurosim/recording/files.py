@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from math import prod
+from pathlib import Path, PurePath
+from tokenize import TokenError
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import NetworkError, NeurosimError, describe
+from .schema import OBJECT, TEXTS, require_fields
 
 HEADER = "header.json"
 ARRAY = "@array"  # stands in the header for an array of the file; no name or unit looks like it
@@ -23,10 +28,15 @@ ARRAY = "@array"  # stands in the header for an array of the file; no name or un
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
     NotImplementedError,
     RuntimeError,
-    KeyError,
+    LookupError,
     ValueError,
+    TypeError,
+    ArithmeticError,
+    SyntaxError,
+    TokenError,
     EOFError,
     OSError,
 )
@@ -92,7 +102,14 @@ def join(value: Any, path: str, arrays: Mapping[str, np.ndarray]) -> Any:
     """
     if isinstance(value, dict):
         return {name: join(part, f"{path}/{name}", arrays) for name, part in value.items()}
-    return arrays[path] if value == ARRAY else value
+    if not (isinstance(value, str) and value == ARRAY):
+        return value
+    if path not in arrays:
+        raise NetworkError(
+            f"found no array {path!r}, which the header names. The file is damaged: "
+            "load another copy or run again."
+        )
+    return arrays[path]
 
 
 def write(
@@ -133,8 +150,23 @@ def write(
     return write_atomically(path, fill)
 
 
+class ArrayLayout(NamedTuple):
+    """The shape and the type of an array in a file, known before it is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+Check = Callable[[dict[str, Any], Mapping[str, ArrayLayout]], None]
+"""Raises unless a header and the arrays that will be read fit."""
+
+
 def read(
-    path: str | Path, *, kind: str, only: str | tuple[str, ...] = ""
+    path: str | Path,
+    *,
+    kind: str,
+    only: str | tuple[str, ...] = "",
+    check: Check | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a file that `write` wrote.
 
@@ -145,6 +177,8 @@ def read(
         Content that is expected.
     only : str or tuple of str
         Beginnings of the names of the arrays that are read: "" reads all, () none.
+    check : function (header, layouts), optional
+        Called before any array is read.
 
     Raises
     ------
@@ -153,16 +187,83 @@ def read(
     FileNotFoundError
         If there is none.
     """
-    with open(path, "rb") as file:
-        text, arrays = _unzip(file, f"{path}: cannot be read", kind, only)
-    header = unseal(text, kind, where=str(path))
-    missing = [name for name in header["arrays"] if name.startswith(only) and name not in arrays]
+    path = read_path(path, where="load")
+    with _refuse_damage(path, kind):
+        file = open(path, "rb")  # noqa: SIM115
+    with file, _refuse_damage(path, kind), zipfile.ZipFile(file) as archive:
+        wanted = _require_whole(archive, os.fstat(file.fileno()).st_size, only)
+        header = unseal(archive.read(HEADER), kind, where=str(path))
+        require_fields(header, {"content": OBJECT, "arrays": TEXTS}, where=str(path))
+        layouts = {name.removesuffix(".npy"): _read_layout(archive, name) for name in wanted}
+        _require_listed(header["arrays"], layouts, only, where=str(path))
+        if check is not None:
+            check(header["content"], layouts)
+        arrays = {name.removesuffix(".npy"): _array(archive, name) for name in wanted}
+        return header["content"], arrays
+
+
+def read_path(path: object, *, where: str) -> Path:
+    """Return a path that a user gave.
+
+    Raises
+    ------
+    NetworkError
+        If it is no text or path, empty, or has a character that no path can have.
+    """
+    text = str(path) if isinstance(path, str | PurePath) else ""
+    if not text or "\0" in text:
+        raise NetworkError(
+            f"{where}: found {describe(path)}, expected a path. Give it such as 'run.npz'."
+        )
+    return Path(text)
+
+
+def _require_whole(archive: zipfile.ZipFile, size: int, only: str | tuple[str, ...]) -> list[str]:
+    """Raise unless the header and the wanted entries are whole; return the names of the latter."""
+    taken = sum(entry.file_size for entry in archive.infolist())
+    # Files are written as they are. One that expands, or whose entries overlap, could take all
+    # memory.
+    if taken > size:
+        raise zipfile.BadZipFile(f"entries of {taken} bytes in a file of {size} bytes")
+    wanted = [name for name in archive.namelist() if name != HEADER and name.startswith(only)]
+    # All checksums before any parsing, so that a flipped bit is never taken for a value: an entry
+    # raises at its end, which parsing an array need not reach.
+    for name in (HEADER, *wanted):
+        with archive.open(name) as entry:
+            while entry.read(1 << 20):
+                pass
+    return wanted
+
+
+def _require_listed(
+    listed: list[str], layouts: Mapping[str, object], only: str | tuple[str, ...], *, where: str
+) -> None:
+    """Raise NetworkError if an array that the header lists is missing."""
+    missing = [name for name in listed if name.startswith(only) and name not in layouts]
     if missing:
         raise NetworkError(
-            f"{path}: found no array {missing[0]!r}, which its header lists. The file is damaged: "
+            f"{where}: found no array {missing[0]!r}, which its header lists. The file is damaged: "
             "load another copy or run again."
         )
-    return header["content"], arrays
+
+
+@contextmanager
+def _refuse_damage(path: Path, kind: str) -> Iterator[None]:
+    """Turn errors of a damaged file into a NetworkError; those that name a fault pass."""
+    try:
+        yield
+    except (NeurosimError, FileNotFoundError):
+        raise
+    except MemoryError as error:
+        raise NetworkError(
+            f"{path}: found more data than fits into memory ({error}), expected less. "
+            "Load it on a larger machine."
+        ) from error
+    except DAMAGE as error:
+        raise NetworkError(
+            f"{path}: cannot be read ({error}); expected a neurosim {kind} (.npz). "
+            "The file is damaged, cut short or of another origin: load another copy or run again."
+        ) from error
 
 
 def seal(header: Mapping[str, Any], kind: str, *, where: str) -> str:
@@ -200,7 +301,8 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
     """
     try:
         outer = json.loads(text)
-    except ValueError as error:
+    # Lists within lists within lists may be too deep.
+    except (ValueError, RecursionError) as error:
         raise NetworkError(
             f"{where}: {error}; expected the header of a neurosim {kind} in JSON. "
             "Load another copy or run again."
@@ -214,6 +316,7 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
             f"expected 'neurosim {kind}', version 1. "
             "Load it with what wrote it, or with a newer neurosim."
         )
+    require_fields(outer, {"header": OBJECT}, where=where)
     return outer["header"]
 
 
@@ -275,33 +378,32 @@ def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
             os.close(folder)
 
 
-def _unzip(
-    file: BinaryIO, where: str, kind: str, only: str | tuple[str, ...]
-) -> tuple[bytes, dict[str, np.ndarray]]:
-    """Return the text of the header and the arrays whose names begin with one of ``only``."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            wanted = [
-                name for name in archive.namelist() if name != HEADER and name.startswith(only)
-            ]
-            # All checksums before any parsing, so that a flipped bit is never taken for a value: an
-            # entry raises at its end, which parsing an array need not reach.
-            for name in (HEADER, *wanted):
-                with archive.open(name) as entry:
-                    while entry.read(1 << 20):
-                        pass
-            arrays = {name.removesuffix(".npy"): _array(archive, name) for name in wanted}
-            return archive.read(HEADER), arrays
-    except DAMAGE as error:
-        raise NetworkError(
-            f"{where} ({error}); expected a neurosim {kind} (.npz). "
-            "The file is damaged, cut short or of another origin: load another copy or run again."
-        ) from error
+def _read_layout(archive: zipfile.ZipFile, name: str) -> ArrayLayout:
+    """Return the shape and type of an array; raise ValueError unless its entry holds just that."""
+    with archive.open(name) as entry:
+        version = np.lib.format.read_magic(entry)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read_header(entry)
+        begin = entry.tell()
+    if dtype.hasobject:
+        raise ValueError("Object arrays cannot be loaded")
+    if dtype.kind not in "biuf":
+        raise ValueError(f"array {name!r} is of type {dtype}")
+    size = begin + prod(shape) * dtype.itemsize
+    # NumPy makes room for the whole shape before it reads: a wrong one could take all memory.
+    if min(shape, default=0) < 0 or size != archive.getinfo(name).file_size:
+        raise ValueError(f"array {name!r} of shape {shape} does not fill its entry")
+    return ArrayLayout(tuple(map(int, shape)), dtype.newbyteorder("="))
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     with archive.open(name) as entry:
-        return np.lib.format.read_array(entry, allow_pickle=False)
+        array = np.lib.format.read_array(entry, allow_pickle=False)
+    # Compiled code reads numbers in the order of this machine.
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _from_numpy(value: Any) -> Any:

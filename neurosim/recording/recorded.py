@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import NetworkError, describe_unknown
-from .samples import Spikes, Trace, equal
+from .samples import Spikes, Trace, equal, read_array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -67,6 +67,16 @@ class Recorded:
         )
 
 
+def _require_members(trace: Trace, size: int, noun: str, where: str) -> None:
+    """Raise NetworkError if a trace has a member beyond ``size``."""
+    last = trace.members.max(initial=-1)
+    if last >= size:
+        raise NetworkError(
+            f"{where}: found the member {last}, expected members below {size}, the number of "
+            f"{noun}. Check members; load a streamed run by its folder."
+        )
+
+
 @dataclass(frozen=True, eq=False, init=False)
 class PopulationRecording(Recorded):
     """Spikes and traces of one population.
@@ -105,6 +115,8 @@ class PopulationRecording(Recorded):
                 f"population {name!r}: its spikes are of {spikes.size} neurons, "
                 f"expected {size}. Check size."
             )
+        for variable, trace in (traces or {}).items():
+            _require_members(trace, size, "neurons", f"population {name!r}, trace {variable!r}")
         # A frozen dataclass sets its fields this way. Its constructor is written out since the
         # argument ``spikes`` and the property of the same name, which raises if there are none,
         # differ.
@@ -155,9 +167,35 @@ class ProjectionRecording(Recorded):
 
     def __post_init__(self) -> None:
         # Indices of neurons fit into 32 bits, and edges may be many.
-        object.__setattr__(self, "source", np.asarray(self.source, np.int32))
-        object.__setattr__(self, "target", np.asarray(self.target, np.int32))
+        for name in ("source", "target"):
+            where = f"projection {self.name!r}: {name}"
+            array = read_array(getattr(self, name), np.int32, where=where)
+            object.__setattr__(self, name, array)
         object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
+        self._require_ends()
+        sizes = {"source": self.shape[0], "target": self.shape[1], "member": self.source.size}
+        for variable, trace in self.traces.items():
+            # Later parts of a streamed run hold no edges.
+            if trace.per != "member" or self.source.size:
+                where = f"projection {self.name!r}, trace {variable!r}"
+                noun = "edges" if trace.per == "member" else f"{trace.per} neurons"
+                _require_members(trace, sizes[trace.per], noun, where)
+
+    def _require_ends(self) -> None:
+        """Raise NetworkError unless every edge has a source and a target that exist."""
+        where, sizes = f"projection {self.name!r}", self.shape
+        if self.source.shape != self.target.shape or self.source.ndim != 1:
+            raise NetworkError(
+                f"{where}: found sources of shape {self.source.shape} and targets of shape "
+                f"{self.target.shape}, expected (E,) for both. Give one of each per edge."
+            )
+        ends = (("sources", self.source, sizes[0]), ("targets", self.target, sizes[1]))
+        for noun, neurons, size in ends:
+            if neurons.size and not (neurons.min() >= 0 and neurons.max() < size):
+                raise NetworkError(
+                    f"{where}: found {noun} from {neurons.min()} to {neurons.max()}, expected "
+                    f"0 to {size - 1}. Check shape."
+                )
 
     __eq__ = equal
 
@@ -196,6 +234,8 @@ class ProjectionRecording(Recorded):
             raise NetworkError(
                 f"{where}: sample {sample} of {count}. Choose an earlier one, or record more often."
             )
+        # A later part of a streamed run, read by itself, has no edges.
+        _require_members(trace, self.source.size, "edges", where)
         return self.source[trace.members], self.target[trace.members], trace.values[sample]
 
     def matrix(self, variable: str = "w", sample: int = -1) -> csr_array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +17,18 @@ from .earlier_units import DECLARED, in_own_unit
 from .joining import join_spikes, join_traces
 from .recorded import PopulationRecording, ProjectionRecording, Recorded
 from .samples import Spikes, Trace, equal
+from .schema import (
+    LENGTH,
+    OBJECT,
+    OBJECTS,
+    POSITIVE_WHOLE,
+    TEXT,
+    WHOLE,
+    Field,
+    is_whole,
+    optional,
+    require_fields,
+)
 from .summary import describe_contents, describe_number
 
 if TYPE_CHECKING:
@@ -24,6 +37,56 @@ if TYPE_CHECKING:
     import xarray
 
 T = TypeVar("T")
+
+# ---- schemas of headers; the names are the format of files
+
+_HEADER = {
+    "dt": LENGTH,
+    "steps": WHOLE,
+    "first": optional(WHOLE),
+    "report": optional(OBJECTS),
+    "network": optional(TEXT),
+    "hash": optional(TEXT),
+}
+_CONTENTS = {"recording": OBJECT, "populations": OBJECT, "projections": OBJECT}
+_ARRAY = Field("an array", lambda value: isinstance(value, str) and value == files.ARRAY)
+_POPULATION = {
+    "size": WHOLE,
+    "spikes": Field("a dictionary or nothing", lambda value: isinstance(value, dict | None)),
+    "traces": OBJECT,
+}
+_SPIKES = {
+    "index": _ARRAY,
+    "step": _ARRAY,
+    "size": WHOLE,
+    "dt": LENGTH,
+    "steps": WHOLE,
+    "first": WHOLE,
+    "members": optional(_ARRAY),
+}
+_TRACE = {
+    "values": _ARRAY,
+    "every": POSITIVE_WHOLE,
+    "first": WHOLE,
+    "members": _ARRAY,
+    "initial": _ARRAY,
+    "dt": LENGTH,
+    "unit": TEXT,
+    "per": optional(TEXT),
+}
+_PROJECTION = {
+    "name": TEXT,
+    "source_name": TEXT,
+    "target_name": TEXT,
+    "source": _ARRAY,
+    "target": _ARRAY,
+    "shape": Field(
+        "two whole numbers",
+        lambda value: isinstance(value, list) and len(value) == 2 and all(map(is_whole, value)),
+    ),
+    "traces": OBJECT,
+}
+_MOST_UNNAMED = 10**8  # neurons of a file that does not name those whose spikes it holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +120,7 @@ class Recording:
             if name not in self.header:
                 names = ", ".join(map(repr, self.header)) or "nothing"
                 raise NetworkError(f"recording: its header has no {name!r}, only {names}. Add it.")
+        require_fields(self.header, _HEADER, where="header of the recording")
         # As a file would hold it: a recording equals itself after saving and loading.
         header = files.plain(dict(self.header), "header of the recording")
         object.__setattr__(self, "header", header)
@@ -174,8 +238,9 @@ class Recording:
         FileNotFoundError
             If it does not exist.
         """
-        path = Path(path)
-        return _load_parts(path) if path.is_dir() else _load_file(path)
+        path = files.read_path(path, where="load")
+        # Not `Path.is_dir`, which raises for a name that is too long.
+        return _load_parts(path) if os.path.isdir(path) else _load_file(path)
 
     def to_neo(self) -> neo.Block:
         """Convert to a Neo block; see `neurosim.recording.conversion.to_neo`."""
@@ -284,7 +349,14 @@ def _load_parts(folder: Path) -> Recording:
             f"folder {folder}: found no {files.HEADER}, expected one beside the parts. "
             "Name a folder that a run was recorded to."
         )
-    header = files.unseal(path.read_bytes(), "recording", where=str(path))
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise NetworkError(
+            f"{path}: cannot be read ({error.strerror or error}), expected the header of a "
+            "recording. Load another copy or run again."
+        ) from error
+    header = files.unseal(text, "recording", where=str(path))
     # Numbers of parts have eight digits, so the order of their names is their order in time.
     paths = sorted(folder.glob("part-*.npz"))
     if not paths:
@@ -294,7 +366,7 @@ def _load_parts(folder: Path) -> Recording:
             "minute or at the end; if the run was killed before, run again."
         )
     # Without arrays: together they may be larger than memory.
-    heads = [files.read(path, kind="recording", only=())[0] for path in paths]
+    heads = [_read_file(path, ())[0] for path in paths]
     joined = concatenate([Recording(head["recording"]) for head in heads]).header
     span = {name: joined[name] for name in ("first", "steps")}
     return Recording(
@@ -349,21 +421,71 @@ def _load_file(path: Path, only: str | None = None) -> Recording:
     """Return the contents of a file, or one population or projection of it."""
     # The slash at the end: "ca3" must not read the arrays of "ca3_inhibitory".
     prefixes = "" if only is None else (f"population/{only}/", f"projection/{only}/")
-    header, arrays = files.read(path, kind="recording", only=prefixes)
+    header, arrays = _read_file(path, prefixes)
     earlier = header.get("units") != DECLARED
-    populations, projections = {}, {}
-    for name, content in header["populations"].items():
-        if only in (None, name):
-            fields = files.join(content, f"population/{name}", arrays)
-            spikes = Spikes(**fields["spikes"]) if fields["spikes"] else None
-            traces = _load_traces(fields, earlier=earlier)
-            populations[name] = PopulationRecording(name, fields["size"], spikes, traces)
-    for name, content in header["projections"].items():
-        if only in (None, name):
-            fields = files.join(content, f"projection/{name}", arrays)
-            fields["traces"] = _load_traces(fields, earlier=earlier)
-            projections[name] = ProjectionRecording(**fields)
-    return Recording(header["recording"], populations, projections)
+    try:
+        return Recording(
+            header["recording"],
+            {
+                name: _join_population(name, content, arrays, earlier=earlier)
+                for name, content in header["populations"].items()
+                if only in (None, name)
+            },
+            {
+                name: _join_projection(name, content, arrays, earlier=earlier)
+                for name, content in header["projections"].items()
+                if only in (None, name)
+            },
+        )
+    except NetworkError as error:
+        # The objects check their own arrays, and do not know the file.
+        raise NetworkError(f"{path}: {error}") from error
+
+
+def _read_file(
+    path: Path, prefixes: str | tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the header of a recording, whose names and types were checked, and its arrays."""
+
+    def check(header: dict[str, Any], _: object) -> None:
+        require_fields(header, _CONTENTS, where=str(path))
+        require_fields(header["recording"], _HEADER, where=str(path))
+        for noun, schema in (("population", _POPULATION), ("projection", _PROJECTION)):
+            for name, content in header[f"{noun}s"].items():
+                where = f"{path}: {noun} {name!r}"
+                require_fields(content, schema, where=where, exact=True)
+                for variable, trace in content["traces"].items():
+                    require_fields(trace, _TRACE, where=f"{where}, trace {variable!r}", exact=True)
+                if content.get("spikes") is not None:
+                    require_fields(content["spikes"], _SPIKES, where=f"{where}, spikes", exact=True)
+
+    return files.read(path, kind="recording", only=prefixes, check=check)
+
+
+def _join_population(
+    name: str, content: dict[str, Any], arrays: Mapping[str, np.ndarray], *, earlier: bool
+) -> PopulationRecording:
+    fields = files.join(content, f"population/{name}", arrays)
+    spikes = fields["spikes"]
+    # Without names of members an array of all neurons is made: a small file could ask for much.
+    if spikes is not None and "members" not in spikes and spikes["size"] > _MOST_UNNAMED:
+        raise NetworkError(
+            f"population {name!r}: found spikes of {spikes['size']} neurons without members, "
+            f"expected at most {_MOST_UNNAMED}. Load another copy or run again."
+        )
+    return PopulationRecording(
+        name,
+        fields["size"],
+        Spikes(**spikes) if spikes is not None else None,
+        _load_traces(fields, earlier=earlier),
+    )
+
+
+def _join_projection(
+    name: str, content: dict[str, Any], arrays: Mapping[str, np.ndarray], *, earlier: bool
+) -> ProjectionRecording:
+    fields = files.join(content, f"projection/{name}", arrays)
+    return ProjectionRecording(**fields | {"traces": _load_traces(fields, earlier=earlier)})
 
 
 def _load_traces(fields: dict[str, Any], *, earlier: bool) -> dict[str, Trace]:

@@ -8,11 +8,17 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from ..errors import NetworkError, describe_unknown
+from ..errors import NetworkError, describe, describe_unknown
+from .schema import LENGTH, POSITIVE_WHOLE, TEXT, WHOLE, Field, is_whole
 
 Convention = Literal["end", "start"]
 SampledPer = Literal["member", "source", "target"]
 LISTED = 10  # members that a message lists
+_MOST_NEURONS = 2**31 - 1  # indices have 4 bytes
+_PER = Field(
+    "'member', 'source' or 'target'",
+    lambda value: isinstance(value, str) and value in ("member", "source", "target"),
+)
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -32,6 +38,40 @@ def list_members(members: np.ndarray) -> str:
     """Return the first members as text for a message."""
     text = ", ".join(map(str, members[:LISTED])) or "none"
     return text + (", ..." if len(members) > LISTED else "")
+
+
+def _require_numbers(samples: object, schema: Mapping[str, Field], *, where: str) -> None:
+    """Raise NetworkError unless the numbers and texts of spikes or of a trace fit a schema."""
+    for name, field in schema.items():
+        value = getattr(samples, name)
+        if not field.fits(value):
+            raise NetworkError(
+                f"{where}: found {name} = {describe(value)}, expected {field.description}. "
+                f"Check {name}."
+            )
+
+
+def read_array(values: Any, dtype: type, *, where: str) -> np.ndarray:
+    """Return numbers as an array of a type that holds them all."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:  # rows of unequal lengths
+        raise NetworkError(f"{where}: {error}; expected an array of numbers. Check it.") from error
+    whole = dtype is not np.float64
+    # An empty list has no type of its own.
+    if array.size and array.dtype.kind not in ("iu" if whole else "iuf"):
+        numbers = "whole numbers" if whole else "numbers"
+        raise NetworkError(
+            f"{where}: found values of type {array.dtype}, expected {numbers}. Convert them."
+        )
+    if whole and array.size and array.dtype != dtype:
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if array.min() < least or array.max() > most:
+            raise NetworkError(
+                f"{where}: found {array.min()} to {array.max()}, expected {least} to {most}. "
+                "Check it."
+            )
+    return array.astype(dtype, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +109,20 @@ class Spikes:
     members: np.ndarray = cast(np.ndarray, None)  # all of them, see __post_init__
 
     def __post_init__(self) -> None:
-        every_neuron = np.arange(self.size, dtype=np.int32)
-        members = every_neuron if self.members is None else np.asarray(self.members, np.int32)
-        object.__setattr__(self, "index", np.asarray(self.index, np.int32))
-        object.__setattr__(self, "step", np.asarray(self.step, np.int64))
-        object.__setattr__(self, "members", members)
+        _require_numbers(self, {"dt": LENGTH, "steps": WHOLE, "first": WHOLE}, where="spikes")
+        if not is_whole(self.size) or self.size > _MOST_NEURONS:
+            raise NetworkError(
+                f"spikes: found size = {describe(self.size)}, expected a whole number from 0 to "
+                f"{_MOST_NEURONS}. Give the number of neurons."
+            )
+        every_neuron = self.members is None
+        members = np.arange(self.size, dtype=np.int32) if every_neuron else self.members
+        for name, array, dtype in (
+            ("index", self.index, np.int32),
+            ("step", self.step, np.int64),
+            ("members", members, np.int32),
+        ):
+            object.__setattr__(self, name, read_array(array, dtype, where=f"spikes: {name}"))
         self._check_index()
         self._check_members()
         self._check_steps()
@@ -99,11 +148,9 @@ class Spikes:
                 f"spikes: found the members {list_members(members.ravel())}; "
                 f"expected neurons from 0 to {self.size - 1}, each once. Check members."
             )
-        # A mask by neuron costs one read per spike; a search among members would cost a logarithm
-        # more.
-        is_member = np.zeros(self.size, bool)
-        is_member[members] = True
-        strangers = self.index[~is_member[self.index]]
+        if members.size == self.size:
+            return
+        strangers = self.index[~np.isin(self.index, members)]
         if strangers.size:
             raise NetworkError(
                 f"spikes: found one of neuron {strangers[0]}; "
@@ -151,7 +198,7 @@ class Spikes:
             unknown = describe_unknown("convention", convention, ["end", "start"])
             raise NetworkError(f"times of spikes: {unknown} Use one of these.")
         # One product per time, not a sum of steps: equal steps have equal times in all recordings.
-        return (self.step + (convention == "end")) * self.dt
+        return (self.step + (convention == "end")) * float(self.dt)
 
     def of(self, neuron: int, convention: Convention = "end") -> np.ndarray:
         """Return the times of the spikes of one member.
@@ -257,8 +304,11 @@ class Trace:
     per: SampledPer = "member"
 
     def __post_init__(self) -> None:
+        numbers = {"every": POSITIVE_WHOLE, "first": WHOLE, "dt": LENGTH, "unit": TEXT, "per": _PER}
+        _require_numbers(self, numbers, where="trace")
         for name, dtype in (("values", np.float64), ("members", np.int64), ("initial", np.float64)):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
+            array = read_array(getattr(self, name), dtype, where=f"trace: {name}")
+            object.__setattr__(self, name, array)
         # One set says all: the width of the values, the members and the initial values must agree.
         column_shapes = {self.values.shape[1:], self.members.shape, self.initial.shape}
         if self.values.ndim != 2 or len(column_shapes) != 1:
@@ -267,6 +317,11 @@ class Trace:
                 f"initial {self.initial.shape}; expected (T, M), (M,) and (M,). "
                 "Give one column per member."
             )
+        if self.members.size and self.members.min() < 0:
+            raise NetworkError(
+                f"trace: found the member {self.members.min()}, expected indices of 0 or more. "
+                "Check members."
+            )
 
     __eq__ = equal
 
@@ -274,7 +329,7 @@ class Trace:
         """Return the (T,) times in ms: a sample of step k is the state at (k + 1) * dt."""
         # Steps are counted as whole numbers, so that no rounding adds up in long recordings.
         samples = np.arange(len(self.values), dtype=np.int64)
-        return (self.first + self.every * samples + 1) * self.dt
+        return (self.first + self.every * samples + 1) * float(self.dt)
 
     def of(self, member: int | np.ndarray) -> np.ndarray:
         """Return the values of one member, or of several.

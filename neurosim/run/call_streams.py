@@ -7,9 +7,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..draws.streams import Stream
+from ..errors import NetworkError, describe
 
 ALL = np.zeros(1, np.int64)
 """The only member of draws that are made for all neurons or edges at once."""
+
+
+_MOST = 2**30  # draws before one step
+
+
+def require_counts(counts: Mapping[str, np.ndarray], *, where: str) -> None:
+    """Raise NetworkError unless all arrays are counts as `CallStreams.arrays` returns them."""
+    for name, array in counts.items():
+        whole = isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == np.int32
+        if not whole or (array.size and not (array.min() >= 0 and array.max() < _MOST)):
+            raise NetworkError(
+                f"{where}: found {describe(array)} as the draws of {describe(name)}, expected "
+                f"numbers of 4 bytes from 0 to {_MOST}. "
+                "The state is damaged: load another copy or run again."
+            )
 
 
 class CallStreams:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.engine import Chunk
+from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
@@ -98,6 +99,25 @@ class Assembler:
             else:
                 projections[name] = self._projection(name, traces[name], later_part=later_part)
         return Recording(dict(header), populations, projections)
+
+    def require_spikes(self, chunks: Chunks, end: int, *, where: str) -> None:
+        """Raise NetworkError unless spikes are those of recorded neurons, in order, and in time.
+
+        Parameters
+        ----------
+        chunks : Chunks
+        end : int
+            The step after the last one.
+        where : str
+            Begins the message.
+        """
+        for number, probe in enumerate(self.program.probes):
+            if probe.variable == "spikes":
+                try:
+                    self._spikes(chunks, number, end)
+                except NetworkError as error:
+                    name = probe.owner.name
+                    raise NetworkError(f"{where}: population {name!r}, {error}") from error
 
     def _projection(
         self, name: str, traces: dict[str, Trace], *, later_part: bool

@@ -20,6 +20,9 @@ from ..recording.recording import Recording
 from ..recording.writer import RecordingWriter
 from .chunks import Assembler, Chunks, count_bytes, cut, recorded_view
 
+Layout = tuple[tuple[int, ...], np.dtype | None]
+"""Shape and type of an array."""
+
 _PART = 1 << 25  # bytes after which a part of a streamed recording is written
 _WAIT = 30.0  # seconds after which it is written, so that little is lost with the process
 
@@ -185,7 +188,44 @@ class Recorder:
                 arrays[f"{number}/initial"] = self._initial[number]
         return arrays
 
-    def replace(self, arrays: Mapping[str, np.ndarray], *, first: int, end: int) -> None:
+    def require_layouts(
+        self, layouts: Mapping[str, Layout], *, first: int, end: int, where: str
+    ) -> None:
+        """Raise NetworkError unless arrays have the names, shapes and types of `arrays`.
+
+        Parameters
+        ----------
+        layouts : mapping of str to (shape, dtype)
+        first, end : int
+            First step of the recordings, and the step after their last.
+        where : str
+            Begins the message.
+        """
+        expected: dict[str, Layout] = {}
+        for number, probe in enumerate(self._program.probes):
+            if probe.variable == "spikes":
+                # As many as there are, but two arrays of one length.
+                shape = layouts.get(f"{number}/index", ((0,), None))[0][:1]
+                expected[f"{number}/index"] = shape, np.dtype(np.int32)
+                expected[f"{number}/step"] = shape, np.dtype(np.int64)
+            else:
+                width, rows = self._initial[number].size, end // probe.every - first // probe.every
+                expected[f"{number}/values"] = (rows, width), np.dtype(np.float64)
+                expected[f"{number}/initial"] = (width,), np.dtype(np.float64)
+        for name in sorted(expected.keys() | layouts.keys()):
+            layout = layouts.get(name)
+            if layout is None or layout != expected.get(name):
+                found = "none" if layout is None else f"one of shape {layout[0]} and {layout[1]}"
+                wanted = expected.get(name)
+                shown = "none" if wanted is None else f"one of shape {wanted[0]} and {wanted[1]}"
+                raise NetworkError(
+                    f"{where}: recorded array {name!r}: found {found}, expected {shown}. "
+                    "The file is damaged: load another copy or run again."
+                )
+
+    def replace(
+        self, arrays: Mapping[str, np.ndarray], *, first: int, end: int, where: str
+    ) -> None:
         """Replace all recorded data by what `arrays` returned.
 
         Parameters
@@ -193,28 +233,35 @@ class Recorder:
         arrays : mapping of str to array
         first, end : int
             First step of these recordings, and the step after their last.
+        where : str
+            Begins the message.
 
         Raises
         ------
         NetworkError
-            If they do not continue the recordings on disk.
+            If they do not continue the recordings on disk, or spikes are out of order or range;
+            nothing is changed.
         """
         dt, on_disk = self._program.dt, self._began < self.first
         if on_disk and first != self.first:
             raise NetworkError(
-                f"load: found recordings from {first * dt:g} ms on, and those of this run until "
+                f"{where}: found recordings from {first * dt:g} ms on, and those of this run until "
                 f"{self.first * dt:g} ms are on disk already; expected what goes on from there. "
                 "Load it into a run newly prepared."
             )
-        self._began = self._began if on_disk else first
         # One chunk in place of many: where runs were cut does not matter to a recording.
         chunk = Chunk(end - first)
+        initial: dict[int, np.ndarray] = {}
         for number, probe in enumerate(self._program.probes):
             if probe.variable == "spikes":
                 chunk.spikes[number] = arrays[f"{number}/index"], arrays[f"{number}/step"]
             else:
                 chunk.traces[number] = arrays[f"{number}/values"]
-                self._initial[number] = arrays[f"{number}/initial"]
+                initial[number] = arrays[f"{number}/initial"]
+        # Spikes check themselves; traces have no values that could be wrong.
+        self._assembler.require_spikes(Chunks(first, [(first, chunk)], initial), end, where=where)
+        self._began = self._began if on_disk else first
+        self._initial = initial
         self._chunks, self._held = [(first, chunk)], count_bytes(chunk)
         self.first, self._end = first, end
 

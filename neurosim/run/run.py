@@ -15,6 +15,7 @@ from ..backend.report import Report
 from ..distribution import DISTRIBUTION
 from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
+from ..ir.memory_checks import require_layouts, require_values
 from ..ir.program import Program
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
@@ -23,12 +24,12 @@ from ..recording.edge_table import EdgeTable
 from ..recording.recording import Recording
 from ..units import Time
 from .assignments import Assignments, Owner, declared_unit
-from .call_streams import CallStreams
+from .call_streams import CallStreams, require_counts
 from .edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .finite import NotFinite, Watch, find_in_states
 from .progress import bar, interrupts
 from .recorder import Recorder
-from .states import Identity, SavedState, Snapshot
+from .states import Identity, Layouts, SavedState, Snapshot
 
 _STRETCH = 0.1  # seconds of computing between two checks for Ctrl-C
 
@@ -375,15 +376,24 @@ class Run:
                 f"restore: found {describe(snapshot)}, expected a snapshot. "
                 "Take it with run.snapshot()."
             )
+        if not isinstance(clock, bool | np.bool_):
+            raise NetworkError(
+                f"restore: found clock={describe(clock)}, expected True or False. Choose one."
+            )
+        where = "restore: the snapshot"
         snapshot.require_fit(self._hash, self.memory.dtype.name)
+        require_layouts(snapshot.layouts(), self.memory, self.program, where=where)
+        require_values(snapshot.arrays, self.program, step=snapshot.step, where=where)
+        require_counts(snapshot.draws, where=where)
+        # Without the clock the state moves in time: refractory times and spikes in flight keep
+        # their distance from now.
+        arrays = self.memory.moved(snapshot.arrays, 0 if clock else self.step - snapshot.step)
         if clock:
-            # First, since it may refuse; then nothing has changed.
+            # The last that may refuse; until here nothing has changed.
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
             self._streams.restore(snapshot.step, snapshot.draws)
-        # Without the clock the state moves in time: refractory times and spikes in flight keep
-        # their distance from now.
-        self.memory.restore(snapshot.arrays, self.step - snapshot.step)
+        self.memory.take(arrays)
         self._watch.checked = self.step
         self.engine.refresh()
 
@@ -430,10 +440,19 @@ class Run:
         FileNotFoundError
             If it does not exist.
         """
-        # Both this and the next line may refuse the file; memory changes only after them.
-        state = SavedState.read(path, self._identity())
-        self._recorder.replace(state.recorded, first=state.first, end=state.step)
-        self.memory.restore(state.memory, 0)
+        where = f"load: {path}"
+
+        def require(memory: Layouts, recorded: Layouts, first: int, end: int) -> None:
+            require_layouts(memory, self.memory, self.program, where=where)
+            self._recorder.require_layouts(recorded, first=first, end=end, where=where)
+
+        state = SavedState.read(path, self._identity(), require)
+        require_values(state.memory, self.program, step=state.step, where=where)
+        require_counts(state.draws, where=where)
+        arrays = self.memory.moved(state.memory, 0)
+        # The last that may refuse the file; until here nothing has changed.
+        self._recorder.replace(state.recorded, first=state.first, end=state.step, where=where)
+        self.memory.take(arrays)
         self.step, self.interrupted = state.step, state.interrupted
         self._streams.restore(state.step, state.draws)
         self._watch.checked = self.step

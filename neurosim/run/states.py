@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import NetworkError, describe
 from ..ir.memory import Key
 from ..recording import files
+from ..recording.schema import FLAG, OBJECT, TEXT, TEXTS, WHOLE, optional, require_fields
+
+T = TypeVar("T")
+
+Layouts = Mapping[Any, tuple[tuple[int, ...], np.dtype]]
+"""Shapes and types of arrays by name."""
+
+RequireLayouts = Callable[[Layouts, Layouts, int, int], None]
+
+_HEADER = {
+    "step": WHOLE,
+    "first": WHOLE,
+    "hash": TEXT,
+    "network": TEXT,
+    "interrupted": FLAG,
+    "probes": TEXTS,
+    # Files of early versions have none of these.
+    "members": optional(TEXTS),
+    "precision": optional(TEXT),
+    "replica": optional(WHOLE),
+}
+_SNAPSHOT = {"step": WHOLE, "hash": TEXT, "precision": TEXT, "arrays": OBJECT, "draws": OBJECT}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +61,9 @@ class Snapshot:
     draws: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def require_fit(self, hash: str, precision: str) -> None:
-        """Raise NetworkError unless the snapshot fits a run of a network with these properties."""
+        """Raise NetworkError unless the snapshot is of a network with these properties."""
+        fields = {name: getattr(self, name) for name in _SNAPSHOT}
+        require_fields(fields, _SNAPSHOT, where="restore: the snapshot")
         if self.hash != hash:
             raise NetworkError(
                 "restore: the snapshot is of another network (or seed), expected one of this run. "
@@ -48,6 +72,24 @@ class Snapshot:
         # Separate from the hash, since the remedy is another: the network is right, an option is
         # not.
         require_precision(self.precision, precision, where="restore: the snapshot")
+
+    def layouts(self) -> dict[Key, tuple[tuple[int, ...], np.dtype]]:
+        """Return the shapes and types of all arrays.
+
+        Raises
+        ------
+        NetworkError
+            If one is no array.
+        """
+        layouts = {}
+        for key, array in self.arrays.items():
+            if type(array) is not np.ndarray:
+                raise NetworkError(
+                    f"restore: the snapshot holds {describe(array)} as {describe(key)}, expected "
+                    "arrays. Take it with run.snapshot()."
+                )
+            layouts[key] = array.shape, array.dtype
+        return layouts
 
 
 def require_precision(precision: str, expected: str, *, where: str) -> None:
@@ -65,6 +107,23 @@ def require_precision(precision: str, expected: str, *, where: str) -> None:
             f"{where} holds {precision} numbers, expected the {expected} of this run. "
             f"Prepare the run with precision={precision!r}, or start anew."
         )
+
+
+def _by_section(
+    arrays: Mapping[str, T],
+) -> tuple[dict[Key, T], dict[str, T], dict[str, T]]:
+    """Return the arrays of memory, recordings and draws, by their names in a file."""
+    memory: dict[Key, T] = {}
+    sections: dict[str, dict[str, T]] = {"probe": {}, "draws": {}}
+    for key, array in arrays.items():
+        section, _, name = key.partition("/")
+        if section in sections:
+            sections[section][name] = array
+        else:
+            # A name of memory has no "/"; an owner may have one.
+            owner, _, variable = name.rpartition("/")
+            memory[owner, variable] = array
+    return memory, sections["probe"], sections["draws"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +170,11 @@ class Identity:
                 "Record the same in both runs."
             )
         members = header.get("members", self.members)
+        if len(members) != len(self.members):
+            raise NetworkError(
+                f"load: {path} names the members of {len(members)} recordings, expected "
+                f"{len(self.members)}. The file is damaged: load another copy or run again."
+            )
         # Equal probes were demanded above, so the lists have one length.
         pairs = zip(self.probes, members, self.members, strict=True)
         differing = [probe for probe, there, here in pairs if there != here]
@@ -182,8 +246,18 @@ class SavedState:
         files.write(path, header, kind="state", arrays=arrays)
 
     @classmethod
-    def read(cls, path: str | Path, identity: Identity) -> SavedState:
+    def read(
+        cls, path: str | Path, identity: Identity, require_layouts: RequireLayouts
+    ) -> SavedState:
         """Return the content of a state file of a run with this identity.
+
+        Parameters
+        ----------
+        path : path
+        identity : Identity
+        require_layouts : function (memory, recorded, first, end)
+            Raises unless shapes and types of arrays are those of the run; called before they are
+            read.
 
         Raises
         ------
@@ -192,19 +266,19 @@ class SavedState:
         FileNotFoundError
             If it does not exist.
         """
-        header, arrays = files.read(path, kind="state")
-        identity.require_file(header, path)
-        recorded: dict[str, np.ndarray] = {}
-        draws: dict[str, np.ndarray] = {}
-        memory: dict[Key, np.ndarray] = {}
-        for key, array in arrays.items():
-            section, _, name = key.partition("/")
-            if section == "probe":
-                recorded[name] = array
-            elif section == "draws":
-                draws[name] = array
-            elif section == "memory":
-                # A name of memory has no "/"; an owner may have one.
-                owner, _, variable = name.rpartition("/")
-                memory[owner, variable] = array
+
+        def check(header: dict[str, Any], layouts: Mapping[str, files.ArrayLayout]) -> None:
+            require_fields(header, _HEADER, where=f"load: {path}")
+            identity.require_file(header, path)
+            if header["first"] > header["step"]:
+                raise NetworkError(
+                    f"load: {path} holds recordings from step {header['first']} on, expected "
+                    f"{header['step']}, its own step, or an earlier one. "
+                    "The file is damaged: load another copy or run again."
+                )
+            memory, recorded, _ = _by_section(layouts)
+            require_layouts(memory, recorded, header["first"], header["step"])
+
+        header, arrays = files.read(path, kind="state", check=check)
+        memory, recorded, draws = _by_section(arrays)
         return cls(header["step"], header["first"], header["interrupted"], memory, recorded, draws)

@@ -510,7 +510,8 @@ def test_a_state_that_leaves_a_gap_behind_what_is_on_disk_is_not_loaded(tmp_path
         with pytest.raises(
             NetworkError,
             match=parts(
-                "load: found recordings from 0 ms on, and those of this run until 5 ms are on "
+                "load: ",
+                "found recordings from 0 ms on, and those of this run until 5 ms are on "
                 "disk already",
                 "expected what goes on from there. Load it into a run newly prepared.",
             ),
