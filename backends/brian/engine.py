@@ -16,6 +16,7 @@ from neurosim.errors import LoweringError, NetworkError
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram, Program
+from neurosim.ir.spike_signals import find_signals
 
 from .cells import Cells
 from .equations import IntegratedCells
@@ -168,7 +169,12 @@ class BrianEngine:
         """
         self.stretch = Stretch(self.program, self.memory)
         try:
-            self._run(self.network, first, steps)
+            # One by one where a step may be the last of the stretch: the one that emits a signal.
+            length = 1 if self.program.signals else max(steps, 1)
+            for begin in range(first, first + steps, length):
+                self._run(self.network, begin, length)
+                if find_signals(self.program, self.memory, begin + length - 1):
+                    break
         # The step ended in the middle: queues of spikes are filled anew before the next.
         except NotFinite:
             self.moved = True

@@ -21,6 +21,7 @@ from neurosim.ir.program import (
     Program,
     StaticProjection,
 )
+from neurosim.ir.spike_signals import find_signals
 from neurosim.model.binding import BoundStatement, Symbol
 from neurosim.model.names import Domain
 
@@ -69,6 +70,8 @@ class ReferenceEngine:
                 finite = self.step(first + stretch.steps)
                 if finite:
                     stretch.keep(first + stretch.steps)
+                    if find_signals(self.program, self.memory, first + stretch.steps - 1):
+                        break
         return stretch.chunk(finite=finite)
 
     def step(self, k: int) -> bool:

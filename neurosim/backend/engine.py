@@ -106,7 +106,8 @@ class Engine(Protocol):
         first : int
             Step to begin with.
         steps : int
-            At most; fewer are run if a buffer is full or a value is not finite.
+            At most; fewer are run if a buffer is full or a value is not finite, and none after a
+            step in which neurons of ``Program.signals`` spiked.
         more : bool
             Other steps follow before anybody reads memory, so that work on it may be deferred.
         """

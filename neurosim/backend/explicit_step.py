@@ -11,6 +11,7 @@ from ..network.network import Network
 from ..network.populations import Population
 from ..network.projections import Drive, Projection
 from ..network.sources import POISSON
+from ..network.timed_events import format_interval
 from ..network.weight_signs import describe_signs
 from .report import Place, Row
 
@@ -21,6 +22,13 @@ def explicit_step_rows(network: Network) -> Iterator[Row]:
         yield _population_row(population)
     for item in network.inputs:
         yield _input_row(item)
+    for update in network.updates:
+        interval = format_interval(update, network.dt)
+        place = Place("population", update.view.name, "statements")
+        yield Row(place, "exact", f"run between steps, every {interval}.")
+    for signal in network.signals:
+        place = Place("population", signal.view.name, f"signal {signal.name!r}")
+        yield Row(place, "exact", "emitted after each step with a spike.")
 
 
 def _population_row(population: Population) -> Row:

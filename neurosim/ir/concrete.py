@@ -14,7 +14,9 @@ from ..model.binding import BoundRule
 from ..model.cell import Cell
 from ..model.names import Domain
 from ..model.rule import Rule
+from ..network.populations import View
 from ..network.probes import Probe
+from ..network.timed_events import RegularUpdate, SpikeSignal
 from .delay_groups import row_of_edge
 from .derived import Derived
 from .edge_values import Drawn
@@ -169,6 +171,8 @@ class ConcreteNetwork:
     drives: dict[str, ConcreteDrive]
     order: tuple[str, ...]
     probes: tuple[Probe, ...]
+    updates: tuple[RegularUpdate, ...] = ()
+    signals: tuple[SpikeSignal, ...] = ()
 
     def hash(self) -> str:
         """Return a digest of everything that a run depends on."""
@@ -179,6 +183,12 @@ class ConcreteNetwork:
         for owner in owners:
             fields = {_DIGESTED_AS.get(name, name): value for name, value in vars(owner).items()}
             _update(digest, fields)
+        for item in (*self.updates, *self.signals):
+            digest.update(
+                repr([v for v in vars(item).values() if not isinstance(v, View)]).encode()
+            )
+            digest.update(item.view.name.encode())
+            _update(digest, item.view.indices)
         return digest.hexdigest()
 
     def outline(self) -> ConcreteNetwork:

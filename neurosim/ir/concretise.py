@@ -51,6 +51,8 @@ def concretise(network: Network) -> ConcreteNetwork:
         drives={d.name: _drive(d, seed, dt) for d in network.inputs if isinstance(d, Drive)},
         order=tuple(i.name for i in network.inputs),
         probes=tuple(network.probes),
+        updates=tuple(network.updates),
+        signals=tuple(network.signals),
     )
 
 

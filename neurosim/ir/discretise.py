@@ -77,6 +77,8 @@ def discretise(network: ConcreteNetwork) -> Program:
         projections=projections,
         drives=network.drives,
         probes=network.probes,
+        updates=network.updates,
+        signals=network.signals,
     )
 
 

@@ -1,6 +1,9 @@
 """Program: one time step, fully explicit. This file is the contract of a step.
 
-Step k takes the network from time k*dt to (k+1)*dt. Signals act between steps. Within a step:
+Step k takes the network from time k*dt to (k+1)*dt. Signals act between steps: emitted before step
+k, or by a spike of step k - 1, they belong to the end of step k - 1, after its recordings. The
+statements of regular updates run before phase 1 of step k if k is a multiple of their interval;
+their ``t`` is k*dt. Within a step:
 
 1. sources: random numbers of the step are drawn, rows of tables come into force.
 2. integrate: ports jump their states, the statements of each cell run; frozen states keep their
@@ -37,6 +40,7 @@ from ..model.binding import BoundStatement, Symbol
 from ..model.methods import Propagator
 from ..model.names import Domain
 from ..network.probes import Probe
+from ..network.timed_events import RegularUpdate, SpikeSignal
 from .concrete import ConcreteDrive, ConcreteLink
 from .delay_groups import DelayGroups, incoming, outgoing, row_of_edge
 
@@ -246,6 +250,8 @@ class Program:
     projections: dict[str, StaticProjection | PlasticProjection]
     drives: dict[str, ConcreteDrive]
     probes: tuple[Probe, ...]
+    updates: tuple[RegularUpdate, ...] = ()
+    signals: tuple[SpikeSignal, ...] = ()
 
     @cached_property
     def plastic(self) -> dict[str, PlasticProjection]:

@@ -52,6 +52,36 @@ def resolve_cell(parts: CellParts, parser: Parser) -> CellParts:
     return parts
 
 
+def read_update(parts: CellParts, text: str, owner: str) -> tuple[Assign, ...]:
+    """Return statements over the states of a resolved cell, with units resolved.
+
+    Parameters
+    ----------
+    parts : CellParts
+    text : str
+        Such as ``"v = rest + 5 * mV; u += 1"``.
+    owner : str
+        Begins messages.
+
+    Raises
+    ------
+    ModelError
+        Syntax, unknown names, units that do not agree, no statement.
+    """
+    trees = [*statement_trees(parts), *(d.tree for d in parts.definitions)]
+    # Draws of equal numbers give equal values, so new ones continue the count of the cell.
+    used = (draw.key for tree in trees for draw in draws(tree))
+    parser = Parser(owner, first_draw=1 + max(used, default=-1))
+    statements = parser.statements(text, part="statements")
+    if not statements:
+        raise ModelError(f"{owner}: found no statement, expected such as 'v = 0'. Write one.")
+    scope = replace(_scope(parts, owner), noisy=_names_of_noise(parts.definitions))
+    return tuple(
+        scope.resolve_statement(s, find(parts.states, s.target, "state", owner), "statements")
+        for s in statements
+    )
+
+
 def statement_trees(parts: CellParts) -> Iterable[Expr]:
     """Yield the trees of derivatives, statements and the spike condition."""
     yield from (s.derivative for s in parts.states if s.derivative is not None)
@@ -228,14 +258,19 @@ class _Scope:
         return replace(statement, value=self.resolve(statement.value, expected, part=part))
 
 
-def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
+def _scope(parts: CellParts, owner: str) -> _Scope:
+    """Return the names that statements of a cell may read."""
     symbols = parts.symbols()
     states = {s.name for s in parts.states}
     jumps = {key for key, port in parts.receives if port.into is not None}
     # A port that jumps a state has no value in between which equations could read.
     readable = {name: e for name, e in symbols.items() if name in states or name not in jumps}
     parameters = {p.name for p in parts.parameters}
-    scope = _Scope(owner, WORDS | readable, symbols, parameters)
+    return _Scope(owner, WORDS | readable, symbols, parameters)
+
+
+def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
+    scope = _scope(parts, owner)
     definitions = tuple(scope.resolve_definition(d) for d in parts.definitions)
     resolved_states = tuple(scope.resolve_state(s) for s in parts.states)
     # Only equations of change may contain noise: from here on, names that hold it are refused.

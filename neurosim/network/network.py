@@ -12,6 +12,7 @@ from ..draws.values import DrawnQuantity, ParameterValue, Weights
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.cell import Cell
+from ..model.cell_resolution import read_update
 from ..model.rule import Rule
 from ..quantities import to_engine
 from ..units import Quantity, Time, unit
@@ -44,6 +45,7 @@ from .sources import (
     require_drive_rate,
     require_source_value,
 )
+from .timed_events import RegularUpdate, SpikeSignal
 from .validation import read_duration, read_quantity, read_whole_number, to_steps
 from .weight_signs import warn_of_signs
 from .wiring import Connector
@@ -81,6 +83,10 @@ class Network:
         In the order in which they were added. Sums of input follow it.
     probes : list of Probe
         Spikes and variables to record.
+    updates : list of RegularUpdate
+        Statements at regular times, in the order in which they run.
+    signals : list of SpikeSignal
+        Signals that spikes emit.
     """
 
     def __init__(self, name: str, *, dt: Time, seed: int = 0) -> None:
@@ -93,6 +99,8 @@ class Network:
         # One list for both: sums of floating-point numbers depend on the order of their terms.
         self.inputs: list[Projection | Drive] = []
         self.probes: list[Probe] = []
+        self.updates: list[RegularUpdate] = []
+        self.signals: list[SpikeSignal] = []
 
     def __getitem__(self, name: str) -> Population | Projection | Drive:
         owners = self.owners()
@@ -519,6 +527,81 @@ class Network:
                 "Leave it out, or name a state."
             )
         self.probes.extend(probes)
+
+    def every(self, interval: Time, target: Population | View, statements: str) -> None:
+        """Run statements over the states of neurons at regular times.
+
+        They run before the steps that begin at 0, ``interval``, ``2 * interval``, ... , ahead of
+        everything else in the step; several in the order in which they were added. ``t`` is the
+        beginning of the step. Frozen states are assigned too.
+
+        Parameters
+        ----------
+        interval : time
+            A multiple of dt; a plain number is in ms.
+        target : Population or View
+            The neurons whose states change.
+        statements : str
+            Assignments to states, such as ``"v = rest; u += 0.1 * mV * uniform()"``, over
+            everything that the equations of the cell may read.
+
+        Raises
+        ------
+        NetworkError, ModelError
+            ``interval`` that is no multiple of dt, a target of another network, a name that is no
+            state, units that do not agree.
+        """
+        steps = int(
+            to_steps(
+                read_duration(interval, where="every, interval"),
+                self.dt,
+                where="every: interval",
+            )
+        )
+        view = self._view(target, "every")
+        if view.population.given is not None:
+            raise NetworkError(
+                f"every: population {view.name!r} has given spikes and no states, expected one "
+                "that has. Name another."
+            )
+        cell = view.population.cell
+        owner = f"every, population {view.name!r} ({cell.name})"
+        update = RegularUpdate(view, steps, read_update(cell, statements, owner), len(self.updates))
+        self.updates.append(update)
+
+    def signal(self, name: str, source: Population | View) -> None:
+        """Emit a signal whenever a neuron of ``source`` spikes.
+
+        Handlers of the signal run between the step of the spike and the next, as those of
+        `Run.emit`: once, however many neurons spiked in the step.
+
+        Parameters
+        ----------
+        name : str
+            Of a signal to which a rule of a projection listens.
+        source : Population or View
+
+        Raises
+        ------
+        NetworkError
+            If no projection listens yet, the neurons never spike, or they already emit it.
+        """
+        rules = [p.rule for p in self.projections.values() if p.rule is not None]
+        valid = list(dict.fromkeys(signal for rule in rules for signal in rule.signals))
+        if not isinstance(name, str) or name not in valid:
+            raise NetworkError(
+                f"signal: {describe_unknown('signal', name, valid)} Add the projection first whose "
+                "rule has a handler of this name."
+            )
+        view = self._view(source, "signal")
+        # Called for its error about neurons that never spike.
+        probe_neurons(view, "spikes", 1)
+        if any(s.name == name and s.view.population is view.population for s in self.signals):
+            raise NetworkError(
+                f"signal: spikes of {view.name!r} emit {name!r} already, expected each once. "
+                "Name all its neurons in one view."
+            )
+        self.signals.append(SpikeSignal(name, view))
 
     def owners(self) -> dict[str, Population | Projection | Drive]:
         """Return populations, projections and drives by name."""

@@ -17,6 +17,7 @@ from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory_checks import require_layouts, require_values
 from ..ir.program import Program
+from ..ir.spike_signals import find_signals
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, to_steps
@@ -30,6 +31,7 @@ from .finite import NotFinite, Watch, find_in_states
 from .progress import bar, interrupts
 from .recorder import Recorder
 from .states import Identity, Layouts, SavedState, Snapshot
+from .timetable import Timetable
 
 _STRETCH = 0.1  # seconds of computing between two checks for Ctrl-C
 
@@ -75,6 +77,8 @@ class Run:
         self.memory = engine.memory
         self.step = 0
         self._streams = CallStreams(program.seed, self._replica)
+        self._timetable = Timetable(program, self.memory, replica=self._replica)
+        self._calling = False  # whether a callback runs
         self.interrupted = False
         self._stretch = 64  # steps between two checks for Ctrl-C
         # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
@@ -120,6 +124,7 @@ class Run:
         KeyboardInterrupt
             After Ctrl-C, between two steps: the run is whole, and may be read and continued.
         """
+        self._refuse_in_callback("run")
         steps = steps_of(time, self.program.dt)
         end = self.step + steps
         self._recorder.demand(self.step, steps)
@@ -142,10 +147,16 @@ class Run:
         self.interrupted = False
 
     def _advance(self, end: int, advance: Callable[[int], None]) -> None:
-        """Run until the next check for Ctrl-C, at most to the step ``end``."""
+        """Run until the next check for Ctrl-C or event, at most to the step ``end``."""
         began, first = perf_counter(), self.step
-        count = min(self._stretch, end - first)
-        chunk = self.engine.advance(first, count, more=first + count < end)
+        self._call_callbacks()
+        if self._timetable.update(first):
+            self.engine.refresh()
+        stop = self._timetable.next_after(first) or end
+        count = min(self._stretch, min(end, stop) - first)
+        # Before an event deferred work is done, since the event may read and change everything.
+        more = first + count < end and first + count != stop and not self.program.signals
+        chunk = self.engine.advance(first, count, more=more)
         elapsed = perf_counter() - began
         # Counted before anything may fail: memory is at this step already.
         self.step += chunk.steps
@@ -155,12 +166,71 @@ class Run:
             raise self._end_run(
                 find_in_states(self.program, self.memory, self.step, suspects=chunk.suspects)
             )
+        for signal in find_signals(self.program, self.memory, self.step - 1):
+            self._emit(signal)
         if self._watch.earn(elapsed, more=self.step < end):
             self._require_finite()
         # At most four times longer than the last: its time may be that of compiling, or of a pause
         # of the machine, and so say little about the next.
         steps = max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1)
         self._stretch = int(min(steps, 4 * self._stretch, 1 << 20))
+
+    def _call_callbacks(self) -> None:
+        """Call the functions of `each` that are due now."""
+        self._calling = True
+        try:
+            self._timetable.call(self.step)
+        finally:
+            self._calling = False
+
+    def _refuse_in_callback(self, verb: str) -> None:
+        if self._calling:
+            raise NetworkError(
+                f"{verb}: found a call by a function of run.each, expected none there, because the "
+                "run is in progress. Use get, set, emit, reset, edges or snapshot."
+            )
+
+    def each(self, interval: Time, function: Callable[[Run], object]) -> Callable[[], None]:
+        """Call a function between steps at regular times of the run.
+
+        It is called inside of `run`, before the steps that begin at 0, ``interval``,
+        ``2 * interval``, ... of model time: not at the end of a run, but at the beginning of the
+        next. Several are called in the order in which they were added, and before the statements
+        of `Network.every`. An exception of a function leaves `run`; the run is whole then, and
+        continues with the functions that were not called.
+
+        Parameters
+        ----------
+        interval : time
+            A multiple of dt; a plain number is in ms.
+        function : function of this run
+            May use every verb but `run`, `load` and ``restore(clock=True)``.
+
+        Returns
+        -------
+        function
+            Without arguments; ends the calls.
+
+        Raises
+        ------
+        NetworkError
+            ``interval`` that is no multiple of dt, or something that cannot be called.
+
+        Examples
+        --------
+        >>> levels = []
+        >>> stop = run.each("10 ms", lambda run: levels.append(run.get("glia", "level")))
+        >>> run.run("1 s")
+        >>> stop()
+        """
+        where = "each: interval"
+        steps = int(to_steps(read_duration(interval, where=where), self.program.dt, where=where))
+        if not callable(function):
+            raise NetworkError(
+                f"each: found {describe(function)}, expected a function of the run. "
+                "Write run.each('1 ms', lambda run: ...)."
+            )
+        return self._timetable.add(lambda: function(self), steps)
 
     def get(self, owner: Owner | str, name: str, *, per_edge: bool = False) -> Any:
         """Return a state, parameter or variable as it is now.
@@ -291,6 +361,9 @@ class Run:
                 f"emit: {describe_unknown('signal', name, valid)} A rule listens to a signal with "
                 "a handler of its name."
             )
+        self._emit(name)
+
+    def _emit(self, name: str) -> None:
         signal = f"emit {name!r}"
         self._streams.begin(self.step)
         # A signal acts at the end of the last step that ran, after its recordings.
@@ -380,6 +453,8 @@ class Run:
             raise NetworkError(
                 f"restore: found clock={describe(clock)}, expected True or False. Choose one."
             )
+        if clock:
+            self._refuse_in_callback("restore")
         where = "restore: the snapshot"
         snapshot.require_fit(self._hash, self.memory.dtype.name)
         require_layouts(snapshot.layouts(), self.memory, self.program, where=where)
@@ -392,6 +467,7 @@ class Run:
             # The last that may refuse; until here nothing has changed.
             self._recorder.forget(snapshot.step)
             self.step = snapshot.step
+            self._timetable.turn_back()
             self._streams.restore(snapshot.step, snapshot.draws)
         self.memory.take(arrays)
         self._watch.checked = self.step
@@ -440,6 +516,7 @@ class Run:
         FileNotFoundError
             If it does not exist.
         """
+        self._refuse_in_callback("load")
         where = f"load: {path}"
 
         def require(memory: Layouts, recorded: Layouts, first: int, end: int) -> None:
@@ -453,6 +530,7 @@ class Run:
         # The last that may refuse the file; until here nothing has changed.
         self._recorder.replace(state.recorded, first=state.first, end=state.step, where=where)
         self.memory.take(arrays)
+        self._timetable.turn_back()
         self.step, self.interrupted = state.step, state.interrupted
         self._streams.restore(state.step, state.draws)
         self._watch.checked = self.step

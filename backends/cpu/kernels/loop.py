@@ -48,6 +48,7 @@ from .operations import (
     LONG,
     REPLAY,
     RESET,
+    SIGNAL,
     SPIKES,
     STATIC,
     TRACE,
@@ -190,6 +191,25 @@ def replay(args, step, spikes):
             count += 1
         low += 1
     return count
+
+
+@compiled
+def request_signal(args, step, partition, shared):
+    """Request a stop after this step if neurons of a partition spiked that emit a signal.
+
+    Parameters
+    ----------
+    args : address of `SIGNAL`
+    step, partition : int
+    shared : address of int64, see `THREADS`
+    """
+    spikes, count = spikes_at(args, step % load_arg(args, HISTORY.depth), partition)
+    members = load_arg(args, SIGNAL.members)
+    for s in range(count):
+        if members == 0 or load_byte(members, load_index(spikes, s, "spikes"), "members"):
+            # In the first phase, so that all threads read it in the second.
+            atomic_add(request_of(shared, step), FULL)
+            return
 
 
 # ---- phase 4
@@ -441,6 +461,8 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
         record_spikes(args, step, shared)
     elif code == CODES.trace:
         record_trace(args, step)
+    elif code == CODES.signal:
+        request_signal(args, step, partition, shared)
 
 
 @compiled

@@ -235,6 +235,14 @@ class Trace:
     dt: Argument
 
 
+@_arguments
+class Signal:
+    """End the stretch after this step if neurons spiked whose spikes emit a signal."""
+
+    history: History
+    members: Argument  # one byte per neuron; 0: all emit it
+
+
 Operation = (
     Barrier
     | Integrate
@@ -250,6 +258,7 @@ Operation = (
     | CatchUp
     | Spikes
     | Trace
+    | Signal
 )
 
 
@@ -367,6 +376,7 @@ RESET = positions(Reset)
 CATCH_UP = positions(CatchUp)
 SPIKES = positions(Spikes)
 TRACE = positions(Trace)
+SIGNAL = positions(Signal)
 DRAW = positions(DrawArguments)
 DRIVE = positions(DriveArguments)
 LANDING = positions(LandingArguments)

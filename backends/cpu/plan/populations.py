@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from neurosim.ir.program import PopulationProgram
+from neurosim.network.timed_events import SpikeSignal
 
 from ..codegen.cells import print_cell
 from ..codegen.printing import Layout
@@ -19,6 +20,7 @@ from ..kernels.operations import (
     Integrate,
     Replay,
     Reset,
+    Signal,
     Size,
 )
 from .context import Context
@@ -47,6 +49,19 @@ class Populations:
                 self._replay(p, schedule)
             else:
                 self._update(p, schedule)
+        for signal in context.program.signals:
+            self._request(signal, schedule)
+
+    def _request(self, signal: SpikeSignal, schedule: Schedule) -> None:
+        """Append the operations that end a stretch at a spike which emits a signal."""
+        view = signal.view
+        members: Argument = 0
+        if not view.whole:
+            members = self._context.tables.keep(np.zeros(view.population.size, np.uint8))
+            members[view.indices] = 1
+        history = self._context.history(view.name)
+        for partition in range(self._context.partitions):
+            schedule.append(partition, Signal(history=history, members=members))
 
     def reset(self, schedule: Schedule) -> None:
         """Append phase 5."""

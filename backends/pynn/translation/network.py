@@ -5,6 +5,7 @@ from __future__ import annotations
 from neurosim.backend.report import Place
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.sources import BERNOULLI, POISSON
+from neurosim.network.timed_events import format_interval
 
 from ..matching.cells import CellMatch
 from .cores import assign_cores
@@ -41,6 +42,7 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
     # Steps of weights follow from all input of a receptor, so that no projection knows its own.
     if target.fixed_point:
         report_weights(populations, wiring.projections, network.dt, rows=rows)
+    _report_events(network, target, rows)
     recordings = Recordings(network, matches, wiring.projections, target=target, rows=rows)
     return Plan(
         name=network.name,
@@ -82,6 +84,22 @@ def _report_run(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
         f"one stretch from the start, {target.process}; "
         "set, emit, reset, snapshot and save are not there.",
     )
+
+
+def _report_events(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
+    """Report statements at times and signals, which need a run that is held open."""
+    reason = f"{target.title} runs in one stretch, without events of ours."
+    for update in network.updates:
+        place = Place("population", update.view.name, "statements")
+        interval = format_interval(update, network.dt)
+        rows.impossible(
+            place,
+            f"every {interval}: {reason}",
+            "Write a parameter as a table or text over t, or use 'cpu'.",
+        )
+    for signal in network.signals:
+        place = Place("population", signal.view.name, f"signal {signal.name!r}")
+        rows.impossible(place, reason, "Write a projection with a rule, or use 'cpu'.")
 
 
 def _populations(

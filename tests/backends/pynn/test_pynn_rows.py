@@ -224,3 +224,19 @@ def test_the_search_above_finds_each_row_that_is_taken_away():
         assert unsaid(
             net, ns.Report("nest", "all", tuple(r for r in report.rows if str(r.place) != place))
         ), place
+
+
+@pytest.mark.parametrize("backend", ["nest", "spinnaker"])
+def test_events_at_times_and_signals_of_spikes_are_impossible_rows(backend):
+    net = ns.Network("events", dt="0.1 ms")
+    source = net.spike_source("source", 1, steps=[[3]])
+    layer = net.population("layer", 2, cells.lif())
+    rule = ns.Rule(edge="w : nA", handlers=[("pre", "out += w"), ("reward", "w = 2 * w")])
+    net.project(source, layer, ns.all_to_all(), rule=rule, weight="1 nA")
+    net.every("10 ms", layer, "v += 1 * mV")
+    net.signal("reward", layer)
+    rows = {str(row.place): row for row in ns.check(net, backend=backend).rows}
+    statements = rows["population 'layer', statements"]
+    assert statements.status == "impossible" and "every 10 ms" in statements.reason
+    signal = rows["population 'layer', signal 'reward'"]
+    assert signal.status == "impossible" and "'cpu'" in signal.remedy
