@@ -122,6 +122,19 @@ TABLE: dict[str, tuple[float, Exponents]] = {
 }
 
 
+# Names of units in expressions besides the table: a prefix and a unit, as pint reads them. Not all
+# of pint's: it knows nearly every short name, so that a forgotten parameter EL would be exalitres.
+_PREFIXES = "f|p|n|u|m|c|d|k|M|G|femto|pico|nano|micro|milli|centi|deci|kilo|mega|giga"
+_SYMBOLS = "m|s|A|V|S|F|Hz|ohm|mol|M|K|g|L|l|C|J|N|W|Pa|T"
+_WORDS = (
+    "meter|metre|second|amp|ampere|volt|siemens|farad|hertz|mole|molar|kelvin|gram|liter|litre|"
+    "coulomb|joule|newton|watt|pascal|tesla|minute|hour|day"
+)
+_IN_EXPRESSIONS = re.compile(
+    rf"(?:{_PREFIXES})(?:{_SYMBOLS})|(?:{_PREFIXES})?(?:{_WORDS})s?|m|K|mol|ohm"
+)
+
+
 @dataclass(frozen=True)
 class Unit:
     """A unit of measurement.
@@ -285,6 +298,23 @@ def _registry() -> Any:
     import pint
 
     return pint.UnitRegistry()
+
+
+@cache
+def find_unit(name: str) -> tuple[float, Exponents] | None:
+    """Return size in engine units and exponents of a unit that expressions know, else None.
+
+    These are the units of `TABLE` and, read by pint, prefixes before other common ones: ``cm``,
+    ``umol``, ``msiemens``. Powers are written in the expression: ``cm**2``.
+    """
+    if name in TABLE:
+        return TABLE[name]
+    if not _IN_EXPRESSIONS.fullmatch(name):
+        return None
+    try:
+        return _measure_with_pint(name, name)
+    except ModelError:
+        return None
 
 
 def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:

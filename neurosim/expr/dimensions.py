@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..errors import ModelError, describe_unknown
-from ..units import NUMBER, RATE, TABLE, TIME, Exponents, multiply, of
+from ..units import NUMBER, RATE, TIME, Exponents, find_unit, multiply, of
 from .evaluate import evaluate
 from .printing import show
 from .tree import (
@@ -78,9 +78,10 @@ def resolve_units(
             )
         if not isinstance(node, Name) or node.name in known:
             return node
-        if node.name in TABLE:
+        unit = find_unit(node.name)
+        if unit is not None:
             # The name stays with the number, so that messages and pictures show mV and not 1.0.
-            return Number(TABLE[node.name][0], node.name)
+            return Number(unit[0], node.name)
         raise ModelError(f"{where}: {describe_unknown('name', node.name, known)}")
 
     resolved = rewrite(tree, resolve)
@@ -156,8 +157,9 @@ class _Dimensions:
     def measure(self, node: Expr) -> Exponents | None:
         match node:
             case Number(value=value, unit=unit):
-                if unit:
-                    return TABLE[unit][1]
+                measured = find_unit(unit) if unit else None
+                if measured is not None:
+                    return measured[1]
                 return None if value == 0.0 else NUMBER
             case Name(name=name) | Lookup(table=name):
                 return self.symbols[name] if name in self.symbols else WORDS[name]
@@ -183,8 +185,8 @@ class _Dimensions:
         if node.op in ("and", "or"):
             return self._plain(node, left, right)
         common = self._same(node, left, right)
-        # A comparison is 1 or 0, whatever is compared.
-        return common if node.op in ARITHMETIC else NUMBER
+        # A comparison is 1 or 0, whatever is compared, and a quotient counts.
+        return common if node.op in ARITHMETIC and node.op != "//" else NUMBER
 
     def _measure_call(self, node: Call) -> Exponents | None:
         if node.function in _SAME:
@@ -193,6 +195,9 @@ class _Dimensions:
             condition, *values = node.arguments
             self._plain(node, condition)
             return self._same(node, *values)
+        if node.function == "sign":
+            self.measure(node.arguments[0])
+            return NUMBER
         if node.function == "sqrt":
             inner = self.measure(node.arguments[0])
             return None if inner is None else multiply(NUMBER, inner, Fraction(1, 2))

@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 
 from .functions import FUNCTIONS
-from .tree import ARITHMETIC, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
+from .tree import (
+    ARITHMETIC,
+    FUNCTION_OF,
+    Binary,
+    Call,
+    Draw,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    Unary,
+    whole_power,
+)
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -18,6 +30,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "*": operator.mul,
     # Python's own division raises at zero; in compiled code it gives inf or NaN.
     "/": np.divide,
+    **{operation: FUNCTIONS[function] for operation, function in FUNCTION_OF.items()},
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,

@@ -19,16 +19,22 @@ sin cos        1       for abs(x) < 1.6e6; then the error is at most that of abs
                        NaN from 2**45 on
 tanh           2.5
 expm1_ratio    2       (exp(z) - 1) / z, which is 1 at 0
+exprel         2       the same function
+log10          1       exact for powers of ten; -inf at 0, NaN below
+arctan         1       +-pi/2 at +-inf
 sqrt floor     0
 =============  ======  =============================================================================
 
-abs, min, max, clip and where are exact. A NaN among the arguments of any function but where gives
-NaN (pow: unless x is 1 or y is 0). Of two zeros min and max return the second;
-``clip(x, low, high)`` is ``min(max(x, low), high)``.
+abs, min, max, clip, where, sign, ceil, round (halves to even) and int (towards zero) are exact.
+``x % y`` (`mod`) is exact, and ``x // y`` (`quotient`) the whole number that belongs to it, with
+the signs of Python: the remainder has the sign of y. Both are NaN at y = 0, for infinite x, and
+from abs(x / y) = 2**53 on, where float64 no longer tells neighbouring whole numbers apart. A NaN
+among the arguments of any function but where gives NaN (pow: unless x is 1 or y is 0). Of two zeros
+min and max return the second; ``clip(x, low, high)`` is ``min(max(x, low), high)``.
 
 Methods and constants: Sun Microsystems, fdlibm 5.3 (1993): e_exp.c, e_log.c, k_sin.c, k_cos.c,
 e_rem_pio2.c; exact sums and products: Dekker 1971, Numer. Math. 18, eqs. 4.14 and 5.5-5.7; Knuth,
-TAOCP 2, 4.2.2, theorem B.
+TAOCP 2, 4.2.2, theorem B; arctan: fdlibm 5.3, s_atan.c.
 """
 
 from __future__ import annotations
@@ -62,6 +68,21 @@ _PIO2_1, _PIO2_2, _PIO2_3 = (
 _PIO2_REST = 8.47842766036889956997e-32
 _TWO_THIRDS, _TWO_THIRDS_LOW = 0.6666666666666666, 3.700743415417188e-17
 _SPLIT = 134217729.0  # 2**27 + 1
+_LOG10_E, _LOG10_E_LOW = 0.4342944819032518, 1.098319650216765e-17
+_MOST_WHOLE = 9007199254740992.0  # 2**53
+# Arctangents of 0.5, 1, 1.5 and infinity, in two parts each.
+_ATAN = (
+    4.63647609000806093515e-01,
+    7.85398163397448278999e-01,
+    9.82793723247329054082e-01,
+    1.57079632679489655800e00,
+)
+_ATAN_LOW = (
+    2.26987774529616870924e-17,
+    3.06161699786838301793e-17,
+    1.39033110312309984516e-17,
+    6.12323399573676603587e-17,
+)
 
 _float: Callable[..., Any] = lambda x: np.asarray(x, dtype=np.float64)  # noqa: E731
 _bits: Callable[..., Any] = lambda x: x.view(np.int64)  # noqa: E731
@@ -300,6 +321,104 @@ def floor(x):
     return _floor(_float(x))
 
 
+def exprel(x):
+    return expm1_ratio(x)
+
+
+def log10(x):
+    x = _float(x)
+    ordinary = (x > 0.0) & (x < _INF)
+    high, low = _log_sum(_where(ordinary, x, 1.0))
+    y, rest = _times(high, low, _LOG10_E, _LOG10_E_LOW)
+    return _where(ordinary, y + rest, _where(x > 0.0, x, _where(x == 0.0, -_INF, _NAN)))
+
+
+def arctan(x):
+    x = _float(x)
+    size = abs(x)
+    first, second = size < 0.6875, size < 1.1875
+    third, none = size < 2.4375, size < 0.4375
+    above = _where(
+        first, 2.0 * size - 1.0, _where(second, size - 1.0, _where(third, size - 1.5, -1.0))
+    )
+    below = _where(
+        first, 2.0 + size, _where(second, size + 1.0, _where(third, 1.0 + 1.5 * size, size))
+    )
+    r = _where(none, size, above / below)
+    base = _where(first, _ATAN[0], _where(second, _ATAN[1], _where(third, _ATAN[2], _ATAN[3])))
+    low = _where(
+        first,
+        _ATAN_LOW[0],
+        _where(second, _ATAN_LOW[1], _where(third, _ATAN_LOW[2], _ATAN_LOW[3])),
+    )
+    z = r * r
+    w = z * z
+    p = 4.97687799461593236017e-02 + w * 1.62858201153657823623e-02
+    p = 9.09088713343650656196e-02 + w * (6.66107313738753120669e-02 + w * p)
+    even = z * (3.33333333333329318027e-01 + w * (1.42857142725034663711e-01 + w * p))
+    p = -7.69187620504482999495e-02 + w * (
+        -5.83357013379057348645e-02 + w * -3.65315727442169155270e-02
+    )
+    odd = w * (-1.99999999998764832476e-01 + w * (-1.11111104054623557880e-01 + w * p))
+    series = r * (even + odd)
+    value = _where(none, r - series, base - ((series - low) - r))
+    return _from_bits(_bits(value) ^ (_bits(x) >> 63) << 63)
+
+
+def sign(x):
+    x = _float(x)
+    return _where(x > 0.0, 1.0, _where(x < 0.0, -1.0, x))
+
+
+def ceil(x):
+    return -_floor(-_float(x))
+
+
+def int(x):
+    x = _float(x)
+    return _where(x < 0.0, -_floor(-x), _floor(x))
+
+
+def round(x):
+    x = _float(x)
+    size = abs(x)
+    # From 2**52 on all numbers are whole; adding it rounds smaller ones, halves to even.
+    whole = _where(
+        size < 4503599627370496.0, (size + 4503599627370496.0) - 4503599627370496.0, size
+    )
+    return _from_bits(_bits(whole) ^ (_bits(x) >> 63) << 63)
+
+
+def _divide(x, y):
+    """Return quotient and remainder of two sizes, both exact; NaN if the quotient is too large."""
+    ratio = x / _where(y > 0.0, y, _NAN)
+    whole = _floor(_where(ratio < _MOST_WHOLE, ratio, _NAN))
+    p, rest = _product(whole, y)
+    left = (x - p) - rest
+    # The division may have rounded up to the next whole number, never further.
+    whole = _where(left < 0.0, whole - 1.0, whole)
+    p, rest = _product(whole, y)
+    # An infinite divisor leaves everything, and its product with 0 is no number.
+    endless = (y == _INF) & (x < _INF)
+    return _where(endless, 0.0, whole), _where(endless, x, (x - p) - rest)
+
+
+def mod(x, y):
+    x, y = _float(x), _float(y)
+    _, left = _divide(abs(x), abs(y))
+    left = _where(x < 0.0, -left, left)
+    across = (left != 0.0) & ((x < 0.0) != (y < 0.0))
+    return _where(left == 0.0, _from_bits(_bits(y) >> 63 << 63), _where(across, left + y, left))
+
+
+def quotient(x, y):
+    x, y = _float(x), _float(y)
+    whole, left = _divide(abs(x), abs(y))
+    opposite = (x < 0.0) != (y < 0.0)
+    # Downwards, as the remainder has the sign of the divisor.
+    return _where(opposite, -_where(left != 0.0, whole + 1.0, whole), whole)
+
+
 def abs(x):
     return _from_bits(_bits(_float(x)) & _ABS_BITS)
 
@@ -336,8 +455,33 @@ _PARTS = (
     _quarter_turns,
     _sin_cos,
     _turn,
+    _divide,
 )
-_LANGUAGE = (exp, log, pow, sqrt, cos, sin, tanh, floor, abs, min, max, clip, where, expm1_ratio)
+_LANGUAGE = (
+    exp,
+    log,
+    pow,
+    sqrt,
+    cos,
+    sin,
+    tanh,
+    floor,
+    abs,
+    min,
+    max,
+    clip,
+    where,
+    expm1_ratio,
+    exprel,
+    log10,
+    arctan,
+    sign,
+    ceil,
+    int,
+    round,
+    mod,
+    quotient,
+)
 
 
 def bind(
@@ -354,7 +498,7 @@ def bind(
     Returns
     -------
     dict
-        The functions of the language and ``expm1_ratio`` by name.
+        The functions of the language, ``expm1_ratio``, ``mod`` and ``quotient`` by name.
     """
     namespace = {**globals(), **primitives}
     for body in _PARTS + _LANGUAGE:
@@ -376,4 +520,4 @@ FUNCTIONS: dict[str, Callable[..., NDArray[np.float64]]] = {
 }
 """The NumPy functions by name: numbers or arrays that broadcast in, float64 out, no warnings."""
 
-ARITY: dict[str, int] = {body.__name__: body.__code__.co_argcount for body in _LANGUAGE}
+ARITY = {body.__name__: body.__code__.co_argcount for body in _LANGUAGE}

@@ -14,6 +14,7 @@ _GREEK = (
 _OPERATORS = {
     "+": "+",
     "-": "-",
+    "%": r"\bmod",
     "<": "<",
     "<=": r"\le",
     ">": ">",
@@ -24,7 +25,10 @@ _OPERATORS = {
     "or": r"\vee",
 }
 # The language's log is the natural one, as in C and Python.
-_FUNCTIONS = {"log": "ln", **{name: name for name in ("exp", "cos", "sin", "tanh", "min", "max")}}
+_FUNCTIONS = {
+    "log": "ln",
+    **{name: name for name in ("exp", "cos", "sin", "tanh", "arctan", "min", "max")},
+}
 _DRAWS = {"xi": r"\xi", "normal": r"\mathcal{N}(0, 1)", "uniform": r"\mathcal{U}(0, 1)"}
 _TIGHT = 9  # binds tighter than any operator: sums, products and signs get brackets
 
@@ -103,6 +107,8 @@ def _binary(tree: Binary, outer: int) -> str:
             text = rf"-\frac{{{latex(left.operand)}}}{{{latex(right)}}}"
             return _bracket(text, outer > PRECEDENCE["+"])
         return _bracket(rf"\frac{{{latex(left)}}}{{{latex(right)}}}", outer == _TIGHT)
+    if tree.op == "//":
+        return rf"\left\lfloor \frac{{{latex(left)}}}{{{latex(right)}}} \right\rfloor"
     if tree.op == "**":
         return f"{_latex(left, _TIGHT)}^{{{latex(right)}}}"
     level = PRECEDENCE[tree.op]
@@ -129,6 +135,10 @@ def _call(tree: Call) -> str:
         return rf"\left| {arguments[0]} \right|"
     if function == "floor":
         return rf"\left\lfloor {arguments[0]} \right\rfloor"
+    if function == "ceil":
+        return rf"\left\lceil {arguments[0]} \right\rceil"
+    if function == "log10":
+        return _bracket_arguments(r"\log_{10}", arguments)
     if function == "pow":
         return f"{_latex(tree.arguments[0], _TIGHT)}^{{{arguments[1]}}}"
     if function == "where":

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import ModelError, describe, describe_unknown
 from .tree import DEEPEST, Assign, Binary, Call, Draw, DrawKind, Expr, Lookup, Name, Number, Unary
 
-# The functions for users: `functions` has one more, for the code of integration methods.
+# The functions for users: `functions` has three more, for methods, `%` and `//`.
 ARITY = {
     "exp": 1,
     "log": 1,
@@ -30,6 +30,33 @@ ARITY = {
     "max": 2,
     "clip": 3,
     "where": 3,
+    "exprel": 1,
+    "log10": 1,
+    "arctan": 1,
+    "sign": 1,
+    "ceil": 1,
+    "round": 1,
+    "int": 1,
+}
+# Functions of others, and ours: the answer to an unknown one.
+_OF_OTHERS = {
+    "rand": "uniform()",
+    "random": "uniform()",
+    "randn": "normal()",
+    "gauss": "normal()",
+    "ln": "log(x)",
+    "atan": "arctan(x)",
+    "fabs": "abs(x)",
+    "sgn": "sign(x)",
+    "trunc": "int(x)",
+    "rint": "round(x)",
+    "mod": "x % y",
+    "fmod": "x % y",
+    "power": "pow(x, y)",
+    "ifelse": "where(condition, a, b)",
+    "expm1": "x * exprel(x)",
+    "heaviside": "(x >= 0)",
+    "timestep": "round(x / dt)",
 }
 WORDS = ("t", "dt", "i", "N", "xi", "out", "pi")
 _OPERATORS = {
@@ -38,6 +65,8 @@ _OPERATORS = {
     ast.Mult: "*",
     ast.Div: "/",
     ast.Pow: "**",
+    ast.Mod: "%",
+    ast.FloorDiv: "//",
     ast.Lt: "<",
     ast.LtE: "<=",
     ast.Gt: ">",
@@ -47,6 +76,16 @@ _OPERATORS = {
     ast.And: "and",
     ast.Or: "or",
 }
+# Words in brackets that Brian 2 has after a unit, and what becomes of them.
+_FLAGS = {
+    "constant": ", and name it under parameters=",
+    "shared": ", and name it under parameters=",
+    "event-driven": ": decays of rules are computed when they are read",
+    "clock-driven": "",
+    "summed": ": 'out +=' in a 'step' handler of a rule adds to a port",
+}
+# A line that ends so goes on in the next one.
+_OPEN_END = r"[-+*/%<>=,(]|\b(?:and|or|not)\b"
 _PI = 3.141592653589793
 # Python's parser reads our texts, and fails on its keywords wherever they stand.
 _OF_PYTHON = {*keyword.kwlist} - {"and", "or", "not"}
@@ -58,13 +97,14 @@ class Equation:
     """One line of equations.
 
     ``dx/dt = tree : unit`` is a derivative, ``x = tree : unit`` a definition; the tree of
-    ``x : unit`` is None.
+    ``x : unit`` is None. ``frozen``: it ends in ``(unless refractory)``.
     """
 
     name: str
     derivative: bool
     tree: Expr | None
     unit: str
+    frozen: bool = False
 
 
 class Parser:
@@ -99,6 +139,9 @@ class Parser:
             Anything outside the language: attributes, strings, unknown functions, Python syntax.
         """
         text = self._require_text(text, part).strip()
+        pieces = lines(text)
+        # Text that continues over lines is one piece; other texts are Python's to judge.
+        text = pieces[0].strip() if len(pieces) == 1 else text
         try:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError) as error:
@@ -112,11 +155,15 @@ class Parser:
 
     def statements(self, text: str, *, part: str) -> tuple[Assign, ...]:
         """Parse statements ``x = ...``, ``x += ...`` separated by ``;`` or line ends."""
-        return tuple(self._statement(line, part) for line in lines(self._require_text(text, part)))
+        text = self._require_text(text, part)
+        # A line that begins with an operator is no statement: it continues the one before.
+        joined = re.sub(r"\n\s*(?=[-+*/%]|(?:and|or)\b)", " ", text)
+        return tuple(self._statement(line, part) for line in lines(joined))
 
     def equations(self, text: str) -> tuple[Equation, ...]:
-        """Parse equations, one per line or separated by ``;``."""
-        return tuple(self._equation(line) for line in lines(self._require_text(text, "equations")))
+        """Parse equations, separated by ``;`` or line ends; the unit ends an equation."""
+        text = self._require_text(text, "equations")
+        return tuple(self._equation(line) for line in _equation_lines(text))
 
     def _statement(self, line: str, part: str) -> Assign:
         # `x == 1` is a comparison, not a statement: hence the look-ahead.
@@ -136,6 +183,14 @@ class Parser:
 
     def _equation(self, line: str) -> Equation:
         body, colon, unit = line.rpartition(":")
+        frozen = re.search(r"\(\s*unless\s+refractory\s*\)\s*$", unit)
+        unit = unit[: frozen.start()] if frozen else unit
+        flags = re.search(r"\(([a-z][a-z ,-]*)\)\s*$", unit)
+        if flags and flags[1].strip() in _FLAGS:
+            raise ModelError(
+                f"{self.owner}: {short(line)!r} has '({flags[1]})' after its unit, expected the "
+                f"unit alone. Leave it out{_FLAGS[flags[1].strip()]}."
+            )
         if not colon:
             raise ModelError(
                 f"{self.owner}: equation {short(line)!r} has no unit. End it with ': unit', such "
@@ -152,7 +207,7 @@ class Parser:
         name = match[1]
         self.check_name(name, "equation")
         tree = self.expression(right, part=f"equation of {name}") if equals else None
-        return Equation(name, bool(derivative), tree, unit.strip())
+        return Equation(name, bool(derivative), tree, unit.strip(), bool(frozen))
 
     def check_name(self, name: Any, noun: str, *, read: bool = True) -> None:
         """Refuse a name that cannot stand in equations.
@@ -233,8 +288,8 @@ class _Conversion:
             words = "where(condition, a, b)" if isinstance(node, ast.IfExp) else "these"
             raise self._error(
                 node,
-                "is outside the language (names, numbers, + - * / **, comparisons, and/or/not and "
-                f"the functions {', '.join(ARITY)}). Write it with {words}.",
+                "is outside the language (names, numbers, + - * / ** // %, comparisons, and/or/not "
+                f"and the functions {', '.join(ARITY)}). Write it with {words}.",
             )
         return converted
 
@@ -299,7 +354,10 @@ class _Conversion:
             if arguments == [Name("t")] and function not in _RESERVED:
                 return Lookup(function)
             valid = [*ARITY, "uniform", "normal"]
-            raise self._error(node, describe_unknown("function", function, valid), colon=True)
+            unknown = describe_unknown("function", function, valid)
+            if function in _OF_OTHERS:
+                unknown = f"there is no function {function!r}. Write {_OF_OTHERS[function]}."
+            raise self._error(node, unknown, colon=True)
         if len(arguments) != ARITY[function]:
             raise self._error(
                 node,
@@ -325,10 +383,12 @@ def short(text: str) -> str:
 def lines(text: str) -> list[str]:
     """Split a text at line ends and semicolons.
 
-    ``#`` starts a comment; an open bracket joins lines.
+    ``#`` starts a comment; an open bracket, an operator or a backslash at the end joins lines.
     """
     # Comments go first, since they may hold brackets and semicolons.
-    text = re.sub(r"#[^\n]*", "", text)
+    text = re.sub(r"[^\S\n]*#[^\n]*", "", text)
+    text = re.sub(r"\\[^\S\n]*\n", " ", text)
+    text = re.sub(rf"({_OPEN_END})\s*\n", r"\1 ", text)
     result, depth, current = [], 0, ""
     for character in text:
         depth += (character == "(") - (character == ")")
@@ -339,6 +399,19 @@ def lines(text: str) -> list[str]:
         else:
             current += " " if character == "\n" else character
     return [line for line in [*result, current] if line.strip()]
+
+
+def _equation_lines(text: str) -> list[str]:
+    """Split equations, each of which ends with its unit: lines without one are continued."""
+    result: list[str] = []
+    for line in lines(text):
+        # A line that begins like an equation is one, and the line before lacks its unit.
+        begins = re.match(r"\s*(d[A-Za-z_]\w*\s*/\s*dt\s*=|[A-Za-z_]\w*\s*(=(?!=)|:))", line)
+        if result and ":" not in result[-1] and not begins:
+            result[-1] += f" {line}"
+        else:
+            result.append(line)
+    return result
 
 
 def _reason(error: Exception, text: str) -> str:

@@ -6,7 +6,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .tree import Assign, Binary, Call, Draw, Expr, Lookup, Name, Number, Unary, whole_power
+from .tree import (
+    FUNCTION_OF,
+    Assign,
+    Binary,
+    Call,
+    Draw,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    Unary,
+    whole_power,
+)
 
 # As in Python, whose parser reads the texts and whose code is generated.
 PRECEDENCE = {
@@ -23,6 +35,8 @@ PRECEDENCE = {
     "-": 5,
     "*": 6,
     "/": 6,
+    "%": 6,
+    "//": 6,
     "neg": 7,
     "**": 8,
 }
@@ -36,7 +50,8 @@ class Target:
     ----------
     name, number, call, draw, lookup : functions that return text
     expand_powers : bool
-        Whole powers are written as products from the left, as the language defines them.
+        Whole powers are written as products from the left, as the language defines them, and
+        ``%`` and ``//`` as calls.
     condition : text of a condition -> text of a value, optional
         None: a comparison is a value as it stands.
     true : text of a value -> text of a condition
@@ -138,6 +153,8 @@ def _show_binary(tree: Binary, target: Target, outer: int) -> str:
         return target.condition(_condition(tree, target))
     if op == "**" and target.expand_powers:
         return _expand_power(tree, target)
+    if op in FUNCTION_OF and target.expand_powers:
+        return target.call(FUNCTION_OF[op], [show(tree.left, target), show(tree.right, target)])
     # Operators associate to the left, so an equal level on the right keeps its brackets; powers
     # the other way round; comparisons cannot be chained, so they keep brackets on both sides.
     left_level = level + 1 if op == "**" or level == PRECEDENCE["<"] else level

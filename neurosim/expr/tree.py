@@ -73,7 +73,9 @@ class Lookup:
 
 Expr = Number | Name | Unary | Binary | Call | Draw | Lookup
 
-ARITHMETIC = ("+", "-", "*", "/", "**")
+ARITHMETIC = ("+", "-", "*", "/", "**", "%", "//")
+# Operators that every engine computes by a function of ours.
+FUNCTION_OF = {"%": "mod", "//": "quotient"}
 DEEPEST = 100  # operations within each other: every walk over a tree is a recursion
 LARGEST = 10_000  # operations of one expression, definitions written out
 

@@ -9,7 +9,7 @@ from ..errors import ModelError, describe_unknown
 from ..expr.dimensions import dimension, expect, resolve_units
 from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, inline, names
-from ..units import NUMBER, TABLE, TIME, Exponents
+from ..units import NUMBER, TIME, Exponents, find_unit
 from .cell import Cell
 from .declarations import State, decay_constant
 from .names import EVENTS, Action, Domain, Per, Role, Side
@@ -196,7 +196,9 @@ def _require_free_names(
 def _resolve(tree: Expr, known: Mapping[str, Exponents], where: str) -> Expr:
     """Resolve units; messages give the right form of a name that lacks its end or has none."""
     # Sorted, since a message must not depend on the order of a set.
-    for name in sorted(names(tree) - known.keys() - TABLE.keys()):
+    for name in sorted(names(tree) - known.keys()):
+        if find_unit(name) is not None:
+            continue
         stem, _, end = name.rpartition("_")
         if end in ("pre", "post") and stem in known:
             raise ModelError(

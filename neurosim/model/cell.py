@@ -26,7 +26,8 @@ class Cell(CellParts):
     ----------
     equations : str
         Lines ``dx/dt = expression : unit``, ``x = expression : unit`` (a definition) or
-        ``x : unit`` (a state that only events change).
+        ``x : unit`` (a state that only events change). ``: unit (unless refractory)`` freezes a
+        state while a neuron is refractory.
     parameters : mapping name -> quantity, `Parameter`, draw, or text over other parameters
     receives : mapping name -> `Port`
     spike : str, optional
@@ -84,7 +85,9 @@ class Cell(CellParts):
             receives=tuple(read_mapping(parser.owner, "receives", receives).items()),
             spike=None if spike is None else parser.expression(spike, part="spike"),
             after_spike=parser.statements(after_spike, part="after_spike"),
-            refractory=read_refractory(parser, refractory),
+            refractory=read_refractory(
+                parser, refractory, frozen=tuple(e.name for e, _ in parsed if e.frozen)
+            ),
             step=None if step is None else parser.statements(step, part="step"),
             method=method,
             initial=tuple(read_mapping(parser.owner, "initial", initial).items()),

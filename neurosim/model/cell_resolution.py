@@ -169,6 +169,12 @@ def _require_refractory(parts: CellParts, owner: str) -> None:
         parts.state(frozen)
     time = parts.refractory.time
     if isinstance(time, str) and read(time) is None:
+        if not time.isidentifier():
+            raise ModelError(
+                f"{owner}, refractory: found {describe(time)}, expected a time or the name of a "
+                "parameter. Give it such as '2 ms'. A condition belongs into the spike: "
+                "spike='v > threshold and not (...)', or let after_spike set a state that it reads."
+            )
         parameter = parts.parameter(time)
         # The value is checked by populations, which may replace it.
         if parameter.unit.exponents != TIME:

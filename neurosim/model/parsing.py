@@ -111,6 +111,7 @@ def _engine_value(
 
 def read_variable(parser: Parser, equation: Equation, side: Side) -> State:
     """Read a variable of a rule."""
+    _refuse_frozen(parser, equation)
     if equation.tree is not None and not equation.derivative:
         raise ModelError(
             f"{parser.owner}, {side} variable {equation.name!r}: a rule's variables are "
@@ -121,12 +122,21 @@ def read_variable(parser: Parser, equation: Equation, side: Side) -> State:
 
 def read_definition(parser: Parser, equation: Equation) -> Definition:
     """Read a named sub-expression."""
+    _refuse_frozen(parser, equation)
     if equation.derivative or equation.tree is None:
         raise ModelError(
             f"{parser.owner}: definition {equation.name!r} is not of the form "
             "'name = expression : unit'. Write it so."
         )
     return Definition(equation.name, read_unit(parser, equation), equation.tree)
+
+
+def _refuse_frozen(parser: Parser, equation: Equation) -> None:
+    if equation.frozen:
+        raise ModelError(
+            f"{parser.owner}, {equation.name!r}: found '(unless refractory)', expected it in cells "
+            "alone: edges are never refractory. Leave it out."
+        )
 
 
 def read_unit(parser: Parser, equation: Equation) -> Unit:
@@ -155,8 +165,24 @@ def _as_tuple(pair: Any) -> tuple[Any, ...]:
     return tuple(pair) if isinstance(pair, Iterable) and not isinstance(pair, str) else ()
 
 
-def read_refractory(parser: Parser, value: Refractory | Any) -> Refractory | None:
-    """Read the refractory time of a cell; a bare time freezes no state."""
+def read_refractory(
+    parser: Parser, value: Refractory | Any, *, frozen: tuple[str, ...] = ()
+) -> Refractory | None:
+    """Read the refractory time of a cell.
+
+    Parameters
+    ----------
+    parser : Parser
+    value : Refractory or time, optional
+        A bare time freezes no state of its own.
+    frozen : names
+        States that are frozen by their equations.
+    """
+    if value is None and frozen:
+        raise ModelError(
+            f"{parser.owner}: the equation of {frozen[0]} has '(unless refractory)', expected a "
+            "refractory time with it. Give refractory='2 ms', or leave the words out."
+        )
     if value is None:
         return None
     refractory = value if isinstance(value, Refractory) else Refractory(value)
@@ -169,4 +195,4 @@ def read_refractory(parser: Parser, value: Refractory | Any) -> Refractory | Non
             f"{parser.owner}, refractory: found freezes={describe(freezes)}, expected names of "
             "states. Write freezes='v'."
         )
-    return replace(refractory, freezes=tuple(freezes))
+    return replace(refractory, freezes=tuple(dict.fromkeys((*freezes, *frozen))))

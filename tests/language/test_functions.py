@@ -8,6 +8,7 @@ import math
 import re
 import struct
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -96,6 +97,11 @@ ACCURACY = [  # function, bound in units in the last place, reference, ranges of
     ("expm1_ratio", 2.0, lambda z: np.expm1(z) / z, [between(-2, 2)]),
     ("expm1_ratio", 2.0, lambda z: np.expm1(z) / z, [powers_of_ten(-300, 0)]),
     ("sqrt", 0.5, np.sqrt, [any_positive]),
+    ("exprel", 2.0, lambda z: np.expm1(z) / z, [powers_of_ten(-300, 0)]),
+    ("log10", 1.0, np.log10, [any_positive]),
+    ("log10", 1.0, np.log10, [between(0.5, 2)]),
+    ("arctan", 1.0, np.arctan, [between(-5, 5)]),
+    ("arctan", 1.0, np.arctan, [powers_of_ten(-300, 300)]),
 ]
 
 
@@ -223,6 +229,17 @@ def test_beyond_the_accurate_range_sine_and_cosine_err_as_if_the_argument_were_r
         ),
         ("floor", [-0.5, 0.5, -0.0, 2.0, -INF, NAN], [-1.0, 0.0, -0.0, 2.0, -INF, NAN]),
         ("abs", [-0.0, -2.0, 3.0, -INF, NAN], [0.0, 2.0, 3.0, INF, NAN]),
+        ("exprel", [0.0, -0.0, 1e-300, INF, -INF, NAN], [1.0, 1.0, 1.0, INF, 0.0, NAN]),
+        ("log10", [0.0, -1.0, INF, NAN, 1.0, 1e22, 1e-5], [-INF, NAN, INF, NAN, 0.0, 22.0, -5.0]),
+        ("arctan", [0.0, -0.0, INF, -INF, NAN], [0.0, -0.0, math.pi / 2, -math.pi / 2, NAN]),
+        ("sign", [0.0, -0.0, 5e-324, -INF, NAN], [0.0, -0.0, 1.0, -1.0, NAN]),
+        ("ceil", [-0.5, 0.5, -0.0, 2.0, -INF, NAN], [-0.0, 1.0, -0.0, 2.0, -INF, NAN]),
+        ("int", [-1.5, 1.5, -0.5, 2.0**60, -INF, NAN], [-1.0, 1.0, -0.0, 2.0**60, -INF, NAN]),
+        (
+            "round",
+            [0.5, 1.5, 2.5, -0.5, 0.49999999999999994, 2.0**52 + 1, -INF, NAN],
+            [0.0, 2.0, 2.0, -0.0, 0.0, 2.0**52 + 1, -INF, NAN],
+        ),
         (
             "expm1_ratio",
             [0.0, -0.0, 5e-324, 1e-310, INF, -INF, NAN, 717.0],
@@ -255,6 +272,26 @@ def test_pow_follows_the_c_library_at_every_pair_of_edges():
 @pytest.mark.parametrize(("x", "y"), [(NAN, 0.0), (1.0, NAN), (-INF, 0.0), (1.0, INF)])
 def test_pow_is_one_for_exponent_zero_and_for_base_one(x, y):
     assert FUNCTIONS["pow"](x, y) == 1.0
+
+
+def test_remainders_and_quotients_are_those_of_whole_numbers_and_python_s_signs():
+    """Fractions are exact: floats of any size that are less than 2**53 quotients apart."""
+    random = np.random.default_rng(4)
+    x, y = (random.normal(size=3000) * 10.0 ** random.uniform(-6, 6, 3000) for _ in range(2))
+    remainders, quotients = FUNCTIONS["mod"](x, y), FUNCTIONS["quotient"](x, y)
+    for a, b, remainder, whole in zip(x, y, remainders, quotients, strict=True):
+        assert whole == Fraction(a) // Fraction(b)
+        # Across zero Python adds the divisor to an exact rest, which rounds once.
+        assert remainder == a % b
+    exact = np.sign(x) == np.sign(y)
+    assert all(
+        Fraction(r) == Fraction(a) % Fraction(b)
+        for a, b, r in zip(x[exact], y[exact], remainders[exact], strict=True)
+    )
+    assert FUNCTIONS["mod"](-1, 3) == 2 and FUNCTIONS["quotient"](-1, 3) == -1
+    assert FUNCTIONS["mod"]([5, -5], INF).tolist() == [5, INF]
+    for bad in ((1, 0), (INF, 2), (NAN, 2), (2, NAN), (2.0**60, 3)):
+        assert np.isnan(FUNCTIONS["mod"](*bad)) and np.isnan(FUNCTIONS["quotient"](*bad))
 
 
 def test_a_nan_is_not_swallowed_by_min_max_and_clip():
@@ -363,7 +400,7 @@ def test_every_function_has_its_name_arity_and_one_code_object():
     assert (
         ARITY["where"] == ARITY["clip"] == 3
         and ARITY["pow"] == ARITY["min"] == ARITY["max"] == 2
-        and sum(ARITY.values()) == 21
+        and sum(ARITY.values()) == 32
     )
     import neurosim.expr.functions as here
 

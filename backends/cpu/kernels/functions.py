@@ -6,16 +6,25 @@ from neurosim.compiled.functions import FUNCTIONS, compiled
 
 __all__ = [
     "abs",
+    "arctan",
+    "ceil",
     "clip",
     "compiled",
     "cos",
     "exp",
     "expm1_ratio",
+    "exprel",
     "floor",
+    "int",
     "log",
+    "log10",
     "max",
     "min",
+    "mod",
     "pow",
+    "quotient",
+    "round",
+    "sign",
     "sin",
     "sqrt",
     "tanh",
@@ -38,3 +47,12 @@ max = FUNCTIONS["max"]
 clip = FUNCTIONS["clip"]
 where = FUNCTIONS["where"]
 expm1_ratio = FUNCTIONS["expm1_ratio"]
+exprel = FUNCTIONS["exprel"]
+log10 = FUNCTIONS["log10"]
+arctan = FUNCTIONS["arctan"]
+sign = FUNCTIONS["sign"]
+ceil = FUNCTIONS["ceil"]
+round = FUNCTIONS["round"]
+int = FUNCTIONS["int"]
+mod = FUNCTIONS["mod"]
+quotient = FUNCTIONS["quotient"]

@@ -31,6 +31,8 @@ from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
 
 __all__ = [
     "abs",
+    "arctan",
+    "ceil",
     "clip",
     "cos",
     "decayed",
@@ -38,16 +40,23 @@ __all__ = [
     "draws",
     "exp",
     "expm1_ratio",
+    "exprel",
     "float",
     "floor",
+    "int",
     "late_events",
     "load",
     "log",
+    "log10",
     "loop",
     "max",
     "min",
+    "mod",
     "normal_at",
     "pow",
+    "quotient",
+    "round",
+    "sign",
     "sin",
     "sqrt",
     "store",
@@ -92,6 +101,12 @@ def _round(function: Any) -> Any:
 
 
 cos, log, sin, tanh = map(_round, (functions.cos, functions.log, functions.sin, functions.tanh))
+arctan, log10 = map(_round, (functions.arctan, functions.log10))
+# Exact in float64, and their results are numbers of float32.
+ceil, int, round, sign = map(
+    _round, (functions.ceil, functions.int, functions.round, functions.sign)
+)
+exprel = expm1_ratio
 # Of times in steps: the host, which has float64, finds the same bits.
 _decay = _round(functions.exp)
 
@@ -99,6 +114,16 @@ _decay = _round(functions.exp)
 @compiled
 def pow(x, y):
     return float(functions.pow(x, y))
+
+
+@compiled
+def mod(x, y):
+    return float(functions.mod(x, y))
+
+
+@compiled
+def quotient(x, y):
+    return float(functions.quotient(x, y))
 
 
 # ---- draws

@@ -39,6 +39,11 @@ _FUNCTIONS = {
     "min": sympy.Min,
     "max": sympy.Max,
     "floor": sympy.floor,
+    "ceil": sympy.ceiling,
+    "sign": sympy.sign,
+    "arctan": sympy.atan,
+    "log10": lambda x: sympy.log(x, 10),
+    "exprel": lambda x: sympy.Piecewise((ONE, sympy.Eq(x, 0)), ((sympy.exp(x) - 1) / x, True)),
 }
 _POINTS = 3  # random points at which an expression is evaluated
 _DIGITS = 30  # of each evaluation, so that 20 remain after cancellation
