@@ -89,7 +89,9 @@ _OPEN_END = r"[-+*/%<>=,(]|\b(?:and|or|not)\b"
 _PI = 3.141592653589793
 # Python's parser reads our texts, and fails on its keywords wherever they stand.
 _OF_PYTHON = {*keyword.kwlist} - {"and", "or", "not"}
-_RESERVED = {*WORDS, *ARITY, "uniform", "normal", *keyword.kwlist}
+# Functions that are common names of parameters as well: a bracket tells the two apart.
+_FREE = {"exprel", "log10", "arctan", "sign", "ceil", "round", "int"}
+_RESERVED = {*WORDS, *ARITY, "uniform", "normal", *keyword.kwlist} - _FREE
 
 
 @dataclass(frozen=True)

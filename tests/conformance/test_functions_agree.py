@@ -89,3 +89,22 @@ def test_a_phase_of_time_in_whole_steps_is_right_in_every_step(backend):
     run = ns.prepare(net, backend=backend)
     run.run("70 ms")
     assert run.get("p", "n")[0] == 100
+
+
+def test_a_parameter_may_have_the_name_of_a_function_that_the_cell_calls(backend):
+    """A name and a call are told apart by the bracket, in printed code too."""
+    names = ("exprel", "log10", "arctan", "sign", "ceil", "round", "int", "mod", "quotient")
+    calls = " + ".join(f"{name} * {name}(x)" for name in names[:7])
+    cell = ns.Cell(
+        "x : 1; y : 1; z : 1",
+        step=f"y = {calls}; z = mod * (x % 3) + quotient * (x // 3)",
+        parameters={name: 2.0 for name in names},
+    )
+    net = ns.Network("net", dt="1 ms")
+    net.population("p", 1, cell, x=4.5)
+    run = ns.prepare(net, backend=backend)
+    run.run("1 ms")
+    x = 4.5
+    parts = (math.expm1(x) / x, math.log10(x), math.atan(x), 1, 5, 4, 4)
+    assert run.get("p", "y")[0] == pytest.approx(2 * sum(parts), rel=1e-14)
+    assert run.get("p", "z")[0] == 2 * 1.5 + 2 * 1
