@@ -24,6 +24,9 @@ _KINDS = {
 }
 
 
+_MS = unit("ms")
+
+
 class _Unreadable(Exception):
     """A value that is no quantity; the text says why and what to do."""
 
@@ -65,6 +68,27 @@ def to_engine(
             f"{where}: {describe(value)} cannot be read as a quantity "
             f"({type(problem).__name__}). {_remedy(declared)}"
         ) from problem
+
+
+def read_time(value: Any, *, where: str, error: type[Exception] = NetworkError) -> float:
+    """Return one time in ms.
+
+    Parameters
+    ----------
+    value : text, quantity of pint, or number of ms
+    where : str
+        Begins the message.
+    error : type of exception
+
+    Raises
+    ------
+    NetworkError or `error`
+        If it is no time, several ones, or not finite.
+    """
+    time = to_engine(value, _MS, where=where, error=error)
+    if isinstance(time, np.ndarray) or not np.isfinite(time):
+        raise error(f"{where}: found {describe(value)}, expected one time. Write such as '100 ms'.")
+    return time
 
 
 def as_array(value: Any, *, where: str, error: type[Exception] = NetworkError) -> np.ndarray:

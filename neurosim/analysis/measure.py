@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import NetworkError
+from ..quantities import read_time
 from ..recording.samples import Spikes
+from ..units import Time
 
 SECOND = 1000.0  # ms
 
 
-def rate(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> float:
+def rate(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> float:
     """Return the mean rate of the recorded neurons.
 
     Parameters
     ----------
     spikes : Spikes
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -31,13 +33,13 @@ def rate(spikes: Spikes, *, start: float | None = None, stop: float | None = Non
     return float(np.mean(rates(spikes, start=start, stop=stop)))
 
 
-def rates(spikes: Spikes, *, start: float | None = None, stop: float | None = None) -> np.ndarray:
+def rates(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> np.ndarray:
     """Return the rate of each recorded neuron.
 
     Parameters
     ----------
     spikes : Spikes
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -55,16 +57,16 @@ def rates(spikes: Spikes, *, start: float | None = None, stop: float | None = No
 
 
 def population_rate(
-    spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None
+    spikes: Spikes, bin: Time, *, start: Time | None = None, stop: Time | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean rate per recorded neuron over time.
 
     Parameters
     ----------
     spikes : Spikes
-    bin : float, ms
+    bin : time, ms
         A whole number of steps. A last, incomplete bin is left out.
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -86,15 +88,13 @@ def population_rate(
     return centres, count * (SECOND / (inside.members.size * width * inside.dt))
 
 
-def intervals(
-    spikes: Spikes, *, start: float | None = None, stop: float | None = None
-) -> np.ndarray:
+def intervals(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> np.ndarray:
     """Return the intervals between successive spikes of the same neuron.
 
     Parameters
     ----------
     spikes : Spikes
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -108,7 +108,7 @@ def intervals(
 
 
 def cv_intervals(
-    spikes: Spikes, *, start: float | None = None, stop: float | None = None
+    spikes: Spikes, *, start: Time | None = None, stop: Time | None = None
 ) -> np.ndarray:
     """Return the coefficient of variation of the intervals of each recorded neuron.
 
@@ -118,7 +118,7 @@ def cv_intervals(
     Parameters
     ----------
     spikes : Spikes
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -136,7 +136,7 @@ def cv_intervals(
 
 
 def correlation(
-    spikes: Spikes, bin: float, *, start: float | None = None, stop: float | None = None
+    spikes: Spikes, bin: Time, *, start: Time | None = None, stop: Time | None = None
 ) -> float:
     """Return the mean Pearson correlation of spike counts in bins, over all pairs of neurons.
 
@@ -145,9 +145,9 @@ def correlation(
     Parameters
     ----------
     spikes : Spikes
-    bin : float, ms
+    bin : time, ms
         A whole number of steps.
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -195,13 +195,14 @@ def _interval_steps(spikes: Spikes) -> tuple[np.ndarray, np.ndarray]:
     return np.diff(step)[same_neuron], index[1:][same_neuron]
 
 
-def _bin_steps(spikes: Spikes, bin: float) -> int:
+def _bin_steps(spikes: Spikes, bin: Time) -> int:
     """Return the number of steps of a bin."""
-    steps = round(bin / spikes.dt)
-    if steps < 1 or abs(steps * spikes.dt - bin) > 1e-9 * bin:
+    width = read_time(bin, where="bin")
+    steps = round(width / spikes.dt)
+    if steps < 1 or abs(steps * spikes.dt - width) > 1e-9 * width:
         nearest = max(steps, 1) * spikes.dt
         raise NetworkError(
-            f"bin of {bin:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); "
+            f"bin of {width:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); "
             f"expected a whole number of steps. Use {nearest:g} ms."
         )
     return steps

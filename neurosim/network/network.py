@@ -46,7 +46,7 @@ from .sources import (
     require_source_value,
 )
 from .timed_events import RegularUpdate, SpikeSignal
-from .validation import read_duration, read_quantity, read_whole_number, to_steps
+from .validation import MOST_STEPS, read_duration, read_quantity, read_whole_number, to_steps
 from .weight_signs import warn_of_signs
 from .wiring import Connector
 
@@ -464,7 +464,7 @@ class Network:
         expected = port_unit(cell, port, where)
         sizes, hertz = {"one per target": len(view)}, unit("Hz")
         rates = read_quantity(rate, hertz, sizes=sizes, where=f"{where}, rate")
-        n = read_whole_number(n, where=f"{where}, n")
+        n = read_whole_number(n, where=f"{where}, n", most=MOST_STEPS)
         require_drive_rate(rates, n=n, dt=self.dt, where=f"{where}, rate")
         drive = Drive(
             name=name,

@@ -169,11 +169,9 @@ def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[objec
         index, when = spikes
         if isinstance(index, list | tuple | range | np.ndarray):
             return index, when
-    description, lists = describe(spikes), None
-    iterable = np.iterable(spikes)  # an array of no dimension is not
-    if iterable and isinstance(spikes, Collection) and not isinstance(spikes, str):
-        description, lists = f"spikes of {len(spikes)} neurons", spikes
+    lists = _lists(spikes)
     if lists is None or len(lists) != size:
+        description = describe(spikes) if lists is None else f"spikes of {len(lists)} neurons"
         raise NetworkError(
             f"{where}: found {description}, expected a list for each of {size}, or "
             "(indices, times). Give an empty list to a silent neuron."
@@ -184,6 +182,16 @@ def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[objec
     ]
     counts = [train.size for train in trains]
     return np.repeat(np.arange(size), counts), np.concatenate(trains)
+
+
+def _lists(spikes: object) -> list[Any] | None:
+    """Return the items of a collection, None of anything else."""
+    if isinstance(spikes, str) or not isinstance(spikes, Collection):
+        return None
+    try:
+        return list(spikes)
+    except Exception:  # the class of a value may be anybody's; an array may have no dimension
+        return None
 
 
 def _read_neurons(index: object, size: int, where: str) -> FloatArray:

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..analysis import measure
 from ..errors import NetworkError
+from ..quantities import read_time
 from ..recording.recorded import PopulationRecording
 from ..recording.samples import Spikes
+from ..units import Time
 from .style import (
     COLOURS,
     axes,
@@ -35,8 +37,8 @@ def raster(
     population: PopulationRecording | Spikes,
     ax: Axes | None = None,
     *,
-    start: float | None = None,
-    stop: float | None = None,
+    start: Time | None = None,
+    stop: Time | None = None,
     colour: str = COLOURS[0],
 ) -> Line2D:
     """Draw a mark per spike: time to the right, the recorded neurons upwards.
@@ -48,7 +50,7 @@ def raster(
     population : PopulationRecording or Spikes
     ax : matplotlib Axes, optional
         New ones unless given.
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
     colour : str
 
@@ -95,8 +97,8 @@ def traces(
     ax: Axes | None = None,
     neurons: Sequence[int] | None = None,
     colours: Sequence[str] = COLOURS,
-    start: float | None = None,
-    stop: float | None = None,
+    start: Time | None = None,
+    stop: Time | None = None,
 ) -> list[Line2D]:
     """Draw a state of some neurons over time.
 
@@ -112,7 +114,7 @@ def traces(
     neurons : sequence of int, optional
         The first five recorded unless given.
     colours : sequence of str
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
 
     Returns
@@ -128,8 +130,10 @@ def traces(
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
     times, values = trace.times(), trace.of(np.array(chosen, int))
     # A sample ends the interval before it, so the axis begins one distance before the first.
-    begin = max(0, trace.first + 1 - trace.every) * trace.dt if start is None else start
-    end = (times[-1] if len(times) else begin + trace.dt) if stop is None else stop
+    begin = max(0, trace.first + 1 - trace.every) * trace.dt
+    end = times[-1] if len(times) else begin + trace.dt
+    begin = begin if start is None else read_time(start, where="traces, start")
+    end = end if stop is None else read_time(stop, where="traces, stop")
     inside = (times >= begin) & (times <= end)
     ax = axes(ax)
     lines = []
@@ -155,9 +159,9 @@ def rates(
     population: PopulationRecording | Spikes,
     ax: Axes | None = None,
     *,
-    bin: float | None = None,
-    start: float | None = None,
-    stop: float | None = None,
+    bin: Time | None = None,
+    start: Time | None = None,
+    stop: Time | None = None,
     colour: str = COLOURS[0],
 ) -> Line2D:
     """Draw the mean rate per recorded neuron over time.
@@ -167,9 +171,9 @@ def rates(
     population : PopulationRecording or Spikes
     ax : matplotlib Axes, optional
         New ones unless given.
-    bin : float, ms, optional
+    bin : time, ms, optional
         Unless given, a 200th of the window, but not below 5 ms.
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
     colour : str
 
@@ -208,8 +212,8 @@ def isi_histogram(
     population: PopulationRecording | Spikes,
     ax: Axes | None = None,
     *,
-    start: float | None = None,
-    stop: float | None = None,
+    start: Time | None = None,
+    stop: Time | None = None,
     colour: str = COLOURS[0],
 ) -> StepPatch:
     """Draw the distribution of the intervals between spikes of the same neuron, as a density.
@@ -222,7 +226,7 @@ def isi_histogram(
     population : PopulationRecording or Spikes
     ax : matplotlib Axes, optional
         New ones unless given.
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the interval; the whole recording unless given.
     colour : str
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..analysis import measure
 from ..errors import NetworkError
 from ..recording.recording import Recording
+from ..units import Time
 from .activity import raster
 from .style import COLOURS, axes, legend
 
@@ -24,8 +25,8 @@ def comparison(
     b: Recording,
     *,
     names: tuple[str, str] = ("first", "second"),
-    start: float | None = None,
-    stop: float | None = None,
+    start: Time | None = None,
+    stop: Time | None = None,
 ) -> Figure:
     """Draw a row per population: spikes of both recordings, and distributions of their measures.
 
@@ -37,7 +38,7 @@ def comparison(
     a, b : Recording
     names : (str, str)
         Of the recordings.
-    start, stop : float, ms, optional
+    start, stop : time, ms, optional
         Bounds of the rasters alone; the whole recording unless given.
 
     Returns

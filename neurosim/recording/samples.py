@@ -9,6 +9,8 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from ..errors import NetworkError, describe, describe_unknown
+from ..quantities import as_array, read_time
+from ..units import Time
 from .schema import LENGTH, POSITIVE_WHOLE, TEXT, WHOLE, Field, is_whole
 
 Convention = Literal["end", "start"]
@@ -219,9 +221,11 @@ class Spikes:
         NetworkError
             If the neuron does not exist, or its spikes were not recorded.
         """
-        if not 0 <= neuron < self.size:
+        whole = isinstance(neuron, int | np.integer) and not isinstance(neuron, bool)
+        if not whole or not 0 <= neuron < self.size:
             raise NetworkError(
-                f"spikes of neuron {neuron}: expected 0 to {self.size - 1}. Choose one of these."
+                f"spikes of neuron {describe(neuron)}: expected 0 to {self.size - 1}. "
+                "Choose one of these."
             )
         if neuron not in self.members:
             raise NetworkError(
@@ -237,12 +241,12 @@ class Spikes:
         # By all neurons, then chosen: members need not be in order.
         return np.bincount(self.index, minlength=self.size)[self.members].astype(np.int64)
 
-    def window(self, start: float | None = None, stop: float | None = None) -> Spikes:
+    def window(self, start: Time | None = None, stop: Time | None = None) -> Spikes:
         """Return the spikes between two times.
 
         Parameters
         ----------
-        start, stop : float, ms, optional
+        start, stop : time, ms, optional
             Rounded to whole steps: with "end" times, start < time <= stop. Unless given, the
             bounds of the recorded window.
 
@@ -252,8 +256,12 @@ class Spikes:
             If the interval reaches beyond the recorded window.
         """
         # `round`: times that users compute are multiples of dt only up to rounding.
-        first = self.first if start is None else round(start / self.dt)
-        last = self.first + self.steps if stop is None else round(stop / self.dt)
+        begin, end = (
+            None if time is None else read_time(time, where="window") / self.dt
+            for time in (start, stop)
+        )
+        first = self.first if begin is None else round(begin)
+        last = self.first + self.steps if end is None else round(end)
         if not self.first <= first <= last <= self.first + self.steps:
             begin, end = self.first * self.dt, (self.first + self.steps) * self.dt
             raise NetworkError(
@@ -348,7 +356,12 @@ class Trace:
         NetworkError
             If a member was not recorded.
         """
-        asked = np.asarray(member)
+        asked = as_array(member, where="trace of a member")
+        if asked.dtype.kind not in "iuf" and asked.size:
+            raise NetworkError(
+                f"trace of member {describe(member)}: expected whole numbers. "
+                f"Recorded were: {list_members(self.members)}. Choose one of these."
+            )
         if not self.members.size:
             column, missing = np.zeros(asked.shape, int), np.atleast_1d(asked)
         else:

@@ -167,3 +167,30 @@ def test_correlation_needs_two_neurons_that_vary():
     assert np.isnan(measure.correlation(of(np.eye(10)[:, :1]), 1))
     assert np.isnan(measure.correlation(regular(10), 5))
     assert np.isnan(measure.correlation(regular(10), 501))
+
+
+def test_times_of_measures_are_quantities():
+    """Text, pint's and plain numbers of ms are the same time."""
+    spikes = Spikes([0, 1, 0], [5, 15, 25], size=2, dt=1.0, steps=30)
+    for start, stop in ((10, 30), ("10 ms", "0.03 s"), (np.float32(10), None)):
+        assert spikes.window(start, stop).step.tolist() == [15, 25]
+    assert measure.rate(spikes, start="10 ms") == measure.rate(spikes, start=10.0)
+    centres, _ = measure.population_rate(spikes, "0.01 s")
+    assert centres.tolist() == [5, 15, 25]
+
+
+@pytest.mark.parametrize("time", [1j, None, [1], "5 mV", "x", True, np.ma.array([1.0]), np.nan])
+def test_what_is_no_time_is_refused_by_measures(time):
+    spikes = Spikes([0], [5], size=2, dt=1.0, steps=30)
+    with pytest.raises(NetworkError, match="bin: "):
+        measure.population_rate(spikes, time)
+    if time is not None:
+        with pytest.raises(NetworkError, match="window: "):
+            spikes.window(time)
+
+
+@pytest.mark.parametrize("neuron", [None, 1j, "1", True, [1], 10**400, 2])
+def test_what_is_no_neuron_has_no_spikes(neuron):
+    spikes = Spikes([0], [5], size=2, dt=1.0, steps=30)
+    with pytest.raises(NetworkError, match="spikes of neuron .*expected 0 to 1. Choose"):
+        spikes.of(neuron)
