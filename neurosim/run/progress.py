@@ -1,9 +1,7 @@
-"""Progress bar, clock and Ctrl-C of long computations."""
+"""Progress bar and clock of long computations."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,24 +13,6 @@ if TYPE_CHECKING:
 PATIENCE = 2.0  # seconds before anything is displayed
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]"
 _CLOCK = "{desc} [{elapsed}]"
-
-
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C in a list, so that a run ends between two steps and not within one."""
-    caught: list[int] = []
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is None:
-        # Only the main thread receives signals, and a handler that is not Python's own cannot be
-        # restored.
-        yield caught
-        return
-    # The handler only notes the signal: raising between two bytecodes could leave a step half done.
-    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -116,18 +116,21 @@ class Recorder:
                 self._initial[number] = self._memory.sample(probe, step - 1).copy()
 
     def append(self, step: int, chunk: Chunk) -> None:
-        """Append a chunk that begins at ``step``; write a part if it is due."""
+        """Append a chunk that begins at ``step``."""
         self._end = step + chunk.steps
         # A list of empty chunks would grow with the time of the run.
         if not self._program.probes:
             return
         self._chunks.append((step, chunk))
         self._held += count_bytes(chunk)
-        if self._writer is None:
+
+    def write_due(self) -> None:
+        """Write a part of a stream if it is due."""
+        if self._writer is None or not self._program.probes:
             return
         # Whichever comes first: memory stays bounded in busy networks, losses in quiet ones.
         if self._held > _PART or monotonic() - self._written > _WAIT:
-            self._write_part(self._writer, step + chunk.steps)
+            self._write_part(self._writer, self._end)
 
     def forget(self, step: int) -> None:
         """Drop all recordings from ``step`` on; if none are left, recording begins there.

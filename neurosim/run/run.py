@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.engine import Engine
+from ..backend.engine import Chunk, Engine
 from ..backend.report import Report
 from ..distribution import DISTRIBUTION
 from ..errors import NetworkError, SimulationError, describe, describe_unknown
 from ..ir.concrete import ConcreteNetwork
+from ..ir.memory import Key
 from ..ir.memory_checks import require_layouts, require_values
 from ..ir.program import Program
 from ..ir.spike_signals import find_signals
@@ -28,12 +29,14 @@ from .assignments import Assignments, Owner, declared_unit
 from .call_streams import CallStreams, require_counts
 from .edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .finite import NotFinite, Watch, find_in_states
-from .progress import bar, interrupts
+from .guard import Guard, guarded, mending, reading
+from .progress import bar
 from .recorder import Recorder
+from .signals import SignalQueue
 from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
 
-_STRETCH = 0.1  # seconds of computing between two checks for Ctrl-C
+_STRETCH = 0.1  # seconds of computing between two checks for signals
 
 
 def steps_of(time: Time, dt: float) -> int:
@@ -80,7 +83,9 @@ class Run:
         self._timetable = Timetable(program, self.memory, replica=self._replica)
         self._calling = False  # whether a callback runs
         self.interrupted = False
-        self._stretch = 64  # steps between two checks for Ctrl-C
+        self._guard, self._is_running = Guard(program.name), False
+        self._is_settled = True  # no work of the engine is deferred
+        self._stretch = 64  # steps between two checks for signals
         # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
@@ -122,52 +127,72 @@ class Run:
         NetworkError
             If the traces that will be recorded do not fit into memory; nothing was run.
         KeyboardInterrupt
-            After Ctrl-C, between two steps: the run is whole, and may be read and continued.
+            After Ctrl-C, between two steps: the run is whole, and may be read and continued. The
+            handlers of other signals are called there too, and what they raise leaves a whole run.
         """
-        self._refuse_in_callback("run")
-        steps = steps_of(time, self.program.dt)
+        with self._guard.working("run") as signals:
+            steps = steps_of(time, self.program.dt)
+            self._guard.require_whole("run")
+            self._refuse_in_callback("run")
+            if self._is_running:
+                raise NetworkError(
+                    "run: found a run that is running, expected one that stands still: the "
+                    "handler of a signal cannot run it further. Run it when the first call has "
+                    "returned."
+                )
+            self._is_running = True
+            try:
+                self._run(steps, signals, progress=progress)
+            finally:
+                self._is_running = False
+
+    def _run(self, steps: int, signals: SignalQueue, *, progress: bool) -> None:
         end = self.step + steps
         self._recorder.demand(self.step, steps)
         # Values set since the run was prepared are its initial state, if nothing is recorded yet.
         self._recorder.begin(self.step)
         self.interrupted = True  # until the end is reached
-        with (
-            interrupts() as interrupted,
-            bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance,
-        ):
+        with bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             try:
-                while self.step < end and not interrupted:
+                while self.step < end:
                     self._advance(end, advance)
+                    if signals:
+                        self._settle()  # handlers may read memory
+                        signals.deliver()
             finally:
-                # The last call said that more steps follow, and none does: deferred work is done.
-                if self.step < end:
-                    self.engine.advance(self.step, 0)
-        if interrupted:
-            raise KeyboardInterrupt
+                self._settle()
         self.interrupted = False
 
+    def _settle(self) -> None:
+        """Let the engine do the work that it deferred because more steps were to follow."""
+        if not self._is_settled and not self._guard.is_torn:
+            with self._guard.changing("run"):
+                self.engine.advance(self.step, 0)
+            self._is_settled = True
+
     def _advance(self, end: int, advance: Callable[[int], None]) -> None:
-        """Run until the next check for Ctrl-C or event, at most to the step ``end``."""
+        """Run until the next check for signals or event, at most to the step ``end``."""
         began, first = perf_counter(), self.step
         self._call_callbacks()
-        if self._timetable.update(first):
-            self.engine.refresh()
-        stop = self._timetable.next_after(first) or end
-        count = min(self._stretch, min(end, stop) - first)
-        # Before an event deferred work is done, since the event may read and change everything.
-        more = first + count < end and first + count != stop and not self.program.signals
-        chunk = self.engine.advance(first, count, more=more)
-        elapsed = perf_counter() - began
-        # Counted before anything may fail: memory is at this step already.
-        self.step += chunk.steps
-        self._recorder.append(first, chunk)
-        advance(chunk.steps)
+        with self._guard.changing("run"):
+            if self._timetable.update(first):
+                self.engine.refresh()
+            stop = self._timetable.next_after(first) or end
+            count = min(self._stretch, min(end, stop) - first)
+            # Before an event deferred work is done, since the event may read and change everything.
+            more = first + count < end and first + count != stop and not self.program.signals
+            self._is_settled = not more
+            chunk = self.engine.advance(first, count, more=more)
+            elapsed = perf_counter() - began
+            self._recorder.append(first, chunk)
+            self.step += chunk.steps
+            if chunk.finite:
+                for signal in find_signals(self.program, self.memory, self.step - 1):
+                    self._emit(signal)
         if not chunk.finite:
-            raise self._end_run(
-                find_in_states(self.program, self.memory, self.step, suspects=chunk.suspects)
-            )
-        for signal in find_signals(self.program, self.memory, self.step - 1):
-            self._emit(signal)
+            raise self._end_within_step(chunk)
+        self._recorder.write_due()  # may fail: the run is whole already
+        advance(chunk.steps)
         if self._watch.earn(elapsed, more=self.step < end):
             self._require_finite()
         # At most four times longer than the last: its time may be that of compiling, or of a pause
@@ -232,6 +257,7 @@ class Run:
             )
         return self._timetable.add(lambda: function(self), steps)
 
+    @reading
     def get(self, owner: Owner | str, name: str, *, per_edge: bool = False) -> Any:
         """Return a state, parameter or variable as it is now.
 
@@ -275,6 +301,7 @@ class Run:
             values = values[self.memory.locate(view, name)[0]]
         return np.divide(values, size, dtype=np.float64)
 
+    @reading
     def edges(self, projection: Projection | str) -> EdgeTable:
         """Return the edges of a projection as they are now; nothing need be recorded.
 
@@ -309,6 +336,7 @@ class Run:
             {name: unit.text for name, unit in units.items()},
         )
 
+    @guarded
     def set(self, owner: Owner | str, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name.
 
@@ -335,13 +363,16 @@ class Run:
         self._streams.begin(self.step)
         assignments = Assignments(self.network, self.program, self.memory, self.step, self._streams)
         # All values are checked before the first is assigned.
-        for assign in assignments.check(owner, values):
-            assign()
-        if owner.name in self.program.populations or owner.name in self.program.projections:
-            # Propagators and constants follow the parameters that may have changed.
-            self.memory.compute_constants(owner.name)
-        self.engine.refresh()
+        checked = assignments.check(owner, values)
+        with self._guard.changing("set"):
+            for assign in checked:
+                assign()
+            if owner.name in self.program.populations or owner.name in self.program.projections:
+                # Propagators and constants follow the parameters that may have changed.
+                self.memory.compute_constants(owner.name)
+            self.engine.refresh()
 
+    @guarded
     def emit(self, name: str) -> None:
         """Run the handlers of a signal now, projections in creation order.
 
@@ -366,11 +397,13 @@ class Run:
     def _emit(self, name: str) -> None:
         signal = f"emit {name!r}"
         self._streams.begin(self.step)
-        # A signal acts at the end of the last step that ran, after its recordings.
-        self.engine.emit(name, self.step - 1, repeat=self._streams.earlier(signal))
-        self._streams.count(signal)
-        self._watch.outdate()
+        with self._guard.changing("emit"):
+            # A signal acts at the end of the last step that ran, after its recordings.
+            self.engine.emit(name, self.step - 1, repeat=self._streams.earlier(signal))
+            self._streams.count(signal)
+            self._watch.outdate()
 
+    @guarded
     def reset(self, owner: Owner | str | None = None, *names: str) -> None:
         """Return variables to their values of the moment when the run was prepared.
 
@@ -389,14 +422,22 @@ class Run:
         NetworkError
             If the owner is a part of a population, or a name is unknown.
         """
-        if owner is None:
-            for name in (*self.program.populations, *self.program.projections):
-                self.memory.reset(name, self.step)
-        else:
-            self._reset_owner(self._owner(owner), names)
-        self.engine.refresh()
+        known = None if owner is None else self._owner(owner)
+        if known is not None:
+            self._require_names(known, names)
+        with self._guard.changing("reset"):
+            if known is None:
+                for name in (*self.program.populations, *self.program.projections):
+                    self.memory.reset(name, self.step)
+            elif names:
+                for name in names:
+                    self.memory.reset_name(known.name, name, self.step)
+            else:
+                self.memory.reset(known.name, self.step)
+            self.engine.refresh()
 
-    def _reset_owner(self, owner: Owner, names: tuple[str, ...]) -> None:
+    def _require_names(self, owner: Owner, names: tuple[str, ...]) -> None:
+        """Raise NetworkError unless an owner can be reset, and has initial values of the names."""
         if isinstance(owner, View) and not owner.whole:
             raise NetworkError(
                 f"reset: found {owner!r}, expected a whole population. "
@@ -407,11 +448,8 @@ class Run:
                 valid = [n for o, n in self.memory.initial if o == owner.name]
                 unknown = describe_unknown("state or variable", name, valid, owner=repr(owner.name))
                 raise NetworkError(f"reset: {unknown}")
-        for name in names:
-            self.memory.reset_name(owner.name, name, self.step)
-        if not names:
-            self.memory.reset(owner.name, self.step)
 
+    @guarded
     def snapshot(self) -> Snapshot:
         """Return a copy of everything that the run's future depends on.
 
@@ -428,6 +466,7 @@ class Run:
             self._streams.arrays(),
         )
 
+    @mending
     def restore(self, snapshot: Snapshot, *, clock: bool = False) -> None:
         """Return to a snapshot.
 
@@ -463,16 +502,26 @@ class Run:
         # Without the clock the state moves in time: refractory times and spikes in flight keep
         # their distance from now.
         arrays = self.memory.moved(snapshot.arrays, 0 if clock else self.step - snapshot.step)
+        if self._guard.is_torn:
+            self._recorder.forget(self.step)  # steps that were recorded but do not count
         if clock:
             # The last that may refuse; until here nothing has changed.
             self._recorder.forget(snapshot.step)
-            self.step = snapshot.step
-            self._timetable.turn_back()
-            self._streams.restore(snapshot.step, snapshot.draws)
+        with self._guard.changing("restore"):
+            if clock:
+                self.step = snapshot.step
+                self._timetable.turn_back()
+                self._streams.restore(snapshot.step, snapshot.draws)
+            self._take(arrays)
+
+    def _take(self, arrays: dict[Key, np.ndarray]) -> None:
+        """Take over the arrays of a snapshot or file."""
         self.memory.take(arrays)
         self._watch.checked = self.step
+        self._is_settled = True  # notes of deferred work belong to the former state
         self.engine.refresh()
 
+    @guarded
     def save(self, path: str | Path) -> None:
         """Write everything to a file, recordings included: `load` continues to the last bit.
 
@@ -500,6 +549,7 @@ class Run:
         )
         state.write(path, self._identity(), network=self.program.name)
 
+    @mending
     def load(self, path: str | Path) -> None:
         """Continue from a file of `save`.
 
@@ -529,13 +579,13 @@ class Run:
         arrays = self.memory.moved(state.memory, 0)
         # The last that may refuse the file; until here nothing has changed.
         self._recorder.replace(state.recorded, first=state.first, end=state.step, where=where)
-        self.memory.take(arrays)
-        self._timetable.turn_back()
-        self.step, self.interrupted = state.step, state.interrupted
-        self._streams.restore(state.step, state.draws)
-        self._watch.checked = self.step
-        self.engine.refresh()
+        with self._guard.changing("load"):
+            self._timetable.turn_back()
+            self.step, self.interrupted = state.step, state.interrupted
+            self._streams.restore(state.step, state.draws)
+            self._take(arrays)
 
+    @mending
     def result(self) -> Recording:
         """Return everything recorded so far.
 
@@ -549,6 +599,9 @@ class Run:
         SimulationError
             If a variable of a rule is not finite.
         """
+        if self._guard.is_torn:
+            self._recorder.forget(self.step)  # steps that were recorded but do not count
+            return self._recorder.recording(self.step, finished=False)
         self._require_finite()
         return self._recorder.recording(self.step, finished=not self.interrupted)
 
@@ -611,6 +664,12 @@ class Run:
         not_finite = self._watch.find(self.step)
         if not_finite is not None:
             raise self._end_run(not_finite)
+
+    def _end_within_step(self, chunk: Chunk) -> SimulationError:
+        """Return the error that ends the run within a step, which does not count."""
+        wrong = find_in_states(self.program, self.memory, self.step, suspects=chunk.suspects)
+        self._guard.tear(f"{wrong.variable} of {wrong.member} {wrong.index} is {wrong.value}")
+        return self._end_run(wrong)
 
     def _end_run(self, not_finite: NotFinite) -> SimulationError:
         """Return the error that ends the run, with everything recorded so far."""

@@ -82,6 +82,8 @@ class Deferral:
     def __init__(self, tables: Tables) -> None:
         self.sweeps: dict[str, list[tuple[Any, ...]]] = {}
         self._tables, self._settled = tables, True
+        # (array, its value where nothing is noted)
+        self._notes: list[tuple[np.ndarray, int]] = []
         self._first = tables.keep(np.zeros(1, np.int64))  # notes count steps from here
 
     def begin(self, step: int) -> None:
@@ -103,12 +105,20 @@ class Deferral:
         yield from self.sweeps.values()
         self._settled = True
 
+    def forget(self) -> None:
+        """Drop deferred work, which belongs to a state that the host has replaced."""
+        if self._settled:
+            return
+        for array, empty in self._notes:
+            array[...] = empty
+        self._settled = True
+
     def notes(self, p: PlasticProjection, bounds: np.ndarray) -> list[NoteArguments]:
         """Return room for the notes of every partition; ``bounds`` are those of the targets."""
         keep, pre, post = self._tables.keep, p.groups("pre"), p.groups("post")
         # Each spike of a target is noted by the partition that owns the target.
-        counts = keep(np.zeros(post.neuron.size, np.int32))
-        steps = keep(np.full((DEPTH, post.neuron.size), -1, np.int32))
+        counts = self._note(np.zeros(post.neuron.size, np.int32))
+        steps = self._note(np.full((DEPTH, post.neuron.size), -1, np.int32))
         longest = int(np.diff(pre.pointer).max(initial=0))
         # One more, since `pending` writes an entry before it knows whether to count it.
         room = min(longest, CHUNK) * DEPTH + 1
@@ -117,14 +127,20 @@ class Deferral:
                 groups=post.neuron.size,
                 counts=counts,
                 steps=steps,
-                done=keep(np.full(pre.neuron.size, -1, np.int32)),
+                done=self._note(np.full(pre.neuron.size, -1, np.int32)),
                 edges=keep(np.zeros(room, np.int32)),
                 when=keep(np.zeros(room, np.int32)),
                 first=self._first,
-                full=keep(np.zeros(1, np.int64)),
+                full=self._note(np.zeros(1, np.int64)),
                 pre_groups=pre.neuron.size,
                 begin=post.first[begin],
                 end=post.first[end],
             )
             for begin, end in zip(bounds[:-1], bounds[1:], strict=True)
         ]
+
+    def _note(self, empty: np.ndarray) -> np.ndarray:
+        """Keep an array that is now as it is if nothing is noted."""
+        array = self._tables.keep(empty)
+        self._notes.append((array, int(array.flat[0]) if array.size else 0))
+        return array

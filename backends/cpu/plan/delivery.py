@@ -55,6 +55,7 @@ class Delivery:
     def synchronise(self) -> None:
         """Follow changes of the memory by the host."""
         self._rules.synchronise()
+        self.deferral.forget()
         self.late_events.forget()
 
     def emit(self, signal: str, step: int, repeat: int) -> None:
