@@ -59,15 +59,21 @@ class PairRule:
     simultaneous : tuple of int
         Number of increments that the other side sees if both ends spike in one step: (of the
         source's trace, of the target's trace).
-    sends_changed_weight : bool
-        Whether the weight is sent after it changed.
+    order : tuple of str
+        The order in which the target's spike changes the weight ("grow"), the source's spike
+        changes it ("shrink"), and it is sent ("send"), if both ends spike in one step.
     """
 
     dependence: str
     timing: dict[str, Symbolic]
     weights: dict[str, Symbolic]
     simultaneous: tuple[int, int]
-    sends_changed_weight: bool
+    order: tuple[str, ...]
+
+    @property
+    def sends_changed_weight(self) -> bool:
+        """Whether the weight is sent after the source's spike changed it."""
+        return self.order.index("send") > self.order.index("shrink")
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ def match_pair_stdp(rule: Rule) -> PairRule:
     plus = _change_per_trace(growth.amount, pre_trace) * pre_increment
     minus = -(_change_per_trace(shrinkage.amount, post_trace) * post_increment)
     dependence = _weight_dependence(plus, minus, low, high)
+    _require_delivered_weight(at_pre)
     return PairRule(
         dependence.name,
         timing={
@@ -138,7 +145,7 @@ def match_pair_stdp(rule: Rule) -> PairRule:
         },
         weights={"w_min": low, "w_max": high, **dependence.exponents},
         simultaneous=_simultaneous(rule, pre_trace, post_trace),
-        sends_changed_weight=_sends_changed_weight(at_pre),
+        order=_order(rule),
     )
 
 
@@ -326,8 +333,15 @@ def _simultaneous(rule: Rule, pre_trace: str, post_trace: str) -> tuple[int, int
     return seen["post"], seen["pre"]
 
 
-def _sends_changed_weight(statements: Sequence[_Statement]) -> bool:
-    targets = [s.target for s in statements]
+def _order(rule: Rule) -> tuple[str, ...]:
+    """Return the order of what is done to the weight, if both ends spike in one step."""
+    names = {("post", "w"): "grow", ("pre", "w"): "shrink", ("pre", "out"): "send"}
+    statements = [(h.trigger, s.target) for h in rule.handlers for s in h.statements]
+    return tuple(names[statement] for statement in statements if statement in names)
+
+
+def _require_delivered_weight(statements: Sequence[_Statement]) -> None:
+    """Raise Unmatched if the source's spike delivers something else than the weight, once."""
     deliveries = [s for s in statements if s.target == "out"]
     if (
         len(deliveries) != 1
@@ -337,4 +351,3 @@ def _sends_changed_weight(statements: Sequence[_Statement]) -> bool:
         raise Unmatched(
             "it delivers something else than its weight; PyNN's pair STDP delivers the weight."
         )
-    return targets.index("out") > targets.index("w")

@@ -79,6 +79,13 @@ def plan_plasticity(
     return planner.pair_stdp(rule, negative=negative)
 
 
+# Pairs of what is done to a weight in a step, and a sentence if their order differs.
+_ORDERED = (
+    ("send", "grow", "here the weight is sent {} the target's spike changes it, there {}"),
+    ("shrink", "grow", "here the source's spike changes the weight {} the target's, there {}"),
+)
+
+
 class _RulePlanner:
     def __init__(self, p: ConcreteProjection, *, dt: float, target: Target, rows: Rows) -> None:
         self._p, self._dt, self._target, self._rows = p, dt, target, rows
@@ -182,11 +189,19 @@ class _RulePlanner:
                 place,
                 "what spikes of both ends in one step do there was not probed: it takes a board.",
             )
-        elif rule.simultaneous != there:
+            return
+        differences: list[str] = []
+        if rule.simultaneous != there:
+            differences.append(f"here {_counted(rule.simultaneous)}; there {_counted(there)}")
+        for first, second, text in _ORDERED:
+            here = rule.order.index(first) < rule.order.index(second)
+            if here != (self._target.order.index(first) < self._target.order.index(second)):
+                words = ("before", "after") if here else ("after", "before")
+                differences.append(text.format(*words))
+        if differences:
             self._rows.approximated(
                 place,
-                f"where spikes of both ends meet in one step: here {_counted(rule.simultaneous)}; "
-                f"there {_counted(there)}.",
+                f"where spikes of both ends meet in one step: {'; '.join(differences)}.",
                 "Order the handlers so, or keep such pairs apart.",
             )
         else:

@@ -92,6 +92,8 @@ class Target:
     simultaneous : (int, int) or None
         Increments of the traces that the other side sees if both ends spike in one step: (of the
         source, of the target); None: not probed.
+    order : tuple of str
+        What is done to a weight in that step, in order; see `matching.pair_stdp.PairRule`.
     tau_minus_of_neuron : bool
         Whether all rules into a population share ``tau_minus``.
     one_rule_per_population : bool
@@ -154,6 +156,7 @@ class Target:
     back: PlasticDelay = PlasticDelay(1, 0)
     timing_remedy: str = ""
     simultaneous: tuple[int, int] | None = (0, 0)
+    order: tuple[str, ...] = ("grow", "shrink", "send")
     tau_minus_of_neuron: bool = False
     one_rule_per_population: bool = False
     combined_cores: Mapping[str, tuple[str, ...]] | None = None
@@ -276,6 +279,7 @@ BRIAN = Target(
     back=PlasticDelay(0, 0),
     timing_remedy="Use dendritic_fraction=0: the delay is along the axon there.",
     simultaneous=(1, 0),
+    order=("shrink", "send", "grow"),
     no_short_term=(
         "PyNN's TsodyksMarkramSynapse recovers with tau_syn instead of tau_rec there, "
         "and never facilitates (PyNN 0.13)"

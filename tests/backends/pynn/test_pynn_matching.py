@@ -290,7 +290,7 @@ def test_pair_stdp_is_pynns_with_amplitudes_relative_to_w_max(rule, dependence, 
     assert found.dependence == dependence
     assert value(found.timing["A_plus"], values) == pytest.approx(amplitude)
     assert value(found.timing["A_minus"], values) == pytest.approx(amplitude * 0.6)
-    assert (found.simultaneous, found.sends_changed_weight) == ((0, 1), True)
+    assert (found.simultaneous, found.order) == ((0, 1), ("grow", "shrink", "send"))
 
 
 def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet():
@@ -305,7 +305,8 @@ def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet
         parameters={"up": "10 ms", "down": "30 ms", "gain": "0.1 nA", "top": "4 nA"},
     )
     found = match_pair_stdp(rule)
-    assert (found.simultaneous, found.sends_changed_weight) == ((1, 0), False)
+    assert (found.simultaneous, found.order) == ((1, 0), ("send", "shrink", "grow"))
+    assert not found.sends_changed_weight
     assert {
         n: value(e, {"gain": 0.1, "top": 4.0, "up": 10, "down": 30})
         for n, e in found.timing.items()

@@ -451,6 +451,11 @@ ORDERS = {
         ("pre", "w = clip(w - a_minus * y, 0, w_max); out += w; x += 1"),
         ("post", "y += 1"),
     ],
+    "late": [
+        ("pre", "w = clip(w - a_minus * y, 0, w_max); out += w"),
+        ("post", "w = clip(w + a_plus * x, 0, w_max); y += 1"),
+        ("pre", "x += 1"),
+    ],
     "pynn-brian2": [
         ("pre", "x += 1; w = clip(w - a_minus * y, 0, w_max); out += w"),
         ("post", "w = clip(w + a_plus * x, 0, w_max); y += 1"),
@@ -537,6 +542,35 @@ def test_the_order_of_the_library_differs_from_nest_only_where_spikes_meet():
     here, there = both(net, pynn.nest)
     assert 1e-5 < np.abs(here - there).max() < 0.003
     assert np.corrcoef(here, there)[0, 1] >= 0.99
+
+
+def test_a_weight_that_is_sent_before_the_target_changes_it_is_told_on_nest():
+    """The traces count as there, and the voltage differs where spikes meet."""
+
+    def voltages(order: str) -> tuple[np.ndarray, np.ndarray]:
+        net = driven(order, fraction=1.0)
+        net.record(net["target"], "v")
+        runs = (ns.simulate(net, "500 ms", backend=b, progress=False) for b in ("cpu", pynn.nest))
+        here, there = (run["target"].trace("v").values for run in runs)
+        return here, there
+
+    row = {order: said_of(driven(order, fraction=1.0)) for order in ("nest", "late")}
+    assert row["nest"] == ("exact", "spikes of both ends in one step count as here.")
+    assert row["late"][0] == "approximated"
+    assert (
+        "here the weight is sent before the target's spike changes it, there after"
+        in (row["late"][1])
+    )
+    here, there = voltages("nest")
+    np.testing.assert_allclose(here, there, atol=1e-6)
+    here, there = voltages("late")
+    assert np.abs(here - there).max() > 1e-4
+
+
+def said_of(net: ns.Network) -> tuple[str, str]:
+    """Return status and reason of the row about spikes that meet, on NEST."""
+    rows = pynn.nest.lower(net).report.rows
+    return next((r.status, r.reason) for r in rows if str(r.place).endswith("same step"))
 
 
 def test_multiplicative_stdp_on_nest_is_ours():
