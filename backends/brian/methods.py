@@ -53,22 +53,24 @@ def scheme(cell: Cell) -> str:
 def method_of(cell: Cell) -> str:
     """Return Brian 2's method for a cell.
 
-    Unless the cell names one: exact, exponential Euler or Euler, the first that can take all its
-    equations.
+    Unless the cell names one that it has, too: exact, exponential Euler or rk2 (Euler if there are
+    draws), the first that can take all its equations.
     """
     derivatives = plain(cell)
     if cell.method == "heun":
         return "rk2"  # Brian 2's "heun" is Euler's method if there is no noise
-    if cell.method is not None or not derivatives:
+    if cell.method not in (None, "midpoint") or not derivatives:
         return cell.method or "euler"
     our_methods = set(ours(cell).values())
     # Brian 2 has one method for all equations of a group, so the least demanding state decides.
     if "euler" in our_methods:
         return "euler"
+    if "midpoint" in our_methods and any(affine(t, {s}) is None for s, t in derivatives.items()):
+        return "euler" if any(draws(tree) for tree in derivatives.values()) else "rk2"
     # Its exact method refuses equations that change with time.
     by_time = any("t" in names(tree) or draws(tree) for tree in derivatives.values())
-    needs_euler = "exponential_euler" in our_methods or by_time
-    return "exponential_euler" if needs_euler else "exact"
+    is_exact = our_methods == {"exact"} and not by_time
+    return "exact" if is_exact else "exponential_euler"
 
 
 def reason_against(cell: Cell) -> str | None:

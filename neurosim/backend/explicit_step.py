@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..draws.values import Shared, Table
 from ..ir.discretise import cell_program
+from ..model.names import describe_method
 from ..model.rule import Rule
 from ..network.network import Network
 from ..network.populations import Population
@@ -53,7 +54,7 @@ def _population_row(population: Population) -> Row:
         )
     if population.cell.step is not None:
         return Row(place, "exact", "explicit step statements.")
-    methods = [f"{state}: {method.replace('_', ' ')}" for state, method in program.methods]
+    methods = [f"{state}: {describe_method(method)}" for state, method in program.methods]
     return Row(place, "exact", f"{'; '.join(methods) or 'no equations to integrate'}.")
 
 

@@ -39,9 +39,10 @@ class Cell(CellParts):
     step : str, optional
         Statements instead of an integration method.
     method : str, optional
-        ``exact``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``. Unless it is named, each
-        state has ``exact`` if its equation is linear with constant coefficients,
-        ``exponential_euler`` if it is linear in the state, else ``euler``.
+        ``exact``, ``midpoint``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``. Unless it is
+        named, each state has ``exact`` if its equation is linear with constant coefficients, else
+        ``midpoint``; in a cell with noise ``exponential_euler`` if it is linear in the state, else
+        ``euler``.
     initial : mapping state -> value
         States that are not named begin at 0.
     name : str

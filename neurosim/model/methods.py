@@ -70,8 +70,9 @@ def choose(
 ) -> dict[str, Method]:
     """Return the method of each state: the named one, or the best that its equation allows.
 
-    That is exact if the equation is linear with constant coefficients, else exponential Euler if it
-    is linear in the state, else Euler.
+    That is exact if the equation is linear with constant coefficients, else the midpoint method.
+    Beside noise, which leaves no method its order, it is exponential Euler if the equation is
+    linear in the state, else Euler.
 
     Parameters
     ----------
@@ -95,15 +96,18 @@ def choose(
     for s in noisy:
         # Called for its error about noise that is not an added term.
         _noise_split(s, derivatives[s], where=where)
+    if method is None and not noisy:
+        return {s: "exact" if s in exact else "midpoint" for s in derivatives}
     if method is None:
         return {
             s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler"
             for s in derivatives
         }
-    # Heun and Runge-Kutta evaluate the slope several times: noise would have to be the same in
-    # each, and their order would be lost.
+    # These methods evaluate the slope several times: noise would have to be the same in each, and
+    # their order would be lost.
     able: dict[Method, Collection[str]] = {
         "exact": exact,
+        "midpoint": smooth.keys(),
         "exponential_euler": conditional,
         "euler": derivatives.keys(),
         "heun": smooth.keys(),
@@ -184,6 +188,8 @@ def statements(
     if exact:
         propagator, exact_statements = _exact(exact, derivatives)
         new_values += exact_statements
+    middle = {s: derivatives[s] for s in order if methods[s] == "midpoint"}
+    new_values += _midpoint(middle, derivatives, propagator)
     for s in order:
         if methods[s] == "exponential_euler":
             new_values.append(_assign_new(s, _exponential_euler(s, derivatives[s])))
@@ -250,10 +256,81 @@ def _sum(terms: Sequence[Expr]) -> Expr:
 
 def _exponential_euler(s: str, tree: Expr) -> Expr:
     """Return x + dt (exp(a dt) - 1) / (a dt) f: exact for f = a x + b, constant within the step."""
+    return Binary("+", Name(s), _exponential_step(s, tree, DT))
+
+
+def _exponential_step(s: str, tree: Expr, time: Expr) -> Expr:
+    """Return the change of a state over a time by its exponential."""
     slope = _linear_split(tree, {s})[0].get(s, ZERO)
     # One function for (exp(z) - 1) / z: the quotient would lose its digits for a small step.
-    factor = Binary("*", DT, Call("expm1_ratio", (Binary("*", slope, DT),)))
-    return Binary("+", Name(s), Binary("*", factor, tree))
+    factor = Binary("*", time, Call("expm1_ratio", (Binary("*", slope, time),)))
+    return Binary("*", factor, tree)
+
+
+def _midpoint(
+    middle: Mapping[str, Expr], derivatives: Mapping[str, Expr], propagator: Propagator | None
+) -> list[Assign]:
+    """Return the statements of the midpoint method.
+
+    Slopes are those of the middle of the step. There, states of the exact group have their means
+    over the step, and others the value after half a step of exponential Euler (of Euler, if the
+    equation is not linear in the state). With these, a state that is linear in itself takes one
+    step of exponential Euler, which is stable for fast states; others add dt times the slope.
+    """
+    read = set().union(*(names(tree) for tree in middle.values())) if middle else set()
+    means = _means(propagator, derivatives, read)
+    known: dict[str, Expr] = {s: Name(a.target) for s, a in means.items()}
+    linear = {s for s, tree in middle.items() if affine(tree, {s}) is not None}
+    moved = [
+        s
+        for s in middle
+        if s not in linear or any(s in names(tree) for r, tree in middle.items() if r != s)
+    ]
+    half = Binary("*", Number(0.5), DT)
+    statements = list(means.values())
+    for s in moved:
+        tree = middle[s]
+        step = _exponential_step(s, tree, half) if s in linear else Binary("*", half, tree)
+        statements.append(Assign(f"_half_{s}", "=", Binary("+", Name(s), step)))
+    # The states themselves move to the middle, so that one that is frozen stays.
+    for s in moved:
+        statements += [Assign(f"_old_{s}", "=", Name(s)), Assign(s, "=", Name(f"_half_{s}"))]
+    for s, tree in middle.items():
+        tree, old = substitute(tree, known), Name(f"_old_{s}" if s in moved else s)
+        step = Binary("*", DT, tree)
+        if s in linear:
+            step = substitute(_exponential_step(s, tree, DT), {s: old})
+        statements.append(_assign_new(s, Binary("+", old, step)))
+    return statements
+
+
+def _means(
+    propagator: Propagator | None, derivatives: Mapping[str, Expr], read: set[str]
+) -> dict[str, Assign]:
+    """Return the statements that compute the means over a step of states of the exact group.
+
+    Without inputs the mean is Q x / dt; else the mean of both ends, which is as good in order.
+    """
+    if propagator is None:
+        return {}
+    group = propagator.states
+    has_input = [_linear_split(derivatives[s], set(group))[1] != ZERO for s in group]
+    means: dict[str, Assign] = {}
+    for i, s in enumerate(group):
+        if s not in read:
+            continue
+        reached = [j for j in range(len(group)) if (i, j) in propagator.reach]
+        if any(has_input[j] for j in reached):
+            mean = Binary("*", Number(0.5), Binary("+", Name(s), Name(f"_new_{s}")))
+        else:
+            mean = _sum(
+                [
+                    Binary("*", Binary("/", Name(propagator.name("Q", i, j)), DT), Name(group[j]))
+                    for j in reached
+                ]
+            )
+        means[s] = Assign(f"_mean_{s}", "=", mean)
+    return means
 
 
 def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Expr]], Expr]:

@@ -25,7 +25,7 @@ Action = Literal["assign", "sum", "deliver"]
 Role = Literal["variable", "parameter", "link", "cell", "word"]
 """The meaning of a name of a rule; ``cell``: a state or parameter of the cell at one end."""
 
-Method = Literal["exact", "exponential_euler", "euler", "heun", "rk4"]
+Method = Literal["exact", "midpoint", "exponential_euler", "euler", "heun", "rk4"]
 """The integration methods."""
 
 # Checks and messages need the names as values, in this order.
@@ -33,7 +33,27 @@ PERS: tuple[Per, ...] = get_args(Per)
 EVENTS: tuple[Event, ...] = get_args(Event)
 METHODS: tuple[Method, ...] = get_args(Method)
 
+_ORDERS: dict[str, str] = {
+    "midpoint": "second order",
+    "exponential_euler": "first order",
+    "euler": "first order",
+    "heun": "second order",
+    "rk4": "fourth order",
+}
+
 _LONGEST_TITLE = 100  # characters; titles begin messages and names of files
+
+
+def describe_method(method: str) -> str:
+    """Return a method in words, with the order in dt of its error after a given time.
+
+    Parameters
+    ----------
+    method : str
+        One of ``METHODS``.
+    """
+    order = f" ({_ORDERS[method]})" if method in _ORDERS else ""
+    return method.replace("_", " ") + order
 
 
 def require_title(title: Any, noun: str) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ..expr.evaluate import evaluate
-from ..expr.tree import Binary, Call, Expr, Name, Unary, children, inline, names
+from ..expr.tree import Binary, Call, Expr, Name, Unary, draws, inline, names
 from .parts import CellParts
 
 Effect = Literal["adds", "subtracts", "conductance", "unclear"]
@@ -128,7 +128,7 @@ class _Signs:
         read = names(factor)
         if read & self._membrane:
             return "conductance"
-        if read <= self._numbers.keys() and _is_arithmetic(factor):
+        if read <= self._numbers.keys() and not draws(factor):
             value = np.asarray(evaluate(factor, self._numbers.__getitem__))
             return "subtracts" if value < 0 else "adds"
         if isinstance(factor, Unary):
@@ -136,12 +136,6 @@ class _Signs:
         if isinstance(factor, Binary) and factor.op in ("*", "/"):
             return _product(self._sign(factor.left), self._sign(factor.right))
         return "adds"
-
-
-def _is_arithmetic(tree: Expr) -> bool:
-    """Return whether an expression has a value without draws and tables."""
-    known = isinstance(tree, Name) or not names(tree) or bool(children(tree))
-    return known and all(_is_arithmetic(child) for child in children(tree))
 
 
 def _product(first: Effect, second: Effect) -> Effect:

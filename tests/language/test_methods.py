@@ -14,7 +14,7 @@ from neurosim.models import cells
 
 END = 4.0  # ms, a whole number of all steps
 STEPS = [0.5, 0.25, 0.125, 0.0625, 0.03125]
-ORDERS = {"euler": 1, "exponential_euler": 1, "heun": 2, "rk4": 4}
+ORDERS = {"euler": 1, "exponential_euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
 # Each cell, its initial values, and the solution at time t. 'sweep' depends on time through its
 # clock s, and is linear in x if s is held.
 SWEEP = (
@@ -29,8 +29,9 @@ LOGISTIC = (
     {"x": 0.5},
     lambda t: 5 / (1 + 9 * math.exp(-t)),
 )
-CASES = [(SWEEP, method) for method in ORDERS] + [
-    (LOGISTIC, method) for method in ("euler", "heun", "rk4")
+# The midpoint method is exact for the first, because the mean of s is its middle.
+CASES = [(SWEEP, method) for method in ORDERS if method != "midpoint"] + [
+    (LOGISTIC, method) for method in ("euler", "midpoint", "heun", "rk4")
 ]
 
 
@@ -73,20 +74,46 @@ def test_the_check_of_the_order_refuses_errors_that_stall_or_belong_to_another_o
     assert not shows_order([dt**2 + 1e-3 for dt in STEPS], 2)
 
 
-def test_a_conductance_that_decays_exactly_leaves_first_order_in_the_voltage(backend):
-    """v follows exponential Euler with the conductance of the step's beginning; the solution is rk4
-    at a hundredth of a step.
+def test_the_mean_of_a_conductance_over_the_step_makes_the_voltage_one_of_second_order(backend):
+    """The solution is rk4 at a hundredth of a step; exponential Euler with the conductance of the
+    step's beginning is of first order.
     """
     parameters = {"tau": "3 ms", "tau_syn": "2 ms", "reversal": "60 mV"}
     equations = "dx/dt = -x / tau + g * (reversal - x) / ms : mV; dg/dt = -g / tau_syn : 1"
-    cell, fine = (
-        ns.Cell(equations, parameters=parameters),
-        ns.Cell(equations, parameters=parameters, method="rk4"),
-    )
-    assert dict(cell_program(cell).methods) == {"x": "exponential_euler", "g": "exact"}
+    fine = ns.Cell(equations, parameters=parameters, method="rk4")
     solution = final(fine, {"g": 0.8}, 0.0078125, backend)
-    errors = [abs(final(cell, {"g": 0.8}, dt, backend) - solution) for dt in STEPS]
-    assert [order for order in (1, 2, 3, 4) if shows_order(errors, order)] == [1]
+    for method, order in ((None, 2), ("exponential_euler", 1)):
+        cell = ns.Cell(equations, parameters=parameters, method=method)
+        errors = [abs(final(cell, {"g": 0.8}, dt, backend) - solution) for dt in STEPS]
+        assert [number for number in (1, 2, 3, 4) if shows_order(errors, number)] == [order]
+    cell = ns.Cell(equations, parameters=parameters)
+    assert dict(cell_program(cell).methods) == {"x": "midpoint", "g": "exact"}
+
+
+def test_a_conductance_with_an_input_of_its_own_is_averaged_over_both_ends(backend):
+    parameters = {"tau": "3 ms", "tau_syn": "2 ms", "reversal": "60 mV"}
+    equations = "dx/dt = -x / tau + g * (reversal - x) / ms : mV; dg/dt = (1 - g) / tau_syn : 1"
+    fine = ns.Cell(equations, parameters=parameters, method="rk4")
+    solution = final(fine, {"g": 0.1}, 0.0078125, backend)
+    cell = ns.Cell(equations, parameters=parameters)
+    errors = [abs(final(cell, {"g": 0.1}, dt, backend) - solution) for dt in STEPS]
+    assert [order for order in (1, 2, 3, 4) if shows_order(errors, order)] == [2]
+
+
+def test_a_state_that_is_frozen_stays_in_the_middle_of_the_step_too(backend):
+    """While v is frozen at 0, w follows it: w would move if it read where v wants to go."""
+    cell = ns.Cell(
+        "dv/dt = (10 * mV - v) * (1 + w**2) / ms : mV; dw/dt = v / mV * (1 - w) / ms : 1",
+        spike="v > 1 * mV",
+        after_spike="v = 0 * mV; w = 0",
+        refractory=ns.Refractory("2 ms", freezes="v"),
+    )
+    net = ns.Network("frozen", dt=0.125)
+    net.record(net.population("neuron", 1, cell), "v", "w")
+    traces = ns.simulate(net, "1 ms", backend=backend, progress=False)["neuron"].traces
+    assert traces["v"].initial == 0
+    # The first step spikes, and all others are refractory.
+    assert (traces["v"].values == 0).all() and (traces["w"].values == 0).all()
 
 
 @pytest.mark.parametrize("dt", [2.0, 0.5, 0.0625])
@@ -206,14 +233,18 @@ def test_the_propagator_follows_a_change_of_its_parameters_during_a_run(backend)
         ("dx/dt = -x / tau + level * sin(t / tau) / tau : 1", {"x": "exact"}),
         (
             "dx/dt = -x * y / tau : 1; dy/dt = -y / tau : 1",
-            {"x": "exponential_euler", "y": "exact"},
+            {"x": "midpoint", "y": "exact"},
         ),
         (
             "dx/dt = (y - x) / tau : 1; dy/dt = (1 - y**2) / tau : 1",
-            {"x": "exponential_euler", "y": "euler"},
+            {"x": "midpoint", "y": "midpoint"},
         ),
         ("dx/dt = -x / tau + xi / tau**0.5 : 1", {"x": "euler"}),
-        ("dx/dt = (1 - x**2) / tau : 1", {"x": "euler"}),
+        (
+            "dx/dt = -x / tau + xi / tau**0.5 : 1; dy/dt = (x - y) / tau : 1",
+            {"x": "euler", "y": "exponential_euler"},
+        ),
+        ("dx/dt = (1 - x**2) / tau : 1", {"x": "midpoint"}),
     ],
 )
 def test_a_state_gets_the_most_exact_method_that_can_take_it(equations, expected):
@@ -227,7 +258,7 @@ def test_the_report_says_which_method_each_state_gets(backend):
     (row,) = ns.check(net, backend=backend).rows
     assert (row.status, row.reason) == (
         "exact",
-        "v: exponential euler; excitatory: exact; inhibitory: exact.",
+        "v: midpoint (second order); excitatory: exact; inhibitory: exact.",
     )
 
 
@@ -238,7 +269,7 @@ def test_a_coefficient_that_is_drawn_is_not_constant_and_its_state_runs_without_
     between 0 and 1.
     """
     cell = ns.Cell("dx/dt = -uniform() * x / tau : 1", parameters={"tau": "10 ms"})
-    assert dict(cell_program(cell).methods) == {"x": "exponential_euler"}
+    assert dict(cell_program(cell).methods) == {"x": "midpoint"}
     net = ns.Network("drawn", dt="1 ms", seed=3)
     net.record(net.population("neuron", 1, cell, x=1.0), "x")
     trace = (
@@ -316,7 +347,8 @@ def test_an_unknown_method_is_answered_with_the_methods():
     with pytest.raises(
         ns.ModelError,
         match=(
-            "cell 'cell': there is no method 'rk5'. Did you mean 'rk4'.* euler, exact, .*heun, rk4"
+            "cell 'cell': there is no method 'rk5'. Did you mean 'rk4'.* euler, exact, .*heun, "
+            "midpoint, rk4"
         ),
     ):
         ns.Cell("dx/dt = -x / (1 * ms) : 1", method="rk5")

@@ -92,6 +92,7 @@ def test_signatures_are_written_out_for_editors():
         "refractory",
         "resistance",
         "current",
+        "method",
     ]
     assert signature.parameters["tau"].default == "20 ms"
     assert cells.lif_delta.__name__ == "lif_delta"

@@ -71,6 +71,8 @@ def test_cells_of_the_library_say_how_their_ports_act():
         ("-v + a / mV * (low - v)", "conductance"),
         ("-v + a * (low - 0 * mV) / mV", "subtracts"),
         ("-v + a - a**2 / mV", "unclear"),
+        ("-v + uniform() * a", "adds"),
+        ("-v - (1 + uniform()) * a", "subtracts"),
     ],
 )
 def test_the_effect_of_a_port_is_read_off_the_equations(dv, effect):
