@@ -142,9 +142,13 @@ def _find_unit(value: Any, depth: int) -> Unit | None:
     if isinstance(value, list | tuple):
         return next(filter(None, (_find_unit(item, depth + 1) for item in value)), None)
     if is_pint(value):
-        # Pint's short form; its sign for micro is not ASCII.
-        return unit(f"{value.units:~C}".replace("µ", "u").replace(" ", ""))
+        return _unit_of_pint(value)
     return None
+
+
+def _unit_of_pint(value: PintQuantity) -> Unit:
+    # Pint's short form; two of its signs are not ASCII.
+    return unit(f"{value.units:~C}".replace("µ", "u").replace("Ω", "ohm").replace(" ", ""))
 
 
 def is_pint(value: object) -> TypeGuard[PintQuantity]:
@@ -249,24 +253,35 @@ def _read_text(text: str, declared: Unit, *, alone: bool) -> float:
             f"{describe(text)} has no unit, but {declared} is expected. "
             f"Write '{number:g} {declared.text}'."
         )
+    if own.text == "1":
+        # Alone it is an expression like any other; among others it is a column read as text.
+        if not alone:
+            raise _Unreadable(
+                f"found the text {describe(text)}, expected a number. Write {number:g}."
+            )
+        own = declared  # a plain number, which counts in the declared unit
     if own.exponents != declared.exponents:
         raise _Unreadable(
             f"{describe(text)} is {own}, but {declared} is expected. Give it in {declared.text}."
         )
-    # Alone it is an expression like any other; among others it is a column read as text.
-    if own.text == "1" and not alone:
-        raise _Unreadable(f"found the text {describe(text)}, expected a number. Write {number:g}.")
     return number * own.size
 
 
 def _read_pint(value: PintQuantity, declared: Unit) -> Any:
-    _numbers(value.magnitude, declared)
-    number, exponents = measure_pint(value)
+    numbers = _numbers(value.magnitude, declared)
+    if isinstance(numbers, list):  # of objects, which pint does not convert
+        raise _no_quantity(value, declared)
+    try:
+        # As text is read, so that both give the same bits; pint rounds on its way to SI units.
+        own = _unit_of_pint(value)
+        number, exponents = numbers * own.size, own.exponents
+    except ModelError:  # it does not count from zero, such as degrees Celsius
+        number, exponents = measure_pint(value)
     if exponents != declared.exponents:
         raise _Unreadable(
             f"{value} is {of(exponents)}, but {declared} is expected. Give it in {declared.text}."
         )
-    return number
+    return float(number) if np.ndim(number) == 0 else number
 
 
 def _require_own(value: Any, declared: Unit) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError, describe
+from ..errors import ModelError, NetworkError, describe
 from ..recording.recorded import PopulationRecording, ProjectionRecording, Recorded
 from ..recording.recording import Recording
 from ..recording.samples import Spikes, Trace
+from ..units import unit
 from .measure import correlation, cv_intervals, rate
 
 PARTS = 10  # of a recording: the spread of a measure between them says how well it is known
@@ -185,6 +186,9 @@ def _spike_differences(a: Spikes, b: Spikes) -> list[str]:
 
 def _trace_difference(a: Trace, b: Trace) -> str:
     """Return in words how two traces differ; empty if they do not."""
+    b = _in_unit_of(a, b)
+    if a.unit != b.unit:
+        return f"in {a.unit} and in {b.unit}"
     same_shape = a.values.shape == b.values.shape and a.every == b.every
     if not same_shape or not np.array_equal(a.members, b.members):
         shapes = f"{a.values.shape} and {b.values.shape} samples"
@@ -200,6 +204,19 @@ def _trace_difference(a: Trace, b: Trace) -> str:
         f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, "
         f"first: member {a.members[column]} at {a.times()[sample]:g} ms"
     )
+
+
+def _in_unit_of(a: Trace, b: Trace) -> Trace:
+    """Return the second trace in the unit of the first, if both measure the same."""
+    if a.unit == b.unit:
+        return b
+    try:
+        target, own = unit(a.unit), unit(b.unit)
+    except ModelError:
+        return b  # made by hand, in a unit that no run has
+    if target.exponents != own.exponents:
+        return b
+    return replace(b, values=b.values * own.size / target.size, unit=a.unit)
 
 
 # ---- likeness
@@ -258,7 +275,8 @@ def _judge_weights(
     name: str, a: ProjectionRecording, b: ProjectionRecording, bounds: Bounds
 ) -> Verdict:
     # Only the last sample: weights in the middle of learning depend on how far each run has come.
-    last_a, last_b = a.traces["w"].values[-1], b.traces["w"].values[-1]
+    last_a = a.traces["w"].values[-1]
+    last_b = _in_unit_of(a.traces["w"], b.traces["w"]).values[-1]
     same_ends = np.array_equal(a.source, b.source) and np.array_equal(a.target, b.target)
     return _judge_means(
         f"{name}: weights at the end, {a.traces['w'].unit}",

@@ -9,7 +9,9 @@ import pytest
 
 import neurosim as ns
 
+BACKENDS = ("reference", "cpu", "brian")  # translations run no cell of this file
 UNITS = (
+    "percent",
     "umolar",
     "mM",
     "V",
@@ -223,6 +225,9 @@ def test_values_of_rules_are_in_the_unit_of_their_name(backend):
         np.testing.assert_allclose(run.get(plastic, name), last, rtol=1e-14)
     np.testing.assert_allclose(result.trace("x").values[0], 0.5, rtol=1e-14)
     np.testing.assert_allclose(run.get("target", "x"), 0.003, rtol=1e-14)
+    edges = run.edges(plastic)
+    np.testing.assert_allclose(edges["e"], [0.15, 0.25], rtol=1e-14)
+    assert (edges.weights.tolist(), edges.units["e"]) == ([3, 3], "V")
     run.set(plastic, tau=0.05, e=0.4, w=[1, 2], gain=0.7)
     assert (run.get(plastic, "tau"), run.get(plastic, "w").tolist()) == (0.05, [1, 2])
     np.testing.assert_allclose(run.get(plastic, "e"), 0.4, rtol=1e-15)

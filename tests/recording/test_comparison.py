@@ -12,7 +12,9 @@ import neurosim as ns
 from neurosim.analysis.comparison import Bounds
 from neurosim.cli.main import main
 from neurosim.models import plasticity
+from neurosim.recording.recorded import PopulationRecording
 from neurosim.recording.recording import Recording
+from neurosim.recording.samples import Trace
 
 
 def network(seed: int = 1, *, rate: float = 20.0, weight: str = "0.3 nA") -> ns.Network:
@@ -321,3 +323,30 @@ def test_what_changes_over_time_in_both_does_not_count_as_uncertainty(fast_backe
         made.append(ns.simulate(net, "2 s", backend=fast_backend, progress=False))
     row = rows(*made, statistical=True, bounds=Bounds(rate=0.05))["source: rate, Hz"]
     assert row["pass"] and float(row["measured"].split("±")[1]) < 1.5, row
+
+
+def in_volts(unit: str, numbers: list[float]) -> Recording:
+    values = np.array(numbers)[:, None]
+    trace = Trace(
+        values,
+        every=1,
+        first=0,
+        members=np.arange(1),
+        initial=values[0],
+        dt=1.0,
+        unit=unit,
+    )
+    header = {"dt": 1.0, "steps": len(numbers)}
+    return Recording(header, {"cells": PopulationRecording("cells", 1, None, {"v": trace})})
+
+
+def test_recordings_in_other_units_of_one_quantity_are_compared_as_such():
+    millivolts = in_volts("mV", [50.0, -65.0])
+    for other, alike in (
+        (in_volts("V", [0.05, -0.065]), True),
+        (in_volts("V", [50.0, -65.0]), False),
+        (in_volts("pA", [50.0, -65.0]), False),
+    ):
+        (row,) = rows(millivolts, other).values()
+        assert row["pass"] == alike, row
+    assert "in mV and in pA" in row["measured"]
