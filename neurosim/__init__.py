@@ -30,6 +30,7 @@ from .errors import (
 from .model.cell import Cell
 from .model.declarations import Parameter, Port, Refractory
 from .model.rule import Rule
+from .network.conditions import where
 from .network.connectors import (
     all_to_all,
     fixed_indegree,
@@ -40,6 +41,7 @@ from .network.connectors import (
 )
 from .network.edge_lists import from_arrays, from_sparse
 from .network.network import Network
+from .network.pairs import PairConnector, Pairs
 from .network.populations import Population, View
 from .network.projections import Projection
 from .network.wiring import Connector, EdgeCount, Edges
@@ -65,6 +67,8 @@ __all__ = [
     "Network",
     "NetworkError",
     "NeurosimError",
+    "PairConnector",
+    "Pairs",
     "Parameter",
     "Place",
     "Population",
@@ -112,6 +116,7 @@ __all__ = [
     "simulate",
     "table",
     "uniform",
+    "where",
 ]
 
 

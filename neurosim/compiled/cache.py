@@ -20,6 +20,7 @@ CORE = Path(__file__).parents[1]
 CALLED = (
     "compiled/functions.py",
     "draws/compiled_edges.py",
+    "draws/compiled_pairs.py",
     "draws/compiled_streams.py",
     "draws/sorting.py",
     "draws/streams.py",

@@ -114,7 +114,16 @@ def _projection(p: Projection, seed: int) -> ConcreteProjection:
     edges = p.connect(seed)
     pointer, targets, moved = to_absolute(p, edges)
     where = f"projection {p.name!r} ({p.source.name} -> {p.target.name})"
-    draw = EdgeValues(p, edges.pointer, edges.order, moved, seed, where)
+    draw = EdgeValues(
+        projection=p,
+        pointer=edges.pointer,
+        order=edges.order,
+        moved=moved,
+        seed=seed,
+        absolute=pointer,
+        targets=targets,
+        where=where,
+    )
     del edges  # they take as much memory as the absolute ones
     # With a rule the weight is a variable, see `_initial_variables`.
     weight = draw("weight", p.weight, unit("1")) if p.rule is None else None

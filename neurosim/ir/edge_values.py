@@ -11,6 +11,7 @@ from ..draws.sampling import blocks, index_type, pointer_of
 from ..draws.streams import Stream, user_stream
 from ..draws.values import Distribution, Shared
 from ..errors import NetworkError
+from ..network.pair_texts import PairText
 from ..network.projections import Projection
 from ..network.wiring import Edges
 from ..units import Unit, unit
@@ -99,6 +100,10 @@ class EdgeValues:
         The connector's order of the user's edges; None: the user's own order.
     moved : (E,) int64 or None
         See `to_absolute`.
+    absolute : (N_source + 1,) int64
+        Edges of each source in the order of the network's edges.
+    targets : (E,) indices
+        Target of each edge, in the order of the network's edges.
     where : str
         Begins messages.
     """
@@ -108,6 +113,8 @@ class EdgeValues:
     order: np.ndarray | None
     moved: np.ndarray | None
     seed: int
+    absolute: np.ndarray
+    targets: np.ndarray
     where: str
 
     @property
@@ -124,7 +131,7 @@ class EdgeValues:
         ----------
         name : str
             Names the stream of draws.
-        value : number, (E,), Shared or Distribution
+        value : number, (E,), Shared, PairText or Distribution
         declared : Unit
             Unit of draws. The projection itself has that of a weight.
         redrawn : bool
@@ -146,12 +153,20 @@ class EdgeValues:
             return Shared(value.values, self._arrange(value.index, where))
         if isinstance(value, np.ndarray):
             return self._arrange(np.asarray(value, np.float64), where)
-        if not isinstance(value, Distribution):
-            return value
         owner = self.projection.name
         stream = Stream(self.seed, f"{owner}/{name}")
         if named:
             stream = user_stream(self.seed, owner, name, of="projection")
+        if isinstance(value, PairText):
+            # Texts follow neurons, not positions: no value has to move.
+            return value.at(
+                stream,
+                sources=np.arange(self.absolute.size - 1, dtype=np.int32),
+                pointer=self.absolute,
+                targets=self.targets,
+            )
+        if not isinstance(value, Distribution):
+            return value
         of_weight = name == "weight" and not named
         drawn = Drawn(
             distribution=value,

@@ -13,6 +13,7 @@ from ..errors import NetworkError
 from ..model.declarations import decay_constant
 from ..model.rule import Rule
 from ..network.network import Network
+from ..network.pair_texts import PairText
 from ..network.projections import Drive, Projection
 from ..units import unit
 from .free_memory import available
@@ -64,10 +65,10 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
 
     The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not stored
     or edges are sorted by delays; without a rule, delays that differ take 2 each for these two.
-    Weights without a rule that are rounded take 4 more meanwhile. A user's array of delays takes 8.
+    Weights without a rule that are rounded take 4 more meanwhile. Delays as array or text take 8.
     """
     index = np.dtype(index_type(p.target.population.size)).itemsize
-    size = index + 8.0 * isinstance(p.delay, np.ndarray)
+    size = index + 8.0 * isinstance(p.delay, np.ndarray | PairText)
     if p.rule is not None:
         return size + _bytes_per_plastic_edge(p, p.rule, index=index, rounded=rounded)
     differ, own_weight = not isinstance(p.delay, float), not isinstance(p.weight, float)
@@ -86,7 +87,7 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
     for v in rule.edge:
         size += (
             (4.0 if rounded else 8.0)
-            + 8.0 * isinstance(begin[v.name], np.ndarray)
+            + 8.0 * isinstance(begin[v.name], np.ndarray | PairText)
             + 8.0 * (decay_constant(v) is not None)
         )
     back = _goes_back(rule)
@@ -150,8 +151,10 @@ def _bytes_of_delays(network: Network, population: str) -> float:
     return 4.0 * max(history) + 8.0 * landing
 
 
-def _bounds(delay: float | np.ndarray | Distribution) -> tuple[float, float]:
+def _bounds(delay: float | np.ndarray | Distribution | PairText) -> tuple[float, float]:
     """Return the shortest and longest delay (ms); 0 and 0 if they are unknown before a draw."""
+    if isinstance(delay, PairText):
+        return 0.0, 0.0
     if isinstance(delay, Distribution):
         low, high = delay.bounds(unit("ms"))
     else:

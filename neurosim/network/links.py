@@ -12,6 +12,7 @@ from ..model.declarations import State
 from ..model.names import Domain
 from ..model.rule import Rule
 from ..units import Exponents, Unit, of
+from .pair_texts import PairText
 from .populations import View
 from .projections import Projection
 from .references import Reference
@@ -153,4 +154,4 @@ def _delays_differ(projection: Projection, *, at_source: bool) -> bool:
     elif projection.back is not None:
         delay, part = projection.back, 1.0
     # A draw counts as different, since its values are not known yet.
-    return part > 0 and (isinstance(delay, Distribution) or np.unique(delay).size > 1)
+    return part > 0 and (isinstance(delay, Distribution | PairText) or np.unique(delay).size > 1)

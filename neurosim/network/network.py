@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import chain, count
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..model.rule import Rule
 from ..quantities import to_engine
 from ..units import Quantity, Time, unit
 from .links import read_links
+from .pairs import PairConnector, Pairs, read_box, read_connector
 from .population_values import (
     check_refractory_time,
     read_population_values,
@@ -50,6 +52,8 @@ from .validation import MOST_STEPS, read_duration, read_quantity, read_whole_num
 from .weight_signs import warn_of_signs
 from .wiring import Connector
 
+# Pairs and edges up to which texts over them are evaluated at the user's line.
+_EVALUATED = 1 << 18
 MOST_NEURONS = 2**31 - 1  # engines number the neurons of a population with 32 bits
 
 
@@ -289,7 +293,7 @@ class Network:
         self,
         source: Population | View,
         target: Population | View,
-        connector: Connector,
+        connector: Connector | PairConnector,
         *,
         weight: Weights | None = None,
         delay: DrawnQuantity = 0.0,
@@ -299,6 +303,7 @@ class Network:
         dendritic_fraction: float = 1.0,
         back: DrawnQuantity | None = None,
         round_delays: bool = False,
+        box: Quantity | Sequence[Quantity | None] | None = None,
         same_step: bool = False,
         **values: DrawnQuantity,
     ) -> Projection:
@@ -306,17 +311,18 @@ class Network:
 
         Arrays have one value per edge in the connector's order: that of the entries of
         `from_arrays` and `from_sparse`, else by position within ``source``, then within ``target``.
-        `Run.get` and `Run.set` sort by neurons instead.
+        `Run.get` and `Run.set` sort by neurons instead. Text over a pair reads the names that
+        `where` lists: ``weight="0.1*nA * exp(-distance / (100*um))"``.
 
         Parameters
         ----------
         source, target : Population or View
-        connector : Connector
+        connector : Connector or PairConnector
             Says which neurons are joined.
-        weight : quantity, array (E,), draw or `Shared`, in the unit of the port
+        weight : quantity, array (E,), draw, text or `Shared`, in the unit of the port
             The initial ``w`` of a rule. May be left out if the connector has weights, or with a
             rule.
-        delay : time, array (E,) or draw
+        delay : time, array (E,), draw or text
             In whole steps, from a spike of the source to its effect.
         port : str, optional
             May be left out if the target has one port.
@@ -327,15 +333,18 @@ class Network:
             these names its views, such as ``a[0:80]->b.in``, or has a number, ``a->b.in:2``.
         dendritic_fraction : float (1)
             The part of the delay between synapse and soma; the rest lies before the synapse.
-        back : time, array (E,) or draw, optional
+        back : time, array (E,), draw or text, optional
             From a spike of the target to the synapse; by default the dendritic part of the delay.
         round_delays : bool
             Whether delays are rounded to whole steps.
+        box : length, or one for each of x, y and z, optional
+            Space repeats after it: the ``distance`` of a pair is that of the nearest image. None
+            for an axis: it does not.
         same_step : bool
             Whether spikes arrive in the step in which they are emitted.
-        **values : number, quantity, array or draw
+        **values : number, quantity, array, draw or text
             Parameters and variables of the rule; arrays have one value per edge, source or target,
-            as the rule declares.
+            as the rule declares; text, one per edge.
 
         Returns
         -------
@@ -360,9 +369,11 @@ class Network:
         # Automatic names hold an arrow and a dot; users name projections between views a[:9]->b.
         self._require_free(name, "projection", more="->.[]:")
         where = f"projection {name!r} ({from_view.name} -> {to_view.name})"
-        _require_connector_and_rule(connector, rule, where)
+        pairs = Pairs(from_view, to_view, self.seed, read_box(box, where=where))
+        bound_connector = read_connector(connector, pairs, where)
+        _require_rule(rule, where)
         # Counted before values are read, whose lengths are checked against it.
-        edges = count_edges(connector, from_view, to_view, where)
+        edges = count_edges(bound_connector, from_view, to_view, where)
         expected = unit_of_delivery(cell, port, rule, where)
         # The projection itself is not among the owners yet: links read earlier ones alone.
         links, sides = read_links(
@@ -379,37 +390,51 @@ class Network:
                 out=None if expected is None else expected.exponents,
                 where=where,
             )
-        weights = read_weights(weight, rule, connector, unit=expected, edges=edges, where=where)
+        weights = read_weights(
+            weight, rule, bound_connector, unit=expected, edges=edges, pairs=pairs, where=where
+        )
         rounding = bool(round_delays)
         delays = read_delays(
-            delay, dt=self.dt, rounded=rounding, edges=edges, where=f"{where}: delay"
+            delay, dt=self.dt, rounded=rounding, edges=edges, pairs=pairs, where=where
         )
         fraction = read_fraction(
             dendritic_fraction, delays, dt=self.dt, rounded=rounding, where=where
         )
+        returning = None
         if back is not None:
-            back = read_delays(
-                back, dt=self.dt, rounded=rounding, edges=edges, where=f"{where}: back"
+            returning = read_delays(
+                back,
+                dt=self.dt,
+                rounded=rounding,
+                edges=edges,
+                pairs=pairs,
+                where=where,
+                part="back",
             )
         counts = {"source": len(from_view), "target": len(to_view), "edge": edges}
         projection = Projection(
             name=name,
             source=from_view,
             target=to_view,
-            connector=connector,
+            connector=bound_connector,
             weight=weights,
             delay=delays,
             dendritic_fraction=fraction,
-            back=back,
+            back=returning,
             round_delays=rounding,
             same_step=bool(same_step),
             port=port,
             rule=rule,
             bound=bound,
             links=links,
-            values=read_rule_values(rule, values, counts=counts, where=where),
+            values=read_rule_values(rule, values, counts=counts, pairs=pairs, where=where),
         )
-        warn_of_signs(projection)
+        evaluated: dict[str, np.ndarray] = {}
+        # Many edges are not drawn twice: their texts are evaluated when the network is prepared.
+        few = pairs.count <= _EVALUATED and projection.edge_count().most <= _EVALUATED
+        if few and (isinstance(connector, PairConnector) or projection.written):
+            evaluated = _evaluate_texts(projection, self.seed, self.dt)
+        warn_of_signs(projection, evaluated.get("weight"))
         self.projections[name] = projection
         self.inputs.append(projection)
         return projection
@@ -699,13 +724,17 @@ def _read_positions(positions: Quantity, size: int, where: str) -> np.ndarray:
     return sites
 
 
-def _require_connector_and_rule(connector: object, rule: object, where: str) -> None:
-    # A class such as ns.all_to_all has the methods of a connector, but is none.
-    if isinstance(connector, type) or not isinstance(connector, Connector):
-        raise NetworkError(
-            f"{where}: found {describe(connector)}, expected a connector such as ns.all_to_all(). "
-            "Give one third."
-        )
+def _evaluate_texts(projection: Projection, seed: int, dt: float) -> dict[str, np.ndarray]:
+    """Return the values of texts; raise if one is none that an edge can have."""
+    where = f"projection {projection.name!r} ({projection.source.name} -> {projection.target.name})"
+    evaluated = projection.evaluate_texts(seed)
+    for name in evaluated.keys() & {"delay", "back"}:
+        steps_where = f"{where}: {name}"
+        to_steps(evaluated[name], dt, where=steps_where, rounded=projection.round_delays)
+    return evaluated
+
+
+def _require_rule(rule: object, where: str) -> None:
     if rule is not None and not isinstance(rule, Rule):
         raise NetworkError(
             f"{where}: found rule {describe(rule)}, expected a Rule. "

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 
 from ..draws.ranges import POSITIVE, require_range
 from ..draws.values import Distribution, DrawnQuantity, Shared, Weights
 from ..errors import ModelError, NetworkError, describe, describe_unknown
+from ..expr.parse import Parser
 from ..model.cell import Cell
 from ..model.declarations import decay_constant
 from ..model.rule import Rule
 from ..units import Unit
 from ..units import unit as unit_of
+from .pair_texts import PairText, is_pair_text, read_pair_text
+from .pairs import Pairs
 from .populations import View
 from .validation import MS, EngineValue, read_quantity, require_shape, to_steps
 from .wiring import Connector
 
 PER_EDGE = "one per edge"
+EdgeValue: TypeAlias = EngineValue | PairText
+"""A value of edges that was read: in engine units, a draw, or text over pairs."""
 
 
 def count_edges(connector: Connector, source: View, target: View, where: str) -> int | None:
@@ -135,13 +141,14 @@ def read_weights(
     *,
     unit: Unit | None,
     edges: int | None,
+    pairs: Pairs,
     where: str,
-) -> EngineValue | Shared | None:
+) -> EdgeValue | Shared | None:
     """Return the weights of a projection in engine units; None if its rule has none.
 
     Parameters
     ----------
-    weight : quantity, array (E,), draw, `Shared` or None
+    weight : quantity, array (E,), draw, `Shared`, text over pairs or None
         None: the weights of the connector; if it has none, 0 with a rule.
     rule : Rule, optional
         Weights are the initial values of its edge variable ``w``, in the unit of that variable.
@@ -150,6 +157,8 @@ def read_weights(
         Of the port: that of weights without a rule.
     edges : int, optional
         Number of edges, if it is known.
+    pairs : Pairs
+        That texts read.
     where : str
         Begins each message.
 
@@ -175,7 +184,9 @@ def read_weights(
     if weight is None:
         raise NetworkError(f"{where}: no weight given, expected {expected}. Give weight=...")
     if not isinstance(weight, Shared):
-        return read_quantity(weight, expected, sizes=_per_edge(edges), where=f"{where}, weight")
+        return _read_edge_value(
+            weight, expected, edges=edges, pairs=pairs, where=where, part="weight"
+        )
     require_shape(weight.index, _per_edge(edges), f"{where}, index of the shared weights")
     # Few values serve many edges: their number is free, the index has one entry per edge.
     values = read_quantity(weight.values, expected, sizes={}, where=f"{where}, shared weights")
@@ -187,31 +198,66 @@ def read_weights(
     return Shared(np.atleast_1d(values), weight.index)
 
 
+def _read_edge_value(
+    value: DrawnQuantity,
+    declared: Unit,
+    *,
+    edges: int | None,
+    pairs: Pairs,
+    where: str,
+    part: str,
+) -> EdgeValue:
+    """Return a value of edges in engine units; text over pairs stays text."""
+    if is_pair_text(value, pairs):
+        text = read_pair_text(value, declared, pairs, parser=Parser(where), part=part)
+        # One number in place of one for each edge: 2 * 10 pA is 20 pA.
+        return text if text.differs else text.number()
+    return read_quantity(value, declared, sizes=_per_edge(edges), where=f"{where}, {part}")
+
+
 def _weight_unit(rule: Rule) -> Unit | None:
     return next((variable.unit for variable in rule.edge if variable.name == "w"), None)
 
 
 def read_delays(
-    delay: DrawnQuantity, *, dt: float, rounded: bool, edges: int | None, where: str
-) -> EngineValue:
+    delay: DrawnQuantity,
+    *,
+    dt: float,
+    rounded: bool,
+    edges: int | None,
+    pairs: Pairs,
+    where: str,
+    part: str = "delay",
+) -> EdgeValue:
     """Return delays in ms.
 
     Parameters
     ----------
-    delay : time, array (E,) or draw
+    delay : time, array (E,), draw or text over pairs
     dt : float, ms
     rounded : bool
         Whether delays are rounded to whole steps.
     edges : int, optional
         Number of edges, if it is known.
+    pairs : Pairs
+        That texts read.
     where : str
         Begins each message.
+    part : str
+        The name of the delay, for messages.
 
     Raises
     ------
-    NetworkError
+    NetworkError, ModelError
         If a delay is or can be negative, or is no multiple of dt and not rounded.
     """
+    if is_pair_text(delay, pairs):
+        # Whether values are multiples of dt is seen as soon as there are edges.
+        text = read_pair_text(delay, MS, pairs, parser=Parser(where), part=part, least=0.0)
+        if text.differs:
+            return text
+        delay = text.number()
+    where = f"{where}: {part}"
     checked = read_quantity(delay, MS, sizes=_per_edge(edges), where=where)
     if isinstance(checked, Distribution):
         if checked.bounds(MS)[0] < 0:
@@ -236,14 +282,14 @@ def read_delays(
 
 
 def read_fraction(
-    fraction: float, delay: EngineValue, *, dt: float, rounded: bool, where: str
+    fraction: float, delay: EdgeValue, *, dt: float, rounded: bool, where: str
 ) -> float:
     """Return the dendritic fraction of delays.
 
     Parameters
     ----------
     fraction : float (1)
-    delay : number, (E,) array or draw, ms
+    delay : number, (E,) array, draw or text, ms
     dt : float, ms
     rounded : bool
         Whether both parts of a delay are rounded to whole steps.
@@ -261,7 +307,7 @@ def read_fraction(
             f"{where}: found dendritic_fraction {describe(fraction)}, "
             "expected one number from 0 to 1. Correct it."
         )
-    if not isinstance(delay, Distribution):
+    if not isinstance(delay, Distribution | PairText):
         part_where = f"{where}: a part of the delay (dendritic_fraction {number:g})"
         # Spikes of both ends meet at the synapse, at a whole step.
         for part in (number, 1.0 - number):
@@ -274,8 +320,9 @@ def read_rule_values(
     values: Mapping[str, DrawnQuantity],
     *,
     counts: Mapping[str, int | None],
+    pairs: Pairs,
     where: str,
-) -> dict[str, EngineValue]:
+) -> dict[str, EdgeValue]:
     """Return parameters and variables of a rule in engine units.
 
     Parameters
@@ -285,6 +332,8 @@ def read_rule_values(
         By name.
     counts : mapping
         Number of "source" and "target" neurons and, if it is known, of "edge"; else None.
+    pairs : Pairs
+        That texts of edges read.
     where : str
         Begins each message.
 
@@ -294,13 +343,18 @@ def read_rule_values(
         An unknown name, a wrong unit or length, a time constant that is not positive.
     """
     declared = {} if rule is None else _declarations(rule)
-    checked: dict[str, EngineValue] = {}
+    checked: dict[str, EdgeValue] = {}
     for name, value in values.items():
         if name not in declared:
             raise NetworkError(
                 describe_unknown("parameter or variable", name, declared, owner=where)
             )
         unit, per = declared[name]
+        if per == "edge":
+            checked[name] = _read_edge_value(
+                value, unit, edges=counts["edge"], pairs=pairs, where=where, part=name
+            )
+            continue
         count, value_where = counts[per] if per else None, f"{where}, {name}"
         # An unknown number of edges leaves the length to the check after the draw.
         sizes = {f"one per {per}": count} if count else {}
@@ -330,7 +384,7 @@ def _declarations(rule: Rule) -> dict[str, tuple[Unit, str | None]]:
 
 def _check_defaults(
     rule: Rule,
-    values: Mapping[str, EngineValue],
+    values: Mapping[str, EdgeValue],
     counts: Mapping[str, int | None],
     where: str,
 ) -> None:
@@ -344,7 +398,7 @@ def _check_defaults(
         require_shape(default, sizes, f"{where}, {parameter.name}")
 
 
-def _check_decays(rule: Rule, values: Mapping[str, EngineValue], where: str) -> None:
+def _check_decays(rule: Rule, values: Mapping[str, EdgeValue], where: str) -> None:
     """Raise unless the time constants of decaying variables are positive."""
     for variable in (*rule.edge, *rule.pre, *rule.post):
         # Defaults were checked when the rule was made; here are the values of this projection.

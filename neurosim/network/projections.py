@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..draws.streams import Stream
+import numpy as np
+from numpy.typing import NDArray
+
+from ..draws.streams import Stream, user_stream
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import BoundRule
 from ..model.declarations import Constant, State
 from ..model.rule import Rule
+from .pair_texts import PairText
 from .populations import View
 from .references import Reference
 from .wiring import Connector, EdgeCount, Edges
@@ -27,12 +31,12 @@ class Projection:
     name : str
     source, target : View
     connector : Connector
-    weight : number, (E,) array, draw, `Shared` or None, in the unit of the port
+    weight : number, (E,) array, draw, `Shared`, `PairText` or None, in the unit of the port
         The initial ``w`` of a rule; None: the rule has none.
-    delay : number, (E,) array or draw, ms
+    delay : number, (E,) array, draw or `PairText`, ms
     dendritic_fraction : float (1)
         Part of the delay between synapse and soma.
-    back : number, (E,) array, draw or None, ms
+    back : number, (E,) array, draw, `PairText` or None, ms
         From a spike of the target to the synapse; None: the dendritic part of the delay.
     round_delays : bool
         Whether delays are rounded to whole steps.
@@ -117,6 +121,38 @@ class Projection:
         rule = self.rule
         return rule is not None and name in {
             part.name for part in (*rule.variables, *rule.parameters)
+        }
+
+    @property
+    def written(self) -> bool:
+        """Whether values of edges are written as text."""
+        values = (self.weight, self.delay, self.back, *self.values.values())
+        return any(isinstance(value, PairText) for value in values)
+
+    def evaluate_texts(self, seed: int) -> dict[str, NDArray[np.float64]]:
+        """Return those of weight, delay and back that are text, (E,) each in engine units.
+
+        Texts of the rule's own values are evaluated, too.
+
+        Raises
+        ------
+        NetworkError
+            If a value is not finite or too small, or the edges cannot be made.
+        """
+        edges = self.connect(seed)
+        sources, targets = self.source.indices, self.target.indices[edges.target]
+
+        def evaluate(text: PairText, stream: Stream) -> NDArray[np.float64]:
+            return text.at(stream, sources=sources, pointer=edges.pointer, targets=targets)
+
+        for name, value in self.values.items():
+            if isinstance(value, PairText):
+                evaluate(value, user_stream(seed, self.name, name, of="projection"))
+        own = {"weight": self.weight, "delay": self.delay, "back": self.back}
+        return {
+            name: evaluate(value, Stream(seed, f"{self.name}/{name}"))
+            for name, value in own.items()
+            if isinstance(value, PairText)
         }
 
     def linkable(self) -> dict[str, tuple[State | Constant, str | None]]:

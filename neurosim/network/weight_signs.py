@@ -17,6 +17,7 @@ from ..model.port_signs import Effect, effect_in, effect_of_port
 from ..model.rule import Rule
 from ..quantities import to_engine
 from ..units import Unit, unit
+from .pair_texts import PairText
 from .projections import Drive, Projection
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -95,6 +96,8 @@ def _negative(weight: Any, port: Unit, *, pairs: int) -> str:
     if isinstance(weight, Distribution):
         likely = pairs * _chance_below_zero(weight, port) > 0.5
         return f"{weight} draws negative weights (low=0 bounds it)" if likely else ""
+    if isinstance(weight, PairText):
+        return ""  # of so many edges that values are not known yet
     if isinstance(weight, Shared):
         weight = weight.values
     values = np.atleast_1d(np.asarray(weight, np.float64))

@@ -124,10 +124,10 @@ PROJECTIONS = {
         "weight: found a table over time",
         "Only parameters of populations can be tables",
     ),
-    "weights as an expression": (
-        project(weight="1*mV + 2*mV"),
-        "weight: '1*mV + 2*mV' is not a quantity.",
-        "Write a number and a unit, such as '20 mV'.",
+    "weights as an expression of another unit": (
+        project(weight="1*mV + 2*nA"),
+        "weight: '1 * mV + 2 * nA': '1 * mV' is a voltage (mV) but",
+        "Both must have one unit",
     ),
     "a weight for a rule without one": (
         project(rule=Rule(edge="z : 1", handlers=[("pre", "z = 1")], name="r")),

@@ -1,0 +1,328 @@
+"""The connector whose pairs are chosen by a condition and a probability, written as text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..draws import streams
+from ..draws.ranges import NOT_NEGATIVE, require_range
+from ..draws.sampling import blocks, index_type, pointer_of
+from ..draws.streams import Stream
+from ..draws.values import PLAIN, Distribution
+from ..errors import NetworkError, describe
+from ..expr.parse import Parser
+from ..expr.printing import show
+from ..expr.tree import Expr, Number, draws
+from .pair_texts import MANY, PairText, PairValues, read_condition, read_pair_text
+from .pairs import Pairs
+from .wiring import EdgeCount, Edges, IntArray
+
+SAMPLE = 1 << 20  # pairs that are looked at to foretell the number of edges
+Count: TypeAlias = int | str | Distribution
+"""The edges of a pair: a number, text over the pair, or a draw."""
+
+
+@dataclass(frozen=True)
+class where:
+    """Join the pairs for which a condition holds, each with a probability.
+
+    Texts read ``i`` and ``j``, the indices of source and target within their populations; with
+    ``positions=`` of both also ``distance``, ``x_pre``, ``y_pre``, ``z_pre``, ``x_post``, and so
+    on; parameters and initial states of both cells, such as ``tau_pre``; ``N_pre`` and ``N_post``;
+    and ``uniform()`` and ``normal()``, a number for each pair. ``box=`` of `Network.project` makes
+    distances periodic.
+
+    Parameters
+    ----------
+    condition : str, optional
+        All pairs unless given.
+    p : float or text (1)
+        Probability of an edge where the condition holds, 0 to 1. Every pair has a draw of its own.
+    n : int, text or draw (1)
+        Edges of each pair that is joined.
+
+    Raises
+    ------
+    NetworkError
+        If ``p`` is no probability, or ``n`` no whole number from 0 on; when the projection is
+        added or the network prepared, if a text gives one.
+
+    Examples
+    --------
+    >>> ns.where("abs(i - j) < 4 and i != j", p="exp(-distance / (200 * um))")
+    """
+
+    condition: str | None = None
+    p: float | str = 1.0
+    n: Count = 1
+
+    def __post_init__(self) -> None:
+        if self.condition is not None and not isinstance(self.condition, str):
+            raise NetworkError(
+                f"where: found the condition {describe(self.condition)}, expected text such as "
+                "'abs(i - j) < 4'. Put it between quotes; edges that are known go into "
+                "ns.from_arrays."
+            )
+        if not isinstance(self.p, str) and not 0 <= _number(self.p) <= 1:
+            raise NetworkError(
+                f"where: p is {describe(self.p)}; expected a number from 0 to 1, or text. "
+                "Give a fraction: 0.1 is ten per cent."
+            )
+        if isinstance(self.n, str | Distribution):
+            return
+        number = _number(self.n)
+        if not number.is_integer() or number < 0:
+            raise NetworkError(
+                f"where: n is {describe(self.n)}; expected a whole number of edges, 0 or more, "
+                "text or a draw. Round it to an int."
+            )
+
+    def between(self, pairs: Pairs) -> BoundCondition:
+        """Return the connector of two views.
+
+        Parameters
+        ----------
+        pairs : Pairs
+
+        Raises
+        ------
+        ModelError, NetworkError
+            An unknown name, a unit, a text that is no condition, a draw that is no whole number.
+        """
+        # One parser for all texts, so that each of their random draws has a number of its own.
+        parser = Parser("where")
+        condition = None
+        if self.condition is not None:
+            condition = read_condition(self.condition, pairs, parser=parser)
+        p = Number(float(self.p)) if not isinstance(self.p, str) else None
+        if p is None:
+            p = read_pair_text(str(self.p), PLAIN, pairs, parser=parser, part="p").tree
+        number = self.n
+        if isinstance(number, str):
+            number = read_pair_text(number, PLAIN, pairs, parser=parser, part="n")
+        if isinstance(number, Distribution):
+            number.check(PLAIN, where="where, n")
+            require_range(number, NOT_NEGATIVE, where="where, n", declared=PLAIN)
+            if not number.is_whole:
+                raise NetworkError(
+                    f"where, n: found {number}, expected a draw of whole numbers. "
+                    "Use ns.integers or ns.binomial."
+                )
+        return BoundCondition(self.show(), pairs, condition, p, number)
+
+    def show(self) -> str:
+        """Return a short phrase for reports and messages."""
+        condition = "" if self.condition is None else f" {self.condition}"
+        p = "" if self.p == 1 else f", p = {self.p}"
+        n = "" if self.n == 1 else f", n = {self.n}"
+        return f"where{condition}{p}{n}"
+
+
+@dataclass(frozen=True, eq=False)
+class BoundCondition:
+    """The connector that `where` becomes between two views.
+
+    Attributes
+    ----------
+    phrase : str
+        See `show`.
+    pairs : Pairs
+    condition : Expr or None
+        None: it holds for all pairs.
+    p : Expr
+    n : int, PairText or Distribution
+    """
+
+    phrase: str
+    pairs: Pairs
+    condition: Expr | None
+    p: Expr
+    n: int | PairText | Distribution
+
+    def show(self) -> str:
+        """Return a short phrase for reports and messages."""
+        return self.phrase
+
+    def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
+        """Return the number of edges, foretold from some rows if pairs are many.
+
+        Parameters
+        ----------
+        n_source, n_target : int
+            Not used: the views are known.
+        recurrent : bool
+            Not used.
+
+        Raises
+        ------
+        NetworkError
+            If a probability lies outside of 0 to 1.
+        """
+        return self._count
+
+    @cached_property
+    def _count(self) -> EdgeCount:
+        sources = self.pairs.source.indices
+        every = max(1, math.ceil(self.pairs.count / SAMPLE))
+        rows = np.arange(every // 2 if every < sources.size else 0, sources.size, every)
+        # Chance has its own name here: an estimate must not depend on that of the projection.
+        stream = Stream(self.pairs.seed, "where/count")
+        means, variances = np.zeros(rows.size), np.zeros(rows.size)
+        for block in blocks(rows.size, width=len(self.pairs.target)):
+            p = self._chances(stream, rows[block])
+            means[block], variances[block] = p.sum(axis=1), (p * (1.0 - p)).sum(axis=1)
+        certain = not variances.any() and not self._is_random
+        per_pair, exact = self._edges_per_pair(stream)
+        if every == 1 and certain and exact:
+            return EdgeCount(means.sum() * per_pair)
+        scale = sources.size / rows.size
+        between_rows = np.var(means) * sources.size * scale if every > 1 else 0.0
+        mean, variance = means.sum() * scale, variances.sum() * scale + between_rows
+        most = min(mean + 6 * math.sqrt(variance), self.pairs.count)
+        return EdgeCount(most * per_pair, exact=False)
+
+    @property
+    def _is_random(self) -> bool:
+        trees = [self.p] if self.condition is None else [self.p, self.condition]
+        return any(draws(tree) for tree in trees)
+
+    def _edges_per_pair(self, stream: Stream) -> tuple[float, bool]:
+        """Return the edges of a pair, or their mean, and whether all pairs have as many."""
+        if isinstance(self.n, PairText):
+            # Most texts depend little on the pair; a grid of some pairs stands for all.
+            pairs = self.pairs
+            some = [
+                view.indices[:: max(1, len(view) // 64)] for view in (pairs.source, pairs.target)
+            ]
+            values = PairValues(pairs, stream, source=some[0][:, None], target=some[1])(self.n.tree)
+            return float(np.mean(values)), False
+        if isinstance(self.n, Distribution):
+            some_pairs = np.arange(1000)
+            values = self.n.sample(stream, some_pairs, unit=PLAIN, where="where, n")
+            return float(values.mean()), False
+        return float(self.n), True
+
+    def connect(
+        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+    ) -> Edges:
+        """Draw the edges.
+
+        Parameters
+        ----------
+        stream : Stream
+            Source of chance; each pair has draws of its own.
+        sources : (S,) integers
+            Indices of the neurons within their population.
+        targets : (T,) integers
+            The same of the targets.
+        recurrent : bool
+            Not used: ``i != j`` leaves out autapses.
+
+        Raises
+        ------
+        NetworkError
+            If a probability lies outside of 0 to 1, or a number of edges is not whole.
+        """
+        if self.pairs.count >= MANY:
+            pointer, target = self._select_compiled(stream)
+        else:
+            pointer, target = self._select(stream)
+        return self._repeat(stream, pointer, target)
+
+    def _select(self, stream: Stream) -> tuple[NDArray[np.int64], IntArray]:
+        """Return pointer and targets of the pairs that are joined."""
+        sources, targets = self.pairs.source.indices, self.pairs.target.indices
+        counts = np.zeros(sources.size, np.int64)
+        parts = [np.empty(0, index_type(targets.size))]
+        for block in blocks(sources.size, width=targets.size):
+            rows = np.arange(block.start, block.stop)
+            p = self._chances(stream, rows)
+            # Certain pairs need no draw, and uncertain ones no other draw for it.
+            if not ((p > 0.0) & (p < 1.0)).any():
+                joined = p == 1.0
+            else:
+                joined = streams.uniform(stream.key, targets, sources[rows, None]) < p
+            counts[block] = joined.sum(axis=1)
+            parts.append(np.nonzero(joined)[1].astype(parts[0].dtype))
+        return pointer_of(counts), np.concatenate(parts)
+
+    def _chances(self, stream: Stream, rows: IntArray) -> NDArray[np.float64]:
+        """Return the probability of each pair of some rows, (R, T); 0 without the condition."""
+        sources, targets = self.pairs.source.indices[rows], self.pairs.target.indices
+        values = PairValues(self.pairs, stream, source=sources[:, None], target=targets)
+        shape = sources.size, targets.size
+        p = np.broadcast_to(values(self.p), shape)
+        holds = np.ones(shape, bool)
+        if self.condition is not None:
+            holds = np.broadcast_to(np.asarray(values(self.condition)) != 0.0, shape)
+        # Written so that NaN is wrong, too.
+        wrong = np.argwhere(holds & ~((p >= 0.0) & (p <= 1.0)))
+        if wrong.size:
+            row, column = wrong[0]
+            raise self._wrong_probability(int(rows[row]), int(column), stream)
+        return np.where(holds, p, 0.0)
+
+    def _select_compiled(self, stream: Stream) -> tuple[NDArray[np.int64], IntArray]:
+        # Imported here, since Numba takes long to load and small networks never need it.
+        from .pair_code import WrongProbability, select_pairs
+
+        try:
+            return select_pairs(self.pairs, self.condition, self.p, stream)
+        except WrongProbability as wrong:
+            raise self._wrong_probability(wrong.row, wrong.column, stream) from None
+
+    def _wrong_probability(self, row: int, column: int, stream: Stream) -> NetworkError:
+        source, target = self.pairs.source.indices[row], self.pairs.target.indices[column]
+        values = PairValues(self.pairs, stream, source=np.array([source]), target=target)
+        p = float(np.asarray(values(self.p)).ravel()[0])
+        return NetworkError(
+            f"where, p: {show(self.p)!r} is {p:g} for i = {source}, j = {target}, expected a "
+            "probability from 0 to 1. Write clip(..., 0, 1), or change the condition."
+        )
+
+    def _repeat(self, stream: Stream, pointer: NDArray[np.int64], target: IntArray) -> Edges:
+        """Return the edges of pairs that have several, or none."""
+        if self.n == 1:
+            return Edges(pointer, target, trusted=True)
+        sources, targets = self.pairs.source.indices, self.pairs.target.indices
+        child = stream.child("n")
+        if isinstance(self.n, PairText):
+            numbers = self.n.at(child, sources=sources, pointer=pointer, targets=targets[target])
+            self._require_counts(numbers, pointer, target)
+        elif isinstance(self.n, Distribution):
+            source = np.repeat(sources, np.diff(pointer))
+            numbers = self.n.sample(
+                child, targets[target], row=source, unit=PLAIN, where="where, n"
+            )
+        else:
+            numbers = np.full(target.size, self.n)
+        each = numbers.astype(np.int64)
+        ends = pointer_of(each)
+        return Edges(ends[pointer], np.repeat(target, each), trusted=True)
+
+    def _require_counts(
+        self, numbers: NDArray[np.float64], pointer: NDArray[np.int64], target: IntArray
+    ) -> None:
+        wrong = np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))
+        if wrong.size:
+            edge = wrong[0]
+            row = int(np.searchsorted(pointer, edge, side="right")) - 1
+            i, j = self.pairs.source.indices[row], self.pairs.target.indices[target[edge]]
+            raise NetworkError(
+                f"where, n: {self.n!r} is {numbers[edge]:g} for i = {i}, j = {j}, expected a whole "
+                "number of edges, 0 or more. Write floor(...)."
+            )
+
+
+def _number(value: object) -> float:
+    """Return a number as a float; NaN if it is none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    return float(value)
