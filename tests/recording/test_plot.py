@@ -15,6 +15,9 @@ from matplotlib import pyplot
 from neurosim import plot
 from neurosim.analysis import measure
 from neurosim.errors import NetworkError
+from neurosim.model.cell import Cell
+from neurosim.network.network import Network
+from neurosim.network.populations import Population
 from neurosim.plot.style import MOST_DOTS, MOST_POINTS, note
 from neurosim.recording.recorded import PopulationRecording, ProjectionRecording
 from neurosim.recording.recording import Recording
@@ -474,3 +477,76 @@ def test_the_summary_of_almost_nothing_is_still_a_page():
     assert labels(plot.summary(Recording({"dt": 0.5, "steps": 100}, {"a": quiet})).axes[-1]) == [
         "a, none"
     ]
+
+
+# Positions
+
+CELL = Cell("v : mV", parameters={"k": 1.0}, name="still")
+SITES = np.arange(24.0).reshape(8, 3) ** 1.5
+
+
+def sheet(**values) -> Population:
+    return Network("sheet", dt=0.5).population("sheet", 8, CELL, positions=SITES, **values)
+
+
+def test_positions_are_drawn_where_neurons_lie():
+    marks = plot.positions(sheet())
+    np.testing.assert_allclose(marks.get_offsets(), SITES[:, :2])
+    assert (marks.axes.get_xlabel(), marks.axes.get_ylabel()) == ("sheet: x (um)", "y (um)")
+    some = plot.positions(sheet()[[5, 2]], plane="zx")
+    np.testing.assert_allclose(some.get_offsets(), SITES[[5, 2]][:, [2, 0]])
+    assert some.axes.get_xlabel() == "sheet: z (um)"
+
+
+def test_values_colour_the_neurons_of_a_view_in_their_order():
+    marks = plot.positions(sheet()[::2], [3.0, 1.0, 4.0, 1.5], label="rate (Hz)")
+    assert marks.get_array().tolist() == [3.0, 1.0, 4.0, 1.5]
+    assert marks.get_cmap().name == "viridis"
+    assert "rate (Hz)" in [ax.get_ylabel() for ax in marks.axes.figure.axes]
+
+
+def test_a_sample_of_a_trace_colours_its_members_and_leaves_the_others_as_rings():
+    marks = plot.positions(sheet(), trace(), sample=2, label="v")
+    np.testing.assert_allclose(marks.get_offsets(), SITES[[1, 3, 5], :2])
+    assert marks.get_array().tolist() == [2.0, 12.0, 22.0]
+    rings = marks.axes.collections[0]
+    np.testing.assert_allclose(rings.get_offsets(), SITES[[0, 2, 4, 6, 7], :2])
+    assert rings.get_facecolor().size == 0
+    assert "v (mV)" in [ax.get_ylabel() for ax in marks.axes.figure.axes]
+    assert notes(marks.axes) == f"at {trace().times()[2]:g} ms"
+
+
+def test_values_of_both_signs_have_white_at_zero():
+    marks = plot.positions(sheet(), np.arange(8.0) - 2)
+    assert marks.get_cmap().name == "RdBu_r" and marks.get_clim() == (-5.0, 5.0)
+
+
+def test_of_very_many_positions_some_are_drawn_and_a_note_says_so():
+    size = MOST_DOTS + 10
+    net = Network("sheet", dt=0.5)
+    many = net.population("many", size, CELL, positions=np.ones((size, 3)))
+    marks = plot.positions(many, np.arange(size))
+    assert len(marks.get_offsets()) == MOST_DOTS
+    assert notes(marks.axes) == "100,000 of 100,010 neurons drawn"
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments", "words"),
+    [
+        ([1.0, 2.0], {}, r"found values of shape \(2,\), expected one for each of 8 neurons"),
+        (None, {"plane": "xw"}, "found plane 'xw', expected two of x, y and z"),
+        (None, {"plane": "x"}, "found plane 'x', expected two of x, y and z"),
+        (trace(), {"sample": 100}, "found sample 100, expected one of 100 samples"),
+    ],
+)
+def test_positions_refuse_values_and_planes_that_do_not_fit(values, arguments, words):
+    with pytest.raises(NetworkError, match=f"plot.positions: {words}"):
+        plot.positions(sheet(), values, **arguments)
+
+
+def test_positions_of_a_population_without_any_are_refused():
+    nowhere = Network("sheet", dt=0.5).population("nowhere", 3, CELL)
+    with pytest.raises(
+        NetworkError, match="population 'nowhere' has no positions. Give positions="
+    ):
+        plot.positions(nowhere)
