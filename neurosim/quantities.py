@@ -162,6 +162,8 @@ def _read(value: Any, declared: Unit, depth: int) -> Any:
         return _read_text(value, declared, alone=depth == 0)
     if isinstance(value, list | tuple):
         return _read_items(value, declared, depth)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OUT" and value.ndim == 0:
+        return _read(value.item(), declared, depth)
     _require_own(value, declared)
     if is_pint(value):
         return _read_pint(value, declared)

@@ -418,6 +418,11 @@ def test_lists_of_quantities_are_read_as_arrays(value):
     np.testing.assert_allclose(to_engine(value, MS, where="here"), [10.0, 20.0], rtol=1e-14)
 
 
+def test_arrays_without_a_dimension_are_read_as_their_item():
+    for value in (np.array("20 ms"), np.array("20 ms", object), np.array(20), np.float16(20)):
+        assert to_engine(value, MS, where="here") == 20.0
+
+
 def test_lists_within_lists_are_arrays_of_more_dimensions():
     found = to_engine([["1 ms", 2], REGISTRY.Quantity([3, 4], "ms")], MS, where="here")
     np.testing.assert_allclose(found, [[1, 2], [3, 4]], rtol=1e-14)
