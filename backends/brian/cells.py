@@ -11,7 +11,7 @@ from brian2 import NeuronGroup
 from neurosim.draws.streams import key_of
 from neurosim.expr.printing import show
 from neurosim.expr.tree import Assign
-from neurosim.ir.program import PopulationProgram, Program
+from neurosim.ir.program import HELD, PopulationProgram, Program
 
 from .sites import DELIVER, LAST, Site, Store
 from .text import STEP, draw_at, function, line, target, word
@@ -35,6 +35,7 @@ class Cells:
         self.p, self.program, self.store = p, program, store
         self.site = Site(store, p.size)
         self.number = np.arange(p.size)
+        self._held: str | None = None
         self.draw = draw_at(program.seed, p.name, self.site.constant("place", self.number))
         if p.given:
             self.group = self._spike_source()
@@ -80,6 +81,8 @@ class Cells:
             return self.site.refer(self.store.table(key), None)
         if key in memory:
             return self.site.read(key)
+        if name == HELD:
+            return self._held_array()
         words = {
             "t": f"({STEP} * {self.program.dt!r})",
             "dt": repr(self.program.dt),
@@ -88,6 +91,13 @@ class Cells:
         if name == "i":
             return self.site.constant("i", self.number.astype(np.float64))
         return words[name] if name in words else f"{word(name)}_local"
+
+    def _held_array(self) -> str:
+        """Return the name of an array for what phase 2 leaves to the threshold, which reads it."""
+        if self._held is None:
+            held = self.store.add("held", np.zeros(self.p.size))
+            self._held = self.site.refer(held, None)
+        return self._held
 
     def _assign(self, statement: Assign, number: int, *, frozen: bool = False) -> list[str]:
         """Return a statement that assigns through a fresh name.

@@ -7,7 +7,7 @@ from brian2 import NeuronGroup
 
 from neurosim.expr.printing import Target, show
 from neurosim.expr.tree import Draw, Expr
-from neurosim.ir.program import PopulationProgram, Program
+from neurosim.ir.program import HELD, PopulationProgram, Program
 from neurosim.ir.propagators import linear_matrix
 from neurosim.model.cell import Cell
 
@@ -41,10 +41,11 @@ class IntegratedCells(Cells):
         self.model = "\n".join(
             self._equation(state, tree) for state, tree in plain(self.cell).items()
         )
-        jumps = self.p.code.integrate[
-            # The first statements of a step are the jumps, one per port with a state.
-            : sum(port.into is not None for _, port in self.cell.receives)
-        ]
+        statements = self.p.code.integrate
+        # The first are what forbids a spike, and the jumps, one per port with a state.
+        count = sum(port.into is not None for _, port in self.cell.receives)
+        count += bool(statements) and statements[0].target == HELD
+        jumps = statements[:count]
         settled = [[f"not_refractory = {self._active()}"]] if self.p.refractory is not None else []
         return [
             *settled,

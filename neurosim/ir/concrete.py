@@ -237,6 +237,8 @@ def _content(value: Any) -> Any:
     match value:
         # Values of parameters are digested with their population, and a name changes nothing.
         case Cell():
+            # Only where they are used, so that files of other networks stay valid.
+            more = (value.crossing, value.pause) if value.crossing or value.pause else ()
             return (
                 value.states,
                 value.definitions,
@@ -245,6 +247,7 @@ def _content(value: Any) -> Any:
                 value.step,
                 value.method,
                 value.refractory,
+                *more,
             )
         case Rule():
             return value.edge, value.pre, value.post, value.handlers, value.definitions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection, Delay
 from .delay_groups import shared_delay
 from .program import (
+    HELD,
     CellProgram,
     PlasticProjection,
     PopulationProgram,
@@ -141,9 +143,12 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
         host.constants |= set(propagator.names)
     body = _fold_inputs([replace(s, value=host(s.value)) for s in body], host)
     # One host serves all statements: a constant that occurs twice is computed once.
+    held = [Assign(HELD, "=", host(plain(tree))) for tree in _holding(cell)]
     detect = host(plain(cell.spike)) if cell.spike is not None else None
+    if detect is not None and held:
+        detect = Binary("and", detect, Unary("not", Name(HELD)))
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)
-    trees = [s.value for s in (*body, *after)] + ([] if detect is None else [detect])
+    trees = [s.value for s in (*held, *body, *after)] + ([] if detect is None else [detect])
     drawn = {draw for tree in trees for draw in draws(tree)}
     return CellProgram(
         name=cell.name,
@@ -152,7 +157,7 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
         tables=tables,
         ports=tuple(key for key, _ in cell.receives),
         # Jumps come before the integration, as the contract of a step demands.
-        integrate=tuple(_port_jumps(cell) + body),
+        integrate=tuple(held + _port_jumps(cell) + body),
         frozen=_frozen_states(cell),
         detect=detect,
         after=after,
@@ -185,6 +190,15 @@ def _port_jumps(cell: Cell) -> list[Assign]:
         for key, port in cell.receives
         if port.into is not None
     ]
+
+
+def _holding(cell: Cell) -> list[Expr]:
+    """Return the condition that forbids a spike if it holds at the beginning of a step, or none."""
+    conditions = [] if cell.pause is None else [cell.pause]
+    if cell.crossing and cell.spike is not None:
+        # What is true already cannot become true.
+        conditions.append(cell.spike)
+    return [reduce(lambda a, b: Binary("or", a, b), conditions)] if conditions else []
 
 
 def _frozen_states(cell: Cell) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ statements of regular updates run before phase 1 of step k if k is a multiple of
 their ``t`` is k*dt. Within a step:
 
 1. sources: random numbers of the step are drawn, rows of tables come into force.
-2. integrate: ports jump their states, the statements of each cell run; frozen states keep their
-   values.
+2. integrate: conditions that forbid a spike while they hold are evaluated, ports jump their
+   states, the statements of each cell run; frozen states keep their values.
 3. detect: the spike condition, for neurons that are not refractory.
 4. deliver: projections in creation order, their "pre" and "post" handlers in tuple order; then
    "step" handlers, projections in creation order; then every port becomes the left fold from 0.0
@@ -43,6 +43,9 @@ from ..network.probes import Probe
 from ..network.timed_events import RegularUpdate, SpikeSignal
 from .concrete import ConcreteDrive, ConcreteLink
 from .delay_groups import DelayGroups, incoming, outgoing, row_of_edge
+
+HELD = "_held"
+"""The temporary of phase 2 that forbids a spike: a condition at the beginning of the step."""
 
 
 # Compared by value: equal programs share one piece of compiled code.

@@ -13,7 +13,14 @@ from .cell_resolution import resolve_cell, statement_trees
 from .declarations import Definition, Parameter, Port, Refractory, State, Value
 from .names import Method, require_title
 from .notation import cell_markdown, cell_text
-from .parsing import read_constants, read_mapping, read_refractory, read_unit
+from .parsing import (
+    read_constants,
+    read_crossing,
+    read_mapping,
+    read_pause,
+    read_refractory,
+    read_unit,
+)
 from .parts import CellParts
 
 
@@ -31,11 +38,13 @@ class Cell(CellParts):
     parameters : mapping name -> quantity, `Parameter`, draw, or text over other parameters
     receives : mapping name -> `Port`
     spike : str, optional
-        Condition of the one event; None for cells that do not spike.
+        Condition of the one event; None for cells that do not spike. ``"crossing(v > 0*mV)"``:
+        only in steps in which the condition becomes true, that is, at whose beginning it is false.
     after_spike : str
         Statements of the reset.
     refractory : `Refractory` or time, optional
-        A bare time blocks emission only.
+        A bare time blocks emission only, as does a condition such as ``"v > -40*mV"``: no spike is
+        emitted in steps at whose beginning it holds.
     step : str, optional
         Statements instead of an integration method.
     method : str, optional
@@ -72,6 +81,8 @@ class Cell(CellParts):
         parser = Parser(f"cell {name!r}")
         parsed = [(e, read_unit(parser, e)) for e in parser.equations(equations)]
         constants = read_mapping(parser.owner, "parameters", parameters)
+        condition, crossing = read_crossing(spike)
+        pause = read_pause(parser, refractory)
         parts = CellParts(
             name=name,
             states=tuple(
@@ -84,14 +95,18 @@ class Cell(CellParts):
                 if not e.derivative and e.tree is not None
             ),
             receives=tuple(read_mapping(parser.owner, "receives", receives).items()),
-            spike=None if spike is None else parser.expression(spike, part="spike"),
+            spike=None if condition is None else parser.expression(condition, part="spike"),
             after_spike=parser.statements(after_spike, part="after_spike"),
             refractory=read_refractory(
-                parser, refractory, frozen=tuple(e.name for e, _ in parsed if e.frozen)
+                parser,
+                None if pause else refractory,
+                frozen=tuple(e.name for e, _ in parsed if e.frozen),
             ),
             step=None if step is None else parser.statements(step, part="step"),
             method=method,
             initial=tuple(read_mapping(parser.owner, "initial", initial).items()),
+            crossing=crossing,
+            pause=pause,
         )
         # Fields are set once, when all of them are resolved: no unchecked cell is ever visible.
         super().__init__(**vars(resolve_cell(parts, parser)))

@@ -88,6 +88,8 @@ def statement_trees(parts: CellParts) -> Iterable[Expr]:
     yield from (s.value for s in (*parts.after_spike, *(parts.step or ())))
     if parts.spike is not None:
         yield parts.spike
+    if parts.pause is not None:
+        yield parts.pause
 
 
 def require_unique(owner: str, names: Iterable[str]) -> None:
@@ -157,13 +159,13 @@ def _require_consistency(parts: CellParts, owner: str) -> None:
 
 
 def _require_refractory(parts: CellParts, owner: str) -> None:
-    if parts.refractory is None:
-        return
-    if parts.spike is None:
+    if parts.spike is None and (parts.refractory, parts.pause) != (None, None):
         raise ModelError(
             f"{owner}: has a refractory time but no spike condition, expected both. "
             "Add spike='...' or leave refractory out."
         )
+    if parts.refractory is None:
+        return
     for frozen in parts.refractory.freezes:
         # Called for its error about unknown names.
         parts.state(frozen)
@@ -172,8 +174,7 @@ def _require_refractory(parts: CellParts, owner: str) -> None:
         if not time.isidentifier():
             raise ModelError(
                 f"{owner}, refractory: found {describe(time)}, expected a time or the name of a "
-                "parameter. Give it such as '2 ms'. A condition belongs into the spike: "
-                "spike='v > threshold and not (...)', or let after_spike set a state that it reads."
+                "parameter. Give it such as '2 ms', or a condition such as 'v > threshold'."
             )
         parameter = parts.parameter(time)
         # The value is checked by populations, which may replace it.
@@ -285,12 +286,13 @@ def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
     def resolve(statements: tuple[Assign, ...], part: str) -> tuple[Assign, ...]:
         return tuple(scope.resolve_statement(s, parts.state(s.target), part) for s in statements)
 
-    spike = parts.spike
+    spike, pause = parts.spike, parts.pause
     return replace(
         parts,
         definitions=definitions,
         states=resolved_states,
         spike=None if spike is None else scope.resolve(spike, NUMBER, part="spike"),
+        pause=None if pause is None else scope.resolve(pause, NUMBER, part="refractory"),
         after_spike=resolve(parts.after_spike, "after_spike"),
         step=None if parts.step is None else resolve(parts.step, "step"),
     )

@@ -29,10 +29,13 @@ def cell_text(cell: CellParts) -> str:
     elif cell.method is not None:
         lines += _section("method", [cell.method])
     if cell.spike is not None:
-        lines += _section("spike", [show(cell.spike)])
+        condition = show(cell.spike)
+        lines += _section("spike", [f"crossing({condition})" if cell.crossing else condition])
     lines += _section("after spike", map(show_statement, cell.after_spike))
     if cell.refractory is not None:
         lines += _section("refractory", [_refractory_text(cell.refractory)])
+    if cell.pause is not None:
+        lines += _section("refractory", [show(cell.pause)])
     lines += _section("receives", (_port_text(name, port) for name, port in cell.receives))
     lines += _section("initial", [", ".join(_initial_texts(cell))] if cell.initial else [])
     return "\n".join(lines + _parameter_lines(cell.parameters))
@@ -58,7 +61,10 @@ def cell_markdown(cell: CellParts) -> str:
     if cell.step is not None:
         paragraphs += ["In each step:", _align(_assignments(cell.step))]
     if cell.spike is not None:
-        paragraphs.append(f"Spike if ${latex(cell.spike)}$" + (":" if cell.after_spike else "."))
+        verb = "Spike when it begins that" if cell.crossing else "Spike if"
+        pause = "" if cell.pause is None else f", unless ${latex(cell.pause)}$"
+        ending = ":" if cell.after_spike else "."
+        paragraphs.append(f"{verb} ${latex(cell.spike)}${pause}{ending}")
     # Without statements this is empty text, which the join leaves out.
     paragraphs.append(_align(_assignments(cell.after_spike)))
     return "\n\n".join(p for p in [*paragraphs, _parameter_table(cell.parameters)] if p)

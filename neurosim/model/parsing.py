@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import numpy as np
 from ..draws.values import Distribution, Table
 from ..errors import ModelError, describe, describe_unknown
 from ..expr.parse import Equation, Parser
+from ..expr.tree import Expr
 from ..quantities import find_unit, to_engine
 from ..units import NUMBER, Unit, of, read, unit
 from .declarations import (
@@ -165,6 +167,24 @@ def _as_tuple(pair: Any) -> tuple[Any, ...]:
     return tuple(pair) if isinstance(pair, Iterable) and not isinstance(pair, str) else ()
 
 
+def read_crossing(spike: str | None) -> tuple[str | None, bool]:
+    """Return the condition of a spike, and whether it was written ``crossing(condition)``."""
+    match = (
+        re.fullmatch(r"\s*crossing\s*\((.*)\)\s*", spike, re.DOTALL)
+        if isinstance(spike, str)
+        else None
+    )
+    return (spike, False) if match is None else (match[1], True)
+
+
+def read_pause(parser: Parser, refractory: Any) -> Expr | None:
+    """Return a refractoriness that is written as a condition; None if it is anything else."""
+    # Times and names of parameters hold neither comparisons nor `and`, `or`, `not`.
+    if not isinstance(refractory, str) or not re.search(r"[<>=]|\b(and|or|not)\b", refractory):
+        return None
+    return parser.expression(refractory, part="refractory")
+
+
 def read_refractory(
     parser: Parser, value: Refractory | Any, *, frozen: tuple[str, ...] = ()
 ) -> Refractory | None:
@@ -181,7 +201,8 @@ def read_refractory(
     if value is None and frozen:
         raise ModelError(
             f"{parser.owner}: the equation of {frozen[0]} has '(unless refractory)', expected a "
-            "refractory time with it. Give refractory='2 ms', or leave the words out."
+            "refractory time with it: a condition freezes none. Give refractory='2 ms', or leave "
+            "the words out."
         )
     if value is None:
         return None

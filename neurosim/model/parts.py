@@ -36,6 +36,10 @@ class CellParts:
     step: tuple[Assign, ...] | None
     method: Method | None
     initial: tuple[tuple[str, Value], ...]
+    # Whether a spike needs the condition to have been false at the beginning of the step.
+    crossing: bool = False
+    # No spike is emitted in a step at whose beginning this holds.
+    pause: Expr | None = None
 
     def state(self, name: str) -> State:
         """Return a state by name; raise ModelError if there is none."""

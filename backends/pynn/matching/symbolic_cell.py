@@ -73,6 +73,11 @@ class SymbolicCell:
                 "it never spikes, and every standard cell does. "
                 "Record what it would sum, and sum it afterwards."
             )
+        if cell.crossing or cell.pause is not None:
+            raise Unmatched(
+                "its spikes need a condition to begin, or pause while one holds, which no standard "
+                "cell expresses. Write a refractory time."
+            )
         self.cell = cell
         self.states = tuple(s.name for s in cell.states)
         derivatives = {s.name: _derivative(cell, s) for s in cell.states}
