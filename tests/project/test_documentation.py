@@ -31,6 +31,7 @@ SHORTER = {
     "competing_inputs.py": ('"100 s"', '"2 s"'),
     "current_based_network.py": ("0.1 ms", "0.5 ms"),
     "frequency_current.py": ('"5 s"', '"0.5 s"'),
+    "gamma_rhythm.py": ('"400 ms"', '"120 ms"'),
     "helpful_noise.py": ('"4 s"', '"0.4 s"'),
     "hodgkin_huxley_network.py": ('"400 ms"', '"110 ms"'),
     "irregular_activity.py": ('"1 s"', '"0.6 s"'),
