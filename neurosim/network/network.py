@@ -140,8 +140,8 @@ class Network:
         size : int
             Number of neurons, N.
         cell : Cell
-        positions : (N, 3), um, optional
-            Readable as x, y, z in expressions.
+        positions : (N, 3) or (N, 2), um, optional
+            Readable as x, y, z in expressions; of neurons in a plane z is 0.
         **values : number, quantity, array (N,), draw, `Table` or text
             Parameters of the cell, initial values of its states, and draws of other names that
             expressions read. Text is an expression over other names, ``i`` and ``N``; a parameter's
@@ -716,12 +716,13 @@ def _read_positions(positions: Quantity, size: int, where: str) -> np.ndarray:
         to_engine(positions, unit("um"), where=f"{where}, positions", error=NetworkError),
         np.float64,
     )
-    if sites.shape != (size, 3) or not np.isfinite(sites).all():
+    if sites.shape not in ((size, 2), (size, 3)) or not np.isfinite(sites).all():
         raise NetworkError(
             f"{where}: found positions of shape {sites.shape}, expected ({size}, 3), all finite. "
-            "Reshape them."
+            f"Reshape them. Neurons in a plane may have ({size}, 2)."
         )
-    return sites
+    # Neurons in a plane have z = 0.
+    return np.pad(sites, ((0, 0), (0, 3 - sites.shape[1])))
 
 
 def _evaluate_texts(projection: Projection, seed: int, dt: float) -> dict[str, np.ndarray]:

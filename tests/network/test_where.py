@@ -563,3 +563,11 @@ def test_a_connector_shows_its_texts():
     text = ns.where("i != j", p="exp(-i)", n=2).show()
     assert text == "where i != j, p = exp(-i), n = 2"
     assert repr(network()["a"]) and ns.where("i < j").show() == "where i < j"
+
+
+def test_neurons_in_a_plane_have_two_coordinates():
+    net = ns.Network("net", dt="0.1 ms")
+    a = net.population("a", 3, CELL, positions=[[0, 0], [3, 4], [30, 40]])
+    p = net.project(a, a, ns.where("i == 0"), weight="distance / um * nA", name="p")
+    assert concretise(net).projections["p"].weight.tolist() == [0, 5, 50]
+    assert p.source.population.positions.tolist() == [[0, 0, 0], [3, 4, 0], [30, 40, 0]]
