@@ -15,6 +15,7 @@ from ..model.cell import Cell
 from ..model.declarations import Constant
 from ..network.drawn_values import draw_population
 from ..network.network import Network
+from ..network.population_values import require_time_constants
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.references import Reference
@@ -64,6 +65,7 @@ def _population(population: Population, seed: int, dt: float) -> ConcretePopulat
     values, trees = draw_population(population, seed)
     parameters = {p.name: _plain(values[p.name]) for p in cell.parameters}
     # The network checked numbers; what was drawn or written as text is known only now.
+    require_time_constants(f"population {population.name!r}", cell, parameters)
     for p in cell.parameters:
         where = f"population {population.name!r}, {p.name}"
         value, size = parameters[p.name], population.size

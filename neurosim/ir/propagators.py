@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import factorial
 from typing import Any
 
@@ -21,15 +21,27 @@ _PADE = [
 _LARGEST = 5.371920351148152
 
 
-def exponential(matrices: np.ndarray) -> np.ndarray:
+# Squarings from which the blocks on the diagonal are computed afresh: each squaring may lose a bit
+# of a slow state beside a fast one.
+_MANY_HALVINGS = 8
+
+
+def exponential(matrices: np.ndarray, blocks: Sequence[Sequence[int]] = ()) -> np.ndarray:
     """Return the exponential of each matrix by scaling and squaring.
 
     Parameters
     ----------
     matrices : (K, n, n)
+    blocks : sequence of sequences of int
+        Rows that act on each other; the order of the blocks makes a block-triangular matrix.
 
     Notes
     -----
+    The exponential of a block on the diagonal does not depend on the others. In a matrix of entries
+    of very different sizes, the blocks of each square are therefore replaced by their own
+    exponentials, which keeps slow states beside fast ones (Al-Mohy & Higham 2009, SIAM J. Matrix
+    Anal. Appl. 31:970, code fragment 2.1, for triangular matrices).
+
     SciPy's function wakes threads of its linear algebra, which then spin for a tenth of a second on
     the cores that a run is about to use.
 
@@ -60,6 +72,12 @@ def exponential(matrices: np.ndarray) -> np.ndarray:
     for number in range(halvings.max(initial=0)):
         more = halvings > number
         result[more] = result[more] @ result[more]
+        stiff = np.flatnonzero(more & (halvings >= _MANY_HALVINGS))
+        for block in blocks if stiff.size else ():
+            rows = np.array(block)
+            place = (stiff[:, None, None], rows[:, None], rows)
+            scale = 0.5 ** (halvings[stiff] - number - 1)[:, None, None]
+            result[place] = exponential(matrices[place] * scale)
     return result
 
 
@@ -82,6 +100,16 @@ def linear_matrix(propagator: Propagator, value: Callable[[str], Any]) -> np.nda
         for j, entry in enumerate(row):
             matrix[:, i, j] = entry
     return matrix
+
+
+def _blocks(propagator: Propagator) -> list[list[int]]:
+    """Return the groups of states that act on each other."""
+    reach, left = propagator.reach, list(range(len(propagator.states)))
+    blocks: list[list[int]] = []
+    while left:
+        blocks.append([j for j in left if (left[0], j) in reach and (j, left[0]) in reach])
+        left = [j for j in left if j not in blocks[-1]]
+    return blocks
 
 
 def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str, np.ndarray]:
@@ -118,7 +146,7 @@ def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str
     block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
     block[:, :n, :n] = distinct.reshape(-1, n, n) * dt
     block[:, :n, n:] = np.eye(n) * dt
-    result = exponential(block)[back.reshape(-1)]
+    result = exponential(block, _blocks(propagator))[back.reshape(-1)]
     entries = {}
     for i, j in propagator.reach:
         entries[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])

@@ -22,6 +22,7 @@ from .pairs import PairConnector, Pairs, read_box, read_connector
 from .population_values import (
     check_refractory_time,
     read_population_values,
+    require_time_constants,
     take_time_courses,
 )
 from .populations import Population, View
@@ -179,6 +180,7 @@ class Network:
             positions=sites is not None,
         )
         check_refractory_time(where, cell, checked, self.dt)
+        require_time_constants(where, cell, checked)
         # Stored after all checks: a call that fails leaves the network as it was.
         self.populations[name] = Population(name, size, cell, checked, sites)
         return self.populations[name]

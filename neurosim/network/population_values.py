@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
-from ..draws.ranges import NOT_NEGATIVE, require_range
+from ..draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
 from ..draws.values import Distribution, ParameterValue, Table
 from ..errors import ModelError, NetworkError, describe_unknown
 from ..expr.dimensions import dimension, resolve_units
@@ -15,6 +15,7 @@ from ..expr.parse import Parser
 from ..expr.tree import Binary, Expr, Number, names
 from ..model.cell import Cell
 from ..model.dependence import require_constant
+from ..model.time_constants import time_constants
 from ..quantities import to_engine
 from ..units import LENGTH, NUMBER, Exponents, Unit, of, read
 from .validation import MS, EngineValue, read_quantity, read_table, require_shape, to_steps
@@ -133,6 +134,31 @@ def _is_expression(
     return isinstance(value, str) and (
         read(value, reserved=words, declared=unit, where=where) is None
     )
+
+
+def require_time_constants(owner: str, cell: Cell, values: Mapping[str, object]) -> None:
+    """Raise unless the times that equations divide by are positive; draws and text are skipped.
+
+    Parameters
+    ----------
+    owner : str
+        Begins each message.
+    cell : Cell
+    values : mapping
+        Of the population by name, in engine units; those left out have the cell's own.
+    """
+    for name in sorted(time_constants(cell)):
+        parameter = cell.parameter(name)
+        value = values.get(name, parameter.value)
+        if isinstance(value, Distribution):
+            continue
+        require_range(
+            value,
+            POSITIVE,
+            where=f"{owner}, {name}",
+            declared=parameter.unit,
+            remedy=f"The equations of cell {cell.name!r} divide by it: give a positive time.",
+        )
 
 
 def check_refractory_time(

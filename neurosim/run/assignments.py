@@ -16,6 +16,7 @@ from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
 from ..model.declarations import decay_constant
+from ..model.time_constants import time_constants
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.sources import read_spikes, require_drive_rate, require_source_value
@@ -324,6 +325,9 @@ class Assignments:
         if isinstance(owner, View):
             unit = declared_unit(owner, name)
             self._require_source_value(owner, numbers, unit, where)
+            if name in time_constants(owner.population.cell):
+                remedy = "The equations divide by it: give a positive time."
+                require_range(numbers, POSITIVE, where=where, declared=unit, remedy=remedy)
             if name == self.program.populations[owner.name].refractory:
                 require_range(
                     numbers, NOT_NEGATIVE, where=f"{where}: refractory time", declared=unit

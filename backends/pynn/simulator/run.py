@@ -12,7 +12,7 @@ import numpy as np
 
 from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
-from neurosim.errors import NetworkError, describe_unknown
+from neurosim.errors import NetworkError, SimulationError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork, ConcreteProjection
 from neurosim.network.probes import Probe
 from neurosim.network.projections import Projection
@@ -271,6 +271,7 @@ class ScriptRun:
 
     def _trace(self, recording: PlannedRecording, values: np.ndarray, initial: np.ndarray) -> Trace:
         """Return a trace of values in engine units, (T, M) and (M,), in the user's unit."""
+        self._require_finite(recording, values)
         declared = _require_unit(self._probe(recording))
         return Trace(
             declared.from_engine(values),
@@ -280,6 +281,25 @@ class ScriptRun:
             initial=declared.from_engine(initial),
             dt=self.plan.dt,
             unit=declared.text,
+        )
+
+    def _require_finite(self, recording: PlannedRecording, values: np.ndarray) -> None:
+        """Raise SimulationError at the first value that is not finite."""
+        wrong = np.argwhere(~np.isfinite(values))
+        if not wrong.size:
+            return
+        sample, column = (int(n) for n in wrong[0])
+        variable = self._probe(recording).variable
+        index = int(recording.members[column])
+        time = (sample + 1) * recording.every * self.plan.dt
+        raise SimulationError(
+            f"{recording.owner!r}: {variable!r} of number {index} is {values[sample, column]} at "
+            f"{time:g} ms on {self.plan.target.title}, expected a finite number. Use a smaller "
+            "dt, or compare with backend='cpu'.",
+            population=recording.owner,
+            index=index,
+            variable=variable,
+            time=time,
         )
 
     def _header(self) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from .rows import Rows, format_range
 from .sources import changed_rows, number_or_array
 from .targets import Target
 
+# Part of a time constant: nearer ones lose too many digits in their difference.
+_SINGULAR = 1e-4
+
 
 def match_population(p: ConcretePopulation, target: Target, rows: Rows) -> CellMatch | None:
     """Return the match of a population's cell, or None if it is no standard cell.
@@ -110,6 +113,7 @@ class NeuronPlan:
         )
         self._set_parameters()
         self._report_replaced_parameters()
+        self._report_singular_parameters()
         self._report_unread_parameters()
         self._report_ports()
         self._report_method()
@@ -239,6 +243,22 @@ class NeuronPlan:
                     f"it is {format_range(parameters[name])}, and {target.title} silently uses "
                     f"{used} = {format_range(actual)} instead.",
                     "Make them equal.",
+                )
+
+    def _report_singular_parameters(self) -> None:
+        """Report time constants whose equality makes the results of the target no numbers."""
+        parameters, target = self._parameters, self._target
+        for first, second in target.singular.get(self._match.standard.name, ()):
+            if not {first, second} <= parameters.keys():
+                continue
+            a, b = np.asarray(parameters[first]), np.asarray(parameters[second])
+            if np.any(np.abs(a - b) <= _SINGULAR * np.abs(a)):
+                self._rows.impossible(
+                    self._place.of(f"{first} and {second}"),
+                    f"they are equal, or differ by less than {_SINGULAR:g} of themselves "
+                    f"({format_range(a)} and {format_range(b)} ms): {target.title} divides by "
+                    "their difference, and the results are no numbers.",
+                    "Change one of them by 0.1 %, or use 'nest' or 'cpu'.",
                 )
 
     def _report_unread_parameters(self) -> None:

@@ -73,6 +73,8 @@ class Target:
         Standard cell -> parameters with one value for the population.
     replaced_parameters : mapping of str to tuple of (str, str)
         Standard cell -> (parameter, the expression over PyNN's parameters that is used instead).
+    singular : mapping
+        Standard cell -> pairs of time constants that must not be equal or nearly so.
     fixed_point : bool
         Whether parameters have 15 binary places.
     unusable : mapping of str to str
@@ -145,6 +147,7 @@ class Target:
     extra_refractory: int = 0
     shared_parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     replaced_parameters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    singular: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     fixed_point: bool = False
     unusable: Mapping[str, str] = field(default_factory=dict)
 
@@ -267,6 +270,10 @@ BRIAN = Target(
         "IF_curr_alpha": (("tau_syn_I", "tau_syn_E"),),
         _ADAPTIVE: (("v_spike", "v_thresh + 5*delta_T"),),
     },
+    # Its solution of the equations divides by their differences.
+    singular=dict.fromkeys(
+        ("IF_curr_exp", "IF_curr_alpha"), (("tau_m", "tau_syn_E"), ("tau_m", "tau_syn_I"))
+    ),
     unusable={
         "HH_cond_exp": (
             "every step above -40 mV counts as a spike there, so one action potential is several"

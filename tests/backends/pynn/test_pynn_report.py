@@ -409,3 +409,35 @@ def test_a_step_that_is_no_whole_number_of_tics_is_impossible_where_time_is_coun
     assert "counts time in units of 0.001 ms" in str(
         pynn.nest.lower(ns.Network("steps", dt=0.0625)).report
     )
+
+
+@pytest.mark.parametrize("tau_syn", ["5 ms", "5.0000001 ms"])
+@pytest.mark.parametrize("make", [cells.lif, cells.lif_exponential, cells.lif_alpha])
+def test_equal_time_constants_are_impossible_on_brian2_whose_results_are_no_numbers(make, tau_syn):
+    def statuses(backend: object, **values: object) -> set[str]:
+        net = ns.Network("singular", dt="0.1 ms")
+        net.population("cells", 2, make(tau="5 ms", **values))
+        rows = backend.lower(net).report.rows
+        return {r.status for r in rows if "tau_m and tau_syn" in str(r.place)}
+
+    name = "tau_syn" if make is cells.lif else "tau_inh"
+    assert statuses(pynn.brian2, **{name: tau_syn}) == {"impossible"}
+    assert statuses(pynn.nest, **{name: tau_syn}) == set()
+    others = {"tau_syn": "5.01 ms"} if make is cells.lif else {"tau_exc": "6 ms", "tau_inh": "7 ms"}
+    assert statuses(pynn.brian2, **others) == set()
+
+
+def test_results_that_are_not_finite_are_told_with_neuron_and_time():
+    net = simple()
+    net.record(net["target"], "v", every="2 ms")
+    lowered = pynn.nest.lower(net)
+    run = lowered.artefact.open(lowered.report)
+    run.step = 80
+    values = np.full((5, 2), -60.0)
+    run._results = {"target.v": values}
+    assert run.result()["target"].trace("v").values.shape == (4, 2)
+    values[3, 1] = np.nan
+    with pytest.raises(
+        ns.SimulationError, match="'target': 'v' of number 1 is nan at 6 ms on NEST"
+    ):
+        run.result()

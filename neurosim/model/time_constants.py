@@ -1,0 +1,37 @@
+"""Parameters by which equations divide as by a time constant."""
+
+from __future__ import annotations
+
+from ..expr.tree import Binary, Expr, Name, inline, walk
+from ..units import TIME
+from .parts import CellParts
+
+
+def time_constants(cell: CellParts) -> set[str]:
+    """Return the parameters, times, that a derivative of a cell is divided by.
+
+    Parameters
+    ----------
+    cell : Cell
+    """
+    times = {p.name for p in cell.parameters if p.unit.exponents == TIME}
+    definitions = {d.name: d.tree for d in cell.definitions}
+    trees = [inline(s.derivative, definitions) for s in cell.states if s.derivative is not None]
+    return times & {name for tree in trees for name in _divisors(tree)}
+
+
+def _divisors(tree: Expr) -> set[str]:
+    """Return the names that are a divisor, or a factor of one."""
+    divisors: set[str] = set()
+    for node in walk(tree):
+        if isinstance(node, Binary) and node.op == "/":
+            divisors |= _factors(node.right)
+    return divisors
+
+
+def _factors(tree: Expr) -> set[str]:
+    if isinstance(tree, Name):
+        return {tree.name}
+    if isinstance(tree, Binary) and tree.op == "*":
+        return _factors(tree.left) | _factors(tree.right)
+    return set()
