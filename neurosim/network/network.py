@@ -26,7 +26,7 @@ from .population_values import (
     take_time_courses,
 )
 from .populations import Population, View
-from .probes import Probe, probe_edges, probe_neurons
+from .probes import Probe, name_trace, probe_edges, probe_neurons
 from .projection_values import (
     count_edges,
     default_port,
@@ -511,6 +511,7 @@ class Network:
         *variables: str,
         every: Time | None = None,
         edges: ArrayLike | None = None,
+        name: str | None = None,
     ) -> None:
         """Record spikes or variables.
 
@@ -524,6 +525,9 @@ class Network:
             Between two samples of a variable; by default one step. All spikes are recorded.
         edges : (M,) whole numbers, optional
             Recorded edges of a projection, numbered by source, then target; by default all.
+        name : str, optional
+            Of the trace in recordings; by default that of the variable, and of a further view of
+            which it is recorded ``v[0:10]``.
 
         Raises
         ------
@@ -537,15 +541,10 @@ class Network:
             )
         # All variables of a call are checked before any of them is recorded.
         probes = [self._probe(owner, variable, every, edges) for variable in variables]
-        recorded = {(probe.owner.name, probe.variable) for probe in self.probes}
-        for probe in probes:
-            key = probe.owner.name, probe.variable
-            if key in recorded:
-                raise NetworkError(
-                    f"record: {probe.variable!r} of {probe.owner.name!r} is recorded already. "
-                    "Record all its members in one call."
-                )
-            recorded.add(key)
+        recorded = {(probe.owner.name, probe.label) for probe in self.probes}
+        for number, probe in enumerate(probes):
+            probes[number] = probe = name_trace(probe, name, variables, recorded=recorded)
+            recorded.add((probe.owner.name, probe.label))
         # Only probes of spikes have no unit.
         if every is not None and all(probe.unit is None for probe in probes):
             raise NetworkError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +31,8 @@ class Probe:
         In steps.
     edges : (M,) int64, or None
         Recorded edges of a projection; None: all.
+    trace : str
+        Name of the trace in recordings if it is not that of the variable.
     """
 
     owner: View | Projection
@@ -36,6 +40,12 @@ class Probe:
     unit: Unit | None
     every: int = 1
     edges: IntArray | None = None
+    trace: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name of the trace in recordings."""
+        return self.trace or self.variable
 
 
 def probe_neurons(view: View, variable: str, every: int) -> Probe:
@@ -121,3 +131,67 @@ def _edge_numbers(edges: ArrayLike, projection: Projection) -> IntArray:
             f"{most - 1:.0f}, in one dimension. Correct edges."
         )
     return numbers.astype(np.int64)
+
+
+def name_trace(
+    probe: Probe,
+    name: str | None,
+    variables: Collection[str],
+    *,
+    recorded: Collection[tuple[str, str]],
+) -> Probe:
+    """Return a probe whose trace has a name of its own.
+
+    Parameters
+    ----------
+    probe : Probe
+    name : str, optional
+        That the user gave.
+    variables : names
+        All that are recorded by the same call.
+    recorded : (owner, name of a trace)
+        Of everything that is recorded already.
+
+    Raises
+    ------
+    NetworkError
+        If the name is malformed or in use, or names the wrong thing.
+    """
+    if name is not None:
+        _require_name(name, probe, variables)
+        probe = replace(probe, trace=name)
+    owner = probe.owner.name
+    if (owner, probe.label) in recorded and name is None and isinstance(probe.owner, View):
+        part = probe.owner.label.removeprefix(owner)
+        # Spikes of a population are one list.
+        if probe.unit is not None and part:
+            probe = replace(probe, trace=f"{probe.variable}{part}")
+    if (owner, probe.label) not in recorded:
+        return probe
+    remedy = "" if probe.unit is None else " Or give the further trace a name: name='v_fine'."
+    raise NetworkError(
+        f"record: {probe.label!r} of {owner!r} is recorded already. "
+        f"Record all its members in one call.{remedy}"
+    )
+
+
+def _require_name(name: object, probe: Probe, variables: Collection[str]) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", name, re.ASCII):
+        raise NetworkError(
+            f"record, name: found {describe(name)}, expected letters, digits or one of '_ . -', "
+            "beginning with a letter. Choose another name."
+        )
+    if len(variables) != 1 or probe.unit is None:
+        raise NetworkError(
+            f"record: found name={name!r} with {', '.join(map(repr, variables))}, expected it with "
+            "one variable that has a trace. Record each in a call of its own."
+        )
+    if isinstance(probe.owner, View):
+        others = [s.name for s in probe.owner.population.cell.states]
+    else:
+        others = list(_recordable(probe.owner))
+    if name != probe.variable and name in (*others, "spikes"):
+        raise NetworkError(
+            f"record: found name={name!r} for {probe.variable!r}, expected none that means "
+            "something else here. Choose another name."
+        )

@@ -86,7 +86,7 @@ class Assembler:
                 spikes[owner] = self._spikes(chunks, number, end)
             else:
                 trace = self._trace(chunks, number, later_part=later_part)
-                traces.setdefault(owner, {})[probe.variable] = trace
+                traces.setdefault(owner, {})[probe.label] = trace
         populations: dict[str, PopulationRecording] = {}
         projections: dict[str, ProjectionRecording] = {}
         # In the order in which recording was asked for, each owner once.

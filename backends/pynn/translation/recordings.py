@@ -53,7 +53,14 @@ class Recordings:
         return tuple(r for r in recordings if r is not None)
 
     def _recording(self, number: int, probe: Probe) -> PlannedRecording | None:
-        place = Place("recording", probe.owner.name, probe.variable)
+        place = Place("recording", probe.owner.name, probe.label)
+        if probe.label != probe.variable:
+            self._rows.impossible(
+                place,
+                f"PyNN records {probe.variable!r} of a population once, at one interval.",
+                "Record all members in one call.",
+            )
+            return None
         if isinstance(probe.owner, Projection):
             return self._weights(number, probe, place)
         # An array, also for slices: the script sorts members, and results are put back in order.
