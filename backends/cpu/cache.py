@@ -13,8 +13,8 @@ __all__ = ["HERE", "clear", "folder", "load", "root"]
 HERE = Path(__file__).parent
 
 
-def folder() -> Path:
-    """Return the folder of this engine on this machine."""
+def folder() -> Path | None:
+    """Return the folder of this engine on this machine; None if there is no place for one."""
     return cache.folder(HERE)
 
 

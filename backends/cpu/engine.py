@@ -28,12 +28,12 @@ from .threads.workers import Workers
 # once for all processes.
 LOOP = '''"""The time loop, compiled once; it serves all networks."""
 
-from numba import cfunc
+from neurosim.compiled.cached import cfunc
 
 from {kernels} import loop
 
 
-@cfunc("int64(int64, int64, int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
+@cfunc("int64(int64, int64, int64, int64, int64, int64, int64)")
 def run_steps(plan, partitions, phases, first, steps, thread, shared):
     return loop.run_steps(plan, partitions, phases, first, steps, thread, shared)
 '''

@@ -150,7 +150,9 @@ def caches() -> list[Cache]:
             # By convention, not by a table: this module knows no backend.
             if find_spec(f"{entry.module}.cache"):
                 cache = import_module(f"{entry.module}.cache")
-                rows.append(Cache(entry.name, Path(cache.folder()), cache.clear))
+                folder = cache.folder()
+                if folder is not None:
+                    rows.append(Cache(entry.name, Path(folder), cache.clear))
         except ImportError:  # a backend whose packages are missing compiles nothing
             continue
     return rows

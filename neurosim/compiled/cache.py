@@ -1,23 +1,32 @@
 """Generated source and its compiled code on disk, so that a second start compiles nothing.
 
-Files are readable; their folder depends on the engine, the versions of compilers, and the CPU.
+Files are readable; their folder depends on the engine, the versions of compilers, and the CPU. A
+damaged file is written again. Code is run from folders alone that nobody else could have written.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
-import importlib.util
+import linecache
 import os
 import shutil
+import stat
 import sys
 import tempfile
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
+from ..whole_files import remove, write_whole
+
 CORE = Path(__file__).parents[1]
 CALLED = (
+    "compiled/cache.py",
+    "compiled/cached.py",
     "compiled/functions.py",
     "draws/compiled_edges.py",
     "draws/compiled_pairs.py",
@@ -25,90 +34,195 @@ CALLED = (
     "draws/sorting.py",
     "draws/streams.py",
     "expr/functions.py",
-)  # files of the core that generated source calls
+)  # files of the core that generated source calls, or that write its compiled code
+
+_DIGEST = 16  # bytes in front of compiled code, by which damage is noticed
 
 # A file is executed once per process, because its name has the hash of its contents.
-_loaded: dict[Path, ModuleType] = {}
+_loaded: dict[tuple[Path | None, str], ModuleType] = {}
+_stores: dict[Path | None, Store] = {}  # by the engine's folder of sources
+_told: list[str] = []  # reasons of which this process has warned
 
 
-def root() -> Path:
-    """Return the folder of all caches.
+def root() -> Path | None:
+    """Return the folder of all caches; None if the user has no folder.
 
     It is ``neurosim`` in the folder that the environment names as ``NEUROSIM_CACHE``, else in the
     user's cache folder.
     """
     chosen = os.environ.get("NEUROSIM_CACHE")
     if chosen:
-        return Path(chosen) / "neurosim"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "neurosim" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neurosim"
+        return Path(chosen).absolute() / "neurosim"
+    windows = sys.platform == "win32"
+    users = os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME", "")
+    # A path that depends on the current folder does not name the user's.
+    if not os.path.isabs(users):
+        # Without HOME, and of a user whom the system does not know, "~" stays as it is. An empty
+        # one would name the top of all folders.
+        home = os.path.expanduser("~") if os.environ.get("HOME", "~") else ""
+        if not os.path.isabs(home):
+            return None
+        users = home if windows else os.path.join(home, ".cache")
+    return Path(users) / ("neurosim/cache" if windows else "neurosim")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Files of one engine: read from one or two folders, written to one.
+
+    Parameters
+    ----------
+    written : Path, optional
+        None: nothing can be stored.
+    read : tuple of Path
+        In this order; the code in them may be run.
+    reason : str
+        Why files are not kept for the next process; empty: they are.
+    """
+
+    written: Path | None
+    read: tuple[Path, ...]
+    reason: str = ""
+
+    def load(self, name: str) -> bytes | None:
+        """Return the content that was saved, None if there is none or it is damaged."""
+        for folder in self.read:
+            # Damage of any kind: a folder in its place, no permission, an error of the disk.
+            with suppress(OSError):
+                content = (folder / name).read_bytes()
+                data = content[_DIGEST:]
+                if content[:_DIGEST] == _digest(data):
+                    return data
+        return None
+
+    def save(self, name: str, data: bytes) -> None:
+        """Store a content, from which `load` notices damage."""
+        self.write(name, _digest(data) + data)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file in place of whatever has its name, if that is possible."""
+        if self.reason:
+            tell_once(self.reason)
+        if self.written is None:
+            return
+        path = self.written / name
+        try:
+            if path.is_dir():
+                remove(path)
+            # Lost with a failure of power at worst: then it is compiled again.
+            write_whole(path, lambda file: file.write(content), lasting=False)
+        except OSError as error:
+            tell_once(f"{path} cannot be written ({error.strerror or error})")
+
+
+def tell_once(reason: str) -> None:
+    """Warn that compiled code is not kept, in the first call of a process."""
+    if not _told:
+        _told.append(reason)
+        warnings.warn(
+            f"neurosim: compiled code is not kept, because {reason}; this run compiles what it "
+            "needs. Make room or allow writing there, or name another folder in NEUROSIM_CACHE.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 @cache
-def folder(engine: Path | None = None) -> Path:
-    """Return the folder for the compiled code of an engine.
-
-    If it cannot be written, it is a temporary folder that begins as a copy of it.
+def folder(engine: Path | None = None) -> Path | None:
+    """Return the folder to which compiled code of an engine is written; None if there is none.
 
     Parameters
     ----------
     engine : Path, optional
         Folder of the engine's own sources; None: of the core.
     """
-    wanted = root() / key(engine)
-    if _writable(wanted):
-        return wanted
-    spare = Path(tempfile.gettempdir()) / f"neurosim-{_user()}" / key(engine)
-    if not spare.exists() and wanted.is_dir():
-        _copy(wanted, spare)
-    return (
-        spare if _writable(spare) and _mine(spare) else Path(tempfile.mkdtemp(prefix="neurosim-"))
-    )
+    _stores[engine] = _open(engine)
+    return _stores[engine].written
 
 
-def _writable(path: Path) -> bool:
+def store(engine: Path | None = None) -> Store:
+    """Return the store of compiled code of an engine; see `folder`."""
+    folder(engine)
+    return _stores[engine]
+
+
+def _open(engine: Path | None) -> Store:
+    """Return the store of an engine.
+
+    If its folder cannot be written, or its code must not be run, a temporary folder takes its
+    place, which is removed at the end of the process.
+    """
+    top = root()
+    if top is None:
+        return _spare("there is no home folder")
+    wanted = top / key(engine)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(path, os.W_OK)
+        top.parent.mkdir(parents=True, exist_ok=True)
+        reason = _distrust_parent(top.parent)
+        for place in (top, wanted):
+            if not reason:
+                place.mkdir(mode=0o700, exist_ok=True)
+                reason = _distrust(place)
+    except OSError as error:
+        return _spare(f"{wanted} cannot be made ({error.strerror or error})")
+    if reason:
+        return _spare(reason)
+    if not os.access(wanted, os.W_OK | os.X_OK):
+        return _spare(f"{wanted} cannot be written", wanted)
+    return Store(wanted, (wanted,))
 
 
-def _mine(path: Path) -> bool:
-    """Return whether a folder among those of others is our own: its code will be run."""
-    # The folder for temporary files is open to all users of a machine.
-    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
+def _distrust_parent(folder: Path) -> str:
+    """Return why folders in a folder could be exchanged by others; "" if they cannot."""
+    mode = folder.stat().st_mode
+    is_open = hasattr(os, "getuid") and mode & stat.S_IWOTH and not mode & stat.S_ISVTX
+    return f"others may write {folder}" if is_open else ""
 
 
-def _copy(known: Path, path: Path) -> None:
-    """Copy a folder under a temporary name, then rename it: other processes may copy it, too."""
-    if not _writable(path.parent):
-        return
-    temporary = Path(tempfile.mkdtemp(dir=path.parent))
-    for file in known.rglob("*"):
-        if file.is_file():
-            copy = temporary / file.relative_to(known)
-            copy.parent.mkdir(exist_ok=True)
-            shutil.copy2(file, copy)  # with its time, which Numba compares
+def _distrust(folder: Path) -> str:
+    """Return why code in a folder must not be run: others could have put it there; "" if not."""
+    if not hasattr(os, "getuid"):
+        return ""
+    status = folder.stat()
+    # What the superuser has installed may be run.
+    if status.st_uid not in (os.getuid(), 0):
+        return f"{folder} belongs to another user"
+    is_open = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return f"others may write {folder}" if is_open else ""
+
+
+def _spare(reason: str, *read: Path) -> Store:
+    """Return a store of this process alone, which also reads other folders."""
     try:
-        temporary.rename(path)
+        # `mkdtemp` makes a folder that nobody else may enter.
+        spare = Path(tempfile.mkdtemp(prefix="neurosim-"))
     except OSError:
-        shutil.rmtree(temporary)
+        return Store(None, read, reason)
+    process = os.getpid()
+
+    def remove_spare() -> None:
+        # A process that was forked ends before its parent.
+        if os.getpid() == process:
+            shutil.rmtree(spare, ignore_errors=True)
+
+    atexit.register(remove_spare)
+    return Store(spare, (spare, *read), reason)
 
 
 def clear() -> int:
     """Delete the caches of all engines and versions; return the number of files."""
     path = root()
-    count = sum(1 for file in path.rglob("*") if file.is_file()) if path.is_dir() else 0
-    shutil.rmtree(path, ignore_errors=True)
+    count = 0
+    if path is not None and path.is_dir():
+        count = sum(1 for file in path.rglob("*") if file.is_file())
+        shutil.rmtree(path, ignore_errors=True)
     # The next call has to make the folder again.
     folder.cache_clear()
     return count
 
 
 def load(name: str, source: str, *, engine: Path | None = None) -> ModuleType:
-    """Return the module of generated source, from its file if it is there.
+    """Return the module of generated source, whose file is written for readers.
 
     Parameters
     ----------
@@ -118,33 +232,38 @@ def load(name: str, source: str, *, engine: Path | None = None) -> ModuleType:
     engine : Path, optional
         As for `folder`.
     """
-    digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    path = folder(engine) / f"{name}_{digest}.py"
-    if path not in _loaded:
-        if not path.exists():
-            _write(path, source)
-        _loaded[path] = _execute(f"neurosim_printed_{name}_{digest}", path)
-    return _loaded[path]
+    files = store(engine)
+    stem = f"{name}_{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
+    place = files.written, stem
+    if place not in _loaded:
+        _loaded[place] = _execute(stem, source, files)
+    return _loaded[place]
 
 
-def _execute(name: str, path: Path) -> ModuleType:
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    if spec is None:
-        raise ImportError(f"no module can be made of {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Numba finds the module of cached code by its name
-    loader.exec_module(module)
+def _execute(stem: str, source: str, files: Store) -> ModuleType:
+    path = str(_find(f"{stem}.py", source.encode(), files))
+    module = ModuleType(f"neurosim_printed_{stem}")
+    module.__file__ = path
+    # The text is compiled and not the file, which may be damaged; messages show these lines.
+    linecache.cache[path] = len(source), None, source.splitlines(keepends=True), path
+    module.__dict__["STORE"] = files  # where `compiled.cached` keeps machine code
+    sys.modules[module.__name__] = module  # Numba finds the module of cached code by its name
+    exec(compile(source, path, "exec"), module.__dict__)
     return module
 
 
-def _write(path: Path, source: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w") as file:
-        file.write(source)
-    # Two processes may write the same text: the last one replaces it by equal bytes.
-    os.replace(temporary, path)
+def _find(name: str, content: bytes, files: Store) -> Path:
+    """Return the path of a file with this content, which is written if there is none."""
+    for place in files.read:
+        with suppress(OSError):
+            if (place / name).read_bytes() == content:
+                return place / name
+    files.write(name, content)
+    return (files.written or Path("neurosim")) / name
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
 def key(engine: Path | None = None) -> str:
@@ -176,7 +295,3 @@ def key(engine: Path | None = None) -> str:
         ).encode()
     )
     return digest.hexdigest()
-
-
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else "user"

@@ -30,15 +30,14 @@ _log = FUNCTIONS["log"]
 compile_body = njit(error_model="numpy", nogil=True)
 
 
-# A wrapper in a generated file, since Numba caches code beside the file of its function, and the
-# folder of the package may be read-only.
+# A wrapper in generated source, since only that keeps its machine code.
 def load_kernel(body: Any) -> Any:
     """Return a compiled function of the core, from the cache on disk if it is there."""
     name, arguments = body.__name__, ", ".join(signature(body.py_func).parameters)
     source = (
-        f'"""Kernel {name!r} of the core."""\n\nfrom numba import njit\n\n'
+        f'"""Kernel {name!r} of the core."""\n\nfrom neurosim.compiled.cached import njit\n'
         f"from {body.py_func.__module__} import {name} as body\n\n\n"
-        '@njit(error_model="numpy", nogil=True, cache=True)\n'
+        "@njit\n"
         f"def {name}({arguments}):\n    return body({arguments})\n"
     )
     return getattr(cache.load(name, source), name)

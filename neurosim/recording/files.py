@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import struct
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..errors import NetworkError, NeurosimError, describe
+from ..whole_files import write_whole
 from .schema import OBJECT, TEXTS, require_fields
 
 HEADER = "header.json"
@@ -341,10 +341,10 @@ def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Pa
     NetworkError
         If the system refuses the file, or the disk is full.
     """
-    path = Path(path)
+    path = read_path(path, where="save")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, fill)
+        write_whole(path, fill)
     except OSError as error:
         raise NetworkError(
             f"file {path}: cannot be written ({error.strerror or error}), expected a place that "
@@ -352,30 +352,6 @@ def write_atomically(path: str | Path, fill: Callable[[BinaryIO], object]) -> Pa
             "Choose another, or make room and allow writing there."
         ) from error
     return path
-
-
-def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        # The random part of its name keeps two processes apart that write the same file.
-        with open(temporary, "xb") as file:
-            fill(file)
-            file.flush()
-            # The content must be on the disk before its name is: otherwise a crash could leave the
-            # name with an empty file.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    # Ctrl-C too must leave no partial file.
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    # The new name is safe only when the folder is on the disk as well.
-    if hasattr(os, "O_DIRECTORY"):  # not on Windows, where folders cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _read_layout(archive: zipfile.ZipFile, name: str) -> ArrayLayout:

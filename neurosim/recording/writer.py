@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NetworkError
+from ..whole_files import remove_unfinished
 from . import files
 from .recording import Recording
 
@@ -28,9 +29,17 @@ class RecordingWriter:
     """
 
     def __init__(self, folder: str | Path, header: Mapping[str, Any]) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if any(self.folder.iterdir()):
+        self.folder = files.read_path(folder, where="stream")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(self.folder)
+            is_empty = not any(self.folder.iterdir())
+        except OSError as error:
+            raise NetworkError(
+                f"folder {self.folder}: cannot be used ({error.strerror or error}), expected a new "
+                "or empty folder. Choose another one, or allow writing there."
+            ) from error
+        if not is_empty:
             raise NetworkError(
                 f"folder {self.folder}: it holds other files; expected a new or empty folder. "
                 "Choose another one."

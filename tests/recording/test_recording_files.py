@@ -193,6 +193,27 @@ def test_a_killed_save_leaves_the_old_file(tmp_path):
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
     assert len(os.listdir(tmp_path)) == 2  # the unfinished file stays, under another name
     assert Recording.load(path) == recording()
+    recording().save(tmp_path / "other.npz")  # the next writer of the folder removes it
+    assert sorted(os.listdir(tmp_path)) == ["other.npz", "run.npz"]
+
+
+def test_unfinished_files_are_removed_unless_somebody_writes_them(tmp_path):
+    path = tmp_path / "run.npz"
+    for name in (".run.npz.abcd.partial", ".part-1.npz.0123abcd.partial", ".letter.partial"):
+        (tmp_path / name).write_bytes(b"half")
+
+    def fill(file) -> None:
+        inner = recording().save(path)  # another writer of the same file, meanwhile
+        assert Recording.load(inner) == recording()
+        file.write(b"outer")
+
+    files.write_atomically(path, fill)
+    assert path.read_bytes() == b"outer"
+    assert sorted(os.listdir(tmp_path)) == [".letter.partial", "run.npz"]
+    (tmp_path / "stream").mkdir()
+    (tmp_path / "stream" / ".header.json.0123abcd.partial").write_bytes(b"half")
+    RecordingWriter(tmp_path / "stream", HEADER)
+    assert os.listdir(tmp_path / "stream") == ["header.json"]
 
 
 def test_who_reads_while_a_file_is_replaced_reads_the_old_one(tmp_path):

@@ -13,7 +13,7 @@ _DEFERRAL = f"""from {_KERNELS}.deferral import CHUNK, caught_up, fetch_row, for
 """
 _KERNEL = """from neurosim.backends.cpu.kernels.operations import NOTES
 
-kernel = cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
+kernel = cfunc("int64(int64, int64, int64, int64, int64)")
 """
 
 
@@ -75,7 +75,7 @@ DOUBLE = Precision(
     np.float64,
     8,
     _KERNELS,
-    f"""from numba import cfunc
+    f"""from neurosim.compiled.cached import cfunc
 
 {_DEFERRAL}from {_KERNELS}.decays import decayed
 from {_KERNELS}.functions import (
@@ -97,7 +97,7 @@ SINGLE = Precision(
     np.float32,
     4,
     f"{_KERNELS}.single",
-    f"""from numba import cfunc
+    f"""from neurosim.compiled.cached import cfunc
 
 {_DEFERRAL}from {_KERNELS}.intrinsics import (
     flag, load_arg, load_byte, load_double, load_index, load_long, load_short, store_byte,

@@ -146,12 +146,12 @@ def wrapper(module: str, function: str, precision: Precision = DOUBLE) -> str:
     """
     return f'''"""Kernel {function!r} of the engine."""
 
-from numba import cfunc
+from neurosim.compiled.cached import cfunc
 
 from {precision.kernels} import {module}
 
 
-@cfunc("int64(int64, int64, int64, int64, int64)", error_model="numpy", cache=True)
+@cfunc("int64(int64, int64, int64, int64, int64)")
 def {function}(args, start, stop, step, partition):
     return {module}.{function}(args, start, stop, step, partition)
 '''

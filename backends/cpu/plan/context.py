@@ -46,8 +46,7 @@ class Kernels:
 
     def address(self, module: str, function: str) -> int:
         """Return the address of a kernel of a module in `kernels`."""
-        # Through a printed file too: Numba caches a C function by the file that declares it, and
-        # only files of the cache follow our own key.
+        # Through printed source too, since only that keeps its machine code.
         source = wrapper(module, function, self._precision)
         return getattr(cache.load(function, source), function).address
 

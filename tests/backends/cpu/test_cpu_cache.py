@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -97,11 +96,12 @@ def test_another_cell_compiles_its_own_kernels_and_not_the_time_loop(first, tmp_
 
 
 def bound_by_permissions() -> None:
-    """Let a process of the superuser, too, be stopped by a folder's permissions (Linux: no
-    CAP_DAC_OVERRIDE after exec).
+    """Let a process of the superuser, too, be stopped by permissions (Linux: no CAP_DAC_OVERRIDE
+    and no CAP_DAC_READ_SEARCH after exec).
     """
     if os.geteuid() == 0:
-        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+        for capability in (1, 2):
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
 
 
 @pytest.mark.process
@@ -123,36 +123,159 @@ def test_a_cache_that_cannot_be_written_is_used_as_far_as_it_goes(first, tmp_pat
         for path in (folder, *before):
             path.chmod(0o755 if path.is_dir() else 0o644)
     assert sorted(folder.rglob("*")) == before
-    assert all(spare in Path(s["folder"]).parents for s in said)
-    assert (said[0]["compiled"] > 0) == compiles and said[1]["compiled"] == 0
+    assert all(spare in Path(s["folder"]).parents for s in said) and not list(spare.iterdir())
+    assert [s["compiled"] > 0 for s in said] == [compiles] * 2
     assert name != "demo" or said[0]["digest"] == first[1]["digest"]
 
 
+def damage_content(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0x55
+    file.write_bytes(content)
+
+
+def put_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "letter.txt").write_text("not code")
+
+
+DAMAGES = {
+    "a wrong byte": damage_content,
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[:40]),
+    "empty": lambda file: file.write_bytes(b""),
+    "other content": lambda file: file.write_bytes(b"raise SystemExit(3)" * 99),
+    "a folder": put_folder,
+    "no permission": lambda file: file.chmod(0),
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> tuple[Path, dict]:
+    """A cache that one process has filled with a small network, and its report."""
+    folder = tmp_path_factory.mktemp("small")
+    return folder, started("small", folder)
+
+
 @pytest.mark.process
-def test_a_cache_that_cannot_be_made_is_replaced_by_a_temporary_one(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_heals_itself_once(small, tmp_path, damage):
+    folder = shutil.copytree(small[0], tmp_path / "cache")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {".py", ".nbc"} <= {file.suffix for file in files}
+    for file in files:
+        DAMAGES[damage](file)
+    first, second = (started("small", folder, preexec_fn=bound_by_permissions) for _ in range(2))
+    assert first["compiled"] > 0 and second["compiled"] == 0
+    assert first["digest"] == second["digest"] == small[1]["digest"]
+
+
+WARNED = """
+import sys, tempfile, warnings
+def refuse(**options):
+    raise OSError(28, "No space left on device")
+if sys.argv[1] == "no place at all":
+    tempfile.mkdtemp = refuse
+warnings.simplefilter("error")  # a second message would end the process
+from neurosim.compiled import cache
+told = []
+cache.warnings.warn = lambda message, *_, **__: told.append(message)
+import neurosim as ns
+net = ns.Network("small", dt="1 ms")
+cell = ns.Cell("v : 1", step="v = v + i", spike="v > 90", after_spike="v = 0", name="small")
+net.record(net.population("reservoir", 20, cell), "spikes")
+spikes = ns.simulate(net, "100 ms", backend="cpu", progress=False)["reservoir"].spikes
+assert len(spikes) > 100
+print(len(told), *told)
+"""
+WITHOUT = {
+    "a file in place of the folder": ({"NEUROSIM_CACHE": "file"}, "cannot be made ("),
+    "no home": ({"NEUROSIM_CACHE": "", "HOME": "", "XDG_CACHE_HOME": "x"}, ""),
+    "others may write": ({"NEUROSIM_CACHE": "open"}, "others may write"),
+    "no place at all": ({"NEUROSIM_CACHE": "file"}, "cannot be made ("),
+}
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions")
+@pytest.mark.parametrize("case", WITHOUT)
+def test_a_run_goes_on_without_a_cache_and_says_so_once(tmp_path, case):
     (tmp_path / "file").write_text("not a folder")
-    said = [started("homeless", tmp_path / "file", tmp_path) for _ in range(2)]
-    assert tmp_path in Path(said[0]["folder"]).parents
-    assert said[0]["compiled"] > 0 and said[1]["compiled"] == 0
+    (tmp_path / "open" / "neurosim").mkdir(parents=True)
+    (tmp_path / "open" / "neurosim").chmod(0o777)
+    (tmp_path / "spare").mkdir()
+    changes, reason = WITHOUT[case]
+    paths = {n: str(tmp_path / v) if v not in ("", "x") else v for n, v in changes.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", WARNED, case],
+        env={**os.environ, "TMPDIR": str(tmp_path / "spare"), **paths},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=bound_by_permissions,
+    )
+    assert done.returncode == 0, done.stderr
+    assert reason in done.stdout
+    assert done.stdout.startswith("1 neurosim: compiled code is not kept, because ")
+    assert not list((tmp_path / "spare").iterdir())  # the spare place is removed at the end
+    assert not list((tmp_path / "open" / "neurosim").iterdir())
+
+
+def test_a_user_whom_the_system_does_not_know_has_no_folder(monkeypatch):
+    for name in ("NEUROSIM_CACHE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does then
+    assert core.root() is None
+    monkeypatch.setattr(core.atexit, "register", lambda _: None)
+    core.folder.cache_clear()
+    spare = cache.folder()
+    assert spare is not None and spare.stat().st_mode & 0o777 == 0o700
+    assert "there is no home folder" in core.store(cache.HERE).reason
+    shutil.rmtree(spare)
+    core.folder.cache_clear()
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs users")
-def test_a_temporary_cache_of_somebody_else_is_not_run(tmp_path, monkeypatch):
+def test_a_folder_of_somebody_else_is_neither_read_nor_written(tmp_path, monkeypatch):
     """Whoever made the folder could have put any code there."""
-    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path / "file"))
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    mine, other = fresh_folder(), os.getuid() + 1
-    monkeypatch.setattr(os, "getuid", lambda: other)
-    (tmp_path / f"neurosim-{other}").symlink_to(mine.parent)
-    theirs = fresh_folder()
-    assert mine.parent.parent == theirs.parent == tmp_path and theirs.name.startswith("neurosim-")
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
+    mine = fresh_folder()
+    assert mine.parent == tmp_path / "neurosim" and mine.stat().st_mode & 0o777 == 0o700
+    owner = os.getuid() or 12345
+    if os.getuid() == 0:
+        os.chown(mine, owner, owner)
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    monkeypatch.setattr(core.atexit, "register", lambda _: None)
+    spare = fresh_folder()
+    store = core.store(cache.HERE)
+    assert tmp_path not in spare.parents and store.read == (spare,)
+    assert "belongs to another user" in store.reason
+    shutil.rmtree(spare)
+    core.folder.cache_clear()
+
+
+def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
+    monkeypatch.setattr(core, "_told", [])
+    core.folder.cache_clear()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(core, "write_whole", full)
+    with pytest.warns(RuntimeWarning, match="because .*No space left on device.*Make room") as told:
+        for number in (1, 2):
+            assert cache.load("full", f"said = {number}\n").said == number
+    assert len(told) == 1
     core.folder.cache_clear()
 
 
 def fresh_folder() -> Path:
     core.folder.cache_clear()
-    return cache.folder()
+    folder = cache.folder()
+    assert folder is not None
+    return folder
 
 
 @pytest.mark.process
