@@ -21,6 +21,7 @@ from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.program import Program
 from neurosim.network.network import Network
+from neurosim.network.observed import observed_definitions
 from neurosim.network.validation import read_whole_number
 
 from .methods import method_of, plain, reason_against, scheme
@@ -115,11 +116,15 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
 
 def _integrated(network: Network) -> Iterator[Row]:
     """Yield a row for each population of which Brian 2 integrates the equations."""
+    observed = observed_definitions(network)
     for p in network.populations.values():
         place, reason = Place("population", p.name), reason_against(p.cell)
         if p.given is not None:
             yield Row(place, "exact", f"{p.given[0].size} given spikes.")
         elif reason is not None:
+            yield Row(place, "impossible", reason, "Use mode='statements'.")
+        elif p.name in observed:
+            reason = f"it stores the definition {observed[p.name][0]!r}, which is no equation."
             yield Row(place, "impossible", reason, "Use mode='statements'.")
         elif not plain(p.cell):
             yield Row(place, "exact", "no equations to integrate.")

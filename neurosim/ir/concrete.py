@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -161,6 +161,8 @@ class ConcreteNetwork:
     dt : float, ms
     order : tuple of str
         Projections and drives in creation order, the order of every sum at a port.
+    observed : population -> definition -> (N,)
+        Definitions that are recorded or read by rules, with their values at the start.
     """
 
     name: str
@@ -173,6 +175,7 @@ class ConcreteNetwork:
     probes: tuple[Probe, ...]
     updates: tuple[RegularUpdate, ...] = ()
     signals: tuple[SpikeSignal, ...] = ()
+    observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def hash(self) -> str:
         """Return a digest of everything that a run depends on."""

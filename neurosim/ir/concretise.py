@@ -15,6 +15,7 @@ from ..model.cell import Cell
 from ..model.declarations import Constant
 from ..network.drawn_values import draw_population
 from ..network.network import Network
+from ..network.observed import observed_definitions
 from ..network.population_values import require_time_constants
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
@@ -31,6 +32,7 @@ from .concrete import (
     Value,
 )
 from .derived import Derived
+from .discretise import expand
 from .edge_values import Drawn, EdgeValues, to_absolute
 
 
@@ -43,17 +45,22 @@ def concretise(network: Network) -> ConcreteNetwork:
         If drawn weights or delays are invalid, or an array does not match the number of edges.
     """
     seed, dt = network.seed, network.dt
+    populations = {p.name: _population(p, seed, dt) for p in network.populations.values()}
     return ConcreteNetwork(
         name=network.name,
         dt=dt,
         seed=seed,
-        populations={p.name: _population(p, seed, dt) for p in network.populations.values()},
+        populations=populations,
         projections={p.name: _projection(p, seed) for p in network.projections.values()},
         drives={d.name: _drive(d, seed, dt) for d in network.inputs if isinstance(d, Drive)},
         order=tuple(i.name for i in network.inputs),
         probes=tuple(network.probes),
         updates=tuple(network.updates),
         signals=tuple(network.signals),
+        observed={
+            name: _observed(populations[name], definitions, dt)
+            for name, definitions in observed_definitions(network).items()
+        },
     )
 
 
@@ -89,6 +96,30 @@ def _population(population: Population, seed: int, dt: float) -> ConcretePopulat
         refractory=_refractory(cell, parameters),
         given=population.given,
     )
+
+
+def _observed(
+    p: ConcretePopulation, definitions: tuple[str, ...], dt: float
+) -> dict[str, np.ndarray]:
+    """Return the values of definitions before the first step: without input and random draws."""
+    known: dict[str, Any] = {
+        "t": 0.0,
+        "dt": dt,
+        "i": np.arange(p.size, dtype=np.float64),
+        "N": float(p.size),
+        **{f"_port_{name}": 0.0 for name, _ in p.cell.receives},
+        **p.initial,
+    }
+    for name, value in p.parameters.items():
+        known[name] = value.values[0] if isinstance(value, Table) else value
+    trees, plain = {d.name: d.tree for d in p.cell.definitions}, expand(p.cell)
+    return {
+        name: np.array(
+            np.broadcast_to(evaluate(plain(trees[name]), known.__getitem__, lambda _: 0.0), p.size),
+            np.float64,
+        )
+        for name in definitions
+    }
 
 
 def _refractory(cell: Cell, parameters: dict[str, Value]) -> str | float | None:

@@ -99,7 +99,7 @@ def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -
     return PopulationProgram(
         name=p.name,
         size=p.size,
-        code=cell_program(p.cell, tables),
+        code=cell_program(p.cell, tables, observed=tuple(network.observed.get(p.name, ()))),
         refractory=p.refractory,
         given=p.given is not None,
         history=history,
@@ -124,7 +124,9 @@ def expand(cell: Cell) -> Callable[[Expr], Expr]:
     )
 
 
-def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
+def cell_program(
+    cell: Cell, tables: tuple[str, ...] = (), *, observed: tuple[str, ...] = ()
+) -> CellProgram:
     """Return the statements of a cell.
 
     Parameters
@@ -132,6 +134,8 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
     cell : Cell
     tables : names
         The parameters whose values change over time.
+    observed : names
+        Definitions that are stored in each step, as states are.
     """
     plain = expand(cell)
     # A table changes from row to row, so neither propagators nor constants may depend on it.
@@ -148,11 +152,17 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
     if detect is not None and held:
         detect = Binary("and", detect, Unary("not", Name(HELD)))
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)
+    stored = [Assign(d, "=", host(plain(find_definition(cell, d)))) for d in observed]
+    body += stored
+    # After a reset they follow the new states; the inputs of the step are gone by then.
+    inputs = {f"_port_{key}" for key, _ in cell.receives}
+    if after:
+        after += tuple(s for s in stored if not names(s.value) & inputs)
     trees = [s.value for s in (*held, *body, *after)] + ([] if detect is None else [detect])
     drawn = {draw for tree in trees for draw in draws(tree)}
     return CellProgram(
         name=cell.name,
-        states=tuple(s.name for s in cell.states),
+        states=(*(s.name for s in cell.states), *observed),
         parameters=tuple(p.name for p in cell.parameters),
         tables=tables,
         ports=tuple(key for key, _ in cell.receives),
@@ -167,6 +177,11 @@ def cell_program(cell: Cell, tables: tuple[str, ...] = ()) -> CellProgram:
         propagator=propagator,
         methods=tuple(methods.items()),
     )
+
+
+def find_definition(cell: Cell, name: str) -> Expr:
+    """Return the expression of a definition, as its user wrote it."""
+    return next(d.tree for d in cell.definitions if d.name == name)
 
 
 def _integration(

@@ -91,7 +91,9 @@ class Memory:
         # Matrices of linear groups: propagators are computed only when these change.
         self._matrices: dict[str, np.ndarray] = {}
         for population in program.populations.values():
-            self._add_population(population, network.populations[population.name])
+            concrete = network.populations[population.name]
+            observed = network.observed.get(population.name, {})
+            self._add_population(population, concrete, observed)
         for projection in program.projections.values():
             self._add_projection(projection, network.projections[projection.name])
         for drive in program.drives.values():
@@ -114,8 +116,13 @@ class Memory:
 
     # ---- arrays at the start
 
-    def _add_population(self, p: PopulationProgram, concrete: ConcretePopulation) -> None:
-        for state, values in concrete.initial.items():
+    def _add_population(
+        self,
+        p: PopulationProgram,
+        concrete: ConcretePopulation,
+        observed: Mapping[str, np.ndarray],
+    ) -> None:
+        for state, values in (concrete.initial | dict(observed)).items():
             self[p.name, state] = values.copy()
             # Never written to, so the network's own array serves.
             self.initial[p.name, state] = values

@@ -151,7 +151,14 @@ def _symbols(
         for name, (domain, exponents) in WORDS.items()
     }
     ends: tuple[tuple[Side, Cell], ...] = (("pre", source), ("post", target))
+    read = _names_read(rule)
+    own = {part.name for part in (*rule.variables, *rule.parameters, *rule.definitions)}
     for end, cell in ends:
+        for part in cell.observable:
+            # Those that the rule reads alone: a run stores each of them in every step.
+            name = f"{part.name}_{end}"
+            if name in read - own - links.keys():
+                symbols[name] = Symbol(name, "cell", end, part.unit.exponents, part.name)
         for part in (*cell.states, *cell.parameters):
             name = f"{part.name}_{end}"
             symbols[name] = Symbol(name, "cell", end, part.unit.exponents, part.name)
@@ -171,6 +178,12 @@ def _symbols(
     for name, (domain, exponents) in links.items():
         symbols[name] = Symbol(name, "link", domain, exponents, name)
     return symbols
+
+
+def _names_read(rule: Rule) -> set[str]:
+    statements = (s for handler in rule.handlers for s in handler.statements)
+    trees = (*(s.value for s in statements), *(d.tree for d in rule.definitions))
+    return set().union(*map(names, trees))
 
 
 def _require_free_names(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ..errors import ModelError, describe_unknown
-from ..expr.tree import Assign, Expr
+from ..expr.tree import Assign, Expr, draws, inline
 from ..units import Exponents, unit
 from .declarations import Constant, Definition, Handler, Link, Port, Refractory, State, Value
 from .names import EVENTS, Method
@@ -57,6 +57,16 @@ class CellParts:
                 return port
         valid = [key for key, _ in self.receives]
         raise ModelError(describe_unknown("port", name, valid, owner=f"cell {self.name!r}"))
+
+    @property
+    def observable(self) -> tuple[Definition, ...]:
+        """The definitions that others may read: those without noise in continuous time."""
+        trees = {d.name: d.tree for d in self.definitions}
+        return tuple(
+            d
+            for d in self.definitions
+            if not any(draw.kind == "xi" for draw in draws(inline(d.tree, trees)))
+        )
 
     def symbols(self) -> dict[str, Exponents]:
         """Return the exponents of every name that the equations may read."""

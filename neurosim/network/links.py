@@ -97,7 +97,8 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
     owner, name = reference.owner, reference.name
     if isinstance(owner, View):
         cell = owner.population.cell
-        units = {declared.name: declared.unit for declared in (*cell.states, *cell.parameters)}
+        parts = (*cell.states, *cell.parameters, *cell.observable)
+        units = {declared.name: declared.unit for declared in parts}
         return units[name], len(owner)
     assert isinstance(owner, Projection)  # one of the network's, as `_require_reference` has seen
     declared, per = owner.linkable()[name]

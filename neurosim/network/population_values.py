@@ -12,7 +12,7 @@ from ..draws.values import Distribution, ParameterValue, Table
 from ..errors import ModelError, NetworkError, describe_unknown
 from ..expr.dimensions import dimension, resolve_units
 from ..expr.parse import Parser
-from ..expr.tree import Binary, Expr, Number, names
+from ..expr.tree import Binary, Expr, Number, inline, names
 from ..model.cell import Cell
 from ..model.dependence import require_constant
 from ..model.time_constants import time_constants
@@ -68,11 +68,8 @@ def read_population_values(
     }
     # First of all, since a mistyped name would cause misleading messages about values.
     _require_known(values, declared | draws, owner=owner, cell=cell, valid=declared)
-    # Without t: a value that changes with time is an equation of the cell.
-    words: dict[str, Exponents] = {"i": NUMBER, "N": NUMBER}
-    if positions:
-        words |= dict.fromkeys("xyz", LENGTH)
-    words |= {name: unit.exponents for name, unit in (declared | draws).items()}
+    words = words_of(cell, positions=positions)
+    words |= {name: unit.exponents for name, unit in draws.items()}
     parser = Parser(owner)
     checked = _read_defaults(owner, cell, size, values, dt=dt)
     for name, value in values.items():
@@ -81,9 +78,10 @@ def read_population_values(
             _refuse_state(cell, name, where)
             checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
         # "20 ms" is a quantity, other text an expression, in which names win over units.
-        elif _is_expression(value, words, expected, where):
-            tree = parser.expression(value, part=name)
-            checked[name] = _resolve(tree, words, expected, text=value, where=where)
+        elif is_expression(value, words, expected, where):
+            checked[name] = read_text(
+                parser, value, cell, words, declared=expected, part=name, where=where
+            )
         else:
             sizes = {"one per neuron": size}
             checked[name] = read_quantity(value, expected, sizes=sizes, where=where)
@@ -119,7 +117,7 @@ def take_time_courses(
         if name not in parameters:
             continue
         unit = cell.parameter(name).unit
-        if not _is_expression(value, cell.symbols(), unit, f"{owner}, {name}"):
+        if not is_expression(value, cell.symbols(), unit, f"{owner}, {name}"):
             continue
         # Only the tree tells the time t from the letter t in a longer name.
         if "t" in names(Parser(owner).expression(value, part=name)):
@@ -128,9 +126,27 @@ def take_time_courses(
     return (cell.following(**courses) if courses else cell), others
 
 
-def _is_expression(
+def words_of(cell: Cell, *, positions: bool) -> dict[str, Exponents]:
+    """Return the names that texts of a population may read, with their dimensions.
+
+    Parameters
+    ----------
+    cell : Cell
+    positions : bool
+        Whether they may read x, y and z.
+    """
+    # Without t: a value that changes with time is an equation of the cell.
+    words: dict[str, Exponents] = {"i": NUMBER, "N": NUMBER}
+    if positions:
+        words |= dict.fromkeys("xyz", LENGTH)
+    named = (*cell.definitions, *cell.states, *cell.parameters)
+    return words | {part.name: part.unit.exponents for part in named}
+
+
+def is_expression(
     value: object, words: Mapping[str, Exponents], unit: Unit, where: str
 ) -> TypeGuard[str]:
+    """Return whether a value is text and no quantity, given the names that text may read."""
     return isinstance(value, str) and (
         read(value, reserved=words, declared=unit, where=where) is None
     )
@@ -238,15 +254,50 @@ def _read_defaults(
     return tables
 
 
-def _resolve(
-    tree: Expr, words: Mapping[str, Exponents], declared: Unit, *, text: str, where: str
+def read_text(
+    parser: Parser,
+    text: str,
+    cell: Cell,
+    words: Mapping[str, Exponents],
+    *,
+    declared: Unit,
+    part: str,
+    where: str,
 ) -> Expr:
-    """Return an expression over parameters whose result is in engine units.
+    """Return an expression over values of a population whose result is in engine units.
 
-    Its dimension is that of the parameter; a plain number counts in the parameter's unit.
+    Its dimension is that of the name; a plain number counts in its unit.
+
+    Parameters
+    ----------
+    parser : Parser
+    text : str
+    cell : Cell
+        Its definitions are written out.
+    words : mapping
+        The names that the text may read.
+    declared : Unit
+        Of the name that has this value.
+    part, where : str
+        Begin messages.
+
+    Raises
+    ------
+    ModelError
+        Unknown names, units that do not fit, text over time, random draws or the inputs of a step.
     """
+    tree = parser.expression(text, part=part)
     require_constant(tree, where)
     tree = resolve_units(tree, words, where=where)
+    expanded = inline(tree, {d.name: d.tree for d in cell.definitions})
+    # Of the definitions too: one that reads time has no value before a run.
+    require_constant(expanded, where)
+    inputs = sorted(names(expanded) - words.keys())
+    if inputs:
+        raise ModelError(
+            f"{where}: {text!r} reads {', '.join(map(repr, inputs))}, an input that exists within "
+            "a step only, expected states and parameters. Write it without."
+        )
     result = dimension(tree, words, where=where)
     if result not in (None, NUMBER, declared.exponents):
         raise ModelError(
@@ -254,8 +305,8 @@ def _resolve(
             "Multiply or divide it by what is missing."
         )
     if result == NUMBER != declared.exponents and declared.size != 1.0:
-        tree = Binary("*", Number(declared.size), tree)
-    return tree
+        expanded = Binary("*", Number(declared.size), expanded)
+    return expanded
 
 
 def _check_draws(

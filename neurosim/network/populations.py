@@ -145,7 +145,7 @@ class View:
 
     def _ipython_key_completions_(self) -> list[str]:
         cell = self.population.cell
-        return [declared.name for declared in (*cell.states, *cell.parameters)]
+        return [part.name for part in (*cell.states, *cell.parameters, *cell.observable)]
 
     def _select(self, key: Selection) -> IntArray:
         """Return the neurons that a key selects, (M,), each of them once."""

@@ -49,13 +49,13 @@ class Probe:
 
 
 def probe_neurons(view: View, variable: str, every: int) -> Probe:
-    """Return a probe of spikes or of a state of some neurons.
+    """Return a probe of spikes, a state or a definition of some neurons.
 
     Parameters
     ----------
     view : View
     variable : str
-        ``"spikes"`` or a state.
+        ``"spikes"``, a state or a definition.
     every : int
         Steps between two samples.
 
@@ -65,7 +65,7 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
         If there is no such state, or the neurons never spike.
     """
     cell = view.population.cell
-    states = {state.name: state.unit for state in cell.states}
+    states = {part.name: part.unit for part in (*cell.states, *cell.observable)}
     if isinstance(variable, str) and variable == "spikes":
         # Listed spikes need no condition: such a cell has none and spikes nevertheless.
         if cell.spike is None and view.population.given is None:

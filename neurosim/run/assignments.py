@@ -25,6 +25,7 @@ from ..network.weight_signs import warn_of_signs
 from ..quantities import to_engine
 from ..units import Unit, unit
 from .call_streams import ALL, CallStreams
+from .set_text import read_set_text
 
 Assignment = Callable[[], None]
 """Assigns a value that was checked."""
@@ -234,6 +235,16 @@ class Assignments:
         changed: dict[str, np.ndarray],
     ) -> Assignment:
         memory, size, key = self.memory, view.population.size, (view.name, name)
+        value = read_set_text(
+            view,
+            name,
+            value,
+            declared=unit,
+            memory=memory,
+            changed=changed,
+            step=self.step,
+            where=where,
+        )
         numbers = self._read(value, unit, "one per neuron", view.indices, where)
         if name in self.program.populations[view.name].code.states:
             # A state has no range: any value may be reached by its equation.

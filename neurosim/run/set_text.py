@@ -1,0 +1,75 @@
+"""Text that `Run.set` gives to neurons: an expression over what they have at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..expr.evaluate import evaluate
+from ..expr.parse import Parser
+from ..expr.tree import names
+from ..ir.memory import Memory
+from ..network.population_values import is_expression, read_text, words_of
+from ..network.populations import View
+from ..units import Unit
+
+
+def read_set_text(
+    view: View,
+    name: str,
+    value: Any,
+    *,
+    declared: Unit,
+    memory: Memory,
+    changed: Mapping[str, np.ndarray],
+    step: int,
+    where: str,
+) -> Any:
+    """Return the values of an expression, (M,) in engine units; any other value as it is.
+
+    Parameters
+    ----------
+    view : View
+        M neurons.
+    name : str
+    value : object
+        Of a `Run.set`.
+    declared : Unit
+        Of the name.
+    memory : Memory
+    changed : mapping
+        Parameters that were given before in the same call.
+    step : int
+        The step that follows.
+    where : str
+        Begins messages.
+
+    Raises
+    ------
+    ModelError
+        Unknown names, units that do not fit, text over time or random draws.
+    """
+    population = view.population
+    cell = population.cell
+    words = words_of(cell, positions=population.positions is not None)
+    if not is_expression(value, words, declared, where):
+        return value
+    tree = read_text(Parser(where), value, cell, words, declared=declared, part=name, where=where)
+    values: dict[str, Any] = {
+        "i": np.arange(population.size, dtype=np.float64),
+        "N": float(population.size),
+    }
+    if population.positions is not None:
+        values |= dict(zip("xyz", population.positions.T, strict=True))
+    for read in names(tree) - values.keys():
+        key = population.name, read
+        if read in changed:
+            values[read] = changed[read]
+        elif (population.name, f"{read}@rows") in memory:
+            values[read] = memory.row(*key, step)
+        else:
+            values[read] = memory.now(*key, step - 1)
+    result = np.broadcast_to(evaluate(tree, values.__getitem__), population.size)
+    return result[view.indices]
