@@ -348,11 +348,13 @@ class Run:
         ----------
         owner : Population, View, Projection, Drive or str
             Of a view, its neurons alone are changed.
-        **values : quantity, array, draw or table
-            Arrays over edges are in the order of `get`. A table begins with its first row at the
-            next step; a value for some neurons replaces their columns of a table, and the other
-            columns continue. ``times`` of given spikes are model time, as of `time`, and
-            ``steps`` count from the start of the run: none may be past.
+        **values : quantity, array, draw, table or text
+            Text, of neurons alone, is an expression over their present states, parameters and
+            definitions, such as ``"rest + 5 * mV"``. Arrays over edges are in the order of `get`.
+            A table begins with its first row at the next step; a value for some neurons replaces
+            their columns of a table, and the other columns continue. ``times`` of given spikes are
+            model time, as of `time`, and ``steps`` count from the start of the run: none may be
+            past.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ModelError, NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.parse import Parser
 from ..expr.tree import names
@@ -48,15 +49,20 @@ def read_set_text(
 
     Raises
     ------
-    ModelError
+    NetworkError
         Unknown names, units that do not fit, text over time or random draws.
     """
     population = view.population
     cell = population.cell
     words = words_of(cell, positions=population.positions is not None)
-    if not is_expression(value, words, declared, where):
-        return value
-    tree = read_text(Parser(where), value, cell, words, declared=declared, part=name, where=where)
+    try:
+        if not is_expression(value, words, declared, where):
+            return value
+        parser = Parser(f"set {view.name!r}")
+        tree = read_text(parser, value, cell, words, declared=declared, part=name, where=where)
+    except ModelError as error:
+        # Whatever is wrong with a value of `set` is one type of error.
+        raise NetworkError(str(error)) from None
     values: dict[str, Any] = {
         "i": np.arange(population.size, dtype=np.float64),
         "N": float(population.size),

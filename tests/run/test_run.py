@@ -193,10 +193,16 @@ BAD = {
         "Replace it.",
     ),
     "nothing": ("cells", {"v": None}, "set 'cells', v: None is not a quantity.", "Give a number"),
-    "an expression": (
+    "text over an unknown name": (
         "cells",
-        {"v": "2*drive"},
-        "set 'cells', v: unit 'drive': there is no unit 'drive'.",
+        {"tau": 3, "v": "2*drive + drve"},
+        "set 'cells', v: there is no name 'drve'.",
+        "Did you mean 'drive'?",
+    ),
+    "text of an unknown unit": (
+        "cells",
+        {"tau": 3, "v": "2*drve"},
+        "set 'cells', v: unit 'drve': there is no unit 'drve'.",
     ),
     "a draw of another unit": (
         "cells",
