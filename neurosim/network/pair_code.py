@@ -6,7 +6,7 @@ The bits are those of `neurosim.network.pair_texts`, which walks the same trees 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..draws.compiled_edges import edge_blocks, even_blocks, run_blocks
 from ..draws.sampling import index_type, pointer_of
 from ..draws.streams import Stream
 from ..expr.printing import Target, show
-from ..expr.tree import Call, Draw, Expr, Number, draws, names, walk
+from ..expr.tree import Draw, Expr, Number, draws, names
 from .pairs import Pairs, draw_stream, side_of
 from .wiring import IntArray
 
@@ -97,12 +97,15 @@ class _Texts:
         Names of each side, by their row among its values.
     numbers : dict of draw -> int
         Position of each random draw among the keys.
+    called : set of str
+        Functions that the printed texts call.
     """
 
     pairs: Pairs
     trees: Sequence[Expr]
     names: dict[str, list[str]]
     numbers: dict[Draw, int]
+    called: set[str] = field(default_factory=lambda: {"where"})
 
     @classmethod
     def of(cls, pairs: Pairs, trees: Sequence[Expr]) -> _Texts:
@@ -134,15 +137,7 @@ class _Texts:
         text = template.format(
             at_source=_indent(at_source, 8), at_target=_indent(at_target, width), **lines
         )
-        called = {"where"} | {
-            node.function
-            for tree in (*self.trees, self.pairs.distance)
-            for node in walk(tree)
-            if isinstance(node, Call)
-        }
-        if "pow(" in text:
-            called.add("pow")
-        functions = "".join(f'{name} = FUNCTIONS["{name}"]\n' for name in sorted(called))
+        functions = "".join(f'{name} = FUNCTIONS["{name}"]\n' for name in sorted(self.called))
         return cache.load("pairs", f"{_HEADER}{functions}\n{text}")
 
     def print(self, tree: Expr) -> str:
@@ -150,7 +145,7 @@ class _Texts:
         target = Target(
             name=lambda name: name,
             number=lambda number: repr(float(number.value)),
-            call=lambda function, arguments: f"{function}({', '.join(arguments)})",
+            call=self._call,
             draw=self._draw,
             lookup=lambda table: table,
             expand_powers=True,
@@ -158,6 +153,10 @@ class _Texts:
             true=lambda text: f"({text} != 0.0)",
         )
         return show(tree, target)
+
+    def _call(self, function: str, arguments: list[str]) -> str:
+        self.called.add(function)
+        return f"{function}({', '.join(arguments)})"
 
     def _draw(self, draw: Draw) -> str:
         at = 2 * self.numbers[draw]

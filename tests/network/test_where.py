@@ -13,6 +13,7 @@ import neurosim as ns
 from neurosim.draws import compiled_edges, sampling
 from neurosim.draws.streams import Stream
 from neurosim.expr.functions import FUNCTIONS
+from neurosim.expr.parse import ARITY
 from neurosim.ir.concrete import ConcreteProjection
 from neurosim.ir.concretise import concretise
 from neurosim.ir.memory_estimate import items
@@ -571,3 +572,20 @@ def test_neurons_in_a_plane_have_two_coordinates():
     p = net.project(a, a, ns.where("i == 0"), weight="distance / um * nA", name="p")
     assert concretise(net).projections["p"].weight.tolist() == [0, 5, 50]
     assert p.source.population.positions.tolist() == [[0, 0, 0], [3, 4, 0], [30, 40, 0]]
+
+
+@pytest.mark.parametrize("operator", ["+", "-", "*", "/", "**", "%", "//"])
+def test_operators_have_the_bits_of_numpy_in_compiled_texts(operator, monkeypatch):
+    check_bits(f"((1.5 + i) {operator} (0.3 + j)) * nA", monkeypatch)
+
+
+@pytest.mark.parametrize("function", sorted(ARITY))
+def test_functions_have_the_bits_of_numpy_in_compiled_texts(function, monkeypatch):
+    arguments = ["(0.1 + i) / 50", "0.2", "0.7 + j / 40"][: ARITY[function]]
+    check_bits(f"{function}({', '.join(arguments)}) * nA", monkeypatch)
+
+
+def check_bits(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = wired(network(), ns.all_to_all(), weight=text).weight
+    monkeypatch.setattr(pair_texts, "MANY", 0)
+    np.testing.assert_array_equal(wired(network(), ns.all_to_all(), weight=text).weight, expected)
