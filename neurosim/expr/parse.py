@@ -287,7 +287,7 @@ class _Conversion:
             case _:
                 converted = None
         if converted is None:
-            words = "where(condition, a, b)" if isinstance(node, ast.IfExp) else "these"
+            words = _remedy(node)
             raise self._error(
                 node,
                 "is outside the language (names, numbers, + - * / ** // %, comparisons, and/or/not "
@@ -374,6 +374,20 @@ class _Conversion:
         within = f" in {short(self.text)!r}" if piece != self.text else ""
         where = f"{self.parser.owner}, {self.part}"
         return ModelError(f"{where}: {short(piece)!r}{within}{':' if colon else ''} {problem}")
+
+
+def _remedy(node: ast.expr) -> str:
+    """Return how what Python or another language says is written here."""
+    match node:
+        case ast.IfExp():
+            return "where(condition, a, b)"
+        case ast.BinOp(op=ast.BitXor()):
+            return "'**' for a power"
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+            return "'and' and 'or'"
+        case ast.Call(func=ast.Attribute(attr=function)) if function in ARITY:
+            return f"{function}(...) alone"
+    return "these"
 
 
 def short(text: str) -> str:

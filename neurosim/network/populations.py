@@ -58,6 +58,10 @@ class Population:
     def __getitem__(self, key: str | Selection) -> Reference | View:
         return self.view[key]
 
+    def by(self, along: object) -> Reference:
+        """Raise, as `View.by` does."""
+        return self.view.by(along)
+
     def __len__(self) -> int:
         return self.size
 
@@ -142,6 +146,20 @@ class View:
             owner = f"population {self.name!r}"
             raise NetworkError(describe_unknown("state or parameter", key, valid, owner=owner))
         return Reference(self, key)
+
+    def by(self, along: object) -> Reference:
+        """Raise, with the way out: a link is to a value of neurons.
+
+        Raises
+        ------
+        NetworkError
+        """
+        values = self._ipython_key_completions_()
+        example = values[0] if values else "v"
+        raise NetworkError(
+            f"population {self.name!r}: found .by({describe(along)}) of neurons, expected it of "
+            f"one of their values. Name the value: population[{example!r}].by({describe(along)})."
+        )
 
     def _ipython_key_completions_(self) -> list[str]:
         cell = self.population.cell

@@ -125,3 +125,27 @@ def test_words_after_a_unit_and_conditions_for_times_are_answered(arguments, mes
     equations, fields = arguments
     with pytest.raises(ns.ModelError, match=message):
         ns.Cell(equations, **fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("2 ^ v", "Write it with '**' for a power."),
+        ("np.exp(v)", "Write it with exp(...) alone."),
+        ("(v > 1) & (v < 2)", "Write it with 'and' and 'or'."),
+    ],
+)
+def test_habits_of_other_languages_are_answered(text, remedy):
+    with pytest.raises(ns.ModelError, match=parts("equation of a", remedy)):
+        ns.Cell(f"v : 1; a = {text} : 1")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_by_of_neurons_names_the_value_that_is_missing(whole):
+    net = ns.Network("net", dt="1 ms")
+    p = net.population("p", 3, ns.Cell("v : 1"))
+    message = parts(
+        "population 'p': found .by('target') of neurons", "population['v'].by('target')"
+    )
+    with pytest.raises(ns.NetworkError, match=message):
+        (p if whole else p[:2]).by("target")
