@@ -30,6 +30,7 @@ from .call_streams import CallStreams, require_counts
 from .edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .finite import NotFinite, Watch, find_in_states
 from .guard import Guard, guarded, mending, reading
+from .observed_values import refresh_observed
 from .progress import bar
 from .recorder import Recorder
 from .signals import SignalQueue
@@ -372,6 +373,7 @@ class Run:
             if owner.name in self.program.populations or owner.name in self.program.projections:
                 # Propagators and constants follow the parameters that may have changed.
                 self.memory.compute_constants(owner.name)
+            refresh_observed(self.network, self.memory, owner.name, self.step)
             self.engine.refresh()
 
     @guarded
@@ -436,6 +438,8 @@ class Run:
                     self.memory.reset_name(known.name, name, self.step)
             else:
                 self.memory.reset(known.name, self.step)
+            for name in self.network.observed if known is None else (known.name,):
+                refresh_observed(self.network, self.memory, name, self.step)
             self.engine.refresh()
 
     def _require_names(self, owner: Owner, names: tuple[str, ...]) -> None:

@@ -139,3 +139,24 @@ def test_noise_in_continuous_time_cannot_be_recorded():
     p = net.population("p", 1, noisy)
     with pytest.raises(ns.NetworkError, match="has no state 'push'"):
         net.record(p, "push")
+
+
+def test_a_signal_after_set_reads_definitions_of_the_new_values(backend):
+    one = ns.Cell("v : 1; double = 2 * v * gain : 1", parameters={"gain": 1}, step="v = v + 1")
+    rule = ns.Rule(edge="w : 1", handlers=[("look", "w = double_pre + double_post")])
+    net = ns.Network("net", dt="1 ms")
+    p = net.population("p", 2, one)
+    net.project(p, p, ns.one_to_one(), rule=rule, name="e")
+    run = ns.prepare(net, backend=backend)
+    run.run("3 ms")
+    run.emit("look")
+    assert run.get("e", "w").tolist() == [12.0, 12.0]
+    run.set(p[1:], v=10)
+    run.emit("look")
+    assert run.get("e", "w").tolist() == [12.0, 40.0]
+    run.set("p", gain=0.5)
+    run.emit("look")
+    assert run.get("e", "w").tolist() == [6.0, 20.0]
+    run.reset("p")
+    run.emit("look")
+    assert run.get("e", "w").tolist() == [0.0, 0.0]
