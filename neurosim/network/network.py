@@ -9,7 +9,7 @@ from itertools import chain, count
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..draws.values import DrawnQuantity, ParameterValue, Weights
+from ..draws.values import DrawnQuantity, ParameterValue, Weights, integers
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.cell import Cell
@@ -41,8 +41,10 @@ from .projection_values import (
 from .projections import Drive, Projection
 from .sources import (
     BERNOULLI,
+    GAMMA,
     GIVEN,
     POISSON,
+    REGULAR,
     SpikeLists,
     read_spikes,
     require_drive_rate,
@@ -196,7 +198,9 @@ class Network:
         name : str
         size : int
             Number of neurons, N.
-        rate : number, quantity, array (N,), draw, `Table` or text over ``i`` and ``N``, Hz
+        rate : number, quantity, array (N,), draw, `Table` or text over ``i``, ``N``, ``t``, Hz
+            Text over the time ``t``, ``"(1 + sin(2*pi*t / (100*ms))) * 10*Hz"``, is not checked:
+            no spike below 0, one in each step above 1/dt.
 
         Returns
         -------
@@ -231,23 +235,89 @@ class Network:
         """
         return self._source(name, size, BERNOULLI, {"p": p})
 
+    def regular(
+        self, name: str, size: int, *, rate: ParameterValue, phase: ParameterValue = 0.0
+    ) -> Population:
+        """Add sources that spike at regular intervals, each in the first step that reaches it.
+
+        Parameters
+        ----------
+        name : str
+        size : int
+            Number of neurons, N.
+        rate : number, quantity, array (N,), draw, `Table` or text over ``i``, ``N``, ``t``, Hz
+        phase : number, array (N,), draw or text over ``i`` and ``N`` (1)
+            The part of the first interval that has passed at the start; with 0 the first spike
+            has the time of one interval.
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        NetworkError, ModelError
+            A rate below 0 or above 1/dt, a wrong unit or shape, a name in use.
+        """
+        return self._source(name, size, REGULAR, {"rate": rate, "phase": phase})
+
+    def gamma(self, name: str, size: int, *, rate: ParameterValue, shape: int) -> Population:
+        """Add sources whose intervals have a gamma distribution: more regular than Poisson's.
+
+        They emit every ``shape``-th event of a Poisson process of ``shape * rate``. The mean of the
+        rate is exact; the variation of intervals is 1 / sqrt(shape), smaller where ``shape * rate
+        * dt`` is not small.
+
+        Parameters
+        ----------
+        name : str
+        size : int
+            Number of neurons, N.
+        rate : number, quantity, array (N,), draw, `Table` or text over ``i``, ``N``, ``t``, Hz
+        shape : int
+            1: a Poisson process. Each source begins at a random event.
+
+        Returns
+        -------
+        Population
+
+        Raises
+        ------
+        NetworkError, ModelError
+            A rate below 0 or above 1/(shape * dt), a shape that is no whole number above 0.
+        """
+        order = read_whole_number(shape, where=f"population {name!r}, shape")
+        begin = integers(0, order)
+        values = {"rate": rate, "shape": order, "events": begin}
+        return self._source(name, size, GAMMA, values, events=order)
+
     def _source(
-        self, name: str, size: int, cell: Cell, values: dict[str, ParameterValue]
+        self,
+        name: str,
+        size: int,
+        cell: Cell,
+        values: dict[str, ParameterValue],
+        *,
+        events: int = 1,
     ) -> Population:
         self._require_free(name, "population")
         where = f"population {name!r}"
         size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
+        # A rate over time is a definition of a cell of its own.
+        cell, values = take_time_courses(where, cell, values)
         checked = read_population_values(where, cell, size, values, dt=self.dt, positions=False)
         # Cells have no bounds: a negative rate would simply never spike.
-        for parameter, value in checked.items():
-            require_source_value(
-                cell,
-                value,
-                size=size,
-                dt=self.dt,
-                where=f"{where}, {parameter}",
-                declared=cell.parameter(parameter).unit,
-            )
+        for parameter in cell.parameters:
+            if parameter.name in checked and parameter.name != "shape":
+                require_source_value(
+                    # The events of which a gamma source emits some are those of a Poisson process.
+                    POISSON if cell is GAMMA else cell,
+                    checked[parameter.name],
+                    size=size,
+                    dt=self.dt * events,
+                    where=f"{where}, {parameter.name}",
+                    declared=parameter.unit,
+                )
         self.populations[name] = Population(name, size, cell, checked)
         return self.populations[name]
 

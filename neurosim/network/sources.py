@@ -30,6 +30,24 @@ POISSON = Cell(
     name="poisson",
 )
 BERNOULLI = Cell(parameters={"p": Parameter("1", 0.0)}, spike="uniform() < p", name="bernoulli")
+# The part of an interval that has passed. Sums of steps may end just below 1.
+REGULAR = Cell(
+    "phase : 1",
+    parameters={"rate": Parameter("Hz", 0.0)},
+    step="phase = phase + rate * dt",
+    spike="phase >= 1 - 1e-9",
+    after_spike="phase = phase - 1",
+    name="regular",
+)
+# Every n-th event of a Poisson process has intervals of a gamma distribution of shape n.
+GAMMA = Cell(
+    "events : 1",
+    parameters={"rate": Parameter("Hz", 0.0), "shape": Parameter("1", 1.0)},
+    step="events = events + where(uniform() < shape * rate * dt, 1, 0)",
+    spike="events >= shape",
+    after_spike="events = 0",
+    name="gamma",
+)
 GIVEN = Cell(name="given spikes")
 
 
@@ -63,7 +81,7 @@ def require_source_value(
     NetworkError
         A rate below 0 or above 1/dt, a probability outside 0 to 1.
     """
-    if cell is not POISSON and cell is not BERNOULLI:
+    if not any(cell is source for source in (POISSON, BERNOULLI, REGULAR)):
         return
     if isinstance(value, Expr):
         words = {"i": np.arange(size, dtype=np.float64), "N": float(size)}
