@@ -65,7 +65,7 @@ class BrianBackend:
         rows = list(explicit_step_rows(network))
         if options["mode"] == "equations":
             # The method of our engines says nothing about cells that Brian 2 integrates.
-            rows = [row for row in rows if row.place.kind != "population"]
+            rows = [row for row in rows if row.place.kind != "population" or row.place.aspect]
             rows += _integrated(network)
 
         def build(program: Program, concrete: ConcreteNetwork) -> Engine:

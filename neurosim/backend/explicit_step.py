@@ -15,12 +15,16 @@ from ..network.sources import POISSON
 from ..network.timed_events import format_interval
 from ..network.weight_signs import describe_signs
 from .report import Place, Row
+from .spike_counting import repeated_spikes_row
 
 
 def explicit_step_rows(network: Network) -> Iterator[Row]:
     """Yield a row for each population, projection and drive of a network."""
     for population in network.populations.values():
         yield _population_row(population)
+        repeated = repeated_spikes_row(population.name, population.cell, population.values)
+        if repeated is not None:
+            yield repeated
     for item in network.inputs:
         yield _input_row(item)
     for update in network.updates:

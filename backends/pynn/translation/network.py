@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurosim.backend.report import Place
+from neurosim.backend.spike_counting import repeated_spikes_row
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.sources import BERNOULLI, POISSON
 from neurosim.network.timed_events import format_interval
@@ -121,6 +122,10 @@ def _populations(
             if match is not None:
                 matches[p.name] = match
                 neurons = NeuronPlan(p, match, dt=dt, target=target, rows=rows)
+                repeated = repeated_spikes_row(p.name, p.cell, p.parameters)
+                if repeated is not None:
+                    reason = f"here {repeated.reason} {target.title} counts as its cell does."
+                    rows.approximated(repeated.place, reason, repeated.remedy)
                 planned.append(neurons.planned())
     return planned, matches
 
