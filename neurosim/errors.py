@@ -143,3 +143,11 @@ def _text(value: Any, depth: int) -> str:
         return repr(value.item() if isinstance(value, np.generic) else value)
     except Exception:  # the class of a value may be anybody's, and raise anything
         return " at 0x"
+
+
+def _show(value: object) -> str:
+    """Return the text of a value; of one that has none, a text that is not readable."""
+    try:
+        return repr(value)
+    except Exception:  # the code of a user, which must not hide the fault that is described
+        return object.__repr__(value)

@@ -32,7 +32,7 @@ def find(backend: str | Backend) -> Backend:
     if not isinstance(backend, str):
         # The one method that is called decides: a backend of another package inherits from nothing
         # here.
-        if not hasattr(backend, "lower"):
+        if isinstance(backend, bytes | bytearray) or not hasattr(backend, "lower"):
             raise NetworkError(
                 f"backend: found {describe(backend)}, expected the name of a backend, "
                 "such as 'cpu'. Give one of these names."

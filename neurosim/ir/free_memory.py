@@ -1,4 +1,4 @@
-"""Memory that is free for new arrays, on the machine and in a container."""
+"""Memory that is free for new arrays: on the machine, in a container, within a user's limits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,30 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def available() -> float:
-    """Return the free bytes of the machine or of its container; infinity if they are unknown."""
-    # A container sees the numbers of the whole machine, but is stopped at its own limit.
-    return min(_machine_memory(), _container_memory())
+    """Return the bytes that this process may still take; infinity if they are unknown."""
+    # A container sees the numbers of the whole machine, but is stopped at its own limit; so is a
+    # process at the limits of its user.
+    return min(_machine_memory(), _container_memory(), _process_memory())
+
+
+def _process_memory() -> float:
+    """Return the bytes that this process may still take by ``ulimit -v`` and ``ulimit -d``."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return float("inf")
+    free = float("inf")
+    try:
+        # In pages: all addresses first, then those of data and stack.
+        pages = Path("/proc/self/statm").read_text().split()
+        page = os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return free
+    for limit, taken in ((resource.RLIMIT_AS, pages[0]), (resource.RLIMIT_DATA, pages[5])):
+        bytes_allowed, _ = resource.getrlimit(limit)
+        if bytes_allowed != resource.RLIM_INFINITY:
+            free = min(free, max(bytes_allowed - float(taken) * page, 0.0))
+    return free
 
 
 def _machine_memory() -> float:

@@ -24,15 +24,15 @@ from .wiring import IntArray
 _HEADER = '''"""Texts over pairs of neurons."""
 
 import numpy as np
-from numba import njit
 
+from neurosim.compiled.cached import njit
 from neurosim.compiled.functions import FUNCTIONS
 from neurosim.draws.compiled_pairs import CHUNK, fill_uniforms, normal_of_pair, uniform_of_pair
 
 '''
 # Some targets at a time: loops without branches over them vectorise.
 _SELECT = """
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit
 def select(sources, targets, pre, post, keys, out, counts, wrong):
     _repeat, _edges, _size = 0, 0, targets.size
     _holds, _chance, _uniform = np.empty(CHUNK), np.empty(CHUNK), np.zeros(CHUNK)
@@ -65,7 +65,7 @@ def select(sources, targets, pre, post, keys, out, counts, wrong):
     return _edges
 """
 _EVALUATE = """
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit
 def evaluate(sources, pointer, targets, pre, post, keys, out):
     for _row in range(sources.size):
         _source, _repeat, _last = sources[_row], 0, -1

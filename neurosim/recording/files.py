@@ -133,6 +133,7 @@ def write(
     NetworkError
         If the header holds other data, or the file cannot be written.
     """
+    path = read_path(path, where="save")
     # The header lists all arrays, so that a file that lost an entry is recognised.
     text = seal({"content": header, "arrays": list(arrays)}, kind, where=str(path))
 

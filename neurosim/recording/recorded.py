@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..errors import NetworkError, describe_unknown
+from ..errors import NetworkError, describe, describe_unknown
 from .samples import Spikes, Trace, equal, read_array
+from .schema import is_whole
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -230,9 +231,10 @@ class ProjectionRecording(Recorded):
             )
         # NumPy's own IndexError would name neither the projection nor the number of samples.
         count = len(trace.values)
-        if not -count <= sample < count:
+        if not is_whole(sample, -count) or sample >= count:
             raise NetworkError(
-                f"{where}: sample {sample} of {count}. Choose an earlier one, or record more often."
+                f"{where}: sample {describe(sample)} of {count}. "
+                "Choose an earlier one, or record more often."
             )
         # A later part of a streamed run, read by itself, has no edges.
         _require_members(trace, self.source.size, "edges", where)
@@ -273,6 +275,12 @@ class ProjectionRecording(Recorded):
         -------
         int64, ascending
         """
+        for noun, neuron in (("source", source), ("target", target)):
+            if not is_whole(neuron):
+                raise NetworkError(
+                    f"projection {self.name!r}, between: found {noun} = {describe(neuron)}, "
+                    "expected the index of a neuron. Give one such as 0."
+                )
         # No index of pairs is held: it would take more memory than the edges, and is rarely needed.
         return np.flatnonzero((self.source == source) & (self.target == target))
 

@@ -23,6 +23,7 @@ from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, to_steps
 from ..recording.edge_table import EdgeTable
+from ..recording.files import read_path
 from ..recording.recording import Recording
 from ..units import Time
 from .assignments import Assignments, Owner, declared_unit
@@ -573,6 +574,7 @@ class Run:
             If it does not exist.
         """
         self._refuse_in_callback("load")
+        path = read_path(path, where="load")
         where = f"load: {path}"
 
         def require(memory: Layouts, recorded: Layouts, first: int, end: int) -> None:
