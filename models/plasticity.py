@@ -1,8 +1,9 @@
 """Plasticity: the learning rules of the literature, after their authors' equations.
 
 Arguments are parameters: quantities with a unit, plain numbers in the declared unit, draws, or
-``ns.Parameter(unit, values, per="edge")`` for several values. Any but the time constants of decays
-may follow a state of another population, as in ``stdp().reading(a_minus=glia["level"])``. Weights
+``ns.Parameter(unit, values, per="edge")`` for several values. Any may
+follow a state of another population, as in ``stdp().reading(a_minus=glia["level"])``; a trace whose
+time constant does is integrated in each step. Weights
 ``w`` have the unit of ``w_max`` and stay between ``w_min`` and ``w_max``. Amplitudes are in the
 unit of the weights, or with ``relative=True`` multiples of ``w_max``, as in PyNN and NEST.
 

@@ -112,7 +112,9 @@ class BrianEngine:
         self.cells = {p.name: self._cells(p) for p in program.populations.values()}
         self.wirings = [Wiring(p, program, self.store) for p in program.projections.values()]
         order = count(1)
-        # One count for all projections, in two passes: "step" handlers come last.
+        # One count for all projections, in three passes: "step" handlers come last.
+        for wiring in self.wirings:
+            wiring.integrate(order)
         for steps in (False, True):
             for wiring in self.wirings:
                 wiring.write(order, steps=steps)

@@ -1,4 +1,4 @@
-"""Names of a rule in Brian 2's code: variables with their decay, parameters, links, states."""
+"""Names of a rule in Brian 2's code: variables with closed forms, parameters, links, states."""
 
 from __future__ import annotations
 
@@ -83,18 +83,24 @@ class Names:
     def _variable(
         self, p: PlasticProjection, name: str, members: Members, at: np.ndarray | None
     ) -> str:
-        """Return the value of a variable now: the last assigned one, times its decay since then."""
+        """Return the value of a variable now: the last assigned one, or its closed form since."""
         symbol = p.symbols[name]
         base = members.read((p.name, name), at)
         if symbol.decay is None:
             return base
         last = members.read((p.name, f"{name}@last"), at)
         owners = np.arange(members.size) if at is None else at
-        # Variables are held per delay group, time constants per neuron.
+        # Variables are held per delay group, coefficients per neuron.
         if symbol.side != "edge":
             owners = p.groups(symbol.side).neuron[owners]
         tau = members.read((p.name, symbol.decay), owners)
-        return f"({base} * exp_fn(-(({STEP} - {last}) * {self.program.dt!r}) / {tau}))"
+        elapsed = f"({STEP} - {last}) * {self.program.dt!r}"
+        exponent = f"-({elapsed}) / {tau}"
+        if symbol.inflow is None:
+            return f"({base} * exp_fn({exponent}))"
+        inflow = members.read((p.name, symbol.inflow), owners)
+        gain = f"(({elapsed}) * expm1_ratio_fn({exponent}))"
+        return f"({base} * exp_fn({exponent}) + {inflow} * {gain})"
 
     def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:
         """Return a state, parameter or variable of a population or projection, at neurons."""

@@ -5,7 +5,8 @@ Pathways have an order, so that statements run in ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,24 @@ class Wiring:
         self.landing: str | None = None
         # Pathway, population whose spikes it carries, longest delay.
         self.queues: list[tuple[Any, str, int]] = []
+
+    def integrate(self, order: Iterator[int]) -> None:
+        """Write the equations that are integrated in each step, one runner for each side."""
+        if isinstance(self.p, StaticProjection):
+            return
+        for side, group in groupby(self.p.code.integrate, key=lambda s: s.side):
+            members = self.edges if side == "edge" else self.ends[side]
+            code: list[str] = []
+            # Local names of what only these statements read; users' names have no underscore.
+            computed: dict[str, str] = {}
+            for s in group:
+                value = self._value(s, members, computed)
+                if s.action == "compute":
+                    computed[s.target] = f"computed_{len(computed)}"
+                    code.append(f"{computed[s.target]} = {value}")
+                else:
+                    code += self._assign(members, s.target, value)
+            self.runners.append(("step", next(order), code, members))
 
     def write(self, order: Iterator[int], *, steps: bool) -> None:
         """Write the statements of the "step" handlers, or all others, in the order of the step."""
@@ -186,18 +205,21 @@ class Wiring:
                     pathway.queue.push(spikes)
                 pathway.queue.advance()
 
-    def _value(self, s: BoundStatement, members: Members) -> str:
-        number = members.constant("place", members.number)
+    def _value(
+        self, s: BoundStatement, members: Members, computed: Mapping[str, str] | None = None
+    ) -> str:
+        """Return the text of a statement's value; ``computed``: local names of names."""
+        number, local = members.constant("place", members.number), computed or {}
         return line(
             s.value,
-            lambda name: self.names(name, members),
+            lambda name: local[name] if name in local else self.names(name, members),
             draw_at(self.program.seed, self.p.name, number),
         )
 
     def _assign(
         self, members: Members, name: str, value: str, where: str | None = None
     ) -> list[str]:
-        """Return an assignment, and of a decaying variable that of its step.
+        """Return an assignment, and of a variable with a closed form that of its step.
 
         It goes through a fresh name: Brian 2 turns ``w = w + x`` into ``w += x``, after sympy has
         rewritten x. With ``where``, only members for which that is not 0 are assigned.

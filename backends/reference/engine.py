@@ -190,7 +190,10 @@ class ReferenceEngine:
     # ---- projections
 
     def _deliver(self, k: int) -> None:
-        """Run phase 4 without the sums of ports: first events, then "step" handlers."""
+        """Run phase 4 without the sums of ports: equations, events, then "step" handlers."""
+        # A pass of their own: events of any rule find the variables of all as they are now.
+        for p in self.program.plastic.values():
+            self._run(p, p.code.integrate, self._everyone(p), k)
         for p in self.program.projections.values():
             if isinstance(p, StaticProjection):
                 self._deliver_static(p, k)
@@ -242,33 +245,64 @@ class ReferenceEngine:
     def _handle(
         self, p: PlasticProjection, trigger: str, statements: tuple[BoundStatement, ...], k: int
     ) -> None:
-        """Run the statements of a handler, each for all its edges or groups before the next."""
-        active = {"pre": np.arange(p.pre_groups.neuron.size)}
-        if p.post_groups is not None:
-            active["post"] = np.arange(p.post_groups.neuron.size)
+        """Run the statements of a handler for the edges and groups that its event reaches."""
+        active = self._everyone(p)
         if trigger == "pre" or trigger == "post":
             groups = p.groups(trigger)
             active[trigger] = self._arriving(p, groups, trigger, k)
             active["edge"] = self._edges(groups, active[trigger])
-        else:
-            active["edge"] = np.arange(p.targets.size)
+        self._run(p, statements, active, k)
+
+    @staticmethod
+    def _everyone(p: PlasticProjection) -> dict[str, np.ndarray]:
+        """Return all edges, and all delay groups of each side."""
+        active = {
+            "pre": np.arange(p.pre_groups.neuron.size),
+            "edge": np.arange(p.targets.size),
+        }
+        if p.post_groups is not None:
+            active["post"] = np.arange(p.post_groups.neuron.size)
+        return active
+
+    def _run(
+        self,
+        p: PlasticProjection,
+        statements: tuple[BoundStatement, ...],
+        active: dict[str, np.ndarray],
+        k: int,
+    ) -> None:
+        """Run statements, each for all its edges or groups before the next."""
+        computed: dict[str, np.ndarray] = {}
         for statement in statements:
-            self._statement(p, statement, active, k)
+            self._statement(p, statement, active, k, computed=computed)
 
     def _statement(
-        self, p: PlasticProjection, statement: BoundStatement, active: dict[str, np.ndarray], k: int
+        self,
+        p: PlasticProjection,
+        statement: BoundStatement,
+        active: dict[str, np.ndarray],
+        k: int,
+        *,
+        computed: dict[str, np.ndarray],
     ) -> None:
-        """Run one statement over the active edges, or the active groups of one side."""
-        side: Domain = statement.side if statement.action == "assign" else "edge"
+        """Run one statement over the active edges, or the active groups of one side.
+
+        ``computed`` holds the values that later statements read, by name.
+        """
+        side: Domain = statement.side if statement.action in ("assign", "compute") else "edge"
         where, edges = active[side], active["edge"]
         index = where if side == "edge" else p.groups(side).neuron[where]
         value = evaluate(
             statement.value,
-            lambda name: self._rule_value(p, name, side, where, k),
+            lambda name: (
+                computed[name] if name in computed else self._rule_value(p, name, side, where, k)
+            ),
             self._draws(p.name, index, k),
         )
         value = np.broadcast_to(np.asarray(value, np.float64), where.size)
-        if statement.action == "deliver":
+        if statement.action == "compute":
+            computed[statement.target] = value
+        elif statement.action == "deliver":
             ring = self.memory[p.name, "_ring"]
             delay = p.dendritic if isinstance(p.dendritic, int) else p.dendritic[edges]
             # The ring has one row more than the longest dendritic delay, so no row is used twice.
@@ -278,7 +312,7 @@ class ReferenceEngine:
             # Summed from 0 and then added to the variable: so all engines round alike.
             total = np.zeros(p.groups(statement.side).neuron.size)
             np.add.at(total, group, value)
-            # Only groups with an active edge are assigned; the decay of others continues.
+            # Only groups with an active edge are assigned; the course of others continues.
             touched = np.unique(group)
             new = self._variable(p, statement.target, touched, k) + total[touched]
             self._assign(p, statement.target, touched, new, k)
@@ -290,18 +324,23 @@ class ReferenceEngine:
     ) -> None:
         self.memory[p.name, name][index] = value
         if (p.name, f"{name}@last") in self.memory:
-            # Decay is computed from here when the variable is next read; nothing is done per step.
+            # Its course is computed from here when it is next read; nothing is done per step.
             self.memory[p.name, f"{name}@last"][index] = k
 
     def _variable(self, p: PlasticProjection, name: str, index: np.ndarray, k: int) -> np.ndarray:
-        """Return values of a variable of a rule in step k, decay included."""
+        """Return values of a variable of a rule in step k; closed forms are applied."""
         symbol = p.symbols[name]
         base = self.memory[p.name, name][index]
         if symbol.decay is None:
             return base
         since = (k - self.memory[p.name, f"{name}@last"][index]).astype(np.float64)
-        tau = self._rule_value(p, symbol.decay, symbol.side, index, k)
-        return base * FUNCTIONS["exp"](-(since * self.program.dt) / tau)
+        elapsed = since * self.program.dt
+        exponent = -elapsed / self._rule_value(p, symbol.decay, symbol.side, index, k)
+        decayed = base * FUNCTIONS["exp"](exponent)
+        if symbol.inflow is None:
+            return decayed
+        inflow = self._rule_value(p, symbol.inflow, symbol.side, index, k)
+        return decayed + inflow * (elapsed * FUNCTIONS["expm1_ratio"](exponent))
 
     def _rule_value(
         self, p: PlasticProjection, name: str, side: Domain, index: np.ndarray, k: int

@@ -86,9 +86,16 @@ def _input_row(item: Projection | Drive) -> Row:
     if is_drive:
         return Row(place, "exact", f"Poisson counts.{remark}")
     if item.rule is not None:
-        behaviour = _hidden_behaviour(item.rule)
-        return Row(place, "exact", f"rule {item.rule.name!r}.{behaviour}{remark}")
+        text = f"rule {item.rule.name!r}.{_methods_of_rule(item)}{_hidden_behaviour(item.rule)}"
+        return Row(place, "exact", f"{text}{remark}")
     return Row(place, "exact", f"static weights.{remark}")
+
+
+def _methods_of_rule(item: Projection) -> str:
+    """Name the methods of the variables that are integrated in each step."""
+    equations = () if item.bound is None else item.bound.equations
+    methods = [f"{v}: {method.replace('_', ' ')}" for e in equations for v, method in e.methods]
+    return f" In each step {'; '.join(methods)}." if methods else ""
 
 
 def _hidden_behaviour(rule: Rule) -> str:

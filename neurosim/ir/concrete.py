@@ -253,7 +253,8 @@ def _content(value: Any) -> Any:
                 *more,
             )
         case Rule():
-            return value.edge, value.pre, value.post, value.handlers, value.definitions
+            content = value.edge, value.pre, value.post, value.handlers, value.definitions
+            return content if value.method is None else (*content, value.method)
     return value
 
 

@@ -27,7 +27,7 @@ from ..expr.tree import (
     rewrite,
     substitute,
 )
-from ..model.binding import BoundRule, BoundStatement
+from ..model.binding import BoundEquations, BoundRule, BoundStatement
 from ..model.cell import Cell
 from ..model.methods import Propagator, choose, statements
 from ..model.names import Method
@@ -372,11 +372,16 @@ def rule_program(name: str, bound: BoundRule) -> RuleProgram:
         return replace(statement, value=host(tree))
 
     handlers = tuple((trigger, tuple(tidy(s) for s in body)) for trigger, body in bound.handlers)
+    integrate: list[BoundStatement] = []
+    propagators = []
+    for equations in bound.equations:
+        body, propagator = _integration_of_side(equations, host, where=f"rule {name!r}")
+        integrate += body
+        propagators += [] if propagator is None else [propagator]
     # Engines load every symbol for every edge: words and states that nobody reads are dropped.
-    used = {s.decay for s in bound.symbols.values() if s.decay}
-    for _, body in handlers:
-        for s in body:
-            used |= names(s.value) | {s.target}
+    used: set[str] = set()
+    for s in (*integrate, *(s for _, body in handlers for s in body)):
+        used |= names(s.value) | {s.target}
     for tree in host.hosted.values():
         used |= names(tree)
     symbols = tuple(
@@ -384,4 +389,28 @@ def rule_program(name: str, bound: BoundRule) -> RuleProgram:
         for key, s in bound.symbols.items()
         if s.role in ("variable", "parameter", "link") or key in used
     )
-    return RuleProgram(name, symbols, handlers, tuple(host.hosted.items()))
+    return RuleProgram(
+        name,
+        symbols,
+        handlers,
+        integrate=tuple(integrate),
+        hosted=(*host.hosted.items(), *bound.coefficients),
+        propagators=tuple(propagators),
+    )
+
+
+def _integration_of_side(
+    equations: BoundEquations, host: _Host, *, where: str
+) -> tuple[list[BoundStatement], Propagator | None]:
+    """Return the statements that integrate the equations of one side, and their propagator."""
+    variables = dict(equations.derivatives)
+    body, propagator = statements(variables, dict(equations.methods), where=where)
+    if propagator is not None:
+        host.constants |= set(propagator.names)
+    body = _fold_inputs([replace(s, value=host(s.value)) for s in body], host)
+    return [
+        BoundStatement(
+            "assign" if s.target in variables else "compute", equations.side, s.target, s.value
+        )
+        for s in body
+    ], propagator

@@ -12,6 +12,7 @@ from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
 from ..expr.tree import Expr
+from ..model.binding import Symbol
 from ..model.methods import Propagator
 from ..network.populations import View
 from ..network.probes import Probe
@@ -46,7 +47,7 @@ class Memory:
     Projections own
 
     - ``w``, variables and parameters of the rule, (1,), (N,), (G,) delay groups or (E,);
-    - ``x@last``: step of the last assignment of a decaying variable;
+    - ``x@last``: step of the last assignment of a variable with a closed form;
     - ``_ring``: terms that land in later steps, (depth, N_target); row ``step % depth``;
     - ``_since``: spikes of earlier steps are no longer in flight, (1,).
 
@@ -89,7 +90,7 @@ class Memory:
         self.initial: dict[Key, np.ndarray | Drawn] = {}
         self._program = program
         # Matrices of linear groups: propagators are computed only when these change.
-        self._matrices: dict[str, np.ndarray] = {}
+        self._matrices: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}
         for population in program.populations.values():
             concrete = network.populations[population.name]
             observed = network.observed.get(population.name, {})
@@ -229,9 +230,12 @@ class Memory:
             self._compute_refractory(population)
             if population.code.propagator is not None:
                 self._compute_propagators(owner, population.code.propagator)
+        elif owner in self._program.plastic:
+            for propagator in self._program.plastic[owner].code.propagators:
+                self._compute_propagators(owner, propagator)
         # After the propagators, which constants may read.
-        value = self._read_constant(owner)
         for name, tree in self._hosted(owner):
+            value = self._read_constant(owner, of=name)
             self.write(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
 
     def require_constants(self, owner: str, changed: Mapping[str, np.ndarray]) -> None:
@@ -249,9 +253,8 @@ class Memory:
             If a constant is too large.
         """
         constants = dict(changed)
-        read = self._read_constant(owner)
         for name, tree in self._hosted(owner):
-            value = evaluate(tree, lambda n: constants[n] if n in constants else read(n))
+            value = evaluate(tree, self._read_constant(owner, of=name, changed=constants))
             constants[name] = np.atleast_1d(np.asarray(value, np.float64))
             self.round(constants[name], where=_describe((owner, name)))
 
@@ -262,11 +265,26 @@ class Memory:
         plastic = self._program.plastic.get(owner)
         return () if plastic is None else plastic.code.hosted
 
-    def _read_constant(self, owner: str) -> Callable[[str], Any]:
-        """Return the function that reads parameters, propagators and constants of an owner."""
-        return lambda name: (
-            self._program.dt if name == "dt" else np.asarray(self[owner, name], np.float64)
-        )
+    def _read_constant(
+        self, owner: str, *, of: str = "", changed: Mapping[str, np.ndarray] | None = None
+    ) -> Callable[[str], Any]:
+        """Return the function that reads parameters, propagators and constants of an owner.
+
+        A coefficient ``of`` a projection's edges reads parameters of both ends edge by edge. Values
+        of ``changed`` parameters replace those in memory.
+        """
+        p, new = self._program.plastic.get(owner), changed or {}
+        spread = p is not None and of in p.symbols and p.symbols[of].side == "edge"
+
+        def value(name: str) -> Any:
+            if name == "dt":
+                return self._program.dt
+            values = np.asarray(new[name] if name in new else self[owner, name], np.float64)
+            if p is not None and spread and p.symbols[name].side in ("pre", "post"):
+                return values[p.sources if p.symbols[name].side == "pre" else p.targets]
+            return values
+
+        return value
 
     def _compute_refractory(self, p: PopulationProgram) -> None:
         if p.refractory is None:
@@ -278,9 +296,10 @@ class Memory:
 
     def _compute_propagators(self, owner: str, propagator: Propagator) -> None:
         matrix = linear_matrix(propagator, self._read_constant(owner))
-        known = self._matrices.get(owner)
+        key = owner, propagator.states
+        known = self._matrices.get(key)
         if known is None or not np.array_equal(matrix, known):
-            self._matrices[owner] = matrix
+            self._matrices[key] = matrix
             for name, array in propagate(propagator, matrix, self._program.dt).items():
                 self.write(owner, name, array)
 
@@ -336,7 +355,7 @@ class Memory:
     def now(self, owner: str, name: str, step: int) -> np.ndarray:
         """Return all values of a state, parameter or variable at the end of a step.
 
-        Decays are applied; of a table, the row in force is returned.
+        Closed forms are applied; of a table, the row in force is returned.
 
         Parameters
         ----------
@@ -355,12 +374,22 @@ class Memory:
             return base
         p = self._program.plastic[owner]
         symbol = p.symbols[name]
-        tau = self[owner, str(symbol.decay)]
-        if tau.size > 1 and symbol.side != "edge":
-            tau = tau[p.groups(symbol.side).neuron]
-        since = (step - self[owner, f"{name}@last"]).astype(np.float64)
-        decay = FUNCTIONS["exp"](-(since * self._program.dt) / tau)
-        return base * decay.astype(self.dtype, copy=False)
+        tau = self._coefficient(p, symbol, str(symbol.decay))
+        elapsed = (step - self[owner, f"{name}@last"]).astype(np.float64) * self._program.dt
+        with np.errstate(all="ignore"):  # any tau is allowed; results that are not finite show
+            exponent = -elapsed / tau
+            decayed = base * FUNCTIONS["exp"](exponent).astype(self.dtype, copy=False)
+            if symbol.inflow is None:
+                return decayed
+            gain = (elapsed * FUNCTIONS["expm1_ratio"](exponent)).astype(self.dtype, copy=False)
+            return decayed + self._coefficient(p, symbol, symbol.inflow) * gain
+
+    def _coefficient(self, p: PlasticProjection, symbol: Symbol, name: str) -> np.ndarray:
+        """Return a coefficient of a closed form: one value, or one for each of the variable."""
+        values = self[p.name, name]
+        if values.size > 1 and symbol.side != "edge":
+            return values[p.groups(symbol.side).neuron]
+        return values
 
     def sample(self, probe: Probe, step: int) -> np.ndarray:
         """Return the values of a probe at the end of a step, (M,) float64."""

@@ -10,8 +10,8 @@ from ..draws import sampling
 from ..draws.sampling import index_type
 from ..draws.values import Distribution
 from ..errors import NetworkError
-from ..model.declarations import decay_constant
 from ..model.rule import Rule
+from ..model.rule_equations import closed_forms
 from ..network.network import Network
 from ..network.pair_texts import PairText
 from ..network.projections import Drive, Projection
@@ -84,11 +84,12 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
     """
     size = 0.0
     begin = {v.name: p.weight if v.name == "w" else p.values.get(v.name, 0.0) for v in rule.edge}
+    forms = closed_forms(rule)
     for v in rule.edge:
         size += (
             (4.0 if rounded else 8.0)
             + 8.0 * isinstance(begin[v.name], np.ndarray | PairText)
-            + 8.0 * (decay_constant(v) is not None)
+            + 8.0 * (v.name in forms)
         )
     back = _goes_back(rule)
     size += 4.125 * back + 16.0 * sum(c.per == "edge" for c in rule.parameters)

@@ -9,9 +9,10 @@ their ``t`` is k*dt. Within a step:
 2. integrate: conditions that forbid a spike while they hold are evaluated, ports jump their
    states, the statements of each cell run; frozen states keep their values.
 3. detect: the spike condition, for neurons that are not refractory.
-4. deliver: projections in creation order, their "pre" and "post" handlers in tuple order; then
-   "step" handlers, projections in creation order; then every port becomes the left fold from 0.0
-   of its terms, projections and drives in creation order.
+4. deliver: the equations of rules that have no closed form, projections in creation order, first
+   those of pre and post variables, then of edges; then projections in creation order, their "pre"
+   and "post" handlers in tuple order; then "step" handlers, projections in creation order; then
+   every port becomes the left fold from 0.0 of its terms, projections and drives in creation order.
 5. reset: the statements after a spike.
 6. record.
 
@@ -22,10 +23,12 @@ handlers run ``back`` steps after the target's spike. A term is a left fold from
 the step in which the delivering statement ran, then of statements, then oldest spike first, then by
 source, then in the user's order of the edges of one pair.
 
-A decaying variable that was assigned in step m has in step k the value
-``base * exp(-((k - m) * dt) / tau)``. Initial values, ``set``, ``reset`` and signals between steps
-k - 1 and k count as assignments of step k - 1. A sum into a pre or post variable assigns only
-neurons with at least one active edge.
+A variable of a rule whose equation has a closed form, ``dx/dt = inflow - x / tau``, and that was
+assigned in step m, has in step k, with ``d = (k - m) * dt`` and ``z = -d / tau``, the value
+``base * exp(z) + inflow * (d * expm1_ratio(z))``, or ``base * exp(z)`` without inflow. Initial
+values, ``set``, ``reset`` and signals between steps k - 1 and k count as assignments of step k - 1,
+and so does a change of tau or inflow. A sum into a pre or post variable assigns only neurons with
+at least one active edge.
 """
 
 from __future__ import annotations
@@ -107,14 +110,20 @@ class RuleProgram:
     symbols : (name, Symbol)
         Variables, parameters and links, and the words and states of cells that statements read.
     handlers : (trigger, statements)
+    integrate : statements
+        Of the equations that are integrated in each step, over all members of a side.
     hosted : (name, expression)
-        Constants over those parameters that have one value.
+        Constants over those parameters that have one value, and coefficients of closed forms.
+    propagators : tuple of Propagator
+        The exact steps of the linear groups of equations.
     """
 
     name: str
     symbols: tuple[tuple[str, Symbol], ...]
     handlers: tuple[tuple[str, tuple[BoundStatement, ...]], ...]
+    integrate: tuple[BoundStatement, ...]
     hosted: tuple[tuple[str, Expr], ...]
+    propagators: tuple[Propagator, ...]
 
 
 # Compared by identity from here on, because arrays have no single truth value.

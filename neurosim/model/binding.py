@@ -11,9 +11,10 @@ from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, inline, names
 from ..units import NUMBER, TIME, Exponents, find_unit
 from .cell import Cell
-from .declarations import State, decay_constant
-from .names import EVENTS, Action, Domain, Per, Role, Side
+from .methods import choose
+from .names import EVENTS, Action, Domain, Method, Per, Role, Side
 from .rule import Rule
+from .rule_equations import ClosedForm, closed_forms, rate_of
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Symbol:
     exponents : Exponents
     origin : str
         The name at its owner: ``v`` for ``v_pre``.
-    decay : str, optional
-        Name of the time constant of a decaying variable.
+    decay, inflow : str, optional
+        Of a variable with a closed form, the parameter or coefficient that is its time constant,
+        and the coefficient that flows in; see `rule_equations.ClosedForm`.
     """
 
     name: str
@@ -38,6 +40,25 @@ class Symbol:
     exponents: Exponents
     origin: str
     decay: str | None = None
+    inflow: str | None = None
+
+
+@dataclass(frozen=True)
+class BoundEquations:
+    """The equations of one side that are integrated in each step.
+
+    Parameters
+    ----------
+    side : Side
+    derivatives : (variable, tree)
+        With definitions inlined.
+    methods : (variable, method)
+    """
+
+    side: Side
+    derivatives: tuple[tuple[str, Expr], ...]
+    # Pairs in place of dictionaries keep the rule hashable.
+    methods: tuple[tuple[str, Method], ...]
 
 
 @dataclass(frozen=True)
@@ -63,10 +84,22 @@ class BoundStatement:
 
 @dataclass(frozen=True)
 class BoundRule:
-    """A rule between two cells: its symbols and, per handler, (trigger, statements)."""
+    """A rule between two cells.
+
+    Parameters
+    ----------
+    symbols : name -> Symbol
+    handlers : (trigger, statements)
+    coefficients : (name, tree)
+        Of closed forms, over parameters: symbols that the host computes.
+    equations : tuple of BoundEquations
+        In the order in which sides are integrated.
+    """
 
     symbols: dict[str, Symbol]
     handlers: tuple[tuple[str, tuple[BoundStatement, ...]], ...]
+    coefficients: tuple[tuple[str, Expr], ...]
+    equations: tuple[BoundEquations, ...]
 
 
 # i and N need an end here, because an edge has two of each.
@@ -78,6 +111,7 @@ WORDS: dict[str, tuple[Domain, Exponents]] = {
     "N_pre": ("one", NUMBER),
     "N_post": ("one", NUMBER),
 }
+_PERS: dict[Side, Per] = {"edge": "edge", "pre": "source", "post": "target"}
 _DOMAINS: dict[Per | None, Domain] = {
     None: "one",
     "source": "pre",
@@ -113,7 +147,10 @@ def bind(
         Unknown names, units, a statement whose result would depend on the order of edges, a
         delivery without a port.
     """
+    forms = closed_forms(rule)
+    coefficients = _coefficients(rule, forms)
     symbols = _symbols(rule, source, target, links=links, where=where)
+    symbols |= _closed_symbols(rule, forms, coefficients)
     exponents = {name: symbol.exponents for name, symbol in symbols.items()}
     # All definitions are known at once: they may read each other in any order.
     known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
@@ -135,7 +172,111 @@ def bind(
             statement = replace(statement, value=inline(statement.value, trees))
             bound.append(_bind_statement(statement, handler.trigger, symbols, handler_where))
         handlers.append((handler.trigger, tuple(bound)))
-    return BoundRule(symbols, tuple(handlers))
+    equations = _bind_equations(rule, symbols, forms, known=known, trees=trees, where=where)
+    return BoundRule(symbols, tuple(handlers), tuple(coefficients.items()), equations)
+
+
+def _coefficients(rule: Rule, forms: Mapping[str, ClosedForm]) -> dict[str, Expr]:
+    """Return the coefficients of closed forms by name, but for parameters that serve as they are.
+
+    Names of users do not begin with an underscore.
+    """
+    per = {p.name: p.per for p in rule.parameters}
+    trees: dict[str, Expr] = {}
+    for side, variables in rule.sides:
+        for v in variables:
+            if v.name not in forms:
+                continue
+            form = forms[v.name]
+            tau = form.time_constant
+            # A time constant of one end has to be spread over the edges.
+            if tau is None or per[tau] not in (None, _PERS[side]):
+                trees[f"_decay_{v.name}"] = form.tau
+            if form.inflow is not None:
+                trees[f"_inflow_{v.name}"] = form.inflow
+    return trees
+
+
+def _closed_symbols(
+    rule: Rule, forms: Mapping[str, ClosedForm], coefficients: Mapping[str, Expr]
+) -> dict[str, Symbol]:
+    """Return the variables that have a closed form, and its coefficients."""
+    per = {p.name: p.per for p in rule.parameters}
+    symbols: dict[str, Symbol] = {}
+    for side, variables in rule.sides:
+        for v in variables:
+            if v.name not in forms:
+                continue
+            decay, inflow = f"_decay_{v.name}", f"_inflow_{v.name}"
+            for name, exponents in ((decay, TIME), (inflow, rate_of(v))):
+                if name in coefficients:
+                    shared = all(per[n] is None for n in names(coefficients[name]))
+                    domain: Domain = "one" if shared else side
+                    symbols[name] = Symbol(name, "parameter", domain, exponents, name)
+            symbols[v.name] = Symbol(
+                v.name,
+                "variable",
+                side,
+                v.unit.exponents,
+                v.name,
+                decay=decay if decay in coefficients else forms[v.name].time_constant,
+                inflow=inflow if inflow in coefficients else None,
+            )
+    return symbols
+
+
+def _bind_equations(
+    rule: Rule,
+    symbols: Mapping[str, Symbol],
+    forms: Mapping[str, ClosedForm],
+    *,
+    known: Mapping[str, Exponents],
+    trees: Mapping[str, Expr],
+    where: str,
+) -> tuple[BoundEquations, ...]:
+    """Return the equations that are integrated in each step; neurons before edges, which read them.
+
+    Parameters
+    ----------
+    rule : Rule
+    symbols : name -> Symbol
+    forms : variable -> ClosedForm
+        Of the variables that need no integration.
+    known : name -> exponents
+        Of symbols and definitions.
+    trees : definition -> tree
+    where : str
+        Begins messages.
+    """
+    constants = {n for n, s in symbols.items() if s.role == "parameter" and s.side == "one"}
+    bound = []
+    for side, variables in sorted(rule.sides, key=lambda pair: pair[0] == "edge"):
+        derivatives: dict[str, Expr] = {}
+        for v in variables:
+            if v.derivative is None or v.name in forms:
+                continue
+            equation = f"{where}, equation of {v.name}"
+            tree = resolve_units(v.derivative, known, where=equation, noise=True)
+            expect(tree, known, rate_of(v), where=equation)
+            derivatives[v.name] = inline(tree, trees)
+            _require_side(derivatives[v.name], side, symbols, equation)
+        if derivatives:
+            methods = choose(derivatives, rule.method, constants, where=where)
+            bound.append(BoundEquations(side, tuple(derivatives.items()), tuple(methods.items())))
+    return tuple(bound)
+
+
+def _require_side(tree: Expr, side: Side, symbols: Mapping[str, Symbol], where: str) -> None:
+    """Refuse the equation of a neuron's variable that reads what differs between its edges."""
+    other = sorted(n for n in names(tree) if symbols[n].side not in (side, "one"))
+    if side == "edge" or not other:
+        return
+    neuron = "source" if side == "pre" else "target"
+    raise ModelError(
+        f"{where}: {show(tree)!r} reads {other[0]!r}, which differs between the edges of one "
+        f"{neuron} neuron, expected names of that side. Make it an edge variable, or let edges add "
+        "to it with '+=' in a 'step' handler."
+    )
 
 
 def _symbols(
@@ -164,15 +305,9 @@ def _symbols(
             symbols[name] = Symbol(name, "cell", end, part.unit.exponents, part.name)
     # Checked between the two halves: the names so far are reserved, the rule's own come next.
     _require_free_names(rule, links, symbols, where)
-    sides: tuple[tuple[Side, tuple[State, ...]], ...] = (
-        ("edge", rule.edge),
-        ("pre", rule.pre),
-        ("post", rule.post),
-    )
-    for side, variables in sides:
+    for side, variables in rule.sides:
         for v in variables:
-            exponents, decay = v.unit.exponents, decay_constant(v)
-            symbols[v.name] = Symbol(v.name, "variable", side, exponents, v.name, decay)
+            symbols[v.name] = Symbol(v.name, "variable", side, v.unit.exponents, v.name)
     for p in rule.parameters:
         symbols[p.name] = Symbol(p.name, "parameter", _DOMAINS[p.per], p.unit.exponents, p.name)
     for name, (domain, exponents) in links.items():

@@ -19,8 +19,12 @@ Per = Literal["source", "target", "edge"]
 Event = Literal["pre", "post", "step"]
 """The triggers of handlers that are no signals."""
 
-Action = Literal["assign", "sum", "deliver"]
-"""The effect of a bound statement: it assigns, adds up edges in a neuron, or adds to the port."""
+Action = Literal["assign", "sum", "deliver", "compute"]
+"""The effect of a bound statement.
+
+It assigns, adds up edges in a neuron, adds to the port, or computes a value that only later
+statements of the same integration read.
+"""
 
 Role = Literal["variable", "parameter", "link", "cell", "word"]
 """The meaning of a name of a rule; ``cell``: a state or parameter of the cell at one end."""

@@ -50,6 +50,7 @@ def rule_text(rule: RuleParts) -> str:
     lines += _section("definitions", map(_definition_text, rule.definitions))
     for handler in rule.handlers:
         lines += _section(f"on {handler.trigger}", map(show_statement, handler.statements))
+    lines += _section("method", [rule.method] if rule.method else [])
     lines += _section("reads", (f"{k.symbol} = {describe(k.reference)}" for k in rule.reads))
     return "\n".join(lines + _parameter_lines(rule.parameters))
 

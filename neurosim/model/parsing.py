@@ -117,7 +117,8 @@ def read_variable(parser: Parser, equation: Equation, side: Side) -> State:
     if equation.tree is not None and not equation.derivative:
         raise ModelError(
             f"{parser.owner}, {side} variable {equation.name!r}: a rule's variables are "
-            "'x : unit' or 'dx/dt = -x / tau : unit'. Put named sub-expressions under definitions=."
+            "'x : unit' or 'dx/dt = expression : unit'. "
+            "Put named sub-expressions under definitions=."
         )
     return State(equation.name, read_unit(parser, equation), equation.tree)
 

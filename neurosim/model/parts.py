@@ -10,7 +10,7 @@ from ..errors import ModelError, describe_unknown
 from ..expr.tree import Assign, Expr, draws, inline
 from ..units import Exponents, unit
 from .declarations import Constant, Definition, Handler, Link, Port, Refractory, State, Value
-from .names import EVENTS, Method
+from .names import EVENTS, Method, Side
 
 
 class _Named(Protocol):
@@ -90,10 +90,16 @@ class RuleParts:
     parameters: tuple[Constant, ...]
     definitions: tuple[Definition, ...]
     handlers: tuple[Handler, ...]
+    method: Method | None
 
     def parameter(self, name: str) -> Constant:
         """Return a parameter by name; raise ModelError if there is none."""
         return find(self.parameters, name, "parameter", f"rule {self.name!r}")
+
+    @property
+    def sides(self) -> tuple[tuple[Side, tuple[State, ...]], ...]:
+        """The variables by side: those of edges, of sources and of targets."""
+        return ("edge", self.edge), ("pre", self.pre), ("post", self.post)
 
     @property
     def variables(self) -> tuple[State, ...]:

@@ -10,7 +10,7 @@ from ..errors import ModelError
 from ..expr.parse import Parser
 from ..expr.tree import Expr, names
 from .declarations import Link, Parameter, State, Value
-from .names import Side, require_title
+from .names import Method, Side, require_title
 from .notation import rule_markdown, rule_text
 from .parsing import read_constants, read_definition, read_handlers, read_mapping, read_variable
 from .parts import RuleParts
@@ -26,7 +26,9 @@ class Rule(RuleParts):
     ----------
     edge, pre, post : str
         Variables with units, one value per edge, source neuron, target neuron: ``w : nA``, or
-        ``dx/dt = -x / tau : 1`` for a decaying one.
+        with an equation, ``dx/dt = (1 - x) / tau : 1``. An equation that is linear in its variable
+        with coefficients over parameters is solved between events; others take a step of `method`
+        in each step, after phase 2, and read all else as it is then.
     handlers : sequence of (trigger, statements)
         They run in this order. A trigger is ``"pre"`` or ``"post"`` (a spike of the source or
         target), ``"step"``, or the name of a signal. ``out += expression`` is the delivery.
@@ -35,14 +37,17 @@ class Rule(RuleParts):
         Named sub-expressions, ``name = expression : unit``.
     reads : mapping symbol -> reference
         Links, such as ``{"level": glia["a"]}``; see also `reading`.
+    method : ``exact``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``, optional
+        Of the variables that are integrated in each step. Unless named, each gets the first of
+        exact, exponential Euler and Euler that fits its equation.
     name : str
         For messages and reports: letters, digits, spaces and ``_ - . , : + ( ) /``.
 
     Raises
     ------
     ModelError
-        Syntax, malformed names, no handlers, triggers that look mistyped, derivatives other than
-        a decay. Units are checked when a projection binds the rule to its cells.
+        Syntax, malformed names, no handlers, triggers that look mistyped, an unknown method.
+        Units of handlers are checked when a projection binds the rule to its cells.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Rule(RuleParts):
         parameters: Mapping[str, Value | Parameter] | None = None,
         definitions: str = "",
         reads: Mapping[str, Any] | None = None,
+        method: Method | None = None,
         name: str = "rule",
     ) -> None:
         require_title(name, "rule")
@@ -73,13 +79,14 @@ class Rule(RuleParts):
             definitions=tuple(read_definition(parser, e) for e in parser.equations(definitions)),
             reads=tuple(Link(symbol, reference) for symbol, reference in links.items()),
             handlers=read_handlers(parser, handlers),
+            method=method,
         )
         super().__init__(**vars(resolve_rule(parts, parser)))
 
     def reading(self, **links: Any) -> Rule:
         """Return a rule whose parameters follow states of populations.
 
-        Time constants of decays cannot be linked.
+        An equation that reads a link is integrated in each step.
 
         Parameters
         ----------
@@ -89,7 +96,7 @@ class Rule(RuleParts):
         Raises
         ------
         ModelError
-            Unknown parameters, time constants, and parameters that others read.
+            Unknown parameters, and parameters that others read.
         """
         for symbol in links:
             self._require_linkable(symbol, links.keys())
@@ -107,15 +114,8 @@ class Rule(RuleParts):
         return rule
 
     def _require_linkable(self, symbol: str, linked: Iterable[str]) -> None:
-        """Refuse to link a parameter that decays or other parameters read."""
+        """Refuse to link a parameter that other parameters read."""
         self.parameter(symbol)
-        # The decay since the last assignment is computed with one tau, so tau must not change.
-        for v in self.variables:
-            if v.derivative is not None and symbol in names(v.derivative):
-                raise ModelError(
-                    f"rule {self.name!r}: {symbol!r} is the time constant of {v.name!r} and cannot "
-                    "be linked. Write the decay in a 'step' handler instead."
-                )
         for p in self.parameters:
             # A parameter that is linked itself is not computed from its text any more.
             if p.name not in linked and isinstance(p.value, Expr) and symbol in names(p.value):

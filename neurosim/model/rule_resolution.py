@@ -1,4 +1,4 @@
-"""Resolution of a rule: its names, parameters, decays, triggers and assignments are checked."""
+"""Resolution of a rule: names, parameters, equations, triggers and assignments are checked."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import numpy as np
 from ..draws.ranges import POSITIVE, require_range
 from ..draws.values import Table
 from ..errors import ModelError, describe, describe_unknown
+from ..expr.dimensions import expect, resolve_units
 from ..expr.parse import Parser
 from ..expr.printing import show
 from ..expr.tree import Expr, names
 from ..units import TIME
 from .cell_resolution import require_unique
-from .declarations import Constant, Handler, State, decay_constant
+from .declarations import Constant, Handler, State
 from .dependence import require_definitions, resolve_parameters
-from .names import EVENTS, Per, Side
+from .names import EVENTS, METHODS, Per, Side
 from .parts import RuleParts, find
+from .rule_equations import ClosedForm, closed_forms, rate_of
 
-# A decaying variable may have one time constant per owner of its values.
-_TAU_PER: dict[Side, Per] = {"edge": "edge", "pre": "source", "post": "target"}
+# The equation of a neuron's variable may read parameters that have one value per such neuron.
+_PER: dict[Side, Per] = {"edge": "edge", "pre": "source", "post": "target"}
 
 
 def resolve_rule(parts: RuleParts, parser: Parser) -> RuleParts:
@@ -33,8 +35,8 @@ def resolve_rule(parts: RuleParts, parser: Parser) -> RuleParts:
     Raises
     ------
     ModelError
-        Names defined twice, derivatives other than a decay, triggers that look mistyped,
-        assignments to anything but the rule's own variables, no handlers.
+        Names defined twice, equations whose names or units are wrong, an unknown method, triggers
+        that look mistyped, assignments to anything but the rule's own variables, no handlers.
     """
     owner = parser.owner
     named = (*parts.variables, *parts.parameters, *parts.definitions)
@@ -43,28 +45,37 @@ def resolve_rule(parts: RuleParts, parser: Parser) -> RuleParts:
         _require_parameter(parts, parameter, f"{owner}, parameter {parameter.name!r}")
     # No words here: an edge has two indices and two numbers of neurons.
     parts = replace(parts, parameters=resolve_parameters(parts.parameters, owner, {}))
-    sides: tuple[tuple[Side, tuple[State, ...]], ...] = (
-        ("edge", parts.edge),
-        ("pre", parts.pre),
-        ("post", parts.post),
-    )
-    for side, variables in sides:
-        for variable in variables:
-            # After resolution, because the unit of a time constant may follow from other
-            # parameters.
-            _require_decay(parts, variable, side, f"{owner}, equation of {variable.name}")
-    statements = [statement for handler in parts.handlers for statement in handler.statements]
+    # Circles must be excluded before definitions are written out below.
+    trees = [s.value for handler in parts.handlers for s in handler.statements]
+    trees += [v.derivative for v in parts.variables if v.derivative is not None]
     # Units of definitions wait for the cells, their circles and sizes do not.
-    require_definitions(parts.definitions, [s.value for s in statements], owner)
+    require_definitions(parts.definitions, trees, owner)
+    parts = _resolve_equations(parts, owner)
     assigned = {v.name for v in parts.variables}
     for handler in parts.handlers:
         _require_handler(handler, assigned, parser)
-    if not parts.handlers:
+    if not parts.handlers and all(v.derivative is None for v in parts.variables):
         raise ModelError(
             f"{owner}: found no handlers, expected at least one: without it edges deliver and "
             "learn nothing. Write [('pre', 'out += w')]."
         )
     return parts
+
+
+def _resolve_equations(parts: RuleParts, owner: str) -> RuleParts:
+    """Return a rule whose equations are checked, after its parameters, which they read."""
+    method = parts.method
+    if method is not None and (not isinstance(method, str) or method not in METHODS):
+        raise ModelError(f"{owner}: {describe_unknown('method', method, METHODS)}")
+    forms = closed_forms(parts)
+    resolved = {
+        side: tuple(
+            _require_equation(parts, v, side, forms.get(v.name), f"{owner}, equation of {v.name}")
+            for v in variables
+        )
+        for side, variables in parts.sides
+    }
+    return replace(parts, edge=resolved["edge"], pre=resolved["pre"], post=resolved["post"])
 
 
 def _require_parameter(parts: RuleParts, parameter: Constant, where: str) -> None:
@@ -89,33 +100,50 @@ def _require_parameter(parts: RuleParts, parameter: Constant, where: str) -> Non
             )
 
 
-def _require_decay(parts: RuleParts, variable: State, side: Side, where: str) -> None:
-    """Refuse a derivative that is no decay, and a time constant that is none."""
+def _require_equation(
+    parts: RuleParts, variable: State, side: Side, form: ClosedForm | None, where: str
+) -> State:
+    """Return a variable whose equation has its units resolved; refuse what no edge can give it."""
     if variable.derivative is None:
+        return variable
+    for parameter in parts.parameters:
+        if parameter.name in names(variable.derivative):
+            _require_owner(parameter, variable, side, where)
+    tau = None if form is None else form.time_constant
+    if tau is not None:
+        _require_time_constant(find(parts.parameters, tau, "parameter", where), where)
+    own = {p.name: p.unit.exponents for p in (*parts.variables, *parts.parameters)}
+    own |= {d.name: d.unit.exponents for d in parts.definitions}
+    # Names of cells and links are known when a projection binds the rule.
+    later = {n for n in names(variable.derivative) if n.endswith(("_pre", "_post"))}
+    later |= {link.symbol for link in parts.reads}
+    known = {*own, *later, "t", "dt"}
+    tree = resolve_units(variable.derivative, known, where=where, noise=True)
+    if not names(tree) & later:
+        expect(tree, own, rate_of(variable), where=where)
+    return replace(variable, derivative=tree)
+
+
+def _require_owner(parameter: Constant, variable: State, side: Side, where: str) -> None:
+    """Refuse a parameter that has other values than its variable, unless an edge reads it."""
+    if side == "edge" or parameter.per in (None, _PER[side]):
         return
-    tau = decay_constant(variable)
-    # A linked tau is no parameter: it could change between two assignments.
-    if tau is None or tau not in {p.name for p in parts.parameters}:
+    raise ModelError(
+        f"{where}: {parameter.name!r} has one value per {parameter.per}, but {variable.name!r} one "
+        f"per {side} neuron. Declare it with per={_PER[side]!r}, or give it one value."
+    )
+
+
+def _require_time_constant(tau: Constant, where: str) -> None:
+    if tau.unit.exponents != TIME:
         raise ModelError(
-            f"{where}: {show(variable.derivative)!r} is not a decay '-{variable.name} / tau' with "
-            "an unlinked parameter tau. Write anything else in a 'step' handler."
-        )
-    constant = find(parts.parameters, tau, "parameter", where)
-    if constant.unit.exponents != TIME:
-        raise ModelError(
-            f"{where}: {tau!r} is {constant.unit}, but a time (ms) is expected. Give it in ms."
-        )
-    if constant.per not in (None, _TAU_PER[side]):
-        owner = side if side == "edge" else f"{side} neuron"
-        raise ModelError(
-            f"{where}: {tau!r} has one value per {constant.per}, but {variable.name!r} one per "
-            f"{owner}. Declare it with per={_TAU_PER[side]!r}, or give it one value."
+            f"{where}: {tau.name!r} is {tau.unit}, but a time (ms) is expected. Give it in ms."
         )
     require_range(
-        constant.value,
+        tau.value,
         POSITIVE,
-        where=f"{where}: time constant {tau!r}",
-        unit=constant.unit,
+        where=f"{where}: time constant {tau.name!r}",
+        unit=tau.unit,
         remedy="Give a positive time.",
         error=ModelError,
     )

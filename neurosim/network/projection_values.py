@@ -12,8 +12,8 @@ from ..draws.values import Distribution, DrawnQuantity, Shared, Weights
 from ..errors import ModelError, NetworkError, describe, describe_unknown
 from ..expr.parse import Parser
 from ..model.cell import Cell
-from ..model.declarations import decay_constant
 from ..model.rule import Rule
+from ..model.rule_equations import closed_forms
 from ..units import Unit
 from ..units import unit as unit_of
 from .pair_texts import PairText, is_pair_text, read_pair_text
@@ -400,9 +400,9 @@ def _check_defaults(
 
 def _check_decays(rule: Rule, values: Mapping[str, EdgeValue], where: str) -> None:
     """Raise unless the time constants of decaying variables are positive."""
-    for variable in (*rule.edge, *rule.pre, *rule.post):
-        # Defaults were checked when the rule was made; here are the values of this projection.
-        tau = None if variable.derivative is None else decay_constant(variable)
+    # Defaults were checked when the rule was made; here are the values of this projection.
+    for form in closed_forms(rule).values():
+        tau = form.time_constant
         if tau is not None and tau in values:
             require_range(
                 values[tau],

@@ -15,7 +15,7 @@ from ..errors import NetworkError, describe_unknown
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
-from ..model.declarations import decay_constant
+from ..model.rule_equations import closed_forms
 from ..model.time_constants import time_constants
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
@@ -346,9 +346,9 @@ class Assignments:
                 # Refused here, at the user's line: memory counts the steps later.
                 to_steps(numbers, self.program.dt, where=f"{where}: refractory time")
         elif owner.rule is not None:
-            variables = (*owner.rule.edge, *owner.rule.pre, *owner.rule.post)
-            decaying = [v.name for v in variables if decay_constant(v) == name]
-            if decaying:
+            forms = closed_forms(owner.rule)
+            decaying = [variable for variable, form in forms.items() if name in form.parameters]
+            if any(form.time_constant == name for form in forms.values()):
                 require_range(
                     numbers,
                     POSITIVE,
@@ -358,7 +358,7 @@ class Assignments:
                 )
 
         def assign() -> None:
-            # A change of tau counts as an assignment of the variables that decay with it.
+            # A change of a coefficient counts as an assignment of the variables that it drives.
             before = self.step - 1
             for variable in decaying:
                 values = memory.now(owner.name, variable, before)

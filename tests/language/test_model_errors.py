@@ -481,24 +481,29 @@ RULES = {
     ),
     "a decay without a time constant": (
         lambda: Rule(edge="dw/dt = -w : 1"),
-        "rule 'rule', equation of w: '-w' is not a decay '-w / tau'",
-        "with an unlinked parameter tau.",
-        "Write anything else in a 'step' handler.",
+        "rule 'rule', equation of w: '-w' is a plain number, but a rate (1/ms) is expected.",
+        "Multiply or divide it by what is missing.",
     ),
-    "a relaxation": (
-        lambda: Rule(pre="dx/dt = (1 - x) / tau : 1", parameters=TAU),
-        "equation of x: '(1 - x) / tau' is not a decay '-x / tau'",
-        "'step' handler.",
+    "an equation over a mistyped name": (
+        lambda: Rule(pre="dx/dt = (1 - x) / tua : 1", parameters=TAU),
+        "rule 'rule', equation of x: there is no name 'tua'.",
+        "Did you mean 'tau'?",
     ),
-    "a decay with a literal": (
-        lambda: Rule(pre="dx/dt = -x / (20 * ms) : 1"),
-        "'-x / (20 * ms)' is not a decay '-x / tau'",
-        "'step' handler.",
+    "a rate of another unit": (
+        lambda: Rule(
+            edge="dw/dt = rate * (1 - w) : 1", parameters={"rate": "1 mV"}, name="relaxing"
+        ),
+        "rule 'relaxing', equation of w: 'rate * (1 - w)' is a voltage (mV), but a rate (1/ms) is "
+        "expected.",
     ),
-    "a decay linked away": (
-        lambda: Rule(pre="dx/dt = -x / tau : 1", reads={"tau": None}),
-        "'-x / tau' is not a decay",
-        "with an unlinked parameter tau.",
+    "an unknown method of a rule": (
+        lambda: Rule(edge="dw/dt = -w * w / ms : 1", method="rk5"),
+        "rule 'rule': there is no method 'rk5'.",
+        "Did you mean 'rk4'?",
+    ),
+    "a method that is no text": (
+        lambda: Rule(edge="dw/dt = -w * w / ms : 1", method=["rk4"]),
+        "rule 'rule': there is no method ['rk4']",
     ),
     "a time constant in mV": (
         lambda: Rule(edge="dw/dt = -w / tau : 1", parameters={"tau": "1 mV"}),
@@ -546,13 +551,6 @@ RULES = {
         ),
         "rule 'rule' has no parameter 'gian'.",
         "Did you mean 'gain'?",
-    ),
-    "a link of a time constant": (
-        lambda: Rule(
-            edge="dw/dt = -w / tau : 1", handlers=[("pre", "out += w")], parameters=TAU
-        ).reading(tau=1),
-        "rule 'rule': 'tau' is the time constant of 'w' and cannot be linked.",
-        "Write the decay in a 'step' handler instead.",
     ),
     "a link of what a parameter is computed from": (
         lambda: Rule(

@@ -67,7 +67,7 @@ def test_every_rule_gives_the_same_bits_on_the_fast_engine_as_on_the_reference(n
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_every_parameter_but_the_time_constants_of_decays_may_be_linked(name):
+def test_every_parameter_may_be_linked(name):
     net = ns.Network("linked", dt="1 ms")
     source, target = (
         net.spike_source("source", 2, steps=[[1], [2]]),
@@ -77,20 +77,14 @@ def test_every_parameter_but_the_time_constants_of_decays_may_be_linked(name):
         level = net.population(
             f"level_{p.name}", 1, ns.Cell(f"level : {p.unit.text}", name="astrocyte")
         )["level"]
-        if p.name.startswith("tau"):
-            with pytest.raises(
-                ns.ModelError, match=f"'{p.name}' is the time constant of '.*' and cannot be linked"
-            ):
-                FAMILY[name].reading(**{p.name: level})
-        else:
-            net.project(
-                source,
-                target,
-                ns.one_to_one(),
-                rule=FAMILY[name].reading(**{p.name: level}),
-                port="synaptic",
-                name=f"linked_{p.name}",
-            )
+        net.project(
+            source,
+            target,
+            ns.one_to_one(),
+            rule=FAMILY[name].reading(**{p.name: level}),
+            port="synaptic",
+            name=f"linked_{p.name}",
+        )
 
 
 def test_every_rule_names_its_source():

@@ -178,6 +178,35 @@ SCALED = Rule(
     ],
     parameters={"scale": Parameter("1", ns.uniform(0.5, 1.0), per="edge")},
 )
+RELAXING = Rule(
+    pre="dx/dt = (0.3 - x) / tau_x : 1",
+    post="dy/dt = grow * (1 - y) - 0.1 / ms * y : 1",
+    edge="w : 1; dc/dt = rate * (rest - c) : 1",
+    name="relaxing",
+    handlers=[
+        ("post", "c += 0.1 * x; y += 0.2"),
+        ("pre", "w = clip(w + 0.1 * (c - y), -1, 1); out += w; x += 1"),
+        ("reward", "c = 0.5 * c"),
+    ],
+    parameters={
+        "tau_x": "10 ms",
+        "grow": Parameter("1/ms", 0.05, per="target"),
+        "rate": Parameter("1/ms", 0.02, per="source"),
+        "rest": 0.1,
+    },
+)
+FLOWING = Rule(
+    pre="dx/dt = -x / tau : 1; dh/dt = (x - h) / tau_h : 1",
+    post="dz/dt = (v_post - z) / tau_h + 0.1 * xi / ms**0.5 : 1",
+    edge="w : 1; dn/dt = 0.1 / ms * h * (1 - n) - n * n / tau_h : 1",
+    name="flowing",
+    handlers=[
+        ("pre", "x += 1; out += w * n"),
+        ("post", "w = clip(w + 0.01 * z, -1, 1)"),
+        ("step", "out += 0.01 * n"),
+    ],
+    parameters={"tau": "8 ms", "tau_h": "5 ms"},
+)
 # Which delays each rule is drawn with: every pair is compiled on its own.
 RULES = {
     "pair": (PAIR, ("none", "each", "both")),
@@ -188,6 +217,8 @@ RULES = {
     "linked": (LINKED, ("axonal",)),
     "shaken": (SHAKEN, ("none",)),
     "scaled": (SCALED, ("dendritic", "both")),
+    "relaxing": (RELAXING, ("none", "both")),
+    "flowing": (FLOWING, ("dendritic", "axons")),
 }
 ANY_DELAYS = ("none", "axonal", "dendritic", "each", "axons")
 SIZES = st.sampled_from([1, 2, 3, 9, 20, 70, 150])  # above 64 two threads share a population
@@ -419,7 +450,7 @@ def _delays(draw: Any, kind: str, dt: float) -> dict[str, Any]:
 def _projection(draw: Any, story: Story, name: str, target: Any) -> None:
     net = story.net
     rule_name = draw(st.sampled_from(["static", *RULES]))
-    graded, by_state = rule_name == "graded", rule_name in ("graded", "sums")
+    graded, by_state = rule_name == "graded", rule_name in ("graded", "sums", "flowing")
     spiking = [
         p
         for p in net.populations.values()

@@ -77,7 +77,7 @@ DOUBLE = Precision(
     _KERNELS,
     f"""from neurosim.compiled.cached import cfunc
 
-{_DEFERRAL}from {_KERNELS}.decays import decayed
+{_DEFERRAL}from {_KERNELS}.decays import decayed, gained, relaxed
 from {_KERNELS}.functions import (
     abs, arctan, ceil, clip, cos, exp, expm1_ratio, exprel, floor, int, log, log10, max, min, mod,
     pow, quotient, round, sign, sin, sqrt, tanh, where)
@@ -103,9 +103,9 @@ SINGLE = Precision(
     flag, load_arg, load_byte, load_double, load_index, load_long, load_short, store_byte,
     store_long)
 from {_KERNELS}.single import (
-    abs, arctan, ceil, clip, cos, decayed, exp, expm1_ratio, exprel, float, floor, int, load, log,
-    log10, max, min, mod, normal_at, pow, quotient, round, sign, sin, sqrt, store, tanh, truth,
-    uniform_at, where)
+    abs, arctan, ceil, clip, cos, decayed, exp, expm1_ratio, exprel, float, floor, gained, int,
+    load, log, log10, max, min, mod, normal_at, pow, quotient, relaxed, round, sign, sin, sqrt,
+    store, tanh, truth, uniform_at, where)
 {_KERNEL}""",
     ("_dt = load_double(load_arg(args, 0), 0, 'dt')", "dt = float(_dt)"),
     # The product is of float64: in float32, steps above 2**24 could not be told apart.

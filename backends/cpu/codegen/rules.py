@@ -17,6 +17,7 @@ from .symbols import RuleSymbols, RuleVariant
 # Loops over edges have an outer loop over the delay groups of arriving spikes ("pre"), of returning
 # spikes ("post"), or over all sources.
 Outer = Literal["pre", "post", "source"]
+INTEGRATION = "@integrate"  # the trigger of equations; no signal has such a name
 Over = Literal["edges", "pre", "post", "fold pre", "fold post", "notes"]
 
 
@@ -28,7 +29,7 @@ class Kernel:
     ----------
     name : str
     trigger : str
-        Event of its handler.
+        Event of its handler, or `INTEGRATION`.
     over : Over
         Items of its loop: edges or delay groups of events, or all of them; "notes" is the kernel
         of `kernels.deferral` that notes events.
@@ -62,6 +63,10 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
     printer = _RulePrinter(code, variant)
     functions: list[list[str]] = []
     kernels: list[Kernel] = []
+    for part, group in enumerate(groups(code.integrate)):
+        kernel = Kernel(f"integrate_{part}", INTEGRATION, _domain(group[0]))
+        kernels.append(kernel)
+        functions.append(printer.handler(kernel, group))
     for number, (trigger, statements) in enumerate(code.handlers):
         # Edges of an arriving spike catch up before its handler reads them.
         if variant.deferred and trigger == "pre":
@@ -115,7 +120,7 @@ def _shares_loop(group: list[BoundStatement], statement: BoundStatement) -> bool
 def _domain(statement: BoundStatement) -> Literal["edges", "pre", "post"]:
     """Return the items that a statement is executed for: edges, or the neurons of one side."""
     # A delivery or a sum is made edge by edge, although its target is a neuron's.
-    if statement.action != "assign" or statement.side == "edge":
+    if statement.action in ("deliver", "sum") or statement.side == "edge":
         return "edges"
     return statement.side
 
@@ -304,6 +309,8 @@ class _RulePrinter:
 
     def _statement(self, s: BoundStatement) -> list[str]:
         value = self.symbols.line(s.value, "_edge")
+        if s.action == "compute":
+            return [f"{s.target} = {value}"]
         if s.action == "assign":
             return [f"{local(s.target)} = {value}", *self.symbols.store(s.target, "_edge")]
         # In parentheses: the value is rounded before it is added, as on the reference engine.
@@ -434,8 +441,7 @@ class _RulePrinter:
         """Return the function of statements over the delay groups of one side."""
         side, symbols = kernel.over, self.symbols
         read = symbols.names_read(group)
-        setup = [*symbols.prologue(read), *(symbols.address(s.target) for s in group)]
-        setup += symbols.group_setup(side)
+        setup = [*symbols.prologue(read), *self._targets_setup(group), *symbols.group_setup(side)]
         is_event = kernel.trigger == side
         # Handlers of other events run for all delay groups of the partition, which are neighbours.
         number = "load_index(first, _j, '_events')" if is_event else "first + _j"
@@ -446,7 +452,8 @@ class _RulePrinter:
         ]
         for s in group:
             body.append(f"{local(s.target)} = {symbols.line(s.value, f'_{side}')}")
-            body += symbols.store(s.target, f"_{side}_group")
+            if s.action == "assign":
+                body += symbols.store(s.target, f"_{side}_group")
         return [
             *self._head(kernel.name),
             *indent([*dict.fromkeys(setup), "for _j in range(count):"]),
@@ -470,8 +477,8 @@ class _RulePrinter:
         symbols = self.symbols
         symbol = symbols.symbols[variable]
         side, group = symbol.side, f"_{symbol.side}_group"
-        # A decaying variable is decayed up to now first, and its step is stored with it.
-        read = {variable, *filter(None, [symbol.decay])}
+        # A closed form is applied up to now first, and its step is stored with the variable.
+        read = {variable, *symbols.coefficients(variable)}
         total, touched = symbols.name(f"@sum_{variable}"), symbols.name(f"@touched_{variable}")
         zero, name = symbols.precision.number(0.0), f"'sum_{variable}'"
         setup = [

@@ -31,13 +31,14 @@ class LinkVariant:
     layout : Layout
     indexed : bool
         Whether an array holds the index of the value that each neuron or edge reads.
-    tau : Layout or None
-        Layout of the time constant if the value is a decaying variable of a projection.
+    tau, inflow : Layout or None
+        Layouts of the coefficients if the value is a variable with a closed form.
     """
 
     layout: Layout
     indexed: bool
     tau: Layout | None
+    inflow: Layout | None
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,23 @@ class RuleSymbols:
         self.arguments.read("@dt")  # at position 0, where `Precision.dt` reads it
 
     def names_read(self, group: list[BoundStatement]) -> set[str]:
-        """Return the names that statements read, with time constants of decaying variables."""
-        # Targets too: a decaying one is stored with its step, whose address `prologue` declares.
+        """Return the names that statements read, with the coefficients of closed forms."""
+        # Targets too: one with a closed form is stored with its step, whose address `prologue`
+        # declares.
         read = set().union(*(names(s.value) for s in group))
         read |= {s.target for s in group if s.action == "assign"}
-        return read | {decay for n in read if (decay := self._decay(n))}
+        read -= {s.target for s in group if s.action == "compute"}
+        return read.union(*(self.coefficients(n) for n in read))
 
-    def _decay(self, name: str) -> str | None:
-        return self.symbols[name].decay if name in self.symbols else None
+    def coefficients(self, name: str) -> set[str]:
+        """Return the coefficients of a variable's closed form; none of any other name."""
+        symbol = self.symbols.get(name)
+        return set() if symbol is None else {n for n in (symbol.decay, symbol.inflow) if n}
 
     # ---- statements
 
     def store(self, name: str, index: str) -> list[str]:
-        """Return lines that store a variable; a decaying one with its step."""
+        """Return lines that store a variable; one with a closed form with its step."""
         lines = [f"store(_at_{name}, {index}, {local(name)}, {name!r})"]
         if self.symbols[name].decay:
             lines.append(f"store_long(_last_{name}, {index}, step, '{name}@last')")
@@ -144,7 +149,7 @@ class RuleSymbols:
         """Return addresses of all that is read, and the values that are the same everywhere."""
         lines: list[str] = []
         linked_decay = any(self.links[n].tau for n in read if n in self.links)
-        if read & {"t", "dt"} or any(map(self._decay, read)) or linked_decay:
+        if read & {"t", "dt"} or any(map(self.coefficients, read)) or linked_decay:
             lines += self.precision.dt
         if "t" in read:
             lines.append(self.precision.t)
@@ -168,6 +173,8 @@ class RuleSymbols:
                 lines.append(f"_last_{name} = {self.arguments.read(f'{name}@last')}")
             if self._looked_up(symbol):
                 lines.append(self.address(f"@decays_{symbol.decay}"))
+            if self._looked_up(symbol) and symbol.inflow:
+                lines.append(self.address(f"@gains_{symbol.decay}"))
             return lines
         lines += self._declare_series(name)
         if name in self.links:
@@ -192,6 +199,8 @@ class RuleSymbols:
         if link.tau:
             lines.append(f"_last_{name} = {self.arguments.read(f'{name}@last')}")
             lines.append(f"_tau_{name} = {self.arguments.read(f'{name}@tau')}")
+        if link.inflow:
+            lines.append(f"_flow_{name} = {self.arguments.read(f'{name}@inflow')}")
         if link.indexed:
             lines.append(f"_index_{name} = {self.arguments.read(f'{name}@index')}")
         return lines
@@ -215,7 +224,7 @@ class RuleSymbols:
             for n, s in self.symbols.items()
             if n in read and s.side == side and s.role != "word" and not self._everywhere(n)
         ]
-        # Time constants stand before the variables that decay with them.
+        # Coefficients stand before the variables whose closed forms read them.
         at_side.sort(key=lambda s: (s.role == "variable", s.name))
         return lines + [f"{local(s.name)} = {self._value(s.name)}" for s in at_side]
 
@@ -255,7 +264,12 @@ class RuleSymbols:
         if link.tau:
             elapsed = f"float(step - load_long(_last_{name}, {index}, '{name}@last')) * dt"
             tau_index = index if link.tau == "per_neuron" else "0"
-            value += f" * exp(-({elapsed}) / load(_tau_{name}, {tau_index}, '{name}@tau'))"
+            tau = f"load(_tau_{name}, {tau_index}, '{name}@tau')"
+            if not link.inflow:
+                return f"{value} * exp(-({elapsed}) / {tau})"
+            inflow_index = index if link.inflow == "per_neuron" else "0"
+            inflow = f"load(_flow_{name}, {inflow_index}, '{name}@inflow')"
+            return f"relaxed({value}, {inflow}, {elapsed}, {tau})"
         return value
 
     def _variable_value(self, symbol: Symbol) -> str:
@@ -264,15 +278,20 @@ class RuleSymbols:
         value = f"load(_at_{name}, {index}, {name!r})"
         if decay is None:
             return value
-        # Decay in closed form since the last event, as on the reference engine: no work per step.
+        # In closed form since the last event, as on the reference engine: no work per step.
         steps = f"step - load_long(_last_{name}, {index}, '{name}@last')"
         if self._looked_up(symbol):
-            dt = self.precision.exact_dt
-            return f"{value} * decayed(_decays_{decay}, {steps}, {dt}, {local(decay)})"
-        return f"{value} * exp(-(float({steps}) * dt) / {local(decay)})"
+            since = f"{steps}, {self.precision.exact_dt}, {local(decay)}"
+            decayed = f"{value} * decayed(_decays_{decay}, {since})"
+            gain = f"gained(_gains_{decay}, {since})"
+            return decayed if symbol.inflow is None else f"{decayed} + {symbol.inflow} * {gain}"
+        elapsed = f"float({steps}) * dt"
+        if symbol.inflow is not None:
+            return f"relaxed({value}, {symbol.inflow}, {elapsed}, {local(decay)})"
+        return f"{value} * exp(-({elapsed}) / {local(decay)})"
 
     def _looked_up(self, symbol: Symbol) -> bool:
-        """Return whether decay factors lie in a table: all values have one time constant."""
+        """Return whether factors lie in a table: all values have one time constant."""
         return symbol.decay is not None and self.symbols[symbol.decay].side == "one"
 
     # ---- arguments

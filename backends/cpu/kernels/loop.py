@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from neurosim.compiled.functions import lowest_bit
 
-from .functions import compiled, exp
+from .decays import rounded
+from .functions import compiled, exp, expm1_ratio
 from .intrinsics import (
     atomic_add,
     atomic_load,
@@ -376,7 +377,7 @@ def record_spikes(args, step, shared):
 
 @compiled
 def record_trace(args, step):
-    """Copy the values of members into their columns; a decaying variable is decayed up to now."""
+    """Copy the values of members into their columns; closed forms are applied up to now."""
     every = load_arg(args, TRACE.every)
     if (step + 1) % every != 0:
         return
@@ -386,13 +387,18 @@ def record_trace(args, step):
     values, index = load_arg(args, TRACE.values), load_arg(args, TRACE.index)
     column, last = load_arg(args, TRACE.column), load_arg(args, TRACE.last)
     tau, own_tau = load_arg(args, TRACE.tau), load_arg(args, TRACE.tau_count) > 1
+    inflow, own_inflow = load_arg(args, TRACE.inflow), load_arg(args, TRACE.inflow_count) > 1
     for m in range(load_arg(args, TRACE.count)):
         n = load_index(index, m, "index")
         value = load(values, n, "source")
         if last != 0:
             elapsed = float(step - load_long(last, n, "last"))
             elapsed = elapsed * load_double(load_arg(args, TRACE.dt), 0, "dt")
-            value = value * exp(-elapsed / load(tau, n if own_tau else 0, "tau"))
+            exponent = -elapsed / load(tau, n if own_tau else 0, "tau")
+            value = value * exp(exponent)
+            if inflow != 0:
+                gain = rounded(elapsed * expm1_ratio(exponent))
+                value = value + load(inflow, n if own_inflow else 0, "inflow") * gain
         store_double(out, load_index(column, m, "column"), value, "recorded")
 
 

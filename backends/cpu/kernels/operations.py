@@ -229,9 +229,11 @@ class Trace:
     column: Argument  # of each member
     count: Argument  # members
     first: Argument  # first step of the stretch
-    last: Argument  # of a decaying variable the steps of its values, else 0
+    last: Argument  # of a variable with a closed form the steps of its values, else 0
     tau: Argument
     tau_count: Argument
+    inflow: Argument  # 0 if nothing flows in
+    inflow_count: Argument
     dt: Argument
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "exprel",
     "float",
     "floor",
+    "gained",
     "int",
     "late_events",
     "load",
@@ -55,6 +56,7 @@ __all__ = [
     "normal_at",
     "pow",
     "quotient",
+    "relaxed",
     "round",
     "sign",
     "sin",
@@ -156,8 +158,11 @@ def _rebuild(module: ModuleType, **words: Any) -> Any:
     return rebuilt
 
 
-decayed: Callable[..., Any] = _rebuild(double_decays, load=load, exp=_decay).decayed
-loop = _rebuild(double_loop, load=load, store=store, exp=_decay, REAL=SIZE)
+_of_steps = _rebuild(double_decays, load=load, exp=_decay, rounded=float)
+decayed: Callable[..., Any] = _of_steps.decayed
+gained: Callable[..., Any] = _of_steps.gained
+relaxed: Callable[..., Any] = _rebuild(double_decays, exp=exp, expm1_ratio=expm1_ratio).relaxed
+loop = _rebuild(double_loop, load=load, store=store, exp=_decay, rounded=float, REAL=SIZE)
 late_events = _rebuild(double_late_events, load=load, store=store, fold=loop.fold)
 draws = _rebuild(
     double_draws, load=load, store=store, fill_uniform=_fill_uniform, fill_normal=_fill_normal

@@ -1,4 +1,4 @@
-"""Tables of decay factors, computed by the host in float64; `kernels.decays` reads them."""
+"""Tables of closed forms, computed by the host in float64; `kernels.decays` reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..kernels.decays import STEPS
 
 
 class DecayTable:
-    """The decay factors of one time constant.
+    """The factors of one time constant.
 
     Parameters
     ----------
@@ -18,15 +18,20 @@ class DecayTable:
         ms
     dtype : dtype
         Of the run's numbers.
+    with_gains : bool
+        Whether something flows into a variable.
 
     Attributes
     ----------
     factors : (STEPS,)
         exp(-(k * dt) / tau) for k steps.
+    gains : (STEPS,)
+        k * dt * expm1_ratio(-(k * dt) / tau); empty unless ``with_gains``.
     """
 
-    def __init__(self, dt: float, dtype: np.dtype) -> None:
+    def __init__(self, dt: float, dtype: np.dtype, *, with_gains: bool) -> None:
         self.factors, self._dt, self._tau = np.empty(STEPS, dtype), dt, np.nan
+        self.gains = np.empty(STEPS if with_gains else 0, dtype)
 
     def follow(self, tau: float) -> None:
         """Compute the factors anew if the time constant (ms) has changed."""
@@ -35,4 +40,7 @@ class DecayTable:
             # The operations and their order are those of `kernels.decays`: equal to the last bit.
             elapsed = np.arange(STEPS, dtype=np.float64) * self._dt
             with np.errstate(all="ignore"):  # any tau is allowed; results that are not finite show
-                self.factors[:] = FUNCTIONS["exp"](-elapsed / tau)
+                exponents = -elapsed / tau
+                self.factors[:] = FUNCTIONS["exp"](exponents)
+                if self.gains.size:
+                    self.gains[:] = elapsed * FUNCTIONS["expm1_ratio"](exponents)

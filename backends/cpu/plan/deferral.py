@@ -46,7 +46,8 @@ def deferrable(code: RuleProgram) -> bool:
     if all(s.side != "edge" for s in handlers["pre"]):
         return False  # arriving spikes do not visit edges, so nothing is gained
     in_steps = [s for trigger, statements in code.handlers if trigger == "step" for s in statements]
-    # Variables that "step" handlers read count too: a deferred change would come too late for them.
+    in_steps += code.integrate
+    # Variables that are read in each step count too: a deferred change would come too late.
     changing = {s.target for s in in_steps}.union(*(names(s.value) for s in in_steps))
     assigned = {s.target for s in post}
     return not changing & assigned and _reads_only_lasting(dict(code.symbols), post, changing)

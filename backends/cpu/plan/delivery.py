@@ -19,7 +19,7 @@ from ..kernels.operations import (
 from .context import Context
 from .deferral import Deferral
 from .late_events import LateEvents
-from .rules import Rules
+from .rules import PartitionRule, Rules
 from .schedule import Schedule
 from .wiring import first_edges
 
@@ -64,11 +64,12 @@ class Delivery:
 
     def _lay_out(self, schedule: Schedule) -> None:
         partitions = range(self._context.partitions)
+        rules = self._lay_out_rules(schedule)
         # "step" handlers run after the events of all projections, as the contract of a step says.
         later: list[tuple[int, Operation]] = []
         for p in self._context.program.projections.values():
             if isinstance(p, PlasticProjection):
-                for partition, rule in enumerate(self._rules.lay_out(p)):
+                for partition, rule in enumerate(rules[p.name]):
                     schedule.append(partition, *rule.now)
                     later += [(partition, operation) for operation in rule.later]
             elif not _differ(p):  # the others land at their port
@@ -82,6 +83,14 @@ class Delivery:
         if self._context.partitions > 1 and self._reads_other_partitions():
             # States of neurons in other partitions are read in phase 4, and change in phase 5.
             schedule.begin_phase()
+
+    def _lay_out_rules(self, schedule: Schedule) -> dict[str, list[PartitionRule]]:
+        """Append the equations of all rules; return their other operations by projection."""
+        rules = {p.name: self._rules.lay_out(p) for p in self._context.program.plastic.values()}
+        for of_projection in rules.values():
+            for partition, rule in enumerate(of_projection):
+                schedule.append(partition, *rule.first)
+        return rules
 
     def _reads_other_partitions(self) -> bool:
         return any(

@@ -9,6 +9,7 @@ import numpy as np
 from neurosim.backend.engine import Chunk
 from neurosim.ir.memory import Key
 from neurosim.ir.program import StaticProjection
+from neurosim.model.binding import Symbol
 from neurosim.network.populations import View
 from neurosim.network.probes import Probe
 
@@ -47,8 +48,8 @@ class _TraceBuffer:
 
 
 @dataclass(frozen=True, eq=False)
-class _TimeConstants:
-    """Time constants of a decaying variable as recording reads them: one, or one per value."""
+class _Coefficients:
+    """A coefficient of closed forms as recording reads it: one value, or one per variable."""
 
     values: np.ndarray
     key: Key
@@ -66,7 +67,7 @@ class Recording:
         self._first = context.tables.keep(np.zeros(1, np.int64))  # step of the stretch
         self._spikes: dict[int, _SpikeBuffer] = {}
         self._traces: dict[int, _TraceBuffer] = {}
-        self._time_constants: list[_TimeConstants] = []
+        self._coefficients: list[_Coefficients] = []
         for i, probe in enumerate(context.program.probes):
             if probe.variable == "spikes" and isinstance(probe.owner, View):
                 self._record_spikes(i, probe.owner, schedule)
@@ -92,10 +93,10 @@ class Recording:
             chunk.traces[i] = trace.values[: trace.rows(first, chunk.steps)]
 
     def synchronise(self) -> None:
-        """Follow changed time constants."""
-        for tau in self._time_constants:
-            values = self._context.memory[tau.key]
-            tau.values[...] = values if tau.neuron is None else values[tau.neuron]
+        """Follow changed coefficients."""
+        for c in self._coefficients:
+            values = self._context.memory[c.key]
+            c.values[...] = values if c.neuron is None else values[c.neuron]
 
     # ---- operations
 
@@ -134,10 +135,13 @@ class Recording:
         pointer, owner = Pointer(), probe.owner.name
         self._traces[i] = _TraceBuffer(probe.every, index.size, pointer, np.empty((0, index.size)))
         last: Argument = 0
-        tau: np.ndarray | None = None
+        tau = inflow = None
         if (owner, f"{probe.variable}@last") in memory:
             last = owner, f"{probe.variable}@last"
-            tau = self._time_constant(owner, probe.variable)
+            symbol = self._context.program.plastic[owner].symbols[probe.variable]
+            tau = self._coefficient(owner, symbol, str(symbol.decay))
+            if symbol.inflow is not None:
+                inflow = self._coefficient(owner, symbol, symbol.inflow)
         partition_of = self._partition_of(probe, index)
         for partition in range(self._context.partitions):
             column = np.flatnonzero(partition_of == partition)
@@ -155,6 +159,8 @@ class Recording:
                 last=last,
                 tau=0 if tau is None else tau,
                 tau_count=0 if tau is None else tau.size,
+                inflow=0 if inflow is None else inflow,
+                inflow_count=0 if inflow is None else inflow.size,
                 dt=self._context.dt,
             )
             schedule.append(partition, operation)
@@ -176,15 +182,14 @@ class Recording:
             population = p.target
         return np.searchsorted(self._context.bounds[population][1:-1], neuron, side="right")
 
-    def _time_constant(self, owner: str, variable: str) -> np.ndarray:
-        """Return the time constants of a decaying variable, which follow the memory."""
+    def _coefficient(self, owner: str, symbol: Symbol, name: str) -> np.ndarray:
+        """Return a coefficient of a variable's closed form, which follows the memory."""
         p = self._context.program.plastic[owner]
-        symbol = p.symbols[variable]
         # The memory has one value per neuron, but a variable has one per delay group.
-        key = owner, str(symbol.decay)
-        tau, neuron = self._context.memory[key], None
-        if tau.size > 1 and symbol.side != "edge":
+        key = owner, name
+        array, neuron = self._context.memory[key], None
+        if array.size > 1 and symbol.side != "edge":
             neuron = p.groups(symbol.side).neuron
-        values = self._context.tables.keep(np.array(tau if neuron is None else tau[neuron]))
-        self._time_constants.append(_TimeConstants(values, key, neuron))
+        values = self._context.tables.keep(np.array(array if neuron is None else array[neuron]))
+        self._coefficients.append(_Coefficients(values, key, neuron))
         return values

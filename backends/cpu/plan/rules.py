@@ -14,7 +14,7 @@ from neurosim.ir.program import PlasticProjection
 from neurosim.model.names import Side
 
 from ..codegen.printing import Layout
-from ..codegen.rules import Kernel, print_rule
+from ..codegen.rules import INTEGRATION, Kernel, print_rule
 from ..codegen.symbols import Dendritic, LinkVariant, RuleVariant
 from ..kernels.operations import (
     Argument,
@@ -106,14 +106,17 @@ class Rules:
         self._copies.append((key, copy))
         return copy
 
-    def decay_factors(self, tau: Key) -> np.ndarray:
-        """Return the decay factors of a time constant of one value, which follow it."""
-        memory = self._context.memory
+    def decay_table(self, tau: Key) -> DecayTable:
+        """Return the table of a time constant of one value, which it follows."""
+        memory, program = self._context.memory, self._context.program
         # One table per time constant: several variables and partitions may share it.
         if tau not in self._decays:
-            self._decays[tau] = DecayTable(self._context.program.dt, memory.dtype)
-            self._decays[tau].follow(float(memory[tau][0]))
-        return self._context.tables.keep(self._decays[tau].factors)
+            symbols = program.plastic[tau[0]].symbols.values()
+            with_gains = any(s.decay == tau[1] and s.inflow is not None for s in symbols)
+            table = DecayTable(program.dt, memory.dtype, with_gains=with_gains)
+            table.follow(float(memory[tau][0]))
+            self._decays[tau] = table
+        return self._decays[tau]
 
 
 class _Rule:
@@ -140,8 +143,10 @@ class _Rule:
             return self._arguments[entry]
         if entry == "@notes":
             return self.context.tables.args(self.notes[partition])
-        if entry.startswith("@decays_"):
-            return self.rules.decay_factors((self.p.name, entry.removeprefix("@decays_")))
+        if entry.startswith(("@decays_", "@gains_")):
+            kind, _, tau = entry.partition("_")
+            table = self.rules.decay_table((self.p.name, tau))
+            return self.context.tables.keep(table.factors if kind == "@decays" else table.gains)
         name, _, aspect = entry.partition("@")
         symbol = self.p.symbols.get(name)
         if symbol is not None and symbol.role == "link":
@@ -159,9 +164,9 @@ class _Rule:
         link = self.p.links[name]
         if aspect == "index" and link.index is not None:
             return self.context.tables.keep(link.index.astype(np.int32))
-        if aspect == "tau":
-            decay = self.context.program.plastic[link.owner].symbols[link.name].decay
-            return link.owner, str(decay)
+        if aspect in ("tau", "inflow"):
+            symbol = self.context.program.plastic[link.owner].symbols[link.name]
+            return link.owner, str(symbol.decay if aspect == "tau" else symbol.inflow)
         return self._value(link.owner, link.name, aspect)
 
     def _value(self, owner: str, name: str, aspect: str) -> Argument:
@@ -248,6 +253,8 @@ class PartitionRule:
 
     Attributes
     ----------
+    first : list of Operation
+        Of equations; executed before the events of all projections.
     now : list of Operation
         Executed in creation order of the projections.
     later : list of Operation
@@ -258,6 +265,7 @@ class PartitionRule:
         self._rule, self._partition = rule, partition
         self._context, self._p = rule.context, rule.p
         self._gathered: dict[str, Gather] = {}
+        self.first: list[Operation] = []
         self.now: list[Operation] = []
         self.later: list[Operation] = []
         row = [rule.argument(entry, partition) for entry in rule.source.arguments]
@@ -277,7 +285,9 @@ class PartitionRule:
         function = getattr(self._rule.module, kernel.name)
         first, count = self._range(kernel)
         call = Call(kernel=function.address, args=self._args, start=first, extent=count)
-        if kernel.trigger == "step":
+        if kernel.trigger == INTEGRATION:
+            self.first.append(call)
+        elif kernel.trigger == "step":
             self.later.append(call)
         elif kernel.trigger not in ("pre", "post"):
             entries = self._rule.source.arguments
@@ -408,10 +418,14 @@ def _layouts(context: Context, p: PlasticProjection) -> tuple[tuple[str, Layout]
 def _links(context: Context, p: PlasticProjection) -> tuple[tuple[str, LinkVariant], ...]:
     links = {}
     for name, link in p.links.items():
-        tau = None
+        tau: Layout | None = None
+        inflow: Layout | None = None
         if link.owner in context.program.plastic:
-            decay = context.program.plastic[link.owner].symbols[link.name].decay
-            tau = layout_of(context.memory, (link.owner, decay)) if decay else None
+            symbol = context.program.plastic[link.owner].symbols[link.name]
+            if symbol.decay is not None:
+                tau = layout_of(context.memory, (link.owner, symbol.decay))
+            if symbol.inflow is not None:
+                inflow = layout_of(context.memory, (link.owner, symbol.inflow))
         layout = context.layout(link.owner, link.name)
-        links[name] = LinkVariant(layout, link.index is not None, tau)
+        links[name] = LinkVariant(layout, link.index is not None, tau, inflow)
     return tuple(links.items())
