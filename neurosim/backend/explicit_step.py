@@ -94,7 +94,7 @@ def _input_row(item: Projection | Drive) -> Row:
 def _methods_of_rule(item: Projection) -> str:
     """Name the methods of the variables that are integrated in each step."""
     equations = () if item.bound is None else item.bound.equations
-    methods = [f"{v}: {method.replace('_', ' ')}" for e in equations for v, method in e.methods]
+    methods = [f"{v}: {describe_method(method)}" for e in equations for v, method in e.methods]
     return f" In each step {'; '.join(methods)}." if methods else ""
 
 

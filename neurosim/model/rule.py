@@ -37,9 +37,9 @@ class Rule(RuleParts):
         Named sub-expressions, ``name = expression : unit``.
     reads : mapping symbol -> reference
         Links, such as ``{"level": glia["a"]}``; see also `reading`.
-    method : ``exact``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``, optional
-        Of the variables that are integrated in each step. Unless named, each gets the first of
-        exact, exponential Euler and Euler that fits its equation.
+    method : str, optional
+        Of the variables that are integrated in each step: those of `Cell`, chosen as there unless
+        named.
     name : str
         For messages and reports: letters, digits, spaces and ``_ - . , : + ( ) /``.
 

@@ -99,7 +99,7 @@ def test_only_equations_without_a_closed_form_take_steps():
     report = ns.check(network(rule(RELAXING + STEPWISE), x=0.4), backend="cpu")
     assert "rule 'rule'. In each step x: exact." in str(report)
     report = ns.check(network(rule("-gamma * x * x", method="rk4"), x=0.4), backend="cpu")
-    assert "In each step x: rk4." in str(report)
+    assert "In each step x: rk4 (fourth order)." in str(report)
 
 
 @pytest.mark.parametrize("side, per", [("edge", "edge"), ("edge", "source"), ("edge", "target"),
