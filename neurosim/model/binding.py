@@ -317,7 +317,8 @@ def _symbols(
 
 def _names_read(rule: Rule) -> set[str]:
     statements = (s for handler in rule.handlers for s in handler.statements)
-    trees = (*(s.value for s in statements), *(d.tree for d in rule.definitions))
+    trees = [*(s.value for s in statements), *(d.tree for d in rule.definitions)]
+    trees += [v.derivative for v in rule.variables if v.derivative is not None]
     return set().union(*map(names, trees))
 
 

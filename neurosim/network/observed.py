@@ -37,8 +37,11 @@ def _reads_of_rule(projection: Projection) -> Iterator[tuple[Population, str]]:
     if projection.bound is None:
         return
     ends: Mapping[str, View] = {"pre": projection.source, "post": projection.target}
-    for _, statements in projection.bound.handlers:
-        for name in sorted(set().union(*(names(s.value) for s in statements))):
+    handlers, equations = projection.bound.handlers, projection.bound.equations
+    trees = [[s.value for s in statements] for _, statements in handlers]
+    trees += [[tree for _, tree in side.derivatives] for side in equations]
+    for read_together in trees:
+        for name in sorted(set().union(*map(names, read_together))):
             symbol = projection.bound.symbols.get(name)
             if symbol is not None and symbol.role == "cell":
                 yield ends[symbol.side].population, symbol.origin

@@ -247,6 +247,18 @@ def test_an_equation_reads_cells_links_and_other_variables_of_this_step(backend)
     np.testing.assert_allclose(result["p"].trace("x").values, expected, rtol=1e-12)
 
 
+def test_an_equation_reads_a_definition_of_a_cell(backend):
+    """The drive is 1, so x is the time in ms."""
+    driven = ns.Cell("dv/dt = drive / ms : 1; drive = k * 2 : 1", parameters={"k": 0.5})
+    net = ns.Network("net", dt=DT)
+    cells = net.population("cells", 2, driven)
+    counting = ns.Rule(edge="dx/dt = drive_post / ms : 1")
+    net.project(cells, cells, ns.one_to_one(), rule=counting, name="p")
+    opened = ns.prepare(net, backend=backend)
+    opened.run(5, progress=False)
+    assert opened.get("p", "x") == pytest.approx([5.0, 5.0], rel=1e-12)
+
+
 def test_coupled_linear_equations_are_exact_together(backend):
     """A spike drives x, which drives y: y is an alpha function, t / tau exp(-t / tau)."""
     alpha = ns.Rule(
