@@ -85,7 +85,7 @@ def _raster(ax: Any, spikes: ns.Spikes, settings: Settings) -> None:
             color=colour,
             fontsize="small",
         )
-    note(ax, f"the first {settings.cue_length:g} ms: cue")
+    note(ax, f"the first {settings.cue_length:.12g} ms: cue")
 
 
 def _predictions(figure: Any, tests: Tests, settings: Settings) -> None:
@@ -123,7 +123,7 @@ def _prediction(ax: Any, prediction: Prediction, truth: Truth, settings: Setting
 
 def _named(number: int, truth: Truth) -> str:
     what = ("first block", "switch of timing", "switch of probability", "switch of both")[number]
-    return f"{what}\n$p_A$ = {truth.p:g}, {truth.latencies[0]:g} and {truth.latencies[1]:g} ms"
+    return f"{what}\n$p_A$ = {truth.p:g}, {truth.latencies[0]:g} and {truth.latencies[1]:.12g} ms"
 
 
 def _errors(ax: Any, errors: list[list[float]], trials: list[int], settings: Settings) -> None:

@@ -52,7 +52,7 @@ class Bounds:
     def __post_init__(self) -> None:
         if not self.bin > 0:
             raise NetworkError(
-                f"compare: bin: found {self.bin:g} ms, expected more than 0 ms. "
+                f"compare: bin: found {self.bin:.12g} ms, expected more than 0 ms. "
                 "Give a positive time."
             )
         for name in ("rate", "cv", "correlation", "weight"):
@@ -132,7 +132,7 @@ def _shared_names(a: Recording, b: Recording, *, statistical: bool) -> list[str]
         )
     if not statistical and a.dt != b.dt:
         raise NetworkError(
-            f"compare: time steps of {a.dt:g} and {b.dt:g} ms, expected the same. "
+            f"compare: time steps of {a.dt:g} and {b.dt:.12g} ms, expected the same. "
             "Compare them statistically."
         )
     return shared
@@ -176,7 +176,7 @@ def _spike_differences(a: Spikes, b: Spikes) -> list[str]:
     if differing:
         step, neuron = differing[0]
         time = (step + 1) * a.dt
-        differences.append(f"{len(differing)} differ, first: neuron {neuron} at {time:g} ms")
+        differences.append(f"{len(differing)} differ, first: neuron {neuron} at {time:.12g} ms")
     if (a.first, a.steps) != (b.first, b.steps):
         differences.append("over other times")
     if not np.array_equal(np.sort(a.members), np.sort(b.members)):
@@ -202,7 +202,7 @@ def _trace_difference(a: Trace, b: Trace) -> str:
     largest = np.nanmax(np.abs(a.values - b.values))
     return (
         f"{np.count_nonzero(differs)} of {a.values.size} differ, by up to {largest:.3g} {a.unit}, "
-        f"first: member {a.members[column]} at {a.times()[sample]:g} ms"
+        f"first: member {a.members[column]} at {a.times()[sample]:.12g} ms"
     )
 
 
@@ -263,7 +263,7 @@ def _judge_spikes(name: str, a: Spikes, b: Spikes, bounds: Bounds) -> Iterator[V
         return correlation(part, bounds.bin)
 
     yield _judge_means(
-        f"{name}: correlation, {bounds.bin:g} ms bins",
+        f"{name}: correlation, {bounds.bin:.12g} ms bins",
         _over_parts(a, binned_correlation),
         _over_parts(b, binned_correlation),
         bound=bounds.correlation,

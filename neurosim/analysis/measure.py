@@ -202,8 +202,8 @@ def _bin_steps(spikes: Spikes, bin: Time) -> int:
     if steps < 1 or abs(steps * spikes.dt - width) > 1e-9 * width:
         nearest = max(steps, 1) * spikes.dt
         raise NetworkError(
-            f"bin of {width:g} ms: it is not a multiple of dt ({spikes.dt:g} ms); "
-            f"expected a whole number of steps. Use {nearest:g} ms."
+            f"bin of {width:.12g} ms: it is not a multiple of dt ({spikes.dt:.12g} ms); "
+            f"expected a whole number of steps. Use {nearest:.12g} ms."
         )
     return steps
 

@@ -28,7 +28,13 @@ from .tree import (
     rewrite,
 )
 
-WORDS: dict[str, Exponents] = {"t": TIME, "dt": TIME, "i": NUMBER, "N": NUMBER}
+WORDS: dict[str, Exponents] = {
+    "t": TIME,
+    "dt": TIME,
+    "step": NUMBER,
+    "i": NUMBER,
+    "N": NUMBER,
+}
 _SAME = {"abs", "min", "max", "clip"}  # functions whose arguments and result have one unit
 # Also the largest denominator: 0.333333 is read as a third.
 _LARGEST_EXPONENT = 64

@@ -12,6 +12,7 @@ from ..draws.sampling import blocks
 from ..draws.values import Table
 from ..errors import LoweringError
 from ..expr.evaluate import evaluate
+from ..expr.phases import count_steps
 from ..expr.tree import (
     Assign,
     Binary,
@@ -118,10 +119,14 @@ def expand(cell: Cell) -> Callable[[Expr], Expr]:
     ports: dict[str, Expr] = {
         key: Name(f"_port_{key}") for key, port in cell.receives if port.into is None
     }
-    return lambda tree: substitute(
-        rewrite(inline(tree, definitions), lambda n: Name(n.table) if isinstance(n, Lookup) else n),
-        ports,
-    )
+    own = cell.symbols().keys()
+
+    def expanded(tree: Expr) -> Expr:
+        tree = count_steps(inline(tree, definitions), own)
+        tree = rewrite(tree, lambda n: Name(n.table) if isinstance(n, Lookup) else n)
+        return substitute(tree, ports)
+
+    return expanded
 
 
 def cell_program(

@@ -201,7 +201,7 @@ def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: flo
     if needed > free:
         largest = _show_largest(sorted(traces, key=lambda item: -item[1]))
         raise NetworkError(
-            f"run: recording {time:g} ms needs about {_gigabytes(needed)} of memory, a copy for "
+            f"run: recording {time:.12g} ms needs about {_gigabytes(needed)} of memory, a copy for "
             f"the result included, but {_gigabytes(free)} are available. The largest traces are "
             f"{largest}. Record with a longer every=, fewer neurons or edges, or to disk: stream= "
             "of ns.prepare and ns.simulate."

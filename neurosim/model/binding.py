@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import ModelError, describe_unknown
 from ..expr.dimensions import dimension, expect, resolve_units
+from ..expr.phases import count_steps
 from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, inline, names
 from ..units import NUMBER, TIME, Exponents, find_unit
@@ -106,6 +107,7 @@ class BoundRule:
 WORDS: dict[str, tuple[Domain, Exponents]] = {
     "t": ("one", TIME),
     "dt": ("one", TIME),
+    "step": ("one", NUMBER),
     "i_pre": ("pre", NUMBER),
     "i_post": ("post", NUMBER),
     "N_pre": ("one", NUMBER),
@@ -151,6 +153,7 @@ def bind(
     coefficients = _coefficients(rule, forms)
     symbols = _symbols(rule, source, target, links=links, where=where)
     symbols |= _closed_symbols(rule, forms, coefficients)
+    own = _own_step(symbols)
     exponents = {name: symbol.exponents for name, symbol in symbols.items()}
     # All definitions are known at once: they may read each other in any order.
     known = {**exponents, **{d.name: d.unit.exponents for d in rule.definitions}}
@@ -169,7 +172,8 @@ def bind(
             _require_units(statement, known, out, handler_where)
             # Definitions are written out after the units, so that messages show the text as
             # written.
-            statement = replace(statement, value=inline(statement.value, trees))
+            value = count_steps(inline(statement.value, trees), own)
+            statement = replace(statement, value=value)
             bound.append(_bind_statement(statement, handler.trigger, symbols, handler_where))
         handlers.append((handler.trigger, tuple(bound)))
     equations = _bind_equations(rule, symbols, forms, known=known, trees=trees, where=where)
@@ -258,12 +262,17 @@ def _bind_equations(
             equation = f"{where}, equation of {v.name}"
             tree = resolve_units(v.derivative, known, where=equation, noise=True)
             expect(tree, known, rate_of(v), where=equation)
-            derivatives[v.name] = inline(tree, trees)
+            derivatives[v.name] = count_steps(inline(tree, trees), _own_step(symbols))
             _require_side(derivatives[v.name], side, symbols, equation)
         if derivatives:
             methods = choose(derivatives, rule.method, constants, where=where)
             bound.append(BoundEquations(side, tuple(derivatives.items()), tuple(methods.items())))
     return tuple(bound)
+
+
+def _own_step(symbols: Mapping[str, Symbol]) -> set[str]:
+    """Return ``step`` if it is a name of the rule and not the word of the language."""
+    return set() if symbols["step"].role == "word" else {"step"}
 
 
 def _require_side(tree: Expr, side: Side, symbols: Mapping[str, Symbol], where: str) -> None:
@@ -328,8 +337,8 @@ def _require_free_names(
     """Refuse names of a rule that the language or one of the cells has already."""
     own = (*rule.variables, *rule.parameters, *rule.definitions)
     for name in (*(part.name for part in own), *links):
-        if name not in symbols:
-            continue
+        if name not in symbols or name == "step":
+            continue  # a rule may have a step of its own, such as that of a weight
         symbol = symbols[name]
         if symbol.role == "word":
             meaning = "a word of the language"

@@ -123,7 +123,7 @@ class Network:
         neurons = sum(population.size for population in self.populations.values())
         return (
             f"<network {self.name!r}: {len(self.populations)} populations, {neurons} neurons, "
-            f"{len(self.projections)} projections, dt {self.dt:g} ms>"
+            f"{len(self.projections)} projections, dt {self.dt:.12g} ms>"
         )
 
     def population(
@@ -328,6 +328,7 @@ class Network:
         *,
         times: SpikeLists | None = None,
         steps: SpikeLists | None = None,
+        round_times: bool = False,
     ) -> Population:
         """Add a source whose spikes are listed.
 
@@ -341,6 +342,8 @@ class Network:
             Plain numbers are ms.
         steps : N lists of steps, or (indices, steps), optional
             In place of times. Without either the source is silent; `Run.set` gives it spikes.
+        round_times : bool
+            Round times to the nearest multiple of dt; the first one is dt.
 
         Returns
         -------
@@ -357,7 +360,9 @@ class Network:
         size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
         if times is None and steps is None:
             steps = [[]] * size
-        spikes = read_spikes(size, self.dt, times=times, steps=steps, where=where)
+        spikes = read_spikes(
+            size, self.dt, times=times, steps=steps, where=where, rounded=round_times
+        )
         self.populations[name] = Population(name, size, GIVEN, {}, None, spikes)
         return self.populations[name]
 

@@ -120,7 +120,8 @@ def take_time_courses(
         if not is_expression(value, cell.symbols(), unit, f"{owner}, {name}"):
             continue
         # Only the tree tells the time t from the letter t in a longer name.
-        if "t" in names(Parser(owner).expression(value, part=name)):
+        words = {"t", "step"} - cell.symbols().keys()
+        if words & names(Parser(owner).expression(value, part=name)):
             courses[name] = value
     others = {name: value for name, value in values.items() if name not in courses}
     return (cell.following(**courses) if courses else cell), others

@@ -268,14 +268,14 @@ def read_delays(
         # Whole milliseconds can be multiples of dt; this is checked after the draw.
         if not rounded and not checked.is_whole:
             raise NetworkError(
-                f"{where} drawn from {checked} is in general no multiple of dt ({dt:g} ms). "
+                f"{where} drawn from {checked} is in general no multiple of dt ({dt:.12g} ms). "
                 "Give round_delays=True."
             )
         return checked
     # Before steps are counted, since rounding would turn -0.04 ms into 0.
     if (np.asarray(checked) < 0).any():
         raise NetworkError(
-            f"{where} {np.min(checked):g} ms is negative, expected 0 ms or more. Correct it."
+            f"{where} {np.min(checked):.12g} ms is negative, expected 0 ms or more. Correct it."
         )
     to_steps(checked, dt, where=where, rounded=rounded)
     return checked

@@ -95,7 +95,7 @@ def require_source_value(
         value,
         most=_ROUNDING / dt,
         where=where,
-        remedy=f"A source has at most one spike in a step of {dt:g} ms. Use a smaller dt, or "
+        remedy=f"A source has at most one spike in a step of {dt:.12g} ms. Use a smaller dt, or "
         "net.poisson_drive, which counts several.",
     )
 
@@ -136,7 +136,13 @@ def _require_rate(value: Any, *, most: float, where: str, remedy: str) -> None:
 
 
 def read_spikes(
-    size: int, dt: float, *, times: SpikeLists | None, steps: SpikeLists | None, where: str
+    size: int,
+    dt: float,
+    *,
+    times: SpikeLists | None,
+    steps: SpikeLists | None,
+    where: str,
+    rounded: object = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the steps and neurons of spikes, sorted by step, then neuron.
 
@@ -150,6 +156,8 @@ def read_spikes(
     steps : the same in whole steps, optional
     where : str
         Begins each message.
+    rounded : bool
+        Whether times are rounded to the nearest step; the first is step 0.
 
     Raises
     ------
@@ -161,9 +169,18 @@ def read_spikes(
     if (times is None) == (steps is None):
         passed = "both" if times is not None else "neither"
         raise NetworkError(f"{where}: expected either times= or steps=, found {passed}. Give one.")
+    if not isinstance(rounded, bool | np.bool_):
+        raise NetworkError(
+            f"{where}: found round_times={describe(rounded)}, expected True or False. Choose one."
+        )
+    if rounded and times is None:
+        raise NetworkError(
+            f"{where}: found round_times=True without times=, expected times, since steps are "
+            "whole already. Leave it out."
+        )
     if times is not None:
         index, when = _split(times, size, unit("ms"), where)
-        step = _steps_of_times(when, dt, where)
+        step = _steps_of_times(when, dt, where, rounded=bool(rounded))
     else:
         index, when = _split(steps, size, unit("1"), where)
         step = _read_steps(when, where)
@@ -223,15 +240,16 @@ def _read_neurons(index: object, size: int, where: str) -> FloatArray:
     return neuron
 
 
-def _steps_of_times(when: object, dt: float, where: str) -> NDArray[np.int64]:
+def _steps_of_times(when: object, dt: float, where: str, *, rounded: bool) -> NDArray[np.int64]:
     times = np.atleast_1d(to_engine(when, unit("ms"), where=where, error=NetworkError))
     if not (times > 0).all():
         raise NetworkError(
-            f"{where}: found a spike at {times.min():g} ms; the first possible time is dt "
-            f"({dt:g} ms), the end of step 0. Use {dt:g} ms, or steps=."
+            f"{where}: found a spike at {times.min():.12g} ms; the first possible time is dt "
+            f"({dt:.12g} ms), the end of step 0. Use {dt:.12g} ms, or steps=."
         )
     # Step k ends at (k + 1) dt, the time under which its spikes are recorded.
-    return to_steps(times, dt, where=f"{where}: spike time") - 1
+    steps = to_steps(times, dt, where=f"{where}: spike time", rounded=rounded, option="round_times")
+    return np.maximum(steps - 1, 0)  # a rounded time may be nearer to 0 than to the first one
 
 
 def _read_steps(when: object, where: str) -> NDArray[np.int64]:

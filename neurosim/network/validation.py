@@ -18,6 +18,8 @@ EngineValue: TypeAlias = float | FloatArray | Distribution
 """A quantity that was read: a number or array in engine units, or a draw."""
 
 MS = unit("ms")
+_TOLERANCE = 1e-5  # steps by which a time may differ from a multiple of dt
+_ROUNDOFF = np.finfo(np.float64).eps
 MOST_STEPS = 2**53  # the largest range of whole numbers that float64 holds without gaps
 
 
@@ -49,7 +51,12 @@ def read_duration(value: object, *, where: str, zero: bool = False) -> float:
 
 
 def to_steps(
-    time: float | FloatArray, dt: float, *, where: str, rounded: bool | None = None
+    time: float | FloatArray,
+    dt: float,
+    *,
+    where: str,
+    rounded: bool | None = None,
+    option: str = "round_delays",
 ) -> NDArray[np.int64]:
     """Return times in whole steps.
 
@@ -63,6 +70,8 @@ def to_steps(
     rounded : bool, optional
         Whether times are rounded to whole steps. None: they are not, and the message does not
         offer it.
+    option : str
+        Name of the argument that the message offers.
 
     Raises
     ------
@@ -76,18 +85,21 @@ def to_steps(
             f"{MOST_STEPS * dt:g} ms (2**53 steps). Use a shorter time."
         )
     steps = np.rint(exact)
-    # Decimal times have no exact floats: 0.3 / 0.1 is 2.9999999999999996.
-    wrong = np.abs(exact - steps) > 1e-6 * np.maximum(1.0, np.abs(exact))
+    # Decimal times have no exact floats: 0.3 / 0.1 is 2.9999999999999996. The tolerance is a part
+    # of a step at any time: relative to the time, it would pass whole steps late in a run.
+    wrong = np.abs(exact - steps) > np.maximum(_TOLERANCE, 4 * _ROUNDOFF * np.abs(exact))
     if not rounded and wrong.any():
         first = float(np.asarray(time)[wrong].flat[0])
-        low = np.floor(first / dt) * dt
-        choices = f"{low:.6g} ms or {low + dt:.6g} ms"
+        low = np.floor(first / dt)
+        choices = f"{low * dt:.12g} ms or {(low + 1) * dt:.12g} ms"
         remedy = (
             f"Use {choices} or a smaller dt."
             if rounded is None
-            else f"Use {choices}, a smaller dt, or round_delays=True."
+            else f"Use {choices}, a smaller dt, or {option}=True."
         )
-        raise NetworkError(f"{where} {first:g} ms is not a multiple of dt ({dt:g} ms). {remedy}")
+        raise NetworkError(
+            f"{where} {first:.12g} ms is not a multiple of dt ({dt:.12g} ms). {remedy}"
+        )
     return steps.astype(np.int64)
 
 

@@ -204,7 +204,7 @@ def rates(
     ax.set_ylim(0, 1.05 * top or 1)
     ax.set_ylabel("rate (Hz)")
     time_axis(ax, *_window(spikes))
-    note(ax, f"mean per neuron, bins of {width:g} ms")
+    note(ax, f"mean per neuron, bins of {width:.12g} ms")
     return line
 
 

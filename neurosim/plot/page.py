@@ -136,7 +136,11 @@ def _description(recording: Recording) -> str:
     known = recording.header.get
     about = [f"{name} {known(name)}" for name in ("backend", "seed") if known(name) is not None]
     about += ["unfinished"] if known("finished") is False else []
-    lines = [f"{recording.duration:g} ms in steps of {recording.dt:g} ms", ", ".join(about), ""]
+    lines = [
+        f"{recording.duration:.12g} ms in steps of {recording.dt:.12g} ms",
+        ", ".join(about),
+        "",
+    ]
     for population in recording.populations.values():
         spikes = population.recorded
         rate = f", {measure.rate(spikes):.3g} Hz" if spikes is not None and spikes.steps else ""

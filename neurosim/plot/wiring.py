@@ -53,7 +53,7 @@ def weight_histogram(
     initial, when = values[:0], "weights"
     if isinstance(projection, ProjectionRecording):
         trace = projection.trace(variable)
-        initial, when = trace.initial, f"at {trace.times()[sample]:g} ms"
+        initial, when = trace.initial, f"at {trace.times()[sample]:.12g} ms"
     # Common bins: the heights of both distributions can be compared.
     edges = np.histogram_bin_edges(np.concatenate([values, initial]), bins)
     ax = axes(ax)

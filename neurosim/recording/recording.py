@@ -168,7 +168,8 @@ class Recording:
 
     def __str__(self) -> str:
         known = self.header.get
-        title = f"{known('network', 'recording')}: {self.duration:g} ms in steps of {self.dt:g} ms"
+        network, duration = known("network", "recording"), f"{self.duration:.12g} ms"
+        title = f"{network}: {duration} in steps of {self.dt:g} ms"
         for name in ("backend", "seed"):
             if known(name) is not None:
                 title += f", {name} {known(name)}"

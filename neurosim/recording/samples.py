@@ -265,7 +265,7 @@ class Spikes:
         if not self.first <= first <= last <= self.first + self.steps:
             begin, end = self.first * self.dt, (self.first + self.steps) * self.dt
             raise NetworkError(
-                f"window {start} to {stop} ms: recorded were {begin:g} to {end:g} ms. "
+                f"window {start} to {stop} ms: recorded were {begin:g} to {end:.12g} ms. "
                 "Choose an interval within."
             )
         # Spikes are sorted by step, so a window is a slice and copies nothing.

@@ -60,5 +60,5 @@ def _describe_traces(traces: Mapping[str, Trace], noun: str) -> str:
     phrases = []
     for name, trace in traces.items():
         members = describe_number(len(trace.members), _NOUNS.get(trace.per, noun))
-        phrases.append(f"{name} of {members} every {trace.every * trace.dt:g} ms")
+        phrases.append(f"{name} of {members} every {trace.every * trace.dt:.12g} ms")
     return ", ".join(phrases)

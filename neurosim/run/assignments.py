@@ -172,7 +172,7 @@ class Assignments:
 
     def _check_spikes(self, view: View, values: dict[str, Any]) -> Assignment:
         where = f"set {view.name!r}"
-        for name in values.keys() - {"times", "steps"}:
+        for name in values.keys() - {"times", "steps", "round_times"}:
             raise NetworkError(describe_unknown("value", name, ["times", "steps"], owner=where))
         if not view.whole:
             raise NetworkError(
@@ -181,14 +181,19 @@ class Assignments:
             )
         dt = self.program.dt
         steps, neurons = read_spikes(
-            len(view), dt, times=values.get("times"), steps=values.get("steps"), where=where
+            len(view),
+            dt,
+            times=values.get("times"),
+            steps=values.get("steps"),
+            where=where,
+            rounded=values.get("round_times", False),
         )
         # Spikes are sorted by step, so the first is the earliest.
         if steps.size and steps[0] < self.step:
             raise NetworkError(
-                f"{where}: found a spike of neuron {neurons[0]} at {(steps[0] + 1) * dt:g} ms "
-                f"(step {steps[0]}), but the run is at {self.step * dt:g} ms; "
-                f"expected {(self.step + 1) * dt:g} ms (step {self.step}) or later: "
+                f"{where}: found a spike of neuron {neurons[0]} at {(steps[0] + 1) * dt:.12g} ms "
+                f"(step {steps[0]}), but the run is at {self.step * dt:.12g} ms; "
+                f"expected {(self.step + 1) * dt:.12g} ms (step {self.step}) or later: "
                 "times are model time, from the start of the run. "
                 "Leave out what is past; add run.time to times from now."
             )

@@ -89,7 +89,7 @@ def find_in_states(
                     state,
                     float(values[indices[0]]),
                     time=time,
-                    when=f"at {time:g} ms",
+                    when=f"at {time:.12g} ms",
                     remedy=_remedy(dict(population.code.methods).get(state), program.dt),
                 )
     raise AssertionError("an engine reported a value that is not finite, but there is none")
@@ -171,7 +171,7 @@ class Watch:
             indices = np.flatnonzero(~np.isfinite(values))
             if indices.size:
                 time = step * self._dt
-                since_time = f"{since * self._dt:g} ms"
+                since_time = f"{since * self._dt:.12g} ms"
                 return NotFinite(
                     projection,
                     f"projection {projection!r}, {member}",
@@ -179,6 +179,6 @@ class Watch:
                     name,
                     float(values[indices[0]]),
                     time=time,
-                    when=f"at {time:g} ms (all were finite at {since_time})",
+                    when=f"at {time:.12g} ms (all were finite at {since_time})",
                 )
         return None

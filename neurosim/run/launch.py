@@ -148,7 +148,7 @@ def simulate(
     # The recording so far is worth more than the exception: who waited for it wants it.
     except KeyboardInterrupt:
         print(
-            f"interrupted at {run.time:g} ms; what was recorded until then is returned",
+            f"interrupted at {run.time:.12g} ms; what was recorded until then is returned",
             file=sys.stderr,
         )
     return run.result()

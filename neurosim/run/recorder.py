@@ -102,7 +102,7 @@ class Recorder:
             rows = (first + steps) // probe.every - first // probe.every
             name = f"{probe.owner.name}.{probe.variable}"
             sizes.append(
-                (f"{name} ({width} members every {probe.every * dt:g} ms)", 8.0 * width * rows)
+                (f"{name} ({width} members every {probe.every * dt:.12g} ms)", 8.0 * width * rows)
             )
         demand_traces(sizes, held=self._held, time=steps * dt)
 
@@ -144,15 +144,15 @@ class Recorder:
         # `_began < first` means that something is on disk; a new run may be restored to any time.
         if step < self.first and self._began < self.first:
             raise NetworkError(
-                f"restore: found a snapshot of {step * dt:g} ms, and recordings until "
-                f"{self.first * dt:g} ms are on disk already and cannot be taken back; expected "
+                f"restore: found a snapshot of {step * dt:.12g} ms, and recordings until "
+                f"{self.first * dt:.12g} ms are on disk already and cannot be taken back; expected "
                 "one of then or later. Restore without clock=True."
             )
         # Beyond the end of a recording; one that holds nothing may begin anywhere.
         if step > self._end > self._began:
             raise NetworkError(
-                f"restore: found a snapshot of {step * dt:g} ms, and what is recorded ends at "
-                f"{self._end * dt:g} ms: there would be a gap; expected none. Restore without "
+                f"restore: found a snapshot of {step * dt:.12g} ms, and what is recorded ends at "
+                f"{self._end * dt:.12g} ms: there would be a gap; expected none. Restore without "
                 "clock=True, or into a run newly prepared, whose recording then begins there."
             )
         # Nothing would be left, so the recording begins here.
@@ -248,9 +248,9 @@ class Recorder:
         dt, on_disk = self._program.dt, self._began < self.first
         if on_disk and first != self.first:
             raise NetworkError(
-                f"{where}: found recordings from {first * dt:g} ms on, and those of this run until "
-                f"{self.first * dt:g} ms are on disk already; expected what goes on from there. "
-                "Load it into a run newly prepared."
+                f"{where}: found recordings from {first * dt:.12g} ms on, and those of this run "
+                f"until {self.first * dt:.12g} ms are on disk already; expected what goes on from "
+                "there. Load it into a run newly prepared."
             )
         # One chunk in place of many: where runs were cut does not matter to a recording.
         chunk = Chunk(end - first)

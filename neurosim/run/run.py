@@ -356,7 +356,7 @@ class Run:
             A table begins with its first row at the next step; a value for some neurons replaces
             their columns of a table, and the other columns continue. ``times`` of given spikes are
             model time, as of `time`, and ``steps`` count from the start of the run: none may be
-            past.
+            past. With ``round_times=True`` times are rounded to the nearest step.
 
         Raises
         ------

@@ -671,7 +671,7 @@ def test_expressions_have_the_dimension_that_follows_from_their_parts(text, expe
             "taw + 1",
             (
                 "there is no name 'taw'. Did you mean 'tau'?",
-                "The names are: N, dt, g, h, i, rest, t, tau, v, x.",
+                "The names are: N, dt, g, h, i, rest, step, t, tau, v, x.",
             ),
         ),
         (

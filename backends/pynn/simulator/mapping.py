@@ -109,7 +109,7 @@ class Mapping:
         lines = [
             f"network {self.report.network!r} on {self.machine} (mapped, not run): "
             f"{_count(self.cores, 'core')} on {_count(self.chips, 'chip')} of "
-            f"{_count(self.boards, 'board')}, {self.sdram / 1e6:.3g} MB for {self.time:g} ms"
+            f"{_count(self.boards, 'board')}, {self.sdram / 1e6:.3g} MB for {self.time:.12g} ms"
         ]
         for name, cores in self.per_population.items():
             lines.append(f"  {name}: {_count(cores, 'core')}")

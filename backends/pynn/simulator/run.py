@@ -98,12 +98,12 @@ class ScriptRun:
         name = self.plan.target.name
         if self._results is not None:
             raise NetworkError(
-                f"run on {name!r}: it ran for {self.time:g} ms already, and runs once. "
+                f"run on {name!r}: it ran for {self.time:.12g} ms already, and runs once. "
                 "Prepare it again for the whole time."
             )
         where = "run: duration"
         steps = int(to_steps(read_duration(time, where=where), self.plan.dt, where=where))
-        title = f"{self.plan.name} on {name}, {steps * self.plan.dt:g} ms" if progress else ""
+        title = f"{self.plan.name} on {name}, {steps * self.plan.dt:.12g} ms" if progress else ""
         # The script of a run in a folder of its own is deleted with it, unless the user wants it.
         with tempfile.TemporaryDirectory(prefix="neurosim-") as temporary:
             folder = Path(self._folder or temporary)

@@ -92,7 +92,7 @@ class Script:
             f"# {plan.name} on {plan.target.title}",
             "",
             f"`{SCRIPT}` builds and runs the network ({neurons} neurons, {edges} edges, "
-            f"{self.time:g} ms) with PyNN and writes `{RESULTS}`. It needs "
+            f"{self.time:.12g} ms) with PyNN and writes `{RESULTS}`. It needs "
             f"{', '.join(packages)}, and `{ARRAYS}` beside it; it does not need neurosim.",
             "",
             f"    python {SCRIPT}",

@@ -59,12 +59,12 @@ def translate(network: ConcreteNetwork, target: Target) -> Plan:
 
 def _report_run(network: ConcreteNetwork, target: Target, rows: Rows) -> None:
     """Report time step, seed, and the way in which scripts run."""
-    steps = f"steps of {network.dt:g} ms"
+    steps = f"steps of {network.dt:.12g} ms"
     if target.tic is not None and not _is_multiple(network.dt, target.tic):
         rows.impossible(
             Place("dt"),
-            f"{steps}: {target.title} counts time in units of {target.tic:g} ms.",
-            f"Use a dt that is a whole number of {target.tic:g} ms.",
+            f"{steps}: {target.title} counts time in units of {target.tic:.12g} ms.",
+            f"Use a dt that is a whole number of {target.tic:.12g} ms.",
         )
     elif target.real_time_step not in (None, network.dt):
         rows.approximated(

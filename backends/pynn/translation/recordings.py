@@ -77,7 +77,7 @@ class Recordings:
         return self._state(number, probe, place, members)
 
     def _interval(self, probe: Probe) -> str:
-        return f" every {probe.every * self._network.dt:g} ms" if probe.every > 1 else ""
+        return f" every {probe.every * self._network.dt:.12g} ms" if probe.every > 1 else ""
 
     def _weights(self, number: int, probe: Probe, place: Place) -> PlannedRecording | None:
         name = probe.owner.name

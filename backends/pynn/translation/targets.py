@@ -317,7 +317,7 @@ SPINNAKER = Target(
     # The step that `extra_delay` adds is not a part of the dendrite.
     dendritic=PlasticDelay(1, -1),
     back=PlasticDelay(1, 0),
-    timing_remedy="Give all of the delay to the dendrite, and back= {dt:g} ms more than it.",
+    timing_remedy="Give all of the delay to the dendrite, and back= {dt:.12g} ms more than it.",
     simultaneous=None,  # only a board would tell
     one_rule_per_population=True,
     combined_cores={

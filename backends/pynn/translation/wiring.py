@@ -219,9 +219,9 @@ class Wiring:
         if raised:
             self._rows.approximated(
                 place,
-                f"{raised} of {count} delays of 0 become {dt:g} ms, the shortest there: "
+                f"{raised} of {count} delays of 0 become {dt:.12g} ms, the shortest there: "
                 "they arrive one step later.",
-                f"Give a delay of {dt:g} ms.",
+                f"Give a delay of {dt:.12g} ms.",
             )
         elif longest is not None and theirs.max(initial=0) > longest:
             self._rows.impossible(
