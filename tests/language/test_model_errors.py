@@ -53,7 +53,7 @@ CELLS = {
         lambda: Cell("dv/dt = -v / taw : mV", parameters=TAU),
         "cell 'cell', equation of v: there is no name 'taw'.",
         "Did you mean 'tau'?",
-        "The names are: N, dt, i, t, tau, v.",
+        "The names are: N, dt, i, step, t, tau, v.",
     ),
     "a port that jumps a state, read as a symbol": (
         lambda: Cell("dv/dt = p / ms : mV", receives={"p": Port("mV", into="v")}),

@@ -360,7 +360,7 @@ BINDINGS = {
         "",
         [("pre", "w = i * mV")],
         "there is no name 'i'.",
-        "The names are: N_post, N_pre, dt, i_post, i_pre, t,",
+        "The names are: N_post, N_pre, dt, i_post, i_pre, step, t,",
     ),
     "a delivery of another unit": (
         "w : nA",
