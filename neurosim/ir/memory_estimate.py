@@ -12,13 +12,22 @@ from ..draws.values import Distribution
 from ..errors import NetworkError
 from ..model.rule import Rule
 from ..model.rule_equations import closed_forms
+from ..network.connectors import (
+    all_to_all,
+    fixed_indegree,
+    fixed_outdegree,
+    fixed_probability,
+    fixed_total_number,
+)
 from ..network.network import Network
 from ..network.pair_texts import PairText
+from ..network.populations import Population
 from ..network.projections import Drive, Projection
 from ..units import unit
 from .free_memory import available
 
 _MARGIN = 1.03  # ratio of memory taken to the sizes of arrays, as measured
+_MARGIN_OF_NEURONS = 1.02  # likewise
 _NOTED = 16  # edges per delay group from which on engines may store spikes of targets
 _LITTLE = 1e8  # bytes; to check whether so few are free takes longer than a short run
 
@@ -26,12 +35,12 @@ _LITTLE = 1e8  # bytes; to check whether so few are free takes longer than a sho
 def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]:
     """Return (name, bytes) for every population and projection, largest first.
 
-    A neuron takes 8 bytes for each state, parameter and port, 4 for each step of the longest delay
+    A neuron takes the bytes of `_bytes_per_neuron`, 4 for each step of the longest delay
     after which its spikes are needed, and 8 for each step of the longest dendritic delay of each
-    projection onto it. An edge takes the bytes of `_bytes_per_edge`, and at least 8 while it is
-    drawn. A delay group of a rule takes about 95, mostly while groups are numbered, and 115 more
-    if edges are so many that an engine may defer the handlers of spikes of targets. Each edge of a
-    block in work takes 16.
+    projection onto it. An edge takes the bytes of `_bytes_per_edge`, and at least those of
+    `_bytes_while_drawn`. A delay group of a rule takes about 95, mostly while groups are numbered,
+    and 115 more if edges are so many that an engine may defer the handlers of spikes of targets.
+    Each edge of a block in work takes 16.
 
     Parameters
     ----------
@@ -41,23 +50,57 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
     """
     sizes: list[tuple[str, float]] = []
     for p in network.populations.values():
-        values = 4 + len(p.cell.states) + len(p.cell.parameters) + len(p.cell.receives)
         delayed = _bytes_of_delays(network, p.name) / network.dt
         sizes.append(
-            (f"population {p.name!r} ({p.size} neurons)", p.size * (8.0 * values + delayed))
+            (
+                f"population {p.name!r} ({p.size} neurons)",
+                p.size * (_MARGIN_OF_NEURONS * _bytes_per_neuron(p) + delayed),
+            )
         )
     for p in network.inputs:
         if isinstance(p, Drive):
             continue
         edges = p.edge_count().most
         size = (
-            # While edges are drawn and sorted they take 8 bytes, even if 2 are left afterwards.
-            edges * max(_bytes_per_edge(p, rounded=rounded), 8.0) * _MARGIN
+            edges * max(_bytes_per_edge(p, rounded=rounded), _bytes_while_drawn(p)) * _MARGIN
             + 16.0 * min(edges, sampling.BLOCK)
             + _bytes_of_groups(p, edges, network.dt)
         )
         sizes.append((f"projection {p.name!r} ({edges:.3g} edges)", size))
     return sorted(sizes, key=lambda item: -item[1])
+
+
+def _bytes_per_neuron(p: Population) -> float:
+    """Return the bytes of a neuron beside those of delays, as measured.
+
+    A state takes 8, and 8 more for the value with which it begins; a port and refractoriness take
+    8 each, the spikes of two steps 8, and an engine 3. A parameter with a value for each neuron
+    takes 16. Values that are drawn or computed take 12 more meanwhile.
+    """
+    own = [value for value in p.values.values() if not isinstance(value, float)]
+    names = {parameter.name for parameter in p.cell.parameters}
+    parameters = sum(
+        name in names for name, value in p.values.items() if not isinstance(value, float)
+    )
+    size = 11.0 + 16.0 * len(p.cell.states) + 8.0 * len(p.cell.receives) + 16.0 * parameters
+    size += 8.0 * (p.cell.refractory is not None)
+    return size + 12.0 * any(not isinstance(value, np.ndarray) for value in own)
+
+
+def _bytes_while_drawn(p: Projection) -> float:
+    """Return the bytes of an edge while its ends are drawn, as measured.
+
+    Edges that are drawn source by source are written to their place; others are sorted.
+    """
+    index = np.dtype(index_type(p.target.population.size)).itemsize
+    match p.connector:
+        case all_to_all() | fixed_probability() | fixed_outdegree():
+            return float(index)
+        case fixed_indegree():
+            return index + 4.0
+        case fixed_total_number():
+            return index + 8.0
+    return 8.0
 
 
 def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:

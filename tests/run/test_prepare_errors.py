@@ -296,6 +296,10 @@ RULE = ns.Rule(pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", edge="w 
 
 def build(edges):
     net = ns.Network("measured", dt=0.5)
+    if "neurons" in sys.argv[1]:
+        values = {"v": ns.uniform(0, 1)} if "drawn" in sys.argv[1] else {}
+        net.population("a", edges // 12, LIF, **values)
+        return net
     a, b = net.population("a", 1000, LIF), net.population("b", int(sys.argv[2]), LIF)
     options = {}
     if "delays" in sys.argv[1]:
@@ -303,7 +307,8 @@ def build(edges):
                    "dendritic_fraction": float(sys.argv[4])}
     connector = ns.fixed_outdegree(edges // 1000, multapses=True)
     rule = RULE if "rule" in sys.argv[1] else None
-    net.project(a, b, connector, weight=ns.uniform(0, 1), rule=rule, **options)
+    weight = 1.0 if sys.argv[1] == "shared weights" else ns.uniform(0, 1)
+    net.project(a, b, connector, weight=weight, rule=rule, **options)
     return net
 
 def status(name):
@@ -328,6 +333,9 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
     ("what", "size", "edges", "fraction"),
     [
         ("weights", 1000, 24_000_000, 1.0),
+        ("shared weights", 1000, 24_000_000, 1.0),
+        ("neurons", 1000, 24_000_000, 1.0),
+        ("drawn neurons", 1000, 24_000_000, 1.0),
         ("weights and delays", 1000, 24_000_000, 1.0),
         ("weights of a rule", 1000, 24_000_000, 1.0),
         *(
@@ -423,7 +431,7 @@ DRAWN = ns.uniform(1, 9)
 @pytest.mark.parametrize(
     ("options", "rounded", "size"),
     [
-        ({}, False, 8),  # 2 for the target, and at least 8 while edges are drawn
+        ({}, False, 2),  # for the target, which is written to its place when it is drawn
         ({"weight": DRAWN}, False, 2 + 8),
         ({"weight": DRAWN}, True, 2 + 12),
         ({"weight": DRAWN, "delay": DRAWN}, False, 2 + 8 + 10),
