@@ -273,8 +273,8 @@ def test_what_is_read_of_draws_initial_values_and_places_is_not_drawn_again(back
             "cells",
             {"v": 1, "tau": -10},
             (
-                "set 'cells', tau: pause, which follows it: refractory time: found -1 ms",
-                "expected 0 ms or more.",
+                "set 'cells', tau: found -10 ms, expected more than 0 ms.",
+                "The equations divide by it: give a positive time.",
             ),
         ),
         (

@@ -42,6 +42,7 @@ READERS = {
     operations.CatchUp: operations.CATCH_UP,
     operations.Spikes: operations.SPIKES,
     operations.Trace: operations.TRACE,
+    operations.Signal: operations.SIGNAL,
     operations.DrawArguments: operations.DRAW,
     operations.DriveArguments: operations.DRIVE,
     operations.LandingArguments: operations.LANDING,
