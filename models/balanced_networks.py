@@ -8,9 +8,9 @@ from neurosim.draws.values import normal, uniform
 from neurosim.errors import NetworkError, describe
 from neurosim.model.cell import Cell
 from neurosim.model.declarations import Port
-from neurosim.network import connectors as connect
 from neurosim.network.network import Network
 from neurosim.network.populations import Population
+from neurosim.network.wiring import connectors as connect
 
 from .cells import IZHIKEVICH, QUADRATIC, lif_conductance, lif_exponential, parameters
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from neurosim.draws.values import normal
 from neurosim.errors import NetworkError, describe
-from neurosim.network import connectors as connect
 from neurosim.network.network import Network
+from neurosim.network.wiring import connectors as connect
 
 from .cells import lif
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from neurosim.draws.values import uniform
 from neurosim.errors import NetworkError, describe
-from neurosim.network import connectors as connect
 from neurosim.network.network import Network
+from neurosim.network.wiring import connectors as connect
 
 from .cells import lif_delta
 from .plasticity import stdp

@@ -33,8 +33,8 @@ from neurosim.draws.streams import Stream
 from neurosim.model.cell import Cell
 from neurosim.model.declarations import Port
 from neurosim.model.rule import Rule
-from neurosim.network import connectors as connect
 from neurosim.network.network import Network
+from neurosim.network.wiring import connectors as connect
 from neurosim.run.run import Run
 
 from .cells import IZHIKEVICH, parameters

@@ -30,8 +30,11 @@ from .errors import (
 from .model.cell import Cell
 from .model.declarations import Parameter, Port, Refractory
 from .model.rule import Rule
-from .network.conditions import where
-from .network.connectors import (
+from .network.network import Network
+from .network.populations import Population, View
+from .network.projections import Projection
+from .network.wiring.conditions import where
+from .network.wiring.connectors import (
     all_to_all,
     fixed_indegree,
     fixed_outdegree,
@@ -39,12 +42,9 @@ from .network.connectors import (
     fixed_total_number,
     one_to_one,
 )
-from .network.edge_lists import from_arrays, from_sparse
-from .network.network import Network
-from .network.pairs import PairConnector, Pairs
-from .network.populations import Population, View
-from .network.projections import Projection
-from .network.wiring import Connector, EdgeCount, Edges
+from .network.wiring.edge_lists import from_arrays, from_sparse
+from .network.wiring.pairs import PairConnector, Pairs
+from .network.wiring.protocol import Connector, EdgeCount, Edges
 from .recording.edge_table import EdgeTable
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.backend.lowering import Lowered
+from neurosim.backend.memory_estimate import demand_memory
 from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import LoweringError, NetworkError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.concretise import concretise
-from neurosim.ir.memory_estimate import demand_memory
 from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
 

@@ -71,7 +71,7 @@ def polychronous_pairs(*, seed: int) -> Any:
     from neurosim import Network
     from neurosim.models import polychronous_network as published
     from neurosim.models.plasticity import stdp
-    from neurosim.network import connectors as connect
+    from neurosim.network.wiring import connectors as connect
 
     excites = f"i < {published.EXCITATORY}"
     net = Network("polychronous_pairs", dt="1 ms", seed=seed)

@@ -13,7 +13,7 @@ from ..network.populations import Population
 from ..network.projections import Drive, Projection
 from ..network.sources import POISSON
 from ..network.timed_events import format_interval
-from ..network.weight_signs import describe_signs
+from ..network.values.signs import describe_signs
 from .report import Place, Row
 from .spike_counting import repeated_spikes_row
 

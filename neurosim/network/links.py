@@ -12,11 +12,11 @@ from ..model.declarations import State
 from ..model.names import Domain
 from ..model.rule import Rule
 from ..units import Exponents, Unit, of
-from .pair_texts import PairText
 from .populations import View
 from .projections import Projection
 from .references import Reference
 from .validation import require_shape
+from .wiring.pair_texts import PairText
 
 
 def read_links(

@@ -18,26 +18,8 @@ from ..model.rule import Rule
 from ..quantities import to_engine
 from ..units import Quantity, Time, unit
 from .links import read_links
-from .pairs import PairConnector, Pairs, read_box, read_connector
-from .population_values import (
-    check_refractory_time,
-    read_population_values,
-    require_time_constants,
-    take_time_courses,
-)
 from .populations import Population, View
 from .probes import Probe, name_trace, probe_edges, probe_neurons
-from .projection_values import (
-    count_edges,
-    default_port,
-    port_unit,
-    read_delays,
-    read_fraction,
-    read_rule_values,
-    read_weights,
-    require_port,
-    unit_of_delivery,
-)
 from .projections import Drive, Projection
 from .sources import (
     BERNOULLI,
@@ -52,8 +34,26 @@ from .sources import (
 )
 from .timed_events import RegularUpdate, SpikeSignal
 from .validation import MOST_STEPS, read_duration, read_quantity, read_whole_number, to_steps
-from .weight_signs import warn_of_signs
-from .wiring import Connector
+from .values.population import (
+    check_refractory_time,
+    read_population_values,
+    require_time_constants,
+    take_time_courses,
+)
+from .values.projection import (
+    count_edges,
+    default_port,
+    port_unit,
+    read_delays,
+    read_fraction,
+    read_rule_values,
+    read_weights,
+    require_port,
+    unit_of_delivery,
+)
+from .values.signs import warn_of_signs
+from .wiring.pairs import PairConnector, Pairs, read_box, read_connector
+from .wiring.protocol import Connector
 
 # Pairs and edges up to which texts over them are evaluated at the user's line.
 _EVALUATED = 1 << 18

@@ -14,7 +14,7 @@ from ..errors import NetworkError, describe, describe_unknown
 from ..model.cell import Cell
 from ..quantities import as_array
 from .references import Reference
-from .wiring import IntArray
+from .wiring.protocol import IntArray
 
 Selection: TypeAlias = slice | int | Sequence[int] | Sequence[bool] | NDArray[Any]
 """A slice, an index, indices, or a mask."""

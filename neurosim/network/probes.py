@@ -14,7 +14,7 @@ from ..quantities import as_array
 from ..units import Unit, unit
 from .populations import View
 from .projections import Projection
-from .wiring import IntArray
+from .wiring.protocol import IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ from typing import Any
 
 from ..backend.discovery import find
 from ..backend.lowering import Backend, Lowered, Stepped, Translated
+from ..backend.memory_estimate import demand_memory
 from ..backend.report import Report
 from ..errors import NetworkError, describe, describe_unknown
 from ..ir.concretise import concretise
 from ..ir.discretise import discretise
-from ..ir.memory_estimate import demand_memory
 from ..network.network import Network
 from ..network.validation import read_duration
 from ..recording.recording import Recording

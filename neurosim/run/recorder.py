@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..backend.engine import Chunk
+from ..backend.memory_estimate import demand_traces
 from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
-from ..ir.memory_estimate import demand_traces
 from ..ir.program import Program
 from ..recording.recording import Recording
 from ..recording.writer import RecordingWriter

@@ -26,17 +26,17 @@ from ..recording.edge_table import EdgeTable
 from ..recording.files import read_path
 from ..recording.recording import Recording
 from ..units import Time
-from .assignments import Assignments, Owner, declared_unit
 from .call_streams import CallStreams, require_counts
-from .edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .finite import NotFinite, Watch, find_in_states
 from .guard import Guard, guarded, mending, reading
-from .observed_values import refresh_observed
 from .progress import bar
 from .recorder import Recorder
 from .signals import SignalQueue
 from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
+from .values.assignments import Assignments, Owner, declared_unit
+from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
+from .values.observed import refresh_observed
 
 _STRETCH = 0.1  # seconds of computing between two checks for signals
 

@@ -14,8 +14,7 @@ from neurosim.draws.streams import Stream
 from neurosim.ir import delay_groups as slots
 from neurosim.ir import edge_values as ends
 from neurosim.ir.concretise import concretise
-from neurosim.network import connectors as connect
-from neurosim.network import wiring
+from neurosim.network.wiring import connectors as connect
 
 pytest.importorskip("numba")
 
@@ -55,7 +54,7 @@ LOOKING = ns.Rule(  # post-spikes cannot wait: a "step" handler changes weights,
 
 def wide(monkeypatch):
     """Let all indices take 4 bytes."""
-    for module in (connect, ends, wiring, sampling, slots):
+    for module in (connect, ends, protocol, sampling, slots):
         monkeypatch.setattr(module, "index_type", lambda below: np.int32)
 
 

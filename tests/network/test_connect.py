@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 from support.connecting import RANDOM, STREAM, joined
 
-from neurosim.network.connectors import (
+from neurosim.network.wiring.connectors import (
     all_to_all,
     fixed_indegree,
     fixed_outdegree,
@@ -17,7 +17,7 @@ from neurosim.network.connectors import (
     fixed_total_number,
     one_to_one,
 )
-from neurosim.network.edge_lists import from_arrays, from_sparse
+from neurosim.network.wiring.edge_lists import from_arrays, from_sparse
 
 # Exact small cases
 

@@ -9,7 +9,7 @@ from support.connecting import STREAM, joined
 
 from neurosim.draws import sampling
 from neurosim.draws.streams import Stream
-from neurosim.network.connectors import (
+from neurosim.network.wiring.connectors import (
     fixed_indegree,
     fixed_outdegree,
     fixed_probability,

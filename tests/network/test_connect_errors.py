@@ -8,14 +8,14 @@ import scipy.sparse
 from support.connecting import joined
 
 from neurosim.errors import NetworkError
-from neurosim.network.connectors import (
+from neurosim.network.wiring.connectors import (
     fixed_indegree,
     fixed_outdegree,
     fixed_probability,
     fixed_total_number,
     one_to_one,
 )
-from neurosim.network.edge_lists import from_arrays, from_sparse
+from neurosim.network.wiring.edge_lists import from_arrays, from_sparse
 
 
 def refused(match):

@@ -12,7 +12,7 @@ from support.connecting import RANDOM, STREAM, joined
 
 from neurosim.draws import compiled_edges, sampling, sorting
 from neurosim.draws.streams import Stream
-from neurosim.network.connectors import (
+from neurosim.network.wiring.connectors import (
     fixed_indegree,
     fixed_outdegree,
     fixed_probability,

@@ -11,7 +11,7 @@ import pytest
 from support.connecting import RANDOM, STREAM
 
 import neurosim as ns
-from neurosim.ir.memory_estimate import items
+from neurosim.backend.memory_estimate import items
 from neurosim.models import cells
 from neurosim.recording.samples import equal
 

@@ -10,14 +10,14 @@ import pytest
 from support.messages import parts
 
 import neurosim as ns
+from neurosim.backend.memory_estimate import items
 from neurosim.draws import compiled_edges, sampling
 from neurosim.draws.streams import Stream
 from neurosim.expr.functions import FUNCTIONS
 from neurosim.expr.parse import ARITY
 from neurosim.ir.concrete import ConcreteProjection
 from neurosim.ir.concretise import concretise
-from neurosim.ir.memory_estimate import items
-from neurosim.network import conditions, pair_texts
+from neurosim.network.wiring import conditions, pair_texts
 
 CELL = ns.Cell(
     "dv/dt = -v / tau : mV; ds/dt = -s / tau : nA",

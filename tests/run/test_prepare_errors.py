@@ -16,9 +16,9 @@ from support.refusals import LIF, gain, network, populate, project
 
 import neurosim as ns
 from neurosim import LoweringError, Network, NetworkError, Rule
+from neurosim.backend import free_memory
+from neurosim.backend.memory_estimate import items
 from neurosim.draws import sampling
-from neurosim.ir import free_memory
-from neurosim.ir.memory_estimate import items
 
 # ---- what an open run refuses, and what the report says of rules
 
@@ -286,7 +286,7 @@ MEASURE = """
 import ctypes
 import sys
 import neurosim as ns
-from neurosim.ir.memory_estimate import items
+from neurosim.backend.memory_estimate import items
 from support.refusals import LIF
 
 RULE = ns.Rule(pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", edge="w : mV",

@@ -449,22 +449,22 @@ def test_a_run_is_refused_from_the_byte_on_that_is_not_available(monkeypatch):
     """200 steps of 5 neurons and 50 of 15 edges, a number of 8 bytes each: 14 000 bytes, needed
     twice, and those of the 20 steps before once.
     """
-    monkeypatch.setattr("neurosim.ir.memory_estimate._LITTLE", 0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate._LITTLE", 0)
     run = prepared("reference", 20)
     held = 8 * (20 * 5 + 5 * 15) + 12 * len(run.result()["cells"].spikes)
-    monkeypatch.setattr("neurosim.ir.memory_estimate.available", lambda: 28_000 + held - 1.0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate.available", lambda: 28_000 + held - 1.0)
     with pytest.raises(NetworkError, match="run: recording 100 ms needs about"):
         run.run(100, progress=False)
-    monkeypatch.setattr("neurosim.ir.memory_estimate.available", lambda: 28_000.0 + held)
+    monkeypatch.setattr("neurosim.backend.memory_estimate.available", lambda: 28_000.0 + held)
     run.run(100, progress=False)
-    monkeypatch.setattr("neurosim.ir.memory_estimate.available", lambda: 0.0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate.available", lambda: 0.0)
     run.run(0, progress=False)
 
 
 def test_what_goes_to_disk_is_not_refused(tmp_path, monkeypatch):
     run = ns.prepare(network(), backend="reference", stream=tmp_path / "run")
-    monkeypatch.setattr("neurosim.ir.memory_estimate._LITTLE", 0)
-    monkeypatch.setattr("neurosim.ir.memory_estimate.available", lambda: 0.0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate._LITTLE", 0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate.available", lambda: 0.0)
     run.run(5, progress=False)
     assert run.step == 10
 
@@ -472,8 +472,8 @@ def test_what_goes_to_disk_is_not_refused(tmp_path, monkeypatch):
 def test_what_a_run_forgot_needs_no_memory(monkeypatch):
     run = prepared("reference")
     start = run.snapshot()
-    monkeypatch.setattr("neurosim.ir.memory_estimate._LITTLE", 0)
-    monkeypatch.setattr("neurosim.ir.memory_estimate.available", lambda: 30_000.0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate._LITTLE", 0)
+    monkeypatch.setattr("neurosim.backend.memory_estimate.available", lambda: 30_000.0)
     for _ in range(3):
         run.run(100, progress=False)
         run.restore(start, clock=True)

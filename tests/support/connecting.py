@@ -4,7 +4,7 @@ import numpy as np
 
 from neurosim.draws.sampling import index_type
 from neurosim.draws.streams import Stream
-from neurosim.network.connectors import (
+from neurosim.network.wiring.connectors import (
     fixed_indegree,
     fixed_outdegree,
     fixed_probability,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.backend.free_memory import available
 from neurosim.backend.report import Place
 from neurosim.draws.values import Shared
 from neurosim.ir.concrete import (
@@ -20,7 +21,6 @@ from neurosim.ir.concrete import (
     ConcretePopulation,
     ConcreteProjection,
 )
-from neurosim.ir.free_memory import available
 
 from ..matching.algebra import Symbolic, free_names, value
 from ..matching.cells import CellMatch

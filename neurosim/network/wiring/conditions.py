@@ -11,18 +11,18 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws import streams
-from ..draws.ranges import NOT_NEGATIVE, require_range
-from ..draws.sampling import blocks, index_type, pointer_of
-from ..draws.streams import Stream
-from ..draws.values import PLAIN, Distribution
-from ..errors import NetworkError, describe
-from ..expr.parse import Parser
-from ..expr.printing import show
-from ..expr.tree import Expr, Number, draws
+from ...draws import streams
+from ...draws.ranges import NOT_NEGATIVE, require_range
+from ...draws.sampling import blocks, index_type, pointer_of
+from ...draws.streams import Stream
+from ...draws.values import PLAIN, Distribution
+from ...errors import NetworkError, describe
+from ...expr.parse import Parser
+from ...expr.printing import show
+from ...expr.tree import Expr, Number, draws
 from .pair_texts import MANY, PairText, PairValues, read_condition, read_pair_text
 from .pairs import Pairs
-from .wiring import EdgeCount, Edges, IntArray
+from .protocol import EdgeCount, Edges, IntArray
 
 SAMPLE = 1 << 20  # pairs that are looked at to foretell the number of edges
 Count: TypeAlias = int | str | Distribution

@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from ..draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
-from ..draws.values import Distribution, Table
-from ..errors import NetworkError, describe_unknown
-from ..ir.concrete import ConcreteNetwork
-from ..ir.memory import Memory
-from ..ir.program import Program
-from ..model.rule_equations import closed_forms
-from ..model.time_constants import time_constants
-from ..network.populations import Population, View
-from ..network.projections import Drive, Projection
-from ..network.sources import read_spikes, require_drive_rate, require_source_value
-from ..network.validation import read_quantity, read_table, to_steps
-from ..network.weight_signs import warn_of_signs
-from ..quantities import to_engine
-from ..units import Unit, unit
-from .call_streams import ALL, CallStreams
-from .set_text import read_set_text
+from ...draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
+from ...draws.values import Distribution, Table
+from ...errors import NetworkError, describe_unknown
+from ...ir.concrete import ConcreteNetwork
+from ...ir.memory import Memory
+from ...ir.program import Program
+from ...model.rule_equations import closed_forms
+from ...model.time_constants import time_constants
+from ...network.populations import Population, View
+from ...network.projections import Drive, Projection
+from ...network.sources import read_spikes, require_drive_rate, require_source_value
+from ...network.validation import read_quantity, read_table, to_steps
+from ...network.values.signs import warn_of_signs
+from ...quantities import to_engine
+from ...units import Unit, unit
+from ..call_streams import ALL, CallStreams
+from .text import read_set_text
 
 Assignment = Callable[[], None]
 """Assigns a value that was checked."""

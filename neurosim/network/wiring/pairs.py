@@ -10,17 +10,17 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws.streams import Stream
-from ..draws.values import Table
-from ..errors import ModelError, NetworkError, describe, describe_unknown
-from ..expr.dimensions import resolve_units
-from ..expr.printing import show
-from ..expr.tree import Binary, Call, Draw, Expr, Lookup, Name, Number, names, walk
-from ..quantities import to_engine
-from ..units import LENGTH, NUMBER, Exponents, Quantity, unit
-from .drawn_values import draw_population
-from .populations import Population, View
-from .wiring import Connector
+from ...draws.streams import Stream
+from ...draws.values import Table
+from ...errors import ModelError, NetworkError, describe, describe_unknown
+from ...expr.dimensions import resolve_units
+from ...expr.printing import show
+from ...expr.tree import Binary, Call, Draw, Expr, Lookup, Name, Number, names, walk
+from ...quantities import to_engine
+from ...units import LENGTH, NUMBER, Exponents, Quantity, unit
+from ..populations import Population, View
+from ..values.drawn import draw_population
+from .protocol import Connector
 
 FloatArray = NDArray[np.float64]
 Side = Literal["pre", "post"]

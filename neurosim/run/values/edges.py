@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir.memory import Memory
-from ..ir.program import PlasticProjection, Program, StaticProjection
+from ...ir.memory import Memory
+from ...ir.program import PlasticProjection, Program, StaticProjection
 
 
 def edge_variables(p: StaticProjection | PlasticProjection) -> list[str]:

@@ -1,6 +1,6 @@
 """Compiled texts over pairs: which pairs are joined, and values of edges, row by row.
 
-The bits are those of `neurosim.network.pair_texts`, which walks the same trees with NumPy.
+The bits are those of `neurosim.network.wiring.pair_texts`, which walks the same trees with NumPy.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiled import cache
-from ..draws.compiled_edges import edge_blocks, even_blocks, run_blocks
-from ..draws.sampling import index_type, pointer_of
-from ..draws.streams import Stream
-from ..expr.printing import Target, show
-from ..expr.tree import Draw, Expr, Number, draws, names
+from ...compiled import cache
+from ...draws.compiled_edges import edge_blocks, even_blocks, run_blocks
+from ...draws.sampling import index_type, pointer_of
+from ...draws.streams import Stream
+from ...expr.printing import Target, show
+from ...expr.tree import Draw, Expr, Number, draws, names
 from .pairs import Pairs, draw_stream, side_of
-from .wiring import IntArray
+from .protocol import IntArray
 
 _HEADER = '''"""Texts over pairs of neurons."""
 

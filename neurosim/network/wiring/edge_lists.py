@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..draws.streams import Stream
-from ..errors import NetworkError
-from ..quantities import as_array
-from .wiring import EdgeCount, Edges, IntArray
+from ...draws.streams import Stream
+from ...errors import NetworkError
+from ...quantities import as_array
+from .protocol import EdgeCount, Edges, IntArray
 
 
 # Not compared by fields: arrays have no single truth value.

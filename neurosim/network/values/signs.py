@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..draws.values import Distribution, Shared
-from ..errors import SignWarning
-from ..expr.tree import inline, names
-from ..model.port_signs import Effect, effect_in, effect_of_port
-from ..model.rule import Rule
-from ..quantities import to_engine
-from ..units import Unit, unit
-from .pair_texts import PairText
-from .projections import Drive, Projection
+from ...draws.values import Distribution, Shared
+from ...errors import SignWarning
+from ...expr.tree import inline, names
+from ...model.port_signs import Effect, effect_in, effect_of_port
+from ...model.rule import Rule
+from ...quantities import to_engine
+from ...units import Unit, unit
+from ..projections import Drive, Projection
+from ..wiring.pair_texts import PairText
 
 _PACKAGE = str(Path(__file__).parents[1])
 

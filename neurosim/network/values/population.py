@@ -7,18 +7,18 @@ from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
-from ..draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
-from ..draws.values import Distribution, ParameterValue, Table
-from ..errors import ModelError, NetworkError, describe_unknown
-from ..expr.dimensions import dimension, resolve_units
-from ..expr.parse import Parser
-from ..expr.tree import Binary, Expr, Number, inline, names
-from ..model.cell import Cell
-from ..model.dependence import require_constant
-from ..model.time_constants import time_constants
-from ..quantities import to_engine
-from ..units import LENGTH, NUMBER, Exponents, Unit, of, read
-from .validation import MS, EngineValue, read_quantity, read_table, require_shape, to_steps
+from ...draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
+from ...draws.values import Distribution, ParameterValue, Table
+from ...errors import ModelError, NetworkError, describe_unknown
+from ...expr.dimensions import dimension, resolve_units
+from ...expr.parse import Parser
+from ...expr.tree import Binary, Expr, Number, inline, names
+from ...model.cell import Cell
+from ...model.dependence import require_constant
+from ...model.time_constants import time_constants
+from ...quantities import to_engine
+from ...units import LENGTH, NUMBER, Exponents, Unit, of, read
+from ..validation import MS, EngineValue, read_quantity, read_table, require_shape, to_steps
 
 PopulationValue: TypeAlias = EngineValue | Table | Expr
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError, NetworkError
-from ..expr.evaluate import evaluate
-from ..expr.parse import Parser
-from ..expr.tree import names
-from ..ir.memory import Memory
-from ..network.population_values import is_expression, read_text, words_of
-from ..network.populations import View
-from ..units import Unit
+from ...errors import ModelError, NetworkError
+from ...expr.evaluate import evaluate
+from ...expr.parse import Parser
+from ...expr.tree import names
+from ...ir.memory import Memory
+from ...network.populations import View
+from ...network.values.population import is_expression, read_text, words_of
+from ...units import Unit
 
 
 def read_set_text(

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..draws.values import Table
-from ..expr.evaluate import evaluate
-from ..expr.tree import draws, names
-from ..ir.concrete import ConcreteNetwork
-from ..ir.discretise import expand, find_definition
-from ..ir.memory import Memory
+from ...draws.values import Table
+from ...expr.evaluate import evaluate
+from ...expr.tree import draws, names
+from ...ir.concrete import ConcreteNetwork
+from ...ir.discretise import expand, find_definition
+from ...ir.memory import Memory
 
 
 def refresh_observed(network: ConcreteNetwork, memory: Memory, owner: str, step: int) -> None:

@@ -7,20 +7,20 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..draws.ranges import POSITIVE, require_range
-from ..draws.values import Distribution, DrawnQuantity, Shared, Weights
-from ..errors import ModelError, NetworkError, describe, describe_unknown
-from ..expr.parse import Parser
-from ..model.cell import Cell
-from ..model.rule import Rule
-from ..model.rule_equations import closed_forms
-from ..units import Unit
-from ..units import unit as unit_of
-from .pair_texts import PairText, is_pair_text, read_pair_text
-from .pairs import Pairs
-from .populations import View
-from .validation import MS, EngineValue, read_quantity, require_shape, to_steps
-from .wiring import Connector
+from ...draws.ranges import POSITIVE, require_range
+from ...draws.values import Distribution, DrawnQuantity, Shared, Weights
+from ...errors import ModelError, NetworkError, describe, describe_unknown
+from ...expr.parse import Parser
+from ...model.cell import Cell
+from ...model.rule import Rule
+from ...model.rule_equations import closed_forms
+from ...units import Unit
+from ...units import unit as unit_of
+from ..populations import View
+from ..validation import MS, EngineValue, read_quantity, require_shape, to_steps
+from ..wiring.pair_texts import PairText, is_pair_text, read_pair_text
+from ..wiring.pairs import Pairs
+from ..wiring.protocol import Connector
 
 PER_EDGE = "one per edge"
 EdgeValue: TypeAlias = EngineValue | PairText

@@ -8,18 +8,18 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws import streams
-from ..draws.sampling import blocks
-from ..draws.streams import Stream
-from ..errors import ModelError, NetworkError
-from ..expr.dimensions import dimension
-from ..expr.evaluate import evaluate
-from ..expr.parse import Parser
-from ..expr.printing import show
-from ..expr.tree import ARITHMETIC, Binary, Draw, Expr, Number, Unary, draws, names
-from ..units import NUMBER, Unit, of, read
+from ...draws import streams
+from ...draws.sampling import blocks
+from ...draws.streams import Stream
+from ...errors import ModelError, NetworkError
+from ...expr.dimensions import dimension
+from ...expr.evaluate import evaluate
+from ...expr.parse import Parser
+from ...expr.printing import show
+from ...expr.tree import ARITHMETIC, Binary, Draw, Expr, Number, Unary, draws, names
+from ...units import NUMBER, Unit, of, read
 from .pairs import Pairs, draw_stream, side_of
-from .wiring import IntArray
+from .protocol import IntArray
 
 # Edges from which on a text is compiled, which takes about two seconds, once on a machine.
 MANY = 1 << 22

@@ -13,11 +13,11 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws import sampling
-from ..draws.sampling import blocks, index_type, pointer_of
-from ..draws.streams import Stream
-from ..errors import NetworkError, describe
-from .wiring import EdgeCount, Edges, IntArray
+from ...draws import sampling
+from ...draws.sampling import blocks, index_type, pointer_of
+from ...draws.streams import Stream
+from ...errors import NetworkError, describe
+from .protocol import EdgeCount, Edges, IntArray
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,17 @@ from ..draws.values import Distribution
 from ..errors import NetworkError
 from ..model.rule import Rule
 from ..model.rule_equations import closed_forms
-from ..network.connectors import (
+from ..network.network import Network
+from ..network.populations import Population
+from ..network.projections import Drive, Projection
+from ..network.wiring.connectors import (
     all_to_all,
     fixed_indegree,
     fixed_outdegree,
     fixed_probability,
     fixed_total_number,
 )
-from ..network.network import Network
-from ..network.pair_texts import PairText
-from ..network.populations import Population
-from ..network.projections import Drive, Projection
+from ..network.wiring.pair_texts import PairText
 from ..units import unit
 from .free_memory import available
 

@@ -1,0 +1,1 @@
+"""Values that users give a network: read, checked, drawn, with their signs."""
