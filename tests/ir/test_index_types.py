@@ -15,6 +15,7 @@ from neurosim.ir import delay_groups as slots
 from neurosim.ir import edge_values as ends
 from neurosim.ir.concretise import concretise
 from neurosim.network.wiring import connectors as connect
+from neurosim.network.wiring import protocol
 
 pytest.importorskip("numba")
 
