@@ -63,8 +63,10 @@ def _alpha(unit: str) -> _Synapses:
     )
 
 
-CURRENTS, CONDUCTANCES = _exponential("nA"), _exponential("uS")
-ALPHA_CURRENTS, ALPHA_CONDUCTANCES = _alpha("nA"), _alpha("uS")
+CURRENTS = _exponential("nA")
+CONDUCTANCES = _exponential("uS")
+ALPHA_CURRENTS = _alpha("nA")
+ALPHA_CONDUCTANCES = _alpha("uS")
 ONE_CURRENT = _Synapses(
     "dsynaptic/dt = -synaptic / tau_syn : nA", {"synaptic": Port("nA", into="synaptic")}
 )
@@ -619,7 +621,8 @@ def hodgkin_huxley(
     """
     values = locals()
     # The gates begin at their steady state, so that no spike marks the start of a run.
-    rates, steady = _traub_rates("x"), _traub_rates("((v - offset) / mV)")
+    rates = _traub_rates("x")
+    steady = _traub_rates("((v - offset) / mV)")
     gates = [
         f"d{gate}/dt = ({opening}) / ms * (1 - {gate}) - ({closing}) / ms * {gate} : 1"
         for gate, (opening, closing) in rates.items()

@@ -35,7 +35,9 @@ BACKGROUND = 8.0  # Hz, of each external input
 TAU, TAU_SYN, CAPACITY = 10.0, 0.5, 0.25  # ms, ms, nF
 # mV at the peak of an excitatory input; inhibition over excitation; relative standard deviation of
 # weights.
-POTENTIAL, RELATIVE, SPREAD = 0.15, -4.0, 0.1
+POTENTIAL = 0.15
+RELATIVE = -4.0
+SPREAD = 0.1
 DELAYS, DELAY_SPREAD = (1.5, 0.75), 0.5  # ms, excitatory and inhibitory; relative sd
 # Hz, at full scale. They are those of the implementation that the authors publish with NEST, in
 # which they serve the same scaling.
@@ -74,7 +76,8 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
             "to 1. Full scale is 1."
         )
     net = Network("cortical_microcircuit", dt="0.1 ms", seed=seed)
-    sizes, peak = scaled_sizes(scale), peak_current()
+    sizes = scaled_sizes(scale)
+    peak = peak_current()
     cell = lif(
         tau=TAU,
         tau_syn=TAU_SYN,
@@ -88,10 +91,12 @@ def cortical_microcircuit(scale: float = 0.1, *, seed: int = 0) -> Network:
         net.population(name, int(size), cell, v=normal("-58 mV", "10 mV"), current=float(current))
         for name, size, current in zip(NAMES, sizes, missing_current(scale), strict=True)
     ]
-    counts, weights = scaled_edges(scale), mean_weights() / math.sqrt(scale)
+    counts = scaled_edges(scale)
+    weights = mean_weights() / math.sqrt(scale)
     # Pairs of populations without an edge, such as from layer 6I to others, need no projection.
     for target, source in np.argwhere(counts > 0):
-        weight, delay = weights[target, source], DELAYS[source % 2]
+        weight = weights[target, source]
+        delay = DELAYS[source % 2]
         # A normal number may change its sign, which would turn excitation into inhibition.
         bounds = {"low": 0.0} if weight > 0 else {"high": 0.0}
         net.project(

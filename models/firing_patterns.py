@@ -330,7 +330,8 @@ def _panel(panel: Axes, pattern: Pattern, response: Response) -> None:
     from neurosim.plot.style import COLOURS, GREY
 
     # Inputs differ widely between patterns: each is scaled to the height of its strip.
-    low, high = response.current.min(), response.current.max()
+    low = response.current.min()
+    high = response.current.max()
     panel.plot(response.time, response.v, color=COLOURS[0], linewidth=0.9)
     panel.plot(
         response.time,

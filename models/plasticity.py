@@ -316,7 +316,8 @@ def inhibitory_stdp(
     w, amplitude, scale = _units("inhibitory_stdp", w_max, relative)
     # At the target rate both traces have the mean target * tau, so growth by either spike and the
     # constant decrease cancel.
-    growth, balance = f"eta{scale} * x", f"eta{scale} * (y - 2 * target * tau)"
+    growth = f"eta{scale} * x"
+    balance = f"eta{scale} * (y - 2 * target * tau)"
     rule = Rule(
         edge=f"w : {w}",
         pre="dx/dt = -x / tau : 1",
@@ -353,10 +354,13 @@ def short_term(
     )
     values: dict[str, ParameterValue] = {"U": U, "tau_rec": tau_rec}
     # Resources are counted as spent: a variable that decays to 0 costs nothing between spikes.
-    use, states, facilitate = "U", "dspent/dt = -spent / tau_rec : 1", ""
+    use = "U"
+    states = "dspent/dt = -spent / tau_rec : 1"
+    facilitate = ""
     if tau_facil is not None:
         values["tau_facil"] = tau_facil
-        use, facilitate = "u", "u += U * (1 - u); "
+        use = "u"
+        facilitate = "u += U * (1 - u); "
         states += "; du/dt = -u / tau_facil : 1"
     weight = f"w : {unit}"
     return Rule(
@@ -451,7 +455,8 @@ def _require_weights(rule: Rule, *, divides: bool = False) -> Rule:
     divides : bool
         The rule divides by the range of weights, which must not be empty then.
     """
-    smallest, largest = rule.parameter("w_min").value, rule.parameter("w_max")
+    smallest = rule.parameter("w_min").value
+    largest = rule.parameter("w_max")
     # Draws and arrays have no single value to compare; edges are clipped in any case.
     if isinstance(smallest, float | int):
         require_range(

@@ -39,12 +39,14 @@ from neurosim.run.run import Run
 
 from .cells import IZHIKEVICH, parameters
 
-EXCITATORY, INHIBITORY = 800, 200
+EXCITATORY = 800
+INHIBITORY = 200
 SYNAPSES, DELAYS = 100, 20  # of each neuron; an excitatory one has equally many of each delay
 START, INHIBITION, MOST, INPUT = 6.0, -5.0, 10.0, 20.0  # weights and thalamic input, mV/ms
 LTP, LTD, DECAY = 0.1, 0.12, 0.95  # traces, mV/ms, and the share that a millisecond leaves of them
 # Per second: the gain of every weight, mV/ms, and the share that is left of collected changes.
-DRIFT, REMAINING = 0.01, 0.9
+DRIFT = 0.01
+REMAINING = 0.9
 
 
 def polychronous_network(*, seed: int = 0) -> Network:
@@ -75,7 +77,8 @@ def polychronous_network(*, seed: int = 0) -> Network:
         # One neuron that draws an index: so all targets agree which of them is chosen.
         Cell("chosen : 1", step=f"chosen = floor({size} * uniform())", name="thalamus"),
     )
-    excitatory, inhibitory = neurons[:EXCITATORY], neurons[EXCITATORY:]
+    excitatory = neurons[:EXCITATORY]
+    inhibitory = neurons[EXCITATORY:]
     net.project(
         thalamus,
         neurons,

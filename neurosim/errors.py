@@ -73,7 +73,10 @@ class SimulationError(NeurosimError):
         time: float = float("nan"),
     ) -> None:
         super().__init__(message)
-        self.population, self.index, self.variable, self.time = population, index, variable, time
+        self.population = population
+        self.index = index
+        self.variable = variable
+        self.time = time
         # Attached by the run: only there are the data of all populations at hand.
         self.recording: object = None
 

@@ -276,7 +276,8 @@ def _read_pint(value: PintQuantity, declared: Unit) -> Any:
     try:
         # As text is read, so that both give the same bits; pint rounds on its way to SI units.
         own = _unit_of_pint(value)
-        number, exponents = numbers * own.size, own.exponents
+        number = numbers * own.size
+        exponents = own.exponents
     except ModelError:  # it does not count from zero, such as degrees Celsius
         number, exponents = measure_pint(value)
     if exponents != declared.exponents:

@@ -48,19 +48,16 @@ def _exponents(**powers: int) -> Exponents:
     return tuple(Fraction(powers.get(base, 0)) for base in BASES)
 
 
-TIME, VOLTAGE, CURRENT, LENGTH = (
-    _exponents(ms=1),
-    _exponents(mV=1),
-    _exponents(nA=1),
-    _exponents(um=1),
-)
+TIME = _exponents(ms=1)
+VOLTAGE = _exponents(mV=1)
+CURRENT = _exponents(nA=1)
+LENGTH = _exponents(um=1)
 RATE = _exponents(ms=-1)
-CAPACITANCE, CONDUCTANCE, RESISTANCE = (
-    _exponents(nA=1, ms=1, mV=-1),
-    _exponents(nA=1, mV=-1),
-    _exponents(mV=1, nA=-1),
-)
-SUBSTANCE, CONCENTRATION = _exponents(amol=1), _exponents(amol=1, um=-3)
+CAPACITANCE = _exponents(nA=1, ms=1, mV=-1)
+CONDUCTANCE = _exponents(nA=1, mV=-1)
+RESISTANCE = _exponents(mV=1, nA=-1)
+SUBSTANCE = _exponents(amol=1)
+CONCENTRATION = _exponents(amol=1, um=-3)
 
 KINDS = {
     NUMBER: "a plain number",
@@ -200,7 +197,8 @@ def name_of(exponents: Exponents) -> str:
             if e * sign > 0
         )
 
-    above, below = factors(1) or "1", factors(-1)
+    above = factors(1) or "1"
+    below = factors(-1)
     return above if not below else f"{above}/({below})" if "*" in below else f"{above}/{below}"
 
 
@@ -233,7 +231,8 @@ def unit(text: str, *, where: str = "") -> Unit:
 # A network reads the same few units for every parameter, and parsing is slow beside a look-up.
 def _unit(text: str) -> Unit:
     stripped = " ".join(text.split()) or "1"
-    size, exponents = math.inf, NUMBER
+    size = math.inf
+    exponents = NUMBER
     try:
         size, exponents = _measure(ast.parse(stripped, mode="eval").body, text)
         # The text stands in pictures, formulas and files: no comment of Python may hide in it.
@@ -402,7 +401,8 @@ def read(
     match = _QUANTITY.fullmatch(text)
     if not match:
         return None
-    number, rest = match[1], match[2].strip()
+    number = match[1]
+    rest = match[2].strip()
     if rest and not re.fullmatch(r"[\w\s*/().-]+", rest):
         return None
     operator = rest[:1] if rest[:1] in ("*", "/") else ""

@@ -84,7 +84,8 @@ def _without_side_effects() -> Iterator[None]:
 
     It takes over unexpected errors, for which it writes log files, warnings, and Ctrl-C.
     """
-    hook, handler = sys.excepthook, signal.getsignal(signal.SIGINT)
+    hook = sys.excepthook
+    handler = signal.getsignal(signal.SIGINT)
     show_warning = warnings.showwarning
     try:
         yield
@@ -118,7 +119,8 @@ def _integrated(network: Network) -> Iterator[Row]:
     """Yield a row for each population of which Brian 2 integrates the equations."""
     observed = observed_definitions(network)
     for p in network.populations.values():
-        place, reason = Place("population", p.name), reason_against(p.cell)
+        place = Place("population", p.name)
+        reason = reason_against(p.cell)
         if p.given is not None:
             yield Row(place, "exact", f"{p.given[0].size} given spikes.")
         elif reason is not None:

@@ -32,7 +32,9 @@ class Cells:
     outdated = False
 
     def __init__(self, p: PopulationProgram, program: Program, store: Store) -> None:
-        self.p, self.program, self.store = p, program, store
+        self.p = p
+        self.program = program
+        self.store = store
         self.site = Site(store, p.size)
         self.number = np.arange(p.size)
         self._held: str | None = None
@@ -42,7 +44,8 @@ class Cells:
             self.objects = [self.group]
             return
         # All code is written before a group exists: writing it finds out which variables it needs.
-        before, ports = self._before(), self._ports()
+        before = self._before()
+        ports = self._ports()
         self.group = self._group(**self._events())
         self.site.attach(self.group)
         runners = [
@@ -76,7 +79,8 @@ class Cells:
 
     def name(self, name: str) -> str:
         """Return the text by which Brian 2's code reads a name of a cell."""
-        memory, key = self.store.memory, (self.p.name, name)
+        memory = self.store.memory
+        key = (self.p.name, name)
         if name in self.p.code.tables:
             return self.site.refer(self.store.table(key), None)
         if key in memory:
@@ -104,7 +108,8 @@ class Cells:
 
         Brian 2 turns ``v = v + x`` into ``v += x``, and an older copy of v would be lost.
         """
-        value, variable = line(statement.value, self.name, self.draw), self.name(statement.target)
+        value = line(statement.value, self.name, self.draw)
+        variable = self.name(statement.target)
         if statement.target not in self.p.code.states:
             return [f"{variable} = {value}"]
         # Not Brian 2's own freezing, which is of whole equations and not of single statements.
@@ -131,7 +136,8 @@ class Cells:
         return {"threshold": condition, "reset": "\n".join(after)}
 
     def _spike_source(self) -> NeuronGroup:
-        memory, name = self.store.memory, self.p.name
+        memory = self.store.memory
+        name = self.p.name
 
         def fires(i: Any, step: Any) -> Any:
             # Read from memory in each step: a run may have been given other spikes meanwhile.
@@ -181,9 +187,11 @@ class Cells:
     def _drive(self, name: str, total: str) -> str:
         drive = self.program.drives[name]
         # Code runs over the whole population: neurons without a drive read element 0 and drop it.
-        at, inside = np.zeros(self.p.size, np.int64), np.zeros(self.p.size, np.int64)
+        at = np.zeros(self.p.size, np.int64)
+        inside = np.zeros(self.p.size, np.int64)
         at[drive.indices], inside[drive.indices] = np.arange(drive.indices.size), 1
-        rate, weight = self.site.read((name, "rate"), at), self.site.read((name, "weight"), at)
+        rate = self.site.read((name, "rate"), at)
+        weight = self.site.read((name, "weight"), at)
         high, low = key_of(self.program.seed, f"{name}/counts")
         drawn = f"{high}, {low}, {self.site.constant('place', self.number)}, {STEP}"
         driven = self.site.constant("inside", inside)

@@ -55,7 +55,10 @@ class BrianEngine:
         mode: str = "statements",
         replica: int = 0,
     ) -> None:
-        self.program, self.concrete, self.mode, self.replica = program, network, mode, replica
+        self.program = program
+        self.concrete = network
+        self.mode = mode
+        self.replica = replica
         self.repeat = 0  # how often the signal whose handlers run was emitted before
         # Spikes in one segment: Brian 2 runs in one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}

@@ -76,7 +76,8 @@ class IntegratedCells(Cells):
 
         It divides by time constants and by their differences.
         """
-        method, propagator = method_of(self.cell), self.p.code.propagator
+        method = method_of(self.cell)
+        propagator = self.p.code.propagator
         if method != "exact" or propagator is None:
             return method
         matrix = linear_matrix(
@@ -88,7 +89,8 @@ class IntegratedCells(Cells):
         apart = np.abs(values[:, :, None] - values[:, None, :])[:, ~np.eye(n, dtype=bool)]
         least = 1e-6 * np.abs(values).max(axis=1, keepdims=True)
         # The limit is relative: near it the quotients lose all digits, at it they are not finite.
-        equal, zero = (apart <= least).any(), (np.abs(values) <= least).any()
+        equal = (apart <= least).any()
+        zero = (np.abs(values) <= least).any()
         return "rk4" if equal or zero or np.iscomplex(values).any() else "exact"
 
     def _equation(self, state: str, tree: Expr) -> str:

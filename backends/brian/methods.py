@@ -25,7 +25,8 @@ def ours(cell: Cell) -> dict[str, Method]:
 
 def scheme(cell: Cell) -> str:
     """Return in words how Brian 2's scheme for a cell differs from that of our engines."""
-    method, our_methods = method_of(cell), set(ours(cell).values())
+    method = method_of(cell)
+    our_methods = set(ours(cell).values())
     if cell.step is not None:
         return "its step statements are left out, so the scheme is another"
     if method == "exact":

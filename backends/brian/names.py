@@ -27,7 +27,9 @@ class Members(Site):
         self, store: Store, side: str, neuron: dict[str, np.ndarray], group: dict[str, np.ndarray]
     ) -> None:
         super().__init__(store, next(iter(neuron.values())).size)
-        self.side, self.neuron, self.group_of = side, neuron, group
+        self.side = side
+        self.neuron = neuron
+        self.group_of = group
         self.number = np.arange(self.size) if side == "edge" else neuron[side]
 
 
@@ -35,7 +37,9 @@ class Names:
     """The names of one rule."""
 
     def __init__(self, p: PlasticProjection, program: Program, store: Store) -> None:
-        self.p, self.program, self.store = p, program, store
+        self.p = p
+        self.program = program
+        self.store = store
 
     def __call__(self, name: str, members: Members) -> str:
         """Return the text that reads a name for the members over which a statement runs."""

@@ -29,7 +29,9 @@ class Wiring:
     def __init__(
         self, p: StaticProjection | PlasticProjection, program: Program, store: Store
     ) -> None:
-        self.p, self.program, self.store = p, program, store
+        self.p = p
+        self.program = program
+        self.store = store
         self.sources = np.repeat(np.arange(p.pointer.size - 1), np.diff(p.pointer))
         self.groups: dict[str, DelayGroups] = {"pre": p.pre_groups}
         if isinstance(p, PlasticProjection) and p.post_groups is not None:
@@ -142,7 +144,8 @@ class Wiring:
 
     def build(self, groups: dict[str, Any]) -> tuple[list[Any], dict[str, list[Any]]]:
         """Return the objects of a network of Brian 2, and those that run for each signal."""
-        objects, signals = [], {}
+        objects = []
+        signals = {}
         # Without an edge there is nothing to connect, and nothing to run.
         if self.edges.size:
             delays = {"pre": self.p.axonal}
@@ -209,7 +212,8 @@ class Wiring:
         self, s: BoundStatement, members: Members, computed: Mapping[str, str] | None = None
     ) -> str:
         """Return the text of a statement's value; ``computed``: local names of names."""
-        number, local = members.constant("place", members.number), computed or {}
+        number = members.constant("place", members.number)
+        local = computed or {}
         return line(
             s.value,
             lambda name: local[name] if name in local else self.names(name, members),
@@ -244,7 +248,8 @@ class Wiring:
 
     def _landing(self) -> str:
         """Return the name of the element of the ring to which an edge delivers."""
-        p, ring = self.p, (self.p.name, "_ring")
+        p = self.p
+        ring = (self.p.name, "_ring")
         rows, size = self.store.memory[ring].shape
         if rows == 1:
             return self.edges.read(ring, self.targets)

@@ -15,7 +15,8 @@ from neurosim.ir.memory import Key, Memory
 from .text import word
 
 # The slot of Brian 2's schedule in which phase 4 runs, and an order behind all others in it.
-DELIVER, LAST = "synapses", 1 << 30
+DELIVER = "synapses"
+LAST = 1 << 30
 
 
 class Store:
@@ -30,7 +31,9 @@ class Store:
     """
 
     def __init__(self, memory: Memory, clock: Clock, functions: dict[str, Any]) -> None:
-        self.memory, self.clock, self.functions = memory, clock, functions
+        self.memory = memory
+        self.clock = clock
+        self.functions = functions
         self.group = self.neurons(1)
         self.names: dict[Key, str] = {}
         # The group of each variable that belongs to another one than that of the store.
@@ -168,7 +171,8 @@ class Site:
     """
 
     def __init__(self, store: Store, size: int) -> None:
-        self.store, self.size = store, size
+        self.store = store
+        self.size = size
         # Local names, by variable of the store and index.
         self.references: dict[tuple[str, str | None], str] = {}
         self.constants: dict[str, np.ndarray] = {}

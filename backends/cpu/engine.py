@@ -69,7 +69,9 @@ class CpuEngine:
         replica: int = 0,
         precision: str = "float64",
     ) -> None:
-        self.program, self.replica, self.precision = program, replica, PRECISIONS[precision]
+        self.program = program
+        self.replica = replica
+        self.precision = PRECISIONS[precision]
         self.partitions = most_partitions(program, threads or default_partitions(program))
         bounds = {
             name: first_neurons(p.size, self.partitions) for name, p in program.populations.items()

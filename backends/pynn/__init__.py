@@ -56,7 +56,9 @@ class PynnBackend:
     verbs: dict[str, tuple[str, ...]] = {"export": ()}
 
     def __init__(self, name: str, summary: str, *, options: tuple[str, ...] = ("folder",)) -> None:
-        self.name, self.summary, self._options = name, summary, options
+        self.name = name
+        self.summary = summary
+        self._options = options
 
     def missing(self) -> str | None:
         """Return missing packages with the command that installs them, None if none is missing."""

@@ -44,7 +44,8 @@ class ReferenceEngine:
         # One segment each: there is one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds)
-        self.replica, self.repeat = replica, 0
+        self.replica = replica
+        self.repeat = 0
 
     def source(self) -> str:
         return "The reference backend walks the trees of the equations; it generates no source."
@@ -63,7 +64,8 @@ class ReferenceEngine:
         more : bool
             Without effect: no work is deferred.
         """
-        stretch, finite = Stretch(self.program, self.memory), True
+        stretch = Stretch(self.program, self.memory)
+        finite = True
         # Values that are not finite are found after each step; warnings would come once per array.
         with np.errstate(all="ignore"):
             while stretch.steps < steps and finite:
@@ -107,12 +109,15 @@ class ReferenceEngine:
     def _given_spikes(self, population: PopulationProgram, k: int) -> np.ndarray:
         steps = self.memory[population.name, "_given_step"]
         # Given spikes are sorted by step, so those of a step are a slice.
-        first, last = np.searchsorted(steps, k), np.searchsorted(steps, k, side="right")
+        first = np.searchsorted(steps, k)
+        last = np.searchsorted(steps, k, side="right")
         return self.memory[population.name, "_given_index"][first:last]
 
     def _integrate(self, population: PopulationProgram, k: int) -> np.ndarray:
         """Run phases 2 and 3 of a population; return the neurons that spike."""
-        code, name, size = population.code, population.name, population.size
+        code = population.code
+        name = population.name
+        size = population.size
         values = self._cell_values(population, k)
         draw = self._draws(name, np.arange(size), k)
         active = k > self.memory[name, "_until"] if code.refractory else np.ones(size, bool)
@@ -290,7 +295,8 @@ class ReferenceEngine:
         ``computed`` holds the values that later statements read, by name.
         """
         side: Domain = statement.side if statement.action in ("assign", "compute") else "edge"
-        where, edges = active[side], active["edge"]
+        where = active[side]
+        edges = active["edge"]
         index = where if side == "edge" else p.groups(side).neuron[where]
         value = evaluate(
             statement.value,

@@ -191,10 +191,8 @@ class by_distance:
         recurrent : bool
             Without effect: neurons of one site are never joined.
         """
-        counts, target_parts = (
-            np.zeros(sources.size, np.int64),
-            [np.empty(0, index_type(targets.size))],
-        )
+        counts = np.zeros(sources.size, np.int64)
+        target_parts = [np.empty(0, index_type(targets.size))]
         # Blocks of sources bound the memory: probabilities are of all pairs.
         for block in blocks(sources.size, width=targets.size):
             p = self._probability(sources[block], targets)
@@ -240,7 +238,8 @@ def build(settings: Settings, seed: int) -> ns.Network:
     s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
     where = sites(s, seed)
-    size, n_e = len(where), len(where) - round(s.inhibitory * len(where))
+    size = len(where)
+    n_e = len(where) - round(s.inhibitory * len(where))
     source = net.population(
         "input", s.inputs, neuron(driven=True), p=ns.table(np.zeros((1, s.inputs)), every="1 ms")
     )

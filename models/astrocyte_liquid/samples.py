@@ -51,7 +51,8 @@ class Liquid:
     def __init__(
         self, settings: Settings = DEFAULTS, *, seed: int = 0, backend: str = "cpu", **options: Any
     ) -> None:
-        self.settings, self.seed = settings, seed
+        self.settings = settings
+        self.seed = seed
         self._prepare = partial(ns.prepare, backend=backend, **options)
         self.run: Run = self._prepare(build(settings, seed))
         self._others: list[Run] = []
@@ -62,7 +63,8 @@ class Liquid:
 
     def self_organise(self, images: Iterable[ArrayLike], *, time: Any = "20 ms") -> None:
         """Show images once each, in order; weights and traces pass from one to the next."""
-        steps, run = _steps(time), self.run
+        steps = _steps(time)
+        run = self.run
         decay = math.exp(-1 / TAU_TRACE)
         for image in images:
             traces = [decay * run.get(name, "trace") for name in ("input", "liquid")]
@@ -92,11 +94,9 @@ class Liquid:
         (B, N)
             Spikes of each neuron of the liquid.
         """
-        steps, start, cores = (
-            _steps(time),
-            self._start(),
-            read_whole_number(cores, where="astrocyte liquid, cores"),
-        )
+        steps = _steps(time)
+        start = self._start()
+        cores = read_whole_number(cores, where="astrocyte liquid, cores")
         # Opened once and reused: preparing a run takes longer than a sample.
         self._others += [
             self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))
@@ -137,7 +137,9 @@ class Liquid:
         (B, T, N) bool
             Which neuron spiked at which ms of the published program.
         """
-        steps, start, images = _steps(time), self._start(), list(images)
+        steps = _steps(time)
+        start = self._start()
+        images = list(images)
         net = build(self.settings, self.seed)
         net.record(net.populations["liquid"], "spikes")
         run = self._prepare(net)
@@ -168,7 +170,8 @@ class Liquid:
         return start
 
     def _events(self, image: ArrayLike) -> Any:
-        p, size = np.asarray(image, np.float64), self.settings.inputs
+        p = np.asarray(image, np.float64)
+        size = self.settings.inputs
         if p.ndim not in (1, 2) or p.shape[-1] != size:
             raise NetworkError(
                 f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, "

@@ -214,7 +214,8 @@ def _foretold(bits: int) -> float:
 
 
 def _limits(results: Results) -> Judgement:
-    foreign, dense = results["foreign bits"], results["dense"]
+    foreign = results["foreign bits"]
+    dense = results["dense"]
     forgotten = results["forgotten bits"]
     measured = {
         "a: {2} finds before, after": [foreign["before"], foreign["after"]],

@@ -68,7 +68,10 @@ def demonstrate(
         # The map has sizes of its own, which the operations of E3 need.
         EXPERIMENTS["E3"](replace(chosen, cues=16, content_size=6)),
     ]
-    folder, rows, results, pictures = Path(out), [], {}, []
+    folder = Path(out)
+    rows = []
+    results = {}
+    pictures = []
     content = {
         "model": "ca3-memory",
         "seed": seed,
@@ -79,7 +82,8 @@ def demonstrate(
         "experiments": results,
     }
     for experiment in tqdm(experiments, unit="experiment", desc="CA3 memory", disable=not progress):
-        name, played = experiment.name, play(experiment, backend)
+        name = experiment.name
+        played = play(experiment, backend)
         results[name] = {"counts": counts(played), "tally": tally(judge(played))}
         rows += judged(name, results[name])
         content["finished"] = len(results) == len(experiments)

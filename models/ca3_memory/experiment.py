@@ -130,7 +130,8 @@ def stress(settings: Settings = PUBLISHED_SIZES) -> Experiment:
 
     Each time all are asked for by cue and by every bit. An operation begins every 14 ms.
     """
-    s, operations = settings, []
+    s = settings
+    operations = []
     for complement in (False, True, False):
         # Contents are the binary digits of cue + 1, so that they overlap in many ways.
         for cue in range(5):
@@ -207,7 +208,8 @@ def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = 
     neurons_and_steps = (np.concatenate(arrays) for arrays in zip(*presented, strict=True))
     run.set("IN", steps=tuple(neurons_and_steps))
     run.run(experiment.steps if steps is None else steps, progress=False)
-    c, k = experiment.settings.cues, experiment.settings.content_size
+    c = experiment.settings.cues
+    k = experiment.settings.content_size
     return Played(
         experiment,
         run.result(),
@@ -222,7 +224,8 @@ def spikes(played: Played) -> dict[str, set[tuple[int, int]]]:
 
     IN and OUT are split in two halves, cues and content, each counted from 0.
     """
-    cues, by_population = played.experiment.settings.cues, {}
+    cues = played.experiment.settings.cues
+    by_population = {}
     for name, population in played.recording.populations.items():
         pairs = set(
             zip(population.spikes.step.tolist(), population.spikes.index.tolist(), strict=True)
@@ -263,13 +266,16 @@ def judge(played: Played) -> list[dict[str, Any]]:
         Numbers of spikes that did not come, and of spikes that were not expected. An operation
         answers for the spikes of OUT from its first one on, until that of the next.
     """
-    schedule, by_population = played.experiment.schedule, spikes(played)
+    schedule = played.experiment.schedule
+    by_population = spikes(played)
     ends = [*(start + FIRST for start, _ in schedule[1:]), played.experiment.steps]
     outcomes = []
     for (start, operation), answer, end in zip(schedule, answers(schedule), ends, strict=True):
         # Spikes before the first answer belong to no operation, so the first one answers for them.
         begin = start + FIRST if outcomes else 0
-        expected, missing, wrong = raster(operation, answer), 0, 0
+        expected = raster(operation, answer)
+        missing = 0
+        wrong = 0
         for name in ("OUT cue", "OUT content"):
             came = {(step - start, i) for step, i in by_population[name] if begin <= step < end}
             echo = (

@@ -75,7 +75,8 @@ class CA3Memory:
             record(net)
         else:
             net.record(net.populations["OUT"], "spikes")
-        self.freeze, self.schedule = freeze, []
+        self.freeze = freeze
+        self.schedule = []
         # Prepared once: each operation continues where the one before has ended.
         self.run = ns.prepare(net, backend=backend)
         if freeze:

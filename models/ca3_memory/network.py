@@ -18,7 +18,8 @@ from ..plasticity import stdp
 STRENGTH = 6.0  # nA: fires a rested neuron in the step of its arrival
 TAU = 3.0  # ms, time constant of both traces of the STDP
 # The plastic projections, which hold the content of a cue and the cues of a content.
-TO_CONTENT, TO_CUE = "CueCue->ContCue", "ContCont->CueCont"
+TO_CONTENT = "CueCue->ContCue"
+TO_CUE = "ContCont->CueCont"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def build(settings: Settings) -> ns.Network:
 
     Population ``IN`` takes given spikes: first the cues, then the bits of the content.
     """
-    c, k = settings.cues, settings.content_size
+    c = settings.cues
+    k = settings.content_size
     net = ns.Network("ca3_memory", dt="1 ms")
     source = net.spike_source("IN", c + k)
     cells = {
@@ -156,7 +158,8 @@ def _static(c: int, k: int) -> Iterator[tuple[str, str, ns.Connector, str, float
 
     Each is source, target, connector, port, weight in nA, and delay on SpiNNaker in steps.
     """
-    namesake, all_ = ns.one_to_one(), ns.all_to_all()
+    namesake = ns.one_to_one()
+    all_ = ns.all_to_all()
     others = ns.from_arrays(*np.nonzero(~np.eye(c, dtype=bool)))
     # Inhibition by others outweighs the excitation by all k bits of a content.
     yield "IN cue", "CueCue", namesake, "excitatory", STRENGTH, 1

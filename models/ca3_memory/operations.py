@@ -12,7 +12,9 @@ from neurosim.errors import NetworkError, describe
 
 from .network import Settings
 
-LEARN, BY_CUE, BY_CONTENT = "learn", "recall by cue", "recall by content"
+LEARN = "learn"
+BY_CUE = "recall by cue"
+BY_CONTENT = "recall by content"
 HOLD = 3  # steps for which cue and content are presented together
 ANSWER = 6  # steps from the presentation to what is recalled, in OUT
 FIRST, LAST = 5, 7  # steps from the presentation to the first and the last spike of OUT
@@ -161,7 +163,8 @@ def answers(schedule: Schedule) -> list[Answer]:
     stored: dict[int, frozenset[int]] = {}
     expected = []
     for _, operation in schedule:
-        cue, content = operation.cue, operation.content
+        cue = operation.cue
+        content = operation.content
         if cue is None:  # recall by content
             holders = frozenset(holder for holder, bits in stored.items() if bits & content)
             expected.append(Answer(holders, content))

@@ -15,7 +15,10 @@ from neurosim.plot.style import COLOURS, GREY, time_axis
 from .network import Settings
 from .operations import ANSWER, BY_CONTENT, BY_CUE, LEARN, Answer, Operation, Schedule, answers
 
-BLUE, RED, GREEN, ORANGE = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[4]
+BLUE = COLOURS[0]
+RED = COLOURS[1]
+GREEN = COLOURS[2]
+ORANGE = COLOURS[4]
 OF_OPERATION = {LEARN: BLUE, BY_CUE: ORANGE, BY_CONTENT: GREEN}
 # In the order in which spikes pass.
 ROWS = tuple("IN CueCue ContCue Cond Int CueCont ContCont MergeCue MergeCont OUT".split())
@@ -62,7 +65,8 @@ def draw(
 
     # The length of the recording, also if nothing spiked at its end.
     steps = recording["OUT"].spikes.steps if stop is None else stop
-    tops, height = {}, 0.0
+    tops = {}
+    height = 0.0
     for name in ROWS:
         tops[name] = height
         height += recording.populations[name].size + GAP

@@ -30,7 +30,8 @@ def residue(spacing: float, *, rounds: int = ROUNDS) -> float:
 
 
 def _potentiation(operation: int, spacing: float) -> float:
-    before, after = OFFSETS["ContCont"][operation], OFFSETS["CueCont"][operation]
+    before = OFFSETS["ContCont"][operation]
+    after = OFFSETS["CueCont"][operation]
     # A spike of the target reaches the synapse one step after it was emitted.
     distances = [spacing + post + 1 - pre for pre in before for post in after]
     return sum(STRENGTH * exp(-distance / TAU) for distance in distances)
@@ -42,7 +43,8 @@ def forgotten() -> float:
     The echo of the bit depresses the weight to 0; the second spike of the cue follows it, and
     potentiates once more.
     """
-    echo, last = ECHO["ContCont"], OFFSETS["CueCont"][_LEARN][-1]
+    echo = ECHO["ContCont"]
+    last = OFFSETS["CueCont"][_LEARN][-1]
     return STRENGTH * exp(-(last + 1 - echo) / TAU)
 
 

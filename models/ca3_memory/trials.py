@@ -73,7 +73,8 @@ def latencies(backend: str) -> Result:
     operations = [learn(s, 2, {0, 1, 4}), by_cue(s, 2), by_content(s, {4}), learn(s, 2, {1, 7})]
     # 40 ms are more than ten time constants of the traces: no operation acts on the next.
     schedule = spaced(operations, 40)
-    by_population, result = spikes(play(Experiment("latencies", s, schedule, 160), backend)), {}
+    by_population = spikes(play(Experiment("latencies", s, schedule, 160), backend))
+    result = {}
     for (start, operation), answer in zip(schedule, answers(schedule), strict=True):
         expected = raster(operation, answer)
         came = {
@@ -203,7 +204,8 @@ def short_presentations(backend: str) -> Result:
     dict
         By steps, whether recall by cue and by content works, and the weights, nA.
     """
-    s, by_steps = Settings(), {}
+    s = Settings()
+    by_steps = {}
     for steps in (1, 2, HOLD):
         schedule = spaced([learn(s, 1, {2, 5}, steps=steps), by_cue(s, 1), by_content(s, {5})], 20)
         # Weights are read before the recalls, which change them.

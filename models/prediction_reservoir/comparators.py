@@ -30,7 +30,8 @@ class LeastSquares:
     """
 
     def __init__(self, learner: Learner, *, every: int = 10) -> None:
-        self.learner, self.every = learner, every
+        self.learner = learner
+        self.every = every
         size = learner.settings.size
         # In units of the activity, so that the first steps have the same size for all settings.
         self.inverse = np.eye(size) * 10.0 / learner.calibration.power

@@ -55,7 +55,9 @@ def demonstrate(
         "backend": str(backend),
         "settings": settings,
     }
-    folder, rows, finished = Path(out), [], []
+    folder = Path(out)
+    rows = []
+    finished = []
     tests: dict[tuple[int, int], Prediction] = {}
     with tqdm(
         total=len(SWITCHES) * chosen.trials,

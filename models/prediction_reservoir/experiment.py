@@ -175,7 +175,8 @@ def probability_scan(
         Amplitudes and identity estimates by level, and their correlations with it.
     """
     learner = Learner(backend, settings=settings, seed=seed)
-    amplitudes, what = [], []
+    amplitudes = []
+    what = []
     for truth in truths:
         _fresh(learner, truth, name=f"outcomes/{truth.p:g}")
         prediction = learner.test()

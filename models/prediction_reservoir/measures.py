@@ -104,7 +104,8 @@ def weight_geometry(
     scores = left[:, :2] * singular[:2]
     # The sign of a component is arbitrary.
     matches = [[abs(correlation(scores[:, k], by)) for k in range(2)] for by in (p, latency)]
-    straight, crossed = (matches[0][0], matches[1][1]), (matches[0][1], matches[1][0])
+    straight = (matches[0][0], matches[1][1])
+    crossed = (matches[0][1], matches[1][0])
     best = max(straight, crossed, key=sum)
     design = np.column_stack([np.ones(len(p)), p, latency])
     slopes = np.linalg.lstsq(design, np.hstack([what, when]), rcond=None)[0][1:]

@@ -205,7 +205,10 @@ class Learner:
         scheme: Scheme = SPLIT,
         calibration: Calibration | None = None,
     ) -> None:
-        self.backend, self.settings, self.seed, self.scheme = backend, settings, seed, scheme
+        self.backend = backend
+        self.settings = settings
+        self.seed = seed
+        self.scheme = scheme
         self.calibration = calibration or calibrate(settings, seed=seed, backend=backend)
         net = build(settings, seed)
         net.record(net.projections["when"], "z")

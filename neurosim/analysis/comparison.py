@@ -105,9 +105,11 @@ def compare(
     for name in sorted({*a} ^ {*b}):
         rows.append(_verdict(f"{name}: recorded", "in one only", "in both", False))
     if not rows:  # no row at all would count as a comparison that passed
-        nouns, remedy = ("spikes or samples", "something")
+        nouns = "spikes or samples"
+        remedy = "something"
         if statistical:
-            nouns, remedy = ("spikes or weights", "spikes, or w of a projection")
+            nouns = "spikes or weights"
+            remedy = "spikes, or w of a projection"
         raise NetworkError(
             f"compare: found no {nouns} of {', '.join(shared)} in either recording, "
             f"expected some in both. Record {remedy}, and run for longer than its distance "
@@ -163,7 +165,8 @@ def _judge_equality(name: str, a: Recorded, b: Recorded) -> Iterator[Verdict]:
         difference = _trace_difference(a.traces[variable], b.traces[variable])
         measured = difference or f"{a.traces[variable].values.size} samples"
         yield _verdict(f"{name}: {variable}", measured, "the same", not difference)
-    in_a, in_b = {*a.traces, *_statistics(a)}, {*b.traces, *_statistics(b)}
+    in_a = {*a.traces, *_statistics(a)}
+    in_b = {*b.traces, *_statistics(b)}
     yield from _judge_lone(name, in_a, in_b)
 
 
@@ -211,7 +214,8 @@ def _in_unit_of(a: Trace, b: Trace) -> Trace:
     if a.unit == b.unit:
         return b
     try:
-        target, own = unit(a.unit), unit(b.unit)
+        target = unit(a.unit)
+        own = unit(b.unit)
     except ModelError:
         return b  # made by hand, in a unit that no run has
     if target.exponents != own.exponents:
@@ -328,10 +332,12 @@ def _judge_means(
     alike_without_values : bool
         Verdict if neither has a value.
     """
-    has_a, has_b = ~np.isnan(a), ~np.isnan(b)
+    has_a = ~np.isnan(a)
+    has_b = ~np.isnan(b)
     if paired:
         has_a = has_b = has_a & has_b
-    a, b = a[has_a], b[has_b]
+    a = a[has_a]
+    b = b[has_b]
     expected = f"differ by at most {bound:.3g}" + (f" ({relative})" if relative else "")
     # One value has no spread, so nothing is known about how well it is known.
     if min(a.size, b.size) < 2:

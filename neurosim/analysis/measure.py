@@ -174,7 +174,8 @@ def correlation(
     pairs, count = np.unique(
         inside.index[complete] * np.int64(bins) + at_bin[complete], return_counts=True
     )
-    neuron, at_bin = pairs // max(bins, 1), pairs % max(bins, 1)
+    neuron = pairs // max(bins, 1)
+    at_bin = pairs % max(bins, 1)
     mean = np.bincount(neuron, count, inside.size) / max(bins, 1)
     spread = np.sqrt(np.bincount(neuron, count**2, inside.size) / max(bins, 1) - mean**2)
     # Counts are whole numbers: rounding leaves far less, true spreads are above 1 / bins.
@@ -190,7 +191,8 @@ def correlation(
 def _interval_steps(spikes: Spikes) -> tuple[np.ndarray, np.ndarray]:
     """Return the intervals in steps, and the neuron of each."""
     order = np.argsort(spikes.index, kind="stable")
-    index, step = spikes.index[order], spikes.step[order]
+    index = spikes.index[order]
+    step = spikes.step[order]
     same_neuron = index[1:] == index[:-1]
     return np.diff(step)[same_neuron], index[1:][same_neuron]
 

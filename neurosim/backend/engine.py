@@ -47,7 +47,9 @@ class Stretch:
     """
 
     def __init__(self, program: Program, memory: Memory) -> None:
-        self._program, self._memory, self.steps = program, memory, 0
+        self._program = program
+        self._memory = memory
+        self.steps = 0
         self._spikes: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._samples: dict[int, list[np.ndarray]] = {}
         for number, probe in enumerate(program.probes):

@@ -127,10 +127,13 @@ class Configured:
 
     def __init__(self, backend: Backend, options: Mapping[str, Any]) -> None:
         # A configured backend is a backend: `find` and all verbs take it in place of a name.
-        self.name, self.summary = backend.name, backend.summary
+        self.name = backend.name
+        self.summary = backend.summary
         # Written out rather than forwarded by __getattr__: these are all that a backend offers.
-        self.held_open, self.verbs = backend.held_open, backend.verbs
-        self.missing, self.options = backend.missing, options
+        self.held_open = backend.held_open
+        self.verbs = backend.verbs
+        self.missing = backend.missing
+        self.options = options
         self._backend = backend
 
     def __str__(self) -> str:

@@ -114,7 +114,8 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     size = index + 8.0 * isinstance(p.delay, np.ndarray | PairText)
     if p.rule is not None:
         return size + _bytes_per_plastic_edge(p, p.rule, index=index, rounded=rounded)
-    differ, own_weight = not isinstance(p.delay, float), not isinstance(p.weight, float)
+    differ = not isinstance(p.delay, float)
+    own_weight = not isinstance(p.weight, float)
     return size + 10.0 * differ + (12.0 if rounded else 8.0) * own_weight
 
 
@@ -182,7 +183,8 @@ def _bytes_of_groups(p: Projection, edges: float, dt: float) -> float:
 
 def _bytes_of_delays(network: Network, population: str) -> float:
     """Return the bytes of a neuron for delays, times the step (ms): stored spikes, rings."""
-    history, landing = [0.0], 0.0
+    history = [0.0]
+    landing = 0.0
     for p in network.projections.values():
         longest = _bounds(p.delay)[1]
         dendritic = longest * p.dendritic_fraction if p.rule is not None else 0.0
@@ -202,7 +204,8 @@ def _bounds(delay: float | np.ndarray | Distribution | PairText) -> tuple[float,
     if isinstance(delay, Distribution):
         low, high = delay.bounds(unit("ms"))
     else:
-        low, high = np.min(delay, initial=np.inf), np.max(delay, initial=-np.inf)
+        low = np.min(delay, initial=np.inf)
+        high = np.max(delay, initial=-np.inf)
     return (float(low), float(high)) if np.isfinite(high - low) else (0.0, 0.0)
 
 
@@ -213,7 +216,8 @@ def demand_memory(network: Network, *, rounded: bool = False) -> None:
     """
     sizes = items(network, rounded=rounded)
     # Before any draw, because the system ends a process without memory and without a message.
-    needed, free = sum(size for _, size in sizes), available()
+    needed = sum(size for _, size in sizes)
+    free = available()
     if needed > free:
         raise NetworkError(
             f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but "

@@ -27,7 +27,12 @@ from . import catalogue, doctor
 from .arguments import choices, parser, settings
 from .tables import columns, verdict_table
 
-DONE, FAILED, BAD_INPUT, REFUSED, NOT_FINITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE = 0
+FAILED = 1
+BAD_INPUT = 2
+REFUSED = 3
+NOT_FINITE = 4
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -246,7 +251,8 @@ def _folder(path: Path) -> Iterator[Path]:
 
     Folders that were created and have stayed empty are removed at the end.
     """
-    action, created = "made", []
+    action = "made"
+    created = []
     try:
         try:
             created += [folder for folder in (path, *path.parents) if not folder.exists()]
@@ -288,7 +294,8 @@ def _picture(name: str | None) -> AbstractContextManager[Path | None]:
         from matplotlib.backend_bases import FigureCanvasBase
 
         # The ending is checked before the work: saving would fail after it.
-        path, formats = Path(name), sorted(FigureCanvasBase.get_supported_filetypes())
+        path = Path(name)
+        formats = sorted(FigureCanvasBase.get_supported_filetypes())
         if path.suffix[1:].lower() not in formats:
             raise NetworkError(
                 f"picture {path}: found the ending {path.suffix!r}, expected one of "

@@ -66,7 +66,8 @@ class _Overloads(NullCache):
     """
 
     def __init__(self, store: Store, stem: str) -> None:
-        self._store, self._stem = store, stem
+        self._store = store
+        self._stem = stem
 
     def load_overload(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, sig: Any, target_context: Any

@@ -39,8 +39,10 @@ def _table(n: int, p: float) -> tuple[int, FloatArray]:
     mode = min(int((n + 1) * p), n)
     # Ratios of neighbours, from the mode on, where nothing underflows however many trials there
     # are. Only basic arithmetic: a library's logarithm of factorials differs between machines.
-    upwards, downwards = [1.0], []
-    ratio, odds = 1.0, p / (1.0 - p)
+    upwards = [1.0]
+    downwards = []
+    ratio = 1.0
+    odds = p / (1.0 - p)
     for k in range(mode + 1, n + 1):
         ratio *= (n - k + 1) / k * odds
         if ratio < _LEAST:

@@ -24,7 +24,10 @@ DRAWS = 128  # at a time of one row: enough to vectorise, few to discard
 # Edges that a thread takes at a time: values computed from their draws stay in the cache.
 BLOCK = 1 << 17
 
-_HALF, _MASK, _NONE, _ONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0), np.uint64(1)
+_HALF = np.uint64(32)
+_MASK = np.uint64(0xFFFFFFFF)
+_NONE = np.uint64(0)
+_ONE = np.uint64(1)
 _log = FUNCTIONS["log"]
 # Functions that kernels call, or that `load_kernel` wraps. Never fastmath, which reorders sums.
 compile_body = njit(error_model="numpy", nogil=True)
@@ -33,7 +36,8 @@ compile_body = njit(error_model="numpy", nogil=True)
 # A wrapper in generated source, since only that keeps its machine code.
 def load_kernel(body: Any) -> Any:
     """Return a compiled function of the core, from the cache on disk if it is there."""
-    name, arguments = body.__name__, ", ".join(signature(body.py_func).parameters)
+    name = body.__name__
+    arguments = ", ".join(signature(body.py_func).parameters)
     source = (
         f'"""Kernel {name!r} of the core."""\n\nfrom neurosim.compiled.cached import njit\n'
         f"from {body.py_func.__module__} import {name} as body\n\n\n"
@@ -94,7 +98,8 @@ def _filler(four: Any) -> Any:
     return fill
 
 
-_fill_uniform, _fill_normal = _filler(uniform_block), _filler(normal_block)
+_fill_uniform = _filler(uniform_block)
+_fill_normal = _filler(normal_block)
 
 
 @compile_body
@@ -164,12 +169,15 @@ def mark_successes(count, pointer, out, rows, refused, trials, log_rest, k0, k1)
         Key of the stream.
     """
     # Arrays are reused for all rows: an allocation costs about as much as a hundred draws.
-    u, gap = np.empty(DRAWS), np.empty(DRAWS, np.int64)
+    u = np.empty(DRAWS)
+    gap = np.empty(DRAWS, np.int64)
     for r in range(rows.size):
         own = refused[r]
         end = trials - (1 if own < trials else 0)
         first = 0 if count else pointer[r] - pointer[0]
-        edge, position, block = first, -1, 0
+        edge = first
+        position = -1
+        block = 0
         while position < end:
             _chunk(u, rows[r], block, k0, k1)
             block += DRAWS >> 2
@@ -215,7 +223,8 @@ def bernoulli(
         Of the targets.
     """
     mark = load_kernel(mark_successes)
-    pointer, out = np.zeros(rows.size + 1, np.int64), np.empty(0, dtype)
+    pointer = np.zeros(rows.size + 1, np.int64)
+    out = np.empty(0, dtype)
     # A row draws about as many numbers as it has edges, and up to DRAWS that it discards.
     bounds = even_blocks(rows.size, int(p * trials) + DRAWS)
 
@@ -255,12 +264,14 @@ def _mark_distinct(bits, words, u, number, count, row, below, k0, k1):
 
     `words` marks which words of the map hold any.
     """
-    marked, block = 0, 0
+    marked = 0
+    block = 0
     while marked < count:
         _chunk_of_numbers(number, u, row, block, below, k0, k1)
         block += DRAWS >> 2
         for i in range(DRAWS >> 1):
-            at, bit = number[i] >> 6, _ONE << np.uint64(number[i] & 63)
+            at = number[i] >> 6
+            bit = _ONE << np.uint64(number[i] & 63)
             # Repeated numbers are skipped by looking at one bit, in place of sorting all of them.
             if bits[at] & bit == _NONE:
                 bits[at] |= bit
@@ -305,9 +316,12 @@ def choose_distinct(out, rows, refused, size, k0, k1):
     k0, k1 : int
         Key of the stream.
     """
-    n, length = out.shape[1], (size + 63) >> 6
-    bits, words = np.zeros(length, np.uint64), np.zeros((length + 63) >> 6, np.uint64)
-    u, number = np.empty(DRAWS), np.empty(DRAWS >> 1, np.int64)
+    n = out.shape[1]
+    length = (size + 63) >> 6
+    bits = np.zeros(length, np.uint64)
+    words = np.zeros((length + 63) >> 6, np.uint64)
+    u = np.empty(DRAWS)
+    number = np.empty(DRAWS >> 1, np.int64)
     for r in range(rows.size):
         below = size - (1 if refused[r] < size else 0)
         if 2 * n <= below:
@@ -340,7 +354,8 @@ def choose_any(out, rows, first, refused, size, k0, k1):
     k0, k1 : int
         Key of the stream.
     """
-    u, number = np.empty(DRAWS), np.empty(DRAWS >> 1, np.int64)
+    u = np.empty(DRAWS)
+    number = np.empty(DRAWS >> 1, np.int64)
     for r in range(rows.size):
         below = size - (1 if refused[r] < size else 0)
         done = 0
@@ -400,7 +415,8 @@ def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
     multapses : bool
     """
     chosen = np.empty((1, n), np.int64)
-    row, nobody = np.zeros(1, np.int64), np.full(1, below)
+    row = np.zeros(1, np.int64)
+    nobody = np.full(1, below)
     if multapses:
         choose = load_kernel(choose_any)
         run_blocks(

@@ -8,7 +8,8 @@ from .compiled_edges import compile_body
 from .compiled_streams import normal_block, philox4x32, uniform_block
 
 CHUNK = 128  # targets at a time
-_HALF, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_MASK = np.uint64(0xFFFFFFFF)
 
 
 @compile_body
@@ -52,7 +53,8 @@ def fill_uniforms(out, targets, source, k0, k1):
     for k in range(targets.size):
         neighbours &= targets[k] == targets[0] + k
     # Of neighbours, four draws belong to four of them; others take one of four.
-    whole, block = targets.size >> 2 if neighbours else 0, targets[0] >> 2
+    whole = targets.size >> 2 if neighbours else 0
+    block = targets[0] >> 2
     for b in range(whole):
         w0, w1, w2, w3 = pair_words(block + b, source, 0, k0, k1)
         out[4 * b], out[4 * b + 1], out[4 * b + 2], out[4 * b + 3] = uniform_block(w0, w1, w2, w3)

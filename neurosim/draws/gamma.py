@@ -14,7 +14,8 @@ FloatArray = NDArray[np.float64]
 Draw = Callable[[Literal["uniform", "normal"], str, "NDArray[np.int64] | None"], FloatArray]
 """From the kind of a draw, the name of its stream and positions (None: all) to numbers."""
 
-_exp, _log = FUNCTIONS["exp"], FUNCTIONS["log"]
+_exp = FUNCTIONS["exp"]
+_log = FUNCTIONS["log"]
 
 
 def standard_gamma(shape: float, normal: FloatArray, draw: Draw) -> FloatArray:
@@ -42,7 +43,8 @@ def standard_gamma(shape: float, normal: FloatArray, draw: Draw) -> FloatArray:
     boosted = shape < 1.0
     d = (shape + 1.0 if boosted else shape) - 1.0 / 3.0
     values, accepted = _attempt(d, normal, draw("uniform", "accept", None))
-    waiting, attempt = np.flatnonzero(~accepted), 1
+    waiting = np.flatnonzero(~accepted)
+    attempt = 1
     while waiting.size:
         # A stream for each attempt: a number that is rejected changes no other one.
         again = f"again/{attempt}"
@@ -50,7 +52,8 @@ def standard_gamma(shape: float, normal: FloatArray, draw: Draw) -> FloatArray:
             d, draw("normal", again, waiting), draw("uniform", f"{again}/accept", waiting)
         )
         values[waiting] = new
-        waiting, attempt = waiting[~accepted], attempt + 1
+        waiting = waiting[~accepted]
+        attempt = attempt + 1
     if boosted:
         values = values * _exp(_log(draw("uniform", "boost", None)) / shape)
     return values

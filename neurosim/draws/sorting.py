@@ -39,7 +39,8 @@ def sort_keys(
     keys: NDArray[np.integer], *, below: int
 ) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
     """Return pointer and stable order of whole numbers; see `neurosim.draws.sampling.sort_keys`."""
-    count, write = load_kernel(count_keys), load_kernel(write_order)
+    count = load_kernel(count_keys)
+    write = load_kernel(write_order)
     # The counts of all parts take no more memory than the keys.
     parts = max(1, min(cores(), keys.size // max(below, 1)))
     bounds = np.linspace(0, keys.size, parts + 1).astype(np.int64)

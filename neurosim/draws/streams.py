@@ -32,13 +32,12 @@ Four = tuple[Any, Any, Any, Any]
 
 # Multipliers, and the increments of the key, of Salmon, Moraes, Dror & Shaw 2011,
 # "Parallel random numbers: as easy as 1, 2, 3".
-_M0, _M1, _W0, _W1 = (
-    np.uint64(0xD2511F53),
-    np.uint64(0xCD9E8D57),
-    np.uint64(0x9E3779B9),
-    np.uint64(0xBB67AE85),
-)
-_MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_M0 = np.uint64(0xD2511F53)
+_M1 = np.uint64(0xCD9E8D57)
+_W0 = np.uint64(0x9E3779B9)
+_W1 = np.uint64(0xBB67AE85)
+_MASK = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
 _GRAIN = 2.0**-32
 MOST_MEAN = 700.0  # of one Poisson draw: exp(-mean) underflows from 745 on
 MOST_COUNTS = 1e6  # mean of a sum of Poisson draws
@@ -66,14 +65,14 @@ def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
     Source: Salmon, Moraes, Dror & Shaw 2011, Philox 4x32 with 10 rounds.
     """
     for _ in range(10):
-        a, b = _M0 * c0, _M1 * c2
-        c0, c1, c2, c3 = (
-            (b >> _HALF) & _MASK ^ c1 ^ k0,
-            b & _MASK,
-            (a >> _HALF) & _MASK ^ c3 ^ k1,
-            a & _MASK,
-        )
-        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+        a = _M0 * c0
+        b = _M1 * c2
+        c0 = (b >> _HALF) & _MASK ^ c1 ^ k0
+        c1 = b & _MASK
+        c2 = (a >> _HALF) & _MASK ^ c3 ^ k1
+        c3 = a & _MASK
+        k0 = (k0 + _W0) & _MASK
+        k1 = (k1 + _W1) & _MASK
     return c0, c1, c2, c3
 
 
@@ -99,8 +98,10 @@ def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
     Source: Box & Muller 1958.
     """
     # Never at 0, whose logarithm is infinite: words name the middles of intervals.
-    r0, angle0 = _sqrt(-2.0 * _log((w0 + 0.5) * _GRAIN)), _TURN * ((w1 + 0.5) * _GRAIN)
-    r1, angle1 = _sqrt(-2.0 * _log((w2 + 0.5) * _GRAIN)), _TURN * ((w3 + 0.5) * _GRAIN)
+    r0 = _sqrt(-2.0 * _log((w0 + 0.5) * _GRAIN))
+    angle0 = _TURN * ((w1 + 0.5) * _GRAIN)
+    r1 = _sqrt(-2.0 * _log((w2 + 0.5) * _GRAIN))
+    angle1 = _TURN * ((w3 + 0.5) * _GRAIN)
     return r0 * _cos(angle0), r0 * _sin(angle0), r1 * _cos(angle1), r1 * _sin(angle1)
 
 
@@ -189,7 +190,8 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
     """
     mean, u = np.broadcast_arrays(np.asarray(mean, dtype=np.float64), u)
     p = np.asarray(FUNCTIONS["exp"](-mean))
-    cumulated, count = p.copy(), np.zeros_like(p)
+    cumulated = p.copy()
+    count = np.zeros_like(p)
     while (open_ := (u >= cumulated) & (p > 0.0)).any():  # p ends at 0 whatever u is
         count[open_] += 1.0
         p[open_] = p[open_] * mean[open_] / count[open_]
@@ -230,7 +232,9 @@ def poisson_counts(
 def _draw(
     block: Callable[..., Four], key: Key, index: ArrayLike, step: ArrayLike, replica: ArrayLike
 ) -> NDArray[np.float64]:
-    index, step, replica = _integers(index), _integers(step), _integers(replica)
+    index = _integers(index)
+    step = _integers(step)
+    replica = _integers(replica)
     k0, k1 = (np.uint64(word) for word in key)
     rest = (_words(step), _words(step >> 32), _words(replica), k0, k1)
     by_row = all(word.ndim == 0 or word.shape[-1] == 1 for word in (step, replica))

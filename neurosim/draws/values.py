@@ -109,7 +109,8 @@ class Distribution:
                 f"{where}, {self}: p is {numbers['p']:g}, expected a probability from 0 to 1. "
                 "Correct it."
             )
-        low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
+        low = numbers.get("low", -np.inf)
+        high = numbers.get("high", np.inf)
         # Whole numbers exclude `high`: with equal bounds there is none to draw.
         if not (low < high or low == high and self.kind != "integers"):
             raise error(
@@ -128,11 +129,13 @@ class Distribution:
             name: self._read(name, argument, unit, str(self), NetworkError)
             for name, argument in self._named_arguments()
         }
-        low, high = numbers.get("low", -np.inf), numbers.get("high", np.inf)
+        low = numbers.get("low", -np.inf)
+        high = numbers.get("high", np.inf)
         if self.kind in _POSITIVE_ARGUMENTS:
             low = max(low, 0.0)
         if self.kind == "binomial":
-            low, high = 0.0, numbers["n"]
+            low = 0.0
+            high = numbers["n"]
         if self.kind == "integers":
             high -= 1.0  # excluded, as in Python
         # Whole numbers are numbers of the unit, all others are in engine units already.
@@ -296,7 +299,8 @@ class Distribution:
         """Return values of this distribution made of standard normal or uniform ones."""
 
         def read(position: int) -> float:
-            argument, argument_where = self.arguments[position], f"{where}, {self.kind}"
+            argument = self.arguments[position]
+            argument_where = f"{where}, {self.kind}"
             return to_engine(argument, unit, where=argument_where, error=NetworkError)
 
         if self.is_whole:
@@ -490,7 +494,8 @@ def table(values: ArrayLike, *, every: Any, unit: str | None = None) -> Table:
     NetworkError
         If the values have another number of dimensions, no row, or a number that is not finite.
     """
-    named, own = find_unit(values), PLAIN
+    named = find_unit(values)
+    own = PLAIN
     if named is not None:
         # With units among the values, all are turned into the one unit of the table.
         own = named if unit is None else unit_of(unit, where="table")

@@ -181,11 +181,13 @@ class _Dimensions:
                 return self._measure_binary(node)
 
     def _measure_binary(self, node: Binary) -> Exponents | None:
-        left, right = node.left, node.right
+        left = node.left
+        right = node.right
         if node.op == "**":
             return self._measure_power(node)
         if node.op in ("*", "/"):
-            a, b = self.measure(left), self.measure(right)
+            a = self.measure(left)
+            b = self.measure(right)
             # Zero times anything stays a zero that suits any unit.
             return None if a is None else multiply(a, b or NUMBER, 1 if node.op == "*" else -1)
         if node.op in ("and", "or"):
@@ -211,10 +213,12 @@ class _Dimensions:
 
     def _measure_power(self, node: Binary) -> Exponents | None:
         self._plain(node, node.right)
-        base, exponent = self.measure(node.left), node.right
+        base = self.measure(node.left)
+        exponent = node.right
         sign = 1
         if isinstance(exponent, Unary) and exponent.op == "-":
-            exponent, sign = exponent.operand, -1
+            exponent = exponent.operand
+            sign = -1
         # Plain numbers may have any exponent, computed ones too.
         if base is None or base == NUMBER:
             return NUMBER

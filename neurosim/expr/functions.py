@@ -66,9 +66,11 @@ _PIO2_1, _PIO2_2, _PIO2_3 = (
     2.02226624871116645580e-21,
 )  # 33 bits each
 _PIO2_REST = 8.47842766036889956997e-32
-_TWO_THIRDS, _TWO_THIRDS_LOW = 0.6666666666666666, 3.700743415417188e-17
+_TWO_THIRDS = 0.6666666666666666
+_TWO_THIRDS_LOW = 3.700743415417188e-17
 _SPLIT = 134217729.0  # 2**27 + 1
-_LOG10_E, _LOG10_E_LOW = 0.4342944819032518, 1.098319650216765e-17
+_LOG10_E = 0.4342944819032518
+_LOG10_E_LOW = 1.098319650216765e-17
 _MOST_WHOLE = 9007199254740992.0  # 2**53
 # Arctangents of 0.5, 1, 1.5 and infinity, in two parts each.
 _ATAN = (
@@ -143,7 +145,8 @@ def expm1_ratio(z):
     z = _float(z)
     e, n = _exp_parts(_bound(z, -750.0, 720.0), 0.0)
     half = n >> 1
-    scale, rest = _two_to(half), n - half
+    scale = _two_to(half)
+    rest = n - half
     ratio = (e * scale + (scale - _two_to(-rest))) / _where(
         z == 0.0, 1.0, z
     )  # divided before it can overflow
@@ -233,7 +236,8 @@ def _log_sum(x):
 
 
 def pow(x, y):
-    x, y = _float(x), _float(y)
+    x = _float(x)
+    y = _float(y)
     size = abs(x)
     whole = _floor(y) == y
     odd = whole & (_floor(0.5 * y) * 2.0 != y)
@@ -336,8 +340,10 @@ def log10(x):
 def arctan(x):
     x = _float(x)
     size = abs(x)
-    first, second = size < 0.6875, size < 1.1875
-    third, none = size < 2.4375, size < 0.4375
+    first = size < 0.6875
+    second = size < 1.1875
+    third = size < 2.4375
+    none = size < 0.4375
     above = _where(
         first, 2.0 * size - 1.0, _where(second, size - 1.0, _where(third, size - 1.5, -1.0))
     )
@@ -404,7 +410,8 @@ def _divide(x, y):
 
 
 def mod(x, y):
-    x, y = _float(x), _float(y)
+    x = _float(x)
+    y = _float(y)
     _, left = _divide(abs(x), abs(y))
     left = _where(x < 0.0, -left, left)
     across = (left != 0.0) & ((x < 0.0) != (y < 0.0))
@@ -412,7 +419,8 @@ def mod(x, y):
 
 
 def quotient(x, y):
-    x, y = _float(x), _float(y)
+    x = _float(x)
+    y = _float(y)
     whole, left = _divide(abs(x), abs(y))
     opposite = (x < 0.0) != (y < 0.0)
     # Downwards, as the remainder has the sign of the divisor.
@@ -424,12 +432,14 @@ def abs(x):
 
 
 def min(a, b):
-    a, b = _float(a), _float(b)
+    a = _float(a)
+    b = _float(b)
     return _where((a < b) | (a != a), a, b)
 
 
 def max(a, b):
-    a, b = _float(a), _float(b)
+    a = _float(a)
+    b = _float(b)
     return _where((a > b) | (a != a), a, b)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from .tree import Binary, Expr, Name, Number, Unary, names
 
-ZERO, ONE = Number(0.0), Number(1.0)
+ZERO = Number(0.0)
+ONE = Number(1.0)
 Split = tuple[dict[str, Expr], Expr]
 
 

@@ -99,7 +99,8 @@ def _number(number: Number, outer: int) -> str:
 
 
 def _binary(tree: Binary, outer: int) -> str:
-    left, right = tree.left, tree.right
+    left = tree.left
+    right = tree.right
     if tree.op == "/":
         # A fraction holds its parts together: only as the base of a power it needs brackets.
         # The sign stands before the fraction, as people write it.

@@ -405,7 +405,9 @@ def lines(text: str) -> list[str]:
     text = re.sub(r"[^\S\n]*#[^\n]*", "", text)
     text = re.sub(r"\\[^\S\n]*\n", " ", text)
     text = re.sub(rf"({_OPEN_END})\s*\n", r"\1 ", text)
-    result, depth, current = [], 0, ""
+    result = []
+    depth = 0
+    current = ""
     for character in text:
         depth += (character == "(") - (character == ")")
         # Below zero a bracket too many was closed: the next line is not to be blamed for it.

@@ -10,7 +10,8 @@ from collections.abc import Collection
 
 from .tree import Binary, Call, Expr, Name, Number, rewrite
 
-_T, _DT = Name("t"), Name("dt")
+_T = Name("t")
+_DT = Name("dt")
 _NEAR = 1e-6  # steps by which a period may differ from a whole number of them
 
 

@@ -178,9 +178,11 @@ def whole_power(tree: Binary) -> int | None:
     Such an exponent is a whole literal up to 64 in size.
     """
     # Longer products would be less accurate than the power function, and long to read.
-    exponent, sign = tree.right, 1
+    exponent = tree.right
+    sign = 1
     if isinstance(exponent, Unary) and exponent.op == "-":
-        exponent, sign = exponent.operand, -1
+        exponent = exponent.operand
+        sign = -1
     if (
         isinstance(exponent, Number)
         and exponent.value == int(exponent.value)

@@ -44,7 +44,8 @@ def concretise(network: Network) -> ConcreteNetwork:
     NetworkError
         If drawn weights or delays are invalid, or an array does not match the number of edges.
     """
-    seed, dt = network.seed, network.dt
+    seed = network.seed
+    dt = network.dt
     populations = {p.name: _population(p, seed, dt) for p in network.populations.values()}
     return ConcreteNetwork(
         name=network.name,
@@ -75,7 +76,8 @@ def _population(population: Population, seed: int, dt: float) -> ConcretePopulat
     require_time_constants(f"population {population.name!r}", cell, parameters)
     for p in cell.parameters:
         where = f"population {population.name!r}, {p.name}"
-        value, size = parameters[p.name], population.size
+        value = parameters[p.name]
+        size = population.size
         require_source_value(cell, value, size=size, dt=dt, where=where, declared=p.unit)
     # Initial values are computed once; only parameters follow later changes.
     trees = {name: tree for name, tree in trees.items() if name in parameters}
@@ -112,7 +114,8 @@ def _observed(
     }
     for name, value in p.parameters.items():
         known[name] = value.values[0] if isinstance(value, Table) else value
-    trees, plain = {d.name: d.tree for d in p.cell.definitions}, expand(p.cell)
+    trees = {d.name: d.tree for d in p.cell.definitions}
+    plain = expand(p.cell)
     return {
         name: np.array(
             np.broadcast_to(evaluate(plain(trees[name]), known.__getitem__, lambda _: 0.0), p.size),
@@ -254,7 +257,8 @@ def _spread(value: Any, view: View, stream: Stream, *, declared: Unit, where: st
 def _link(symbol: str, p: Projection, draw: EdgeValues) -> ConcreteLink:
     if p.bound is None:
         raise NetworkError(f"{draw.where}: found the link {symbol!r} and no rule. Name a rule.")
-    reference, side = p.links[symbol], p.bound.symbols[symbol].side
+    reference = p.links[symbol]
+    side = p.bound.symbols[symbol].side
     indices = _indices_of_link(reference)
     index: np.ndarray | None
     if side == "one":

@@ -69,7 +69,8 @@ def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> DelayGroups:
         Edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i.
     delay : int or (E,), steps
     """
-    count, shared = pointer.size - 1, shared_delay(delay)
+    count = pointer.size - 1
+    shared = shared_delay(delay)
     if shared is not None:
         return _one_per_neuron(count, pointer, None, delay=shared)
     return _one_per_delay(count, row_of_edge(pointer), np.asarray(delay))
@@ -173,7 +174,8 @@ def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if limit > values.size // 4 + 1000:
         distinct, numbers = np.unique(values, return_inverse=True)
         return distinct.astype(np.int64), numbers.astype(np.int32)
-    occurs, numbers = np.zeros(limit, bool), np.empty(values.size, np.int32)
+    occurs = np.zeros(limit, bool)
+    numbers = np.empty(values.size, np.int32)
     for block in blocks(values.size, width=1):
         occurs[values[block]] = True
     number = np.cumsum(occurs, dtype=np.int32) - np.int32(1)

@@ -58,7 +58,8 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
         ``moved[e]``: position of edge e before view indices were mapped to population indices;
         None: order unchanged.
     """
-    source, target = p.source.indices, p.target.indices
+    source = p.source.indices
+    target = p.target.indices
     dtype = index_type(int(target.max()) + 1)
     counts = np.zeros(p.source.population.size, np.int64)
     counts[source] = np.diff(edges.pointer)
@@ -71,9 +72,11 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
         for block in blocks(targets.size, width=1):
             targets[block] = target[edges.target[block]]
         return pointer, targets, None
-    targets, moved = np.empty(edges.target.size, dtype), np.empty(edges.target.size, np.int64)
+    targets = np.empty(edges.target.size, dtype)
+    moved = np.empty(edges.target.size, np.int64)
     rows = np.argsort(source)
-    old_begins, new_begins = edges.pointer[rows], pointer_of(np.diff(edges.pointer)[rows])
+    old_begins = edges.pointer[rows]
+    new_begins = pointer_of(np.diff(edges.pointer)[rows])
     # Some rows at a time: sorting all edges at once would take several arrays of their length.
     for block in blocks(rows.size, width=max(1, edges.target.size // rows.size)):
         positions = np.arange(new_begins[block.start], new_begins[block.stop])

@@ -30,7 +30,8 @@ Key = tuple[str, str]
 
 # Arrays that hold absolute steps, and rings with one row per step. Both change if a snapshot is
 # restored at another time.
-_STEPS, _RINGS = ("_until", "_since"), ("_history", "_count", "_ring")
+_STEPS = ("_until", "_since")
+_RINGS = ("_history", "_count", "_ring")
 
 
 class Memory:
@@ -167,7 +168,8 @@ class Memory:
     def _add_variable(
         self, p: PlasticProjection, name: str, value: np.ndarray | Drawn | float
     ) -> None:
-        symbol, key = p.symbols[name], (p.name, name)
+        symbol = p.symbols[name]
+        key = (p.name, name)
         if symbol.side != "edge":
             per_neuron = np.asarray(value, np.float64)
             self[key] = values = per_neuron[p.groups(symbol.side).neuron]
@@ -273,7 +275,8 @@ class Memory:
         A coefficient ``of`` a projection's edges reads parameters of both ends edge by edge. Values
         of ``changed`` parameters replace those in memory.
         """
-        p, new = self._program.plastic.get(owner), changed or {}
+        p = self._program.plastic.get(owner)
+        new = changed or {}
         spread = p is not None and of in p.symbols and p.symbols[of].side == "edge"
 
         def value(name: str) -> Any:
@@ -453,7 +456,8 @@ class Memory:
 
     def spikes(self, population: str, step: int) -> np.ndarray:
         """Return the neurons that spiked in one of the last steps, ascending."""
-        history, count = self[population, "_history"], self[population, "_count"]
+        history = self[population, "_history"]
+        count = self[population, "_count"]
         return read_spikes(history, count, bounds=self.bounds[population], step=step)
 
     def put_spikes(self, population: str, step: int, neurons: np.ndarray) -> None:
@@ -465,7 +469,8 @@ class Memory:
         step : int
         neurons : (S,) indices, ascending
         """
-        history, count = self[population, "_history"], self[population, "_count"]
+        history = self[population, "_history"]
+        count = self[population, "_count"]
         write_spikes(history, count, neurons, bounds=self.bounds[population], step=step)
 
     # ---- reset, snapshots and files
@@ -555,7 +560,8 @@ class Memory:
         result = dict(arrays)
         for name in new:
             if not np.array_equal(old[name], new[name]):
-                history, count = arrays[name, "_history"], arrays[name, "_count"]
+                history = arrays[name, "_history"]
+                count = arrays[name, "_count"]
                 history, count = change_segments(history, count, old=old[name], new=new[name])
                 result[name, "_history"], result[name, "_count"] = history, count
         return result

@@ -120,8 +120,10 @@ def _require_history(
     arrays: Mapping[Key, np.ndarray], population: PopulationProgram, *, where: str
 ) -> None:
     """Raise NetworkError unless the stored spikes of each step are ascending neurons."""
-    name, size = population.name, population.size
-    history, count = arrays[name, "_history"], arrays[name, "_count"]
+    name = population.name
+    size = population.size
+    history = arrays[name, "_history"]
+    count = arrays[name, "_count"]
     _require_range(count, 0, size, where=where, owner=name, name="_count")
     _require_range(history, 0, size - 1, where=where, owner=name, name="_history")
     for neurons, (spikes,) in zip(history, count, strict=True):
@@ -134,7 +136,8 @@ def _require_given(
 ) -> None:
     """Raise NetworkError unless given spikes are sorted neurons, each once in a step."""
     name = population.name
-    steps, neurons = arrays[name, "_given_step"], arrays[name, "_given_index"]
+    steps = arrays[name, "_given_step"]
+    neurons = arrays[name, "_given_index"]
     if steps.size != neurons.size:
         raise _misfit(where, name, "_given_index", f"a neuron for each of {steps.size} spikes")
     _require_range(steps, 0, _FAR, where=where, owner=name, name="_given_step")

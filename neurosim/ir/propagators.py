@@ -66,7 +66,8 @@ def exponential(matrices: np.ndarray, blocks: Sequence[Sequence[int]] = ()) -> n
             + b[0] * one
         )
 
-    odd, even = a @ part(1), part(0)
+    odd = a @ part(1)
+    even = part(0)
     # Equal to (even + odd) / (even - odd), but for short steps only the part beside 1 is rounded.
     result = one + np.linalg.solve(even - odd, 2 * odd)
     for number in range(halvings.max(initial=0)):
@@ -104,7 +105,8 @@ def linear_matrix(propagator: Propagator, value: Callable[[str], Any]) -> np.nda
 
 def _blocks(propagator: Propagator) -> list[list[int]]:
     """Return the groups of states that act on each other."""
-    reach, left = propagator.reach, list(range(len(propagator.states)))
+    reach = propagator.reach
+    left = list(range(len(propagator.states)))
     blocks: list[list[int]] = []
     while left:
         blocks.append([j for j in left if (left[0], j) in reach and (j, left[0]) in reach])

@@ -38,16 +38,20 @@ class StateUpdate:
         self, update: RegularUpdate, program: Program, memory: Memory, *, replica: int = 0
     ) -> None:
         self.interval = update.interval
-        self._owner, self._neurons = update.view.name, update.view.indices
+        self._owner = update.view.name
+        self._neurons = update.view.indices
         self._stream = f"{self._owner}/every{update.number}"
-        self._program, self._memory, self._replica = program, memory, replica
+        self._program = program
+        self._memory = memory
+        self._replica = replica
         # Written out once: that takes longer than to evaluate the result.
         written_out = expand(update.view.population.cell)
         self._statements = [(s.target, written_out(s.result)) for s in update.statements]
 
     def run(self, step: int) -> None:
         """Run the statements before a step, whose beginning is ``t``."""
-        value, draw = self._reader(step), self._drawer(step)
+        value = self._reader(step)
+        draw = self._drawer(step)
         for state, tree in self._statements:
             self._memory[self._owner, state][self._neurons] = evaluate(tree, value, draw)
 

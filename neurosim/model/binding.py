@@ -211,7 +211,8 @@ def _closed_symbols(
         for v in variables:
             if v.name not in forms:
                 continue
-            decay, inflow = f"_decay_{v.name}", f"_inflow_{v.name}"
+            decay = f"_decay_{v.name}"
+            inflow = f"_inflow_{v.name}"
             for name, exponents in ((decay, TIME), (inflow, rate_of(v))):
                 if name in coefficients:
                     shared = all(per[n] is None for n in names(coefficients[name]))
@@ -423,7 +424,8 @@ def _bind_statement(
 def _order_error(statement: Assign, side: Side, own_trigger: bool, where: str) -> ModelError:
     """Return the error for a statement whose result depends on the order of edges."""
     neuron = "source" if side == "pre" else "target"
-    target, op = statement.target, statement.op
+    target = statement.target
+    op = statement.op
     # The likeliest mistake gets a remedy that can be copied.
     if op == "-=" and target not in names(statement.value):
         return ModelError(

@@ -286,7 +286,8 @@ def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
     def resolve(statements: tuple[Assign, ...], part: str) -> tuple[Assign, ...]:
         return tuple(scope.resolve_statement(s, parts.state(s.target), part) for s in statements)
 
-    spike, pause = parts.spike, parts.pause
+    spike = parts.spike
+    pause = parts.pause
     return replace(
         parts,
         definitions=definitions,

@@ -69,7 +69,8 @@ def require_constant(tree: Expr, where: str) -> None:
             remedy = "Give a draw such as ns.uniform(0, 1) a name of its own"
         # dt, too: values of a model must not change with the step.
         elif isinstance(node, Lookup) or isinstance(node, Name) and node.name in ("t", "dt"):
-            cause, remedy = "time", "Write it in an equation"
+            cause = "time"
+            remedy = "Write it in an equation"
         else:
             continue
         raise ModelError(

@@ -296,7 +296,8 @@ def _midpoint(
     for s in moved:
         statements += [Assign(f"_old_{s}", "=", Name(s)), Assign(s, "=", Name(f"_half_{s}"))]
     for s, tree in middle.items():
-        tree, old = substitute(tree, known), Name(f"_old_{s}" if s in moved else s)
+        tree = substitute(tree, known)
+        old = Name(f"_old_{s}" if s in moved else s)
         step = Binary("*", DT, tree)
         if s in linear:
             step = substitute(_exponential_step(s, tree, DT), {s: old})

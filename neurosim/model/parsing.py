@@ -64,7 +64,8 @@ def read_constant(
     parser.check_name(name, "parameter")
     where = f"{parser.owner}, parameter {name!r}"
     if isinstance(value, Parameter):
-        declared, per = unit(value.unit, where=where), value.per
+        declared = unit(value.unit, where=where)
+        per = value.per
         if per is not None and per not in PERS:
             raise ModelError(f"{where}: {describe_unknown('side', per, PERS)}")
         return Constant(

@@ -86,7 +86,8 @@ class _Signs:
     """Reads signs off expressions over the membrane's states and parameters with known values."""
 
     def __init__(self, membrane: set[str], numbers: Mapping[str, float]) -> None:
-        self._membrane, self._numbers = membrane, numbers
+        self._membrane = membrane
+        self._numbers = numbers
 
     def effect(self, tree: Expr, name: str) -> Effect:
         """Return how a larger value of a name acts on an expression that reads it."""

@@ -105,7 +105,8 @@ def _closed_form(name: str, tree: Expr, lasting: Collection[str]) -> ClosedForm 
     split = affine(tree, {name})
     if split is None or draws(tree):
         return None
-    slope, inflow = split[0].get(name, ZERO), split[1]
+    slope = split[0].get(name, ZERO)
+    inflow = split[1]
     if (names(slope) | names(inflow)) - set(lasting):
         return None
     return ClosedForm(_time_constant(slope), None if inflow == ZERO else inflow)

@@ -94,7 +94,8 @@ def _require_reference(reference: object, owners: Mapping[str, object], where: s
 
 def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
     """Return the unit of the values that a link refers to, and their number."""
-    owner, name = reference.owner, reference.name
+    owner = reference.owner
+    name = reference.name
     if isinstance(owner, View):
         cell = owner.population.cell
         parts = (*cell.states, *cell.parameters, *cell.observable)
@@ -120,7 +121,8 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
 
 def _side(reference: Reference, length: int, *, source: View, target: View, where: str) -> Domain:
     """Return which part of an edge chooses its value: "pre", "post", "edge"; "one": none does."""
-    along, value = reference.along, f"{reference.name!r} of {reference.owner.name!r}"
+    along = reference.along
+    value = f"{reference.name!r} of {reference.owner.name!r}"
     if along is None:
         if length != 1:
             raise NetworkError(
@@ -149,10 +151,12 @@ def _delays_differ(projection: Projection, *, at_source: bool) -> bool:
     """Return whether spikes reach the edges of one neuron of this end after different delays."""
     # The two parts of a delay meet at the synapse: spikes of the source take the axonal one, spikes
     # of the target the dendritic one, or `back` in its place.
-    delay, part = projection.delay, projection.dendritic_fraction
+    delay = projection.delay
+    part = projection.dendritic_fraction
     if at_source:
         part = 1.0 - part
     elif projection.back is not None:
-        delay, part = projection.back, 1.0
+        delay = projection.back
+        part = 1.0
     # A draw counts as different, since its values are not known yet.
     return part > 0 and (isinstance(delay, Distribution | PairText) or np.unique(delay).size > 1)

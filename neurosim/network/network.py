@@ -433,7 +433,8 @@ class Network:
             Ports, units, shapes, delays, a statement whose result would depend on the order of
             edges, a name in use.
         """
-        from_view, to_view = self._view(source, "source"), self._view(target, "target")
+        from_view = self._view(source, "source")
+        to_view = self._view(target, "target")
         cell = to_view.population.cell
         port = default_port(cell, port)
         if name is None:
@@ -564,7 +565,8 @@ class Network:
         where = f"drive {name!r} (-> {view.name})"
         port = require_port(cell, port, where)
         expected = port_unit(cell, port, where)
-        sizes, hertz = {"one per target": len(view)}, unit("Hz")
+        sizes = {"one per target": len(view)}
+        hertz = unit("Hz")
         rates = read_quantity(rate, hertz, sizes=sizes, where=f"{where}, rate")
         n = read_whole_number(n, where=f"{where}, n", most=MOST_STEPS)
         require_drive_rate(rates, n=n, dt=self.dt, where=f"{where}, rate")

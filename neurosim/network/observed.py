@@ -37,7 +37,8 @@ def _reads_of_rule(projection: Projection) -> Iterator[tuple[Population, str]]:
     if projection.bound is None:
         return
     ends: Mapping[str, View] = {"pre": projection.source, "post": projection.target}
-    handlers, equations = projection.bound.handlers, projection.bound.equations
+    handlers = projection.bound.handlers
+    equations = projection.bound.equations
     trees = [[s.value for s in statements] for _, statements in handlers]
     trees += [[tree for _, tree in side.derivatives] for side in equations]
     for read_together in trees:

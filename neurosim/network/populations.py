@@ -115,7 +115,8 @@ class View:
         """Name of the population, with the slice if the view is a regular one: ``a[10:20]``."""
         if self.whole:
             return self.name
-        first, last = int(self.indices[0]), int(self.indices[-1])
+        first = int(self.indices[0])
+        last = int(self.indices[-1])
         if len(self) == 1:
             return f"{self.name}[{first}]"
         step = int(self.indices[1]) - first

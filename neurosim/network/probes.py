@@ -76,7 +76,8 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
         # The interval is left out: spikes between two samples would be lost.
         return Probe(view, variable, None)
     if not isinstance(variable, str) or variable not in states:
-        owner, valid = f"population {view.name!r}", ["spikes", *states]
+        owner = f"population {view.name!r}"
+        valid = ["spikes", *states]
         raise NetworkError(f"record: {describe_unknown('state', variable, valid, owner=owner)}")
     return Probe(view, variable, states[variable], every)
 

@@ -99,7 +99,8 @@ class Projection:
         """
         # Keyed by name, so that the edges stay the same if other projections are added or removed.
         stream = Stream(seed, f"{self.name}/edges")
-        sources, targets = self.source.indices, self.target.indices
+        sources = self.source.indices
+        targets = self.target.indices
         try:
             edges = self.connector.connect(stream, sources, targets, recurrent=self.recurrent)
             # Connectors may be the user's own: neither type nor contents of their answer are
@@ -140,7 +141,8 @@ class Projection:
             If a value is not finite or too small, or the edges cannot be made.
         """
         edges = self.connect(seed)
-        sources, targets = self.source.indices, self.target.indices[edges.target]
+        sources = self.source.indices
+        targets = self.target.indices[edges.target]
 
         def evaluate(text: PairText, stream: Stream) -> NDArray[np.float64]:
             return text.at(stream, sources=sources, pointer=edges.pointer, targets=targets)

@@ -192,7 +192,8 @@ def read_spikes(
         )
     # Engines replay spikes in this order and never search.
     order = np.lexsort((neuron, step))
-    step, neuron = step[order], neuron[order].astype(np.int32)
+    step = step[order]
+    neuron = neuron[order].astype(np.int32)
     _refuse_repeated(step, neuron, where)
     return np.ascontiguousarray(step), np.ascontiguousarray(neuron)
 

@@ -67,9 +67,11 @@ def raster(
     ax = axes(ax)
     drawn = thin(len(spikes))
     # The axis spans the recorded neurons, those included that never spike.
-    low, high = 0, spikes.size
+    low = 0
+    high = spikes.size
     if spikes.members.size:
-        low, high = spikes.members.min(), spikes.members.max() + 1
+        low = spikes.members.min()
+        high = spikes.members.max() + 1
     style = marker(ax, high - low, len(drawn))
     (marks,) = ax.plot(
         spikes.times()[drawn],
@@ -128,7 +130,8 @@ def traces(
     """
     trace = population.trace(variable)
     chosen = [int(neuron) for neuron in (trace.members[:5] if neurons is None else neurons)]
-    times, values = trace.times(), trace.of(np.array(chosen, int))
+    times = trace.times()
+    values = trace.of(np.array(chosen, int))
     # A sample ends the interval before it, so the axis begins one distance before the first.
     begin = max(0, trace.first + 1 - trace.every) * trace.dt
     end = times[-1] if len(times) else begin + trace.dt

@@ -68,7 +68,8 @@ def positions(
     numbers, label = _values(view, values, sample, label)
     ax = axes(ax, (5.5, 4.5))
     drawn = thin(len(view))
-    x, y = across[drawn], upwards[drawn]
+    x = across[drawn]
+    y = upwards[drawn]
     # Points of an area that fills the picture about half, whatever their number.
     size = float(np.clip(12_000 / max(len(drawn), 1), 2, 60))
     style: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(drawn) > 5_000}
@@ -139,7 +140,8 @@ def _values(
 
 def _colours(numbers: np.ndarray) -> dict[str, Any]:
     """Return the scale of colours: blue and red about 0 if there are numbers of both signs."""
-    low, high = numbers.min(initial=np.inf), numbers.max(initial=-np.inf)
+    low = numbers.min(initial=np.inf)
+    high = numbers.max(initial=-np.inf)
     if not low < 0 < high:
         return {"cmap": "viridis"}
     most = max(-low, high)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008: distinguishable with any colour vision, and in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-GREY, PALE = "#777777", "#EBEBEB"
+GREY = "#777777"
+PALE = "#EBEBEB"
 MOST_DOTS = 100_000  # more marks only darken a picture and slow it down
 MOST_POINTS = 20_000  # of a line: more than any screen has
 

@@ -50,10 +50,12 @@ def weight_histogram(
         If the variable was not recorded, or has no such sample.
     """
     _, _, values, _, label = _edges(projection, variable, sample)
-    initial, when = values[:0], "weights"
+    initial = values[:0]
+    when = "weights"
     if isinstance(projection, ProjectionRecording):
         trace = projection.trace(variable)
-        initial, when = trace.initial, f"at {trace.times()[sample]:.12g} ms"
+        initial = trace.initial
+        when = f"at {trace.times()[sample]:.12g} ms"
     # Common bins: the heights of both distributions can be compared.
     edges = np.histogram_bin_edges(np.concatenate([values, initial]), bins)
     ax = axes(ax)
@@ -142,7 +144,9 @@ def connectivity(projection: ProjectionRecording | Edges, ax: Axes | None = None
     The image.
     """
     if isinstance(projection, ProjectionRecording):
-        source, target, shape = projection.source, projection.target, projection.shape
+        source = projection.source
+        target = projection.target
+        shape = projection.shape
     else:
         source, target, _, shape = projection
     block = _block(shape, 100)
@@ -188,9 +192,11 @@ def _edges(
 
 def _pair_axes(ax: Axes, projection: ProjectionRecording | Edges, shape: tuple[int, int]) -> None:
     """Label sources downwards and targets to the right, neuron 0 at the top left."""
-    source, target = "source", "target"
+    source = "source"
+    target = "target"
     if isinstance(projection, ProjectionRecording):
-        source, target = projection.source_name, projection.target_name
+        source = projection.source_name
+        target = projection.target_name
     ax.set(
         xlim=(-0.5, shape[1] - 0.5),
         ylim=(shape[0] - 0.5, -0.5),
@@ -213,7 +219,8 @@ def _sums(
     value: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the sum of the values, or the number, of the edges of each pixel."""
-    rows, columns = -(-shape[0] // block[0]), -(-shape[1] // block[1])
+    rows = -(-shape[0] // block[0])
+    columns = -(-shape[1] // block[1])
     pixel = (np.asarray(source, np.int64) // block[0]) * columns + np.asarray(target) // block[1]
     return np.bincount(pixel, value, rows * columns).reshape(rows, columns)
 

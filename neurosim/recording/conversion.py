@@ -124,7 +124,8 @@ def to_xarray(recording: Contents) -> xarray.DataTree:
         for variable, trace in owner.traces.items():
             # Dimensions of their own: traces of one owner may have other members and another
             # distance.
-            time, member = f"{variable}_time", f"{variable}_member"
+            time = f"{variable}_time"
+            member = f"{variable}_member"
             variables[variable] = xarray.Variable(
                 (time, member), trace.values, {"units": trace.unit}
             )
@@ -239,7 +240,8 @@ def _per_neuron(spikes: Spikes) -> list[tuple[int, np.ndarray]]:
     # One stable sort groups spikes by neuron and leaves the times of each ascending; a mask for
     # each neuron would read all spikes once per neuron.
     order = np.argsort(spikes.index, kind="stable")
-    times, index = spikes.times()[order], spikes.index[order]
+    times = spikes.times()[order]
+    index = spikes.index[order]
     # Also silent members have their slice, an empty one.
     first, last = (np.searchsorted(index, spikes.members, side) for side in ("left", "right"))
     return [

@@ -309,7 +309,8 @@ def unseal(text: bytes, kind: str, *, where: str) -> dict[str, Any]:
             "Load another copy or run again."
         ) from error
     fields_of_text = outer if isinstance(outer, dict) else {}
-    name, version = fields_of_text.get("format"), fields_of_text.get("version")
+    name = fields_of_text.get("format")
+    version = fields_of_text.get("version")
     # A later version may give the same names another meaning: it is refused, not guessed at.
     if (name, version) != (f"neurosim {kind}", 1):
         raise NetworkError(

@@ -184,7 +184,8 @@ class ProjectionRecording(Recorded):
 
     def _require_ends(self) -> None:
         """Raise NetworkError unless every edge has a source and a target that exist."""
-        where, sizes = f"projection {self.name!r}", self.shape
+        where = f"projection {self.name!r}"
+        sizes = self.shape
         if self.source.shape != self.target.shape or self.source.ndim != 1:
             raise NetworkError(
                 f"{where}: found sources of shape {self.source.shape} and targets of shape "

@@ -168,7 +168,8 @@ class Recording:
 
     def __str__(self) -> str:
         known = self.header.get
-        network, duration = known("network", "recording"), f"{self.duration:.12g} ms"
+        network = known("network", "recording")
+        duration = f"{self.duration:.12g} ms"
         title = f"{network}: {duration} in steps of {self.dt:g} ms"
         for name in ("backend", "seed"):
             if known(name) is not None:
@@ -202,7 +203,8 @@ class Recording:
             If the file cannot be written.
         """
         arrays: dict[str, np.ndarray] = {}
-        populations, projections = {}, {}
+        populations = {}
+        projections = {}
         for name, population in self.populations.items():
             content = {
                 "size": population.size,

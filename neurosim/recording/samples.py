@@ -67,7 +67,8 @@ def read_array(values: Any, dtype: type, *, where: str) -> np.ndarray:
             f"{where}: found values of type {array.dtype}, expected {numbers}. Convert them."
         )
     if whole and array.size and array.dtype != dtype:
-        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        least = np.iinfo(dtype).min
+        most = np.iinfo(dtype).max
         if array.min() < least or array.max() > most:
             raise NetworkError(
                 f"{where}: found {array.min()} to {array.max()}, expected {least} to {most}. "
@@ -130,7 +131,8 @@ class Spikes:
         self._check_steps()
 
     def _check_index(self) -> None:
-        index, step = self.index, self.step
+        index = self.index
+        step = self.step
         if index.shape != step.shape or index.ndim != 1:
             raise NetworkError(
                 f"spikes: index has shape {index.shape} and step {step.shape}; "
@@ -160,14 +162,16 @@ class Spikes:
             )
 
     def _check_steps(self) -> None:
-        step, last = self.step, self.first + self.steps - 1
+        step = self.step
+        last = self.first + self.steps - 1
         if len(step) and not (self.first <= step.min() and step.max() <= last):
             raise NetworkError(
                 f"spikes: found the steps {step.min()} to {step.max()}; "
                 f"expected {self.first} to {last}. Check first and steps."
             )
         # Strictly ascending pairs: a neuron spikes at most once per step.
-        is_later, is_same = np.diff(step) > 0, np.diff(step) == 0
+        is_later = np.diff(step) > 0
+        is_same = np.diff(step) == 0
         if not np.all(is_later | (is_same & (np.diff(self.index) > 0))):
             raise NetworkError(
                 "spikes: found them out of order, or one twice; "
@@ -263,14 +267,16 @@ class Spikes:
         first = self.first if begin is None else round(begin)
         last = self.first + self.steps if end is None else round(end)
         if not self.first <= first <= last <= self.first + self.steps:
-            begin, end = self.first * self.dt, (self.first + self.steps) * self.dt
+            begin = self.first * self.dt
+            end = (self.first + self.steps) * self.dt
             raise NetworkError(
                 f"window {start} to {stop} ms: recorded were {begin:g} to {end:.12g} ms. "
                 "Choose an interval within."
             )
         # Spikes are sorted by step, so a window is a slice and copies nothing.
         inside = slice(*np.searchsorted(self.step, [first, last]))
-        index, step = self.index[inside], self.step[inside]
+        index = self.index[inside]
+        step = self.step[inside]
         return replace(self, index=index, step=step, first=first, steps=last - first)
 
 
@@ -363,7 +369,8 @@ class Trace:
                 f"Recorded were: {list_members(self.members)}. Choose one of these."
             )
         if not self.members.size:
-            column, missing = np.zeros(asked.shape, int), np.atleast_1d(asked)
+            column = np.zeros(asked.shape, int)
+            missing = np.atleast_1d(asked)
         else:
             # Members are in the order of the recorded view, so they are searched by way of a sorted
             # order.

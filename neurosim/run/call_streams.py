@@ -40,14 +40,16 @@ class CallStreams:
     """
 
     def __init__(self, seed: int, replica: int) -> None:
-        self._seed, self._replica = seed, replica
+        self._seed = seed
+        self._replica = replica
         self._step = 0
         self._counts: dict[str, np.ndarray] = {}
 
     def begin(self, step: int) -> None:
         """Count from 0 unless the run is still before the same step."""
         if step != self._step:
-            self._step, self._counts = step, {}
+            self._step = step
+            self._counts = {}
 
     def earlier(self, name: str, members: np.ndarray = ALL) -> int:
         """Return how many draws of a name have been made before this step.
@@ -66,7 +68,8 @@ class CallStreams:
 
     def count(self, name: str, members: np.ndarray = ALL) -> None:
         """Count a draw of these members."""
-        number, size = 1 + self.earlier(name, members), 1 + int(members.max(initial=0))
+        number = 1 + self.earlier(name, members)
+        size = 1 + int(members.max(initial=0))
         counts = self._counts.get(name, np.zeros(0, np.int32))
         counts = np.pad(counts, (0, max(size - counts.size, 0)))
         counts[members] = number

@@ -122,7 +122,8 @@ class Assembler:
     def _projection(
         self, name: str, traces: dict[str, Trace], *, later_part: bool
     ) -> ProjectionRecording:
-        projection, populations = self.network.projections[name], self.program.populations
+        projection = self.network.projections[name]
+        populations = self.program.populations
         # The first part on disk holds the edges; millions of them in each part would fill the disk.
         held = slice(0) if later_part else slice(None)
         return ProjectionRecording(
@@ -152,14 +153,17 @@ class Assembler:
         probe = self.program.probes[number]
         unit = recorded_unit(probe)
         members, per = self.members(probe)
-        values, initial = chunks.samples(number), chunks.initial[number]
+        values = chunks.samples(number)
+        initial = chunks.initial[number]
         # Memory may have fewer digits; the quotient is rounded as that of samples.
         initial = unit.from_engine(np.asarray(initial, np.float64))
         if unit.size != 1.0:
             values /= unit.size  # in place: a second array may not fit into memory
         # Likewise members: a part may be shorter than the distance of samples.
         if later_part and not len(values):
-            values, members, initial = values[:, :0], members[:0], initial[:0]
+            values = values[:, :0]
+            members = members[:0]
+            initial = initial[:0]
         return Trace(
             values,
             every=probe.every,

@@ -120,7 +120,8 @@ class Watch:
     """
 
     def __init__(self, program: Program, memory: Memory) -> None:
-        self._memory, self._dt = memory, program.dt
+        self._memory = memory
+        self._dt = program.dt
         self._variables = [
             # States of cells are not listed: engines check them in every step.
             (projection.name, name, "edge" if symbol.side == "edge" else "neuron")
@@ -132,7 +133,8 @@ class Watch:
         self._cost = _COST * sum(sizes)
         # Enough for one check: that at the end of a first, short run is free.
         self._budget = self._cost
-        self.checked, self._is_outdated = 0, False
+        self.checked = 0
+        self._is_outdated = False
 
     def outdate(self) -> None:
         """Let the next search find what was changed after the check of the same step."""
@@ -157,7 +159,8 @@ class Watch:
         """
         if step == self.checked and not self._is_outdated:
             return None
-        since, self.checked = self.checked, step
+        since = self.checked
+        self.checked = step
         self._is_outdated = False
         # Not below 0: a check that a result demands is made whether it is paid or not, and must not
         # delay later ones.

@@ -25,7 +25,8 @@ class Guard:
         self._name = name
         self._lock = threading.RLock()  # handlers of signals use the run in the same thread
         self._torn: str | None = None
-        self._is_readable, self._is_changing = True, False
+        self._is_readable = True
+        self._is_changing = False
 
     @property
     def is_torn(self) -> bool:
@@ -63,7 +64,8 @@ class Guard:
         if self._is_changing:
             yield  # a part of a greater change
             return
-        self._torn, self._is_readable = f"an exception left {verb!r} within a change", False
+        self._torn = f"an exception left {verb!r} within a change"
+        self._is_readable = False
         self._is_changing = True
         try:
             yield
@@ -73,7 +75,8 @@ class Guard:
 
     def tear(self, reason: str) -> None:
         """Refuse all but reading from now on."""
-        self._torn, self._is_readable = reason, True
+        self._torn = reason
+        self._is_readable = True
 
     def require_whole(self, verb: str, *, reading: bool = False) -> None:
         """Raise NetworkError if the run is torn."""

@@ -208,7 +208,8 @@ def export_with_report(
     """
     # Everything that can be refused without the draws is refused before them.
     backend = _require_verb(find(backend), "export", options)
-    path, length = Path(folder), read_duration(time, where="export: time")
+    path = Path(folder)
+    length = read_duration(time, where="export: time")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise NetworkError(
             f"export: {path} holds other files, expected a new or empty folder. Choose another one."

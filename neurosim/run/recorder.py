@@ -212,7 +212,8 @@ class Recorder:
                 expected[f"{number}/index"] = shape, np.dtype(np.int32)
                 expected[f"{number}/step"] = shape, np.dtype(np.int64)
             else:
-                width, rows = self._initial[number].size, end // probe.every - first // probe.every
+                width = self._initial[number].size
+                rows = end // probe.every - first // probe.every
                 expected[f"{number}/values"] = (rows, width), np.dtype(np.float64)
                 expected[f"{number}/initial"] = (width,), np.dtype(np.float64)
         for name in sorted(expected.keys() | layouts.keys()):
@@ -245,7 +246,8 @@ class Recorder:
             If they do not continue the recordings on disk, or spikes are out of order or range;
             nothing is changed.
         """
-        dt, on_disk = self._program.dt, self._began < self.first
+        dt = self._program.dt
+        on_disk = self._began < self.first
         if on_disk and first != self.first:
             raise NetworkError(
                 f"{where}: found recordings from {first * dt:.12g} ms on, and those of this run "
@@ -266,7 +268,8 @@ class Recorder:
         self._began = self._began if on_disk else first
         self._initial = initial
         self._chunks, self._held = [(first, chunk)], count_bytes(chunk)
-        self.first, self._end = first, end
+        self.first = first
+        self._end = end
 
     def describe_probes(self) -> list[str]:
         """Return a text for each probe; runs with equal texts can exchange files."""

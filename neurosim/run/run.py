@@ -76,7 +76,9 @@ class Run:
         self.owners = owners
         self._replica = int(options.get("replica", 0))
         self._options = _without_replica(options)
-        self.program, self.engine, self.report = program, engine, report
+        self.program = program
+        self.engine = engine
+        self.report = report
         self.network = network.outline()
         # The engine made it: only it knows in how many segments spikes are kept.
         self.memory = engine.memory
@@ -85,7 +87,8 @@ class Run:
         self._timetable = Timetable(program, self.memory, replica=self._replica)
         self._calling = False  # whether a callback runs
         self.interrupted = False
-        self._guard, self._is_running = Guard(program.name), False
+        self._guard = Guard(program.name)
+        self._is_running = False
         self._is_settled = True  # no work of the engine is deferred
         self._stretch = 64  # steps between two checks for signals
         # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
@@ -174,7 +177,8 @@ class Run:
 
     def _advance(self, end: int, advance: Callable[[int], None]) -> None:
         """Run until the next check for signals or event, at most to the step ``end``."""
-        began, first = perf_counter(), self.step
+        began = perf_counter()
+        first = self.step
         self._call_callbacks()
         with self._guard.changing("run"):
             if self._timetable.update(first):
@@ -589,7 +593,8 @@ class Run:
         self._recorder.replace(state.recorded, first=state.first, end=state.step, where=where)
         with self._guard.changing("load"):
             self._timetable.turn_back()
-            self.step, self.interrupted = state.step, state.interrupted
+            self.step = state.step
+            self.interrupted = state.interrupted
             self._streams.restore(state.step, state.draws)
             self._take(arrays)
 
@@ -683,7 +688,8 @@ class Run:
         """Return the error that ends the run, with everything recorded so far."""
         error = not_finite.error()
         # The same value is reported once: `result` and `snapshot` work after the error.
-        self.interrupted, self._watch.checked = True, self.step
+        self.interrupted = True
+        self._watch.checked = self.step
         error.recording = self.result()
         return error
 

@@ -50,7 +50,9 @@ class _CellPrinter:
     def __init__(
         self, code: CellProgram, layouts: Mapping[str, Layout], precision: Precision
     ) -> None:
-        self.code, self.layouts, self.precision = code, layouts, precision
+        self.code = code
+        self.layouts = layouts
+        self.precision = precision
         self.arguments = Arguments()
         # "@dt" at position 0, where `Precision.dt` reads it.
         for entry in ("@dt", *code.states):
@@ -109,7 +111,8 @@ class _CellPrinter:
         if self.code.refractory:
             lines.append("_active = step > load_long(_until, _n, '_until')")
         for a in self.code.integrate:
-            value, state = self._line(a.value), local(a.target)
+            value = self._line(a.value)
+            state = local(a.target)
             # A selection, not a branch: the loop over neurons stays vectorised.
             if a.target in self.code.frozen:
                 value = f"where(_active, {value}, {state})"

@@ -128,7 +128,8 @@ def find_series_row(name: str, arguments: Arguments) -> list[str]:
     """Return lines that find the row of a piecewise-constant series that holds at ``step``."""
     # "@rows" holds the steps of an interval, the step of its beginning, and the number of rows.
     # Before the first interval its row holds, after the last one the last row.
-    row, rows = f"_row_{name}", "load_long(_rows, 2, '_rows')"
+    row = f"_row_{name}"
+    rows = "load_long(_rows, 2, '_rows')"
     return [
         f"_rows = {arguments.read(f'{name}@rows')}",
         f"{row} = (step - load_long(_rows, 1, '_rows')) // load_long(_rows, 0, '_rows')",

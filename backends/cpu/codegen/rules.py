@@ -153,7 +153,8 @@ class _EdgeLoop:
 
 class _RulePrinter:
     def __init__(self, code: RuleProgram, variant: RuleVariant) -> None:
-        self.code, self.variant = code, variant
+        self.code = code
+        self.variant = variant
         self.symbols = RuleSymbols(code, variant)
 
     def handler(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
@@ -219,7 +220,8 @@ class _RulePrinter:
     def _loop_by_target(self, *, sources: bool) -> _EdgeLoop:
         """Edges of the targets of events; ``sources``: the number of the source is needed."""
         # Edges lie by source, so each of these is a jump in memory; `kernels.deferral` avoids that.
-        symbols, split = self.symbols, self.variant.pre_split
+        symbols = self.symbols
+        split = self.variant.pre_split
         setup = [symbols.address("@post_pointer"), symbols.address("@post_edges")]
         inner = ["_edge = load_index(_post_edges, _k, '_edges')"]
         if split:
@@ -262,12 +264,15 @@ class _RulePrinter:
 
     def _loop_by_source(self, outer: Outer) -> _EdgeLoop:
         """Edges of the sources of events, or of all sources: they lie together in memory."""
-        symbols, split = self.symbols, self.variant.pre_split
+        symbols = self.symbols
+        split = self.variant.pre_split
         if outer == "pre":
-            pointer, source = "_pre_bounds", "_pre_group"
+            pointer = "_pre_bounds"
+            source = "_pre_group"
             lines = ["_pre_group = load_index(first, _j, '_events')", "_pre = _pre_group"]
         else:
-            pointer, source = "_edge_bounds", "_pre"
+            pointer = "_edge_bounds"
+            source = "_pre"
             lines = ["_pre = first + _j", *([] if split else ["_pre_group = _pre"])]
         setup = [symbols.address("@" + pointer[1:]), symbols.address("@partitions")]
         bounds = self._bound(source, 0, pointer), self._bound(source, 1, pointer)
@@ -322,7 +327,8 @@ class _RulePrinter:
                 f"store(_at, _post, load(_at, _post, '_ring') + {value}, '_ring')",
             ]
         # A mark beside the sum, since a sum of 0.0 may be due to edges that were active.
-        total, group = self.symbols.name(f"@sum_{s.target}"), f"_{s.side}_group"
+        total = self.symbols.name(f"@sum_{s.target}")
+        group = f"_{s.side}_group"
         name = f"'sum_{s.target}'"
         return [
             f"store({total}, {group}, load({total}, {group}, {name}) + {value}, {name})",
@@ -389,7 +395,8 @@ class _RulePrinter:
 
     def _catch_up_group(self, group: list[BoundStatement]) -> list[str]:
         """Return lines for one delay group, up to the loop over deferred events of its edges."""
-        symbols, split = self.symbols, self.variant.pre_split
+        symbols = self.symbols
+        split = self.variant.pre_split
         edges = "_pre_edges" if split else "0"
         targets = "@post_of_edge" if self.variant.post_split else "@targets"
         row = f"{edges}, {symbols.name(targets)}, {symbols.loader(targets)}"
@@ -439,7 +446,8 @@ class _RulePrinter:
 
     def _neurons(self, kernel: Kernel, group: list[BoundStatement]) -> list[str]:
         """Return the function of statements over the delay groups of one side."""
-        side, symbols = kernel.over, self.symbols
+        side = kernel.over
+        symbols = self.symbols
         read = symbols.names_read(group)
         setup = [*symbols.prologue(read), *self._targets_setup(group), *symbols.group_setup(side)]
         is_event = kernel.trigger == side
@@ -476,11 +484,14 @@ class _RulePrinter:
         """Return the function that adds the sum over edges, once, if an edge was active."""
         symbols = self.symbols
         symbol = symbols.symbols[variable]
-        side, group = symbol.side, f"_{symbol.side}_group"
+        side = symbol.side
+        group = f"_{symbol.side}_group"
         # A closed form is applied up to now first, and its step is stored with the variable.
         read = {variable, *symbols.coefficients(variable)}
-        total, touched = symbols.name(f"@sum_{variable}"), symbols.name(f"@touched_{variable}")
-        zero, name = symbols.precision.number(0.0), f"'sum_{variable}'"
+        total = symbols.name(f"@sum_{variable}")
+        touched = symbols.name(f"@touched_{variable}")
+        zero = symbols.precision.number(0.0)
+        name = f"'sum_{variable}'"
         setup = [
             *symbols.prologue(read),
             symbols.address(variable),

@@ -273,7 +273,8 @@ class RuleSymbols:
         return value
 
     def _variable_value(self, symbol: Symbol) -> str:
-        name, decay = symbol.name, symbol.decay
+        name = symbol.name
+        decay = symbol.decay
         index = "_edge" if symbol.side == "edge" else f"_{symbol.side}_group"
         value = f"load(_at_{name}, {index}, {name!r})"
         if decay is None:

@@ -36,7 +36,8 @@ def note(notes, groups, count, step, partition):
         Not read: every kernel is called with these five arguments.
     """
     now = step - load_long(load_arg(notes, NOTES.first), 0, "first")
-    size, counts = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.counts)
+    size = load_arg(notes, NOTES.groups)
+    counts = load_arg(notes, NOTES.counts)
     steps = load_arg(notes, NOTES.steps)
     for j in range(count):
         group = load_index(groups, j, "events")
@@ -76,8 +77,10 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
     int
         Number of entries in the list.
     """
-    size, steps = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.steps)
-    chosen, when = load_arg(notes, NOTES.edges), load_arg(notes, NOTES.when)
+    size = load_arg(notes, NOTES.groups)
+    steps = load_arg(notes, NOTES.steps)
+    chosen = load_arg(notes, NOTES.edges)
+    when = load_arg(notes, NOTES.when)
     done = load_index(load_arg(notes, NOTES.done), pre_group, "done")
     count = 0
     # Every edge is written and only counted if it has deferred something: no branch to mispredict.
@@ -89,7 +92,8 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
         count += flag(step > done)
     # Round q examines the q-th latest spike of the edges that are left. Their list only shrinks, so
     # the work is proportional to the deferred events, not to edges times `DEPTH`.
-    begin, end = 0, count
+    begin = 0
+    end = count
     while begin < end:
         steps += INDEX * size
         for q in range(begin, end):
@@ -98,7 +102,8 @@ def pending(notes, pre_group, first, stop, edges, groups, load_group):
             store_index(chosen, count, edge, "chosen")
             store_index(when, count, step, "when")
             count += flag(step > done)
-        begin, end = end, count
+        begin = end
+        end = count
     return count
 
 
@@ -137,8 +142,10 @@ def caught_up(notes, pre_group, step):
 @compiled
 def forget(notes):
     """Begin new notes after all edges have caught up."""
-    size, counts = load_arg(notes, NOTES.groups), load_arg(notes, NOTES.counts)
-    steps, done = load_arg(notes, NOTES.steps), load_arg(notes, NOTES.done)
+    size = load_arg(notes, NOTES.groups)
+    counts = load_arg(notes, NOTES.counts)
+    steps = load_arg(notes, NOTES.steps)
+    done = load_arg(notes, NOTES.done)
     for group in range(load_arg(notes, NOTES.begin), load_arg(notes, NOTES.end)):
         for k in range(load_index(counts, group, "counts")):
             store_index(steps, k * size + group, -1, "steps")

@@ -30,8 +30,10 @@ def uniforms(args, start, stop, step, partition):
     partition : int
         Not read: a draw depends on neuron and step alone, for any partitions.
     """
-    key0, key1 = load_arg(args, DRAW.key0), load_arg(args, DRAW.key1)
-    buffer, replica = load_arg(args, DRAW.buffer), load_arg(args, DRAW.replica)
+    key0 = load_arg(args, DRAW.key0)
+    key1 = load_arg(args, DRAW.key1)
+    buffer = load_arg(args, DRAW.buffer)
+    replica = load_arg(args, DRAW.replica)
     fill_uniform(buffer, start, stop, key0, key1, step, replica)
     return 0
 
@@ -49,8 +51,10 @@ def normals(args, start, stop, step, partition):
     partition : int
         Not read.
     """
-    key0, key1 = load_arg(args, DRAW.key0), load_arg(args, DRAW.key1)
-    buffer, replica = load_arg(args, DRAW.buffer), load_arg(args, DRAW.replica)
+    key0 = load_arg(args, DRAW.key0)
+    key1 = load_arg(args, DRAW.key1)
+    buffer = load_arg(args, DRAW.buffer)
+    replica = load_arg(args, DRAW.replica)
     fill_normal(buffer, start, stop, key0, key1, step, replica)
     return 0
 
@@ -68,7 +72,8 @@ def drive(args, start, stop, step, partition):
     partition : int
         Not read.
     """
-    rate, own_rate = load_arg(args, DRIVE.rate), load_arg(args, DRIVE.rate_count) > 1
+    rate = load_arg(args, DRIVE.rate)
+    own_rate = load_arg(args, DRIVE.rate_count) > 1
     mean = load_double(rate, 0, "rate") * load_double(load_arg(args, DRIVE.dt), 0, "dt")
     scattered = load_arg(args, DRIVE.neighbours) == 0
     # Above the range there are no quantiles: several draws are added.
@@ -90,11 +95,16 @@ def drive_each(args, start, stop, step):
         Range of positions among the targets of the drive.
     step : int
     """
-    port, targets = load_arg(args, DRIVE.port), load_arg(args, DRIVE.targets)
-    key0, key1 = load_arg(args, DRIVE.key0), load_arg(args, DRIVE.key1)
-    replica, dt = load_arg(args, DRIVE.replica), load_double(load_arg(args, DRIVE.dt), 0, "dt")
-    rate, own_rate = load_arg(args, DRIVE.rate), load_arg(args, DRIVE.rate_count) > 1
-    weights, own_weight = load_arg(args, DRIVE.weight), load_arg(args, DRIVE.weight_count) > 1
+    port = load_arg(args, DRIVE.port)
+    targets = load_arg(args, DRIVE.targets)
+    key0 = load_arg(args, DRIVE.key0)
+    key1 = load_arg(args, DRIVE.key1)
+    replica = load_arg(args, DRIVE.replica)
+    dt = load_double(load_arg(args, DRIVE.dt), 0, "dt")
+    rate = load_arg(args, DRIVE.rate)
+    own_rate = load_arg(args, DRIVE.rate_count) > 1
+    weights = load_arg(args, DRIVE.weight)
+    own_weight = load_arg(args, DRIVE.weight_count) > 1
     for m in range(start, stop):
         n = load_index(targets, m, "targets")
         mean = load_double(rate, m if own_rate else 0, "rate") * dt
@@ -116,18 +126,24 @@ def drive_alike(args, start, stop, step, mean):
     mean : float
         Spikes per step (1), from 0 to 700.
     """
-    port, targets = load_arg(args, DRIVE.port), load_arg(args, DRIVE.targets)
-    key0, key1 = load_arg(args, DRIVE.key0), load_arg(args, DRIVE.key1)
-    replica, drawn = load_arg(args, DRIVE.replica), load_arg(args, DRIVE.uniforms)
-    weights, own_weight = load_arg(args, DRIVE.weight), load_arg(args, DRIVE.weight_count) > 1
-    quantiles, begins = load_arg(args, DRIVE.quantiles) + 8, load_arg(args, DRIVE.begins)
+    port = load_arg(args, DRIVE.port)
+    targets = load_arg(args, DRIVE.targets)
+    key0 = load_arg(args, DRIVE.key0)
+    key1 = load_arg(args, DRIVE.key1)
+    replica = load_arg(args, DRIVE.replica)
+    drawn = load_arg(args, DRIVE.uniforms)
+    weights = load_arg(args, DRIVE.weight)
+    own_weight = load_arg(args, DRIVE.weight_count) > 1
+    quantiles = load_arg(args, DRIVE.quantiles) + 8
+    begins = load_arg(args, DRIVE.begins)
     # The mean in front of the table tells whether it is still that of the current rate.
     if load_double(quantiles, -1, "quantiles") != mean:
         store_double(quantiles, -1, mean, "quantiles")
         poisson_table(mean, quantiles, begins)
     shift = load_index(targets, start, "targets") - start if start < stop else 0
     for first in range(start, stop, BLOCK):
-        n, size = first + shift, min(BLOCK, stop - first)
+        n = first + shift
+        size = min(BLOCK, stop - first)
         # Numbers of neurons decide the words of a block, and it is written at its beginning.
         fill_double(drawn - 8 * n, n, n + size, key0, key1, step, replica)
         for m in range(size):

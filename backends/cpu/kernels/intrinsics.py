@@ -167,10 +167,13 @@ def fetch(typing, address):
     """Prefetch a cache line into the second-level cache."""
 
     def code(context, builder, signature, values):
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        byte = ir.IntType(8).as_pointer()
+        word = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-        read, second_level, data = word(0), word(2), word(1)
+        read = word(0)
+        second_level = word(2)
+        data = word(1)
         builder.call(function, [builder.inttoptr(values[0], byte), read, second_level, data])
         return context.get_dummy_value()
 

@@ -50,7 +50,8 @@ def take(pool, links):
 @compiled
 def extend(args, position):
     """Begin the next chunk of a list; return its first position, or 0 after marking the list."""
-    links, tails = load_arg(args, LANDING.links), load_arg(args, LANDING.tails)
+    links = load_arg(args, LANDING.links)
+    tails = load_arg(args, LANDING.tails)
     chunk = take(load_arg(args, LANDING.pool), links)
     if chunk == 0:
         store_long(load_arg(args, LANDING.lost), position, 1, "lost")
@@ -94,15 +95,20 @@ def emit(args, emitted, step, partition):
     partition : int
         Partition of the targets.
     """
-    partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, LANDING.bounds)
-    delays, targets = load_arg(args, LANDING.delays), load_arg(args, LANDING.targets)
+    partitions = load_arg(args, HISTORY.partitions)
+    bounds = load_arg(args, LANDING.bounds)
+    delays = load_arg(args, LANDING.delays)
+    targets = load_arg(args, LANDING.targets)
     short_delays = load_arg(args, LANDING.short_delays)
     short_targets = load_arg(args, LANDING.short_targets)
-    weights, depth = load_arg(args, LANDING.weights), load_arg(args, LANDING.depth)
-    per_edge, tails = load_arg(args, LANDING.weight_count) > 1, load_arg(args, LANDING.tails)
+    weights = load_arg(args, LANDING.weights)
+    depth = load_arg(args, LANDING.depth)
+    per_edge = load_arg(args, LANDING.weight_count) > 1
+    tails = load_arg(args, LANDING.tails)
     pool_targets = load_arg(args, LANDING.pool_targets)
     pool_weights = load_arg(args, LANDING.pool_weights)
-    row, now = emitted % load_arg(args, HISTORY.depth), emitted % depth
+    row = emitted % load_arg(args, HISTORY.depth)
+    now = emitted % depth
     for origin in range(partitions):
         spikes, count = spikes_at(args, row, origin)
         for s in range(count):
@@ -142,12 +148,16 @@ def search(args, emitted, step, partition):
     partition : int
         Partition of the targets.
     """
-    partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, LANDING.bounds)
-    delays, targets = load_arg(args, LANDING.delays), load_arg(args, LANDING.targets)
+    partitions = load_arg(args, HISTORY.partitions)
+    bounds = load_arg(args, LANDING.bounds)
+    delays = load_arg(args, LANDING.delays)
+    targets = load_arg(args, LANDING.targets)
     short_delays = load_arg(args, LANDING.short_delays)
     short_targets = load_arg(args, LANDING.short_targets)
-    weights, per_edge = load_arg(args, LANDING.weights), load_arg(args, LANDING.weight_count) > 1
-    term, row = load_arg(args, LANDING.term), emitted % load_arg(args, HISTORY.depth)
+    weights = load_arg(args, LANDING.weights)
+    per_edge = load_arg(args, LANDING.weight_count) > 1
+    term = load_arg(args, LANDING.term)
+    row = emitted % load_arg(args, HISTORY.depth)
     for origin in range(partitions):
         spikes, count = spikes_at(args, row, origin)
         for s in range(count):
@@ -182,8 +192,10 @@ def add_up(args, position):
     A neuron that occurs twice adds 0.0 the second time, which changes nothing: no sum that begins
     at 0.0 is -0.0.
     """
-    term, port = load_arg(args, LANDING.term), load_arg(args, LANDING.port)
-    links, pool_targets = load_arg(args, LANDING.links), load_arg(args, LANDING.pool_targets)
+    term = load_arg(args, LANDING.term)
+    port = load_arg(args, LANDING.port)
+    links = load_arg(args, LANDING.links)
+    pool_targets = load_arg(args, LANDING.pool_targets)
     pool_weights = load_arg(args, LANDING.pool_weights)
     head = load_long(load_arg(args, LANDING.heads), position, "heads")
     tail = load_long(load_arg(args, LANDING.tails), position, "tails")
@@ -209,8 +221,10 @@ def add_up(args, position):
 @compiled
 def empty(args, position):
     """Empty a list: its chunks return to the pool."""
-    pool, links = load_arg(args, LANDING.pool), load_arg(args, LANDING.links)
-    heads, tails = load_arg(args, LANDING.heads), load_arg(args, LANDING.tails)
+    pool = load_arg(args, LANDING.pool)
+    links = load_arg(args, LANDING.links)
+    heads = load_arg(args, LANDING.heads)
+    tails = load_arg(args, LANDING.tails)
     last = load_long(tails, position, "tails")
     # The whole list is linked in front of the free chunks: one store, however long it is.
     if last != 0:
@@ -236,7 +250,8 @@ def land(args, start, stop, step, partition):
     partition : int
         Partition of the targets.
     """
-    depth, next_step = load_arg(args, LANDING.depth), load_arg(args, LANDING.next)
+    depth = load_arg(args, LANDING.depth)
+    next_step = load_arg(args, LANDING.next)
     oldest = max(step - depth + 1, load_long(load_arg(args, LANDING.since), 0, "since"))
     for emitted in range(max(oldest, load_long(next_step, 0, "next")), step + 1):
         emit(args, emitted, step, partition)
@@ -247,7 +262,8 @@ def land(args, start, stop, step, partition):
     else:
         for emitted in range(oldest, step + 1):
             search(args, emitted, step, partition)
-        term, port = load_arg(args, LANDING.term), load_arg(args, LANDING.port)
+        term = load_arg(args, LANDING.term)
+        port = load_arg(args, LANDING.port)
         if term != port:
             fold(port, term, start, stop)
     empty(args, position)

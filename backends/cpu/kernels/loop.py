@@ -62,10 +62,14 @@ INDEX = 4  # bytes of the index of a neuron that spiked
 # Numbers that threads share, each on a cache line of its own. Stop requests rotate through three
 # counters (step modulo 3): a fast thread may wait at the barrier of step k + 1 while a slow one
 # still has to read the request of step k.
-THREADS, WAITED, REQUESTS, FAILED = 0, 8, 16, 40
+THREADS = 0
+WAITED = 8
+REQUESTS = 16
+FAILED = 40
 # From here on, for each thread, the number of barriers that it has reached; beside it, whether the
 # reset of the partition of this number has made a value that is not finite.
-ARRIVED, WRONG = 48, 49
+ARRIVED = 48
+WRONG = 49
 
 # A thread adds one of these to a request: the sum tells the four reasons apart.
 FULL = 1  # a buffer of spikes
@@ -76,7 +80,8 @@ RESET_NOT_FINITE = 1 << 48  # in the step before
 # Polls before a thread sleeps, and sleeps before a thread requests a stop. A sleep of 20 us takes
 # 100 us, in which the other thread may reach the next barrier. A thread must poll for longer than
 # that: otherwise the sleep of one makes the other sleep, and so on.
-POLLS, PATIENCE = 500_000, 50
+POLLS = 500_000
+PATIENCE = 50
 NAP = 20  # microseconds
 
 
@@ -174,10 +179,13 @@ def replay(args, step, spikes):
     step : int
     spikes : address of a row of the history
     """
-    steps, neurons = load_arg(args, REPLAY.steps), load_arg(args, REPLAY.neurons)
-    start, stop = load_arg(args, REPLAY.start), load_arg(args, REPLAY.stop)
+    steps = load_arg(args, REPLAY.steps)
+    neurons = load_arg(args, REPLAY.neurons)
+    start = load_arg(args, REPLAY.start)
+    stop = load_arg(args, REPLAY.stop)
     size = load_arg(args, REPLAY.size)
-    low, high = 0, size
+    low = 0
+    high = size
     while low < high:  # the first spike of this step
         middle = (low + high) // 2
         if load_long(steps, middle, "steps") < step:
@@ -231,9 +239,12 @@ def deliver(args, load_target, spikes, count, partition):
     partition : int
         Partition of the targets.
     """
-    partitions, bounds = load_arg(args, HISTORY.partitions), load_arg(args, STATIC.bounds)
-    targets, weights = load_arg(args, STATIC.targets), load_arg(args, STATIC.weights)
-    per_edge, ring = load_arg(args, STATIC.weight_count) > 1, load_arg(args, STATIC.ring)
+    partitions = load_arg(args, HISTORY.partitions)
+    bounds = load_arg(args, STATIC.bounds)
+    targets = load_arg(args, STATIC.targets)
+    weights = load_arg(args, STATIC.weights)
+    per_edge = load_arg(args, STATIC.weight_count) > 1
+    ring = load_arg(args, STATIC.ring)
     shared_weight = load(weights, 0, "weights")
     for s in range(count):
         source = load_index(spikes, s, "spikes")
@@ -288,24 +299,32 @@ def events(args, step, partition):
     if emitted < load_long(load_arg(args, EVENTS.since), 0, "since"):
         return
     row = emitted % load_arg(args, HISTORY.depth)
-    first, last = load_arg(args, EVENTS.first_partition), load_arg(args, EVENTS.last_partition)
+    first = load_arg(args, EVENTS.first_partition)
+    last = load_arg(args, EVENTS.last_partition)
     for origin in range(first, last):
         spikes, count = spikes_at(args, row, origin)
         if count > 0:
-            kernel, its_args = load_arg(args, EVENTS.kernel), load_arg(args, EVENTS.args)
+            kernel = load_arg(args, EVENTS.kernel)
+            its_args = load_arg(args, EVENTS.args)
             call(kernel, its_args, spikes, count, step, partition)
 
 
 @compiled
 def gather(args, step):
     """List the delay groups whose event arrives now: oldest spike first, then by neuron."""
-    history, counts = load_arg(args, HISTORY.spikes), load_arg(args, HISTORY.counts)
-    partitions, starts = load_arg(args, HISTORY.partitions), load_arg(args, HISTORY.starts)
-    neurons, depth = load_arg(args, HISTORY.neurons), load_arg(args, HISTORY.depth)
-    first, last = load_arg(args, GATHER.first_partition), load_arg(args, GATHER.last_partition)
-    delays, groups = load_arg(args, GATHER.delays), load_arg(args, GATHER.groups)
+    history = load_arg(args, HISTORY.spikes)
+    counts = load_arg(args, HISTORY.counts)
+    partitions = load_arg(args, HISTORY.partitions)
+    starts = load_arg(args, HISTORY.starts)
+    neurons = load_arg(args, HISTORY.neurons)
+    depth = load_arg(args, HISTORY.depth)
+    first = load_arg(args, GATHER.first_partition)
+    last = load_arg(args, GATHER.last_partition)
+    delays = load_arg(args, GATHER.delays)
+    groups = load_arg(args, GATHER.groups)
     since = load_long(load_arg(args, GATHER.since), 0, "since")
-    now, count = step % depth, 0
+    now = step % depth
+    count = 0
     # Long delays first: their spikes are the oldest, and the order of the contract is by age.
     for d in range(load_arg(args, GATHER.delay_count) - 1, -1, -1):
         delay = load_long(delays, d, "delays")
@@ -314,7 +333,8 @@ def gather(args, step):
         row = now - delay if now >= delay else now - delay + depth
         # For 64 delays and each neuron: which of them it has, as bits, and its first group.
         members = load_arg(args, GATHER.members) + 2 * LONG * (d >> 6) * neurons
-        bit, before = d & 63, (1 << (d & 63)) - 1
+        bit = d & 63
+        before = (1 << (d & 63)) - 1
         for origin in range(first, last):
             spikes = history + INDEX * (row * neurons + load_long(starts, origin, "starts"))
             for s in range(load_long(counts, row * partitions + origin, "counts")):
@@ -357,8 +377,10 @@ def record_spikes(args, step, shared):
     step : int
     shared : address of int64, see `THREADS`
     """
-    members, neurons = load_arg(args, SPIKES.members), load_arg(args, SPIKES.neurons)
-    steps, total = load_arg(args, SPIKES.steps), load_arg(args, SPIKES.count)
+    members = load_arg(args, SPIKES.members)
+    neurons = load_arg(args, SPIKES.neurons)
+    steps = load_arg(args, SPIKES.steps)
+    total = load_arg(args, SPIKES.count)
     done = load_long(total, 0, "total")
     row = step % load_arg(args, HISTORY.depth)
     for origin in range(load_arg(args, HISTORY.partitions)):
@@ -384,10 +406,14 @@ def record_trace(args, step):
     first = load_long(load_arg(args, TRACE.first), 0, "first")
     row = (step + 1) // every - 1 - first // every
     out = load_arg(args, TRACE.out) + LONG * row * load_arg(args, TRACE.columns)
-    values, index = load_arg(args, TRACE.values), load_arg(args, TRACE.index)
-    column, last = load_arg(args, TRACE.column), load_arg(args, TRACE.last)
-    tau, own_tau = load_arg(args, TRACE.tau), load_arg(args, TRACE.tau_count) > 1
-    inflow, own_inflow = load_arg(args, TRACE.inflow), load_arg(args, TRACE.inflow_count) > 1
+    values = load_arg(args, TRACE.values)
+    index = load_arg(args, TRACE.index)
+    column = load_arg(args, TRACE.column)
+    last = load_arg(args, TRACE.last)
+    tau = load_arg(args, TRACE.tau)
+    own_tau = load_arg(args, TRACE.tau_count) > 1
+    inflow = load_arg(args, TRACE.inflow)
+    own_inflow = load_arg(args, TRACE.inflow_count) > 1
     for m in range(load_arg(args, TRACE.count)):
         n = load_index(index, m, "index")
         value = load(values, n, "source")
@@ -416,21 +442,27 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
     partition : int
     shared : address of int64, see `THREADS`
     """
-    code, args = load_arg(operation, 0), operation + LONG
+    code = load_arg(operation, 0)
+    args = operation + LONG
     if code == CODES.integrate:
-        kernel, its_args = load_arg(args, INTEGRATE.kernel), load_arg(args, INTEGRATE.args)
-        start, stop = load_arg(args, INTEGRATE.start), load_arg(args, INTEGRATE.stop)
+        kernel = load_arg(args, INTEGRATE.kernel)
+        its_args = load_arg(args, INTEGRATE.args)
+        start = load_arg(args, INTEGRATE.start)
+        stop = load_arg(args, INTEGRATE.stop)
         if call(kernel, its_args, start, stop, step, partition):
             atomic_add(request_of(shared, step), NOT_FINITE)
     elif code == CODES.call:
-        kernel, its_args = load_arg(args, CALL.kernel), load_arg(args, CALL.args)
-        start, extent = load_arg(args, CALL.start), load_arg(args, CALL.extent)
+        kernel = load_arg(args, CALL.kernel)
+        its_args = load_arg(args, CALL.args)
+        start = load_arg(args, CALL.start)
+        extent = load_arg(args, CALL.extent)
         call(kernel, its_args, start, extent, step, partition)
     elif code == CODES.collect or code == CODES.replay:
         row = step % load_arg(args, HISTORY.depth)
         spikes = load_arg(args, HISTORY.spikes) + INDEX * row * load_arg(args, HISTORY.neurons)
         if code == CODES.collect:
-            start, stop = load_arg(args, COLLECT.start), load_arg(args, COLLECT.stop)
+            start = load_arg(args, COLLECT.start)
+            stop = load_arg(args, COLLECT.stop)
             count = collect(load_arg(args, COLLECT.fired), start, stop, spikes)
         else:
             count = replay(args, step, spikes)
@@ -443,17 +475,20 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
     elif code == CODES.gather:
         gather(args, step)
     elif code == CODES.gathered:
-        kernel, its_args = load_arg(args, GATHERED.kernel), load_arg(args, GATHERED.args)
+        kernel = load_arg(args, GATHERED.kernel)
+        its_args = load_arg(args, GATHERED.args)
         count = load_long(load_arg(args, GATHERED.count), 0, "group count")
         call(kernel, its_args, load_arg(args, GATHERED.groups), count, step, partition)
     elif code == CODES.fold:
         landing = load_arg(args, FOLD.neurons) * (step % load_arg(args, FOLD.depth))
-        port, ring = load_arg(args, FOLD.port), load_arg(args, FOLD.ring) + REAL * landing
+        port = load_arg(args, FOLD.port)
+        ring = load_arg(args, FOLD.ring) + REAL * landing
         fold(port, ring, load_arg(args, FOLD.start), load_arg(args, FOLD.stop))
     elif code == CODES.reset:
         spikes, count = spikes_at(args, step % load_arg(args, HISTORY.depth), partition)
         if count > 0:
-            kernel, its_args = load_arg(args, RESET.kernel), load_arg(args, RESET.args)
+            kernel = load_arg(args, RESET.kernel)
+            its_args = load_arg(args, RESET.args)
             if call(kernel, its_args, spikes, count, step, partition):
                 store_long(shared, WRONG + 8 * partition, 1, "wrong")
                 atomic_add(request_of(shared, step + 1), RESET_NOT_FINITE)
@@ -461,7 +496,8 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
         every = load_arg(args, CATCH_UP.every)
         full = load_long(load_arg(args, CATCH_UP.full), 0, "full")
         if full or every > 0 and (step + 1) % every == 0:
-            kernel, its_args = load_arg(args, CATCH_UP.kernel), load_arg(args, CATCH_UP.args)
+            kernel = load_arg(args, CATCH_UP.kernel)
+            its_args = load_arg(args, CATCH_UP.args)
             call(kernel, its_args, 0, load_arg(args, CATCH_UP.groups), step, partition)
     elif code == CODES.spikes:
         record_spikes(args, step, shared)
@@ -482,7 +518,8 @@ def run_phase(row, phase, step, partition, shared):
     shared : address of int64, see `THREADS`
     """
     operations = load_long(row, 0, "plan")
-    begin, end = load_long(row, 1 + phase, "plan"), load_long(row, 2 + phase, "plan")
+    begin = load_long(row, 1 + phase, "plan")
+    end = load_long(row, 2 + phase, "plan")
     for number in range(begin, end):
         execute(operations + LONG * WIDTH * number, step, partition, shared)
 

@@ -14,7 +14,8 @@ from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
 from .functions import compiled, exp
 from .intrinsics import store_double, store_index
 
-_HALF, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_MASK = np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # uniform number
 MOST = 1024  # quantiles; 880 for the largest mean lie below `_LARGEST`
 CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
@@ -38,7 +39,8 @@ def make_untagged_store(real: types.Float) -> Any:
 @compiled
 def _words(block, k0, k1, step, replica):
     """Return the words of a block; the arguments are int64, whose low bits count."""
-    low, high = np.uint64(step) & _MASK, np.uint64(step) >> _HALF
+    low = np.uint64(step) & _MASK
+    high = np.uint64(step) >> _HALF
     return philox4x32(
         np.uint64(block) & _MASK,
         low,
@@ -72,7 +74,8 @@ def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any
     def fill(address, start, stop, k0, k1, step, replica):
         # Whole blocks of four in the middle; at both ends, single numbers of blocks that lie partly
         # outside the range.
-        first, last = (start + 3) >> 2, stop >> 2
+        first = (start + 3) >> 2
+        last = stop >> 2
         for i in range(start, min(4 * first, stop)):
             store(address, i, one(k0, k1, i, step, replica))
         for block in range(first, last):
@@ -96,7 +99,8 @@ fill_normal, normal_at = range_kernel(normal_block)
 def poisson_count(mean, u):
     """Return the Poisson count at the quantile `u`, as `neurosim.draws.streams` does."""
     p = exp(-mean)
-    cumulated, count = p, 0.0
+    cumulated = p
+    count = 0.0
     while u >= cumulated and p > 0.0:
         count += 1.0
         p = p * mean / count
@@ -110,7 +114,8 @@ def poisson_sum(mean, k0, k1, index, step, replica):
     draws = 1
     if MOST_MEAN < mean <= 2 * MOST_COUNTS:
         draws = int(np.ceil(mean / MOST_MEAN))
-    share, total = mean / draws, 0.0
+    share = mean / draws
+    total = 0.0
     for number in range(draws):
         total += poisson_count(share, uniform_at(k0, k1, index, step + number * NEXT_DRAW, replica))
     return total
@@ -133,7 +138,9 @@ def poisson_table(mean, quantiles, begins):
         Written.
     """
     p = exp(-mean)
-    cumulated, count, cell = p, 0, 0
+    cumulated = p
+    count = 0
+    cell = 0
     while cumulated <= _LARGEST and p > 0.0:
         store_double(quantiles, count, cumulated, "quantiles")
         while cell < cumulated * CELLS:

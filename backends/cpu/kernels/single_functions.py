@@ -32,12 +32,16 @@ _float, _bits, _from_bits, _where, _sqrt = (
 )
 
 _F = np.float32  # whole numbers and Python's own would make float64 of everything that they meet
-_HALF, _ONE, _INF = _F(0.5), _F(1), _F(np.inf)
+_HALF = _F(0.5)
+_ONE = _F(1)
+_INF = _F(np.inf)
 # 1.5 * 2**23: adding it rounds to a whole number, which then stands in the low bits.
-_MAGIC, _MAGIC_BITS = _F(12582912.0), 0x4B400000
+_MAGIC = _F(12582912.0)
+_MAGIC_BITS = 0x4B400000
 _LOG2_E = _F(1.4426950408889634)
 # HIGH has 10 bits: k * HIGH is exact.
-_LN2_HIGH, _LN2_LOW = _F(0.693359375), _F(-2.1219444005469058e-4)
+_LN2_HIGH = _F(0.693359375)
+_LN2_LOW = _F(-2.1219444005469058e-4)
 _LEAST, _MOST = _F(-104.0), _F(104.0)  # exp of numbers beyond is 0 or inf
 _EXP = (
     _F(0.4999999403953552),
@@ -59,8 +63,10 @@ _LOG = (
 )
 _SIN = _F(-0.16666655242443085), _F(0.008332177996635437), _F(-0.00019517292093951255)
 _COS = _F(0.04166664555668831), _F(-0.001388736767694354), _F(2.443844459776301e-05)
-_SQRT_HALF, _SQRT_HALF_BITS = _F(0.7071067811865476), 0x3F3504F3
-_GRAIN, _ANGLE = _F(2.0**-32), _F(2.0 * np.pi * 2.0**-32)
+_SQRT_HALF = _F(0.7071067811865476)
+_SQRT_HALF_BITS = 0x3F3504F3
+_GRAIN = _F(2.0**-32)
+_ANGLE = _F(2.0 * np.pi * 2.0**-32)
 _MINUS_TWO = _F(-2)
 
 
@@ -73,7 +79,8 @@ def _two_to(n):
 def _exp_parts(x):
     """Return e and n with exp(x) = (1 + e) * 2**n and abs(e) < 0.42."""
     shifted = x * _LOG2_E + _MAGIC
-    m, n = shifted - _MAGIC, _bits(shifted) - _MAGIC_BITS
+    m = shifted - _MAGIC
+    n = _bits(shifted) - _MAGIC_BITS
     r = (x - m * _LN2_HIGH) - m * _LN2_LOW
     p = _EXP[0] + r * (_EXP[1] + r * (_EXP[2] + r * (_EXP[3] + r * _EXP[4])))
     return r + r * r * p, n
@@ -97,7 +104,8 @@ def expm1_ratio(z):
     z = _float(z)
     e, n = _exp_parts(_bounded(z))
     half = n >> 1
-    scale, rest = _two_to(half), n - half
+    scale = _two_to(half)
+    rest = n - half
     # Divided before the second factor: the product alone could overflow.
     divisor = _where(z == _F(0), _ONE, z)
     ratio = (e * scale + (scale - _two_to(-rest))) / divisor
@@ -110,7 +118,8 @@ def _radius(w):
 
     Next to 1 it is computed from 1 - u, which is known better than u.
     """
-    u, rest = (_float(np.uint32(w)) + _HALF) * _GRAIN, (_float(~np.uint32(w)) + _HALF) * _GRAIN
+    u = (_float(np.uint32(w)) + _HALF) * _GRAIN
+    rest = (_float(~np.uint32(w)) + _HALF) * _GRAIN
     bits = _bits(u)
     k = (bits - _SQRT_HALF_BITS) >> 23
     f = _where(u > _SQRT_HALF, -rest, _from_bits(bits - (k << 23)) - _ONE)
@@ -133,7 +142,8 @@ def _direction(w):
     sine = a + a * z * (_SIN[0] + z * (_SIN[1] + z * _SIN[2]))
     cosine = _ONE - (_HALF * z - z * z * (_COS[0] + z * (_COS[1] + z * _COS[2])))
     odd = quarter & np.uint64(1) != np.uint64(0)
-    first, second = _where(odd, sine, cosine), _where(odd, cosine, sine)
+    first = _where(odd, sine, cosine)
+    second = _where(odd, cosine, sine)
     turn = np.int64(quarter)
     # The sign bit is flipped in place of a multiplication: exact, and without a branch.
     x = _from_bits(_bits(first) ^ ((turn + 1) & 2) << 30)

@@ -30,7 +30,9 @@ class DecayTable:
     """
 
     def __init__(self, dt: float, dtype: np.dtype, *, with_gains: bool) -> None:
-        self.factors, self._dt, self._tau = np.empty(STEPS, dtype), dt, np.nan
+        self.factors = np.empty(STEPS, dtype)
+        self._dt = dt
+        self._tau = np.nan
         self.gains = np.empty(STEPS if with_gains else 0, dtype)
 
     def follow(self, tau: float) -> None:

@@ -82,7 +82,8 @@ class Deferral:
 
     def __init__(self, tables: Tables) -> None:
         self.sweeps: dict[str, list[tuple[Any, ...]]] = {}
-        self._tables, self._settled = tables, True
+        self._tables = tables
+        self._settled = True
         # (array, its value where nothing is noted)
         self._notes: list[tuple[np.ndarray, int]] = []
         self._first = tables.keep(np.zeros(1, np.int64))  # notes count steps from here
@@ -116,7 +117,9 @@ class Deferral:
 
     def notes(self, p: PlasticProjection, bounds: np.ndarray) -> list[NoteArguments]:
         """Return room for the notes of every partition; ``bounds`` are those of the targets."""
-        keep, pre, post = self._tables.keep, p.groups("pre"), p.groups("post")
+        keep = self._tables.keep
+        pre = p.groups("pre")
+        post = p.groups("post")
         # Each spike of a target is noted by the partition that owns the target.
         counts = self._note(np.zeros(post.neuron.size, np.int32))
         steps = self._note(np.full((DEPTH, post.neuron.size), -1, np.int32))

@@ -101,7 +101,9 @@ class Delivery:
     # ---- static projections
 
     def _static(self, p: StaticProjection) -> Static:
-        tables, bounds, weights = self._context.tables, self._context.bounds, (p.name, "w")
+        tables = self._context.tables
+        bounds = self._context.bounds
+        weights = (p.name, "w")
         return Static(
             history=self._context.history(p.source),
             delay=int(p.axonal),
@@ -117,7 +119,8 @@ class Delivery:
     def _wire(self, p: StaticProjection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return bounds, delays and targets of edges whose delays differ."""
         # Two bytes if they suffice: every edge is read once per spike, at the speed of memory.
-        keep, delays = self._context.tables.keep, np.asarray(p.axonal)
+        keep = self._context.tables.keep
+        delays = np.asarray(p.axonal)
         if delays.dtype != np.uint16:
             delays = delays.astype(np.int32, copy=False)
         bounds = first_edges(p, self._context.bounds[p.target])
@@ -125,11 +128,14 @@ class Delivery:
 
     def _land(self, p: StaticProjection, partition: int) -> Call:
         """Return the operation of a projection whose delays differ."""
-        context, weights, port = self._context, (p.name, "w"), (p.target, f"_port_{p.port}")
+        context = self._context
+        weights = (p.name, "w")
+        port = (p.target, f"_port_{p.port}")
         population = context.program.populations[p.target]
         bounds, delays, targets = self._wirings[p.name]
         depth = 1 + int(np.max(p.axonal))
-        lists, pool = self.late_events.lists(depth), self.late_events.pool(partition)
+        lists = self.late_events.lists(depth)
+        pool = self.late_events.pool(partition)
         # The first term of a port that is 0 needs no array of its own: it is summed in the port.
         is_first = population.contributions[p.port][0] == p.name
         term = port if is_first else self.late_events.term(p.target, population.size)
@@ -199,12 +205,15 @@ class Delivery:
         ]
 
     def _drive(self, name: str, partition: int) -> Call:
-        context, drive = self._context, self._context.program.drives[name]
+        context = self._context
+        drive = self._context.program.drives[name]
         start, stop = context.bounds[drive.target][partition : partition + 2]
-        first, last = 0, drive.indices.size
+        first = 0
+        last = drive.indices.size
         if context.partitions > 1:  # targets ascend, see `threads.partitions.most_partitions`
             first, last = np.searchsorted(drive.indices, [start, stop])
-        rate, weight = (name, "rate"), (name, "weight")
+        rate = (name, "rate")
+        weight = (name, "weight")
         # Filled with -1, which is no mean: `kernels.draws` then makes the table at its first use.
         uniforms, quantiles, begins = (context.tables.keep(np.full(n, -1.0)) for n in ROOM)
         key0, key1 = context.stream_key(f"{name}/counts")

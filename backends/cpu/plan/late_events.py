@@ -46,7 +46,9 @@ class LateEvents:
     """
 
     def __init__(self, tables: Tables, *, most: int, dtype: np.dtype) -> None:
-        self._tables, self._dtype, self._chunks = tables, dtype, 1 + most // CHUNK
+        self._tables = tables
+        self._dtype = dtype
+        self._chunks = 1 + most // CHUNK
         self._state: list[np.ndarray] = []
         self._terms: dict[str, np.ndarray] = {}
         self.pools: dict[int, Pool] = {}
@@ -71,7 +73,8 @@ class LateEvents:
         if partition not in self.pools:
             # Chunk 0 is none, hence one more. `empty`, since the system takes pages of memory only
             # when they are written: most pools stay nearly empty.
-            keep, room = self._tables.keep, (self._chunks + 1) * CHUNK
+            keep = self._tables.keep
+            room = (self._chunks + 1) * CHUNK
             self.pools[partition] = Pool(
                 state=keep(np.array([0, 0, self._chunks], np.int64)),
                 links=keep(np.empty(self._chunks + 1, np.int32)),

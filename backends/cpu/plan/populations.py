@@ -87,7 +87,9 @@ class Populations:
             )
 
     def _update(self, p: PopulationProgram, schedule: Schedule) -> None:
-        context, tables, code = self._context, self._context.tables, p.code
+        context = self._context
+        tables = self._context.tables
+        code = p.code
         propagators = code.propagator.names if code.propagator else ()
         values = (*code.parameters, *(name for name, _ in code.hosted), *propagators)
         layouts: dict[str, Layout] = {n: tables.rely_on_layout((p.name, n)) for n in values}

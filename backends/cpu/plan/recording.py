@@ -101,7 +101,8 @@ class Recording:
     # ---- operations
 
     def _record_spikes(self, i: int, view: View, schedule: Schedule) -> None:
-        size, keep = self._context.program.populations[view.name].size, self._context.tables.keep
+        size = self._context.program.populations[view.name].size
+        keep = self._context.tables.keep
         # At least two steps in which all neurons spike, see `kernels.loop.record_spikes`.
         room = max(4 * size, LEAST_ROOM)
         buffer = self._spikes[i] = _SpikeBuffer(
@@ -126,13 +127,15 @@ class Recording:
         schedule.append(0, operation)
 
     def _record_trace(self, i: int, probe: Probe, schedule: Schedule) -> None:
-        memory, keep = self._context.memory, self._context.tables.keep
+        memory = self._context.memory
+        keep = self._context.tables.keep
         # Positions depend on the layout: weights that edges share all lie at 0.
         self._context.tables.rely_on_layout((probe.owner.name, probe.variable))
         index, _ = memory.locate(probe.owner, probe.variable)
         if probe.edges is not None:
             index = index[probe.edges]
-        pointer, owner = Pointer(), probe.owner.name
+        pointer = Pointer()
+        owner = probe.owner.name
         self._traces[i] = _TraceBuffer(probe.every, index.size, pointer, np.empty((0, index.size)))
         last: Argument = 0
         tau = inflow = None
@@ -172,7 +175,8 @@ class Recording:
         memory are those of the first.
         """
         if isinstance(probe.owner, View):
-            population, neuron = probe.owner.name, index
+            population = probe.owner.name
+            neuron = index
         else:
             p = self._context.program.projections[probe.owner.name]
             if isinstance(p, StaticProjection) or p.symbols[probe.variable].side == "pre":
@@ -187,7 +191,8 @@ class Recording:
         p = self._context.program.plastic[owner]
         # The memory has one value per neuron, but a variable has one per delay group.
         key = owner, name
-        array, neuron = self._context.memory[key], None
+        array = self._context.memory[key]
+        neuron = None
         if array.size > 1 and symbol.side != "edge":
             neuron = p.groups(symbol.side).neuron
         values = self._context.tables.keep(np.array(array if neuron is None else array[neuron]))

@@ -108,7 +108,8 @@ class Rules:
 
     def decay_table(self, tau: Key) -> DecayTable:
         """Return the table of a time constant of one value, which it follows."""
-        memory, program = self._context.memory, self._context.program
+        memory = self._context.memory
+        program = self._context.program
         # One table per time constant: several variables and partitions may share it.
         if tau not in self._decays:
             symbols = program.plastic[tau[0]].symbols.values()
@@ -123,7 +124,9 @@ class _Rule:
     """The kernels of a projection, and the arguments that all partitions share."""
 
     def __init__(self, context: Context, rules: Rules, p: PlasticProjection) -> None:
-        self.context, self.rules, self.p = context, rules, p
+        self.context = context
+        self.rules = rules
+        self.p = p
         self.variant = variant_of(context, p)
         self.source = print_rule(p.code, self.variant)
         self.module = context.kernels.load(p.code.name, self.source.text)
@@ -175,7 +178,8 @@ class _Rule:
         return owner, f"{name}@{aspect}" if aspect else name
 
     def _numbers(self) -> dict[str, Argument]:
-        p, context = self.p, self.context
+        p = self.p
+        context = self.context
         populations = context.program.populations
         numbers: dict[str, Argument] = {
             "@dt": context.dt,
@@ -204,7 +208,9 @@ class _Rule:
         """Return functions that compute arrays of the wiring; few rules need all of them."""
         # Targets and sources are copied into the order in which a loop reads them: an index in
         # between would cost a cache miss per edge.
-        p, bounds, pre = self.p, self.context.bounds[self.p.target], self.p.groups("pre")
+        p = self.p
+        bounds = self.context.bounds[self.p.target]
+        pre = self.p.groups("pre")
         arrays: dict[str, Callable[[], np.ndarray]] = {
             "@targets": lambda: p.targets,
             "@edge_bounds": lambda: first_edges(p, bounds),
@@ -262,8 +268,10 @@ class PartitionRule:
     """
 
     def __init__(self, rule: _Rule, partition: int) -> None:
-        self._rule, self._partition = rule, partition
-        self._context, self._p = rule.context, rule.p
+        self._rule = rule
+        self._partition = partition
+        self._context = rule.context
+        self._p = rule.p
         self._gathered: dict[str, Gather] = {}
         self.first: list[Operation] = []
         self.now: list[Operation] = []
@@ -325,7 +333,8 @@ class PartitionRule:
         )
 
     def _gather(self, side: Side) -> Gather:
-        groups, keep = self._p.groups(side), self._context.tables.keep
+        groups = self._p.groups(side)
+        keep = self._context.tables.keep
         first, last = self._origin(side)
         return Gather(
             history=self._history(side),
@@ -365,7 +374,8 @@ class PartitionRule:
 
     def _add_catch_up(self) -> None:
         """Let all edges catch up when notes are full, edges are recorded, or a stretch ends."""
-        p, function = self._p, self._rule.module.catch_up
+        p = self._p
+        function = self._rule.module.catch_up
         groups = p.groups("pre").neuron.size
         sweeps = self._rule.rules.deferral.sweeps.setdefault(p.name, [])
         sweeps.append((function, self._args.ctypes.data, 0, groups, 0, self._partition))

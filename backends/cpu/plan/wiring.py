@@ -33,7 +33,8 @@ def first_edges(
     begins[:, 0] = pointer[:-1]
     for partition, bound in enumerate(bounds[1:-1], 1):
         # Targets ascend within a group: halve the ranges of all groups at once until each is empty.
-        low, high = begins[:, partition - 1].copy(), pointer[1:].copy()
+        low = begins[:, partition - 1].copy()
+        high = pointer[1:].copy()
         while (searched := np.flatnonzero(low < high)).size:
             middle = (low[searched] + high[searched]) // 2
             below = p.targets[middle if edges is None else edges[middle]] < bound
@@ -51,7 +52,8 @@ def groups_by_bits(groups: DelayGroups) -> np.ndarray:
     """
     word, bit = np.divmod(np.searchsorted(groups.delays, groups.delay), WORD)
     shape = -(-groups.delays.size // WORD), groups.first.size - 1
-    position, members = word * shape[1] + groups.neuron, np.zeros(shape, np.int64)
+    position = word * shape[1] + groups.neuron
+    members = np.zeros(shape, np.int64)
     np.add.at(members.ravel(), position, np.int64(1) << bit)
     counts = np.bincount(position, minlength=members.size).reshape(shape)
     first = groups.first[:-1] + np.cumsum(counts, axis=0) - counts
@@ -78,7 +80,8 @@ def short_indices(p: PlasticProjection) -> frozenset[str]:
 def ends_in_neighbours(p: ProjectionProgram) -> bool:
     """Return whether the edges of each source end in consecutive neurons, as of all-to-all."""
     has_edges = np.diff(p.pointer) > 0
-    first, last = p.pointer[:-1][has_edges], p.pointer[1:][has_edges] - 1
+    first = p.pointer[:-1][has_edges]
+    last = p.pointer[1:][has_edges] - 1
     if (p.targets[last] - p.targets[first] != last - first).any():
         return False
     # Steps within a source are not negative, since targets ascend; those between do not count.

@@ -13,7 +13,10 @@ from neurosim.ir.program import PopulationProgram, Program, StaticProjection
 
 # Nanoseconds on one thread, in round numbers (`python -m benchmarks.cost`): they only decide which
 # networks are worth a try on two threads.
-OPERATION, FUNCTION, DRAW, DRIVEN = 0.05, 1.0, 0.4, 2.0
+OPERATION = 0.05
+FUNCTION = 1.0
+DRAW = 0.4
+DRIVEN = 2.0
 STATIC = 1.5  # an edge whose source spikes
 PLASTIC = 6.0  # the same of a plastic edge, whose target spikes, too
 RATE = 5.0  # Hz, unknown before a run

@@ -25,7 +25,8 @@ class Workers:
     """
 
     def __init__(self, threads: int, fail: Callable[[], None]) -> None:
-        self._threads, self._fail = threads, fail
+        self._threads = threads
+        self._fail = fail
         # The process that made the pool: after a fork, the threads of the parent do not exist.
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
 

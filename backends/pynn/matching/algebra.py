@@ -26,7 +26,8 @@ from neurosim.expr.tree import (
 
 Symbolic = sympy.Expr
 Point = Mapping[sympy.Symbol, Symbolic]
-ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
+ZERO = sympy.Integer(0)
+ONE = sympy.Integer(1)
 _FUNCTIONS = {
     "exp": sympy.exp,
     "log": sympy.log,

@@ -138,7 +138,8 @@ def _match_pairing(pairing: Pairing) -> CellMatch:
 
 
 def _cell_match(pairing: Pairing, solution: Mapping[sympy.Symbol, Symbolic]) -> CellMatch:
-    cell, standard = pairing.cell, pairing.standard
+    cell = pairing.cell
+    standard = pairing.standard
     states = dict(pairing.states)
     scales = {
         name: simplify(solution.get(scale, ONE) if isinstance(scale, sympy.Symbol) else scale)

@@ -108,7 +108,8 @@ def conditions(pairing: Pairing) -> list[Condition]:
 
 
 def _derivatives(pairing: Pairing) -> Iterator[Condition]:
-    theirs, scales = pairing.standard.cell, pairing.unknowns.scales
+    theirs = pairing.standard.cell
+    scales = pairing.unknowns.scales
     known = dict(pairing.values)
     for definition in theirs.definitions:  # each reads only those before it
         known[definition.name] = symbolic(definition.tree, known)
@@ -125,7 +126,8 @@ def _derivatives(pairing: Pairing) -> Iterator[Condition]:
 
 def _events(pairing: Pairing) -> Iterator[Condition]:
     """Yield conditions under which threshold, reset and refractory period are equal."""
-    cell, theirs = pairing.cell, pairing.standard.cell
+    cell = pairing.cell
+    theirs = pairing.standard.cell
     threshold = pairing.standard.threshold
     if threshold is None:  # the target detects spikes in its own way
         if cell.reset:

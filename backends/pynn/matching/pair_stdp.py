@@ -34,7 +34,9 @@ MULTIPLICATIVE = "MultiplicativeWeightDependence"
 MIXED = "AdditivePotentiationMultiplicativeDepression"
 GUETIG = "GutigWeightDependence"
 
-_WEIGHT, _LOW, _HIGH = symbol("w"), symbol("~w_min"), symbol("~w_max")
+_WEIGHT = symbol("w")
+_LOW = symbol("~w_min")
+_HIGH = symbol("~w_max")
 # Change of the weight by a pair of full traces over its amplitude: potentiation, depression.
 _LINEAR_DEPENDENCES: dict[str, tuple[Symbolic, Symbolic]] = {
     ADDITIVE: (_HIGH, _HIGH),
@@ -120,14 +122,19 @@ def match_pair_stdp(rule: Rule) -> PairRule:
         With the first difference from PyNN's rule.
     """
     _require_pair_variables(rule)
-    pre_trace, post_trace = rule.pre[0].name, rule.post[0].name
-    tau_plus, tau_minus = decay_constant(rule.pre[0]), decay_constant(rule.post[0])
-    at_pre, at_post = _statements(rule, "pre"), _statements(rule, "post")
+    pre_trace = rule.pre[0].name
+    post_trace = rule.post[0].name
+    tau_plus = decay_constant(rule.pre[0])
+    tau_minus = decay_constant(rule.post[0])
+    at_pre = _statements(rule, "pre")
+    at_post = _statements(rule, "post")
     pre_increment = _increment(at_pre, pre_trace)
     post_increment = _increment(at_post, post_trace)
     # In a pair rule a target's spike potentiates, by the source's trace, and the other way round.
-    growth, shrinkage = _weight_change(at_post), _weight_change(at_pre)
-    low, high = growth.low, growth.high
+    growth = _weight_change(at_post)
+    shrinkage = _weight_change(at_pre)
+    low = growth.low
+    high = growth.high
     if not vanishes(low - shrinkage.low) or not vanishes(high - shrinkage.high):
         raise Unmatched("its two clips have different bounds, and PyNN's rule has one pair.")
     # PyNN's traces grow by 1: the increment of ours becomes part of the amplitude.
@@ -214,7 +221,8 @@ def _weight_change(statements: Sequence[_Statement]) -> _Change:
         raise Unmatched(
             f"a spike changes the weight in {len(own)} statements, expected one on each side."
         )
-    assign, tree = own[0].assign, own[0].expanded
+    assign = own[0].assign
+    tree = own[0].expanded
     if assign.op != "=" or not (isinstance(tree, Call) and tree.function == "clip"):
         raise Unmatched(
             f"{show_statement(assign)!r}: the weight has no bounds, and in PyNN it has. "

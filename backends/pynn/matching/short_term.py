@@ -98,7 +98,9 @@ def _share(after_spike: dict[str, Symbolic], spent: str, used: str | None) -> Sy
     A spike delivers w * u * (1 - spent) and spends u * (1 - spent). Without facilitation u is U;
     with it, u is the state ``used`` after it grew by U * (1 - used).
     """
-    x, w, out = symbol(spent), symbol("w"), symbol("out")
+    x = symbol(spent)
+    w = symbol("w")
+    out = symbol("out")
     delivered = sympy.expand(after_spike["out"] - out)
     u = sympy.cancel(delivered / (w * (1 - x)))
     # At rest (used = 0) the share is U itself, with and without facilitation.

@@ -162,7 +162,8 @@ class Mapping:
 
 def _core_corner(x: int, y: int, position: int, columns: int) -> tuple[float, float]:
     """Return the lower left corner of a core's square on chip (x, y), row by row from the top."""
-    column, row = position % columns, position // columns
+    column = position % columns
+    row = position // columns
     return x - 0.45 + 0.9 * column / columns, y + 0.45 - 0.9 * (row + 0.9) / columns
 
 

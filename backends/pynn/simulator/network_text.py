@@ -36,7 +36,9 @@ class NetworkText:
     """
 
     def __init__(self, plan: Plan, names: dict[str, str], arrays: ScriptArrays) -> None:
-        self._plan, self._names, self._arrays = plan, names, arrays
+        self._plan = plan
+        self._names = names
+        self._arrays = arrays
 
     def lines(self) -> Iterator[str]:
         """Yield all lines."""
@@ -61,7 +63,8 @@ class NetworkText:
         """Return the expression for the neurons that are recorded, in ascending order."""
         size = self._plan.population(recording.owner).size
         # Results are sorted by neuron; `run.ScriptRun` restores the order of the probe.
-        members, name = np.sort(recording.members), self._names[recording.owner]
+        members = np.sort(recording.members)
+        name = self._names[recording.owner]
         if members.size == size:
             return name
         if (np.diff(members) == 1).all():
@@ -72,7 +75,8 @@ class NetworkText:
     # ---- populations
 
     def _population(self, p: PlannedPopulation) -> Iterator[str]:
-        name, cell = self._names[p.name], p.cell
+        name = self._names[p.name]
+        cell = p.cell
         arguments = {k: self._arrays.text(f"{p.name}.{k}", v) for k, v in p.parameters.items()}
         if p.spikes is not None:
             arguments["spike_times"] = self._spike_times(p, p.spikes)

@@ -56,7 +56,8 @@ def execute(
         ) as process,
         clock(title, wanted=bool(title)) as tick,
     ):
-        printed, errors = "", ""
+        printed = ""
+        errors = ""
         while process.returncode is None:
             try:
                 printed, errors = process.communicate(timeout=_POLL)

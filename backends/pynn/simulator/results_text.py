@@ -58,7 +58,8 @@ def run_lines(
         else:
             yield f"    if step % {every} == 0:\n        {line}"
     for name in changes:
-        rates, changed_at = f"arrays[{f'{name}.rates'!r}]", f"arrays[{f'{name}.changes'!r}]"
+        rates = f"arrays[{f'{name}.rates'!r}]"
+        changed_at = f"arrays[{f'{name}.changes'!r}]"
         comment = f"# NEST's sources take {_RATE_LAG} steps to follow"
         yield f"    for rate in {rates}[{changed_at} == step]:  {comment}"
         yield f"        {names[name]}.set(rate=rate)"

@@ -61,10 +61,14 @@ class ScriptRun:
         folder: str | Path | None = None,
         threads: int | None = None,
     ) -> None:
-        self.plan, self.network, self.report = plan, network, report
+        self.plan = plan
+        self.network = network
+        self.report = report
         self.step = 0
-        self._python, self._machine = python, machine
-        self._folder, self._threads = folder, threads
+        self._python = python
+        self._machine = machine
+        self._folder = folder
+        self._threads = threads
         # None: it has not run. A script may end without any array, which is a result, too.
         self._results: dict[str, np.ndarray] | None = None
 
@@ -207,7 +211,8 @@ class ScriptRun:
         return PopulationRecording(name, size, spikes, traces)
 
     def _projection(self, name: str, recording: PlannedRecording) -> ProjectionRecording:
-        p, populations = self.network.projections[name], self.network.populations
+        p = self.network.projections[name]
+        populations = self.network.populations
         return ProjectionRecording(
             name,
             p.source,
@@ -225,7 +230,8 @@ class ScriptRun:
         rows = np.zeros((0, 2))
         if self._results is not None:
             rows = self._results[f"{recording.owner}.spikes"]
-        neurons, times = rows[:, 0].astype(np.int64), rows[:, 1]
+        neurons = rows[:, 0].astype(np.int64)
+        times = rows[:, 1]
         steps = np.rint(times / self.plan.dt).astype(np.int64) - self.plan.target.spike_offset
         # Spikes of the target's extra steps are outside the run.
         within = (steps >= 0) & (steps < self.step)

@@ -17,7 +17,9 @@ from .packages import PACKAGES, PROBED, installed_version
 from .results_text import results_lines, run_lines
 from .script_data import ScriptArrays, identifiers
 
-SCRIPT, ARRAYS, RESULTS = "network.py", "arrays.npz", "results.npz"
+SCRIPT = "network.py"
+ARRAYS = "arrays.npz"
+RESULTS = "results.npz"
 
 
 class Script:
@@ -43,7 +45,8 @@ class Script:
     """
 
     def __init__(self, plan: Plan, time: float, *, threads: int | None = None) -> None:
-        self.plan, self.time = plan, time
+        self.plan = plan
+        self.time = time
         self._arrays = ScriptArrays()
         # One space of names: populations and projections are variables of one script.
         labels = [p.name for p in plan.populations] + [q.name for q in plan.projections]
@@ -82,7 +85,8 @@ class Script:
 
     def _readme(self, report: Report) -> str:
         # Versions of two kinds: those found here, and those with which the report's facts hold.
-        plan, packages = self.plan, PACKAGES[self.plan.target.name]
+        plan = self.plan
+        packages = PACKAGES[self.plan.target.name]
         neurons = sum(p.size for p in plan.populations if not p.is_drive)
         edges = sum(q.pre.size for q in plan.projections)
         installed = ", ".join(f"{p} {installed_version(p)}" for p in packages)

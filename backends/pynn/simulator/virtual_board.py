@@ -124,7 +124,8 @@ def _program(script: Script) -> str:
         items = ", ".join(f"{p.name!r}: {script.names[p.name]}" for p in parts)
         return f"{{{items}}}"
 
-    populations, projections = as_dict(script.plan.populations), as_dict(script.plan.projections)
+    populations = as_dict(script.plan.populations)
+    projections = as_dict(script.plan.projections)
     return "\n".join(
         [
             script.network,

@@ -42,7 +42,8 @@ def assign_cores(
     plastic = [q for q in projections if q.target == p.name and q.rule is not None]
     if target.combined_cores is None or not plastic:
         return p
-    place, machine = Place("population", p.name, "cores"), dict(p.machine)
+    place = Place("population", p.name, "cores")
+    machine = dict(p.machine)
     rules = {q.rule.dependence for q in plastic if q.rule is not None}
     # sPyNNaker compiles one program per pair of cell and rule, and ships a few of these pairs.
     if not rules <= set(target.combined_cores.get(p.cell, rules)):

@@ -88,7 +88,10 @@ _ORDERED = (
 
 class _RulePlanner:
     def __init__(self, p: ConcreteProjection, *, dt: float, target: Target, rows: Rows) -> None:
-        self._p, self._dt, self._target, self._rows = p, dt, target, rows
+        self._p = p
+        self._dt = dt
+        self._target = target
+        self._rows = rows
         self._rule_aspect = f"rule {'' if p.rule is None else p.rule.name!r}"
         self._place = Place("projection", p.name, self._rule_aspect)
 
@@ -103,7 +106,8 @@ class _RulePlanner:
 
     def pair_stdp(self, rule: PairRule, *, negative: bool) -> PlannedRule:
         # Expressions stand beside their numbers in the report: both sides can be checked by eye.
-        timing, weights = self._numbers(rule.timing), self._numbers(rule.weights)
+        timing = self._numbers(rule.timing)
+        weights = self._numbers(rule.weights)
         numbers = _equations(rule.timing | rule.weights, timing | weights)
         self._rows.exact(self._place, f"SpikePairRule with {rule.dependence}: {numbers}.")
         self._report_dependence(rule.dependence)
@@ -183,7 +187,8 @@ class _RulePlanner:
         return axonal - target.back.share * total - target.back.steps
 
     def _report_simultaneous(self, rule: PairRule) -> None:
-        place, there = self._aspect("same step"), self._target.simultaneous
+        place = self._aspect("same step")
+        there = self._target.simultaneous
         if there is None:
             self._rows.approximated(
                 place,
@@ -263,7 +268,8 @@ def report_rules_of_populations(
             rules.setdefault(q.target, []).append(q.rule)
             origins.setdefault(q.target, []).append(repr(q.origin))
     for name, own_rules in rules.items():
-        place, names = Place("population", name), ", ".join(origins[name])
+        place = Place("population", name)
+        names = ", ".join(origins[name])
         # By text, since rules hold dicts and are no members of a set.
         if target.one_rule_per_population and len({repr(rule) for rule in own_rules}) > 1:
             rows.impossible(

@@ -92,7 +92,11 @@ class NeuronPlan:
     def __init__(
         self, p: ConcretePopulation, match: CellMatch, *, dt: float, target: Target, rows: Rows
     ) -> None:
-        self._p, self._match, self._dt, self._target, self._rows = p, match, dt, target, rows
+        self._p = p
+        self._match = match
+        self._dt = dt
+        self._target = target
+        self._rows = rows
         self._place = Place("population", p.name)
         self._tables = {n: v for n, v in p.parameters.items() if isinstance(v, Table)}
         self._parameters: dict[str, Values] = {}
@@ -100,7 +104,8 @@ class NeuronPlan:
 
     def planned(self) -> PlannedPopulation:
         """Return the population, and report everything in it."""
-        p, match = self._p, self._match
+        p = self._p
+        match = self._match
         standard = match.standard
         # Only states that a user meets there: those that PyNN records, or has under the same name.
         states = ", ".join(
@@ -129,7 +134,8 @@ class NeuronPlan:
     # ---- parameters
 
     def _set_parameters(self) -> None:
-        match, texts = self._match, []
+        match = self._match
+        texts = []
         for name, expression in match.parameters.items():
             if expression is None:
                 continue  # any value fits; PyNN's default remains
@@ -147,7 +153,9 @@ class NeuronPlan:
 
     def _parameter(self, name: str, expression: Symbolic, number: Any) -> Any:
         """Return a parameter as the target takes it, and report if it cannot or changes it."""
-        place, target, rows = self._place.of(name), self._target, self._rows
+        place = self._place.of(name)
+        target = self._target
+        rows = self._rows
         if not np.isfinite(number).all():
             remedy = "Correct the parameters that it is made of."
             rows.impossible(place, f"{show(expression)} is not finite.", remedy)
@@ -174,7 +182,8 @@ class NeuronPlan:
         rounded = round_parameters(number)
         if not np.array_equal(rounded, np.asarray(number)):
             worst = np.argmax(np.abs(rounded - number))
-            before, after = np.ravel(number)[worst], np.ravel(rounded)[worst]
+            before = np.ravel(number)[worst]
+            after = np.ravel(rounded)[worst]
             reason = f"{before:.7g} becomes {after:.10g} (fixed point, steps of 2**-15)."
             self._rows.approximated(place, reason)
         if (np.abs(np.asarray(number)) >= LARGEST).any():
@@ -230,7 +239,8 @@ class NeuronPlan:
 
     def _report_replaced_parameters(self) -> None:
         """Report parameters that the target silently computes from others."""
-        parameters, target = self._parameters, self._target
+        parameters = self._parameters
+        target = self._target
         names = {n: symbol(n) for n in self._match.parameters}
         for name, used in target.replaced_parameters.get(self._match.standard.name, ()):
             expression = sympy.parse_expr(used, local_dict=names)
@@ -247,11 +257,13 @@ class NeuronPlan:
 
     def _report_singular_parameters(self) -> None:
         """Report time constants whose equality makes the results of the target no numbers."""
-        parameters, target = self._parameters, self._target
+        parameters = self._parameters
+        target = self._target
         for first, second in target.singular.get(self._match.standard.name, ()):
             if not {first, second} <= parameters.keys():
                 continue
-            a, b = np.asarray(parameters[first]), np.asarray(parameters[second])
+            a = np.asarray(parameters[first])
+            b = np.asarray(parameters[second])
             if np.any(np.abs(a - b) <= _SINGULAR * np.abs(a)):
                 self._rows.impossible(
                     self._place.of(f"{first} and {second}"),
@@ -266,10 +278,8 @@ class NeuronPlan:
         fixed = constants(self._p)
         for name in self._match.unread:
             is_zero = name in fixed and not np.any(fixed[name])
-            zero, unused = (
-                "is 0, and so is what it multiplies.",
-                "is read by nothing that PyNN has.",
-            )
+            zero = "is 0, and so is what it multiplies."
+            unused = "is read by nothing that PyNN has."
             self._rows.exact(self._place.of(name), zero if is_zero else unused)
 
     # ---- ports, method, states
@@ -277,13 +287,15 @@ class NeuronPlan:
     def _report_ports(self) -> None:
         match = self._match
         for port, declared in self._p.cell.receives:
-            place, receptors = self._place.of(f"port {port!r}"), match.ports.get(port, ())
+            place = self._place.of(f"port {port!r}")
+            receptors = match.ports.get(port, ())
             if not receptors:
                 self._rows.exact(
                     place, "has no counterpart, which matters only to what projects to it."
                 )
                 continue
-            unit, weight = declared.unit, match.standard.weight
+            unit = declared.unit
+            weight = match.standard.weight
             factors = {show(match.scale(r)) for r in receptors}
             scaled = f" times {', '.join(factors)}" if factors != {"1"} else ""
             self._rows.exact(
@@ -294,8 +306,11 @@ class NeuronPlan:
 
     def _report_method(self) -> None:
         """Report the integration methods here and there."""
-        standard, target, place = self._match.standard, self._target, self._place.of("method")
-        theirs, mine = target.methods[standard.name], self._own_method()
+        standard = self._match.standard
+        target = self._target
+        place = self._place.of("method")
+        theirs = target.methods[standard.name]
+        mine = self._own_method()
         # A decay in closed form adds a weight that has decayed for a part of the step already.
         jumps = {show(jump) for jump in self._match.jumps.values()} - {"1"}
         notes = ""

@@ -44,7 +44,10 @@ class Recordings:
         target: Target,
         rows: Rows,
     ) -> None:
-        self._network, self._matches, self._target, self._rows = network, matches, target, rows
+        self._network = network
+        self._matches = matches
+        self._target = target
+        self._rows = rows
         self._projections = projections
 
     def planned(self) -> tuple[PlannedRecording, ...]:
@@ -113,7 +116,8 @@ class Recordings:
     def _state(
         self, number: int, probe: Probe, place: Place, members: np.ndarray
     ) -> PlannedRecording | None:
-        name, match = probe.owner.name, self._matches.get(probe.owner.name)
+        name = probe.owner.name
+        match = self._matches.get(probe.owner.name)
         states = (
             [] if match is None else [s for s, v in match.states.items() if v == probe.variable]
         )

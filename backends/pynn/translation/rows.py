@@ -52,5 +52,6 @@ def format_range(values: Any) -> str:
     if array.size == 0:
         return "none"
     # Seven digits: more would show the binary fraction next to a decimal number.
-    low, high = array.min(), array.max()
+    low = array.min()
+    high = array.max()
     return f"{low:.7g}" if low == high else f"{low:.7g} to {high:.7g}"

@@ -91,7 +91,9 @@ def weight_scale(
     Source: sPyNNaker 7.4.1, ``population_vertex.py``, ``get_ring_buffer_shifts``.
     """
     spikes_per_step = _EXPECTED_RATE / (1000.0 / dt)
-    total, largest, delay_spread = 0.0, 0.0, 0.0
+    total = 0.0
+    largest = 0.0
+    delay_spread = 0.0
     for q in projections:
         edges = _most_edges(q)
         total += max(1.0, spikes_per_step) * _largest_weight(q) * edges

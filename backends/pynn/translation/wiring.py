@@ -113,7 +113,10 @@ class Wiring:
         target: Target,
         rows: Rows,
     ) -> None:
-        self._network, self._matches, self._target, self._rows = network, matches, target, rows
+        self._network = network
+        self._matches = matches
+        self._target = target
+        self._rows = rows
         self.projections: list[PlannedProjection] = []
         self.sources: list[PlannedPopulation] = []
         for name in network.order:
@@ -209,7 +212,9 @@ class Wiring:
         """Return delays of the target in ms, (E,), with the same step of arrival as ours."""
         # NEST's Izhikevich neuron feels a spike in the step in which it arrives.
         extra = self._target.extra_delay + bool(match.standard.decays)
-        dt, count, place = self._network.dt, p.targets.size, place.of("delay")
+        dt = self._network.dt
+        count = p.targets.size
+        place = place.of("delay")
         delay: Any = p.delay
         # In steps, which are whole numbers: adding to a time in ms would round.
         ours = np.broadcast_to(np.rint(np.asarray(delay) / dt).astype(np.int64), count)
@@ -237,8 +242,10 @@ class Wiring:
 
     def _add_edges(self, path: _Path, edges: _Edges) -> None:
         """Split edges by receptor, and add them to the plan."""
-        match, place = path.match, path.place.of("weights")
-        receptors, unit = match.ports[path.port], match.standard.weight
+        match = path.match
+        place = path.place.of("weights")
+        receptors = match.ports[path.port]
+        unit = match.standard.weight
         fixed = constants(path.target)
         texts: list[str] = []
         # Every edge goes to the first receptor that takes its sign; edges that are left have none.
@@ -278,7 +285,8 @@ class Wiring:
         if self._target.one_edge_per_pair:
             layers = list(_layers(edges))
         for number, chosen in enumerate(layers, 1):
-            part, factor = edges.select(chosen), scale[chosen]
+            part = edges.select(chosen)
+            factor = scale[chosen]
             layer = f".{number}" if number > 1 else ""
             rule = path.plasticity if isinstance(path.plasticity, PlannedRule) else None
             short_term = path.plasticity if isinstance(path.plasticity, PlannedShortTerm) else None
@@ -303,8 +311,11 @@ class Wiring:
 
     def _expand_decays(self, path: _Path) -> None:
         """Let many edges stand for each, if the cell has no synapse that decays."""
-        match, dt, count = path.match, self._network.dt, 0.0
-        fixed, size = constants(path.target), path.target.size
+        match = path.match
+        dt = self._network.dt
+        count = 0.0
+        fixed = constants(path.target)
+        size = path.target.size
         for position, q in enumerate(self.projections):
             if q.origin != path.name:
                 continue
@@ -320,7 +331,8 @@ class Wiring:
 
     def _report_decays(self, path: _Path, count: float) -> None:
         # Edges multiply by the steps of a decay: a script that cannot run must not be written.
-        place, memory = path.place.of("synapse"), count * _BYTES_PER_EDGE
+        place = path.place.of("synapse")
+        memory = count * _BYTES_PER_EDGE
         if path.plasticity is not None:
             self._rows.impossible(
                 place,
@@ -350,9 +362,12 @@ class Wiring:
         match = self._reachable(d.target, d.port, place)
         if match is None:
             return
-        count, source = d.indices.size, f"{d.name} source"
-        rate, dt = np.asarray(d.rate, np.float64), self._network.dt
-        trains, difference = 1, ""
+        count = d.indices.size
+        source = f"{d.name} source"
+        rate = np.asarray(d.rate, np.float64)
+        dt = self._network.dt
+        trains = 1
+        difference = ""
         if not self._target.several_spikes:
             most = float(rate.max(initial=0.0)) * dt
             trains = max(math.ceil(most / _MOST_PER_STEP), 1)

@@ -37,7 +37,8 @@ def draw_population(population: Population, seed: int) -> tuple[dict[str, Any], 
     NetworkError, ModelError
         If an expression gives a value that is not finite, or expressions need each other.
     """
-    values, trees = _draw_values(population, seed), _expressions(population)
+    values = _draw_values(population, seed)
+    trees = _expressions(population)
     _evaluate_all(trees, values, where=f"population {population.name!r}")
     return values, trees
 

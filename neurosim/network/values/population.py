@@ -73,7 +73,8 @@ def read_population_values(
     parser = Parser(owner)
     checked = _read_defaults(owner, cell, size, values, dt=dt)
     for name, value in values.items():
-        where, expected = f"{owner}, {name}", (declared | draws)[name]
+        where = f"{owner}, {name}"
+        expected = (declared | draws)[name]
         if isinstance(value, Table):
             _refuse_state(cell, name, where)
             checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
@@ -194,11 +195,14 @@ def check_refractory_time(
     """
     if cell.refractory is None:
         return
-    time, declared, where = cell.refractory.time, MS, f"{owner}: refractory time"
+    time = cell.refractory.time
+    declared = MS
+    where = f"{owner}: refractory time"
     if isinstance(time, str) and read(time) is None:
         # Text without a number is the name of a parameter, which the population may have set.
         parameter = cell.parameter(time)
-        time, declared = values.get(parameter.name, parameter.value), parameter.unit
+        time = values.get(parameter.name, parameter.value)
+        declared = parameter.unit
         if isinstance(time, Table):
             raise NetworkError(
                 f"{where}: found a table, expected a number, array or draw. "

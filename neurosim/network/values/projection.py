@@ -355,7 +355,8 @@ def read_rule_values(
                 value, unit, edges=counts["edge"], pairs=pairs, where=where, part=name
             )
             continue
-        count, value_where = counts[per] if per else None, f"{where}, {name}"
+        count = counts[per] if per else None
+        value_where = f"{where}, {name}"
         # An unknown number of edges leaves the length to the check after the draw.
         sizes = {f"one per {per}": count} if count else {}
         checked[name] = read_quantity(value, unit, sizes=sizes, where=value_where)

@@ -123,7 +123,9 @@ def _chance_below_zero(draw: Distribution, port: Unit) -> float:
 
 def _levels_to_user() -> int:
     """Return the stack level of the first line outside of this package."""
-    frame, level = sys._getframe(1), 1
+    frame = sys._getframe(1)
+    level = 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
+        frame = frame.f_back
+        level = level + 1
     return level

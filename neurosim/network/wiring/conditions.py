@@ -174,7 +174,8 @@ class BoundCondition:
         rows = np.arange(every // 2 if every < sources.size else 0, sources.size, every)
         # Chance has its own name here: an estimate must not depend on that of the projection.
         stream = Stream(self.pairs.seed, "where/count")
-        means, variances = np.zeros(rows.size), np.zeros(rows.size)
+        means = np.zeros(rows.size)
+        variances = np.zeros(rows.size)
         for block in blocks(rows.size, width=len(self.pairs.target)):
             p = self._chances(stream, rows[block])
             means[block], variances[block] = p.sum(axis=1), (p * (1.0 - p)).sum(axis=1)
@@ -184,7 +185,8 @@ class BoundCondition:
             return EdgeCount(means.sum() * per_pair)
         scale = sources.size / rows.size
         between_rows = np.var(means) * sources.size * scale if every > 1 else 0.0
-        mean, variance = means.sum() * scale, variances.sum() * scale + between_rows
+        mean = means.sum() * scale
+        variance = variances.sum() * scale + between_rows
         most = min(mean + 6 * math.sqrt(variance), self.pairs.count)
         return EdgeCount(most * per_pair, exact=False)
 
@@ -238,7 +240,8 @@ class BoundCondition:
 
     def _select(self, stream: Stream) -> tuple[NDArray[np.int64], IntArray]:
         """Return pointer and targets of the pairs that are joined."""
-        sources, targets = self.pairs.source.indices, self.pairs.target.indices
+        sources = self.pairs.source.indices
+        targets = self.pairs.target.indices
         counts = np.zeros(sources.size, np.int64)
         parts = [np.empty(0, index_type(targets.size))]
         for block in blocks(sources.size, width=targets.size):
@@ -255,7 +258,8 @@ class BoundCondition:
 
     def _chances(self, stream: Stream, rows: IntArray) -> NDArray[np.float64]:
         """Return the probability of each pair of some rows, (R, T); 0 without the condition."""
-        sources, targets = self.pairs.source.indices[rows], self.pairs.target.indices
+        sources = self.pairs.source.indices[rows]
+        targets = self.pairs.target.indices
         values = PairValues(self.pairs, stream, source=sources[:, None], target=targets)
         shape = sources.size, targets.size
         p = np.broadcast_to(values(self.p), shape)
@@ -279,7 +283,8 @@ class BoundCondition:
             raise self._wrong_probability(wrong.row, wrong.column, stream) from None
 
     def _wrong_probability(self, row: int, column: int, stream: Stream) -> NetworkError:
-        source, target = self.pairs.source.indices[row], self.pairs.target.indices[column]
+        source = self.pairs.source.indices[row]
+        target = self.pairs.target.indices[column]
         values = PairValues(self.pairs, stream, source=np.array([source]), target=target)
         p = float(np.asarray(values(self.p)).ravel()[0])
         return NetworkError(
@@ -291,7 +296,8 @@ class BoundCondition:
         """Return the edges of pairs that have several, or none."""
         if self.n == 1:
             return Edges(pointer, target, trusted=True)
-        sources, targets = self.pairs.source.indices, self.pairs.target.indices
+        sources = self.pairs.source.indices
+        targets = self.pairs.target.indices
         child = stream.child("n")
         if isinstance(self.n, PairText):
             numbers = self.n.at(child, sources=sources, pointer=pointer, targets=targets[target])
@@ -314,7 +320,8 @@ class BoundCondition:
         if wrong.size:
             edge = wrong[0]
             row = int(np.searchsorted(pointer, edge, side="right")) - 1
-            i, j = self.pairs.source.indices[row], self.pairs.target.indices[target[edge]]
+            i = self.pairs.source.indices[row]
+            j = self.pairs.target.indices[target[edge]]
             raise NetworkError(
                 f"where, n: {self.n!r} is {numbers[edge]:g} for i = {i}, j = {j}, expected a whole "
                 "number of edges, 0 or more. Write floor(...)."

@@ -92,7 +92,8 @@ class from_arrays:
         NetworkError
             If a position lies outside of its view.
         """
-        n_source, n_target = sources.size, targets.size
+        n_source = sources.size
+        n_target = targets.size
         self.count(n_source, n_target, recurrent=recurrent)
         return Edges.from_pairs(self.sources, self.targets, n_source=n_source, n_target=n_target)
 

@@ -84,7 +84,8 @@ class WrongProbability(Exception):
 
     def __init__(self, row: int, column: int) -> None:
         super().__init__(row, column)
-        self.row, self.column = row, column
+        self.row = row
+        self.column = column
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,17 +207,20 @@ def select_pairs(
         # Certain pairs are compared with zeros, which are below 1.
         random=str(not (isinstance(p, Number) and p.value in (0.0, 1.0))),
     ).select
-    sources, targets = pairs.source.indices, pairs.target.indices
+    sources = pairs.source.indices
+    targets = pairs.target.indices
     pre, post = texts.values()
     post = np.ascontiguousarray(post[:, targets])
-    keys, dtype = texts.keys(stream), index_type(targets.size)
+    keys = texts.keys(stream)
+    dtype = index_type(targets.size)
     counts = np.zeros(sources.size, np.int64)
     bounds = even_blocks(sources.size, targets.size)
     # Edges of a block are copied out of a buffer for all its pairs, which bounds the memory.
     blocks: dict[int, IntArray] = {}
 
     def work(first: int, stop: int) -> None:
-        out, wrong = np.empty((stop - first) * targets.size, dtype), np.zeros(2, np.int64)
+        out = np.empty((stop - first) * targets.size, dtype)
+        wrong = np.zeros(2, np.int64)
         edges = select(
             sources[first:stop], targets, pre, post, keys, out, counts[first:stop], wrong
         )
@@ -244,7 +248,8 @@ def evaluate_edges(
         _EVALUATE, read="post[{}, _target]", width=12, value=texts.print(tree)
     ).evaluate
     pre, post = texts.values()
-    keys, values = texts.keys(stream), np.empty(targets.size)
+    keys = texts.keys(stream)
+    values = np.empty(targets.size)
 
     def work(first: int, stop: int) -> None:
         evaluate(

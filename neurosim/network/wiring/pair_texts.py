@@ -153,7 +153,9 @@ class PairValues:
         target: IntArray,
         repeat: IntArray | int = 0,
     ) -> None:
-        self._pairs, self._stream, self._repeat = pairs, stream, repeat
+        self._pairs = pairs
+        self._stream = stream
+        self._repeat = repeat
         self._ends = {"pre": source, "post": target}
         self._known: dict[str, Any] = {}
 

@@ -127,7 +127,8 @@ class Assignments:
         changed: dict[str, np.ndarray] = {}
         for name, value in values.items():
             # The text also names the stream of draws: other words would be other numbers.
-            where, unit = f"set {owner.name!r}, {name}", declared_unit(owner, name)
+            where = f"set {owner.name!r}, {name}"
+            unit = declared_unit(owner, name)
             if isinstance(value, Table):
                 assignments.append(self._check_table(view, name, value, unit, where))
             elif isinstance(view, View):
@@ -239,7 +240,9 @@ class Assignments:
         where: str,
         changed: dict[str, np.ndarray],
     ) -> Assignment:
-        memory, size, key = self.memory, view.population.size, (view.name, name)
+        memory = self.memory
+        size = view.population.size
+        key = (view.name, name)
         value = read_set_text(
             view,
             name,
@@ -269,7 +272,8 @@ class Assignments:
 
     def _put_columns(self, view: View, name: str, numbers: Any) -> None:
         """Overwrite a table: all of it, or the columns of some neurons; other columns continue."""
-        memory, size = self.memory, view.population.size
+        memory = self.memory
+        size = view.population.size
         if view.whole:
             row = np.array(np.broadcast_to(numbers, size), np.float64)
             memory.put_parameter(view.name, name, Table(row[None, :], 1), self.step)
@@ -337,7 +341,8 @@ class Assignments:
         self, owner: View | Projection, name: str, new: np.ndarray, numbers: Any, where: str
     ) -> Assignment:
         """Return the assignment of a parameter; ``numbers`` are those values that are checked."""
-        memory, decaying = self.memory, []
+        memory = self.memory
+        decaying = []
         if isinstance(owner, View):
             unit = declared_unit(owner, name)
             self._require_source_value(owner, numbers, unit, where)
