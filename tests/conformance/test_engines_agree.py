@@ -138,7 +138,7 @@ def test_the_stories_are_lively():
     look()
     assert seen["finite"] == seen["stories"] >= 60
     assert (
-        seen["spikes of cells"] > 30
+        seen["spikes of cells"] > 25
         and seen["edges"] > 60
         and seen["learned"] > 20
         and seen["delays that differ"] > 20

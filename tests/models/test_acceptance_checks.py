@@ -39,7 +39,7 @@ def test_each_check_accepts_good_results_and_refuses_spoiled_ones(model, check):
 
 
 @pytest.mark.parametrize(
-    ("model", "letter", "number"), [(MEMORY, "A", 13), (RESERVOIR, "B", 18)], ids=["A", "B"]
+    ("model", "letter", "number"), [(MEMORY, "A", 14), (RESERVOIR, "B", 18)], ids=["A", "B"]
 )
 def test_every_check_needs_experiments_that_exist_and_travel_to_other_processes(
     model, letter, number

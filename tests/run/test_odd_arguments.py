@@ -120,7 +120,7 @@ def test_steps_beyond_32_bits_are_those_of_the_reference(backend, late):
 LIMITED = """
 import resource
 import neurosim as ns
-from neurosim.ir import free_memory
+from neurosim.backend import free_memory
 before = free_memory.available()
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
 assert free_memory.available() < min(before, 4 << 30)

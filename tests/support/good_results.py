@@ -34,6 +34,12 @@ def memory_results(name):
             for n, w in (("1", 4.3), ("2", 4.3), ("3", 6.0))
         },
         "foreign": {"before": [1], "after": [0, 1]},
+        "forgotten": {"one": [], "two": [0]},
+        "default": {"spacing": 22, "right": 100},
+        "close": {
+            "spacing": 14,
+            "right": {"4": 24, "10": 6, "16": 2}.get(name.removesuffix(" bits")[-2:].strip()),
+        },
         "dense": PERFECT | {BY_CONTENT: [3, 8]},
         **{e: {"counts": PUBLISHED[e], "tally": PERFECT, "spikes": []} for e in PUBLISHED},
     }.get(family, PERFECT)
@@ -53,6 +59,7 @@ SPOILED_MEMORY = {
     "A11": ("retention", lambda r: r | {"by cue and by content": [14, 15]}),
     "A12": ("short", lambda r: r | {"2": r["2"] | {"recalled": False}}),
     "A13": ("foreign bits", lambda r: r | {"after": [1]}),
+    "A14": ("close spacing, 4 bits", lambda r: r | {"right": 40}),
 }
 
 

@@ -20,7 +20,7 @@ from ...units import Unit, unit
 from ..projections import Drive, Projection
 from ..wiring.pair_texts import PairText
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = str(Path(__file__).parents[2])
 
 
 def warn_of_signs(item: Projection | Drive, weight: Any = None) -> None:

@@ -229,11 +229,12 @@ def ended(run: ns.Run) -> BaseException | None:
 
 @pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("failing", ["the caller", "another", "none to start"])
-def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_continue(
+def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_be_restored(
     number, failing, monkeypatch
 ):
     """Threads begin together, or not at all: nothing was done if one cannot."""
     run, expected = (ns.prepare(plastic(), backend="cpu", threads=number) for _ in range(2))
+    before = run.snapshot()
     take, start, failed = Cores.take, threading.Thread.start, []
 
     def fail_to_take(cores: Cores) -> None:
@@ -255,6 +256,7 @@ def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_
         else:
             planted.setattr(Cores, "take", fail_to_take)
         assert str(ended(run)) == "planted" and run.step == 0
+    run.restore(before)
     for one in (run, expected):
         assert ended(one) is None and ended(one) is None
     assert (
