@@ -110,7 +110,7 @@ def test_the_stories_are_lively():
     seen: Counter = Counter()
 
     @SEED
-    @settings(SAME, max_examples=60)
+    @settings(SAME, max_examples=150)
     @given(rn.stories())
     def look(story):
         run = played(story, "reference")
@@ -136,7 +136,7 @@ def test_the_stories_are_lively():
                 seen["learned"] += 1
 
     look()
-    assert seen["finite"] == seen["stories"] >= 60
+    assert seen["finite"] == seen["stories"] >= 150
     assert (
         seen["spikes of cells"] > 25
         and seen["edges"] > 60
