@@ -30,6 +30,7 @@ from .errors import (
 from .model.cell import Cell
 from .model.declarations import Parameter, Port, Refractory
 from .model.rule import Rule
+from .network.edges import Connector, EdgeCount, Edges
 from .network.network import Network
 from .network.populations import Population, View
 from .network.projections import Projection
@@ -44,7 +45,6 @@ from .network.wiring.connectors import (
 )
 from .network.wiring.edge_lists import from_arrays, from_sparse
 from .network.wiring.pairs import PairConnector, Pairs
-from .network.wiring.protocol import Connector, EdgeCount, Edges
 from .recording.edge_table import EdgeTable
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import neurosim as ns
 from neurosim.draws.sampling import blocks, index_type, pointer_of
 from neurosim.draws.streams import Stream
-from neurosim.network.wiring.protocol import EdgeCount, Edges, IntArray
+from neurosim.network.edges import EdgeCount, Edges, IntArray
 
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
@@ -182,7 +182,7 @@ class by_distance:
     def connect(
         self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
     ) -> Edges:
-        """Draw the edges; see `neurosim.network.wiring.protocol.Connector`.
+        """Draw the edges; see `neurosim.network.edges.Connector`.
 
         Parameters
         ----------

@@ -13,13 +13,13 @@ from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
 from ..model.cell import Cell
 from ..model.declarations import Constant
+from ..network.drawn_values import draw_population
 from ..network.network import Network
 from ..network.observed import observed_definitions
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.references import Reference
 from ..network.sources import require_drive_rate, require_source_value
-from ..network.values.drawn import draw_population
 from ..network.values.population import require_time_constants
 from ..quantities import to_engine
 from ..units import Unit, unit

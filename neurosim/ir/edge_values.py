@@ -11,9 +11,9 @@ from ..draws.sampling import blocks, index_type, pointer_of
 from ..draws.streams import Stream, user_stream
 from ..draws.values import Distribution, Shared
 from ..errors import NetworkError
+from ..network.edges import Edges
 from ..network.projections import Projection
 from ..network.wiring.pair_texts import PairText
-from ..network.wiring.protocol import Edges
 from ..units import Unit, unit
 
 

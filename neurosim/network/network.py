@@ -17,6 +17,7 @@ from ..model.cell_resolution import read_update
 from ..model.rule import Rule
 from ..quantities import to_engine
 from ..units import Quantity, Time, unit
+from .edges import Connector
 from .links import read_links
 from .populations import Population, View
 from .probes import Probe, name_trace, probe_edges, probe_neurons
@@ -53,7 +54,6 @@ from .values.projection import (
 )
 from .values.signs import warn_of_signs
 from .wiring.pairs import PairConnector, Pairs, read_box, read_connector
-from .wiring.protocol import Connector
 
 # Pairs and edges up to which texts over them are evaluated at the user's line.
 _EVALUATED = 1 << 18

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.cell import Cell
 from ..quantities import as_array
+from .edges import IntArray
 from .references import Reference
-from .wiring.protocol import IntArray
 
 Selection: TypeAlias = slice | int | Sequence[int] | Sequence[bool] | NDArray[Any]
 """A slice, an index, indices, or a mask."""

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from ..errors import NetworkError, describe, describe_unknown
 from ..quantities import as_array
 from ..units import Unit, unit
+from .edges import IntArray
 from .populations import View
 from .projections import Projection
-from .wiring.protocol import IntArray
 
 
 @dataclass(frozen=True, eq=False)

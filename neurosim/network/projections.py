@@ -13,10 +13,10 @@ from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import BoundRule
 from ..model.declarations import Constant, State
 from ..model.rule import Rule
+from .edges import Connector, EdgeCount, Edges
 from .populations import View
 from .references import Reference
 from .wiring.pair_texts import PairText
-from .wiring.protocol import Connector, EdgeCount, Edges
 
 
 @dataclass(frozen=True, eq=False)

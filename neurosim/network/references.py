@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import NetworkError, describe
 from ..quantities import as_array
-from .wiring.protocol import IntArray
+from .edges import IntArray
 
 
 class Named(Protocol):

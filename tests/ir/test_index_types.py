@@ -14,8 +14,8 @@ from neurosim.draws.streams import Stream
 from neurosim.ir import delay_groups as slots
 from neurosim.ir import edge_values as ends
 from neurosim.ir.concretise import concretise
+from neurosim.network import edges
 from neurosim.network.wiring import connectors as connect
-from neurosim.network.wiring import protocol
 
 pytest.importorskip("numba")
 
@@ -55,7 +55,7 @@ LOOKING = ns.Rule(  # post-spikes cannot wait: a "step" handler changes weights,
 
 def wide(monkeypatch):
     """Let all indices take 4 bytes."""
-    for module in (connect, ends, protocol, sampling, slots):
+    for module in (connect, ends, edges, sampling, slots):
         monkeypatch.setattr(module, "index_type", lambda below: np.int32)
 
 

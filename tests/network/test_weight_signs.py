@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import neurosim as ns
-from neurosim.model.port_signs import effect_of_port
 from neurosim.models import cells, plasticity
+from neurosim.network.port_signs import effect_of_port
 
 LIBRARY = {
     "lif": cells.lif(),

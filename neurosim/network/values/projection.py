@@ -16,11 +16,11 @@ from ...model.rule import Rule
 from ...model.rule_equations import closed_forms
 from ...units import Unit
 from ...units import unit as unit_of
+from ..edges import Connector
 from ..populations import View
 from ..validation import MS, EngineValue, read_quantity, require_shape, to_steps
 from ..wiring.pair_texts import PairText, is_pair_text, read_pair_text
 from ..wiring.pairs import Pairs
-from ..wiring.protocol import Connector
 
 PER_EDGE = "one per edge"
 EdgeValue: TypeAlias = EngineValue | PairText

@@ -13,10 +13,10 @@ import numpy as np
 from ...draws.values import Distribution, Shared
 from ...errors import SignWarning
 from ...expr.tree import inline, names
-from ...model.port_signs import Effect, effect_in, effect_of_port
 from ...model.rule import Rule
 from ...quantities import to_engine
 from ...units import Unit, unit
+from ..port_signs import Effect, effect_in, effect_of_port
 from ..projections import Drive, Projection
 from ..wiring.pair_texts import PairText
 

@@ -20,9 +20,9 @@ from ...errors import NetworkError, describe
 from ...expr.parse import Parser
 from ...expr.printing import show
 from ...expr.tree import Expr, Number, draws
+from ..edges import EdgeCount, Edges, IntArray
 from .pair_texts import MANY, PairText, PairValues, read_condition, read_pair_text
 from .pairs import Pairs
-from .protocol import EdgeCount, Edges, IntArray
 
 SAMPLE = 1 << 20  # pairs that are looked at to foretell the number of edges
 Count: TypeAlias = int | str | Distribution

@@ -17,7 +17,7 @@ from ...draws import sampling
 from ...draws.sampling import blocks, index_type, pointer_of
 from ...draws.streams import Stream
 from ...errors import NetworkError, describe
-from .protocol import EdgeCount, Edges, IntArray
+from ..edges import EdgeCount, Edges, IntArray
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...draws.streams import Stream
 from ...errors import NetworkError
 from ...quantities import as_array
-from .protocol import EdgeCount, Edges, IntArray
+from ..edges import EdgeCount, Edges, IntArray
 
 
 # Not compared by fields: arrays have no single truth value.

@@ -18,8 +18,8 @@ from ...draws.sampling import index_type, pointer_of
 from ...draws.streams import Stream
 from ...expr.printing import Target, show
 from ...expr.tree import Draw, Expr, Number, draws, names
+from ..edges import IntArray
 from .pairs import Pairs, draw_stream, side_of
-from .protocol import IntArray
 
 _HEADER = '''"""Texts over pairs of neurons."""
 

@@ -18,8 +18,8 @@ from ...expr.parse import Parser
 from ...expr.printing import show
 from ...expr.tree import ARITHMETIC, Binary, Draw, Expr, Number, Unary, draws, names
 from ...units import NUMBER, Unit, of, read
+from ..edges import IntArray
 from .pairs import Pairs, draw_stream, side_of
-from .protocol import IntArray
 
 # Edges from which on a text is compiled, which takes about two seconds, once on a machine.
 MANY = 1 << 22

@@ -18,9 +18,9 @@ from ...expr.printing import show
 from ...expr.tree import Binary, Call, Draw, Expr, Lookup, Name, Number, names, walk
 from ...quantities import to_engine
 from ...units import LENGTH, NUMBER, Exponents, Quantity, unit
+from ..drawn_values import draw_population
+from ..edges import Connector
 from ..populations import Population, View
-from ..values.drawn import draw_population
-from .protocol import Connector
 
 FloatArray = NDArray[np.float64]
 Side = Literal["pre", "post"]

@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...draws.sampling import blocks, index_type
-from ...draws.streams import Stream
-from ...errors import NetworkError
+from ..draws.sampling import blocks, index_type
+from ..draws.streams import Stream
+from ..errors import NetworkError
 
 IntArray = NDArray[np.integer]
 

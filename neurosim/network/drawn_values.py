@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ...draws.streams import user_stream
-from ...draws.values import Distribution
-from ...errors import ModelError, NetworkError
-from ...expr.evaluate import evaluate
-from ...expr.tree import Expr, names
-from ...units import Unit
-from ..populations import Population
+from ..draws.streams import user_stream
+from ..draws.values import Distribution
+from ..errors import ModelError, NetworkError
+from ..expr.evaluate import evaluate
+from ..expr.tree import Expr, names
+from ..units import Unit
+from .populations import Population
 
 
 def draw_population(population: Population, seed: int) -> tuple[dict[str, Any], dict[str, Expr]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..expr.evaluate import evaluate
 from ..expr.tree import Binary, Call, Expr, Name, Unary, draws, inline, names
-from .parts import CellParts
+from ..model.parts import CellParts
 
 Effect = Literal["adds", "subtracts", "conductance", "unclear"]
 """What a larger value of a name does to a state. A conductance multiplies a driving force, so that
