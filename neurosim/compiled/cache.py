@@ -159,10 +159,10 @@ def _open(engine: Path | None) -> Store:
     try:
         top.parent.mkdir(parents=True, exist_ok=True)
         reason = _distrust_parent(top.parent)
-        for place in (top, wanted):
+        for folder_used in (top, wanted):
             if not reason:
-                place.mkdir(mode=0o700, exist_ok=True)
-                reason = _distrust(place)
+                folder_used.mkdir(mode=0o700, exist_ok=True)
+                reason = _distrust(folder_used)
     except OSError as error:
         return _spare(f"{wanted} cannot be made ({error.strerror or error})")
     if reason:
@@ -234,10 +234,10 @@ def load(name: str, source: str, *, engine: Path | None = None) -> ModuleType:
     """
     files = store(engine)
     stem = f"{name}_{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
-    place = files.written, stem
-    if place not in _loaded:
-        _loaded[place] = _execute(stem, source, files)
-    return _loaded[place]
+    entry = files.written, stem
+    if entry not in _loaded:
+        _loaded[entry] = _execute(stem, source, files)
+    return _loaded[entry]
 
 
 def _execute(stem: str, source: str, files: Store) -> ModuleType:
@@ -254,10 +254,10 @@ def _execute(stem: str, source: str, files: Store) -> ModuleType:
 
 def _find(name: str, content: bytes, files: Store) -> Path:
     """Return the path of a file with this content, which is written if there is none."""
-    for place in files.read:
+    for directory in files.read:
         with suppress(OSError):
-            if (place / name).read_bytes() == content:
-                return place / name
+            if (directory / name).read_bytes() == content:
+                return directory / name
     files.write(name, content)
     return (files.written or Path("neurosim")) / name
 

@@ -97,12 +97,12 @@ def require_range(
     NetworkError or `error`
         If a value lies outside.
     """
-    shown = unit or declared or PLAIN
+    named = unit or declared or PLAIN
     if isinstance(value, Distribution):
         # Only the possible extremes are known: the draw is made when the network is prepared.
         if declared is not None and limits.outside(np.array(value.bounds(declared))).any():
             raise error(
-                f"{where}: found {value}, which can fall outside, expected {limits.phrase(shown)}. "
+                f"{where}: found {value}, which can fall outside, expected {limits.phrase(named)}. "
                 "Bound the draw with low= and high=, or draw uniformly."
                 + (f" {remedy}" if remedy else "")
             )
@@ -115,7 +115,7 @@ def require_range(
     values = np.atleast_1d(value)
     wrong = values[limits.outside(values)]
     if wrong.size:
-        found = shown.show(wrong[0])
+        text = named.show(wrong[0])
         raise error(
-            f"{where}: found {found}, expected {limits.phrase(shown)}. {remedy or 'Correct it.'}"
+            f"{where}: found {text}, expected {limits.phrase(named)}. {remedy or 'Correct it.'}"
         )

@@ -76,9 +76,9 @@ def exponential(matrices: np.ndarray, blocks: Sequence[Sequence[int]] = ()) -> n
         stiff = np.flatnonzero(more & (halvings >= _MANY_HALVINGS))
         for block in blocks if stiff.size else ():
             rows = np.array(block)
-            place = (stiff[:, None, None], rows[:, None], rows)
+            block = (stiff[:, None, None], rows[:, None], rows)
             scale = 0.5 ** (halvings[stiff] - number - 1)[:, None, None]
-            result[place] = exponential(matrices[place] * scale)
+            result[block] = exponential(matrices[block] * scale)
     return result
 
 

@@ -19,7 +19,7 @@ def observed_definitions(network: Network) -> dict[str, tuple[str, ...]]:
     for population, name in _reads(network):
         if name in {definition.name for definition in population.cell.definitions}:
             observed.setdefault(population.name, {})[name] = None
-    return {population: tuple(found) for population, found in observed.items()}
+    return {population: tuple(names) for population, names in observed.items()}
 
 
 def _reads(network: Network) -> Iterator[tuple[Population, str]]:

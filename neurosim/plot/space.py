@@ -76,13 +76,13 @@ def positions(
     if numbers is None:
         marks = ax.scatter(x, y, color=colour, **style)
     else:
-        shown = numbers[drawn]
-        known = np.isfinite(shown)
+        values_drawn = numbers[drawn]
+        known = np.isfinite(values_drawn)
         # Rings, since colours in the middle of the scale are pale, too.
         ring = {"facecolor": "none", "edgecolor": GREY, "linewidths": 0.5}
         ax.scatter(x[~known], y[~known], **{**style, **ring})
         marks = ax.scatter(
-            x[known], y[known], c=shown[known], **{**style, **_colours(shown[known])}
+            x[known], y[known], c=values_drawn[known], **{**style, **_colours(values_drawn[known])}
         )
         ax.figure.colorbar(marks, ax=ax, label=label, shrink=0.8)
     remarks = [f"at {values.times()[sample]:g} ms"] if isinstance(values, Trace) else []

@@ -219,11 +219,13 @@ class Recorder:
         for name in sorted(expected.keys() | layouts.keys()):
             layout = layouts.get(name)
             if layout is None or layout != expected.get(name):
-                found = "none" if layout is None else f"one of shape {layout[0]} and {layout[1]}"
+                present = "none" if layout is None else f"one of shape {layout[0]} and {layout[1]}"
                 wanted = expected.get(name)
-                shown = "none" if wanted is None else f"one of shape {wanted[0]} and {wanted[1]}"
+                wanted_text = (
+                    "none" if wanted is None else f"one of shape {wanted[0]} and {wanted[1]}"
+                )
                 raise NetworkError(
-                    f"{where}: recorded array {name!r}: found {found}, expected {shown}. "
+                    f"{where}: recorded array {name!r}: found {present}, expected {wanted_text}. "
                     "The file is damaged: load another copy or run again."
                 )
 

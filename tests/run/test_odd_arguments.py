@@ -22,7 +22,8 @@ class Hostile:
     def _refuse(self, *_: object, **__: object) -> None:
         raise RuntimeError("hostile")
 
-    __repr__ = __str__ = __eq__ = __bool__ = __len__ = __iter__ = _refuse  # type: ignore[assignment]
+    __repr__ = __str__ = __eq__ = _refuse  # type: ignore[assignment]
+    __bool__ = __len__ = __iter__ = _refuse
     __array__ = __float__ = __index__ = __fspath__ = _refuse
 
 

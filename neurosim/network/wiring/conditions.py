@@ -309,9 +309,9 @@ class BoundCondition:
             )
         else:
             numbers = np.full(target.size, self.n)
-        each = numbers.astype(np.int64)
-        ends = pointer_of(each)
-        return Edges(ends[pointer], np.repeat(target, each), trusted=True)
+        multiplicity = numbers.astype(np.int64)
+        ends = pointer_of(multiplicity)
+        return Edges(ends[pointer], np.repeat(target, multiplicity), trusted=True)
 
     def _require_counts(
         self, numbers: NDArray[np.float64], pointer: NDArray[np.int64], target: IntArray

@@ -114,8 +114,8 @@ class _Texts:
         if "distance" in read:
             read |= names(pairs.distance)
         sides = {side: sorted(n for n in read if side_of(n) == side) for side in ("pre", "post")}
-        found = set().union(*(draws(tree) for tree in trees))
-        ordered = sorted(found, key=lambda draw: draw.key)
+        drawn = set().union(*(draws(tree) for tree in trees))
+        ordered = sorted(drawn, key=lambda draw: draw.key)
         return cls(pairs, trees, sides, {draw: number for number, draw in enumerate(ordered, 1)})
 
     def module(self, template: str, *, read: str, width: int, **lines: str) -> Any:

@@ -116,7 +116,7 @@ def test_a_delay_beyond_the_delay_slots_of_spinnaker_is_impossible():
 
 
 @each
-def test_negative_conductances_are_impossible_and_negative_currents_go_to_the_inhibitory_receptor(
+def test_negative_conductances_are_impossible_and_negative_currents_are_inhibitory(
     backend,
 ):
     net = one_pair(cells.lif_conductance(), [1], weight="-1 nS", delay="1 ms", port="excitatory")

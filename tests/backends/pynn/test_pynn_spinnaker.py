@@ -14,8 +14,15 @@ from support.pynn_networks import cue_only, mapped_there, varied  # noqa: E402
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
 from neurosim.backends.pynn.simulator.run import ScriptRun  # noqa: E402
-from neurosim.backends.pynn.simulator.spynnaker_settings import PYTHON, find_board, find_interpreter  # noqa: E402
-from neurosim.backends.pynn.translation.weight_scales import round_weights, weight_scales  # noqa: E402
+from neurosim.backends.pynn.simulator.spynnaker_settings import (  # noqa: E402
+    PYTHON,
+    find_board,
+    find_interpreter,
+)
+from neurosim.backends.pynn.translation.weight_scales import (  # noqa: E402
+    round_weights,
+    weight_scales,
+)
 from neurosim.ir.concretise import concretise  # noqa: E402
 from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 

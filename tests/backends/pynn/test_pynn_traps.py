@@ -65,7 +65,7 @@ TRAPS = {
         "test_the_table_of_targets_names_only_cells_that_exist"
     ),
     "software: signs of weights are checked": (
-        "test_negative_conductances_are_impossible_and_negative_currents_go_to_the_inhibitory_receptor"
+        "test_negative_conductances_are_impossible_and_negative_currents_are_inhibitory"
     ),
     "all: edges are listed in another order": (
         "test_weights_of_edges_in_any_order_are_those_that_were_given"
