@@ -1,6 +1,6 @@
 """neurosim: spiking networks described once, in equations with units, and run on any backend."""
 
-from . import plot
+from . import datasets, plot
 from .analysis import measure
 from .analysis.comparison import compare
 from .backend.report import Place, Report, Row
@@ -20,6 +20,7 @@ from .draws.values import (
     uniform,
 )
 from .errors import (
+    DataError,
     LoweringError,
     ModelError,
     NetworkError,
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Cell",
     "Connector",
+    "DataError",
     "EdgeCount",
     "EdgeTable",
     "Edges",
@@ -95,6 +97,7 @@ __all__ = [
     "binomial",
     "check",
     "compare",
+    "datasets",
     "exponential",
     "export",
     "fixed_indegree",

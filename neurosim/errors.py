@@ -24,6 +24,10 @@ class NetworkError(NeurosimError, ValueError):
     """Wiring and values: shapes, ports, names, delays, seeds, durations."""
 
 
+class DataError(NeurosimError, ValueError):
+    """A data set: unknown, missing or damaged."""
+
+
 class LoweringError(NeurosimError):
     """A backend cannot run this network.
 

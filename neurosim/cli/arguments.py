@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..analysis.comparison import Bounds
+from ..datasets.read import VARIABLE
 from ..errors import NetworkError, describe_unknown
 from . import catalogue
 
@@ -24,6 +25,7 @@ examples:
   neurosim verify ca3-memory --checks A1,A4     judge a model against its published numbers
   neurosim compare a.npz b.npz --statistical    compare two recordings; table and exit code
   neurosim export ca3-memory folder             write a plain script for another simulator
+  neurosim data fetch mnist --data data         download a data set, with checksums
   neurosim doctor                               installed and missing packages, with remedies
 
 exit codes:
@@ -67,6 +69,7 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
         "compare": _add_compare,
         "export": _add_export,
         "map": _add_map,
+        "data": _add_data,
         "doctor": _add_doctor,
     }
     # In the order of the commands, so that help lists them as the documentation does.
@@ -114,6 +117,7 @@ def _add_run(words: Any) -> argparse.ArgumentParser:
         "--out", metavar="DIR", help="folder for pictures and results.json (default: out/MODEL)"
     )
     _add_settings(command)
+    _add_folder_of_data(command)
     _add_backend(command, "cpu", example="threads=2")
     return command
 
@@ -135,6 +139,7 @@ def _add_verify(words: Any) -> argparse.ArgumentParser:
         "--json", metavar="FILE", help="write the list of {id, measured, expected, pass} here"
     )
     _add_model(command)
+    _add_folder_of_data(command)
     _add_backend(command, "cpu")
     return command
 
@@ -180,6 +185,15 @@ def _add_map(words: Any) -> argparse.ArgumentParser:
     return command
 
 
+def _add_data(words: Any) -> argparse.ArgumentParser:
+    text = "list the data sets that models read, or fetch one from its usual mirrors"
+    command = _add(words, "data", text)
+    command.add_argument("action", choices=("list", "fetch"), help="what to do")
+    command.add_argument("name", nargs="?", help="of the data set to fetch")
+    _add_folder_of_data(command)
+    return command
+
+
 def _add_doctor(words: Any) -> argparse.ArgumentParser:
     text = "list installed and missing packages, and the command that installs them"
     command = _add(words, "doctor", text)
@@ -189,6 +203,14 @@ def _add_doctor(words: Any) -> argparse.ArgumentParser:
         help="remove the compiled code that backends keep on disk",
     )
     return command
+
+
+def _add_folder_of_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        metavar="DIR",
+        help=f"folder of all data sets (default: the environment variable {VARIABLE})",
+    )
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
-"""The command line: list, run, check, verify, compare, export, map and doctor."""
+"""The command line: list, run, check, verify, compare, export, map, data and doctor."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
 import signal
 import socket
@@ -16,9 +17,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .. import datasets
 from ..analysis.comparison import Bounds, compare
 from ..backend.discovery import find
 from ..backend.lowering import Configured
+from ..datasets.read import VARIABLE
 from ..errors import LoweringError, NetworkError, NeurosimError, SimulationError
 from ..network.network import Network
 from ..recording.recording import Recording
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
     options = parser(COMMANDS).parse_args(words)
     try:
-        with _ctrl_c() as pressed:
+        with _ctrl_c() as pressed, _folder_of_data(options):
             code = options.command(options, script)
             # A run may end cleanly by Ctrl-C and return its results; the shell must still learn of
             # it.
@@ -190,6 +193,22 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     return DONE if passed == len(rows) else FAILED
 
 
+def data_command(options: argparse.Namespace, _: list[str]) -> int:
+    """List the data sets, or fetch one."""
+    if options.action == "list":
+        rows = [("", name, d.summary, d.source) for name, d in datasets.KNOWN.items()]
+        print(columns(rows))
+        return DONE
+    if options.name is None:
+        fetchable = [name for name, d in datasets.KNOWN.items() if d.mirrors]
+        raise NetworkError(
+            f"data fetch: found no name, expected one of {', '.join(fetchable)}. "
+            "Write it such as neurosim data fetch mnist --data DIR."
+        )
+    print(datasets.fetch(options.name, progress=sys.stderr.isatty()))
+    return DONE
+
+
 def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
     """Print installed and missing packages, backends, and the compiled code on disk."""
     if options.clear_cache:
@@ -306,6 +325,20 @@ def _picture(name: str | None) -> AbstractContextManager[Path | None]:
 
 
 @contextmanager
+def _folder_of_data(options: argparse.Namespace) -> Iterator[None]:
+    """Let ``--data`` replace the environment variable, for processes of the command as well."""
+    before = os.environ.get(VARIABLE)
+    if getattr(options, "data", None) is not None:
+        os.environ[VARIABLE] = options.data
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
+@contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C was pressed, even if a run ended cleanly by it.
 
@@ -368,5 +401,5 @@ def _cut(words: list[str]) -> tuple[list[str], list[str]]:
 
 COMMANDS = {
     name: globals()[f"{name}_command"]
-    for name in ("list", "run", "check", "verify", "compare", "export", "map", "doctor")
+    for name in ("list", "run", "check", "verify", "compare", "export", "map", "data", "doctor")
 }

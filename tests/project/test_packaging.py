@@ -44,7 +44,7 @@ PINNED = ("test", "lint", "docs", "bench")
 # neurosim/__init__.py.
 FLOORS = (
     {"distribution", "errors", "whole_files"},
-    {"units"},
+    {"units", "datasets"},
     {"quantities"},
     {"expr", "recording"},
     {"compiled"},
