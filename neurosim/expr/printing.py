@@ -55,6 +55,8 @@ class Target:
     condition : text of a condition -> text of a value, optional
         None: a comparison is a value as it stands.
     true : text of a value -> text of a condition
+    negation : str
+        Stands before a condition that is negated, if conditions have a text of their own.
     logic : pair of str
         How conditions are joined by ``and`` and by ``or``.
     """
@@ -68,6 +70,7 @@ class Target:
     condition: Callable[[str], str] | None = None
     true: Callable[[str], str] = str
     logic: tuple[str, str] = ("&", "|")
+    negation: str = "not "
 
 
 LANGUAGE = Target(
@@ -140,7 +143,7 @@ def _show(tree: Expr, target: Target, outer: int) -> str:
 def _show_unary(tree: Unary, target: Target, outer: int) -> str:
     if tree.op == "not" and target.condition is not None:
         # Engines negate in their own type of conditions; the language wants 1.0 or 0.0.
-        return target.condition(f"not {target.true(show(tree.operand, target))}")
+        return target.condition(f"{target.negation}{target.true(show(tree.operand, target))}")
     level = PRECEDENCE["neg" if tree.op == "-" else "not"]
     text = ("-" if tree.op == "-" else "not ") + _show(tree.operand, target, level)
     return f"({text})" if outer > level else text

@@ -1,0 +1,1 @@
+"""The GPU backend: the step contract over tensors of PyTorch."""

@@ -1,0 +1,201 @@
+"""Random numbers over tensors: code objects of `draws.streams` over int64 and torch functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurosim.draws import streams
+from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW, Key
+from neurosim.expr.functions import FUNCTIONS as NUMPY_FUNCTIONS
+
+from .functions import FUNCTIONS
+
+_MASK = 0xFFFFFFFF
+# Constants of unsigned words as Python numbers: products of int64 wrap to the same low 64 bits, and
+# the mask drops the signs that a shift to the right fills in.
+_NAMESPACE = {
+    name: int(value) if isinstance(value, np.unsignedinteger) else value
+    for name, value in vars(streams).items()
+} | {f"_{name}": FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos")}
+
+
+def _rebuild(body: Any) -> Any:
+    return FunctionType(body.__code__, _NAMESPACE, body.__name__)
+
+
+_philox4x32 = _rebuild(streams.philox4x32)
+_BLOCKS = {
+    "uniform": _rebuild(streams.uniform_block),
+    "normal": _rebuild(streams.normal_block),
+}
+
+
+def uniform(key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
+    """Draw uniformly from (0, 1), as `neurosim.draws.streams.uniform`.
+
+    Parameters
+    ----------
+    key : two 32-bit words
+    index : (..., N) int64
+    step, replica : int, or int64 that broadcast with the index
+
+    Returns
+    -------
+    float64 of the broadcast shape
+    """
+    return draw("uniform", key, index, step, replica=replica)
+
+
+def normal(key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
+    """Draw from the standard normal distribution, as `neurosim.draws.streams.normal`.
+
+    Parameters
+    ----------
+    key, index, step, replica
+        As of `uniform`.
+    """
+    return draw("normal", key, index, step, replica=replica)
+
+
+def draw(kind: str, key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
+    """Draw numbers of a kind, "normal" or "xi" (which are the same) or "uniform", at any indices.
+
+    Parameters
+    ----------
+    kind : str
+    key, index, step, replica
+        As of `uniform`.
+    """
+    lanes = _lanes(kind, key, index >> 2, step, replica=replica)
+    position = (index & 3).expand(lanes[0].shape)
+    return torch.stack(lanes, dim=-1).gather(-1, position.unsqueeze(-1)).squeeze(-1)
+
+
+def draw_range(kind: str, key: Key, blocks: Tensor, step: Any, *, size: int, replica: Any = 0):
+    """Draw the numbers at the indices 0 to ``size`` - 1: each block of four is made once.
+
+    Parameters
+    ----------
+    kind : str
+    key : two 32-bit words
+    blocks : (ceil(size / 4),) int64
+        0, 1, 2, ...
+    step, replica : int or int64
+        A replica of shape (B, 1) gives B rows.
+    size : int
+
+    Returns
+    -------
+    (size,) or (B, size) float64
+    """
+    lanes = torch.stack(_lanes(kind, key, blocks, step, replica=replica), dim=-1)
+    return lanes.flatten(-2)[..., :size]
+
+
+def _lanes(kind: str, key: Key, block: Tensor, step: Any, *, replica: Any) -> tuple[Tensor, ...]:
+    counter = (block & _MASK, step & _MASK, (step >> 32) & _MASK, replica & _MASK)
+    words = _philox4x32(*counter, *key)
+    # Words of 32 bits are exact in float64; a sum of int64 and a Python number would be float32.
+    return _BLOCKS["uniform" if kind == "uniform" else "normal"](
+        *(word.to(torch.float64) for word in words)
+    )
+
+
+@dataclass(frozen=True)
+class PoissonTable:
+    """Poisson counts of fixed means, as `neurosim.draws.streams.poisson_counts` draws them.
+
+    Attributes
+    ----------
+    cumulated : (K, J)
+        Of each mean, the probability of at most j events; infinite where no more is added.
+    row : (..., M) int64
+        Row of each target.
+    draws : (..., M) int64
+        Draws whose counts are added: a mean above 700 is shared equally.
+    valid : (..., M) bool
+    most : int
+        The largest number of draws.
+    """
+
+    cumulated: Tensor
+    row: Tensor
+    draws: Tensor
+    valid: Tensor
+    most: int
+
+    @classmethod
+    def of(cls, mean: np.ndarray, device: torch.device) -> PoissonTable:
+        """Return the table of means.
+
+        Parameters
+        ----------
+        mean : (..., M) float64
+        device : torch.device
+        """
+        wanted = np.where(mean <= 2 * MOST_COUNTS, np.maximum(np.ceil(mean / MOST_MEAN), 1.0), 1.0)
+        share, row = np.unique(mean / wanted, return_inverse=True)
+        columns = [_cumulated(float(one)) for one in share]
+        table = np.full((share.size, max(map(len, columns), default=0)), np.inf)
+        for number, column in enumerate(columns):
+            table[number, : len(column)] = column
+        return cls(
+            torch.from_numpy(table).to(device),
+            torch.from_numpy(row.reshape(mean.shape).astype(np.int64)).to(device),
+            torch.from_numpy(wanted.astype(np.int64)).to(device),
+            torch.from_numpy((mean / wanted >= 0.0) & (mean / wanted <= MOST_MEAN)).to(device),
+            int(wanted.max(initial=1.0)),
+        )
+
+    def counts(self, key: Key, index: Tensor, step: int, *, replica: Any = 0) -> Tensor:
+        """Draw a count for each target.
+
+        Parameters
+        ----------
+        key : two 32-bit words
+        index : (M,) int64
+        step : int
+        replica : int or (B, 1) int64
+
+        Returns
+        -------
+        (..., M) float64
+        """
+        total = torch.zeros((), dtype=torch.float64, device=index.device)
+        for number in range(self.most):
+            u = uniform(key, index, step + number * NEXT_DRAW, replica=replica)
+            total = total + torch.where(self.draws > number, self._quantile(u), 0.0)
+        return torch.where(self.valid, total, float("nan"))
+
+    def _quantile(self, u: Tensor) -> Tensor:
+        if self.cumulated.shape[0] == 1:
+            return torch.searchsorted(self.cumulated[0], u.contiguous(), right=True).double()
+        rows = self.cumulated[self.row.expand(u.shape)]
+        return (
+            torch.searchsorted(rows, u.unsqueeze(-1).contiguous(), right=True).squeeze(-1).double()
+        )
+
+
+def _cumulated(mean: float) -> list[float]:
+    """Return the cumulated probabilities of 0, 1, 2, ... events, in the order of a search."""
+    if not 0.0 <= mean <= MOST_MEAN:
+        return []
+    p = float(NUMPY_FUNCTIONS["exp"](-mean))
+    cumulated = p
+    column = []
+    count = 0
+    # No draw is as large as 1 - 2**-33: a later entry is never reached.
+    while p > 0.0:
+        column.append(cumulated)
+        if cumulated >= 1.0:
+            break
+        count += 1
+        p = p * mean / count
+        cumulated += p
+    return column

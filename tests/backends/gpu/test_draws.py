@@ -1,0 +1,68 @@
+"""Random numbers over tensors have the bits of `neurosim.draws.streams`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurosim.draws import streams
+
+torch = pytest.importorskip("torch")
+
+from neurosim.backends.gpu.tensors import draws  # noqa: E402
+
+KEYS = [(0, 0), (0xFFFFFFFF, 0xFFFFFFFF), streams.key_of(5, "cells/draw3")]
+STEPS = [0, 1, 123_456_789, 1 << 33, -1]
+REPLICAS = [0, 7, 0xFFFFFFFF]
+CASES = [(k, s, r) for k in KEYS for s in STEPS for r in REPLICAS]
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+def test_draws_at_any_index_have_the_bits_of_numpy(kind):
+    index = np.random.default_rng(3).integers(0, 2**31, 100_000 // len(CASES) + 1)
+    for key, step, replica in CASES:
+        expected = getattr(streams, kind)(key, index, step, replica=replica)
+        result = getattr(draws, kind)(key, torch.from_numpy(index), step, replica=replica)
+        assert (result.numpy() == expected).all()
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+@pytest.mark.parametrize("size", [1, 4, 7, 1000])
+def test_the_draws_of_a_population_are_made_by_blocks_and_samples_are_replicas(kind, size):
+    blocks = torch.arange((size + 3) // 4)
+    replicas = torch.tensor([[2], [3], [0xFFFFFFFF]])
+    for key, step, _ in CASES:
+        rows = draws.draw_range(kind, key, blocks, step, size=size, replica=replicas)
+        for row, replica in zip(rows, replicas[:, 0], strict=True):
+            expected = getattr(streams, kind)(key, np.arange(size), step, replica=int(replica))
+            assert (row.numpy() == expected).all()
+
+
+def test_a_step_may_be_a_tensor_so_that_compiled_chunks_count_it():
+    index = torch.arange(50)
+    for step in STEPS:
+        by_tensor = draws.uniform((3, 4), index, torch.tensor(step))
+        assert (by_tensor == draws.uniform((3, 4), index, step)).all()
+
+
+MEANS = [0.0, 1e-5, 0.01, 0.8, 3.0, 45.0, 699.0, 700.0, 701.0, 5000.0, -1.0, np.nan, 1e7]
+
+
+@pytest.mark.parametrize("mean", MEANS)
+def test_poisson_counts_have_the_bits_of_numpy(mean):
+    targets = np.arange(3, 20_003)
+    index = torch.from_numpy(targets)
+    table = draws.PoissonTable.of(np.array([mean]), torch.device("cpu"))
+    for step in (0, 99):
+        expected = streams.poisson_counts((5, 6), targets, step, mean=mean, replica=4)
+        result = table.counts((5, 6), index, step, replica=4)
+        np.testing.assert_array_equal(result.numpy(), expected)
+
+
+def test_poisson_counts_of_a_mean_per_target_have_the_bits_of_numpy():
+    mean = np.tile(MEANS, 500)
+    targets = np.arange(mean.size)
+    table = draws.PoissonTable.of(mean, torch.device("cpu"))
+    expected = streams.poisson_counts((5, 6), targets, 3, mean=mean)
+    result = table.counts((5, 6), torch.from_numpy(targets), 3)
+    np.testing.assert_array_equal(result.numpy(), expected)
