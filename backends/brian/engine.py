@@ -235,6 +235,7 @@ class BrianEngine:
             self.memory.put_spikes(name, k, cells.spikes())
         if not self.memory.has_finite_states():
             raise NotFinite
+        self.stretch.detect(k)
 
     def _end(self) -> None:
         # Resets have changed states since the check after detection.

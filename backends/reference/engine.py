@@ -69,14 +69,14 @@ class ReferenceEngine:
         # Values that are not finite are found after each step; warnings would come once per array.
         with np.errstate(all="ignore"):
             while stretch.steps < steps and finite:
-                finite = self.step(first + stretch.steps)
+                finite = self._step(first + stretch.steps, stretch)
                 if finite:
                     stretch.keep(first + stretch.steps)
                     if find_signals(self.program, self.memory, first + stretch.steps - 1):
                         break
         return stretch.chunk(finite=finite)
 
-    def step(self, k: int) -> bool:
+    def _step(self, k: int, stretch: Stretch) -> bool:
         """Run phases 1 to 5 of step k; return False if a state is not finite after 3 or 5."""
         populations = self.program.populations.values()
         for population in populations:
@@ -88,6 +88,7 @@ class ReferenceEngine:
             self.memory.put_spikes(population.name, k, spikes)
         if not self.memory.has_finite_states():
             return False
+        stretch.detect(k)
         # Resets follow delivery: rules read the states of the neurons as the spike left them.
         self._deliver(k)
         for population in populations:

@@ -12,6 +12,7 @@ from ..errors import ModelError, NetworkError, describe
 from ..recording.recorded import PopulationRecording, ProjectionRecording, Recorded
 from ..recording.recording import Recording
 from ..recording.samples import Spikes, Trace
+from ..recording.spike_values import SpikeValues
 from ..units import unit
 from .measure import correlation, cv_intervals, rate
 
@@ -165,8 +166,13 @@ def _judge_equality(name: str, a: Recorded, b: Recorded) -> Iterator[Verdict]:
         difference = _trace_difference(a.traces[variable], b.traces[variable])
         measured = difference or f"{a.traces[variable].values.size} samples"
         yield _verdict(f"{name}: {variable}", measured, "the same", not difference)
-    in_a = {*a.traces, *_statistics(a)}
-    in_b = {*b.traces, *_statistics(b)}
+    at_a, at_b = (getattr(r, "values_at_spikes", {}) for r in (a, b))
+    for variable in [v for v in at_a if v in at_b]:
+        difference = _difference_at_spikes(at_a[variable], at_b[variable])
+        measured = difference or f"{len(at_a[variable])} values"
+        yield _verdict(f"{name}: {variable} at spikes", measured, "the same", not difference)
+    in_a = {*a.traces, *_statistics(a), *(f"{v} at spikes" for v in at_a)}
+    in_b = {*b.traces, *_statistics(b), *(f"{v} at spikes" for v in at_b)}
     yield from _judge_lone(name, in_a, in_b)
 
 
@@ -185,6 +191,24 @@ def _spike_differences(a: Spikes, b: Spikes) -> list[str]:
     if not np.array_equal(np.sort(a.members), np.sort(b.members)):
         differences.append("of other neurons")
     return differences
+
+
+def _difference_at_spikes(a: SpikeValues, b: SpikeValues) -> str:
+    """Return in words how values at spikes differ; empty if they do not."""
+    differences = _spike_differences(a.spikes, b.spikes)
+    if differences:
+        return ", ".join(differences)
+    if a.unit != b.unit:
+        return f"in {a.unit} and in {b.unit}"
+    differs = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
+    if not differs.any():
+        return ""
+    first = int(np.argmax(differs))
+    largest = np.nanmax(np.abs(a.values - b.values))
+    return (
+        f"{np.count_nonzero(differs)} of {len(a)} differ, by up to {largest:.3g} {a.unit}, "
+        f"first: neuron {a.index[first]} at {a.times()[first]:.12g} ms"
+    )
 
 
 def _trace_difference(a: Trace, b: Trace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import chain, count
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +21,7 @@ from ..units import Quantity, Time, unit
 from .edges import Connector
 from .links import read_links
 from .populations import Population, View
-from .probes import Probe, name_trace, probe_edges, probe_neurons
+from .probes import Probe, name_trace, probe_at_spikes, probe_edges, probe_neurons
 from .projections import Drive, Projection
 from .sources import (
     BERNOULLI,
@@ -589,6 +590,7 @@ class Network:
         every: Time | None = None,
         edges: ArrayLike | None = None,
         name: str | None = None,
+        at: Literal["spikes"] | None = None,
     ) -> None:
         """Record spikes or variables.
 
@@ -605,6 +607,9 @@ class Network:
         name : str, optional
             Of the trace in recordings; by default that of the variable, and of a further view of
             which it is recorded ``v[0:10]``.
+        at : "spikes", optional
+            Record states of a population in place of at intervals at each spike of a neuron, of
+            this neuron: as the spike finds them, integrated, before the reset.
 
         Raises
         ------
@@ -617,8 +622,14 @@ class Network:
                 "Name what to record."
             )
         # All variables of a call are checked before any of them is recorded.
-        probes = [self._probe(owner, variable, every, edges) for variable in variables]
-        recorded = {(probe.owner.name, probe.label) for probe in self.probes}
+        if at is None:
+            probes = [self._probe(owner, variable, every, edges) for variable in variables]
+        else:
+            view = self._view_at_spikes(owner, at, every, edges=edges)
+            probes = [probe_at_spikes(view, variable) for variable in variables]
+        # Values at spikes have names of their own.
+        alike = [probe for probe in self.probes if probe.at_spikes == (at is not None)]
+        recorded = {(probe.owner.name, probe.label) for probe in alike}
         for number, probe in enumerate(probes):
             probes[number] = probe = name_trace(probe, name, variables, recorded=recorded)
             recorded.add((probe.owner.name, probe.label))
@@ -741,6 +752,28 @@ class Network:
                 f"Use one of: {', '.join(self.populations)}."
             )
         return view
+
+    def _view_at_spikes(
+        self, owner: object, at: object, every: Time | None, *, edges: ArrayLike | None
+    ) -> View:
+        """Return the neurons of which variables are recorded at their spikes."""
+        if not isinstance(at, str) or at != "spikes":
+            raise NetworkError(
+                f"record: found at={describe(at)}, expected at='spikes'. "
+                "Leave it out for samples at intervals."
+            )
+        if isinstance(owner, Projection):
+            raise NetworkError(
+                f"record: found at='spikes' for projection {owner.name!r}, expected it for a "
+                "population or view. Record edges at intervals."
+            )
+        if every is not None or edges is not None:
+            option = "edges" if every is None else "every"
+            raise NetworkError(
+                f"record: found {option}= with at='spikes', expected one of them. "
+                f"Leave out {option}, or record in two calls."
+            )
+        return self._view(owner, "record")
 
     def _probe(
         self, owner: object, variable: str, every: Time | None, edges: ArrayLike | None

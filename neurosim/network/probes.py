@@ -19,7 +19,7 @@ from .projections import Projection
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A request to record spikes, or a variable every so many steps.
+    """A request to record spikes, or a variable every so many steps or at spikes.
 
     Attributes
     ----------
@@ -33,6 +33,8 @@ class Probe:
         Recorded edges of a projection; None: all.
     trace : str
         Name of the trace in recordings if it is not that of the variable.
+    at_spikes : bool
+        Whether the variable is recorded of each neuron that spikes, as its spike finds it.
     """
 
     owner: View | Projection
@@ -41,6 +43,7 @@ class Probe:
     every: int = 1
     edges: IntArray | None = None
     trace: str = ""
+    at_spikes: bool = False
 
     @property
     def label(self) -> str:
@@ -80,6 +83,31 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
         valid = ["spikes", *states]
         raise NetworkError(f"record: {describe_unknown('state', variable, valid, owner=owner)}")
     return Probe(view, variable, states[variable], every)
+
+
+def probe_at_spikes(view: View, variable: str) -> Probe:
+    """Return a probe of a state or definition of some neurons at each of their spikes.
+
+    Parameters
+    ----------
+    view : View
+    variable : str
+        A state or a definition.
+
+    Raises
+    ------
+    NetworkError
+        If there is no such state, or the neurons never spike.
+    """
+    if isinstance(variable, str) and variable == "spikes":
+        raise NetworkError(
+            "record: found 'spikes' with at='spikes', expected names of states. "
+            "Record spikes in a call of their own."
+        )
+    probe = probe_neurons(view, variable, 1)
+    # Called for its error about neurons that never spike.
+    probe_neurons(view, "spikes", 1)
+    return replace(probe, at_spikes=True)
 
 
 def probe_edges(

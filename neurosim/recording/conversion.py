@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .recorded import Contents, PopulationRecording, ProjectionRecording
     from .samples import Spikes, Trace
+    from .spike_values import SpikeValues
 
 # Libraries that are imported here, and the requirements that bring them, as in setup.cfg.
 REQUIREMENTS = {
@@ -26,6 +27,7 @@ REQUIREMENTS = {
     "quantities": "neo>=0.14",
     "xarray": "xarray>=2024.10",
     "pynwb": "pynwb>=3",
+    "hdmf.common": "pynwb>=3",
 }
 
 
@@ -33,8 +35,10 @@ def to_neo(recording: Contents) -> neo.Block:
     """Return a Neo block of one segment: a spike train per neuron, an analog signal per trace.
 
     Times are those of the end of the step, in ms. The header is the block's annotation "header".
-    A signal is named "population.variable". Its array annotation "member" holds the neurons or
-    edges, its annotation "unit" the unit. A unit that Neo does not know is dimensionless there.
+    Values at spikes are an irregular signal per neuron, "population.variable at spikes", with the
+    annotation "neuron". A signal is named "population.variable". Its array annotation "member"
+    holds the neurons or edges, its annotation "unit" the unit. A unit that Neo does not know is
+    dimensionless there.
 
     Parameters
     ----------
@@ -68,14 +72,21 @@ def to_neo(recording: Contents) -> neo.Block:
                         neuron=neuron,
                     )
                 )
+        for variable, at_spikes in population.values_at_spikes.items():
+            segment.irregularlysampledsignals += [
+                neo.IrregularlySampledSignal(
+                    times,
+                    at_spikes.of(neuron),
+                    units=_unit_of_neo(quantities, at_spikes.unit),
+                    time_units="ms",
+                    name=f"{name}.{variable} at spikes",
+                    unit=at_spikes.unit,
+                    neuron=neuron,
+                )
+                for neuron, times in _per_neuron(at_spikes.spikes)
+            ]
     for owner, variable, trace in _traces(recording):
-        try:
-            # Neo knows the units of `quantities` alone; an annotation holds the text of any.
-            unit = quantities.Quantity(
-                1.0, "dimensionless" if trace.unit == "1" else trace.unit
-            ).units
-        except LookupError:
-            unit = quantities.dimensionless
+        unit = _unit_of_neo(quantities, trace.unit)
         # A sample of step k is the state at its end.
         first = (trace.first + 1) * trace.dt
         signal = neo.AnalogSignal(
@@ -93,13 +104,22 @@ def to_neo(recording: Contents) -> neo.Block:
     return block
 
 
+def _unit_of_neo(quantities: ModuleType, text: str) -> Any:
+    try:
+        # Neo knows the units of `quantities` alone; an annotation holds the text of any.
+        return quantities.Quantity(1.0, "dimensionless" if text == "1" else text).units
+    except LookupError:
+        return quantities.dimensionless
+
+
 def to_xarray(recording: Contents) -> xarray.DataTree:
     """Return a tree with one dataset per population and projection.
 
     A trace "v" has the dimensions "v_time" (ms) and "v_member". Spikes are "spike_neuron" and
     "spike_step" along "spike", with the coordinate "spike_time" (ms); "spike_member" are the
-    neurons that were recorded. Edges are "source" and "target" along "edge". The root's attribute
-    "header" is the header as JSON text.
+    neurons that were recorded. Values at spikes are "v_at_spikes" along "v_spike", with the
+    coordinates "v_spike_neuron" and "v_spike_time" (ms). Edges are "source" and "target" along
+    "edge". The root's attribute "header" is the header as JSON text.
 
     Parameters
     ----------
@@ -143,6 +163,12 @@ def to_xarray(recording: Contents) -> xarray.DataTree:
                 "spike_time": xarray.Variable("spike", spikes.times(), {"units": "ms"}),
                 "spike_member": spikes.members,
             }
+        for variable, at_spikes in getattr(owner, "values_at_spikes", {}).items():
+            spike = f"{variable}_spike"
+            attributes = {"units": at_spikes.unit}
+            variables[f"{variable}_at_spikes"] = (spike, at_spikes.values, attributes)
+            coordinates[f"{spike}_neuron"] = (spike, at_spikes.index)
+            coordinates[f"{spike}_time"] = (spike, at_spikes.times(), {"units": "ms"})
         if name in recording.projections:
             variables |= {"source": ("edge", owner.source), "target": ("edge", owner.target)}
         sets[f"/{name}"] = xarray.Dataset(variables, coordinates)
@@ -158,7 +184,9 @@ def to_nwb(
 ) -> pynwb.NWBFile:
     """Return an NWB file in memory: spikes of recorded neurons as units, traces as time series.
 
-    Units have the columns "population" and "neuron". Times are in seconds.
+    Units have the columns "population" and "neuron". Values at spikes are a table,
+    "population.variable at spikes", with the columns "time", "neuron" and "value". Times are in
+    seconds.
 
     Parameters
     ----------
@@ -206,6 +234,9 @@ def to_nwb(
             file.add_unit(
                 spike_times=times / 1000, obs_intervals=window, population=name, neuron=neuron
             )
+    for name, population in recording.populations.items():
+        for variable, at_spikes in population.values_at_spikes.items():
+            file.add_acquisition(_table_of_nwb(f"{name}.{variable} at spikes", at_spikes))
     for owner, variable, trace in _traces(recording):
         series = pynwb.TimeSeries(
             name=f"{owner}.{variable}",
@@ -217,6 +248,20 @@ def to_nwb(
         )
         file.add_acquisition(series)
     return file
+
+
+def _table_of_nwb(name: str, at_spikes: SpikeValues) -> Any:
+    common = _library("hdmf.common", "to_nwb")
+    columns = (
+        ("time", "time of the spike, seconds", at_spikes.times() / 1000),
+        ("neuron", "index of the neuron in its population", at_spikes.index),
+        ("value", f"in {at_spikes.unit}", at_spikes.values),
+    )
+    return common.DynamicTable(
+        name=name,
+        description=f"{name}, before the reset",
+        columns=[common.VectorData(name=n, description=d, data=data) for n, d, data in columns],
+    )
 
 
 def _library(name: str, function: str) -> ModuleType:

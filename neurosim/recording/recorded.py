@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import NetworkError, describe, describe_unknown
 from .samples import Spikes, Trace, equal, read_array
 from .schema import is_whole
+from .spike_values import SpikeValues
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -48,6 +49,10 @@ class Recorded:
         if isinstance(variable, str):
             remedy = f'Call net.record({self.name}, "{variable}") before the run.'
         raise NetworkError(f"{unknown} {remedy}")
+
+    def at_spikes(self, variable: str) -> SpikeValues:
+        """Return a state at the moment of spikes; see `PopulationRecording.at_spikes`."""
+        raise self._has_no("spikes", "spikes belong to populations")
 
     def edges(self, variable: str, sample: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return source, target and value of edges; see `ProjectionRecording.edges`."""
@@ -91,6 +96,8 @@ class PopulationRecording(Recorded):
         None if they were not recorded; ``recorded`` then is None, too.
     traces : mapping of str to Trace, optional
         By the name of the state.
+    at_spikes : mapping of str to SpikeValues, optional
+        States at the moment of spikes, by name; ``values_at_spikes`` then holds them.
 
     Raises
     ------
@@ -102,6 +109,7 @@ class PopulationRecording(Recorded):
     size: int
     recorded: Spikes | None
     traces: dict[str, Trace]
+    values_at_spikes: dict[str, SpikeValues]
     _kind = "population"
 
     def __init__(
@@ -110,12 +118,16 @@ class PopulationRecording(Recorded):
         size: int,
         spikes: Spikes | None = None,
         traces: Mapping[str, Trace] | None = None,
+        *,
+        at_spikes: Mapping[str, SpikeValues] | None = None,
     ) -> None:
-        if spikes is not None and spikes.size != size:
-            raise NetworkError(
-                f"population {name!r}: its spikes are of {spikes.size} neurons, "
-                f"expected {size}. Check size."
-            )
+        at_spikes = dict(at_spikes or {})
+        for recorded in (spikes, *(values.spikes for values in at_spikes.values())):
+            if recorded is not None and recorded.size != size:
+                raise NetworkError(
+                    f"population {name!r}: its spikes are of {recorded.size} neurons, "
+                    f"expected {size}. Check size."
+                )
         for variable, trace in (traces or {}).items():
             _require_members(trace, size, "neurons", f"population {name!r}, trace {variable!r}")
         # A frozen dataclass sets its fields this way. Its constructor is written out since the
@@ -125,6 +137,7 @@ class PopulationRecording(Recorded):
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "recorded", spikes)
         object.__setattr__(self, "traces", dict(traces or {}))
+        object.__setattr__(self, "values_at_spikes", at_spikes)
 
     # A generated comparison would ask for the truth of whole arrays.
     __eq__ = equal
@@ -138,6 +151,32 @@ class PopulationRecording(Recorded):
                 f'Call net.record({self.name}, "spikes") before the run.'
             )
         return self.recorded
+
+    def at_spikes(self, variable: str) -> SpikeValues:
+        """Return the values of a state at the moment of each spike, before the reset.
+
+        Parameters
+        ----------
+        variable : str
+
+        Returns
+        -------
+        SpikeValues
+            ``.index``, ``.times()`` and ``.values`` of each spike.
+
+        Raises
+        ------
+        NetworkError
+            If they were not recorded.
+        """
+        if isinstance(variable, str) and variable in self.values_at_spikes:
+            return self.values_at_spikes[variable]
+        owner = f"population {self.name!r}"
+        unknown = describe_unknown("value at spikes", variable, self.values_at_spikes, owner=owner)
+        remedy = "Give a name."
+        if isinstance(variable, str):
+            remedy = f'Call net.record({self.name}, "{variable}", at="spikes") before the run.'
+        raise NetworkError(f"{unknown} {remedy}")
 
 
 @dataclass(frozen=True, eq=False)

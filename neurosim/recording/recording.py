@@ -29,6 +29,7 @@ from .schema import (
     optional,
     require_fields,
 )
+from .spike_values import SpikeValues, join_values
 from .summary import describe_contents, describe_number
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ _POPULATION = {
     "size": WHOLE,
     "spikes": Field("a dictionary or nothing", lambda value: isinstance(value, dict | None)),
     "traces": OBJECT,
+    "at_spikes": optional(OBJECT),
 }
 _SPIKES = {
     "index": _ARRAY,
@@ -64,6 +66,7 @@ _SPIKES = {
     "first": WHOLE,
     "members": optional(_ARRAY),
 }
+_AT_SPIKES = {"spikes": OBJECT, "values": _ARRAY, "unit": TEXT}
 _TRACE = {
     "values": _ARRAY,
     "every": POSITIVE_WHOLE,
@@ -212,6 +215,9 @@ class Recording:
                 "spikes": population.recorded,
                 "traces": population.traces,
             }
+            # Only if there are some: earlier versions then read the file.
+            if population.values_at_spikes:
+                content["at_spikes"] = population.values_at_spikes
             populations[name] = files.split(content, f"population/{name}", arrays)
         for name, projection in self.projections.items():
             projections[name] = files.split(projection, f"projection/{name}", arrays)
@@ -300,7 +306,13 @@ def concatenate(parts: Sequence[Recording]) -> Recording:
         same = [part.populations[name] for part in parts]
         spikes = join_spikes([part.recorded for part in same])
         traces = join_traces([part.traces for part in same])
-        populations[name] = PopulationRecording(name, population.size, spikes, traces)
+        at_spikes = {
+            variable: join_values([part.values_at_spikes[variable] for part in same])
+            for variable in population.values_at_spikes
+        }
+        populations[name] = PopulationRecording(
+            name, population.size, spikes, traces, at_spikes=at_spikes
+        )
     projections = {}
     for name, projection in head.projections.items():
         traces = join_traces([part.projections[name].traces for part in parts])
@@ -337,6 +349,7 @@ def _contents(recording: Recording) -> list[str]:
     for name, population in recording.populations.items():
         if population.recorded is not None:
             contents.append(f"{name}.spikes")
+        contents += [f"{name}.{variable} at spikes" for variable in population.values_at_spikes]
     for name in recording.names():
         contents += [f"{name}.{trace}" for trace in recording[name].traces]
     return contents
@@ -455,14 +468,22 @@ def _read_file(
         require_fields(header["recording"], _HEADER, where=str(path))
         for noun, schema in (("population", _POPULATION), ("projection", _PROJECTION)):
             for name, content in header[f"{noun}s"].items():
-                where = f"{path}: {noun} {name!r}"
-                require_fields(content, schema, where=where, exact=True)
-                for variable, trace in content["traces"].items():
-                    require_fields(trace, _TRACE, where=f"{where}, trace {variable!r}", exact=True)
-                if content.get("spikes") is not None:
-                    require_fields(content["spikes"], _SPIKES, where=f"{where}, spikes", exact=True)
+                _require_owner(content, schema, where=f"{path}: {noun} {name!r}")
 
     return files.read(path, kind="recording", only=prefixes, check=check)
+
+
+def _require_owner(content: Any, schema: Mapping[str, Field], *, where: str) -> None:
+    """Raise NetworkError unless the header of a population or projection fits its schema."""
+    require_fields(content, schema, where=where, exact=True)
+    for variable, trace in content["traces"].items():
+        require_fields(trace, _TRACE, where=f"{where}, trace {variable!r}", exact=True)
+    if content.get("spikes") is not None:
+        require_fields(content["spikes"], _SPIKES, where=f"{where}, spikes", exact=True)
+    for variable, values in content.get("at_spikes", {}).items():
+        owner = f"{where}, {variable!r} at spikes"
+        require_fields(values, _AT_SPIKES, where=owner, exact=True)
+        require_fields(values["spikes"], _SPIKES, where=owner, exact=True)
 
 
 def _join_population(
@@ -470,18 +491,28 @@ def _join_population(
 ) -> PopulationRecording:
     fields = files.join(content, f"population/{name}", arrays)
     spikes = fields["spikes"]
-    # Without names of members an array of all neurons is made: a small file could ask for much.
-    if spikes is not None and "members" not in spikes and spikes["size"] > _MOST_UNNAMED:
-        raise NetworkError(
-            f"population {name!r}: found spikes of {spikes['size']} neurons without members, "
-            f"expected at most {_MOST_UNNAMED}. Load another copy or run again."
-        )
     return PopulationRecording(
         name,
         fields["size"],
-        Spikes(**spikes) if spikes is not None else None,
+        _load_spikes(name, spikes) if spikes is not None else None,
         _load_traces(fields, earlier=earlier),
+        at_spikes={
+            variable: SpikeValues(
+                _load_spikes(name, content["spikes"]), content["values"], content["unit"]
+            )
+            for variable, content in fields.get("at_spikes", {}).items()
+        },
     )
+
+
+def _load_spikes(name: str, content: dict[str, Any]) -> Spikes:
+    # Without names of members an array of all neurons is made: a small file could ask for much.
+    if "members" not in content and content["size"] > _MOST_UNNAMED:
+        raise NetworkError(
+            f"population {name!r}: found spikes of {content['size']} neurons without members, "
+            f"expected at most {_MOST_UNNAMED}. Load another copy or run again."
+        )
+    return Spikes(**content)
 
 
 def _join_projection(

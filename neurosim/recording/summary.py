@@ -31,8 +31,14 @@ def _population_columns(population: PopulationRecording) -> tuple[str, ...]:
         population.name,
         describe_number(population.size, "neuron"),
         _describe_spikes(population),
-        _describe_traces(population.traces, "neuron"),
+        ", ".join(_population_phrases(population)),
     )
+
+
+def _population_phrases(population: PopulationRecording) -> list[str]:
+    traces = _describe_traces(population.traces, "neuron")
+    names = population.values_at_spikes
+    return ([traces] if traces else []) + [f"{variable} at spikes" for variable in names]
 
 
 def _projection_columns(projection: ProjectionRecording) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.engine import Chunk
+from ..backend.engine import AtSpikes, Chunk, join_at_spikes
 from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
@@ -18,6 +18,7 @@ from ..network.probes import Probe
 from ..recording.recorded import PopulationRecording, ProjectionRecording
 from ..recording.recording import Recording
 from ..recording.samples import SampledPer, Spikes, Trace
+from ..recording.spike_values import SpikeValues
 from ..units import Unit
 
 
@@ -32,7 +33,8 @@ class Chunks:
     parts : sequence of (int, Chunk)
         First step and recordings of each.
     initial : mapping of int to (M,) array
-        By number of the probe, its values before the first step in engine units; none for spikes.
+        By number of the probe, its values before the first step in engine units; none for spikes
+        and what is recorded at spikes.
     """
 
     first: int
@@ -45,6 +47,10 @@ class Chunks:
         neurons = np.concatenate([np.zeros(0, np.int32), *(neurons for neurons, _ in pairs)])
         steps = np.concatenate([np.zeros(0, np.int64), *(steps for _, steps in pairs)])
         return np.asarray(neurons, np.int32), np.asarray(steps, np.int64)
+
+    def at_spikes(self, number: int) -> AtSpikes:
+        """Return (S,) neurons, (S,) steps and (S,) values in engine units of a probe at spikes."""
+        return join_at_spikes(chunk.at_spikes[number] for _, chunk in self.parts)
 
     def samples(self, number: int) -> np.ndarray:
         """Return all samples of a probe as a new array, (T, M) in engine units."""
@@ -80,9 +86,12 @@ class Assembler:
         """
         spikes: dict[str, Spikes] = {}
         traces: dict[str, dict[str, Trace]] = {}
+        at_spikes: dict[str, dict[str, SpikeValues]] = {}
         for number, probe in enumerate(self.program.probes):
             owner = probe.owner.name
-            if probe.variable == "spikes":
+            if probe.at_spikes:
+                at_spikes.setdefault(owner, {})[probe.label] = self._at_spikes(chunks, number, end)
+            elif probe.variable == "spikes":
                 spikes[owner] = self._spikes(chunks, number, end)
             else:
                 trace = self._trace(chunks, number, later_part=later_part)
@@ -94,7 +103,7 @@ class Assembler:
             if name in self.program.populations:
                 size = self.program.populations[name].size
                 populations[name] = PopulationRecording(
-                    name, size, spikes.get(name), traces.get(name)
+                    name, size, spikes.get(name), traces.get(name), at_spikes=at_spikes.get(name)
                 )
             else:
                 projections[name] = self._projection(name, traces[name], later_part=later_part)
@@ -112,9 +121,10 @@ class Assembler:
             Begins the message.
         """
         for number, probe in enumerate(self.program.probes):
-            if probe.variable == "spikes":
+            if probe.at_spikes or probe.variable == "spikes":
+                read = self._at_spikes if probe.at_spikes else self._spikes
                 try:
-                    self._spikes(chunks, number, end)
+                    read(chunks, number, end)
                 except NetworkError as error:
                     name = probe.owner.name
                     raise NetworkError(f"{where}: population {name!r}, {error}") from error
@@ -137,8 +147,18 @@ class Assembler:
         )
 
     def _spikes(self, chunks: Chunks, number: int, end: int) -> Spikes:
+        return self._spikes_of(chunks, number, end, *chunks.spikes(number))
+
+    def _at_spikes(self, chunks: Chunks, number: int, end: int) -> SpikeValues:
+        neurons, steps, values = chunks.at_spikes(number)
+        unit = recorded_unit(self.program.probes[number])
+        spikes = self._spikes_of(chunks, number, end, neurons, steps)
+        return SpikeValues(spikes, unit.from_engine(values), unit.text)
+
+    def _spikes_of(
+        self, chunks: Chunks, number: int, end: int, neurons: np.ndarray, steps: np.ndarray
+    ) -> Spikes:
         view = recorded_view(self.program.probes[number])
-        neurons, steps = chunks.spikes(number)
         return Spikes(
             neurons,
             steps,
@@ -229,10 +249,15 @@ def cut(start: int, chunk: Chunk, end: int, *, probes: Sequence[Probe]) -> Chunk
         every = probes[number].every
         # As many as there are multiples of `every` among the ends of the steps that stay.
         traces[number] = samples[: end // every - start // every]
-    return Chunk(end - start, True, spikes, traces)
+    at_spikes = {}
+    for number, (neurons, steps, values) in chunk.at_spikes.items():
+        stays = steps < end
+        at_spikes[number] = neurons[stays], steps[stays], values[stays]
+    return Chunk(end - start, True, spikes, traces, at_spikes)
 
 
 def count_bytes(chunk: Chunk) -> int:
     """Return the bytes of all arrays of a chunk."""
-    spikes = [array for pair in chunk.spikes.values() for array in pair]
-    return sum(array.nbytes for array in (*chunk.traces.values(), *spikes))
+    tuples = (*chunk.spikes.values(), *chunk.at_spikes.values())
+    of_spikes = [array for arrays in tuples for array in arrays]
+    return sum(array.nbytes for array in (*chunk.traces.values(), *of_spikes))

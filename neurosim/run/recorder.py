@@ -95,7 +95,7 @@ class Recorder:
         dt = self._program.dt
         sizes = []
         for number, probe in enumerate(self._program.probes):
-            if probe.variable == "spikes":
+            if number not in self._initial:
                 continue
             width = self._initial[number].size
             # Samples are tied to the clock: a run may begin between two of them.
@@ -112,7 +112,7 @@ class Recorder:
         if self._began != self._end:
             return
         for number, probe in enumerate(self._program.probes):
-            if probe.variable != "spikes":
+            if probe.variable != "spikes" and not probe.at_spikes:
                 self._initial[number] = self._memory.sample(probe, step - 1).copy()
 
     def append(self, step: int, chunk: Chunk) -> None:
@@ -184,7 +184,11 @@ class Recorder:
         chunks = Chunks(self.first, self._chunks, self._initial)
         arrays: dict[str, np.ndarray] = {}
         for number, probe in enumerate(self._program.probes):
-            if probe.variable == "spikes":
+            if probe.at_spikes:
+                index, step, values = chunks.at_spikes(number)
+                arrays |= {f"{number}/index": index, f"{number}/step": step}
+                arrays[f"{number}/values"] = values
+            elif probe.variable == "spikes":
                 arrays[f"{number}/index"], arrays[f"{number}/step"] = chunks.spikes(number)
             else:
                 arrays[f"{number}/values"] = chunks.samples(number)
@@ -206,11 +210,13 @@ class Recorder:
         """
         expected: dict[str, Layout] = {}
         for number, probe in enumerate(self._program.probes):
-            if probe.variable == "spikes":
-                # As many as there are, but two arrays of one length.
+            if probe.at_spikes or probe.variable == "spikes":
+                # As many as there are, but arrays of one length.
                 shape = layouts.get(f"{number}/index", ((0,), None))[0][:1]
                 expected[f"{number}/index"] = shape, np.dtype(np.int32)
                 expected[f"{number}/step"] = shape, np.dtype(np.int64)
+                if probe.at_spikes:
+                    expected[f"{number}/values"] = shape, np.dtype(np.float64)
             else:
                 width = self._initial[number].size
                 rows = end // probe.every - first // probe.every
@@ -260,7 +266,10 @@ class Recorder:
         chunk = Chunk(end - first)
         initial: dict[int, np.ndarray] = {}
         for number, probe in enumerate(self._program.probes):
-            if probe.variable == "spikes":
+            if probe.at_spikes:
+                index, step, values = (arrays[f"{number}/{n}"] for n in ("index", "step", "values"))
+                chunk.at_spikes[number] = index, step, values
+            elif probe.variable == "spikes":
                 chunk.spikes[number] = arrays[f"{number}/index"], arrays[f"{number}/step"]
             else:
                 chunk.traces[number] = arrays[f"{number}/values"]
@@ -278,7 +287,9 @@ class Recorder:
         texts = []
         for probe in self._program.probes:
             name = f"{probe.owner.name}.{probe.variable}"
-            if probe.variable == "spikes":
+            if probe.at_spikes:
+                texts.append(f"{name} at spikes of {len(recorded_view(probe))}")
+            elif probe.variable == "spikes":
                 # Sizes alone, for readable messages; `digest_members` tells whether the members are
                 # the same.
                 texts.append(f"{name} of {len(recorded_view(probe))}")
@@ -291,7 +302,7 @@ class Recorder:
         """Return a digest of the neurons or edges of each probe."""
         digests = []
         for probe in self._program.probes:
-            if probe.variable == "spikes":
+            if probe.at_spikes or probe.variable == "spikes":
                 members = recorded_view(probe).indices
             else:
                 members = self._assembler.members(probe)[0]

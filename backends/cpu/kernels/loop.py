@@ -36,6 +36,7 @@ from .intrinsics import (
     store_long,
 )
 from .operations import (
+    AT_SPIKES,
     CALL,
     CATCH_UP,
     CODES,
@@ -398,6 +399,38 @@ def record_spikes(args, step, shared):
 
 
 @compiled
+def record_at_spikes(args, step, partition, shared):
+    """Append the values of the neurons of a partition that spike in this step.
+
+    Parameters
+    ----------
+    args : address of `AT_SPIKES`
+    step, partition : int
+    shared : address of int64, see `THREADS`
+    """
+    members = load_arg(args, AT_SPIKES.members)
+    neurons = load_arg(args, AT_SPIKES.neurons)
+    steps = load_arg(args, AT_SPIKES.steps)
+    out = load_arg(args, AT_SPIKES.out)
+    values = load_arg(args, AT_SPIKES.values)
+    total = load_arg(args, AT_SPIKES.count)
+    done = load_long(total, 0, "total")
+    row = step % load_arg(args, HISTORY.depth)
+    spikes, count = spikes_at(args, row, partition)
+    for s in range(count):
+        n = load_index(spikes, s, "spikes")
+        if members == 0 or load_byte(members, n, "members"):
+            store_index(neurons, done, n, "neurons")
+            store_long(steps, done, step, "out")
+            store_double(out, done, load(values, n, "source"), "recorded")
+            done += 1
+    store_long(total, 0, done, "total")
+    # As for spikes: room for two steps.
+    if done + 2 * load_arg(args, HISTORY.neurons) > load_arg(args, AT_SPIKES.room):
+        atomic_add(request_of(shared, step + 1), FULL)
+
+
+@compiled
 def record_trace(args, step):
     """Copy the values of members into their columns; closed forms are applied up to now."""
     every = load_arg(args, TRACE.every)
@@ -501,6 +534,8 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
             call(kernel, its_args, 0, load_arg(args, CATCH_UP.groups), step, partition)
     elif code == CODES.spikes:
         record_spikes(args, step, shared)
+    elif code == CODES.atspikes:
+        record_at_spikes(args, step, partition, shared)
     elif code == CODES.trace:
         record_trace(args, step)
     elif code == CODES.signal:

@@ -218,6 +218,20 @@ class Spikes:
 
 
 @_arguments
+class AtSpikes:
+    """Record a variable of the neurons of a partition that spike, before their reset."""
+
+    history: History
+    members: Argument  # one byte per neuron; 0: all are recorded
+    neurons: Argument
+    steps: Argument
+    out: Argument
+    values: Argument
+    count: Argument
+    room: Argument
+
+
+@_arguments
 class Trace:
     """Record the values of members."""
 
@@ -259,6 +273,7 @@ Operation = (
     | Reset
     | CatchUp
     | Spikes
+    | AtSpikes
     | Trace
     | Signal
 )
@@ -377,6 +392,7 @@ FOLD = positions(Fold)
 RESET = positions(Reset)
 CATCH_UP = positions(CatchUp)
 SPIKES = positions(Spikes)
+AT_SPIKES = positions(AtSpikes)
 TRACE = positions(Trace)
 SIGNAL = positions(Signal)
 DRAW = positions(DrawArguments)

@@ -1,18 +1,21 @@
-"""Phase 6 of a step: buffers of one stretch for spikes and traces."""
+"""Recording: buffers of one stretch for spikes, traces, and values at spikes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
-from neurosim.backend.engine import Chunk
+from neurosim.backend.engine import AtSpikes, Chunk
 from neurosim.ir.memory import Key
 from neurosim.ir.program import StaticProjection
 from neurosim.model.binding import Symbol
 from neurosim.network.populations import View
 from neurosim.network.probes import Probe
 
+from ..kernels import operations
 from ..kernels.operations import Argument, Pointer, Spikes, Trace
 from .context import Context
 from .schedule import Schedule
@@ -25,6 +28,18 @@ class _SpikeBuffer:
     neurons: np.ndarray
     steps: np.ndarray
     count: np.ndarray  # (1,)
+
+    def before(self, end: int) -> int:
+        """Return the number of spikes before a step."""
+        # A step that is not whole may have recorded spikes, but does not count.
+        return int(np.searchsorted(self.steps[: int(self.count[0])], end))
+
+
+@dataclass(frozen=True, eq=False)
+class _ValueBuffer(_SpikeBuffer):
+    """Spikes of one partition, and a variable at each."""
+
+    values: np.ndarray
 
 
 @dataclass(eq=False)
@@ -56,19 +71,43 @@ class _Coefficients:
     neuron: np.ndarray | None  # of each value, if the memory has one per neuron
 
 
+def _merge(buffers: Sequence[_ValueBuffer], end: int) -> AtSpikes:
+    """Return the spikes of all partitions before a step, sorted by step, then neuron."""
+    counts = [buffer.before(end) for buffer in buffers]
+    pairs = list(zip(buffers, counts, strict=True))
+    steps = np.concatenate([buffer.steps[:count] for buffer, count in pairs])
+    # Stable: partitions are ascending ranges of neurons, so those of a step stay in order.
+    order = np.argsort(steps, kind="stable")
+    neurons = np.concatenate([buffer.neurons[:count] for buffer, count in pairs])
+    values = np.concatenate([buffer.values[:count] for buffer, count in pairs])
+    return neurons[order], steps[order], values[order]
+
+
 class Recording:
     """Buffers of probes, filled by operations that are appended to a schedule.
 
     The first partition records spikes of all; each value is recorded by the partition that owns it.
     """
 
-    def __init__(self, context: Context, schedule: Schedule) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._first = context.tables.keep(np.zeros(1, np.int64))  # step of the stretch
         self._spikes: dict[int, _SpikeBuffer] = {}
         self._traces: dict[int, _TraceBuffer] = {}
         self._coefficients: list[_Coefficients] = []
-        for i, probe in enumerate(context.program.probes):
+        self._at_spikes: dict[int, list[_ValueBuffer]] = {}  # of each partition
+
+    def begin_delivery(self, schedule: Schedule) -> None:
+        """Append what is recorded between phases 3 and 4."""
+        for i, probe in enumerate(self._context.program.probes):
+            if probe.at_spikes and isinstance(probe.owner, View):
+                self._record_at_spikes(i, probe.owner, probe.variable, schedule)
+
+    def end_step(self, schedule: Schedule) -> None:
+        """Append phase 6."""
+        for i, probe in enumerate(self._context.program.probes):
+            if probe.at_spikes:
+                continue
             if probe.variable == "spikes" and isinstance(probe.owner, View):
                 self._record_spikes(i, probe.owner, schedule)
             else:
@@ -77,7 +116,7 @@ class Recording:
     def begin(self, first: int, steps: int) -> None:
         """Make room for a stretch."""
         self._first[0] = first
-        for spikes in self._spikes.values():
+        for spikes in (*self._spikes.values(), *chain.from_iterable(self._at_spikes.values())):
             spikes.count[0] = 0
         for trace in self._traces.values():
             trace.begin(first, steps)
@@ -85,10 +124,12 @@ class Recording:
     def collect(self, chunk: Chunk, first: int) -> None:
         """Copy the recorded spikes and values of a stretch into a chunk."""
         # Copies of spikes, since their buffers serve the next stretch; traces get new ones.
+        end = first + chunk.steps
         for i, spikes in self._spikes.items():
-            # A step that is not whole may have recorded spikes, but does not count.
-            count = np.searchsorted(spikes.steps[: int(spikes.count[0])], first + chunk.steps)
+            count = spikes.before(end)
             chunk.spikes[i] = spikes.neurons[:count].copy(), spikes.steps[:count].copy()
+        for i, buffers in self._at_spikes.items():
+            chunk.at_spikes[i] = _merge(buffers, end)
         for i, trace in self._traces.items():
             chunk.traces[i] = trace.values[: trace.rows(first, chunk.steps)]
 
@@ -101,23 +142,16 @@ class Recording:
     # ---- operations
 
     def _record_spikes(self, i: int, view: View, schedule: Schedule) -> None:
-        size = self._context.program.populations[view.name].size
+        room = self._room(view)
         keep = self._context.tables.keep
-        # At least two steps in which all neurons spike, see `kernels.loop.record_spikes`.
-        room = max(4 * size, LEAST_ROOM)
         buffer = self._spikes[i] = _SpikeBuffer(
             neurons=keep(np.zeros(room, np.int32)),
             steps=keep(np.zeros(room, np.int64)),
             count=keep(np.zeros(1, np.int64)),
         )
-        # 0, not an array of ones: recording all, the common case, reads no marks.
-        members: Argument = 0
-        if not view.whole:
-            members = keep(np.zeros(size, np.uint8))
-            members[view.indices] = 1
         operation = Spikes(
             history=self._context.history(view.name),
-            members=members,
+            members=self._members(view),
             neurons=buffer.neurons,
             steps=buffer.steps,
             count=buffer.count,
@@ -125,6 +159,46 @@ class Recording:
         )
         # One partition for all, so that a step's spikes are in one ascending order.
         schedule.append(0, operation)
+
+    def _record_at_spikes(self, i: int, view: View, variable: str, schedule: Schedule) -> None:
+        room = self._room(view)
+        keep = self._context.tables.keep
+        members = self._members(view)
+        self._at_spikes[i] = []
+        for partition in range(self._context.partitions):
+            buffer = _ValueBuffer(
+                neurons=keep(np.zeros(room, np.int32)),
+                steps=keep(np.zeros(room, np.int64)),
+                count=keep(np.zeros(1, np.int64)),
+                values=keep(np.zeros(room)),
+            )
+            self._at_spikes[i].append(buffer)
+            operation = operations.AtSpikes(
+                history=self._context.history(view.name),
+                members=members,
+                neurons=buffer.neurons,
+                steps=buffer.steps,
+                out=buffer.values,
+                values=(view.name, variable),
+                count=buffer.count,
+                room=room,
+            )
+            # Each partition its own neurons: the reset of others may run at the same time.
+            schedule.append(partition, operation)
+
+    def _room(self, view: View) -> int:
+        # At least two steps in which all neurons spike, see `kernels.loop.record_spikes`.
+        return max(4 * self._context.program.populations[view.name].size, LEAST_ROOM)
+
+    def _members(self, view: View) -> Argument:
+        """Return a mark for each neuron of a population, or 0 if all are recorded."""
+        # 0, not an array of ones: recording all, the common case, reads no marks.
+        if view.whole:
+            return 0
+        size = self._context.program.populations[view.name].size
+        members = self._context.tables.keep(np.zeros(size, np.uint8))
+        members[view.indices] = 1
+        return members
 
     def _record_trace(self, i: int, probe: Probe, schedule: Schedule) -> None:
         memory = self._context.memory

@@ -57,6 +57,13 @@ class Recordings:
 
     def _recording(self, number: int, probe: Probe) -> PlannedRecording | None:
         place = Place("recording", probe.owner.name, probe.label)
+        if probe.at_spikes:
+            self._rows.impossible(
+                place,
+                f"PyNN records {probe.variable!r} at intervals, not at spikes.",
+                "Record it in each step, or use backend='cpu'.",
+            )
+            return None
         if probe.label != probe.variable:
             self._rows.impossible(
                 place,
