@@ -1,0 +1,220 @@
+"""Inputs and outputs of a Trainer: their names, and the check of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurosim.errors import NetworkError, describe, describe_unknown
+from neurosim.network.network import Network
+
+
+@dataclass(frozen=True)
+class Input:
+    """A spike source whose spikes a batch holds, or a parameter that follows a batch.
+
+    Attributes
+    ----------
+    label : str
+        As the user writes it.
+    population : str
+    parameter : str or None
+        None: spikes.
+    size : int
+        N neurons.
+    """
+
+    label: str
+    population: str
+    parameter: str | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Spikes of a population, or the trace of a state.
+
+    Attributes
+    ----------
+    label : str
+    population : str
+    state : str or None
+        None: spikes.
+    """
+
+    label: str
+    population: str
+    state: str | None
+
+
+def read_inputs(names: object, network: Network) -> tuple[Input, ...]:
+    """Return the inputs.
+
+    Parameters
+    ----------
+    names : str or list of str
+        Spike sources (``"pixels"``) and parameters (``"hidden.current"``).
+    network : Network
+
+    Raises
+    ------
+    NetworkError
+        If there is no such source or parameter, or one occurs twice.
+    """
+    sources = {p.name: p.size for p in network.populations.values() if p.given is not None}
+    parameters = {
+        f"{p.name}.{parameter.name}": (p.name, parameter.name, p.size)
+        for p in network.populations.values()
+        for parameter in p.cell.parameters
+    }
+    listed = _read_names(names, "inputs", "spike source or parameter", [*sources, *parameters])
+    return tuple(
+        Input(label, label, None, sources[label])
+        if label in sources
+        else Input(label, *parameters[label])
+        for label in listed
+    )
+
+
+def read_outputs(names: object, network: Network, inputs: Iterable[Input]) -> tuple[Output, ...]:
+    """Return the outputs.
+
+    Parameters
+    ----------
+    names : str or list of str
+        Populations, for their spikes, and states (``"readout.v"``), for their traces.
+    network : Network
+    inputs : inputs of the Trainer
+
+    Raises
+    ------
+    NetworkError
+        If there is no such population or state, or one occurs twice.
+    """
+    replayed = {i.population for i in inputs if i.parameter is None}
+    populations = [p for p in network.populations.values() if p.name not in replayed]
+    spiking = [p.name for p in populations if p.cell.spike is not None]
+    states = {f"{p.name}.{s.name}": (p.name, s.name) for p in populations for s in p.cell.states}
+    listed = _read_names(names, "outputs", "spiking population or state", [*spiking, *states])
+    return tuple(Output(n, *states[n]) if n in states else Output(n, n, None) for n in listed)
+
+
+def _read_names(names: object, argument: str, noun: str, valid: Iterable[str]) -> list[str]:
+    listed = [names] if isinstance(names, str) else names
+    if not isinstance(listed, list | tuple) or not listed:
+        raise NetworkError(
+            f"Trainer, {argument}: found {describe(names)}, expected a name or a list of names. "
+            f"Name at least one {noun}."
+        )
+    known = set(valid)
+    for name in listed:
+        if not isinstance(name, str) or name not in known:
+            raise NetworkError(f"Trainer, {argument}: {describe_unknown(noun, name, known)}")
+        if list(listed).count(name) > 1:
+            raise NetworkError(
+                f"Trainer, {argument}: found {name!r} twice, expected each name once. Remove one."
+            )
+    return list(listed)
+
+
+def read_batch(
+    batch: object, inputs: tuple[Input, ...], *, dtype: torch.dtype, device: torch.device
+) -> dict[str, Tensor]:
+    """Return the tensors of a batch by label, checked.
+
+    Parameters
+    ----------
+    batch : (T, B, N) tensor, or label -> tensor
+        A bare tensor if there is one input.
+    inputs : tuple of Input
+    dtype, device
+        Of the result.
+
+    Raises
+    ------
+    NetworkError
+        If tensors are missing, disagree in shape, or hold no spikes or no finite numbers.
+    """
+    tensors = _by_label(batch, inputs)
+    for item in inputs:
+        _require_shape(item, tensors[item.label])
+    shapes = {item.label: tuple(tensors[item.label].shape[:2]) for item in inputs}
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{label} {shape}" for label, shape in shapes.items())
+        raise NetworkError(
+            f"batch: found inputs of different steps and samples (T, B): {listed}; expected the "
+            "same for all inputs. Cut or pad them."
+        )
+    for item in inputs:
+        _require_values(item, tensors[item.label])
+    return {item.label: tensors[item.label].to(device=device, dtype=dtype) for item in inputs}
+
+
+def _by_label(batch: object, inputs: tuple[Input, ...]) -> dict[str, Tensor]:
+    if isinstance(batch, Mapping):
+        labels = [item.label for item in inputs]
+        for name in batch:
+            if name not in labels:
+                raise NetworkError(f"batch: {describe_unknown('input', name, labels)}")
+        missing = [label for label in labels if label not in batch]
+        if missing:
+            raise NetworkError(
+                f"batch: found no tensor of {', '.join(map(repr, missing))}, expected one for each "
+                f"input: {', '.join(labels)}. Add it."
+            )
+        tensors: dict[Any, Any] = dict(batch)
+    elif len(inputs) == 1:
+        tensors = {inputs[0].label: batch}
+    else:
+        listed = ", ".join(item.label for item in inputs)
+        raise NetworkError(
+            f"batch: found {_name(batch)}, expected a dictionary with a tensor for each input: "
+            f"{listed}. Name them."
+        )
+    result: dict[str, Tensor] = {}
+    for label, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise NetworkError(
+                f"batch, input {label!r}: found {_name(tensor)}, expected a tensor (T, B, N). "
+                "Convert it with torch.as_tensor."
+            )
+        result[str(label)] = tensor
+    return result
+
+
+def _name(value: object) -> str:
+    return (
+        f"a tensor of shape {tuple(value.shape)}"
+        if isinstance(value, Tensor)
+        else (describe(value))
+    )
+
+
+def _require_shape(item: Input, tensor: Tensor) -> None:
+    shape = tuple(tensor.shape)
+    if tensor.ndim != 3 or shape[2] != item.size or 0 in shape:
+        raise NetworkError(
+            f"batch, input {item.label!r}: found shape {shape}, expected (steps, samples, "
+            f"{item.size}), at least one of each. Reshape it: time comes first."
+        )
+
+
+def _require_values(item: Input, tensor: Tensor) -> None:
+    if item.parameter is None:
+        binary = (tensor == 0) | (tensor == 1)
+        if not bool(binary.all()):
+            wrong = tensor[~binary].flatten()[0].item()
+            raise NetworkError(
+                f"batch, input {item.label!r}: found {wrong:g}, expected spikes, 0 or 1. Encode "
+                "the values, as snntorch.spikegen.rate does, or drive a parameter: inputs="
+                "'population.current'."
+            )
+    elif not bool(torch.isfinite(tensor).all()):
+        raise NetworkError(
+            f"batch, input {item.label!r}: found a value that is not finite, expected numbers. "
+            "Correct the data."
+        )

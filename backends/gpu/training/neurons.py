@@ -1,0 +1,206 @@
+"""Neurons: phases 2, 3 and 5 of a population for all samples of a batch, differentiable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurosim.draws import streams as random
+from neurosim.ir.program import HELD, PopulationProgram
+
+from ..tensors.cells import cell_functions
+from ..tensors.draws import draw_range
+from ..tensors.printing import draw_name, words
+from .conditions import distance, is_held
+from .constants import compile_expression
+from .derivatives import differentiable
+from .surrogates import Surrogate, spike
+
+
+@dataclass(frozen=True)
+class NeuronState:
+    """States of a population between two steps.
+
+    Attributes
+    ----------
+    values : state -> (B, N)
+    until : (B, N) int64, or None
+        Last refractory step.
+    """
+
+    values: dict[str, Tensor]
+    until: Tensor | None
+
+    def detached(self) -> NeuronState:
+        """Return the same numbers without their past."""
+        return NeuronState({n: v.detach() for n, v in self.values.items()}, self.until)
+
+
+class Neurons:
+    """The step of a population.
+
+    Parameters
+    ----------
+    p : PopulationProgram
+    dt : float, ms
+    seed : int
+        Of the network.
+    pause : (1,) or (N,) int64, or None
+        Refractory steps; None: no neuron is ever refractory.
+    surrogate : Surrogate
+    width : float or (N,)
+    dtype : torch.dtype
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        p: PopulationProgram,
+        *,
+        dt: float,
+        seed: int,
+        pause: Tensor | None,
+        surrogate: Surrogate,
+        width: float | Tensor,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        code = p.code
+        self.name = p.name
+        self.size = p.size
+        self.code = code
+        self.dt = dt
+        self.pause = pause
+        self.surrogate = surrogate
+        self.width = width
+        self.dtype = dtype
+        meanings = differentiable(words(dtype))
+        self.functions = cell_functions(code, meanings)
+        self.held = code.detect is not None and is_held(code.detect)
+        self.distance = None
+        if code.detect is not None:
+            tree = distance(code.detect, where=f"population {p.name!r}")
+            self.distance = compile_expression(tree, meanings)
+        self._blocks = torch.arange((p.size + 3) // 4, device=device)
+        self._keys = {draw: random.key_of(seed, f"{p.name}/draw{draw.key}") for draw in code.draws}
+        self._words = {
+            "dt": torch.tensor(dt, dtype=dtype, device=device),
+            "i": torch.arange(p.size, dtype=dtype, device=device),
+            "N": torch.tensor(float(p.size), dtype=dtype, device=device),
+        }
+        read = {name for function in self.functions.reads.values() for name in function}
+        self._reads_time = "t" in read
+        self._reads_active = "_active" in read
+
+    def distance_at(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return distances from the threshold for given values, without input and noise, (N,).
+
+        Raises
+        ------
+        LookupError
+            If the cell never spikes.
+        """
+        if self.distance is None:
+            raise LookupError(f"population {self.name!r} never spikes")
+        known: dict[str, Any] = {**values, **self._words, "t": self._words["dt"] * 0.0}
+        known |= {f"_port_{port}": self._words["dt"] * 0.0 for port in self.code.ports}
+        # The middle of uniform numbers; normal ones have the mean 0.
+        for draw in self.code.draws:
+            middle = 0.5 if draw.kind == "uniform" else 0.0
+            known[draw_name(draw)] = torch.full_like(self._words["i"], middle)
+        known |= {
+            s.target: self._words["i"] * 0.0
+            for s in self.code.integrate
+            if (s.target not in self.code.states)
+        }
+        return self.distance(known)
+
+    def start(self, initial: Mapping[str, Tensor], batch: int) -> NeuronState:
+        """Return the states before the first step.
+
+        Parameters
+        ----------
+        initial : state -> (N,)
+        batch : int
+            B samples.
+        """
+        values = {name: value.expand(batch, self.size) for name, value in initial.items()}
+        until = None
+        if self.pause is not None:
+            until = self.pause.new_full((batch, self.size), -1)
+        return NeuronState(values, until)
+
+    def step(
+        self,
+        k: int,
+        state: NeuronState,
+        values: Mapping[str, Tensor],
+        ports: Mapping[str, Tensor],
+        *,
+        replica: Tensor,
+    ) -> tuple[NeuronState, Tensor | None]:
+        """Return the states after phase 5 of step k, and the spikes of phase 3, (B, N).
+
+        Parameters
+        ----------
+        k : int
+        state : NeuronState
+        values : name -> (1,), (N,) or (B, N)
+            Parameters and constants.
+        ports : name -> (B, N)
+            Sums at ports, which phase 2 reads.
+        replica : (B, 1) int64
+            Replica word of each sample.
+        """
+        known: dict[str, Any] = {**values, **self._words, **state.values}
+        for port, total in ports.items():
+            known[f"_port_{port}"] = total
+        if self._reads_time:
+            known["t"] = self._words["dt"].new_tensor(k * self.dt)
+        for draw, key in self._keys.items():
+            numbers = draw_range(draw.kind, key, self._blocks, k, size=self.size, replica=replica)
+            known[draw_name(draw)] = numbers.to(self.dtype)
+        active = None if state.until is None else state.until < k
+        if self._reads_active:
+            known["_active"] = self._everyone(replica) if active is None else active
+        known |= self.functions.integrate(known)
+        new = {name: known[name] for name in self.code.states}
+        if self.functions.detect is None:
+            return NeuronState(new, state.until), None
+        spiking = self.functions.detect(known)
+        if active is not None:
+            spiking = spiking & active
+        if self.held:
+            awake = known[HELD] == 0
+            active = awake if active is None else active & awake
+        spikes = self._spike(known, spiking, active, replica)
+        spiking = spiking.expand(spikes.shape)
+        # The mask has no derivative: the reset is detached from the spike.
+        for name, value in self.functions.after(known).items():
+            new[name] = torch.where(spiking, value, new[name])
+        until = state.until
+        if until is not None and self.pause is not None:
+            until = torch.where(spiking, self.pause + k, until)
+        return NeuronState(new, until), spikes
+
+    def _spike(
+        self, known: Mapping[str, Any], spiking: Tensor, active: Tensor | None, replica: Tensor
+    ) -> Tensor:
+        if self.distance is None:
+            raise LookupError(f"population {self.name!r} never spikes")
+        shape = (replica.shape[0], self.size)
+        difference = self.distance(known).expand(shape)
+        return spike(
+            difference,
+            spiking.expand(shape),
+            active=active,
+            surrogate=self.surrogate,
+            width=self.width,
+        )
+
+    def _everyone(self, replica: Tensor) -> Tensor:
+        return torch.ones(replica.shape[0], self.size, dtype=torch.bool, device=replica.device)

@@ -1,0 +1,298 @@
+"""Linear and convolutional operations with three slots: forward, backward, presynaptic factor.
+
+An operation computes ``y = W x``. Its gradients are ``dL/dx = B^T dL/dy`` and ``dL/dW = dL/dy
+f(x)^T``. Backpropagation is B = W and f(x) = x. Another B is feedback alignment; f is a trace in
+online learning, or a projection that protects earlier tasks. Neither changes y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn import grad as gradients_of
+
+Feedback = Literal["same", "none"] | Tensor | Callable[[Tensor], Tensor]
+
+
+@dataclass
+class Slots:
+    """What the backward pass of one operation reads in place of weight and input.
+
+    Attributes
+    ----------
+    backward : "same", "none", a tensor shaped like the weight, or a function of the weight
+        B. ``"none"`` sends no error to the layer below; `sign_concordant` is a function.
+    factor : function, optional
+        From presynaptic rows (R, N) to rows, as the weight gradient reads them; of a convolution,
+        rows are unfolded patches.
+    """
+
+    backward: Feedback = "same"
+    factor: Callable[[Tensor], Tensor] | None = None
+    # The rows of the last minibatch, stored while something listens.
+    listening: bool = False
+    rows: list[Tensor] = field(default_factory=list)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the operation is an ordinary one."""
+        return isinstance(self.backward, str) and self.backward == "same" and self.factor is None
+
+    def weight_of(self, weight: Tensor) -> Tensor | None:
+        """Return B for a weight, None if no error is sent."""
+        if isinstance(self.backward, Tensor):
+            return self.backward.to(weight)
+        if isinstance(self.backward, str):
+            return weight if self.backward == "same" else None
+        return self.backward(weight)
+
+    def rows_of(self, rows: Tensor) -> Tensor:
+        """Return presynaptic rows as the weight gradient reads them."""
+        return rows if self.factor is None else self.factor(rows)
+
+
+def sign_concordant(weight: Tensor) -> Tensor:
+    """Return the signs of a weight, divided by the root of the number of its inputs.
+
+    Source: Liao, Leibo and Poggio 2016, AAAI, "uniform sign-concordant feedback".
+
+    Parameters
+    ----------
+    weight : (N_out, N_in) or (C_out, C_in, height, width)
+    """
+    return torch.sign(weight) / weight[0].numel() ** 0.5
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, trace: Tensor, slots: Slots) -> Tensor:
+        ctx.save_for_backward(weight, trace)
+        ctx.slots = slots
+        return functional.linear(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weight, trace = ctx.saved_tensors
+        g = gradients[0]
+        gradient_x = gradient_weight = None
+        if ctx.needs_input_grad[0]:
+            back = ctx.slots.weight_of(weight)
+            gradient_x = None if back is None else g @ back
+        if ctx.needs_input_grad[1]:
+            rows = ctx.slots.rows_of(trace.flatten(0, -2))
+            gradient_weight = g.flatten(0, -2).T @ rows
+        return gradient_x, gradient_weight, None, None
+
+
+def linear(x: Tensor, weight: Tensor, slots: Slots, *, trace: Tensor | None = None) -> Tensor:
+    """Return ``x W^T``.
+
+    Parameters
+    ----------
+    x : (..., N_in)
+    weight : (N_out, N_in)
+    slots : Slots
+    trace : (..., N_in), optional
+        Multiplies the error in place of x.
+
+    Returns
+    -------
+    (..., N_out)
+    """
+    if slots.listening:
+        slots.rows.append((x if trace is None else trace).detach().flatten(0, -2))
+    if slots.plain and trace is None:
+        return functional.linear(x, weight)
+    presynaptic = (x if trace is None else trace).detach()
+    return _Linear.apply(x, weight, presynaptic, slots)  # type: ignore[return-value]
+
+
+class _Sparse(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, trace: Tensor, edges: Any, slots: Slots
+    ) -> Tensor:
+        ctx.save_for_backward(weight, trace)
+        ctx.edges = edges
+        ctx.slots = slots
+        rows = x.flatten(0, -2)
+        return edges.times(rows, weight).unflatten(0, x.shape[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weight, trace = ctx.saved_tensors
+        g = gradients[0].flatten(0, -2)
+        gradient_x = gradient_weight = None
+        if ctx.needs_input_grad[0]:
+            back = ctx.slots.weight_of(weight)
+            if back is not None:
+                gradient_x = ctx.edges.turned.times(g, back).unflatten(0, trace.shape[:-1])
+        if ctx.needs_input_grad[1]:
+            rows = ctx.slots.rows_of(trace.flatten(0, -2))
+            gradient_weight = ctx.edges.products(rows, g)
+        return gradient_x, gradient_weight, None, None, None
+
+
+# Numbers that one gather may make: more would not fit into the caches, or the memory.
+_GATHERED = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeLists:
+    """Source and target of each edge.
+
+    Attributes
+    ----------
+    sources, targets : (E,) int64
+    size : int
+        Number of targets.
+    sources_size : int
+    """
+
+    sources: Tensor
+    targets: Tensor
+    size: int
+    sources_size: int
+
+    @property
+    def turned(self) -> EdgeLists:
+        """The same edges from target to source."""
+        return EdgeLists(self.targets, self.sources, self.sources_size, self.size)
+
+    def _blocks(self, rows: int) -> list[slice]:
+        width = max(1, _GATHERED // max(rows, 1))
+        count = self.sources.numel()
+        return [slice(first, first + width) for first in range(0, count, width)]
+
+    def times(self, rows: Tensor, weight: Tensor) -> Tensor:
+        """Return sums over edges, (R, size), for rows (R, N)."""
+        result = rows.new_zeros(rows.shape[0], self.size)
+        for block in self._blocks(rows.shape[0]):
+            terms = rows[:, self.sources[block]] * weight[block]
+            result.index_add_(1, self.targets[block], terms)
+        return result
+
+    def products(self, rows: Tensor, errors: Tensor) -> Tensor:
+        """Return the sums over rows of source times target, (E,)."""
+        parts = [
+            (rows[:, self.sources[block]] * errors[:, self.targets[block]]).sum(0)
+            for block in self._blocks(rows.shape[0])
+        ]
+        return torch.cat(parts) if parts else rows.new_zeros(0)
+
+
+def sparse(
+    x: Tensor, weight: Tensor, edges: EdgeLists, slots: Slots, *, trace: Tensor | None = None
+) -> Tensor:
+    """Return sums over edges.
+
+    Parameters
+    ----------
+    x : (..., N_in)
+    weight : (E,)
+    edges : EdgeLists
+    slots : Slots
+    trace : (..., N_in), optional
+        Multiplies the error in place of x.
+
+    Returns
+    -------
+    (..., N_out)
+    """
+    presynaptic = (x if trace is None else trace).detach()
+    if slots.listening:
+        slots.rows.append(presynaptic.flatten(0, -2))
+    return _Sparse.apply(x, weight, presynaptic, edges, slots)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel moves over an image: steps and rims in pixels, down and right."""
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The same as arguments of torch."""
+        return {"stride": self.stride, "padding": self.padding}
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, kernel: Tensor, trace: Tensor, settings: Window, slots: Slots
+    ) -> Tensor:
+        ctx.save_for_backward(kernel, trace)
+        ctx.settings = settings
+        ctx.slots = slots
+        return functional.conv2d(x, kernel, **settings.options)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        kernel, trace = ctx.saved_tensors
+        g = gradients[0]
+        gradient_x = gradient_kernel = None
+        if ctx.needs_input_grad[0]:
+            back = ctx.slots.weight_of(kernel)
+            if back is not None:
+                gradient_x = gradients_of.conv2d_input(trace.shape, back, g, **ctx.settings.options)
+        if ctx.needs_input_grad[1]:
+            if ctx.slots.factor is None:
+                gradient_kernel = gradients_of.conv2d_weight(
+                    trace, kernel.shape, g, **ctx.settings.options
+                )
+            else:
+                rows = ctx.slots.factor(patches(trace, kernel, ctx.settings))
+                errors = g.movedim(1, -1).flatten(0, -2)
+                gradient_kernel = (errors.T @ rows).view(kernel.shape)
+        return gradient_x, gradient_kernel, None, None, None
+
+
+def patches(x: Tensor, kernel: Tensor, settings: Window) -> Tensor:
+    """Return the inputs of each output position, (R * positions, C_in * height * width).
+
+    Parameters
+    ----------
+    x : (R, C_in, H, W)
+    kernel : (C_out, C_in, height, width)
+    settings : Window
+    """
+    columns = functional.unfold(x, kernel.shape[-2:], **settings.options)
+    return columns.transpose(1, 2).flatten(0, 1)
+
+
+def convolution(
+    x: Tensor,
+    kernel: Tensor,
+    slots: Slots,
+    *,
+    settings: Window,
+    trace: Tensor | None = None,
+) -> Tensor:
+    """Return the cross-correlation of images with a kernel, as `torch.nn.functional.conv2d`.
+
+    Parameters
+    ----------
+    x : (R, C_in, H, W)
+    kernel : (C_out, C_in, height, width)
+    slots : Slots
+    settings : Window
+    trace : (R, C_in, H, W), optional
+        Multiplies the error in place of x.
+
+    Returns
+    -------
+    (R, C_out, H_out, W_out)
+    """
+    presynaptic = (x if trace is None else trace).detach()
+    if slots.listening:
+        slots.rows.append(patches(presynaptic, kernel, settings))
+    if slots.plain and trace is None:
+        return functional.conv2d(x, kernel, **settings.options)
+    return _Convolution.apply(x, kernel, presynaptic, settings, slots)  # type: ignore[return-value]

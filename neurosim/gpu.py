@@ -1,0 +1,29 @@
+"""Training on GPUs and CPUs with PyTorch: the public names of the GPU backend."""
+
+from __future__ import annotations
+
+# The one door from the core to a backend: nothing of the core imports this file.
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "neurosim.gpu needs PyTorch, which is missing. Run: pip install 'neurosim-snn[gpu]'"
+    ) from error
+
+from neurosim.backends.gpu.training import surrogates
+from neurosim.backends.gpu.training.methods import Bptt, EProp, Method, Truncated
+from neurosim.backends.gpu.training.operations import sign_concordant
+from neurosim.backends.gpu.training.surrogates import Surrogate
+from neurosim.backends.gpu.training.trainer import SilenceWarning, Trainer
+
+__all__ = [
+    "Bptt",
+    "EProp",
+    "Method",
+    "SilenceWarning",
+    "Surrogate",
+    "Trainer",
+    "Truncated",
+    "sign_concordant",
+    "surrogates",
+]
