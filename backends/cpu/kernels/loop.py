@@ -36,7 +36,6 @@ from .intrinsics import (
     store_long,
 )
 from .operations import (
-    AT_SPIKES,
     CALL,
     CATCH_UP,
     CODES,
@@ -51,6 +50,7 @@ from .operations import (
     REPLAY,
     RESET,
     SIGNAL,
+    SPIKE_VALUES,
     SPIKES,
     STATIC,
     TRACE,
@@ -404,16 +404,16 @@ def record_at_spikes(args, step, partition, shared):
 
     Parameters
     ----------
-    args : address of `AT_SPIKES`
+    args : address of `SPIKE_VALUES`
     step, partition : int
     shared : address of int64, see `THREADS`
     """
-    members = load_arg(args, AT_SPIKES.members)
-    neurons = load_arg(args, AT_SPIKES.neurons)
-    steps = load_arg(args, AT_SPIKES.steps)
-    out = load_arg(args, AT_SPIKES.out)
-    values = load_arg(args, AT_SPIKES.values)
-    total = load_arg(args, AT_SPIKES.count)
+    members = load_arg(args, SPIKE_VALUES.members)
+    neurons = load_arg(args, SPIKE_VALUES.neurons)
+    steps = load_arg(args, SPIKE_VALUES.steps)
+    out = load_arg(args, SPIKE_VALUES.out)
+    values = load_arg(args, SPIKE_VALUES.values)
+    total = load_arg(args, SPIKE_VALUES.count)
     done = load_long(total, 0, "total")
     row = step % load_arg(args, HISTORY.depth)
     spikes, count = spikes_at(args, row, partition)
@@ -426,7 +426,7 @@ def record_at_spikes(args, step, partition, shared):
             done += 1
     store_long(total, 0, done, "total")
     # As for spikes: room for two steps.
-    if done + 2 * load_arg(args, HISTORY.neurons) > load_arg(args, AT_SPIKES.room):
+    if done + 2 * load_arg(args, HISTORY.neurons) > load_arg(args, SPIKE_VALUES.room):
         atomic_add(request_of(shared, step + 1), FULL)
 
 
@@ -534,7 +534,7 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
             call(kernel, its_args, 0, load_arg(args, CATCH_UP.groups), step, partition)
     elif code == CODES.spikes:
         record_spikes(args, step, shared)
-    elif code == CODES.atspikes:
+    elif code == CODES.spikevalues:
         record_at_spikes(args, step, partition, shared)
     elif code == CODES.trace:
         record_trace(args, step)

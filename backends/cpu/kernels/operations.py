@@ -218,7 +218,7 @@ class Spikes:
 
 
 @_arguments
-class AtSpikes:
+class SpikeValues:
     """Record a variable of the neurons of a partition that spike, before their reset."""
 
     history: History
@@ -273,7 +273,7 @@ Operation = (
     | Reset
     | CatchUp
     | Spikes
-    | AtSpikes
+    | SpikeValues
     | Trace
     | Signal
 )
@@ -392,7 +392,7 @@ FOLD = positions(Fold)
 RESET = positions(Reset)
 CATCH_UP = positions(CatchUp)
 SPIKES = positions(Spikes)
-AT_SPIKES = positions(AtSpikes)
+SPIKE_VALUES = positions(SpikeValues)
 TRACE = positions(Trace)
 SIGNAL = positions(Signal)
 DRAW = positions(DrawArguments)

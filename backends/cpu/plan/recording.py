@@ -15,8 +15,7 @@ from neurosim.model.binding import Symbol
 from neurosim.network.populations import View
 from neurosim.network.probes import Probe
 
-from ..kernels import operations
-from ..kernels.operations import Argument, Pointer, Spikes, Trace
+from ..kernels.operations import Argument, Pointer, Spikes, SpikeValues, Trace
 from .context import Context
 from .schedule import Schedule
 
@@ -173,7 +172,7 @@ class Recording:
                 values=keep(np.zeros(room)),
             )
             self._at_spikes[i].append(buffer)
-            operation = operations.AtSpikes(
+            operation = SpikeValues(
                 history=self._context.history(view.name),
                 members=members,
                 neurons=buffer.neurons,

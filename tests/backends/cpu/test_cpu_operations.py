@@ -41,7 +41,7 @@ READERS = {
     operations.Reset: operations.RESET,
     operations.CatchUp: operations.CATCH_UP,
     operations.Spikes: operations.SPIKES,
-    operations.AtSpikes: operations.AT_SPIKES,
+    operations.SpikeValues: operations.SPIKE_VALUES,
     operations.Trace: operations.TRACE,
     operations.Signal: operations.SIGNAL,
     operations.DrawArguments: operations.DRAW,
