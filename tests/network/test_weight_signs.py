@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
+from support.recording_hashes import random_stories
 
 import neurosim as ns
+from neurosim.expr.tree import draws
 from neurosim.models import cells, plasticity
+from neurosim.models.astrocyte_liquid.network import astrocyte
 from neurosim.network.port_signs import effect_of_port
+from neurosim.network.values.signs import describe_signs
 
 LIBRARY = {
     "lif": cells.lif(),
@@ -27,7 +32,7 @@ LIBRARY = {
 }
 
 
-def own_cell(dv: str, **options: object) -> ns.Cell:
+def own_cell(dv: str, **options: Any) -> ns.Cell:
     return ns.Cell(
         f"dv/dt = ({dv}) / tau : mV; da/dt = -a / tau : mV; b = (0 - a) : mV",
         parameters={"tau": "10 ms", "low": "-80 mV", "one": 1.0, "minus": -1.0},
@@ -107,6 +112,92 @@ GOOD = {
 }
 
 
+SPIKING = {"spike": "v >= 10 * mV", "after_spike": "v = 0 * mV"}
+SHAPES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a gain": ("dv/dt = (gain * s - v) / tau : 1; gain : 1", {}, "adds"),
+    "a gain in a spiking cell": (
+        "dv/dt = (gain * s * mV - v) / tau : mV; gain : 1",
+        SPIKING,
+        "adds",
+    ),
+    "a rate that saturates": ("dv/dt = (-v + s * (1 - v)) / tau : 1", {}, "adds"),
+    "a voltage that never spikes": ("dv/dt = (-v + s * (E - v)) / tau : mV", {}, "conductance"),
+    "no units": (
+        "dv/dt = (-v + s * (one - v)) / tau : 1",
+        {"spike": "v >= 1", "after_spike": "v = 0"},
+        "conductance",
+    ),
+    "a shunt at zero": ("dv/dt = -(1 + s) * v / tau : mV", SPIKING, "conductance"),
+    "a written-out difference": (
+        "dv/dt = (s * E - (1 + s) * v) / tau : mV",
+        SPIKING,
+        "conductance",
+    ),
+    "a current of its own": (
+        "c = s * (v - E) : mV; dv/dt = (-v - c) / tau : mV",
+        SPIKING,
+        "conductance",
+    ),
+    "a gate of the voltage": (
+        "dv/dt = (-v + s * (E - v) / (1 + exp(-v / (16 * mV)))) / tau : mV",
+        SPIKING,
+        "conductance",
+    ),
+    "a gated current": (
+        "dv/dt = (-v - s * mV / (1 + exp(-v / (16 * mV)))) / tau : mV",
+        SPIKING,
+        "subtracts",
+    ),
+    "a dendrite": (
+        "du/dt = (-u + s * (E - u)) / tau : mV; dv/dt = (u - v) / tau : mV",
+        SPIKING,
+        "conductance",
+    ),
+    "a saturating synapse": (
+        "dg/dt = (s * (1 - g) - g) / tau : 1; dv/dt = (-v + g * (E - v)) / tau : mV",
+        SPIKING,
+        "conductance",
+    ),
+    "a difference the other way round": (
+        "dv/dt = (-v + s * (v - E)) / tau : mV",
+        SPIKING,
+        "repels",
+    ),
+    "both a current and a conductance": (
+        "dv/dt = (-v + s * (E - v) - s * 1 * mV) / tau : mV",
+        SPIKING,
+        "conductance",
+    ),
+    "another cell's voltage": ("dv/dt = (-v + s * u) / tau : mV; u : mV", SPIKING, "unclear"),
+    "a moving threshold": (
+        "dv/dt = (-v + s * mV) / tau : mV; dtheta/dt = -theta / tau : mV",
+        {"spike": "v >= theta + 10 * mV", "after_spike": "v = 0 * mV"},
+        "adds",
+    ),
+    "statements of a step": (
+        "v : mV",
+        {**SPIKING, "step": "v = v + dt / tau * s * (E - v); s = s * exp(-dt / tau)"},
+        "conductance",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES.values(), ids=SHAPES)
+def test_conductances_are_what_multiplies_the_distance_to_a_reversal_potential(case):
+    equations, options, effect = case
+    cell = ns.Cell(
+        f"{equations}; ds/dt = -s / tau : 1",
+        parameters={"tau": "10 ms", "E": "-80 mV", "one": 1.0},
+        receives={"in": ns.Port("1", into="s")},
+        **options,
+    )
+    assert effect_of_port(cell, "in") == effect
+
+
+def test_the_astrocyte_of_the_library_takes_both_signs():
+    assert effect_of_port(astrocyte(), "surplus") == "adds"
+
+
 @pytest.mark.parametrize("rule", [None, plasticity.stdp()], ids=["static", "plastic"])
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD)
 def test_negative_weights_into_a_subtracted_port_are_told_at_their_line(case, rule):
@@ -169,3 +260,14 @@ def test_a_rule_that_delivers_less_with_more_weight_is_not_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.project(a, a, ns.one_to_one(), weight=-1, rule=opposite, port="inhibitory")
+
+
+def test_signs_are_read_off_every_random_network():
+    drawn = 0
+    for story in random_stories(300):
+        for projection in story.net.projections.values():
+            describe_signs(projection, -1.0)
+            handlers = projection.rule.handlers if projection.rule else ()
+            statements = [s for h in handlers for s in h.statements if s.target == "out"]
+            drawn += any(draws(statement.value) for statement in statements)
+    assert drawn > 20, "no rule delivers what it draws"
