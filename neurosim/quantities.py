@@ -64,6 +64,8 @@ def to_engine(
     except MemoryError:
         raise
     except Exception as problem:  # the class of a value may be anybody's, and raise anything
+        if _is_plain(value):  # a handler of a signal raised it, such as that of a time limit
+            raise
         raise error(
             f"{where}: {describe(value)} cannot be read as a quantity "
             f"({type(problem).__name__}). {_remedy(declared)}"
@@ -111,6 +113,8 @@ def as_array(value: Any, *, where: str, error: type[Exception] = NetworkError) -
     except MemoryError:
         raise
     except Exception as problem:  # the class of a value may be anybody's, and raise anything
+        if _is_plain(value):
+            raise
         raise error(
             f"{where}: {describe(value)} cannot be read as an array ({type(problem).__name__}). "
             "Give an array or a list of numbers."
@@ -187,6 +191,12 @@ def _read_items(items: list[Any] | tuple[Any, ...], declared: Unit, depth: int) 
     if len({array.shape for array in arrays}) > 1:
         raise _no_quantity(items, declared, "its rows differ in length")
     return np.array(arrays, np.float64)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number or an array of numbers, which raise nothing themselves."""
+    array = type(value) is np.ndarray and value.dtype.kind in "fiu"
+    return array or type(value) in _NUMBERS
 
 
 # Types of which NumPy takes the number and nothing else.

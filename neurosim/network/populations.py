@@ -175,7 +175,7 @@ class View:
             raise NetworkError(
                 f"{where} does not select from {len(self)} neurons ({error}). "
                 "Use a slice, a mask of that length, or indices below it."
-            ) from None
+            ) from error.__cause__
         if len(indices) == 0:
             raise NetworkError(
                 f"{where} selects no neuron, expected at least one of {len(self)}. "

@@ -205,7 +205,7 @@ def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[objec
         index, when = spikes
         if isinstance(index, list | tuple | range | np.ndarray):
             return index, when
-    lists = _lists(spikes)
+    lists = _lists(spikes, where)
     if lists is None or len(lists) != size:
         description = describe(spikes) if lists is None else f"spikes of {len(lists)} neurons"
         raise NetworkError(
@@ -220,14 +220,21 @@ def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[objec
     return np.repeat(np.arange(size), counts), np.concatenate(trains)
 
 
-def _lists(spikes: object) -> list[Any] | None:
+def _lists(spikes: object, where: str) -> list[Any] | None:
     """Return the items of a collection, None of anything else."""
     if isinstance(spikes, str) or not isinstance(spikes, Collection):
         return None
+    if isinstance(spikes, np.ndarray) and not spikes.ndim:
+        return None
     try:
         return list(spikes)
-    except Exception:  # the class of a value may be anybody's; an array may have no dimension
-        return None
+    except MemoryError:
+        raise
+    except Exception as problem:  # the class of a value may be anybody's, and raise anything
+        raise NetworkError(
+            f"{where}: {describe(spikes)} cannot be read as a list ({type(problem).__name__}). "
+            "Give a list per neuron, or (indices, times)."
+        ) from problem
 
 
 def _read_neurons(index: object, size: int, where: str) -> FloatArray:

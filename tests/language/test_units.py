@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pint
@@ -16,8 +17,9 @@ from support.messages import parts
 
 import neurosim as ns
 from neurosim.errors import ModelError, NetworkError
+from neurosim.models import cells
 from neurosim.models.cells import lif
-from neurosim.quantities import find_unit, to_engine
+from neurosim.quantities import as_array, find_unit, to_engine
 from neurosim.units import (
     CAPACITANCE,
     CONCENTRATION,
@@ -311,6 +313,54 @@ class HostileArray:
 def test_quantities_of_a_wrong_kind_are_refused(value, message, error):
     with pytest.raises(error, match=parts("here: ", *message)):
         to_engine(value, MS, where="here", error=error)
+
+
+class Broken:
+    """Raises a user's error when it is read."""
+
+    problem = KeyError("sensor 7 is off")
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.problem
+
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        raise self.problem
+
+    def __contains__(self, item):
+        return False
+
+
+BROKEN_USES = {
+    "a parameter": lambda net, a: net.population("b", 3, cells.lif(), tau=Broken()),
+    "a weight": lambda net, a: net.project(a, a, ns.one_to_one(), weight=[1, Broken(), 1]),
+    "positions": lambda net, a: net.population("b", 3, cells.lif(), positions=Broken()),
+    "a view": lambda net, a: a[Broken()],
+    "indices": lambda net, a: ns.from_arrays(Broken(), [1]),
+    "times": lambda net, a: net.spike_source("b", 3, times=Broken()),
+    "a duration": lambda net, a: ns.simulate(net, Broken(), backend="reference"),
+}
+
+
+@pytest.mark.parametrize("use", BROKEN_USES.values(), ids=BROKEN_USES)
+def test_the_error_of_a_user_object_is_the_cause_of_ours(use):
+    net = ns.Network("broken", dt=1.0)
+    with pytest.raises(NetworkError, match="KeyError") as refused:
+        use(net, net.population("a", 3, cells.lif()))
+    assert refused.value.__cause__ is Broken.problem
+
+
+@pytest.mark.parametrize("read", [partial(to_engine, declared=MS), as_array])
+def test_an_exception_that_interrupts_the_reading_of_numbers_is_let_through(read, monkeypatch):
+    def alarm(*_, **__):
+        raise TimeoutError("the time is over")
+
+    for function in ("asarray", "array"):
+        monkeypatch.setattr(f"neurosim.quantities.np.{function}", alarm)
+    with pytest.raises(TimeoutError, match="the time is over"):
+        read(np.ones(3), where="here")
 
 
 class WithUnit(np.ndarray):
