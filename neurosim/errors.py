@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -106,6 +106,23 @@ def describe_unknown(noun: str, name: Any, valid: Iterable[str], *, owner: str =
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     listed = f" The {noun}s are: {', '.join(names)}." if names else f" It has no {noun}s at all."
     return f"{where} {noun} {describe(name)}.{hint}{listed}"
+
+
+def describe_circle(names: Sequence[str], noun: str = "") -> str:
+    """Return sentences about expressions that need their own values.
+
+    Parameters
+    ----------
+    names : (1 or more) of the expressions
+    noun : str
+        The thing that has the name, such as ``parameter``.
+    """
+    listed = ", ".join(names)
+    if len(names) == 1:
+        name = f"{noun} {listed}".strip()
+        return f"{name} reads itself, expected a value or other names. Give {listed} a value."
+    listed = f"{noun}s {listed}" if noun else listed
+    return f"{listed} are written in a circle, expected one with a value. Give one of them a value."
 
 
 def describe(value: Any) -> str:

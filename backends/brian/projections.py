@@ -77,22 +77,13 @@ class Wiring:
 
     def write(self, order: Iterator[int], *, steps: bool) -> None:
         """Write the statements of the "step" handlers, or all others, in the order of the step."""
-        if isinstance(self.p, StaticProjection):
-            if steps:
-                return
-            self._over_edges(
-                "pre", next(order), [f"{self._landing()} += {self.edges.read((self.p.name, 'w'))}"]
-            )
-            return
-        ends = (("pre", self.p.source), ("post", self.p.target))
         # Brian 2 refuses a pathway from a group without a threshold; its handlers would never run.
-        silent = {
-            side
-            for side, name in ends
-            if not (
-                self.program.populations[name].given or self.program.populations[name].code.detect
-            )
-        }
+        silent = {side for side in ("pre", "post") if self._never_spikes(self._population(side))}
+        if isinstance(self.p, StaticProjection):
+            if not steps and "pre" not in silent:
+                weight = self.edges.read((self.p.name, "w"))
+                self._over_edges("pre", next(order), [f"{self._landing()} += {weight}"])
+            return
         for trigger, statements in self.p.code.handlers:
             if steps == (trigger == "step") and trigger not in silent:
                 self._add(trigger, statements, order)
@@ -274,6 +265,10 @@ class Wiring:
                 "active", np.zeros(self.ends[side].size), lambda k: 0.0
             )
         return self.ends[side].refer(self.active[side], None)
+
+    def _never_spikes(self, population: str) -> bool:
+        p = self.program.populations[population]
+        return not (p.given or p.code.detect)
 
     def _population(self, side: str) -> str:
         return self.p.source if side == "pre" else self.p.target

@@ -85,10 +85,26 @@ def _input_row(item: Projection | Drive) -> Row:
     remark = f" {signs[0].upper()}{signs[1:]}" if signs else ""
     if is_drive:
         return Row(place, "exact", f"Poisson counts.{remark}")
+    remark = f"{_silent_ends(item)}{remark}"
     if item.rule is not None:
         text = f"rule {item.rule.name!r}.{_methods_of_rule(item)}{_hidden_behaviour(item.rule)}"
         return Row(place, "exact", f"{text}{remark}")
     return Row(place, "exact", f"static weights.{remark}")
+
+
+def _silent_ends(item: Projection) -> str:
+    """Name the populations that never spike although edges wait for their spikes."""
+    triggers = ["pre"] if item.rule is None else [h.trigger for h in item.rule.handlers]
+    ends = [("pre", item.source.population), ("post", item.target.population)]
+    silent = [
+        population.name
+        for trigger, population in ends
+        if trigger in triggers and population.given is None and population.cell.spike is None
+    ]
+    return "".join(
+        f" Population {name!r} never spikes: its cell has no spike condition."
+        for name in dict.fromkeys(silent)
+    )
 
 
 def _methods_of_rule(item: Projection) -> str:

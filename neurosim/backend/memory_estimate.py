@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -214,16 +215,39 @@ def demand_memory(network: Network, *, rounded: bool = False) -> None:
 
     The message names the three largest items.
     """
-    sizes = items(network, rounded=rounded)
     # Before any draw, because the system ends a process without memory and without a message.
-    needed = sum(size for _, size in sizes)
+    needed = sum(size for _, size in items(network, rounded=rounded))
     free = available()
     if needed > free:
-        raise NetworkError(
-            f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but "
-            f"{_gigabytes(free)} are available. The largest items are {_show_largest(sizes)}. "
-            "Use fewer edges, one weight for all edges of a projection, or a larger machine."
-        )
+        raise NetworkError(_describe_need(network, rounded=rounded, free=free))
+
+
+@contextmanager
+def explaining_memory(network: Network, *, rounded: bool = False) -> Iterator[None]:
+    """Raise NetworkError with the estimate in place of a MemoryError within the block.
+
+    Parameters
+    ----------
+    network : Network
+    rounded : bool
+        As of `items`.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        needs = _describe_need(network, rounded=rounded, free=available())
+        raise NetworkError(f"memory ran out before the run began: {needs}") from error
+
+
+def _describe_need(network: Network, *, rounded: bool, free: float) -> str:
+    """Return sentences with the estimate, its three largest items and the remedy."""
+    sizes = items(network, rounded=rounded)
+    needed = sum(size for _, size in sizes)
+    return (
+        f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but "
+        f"{_gigabytes(free)} are available. The largest items are {_show_largest(sizes)}. "
+        "Use fewer edges, one weight for all edges of a projection, or a larger machine."
+    )
 
 
 def demand_traces(traces: Sequence[tuple[str, float]], *, held: float, time: float) -> None:

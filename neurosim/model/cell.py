@@ -111,7 +111,7 @@ class Cell(CellParts):
         # Fields are set once, when all of them are resolved: no unchecked cell is ever visible.
         super().__init__(**vars(resolve_cell(parts, parser)))
 
-    def following(self, **courses: str) -> Cell:
+    def following(self, /, **courses: str) -> Cell:
         """Return a cell whose parameters follow expressions over time.
 
         ``lif().following(current="0.3*nA * sin(2*pi*t / (100*ms))")`` is a current over time. The

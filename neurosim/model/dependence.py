@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from ..errors import ModelError
+from ..errors import ModelError, describe_circle
 from ..expr.dimensions import dimension, expect, resolve_units
 from ..expr.printing import show
 from ..expr.tree import DEEPEST, LARGEST, Draw, Expr, Lookup, Name, extent, names, walk
@@ -35,11 +35,8 @@ def resolve_parameters(
     # Numbers come first: text can read every one of them.
     resolved = {p.name: p for p in parameters if p.name not in trees}
 
-    def circle(left: str) -> str:
-        return (
-            f"{owner}: parameters {left} are written in a circle, expected one with a value. "
-            "Give one of them a value."
-        )
+    def circle(left: list[str]) -> str:
+        return f"{owner}: {describe_circle(left, 'parameter')}"
 
     for name in _order(trees, circle):
         known = {**words, **{n: p.unit.exponents for n, p in resolved.items()}}
@@ -95,10 +92,13 @@ def require_definitions(
     trees = {d.name: d.tree for d in definitions}
     extents: dict[str, tuple[int, int]] = {}
 
-    def circle(left: str) -> str:
+    def circle(left: list[str]) -> str:
+        needs = "equation of {}: it needs itself"
+        if len(left) > 1:
+            needs = "equations of {}: they need each other"
         return (
-            f"{owner}, equation of {left}: it needs itself, expected a definition over other "
-            "names. Make one of the names a state."
+            f"{owner}, {needs.format(', '.join(left))}, expected a definition over other names. "
+            "Make one of the names a state."
         )
 
     for name in _order(trees, circle):
@@ -122,7 +122,7 @@ def _require_extent(
     return depth, size
 
 
-def _order(trees: Mapping[str, Expr], message: Callable[[str], str]) -> list[str]:
+def _order(trees: Mapping[str, Expr], message: Callable[[list[str]], str]) -> list[str]:
     """Return names so that each comes after those that it reads."""
     left = {name: names(tree) & trees.keys() for name, tree in trees.items()}
     # A dictionary, because sets have no order.
@@ -131,7 +131,7 @@ def _order(trees: Mapping[str, Expr], message: Callable[[str], str]) -> list[str
         # Rounds keep the user's order among names that are independent of each other.
         ready = [name for name, read in left.items() if read <= order.keys()]
         if not ready:
-            raise ModelError(message(", ".join(sorted(left))))
+            raise ModelError(message(sorted(left)))
         for name in ready:
             order[name] = left.pop(name)
     return list(order)

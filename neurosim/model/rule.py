@@ -83,7 +83,7 @@ class Rule(RuleParts):
         )
         super().__init__(**vars(resolve_rule(parts, parser)))
 
-    def reading(self, **links: Any) -> Rule:
+    def reading(self, /, **links: Any) -> Rule:
         """Return a rule whose parameters follow states of populations.
 
         An equation that reads a link is integrated in each step.

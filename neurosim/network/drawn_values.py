@@ -8,7 +8,7 @@ import numpy as np
 
 from ..draws.streams import user_stream
 from ..draws.values import Distribution
-from ..errors import ModelError, NetworkError
+from ..errors import ModelError, NetworkError, describe_circle
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
 from ..units import Unit
@@ -93,10 +93,7 @@ def _evaluate_all(trees: dict[str, Expr], values: dict[str, Any], *, where: str)
     while waiting:
         ready = [name for name, tree in waiting.items() if not names(tree) & waiting.keys()]
         if not ready:
-            raise ModelError(
-                f"{where}: {', '.join(sorted(waiting))} are written in a circle. "
-                "Give one of them a value."
-            )
+            raise ModelError(f"{where}: {describe_circle(sorted(waiting))}")
         for name in ready:
             trees[name] = waiting.pop(name)
             values[name] = evaluate(trees[name], values.__getitem__)

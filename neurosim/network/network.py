@@ -129,6 +129,7 @@ class Network:
 
     def population(
         self,
+        /,
         name: str,
         size: int,
         cell: Cell,
@@ -369,6 +370,7 @@ class Network:
 
     def project(
         self,
+        /,
         source: Population | View,
         target: Population | View,
         connector: Connector | PairConnector,

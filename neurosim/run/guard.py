@@ -107,7 +107,7 @@ def guarded(
     verb = method.__name__
 
     @wraps(method)
-    def call(self: Owner, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+    def call(self: Owner, /, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
         with self._guard.working(verb):
             self._guard.require_whole(verb)
             return method(self, *args, **options)
@@ -120,7 +120,7 @@ def reading(method: Method[Owner, Arguments, Result]) -> Method[Owner, Arguments
     verb = method.__name__
 
     @wraps(method)
-    def call(self: Owner, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+    def call(self: Owner, /, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
         with self._guard.alone(verb):
             self._guard.require_whole(verb, reading=True)
             return method(self, *args, **options)
@@ -133,7 +133,7 @@ def mending(method: Method[Owner, Arguments, Result]) -> Method[Owner, Arguments
     verb = method.__name__
 
     @wraps(method)
-    def call(self: Owner, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+    def call(self: Owner, /, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
         with self._guard.working(verb):
             return method(self, *args, **options)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..backend.discovery import find
 from ..backend.lowering import Backend, Lowered, Stepped, Translated
-from ..backend.memory_estimate import demand_memory
+from ..backend.memory_estimate import demand_memory, explaining_memory
 from ..backend.report import Report
 from ..errors import NetworkError, describe, describe_unknown
 from ..ir.concretise import concretise
@@ -79,6 +79,13 @@ def prepare(
         If the network does not fit into memory (before anything is drawn), or a draw is invalid.
     """
     backend = find(backend)
+    with explaining_memory(_require_network(network)):
+        return _prepare(network, backend, stream=stream, options=options)
+
+
+def _prepare(
+    network: Network, backend: Backend, *, stream: str | Path | None, options: Mapping[str, Any]
+) -> Run:
     lowered = _lower(network, backend, options)
     lowered.report.demand()
     artefact = lowered.artefact
@@ -256,7 +263,8 @@ def map(network: Network, *, backend: str | Backend = "spinnaker", **options: An
 
 
 def _lower(network: Any, backend: str | Backend, options: Mapping[str, Any]) -> Lowered:
-    return find(backend).lower(_require_network(network), **options)
+    with explaining_memory(_require_network(network)):
+        return find(backend).lower(network, **options)
 
 
 def _translated(lowered: Lowered) -> Translated:

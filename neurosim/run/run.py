@@ -343,7 +343,7 @@ class Run:
         )
 
     @guarded
-    def set(self, owner: Owner | str, **values: Any) -> None:
+    def set(self, owner: Owner | str, /, **values: Any) -> None:
         """Change states, parameters, tables, weights or given spikes by name.
 
         All values are checked before the first is changed. Parameters written as text over others

@@ -93,3 +93,50 @@ def test_conditions_are_shown_and_checked():
         ns.Cell(WAVE, parameters=PARAMETERS, refractory="w > 1")
     with pytest.raises(ns.ModelError, match="refractory: .*'u'"):
         ns.Cell(WAVE, parameters=PARAMETERS, spike="w > 1", refractory="u > 1")
+
+
+SILENT = ns.Cell(
+    "dv/dt = -v / tau : mV", parameters={"tau": "10 ms"}, receives={"in": ns.Port("mV", into="v")}
+)
+SPIKING = ns.Cell(
+    "dv/dt = (10*mV - v) / tau : mV",
+    parameters={"tau": "10 ms"},
+    receives={"in": ns.Port("mV", into="v")},
+    spike="v > 5*mV",
+    after_spike="v = 0*mV",
+)
+WAITING = {
+    "static": ("source", None),
+    "pre": ("source", ns.Rule(edge="w : mV", handlers=[("pre", "out += w")])),
+    "pre variable": (
+        "source",
+        ns.Rule(
+            edge="w : mV",
+            pre="dx/dt = -x / (10*ms) : 1",
+            handlers=[("pre", "x += 1; out += w * x")],
+        ),
+    ),
+    "post": (
+        "target",
+        ns.Rule(
+            edge="w : mV",
+            post="y : 1",
+            handlers=[("pre", "out += w * (1 + y)"), ("post", "y += 1")],
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WAITING.values(), ids=WAITING)
+def test_handlers_of_spikes_that_never_come_are_never_run_and_a_row_says_so(backend, case):
+    end, rule = case
+    net = ns.Network("waiting", dt="1 ms")
+    source = net.population("source", 3, SILENT if end == "source" else SPIKING)
+    target = net.population("target", 3, SILENT if end == "target" else SPIKING)
+    net.project(source, target, ns.all_to_all(), weight=1, rule=rule, delay="1 ms", name="edges")
+    net.record(target, "v")
+    reason = ns.check(net, backend=backend)["edges"][0].reason
+    assert f"Population '{end}' never spikes: its cell has no spike condition." in reason
+    values = ns.simulate(net, "30 ms", backend=backend, progress=False)["target"].trace("v").values
+    largest = np.abs(values).max()
+    assert 4 < largest < 5.1 if end == "source" else largest > 3

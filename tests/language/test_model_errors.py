@@ -176,7 +176,7 @@ CELLS = {
     # definitions
     "definitions in a circle": (
         lambda: Cell("x = y : 1; y = x : 1"),
-        "cell 'cell', equation of x, y: it needs itself",
+        "cell 'cell', equations of x, y: they need each other",
         "expected a definition over other names.",
         "Make one of the names a state.",
     ),
@@ -238,6 +238,15 @@ CELLS = {
         lambda: Cell("v : 1", parameters={"a": "b + 1"}),
         "parameter 'a': there is no name 'b'.",
         "The names are: N, i.",
+    ),
+    "a definition that reads itself": (
+        lambda: Cell("x = 1 + x : 1"),
+        "cell 'cell', equation of x: it needs itself, expected a definition over other names.",
+    ),
+    "a parameter that reads itself": (
+        lambda: Cell("v : 1", parameters={"a": "a + 1"}),
+        "cell 'cell': parameter a reads itself, expected a value or other names.",
+        "Give a a value.",
     ),
     "parameters in a circle": (
         lambda: Cell("v : 1", parameters={"a": "b + 1", "b": "a + 1"}),
@@ -583,7 +592,7 @@ RULES = {
     ),
     "definitions in a circle": (
         lambda: Rule(edge="w : 1", definitions="a = b : 1; b = a : 1"),
-        "rule 'rule', equation of a, b: it needs itself",
+        "rule 'rule', equations of a, b: they need each other",
         "Make one",
     ),
 }

@@ -210,6 +210,10 @@ POPULATIONS = {
         "there is no name 'x'.",
         "The names are:",
     ),
+    "a value that reads itself": (
+        populate(v="v + 1*mV"),
+        "population 'p': v reads itself, expected a value or other names. Give v a value.",
+    ),
     "values in a circle": (
         populate(tau="theta*ms/mV", theta="tau*mV/ms"),
         "population 'p': tau, theta are written in a circle",

@@ -12,6 +12,7 @@ from support.open_runs import CELL, network, prepared, same, states
 
 import neurosim as ns
 from neurosim import NeurosimError
+from neurosim.models import cells, plasticity
 
 
 class Hostile:
@@ -118,6 +119,42 @@ def test_steps_beyond_32_bits_are_those_of_the_reference(backend, late):
     assert one.step == late + 20 and len(one.result()["cells"].spikes) > 5
 
 
+# The draws of a run need more than the estimate knows: a connector of one's own is greedy.
+GREEDY = """
+import dataclasses, resource
+import numpy as np
+import neurosim as ns
+from neurosim.models import cells
+
+@dataclasses.dataclass
+class Greedy:
+    def count(self, n_source, n_target, *, recurrent): return ns.EdgeCount(10)
+    def connect(self, stream, sources, targets, *, recurrent): return np.ones(2 << 30)
+    def show(self): return "greedy"
+
+net = ns.Network("greedy", dt="1 ms")
+a = net.population("a", 10, cells.lif_delta())
+net.project(a, a, Greedy(), weight=1)
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
+try:
+    ns.prepare(net, backend="BACKEND")
+except ns.NetworkError as error:
+    print(isinstance(error.__cause__, MemoryError), error)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the limits of Linux")
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_memory_that_runs_out_while_a_run_is_prepared_names_the_estimate(backend):
+    code = GREEDY.replace("BACKEND", backend)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("True")
+    assert "memory ran out before the run began: network 'greedy' needs about" in done.stdout
+    assert "The largest items are" in done.stdout
+
+
 LIMITED = """
 import resource
 import neurosim as ns
@@ -144,3 +181,29 @@ def test_the_limit_of_a_user_is_known_to_the_estimate_of_memory():
     )
     assert done.returncode == 0, done.stderr
     assert "network 'large' needs about" in done.stdout and "are available" in done.stdout
+
+
+SELF_USES = {
+    "population": lambda net, a: net.population("b", 3, cells.lif(), self=3),
+    "project": lambda net, a: net.project(a, a, ns.one_to_one(), weight=1, self=3),
+    "following": lambda net, a: cells.lif().following(self="1 * t"),
+    "reading": lambda net, a: plasticity.stdp().reading(self=a["v"]),
+    "set": lambda net, a: ns.prepare(net, backend="reference").set(a, self=3),
+}
+
+
+@pytest.mark.parametrize("use", SELF_USES.values(), ids=SELF_USES)
+def test_self_is_a_name_like_any_other_for_values(use):
+    net = ns.Network("names", dt="1 ms")
+    with pytest.raises(ns.NeurosimError, match="'self'"):
+        use(net, net.population("a", 3, cells.lif()))
+
+
+def test_a_parameter_may_be_called_self():
+    net = ns.Network("names", dt="1 ms")
+    own = ns.Cell("dv/dt = -self * v : 1", parameters={"self": "1 1/s"})
+    a = net.population("a", 3, own, self="2 1/s")
+    run = ns.prepare(net, backend="reference")
+    assert run.get(a, "self") == 2
+    run.set(a, self="3 1/s")
+    assert run.get(a, "self") == 3

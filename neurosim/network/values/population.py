@@ -9,7 +9,7 @@ import numpy as np
 
 from ...draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
 from ...draws.values import Distribution, ParameterValue, Table
-from ...errors import ModelError, NetworkError, describe_unknown
+from ...errors import ModelError, NetworkError, describe_circle, describe_unknown
 from ...expr.dimensions import dimension, resolve_units
 from ...expr.parse import Parser
 from ...expr.tree import Binary, Expr, Number, inline, names
@@ -352,7 +352,4 @@ def _check_order(owner: str, values: Mapping[str, object]) -> None:
     while ready := [name for name in unread if not unread[name] & unread.keys()]:
         unread = {name: read_names for name, read_names in unread.items() if name not in ready}
     if unread:
-        raise ModelError(
-            f"{owner}: {', '.join(sorted(unread))} are written in a circle, "
-            "expected one with a value. Give one of them a value."
-        )
+        raise ModelError(f"{owner}: {describe_circle(sorted(unread))}")
