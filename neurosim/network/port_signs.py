@@ -115,7 +115,10 @@ class _Signs:
             case Unary(op="-", operand=operand):
                 return _product("subtracts", self.effect(operand, name, state=state))
             case Binary(op="+" | "-" as op, left=left, right=right):
-                terms = [("adds", left), ("adds" if op == "+" else "subtracts", right)]
+                terms: list[tuple[Effect, Expr]] = [
+                    ("adds", left),
+                    ("adds" if op == "+" else "subtracts", right),
+                ]
                 return self._effect_in_sum(tree, terms, name, state)
             case Binary(op="*" | "/" as op, left=left, right=right):
                 if name not in names(right):
@@ -135,7 +138,7 @@ class _Signs:
     def _effect_in_sum(
         self, tree: Expr, terms: list[tuple[Effect, Expr]], name: str, state: str
     ) -> Effect:
-        effects = {
+        effects: set[Effect] = {
             _product(sign, self.effect(term, name, state=state))
             for sign, term in terms
             if name in names(term)
