@@ -133,7 +133,7 @@ class CpuEngine:
         done = requests = 0
         while done < steps and not requests:
             threads, count = self.pace.piece(steps - done)
-            advanced, requests = self._run(first + done, count, threads)
+            advanced, requests = self._run(first + done, count, threads=threads, fresh=not done)
             done += advanced
         chunk = Chunk(done, bool(requests < loop.NOT_FINITE))
         if requests >= loop.RESET_NOT_FINITE:
@@ -146,8 +146,11 @@ class CpuEngine:
         self._recording.collect(chunk, first)
         return chunk
 
-    def _run(self, first: int, steps: int, threads: int) -> tuple[int, int]:
-        """Run steps on some threads; return the number of steps done, and the reasons to stop."""
+    def _run(self, first: int, steps: int, *, threads: int, fresh: bool) -> tuple[int, int]:
+        """Run steps on some threads; return the number of steps done, and the reasons to stop.
+
+        ``fresh``: no step was done since memory was read.
+        """
         shared, (plan, phases) = self._shared, self._plan
         # Requests of an earlier call that no thread has read would end this one at once.
         shared[:] = 0
@@ -155,7 +158,7 @@ class CpuEngine:
         arguments = plan.ctypes.data, self.partitions, phases, first, steps
         calls = [(self._loop, *arguments, thread, shared.ctypes.data) for thread in range(threads)]
         began = perf_counter()
-        done = self._workers.call(calls)
+        done = self._workers.call(calls, together=fresh)
         self.pace.learn(threads, done, perf_counter() - began)
         requests = int(shared[loop.REQUESTS : loop.FAILED : 8].sum())
         return done, requests & ~loop.LATE  # waiting long ends a piece, not the stretch

@@ -133,6 +133,20 @@ def join_at_spikes(parts: Iterable[AtSpikes]) -> AtSpikes:
     return np.concatenate(neurons), np.concatenate(steps), np.concatenate(values)
 
 
+class NothingDone(Exception):
+    """A stretch could not begin: memory is as it was.
+
+    Parameters
+    ----------
+    error : exception
+        The reason, which users see.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Engine(Protocol):
     """Runs a Program over a Memory."""
 
@@ -150,6 +164,11 @@ class Engine(Protocol):
             step in which neurons of ``Program.signals`` spiked.
         more : bool
             Other steps follow before anybody reads memory, so that work on it may be deferred.
+
+        Raises
+        ------
+        NothingDone
+            If nothing was changed. After any other error memory is between two steps.
         """
         ...
 

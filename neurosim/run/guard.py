@@ -73,6 +73,10 @@ class Guard:
             self._is_changing = False
         self._torn = None
 
+    def spare(self) -> None:
+        """Regard the run as whole although an exception is about to leave its change."""
+        self._torn = None
+
     def tear(self, reason: str) -> None:
         """Refuse all but reading from now on."""
         self._torn = reason

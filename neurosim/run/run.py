@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.engine import Chunk, Engine
+from ..backend.engine import Chunk, Engine, NothingDone
 from ..backend.report import Report
 from ..distribution import DISTRIBUTION
 from ..errors import NetworkError, SimulationError, describe, describe_unknown
@@ -181,14 +181,14 @@ class Run:
         first = self.step
         self._call_callbacks()
         with self._guard.changing("run"):
-            if self._timetable.update(first):
+            updated = self._timetable.update(first)
+            if updated:
                 self.engine.refresh()
             stop = self._timetable.next_after(first) or end
             count = min(self._stretch, min(end, stop) - first)
             # Before an event deferred work is done, since the event may read and change everything.
             more = first + count < end and first + count != stop and not self.program.signals
-            self._is_settled = not more
-            chunk = self.engine.advance(first, count, more=more)
+            chunk = self._advance_engine(first, count, more=more, updated=updated)
             elapsed = perf_counter() - began
             self._recorder.append(first, chunk)
             self.step += chunk.steps
@@ -205,6 +205,22 @@ class Run:
         # of the machine, and so say little about the next.
         steps = max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1)
         self._stretch = int(min(steps, 4 * self._stretch, 1 << 20))
+
+    def _advance_engine(self, first: int, steps: int, *, more: bool, updated: bool) -> Chunk:
+        """Let the engine run steps; the run stays whole if it cannot begin.
+
+        ``updated``: statements have changed memory before these steps, and may not do so twice.
+        """
+        was_settled = self._is_settled
+        self._is_settled = not more
+        try:
+            return self.engine.advance(first, steps, more=more)
+        except NothingDone as nothing:
+            reason = nothing.error
+        if not updated:
+            self._is_settled = was_settled
+            self._guard.spare()
+        raise reason
 
     def _call_callbacks(self) -> None:
         """Call the functions of `each` that are due now."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from neurosim.backend.engine import NothingDone
+
 from .cores import Cores
 
 # A compiled function and its arguments, int64 all of them.
@@ -30,15 +32,29 @@ class Workers:
         # The process that made the pool: after a fork, the threads of the parent do not exist.
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
-    def call(self, calls: Sequence[CompiledCall]) -> int:
-        """Call functions side by side; return the result of the first."""
+    def call(self, calls: Sequence[CompiledCall], *, together: bool = False) -> int:
+        """Call functions side by side; return the result of the first.
+
+        Parameters
+        ----------
+        calls : sequence of (function, *arguments)
+        together : bool
+            Whether each function waits for all others before it begins.
+
+        Raises
+        ------
+        NothingDone
+            If they wait for each other and one of them was never called.
+        """
         cores = Cores()
+        entered: list[CompiledCall] = []
 
         def execute(call: CompiledCall) -> int:
             try:
                 if len(calls) > 1:
                     cores.take()
                 function, *arguments = call
+                entered.append(call)
                 return int(function.ctypes(*arguments))
             except BaseException:
                 self._fail()
@@ -52,11 +68,13 @@ class Workers:
             for other in others:
                 other.result()
             return result
-        except BaseException:
+        except BaseException as error:
             self._fail()
             if self._pool is not None:
                 self._pool[1].shutdown(cancel_futures=True)  # nothing submitted may run later
             self._pool = None
+            if together and len(entered) < len(calls):
+                raise NothingDone(error) from error
             raise
 
     def _executor(self) -> ThreadPoolExecutor:

@@ -16,6 +16,7 @@ from support.cpu_networks import plastic
 from support.stepping import COUNTER
 
 import neurosim as ns
+from neurosim.backend.engine import NothingDone
 from neurosim.backends.cpu.threads.cores import Cores
 from neurosim.backends.cpu.threads.pace import Pace
 from neurosim.backends.cpu.threads.partitions import first_neurons
@@ -229,12 +230,11 @@ def ended(run: ns.Run) -> BaseException | None:
 
 @pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("failing", ["the caller", "another", "none to start"])
-def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_be_restored(
+def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_stays_whole(
     number, failing, monkeypatch
 ):
     """Threads begin together, or not at all: nothing was done if one cannot."""
     run, expected = (ns.prepare(plastic(), backend="cpu", threads=number) for _ in range(2))
-    before = run.snapshot()
     take, start, failed = Cores.take, threading.Thread.start, []
 
     def fail_to_take(cores: Cores) -> None:
@@ -255,8 +255,9 @@ def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_
             planted.setattr(threading.Thread, "start", fail_to_start)
         else:
             planted.setattr(Cores, "take", fail_to_take)
-        assert str(ended(run)) == "planted" and run.step == 0
-    run.restore(before)
+        error = ended(run)
+        assert str(error) == "planted" and type(error) is RuntimeError and run.step == 0
+        assert not isinstance(error.__context__, NothingDone)
     for one in (run, expected):
         assert ended(one) is None and ended(one) is None
     assert (
@@ -264,6 +265,20 @@ def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_may_
         and run.result()["b"].spikes == expected.result()["b"].spikes
         and expected.result()["b"].spikes.index.size > 0
     )
+
+
+def test_statements_at_times_are_not_run_twice_if_a_thread_fails_after_them(monkeypatch):
+    net = plastic()
+    net.every("1 ms", net.populations["b"], "v = v + 0.1*mV")
+    run = ns.prepare(net, backend="cpu", threads=2)
+    before = run.snapshot()
+    with monkeypatch.context() as planted:
+        planted.setattr(Cores, "take", lambda _: exec("raise RuntimeError('planted')"))
+        assert str(ended(run)) == "planted" and run.step == 0
+    with pytest.raises(ns.NetworkError, match="no longer whole"):
+        run.run("1 ms")
+    run.restore(before)
+    assert ended(run) is None
 
 
 def test_a_thread_that_may_not_move_stays_on_its_core(monkeypatch):
