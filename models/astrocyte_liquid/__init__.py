@@ -7,8 +7,35 @@ Edge-of-Chaos Dynamics Organized by Astrocyte-modulated Plasticity", NeurIPS 202
 with the equations and values of the authors' published code.
 """
 
-from .measures import branching_factor
-from .network import DEFAULTS, Settings, build, network
-from .samples import Liquid
+from neurosim.cli.catalogue import Model
 
-__all__ = ["DEFAULTS", "Liquid", "Settings", "branching_factor", "build", "network"]
+from .checks import CHECKS, EXPERIMENTS
+from .classification import Classification
+from .demonstrate import demonstrate
+from .measures import branching_factor, kernel_rank
+from .network import build, network
+from .samples import Liquid
+from .settings import DEFAULTS, SETTINGS, VARIANTS, Settings, Task
+
+__all__ = [
+    "DEFAULTS",
+    "VARIANTS",
+    "Classification",
+    "Liquid",
+    "Settings",
+    "Task",
+    "branching_factor",
+    "build",
+    "kernel_rank",
+    "network",
+]
+
+model = Model(
+    "astrocyte-liquid",
+    "A liquid state machine organised by an astrocyte, and read out (Ivanov & Michmizos 2021).",
+    SETTINGS,
+    network,
+    demonstrate,
+    EXPERIMENTS,
+    CHECKS,
+)

@@ -1,10 +1,11 @@
-"""The branching factor of a raster, as the published program estimates it."""
+"""Measures of a liquid: the branching factor of a raster, and the rank of its answers."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.draws.streams import Stream
 from neurosim.errors import NetworkError
 
 WINDOW = 4  # ms before and after a spike
@@ -53,3 +54,47 @@ def branching_factor(
     spiked = counted[at].sum(axis=0)
     ratios = (counted[at] * after / np.maximum(before, 1)).sum(axis=0)
     return float(np.mean(ratios[spiked > 0] / spiked[spiked > 0])) if spiked.any() else np.nan
+
+
+def kernel_rank(
+    counts: ArrayLike, labels: ArrayLike, *, draws: int = 1000, each: int = 100, seed: int = 0
+) -> float:
+    """Return the mean rank of the counts of random samples, as many of each class.
+
+    Answers to clean samples measure how well classes can be told apart (SP), those to noisy ones
+    how little the liquid follows the noise (AP).
+
+    Parameters
+    ----------
+    counts : (B, N)
+    labels : (B,)
+    draws : int
+        Over which the mean is taken.
+    each : int
+        Samples of each class.
+    seed : int
+
+    Raises
+    ------
+    NetworkError
+        If a class has too few samples.
+
+    Source: Ivanov & Michmizos 2021, published code.
+    """
+    values = np.asarray(counts, np.float64)
+    members = [np.flatnonzero(np.asarray(labels) == c) for c in np.unique(np.asarray(labels))]
+    fewest = min(m.size for m in members)
+    if fewest < each:
+        raise NetworkError(
+            f"kernel rank: found a class of {fewest} samples, expected at least {each} of each "
+            "class. Give more samples, or a smaller each."
+        )
+    stream = Stream(seed, "astrocyte_liquid/ranks")
+    ranks = []
+    for number in range(draws):
+        chosen = [
+            m[np.argsort(stream.uniform(np.arange(m.size), row=number * len(members) + c))[:each]]
+            for c, m in enumerate(members)
+        ]
+        ranks.append(np.linalg.matrix_rank(values[np.concatenate(chosen)]))
+    return float(np.mean(ranks))

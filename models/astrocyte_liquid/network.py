@@ -14,52 +14,12 @@ from neurosim.draws.sampling import blocks, index_type, pointer_of
 from neurosim.draws.streams import Stream
 from neurosim.network.edges import EdgeCount, Edges, IntArray
 
+from .settings import Settings, read_settings
+
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Numbers that one may want to change; weights in mV/ms, lengths in units of the grid.
-
-    Source: the authors' published code.
-
-    Attributes
-    ----------
-    side : int
-        Of the cubic grid; 20 for the large model.
-    inputs : int
-    inhibitory : float, 1
-        Share of the neurons.
-    reach : float
-        Lambda of the distance rule.
-    density : float, 1
-        Of the edges from the input.
-    weight : float, mV/ms
-        At the start, and the bound.
-    strength : float, 1
-        Of growth of a weight, and the level at which the astrocyte starts and rests.
-    gain : float, 1
-        Of the astrocyte; 0.0075 for the large model.
-    coverage : float, 1
-        Share of the neurons that the astrocyte hears.
-    learning : bool
-        False: a static liquid.
-    """
-
-    side: int = 10  # that the large model is a cube, too, is a choice
-    inputs: int = 784
-    inhibitory: float = 0.2
-    reach: float = 3.0
-    density: float = 0.15
-    weight: float = 3.0
-    strength: float = 0.15
-    gain: float = 0.015
-    coverage: float = 1.0
-    learning: bool = True
-
-
-DEFAULTS = Settings()
 # Probability of an edge at distance 0, by source and target.
 CHANCE = {
     ("excitatory", "excitatory"): 0.2,
@@ -69,36 +29,48 @@ CHANCE = {
 }
 
 
-def neuron(*, driven: bool = False) -> ns.Cell:
+def neuron(*, driven: bool = False, calcium: bool = False, adaptation: float = 0.0) -> ns.Cell:
     """Leaky integrate-and-fire neuron with the two traces that its edges read.
 
     ``driven``: not by synapses, but by events, with probability ``p`` in each step. It integrates
     while it is refractory, too. ``recent`` is 1 after a spike and decays as currents do (at the
-    start 0, where the program says exp(-20)); ``trace`` is that of the learning rule.
+    start 0, where the program says exp(-20)); ``trace`` is that of the learning rule. ``calcium``
+    counts the spikes of about a second. ``adaptation``: by which a spike raises the threshold, mV.
     """
     source = "drive * (uniform() < p)" if driven else "dt * current"
-    currents = "" if driven else "dcurrent/dt = -current / tau_u : mV/ms"
+    states = ["v : mV", "drecent/dt = -recent / tau_u : 1", "dtrace/dt = -trace / tau_trace : 1"]
+    step = [f"v = v + {source} - dt * v / tau"]
+    after = ["v = 0 * mV", "recent = 1", "trace = trace + mark", "spikes = spikes + 1"]
+    parameters: dict[str, Any] = {
+        "tau": "64 ms",
+        "tau_u": "1 ms",
+        "tau_trace": f"{TAU_TRACE} ms",
+        "threshold": "20 mV",
+        "mark": 0.1,
+    }
+    if driven:
+        parameters |= {"drive": "100 mV", "p": 0.0}
+    else:
+        states.insert(1, "dcurrent/dt = -current / tau_u : mV/ms")
+        step.append("current = current * exp(-dt / tau_u)")
+    step += ["recent = recent * exp(-dt / tau_u)", "trace = trace * exp(-dt / tau_trace)"]
+    if calcium:
+        states.append("dcalcium/dt = -calcium / tau_calcium : 1")
+        step.append("calcium = calcium - dt * calcium / tau_calcium")
+        after.append("calcium = calcium + 1")
+        parameters["tau_calcium"] = "1 s"
+    if adaptation:
+        states.append("draised/dt = -raised / tau_raised : mV")
+        step.append("raised = raised * exp(-dt / tau_raised)")
+        after.append("raised = raised + rise")
+        parameters |= {"tau_raised": "100 ms", "rise": f"{adaptation} mV"}
     return ns.Cell(
-        f"""v : mV
-            {currents}
-            drecent/dt = -recent / tau_u : 1
-            dtrace/dt = -trace / tau_trace : 1
-            spikes : 1""",
-        parameters={
-            "tau": "64 ms",
-            "tau_u": "1 ms",
-            "tau_trace": f"{TAU_TRACE} ms",
-            "threshold": "20 mV",
-            "mark": 0.1,
-            **({"drive": "100 mV", "p": 0.0} if driven else {}),
-        },
+        "\n".join([*states, "spikes : 1"]),
+        parameters=parameters,
         receives={} if driven else {"synaptic": ns.Port("mV/ms", into="current")},
-        step=f"""v = v + {source} - dt * v / tau
-                 {"" if driven else "current = current * exp(-dt / tau_u)"}
-                 recent = recent * exp(-dt / tau_u)
-                 trace = trace * exp(-dt / tau_trace)""",
-        spike="v >= threshold",
-        after_spike="v = 0 * mV; recent = 1; trace = trace + mark; spikes = spikes + 1",
+        step="\n".join(step),
+        spike="v >= threshold + raised" if adaptation else "v >= threshold",
+        after_spike="; ".join(after),
         refractory="2 ms",
         name="driven" if driven else "liquid",
     )
@@ -123,7 +95,7 @@ def astrocyte() -> ns.Cell:
     )
 
 
-def rule(*, learning: bool = True) -> ns.Rule:
+def rule(*, learning: bool = True, calcium: bool = False) -> ns.Rule:
     """Pair STDP on signed weights: ``causal`` acts at spikes of the target, ``anticausal`` at those
     of the source, with opposite signs.
 
@@ -131,28 +103,41 @@ def rule(*, learning: bool = True) -> ns.Rule:
     one before. The weight that was there is delivered before it changes. A spike is not yet in the
     traces that others read in its step; of two in one step, that of the source comes first, which
     matters at a bound alone (the published program clips the sum of both).
+
+    ``calcium``: a weight grows only while the calcium of its target is between ``theta`` and
+    ``theta + band``, and falls only while it is between ``theta - band`` and ``theta``.
     """
     deliver = "out += w * (1 - recent_pre)"
     if not learning:
         return ns.Rule(edge="w : mV/ms", handlers=[("pre", deliver)], name="static")
+    at_pre = "-sign * anticausal * trace_post"
+    at_post = "sign * causal * trace_pre"
+    parameters: dict[str, Any] = {
+        "sign": 1.0,
+        "causal": 0.15,
+        "anticausal": 0.15,
+        "w_min": "0 mV/ms",
+        "w_max": "3 mV/ms",
+    }
+    if calcium:
+        at_pre, at_post = _gated(at_pre), _gated(at_post)
+        parameters |= {"theta": 37.0, "band": 22.0}
     return ns.Rule(
         edge="w : mV/ms",
         handlers=[
-            (
-                "pre",
-                f"{deliver}; w = clip(w - sign * anticausal * trace_post * mV/ms, w_min, w_max)",
-            ),
-            ("post", "w = clip(w + sign * causal * trace_pre * mV/ms, w_min, w_max)"),
+            ("pre", f"{deliver}; w = clip(w + ({at_pre}) * mV/ms, w_min, w_max)"),
+            ("post", f"w = clip(w + ({at_post}) * mV/ms, w_min, w_max)"),
         ],
-        parameters={
-            "sign": 1.0,
-            "causal": 0.15,
-            "anticausal": 0.15,
-            "w_min": "0 mV/ms",
-            "w_max": "3 mV/ms",
-        },
-        name="astrocyte_stdp",
+        parameters=parameters,
+        name="calcium_stdp" if calcium else "astrocyte_stdp",
     )
+
+
+def _gated(change: str) -> str:
+    """Return a change that the calcium of the target lets through, as an expression."""
+    grows = "calcium_post > theta and calcium_post < theta + band"
+    falls = "calcium_post > theta - band and calcium_post < theta"
+    return f"where({grows}, max({change}, 0), where({falls}, min({change}, 0), 0))"
 
 
 def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
@@ -227,13 +212,14 @@ class by_distance:
         return self.chance[targets] * np.exp(-squared / self.reach**2) * (squared > 0)
 
 
-def build(settings: Settings, seed: int) -> ns.Network:
+def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     """Return the network, recording nothing.
 
     ``input`` projects to ``liquid``, this to itself, and both to ``astrocyte``.
 
     Of the liquid, the excitatory neurons come first. Probabilities ``p`` of the input are a table,
-    one row until it is given another.
+    one row until it is given another. Without ``linked``, rules read no astrocyte: their strengths
+    are constants.
     """
     s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
@@ -243,7 +229,10 @@ def build(settings: Settings, seed: int) -> ns.Network:
     source = net.population(
         "input", s.inputs, neuron(driven=True), p=ns.table(np.zeros((1, s.inputs)), every="1 ms")
     )
-    liquid = net.population("liquid", size, neuron(), positions=where)
+    cell = neuron(calcium=s.calcium > 0, adaptation=s.adaptation)
+    # A draw of log-normal numbers around the published value; without spread all have it.
+    taus = {"tau": ns.lognormal("64 ms", s.spread)} if s.spread else {}
+    liquid = net.population("liquid", size, cell, positions=where, **taus)
     glia = net.population(
         "astrocyte",
         1,
@@ -271,24 +260,32 @@ def build(settings: Settings, seed: int) -> ns.Network:
     def project(
         name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: Any
     ) -> None:
-        learns = rule().reading(**links) if s.learning else rule(learning=False)
-        values = values if s.learning else {}
+        if not s.learning:
+            learns, values = rule(learning=False), {}
+        elif s.calcium:
+            # Without an astrocyte: both strengths are constants.
+            learns = rule(calcium=True)
+            strengths = {"causal": s.strength, "anticausal": s.strength}
+            values |= strengths | {"theta": s.calcium, "band": s.band}
+        else:
+            learns = rule().reading(**links) if linked else rule()
         net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **values)
 
     edges = math.floor(s.density * s.inputs * size)
     # The sign of each edge from the input is drawn once, from a stream of its own.
+    first = s.start * s.weight
     coin = np.where(
-        Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, s.weight, -s.weight
+        Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, first, -first
     )
     project(
-        "excitation", liquid[:n_e], near("excitatory"), raises, s.weight, w_min=0.0, w_max=s.weight
+        "excitation", liquid[:n_e], near("excitatory"), raises, first, w_min=0.0, w_max=s.weight
     )
     project(
         "inhibition",
         liquid[n_e:],
         near("inhibitory"),
         lowers,
-        -s.weight,
+        -first,
         sign=-1.0,
         w_min=-s.weight,
         w_max=0.0,
@@ -310,8 +307,20 @@ def build(settings: Settings, seed: int) -> ns.Network:
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, recording spikes of the liquid and the level."""
-    net = build(Settings(**settings), seed)
+    """Return the network of some settings, recording spikes of the liquid and the level.
+
+    Parameters
+    ----------
+    seed : int
+    **settings
+        Of `SETTINGS`, or fields of `Settings`; those of the task have no effect.
+
+    Returns
+    -------
+    Network
+    """
+    _, liquid, _, _ = read_settings(settings)
+    net = build(liquid, seed)
     net.record(net.populations["liquid"], "spikes")
     net.record(net.populations["astrocyte"], "level")
     return net

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
-from itertools import count
+from itertools import islice
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import neurosim as ns
+from neurosim.backend.lowering import Backend
 from neurosim.errors import NetworkError
 from neurosim.network.validation import read_duration, read_whole_number, to_steps
 from neurosim.run.run import Run
 from neurosim.run.states import Snapshot
 
-from .network import DEFAULTS, PLASTIC, TAU_TRACE, Settings, build
+from .network import PLASTIC, TAU_TRACE, build
+from .settings import DEFAULTS, Settings
 
+ORGANISING = "20 ms"  # for which an image is shown to a liquid that organises itself
 FADE = 0.99  # of all strengths of learning, in each step of a presentation
 
 
@@ -37,7 +40,7 @@ class Liquid:
     seed : int
         Of the network and of all events. Those of a presentation follow from the seed, from how
         much was learned, and from its number.
-    backend : str
+    backend : str or Backend
         One that can hold a run open.
     **options
         Of the backend, such as ``threads=1``, which leaves the other cores to other samples.
@@ -49,7 +52,12 @@ class Liquid:
     """
 
     def __init__(
-        self, settings: Settings = DEFAULTS, *, seed: int = 0, backend: str = "cpu", **options: Any
+        self,
+        settings: Settings = DEFAULTS,
+        *,
+        seed: int = 0,
+        backend: str | Backend = "cpu",
+        **options: Any,
     ) -> None:
         self.settings = settings
         self.seed = seed
@@ -57,11 +65,16 @@ class Liquid:
         self.run: Run = self._prepare(build(settings, seed))
         self._others: list[Run] = []
 
+    @property
+    def organised(self) -> int:
+        """How many images were shown by `self_organise`, if each was shown for 20 ms."""
+        return self.run.step // _steps(ORGANISING)
+
     def weights(self) -> dict[str, NDArray[np.float64]]:
         """Return the weights of the projections that learn, (E,) each."""
         return {name: np.array(self.run.get(name, "w")) for name in PLASTIC}
 
-    def self_organise(self, images: Iterable[ArrayLike], *, time: Any = "20 ms") -> None:
+    def self_organise(self, images: Iterable[ArrayLike], *, time: Any = ORGANISING) -> None:
         """Show images once each, in order; weights and traces pass from one to the next."""
         steps = _steps(time)
         run = self.run
@@ -94,6 +107,30 @@ class Liquid:
         (B, N)
             Spikes of each neuron of the liquid.
         """
+        counts = dict(self.counts(enumerate(images, first), cores=cores, time=time))
+        return np.array([counts[number] for number in sorted(counts)]).reshape(
+            -1, self.settings.side**3
+        )
+
+    def counts(
+        self, numbered: Iterable[tuple[int, ArrayLike]], *, cores: int = 1, time: Any = "250 ms"
+    ) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Show images as `present` does, and yield the counts of each as soon as it was shown.
+
+        Parameters
+        ----------
+        numbered : iterable of (int, image)
+            Images with their numbers; few are read ahead.
+        cores : int
+        time : quantity, ms
+
+        Yields
+        ------
+        number : int
+            Those of images that are shown side by side may come in another order.
+        (N,)
+            Spikes of each neuron of the liquid.
+        """
         steps = _steps(time)
         start = self._start()
         cores = read_whole_number(cores, where="astrocyte liquid, cores")
@@ -105,19 +142,24 @@ class Liquid:
         for run in self._others[:cores]:
             free.put(run)
 
-        def counted(number: int, image: ArrayLike) -> NDArray[np.int64]:
+        def show(number: int, image: ArrayLike) -> tuple[int, NDArray[np.int64]]:
             # A run serves one image at a time; whichever is free takes the next.
             run = free.get()
             try:
                 self._show(run, start, number, image, steps)
-                return run.get("liquid", "spikes").astype(np.int64)
+                return number, run.get("liquid", "spikes").astype(np.int64)
             finally:
                 free.put(run)
 
+        remaining = iter(numbered)
         with ThreadPoolExecutor(cores) as pool:  # compiled steps do not hold the interpreter's lock
-            return np.array(list(pool.map(counted, count(first), images))).reshape(
-                -1, self.settings.side**3
-            )
+            # One image waits for each core, so that an interrupt loses no more than these.
+            shown = {pool.submit(show, *next_one) for next_one in islice(remaining, 2 * cores)}
+            while shown:
+                finished, shown = wait(shown, return_when=FIRST_COMPLETED)
+                shown |= {pool.submit(show, *n) for n in islice(remaining, len(finished))}
+                for future in finished:
+                    yield future.result()
 
     def rasters(
         self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms"
@@ -152,6 +194,20 @@ class Liquid:
         raster[sample, step + 1, spikes.index] = True
         return raster
 
+    def levels(self, image: ArrayLike, *, time: Any = "250 ms") -> NDArray[np.float64]:
+        """Show an image as `present` does, and return the level of the astrocyte, (T,).
+
+        Parameters
+        ----------
+        image : (M,) or (T, M)
+        time : quantity, ms
+        """
+        net = build(self.settings, self.seed)
+        net.record(net.populations["astrocyte"], "level")
+        run = self._prepare(net)
+        self._show(run, self._start(), 0, image, _steps(time))
+        return run.result()["astrocyte"].trace("level").values[:, 0]
+
     def _show(self, run: Run, start: Snapshot, number: int, image: ArrayLike, steps: int) -> None:
         # Random numbers follow from the clock, so it does not matter which run shows an image.
         run.step = start.step + number * steps
@@ -165,6 +221,10 @@ class Liquid:
         now = self.run.snapshot()
         self.run.reset()
         self.run.set("astrocyte", fade=FADE)
+        if self.settings.calcium:
+            # What calcium permits is learned before; presentations leave all weights as they are.
+            for name in PLASTIC:
+                self.run.set(name, causal=0.0, anticausal=0.0)
         start = self.run.snapshot()
         self.run.restore(now)
         return start

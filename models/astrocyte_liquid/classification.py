@@ -1,0 +1,274 @@
+"""Classification: a liquid organises itself, is shown a data set, and is read out.
+
+Everything that takes long is kept in a folder as soon as it is there: the same call goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import datasets
+from neurosim.backend.lowering import Backend
+from neurosim.datasets import Images, Recordings
+from neurosim.draws.streams import Stream
+from neurosim.errors import NetworkError, describe
+from neurosim.recording.files import write_json
+
+from .encoding import Events, Probabilities
+from .samples import Liquid
+from .settings import DEFAULTS, SETS, Settings, Task
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+SPLITS: tuple[datasets.read.Split, ...] = ("train", "test")
+WAITING = 255  # in place of a count: not shown yet. 83 spikes fit into 250 ms.
+SAVED_EVERY = 500  # presentations, which take about half a second
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Counts of all samples of a task, with their labels.
+
+    Attributes
+    ----------
+    counts : mapping of str to (B, N) uint8
+        By split, "train" and "test".
+    labels : mapping of str to (B,) uint8
+    validation : int
+        How many of the last training samples choose the readout.
+    """
+
+    counts: Mapping[str, NDArray[np.uint8]]
+    labels: Mapping[str, NDArray[np.uint8]]
+    validation: int
+
+    def part(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return counts and labels of "train" (without validation), "validation" or "test"."""
+        split = "test" if name == "test" else "train"
+        first = len(self.labels["train"]) - self.validation
+        chosen = {"train": slice(0, first), "validation": slice(first, None), "test": slice(None)}
+        return self.counts[split][chosen[name]], self.labels[split][chosen[name]]
+
+
+class Classification:
+    """A liquid, the data that it is shown, and the folder that keeps the work.
+
+    Parameters
+    ----------
+    task : Task
+    settings : Settings
+        ``inputs`` follows from the data set.
+    seed : int
+    folder : path
+        Takes ``experiment.json``, ``organised.npz`` and ``counts-*.npy``.
+    backend : str or Backend
+    cores : int
+        Samples that are shown side by side; results do not depend on it.
+    progress : bool
+
+    Raises
+    ------
+    DataError
+        If the data are missing.
+    NetworkError
+        If a number of samples does not fit the data, or the folder holds another experiment.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        settings: Settings = DEFAULTS,
+        seed: int = 0,
+        folder: str | Path,
+        backend: str | Backend = "cpu",
+        cores: int = 1,
+        progress: bool = True,
+    ) -> None:
+        self.data = {split: load(task.dataset, split) for split in SPLITS}
+        self.task = _fit(task, self.data)
+        self.encoded = {split: encode(data) for split, data in self.data.items()}
+        self.settings = replace(settings, inputs=self.encoded["train"].inputs)
+        self.seed = seed
+        self.folder = Path(folder)
+        self.cores = cores
+        self.progress = progress
+        self._claim_folder()
+        # Samples run side by side, so a run of its own takes one thread.
+        self.liquid = Liquid(self.settings, seed=seed, backend=backend, threads=1)
+
+    def organise(self, *, stops: Sequence[int] = ()) -> Iterator[int]:
+        """Show short samples in random order, and yield their number after each stretch.
+
+        It goes on from the last stretch that was saved.
+
+        Parameters
+        ----------
+        stops : sequence of int
+            Numbers of presentations at which a stretch ends.
+
+        Yields
+        ------
+        int
+            Presentations so far; the first value is that of the saved state, or 0.
+        """
+        path = self.folder / "organised.npz"
+        run = self.liquid.run
+        if path.exists():
+            run.load(path)
+        total = self.task.presentations if self.settings.learning else 0
+        order = _order(total, self._training(), seed=self.seed)
+        starts = Stream(self.seed, "astrocyte_liquid/windows").uniform(np.arange(total))
+        shown = self.liquid.organised
+        yield shown
+        with self._bar("self-organisation", total, shown) as bar:
+            while shown < total:
+                ends = (total, shown + SAVED_EVERY, *(stop for stop in stops if stop > shown))
+                stretch = range(shown, min(ends))
+                encoded = self.encoded["train"]
+                self.liquid.self_organise(
+                    encoded.part(int(order[n]), float(starts[n])) for n in stretch
+                )
+                shown = stretch.stop
+                run.save(path)
+                bar.update(len(stretch))
+                yield shown
+
+    def show(self) -> Shown:
+        """Show all samples that have not been shown yet, and return the counts of all."""
+        sizes = {"train": self._training(), "test": self.task.tests}
+        counts = {split: self._table(split, size) for split, size in sizes.items()}
+        waiting = {split: np.flatnonzero(_is_waiting(table)) for split, table in counts.items()}
+        total = sum(sizes.values())
+        already = total - sum(n.size for n in waiting.values())
+        with self._bar("presentation", total, already) as bar:
+            for split, numbers in waiting.items():
+                # Numbers of test samples continue those of the training samples.
+                first = 0 if split == "train" else sizes["train"]
+                encoded = self.encoded[split]
+                images = ((first + int(n), encoded.whole(int(n))) for n in numbers)
+                for number, row in self.liquid.counts(images, cores=self.cores):
+                    counts[split][number - first] = row
+                    bar.update()
+        labels = {split: self.data[split].labels[:size] for split, size in sizes.items()}
+        return Shown(counts, labels, self.task.validation)
+
+    def _bar(self, title: str, total: int, initial: int) -> tqdm[Any]:
+        from tqdm.auto import tqdm
+
+        return tqdm(
+            total=total, initial=initial, desc=title, unit="sample", disable=not self.progress
+        )
+
+    def _training(self) -> int:
+        return self.task.samples
+
+    def _table(self, split: str, size: int) -> NDArray[np.uint8]:
+        """Return the table of counts on the disk, whose rows are written one by one."""
+        path = self.folder / f"counts-{split}.npy"
+        shape = (size, self.settings.side**3)
+        if path.exists():
+            table = np.lib.format.open_memmap(path, mode="r+")
+            if table.shape != shape or table.dtype != np.uint8:
+                raise NetworkError(
+                    f"file {path}: found counts of shape {table.shape}, expected {shape}. "
+                    "Remove the file, or choose another folder."
+                )
+            return table
+        table = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        table[:] = WAITING
+        return table
+
+    def _claim_folder(self) -> None:
+        """Write down whose folder it is; refuse that of another experiment."""
+        own = {"task": asdict(self.task), "settings": asdict(self.settings), "seed": self.seed}
+        path = self.folder / "experiment.json"
+        if path.exists():
+            other = json.loads(path.read_text())
+            if other != own:
+                differing = [
+                    name
+                    for part in ("task", "settings")
+                    for name in own[part]
+                    if other.get(part, {}).get(name) != own[part][name]
+                ]
+                raise NetworkError(
+                    f"folder {self.folder}: found another experiment, which differs in "
+                    f"{', '.join(differing) or 'its seed'}; expected this one or none. "
+                    "Choose another folder, or remove it."
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, own)
+
+
+def load(dataset: str, split: datasets.read.Split) -> Images | Recordings:
+    """Return a part of a data set that the liquid can be shown.
+
+    Parameters
+    ----------
+    dataset : str
+    split : "train" or "test"
+
+    Raises
+    ------
+    NetworkError
+        If the liquid cannot be shown it.
+    DataError
+        If it is missing.
+    """
+    if dataset not in SETS:
+        raise NetworkError(
+            f"astrocyte liquid, dataset: found {describe(dataset)}, expected one of "
+            f"{', '.join(SETS)}. Choose one."
+        )
+    data = datasets.load(dataset, split)
+    assert isinstance(data, Images | Recordings)  # all of SETS are
+    return data
+
+
+def encode(data: Images | Recordings) -> Probabilities | Events:
+    return Probabilities(data) if isinstance(data, Images) else Events(data)
+
+
+def _fit(task: Task, data: Mapping[str, Images | Recordings]) -> Task:
+    """Return a task with the numbers of all samples in place of 0."""
+    for name, most in (("samples", len(data["train"])), ("tests", len(data["test"]))):
+        number = getattr(task, name)
+        if not 0 <= number <= most:
+            raise NetworkError(
+                f"astrocyte liquid, {name}: found {number}, expected 0 (all) to {most}, as many "
+                f"as {task.dataset} has. Change it."
+            )
+        task = replace(task, **{name: number or most})
+    if not 0 < task.validation < task.samples:
+        raise NetworkError(
+            f"astrocyte liquid, validation: found {task.validation}, expected 1 to "
+            f"{task.samples - 1}: some of the {task.samples} samples must train. Change it."
+        )
+    if task.presentations < 0:
+        raise NetworkError(
+            f"astrocyte liquid, presentations: found {task.presentations}, expected 0 or more. "
+            "Change it."
+        )
+    return task
+
+
+def _order(count: int, samples: int, *, seed: int) -> NDArray[np.int64]:
+    """Return which sample each presentation shows: all once in random order, then all again."""
+    rounds = -(-count // samples)
+    stream = Stream(seed, "astrocyte_liquid/order")
+    orders = [np.argsort(stream.uniform(np.arange(samples), row=r)) for r in range(rounds)]
+    return np.concatenate([np.zeros(0, np.int64), *orders])[:count]
+
+
+def _is_waiting(table: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    # A row that a killed process left half written waits as well.
+    return (table == WAITING).any(axis=1)

@@ -1,0 +1,227 @@
+"""The demonstration: from images to accuracy, with pictures and a table of results."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurosim.backend.lowering import Backend
+from neurosim.compiled.cores import cores as available_cores
+from neurosim.recording.files import write_json
+
+from . import published
+from .classification import Classification, Shown
+from .measures import branching_factor
+from .picture import draw_answers, draw_organisation
+from .readout import CLASSES, Readout, choose_convex, convex
+from .readout import published as train_as_published
+from .samples import Liquid
+from .settings import read_settings
+
+Row = dict[str, Any]
+WATCHED = 20  # training samples whose rasters are measured, as in the published program
+MILESTONES = (0, 20, 100, 500, 2000, 5000, 10_000, 20_000, 50_000)  # presentations
+CURVE = (500, 1000, 3000, 8000, 20_000, 50_000)  # training samples of the learning curve
+
+
+def demonstrate(
+    *,
+    seed: int = 0,
+    backend: str | Backend = "cpu",
+    out: str | Path = ".",
+    progress: bool = True,
+    **settings: Any,
+) -> list[Row]:
+    """Organise a liquid, show it a data set, read it out.
+
+    Parameters
+    ----------
+    seed : int
+    backend : str or Backend
+    out : path
+        Folder, created if it is missing; keeps the work, so that the same call goes on after an
+        interrupt, and takes ``results.json``, ``organisation.png`` and ``answers.png``.
+    progress : bool
+        Show bars.
+    **settings
+        Of `SETTINGS`.
+
+    Returns
+    -------
+    list of {"quantity", "measured", "expected", "pass"}
+        Beside published means, where the setting is the published one.
+
+    Raises
+    ------
+    DataError
+        If the data are missing.
+    NetworkError
+        If a setting does not fit, or the folder holds another experiment.
+    """
+    began = time.perf_counter()
+    variant, liquid_settings, task, passes = read_settings(settings)
+    folder = Path(out)
+    work = Classification(
+        task,
+        settings=liquid_settings,
+        seed=seed,
+        folder=folder,
+        backend=backend,
+        cores=available_cores(),
+        progress=progress,
+    )
+    before = work.liquid.weights()
+    course = _organise(work)
+    shown = work.show()
+    training, chosen = shown.part("train"), shown.part("validation")
+    readout, penalty, _ = choose_convex(*training, *chosen)
+    test, labels = shown.part("test")
+    results: Row = {
+        "model": "astrocyte-liquid",
+        "seed": seed,
+        "backend": str(backend),
+        "variant": variant,
+        "settings": asdict(work.settings),
+        "task": asdict(work.task),
+        "convex": {
+            "test": readout.accuracy(test, labels),
+            "validation": readout.accuracy(*chosen),
+            "training": readout.accuracy(*training),
+            "penalty": penalty,
+        },
+        "spikes per test sample": float(test.sum(axis=1, dtype=np.int64).mean()),
+        "silent test samples": int((test.sum(axis=1, dtype=np.int64) == 0).sum()),
+        "course": course,
+    }
+    if passes:
+        results["published"] = _train_as_published(shown, passes, progress=progress)
+    results["seconds"] = round(time.perf_counter() - began, 1)
+    results["rows"] = judge(results)
+    write_json(folder / "results.json", results)
+    _draw(work, shown, readout, folder=folder, before=before, course=course)
+    return results["rows"]
+
+
+def judge(results: Row) -> list[Row]:
+    """Return accuracies and the branching factor, beside published means if there are any.
+
+    Parameters
+    ----------
+    results : mapping
+        As `demonstrate` writes them.
+    """
+    task = results["task"]
+    large = results["settings"]["side"] == 20
+    whole = task["samples"] == 60_000 and task["presentations"] >= 50_000
+    means = (
+        published.ACCURACY_LARGE.get(task["dataset"])
+        if large
+        else published.ACCURACY.get((results["variant"], task["dataset"]))
+    )
+    rows = []
+    for name in ("convex", "published"):
+        if name in results:
+            score = round(100 * results[name]["test"], 2)
+            text = f"{means[0]:g} +- {means[1]:g}" if means and whole else "above chance, 10"
+            # Five published standard deviations: a single network of another program.
+            limit = means[0] - 5 * means[1] if means and whole else 2 * 100 / CLASSES
+            rows.append(_row(f"test accuracy, {name} readout (%)", score, text, score >= limit))
+    last = results["course"][-1]["branching"]
+    rows.append(_row("branching factor", round(last, 3), "positive", last > 0))
+    return rows
+
+
+def _row(quantity: str, measured: float, expected: str, passed: bool) -> Row:
+    return {"quantity": quantity, "measured": measured, "expected": expected, "pass": bool(passed)}
+
+
+def branching(liquid: Liquid, rasters: np.ndarray) -> float:
+    """Return the mean branching factor of rasters of a liquid.
+
+    Parameters
+    ----------
+    liquid : Liquid
+    rasters : (B, T, N) bool
+    """
+    ends = [liquid.run.network.projections[name] for name in ("excitation", "inhibition")]
+    sources = np.concatenate([end.sources for end in ends])
+    targets = np.concatenate([end.targets for end in ends])
+    return float(np.mean([branching_factor(raster, sources, targets) for raster in rasters]))
+
+
+def _organise(work: Classification) -> list[dict[str, float]]:
+    """Let the liquid organise itself; return branching factor and rate at some milestones."""
+    watched = [work.encoded["train"].whole(n) for n in range(min(WATCHED, work.task.samples))]
+    path = work.folder / "course.json"
+    # What was measured before an interrupt cannot be measured again.
+    course = json.loads(path.read_text()) if path.exists() else []
+    last = work.task.presentations if work.settings.learning else 0
+    for shown in work.organise(stops=MILESTONES):
+        is_new = shown not in [point["presentations"] for point in course]
+        if is_new and (shown in MILESTONES or shown == last):
+            course.append(_measure(work.liquid, watched, shown))
+            write_json(path, course)
+    return course
+
+
+def _measure(liquid: Liquid, watched: list[np.ndarray], shown: int) -> dict[str, float]:
+    rasters = liquid.rasters(watched)
+    seconds = rasters.shape[1] / 1000
+    rate = float(rasters.sum(axis=1).mean() / seconds)
+    return {"presentations": shown, "branching": branching(liquid, rasters), "rate": rate}
+
+
+def _train_as_published(shown: Shown, passes: int, *, progress: bool) -> Row:
+    from tqdm.auto import tqdm
+
+    large = shown.counts["train"].shape[1] > 4000
+    with tqdm(total=passes, desc="published readout", unit="pass", disable=not progress) as bar:
+        readout, best, validation = train_as_published(
+            *shown.part("train"),
+            *shown.part("validation"),
+            passes=passes,
+            batch=50 if large else 250,
+            after_pass=lambda number, accuracy: bar.update(),
+        )
+    test = readout.accuracy(*shown.part("test"))
+    return {"test": test, "validation": validation, "passes": passes, "best pass": best}
+
+
+def _draw(
+    work: Classification,
+    shown: Shown,
+    readout: Readout,
+    *,
+    folder: Path,
+    before: dict[str, np.ndarray],
+    course: list[dict[str, float]],
+) -> None:
+    image = work.encoded["train"].whole(0)
+    raster = work.liquid.rasters([image])[0]
+    after = work.liquid.weights()
+    size = raster.shape[1]
+    draw_organisation(
+        folder / "organisation.png",
+        raster=raster,
+        excitatory=size - round(work.settings.inhibitory * size),
+        level=work.liquid.levels(image) if work.settings.learning else np.zeros(0),
+        course=course,
+        weights={name: (before[name], after[name]) for name in before},
+    )
+    test, labels = shown.part("test")
+    confusion = np.zeros((CLASSES, CLASSES), np.int64)
+    np.add.at(confusion, (labels.astype(np.int64), readout.predict(test)), 1)
+    counts, classes = shown.part("train")
+    sizes = [size for size in CURVE if size < len(classes)]
+    curve = [
+        (size, convex(counts[:size], classes[:size], penalty=0.01).accuracy(test, labels))
+        for size in sizes
+    ]
+    curve.append((len(classes), readout.accuracy(test, labels)))
+    title = f"test samples, {100 * readout.accuracy(test, labels):.2f} % right"
+    draw_answers(folder / "answers.png", confusion=confusion, learning_curve=curve, title=title)
