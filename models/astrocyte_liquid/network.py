@@ -18,6 +18,7 @@ from .settings import Settings, read_settings
 
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
+TAU_CALCIUM = 1000.0  # ms
 
 
 # Probability of an edge at distance 0, by source and target.
@@ -58,7 +59,7 @@ def neuron(*, driven: bool = False, calcium: bool = False, adaptation: float = 0
         states.append("dcalcium/dt = -calcium / tau_calcium : 1")
         step.append("calcium = calcium - dt * calcium / tau_calcium")
         after.append("calcium = calcium + 1")
-        parameters["tau_calcium"] = "1 s"
+        parameters["tau_calcium"] = f"{TAU_CALCIUM} ms"
     if adaptation:
         states.append("draised/dt = -raised / tau_raised : mV")
         step.append("raised = raised * exp(-dt / tau_raised)")

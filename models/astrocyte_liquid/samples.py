@@ -20,7 +20,7 @@ from neurosim.network.validation import read_duration, read_whole_number, to_ste
 from neurosim.run.run import Run
 from neurosim.run.states import Snapshot
 
-from .network import PLASTIC, TAU_TRACE, build
+from .network import PLASTIC, TAU_CALCIUM, TAU_TRACE, build
 from .settings import DEFAULTS, Settings
 
 ORGANISING = "20 ms"  # for which an image is shown to a liquid that organises itself
@@ -75,15 +75,25 @@ class Liquid:
         return {name: np.array(self.run.get(name, "w")) for name in PLASTIC}
 
     def self_organise(self, images: Iterable[ArrayLike], *, time: Any = ORGANISING) -> None:
-        """Show images once each, in order; weights and traces pass from one to the next."""
+        """Show images once each, in order; weights, traces and calcium pass on to the next."""
         steps = _steps(time)
         run = self.run
-        decay = math.exp(-1 / TAU_TRACE)
+        # By neurons, and by how much of it the ms between two samples leaves.
+        passed_on: dict[str, tuple[tuple[str, ...], float]] = {
+            "trace": (("input", "liquid"), math.exp(-1 / TAU_TRACE))
+        }
+        if self.settings.calcium:
+            passed_on["calcium"] = (("liquid",), 1 - 1 / TAU_CALCIUM)
         for image in images:
-            traces = [decay * run.get(name, "trace") for name in ("input", "liquid")]
+            states = [
+                (name, state, left * run.get(name, state))
+                for state, (names, left) in passed_on.items()
+                for name in names
+            ]
             run.reset()
-            run.set("input", p=self._events(image), trace=traces[0])
-            run.set("liquid", trace=traces[1])
+            run.set("input", p=self._events(image))
+            for name, state, values in states:
+                run.set(name, **{state: values})
             run.run(steps, progress=False)
 
     def present(
