@@ -10,7 +10,7 @@ from neurosim.backend.engine import Chunk, Stretch
 from neurosim.backend.explicit_step import explicit_step_rows
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
-from neurosim.draws.values import Table
+from neurosim.draws.values import Shared, Table
 from neurosim.errors import NetworkError
 from neurosim.expr.evaluate import evaluate
 from neurosim.expr.tree import Draw, Expr
@@ -59,6 +59,12 @@ def refusals(network: Network):
         elif not isinstance(item.delay, float):
             place = Place("projection", item.name)
             yield Row(place, "impossible", "several delays.", "Give one.")
+        elif item.same_step:
+            place = Place("projection", item.name)
+            yield Row(place, "impossible", "spikes within a step.", "Use a delay of 0.")
+        elif isinstance(item.weight, Shared):
+            place = Place("projection", item.name)
+            yield Row(place, "impossible", "shared weights.", "Give one for each edge.")
     for population in network.populations.values():
         if population.given is None and draws_numbers(population):
             place = Place("population", population.name)

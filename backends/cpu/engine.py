@@ -155,6 +155,7 @@ class CpuEngine:
         # Requests of an earlier call that no thread has read would end this one at once.
         shared[:] = 0
         shared[loop.THREADS] = threads
+        shared[loop.STAGES] = len(self.program.stages)
         arguments = plan.ctypes.data, self.partitions, phases, first, steps
         calls = [(self._loop, *arguments, thread, shared.ctypes.data) for thread in range(threads)]
         began = perf_counter()
@@ -189,11 +190,18 @@ class CpuEngine:
         # the spikes of all partitions. Reset and traces concern a partition's own neurons, and
         # spikes that are recorded have not changed since that barrier.
         schedule = Schedule(self.partitions)
-        populations = Populations(self.context, schedule)
+        populations = Populations(self.context)
+        self.delivery = Delivery(self.context)
+        for stage, names in enumerate(self.program.stages):
+            if stage > 0:
+                schedule.begin_phase()
+                self.delivery.append_within(names, schedule)
+            populations.append(names, schedule)
+        populations.append_signals(schedule)
         schedule.begin_phase()
         self._recording = Recording(self.context)
         self._recording.begin_delivery(schedule)
-        self.delivery = Delivery(self.context, schedule)
+        self.delivery.append(schedule)
         populations.reset(schedule)
         self._recording.end_step(schedule)
         self._plan = schedule.write(tables)

@@ -79,13 +79,11 @@ class ReferenceEngine:
     def _step(self, k: int, stretch: Stretch) -> bool:
         """Run phases 1 to 5 of step k; return False if a state is not finite after 3 or 5."""
         populations = self.program.populations.values()
-        for population in populations:
-            spikes = (
-                self._given_spikes(population, k)
-                if population.given
-                else self._integrate(population, k)
-            )
-            self.memory.put_spikes(population.name, k, spikes)
+        for number, names in enumerate(self.program.stages):
+            if number > 0:
+                self._deliver_within(names, k)
+            for name in names:
+                self._update(self.program.populations[name], k)
         if not self.memory.has_finite_states():
             return False
         stretch.detect(k)
@@ -106,6 +104,15 @@ class ReferenceEngine:
             self.repeat = 0
 
     # ---- cells
+
+    def _update(self, population: PopulationProgram, k: int) -> None:
+        """Run phases 1 to 3 of a population."""
+        spikes = (
+            self._given_spikes(population, k)
+            if population.given
+            else self._integrate(population, k)
+        )
+        self.memory.put_spikes(population.name, k, spikes)
 
     def _given_spikes(self, population: PopulationProgram, k: int) -> np.ndarray:
         steps = self.memory[population.name, "_given_step"]
@@ -195,19 +202,35 @@ class ReferenceEngine:
 
     # ---- projections
 
+    def _deliver_within(self, names: tuple[str, ...], k: int) -> None:
+        """Deliver the spikes of this step along the same-step projections onto populations."""
+        for p in self.program.projections.values():
+            if p.same_step and p.target in names:
+                self._deliver_events(p, {"pre"}, k)
+        for name in names:
+            population = self.program.populations[name]
+            for port, inputs in population.same_step.items():
+                self._add_terms(inputs, self.memory[name, f"_port_{port}"], k)
+
     def _deliver(self, k: int) -> None:
         """Run phase 4 without the sums of ports: equations, events, then "step" handlers."""
         # A pass of their own: events of any rule find the variables of all as they are now.
         for p in self.program.plastic.values():
             self._run(p, p.code.integrate, self._everyone(p), k)
         for p in self.program.projections.values():
-            if isinstance(p, StaticProjection):
-                self._deliver_static(p, k)
-            else:
-                self._handle_all(p, {"pre", "post"}, k)
+            self._deliver_events(p, {"post"} if p.same_step else {"pre", "post"}, k)
         for p in self.program.plastic.values():
             # A second pass: "step" handlers of any rule see the events of all projections.
             self._handle_all(p, {"step"}, k)
+
+    def _deliver_events(
+        self, p: StaticProjection | PlasticProjection, triggers: set[str], k: int
+    ) -> None:
+        """Deliver the spikes that arrive along a projection; those of sources if "pre" is named."""
+        if isinstance(p, PlasticProjection):
+            self._handle_all(p, triggers, k)
+        elif "pre" in triggers:
+            self._deliver_static(p, k)
 
     def _arriving(
         self, p: StaticProjection | PlasticProjection, groups: DelayGroups, side: str, k: int
@@ -239,7 +262,10 @@ class ReferenceEngine:
         weights = self.memory[p.name, "w"]
         # `add.at` adds edge by edge, in their order; ``ring[targets] += w`` would add one of
         # several edges to the same target.
-        added = weights[edges] if weights.size == p.targets.size else weights[0]
+        if p.shared is not None:
+            added = weights[p.shared[edges]]
+        else:
+            added = weights[edges] if weights.size == p.targets.size else weights[0]
         np.add.at(self.memory[p.name, "_ring"][0], p.targets[edges], added)
 
     def _handle_all(self, p: PlasticProjection, triggers: set[str], k: int) -> None:
@@ -419,15 +445,18 @@ class ReferenceEngine:
         """Fold the terms of every port, projections and drives in creation order."""
         # In creation order: sums of floats depend on the order of their terms.
         for port, inputs in population.contributions.items():
-            total = self.memory[population.name, f"_port_{port}"]
-            for name in inputs:
-                if name in self.program.drives:
-                    self._add_drive(name, total, k)
-                else:
-                    ring = self.memory[name, "_ring"]
-                    total += ring[k % ring.shape[0]]
-                    # The row is free for the terms of a later step.
-                    ring[k % ring.shape[0]] = 0.0
+            self._add_terms(inputs, self.memory[population.name, f"_port_{port}"], k)
+
+    def _add_terms(self, inputs: tuple[str, ...], total: np.ndarray, k: int) -> None:
+        """Add the terms of projections and drives to a port, one after the other."""
+        for name in inputs:
+            if name in self.program.drives:
+                self._add_drive(name, total, k)
+            else:
+                ring = self.memory[name, "_ring"]
+                total += ring[k % ring.shape[0]]
+                # The row is free for the terms of a later step.
+                ring[k % ring.shape[0]] = 0.0
 
     def _add_drive(self, name: str, total: np.ndarray, k: int) -> None:
         drive = self.program.drives[name]

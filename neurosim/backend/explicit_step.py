@@ -65,30 +65,20 @@ def _population_row(population: Population) -> Row:
 def _input_row(item: Projection | Drive) -> Row:
     is_drive = isinstance(item, Drive)
     place = Place("drive" if is_drive else "projection", item.name)
-    # A step delivers after it integrates (phase 4), so the earliest effect is in the next step.
-    if not is_drive and item.same_step:
-        return Row(
-            place,
-            "impossible",
-            "same-step projections are not implemented on this backend.",
-            "Use a delay of 0, which the next step feels.",
-        )
-    # Memory has one weight per edge, or one for all; edges have no index into a list of weights.
-    if isinstance(item.weight, Shared):
-        return Row(
-            place,
-            "impossible",
-            "weights shared between edges are not implemented on this backend.",
-            "Give one weight per edge: values[index].",
-        )
     signs = describe_signs(item)
     remark = f" {signs[0].upper()}{signs[1:]}" if signs else ""
     if is_drive:
         return Row(place, "exact", f"Poisson counts.{remark}")
     remark = f"{_silent_ends(item)}{remark}"
+    if item.same_step:
+        remark = f" Spikes arrive within their step.{remark}"
     if item.rule is not None:
         text = f"rule {item.rule.name!r}.{_methods_of_rule(item)}{_hidden_behaviour(item.rule)}"
+        if isinstance(item.weight, Shared):
+            text += " Shared weights are written out: each edge changes its own."
         return Row(place, "exact", f"{text}{remark}")
+    if isinstance(item.weight, Shared):
+        return Row(place, "exact", f"{len(item.weight.values)} weights that edges share.{remark}")
     return Row(place, "exact", f"static weights.{remark}")
 
 

@@ -92,8 +92,9 @@ class ConcreteProjection:
         Edges ``pointer[i]`` to ``pointer[i + 1]`` leave source i.
     targets : (E,) uint16 or int32
         Target of each edge; the type is that of `neurosim.draws.sampling.index_type`.
-    weight : number, (E,) or None
-        Weight of a static projection, in the unit of its port; None with a rule.
+    weight : number, (E,), Shared or None
+        Weight of a static projection, in the unit of its port; None with a rule. The index of
+        shared weights is uint16 or int32, in the order of edges.
     delay, back : number or (E,), ms
         Without ``back``, spikes of the target return after the dendritic part of the delay.
     dendritic_fraction : 1
@@ -224,7 +225,7 @@ def _update(digest: Any, value: Any) -> None:
         case Table():
             _update(digest, value.values)
             _update(digest, value.every)
-        case ConcreteLink() | Derived():
+        case ConcreteLink() | Derived() | Shared():
             _update(digest, vars(value))
         case tuple():
             for item in value:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..draws.streams import Stream, user_stream
-from ..draws.values import Distribution, Table
+from ..draws.values import Distribution, Shared, Table
 from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.tree import Expr, names
@@ -195,7 +195,7 @@ def _initial_variables(p: Projection, draw: EdgeValues) -> dict[str, np.ndarray 
         return initial
     for v in p.rule.edge:
         if v.name == "w":
-            initial["w"] = draw("weight", p.weight, v.unit, redrawn=True)
+            initial["w"] = _written_out(draw("weight", p.weight, v.unit, redrawn=True))
         else:
             value = p.values.get(v.name, 0.0)
             initial[v.name] = draw(v.name, value, v.unit, redrawn=True, named=True)
@@ -207,6 +207,11 @@ def _initial_variables(p: Projection, draw: EdgeValues) -> dict[str, np.ndarray 
             value = p.values.get(v.name, 0.0)
             initial[v.name] = _spread(value, view, stream, declared=v.unit, where=where)
     return initial
+
+
+def _written_out(weight: Any) -> np.ndarray | Drawn | float:
+    """Return weights of which each edge has its own: a rule changes them edge by edge."""
+    return weight.values[weight.index] if isinstance(weight, Shared) else weight
 
 
 def _rule_parameters(p: Projection, draw: EdgeValues) -> tuple[dict[str, Value], dict[str, Expr]]:

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from ..draws.sampling import blocks
-from ..draws.values import Table
+from ..draws.values import Shared, Table
 from ..errors import LoweringError
 from ..expr.evaluate import evaluate
 from ..expr.phases import count_steps
@@ -51,17 +51,9 @@ def discretise(network: ConcreteNetwork) -> Program:
 
     Raises
     ------
-    LoweringError
-        For projections within one step, which `Program` cannot express.
     NetworkError
         If a delay is no whole number of steps.
     """
-    for p in network.projections.values():
-        if p.same_step:
-            raise LoweringError(
-                f"projection {p.name!r}: same_step=True is not lowered yet. "
-                "Use a delay of 0, which the next step feels."
-            )
     projections = {p.name: _projection(p, network) for p in network.projections.values()}
     # Spikes of this step are stored, and those of the next, which another thread may have begun.
     history = dict.fromkeys(network.populations, 2)
@@ -88,15 +80,13 @@ def discretise(network: ConcreteNetwork) -> Program:
 def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -> PopulationProgram:
     tables = tuple(name for name, value in p.parameters.items() if isinstance(value, Table))
     inputs = {**network.projections, **network.drives}
-    contributions = {
-        port: tuple(
-            # Creation order: it fixes the order of the sum, and with it the last bit.
-            n
-            for n in network.order
-            if inputs[n].target == p.name and inputs[n].port == port
-        )
-        for port, _ in p.cell.receives
-    }
+    same_step = {n for n, projection in network.projections.items() if projection.same_step}
+
+    def terms_of(port: str) -> list[str]:
+        # Creation order: it fixes the order of the sum, and with it the last bit.
+        return [n for n in network.order if inputs[n].target == p.name and inputs[n].port == port]
+
+    terms = {port: terms_of(port) for port, _ in p.cell.receives}
     return PopulationProgram(
         name=p.name,
         size=p.size,
@@ -104,7 +94,8 @@ def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -
         refractory=p.refractory,
         given=p.given is not None,
         history=history,
-        contributions=contributions,
+        contributions={k: tuple(n for n in v if n not in same_step) for k, v in terms.items()},
+        same_step={k: tuple(n for n in v if n in same_step) for k, v in terms.items()},
     )
 
 
@@ -302,6 +293,8 @@ def _projection(
             targets=p.targets,
             size=size,
             axonal=_one_or_each(total),
+            same_step=p.same_step,
+            shared=p.weight.index if isinstance(p.weight, Shared) else None,
         )
     dendritic = _delay_steps(p, p.delay, network.dt, fraction=p.dendritic_fraction)
     back = dendritic if p.back is None else _delay_steps(p, p.back, network.dt)
@@ -315,6 +308,7 @@ def _projection(
         size=size,
         # The rest of the delay, not a rounding of its own: both parts always add up to the whole.
         axonal=_one_or_each(total - dendritic),
+        same_step=p.same_step,
         dendritic=_one_or_each(dendritic),
         # Groups of the targets cost memory per edge, and few rules need them.
         back=_one_or_each(back) if _reads_post_spikes(p.bound) else None,

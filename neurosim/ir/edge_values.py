@@ -153,7 +153,8 @@ class EdgeValues:
         """
         where = f"{self.where}, {name}"
         if isinstance(value, Shared):
-            return Shared(value.values, self._arrange(value.index, where))
+            index = value.index.astype(index_type(len(value.values)), copy=False)
+            return Shared(value.values, self._arrange(index, where))
         if isinstance(value, np.ndarray):
             return self._arrange(np.asarray(value, np.float64), where)
         owner = self.projection.name

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..draws.values import Table
+from ..draws.values import Shared, Table
 from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
@@ -47,7 +47,8 @@ class Memory:
 
     Projections own
 
-    - ``w``, variables and parameters of the rule, (1,), (N,), (G,) delay groups or (E,);
+    - ``w``, variables and parameters of the rule, (1,), (N,), (G,) delay groups or (E,); weights
+      that edges share, (K,), which ``StaticProjection.shared`` indexes;
     - ``x@last``: step of the last assignment of a variable with a closed form;
     - ``_ring``: terms that land in later steps, (depth, N_target); row ``step % depth``;
     - ``_since``: spikes of earlier steps are no longer in flight, (1,).
@@ -150,8 +151,12 @@ class Memory:
     ) -> None:
         depth = 1
         if isinstance(p, StaticProjection):
-            weight = np.atleast_1d(np.asarray(concrete.weight, np.float64))
-            # Weights may be many and belong to this run alone: they are copied only if shared.
+            if isinstance(concrete.weight, Shared):
+                # Few, and the network's own: several runs may be made of one network.
+                weight = np.array(concrete.weight.values, np.float64)
+            else:
+                weight = np.atleast_1d(np.asarray(concrete.weight, np.float64))
+            # Weights may be many and belong to this run alone: a view of one number is copied.
             self[p.name, "w"] = weight if weight.flags.writeable else weight.copy()
         else:
             depth += int(np.max(p.dendritic, initial=0))
@@ -442,6 +447,8 @@ class Memory:
         p = self._program.projections[owner.name]
         everyone = np.arange(p.targets.size)
         if isinstance(p, StaticProjection):
+            if p.shared is not None:
+                return p.shared, everyone
             shared = self[owner.name, "w"].size == 1
             return (np.zeros_like(everyone) if shared else everyone), everyone
         symbol = p.symbols[name]

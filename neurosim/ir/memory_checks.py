@@ -65,7 +65,7 @@ def _fits(shape: tuple[int, ...], owner: str, name: str, memory: Memory, program
     if owner in program.drives:
         return shape in ((1,), (program.drives[owner].indices.size,))
     projection = program.projections[owner]
-    if isinstance(projection, StaticProjection) and name == "w":
+    if isinstance(projection, StaticProjection) and name == "w" and projection.shared is None:
         return shape in ((1,), (projection.targets.size,))
     return shape == present
 

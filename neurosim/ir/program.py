@@ -16,12 +16,22 @@ their ``t`` is k*dt. Within a step:
 5. reset: the statements after a spike.
 6. record.
 
+Projections within a step (``same_step``) divide phases 2 and 3 into stages: `Program.stages` has
+the populations of each. Stage 0 is integrated and detected; then, for each further stage in turn,
+the same-step projections onto its populations deliver the spikes of this step, in creation order,
+every port of these populations adds their terms in creation order, and the populations are
+integrated and detected. A port of a later stage is thus the left fold of the terms of phase 4 of
+the step before, to which the same-step terms of this step are added. A same-step rule runs its
+"pre" handlers there, the others in phase 4. Phases 4 to 6 come once, after the last stage. Draws,
+tables and conditions at the beginning of a step know no stages: none depends on a spike of it.
+
 A static projection of delay d adds the weights of spikes of step k - d to its term in step k. Terms
 that land in phase 4 of step k are integrated in phase 2 of step k + 1. A rule's "pre" handlers run
 ``axonal`` steps after the spike, their deliveries land ``dendritic`` steps later, and its "post"
-handlers run ``back`` steps after the target's spike. A term is a left fold from 0.0: in order of
-the step in which the delivering statement ran, then of statements, then oldest spike first, then by
-source, then in the user's order of the edges of one pair.
+handlers run ``back`` steps after the target's spike. Edge e of a projection whose edges share
+weights has the weight ``w[shared[e]]``. A term is a left fold from 0.0: in order of the step in
+which the delivering statement ran, then of statements, then oldest spike first, then by source,
+then in the user's order of the edges of one pair.
 
 A variable of a rule whose equation has a closed form, ``dx/dt = inflow - x / tau``, and that was
 assigned in step m, has in step k, with ``d = (k - m) * dt`` and ``z = -d / tau``, the value
@@ -144,7 +154,10 @@ class PopulationProgram:
         Steps for which spikes are stored: those of the longest delay, this step, and the next one,
         which another thread may have begun.
     contributions : port -> names
-        The projections and drives of each port, in creation order.
+        The projections and drives of each port whose terms are folded in phase 4, in creation
+        order.
+    same_step : port -> names
+        The projections of each port whose terms are added before phase 2, in creation order.
     """
 
     name: str
@@ -154,6 +167,7 @@ class PopulationProgram:
     given: bool
     history: int
     contributions: dict[str, tuple[str, ...]]
+    same_step: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +190,8 @@ class ProjectionProgram:
         Neurons of the target.
     axonal : int or (E,), steps
         Delay from source to synapse; one number if all edges share it.
+    same_step : bool
+        Whether spikes are delivered before the target is integrated; all delays are then 0.
     """
 
     name: str
@@ -186,6 +202,7 @@ class ProjectionProgram:
     targets: np.ndarray
     size: int
     axonal: int | np.ndarray
+    same_step: bool
 
     @cached_property
     def pre_groups(self) -> DelayGroups:
@@ -201,10 +218,18 @@ class ProjectionProgram:
 
 @dataclass(frozen=True, eq=False)
 class StaticProjection(ProjectionProgram):
-    """Edges that only add their weight to a port; their whole delay acts along the axon."""
+    """Edges that only add their weight to a port; their whole delay acts along the axon.
+
+    Attributes
+    ----------
+    shared : (E,) uint16 or int32, or None
+        Position of the weight of each edge among the K weights that edges share; None: one for
+        each edge, or one for all.
+    """
 
     # Narrower than in the base: without a rule there is always a delivery.
     port: str
+    shared: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,3 +294,23 @@ class Program:
     def plastic(self) -> dict[str, PlasticProjection]:
         """The projections that follow a rule, in creation order."""
         return {n: p for n, p in self.projections.items() if isinstance(p, PlasticProjection)}
+
+    def shares_weights(self, name: str) -> bool:
+        """Return whether edges of the projection of a name, if it is one, share few weights."""
+        projection = self.projections.get(name)
+        return isinstance(projection, StaticProjection) and projection.shared is not None
+
+    @cached_property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The populations of each stage, in creation order; one stage without same-step edges.
+
+        A population is in the first stage that follows those of all its same-step sources.
+        """
+        stage = dict.fromkeys(self.populations, 0)
+        within = [p for p in self.projections.values() if p.same_step]
+        # The network refuses circles, so that each turn settles at least one more population.
+        while late := [p for p in within if stage[p.target] <= stage[p.source]]:
+            for p in late:
+                stage[p.target] = max(stage[p.target], stage[p.source] + 1)
+        count = 1 + max(stage.values(), default=0)
+        return tuple(tuple(n for n in stage if stage[n] == s) for s in range(count))

@@ -23,6 +23,7 @@ from .links import read_links
 from .populations import Population, View
 from .probes import Probe, name_trace, probe_at_spikes, probe_edges, probe_neurons
 from .projections import Drive, Projection
+from .same_step import require_same_step
 from .sources import (
     BERNOULLI,
     GAMMA,
@@ -421,7 +422,7 @@ class Network:
             Space repeats after it: the ``distance`` of a pair is that of the nearest image. None
             for an axis: it does not.
         same_step : bool
-            Whether spikes arrive in the step in which they are emitted.
+            Whether the target feels spikes in the step in which they are emitted; the delay is 0.
         **values : number, quantity, array, draw or text
             Parameters and variables of the rule; arrays have one value per edge, source or target,
             as the rule declares; text, one per edge.
@@ -434,7 +435,7 @@ class Network:
         ------
         NetworkError, ModelError
             Ports, units, shapes, delays, a statement whose result would depend on the order of
-            edges, a name in use.
+            edges, a circle of same-step projections, a name in use.
         """
         from_view = self._view(source, "source")
         to_view = self._view(target, "target")
@@ -510,6 +511,8 @@ class Network:
             links=links,
             values=read_rule_values(rule, values, counts=counts, pairs=pairs, where=where),
         )
+        if projection.same_step:
+            require_same_step(projection, self.projections.values(), where)
         evaluated: dict[str, np.ndarray] = {}
         # Many edges are not drawn twice: their texts are evaluated when the network is prepared.
         few = pairs.count <= _EVALUATED and projection.edge_count().most <= _EVALUATED

@@ -41,7 +41,7 @@ class Projection:
     round_delays : bool
         Whether delays are rounded to whole steps.
     same_step : bool
-        Whether spikes arrive in the step in which they are emitted.
+        Whether the target feels spikes in the step in which they are emitted.
     port : str or None
         None: the rule delivers nothing.
     rule : Rule or None

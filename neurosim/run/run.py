@@ -294,7 +294,8 @@ class Run:
         -------
         float, or float64 array over the neurons or edges of the owner
             In the unit in which the name was declared. Edges are sorted by source, then target,
-            both counted in their whole populations, in whatever order they were created.
+            both counted in their whole populations, in whatever order they were created. Of
+            weights that edges share these are the K values that `shared` was given.
 
         Raises
         ------
@@ -318,7 +319,7 @@ class Run:
         # One value for all is a number; of a population of one neuron, a state is still an array.
         if values.size == 1 and not self._is_state(owner, name):
             return float(values[0]) / size
-        if not isinstance(owner, Drive):
+        if not (isinstance(owner, Drive) or self.program.shares_weights(owner.name)):
             view = owner.view if isinstance(owner, Population) else owner
             values = values[self.memory.locate(view, name)[0]]
         return np.divide(values, size, dtype=np.float64)

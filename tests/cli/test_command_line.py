@@ -26,15 +26,16 @@ from neurosim.errors import describe_unknown
 DEFAULTS = {"size": 3, "gain": 1.5, "label": "plain", "feedback": True, "levels": (0.1, 0.2)}
 
 
-def network(*, seed: int, size: int = 3, same_step: bool = False, **_: object) -> ns.Network:
+def network(*, seed: int, size: int = 3, refused: bool = False, **_: object) -> ns.Network:
     net = ns.Network("tiny", dt="1 ms", seed=seed)
-    cells = net.population(
+    net.population(
         "cells",
         size,
         ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}, spike="v > 1", step="v = v"),
     )
-    if same_step:
-        net.project(cells, cells, ns.one_to_one(), weight=1.0, same_step=True)
+    if refused:
+        exact = ns.Cell("dv/dt = -v / tau : 1", parameters={"tau": "1 ms"}, method="exact")
+        net.population("varying", 1, exact, tau=ns.table([1.0, 2.0], every="1 ms"))
     return net
 
 
@@ -257,10 +258,10 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_code_2(tiny, capsys, a
 
 
 def test_check_prints_the_report_and_says_by_its_code_whether_the_backend_refuses(tiny, capsys):
-    tiny(settings={"same_step": False})
+    tiny(settings={"refused": False})
     assert main(["check", "tiny", "--backend", "reference"]) == 0
     assert "population 'cells'" in capsys.readouterr().out
-    assert main(["check", "tiny", "--backend", "reference", "--set", "same_step=true"]) == 3
+    assert main(["check", "tiny", "--backend", "reference", "--set", "refused=true"]) == 3
     assert "impossible" in capsys.readouterr().out
 
 

@@ -25,9 +25,8 @@ NO_NEURONS = NET + 'net.population("p", 0, ns.Cell("v : 1"))'
 REFUSED = (
     NET
     + """
-cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}, spike="v > 1", step="v = v")
-p = net.population("p", 1, cell)
-net.project(p, p, ns.one_to_one(), weight=1.0, same_step=True)
+cell = ns.Cell("dv/dt = -v / tau : 1", parameters={"tau": "1 ms"}, method="exact")
+net.population("p", 1, cell, tau=ns.table([1.0, 2.0], every="1 ms"))
 ns.simulate(net, "1 ms", backend="reference")
 """
 )

@@ -21,9 +21,6 @@ import neurosim as ns
 BACKENDS = ("reference", "cpu", "brian")
 TRANSLATED = ("nest", "pynn-brian2")
 
-_WRITTEN_OUT = (
-    "weights that edges share are written out, one per edge, so that they are not refused"
-)
 _LATER = "a delay of 0 becomes one step"
 _SEVERAL = "sources emit several spikes in a step, of which a recording has one"
 # Backend -> name of a test, or of one of its cases -> why the backend cannot pass it.
@@ -32,7 +29,6 @@ CANNOT: dict[str, dict[str, str]] = {
     "cpu": {},
     "brian": {},
     "nest": {
-        "test_shared_weights_have_their_place_and_are_refused_with_a_remedy": _WRITTEN_OUT,
         "test_poisson_sources_have_their_rate_their_intervals_and_no_memory[nest-400.0]": _SEVERAL,
         "test_poisson_sources_have_their_rate_their_intervals_and_no_memory[nest-1000.0]": _SEVERAL,
         "test_a_poisson_source_follows_the_table_of_its_rate": _SEVERAL,
@@ -41,7 +37,6 @@ CANNOT: dict[str, dict[str, str]] = {
         "test_equal_time_constants_give_an_alpha_function": "Brian 2's closed form divides by 0",
         "test_excitation_and_inhibition_add_with_their_own_time_constants": _LATER,
         "test_jumps_of_the_voltage_decay_and_add[pynn-brian2-cell0--70.0]": _LATER,
-        "test_shared_weights_have_their_place_and_are_refused_with_a_remedy": _WRITTEN_OUT,
     },
 }
 

@@ -64,25 +64,6 @@ def test_a_course_of_an_unknown_parameter_is_answered_with_the_parameters():
         cells.lif().following(curent="t / ms * nA")
 
 
-def test_shared_weights_have_their_place_and_are_refused_with_a_remedy(backend):
-    net = ns.Network("shared", dt="1 ms")
-    x = net.population("x", 2, cells.lif())
-    net.project(
-        x, x, ns.all_to_all(), weight=ns.shared([1.0, 2.0], index=[0, 1, 1, 0]), name="loop"
-    )
-    assert [
-        row.status for row in ns.check(net, backend=backend).rows if "loop" in str(row.place)
-    ] == ["impossible"]
-    with pytest.raises(
-        ns.LoweringError,
-        match=(
-            r"projection 'loop': weights shared between edges are not implemented.*Give one "
-            r"weight per edge"
-        ),
-    ):
-        ns.prepare(net, backend=backend)
-
-
 def test_an_index_of_shared_weights_outside_the_table_is_refused():
     with pytest.raises(
         ns.NetworkError,

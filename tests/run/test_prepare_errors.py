@@ -138,20 +138,21 @@ def test_what_only_draws_show_is_refused_when_a_run_is_prepared(case):
         prepared(act)()
 
 
-def test_same_step_projections_are_refused_with_the_report(backend):
+def test_an_exact_method_over_a_table_is_refused_with_the_report(backend):
     net = network()
-    project(same_step=True, name="fast")(net)
+    cell = ns.Cell("dv/dt = -v / tau : 1", parameters={"tau": "1 ms"}, method="exact")
+    net.population("varying", 1, cell, tau=ns.table([1.0, 2.0], every="1 ms"))
     with pytest.raises(
         LoweringError,
         match=parts(
             f"backend {backend!r} cannot run network 'net':",
-            "projection 'fast': same-step projections are not implemented",
-            "Use a delay of 0, which the next step feels.",
+            "population 'varying': cell 'cell', equation of v: method 'exact' cannot take it",
+            "Use method='euler', or leave the method out.",
         ),
     ) as error:
         ns.prepare(net, backend=backend)
     assert [str(row.place) for row in error.value.report.of("impossible")] == [
-        "projection 'fast'"
+        "population 'varying'"
     ] and not error.value.report.possible
 
 

@@ -64,6 +64,7 @@ INDEX = 4  # bytes of the index of a neuron that spiked
 # counters (step modulo 3): a fast thread may wait at the barrier of step k + 1 while a slow one
 # still has to read the request of step k.
 THREADS = 0
+STAGES = 1  # phases that integrate populations, one after the other
 WAITED = 8
 REQUESTS = 16
 FAILED = 40
@@ -217,12 +218,27 @@ def request_signal(args, step, partition, shared):
     members = load_arg(args, SIGNAL.members)
     for s in range(count):
         if members == 0 or load_byte(members, load_index(spikes, s, "spikes"), "members"):
-            # In the first phase, so that all threads read it in the second.
+            # In the last stage at most, so that all threads read it in the next phase.
             atomic_add(request_of(shared, step), FULL)
             return
 
 
 # ---- phase 4
+
+
+@compiled
+def load_either(address, index, short):
+    """Return an index.
+
+    Parameters
+    ----------
+    address : address of an array of indices
+    index : int
+        Position in the array.
+    short : int
+        Whether indices have 2 bytes, not 4.
+    """
+    return load_short(address, index, "numbers") if short else load_index(address, index, "numbers")
 
 
 @compiled
@@ -246,19 +262,26 @@ def deliver(args, load_target, spikes, count, partition):
     weights = load_arg(args, STATIC.weights)
     per_edge = load_arg(args, STATIC.weight_count) > 1
     ring = load_arg(args, STATIC.ring)
-    shared_weight = load(weights, 0, "weights")
+    shared = load_arg(args, STATIC.shared)
+    short = load_arg(args, STATIC.short_shared)
+    first_weight = load(weights, 0, "weights")
     for s in range(count):
         source = load_index(spikes, s, "spikes")
         first = load_long(bounds, source * partitions + partition, "bounds")
         last = load_long(bounds, source * partitions + partition + 1, "bounds")
-        if per_edge:
+        if shared != 0:
+            for e in range(first, last):
+                n = load_target(targets, e, "targets")
+                weight = load(weights, load_either(shared, e, short), "weights")
+                store(ring, n, load(ring, n, "ring") + weight, "ring")
+        elif per_edge:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + load(weights, e, "weights"), "ring")
         else:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
-                store(ring, n, load(ring, n, "ring") + shared_weight, "ring")
+                store(ring, n, load(ring, n, "ring") + first_weight, "ring")
 
 
 @compiled
@@ -581,11 +604,12 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
     -------
     int
         Steps done. A full buffer ends the run after the step, in all threads alike; a value that
-        is not finite ends it before the second phase of its step, which then does not count. One
-        that a reset has made ends it before the second phase of the next step, or at the end; its
-        step then counts, although it is not whole.
+        is not finite ends it before phase 4 of its step, which then does not count. One that a
+        reset has made ends it before phase 4 of the next step, or at the end; its step then
+        counts, although it is not whole.
     """
     threads = load_long(shared, THREADS, "threads")
+    stages = load_long(shared, STAGES, "threads")
     if threads > 1 and not barrier(shared, first, thread):
         return 0
     for step in range(first, first + steps):
@@ -593,14 +617,14 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
         for phase in range(phases):
             if phase > 0 and threads > 1:
                 barrier(shared, step, thread)
-            if phase == 1:
+            if phase == stages:
                 requests = atomic_load(request_of(shared, step))
                 if requests >= NOT_FINITE:
                     return step - first
                 stop = requests != 0
             for partition in range(thread, partitions, threads):
-                # Otherwise the wrong value stays to be found; threads agree to stop in phase 1.
-                if phase > 0 or load_long(shared, WRONG + 8 * partition, "wrong") == 0:
+                # Otherwise the wrong value stays to be found; threads agree to stop later.
+                if phase >= stages or load_long(shared, WRONG + 8 * partition, "wrong") == 0:
                     run_phase(
                         plan + LONG * partition * (phases + 2), phase, step, partition, shared
                     )

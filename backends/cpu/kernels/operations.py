@@ -131,7 +131,9 @@ class Static:
     targets: Argument
     short: Argument  # whether targets have 2 bytes
     weights: Argument
-    weight_count: Argument  # 1: all edges share the weight
+    weight_count: Argument  # 1: all edges have one weight
+    shared: Argument  # position of the weight of each edge, if edges share several; else 0
+    short_shared: Argument  # whether positions have 2 bytes
     ring: Argument
 
 
@@ -323,6 +325,8 @@ class LandingArguments:
     targets: Argument
     weights: Argument
     weight_count: Argument
+    shared: Argument  # as in `Static`
+    short_shared: Argument
     depth: Argument  # lists, one per step from now on
     next: Argument  # first step whose spikes are not yet in the lists
     heads: Argument

@@ -106,8 +106,10 @@ class Context:
         """
         # The first term is added to a port of 0, which gives the term itself: it may be summed in
         # the port. A ring of several steps holds terms of later steps too, and stays apart.
-        first = self.program.populations[p.target].contributions[str(p.port)][0]
-        if first == p.name and self.memory[p.name, "_ring"].shape[0] == 1:
+        population = self.program.populations[p.target]
+        port = str(p.port)
+        terms = population.contributions[port] + population.same_step[port]
+        if terms[0] == p.name and self.memory[p.name, "_ring"].shape[0] == 1:
             return p.target, f"_port_{p.port}"
         return p.name, "_ring"
 

@@ -1,6 +1,8 @@
-"""Phase 4 of a step: static projections, handlers of rules, ports; and signals between steps."""
+"""Delivery: static projections, handlers of rules and ports; signals between steps."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
@@ -19,13 +21,17 @@ from ..kernels.operations import (
 from .context import Context
 from .deferral import Deferral
 from .late_events import LateEvents
-from .rules import PartitionRule, Rules
+from .rules import Rules
 from .schedule import Schedule
 from .wiring import first_edges
 
 
 class Delivery:
-    """Operations of phase 4, appended to a schedule.
+    """Operations of phase 4, and of same-step projections between the stages of a step.
+
+    Parameters
+    ----------
+    context : Context
 
     Attributes
     ----------
@@ -33,7 +39,7 @@ class Delivery:
         Of static projections whose delays differ.
     """
 
-    def __init__(self, context: Context, schedule: Schedule) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._rules = Rules(context)
         # Room is reserved once for all of them, before the first list is laid out.
@@ -45,7 +51,7 @@ class Delivery:
             dtype=context.memory.dtype,
         )
         self._wirings = {p.name: self._wire(p) for p in late}
-        self._lay_out(schedule)
+        self._of_rules = {p.name: self._rules.lay_out(p) for p in context.program.plastic.values()}
 
     @property
     def deferral(self) -> Deferral:
@@ -62,35 +68,49 @@ class Delivery:
         """Run the handlers of a signal."""
         self._rules.emit(signal, step, repeat)
 
-    def _lay_out(self, schedule: Schedule) -> None:
+    def append_within(self, populations: tuple[str, ...], schedule: Schedule) -> None:
+        """Append the delivery of this step's spikes to populations of a stage."""
+        program = self._context.program
+        projections = [
+            p for p in program.projections.values() if p.same_step and p.target in populations
+        ]
+        for partition in range(self._context.partitions):
+            for p in projections:
+                if isinstance(p, PlasticProjection):
+                    schedule.append(partition, *self._of_rules[p.name][partition].within)
+                else:
+                    schedule.append(partition, self._static(p))
+            for name in populations:
+                ports = program.populations[name].same_step
+                schedule.append(partition, *self._terms(name, ports, partition))
+
+    def append(self, schedule: Schedule) -> None:
+        """Append phase 4."""
         partitions = range(self._context.partitions)
-        rules = self._lay_out_rules(schedule)
-        # "step" handlers run after the events of all projections, as the contract of a step says.
-        later: list[tuple[int, Operation]] = []
+        self._append_rules("first", schedule)
         for p in self._context.program.projections.values():
             if isinstance(p, PlasticProjection):
-                for partition, rule in enumerate(rules[p.name]):
+                for partition, rule in enumerate(self._of_rules[p.name]):
                     schedule.append(partition, *rule.now)
-                    later += [(partition, operation) for operation in rule.later]
-            elif not _differ(p):  # the others land at their port
+            elif not (p.same_step or _differ(p)):  # those that differ land at their port
                 static = self._static(p)  # one operation for all: no argument depends on partition
                 for partition in partitions:
                     schedule.append(partition, static)
-        for partition, operation in later:
-            schedule.append(partition, operation)
+        # "step" handlers run after the events of all projections, as the contract of a step says.
+        self._append_rules("later", schedule)
         for partition in partitions:
-            schedule.append(partition, *self._ports(partition))
+            for population in self._context.program.populations.values():
+                ports = population.contributions
+                schedule.append(partition, *self._terms(population.name, ports, partition))
         if self._context.partitions > 1 and self._reads_other_partitions():
             # States of neurons in other partitions are read in phase 4, and change in phase 5.
             schedule.begin_phase()
 
-    def _lay_out_rules(self, schedule: Schedule) -> dict[str, list[PartitionRule]]:
-        """Append the equations of all rules; return their other operations by projection."""
-        rules = {p.name: self._rules.lay_out(p) for p in self._context.program.plastic.values()}
-        for of_projection in rules.values():
+    def _append_rules(self, part: Literal["first", "later"], schedule: Schedule) -> None:
+        """Append one part of the operations of all rules."""
+        for of_projection in self._of_rules.values():
             for partition, rule in enumerate(of_projection):
-                schedule.append(partition, *rule.first)
-        return rules
+                schedule.append(partition, *(rule.first if part == "first" else rule.later))
 
     def _reads_other_partitions(self) -> bool:
         return any(
@@ -113,6 +133,8 @@ class Delivery:
             short=p.targets.itemsize == 2,
             weights=weights,
             weight_count=Size(weights),
+            shared=0 if p.shared is None else tables.keep(p.shared),
+            short_shared=p.shared is not None and p.shared.itemsize == 2,
             ring=self._context.ring(p),
         )
 
@@ -147,6 +169,8 @@ class Delivery:
             targets=targets,
             weights=weights,
             weight_count=Size(weights),
+            shared=0 if p.shared is None else context.tables.keep(p.shared),
+            short_shared=p.shared is not None and p.shared.itemsize == 2,
             depth=depth,
             next=lists.next,
             heads=lists.heads,
@@ -163,7 +187,9 @@ class Delivery:
         )
         start, stop = context.bounds[p.target][partition : partition + 2]
         return Call(
-            kernel=context.kernels.address("late_events", "land"),
+            kernel=context.kernels.address(
+                "late_events", "land" if p.shared is None else "land_shared"
+            ),
             args=context.tables.args(arguments),
             start=start,
             extent=stop,
@@ -171,14 +197,15 @@ class Delivery:
 
     # ---- ports
 
-    def _ports(self, partition: int) -> list[Operation]:
+    def _terms(
+        self, population: str, ports: dict[str, tuple[str, ...]], partition: int
+    ) -> list[Operation]:
         """Return the operations that add terms to ports, in creation order of the terms."""
         # The order of summation is part of the contract: all engines get the same bits.
         operations = []
-        for population in self._context.program.populations.values():
-            for port, inputs in population.contributions.items():
-                for name in inputs:
-                    operations += self._term(name, (population.name, f"_port_{port}"), partition)
+        for port, inputs in ports.items():
+            for name in inputs:
+                operations += self._term(name, (population, f"_port_{port}"), partition)
         return operations
 
     def _term(self, name: str, port: tuple[str, str], partition: int) -> list[Operation]:

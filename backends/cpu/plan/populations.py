@@ -18,6 +18,7 @@ from ..kernels.operations import (
     Collect,
     DrawArguments,
     Integrate,
+    Operation,
     Replay,
     Reset,
     Signal,
@@ -37,23 +38,28 @@ class Populations:
     Parameters
     ----------
     context : Context
-    schedule : Schedule
-        Phases 1 to 3 are appended to it.
     """
 
-    def __init__(self, context: Context, schedule: Schedule) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._resets: list[tuple[int, Reset]] = []
-        for p in context.program.populations.values():
-            if p.given:
-                self._replay(p, schedule)
-            else:
-                self._update(p, schedule)
-        for signal in context.program.signals:
+        self._updates = {
+            p.name: self._replay(p) if p.given else self._update(p)
+            for p in context.program.populations.values()
+        }
+
+    def append(self, names: tuple[str, ...], schedule: Schedule) -> None:
+        """Append phases 1 to 3 of populations."""
+        for name in names:
+            for partition, operation in self._updates[name]:
+                schedule.append(partition, operation)
+
+    def append_signals(self, schedule: Schedule) -> None:
+        """Append the operations that end a stretch at a spike which emits a signal."""
+        for signal in self._context.program.signals:
             self._request(signal, schedule)
 
     def _request(self, signal: SpikeSignal, schedule: Schedule) -> None:
-        """Append the operations that end a stretch at a spike which emits a signal."""
         view = signal.view
         members: Argument = 0
         if not view.whole:
@@ -71,10 +77,10 @@ class Populations:
     def _ranges(self, p: PopulationProgram) -> list[tuple[int, int]]:
         return [(int(a), int(b)) for a, b in pairwise(self._context.bounds[p.name])]
 
-    def _replay(self, p: PopulationProgram, schedule: Schedule) -> None:
+    def _replay(self, p: PopulationProgram) -> list[tuple[int, Operation]]:
         steps = p.name, "_given_step"
-        for partition, (start, stop) in enumerate(self._ranges(p)):
-            schedule.append(
+        return [
+            (
                 partition,
                 Replay(
                     history=self._context.history(p.name),
@@ -85,8 +91,10 @@ class Populations:
                     size=Size(steps),
                 ),
             )
+            for partition, (start, stop) in enumerate(self._ranges(p))
+        ]
 
-    def _update(self, p: PopulationProgram, schedule: Schedule) -> None:
+    def _update(self, p: PopulationProgram) -> list[tuple[int, Operation]]:
         context = self._context
         tables = self._context.tables
         code = p.code
@@ -112,18 +120,20 @@ class Populations:
         # All partitions share the arguments: a range of neurons is passed with the call.
         args = tables.block([[special.get(e, (p.name, e)) for e in entries]], len(entries))
         history = context.history(p.name)
+        operations: list[tuple[int, Operation]] = []
         for partition, (start, stop) in enumerate(self._ranges(p)):
-            schedule.append(partition, *self._draws(p, buffers, start, stop))
+            operations += [(partition, call) for call in self._draws(p, buffers, start, stop)]
             kernel = module.integrate.address
-            schedule.append(partition, Integrate(kernel=kernel, args=args, start=start, stop=stop))
+            integrate = Integrate(kernel=kernel, args=args, start=start, stop=stop)
+            operations.append((partition, integrate))
             if code.detect is not None:
-                schedule.append(
-                    partition, Collect(history=history, start=start, stop=stop, fired=fired)
-                )
+                collect = Collect(history=history, start=start, stop=stop, fired=fired)
+                operations.append((partition, collect))
             if code.detect is not None and (code.after or code.refractory):
                 # Scheduled later: handlers of rules read states from before the reset.
                 reset = Reset(history=history, kernel=module.reset.address, args=args)
                 self._resets.append((partition, reset))
+        return operations
 
     def _draws(
         self, p: PopulationProgram, buffers: Sequence[np.ndarray], start: int, stop: int

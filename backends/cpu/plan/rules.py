@@ -259,6 +259,8 @@ class PartitionRule:
 
     Attributes
     ----------
+    within : list of Operation
+        Of "pre" handlers of a same-step projection; executed before the target is integrated.
     first : list of Operation
         Of equations; executed before the events of all projections.
     now : list of Operation
@@ -273,6 +275,7 @@ class PartitionRule:
         self._context = rule.context
         self._p = rule.p
         self._gathered: dict[str, Gather] = {}
+        self.within: list[Operation] = []
         self.first: list[Operation] = []
         self.now: list[Operation] = []
         self.later: list[Operation] = []
@@ -303,13 +306,18 @@ class PartitionRule:
             handler = SignalHandler(function, self._args, keys, first, count, self._partition)
             self._rule.rules.add_handler(kernel.trigger, handler)
         elif kernel.over.startswith("fold"):
-            self.now.append(call)
+            self._events_of(kernel.trigger).append(call)
         else:
             self._add_events(kernel.trigger, function.address, self._args)
+
+    def _events_of(self, side: str) -> list[Operation]:
+        """Return the list of operations for spikes of one side."""
+        return self.within if self._p.same_step and side == "pre" else self.now
 
     def _add_events(self, side: Side, kernel: int, args: np.ndarray) -> None:
         """Add the operations that call a kernel with the events of one side that arrive."""
         groups = self._p.groups(side)
+        operations = self._events_of(side)
         if groups.uniform:
             first, last = self._origin(side)
             operation = Events(
@@ -321,14 +329,14 @@ class PartitionRule:
                 kernel=kernel,
                 args=args,
             )
-            self.now.append(operation)
+            operations.append(operation)
             return
         # Several kernels of a side share one list, made before the first of them.
         if side not in self._gathered:
             self._gathered[side] = self._gather(side)
-            self.now.append(self._gathered[side])
+            operations.append(self._gathered[side])
         gather = self._gathered[side]
-        self.now.append(
+        operations.append(
             Gathered(kernel=kernel, args=args, groups=gather.groups, count=gather.count)
         )
 

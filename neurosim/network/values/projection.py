@@ -195,7 +195,9 @@ def read_weights(
             f"{where}, shared weights: found {values}, expected numbers: a draw has no values "
             "before the network is prepared. Draw them with NumPy."
         )
-    return Shared(np.atleast_1d(values), weight.index)
+    if np.size(values) == 1:
+        return float(np.ravel(values)[0])  # needs no index
+    return Shared(np.asarray(values), weight.index)
 
 
 def _read_edge_value(

@@ -315,8 +315,12 @@ class Assignments:
                 f"Declare it in the rule with Parameter({unit.text!r}, ..., per='edge')."
             )
         positions, members = memory.locate(owner, name)
-        numbers = self._read(value, unit, "one per edge or neuron", members, where)
+        length = "one per edge or neuron"
         size = memory[owner.name, name].size
+        if self.program.shares_weights(owner.name):
+            positions = members = np.arange(size)
+            length = "one per shared weight"
+        numbers = self._read(value, unit, length, members, where)
         if name == "w":
             warn_of_signs(owner, numbers)
         if owner.rule is None and size == 1:

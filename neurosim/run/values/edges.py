@@ -43,6 +43,8 @@ def value_of_each_edge(
     """
     p = program.projections[owner]
     values = memory.now(owner, name, step - 1)
+    if isinstance(p, StaticProjection) and p.shared is not None:
+        return values[p.shared].astype(np.float64, copy=False)  # an array of its own
     # Unread parameters are no symbols: they have one value, or one per element of their side.
     if values.size > 1 and isinstance(p, PlasticProjection):
         values = values[_position_of_each_edge(p, name)]

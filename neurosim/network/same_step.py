@@ -1,0 +1,109 @@
+"""Checks of projections whose spikes arrive within the step in which they are emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..errors import NetworkError, describe
+from ..expr.tree import names
+from ..model.binding import BoundRule, Symbol
+from .projections import Projection
+
+
+def require_same_step(projection: Projection, earlier: Iterable[Projection], where: str) -> None:
+    """Check that spikes of a same-step projection can arrive before its target is integrated.
+
+    Parameters
+    ----------
+    projection : Projection
+    earlier : iterable of Projection
+        Those that the network has already.
+    where : str
+        Begins each message.
+
+    Raises
+    ------
+    NetworkError
+        If it has a delay, closes a circle of same-step projections, or has a rule whose "pre"
+        handlers need what the step has not computed yet.
+    """
+    # Neither draws nor texts are 0 by their form, and nobody writes them to mean 0.
+    if not isinstance(projection.delay, float | np.ndarray) or np.any(projection.delay):
+        raise NetworkError(
+            f"{where}: same_step=True, found delay {describe(projection.delay)} ms, expected 0: "
+            "spikes arrive in the step in which they are emitted. Leave out the delay, or "
+            "same_step."
+        )
+    circle = _find_circle(projection, earlier)
+    if circle:
+        raise NetworkError(
+            f"{where}: same_step=True closes the circle {' -> '.join(circle)}, expected none: a "
+            "population is integrated as a whole, after those whose spikes it receives within the "
+            "step. Let one of the projections have a delay (0 or more), without same_step."
+        )
+    if projection.bound is not None:
+        _require_rule(projection.bound, where)
+
+
+def _find_circle(projection: Projection, earlier: Iterable[Projection]) -> list[str]:
+    """Return the populations along a circle that a projection closes, the first one twice."""
+    following: dict[str, list[str]] = {}
+    for p in earlier:
+        if p.same_step:
+            following.setdefault(p.source.name, []).append(p.target.name)
+    first = projection.source.name
+    ways = [[first, projection.target.name]]
+    visited = set()
+    while ways:
+        way = ways.pop()
+        if way[-1] == first:
+            return way
+        if way[-1] not in visited:
+            visited.add(way[-1])
+            ways += [[*way, name] for name in following.get(way[-1], ())]
+    return []
+
+
+def _require_rule(rule: BoundRule, where: str) -> None:
+    """Raise unless a rule delivers in "pre" handlers that can run before the target."""
+    triggers = [trigger for trigger, _ in rule.handlers]
+    delivering = {t for t, body in rule.handlers if any(s.action == "deliver" for s in body)}
+    reason = ""
+    if delivering != {"pre"}:
+        reason = "it delivers in no 'pre' handler"
+        if "step" in delivering:
+            reason = "a 'step' handler delivers after the target was integrated"
+    elif rule.equations:
+        variables = ", ".join(v for e in rule.equations for v, _ in e.derivatives)
+        reason = f"equations of {variables} take their step after the target was integrated"
+    elif "post" in triggers and "pre" in triggers[triggers.index("post") :]:
+        reason = (
+            "its 'post' handler stands before a 'pre' handler, but a spike of the target follows "
+            "those that arrive within the step"
+        )
+    else:
+        late = _read_too_early(rule)
+        if late:
+            reason = f"its 'pre' handler reads {late}, which the step has not computed yet"
+    if reason:
+        raise NetworkError(
+            f"{where}: same_step=True, found a rule of which {reason}; expected 'pre' handlers "
+            "that come first, deliver, and read their edges and sources. Change the rule, or use "
+            "a delay of 0, which the next step feels."
+        )
+
+
+def _read_too_early(rule: BoundRule) -> str:
+    """Return a name that a "pre" handler reads and that is new only after the target; or ``""``."""
+    for trigger, statements in rule.handlers:
+        for statement in statements if trigger == "pre" else ():
+            for name in sorted(names(statement.value) & rule.symbols.keys()):
+                if _is_new_later(rule.symbols[name]):
+                    return repr(name)
+    return ""
+
+
+def _is_new_later(symbol: Symbol) -> bool:
+    return symbol.role == "link" or (symbol.role == "cell" and symbol.side == "post")
