@@ -9,7 +9,7 @@ import numpy as np
 
 from ..draws import sampling
 from ..draws.sampling import index_type
-from ..draws.values import Distribution
+from ..draws.values import Distribution, Shared
 from ..errors import NetworkError
 from ..model.rule import Rule
 from ..model.rule_equations import closed_forms
@@ -110,6 +110,7 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not stored
     or edges are sorted by delays; without a rule, delays that differ take 2 each for these two.
     Weights without a rule that are rounded take 4 more meanwhile. Delays as array or text take 8.
+    Of weights that edges share, the position takes 2 or 4, and as much while it is sorted.
     """
     index = np.dtype(index_type(p.target.population.size)).itemsize
     size = index + 8.0 * isinstance(p.delay, np.ndarray | PairText)
@@ -117,6 +118,9 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
         return size + _bytes_per_plastic_edge(p, p.rule, index=index, rounded=rounded)
     differ = not isinstance(p.delay, float)
     own_weight = not isinstance(p.weight, float)
+    if isinstance(p.weight, Shared):
+        own_weight = False
+        size += 2.0 * np.dtype(index_type(len(p.weight.values))).itemsize
     return size + 10.0 * differ + (12.0 if rounded else 8.0) * own_weight
 
 
@@ -133,7 +137,7 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
     for v in rule.edge:
         size += (
             (4.0 if rounded else 8.0)
-            + 8.0 * isinstance(begin[v.name], np.ndarray | PairText)
+            + 8.0 * isinstance(begin[v.name], np.ndarray | PairText | Shared)
             + 8.0 * (v.name in forms)
         )
     back = _goes_back(rule)
