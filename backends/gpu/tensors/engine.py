@@ -1,0 +1,211 @@
+"""The engine: the phases of a step over tensors of B samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurosim.backend.engine import Chunk
+from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.ir.memory import Memory
+from neurosim.ir.program import PlasticProjection, Program, StaticProjection
+
+from .populations import Clock, TensorPopulation
+from .ports import TensorDrive, TensorEdges, sum_ports
+from .printing import words
+from .reading import Reader
+from .recording import TensorStretch
+from .rules import TensorRule
+from .samples import Samples
+
+_NONE = 1 << 62  # a step that no run reaches
+
+
+class TensorEngine:
+    """Runs a Program over tensors; `neurosim.ir.program` defines the phases of a step.
+
+    Parameters
+    ----------
+    program : Program
+    network : ConcreteNetwork
+    device : torch.device
+    precision : str
+        "float64" or "float32".
+    replica : int
+        Replica word of the random numbers of sample 0; that of sample b is larger by b.
+    count : int
+        B samples.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        *,
+        device: torch.device,
+        precision: str = "float64",
+        replica: int = 0,
+        count: int = 1,
+    ) -> None:
+        self.program = program
+        self._must_read_history = False
+        self._unwritten = _NONE
+        dtype = np.float64 if precision == "float64" else np.float32
+        self.samples = Samples(program, network, count=count, dtype=dtype, device=device)
+        self.memory: Memory = self.samples.memories[0]
+        names = words(getattr(torch, precision))
+        self._like = torch.zeros((), dtype=getattr(torch, precision), device=device)
+        # One sample has a number, since fewer operations are then made per draw.
+        replicas: Any = replica
+        if count > 1:
+            replicas = replica + torch.arange(count, device=device)[:, None]
+        self._populations = {
+            name: TensorPopulation(p, program, self.samples, words=names, replica=replicas)
+            for name, p in program.populations.items()
+        }
+        self._reader = Reader(program, self.samples, self._populations)
+        self._projections = {
+            name: self._projection(p, names, replicas) for name, p in program.projections.items()
+        }
+        self._rules = [p for p in self._projections.values() if isinstance(p, TensorRule)]
+        self._drives = {
+            name: TensorDrive(drive, program, self.samples, replica=replicas)
+            for name, drive in program.drives.items()
+        }
+
+    def _projection(
+        self, p: StaticProjection | PlasticProjection, names: dict[str, Any], replicas: Any
+    ) -> TensorEdges | TensorRule:
+        if isinstance(p, StaticProjection):
+            return TensorEdges(p, self.samples, self._populations[p.source].ring)
+        return TensorRule(
+            p,
+            self.program,
+            self.samples,
+            populations=self._populations,
+            reader=self._reader,
+            words=names,
+            replica=replicas,
+        )
+
+    # ---- the verbs of an engine
+
+    def source(self) -> str:
+        parts = [p.functions.source for p in self._populations.values() if not p.p.given]
+        parts += [rule.source for rule in self._rules]
+        return "\n\n".join(dict.fromkeys(parts))
+
+    def refresh(self) -> None:
+        self.samples.follow()
+        for part in (*self._populations.values(), *self._projections.values()):
+            part.follow()
+        for drive in self._drives.values():
+            drive.follow()
+        self._reader.follow()
+        self._must_read_history |= self.samples.take_over()
+
+    def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
+        """Run steps of the only sample; see `neurosim.backend.engine.Engine.advance`.
+
+        Parameters
+        ----------
+        first, steps : int
+        more : bool
+        """
+        return self.advance_samples(first, steps, more=more)[0]
+
+    def advance_samples(self, first: int, steps: int, *, more: bool = False) -> list[Chunk]:
+        """Run steps of all samples; return a chunk for each.
+
+        Parameters
+        ----------
+        first, steps : int
+        more : bool
+            Other steps follow before anybody reads memory.
+        """
+        self._unwritten = min(self._unwritten, first)
+        if self._must_read_history:
+            for population in self._populations.values():
+                population.read_history(first)
+            self._must_read_history = False
+        stretch = TensorStretch(self.program, self.samples, self._populations, self._reader)
+        finite = True
+        with torch.inference_mode():
+            while stretch.steps < steps and finite:
+                clock = Clock.at(first + stretch.steps, self.program.dt, self._like)
+                finite = self._step(clock)
+                if finite:
+                    stretch.keep(clock)
+                    if self._emits_signals(clock.step):
+                        break
+        if not more or not finite:
+            self._write(first + stretch.steps + (not finite))
+        return stretch.chunks(finite=finite)
+
+    def _write(self, end: int) -> None:
+        """Write everything that the host may read to memory, after the steps before ``end``."""
+        for population in self._populations.values():
+            population.write_history(self._unwritten, end)
+        self._unwritten = _NONE
+        self.samples.pull()
+
+    def emit(self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None) -> None:
+        """Run the handlers of a signal at the end of a step.
+
+        Parameters
+        ----------
+        signal : str
+        step : int
+        repeat : int
+            How often it was emitted there before.
+        sample : int, optional
+            The only one to which it is emitted; None: all.
+        """
+        clock = Clock.at(step, self.program.dt, self._like)
+        with torch.inference_mode():
+            for rule in self._rules:
+                rule.repeat = repeat
+                rule.handle_signal(signal, clock, sample)
+                rule.repeat = 0
+        self.samples.pull()
+
+    # ---- a step
+
+    def _step(self, clock: Clock) -> bool:
+        """Run phases 1 to 5; return False if a state is not finite after 3 or 5."""
+        populations = self._populations.values()
+        for population in populations:
+            population.integrate(clock)
+        if not all(population.is_finite() for population in populations):
+            return False
+        self._deliver(clock)
+        spiked = False
+        for population in populations:
+            sum_ports(population.p, self.samples, self._drives, clock)
+            population.reset(clock)
+            spiked = spiked or population.ring.any[clock.step % population.p.history]
+        return not spiked or all(population.is_finite() for population in populations)
+
+    def _deliver(self, clock: Clock) -> None:
+        """Run phase 4 without the sums of ports: equations, events, then "step" handlers."""
+        for rule in self._rules:
+            rule.integrate(clock)
+        for p in self._projections.values():
+            if isinstance(p, TensorEdges):
+                p.deliver(clock)
+            else:
+                p.handle_events(clock)
+        for rule in self._rules:
+            rule.handle_step(clock)
+
+    def _emits_signals(self, step: int) -> bool:
+        """Return whether neurons that emit a signal spiked in a step."""
+        for signal in self.program.signals:
+            ring = self._populations[signal.view.name].ring
+            if ring.any[step % len(ring.any)]:
+                indices = torch.from_numpy(signal.view.indices.astype(np.int64))
+                if bool(ring.at(step)[:, indices.to(ring.spiked.device)].any()):
+                    return True
+        return False

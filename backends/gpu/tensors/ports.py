@@ -1,0 +1,122 @@
+"""Static projections, Poisson drives, and the sums of ports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurosim.draws import streams
+from neurosim.ir.concrete import ConcreteDrive
+from neurosim.ir.program import PopulationProgram, Program, StaticProjection
+
+from .delivery import ArrivingSpikes, SpikeRing, whole_numbers
+from .draws import PoissonTable
+from .populations import Clock
+from .reading import gather
+from .rules import add
+from .samples import Samples
+
+
+class TensorEdges:
+    """A static projection over tensors.
+
+    Parameters
+    ----------
+    p : StaticProjection
+    samples : Samples
+    ring : SpikeRing
+        Of its source.
+    """
+
+    def __init__(self, p: StaticProjection, samples: Samples, ring: SpikeRing) -> None:
+        self.p = p
+        self._samples = samples
+        self._ring = ring
+        self._arriving = ArrivingSpikes(
+            p.pre_groups, samples=len(samples.memories), device=samples.device
+        )
+        self._targets = whole_numbers(p.targets, samples.device)
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow changes of memory by the host."""
+        self._since = np.array([m[self.p.name, "_since"][0] for m in self._samples.memories])
+
+    def deliver(self, clock: Clock) -> None:
+        """Add the weights of spikes that arrive to the term of this step."""
+        groups = self._arriving.groups(self._ring, clock.step, self._since)
+        if groups is None:
+            return
+        edges = self._arriving.edges(groups)
+        assert edges.element is not None
+        weights = gather(self._samples.tensors[self.p.name, "w"], None, edges)
+        index = edges.flat(self._targets[edges.element], self.p.size)
+        add(self._samples.tensors[self.p.name, "_ring"].view(-1), index, weights)
+
+
+class TensorDrive:
+    """A Poisson drive over tensors.
+
+    Parameters
+    ----------
+    drive : ConcreteDrive
+    program : Program
+    samples : Samples
+    replica : int or (B, 1) int64
+    """
+
+    def __init__(
+        self, drive: ConcreteDrive, program: Program, samples: Samples, *, replica: Any
+    ) -> None:
+        self._name = drive.name
+        self._samples = samples
+        self._replica = replica
+        self._dt = program.dt
+        self._key = streams.key_of(program.seed, f"{drive.name}/counts")
+        self._targets = whole_numbers(drive.indices, samples.device)
+        self._means = np.zeros((0, 0))
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow changes of memory by the host: other rates need another table."""
+        rates = [memory[self._name, "rate"] * self._dt for memory in self._samples.memories]
+        shape = (len(rates), self._targets.numel())
+        means = np.stack([np.broadcast_to(rate, shape[1]) for rate in rates])
+        if means.shape != self._means.shape or not np.array_equal(means, self._means):
+            self._means = means
+            self._table = PoissonTable.of(means, self._samples.device)
+
+    def add_to(self, total: Any, clock: Clock) -> None:
+        """Add weights times counts of this step to the sum of a port, (B, N)."""
+        counts = self._table.counts(self._key, self._targets, clock.step, replica=self._replica)
+        weight = self._samples.tensors[self._name, "weight"]
+        total[:, self._targets] += weight * counts.to(total.dtype)
+
+
+def sum_ports(
+    population: PopulationProgram,
+    samples: Samples,
+    drives: dict[str, TensorDrive],
+    clock: Clock,
+) -> None:
+    """Fold the terms of every port of a population, in creation order.
+
+    Parameters
+    ----------
+    population : PopulationProgram
+    samples : Samples
+    drives : name -> TensorDrive
+    clock : Clock
+    """
+    for port, inputs in population.contributions.items():
+        total = samples.tensors[population.name, f"_port_{port}"]
+        for name in inputs:
+            if name in drives:
+                drives[name].add_to(total, clock)
+                continue
+            ring = samples.tensors[name, "_ring"]
+            row = ring[:, clock.step % ring.shape[1]]
+            total.add_(row)
+            # The row is free for the terms of a later step.
+            row.zero_()

@@ -1,0 +1,321 @@
+"""Phase 4 of a projection with a rule: the domains of its statements, events, sums, deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurosim.draws import streams
+from neurosim.expr.printing import docstring
+from neurosim.expr.tree import Draw, Name, draws, names
+from neurosim.ir.program import PlasticProjection, Program
+from neurosim.model.binding import BoundStatement
+from neurosim.model.names import Domain
+
+from . import draws as tensor_draws
+from .delivery import EVERYONE, ArrivingSpikes, Reach, whole_numbers
+from .populations import Clock, TensorPopulation
+from .printing import draw_name, line, load, local
+from .reading import Reader, draw_indices, draw_replicas
+from .samples import Samples
+
+Active = Mapping[str, Reach]
+"""By side ("pre", "post", "edge"), the elements on which statements act."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of a rule, printed and loaded.
+
+    Attributes
+    ----------
+    bound : BoundStatement
+    side : Domain
+        The elements for which it is evaluated.
+    value : values -> tensor
+    names : names that it reads, its draws not
+    draws : its random numbers
+    """
+
+    bound: BoundStatement
+    side: Domain
+    value: Callable[[Mapping[str, Any]], Any]
+    names: tuple[str, ...]
+    draws: tuple[Draw, ...]
+
+
+class TensorRule:
+    """A projection with a rule over tensors.
+
+    Parameters
+    ----------
+    p : PlasticProjection
+    program : Program
+    samples : Samples
+    populations : name -> TensorPopulation
+    reader : Reader
+    words : names of functions -> functions
+    replica : int or (B, 1) int64
+
+    Attributes
+    ----------
+    source : str
+        Of its statements, as they run.
+    """
+
+    def __init__(
+        self,
+        p: PlasticProjection,
+        program: Program,
+        samples: Samples,
+        *,
+        populations: Mapping[str, TensorPopulation],
+        reader: Reader,
+        words: Mapping[str, Any],
+        replica: Any,
+    ) -> None:
+        self.p = p
+        self._seed = program.seed
+        self._samples = samples
+        self._rings = {"pre": populations[p.source].ring, "post": populations[p.target].ring}
+        self._reader = reader
+        self._replica = replica
+        self.repeat = 0
+        self._handlers, self._integrate, self.source = _load(p, words)
+        count = len(samples.memories)
+        triggers = {trigger for trigger, _ in self._handlers}
+        self._arriving = {
+            side: ArrivingSpikes(p.groups(side), samples=count, device=samples.device)
+            for side in ("pre", "post")
+            if side in triggers
+        }
+        self._targets = whole_numbers(p.targets, samples.device)
+        self._dendritic: int | Tensor
+        if isinstance(p.dendritic, np.ndarray):
+            self._dendritic = whole_numbers(p.dendritic, samples.device)
+        else:
+            self._dendritic = p.dendritic
+        self.since = np.zeros(count, np.int64)
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow changes of memory by the host."""
+        self.since = np.array([m[self.p.name, "_since"][0] for m in self._samples.memories])
+
+    # ---- triggers
+
+    def integrate(self, clock: Clock) -> None:
+        """Run the equations that have no closed form, for all members of a side."""
+        if self._integrate:
+            self._run(self._integrate, _everyone(EVERYONE), clock)
+
+    def handle_events(self, clock: Clock) -> None:
+        """Run the "pre" and "post" handlers in their order."""
+        for trigger, statements in self._handlers:
+            if trigger in ("pre", "post"):
+                groups = self._arriving[trigger].groups(
+                    self._rings[trigger], clock.step, self.since
+                )
+                if groups is not None:
+                    edges = self._arriving[trigger].edges(groups)
+                    active = _everyone(EVERYONE) | {trigger: groups, "edge": edges}
+                    self._run(statements, active, clock)
+
+    def handle_step(self, clock: Clock) -> None:
+        """Run the "step" handlers."""
+        self.handle_signal("step", clock, None)
+
+    def handle_signal(self, signal: str, clock: Clock, sample: int | None) -> None:
+        """Run the handlers of a signal.
+
+        Parameters
+        ----------
+        signal : str
+        clock : Clock
+        sample : int, optional
+            The only one to which it is emitted; None: all.
+        """
+        for trigger, statements in self._handlers:
+            if trigger == signal:
+                active = _everyone(EVERYONE) if sample is None else self._all_of(sample)
+                self._run(statements, active, clock)
+
+    def _all_of(self, sample: int) -> dict[str, Reach]:
+        """Return all elements of one sample."""
+
+        def reach(size: int) -> Reach:
+            element = torch.arange(size, device=self._samples.device)
+            return Reach(torch.full_like(element, sample), element)
+
+        active = {"edge": reach(self.p.targets.size), "pre": reach(self.p.pre_groups.neuron.size)}
+        if self.p.post_groups is not None:
+            active["post"] = reach(self.p.post_groups.neuron.size)
+        return active
+
+    # ---- statements
+
+    def _run(self, statements: tuple[Statement, ...], active: Active, clock: Clock) -> None:
+        """Run statements, each for all its edges or groups before the next."""
+        computed: dict[str, Any] = {}
+        for statement in statements:
+            reach = active[statement.side]
+            value = self._evaluate(statement, reach, computed, clock)
+            match statement.bound.action:
+                case "compute":
+                    # A copy of a bare name: its tensor may be assigned before this is read.
+                    bare = isinstance(statement.bound.value, Name)
+                    computed[statement.bound.target] = value.clone() if bare else value
+                case "deliver":
+                    self._deliver(value, reach, clock)
+                case "sum":
+                    self._sum(statement.bound, value, reach, clock)
+                case _:
+                    self._assign(statement.bound.target, value, reach, clock)
+
+    def _evaluate(
+        self, s: Statement, reach: Reach, computed: Mapping[str, Any], clock: Clock
+    ) -> Any:
+        values = {
+            name: computed[name]
+            if name in computed
+            else self._reader.read(self.p, name, s.side)(reach, clock)
+            for name in s.names
+        }
+        for node in s.draws:
+            values[draw_name(node)] = self._draw(node, s.side, reach, clock)
+        return s.value(values)
+
+    def _draw(self, node: Draw, side: Domain, reach: Reach, clock: Clock) -> Tensor:
+        key = streams.key_of(self._seed, f"{self.p.name}/draw{node.key}")
+        if side == "edge":
+            size = self.p.targets.size
+            index = reach.element
+            if index is None:
+                index = torch.arange(size, device=self._samples.device)
+        else:
+            index = draw_indices(reach, self._reader.neurons(self.p, side))
+        numbers = tensor_draws.draw(
+            node.kind,
+            streams.repeated(key, self.repeat),
+            index,
+            clock.step,
+            replica=draw_replicas(reach, self._replica),
+        )
+        return numbers.to(clock.dt.dtype)
+
+    def _assign(self, name: str, value: Any, reach: Reach, clock: Clock) -> None:
+        tensor = self._samples.tensors[self.p.name, name]
+        last = self._samples.tensors.get((self.p.name, f"{name}@last"))
+        if reach.element is None:
+            tensor.copy_(torch.as_tensor(value))
+            if last is not None:
+                last.fill_(clock.step)
+            return
+        index = reach.flat(reach.element, tensor.shape[1])
+        tensor.view(-1)[index] = torch.as_tensor(value, dtype=tensor.dtype)
+        if last is not None:
+            # Its course is computed from here when it is next read; nothing is done per step.
+            last.view(-1)[index] = clock.step
+
+    def _deliver(self, value: Any, reach: Reach, clock: Clock) -> None:
+        ring = self._samples.tensors[self.p.name, "_ring"]  # (B, depth, N)
+        samples, depth, size = ring.shape
+        row = self._dendritic
+        if isinstance(row, Tensor) and reach.element is not None:
+            row = row[reach.element]
+        # The ring has one row more than the longest dendritic delay, so no row is used twice.
+        row = (clock.step + row) % depth
+        if reach.element is None:
+            target = row * size + self._targets
+            first = torch.arange(samples, device=target.device)[:, None] * (depth * size)
+            index = first + target
+        else:
+            index = reach.flat(row * size + self._targets[reach.element], depth * size)
+        add(ring.view(-1), index, value)
+
+    def _sum(self, s: BoundStatement, value: Any, reach: Reach, clock: Clock) -> None:
+        side = s.side
+        tensor = self._samples.tensors[self.p.name, s.target]
+        samples, size = tensor.shape
+        group = self._reader.groups_of_edges(self.p, side)
+        if reach.element is None:
+            first = torch.arange(samples, device=group.device)[:, None] * size
+            index = first + group
+        else:
+            index = reach.flat(group[reach.element], size)
+        # Summed from 0 and then added to the variable: so all engines round alike.
+        total = torch.zeros_like(tensor).view(-1)
+        add(total, index, value)
+        # Only groups with an active edge are assigned; the course of others continues.
+        touched = torch.zeros(total.shape, dtype=torch.bool, device=total.device)
+        touched[index.reshape(-1)] = True
+        position = touched.nonzero().squeeze(-1)
+        groups = Reach(position // size if samples > 1 else None, position % size)
+        new = self._reader.variable(self.p, s.target)(groups, clock) + total[position]
+        self._assign(s.target, new, groups, clock)
+
+
+def add(total: Tensor, index: Tensor, value: Any) -> None:
+    """Add values to a flat tensor in their order, several to one element included.
+
+    Parameters
+    ----------
+    total : (n,)
+        Changed in place.
+    index : int64 of any shape
+    value : number or tensor that broadcasts with the index
+    """
+    value = torch.as_tensor(value, dtype=total.dtype, device=total.device).expand(index.shape)
+    # In one dimension and on one thread of the CPU, torch adds from the first to the last.
+    total.index_add_(0, index.reshape(-1), value.reshape(-1))
+
+
+def _everyone(reach: Reach) -> dict[str, Reach]:
+    return {"pre": reach, "post": reach, "edge": reach}
+
+
+Handlers = tuple[tuple[str, tuple[Statement, ...]], ...]
+
+
+def _load(
+    p: PlasticProjection, words: Mapping[str, Any]
+) -> tuple[Handlers, tuple[Statement, ...], str]:
+    """Print and load the statements of a rule; return handlers, equations and the source."""
+    bodies = [("integrate", p.code.integrate), *p.code.handlers]
+    lines = [docstring(f"Rule {p.code.name!r}: its statements over tensors."), ""]
+    for number, (trigger, statements) in enumerate(bodies):
+        for position, s in enumerate(statements):
+            target = f"{s.action} {s.target}" if s.action != "deliver" else "deliver"
+            title = docstring(f"{trigger!r}, statement {position}: {target}.")
+            lines += ["", "", *_function(f"value_{number}_{position}", s, title)]
+    source = "\n".join(lines) + "\n"
+    functions = load(source, words, title=f"rule {p.code.name}")
+    loaded = [
+        (
+            trigger,
+            tuple(
+                _statement(s, functions[f"value_{number}_{position}"])
+                for position, s in enumerate(statements)
+            ),
+        )
+        for number, (trigger, statements) in enumerate(bodies)
+    ]
+    return tuple(loaded[1:]), loaded[0][1], source
+
+
+def _function(name: str, s: BoundStatement, title: str) -> list[str]:
+    read = [*sorted(names(s.value)), *sorted(draw_name(d) for d in draws(s.value))]
+    body = [title, *(f"{local(n)} = values[{n!r}]" for n in read), f"return {line(s.value)}"]
+    return [f"def {name}(values):", *(f"    {text}" for text in body)]
+
+
+def _statement(s: BoundStatement, value: Callable[[Mapping[str, Any]], Any]) -> Statement:
+    side: Domain = s.side if s.action in ("assign", "compute") else "edge"
+    return Statement(
+        s, side, value, tuple(sorted(names(s.value))), tuple(sorted(draws(s.value), key=repr))
+    )
