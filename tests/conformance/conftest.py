@@ -17,8 +17,9 @@ import pytest
 from support.backends import ready
 
 import neurosim as ns
+from neurosim.backend.lowering import Backend
 
-BACKENDS = ("reference", "cpu", "brian")
+BACKENDS = ("reference", "cpu", "brian", "gpu")
 TRANSLATED = ("nest", "pynn-brian2")
 
 _LATER = "a delay of 0 becomes one step"
@@ -28,6 +29,7 @@ CANNOT: dict[str, dict[str, str]] = {
     "reference": {},
     "cpu": {},
     "brian": {},
+    "gpu": {},
     "nest": {
         "test_poisson_sources_have_their_rate_their_intervals_and_no_memory[nest-400.0]": _SEVERAL,
         "test_poisson_sources_have_their_rate_their_intervals_and_no_memory[nest-1000.0]": _SEVERAL,
@@ -48,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def backend(request: pytest.FixtureRequest) -> str:
+def backend(request: pytest.FixtureRequest) -> str | Backend:
     """Each backend in turn; one that is not installed is skipped."""
     return ready(request.param)
 
@@ -58,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that run another simulator, and those that a backend cannot pass."""
     for item in items:
         name = _backend_of(item)
-        if name not in (None, "reference", "cpu"):
+        if name not in (None, "reference", "cpu", "gpu"):
             item.add_marker(pytest.mark.simulator)
         if name in TRANSLATED:
             item.add_marker(pytest.mark.slow)
