@@ -75,7 +75,7 @@ class GpuBackend:
                 device=device,
                 precision=options["precision"],
                 replica=options["replica"],
-                count=options["batch"] or 1,
+                count=options.get("batch") or 1,
             )
 
         rows = tuple(_rows(network, options))
@@ -85,7 +85,7 @@ class GpuBackend:
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
     """Return all options, checked; those left out at their defaults."""
-    defaults = {"device": None, "precision": "float64", "batch": None, "replica": 0}
+    defaults = {"device": None, "precision": "float64", "replica": 0}
     for option in options.keys() - defaults.keys():
         unknown = describe_unknown("option", option, sorted(defaults), owner="backend 'gpu'")
         raise NetworkError(unknown)
@@ -98,14 +98,14 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
             "Give one of these names."
         )
     most = (1 << 32) - 1
-    if options["batch"] is not None:
-        read_whole_number(options["batch"], where="backend 'gpu', batch", least=1, most=1 << 20)
+    if options.get("batch") is not None:
+        read_whole_number(options.get("batch"), where="backend 'gpu', batch", least=1, most=1 << 20)
     # Replicas of all samples are words of 32 bits.
     read_whole_number(
         options["replica"],
         where="backend 'gpu', replica",
         least=0,
-        most=most - (options["batch"] or 1) + 1,
+        most=most - (options.get("batch") or 1) + 1,
     )
     return options
 

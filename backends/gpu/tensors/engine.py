@@ -16,7 +16,7 @@ from .populations import Clock, TensorPopulation
 from .ports import TensorDrive, TensorEdges, sum_ports
 from .printing import words
 from .reading import Reader
-from .recording import TensorStretch
+from .recording import TensorRecorder
 from .rules import TensorRule
 from .samples import Samples
 
@@ -74,6 +74,7 @@ class TensorEngine:
             name: TensorDrive(drive, program, self.samples, replica=replicas)
             for name, drive in program.drives.items()
         }
+        self._recorder = TensorRecorder(program, self.samples, self._populations, self._reader)
 
     def _projection(
         self, p: StaticProjection | PlasticProjection, names: dict[str, Any], replicas: Any
@@ -130,19 +131,20 @@ class TensorEngine:
             for population in self._populations.values():
                 population.read_history(first)
             self._must_read_history = False
-        stretch = TensorStretch(self.program, self.samples, self._populations, self._reader)
+        done = 0
         finite = True
         with torch.inference_mode():
-            while stretch.steps < steps and finite:
-                clock = Clock.at(first + stretch.steps, self.program.dt, self._like)
+            while done < steps and finite:
+                clock = Clock.at(first + done, self.program.dt, self._like)
                 finite = self._step(clock)
                 if finite:
-                    stretch.keep(clock)
+                    self._recorder.keep(clock)
+                    done += 1
                     if self._emits_signals(clock.step):
                         break
         if not more or not finite:
-            self._write(first + stretch.steps + (not finite))
-        return stretch.chunks(finite=finite)
+            self._write(first + done + (not finite))
+        return self._recorder.chunks(done, finite=finite)
 
     def _write(self, end: int) -> None:
         """Write everything that the host may read to memory, after the steps before ``end``."""
@@ -180,6 +182,7 @@ class TensorEngine:
             population.integrate(clock)
         if not all(population.is_finite() for population in populations):
             return False
+        self._recorder.detect(clock)
         self._deliver(clock)
         spiked = False
         for population in populations:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,16 +14,32 @@ from neurosim.ir.program import Program
 from neurosim.network.populations import View
 from neurosim.network.probes import Probe
 
-from .delivery import EVERYONE, whole_numbers
+from .delivery import EVERYONE, SpikeRing, whole_numbers
 from .populations import Clock, TensorPopulation
-from .reading import Reader, gather
+from .reading import Along, Reader, gather
 from .samples import Samples
 
 _MOST = 1 << 26  # conditions of spikes that are held before they become lists
 
 
-class TensorStretch:
-    """The recordings of successive steps.
+class ProbeRecorder(Protocol):
+    """Records one probe of all samples, step by step."""
+
+    def detect(self, clock: Clock) -> None:
+        """Read what belongs to the moment after phase 3."""
+        ...
+
+    def keep(self, clock: Clock) -> None:
+        """Record the end of a step, which counts."""
+        ...
+
+    def fill(self, chunks: list[Chunk]) -> None:
+        """Move everything recorded so far into the chunks, one for each sample."""
+        ...
+
+
+class TensorRecorder:
+    """The recorders of all probes.
 
     Parameters
     ----------
@@ -28,117 +47,198 @@ class TensorStretch:
     samples : Samples
     populations : name -> TensorPopulation
     reader : Reader
-
-    Attributes
-    ----------
-    steps : int
-        Whole steps done.
     """
 
     def __init__(
         self,
         program: Program,
         samples: Samples,
-        populations: dict[str, TensorPopulation],
+        populations: Mapping[str, TensorPopulation],
         reader: Reader,
     ) -> None:
-        self.steps = 0
-        self._samples = samples
-        self._probes = list(enumerate(program.probes))
-        self._program = program
-        self._populations = populations
-        self._reader = reader
-        self._held: dict[int, list[Tensor]] = {}
-        self._first: dict[int, int] = {}
-        self._spikes: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
-            number: [] for number, probe in self._probes if probe.variable == "spikes"
-        }
-        self._traces: dict[int, list[Tensor]] = {
-            number: [] for number, probe in self._probes if probe.variable != "spikes"
-        }
+        self._count = len(samples.memories)
+        self._recorders: list[ProbeRecorder] = []
+        for number, probe in enumerate(program.probes):
+            if probe.variable == "spikes":
+                ring = populations[probe.owner.name].ring
+                self._recorders.append(SpikeRecorder(number, probe, ring))
+                continue
+            read = _reading(probe, program, samples, populations=populations, reader=reader)
+            if probe.at_spikes:
+                ring = populations[probe.owner.name].ring
+                self._recorders.append(AtSpikesRecorder(number, probe, ring, read=read))
+            else:
+                self._recorders.append(TraceRecorder(number, probe, samples, read=read))
+
+    def detect(self, clock: Clock) -> None:
+        """Read what belongs to the moment after phase 3 of a step."""
+        for recorder in self._recorders:
+            recorder.detect(clock)
 
     def keep(self, clock: Clock) -> None:
         """Record the end of a step."""
-        for number, probe in self._probes:
-            if probe.variable == "spikes":
-                self._keep_spikes(number, probe, clock.step)
-            # The clock decides, not the beginning of the stretch: samples do not depend on how a
-            # run is cut into stretches.
-            elif (clock.step + 1) % probe.every == 0:
-                self._traces[number].append(self._sample(probe, clock))
-        self.steps += 1
+        for recorder in self._recorders:
+            recorder.keep(clock)
 
-    def chunks(self, *, finite: bool) -> list[Chunk]:
-        """Return everything recorded so far, a chunk for each sample."""
-        for number in self._spikes:
-            self._list_spikes(number)
-        return [self._chunk(sample, finite) for sample in range(len(self._samples.memories))]
+    def chunks(self, steps: int, *, finite: bool) -> list[Chunk]:
+        """Return everything recorded since the last call, a chunk for each sample."""
+        chunks = [Chunk(steps, finite) for _ in range(self._count)]
+        for recorder in self._recorders:
+            recorder.fill(chunks)
+        return chunks
 
-    # ---- parts
 
-    def _keep_spikes(self, number: int, probe: Probe, step: int) -> None:
-        ring = self._populations[probe.owner.name].ring
-        held = self._held.setdefault(number, [])
-        if not ring.any[step % len(ring.any)] and not held:
-            return  # quiet steps before the first spike are not held
-        if not held:
-            self._first[number] = step
-        # A copy: the ring writes over it.
-        held.append(ring.at(step).clone())
-        if len(held) * held[0].numel() > _MOST:
-            self._list_spikes(number)
+class SpikeRecorder:
+    """Who spiked: conditions of many steps, which become lists at once."""
 
-    def _list_spikes(self, number: int) -> None:
-        held = self._held.pop(number, [])
-        if not held:
+    def __init__(self, number: int, probe: Probe, ring: SpikeRing) -> None:
+        self._number = number
+        self._members = _members(probe)
+        self._ring = ring
+        self._held: list[Tensor] = []
+        self._steps: list[int] = []
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def detect(self, clock: Clock) -> None:
+        pass
+
+    def keep(self, clock: Clock) -> None:
+        if not self._ring.any[clock.step % len(self._ring.any)]:
             return
-        step, sample, neuron = torch.stack(held).nonzero(as_tuple=True)
-        first = self._first.pop(number)
-        arrays = (sample.cpu().numpy(), neuron.cpu().numpy(), step.cpu().numpy() + first)
-        view = self._program.probes[number].owner
-        assert isinstance(view, View)  # spikes are recorded of populations alone
-        if not view.whole:
-            recorded = np.isin(arrays[1], view.indices)
-            arrays = (arrays[0][recorded], arrays[1][recorded], arrays[2][recorded])
-        self._spikes[number].append(arrays)
+        # A copy: the ring writes over it.
+        self._held.append(self._ring.at(clock.step).clone())
+        self._steps.append(clock.step)
+        if len(self._held) * self._held[0].numel() > _MOST:
+            self._list()
 
-    def _sample(self, probe: Probe, clock: Clock) -> Tensor:
-        """Return the values of a probe at the end of a step, (B, M) or (B, 1) float64."""
-        owner, name = probe.owner.name, probe.variable
-        plastic = self._program.plastic.get(owner)
-        if plastic is not None and plastic.symbols[name].role == "variable":
-            values = self._reader.variable(plastic, name)(EVERYONE, clock)
-        elif owner in self._populations:
-            values = self._populations[owner].value(name, clock.step)
-        else:
-            values = self._samples.tensors[owner, name]
-        positions, _ = self._samples.memories[0].locate(probe.owner, name)
+    def _list(self) -> None:
+        if not self._held:
+            return
+        position, sample, neuron = torch.stack(self._held).nonzero(as_tuple=True)
+        step = np.array(self._steps, np.int64)[position.cpu().numpy()]
+        part = (sample.cpu().numpy(), neuron.cpu().numpy().astype(np.int32), step)
+        self._parts.append(_chosen(part, self._members))
+        self._held, self._steps = [], []
+
+    def fill(self, chunks: list[Chunk]) -> None:
+        self._list()
+        for sample, chunk in enumerate(chunks):
+            chunk.spikes[self._number] = (
+                _of_sample(self._parts, sample, 1, np.int32),
+                _of_sample(self._parts, sample, 2, np.int64),
+            )
+        self._parts = []
+
+
+class AtSpikesRecorder:
+    """Values of a variable at spikes."""
+
+    def __init__(
+        self, number: int, probe: Probe, ring: SpikeRing, *, read: Callable[[Clock], Tensor]
+    ) -> None:
+        self._number = number
+        self._members = _members(probe)
+        self._ring = ring
+        self._read = read
+        self._detected: tuple[np.ndarray, ...] | None = None
+        self._parts: list[tuple[np.ndarray, ...]] = []
+
+    def detect(self, clock: Clock) -> None:
+        self._detected = None
+        if not self._ring.any[clock.step % len(self._ring.any)]:
+            return
+        sample, neuron = self._ring.at(clock.step).nonzero(as_tuple=True)
+        values = self._read(clock).to(torch.float64)[sample, neuron].cpu().numpy()
+        step = np.full(values.size, clock.step, np.int64)
+        part = (sample.cpu().numpy(), neuron.cpu().numpy().astype(np.int32), step, values)
+        self._detected = _chosen(part, self._members)
+
+    def keep(self, clock: Clock) -> None:
+        if self._detected is not None:
+            self._parts.append(self._detected)
+
+    def fill(self, chunks: list[Chunk]) -> None:
+        for sample, chunk in enumerate(chunks):
+            chunk.at_spikes[self._number] = (
+                _of_sample(self._parts, sample, 1, np.int32),
+                _of_sample(self._parts, sample, 2, np.int64),
+                _of_sample(self._parts, sample, 3, np.float64),
+            )
+        self._parts = []
+
+
+class TraceRecorder:
+    """Values of a variable every so many steps."""
+
+    def __init__(
+        self, number: int, probe: Probe, samples: Samples, *, read: Callable[[Clock], Tensor]
+    ) -> None:
+        self._number = number
+        self._every = probe.every
+        self._read = read
+        positions, _ = samples.memories[0].locate(probe.owner, probe.variable)
         if probe.edges is not None:
             positions = positions[probe.edges]
-        whole = positions.size == values.shape[1] and (np.diff(positions) == 1).all()
-        along = None if whole else whole_numbers(positions, values.device)
-        return gather(values, along, EVERYONE).to(torch.float64, copy=True)
+        self._shape = (len(samples.memories), positions.size)
+        self._along: Along = whole_numbers(positions, samples.device)
+        self._rows: list[Tensor] = []
 
-    def _chunk(self, sample: int, finite: bool) -> Chunk:
-        spikes = {}
-        for number, parts in self._spikes.items():
-            own = [(neurons[s == sample], steps[s == sample]) for s, neurons, steps in parts]
-            neurons = [np.zeros(0, np.int64), *(part[0] for part in own)]
-            steps = [np.zeros(0, np.int64), *(part[1] for part in own)]
-            spikes[number] = (
-                np.concatenate(neurons).astype(np.int32),
-                np.concatenate(steps).astype(np.int64),
-            )
-        traces = {number: self._trace(number, sample) for number in self._traces}
-        return Chunk(self.steps, finite, spikes, traces)
+    def detect(self, clock: Clock) -> None:
+        pass
 
-    def _trace(self, number: int, sample: int) -> np.ndarray:
-        probe = self._program.probes[number]
-        width = self._samples.memories[sample].locate(probe.owner, probe.variable)[0].size
-        width = width if probe.edges is None else len(probe.edges)
-        rows = [
-            values.expand(len(self._samples.memories), width) for values in self._traces[number]
-        ]
-        if not rows:
-            return np.zeros((0, width))
-        return torch.stack([row[sample] for row in rows]).cpu().numpy()
+    def keep(self, clock: Clock) -> None:
+        # The clock decides, not the beginning of the stretch: samples do not depend on how a run
+        # is cut into stretches.
+        if (clock.step + 1) % self._every == 0:
+            values = gather(self._read(clock), self._along, EVERYONE)
+            self._rows.append(values.to(torch.float64, copy=True).expand(self._shape))
+
+    def fill(self, chunks: list[Chunk]) -> None:
+        rows = torch.stack(self._rows).cpu().numpy() if self._rows else None
+        for sample, chunk in enumerate(chunks):
+            trace = np.zeros((0, self._shape[1])) if rows is None else rows[:, sample]
+            chunk.traces[self._number] = np.ascontiguousarray(trace)
+        self._rows = []
+
+
+def _reading(
+    probe: Probe,
+    program: Program,
+    samples: Samples,
+    *,
+    populations: Mapping[str, TensorPopulation],
+    reader: Reader,
+) -> Callable[[Clock], Tensor]:
+    """Return the function that reads all values of a probe's variable in a step, (B, n)."""
+    owner, name = probe.owner.name, probe.variable
+    if owner in populations:
+        return lambda clock: populations[owner].value(name, clock.step)
+    plastic = program.plastic.get(owner)
+    if plastic is not None and plastic.symbols[name].role == "variable":
+        variable = reader.variable(plastic, name)
+        return lambda clock: variable(EVERYONE, clock)
+    return lambda clock: samples.tensors[owner, name]
+
+
+def _members(probe: Probe) -> np.ndarray | None:
+    """Return the neurons of a probe; None: all of the population."""
+    view = probe.owner
+    if not isinstance(view, View):
+        raise TypeError(f"{probe.owner.name!r} has no spikes")
+    return None if view.whole else view.indices
+
+
+def _chosen(part: tuple[np.ndarray, ...], members: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """Return a list of spikes without those of neurons that are not recorded."""
+    if members is None:
+        return part
+    recorded = np.isin(part[1], members)
+    return tuple(array[recorded] for array in part)
+
+
+def _of_sample(
+    parts: list[tuple[np.ndarray, ...]], sample: int, column: int, dtype: type
+) -> np.ndarray:
+    """Return one column of all lists for one sample."""
+    own = [part[column][part[0] == sample] for part in parts]
+    return np.concatenate([np.zeros(0, dtype), *own]).astype(dtype, copy=False)
