@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,16 @@ from neurosim.ir.memory import Memory
 from neurosim.ir.program import PlasticProjection, Program, StaticProjection
 
 from .populations import Clock, TensorPopulation
-from .ports import TensorDrive, TensorEdges, sum_ports
+from .ports import TensorDrive, TensorEdges, add_terms
 from .printing import words
 from .reading import Reader
 from .recording import TensorRecorder
 from .rules import TensorRule
 from .samples import Samples
 
+# The sides whose spikes a projection delivers; a same-step one delivers those of sources earlier.
+FORTH, BACK = frozenset({"pre"}), frozenset({"post"})
+BOTH = FORTH | BACK
 _NONE = 1 << 62  # a step that no run reaches
 
 
@@ -65,6 +69,7 @@ class TensorEngine:
             name: TensorPopulation(p, program, self.samples, words=names, replica=replicas)
             for name, p in program.populations.items()
         }
+        self._stages = [[self._populations[n] for n in names] for names in program.stages]
         self._reader = Reader(program, self.samples, self._populations)
         self._projections = {
             name: self._projection(p, names, replicas) for name, p in program.projections.items()
@@ -178,28 +183,43 @@ class TensorEngine:
     def _step(self, clock: Clock) -> bool:
         """Run phases 1 to 5; return False if a state is not finite after 3 or 5."""
         populations = self._populations.values()
-        for population in populations:
-            population.integrate(clock)
+        for number, stage in enumerate(self._stages):
+            if number > 0:
+                self._deliver_within(stage, clock)
+            for population in stage:
+                population.integrate(clock)
         if not all(population.is_finite() for population in populations):
             return False
         self._recorder.detect(clock)
         self._deliver(clock)
         spiked = False
         for population in populations:
-            sum_ports(population.p, self.samples, self._drives, clock)
+            self._sum_ports(population.name, population.p.contributions, clock)
             population.reset(clock)
             spiked = spiked or population.ring.any[clock.step % population.p.history]
         return not spiked or all(population.is_finite() for population in populations)
+
+    def _deliver_within(self, stage: list[TensorPopulation], clock: Clock) -> None:
+        """Deliver the spikes of this step along the same-step projections onto a stage."""
+        names = [population.name for population in stage]
+        for p in self._projections.values():
+            if p.p.same_step and p.p.target in names:
+                p.deliver(clock, FORTH)
+        for population in stage:
+            self._sum_ports(population.name, population.p.same_step, clock)
+
+    def _sum_ports(
+        self, population: str, terms: Mapping[str, tuple[str, ...]], clock: Clock
+    ) -> None:
+        for port, inputs in terms.items():
+            add_terms(inputs, (population, port), self.samples, drives=self._drives, clock=clock)
 
     def _deliver(self, clock: Clock) -> None:
         """Run phase 4 without the sums of ports: equations, events, then "step" handlers."""
         for rule in self._rules:
             rule.integrate(clock)
         for p in self._projections.values():
-            if isinstance(p, TensorEdges):
-                p.deliver(clock)
-            else:
-                p.handle_events(clock)
+            p.deliver(clock, BACK if p.p.same_step else BOTH)
         for rule in self._rules:
             rule.handle_step(clock)
 

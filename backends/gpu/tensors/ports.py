@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 
 from neurosim.draws import streams
 from neurosim.ir.concrete import ConcreteDrive
-from neurosim.ir.program import PopulationProgram, Program, StaticProjection
+from neurosim.ir.program import Program, StaticProjection
 
 from .delivery import ArrivingSpikes, SpikeRing, whole_numbers
 from .draws import PoissonTable
@@ -37,20 +38,23 @@ class TensorEdges:
             p.pre_groups, samples=len(samples.memories), device=samples.device
         )
         self._targets = whole_numbers(p.targets, samples.device)
+        self._shared = None if p.shared is None else whole_numbers(p.shared, samples.device)
         self.follow()
 
     def follow(self) -> None:
         """Follow changes of memory by the host."""
         self._since = np.array([m[self.p.name, "_since"][0] for m in self._samples.memories])
 
-    def deliver(self, clock: Clock) -> None:
-        """Add the weights of spikes that arrive to the term of this step."""
+    def deliver(self, clock: Clock, sides: Set[str]) -> None:
+        """Add the weights of spikes that arrive to the term of this step, if "pre" is named."""
+        if "pre" not in sides:
+            return
         groups = self._arriving.groups(self._ring, clock.step, self._since)
         if groups is None:
             return
         edges = self._arriving.edges(groups)
         assert edges.element is not None
-        weights = gather(self._samples.tensors[self.p.name, "w"], None, edges)
+        weights = gather(self._samples.tensors[self.p.name, "w"], self._shared, edges)
         index = edges.flat(self._targets[edges.element], self.p.size)
         add(self._samples.tensors[self.p.name, "_ring"].view(-1), index, weights)
 
@@ -94,29 +98,31 @@ class TensorDrive:
         total[:, self._targets] += weight * counts.to(total.dtype)
 
 
-def sum_ports(
-    population: PopulationProgram,
+def add_terms(
+    inputs: tuple[str, ...],
+    port: tuple[str, str],
     samples: Samples,
-    drives: dict[str, TensorDrive],
+    *,
+    drives: Mapping[str, TensorDrive],
     clock: Clock,
 ) -> None:
-    """Fold the terms of every port of a population, in creation order.
+    """Add the terms of projections and drives to a port, one after the other.
 
     Parameters
     ----------
-    population : PopulationProgram
+    inputs : names of projections and drives
+    port : population and port
     samples : Samples
     drives : name -> TensorDrive
     clock : Clock
     """
-    for port, inputs in population.contributions.items():
-        total = samples.tensors[population.name, f"_port_{port}"]
-        for name in inputs:
-            if name in drives:
-                drives[name].add_to(total, clock)
-                continue
-            ring = samples.tensors[name, "_ring"]
-            row = ring[:, clock.step % ring.shape[1]]
-            total.add_(row)
-            # The row is free for the terms of a later step.
-            row.zero_()
+    total = samples.tensors[port[0], f"_port_{port[1]}"]
+    for name in inputs:
+        if name in drives:
+            drives[name].add_to(total, clock)
+            continue
+        ring = samples.tensors[name, "_ring"]
+        row = ring[:, clock.step % ring.shape[1]]
+        total.add_(row)
+        # The row is free for the terms of a later step.
+        row.zero_()

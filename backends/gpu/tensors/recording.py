@@ -97,7 +97,7 @@ class SpikeRecorder:
         self._ring = ring
         self._held: list[Tensor] = []
         self._steps: list[int] = []
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._parts: list[tuple[np.ndarray, ...]] = []
 
     def detect(self, clock: Clock) -> None:
         pass

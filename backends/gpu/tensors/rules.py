@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,10 +114,10 @@ class TensorRule:
         if self._integrate:
             self._run(self._integrate, _everyone(EVERYONE), clock)
 
-    def handle_events(self, clock: Clock) -> None:
-        """Run the "pre" and "post" handlers in their order."""
+    def deliver(self, clock: Clock, sides: Set[str]) -> None:
+        """Run the "pre" and "post" handlers in their order, those that are named."""
         for trigger, statements in self._handlers:
-            if trigger in ("pre", "post"):
+            if trigger in sides:
                 groups = self._arriving[trigger].groups(
                     self._rings[trigger], clock.step, self.since
                 )

@@ -64,6 +64,23 @@ def test_spikes_are_read_anew_when_a_snapshot_of_another_time_is_restored():
     assert run.get(cell, "v").tolist() == reference.get(cell, "v").tolist() == [1.0, 0.0]
 
 
+def test_stages_of_a_step_and_shared_weights_agree_with_the_reference():
+    net = ns.Network("net", dt=1.0, seed=3)
+    source = net.bernoulli("source", 20, p=0.3)
+    first = net.population("first", 10, rn.LIF, bias=0.9)
+    second = net.population("second", 8, rn.LIF, bias=0.9)
+    shared = ns.shared([0.1, 0.3, -0.1], index=np.arange(200) % 3)
+    net.project(source, first, ns.all_to_all(), weight=shared, port="y", same_step=True)
+    rule = {"weight": ns.uniform(0, 0.5), "rule": rn.PAIR, "same_step": True}
+    net.project(first, second, ns.fixed_probability(0.5), port="y", name="learns", **rule)
+    net.project(second, first, ns.all_to_all(), weight=0.05, port="x", delay=2.0)
+    net.record(second, "spikes", "v")
+    story = rn.Story(net, [("run", 100)])
+    expected = rn.outcome(played(story, "reference"))
+    assert expected["spikes", "second", "step"].size > 50
+    assert rn.differences(expected, rn.outcome(played(story, **ON_CPU))) == []
+
+
 def test_the_source_is_that_of_each_cell_and_rule_once():
     net = lively().net
     net.population("more", 5, rn.LIF)
