@@ -45,6 +45,7 @@ from .network.wiring.connectors import (
     one_to_one,
 )
 from .network.wiring.edge_lists import from_arrays, from_sparse
+from .network.wiring.grids import average_pooling, convolution
 from .network.wiring.pairs import PairConnector, Pairs
 from .recording.edge_table import EdgeTable
 from .recording.recording import Recording
@@ -94,9 +95,11 @@ __all__ = [
     "View",
     "Weights",
     "all_to_all",
+    "average_pooling",
     "binomial",
     "check",
     "compare",
+    "convolution",
     "datasets",
     "exponential",
     "export",
