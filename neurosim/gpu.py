@@ -10,16 +10,25 @@ except ImportError as error:
         "neurosim.gpu needs PyTorch, which is missing. Run: pip install 'neurosim-snn[gpu]'"
     ) from error
 
-from neurosim.backends.gpu.training import surrogates
-from neurosim.backends.gpu.training.methods import Bptt, EProp, Method, Truncated
-from neurosim.backends.gpu.training.operations import sign_concordant
-from neurosim.backends.gpu.training.surrogates import Surrogate
+from neurosim.backends.gpu.training.gradients import surrogates
+from neurosim.backends.gpu.training.gradients.methods import (
+    Bptt,
+    Dsr,
+    EProp,
+    Method,
+    Ottt,
+    Truncated,
+)
+from neurosim.backends.gpu.training.gradients.operations import sign_concordant
+from neurosim.backends.gpu.training.gradients.surrogates import Surrogate
 from neurosim.backends.gpu.training.trainer import SilenceWarning, Trainer
 
 __all__ = [
     "Bptt",
+    "Dsr",
     "EProp",
     "Method",
+    "Ottt",
     "SilenceWarning",
     "Surrogate",
     "Trainer",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurosim.ir.program import StaticProjection
 
-from .operations import EdgeLists, Slots, linear, sparse
+from .gradients.operations import EdgeLists, Slots, linear, sparse
 
 Form = Literal["matrix", "edges", "shared", "one"]
 
@@ -136,7 +136,6 @@ def connection_of(
     weight: np.ndarray,
     *,
     learns: bool,
-    same_step: bool,
     sources_size: int,
     device: torch.device,
 ) -> Connection:
@@ -149,7 +148,6 @@ def connection_of(
         As in memory.
     learns : bool
         One weight for all edges learns as one for each.
-    same_step : bool
     sources_size : int
         Neurons of the source.
     device : torch.device
@@ -157,7 +155,7 @@ def connection_of(
     count = p.targets.size
     delays, of_delay = np.unique(np.asarray(p.axonal), return_inverse=True)
     of_delay = np.broadcast_to(of_delay, count)
-    index = getattr(p, "shared", None)
+    index = p.shared
     full = _joins_all(p, sources_size)
     form: Form = "edges"
     if index is not None:
@@ -176,7 +174,7 @@ def connection_of(
         source=p.source,
         target=p.target,
         port=p.port,
-        same_step=same_step,
+        same_step=p.same_step,
         form=form,
         delays=tuple(int(d) for d in delays),
         edges=EdgeLists(tensor(p.sources), tensor(p.targets), p.size, sources_size),

@@ -20,7 +20,7 @@ from neurosim.network.populations import Population
 
 from ..tensors.cells import cell_functions
 from ..tensors.printing import draw_name, line, load, local, words
-from .derivatives import differentiable
+from .gradients.derivatives import differentiable
 
 # Derivatives of exponentials do not depend on the precision of the run.
 _WORDS = differentiable(words(torch.float64))

@@ -7,21 +7,21 @@ input is one product of matrices. Those of a circle are computed together, step 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from .connections import Connection
-from .methods import Method
+from .gradients.methods import Method
+from .gradients.responses import Response
 from .neurons import Neurons, NeuronState
 
 
-def order_groups(
-    names: Sequence[str], edges: Iterable[tuple[str, str]]
-) -> list[tuple[tuple[str, ...], bool]]:
+def order_groups(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Return groups of nodes, each after those that it depends on.
 
     Parameters
@@ -31,7 +31,7 @@ def order_groups(
 
     Returns
     -------
-    list of (names in the given order, whether they form a circle)
+    list of names in the given order
     """
     after: dict[str, set[str]] = {name: set() for name in names}
     for source, target in edges:
@@ -47,8 +47,7 @@ def order_groups(
         for other in after[name]:
             if group_of[other] != group_of[name]:
                 before[group_of[other]].add(group_of[name])
-    ordered = TopologicalSorter(before).static_order()
-    return [(group, group[0] in reach[group[0]]) for group in ordered]
+    return list(TopologicalSorter(before).static_order())
 
 
 def _reachable(name: str, after: dict[str, set[str]]) -> set[str]:
@@ -62,10 +61,14 @@ def _reachable(name: str, after: dict[str, set[str]]) -> set[str]:
     return visited
 
 
+History = dict[str, list[Tensor]]
+"""Spikes of each step, (B, N), of the populations of a group; traces of projections as well."""
+
+
 class Term(Protocol):
     """A summand of a port."""
 
-    def at(self, k: int, history: dict[str, list[Tensor]]) -> Tensor | None:
+    def at(self, k: int, history: History) -> Tensor | None:
         """Return what phase 2 of step k reads, (B, N); None: nothing."""
         ...
 
@@ -76,19 +79,30 @@ class Series:
 
     values: Tensor
 
-    def at(self, k: int, history: dict[str, list[Tensor]]) -> Tensor | None:
+    def at(self, k: int, history: History) -> Tensor | None:
         return self.values[k]
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """A projection within a group, whose spikes are made step by step."""
+    """A projection within a group, whose spikes are made step by step.
+
+    Attributes
+    ----------
+    connection : Connection
+    operands : tuple of Tensor
+        See `Connection.prepare`.
+    method : Method
+    response : Response or None
+        Of the target, if traces replace spikes in the weight gradient.
+    """
 
     connection: Connection
     operands: tuple[Tensor, ...]
     method: Method
+    response: Response | None
 
-    def at(self, k: int, history: dict[str, list[Tensor]]) -> Tensor | None:
+    def at(self, k: int, history: History) -> Tensor | None:
         total: Tensor | None = None
         for number, delay in enumerate(self.connection.delays):
             emitted = k if self.connection.same_step else k - 1 - delay
@@ -97,9 +111,20 @@ class Recurrent:
             spikes = history[self.connection.source][emitted]
             if self.method.cuts_spikes(emitted, k):
                 spikes = spikes.detach()
-            part = self.connection.deliver(spikes, self.operands, number)
+            trace = None if self.response is None else self._trace(emitted, history)
+            part = self.connection.deliver(spikes, self.operands, number, trace=trace)
             total = part if total is None else total + part
         return total
+
+    def _trace(self, emitted: int, history: History) -> Tensor:
+        """Return the trace of the source after the spikes of a step."""
+        if self.response is None:
+            raise LookupError(f"projection {self.connection.name!r} has no traces")
+        traces = history.setdefault(f"{self.connection.name}@trace", [])
+        while len(traces) <= emitted:
+            spikes = history[self.connection.source][len(traces)]
+            traces.append(self.response.follow(traces[-1] if traces else None, spikes))
+        return self.response.read(traces[emitted])
 
 
 @dataclass
@@ -110,11 +135,11 @@ class Member:
     ----------
     neurons : Neurons
     values : name -> tensor
-    courses : parameter -> (T, B, N) or (T, 1, N)
+    courses : parameter -> (T, B, N)
         Parameters that change in each step.
     terms : port -> summands in the order of the sum
     state : NeuronState
-    traced : names of states whose traces are asked for
+    traced : names of states whose values of each step are asked for
     """
 
     neurons: Neurons
@@ -123,60 +148,99 @@ class Member:
     terms: dict[str, list[Term]]
     state: NeuronState
     traced: tuple[str, ...]
-    traces: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
 def run_group(
-    members: dict[str, Member],
-    method: Method,
-    *,
-    steps: int,
-    replica: Tensor,
-) -> dict[str, Tensor]:
-    """Run the populations of a group; return the spikes of those that spike, (T, B, N).
+    members: dict[str, Member], method: Method, *, steps: int, replica: Tensor, chunk: int | None
+) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
+    """Run the populations of a group.
 
     Parameters
     ----------
     members : name -> Member
-        In the order of a step.
+        In the order of a step; their states are those after the last step then.
     method : Method
     steps : int
         T.
     replica : (B, 1) int64
+    chunk : int, optional
+        Steps that are computed again in the backward pass, so that only their states are stored.
+
+    Returns
+    -------
+    spikes : population -> (T, B, N)
+    traces : (population, state) -> (T, B, N)
     """
-    history: dict[str, list[Tensor]] = {name: [] for name in members}
-    for member in members.values():
-        member.traces = {name: [] for name in member.traced}
-    for k in range(steps):
-        cut = k > 0 and method.cuts_states(k)
+    history: History = {name: [] for name in members}
+    traces: dict[tuple[str, str], list[Tensor]] = {
+        (name, state): [] for name, member in members.items() for state in member.traced
+    }
+    length = chunk or steps
+    for first in range(0, steps, length):
+        part = _Part(members, method, range(first, min(first + length, steps)), replica)
+        states = {name: member.state for name, member in members.items()}
+        if chunk is None or not torch.is_grad_enabled():
+            states, new, recorded = part.run(states, history)
+        else:
+            # Draws depend on counters alone: there is no generator whose state must be restored.
+            states, new, recorded = checkpoint(
+                part.run, states, history, use_reentrant=False, preserve_rng_state=False
+            )
         for name, member in members.items():
-            spikes = _step(member, k, history, cut=cut, replica=replica)
-            if spikes is not None:
-                history[name].append(spikes)
-    return {name: torch.stack(spikes) for name, spikes in history.items() if spikes}
+            member.state = states[name]
+        for name, spikes in new.items():
+            history[name] = history.get(name, []) + spikes
+        for key, values in recorded.items():
+            traces[key] += values
+    spikes = {name: torch.stack(history[name]) for name in members if history[name]}
+    return spikes, {key: torch.stack(values) for key, values in traces.items()}
 
 
-def _step(
-    member: Member, k: int, history: dict[str, list[Tensor]], *, cut: bool, replica: Tensor
-) -> Tensor | None:
-    state = member.state.detached() if cut else member.state
-    ports: dict[str, Tensor] = {}
-    for port, terms in member.terms.items():
+@dataclass(frozen=True)
+class _Part:
+    """Some steps of a group, as a function without side effects."""
+
+    members: dict[str, Member]
+    method: Method
+    steps: range
+    replica: Tensor
+
+    def run(
+        self, states: dict[str, NeuronState], earlier: History
+    ) -> tuple[dict[str, NeuronState], History, dict[tuple[str, str], list[Tensor]]]:
+        """Return the states after the steps, their spikes and traces, and recorded states."""
+        states = dict(states)
+        history = {name: list(spikes) for name, spikes in earlier.items()}
+        recorded: dict[tuple[str, str], list[Tensor]] = {}
+        for k in self.steps:
+            cut = k > 0 and self.method.cuts_states(k)
+            for name, member in self.members.items():
+                state = states[name].detached() if cut else states[name]
+                ports = {
+                    port: self._sum(member, terms, k, history)
+                    for port, terms in member.terms.items()
+                }
+                values = member.values
+                if member.courses:
+                    values = values | {n: course[k] for n, course in member.courses.items()}
+                states[name], spikes = member.neurons.step(
+                    k, state, values, ports, replica=self.replica
+                )
+                if spikes is not None:
+                    history[name].append(spikes)
+                for traced in member.traced:
+                    recorded.setdefault((name, traced), []).append(states[name].values[traced])
+        new = {n: spikes[len(earlier.get(n, [])) :] for n, spikes in history.items()}
+        return states, new, recorded
+
+    def _sum(self, member: Member, terms: list[Term], k: int, history: History) -> Tensor:
         total: Tensor | None = None
         for term in terms:
             part = term.at(k, history)
             if part is not None:
                 total = part if total is None else total + part
-        ports[port] = torch.zeros_like(_example(member, replica)) if total is None else total
-    values = member.values
-    if member.courses:
-        values = values | {name: course[k] for name, course in member.courses.items()}
-    member.state, spikes = member.neurons.step(k, state, values, ports, replica=replica)
-    for name, trace in member.traces.items():
-        trace.append(member.state.values[name])
-    return spikes
-
-
-def _example(member: Member, replica: Tensor) -> Tensor:
-    neurons = member.neurons
-    return torch.empty(replica.shape[0], neurons.size, dtype=neurons.dtype, device=replica.device)
+        if total is not None:
+            return total
+        neurons = member.neurons
+        shape = self.replica.shape[0], neurons.size
+        return torch.zeros(shape, dtype=neurons.dtype, device=self.replica.device)

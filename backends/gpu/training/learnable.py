@@ -12,8 +12,8 @@ from neurosim.expr.tree import Binary, Call, Expr, Name, Unary
 from neurosim.ir.concrete import ConcreteNetwork, ConcretePopulation
 from neurosim.ir.program import CellProgram, PopulationProgram, Program, StaticProjection
 
-from .conditions import distance
-from .derivatives import STEPS
+from .gradients.conditions import distance
+from .gradients.derivatives import STEPS
 
 Sort = Literal["weight", "parameter", "initial"]
 

@@ -15,10 +15,11 @@ from neurosim.ir.program import HELD, PopulationProgram
 from ..tensors.cells import cell_functions
 from ..tensors.draws import draw_range
 from ..tensors.printing import draw_name, words
-from .conditions import distance, is_held
 from .constants import compile_expression
-from .derivatives import differentiable
-from .surrogates import Surrogate, spike
+from .gradients.conditions import distance, is_held
+from .gradients.derivatives import differentiable
+from .gradients.responses import Affine, affine_step
+from .gradients.surrogates import Surrogate, spike
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,80 @@ class Neurons:
             if (s.target not in self.code.states)
         }
         return self.distance(known)
+
+    def affine(self, values: Mapping[str, Tensor], port: str) -> Affine | None:
+        """Return the step of neurons that are not refractory, if it is affine, else None.
+
+        Parameters
+        ----------
+        values : name -> (1,) or (N,)
+            Parameters and constants.
+        port : str
+            The input; other ports receive nothing.
+        """
+        if self.code.draws or self._reads_time:
+            return None
+        known: dict[str, Any] = {**values, **self._words}
+
+        def step(states: Mapping[str, Tensor], total: Tensor) -> dict[str, Tensor]:
+            nothing = torch.zeros_like(total)
+            ports = {f"_port_{p}": total if p == port else nothing for p in self.code.ports}
+            active = torch.ones_like(total, dtype=torch.bool)
+            after = self.functions.integrate({**known, **states, **ports, "_active": active})
+            return {name: after.get(name, states[name]) for name in self.code.states}
+
+        return affine_step(step, self.code.states, size=self.size, like=self._words["dt"])
+
+    def direction(self, values: Mapping[str, Tensor], state: str | None) -> Tensor:
+        """Return the derivative of the distance from the threshold by each state, (n, N).
+
+        Parameters
+        ----------
+        values : name -> (1,) or (N,)
+            Parameters, constants and states.
+        state : str, optional
+            Of a cell that never spikes: the derivative of this state in place of the distance.
+        """
+        names = self.code.states
+        if self.distance is None:
+            unit = [float(name == state) for name in names]
+            return self._words["i"].new_tensor(unit).unsqueeze(1).expand(len(names), self.size)
+        with torch.enable_grad():
+            states = {
+                name: values[name].detach().expand(self.size).clone().requires_grad_(True)
+                for name in names
+            }
+            fixed = {n: v.detach() for n, v in values.items()}
+            distance = self.distance_at({**fixed, **states}).expand(self.size)
+            slopes = torch.autograd.grad(distance.sum(), list(states.values()), allow_unused=True)
+        zero = torch.zeros_like(self._words["i"])
+        return torch.stack([zero if slope is None else slope for slope in slopes])
+
+    def reset_at(self, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the only state after a reset, and its derivative by the one before, (N,) each.
+
+        Parameters
+        ----------
+        values : name -> (1,) or (N,)
+            Parameters, constants and the state before.
+        """
+        (name,) = self.code.states
+        known: dict[str, Any] = {**values, **self._words, "t": self._words["dt"] * 0.0}
+        with torch.enable_grad():
+            before = values[name].detach().expand(self.size).clone().requires_grad_(True)
+            fixed = {n: v.detach() for n, v in known.items()}
+            after = self.functions.after({**fixed, name: before}).get(name, before)
+            after = after.expand(self.size)
+            slope = torch.zeros_like(before)
+            if after.requires_grad:
+                (slope,) = torch.autograd.grad(after.sum(), before)
+        # In the graph, so that a threshold that is subtracted learns.
+        result = self.functions.after(known).get(name, values[name]).expand(self.size)
+        return result, slope
+
+    def zeros(self) -> Tensor:
+        """Return (N,) zeros."""
+        return torch.zeros_like(self._words["i"])
 
     def start(self, initial: Mapping[str, Tensor], batch: int) -> NeuronState:
         """Return the states before the first step.

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurosim.draws.values import Table
-from neurosim.errors import NetworkError, describe
-from neurosim.ir.concrete import ConcreteNetwork
-from neurosim.ir.concretise import concretise
-from neurosim.ir.discretise import discretise
-from neurosim.ir.memory import Memory
-from neurosim.ir.program import Program, StaticProjection
+from neurosim.errors import NetworkError, describe, describe_unknown
 from neurosim.ir.replaced_values import replace_values
 from neurosim.network.network import Network
 
-from .connections import Connection, connection_of
-from .constants import PopulationValues
-from .groups import Member, Recurrent, Series, Term, order_groups, run_group
-from .interfaces import Input, read_batch, read_inputs, read_outputs
-from .learnable import Learnable, divisors, learnables, read_train
+from ..devices import find_device, require_device
+from .call import Batch, Call, Values
+from .gradients.feedback import read_feedback
+from .gradients.methods import Method, read_method
+from .gradients.surrogates import read_surrogate
+from .hooks import GradientHook, Hooks, RowsHook
+from .interfaces import Output, read_batch, read_inputs, read_outputs
+from .learnable import Learnable, divisors
 from .limits import Bounds, read_bounds, read_widths
-from .methods import Method, read_method
-from .neurons import Neurons
-from .surrogates import Surrogate, read_surrogate
+from .plan import Plan, Settings, make_plan
 
 # Of the smallest value at the start: equations divide by it.
 _LEAST = 0.01
@@ -45,7 +39,7 @@ class Trainer(nn.Module):
 
     Called with spikes or currents (T, B, N), it returns spikes or traces (T, B, N): T steps of B
     samples. With several inputs or outputs both are dictionaries by name. Each call begins with
-    the network's initial states.
+    the network's initial states. ``trainer["hidden.tau"]`` is the `torch.nn.Parameter` of a name.
 
     Parameters
     ----------
@@ -64,7 +58,8 @@ class Trainer(nn.Module):
     width : mapping of population -> float, optional
         Unit of the surrogate's distance from the threshold, in engine units. By default the
         distance at the start, such as 20 mV from rest to threshold; 1 if that is 0.
-    device : str or torch.device
+    device : "cuda", "cuda:N" or "cpu", optional
+        By default a CUDA device if there is one, else the CPU.
     precision : "float32" or "float64"
     method : Method or str
         How gradients are computed.
@@ -72,6 +67,11 @@ class Trainer(nn.Module):
         In engine units, None for no bound: each call begins by moving what learns back between its
         bounds. A positive parameter by which equations divide, such as a time constant, has the
         lower bound of a hundredth of its smallest value at the start.
+    feedback : mapping of projection -> name, tensor or function, optional
+        Matrices that send errors backward: ``"random"``, ``"sign-concordant"``, ``"none"``, a
+        tensor shaped like the weight, or a function of the weight.
+    chunk : int, optional
+        Steps that are computed again in the backward pass, so that only their states are stored.
 
     Raises
     ------
@@ -80,8 +80,8 @@ class Trainer(nn.Module):
 
     Attributes
     ----------
-    learns : label -> Learnable
-        What learns, in the user's order.
+    inputs, outputs : tuples of Input and Output
+    bounds : label -> (low, high)
     """
 
     def __init__(
@@ -93,10 +93,12 @@ class Trainer(nn.Module):
         train: Sequence[str],
         surrogate: object = "fast_sigmoid",
         width: Mapping[str, float] | None = None,
-        device: str | torch.device = "cpu",
+        device: str | None = None,
         precision: Literal["float32", "float64"] = "float32",
         method: Method | str = "bptt",
         bounds: Mapping[str, Bounds] | None = None,
+        feedback: Mapping[str, object] | None = None,
+        chunk: int | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(network, Network):
@@ -108,132 +110,202 @@ class Trainer(nn.Module):
                 f"Trainer, precision: found {describe(precision)}, expected 'float32' or "
                 "'float64'. Give one of these names."
             )
-        self.source_network = network
+        self._network = network
         self.inputs = read_inputs(inputs, network)
         self.outputs = read_outputs(outputs, network, self.inputs)
-        self.surrogate = read_surrogate(surrogate)
-        self.method = read_method(method)
-        self.dtype = DTYPES[precision]
-        self.device = torch.device(device)
-        self._build(network, train, read_widths(width, network))
-        self.bounds = self._positive() | read_bounds(bounds, self.learns)
+        self._settings = Settings(
+            inputs=self.inputs,
+            outputs=self.outputs,
+            train=train,
+            surrogate=read_surrogate(surrogate),
+            widths=read_widths(width, network),
+            method=read_method(method),
+            dtype=DTYPES[precision],
+            device=_find_device(device),
+        )
+        self._plan: Plan = make_plan(network, self._settings)
+        self._fixed = {
+            name: self._weight_at_start(name)
+            for name in self._plan.connections
+            if name not in self._plan.learns
+        }
+        for item in self._plan.learns.values():
+            self.register_parameter(item.key, nn.Parameter(self._value_at_start(item)))
+        self.bounds: dict[str, Bounds] = {**self._positive(), **read_bounds(bounds, self.learns)}
+        self._add_feedback(feedback)
+        slots = {n: c.slots for n, c in self._plan.connections.items() if n in self.learns}
+        self._hooks = Hooks(slots)
+        self._chunk = chunk
         self._watches_silence = True
+        # Samples that training has seen: their noise goes on from batch to batch.
+        self._seen = 0
 
     # ---- making
 
-    def _build(self, network: Network, train: Sequence[str], widths: dict[str, float]) -> None:
-        concrete = _with_driven(concretise(network), self.inputs)
-        program = discretise(concrete)
-        _require_trainable(program)
-        self.program = program
-        bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
-        self._memory = memory = Memory(program, concrete, bounds)
-        replayed = {i.population for i in self.inputs if i.parameter is None}
-        self._simulated = tuple(
-            n for n, p in program.populations.items() if n not in replayed and not p.given
-        )
-        driven = {i.label for i in self.inputs}
-        can_learn = learnables(program, concrete, simulated=self._simulated, driven=driven)
-        self.learns: dict[str, Learnable] = {
-            item.label: item for item in read_train(train, can_learn)
-        }
-        self._values = {
-            name: PopulationValues(
-                program.populations[name],
-                network.populations[name],
-                memory,
-                seed=network.seed,
-                dt=network.dt,
-                device=self.device,
-            )
-            for name in self._simulated
-        }
-        self._connections = {
-            p.name: self._connect(p, concrete)
-            for p in program.projections.values()
-            if isinstance(p, StaticProjection) and p.target in self._simulated
-        }
-        self._fixed = {
-            name: self._tensor(c.layout(memory[name, "w"]))
-            for name, c in self._connections.items()
-            if name not in self.learns
-        }
-        for item in self.learns.values():
-            self.register_parameter(item.key, nn.Parameter(self._initial_value(item)))
-        self._neurons = {
-            name: self._make_neurons(name, network, widths) for name in self._simulated
-        }
-        self._groups = order_groups(
-            self._simulated, [(c.source, c.target) for c in self._connections.values()]
-        )
+    def _weight_at_start(self, name: str) -> Tensor:
+        settings = self._settings
+        weight = self._plan.connections[name].layout(self._plan.memory[name, "w"])
+        return torch.from_numpy(np.array(weight)).to(device=settings.device, dtype=settings.dtype)
 
-    def _connect(self, p: StaticProjection, concrete: ConcreteNetwork) -> Connection:
-        return connection_of(
-            p,
-            self._memory[p.name, "w"],
-            learns=p.name in self.learns,
-            same_step=concrete.projections[p.name].same_step,
-            sources_size=self.program.populations[p.source].size,
-            device=self.device,
-        )
-
-    def _initial_value(self, item: Learnable) -> Tensor:
+    def _value_at_start(self, item: Learnable) -> Tensor:
         if item.sort == "weight":
-            connection = self._connections[item.owner]
-            return self._tensor(connection.layout(self._memory[item.owner, "w"]))
-        return self._values[item.owner].start[item.name].to(self.dtype).clone()
-
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.array(values)).to(device=self.device, dtype=self.dtype)
-
-    def _make_neurons(self, name: str, network: Network, widths: dict[str, float]) -> Neurons:
-        p = self.program.populations[name]
-        pause = None
-        if p.code.refractory and self._memory[name, "_refractory"].any():
-            pause = torch.from_numpy(self._memory[name, "_refractory"].astype(np.int64))
-            pause = pause.to(self.device)
-        neurons = Neurons(
-            p,
-            dt=network.dt,
-            seed=network.seed,
-            pause=pause,
-            surrogate=self.surrogate,
-            width=widths.get(name, 1.0),
-            dtype=self.dtype,
-            device=self.device,
-        )
-        if name not in widths and neurons.distance is not None:
-            neurons.width = self._distance_at_start(neurons)
-        return neurons
-
-    def _distance_at_start(self, neurons: Neurons) -> float:
-        """Return the median distance of a population from its threshold at the start."""
-        start = self._values[neurons.name].start
-        values = {name: value.to(self.dtype) for name, value in start.items()}
-        distance = neurons.distance_at(values)
-        width = float(distance.abs().median())
-        return width if width > 0 and np.isfinite(width) else 1.0
+            return self._weight_at_start(item.owner)
+        return self._plan.values[item.owner].start[item.name].to(self._settings.dtype).clone()
 
     def _positive(self) -> dict[str, Bounds]:
         """Return the bounds of positive parameters by which equations divide."""
         result: dict[str, Bounds] = {}
-        for item, parameter in self._learned():
+        for label, item in self._plan.learns.items():
             if item.sort == "parameter":
-                least = float(parameter.detach().min())
-                code = self.program.populations[item.owner].code
+                least = float(self[label].detach().min())
+                code = self._plan.program.populations[item.owner].code
                 if least > 0 and item.name in divisors(code):
-                    result[item.label] = (_LEAST * least, None)
+                    result[label] = (_LEAST * least, None)
         return result
+
+    def _add_feedback(self, feedback: Mapping[str, object] | None) -> None:
+        connections = self._plan.connections
+        operands = {
+            name: connections[name].prepare(self._weight(name).detach())[0] for name in connections
+        }
+        for name, value in read_feedback(feedback, operands, seed=self._network.seed).items():
+            if isinstance(value, Tensor):
+                # A buffer: part of the state that is saved.
+                self.register_buffer(f"feedback {name.replace('.', '/')}", value)
+            connections[name].slots.backward = value
+
+    # ---- what learns
+
+    @property
+    def learns(self) -> list[str]:
+        """The names that learn, in the user's order."""
+        return list(self._plan.learns)
+
+    def __getitem__(self, label: str) -> nn.Parameter:
+        if label not in self._plan.learns:
+            raise NetworkError(
+                f"Trainer: {describe_unknown('name that learns', label, self._plan.learns)}"
+            )
+        return self.get_parameter(self._plan.learns[label].key)
+
+    def freeze(self, *labels: str) -> None:
+        """Let names learn no more.
+
+        Parameters
+        ----------
+        *labels : str
+
+        Raises
+        ------
+        NetworkError
+            If a name does not learn.
+        """
+        for parameter in [self[label] for label in labels]:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+
+    def thaw(self, *labels: str) -> None:
+        """Let names learn again.
+
+        Parameters
+        ----------
+        *labels : str
+
+        Raises
+        ------
+        NetworkError
+            If a name does not learn.
+        """
+        for parameter in [self[label] for label in labels]:
+            parameter.requires_grad_(True)
+
+    def rows(self, label: str) -> str:
+        """Return what multiplies the error of a projection: input, spikes, rate or trace.
+
+        Parameters
+        ----------
+        label : str
+            A projection that learns.
+        """
+        if label not in self._plan.learns or label not in self._plan.connections:
+            weights = [n for n in self._plan.learns if n in self._plan.connections]
+            raise NetworkError(
+                f"Trainer, rows: {describe_unknown('projection that learns', label, weights)}"
+            )
+        method = self._settings.method
+        if method.traces:
+            return "trace"
+        if method.rates:
+            return "rate"
+        source = self._plan.connections[label].source
+        return "input" if source in {i.population for i in self.inputs} else "spikes"
+
+    def project(self, label: str, factor: Any) -> None:
+        """Set the map of the presynaptic factor in the weight gradient of a projection.
+
+        Parameters
+        ----------
+        label : str
+            A projection that learns.
+        factor : function from rows (R, N) to rows, or None
+            The forward pass and the error that is sent backward do not change.
+        """
+        self.rows(label)
+        self._plan.connections[label].slots.factor = factor
+
+    def on_gradient(self, hook: GradientHook, *, projects: bool = False) -> None:
+        """Call a function with each name and its gradient, before each step of an optimiser.
+
+        Parameters
+        ----------
+        hook : function (name, gradient) -> gradient or None
+            None leaves the gradient.
+        projects : bool
+            Whether the optimiser must not leave the space of the gradients: `attach` then refuses
+            weight decay and steps that are no multiples of gradients.
+        """
+        self._hooks.add_of_gradients(hook, projects=projects)
+
+    def on_rows(self, hook: RowsHook) -> None:
+        """Call a function with each projection and the rows (R, N) that multiply its error.
+
+        Parameters
+        ----------
+        hook : function (name, rows)
+            Called after the hooks of gradients.
+        """
+        self._hooks.add_of_rows(hook)
+
+    def attach(self, optimizer: torch.optim.Optimizer) -> None:
+        """Check an optimiser, and let it run the hooks before each of its steps.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+
+        Raises
+        ------
+        NetworkError
+            If a learning rate is no number from 0 on, or the optimiser would undo a projection of
+            gradients.
+        """
+        self._hooks.attach(optimizer, {label: self[label] for label in self.learns})
 
     # ---- a call
 
-    def forward(self, batch: Tensor | Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    def forward(
+        self,
+        batch: Tensor | Mapping[str, Tensor],
+        outputs: str | Sequence[str] | None = None,
+    ) -> Tensor | dict[str, Tensor]:
         """Run all steps of a batch.
 
         Parameters
         ----------
         batch : (T, B, N) tensor, or label -> tensor
             Spikes, 0 or 1, or values of a parameter in engine units.
+        outputs : name or list of names, optional
+            Some of the outputs, such as one of several heads: others are not computed.
 
         Returns
         -------
@@ -244,118 +316,70 @@ class Trainer(nn.Module):
         NetworkError
             If tensors disagree in shape, or hold no spikes or no finite numbers.
         """
+        call = self._call(batch, self._chosen(outputs))
+        self._hooks.begin(training=self.training)
+        results = call.run()
+        self._hooks.end()
+        if self.training:
+            self._seen += call.batch.replica.shape[0]
+            self._warn_of_silence(call.spikes)
+        return next(iter(results.values())) if len(results) == 1 else results
+
+    def _call(self, batch: Tensor | Mapping[str, Tensor], outputs: tuple[Output, ...]) -> Call:
         self._keep_bounds()
-        tensors = read_batch(batch, self.inputs, dtype=self.dtype, device=self.device)
-        steps, samples, _ = next(iter(tensors.values())).shape
-        spikes = {i.population: tensors[i.label] for i in self.inputs if i.parameter is None}
-        spikes |= self._listed_spikes(spikes, steps)
-        traces: dict[tuple[str, str], Tensor] = {}
-        replica = torch.arange(samples, device=self.device).unsqueeze(1)
-        operands = {name: c.prepare(self._weight(name)) for name, c in self._connections.items()}
-        for names, _ in self._groups:
-            members = {
-                name: self._member(name, names, spikes, operands, tensors=tensors, samples=samples)
-                for name in self._in_order(names)
-            }
-            spikes |= run_group(members, self.method, steps=steps, replica=replica)
-            for name, member in members.items():
-                traces |= {(name, s): torch.stack(t) for s, t in member.traces.items()}
-        self._warn_of_silence(spikes)
-        results = {
-            o.label: spikes[o.population] if o.state is None else traces[o.population, o.state]
-            for o in self.outputs
-        }
-        return results[self.outputs[0].label] if len(results) == 1 else results
+        settings = self._settings
+        tensors = read_batch(batch, self.inputs, dtype=settings.dtype, device=settings.device)
+        samples = next(iter(tensors.values())).shape[1]
+        first = self._seen if self.training else 0
+        return Call(
+            self._plan,
+            settings,
+            Batch(
+                tensors=tensors,
+                weights={name: self._weight(name) for name in self._plan.connections},
+                values={name: self._values(name) for name in self._plan.values},
+                outputs=outputs,
+                replica=torch.arange(first, first + samples, device=settings.device).unsqueeze(1),
+                chunk=self._chunk,
+            ),
+        )
+
+    def _chosen(self, outputs: str | Sequence[str] | None) -> tuple[Output, ...]:
+        if outputs is None:
+            return self.outputs
+        labels = [outputs] if isinstance(outputs, str) else list(outputs)
+        known = {o.label: o for o in self.outputs}
+        for label in labels:
+            if label not in known:
+                raise NetworkError(f"outputs: {describe_unknown('output', label, known)}")
+        return tuple(known[label] for label in labels)
 
     def _keep_bounds(self) -> None:
         with torch.no_grad():
             for label, (low, high) in self.bounds.items():
-                self.get_parameter(self.learns[label].key).clamp_(low, high)
+                self[label].clamp_(low, high)
 
     def _weight(self, name: str) -> Tensor:
-        return (
-            self._fixed[name] if name in self._fixed else self.get_parameter(self.learns[name].key)
-        )
+        return self._fixed[name] if name in self._fixed else self[name]
 
-    def _in_order(self, names: tuple[str, ...]) -> list[str]:
-        """Return the populations of a group in the order of stages of a step."""
-        within = [c for c in self._connections.values() if c.same_step]
-        edges = [(c.source, c.target) for c in within]
-        return [name for group, _ in order_groups(names, edges) for name in group]
-
-    def _member(
-        self,
-        name: str,
-        group: tuple[str, ...],
-        spikes: Mapping[str, Tensor],
-        operands: Mapping[str, tuple[Tensor, ...]],
-        *,
-        tensors: Mapping[str, Tensor],
-        samples: int,
-    ) -> Member:
-        values, initial = self._values_now(name)
-        courses = {
-            str(i.parameter): tensors[i.label]
-            for i in self.inputs
-            if i.population == name and i.parameter is not None
-        }
-        p = self.program.populations[name]
-        terms: dict[str, list[Term]] = {}
-        for port in p.code.ports:
-            into = [c for c in self._connections.values() if (c.target, c.port) == (name, port)]
-            # Terms of the step before come first: they wait at the port when this step begins.
-            into.sort(key=lambda c: c.same_step)
-            terms[port] = _summed(
-                Recurrent(c, operands[c.name], self.method)
-                if c.source in group
-                else Series(_deliver_all(c, operands[c.name], spikes[c.source]))
-                for c in into
-            )
-        return Member(
-            neurons=self._neurons[name],
-            values=values,
-            courses=courses,
-            terms=terms,
-            state=self._neurons[name].start(initial, samples),
-            traced=tuple(
-                dict.fromkeys(o.state for o in self.outputs if o.population == name and o.state)
-            ),
-        )
-
-    def _values_now(self, name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return parameters and constants of a population, and its initial states."""
+    def _values(self, name: str) -> Values:
         learned = {
-            item.name: self.get_parameter(item.key).double()
-            for item in self.learns.values()
+            item.name: self[label].double()
+            for label, item in self._plan.learns.items()
             if item.sort != "weight" and item.owner == name
         }
-        source = self._values[name]
+        source = self._plan.values[name]
         values = source(learned) if learned else source.start
-        values = {key: value.to(self.dtype) for key, value in values.items()}
-        states = self.program.populations[name].code.states
-        return (
-            {key: value for key, value in values.items() if key not in states},
-            {key: values[key] for key in states},
-        )
-
-    def _listed_spikes(self, spikes: Mapping[str, Tensor], steps: int) -> dict[str, Tensor]:
-        """Return the spikes of sources that are no inputs, (T, 1, N)."""
-        result = {}
-        for p in self.program.populations.values():
-            if p.given and p.name not in spikes:
-                series = torch.zeros(steps, 1, p.size, dtype=self.dtype, device=self.device)
-                step = torch.from_numpy(self._memory[p.name, "_given_step"])
-                index = torch.from_numpy(self._memory[p.name, "_given_index"]).long()
-                early = step < steps
-                series[step[early], 0, index[early]] = 1.0
-                result[p.name] = series
-        return result
+        values = {key: value.to(self._settings.dtype) for key, value in values.items()}
+        states = self._plan.program.populations[name].code.states
+        initial = {key: values.pop(key) for key in states}
+        return values, initial
 
     def _warn_of_silence(self, spikes: Mapping[str, Tensor]) -> None:
-        if not (self.training and self._watches_silence):
+        if not self._watches_silence:
             return
         self._watches_silence = False
-        own = {n: s for n, s in spikes.items() if n in self._neurons}
+        own = {n: s for n, s in spikes.items() if n in self._plan.neurons}
         if own and not any(bool(s.any()) for s in own.values()):
             warnings.warn(
                 f"Trainer: in the first batch no neuron of {', '.join(sorted(own))} spikes, so "
@@ -368,64 +392,20 @@ class Trainer(nn.Module):
 
     def network(self) -> Network:
         """Return a network with the values of now, which every backend runs."""
+        self._keep_bounds()
         populations: dict[str, dict[str, np.ndarray]] = {}
         weights: dict[str, np.ndarray] = {}
-        for item, parameter in self._learned():
-            value = parameter.detach().double().cpu().numpy()
+        for label, item in self._plan.learns.items():
+            value = self[label].detach().double().cpu().numpy()
             if item.sort == "weight":
-                weights[item.owner] = self._connections[item.owner].per_edge(value)
+                weights[item.owner] = self._plan.connections[item.owner].per_edge(value)
             else:
                 populations.setdefault(item.owner, {})[item.name] = value
-        return replace_values(self.source_network, populations=populations, weights=weights)
-
-    def _learned(self) -> Iterator[tuple[Learnable, nn.Parameter]]:
-        for item in self.learns.values():
-            yield item, self.get_parameter(item.key)
+        return replace_values(self._network, populations=populations, weights=weights)
 
 
-def _with_driven(network: ConcreteNetwork, inputs: Sequence[Input]) -> ConcreteNetwork:
-    """Return a network in which driven parameters are tables: no constant may depend on them."""
-    populations = dict(network.populations)
-    for item in inputs:
-        if item.parameter is not None:
-            p = populations[item.population]
-            table = Table(np.zeros((1, 1)), 1)
-            populations[p.name] = replace(p, parameters=p.parameters | {item.parameter: table})
-    return replace(network, populations=populations)
-
-
-def _require_trainable(program: Program) -> None:
-    """Raise if a network has parts that the Trainer does not run."""
-    if program.plastic:
-        name = next(iter(program.plastic))
-        raise NetworkError(
-            f"Trainer: found projection {name!r} with a rule, expected projections without: "
-            "training does not run rules. Leave the rule out, or run the network on a backend."
-        )
-
-
-def _deliver_all(c: Connection, operands: tuple[Tensor, ...], spikes: Tensor) -> Tensor:
-    """Return what a projection adds to its port before each step, (T, B, N)."""
-    steps = spikes.shape[0]
-    total: Tensor | None = None
-    for number, delay in enumerate(c.delays):
-        late = 0 if c.same_step else min(delay + 1, steps)
-        part = c.deliver(spikes[: steps - late], operands, number)
-        if late:
-            part = torch.cat([part.new_zeros(late, *part.shape[1:]), part])
-        total = part if total is None else total + part
-    return spikes.new_zeros(steps, spikes.shape[1], c.edges.size) if total is None else total
-
-
-def _summed(terms: Iterator[Term]) -> list[Term]:
-    """Return summands of which the first ones, if known for all steps, are summed already."""
-    result: list[Term] = []
-    for term in terms:
-        if isinstance(term, Series) and len(result) == 1 and isinstance(result[0], Series):
-            result[0] = Series(result[0].values + term.values)
-        else:
-            result.append(term)
-    return result
-
-
-__all__ = ["SilenceWarning", "Surrogate", "Trainer"]
+def _find_device(name: object) -> torch.device:
+    require_device(name)
+    if name is None and not torch.cuda.is_available():
+        name = "cpu"
+    return find_device(None if name is None else str(name))

@@ -10,7 +10,7 @@ from neurosim.expr.functions import ARITY, FUNCTIONS
 torch = pytest.importorskip("torch")
 
 from neurosim.backends.gpu.tensors.printing import words  # noqa: E402
-from neurosim.backends.gpu.training.derivatives import STEPS, differentiable  # noqa: E402
+from neurosim.backends.gpu.training.gradients.derivatives import STEPS, differentiable  # noqa: E402
 
 SMOOTH = differentiable(words(torch.float64))
 # Points at which each function is smooth, away from jumps and bends.

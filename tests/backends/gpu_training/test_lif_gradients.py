@@ -136,7 +136,7 @@ def test_e_prop_agrees_with_eligibility_traces_written_by_hand():
     output = trainer(torch.from_numpy(spikes)).detach().numpy()
     p = float(np.exp(-1.0 / TAU))
     first = trainer.get_parameter("layer").detach().numpy()
-    edges = trainer._connections["loop"].edges
+    edges = trainer._plan.connections["loop"].edges
     loop = np.zeros((H, H))
     loop[edges.targets, edges.sources] = trainer.get_parameter("loop").detach().numpy()
     v = np.full((B, H), REST)

@@ -88,8 +88,8 @@ def test_gradients_of_cells_agree_with_finite_differences(name):
 
     (trainer(spikes) * errors).sum().backward()
     moved = 0
-    for label, learnable in trainer.learns.items():
-        parameter = trainer.get_parameter(learnable.key)
+    for label in trainer.learns:
+        parameter = trainer[label]
         # A threshold acts through spikes alone, and here are none.
         gradient = 0.0 if parameter.grad is None else parameter.grad.flatten()[0].item()
         value = parameter.data.flatten()

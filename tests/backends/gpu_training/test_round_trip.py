@@ -29,9 +29,9 @@ def train(trainer: Trainer, spikes, *, batches: int = 3, rate: float = 0.05) -> 
         optimiser.step()
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_trained_weights_and_parameters_give_the_same_spikes_on_cpu_and_reference(precision):
-    net = layered()
+@pytest.mark.parametrize(("precision", "same_step"), [("float64", True), ("float32", False)])
+def test_trained_values_give_the_same_spikes_on_cpu_and_reference(precision, same_step):
+    net = layered(same_step=same_step)
     hidden = net.populations["hidden"]
     net.project(
         hidden,

@@ -37,6 +37,8 @@ class Slots:
     # The rows of the last minibatch, stored while something listens.
     listening: bool = False
     rows: list[Tensor] = field(default_factory=list)
+    # From the input of all steps to rows; None: a row for each sample and step.
+    summary: Callable[[Tensor], Tensor] | None = None
 
     @property
     def plain(self) -> bool:
@@ -50,6 +52,12 @@ class Slots:
         if isinstance(self.backward, str):
             return weight if self.backward == "same" else None
         return self.backward(weight)
+
+    def hear(self, presynaptic: Tensor) -> None:
+        """Store what multiplies the error, if something listens."""
+        if self.listening:
+            rows = presynaptic.detach()
+            self.rows.append(rows.flatten(0, -2) if self.summary is None else self.summary(rows))
 
     def rows_of(self, rows: Tensor) -> Tensor:
         """Return presynaptic rows as the weight gradient reads them."""
@@ -104,11 +112,10 @@ def linear(x: Tensor, weight: Tensor, slots: Slots, *, trace: Tensor | None = No
     -------
     (..., N_out)
     """
-    if slots.listening:
-        slots.rows.append((x if trace is None else trace).detach().flatten(0, -2))
+    presynaptic = (x if trace is None else trace).detach()
+    slots.hear(presynaptic)
     if slots.plain and trace is None:
         return functional.linear(x, weight)
-    presynaptic = (x if trace is None else trace).detach()
     return _Linear.apply(x, weight, presynaptic, slots)  # type: ignore[return-value]
 
 
@@ -205,8 +212,7 @@ def sparse(
     (..., N_out)
     """
     presynaptic = (x if trace is None else trace).detach()
-    if slots.listening:
-        slots.rows.append(presynaptic.flatten(0, -2))
+    slots.hear(presynaptic)
     return _Sparse.apply(x, weight, presynaptic, edges, slots)  # type: ignore[return-value]
 
 
@@ -292,7 +298,7 @@ def convolution(
     """
     presynaptic = (x if trace is None else trace).detach()
     if slots.listening:
-        slots.rows.append(patches(presynaptic, kernel, settings))
+        slots.hear(patches(presynaptic, kernel, settings))
     if slots.plain and trace is None:
         return functional.conv2d(x, kernel, **settings.options)
     return _Convolution.apply(x, kernel, presynaptic, settings, slots)  # type: ignore[return-value]

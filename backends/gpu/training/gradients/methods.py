@@ -73,7 +73,46 @@ class EProp(Method):
         return True
 
 
-NAMED: dict[str, type[Method]] = {"bptt": Bptt, "e-prop": EProp}
+class Ottt(Method):
+    """Online training through time: no gradient passes through time at all.
+
+    In the weight gradient, a trace of the presynaptic spikes, which decays as the target forgets,
+    replaces the spikes. It needs targets whose step is linear, with constants that all their
+    neurons share; a reset is taken as if it did not forget, as one by subtraction does not.
+
+    Source: Xiao et al. 2022, NeurIPS, eqs. 8 to 10.
+    """
+
+    name = "ottt"
+    traces = True
+
+    def cuts_states(self, step: int) -> bool:
+        return True
+
+    def cuts_spikes(self, emitted: int, arriving: int) -> bool:
+        return emitted != arriving
+
+
+class Dsr(Method):
+    """Differentiation on spike representation: layers are differentiated by their firing rates.
+
+    A layer's weighted firing rate is a function of its weighted mean input, which is
+    differentiated; its spikes are computed without a graph. It needs layers that form no circle,
+    of one state each whose step is linear, and resets by subtraction.
+
+    Source: Meng et al. 2022, CVPR, eqs. 5 to 12.
+    """
+
+    name = "dsr"
+    rates = True
+
+
+NAMED: dict[str, type[Method]] = {
+    "bptt": Bptt,
+    "dsr": Dsr,
+    "e-prop": EProp,
+    "ottt": Ottt,
+}
 
 
 def read_method(method: object) -> Method:

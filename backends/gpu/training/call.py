@@ -1,0 +1,269 @@
+"""Call: one batch through all groups of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurosim.errors import NetworkError
+
+from .connections import Connection
+from .gradients.rates import RateCurve, rate_curve
+from .gradients.responses import Response, response_of
+from .groups import Member, Recurrent, Series, Term, run_group
+from .interfaces import Input, Output
+from .plan import Plan, Settings
+
+Values = tuple[dict[str, Tensor], dict[str, Tensor]]
+"""Parameters and constants of a population, and its initial states."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a call is given.
+
+    Attributes
+    ----------
+    tensors : label -> (T, B, N)
+        The inputs.
+    weights : projection -> Tensor
+        As they learn.
+    values : population -> Values
+    outputs : tuple of Output
+    replica : (B, 1) int64
+        Replica word of each sample.
+    chunk : int or None
+        Steps that are computed again in the backward pass.
+    """
+
+    tensors: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+    values: Mapping[str, Values]
+    outputs: tuple[Output, ...]
+    replica: Tensor
+    chunk: int | None
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return next(iter(self.tensors.values())).shape[0]
+
+
+class Call:
+    """Runs the groups of a plan, one after the other.
+
+    Attributes
+    ----------
+    spikes : population -> (T, B, N)
+    traces : (population, state) -> (T, B, N)
+    members : population -> Member
+        With the states after the last step.
+    """
+
+    def __init__(self, plan: Plan, settings: Settings, batch: Batch) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.batch = batch
+        self.spikes: dict[str, Tensor] = {}
+        self.traces: dict[tuple[str, str], Tensor] = {}
+        self.members: dict[str, Member] = {}
+        self._operands: dict[str, tuple[Tensor, ...]] = {}
+
+    def run(self) -> dict[str, Tensor]:
+        """Return the outputs by label."""
+        batch = self.batch
+        needed = self.plan.needed({o.population for o in batch.outputs})
+        self.spikes = self._given_spikes()
+        self._operands = {
+            name: c.prepare(batch.weights[name])
+            for name, c in self.plan.connections.items()
+            if c.target in needed
+        }
+        for group in self.plan.groups:
+            if needed & set(group):
+                self._run(group)
+        return {
+            o.label: self.spikes[o.population]
+            if o.state is None
+            else self.traces[o.population, o.state]
+            for o in batch.outputs
+        }
+
+    def _run(self, group: tuple[str, ...]) -> None:
+        members = {name: self._member(name, group) for name in group}
+        method = self.settings.method
+        curves = self._curves(group) if method.rates else {}
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not curves):
+            spikes, traces = run_group(
+                members,
+                method,
+                steps=self.batch.steps,
+                replica=self.batch.replica,
+                chunk=self.batch.chunk,
+            )
+        for name, (port, curve) in curves.items():
+            currents = self._currents(members[name], port)
+            spikes[name] = curve.differentiate(currents, spikes[name])
+        self.spikes |= spikes
+        self.traces |= traces
+        self.members |= members
+
+    def _given_spikes(self) -> dict[str, Tensor]:
+        """Return the spikes of inputs, and of sources that list theirs, (T, 1, N)."""
+        plan, settings = self.plan, self.settings
+        result = {
+            i.population: self.batch.tensors[i.label]
+            for i in settings.inputs
+            if i.parameter is None
+        }
+        for p in plan.program.populations.values():
+            if p.given and p.name not in result:
+                series = torch.zeros(
+                    self.batch.steps, 1, p.size, dtype=settings.dtype, device=settings.device
+                )
+                step = torch.from_numpy(plan.memory[p.name, "_given_step"])
+                index = torch.from_numpy(plan.memory[p.name, "_given_index"]).long()
+                early = step < self.batch.steps
+                series[step[early], 0, index[early]] = 1.0
+                result[p.name] = series
+        return result
+
+    # ---- members of a group
+
+    def _member(self, name: str, group: tuple[str, ...]) -> Member:
+        values, initial = self.batch.values[name]
+        inputs: list[Input] = [
+            i for i in self.settings.inputs if i.population == name and i.parameter is not None
+        ]
+        neurons = self.plan.neurons[name]
+        outputs = [o for o in self.batch.outputs if o.population == name]
+        return Member(
+            neurons=neurons,
+            values=values,
+            courses={str(i.parameter): self.batch.tensors[i.label] for i in inputs},
+            terms={port: self._terms(name, port, group) for port in neurons.code.ports},
+            state=neurons.start(initial, self.batch.replica.shape[0]),
+            traced=tuple(dict.fromkeys(o.state for o in outputs if o.state)),
+        )
+
+    def _terms(self, name: str, port: str, group: tuple[str, ...]) -> list[Term]:
+        """Return summands; the first ones are summed already if they are known for all steps."""
+        result: list[Term] = []
+        for c in self.plan.into(name, port):
+            response = self._response(c) if self.settings.method.traces else None
+            if c.source in group:
+                term: Term = Recurrent(c, self._operands[c.name], self.settings.method, response)
+            else:
+                term = Series(self._deliver(c, response))
+            first = result[0] if len(result) == 1 else None
+            if isinstance(term, Series) and isinstance(first, Series):
+                result[0] = Series(first.values + term.values)
+            else:
+                result.append(term)
+        return result
+
+    def _deliver(self, c: Connection, response: Response | None) -> Tensor:
+        """Return what a projection adds to its port before each step, (T, B, N)."""
+        spikes = self.spikes[c.source]
+        steps = spikes.shape[0]
+        trace = None if response is None else response.over(spikes.detach())
+        total: Tensor | None = None
+        for number, delay in enumerate(c.delays):
+            late = 0 if c.same_step else min(delay + 1, steps)
+            early = None if trace is None else trace[: steps - late]
+            part = c.deliver(spikes[: steps - late], self._operands[c.name], number, trace=early)
+            if late:
+                part = torch.cat([part.new_zeros(late, *part.shape[1:]), part])
+            total = part if total is None else total + part
+        if total is not None:
+            return total
+        return spikes.new_zeros(steps, spikes.shape[1], c.edges.size)
+
+    # ---- what methods of gradients need
+
+    def _response(self, c: Connection) -> Response | None:
+        """Return the response of the target of a projection that learns, for its traces."""
+        if c.name not in self.plan.learns or not torch.is_grad_enabled():
+            return None
+        neurons = self.plan.neurons[c.target]
+        values, initial = self.batch.values[c.target]
+        fixed = {name: value.detach() for name, value in {**values, **initial}.items()}
+        states = [o.state for o in self.batch.outputs if o.population == c.target and o.state]
+        direction = neurons.direction(fixed, states[0] if states else None)
+        where = f"method 'ottt', projection {c.name!r}: population {c.target!r}"
+        return response_of(neurons.affine(fixed, c.port), direction, where=where)
+
+    def _curves(self, group: tuple[str, ...]) -> dict[str, tuple[str, RateCurve]]:
+        """Return port and rate curve of a population that spikes; none if nothing is to learn."""
+        name = group[0]
+        neurons = self.plan.neurons[name]
+        if neurons.distance is None or not torch.is_grad_enabled():
+            return {}
+        where = f"method 'dsr', population {name!r}"
+        into = {c.port for c in self.plan.connections.values() if c.target == name}
+        circle = any(c.source in group for c in self.plan.connections.values() if c.target in group)
+        if circle or len(into) != 1:
+            found = "projections in a circle" if circle else f"inputs at {len(into)} ports"
+            raise NetworkError(
+                f"{where}: found {found}, expected layers one after the other, each with input at "
+                "one port. Use 'bptt'."
+            )
+        (port,) = into
+        values, initial = self.batch.values[name]
+        affine = neurons.affine(values, port)
+        start = next(iter(initial.values())).expand(neurons.size) if len(initial) == 1 else None
+        if start is None:
+            affine = None
+            start = neurons.zeros()
+            after, slope = start, start
+        else:
+            after, slope = neurons.reset_at({**values, **initial})
+        curve = rate_curve(
+            affine,
+            start=start,
+            before=start,
+            after=after,
+            slope=slope,
+            pause=neurons.pause,
+            where=where,
+        )
+        self._sum_up(name, curve)
+        return {name: (port, curve)}
+
+    def _sum_up(self, name: str, curve: RateCurve) -> None:
+        """Let the projections onto a population store weighted rates as their rows."""
+        weights = curve.weights(self.batch.steps).mean(2, keepdim=True)
+        for c in self.plan.connections.values():
+            if c.target == name:
+                c.slots.summary = lambda x: (x * weights[: x.shape[0]]).sum(0)
+
+    def _currents(self, member: Member, port: str) -> Tensor:
+        total: Tensor | None = None
+        for term in member.terms[port]:
+            if isinstance(term, Series):
+                total = term.values if total is None else total + term.values
+        if total is None:
+            raise LookupError(f"port {port!r} has no input")
+        return total
+
+
+def find_fault(call: Call) -> str:
+    """Return the first population of a call that holds a value that is not finite, or ''."""
+    for group in call.plan.groups:
+        for name in group:
+            into = [c.name for c in call.plan.connections.values() if c.target == name]
+            for projection in into:
+                if not bool(torch.isfinite(call.batch.weights[projection]).all()):
+                    return f"projection {projection!r}"
+            values, initial = call.batch.values[name]
+            for label, value in {**values, **initial}.items():
+                if not label.startswith("_") and not bool(torch.isfinite(value).all()):
+                    return f"population {name!r}, {label}"
+            if name in call.members:
+                for state, value in call.members[name].state.values.items():
+                    if not bool(torch.isfinite(value).all()):
+                        return f"population {name!r}, {state}"
+    return ""

@@ -1,0 +1,1 @@
+"""How gradients are computed: surrogates, derivatives, operations with slots, methods."""

@@ -1,0 +1,147 @@
+"""Hooks between the backward pass and the step of an optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from neurosim.errors import NetworkError, describe
+
+from .gradients.operations import Slots
+
+GradientHook = Callable[[str, Tensor], Tensor | None]
+"""From the name of what learns and its gradient to another gradient; None: it stays."""
+
+RowsHook = Callable[[str, Tensor], None]
+"""From the name of a projection and the rows (R, N) that multiply its error."""
+
+
+class Hooks:
+    """Functions that run once per minibatch: forward, backward, gradients, rows, optimiser step.
+
+    Parameters
+    ----------
+    slots : projection -> Slots
+        Of those that learn.
+    """
+
+    def __init__(self, slots: Mapping[str, Slots]) -> None:
+        self._slots = slots
+        self._of_gradients: list[GradientHook] = []
+        self._of_rows: list[RowsHook] = []
+        self._projects = False
+        self._due = False
+        self._attached = False
+
+    def add_of_gradients(self, hook: GradientHook, *, projects: bool) -> None:
+        """Add a hook; ``projects`` says that its gradients must reach the weights unchanged."""
+        self._of_gradients.append(hook)
+        self._projects = self._projects or projects
+
+    def add_of_rows(self, hook: RowsHook) -> None:
+        """Add a hook."""
+        self._of_rows.append(hook)
+
+    def begin(self, *, training: bool) -> None:
+        """Prepare a call: operations store their rows if a hook will read them.
+
+        Raises
+        ------
+        NetworkError
+            If there are hooks and no optimiser runs them.
+        """
+        wanted = training and torch.is_grad_enabled()
+        if wanted and not self._attached and (self._of_gradients or self._of_rows):
+            raise NetworkError(
+                "Trainer: found hooks, but no optimiser that runs them. Call "
+                "trainer.attach(optimizer) before the first batch."
+            )
+        for slots in self._slots.values():
+            slots.listening = wanted and bool(self._of_rows)
+            slots.rows.clear()
+
+    def end(self) -> None:
+        """End a call: what is computed again in the backward pass stores no rows."""
+        for slots in self._slots.values():
+            slots.listening = False
+
+    def attach(
+        self, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+    ) -> None:
+        """Let an optimiser run the hooks before each of its steps.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+        parameters : label -> Parameter
+            What learns.
+
+        Raises
+        ------
+        NetworkError
+            If a learning rate is no number from 0 on, or gradients are projected and the optimiser
+            would leave the projection again.
+        """
+        require_optimizer(optimizer)
+        if self._projects:
+            _require_projecting(optimizer)
+        self._attached = True
+
+        def run(*_: object) -> None:
+            self.run(parameters)
+
+        optimizer.register_step_pre_hook(run)
+
+    def run(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        """Run all hooks: those of gradients for each name, then those of rows."""
+        for name, parameter in parameters.items():
+            for hook in self._of_gradients:
+                if parameter.grad is not None:
+                    gradient = hook(name, parameter.grad)
+                    parameter.grad = parameter.grad if gradient is None else gradient
+        for name, slots in self._slots.items():
+            if slots.rows:
+                rows = torch.cat(slots.rows)
+                for hook in self._of_rows:
+                    hook(name, rows)
+                slots.rows.clear()
+
+
+def require_optimizer(optimizer: object) -> None:
+    """Raise unless all learning rates are finite numbers from 0 on.
+
+    Raises
+    ------
+    NetworkError
+    """
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise NetworkError(
+            f"optimizer: found {describe(optimizer)}, expected one of torch.optim. Make one with "
+            "torch.optim.SGD(trainer.parameters(), lr=0.1)."
+        )
+    for number, group in enumerate(optimizer.param_groups):
+        rate = float(group.get("lr", 0.0))
+        if not (math.isfinite(rate) and rate >= 0):
+            raise NetworkError(
+                f"optimizer, group {number}: found the learning rate {rate}, expected a number "
+                "from 0 on. Correct lr."
+            )
+
+
+def _require_projecting(optimizer: torch.optim.Optimizer) -> None:
+    name = type(optimizer).__name__
+    if any(group.get("weight_decay", 0.0) for group in optimizer.param_groups):
+        raise NetworkError(
+            f"optimizer {name}: found weight decay beside a projection of gradients, expected "
+            "none: decay changes weights along directions that the projection protects. Use "
+            "weight_decay=0."
+        )
+    if not isinstance(optimizer, torch.optim.SGD):
+        raise NetworkError(
+            f"optimizer {name}: found steps that are no multiples of the gradient beside a "
+            "projection of gradients, expected torch.optim.SGD: scaling each weight by itself "
+            "leaves the projected subspace. Use SGD."
+        )
