@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.library_cells import CELLS
 
 import neurosim as ns
 from neurosim.backends.reference.engine import ReferenceEngine
@@ -11,7 +12,6 @@ from neurosim.draws import streams
 from neurosim.ir.concretise import concretise
 from neurosim.ir.discretise import discretise
 from neurosim.ir.program import CellProgram
-from neurosim.models import cells
 
 torch = pytest.importorskip("torch")
 
@@ -20,38 +20,6 @@ from neurosim.backends.gpu.tensors.printing import words  # noqa: E402
 
 SIZE = 40
 STEPS = 120
-# Each cell, and how strongly its ports are driven so that it spikes.
-LIBRARY = {
-    "lif": (cells.lif(), 2.0),
-    "lif_delta": (cells.lif_delta(), 5.0),
-    "lif_exponential": (cells.lif_exponential(), 2.0),
-    "lif_conductance": (cells.lif_conductance(), 0.1),
-    "lif_alpha": (cells.lif_alpha(), 3.0),
-    "lif_conductance_alpha": (cells.lif_conductance_alpha(), 0.1),
-    "adex_exponential": (cells.adex_exponential(), 2.0),
-    "adex_conductance": (cells.adex_conductance(), 0.1),
-    "izhikevich_2007": (cells.izhikevich_2007(), 2.0),
-    "hodgkin_huxley": (cells.hodgkin_huxley(), 0.1),
-    "leaky_readout": (cells.leaky_readout(), 1.0),
-    "izhikevich-delta": (cells.izhikevich(synapse="delta"), 8.0),
-    "izhikevich-exponential": (cells.izhikevich(synapse="exponential"), 8.0),
-}
-NOISY = ns.Cell(
-    "dv/dt = -v / tau + sigma * xi : 1; count : 1",
-    parameters={"tau": "5 ms", "sigma": "0.4 / ms**0.5", "bias": 1.0, "truth": 0.1},
-    spike="v > bias - 0.2 * uniform()",
-    after_spike="v = truth * normal(); count += 1",
-    receives={"x": ns.Port("1", into="v")},
-    refractory=ns.Refractory("1 ms", "v"),
-)
-ODD = ns.Cell(
-    "a : 1; b : 1; c : 1",
-    step="a = b; b = c + x; c = where(not a > b or t > 2 * ms, i / N, 0.25)",
-    spike="crossing(c > 0.3)",
-    after_spike="b = 0.125",
-    receives={"x": ns.Port("1")},
-)
-CELLS = LIBRARY | {"noisy": (NOISY, 0.5), "odd": (ODD, 1.0)}
 
 
 def values_of(engine: ReferenceEngine, code: CellProgram, k: int) -> dict[str, torch.Tensor]:
@@ -109,7 +77,7 @@ def test_a_cell_printed_over_tensors_makes_every_step_of_the_reference(name):
             most = strength if number == 0 else 0.1 * strength
             engine.memory["p", f"_port_{port}"][:] = most * random.uniform(0, 1, SIZE)
         values = values_of(engine, code, k)
-        engine.step(k)
+        engine.advance(k, 1)
         spikes = step(functions, values)
         assert (spikes == engine.memory.spikes("p", k)).all()
         for state in code.states:
@@ -143,7 +111,7 @@ def test_functions_read_the_names_that_they_announce_and_change_no_tensor(name):
 
 
 def test_samples_in_front_of_the_neurons_are_computed_as_one_by_one():
-    engine, functions = prepare(LIBRARY["izhikevich-delta"][0])
+    engine, functions = prepare(CELLS["izhikevich-delta"][0])
     values = values_of(engine, engine.program.populations["p"].code, 0)
     v = torch.linspace(-80, 40, 3 * SIZE, dtype=torch.float64).reshape(3, SIZE)
     together = functions.integrate(values | {"v": v})
@@ -153,13 +121,13 @@ def test_samples_in_front_of_the_neurons_are_computed_as_one_by_one():
 
 
 def test_the_margin_of_a_spike_condition_has_its_sign_and_only_a_comparison_has_one():
-    engine, functions = prepare(LIBRARY["lif"][0])
+    engine, functions = prepare(CELLS["lif"][0])
     values = values_of(engine, engine.program.populations["p"].code, 0)
     values["v"] = torch.tensor([-60.0, -50.0, -40.0], dtype=torch.float64)
     assert functions.margin is not None and functions.detect is not None
     assert ((functions.margin(values) >= 0) == functions.detect(values)).all()
-    assert prepare(ODD)[1].margin is None
-    assert prepare(LIBRARY["leaky_readout"][0])[1].detect is None
+    assert prepare(CELLS["odd"][0])[1].margin is None
+    assert prepare(CELLS["leaky_readout"][0])[1].detect is None
 
 
 def test_gradients_reach_parameters_and_states_through_the_printed_functions():
@@ -178,5 +146,5 @@ def test_gradients_reach_parameters_and_states_through_the_printed_functions():
 
 
 def test_the_source_holds_the_equations_under_the_names_of_the_user():
-    source = prepare(LIBRARY["izhikevich-delta"][0])[1].source
+    source = prepare(CELLS["izhikevich-delta"][0])[1].source
     assert "def integrate(values):" in source and 'v = values["v"]' in source.replace("'", '"')

@@ -1,0 +1,387 @@
+"""The Triton engine: a step as a list of launches, and steps captured as a CUDA graph."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from neurosim.backend.engine import Chunk
+from neurosim.ir.concrete import ConcreteNetwork
+from neurosim.ir.memory import Key, Memory
+from neurosim.ir.program import Program, StaticProjection
+from neurosim.ir.spike_signals import find_signals
+
+from ..tensors.samples import Samples
+from . import kernels
+from .launches import Device, Launch
+from .populations import Populations
+from .projections import RuleLaunches, RuleSteps, StaticTerms
+from .pushing import Pushed
+from .recording import Recording, spikes_of
+from .words import NEVER, WRONG, words
+
+Delivery = Literal["pull", "push"]
+
+# A projection of more edges is pushed: a fold reads all edges in each step, which takes about as
+# long on an H200 as the launches of a step.
+MOST_FOLDED = 2**21
+# Steps of a graph: launching it costs as much as a few kernels.
+GRAPH = 16
+_BYTES = 2**28  # of the ring of spikes and of the buffers of samples
+_MOST_STEPS = 4096  # of a stretch
+_STEPS = "_given_step", "_given_index", "_since"
+
+
+def is_pushed(edges: int, delivery: Delivery | None) -> bool:
+    """Return whether a static projection is pushed in fixed point, and not folded.
+
+    Parameters
+    ----------
+    edges : int
+    delivery : "pull", "push" or None
+        None: by the number of its edges.
+    """
+    return edges > MOST_FOLDED if delivery is None else delivery == "push"
+
+
+class TritonEngine:
+    """Runs a Program over a Memory with Triton kernels.
+
+    Parameters
+    ----------
+    program, network : Program, ConcreteNetwork
+    device : torch.device
+    precision : ``float64`` or ``float32``
+    replica : int
+        Replica word of the random numbers of the first sample.
+    count : int
+        B samples side by side.
+    delivery : "pull", "push" or None
+        Of static projections; see `is_pushed`.
+    interpreted : bool, optional
+        Whether kernels run in Triton's interpreter; by default they do on the CPU device.
+
+    Attributes
+    ----------
+    memory : Memory
+        Of the first sample.
+    samples : Samples
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        *,
+        device: torch.device,
+        precision: str = "float64",
+        replica: int = 0,
+        count: int = 1,
+        delivery: Delivery | None = None,
+        interpreted: bool | None = None,
+    ) -> None:
+        self.program = program
+        self.replica = replica
+        self.samples = Samples(
+            program, network, count=count, dtype=np.dtype(precision).type, device=device
+        )
+        self.memory: Memory = self.samples.memories[0]
+        self._capacity = self._most_steps(count)
+        self._clock = torch.tensor([0, 0, NEVER, replica], dtype=torch.int64, device=device)
+        self._first = torch.zeros(1, dtype=torch.int64, device=device)
+        interpreted = device.type == "cpu" if interpreted is None else interpreted
+        self._device = self._open(precision, count, interpreted=interpreted)
+        pushed = [
+            p
+            for p in program.projections.values()
+            if isinstance(p, StaticProjection)
+            and not p.same_step
+            and is_pushed(p.targets.size, delivery)
+        ]
+        self._copy_host_arrays()
+        self._pushed = Pushed(self._device, pushed) if pushed else None
+        self._rules = {n: RuleLaunches(self._device, p) for n, p in program.plastic.items()}
+        self._populations = Populations(self._device, StaticTerms(self._device, self._pushed))
+        self._recording = Recording(self._device, self._first, self._capacity)
+        self._counts = torch.zeros(count, dtype=torch.int32, device=device)
+        self._is_stale = True
+        self._pulled = 0
+        self._build()
+
+    def _most_steps(self, count: int) -> int:
+        """Return the most steps of a stretch, so that what it records fits."""
+        spikes = count * sum(p.size for p in self.program.populations.values())
+        sampled = sum(
+            8 * count * self.samples.memories[0].locate(p.owner, p.variable)[0].size
+            for p in self.program.probes
+            if p.variable != "spikes"
+        )
+        return max(GRAPH, min(_MOST_STEPS, _BYTES // max(spikes + sampled, 1)))
+
+    def _open(self, precision: str, count: int, *, interpreted: bool) -> Device:
+        populations = self.program.populations.values()
+        columns = {}
+        width = 0
+        for p in populations:
+            columns[p.name] = width
+            width += p.size
+        # Spikes of the longest delay before a stretch, and those of the stretch itself.
+        depth = self._capacity + max((p.history for p in populations), default=0)
+        device = self._clock.device
+        fired = torch.zeros((count, depth, max(width, 1)), dtype=torch.uint8, device=device)
+        return Device(
+            self.program,
+            self.samples,
+            words(precision, interpreted=interpreted),
+            self._clock,
+            fired,
+            columns,
+        )
+
+    # ---- the steps
+
+    def _build(self) -> None:
+        """Lay out the launches of a step, and of each signal."""
+        self._addresses = self._fingerprint()
+        self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
+        rules = {name: rule.build() for name, rule in self._rules.items()}
+        counts = self._counts if self._pushed is None else self._pushed.counts
+        tick = self._device.launch(
+            kernels.tick, 1, counts, counts.numel(), block=max(32, _power(counts.numel()))
+        )
+        self._step = [
+            *self._integrate(rules),
+            *self._recording.at_spikes(),
+            *([] if self._pushed is None else self._pushed.launches()),
+            *(launch for rule in rules.values() for launch in rule.equations),
+            *(launch for rule in rules.values() for launch in rule.events),
+            *(launch for rule in rules.values() for launch in rule.handlers.get("step", [])),
+            *self._populations.sum_ports(),
+            *self._populations.reset(),
+            *self._recording.launches(),
+            # One program of one sample: there is one clock.
+            Launch(tick.kernel, (1, 1), tick.arguments, tick.constants),
+        ]
+        self._signals = _signals(rules)
+
+    def _integrate(self, rules: dict[str, RuleSteps]) -> list[Launch]:
+        """Return phases 2 and 3, stage by stage."""
+        launches: list[Launch] = []
+        for number, names in enumerate(self.program.stages):
+            if number > 0:
+                for p in self.program.projections.values():
+                    if p.same_step and p.target in names and p.name in rules:
+                        launches += rules[p.name].within
+                launches += self._populations.sum_within(names)
+            launches += self._populations.integrate(names)
+        return launches
+
+    def launches(self) -> list[Launch]:
+        """Return the launches of a step and of all signals, in order."""
+        return [*self._step, *(launch for part in self._signals.values() for launch in part)]
+
+    def _run_steps(self, steps: int) -> None:
+        if self._clock.device.type != "cuda":
+            for _ in range(steps):
+                _run(self._step)
+            return
+        for size in (GRAPH, 1):
+            while steps >= size:
+                self._graph(size).replay()
+                steps -= size
+
+    def _graph(self, steps: int) -> torch.cuda.CUDAGraph:
+        if steps not in self._graphs:
+            if not self._graphs:
+                self._compile()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                for _ in range(steps):
+                    _run(self._step)
+            self._graphs[steps] = graph
+        return self._graphs[steps]
+
+    def _compile(self) -> None:
+        """Compile all kernels of a step, without a step: a clock that is wrong stops everything."""
+        before = self._clock.clone()
+        self._clock[WRONG] = -1
+        _run(self._step)
+        torch.cuda.synchronize()
+        self._clock.copy_(before)
+
+    # ---- the protocol of engines
+
+    def source(self) -> str:
+        """Return the printed source of cells and rules."""
+        return "\n\n".join(self._device.sources)
+
+    def refresh(self) -> None:
+        """Follow changes by the host; lay launches out anew if an array was replaced."""
+        self.samples.follow()
+        self._copy_host_arrays()
+        self._is_stale = True
+        if self._fingerprint() != self._addresses:
+            self._build()
+
+    def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
+        """Run steps of the only sample; see `neurosim.backend.engine.Engine.advance`.
+
+        Parameters
+        ----------
+        first, steps : int
+        more : bool
+        """
+        return self.advance_samples(first, steps, more=more)[0]
+
+    def advance_samples(self, first: int, steps: int, *, more: bool = False) -> list[Chunk]:
+        """Run steps of all samples; return a chunk for each.
+
+        Parameters
+        ----------
+        first, steps : int
+        more : bool
+            Memory is not read before the next stretch, so that nothing is copied from the device.
+        """
+        self._follow_spikes(first)
+        self._set_clock(first, repeat=0)
+        self._first.fill_(first)
+        done, finite = 0, True
+        while done < min(steps, self._capacity) and finite:
+            # A spike may emit a signal, whose handlers run before the next step.
+            count = 1 if self.program.signals else min(steps, self._capacity)
+            self._run_steps(count)
+            now, _, wrong, _ = self._clock.tolist()
+            done, finite = now - first, wrong == NEVER
+            if self.program.signals and finite and self._is_signalled(now - 1):
+                break
+        chunks = [
+            self._recording.collect(sample, first, done, finite=finite)
+            for sample in range(len(self.samples.memories))
+        ]
+        if not more or not finite:
+            self._pull(first + done + (not finite))
+        return chunks
+
+    def emit(self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None) -> None:
+        """Run the handlers of a signal at the end of a step.
+
+        Parameters
+        ----------
+        signal : str
+        step : int
+        repeat : int
+            How often it was emitted there before.
+        sample : int, optional
+            The only one to which it is emitted; None: all.
+        """
+        self._set_clock(step, repeat=repeat)
+        tensors = self.samples.tensors
+        before = {}
+        if sample is not None and len(self.samples.memories) > 1:
+            before = {
+                key: t.clone() for key, t in tensors.items() if key[0] in self.program.plastic
+            }
+        _run(self._signals.get(signal, []))
+        for key, values in before.items():
+            values[sample] = tensors[key][sample]
+            tensors[key].copy_(values)
+        self.samples.pull()
+
+    def _set_clock(self, step: int, *, repeat: int) -> None:
+        clock = torch.tensor([step, repeat, NEVER, self.replica], dtype=torch.int64)
+        self._clock.copy_(clock)
+
+    def _is_signalled(self, step: int) -> bool:
+        self._pull_spikes(range(step, step + 1))
+        return any(find_signals(self.program, m, step) for m in self.samples.memories)
+
+    # ---- host and device
+
+    def _copy_host_arrays(self) -> None:
+        """Copy the arrays that only kernels of this engine read on the device."""
+        for key in self.memory.arrays:
+            if key[1] not in _STEPS and not key[1].endswith("@rows"):
+                continue
+            arrays = [memory.arrays[key] for memory in self.samples.memories]
+            width = max(1, *(array.size for array in arrays))
+            # A given spike of step -1 is never due.
+            stacked = np.full((len(arrays), width), -1, arrays[0].dtype)
+            for row, array in zip(stacked, arrays, strict=True):
+                row[: array.size] = array
+            held = self._device.structure.get(key)
+            if held is not None and held.shape == stacked.shape:
+                held.copy_(torch.from_numpy(stacked))
+            else:
+                self._device.hold(key, stacked, arrays[0].dtype.type)
+
+    def _fingerprint(self) -> list[tuple]:
+        """Return what launches depend on: addresses of arrays, and rates, which tables hold."""
+        device = self._device
+        tensors = {**self.samples.tensors, **self._host_tensors()}
+        addresses = [(key, t.data_ptr(), tuple(t.shape)) for key, t in tensors.items()]
+        rates = [
+            (name, memory[name, "rate"].tobytes())
+            for memory in device.samples.memories
+            for name in self.program.drives
+        ]
+        return [*addresses, *rates]
+
+    def _host_tensors(self) -> dict[Key, torch.Tensor]:
+        return {k: t for k, t in self._device.structure.items() if k in self.memory}
+
+    def _follow_spikes(self, step: int) -> None:
+        """Follow spikes of earlier steps that the host has replaced, and those in flight."""
+        if self.samples.take_over():
+            self._push_spikes(step)
+        if self._is_stale and self._pushed is not None:
+            self._pull_spikes(range(self._pulled, step))
+            self._pushed.follow(step)
+        self._is_stale = False
+
+    def _push_spikes(self, step: int) -> None:
+        device = self._device
+        self._pulled = step
+        marks = torch.zeros_like(device.fired, device="cpu")
+        for sample, memory in enumerate(self.samples.memories):
+            for p in self.program.populations.values():
+                for emitted in range(step - p.history, step):
+                    neurons = torch.from_numpy(memory.spikes(p.name, emitted).astype(np.int64))
+                    row = emitted % device.fired.shape[1]
+                    marks[sample, row, device.columns[p.name] + neurons] = 1
+        device.fired.copy_(marks)
+
+    def _pull(self, step: int) -> None:
+        """Copy everything to memory; its spikes end before a step."""
+        self.samples.pull()
+        self._pull_spikes(range(self._pulled, step))
+
+    def _pull_spikes(self, steps: range) -> None:
+        for sample, memory in enumerate(self.samples.memories):
+            for p in self.program.populations.values():
+                last = range(max(steps.start, steps.stop - p.history), steps.stop)
+                step, neuron = spikes_of(self._device, p.name, sample, last)
+                parts = np.searchsorted(step, np.arange(last.start, last.stop + 1))
+                for number, k in enumerate(last):
+                    spikes = neuron[parts[number] : parts[number + 1]].astype(np.int32)
+                    memory.put_spikes(p.name, k, spikes)
+        self._pulled = max(self._pulled, steps.stop)
+
+
+def _run(launches: list[Launch]) -> None:
+    for launch in launches:
+        launch.run()
+
+
+def _signals(rules: dict[str, RuleSteps]) -> dict[str, list[Launch]]:
+    signals: dict[str, list[Launch]] = {}
+    for rule in rules.values():
+        for trigger, launches in rule.handlers.items():
+            if trigger not in ("pre", "post", "step"):
+                signals.setdefault(trigger, []).extend(launches)
+    return signals
+
+
+def _power(number: int) -> int:
+    return 1 << max(number - 1, 0).bit_length()

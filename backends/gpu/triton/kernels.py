@@ -1,0 +1,481 @@
+"""Kernels that are the same for all networks: spikes, folds, drives, samples, and the clock.
+
+A lane is one element of an array: a neuron, an edge, a delay group. Axis 1 of a grid is samples
+side by side; an array that each sample has for itself has one row per sample. Phase 4 does nothing
+from a value on that is not finite; see `words.WRONG`.
+
+The order in which lanes run has no effect on any result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import triton.language as tl
+
+FIXED = 2.0**40  # parts of one in sums of fixed point
+LANES = 128  # of a block of folds, see `folds.Fold`
+
+# Names of the namespace in which the functions below are rebuilt.
+_REAL: Any = None
+_real: Any = None
+_number: Any = None
+_elapsed: Any = None
+_decayed: Any = None
+_relaxed: Any = None
+_uniform_wide: Any = None
+_row: Any = None
+_FIXED: Any = FIXED
+_NEXT_DRAW: Any = None
+
+
+def _runs(clock, n, half_step):
+    """Return for each lane whether no value was found in an earlier half-step that is not finite.
+
+    Notes
+    -----
+    A block, since the interpreter joins no condition of one value with those of lanes.
+    """
+    return tl.load(clock + 2) + n * 0 >= half_step
+
+
+def _running(clock, n):
+    """Return for each lane whether phase 4 of a step runs."""
+    return tl.load(clock + 2) + n * 0 >= 2 * tl.load(clock) + 1
+
+
+def _folded(
+    total,
+    edges,
+    groups,
+    begin,
+    most,
+    arrived,
+    values,
+    clock,
+    TRIGGERED: tl.constexpr,
+    STRIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Return sums over the edges of each lane, one after the other, and which lanes have any."""
+    lane = tl.arange(0, BLOCK)
+    running = _running(clock, lane)
+    touched = lane < 0
+    for position in range(0, most):
+        offset = begin + position * BLOCK + lane
+        edge = tl.load(edges + offset)
+        active = (edge >= 0) & running
+        if TRIGGERED:
+            group = tl.load(groups + offset)
+            active = active & (tl.load(arrived + group, mask=active, other=0) != 0)
+        value = tl.load(values + edge * STRIDE, mask=active, other=0.0)
+        total = tl.where(active, total + value, total)
+        touched = touched | active
+    return total, touched
+
+
+# ---- spikes
+
+
+def clear_spikes(clock, fired, depth, width, column, size, BLOCK: tl.constexpr):
+    """Empty this step's row of a population of given spikes."""
+    step = tl.load(clock)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < size) & _runs(clock, n, 2 * step)
+    row = tl.program_id(1).to(tl.int64) * depth + step % depth
+    tl.store(fired + row * width + column + n, (n < 0).to(tl.uint8), mask=lanes)
+
+
+def give_spikes(clock, fired, depth, width, column, steps, indices, count, BLOCK: tl.constexpr):
+    """Mark the neurons whose given spikes are of this step."""
+    step = tl.load(clock)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < count) & _runs(clock, n, 2 * step)
+    at = tl.program_id(1).to(tl.int64) * count + n
+    lanes = lanes & (tl.load(steps + at, mask=lanes, other=-1) == step)
+    neuron = tl.load(indices + at, mask=lanes, other=0)
+    row = tl.program_id(1).to(tl.int64) * depth + step % depth
+    tl.store(fired + row * width + column + neuron, (n >= 0).to(tl.uint8), mask=lanes)
+
+
+def arrive(
+    clock, fired, depth, width, column, since, neurons, delays, arrived, count, BLOCK: tl.constexpr
+):
+    """Mark the delay groups that a spike reaches in this step."""
+    step = tl.load(clock)
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = n < count
+    emitted = step - tl.load(delays + n, mask=lanes, other=0)
+    # Of spikes before a reset none arrives.
+    flying = lanes & (emitted >= tl.load(since + sample))
+    neuron = tl.load(neurons + n, mask=lanes, other=0)
+    at = fired + (sample * depth + emitted % depth) * width + column + neuron
+    spike = tl.load(at, mask=flying, other=0)
+    tl.store(arrived + sample * count + n, spike, mask=lanes)
+
+
+def list_spikes(clock, fired, depth, width, spikes, count, BLOCK: tl.constexpr):
+    """Append the neurons of this step's spikes to a list, in any order."""
+    step = tl.load(clock)
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < width) & _running(clock, n)
+    at = fired + (sample * depth + step % depth) * width + n
+    lanes = lanes & (tl.load(at, mask=lanes, other=0) != 0)
+    position = tl.atomic_add(count + sample + n * 0, 1, mask=lanes)
+    tl.store(spikes + sample * width + position, n, mask=lanes)
+
+
+def push(
+    clock,
+    spikes,
+    count,
+    width,
+    pointer,
+    targets,
+    delays,
+    weights,
+    sums,
+    depth,
+    ports,
+    PROGRAMS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Add the weights of all edges that leave spikes of this step, where and when they land."""
+    step = tl.load(clock)
+    sample = tl.program_id(1).to(tl.int64)
+    for item in range(tl.program_id(0), tl.load(count + sample), PROGRAMS):
+        source = tl.load(spikes + sample * width + item)
+        last = tl.load(pointer + source + 1)
+        for begin in range(tl.load(pointer + source), last, BLOCK):
+            edge = begin + tl.arange(0, BLOCK)
+            lanes = edge < last
+            weight = tl.load(weights + edge, mask=lanes, other=0.0).to(tl.float64)
+            parts = tl.floor(weight * _FIXED + 0.5).to(tl.int64)
+            landing = (step + tl.load(delays + edge, mask=lanes, other=0)) % depth
+            target = tl.load(targets + edge, mask=lanes, other=0)
+            # Of whole numbers: any order of these sums gives the same bits.
+            tl.atomic_add(sums + (sample * depth + landing) * ports + target, parts, mask=lanes)
+
+
+# ---- sums over edges, from the left
+
+
+def fold_port(
+    clock,
+    edges,
+    groups,
+    begins,
+    mosts,
+    arrived,
+    arrived_size,
+    values,
+    values_size,
+    port,
+    size,
+    TRIGGERED: tl.constexpr,
+    STRIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Add the term of a static projection to its port."""
+    block = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    n = block * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < size) & _running(clock, n)
+    total, touched = _folded(
+        tl.full((BLOCK,), 0.0, _REAL),
+        edges,
+        groups,
+        tl.load(begins + block),
+        tl.load(mosts + block),
+        arrived + sample * arrived_size,
+        values + sample * values_size,
+        clock,
+        TRIGGERED,
+        STRIDE,
+        BLOCK,
+    )
+    at = port + sample * size + n
+    tl.store(at, tl.load(at, mask=lanes) + total, mask=lanes)
+
+
+def fold_ring(
+    clock,
+    edges,
+    groups,
+    begins,
+    mosts,
+    arrived,
+    arrived_size,
+    values,
+    values_size,
+    ring,
+    depth,
+    size,
+    targets,
+    delays,
+    count,
+    TRIGGERED: tl.constexpr,
+    STRIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Add what a rule delivers to the terms of the steps in which it lands."""
+    block = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    n = block * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < count) & _running(clock, n)
+    landing = (tl.load(clock) + tl.load(delays + n, mask=lanes, other=0)) % depth
+    target = tl.load(targets + n, mask=lanes, other=0)
+    at = ring + (sample * depth + landing) * size + target
+    total, touched = _folded(
+        tl.load(at, mask=lanes, other=0.0),
+        edges,
+        groups,
+        tl.load(begins + block),
+        tl.load(mosts + block),
+        arrived + sample * arrived_size,
+        values + sample * values_size,
+        clock,
+        TRIGGERED,
+        STRIDE,
+        BLOCK,
+    )
+    tl.store(at, total, mask=lanes & touched)
+
+
+def fold_side(
+    clock,
+    edges,
+    groups,
+    begins,
+    mosts,
+    arrived,
+    arrived_size,
+    values,
+    values_size,
+    totals,
+    reached,
+    count,
+    TRIGGERED: tl.constexpr,
+    STRIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Sum what edges add to a variable of one side, and mark the delay groups with such an edge."""
+    block = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    n = block * BLOCK + tl.arange(0, BLOCK)
+    lanes = n < count
+    total, touched = _folded(
+        tl.full((BLOCK,), 0.0, _REAL),
+        edges,
+        groups,
+        tl.load(begins + block),
+        tl.load(mosts + block),
+        arrived + sample * arrived_size,
+        values + sample * values_size,
+        clock,
+        TRIGGERED,
+        STRIDE,
+        BLOCK,
+    )
+    tl.store(totals + sample * count + n, total, mask=lanes)
+    tl.store(reached + sample * count + n, touched.to(tl.uint8), mask=lanes)
+
+
+# ---- terms of a port
+
+
+def take_ring(clock, ring, depth, port, size, BLOCK: tl.constexpr):
+    """Add the term of a rule to its port, and free its row for a later step."""
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < size) & _running(clock, n)
+    term = ring + (sample * depth + tl.load(clock) % depth) * size + n
+    at = port + sample * size + n
+    tl.store(at, tl.load(at, mask=lanes) + tl.load(term, mask=lanes), mask=lanes)
+    tl.store(term, tl.full((BLOCK,), 0.0, _REAL), mask=lanes)
+
+
+def take_sums(clock, sums, depth, ports, column, port, size, BLOCK: tl.constexpr):
+    """Add the sum of all projections that are pushed to a port, and free its row."""
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < size) & _running(clock, n)
+    term = sums + (sample * depth + tl.load(clock) % depth) * ports + column + n
+    at = port + sample * size + n
+    # A power of two: the division is exact.
+    added = _real(tl.load(term, mask=lanes, other=0).to(tl.float64) / _FIXED)
+    tl.store(at, tl.load(at, mask=lanes) + added, mask=lanes)
+    tl.store(term, tl.full((BLOCK,), 0, tl.int64), mask=lanes)
+
+
+def drive(
+    clock,
+    keys,
+    targets,
+    cumulated,
+    columns,
+    rows,
+    draws,
+    rows_size,
+    most,
+    weights,
+    weights_size,
+    port,
+    size,
+    count,
+    half,
+    STRIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Add weight * count to a port; `half` is the largest power of two up to `columns`.
+
+    Quantiles stand in a row of `cumulated`, infinite where no more is added.
+    """
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < count) & _running(clock, n)
+    target = tl.load(targets + n, mask=lanes, other=0)
+    own = sample * rows_size + n
+    row = cumulated + tl.load(rows + own, mask=lanes, other=0) * columns
+    wanted = tl.load(draws + own, mask=lanes, other=0)
+    total = tl.full((BLOCK,), 0.0, tl.float64)
+    for number in range(0, most):
+        u = _uniform_wide(target, keys, clock, sample, tl.cast(number, tl.int64) * _NEXT_DRAW)
+        found = tl.full((BLOCK,), 0, tl.int64)
+        width = half + 0
+        while width > 0:
+            further = found + width
+            inside = lanes & (further <= columns)
+            below = tl.load(row + further - 1, mask=inside, other=float("inf")) <= u
+            found = tl.where(inside & below, further, found)
+            width = width // 2
+        total = total + tl.where(wanted > number, found.to(tl.float64), 0.0)
+    at = port + sample * size + target
+    weight = tl.load(weights + sample * weights_size + n * STRIDE, mask=lanes, other=0.0)
+    tl.store(at, tl.load(at, mask=lanes) + weight * _real(total), mask=lanes)
+
+
+# ---- samples, and the clock
+
+
+def sample_values(
+    clock,
+    values,
+    values_size,
+    positions,
+    out,
+    capacity,
+    count,
+    every,
+    first,
+    BLOCK: tl.constexpr,
+):
+    """Write the values of a probe at the end of a step, if it is one of its steps."""
+    step = tl.load(clock)
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    due = (step + 1) % every + n * 0 == 0
+    lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
+    row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
+    position = tl.load(positions + n, mask=lanes, other=0)
+    value = tl.load(values + sample * values_size + position, mask=lanes, other=0.0)
+    tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
+
+
+def sample_table(
+    clock,
+    values,
+    values_size,
+    rows,
+    rows_size,
+    width,
+    positions,
+    out,
+    capacity,
+    count,
+    every,
+    first,
+    BLOCK: tl.constexpr,
+):
+    """Write the values of a table that are in force in a step, as `sample_values`."""
+    step = tl.load(clock)
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    due = (step + 1) % every + n * 0 == 0
+    lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
+    row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
+    position = tl.load(positions + n, mask=lanes, other=0)
+    table = values + sample * values_size + _row(rows + sample * rows_size, step) * width
+    value = tl.load(table + position, mask=lanes, other=0.0)
+    tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
+
+
+def sample_course(
+    clock,
+    values,
+    values_size,
+    last,
+    tau,
+    tau_size,
+    tau_positions,
+    inflow,
+    inflow_size,
+    inflow_positions,
+    positions,
+    out,
+    capacity,
+    count,
+    every,
+    first,
+    DT: tl.constexpr,
+    INFLOW: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Write the values of a variable with a closed form, as `sample_values`."""
+    step = tl.load(clock)
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    due = (step + 1) % every + n * 0 == 0
+    lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
+    row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
+    position = sample * values_size + tl.load(positions + n, mask=lanes, other=0)
+    value = tl.load(values + position, mask=lanes, other=0.0)
+    elapsed = _elapsed(step, tl.load(last + position, mask=lanes, other=0), DT)
+    at = tau + sample * tau_size + tl.load(tau_positions + n, mask=lanes, other=0)
+    scale = tl.load(at, mask=lanes, other=1.0)
+    if INFLOW:
+        at = inflow + sample * inflow_size + tl.load(inflow_positions + n, mask=lanes, other=0)
+        value = _relaxed(value, elapsed, scale, tl.load(at, mask=lanes, other=0.0))
+    else:
+        value = _decayed(value, elapsed, scale)
+    tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
+
+
+def tick(clock, counts, samples, BLOCK: tl.constexpr):
+    """End a step: the clock moves on unless a value was not finite; lists of spikes are emptied."""
+    step = tl.load(clock)
+    n = tl.arange(0, BLOCK)
+    tl.store(counts + n, n * 0, mask=n < samples)
+    tl.store(clock + n, step + 1, mask=(n == 0) & _runs(clock, n, 2 * step + 2))
+
+
+PARTS = (_runs, _running, _folded)
+KERNELS = (
+    clear_spikes,
+    give_spikes,
+    arrive,
+    list_spikes,
+    push,
+    fold_port,
+    fold_ring,
+    fold_side,
+    take_ring,
+    take_sums,
+    drive,
+    sample_values,
+    sample_table,
+    sample_course,
+    tick,
+)

@@ -1,0 +1,141 @@
+"""The launches of populations: phases 2 and 3, the terms of ports, and phase 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from neurosim.draws.streams import key_of
+from neurosim.ir.program import PopulationProgram, StaticProjection
+
+from ..tensors.draws import PoissonTable
+from . import kernels
+from .cells import CellPrinter
+from .launches import Device, Launch
+from .projections import StaticTerms
+
+
+class Populations:
+    """Builds the launches of all populations.
+
+    Parameters
+    ----------
+    device : Device
+    terms : StaticTerms
+        How static projections reach their ports.
+    """
+
+    def __init__(self, device: Device, terms: StaticTerms) -> None:
+        self.device = device
+        self.terms = terms
+        self.program = device.program
+        self._printers = {
+            p.name: CellPrinter(p, dt=self.program.dt, single=device.single)
+            for p in self.program.populations.values()
+            if not p.given
+        }
+
+    def integrate(self, names: Iterable[str]) -> list[Launch]:
+        """Return phases 2 and 3 of the populations of a stage."""
+        launches: list[Launch] = []
+        for p in (self.program.populations[name] for name in names):
+            launches += self._give(p) if p.given else [self._cell(p, "integrate")]
+        return launches
+
+    def reset(self) -> list[Launch]:
+        """Return phase 5."""
+        return [
+            self._cell(p, "reset")
+            for p in self.program.populations.values()
+            if not p.given and p.code.detect is not None
+        ]
+
+    def sum_within(self, names: Iterable[str]) -> list[Launch]:
+        """Return what adds the same-step terms of ports of the populations of a stage."""
+        launches: list[Launch] = []
+        for p in (self.program.populations[name] for name in names):
+            for port, inputs in p.same_step.items():
+                for name in inputs:
+                    launches += self._term(p, port, name)
+        return launches
+
+    def sum_ports(self) -> list[Launch]:
+        """Return the end of phase 4: the terms of each port, in creation order."""
+        launches: list[Launch] = []
+        for p in self.program.populations.values():
+            for port, inputs in p.contributions.items():
+                launches += self.terms.pushed(p.name, port)
+                for name in inputs:
+                    launches += self._term(p, port, name)
+        return launches
+
+    def _cell(self, p: PopulationProgram, kernel: str) -> Launch:
+        printer = self._printers[p.name]
+        device = self.device
+        streams = [key_of(self.program.seed, f"{p.name}/draw{d.key}") for d in p.code.draws]
+        first = (device.keys(streams), *device.ring, device.columns[p.name], p.size)
+        return device.printed(
+            printer.integrate if kernel == "integrate" else printer.reset,
+            kernel,
+            arguments=printer.arguments[kernel],
+            first=first,
+            lanes=p.size,
+        )
+
+    def _give(self, p: PopulationProgram) -> list[Launch]:
+        device = self.device
+        steps = device.tensor((p.name, "_given_step"))
+        where = (*device.ring, device.columns[p.name])
+        count = steps.shape[-1]
+        return [
+            device.launch(kernels.clear_spikes, p.size, *where, p.size),
+            device.launch(
+                kernels.give_spikes,
+                count,
+                *where,
+                steps,
+                device.tensor((p.name, "_given_index")),
+                count,
+            ),
+        ]
+
+    def _term(self, p: PopulationProgram, port: str, name: str) -> list[Launch]:
+        device = self.device
+        at = device.tensor((p.name, f"_port_{port}"))
+        if name in self.program.drives:
+            return [self._drive(p, port, name)]
+        projection = self.program.projections[name]
+        if isinstance(projection, StaticProjection):
+            return self.terms.folded(projection, at)
+        ring = device.tensor((name, "_ring"))
+        return [device.launch(kernels.take_ring, p.size, ring, ring.shape[-2], at, p.size)]
+
+    def _drive(self, p: PopulationProgram, port: str, name: str) -> Launch:
+        device = self.device
+        drive = self.program.drives[name]
+        count = drive.indices.size
+        rates = np.stack([memory[name, "rate"] for memory in device.samples.memories])
+        mean = np.broadcast_to(rates * self.program.dt, (rates.shape[0], count))
+        table = PoissonTable.of(np.ascontiguousarray(mean), device.device)
+        columns = table.cumulated.shape[-1]
+        weights = device.tensor((name, "weight"))
+        return device.launch(
+            kernels.drive,
+            count,
+            device.keys([key_of(self.program.seed, f"{name}/counts")]),
+            device.hold((name, "@targets"), drive.indices),
+            table.cumulated.contiguous(),
+            columns,
+            device.hold((name, "@rows_of_targets"), table.row.cpu().numpy()),
+            device.hold((name, "@draws_of_targets"), table.draws.cpu().numpy()),
+            count if rates.shape[0] > 1 else 0,
+            table.most,
+            weights,
+            device.size((name, "weight")),
+            device.tensor((p.name, f"_port_{port}")),
+            p.size,
+            count,
+            1 << (max(columns, 1).bit_length() - 1),
+            STRIDE=int(weights.shape[-1] > 1),
+        )

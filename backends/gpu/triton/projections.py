@@ -1,0 +1,325 @@
+"""The launches of projections: spikes that arrive, handlers of rules, static terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import torch
+
+from neurosim.draws.streams import key_of
+from neurosim.ir.delay_groups import DelayGroups, incoming
+from neurosim.ir.program import PlasticProjection, ProjectionProgram, StaticProjection
+from neurosim.model.binding import BoundStatement
+from neurosim.model.names import Side
+
+from . import kernels
+from .folds import Fold, arrange
+from .launches import Device, Launch
+from .pushing import Pushed
+from .rules import RulePrinter, Segment, bare_variable, segments
+
+_SIDES: tuple[Side, Side] = ("pre", "post")
+_NO_DELAY = np.zeros(1, np.int64)
+
+
+def arrivals(device: Device, p: ProjectionProgram, side: Side, groups: DelayGroups) -> Launch:
+    """Return the launch that marks the delay groups of one side that a spike reaches.
+
+    Parameters
+    ----------
+    device : Device
+    p : ProjectionProgram
+    side : "pre" or "post"
+    groups : DelayGroups
+    """
+    neurons = (p.name, f"@{side}_neuron")
+    delays = (p.name, f"@{side}_delay")
+    if neurons not in device.structure:
+        device.hold(neurons, groups.neuron)
+        device.hold(delays, groups.delay)
+    size = groups.neuron.size
+    return device.launch(
+        kernels.arrive,
+        size,
+        *device.ring,
+        device.columns[p.source if side == "pre" else p.target],
+        device.tensor((p.name, "_since")),
+        device.tensor(neurons),
+        device.tensor(delays),
+        device.room((p.name, f"@{side}_arrived"), size, torch.uint8),
+        size,
+    )
+
+
+class StaticTerms:
+    """The terms of static projections: folded by their targets, or pushed by their sources.
+
+    Parameters
+    ----------
+    device : Device
+    pushed : Pushed or None
+        The projections that are pushed; None: none is.
+    """
+
+    def __init__(self, device: Device, pushed: Pushed | None) -> None:
+        self.device = device
+        self._pushed = pushed
+        self._folds: dict[str, Fold] = {}
+
+    def pushed(self, population: str, port: str) -> list[Launch]:
+        """Return the launch that adds all pushed terms of a port."""
+        return [] if self._pushed is None else self._pushed.take(population, port)
+
+    def folded(self, p: StaticProjection, port: torch.Tensor) -> list[Launch]:
+        """Return the launches that fold a projection into its port."""
+        if self._pushed is not None and p.name in self._pushed.names:
+            return []
+        device = self.device
+        if p.name not in self._folds:
+            groups = p.pre_groups
+            self._folds[p.name] = arrange(
+                p.targets,
+                p.size,
+                delay=groups.delay[groups.of_edge] if groups.delays.size > 1 else _NO_DELAY,
+                group=groups.of_edge,
+                block=device.lanes,
+                device=device.device,
+                value=p.shared,
+            )
+        fold = self._folds[p.name]
+        weights = device.tensor((p.name, "w"))
+        arrive = arrivals(device, p, "pre", p.pre_groups)
+        size = p.pre_groups.neuron.size
+        launch = device.launch(
+            kernels.fold_port,
+            p.size,
+            fold.edges,
+            fold.groups,
+            fold.begins,
+            fold.mosts,
+            device.tensor((p.name, "@pre_arrived")),
+            size,
+            weights,
+            device.size((p.name, "w")),
+            port,
+            p.size,
+            block=fold.block,
+            TRIGGERED=True,
+            STRIDE=int(weights.shape[-1] > 1),
+        )
+        return [arrive, launch]
+
+
+@dataclass(frozen=True)
+class RuleSteps:
+    """The launches of a projection with a rule.
+
+    Attributes
+    ----------
+    equations : list of Launch
+        Its equations that are integrated in each step.
+    within : list of Launch
+        The "pre" handlers of a same-step projection, before its target is integrated.
+    events : list of Launch
+        The "pre" and "post" handlers of phase 4, in order.
+    handlers : trigger -> list of Launch
+        "step" and signals among them.
+    """
+
+    equations: list[Launch]
+    within: list[Launch]
+    events: list[Launch]
+    handlers: dict[str, list[Launch]]
+
+
+class RuleLaunches:
+    """Builds the launches of one projection with a rule.
+
+    Parameters
+    ----------
+    device : Device
+    p : PlasticProjection
+    """
+
+    def __init__(self, device: Device, p: PlasticProjection) -> None:
+        self.device = device
+        self.p = p
+        self._printer = RulePrinter(device.program, p, single=device.single)
+        self._folds: dict[tuple[str, str], Fold] = {}
+        self._edges = p.targets.size
+        self._number = count()
+        self._ring_lanes: DelayGroups | None = None
+        self._hold_structure()
+
+    def _hold_structure(self) -> None:
+        p = self.p
+        device = self.device
+        device.hold((p.name, "@source"), p.sources)
+        device.hold((p.name, "@target"), p.targets)
+        for side, groups in (("pre", p.pre_groups), ("post", p.post_groups)):
+            if groups is not None:
+                device.hold((p.name, f"@{side}_neuron"), groups.neuron)
+                device.hold((p.name, f"@{side}_delay"), groups.delay)
+                device.hold((p.name, f"@{side}_of_edge"), groups.of_edge)
+                device.room((p.name, f"@{side}_arrived"), groups.neuron.size, torch.uint8)
+        for name, link in p.links.items():
+            if link.index is not None:
+                device.hold((p.name, f"@link_{name}"), link.index)
+        # Folds of all edges read no marks, but take their address.
+        device.room((p.name, "@step_arrived"), 1, torch.uint8)
+
+    def build(self) -> RuleSteps:
+        """Return all launches; they hold until an array is replaced."""
+        self._number = count()
+        parts = [(t, self._run(t, statements)) for t, statements in self.p.code.handlers]
+        named: dict[str, list[Launch]] = {}
+        for trigger, part in parts:
+            named.setdefault(trigger, []).extend(part)
+        triggers = {"post"} if self.p.same_step else {"pre", "post"}
+        return RuleSteps(
+            self._run("step", self.p.code.integrate),
+            self._events(parts, {"pre"}) if self.p.same_step else [],
+            self._events(parts, triggers),
+            named,
+        )
+
+    def _events(self, parts: list[tuple[str, list[Launch]]], triggers: set[str]) -> list[Launch]:
+        """Return the launches of handlers of spikes, after those that say where spikes arrive."""
+        handled = {trigger for trigger, _ in parts} & triggers
+        arrive = [
+            arrivals(self.device, self.p, side, self.p.groups(side))
+            for side in _SIDES
+            if side in handled
+        ]
+        return [*arrive, *(launch for t, part in parts if t in triggers for launch in part)]
+
+    def _run(self, trigger: str, statements: tuple[BoundStatement, ...]) -> list[Launch]:
+        launches: list[Launch] = []
+        for segment in segments(trigger, statements):
+            launches += self._segment(segment)
+        return launches
+
+    def _segment(self, segment: Segment) -> list[Launch]:
+        p = self.p
+        device = self.device
+        out = bare_variable(segment, p)
+        launches: list[Launch] = []
+        if out is None:
+            out = f"_out{next(self._number)}"
+            if segment.sum is not None:
+                device.room((p.name, out), self._edges, device.real)
+            source, arguments = self._printer.print_segment(segment, out=out)
+            lanes = self._lanes(segment.side)
+            launches.append(self._printed(source, arguments, lanes))
+        if segment.sum is None:
+            return launches
+        if segment.sum.action == "deliver":
+            return [*launches, self._deliver(segment.trigger, out)]
+        return [*launches, *self._add(segment.trigger, segment.sum, out)]
+
+    def _printed(self, source: str, arguments, lanes: int) -> Launch:
+        program = self.device.program
+        streams = [key_of(program.seed, f"{self.p.name}/draw{d.key}") for d in self._printer.draws]
+        return self.device.printed(
+            source,
+            "run",
+            arguments=arguments,
+            first=(self.device.keys(streams), lanes),
+            lanes=lanes,
+        )
+
+    def _lanes(self, side: str) -> int:
+        return self._edges if side == "edge" else self.p.groups(_side(side)).neuron.size
+
+    # ---- sums
+
+    def _deliver(self, trigger: str, out: str) -> Launch:
+        p = self.p
+        device = self.device
+        if self._ring_lanes is None:
+            # A lane for each target and delay: no two lanes add to the same term.
+            self._ring_lanes = incoming(p.size, p.targets, p.dendritic)
+            device.hold((p.name, "@ring_target"), self._ring_lanes.neuron)
+            device.hold((p.name, "@ring_delay"), self._ring_lanes.delay)
+        lanes = self._ring_lanes
+        fold = self._fold("ring", trigger, lanes)
+        ring = device.tensor((p.name, "_ring"))
+        return device.launch(
+            kernels.fold_ring,
+            fold.lanes,
+            *self._folded(fold, trigger, out),
+            ring,
+            ring.shape[-2],
+            p.size,
+            device.tensor((p.name, "@ring_target")),
+            device.tensor((p.name, "@ring_delay")),
+            fold.lanes,
+            block=fold.block,
+            **self._constants(trigger, out),
+        )
+
+    def _add(self, trigger: str, statement: BoundStatement, out: str) -> list[Launch]:
+        p = self.p
+        device = self.device
+        groups = p.groups(_side(statement.side))
+        fold = self._fold(statement.side, trigger, groups)
+        number = next(self._number)
+        totals = device.room((p.name, f"_totals{number}"), fold.lanes, device.real)
+        reached = device.room((p.name, f"_reached{number}"), fold.lanes, torch.uint8)
+        launch = device.launch(
+            kernels.fold_side,
+            fold.lanes,
+            *self._folded(fold, trigger, out),
+            totals,
+            reached,
+            fold.lanes,
+            block=fold.block,
+            **self._constants(trigger, out),
+        )
+        source, arguments = self._printer.print_addition(
+            statement.target, totals=f"_totals{number}", reached=f"_reached{number}"
+        )
+        return [launch, self._printed(source, arguments, fold.lanes)]
+
+    def _fold(self, name: str, trigger: str, lanes: DelayGroups) -> Fold:
+        """Return the edges of lanes in the order in which a trigger's events reach them."""
+        event = trigger if trigger in ("pre", "post") else "step"
+        if (name, event) not in self._folds:
+            groups = None if event == "step" else self.p.groups(_side(event))
+            self._folds[name, event] = arrange(
+                lanes.of_edge,
+                lanes.neuron.size,
+                delay=_NO_DELAY if groups is None else _delays(groups),
+                group=np.zeros(self._edges, np.int32) if groups is None else groups.of_edge,
+                block=self.device.lanes,
+                device=self.device.device,
+            )
+        return self._folds[name, event]
+
+    def _folded(self, fold: Fold, trigger: str, out: str) -> tuple:
+        event = trigger if trigger in ("pre", "post") else "step"
+        arrived = (self.p.name, f"@{event}_arrived")
+        values = (self.p.name, out)
+        return (
+            fold.edges,
+            fold.groups,
+            fold.begins,
+            fold.mosts,
+            self.device.tensor(arrived),
+            self.device.size(arrived),
+            self.device.tensor(values),
+            self.device.size(values),
+        )
+
+    def _constants(self, trigger: str, out: str) -> dict[str, int]:
+        return {"TRIGGERED": int(trigger in ("pre", "post")), "STRIDE": 1}
+
+
+def _delays(groups: DelayGroups) -> np.ndarray:
+    return groups.delay[groups.of_edge] if groups.delays.size > 1 else _NO_DELAY
+
+
+def _side(name: str) -> Side:
+    return "pre" if name == "pre" else "post"

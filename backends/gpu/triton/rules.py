@@ -1,0 +1,337 @@
+"""Prints the statements of a rule as kernels over edges, or over the delay groups of one side.
+
+Neighbouring statements of one domain share a kernel. A kernel ends with a sum over edges: it writes
+the terms, and a fold of `kernels` adds them up in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from neurosim.expr.printing import docstring
+from neurosim.expr.tree import Draw, Expr, Name, draws, names
+from neurosim.ir.program import PlasticProjection, Program
+from neurosim.model.binding import BoundStatement, Symbol
+from neurosim.model.names import Domain
+
+from .printing import Arguments, Key, indent, line, local
+
+# Arguments that every kernel of a rule takes: the clock, the keys of its draws, and the number of
+# lanes.
+FIRST = ("_clock", "_keys", "_count")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Statements that run in one kernel.
+
+    Attributes
+    ----------
+    side : Domain
+        The lanes: edges, or the delay groups of "pre" or "post".
+    trigger : str
+    statements : tuple of BoundStatement
+        They assign or compute.
+    sum : BoundStatement or None
+        What is summed over edges afterwards.
+    """
+
+    side: Domain
+    trigger: str
+    statements: tuple[BoundStatement, ...]
+    sum: BoundStatement | None
+
+
+def segments(trigger: str, statements: Iterable[BoundStatement]) -> list[Segment]:
+    """Cut statements into parts that run one after the other.
+
+    Parameters
+    ----------
+    trigger : str
+        Of the handler; "step" for equations.
+    statements : iterable of BoundStatement
+    """
+    result: list[Segment] = []
+    group: list[BoundStatement] = []
+
+    def close(side: Domain, sum_: BoundStatement | None = None) -> None:
+        if group or sum_ is not None:
+            result.append(Segment(side, trigger, tuple(group), sum_))
+            group.clear()
+
+    for s in statements:
+        if s.action not in ("assign", "compute"):
+            if group and group[0].side != "edge":
+                close(group[0].side)
+            close("edge", s)
+            continue
+        if group and group[0].side != s.side:
+            close(group[0].side)
+        group.append(s)
+    if group:
+        close(group[0].side)
+    return result
+
+
+class RulePrinter:
+    """Prints the kernels of a projection.
+
+    Parameters
+    ----------
+    program : Program
+    projection : PlasticProjection
+    single : bool
+        Whether numbers are float32.
+    """
+
+    def __init__(self, program: Program, projection: PlasticProjection, *, single: bool) -> None:
+        self.program = program
+        self.p = projection
+        self.single = single
+        everything = [s for _, group in projection.code.handlers for s in group]
+        everything += projection.code.integrate
+        occurring = set[Draw]().union(*(draws(s.value) for s in everything))
+        # The keys of draws stand in this order in memory.
+        self.draws = sorted(occurring, key=lambda d: d.key)
+
+    def print_segment(self, segment: Segment, *, out: str) -> tuple[str, Arguments]:
+        """Return the source of kernel ``run`` and its arguments.
+
+        Parameters
+        ----------
+        segment : Segment
+        out : str
+            Name of the array of the terms of a sum.
+        """
+        self._begin(segment.side)
+        lines = self._active(segment)
+        trees = [s.value for s in segment.statements]
+        trees += [segment.sum.value] if segment.sum is not None else []
+        computed = {s.target for s in segment.statements if s.action == "compute"}
+        read = set().union(*map(names, trees)) - computed
+        lines += self._loads(read)
+        lines += self._draws(trees)
+        lines += [f"{local(s.target)} = {self._line(s.value)}" for s in segment.statements]
+        assigned = dict.fromkeys(s.target for s in segment.statements if s.action == "assign")
+        for name in assigned:
+            lines += self._store(name)
+        if segment.sum is not None:
+            at = self.arguments.row(out, (self.p.name, out))
+            lines.append(f"tl.store({at} + _n, {self._line(segment.sum.value)}, mask=_lanes)")
+        return self._kernel(lines)
+
+    def print_addition(self, name: str, *, totals: str, reached: str) -> tuple[str, Arguments]:
+        """Return the kernel ``run`` that adds sums to a variable of one side, and its arguments.
+
+        Parameters
+        ----------
+        name : str
+            Of the variable.
+        totals, reached : str
+            Names of the arrays of the sums, and of marks: others are not assigned.
+        """
+        self._begin(self.p.symbols[name].side)
+        mark = self.arguments.row("_reached", (self.p.name, reached))
+        lines = [
+            *self._setup(),
+            f"_lanes = _lanes & (tl.load({mark} + _n, mask=_lanes, other=0) != 0)",
+            *self._loads({name}),
+        ]
+        total = self.arguments.row("_totals", (self.p.name, totals))
+        total = f"tl.load({total} + _n, mask=_lanes)"
+        lines += [f"{local(name)} = {local(name)} + {total}", *self._store(name)]
+        return self._kernel(lines)
+
+    # ---- the frame of a kernel
+
+    def _begin(self, side: Domain) -> None:
+        self.arguments = Arguments()
+        self.side: Domain = side
+        self._indices: dict[str, str] = {}
+
+    def _kernel(self, lines: list[str]) -> tuple[str, Arguments]:
+        title = docstring(f"Rule {self.p.code.name!r}, printed from its statements.")
+        head = f"def run({self.arguments.signature(FIRST)}):"
+        return "\n".join([head, *indent([title, *lines])]) + "\n", self.arguments
+
+    @staticmethod
+    def _setup() -> list[str]:
+        return [
+            "_step = tl.load(_clock)",
+            "_sample = tl.program_id(1).to(tl.int64)",
+            "_n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)",
+            "_lanes = (_n < _count) & _running(_clock, _n)",
+        ]
+
+    def _active(self, segment: Segment) -> list[str]:
+        """Return lines that select the lanes that an event reaches."""
+        lines = self._setup()
+        trigger = segment.trigger
+        if trigger not in ("pre", "post") or segment.side not in ("edge", trigger):
+            return lines
+        arrived = self.arguments.row("_arrived", (self.p.name, f"@{trigger}_arrived"))
+        lines += self._index(f"_{trigger}_group")
+        group = self._indices[f"_{trigger}_group"]
+        mark = f"tl.load({arrived} + {group}, mask=_lanes, other=0)"
+        return [*lines, f"_lanes = _lanes & ({mark} != 0)"]
+
+    # ---- values
+
+    def _loads(self, read: set[str]) -> list[str]:
+        """Return lines that load what statements read; coefficients stand before variables."""
+        lines = []
+        if "dt" in read:
+            lines.append(f"dt = _spread({self.program.dt!r}, _n)")
+        if "t" in read:
+            lines.append(f"t = _real((_step + _n * 0).to(tl.float64) * {self.program.dt!r})")
+        for end, population in (("pre", self.p.source), ("post", self.p.target)):
+            if f"N_{end}" in read:
+                size = float(self.program.populations[population].size)
+                lines.append(f"N_{end} = _spread({size!r}, _n)")
+        for name in sorted(read - {"t", "dt", "N_pre", "N_post"}):
+            lines += self._load(name)
+        return lines
+
+    def _load(self, name: str) -> list[str]:
+        symbol = self.p.symbols.get(name)
+        if symbol is None or (symbol.side == "one" and symbol.role == "parameter"):
+            at = self.arguments.row(name, (self.p.name, name))
+            return [f"{local(name)} = tl.load({at} + _n * 0)"]
+        if symbol.role == "variable":
+            index = f"_{symbol.side}_group" if symbol.side != "edge" else "_edge"
+            lines = self._index(index)
+            at = self._indices[index]
+            return [*lines, *self._variable(self.p, name, at, to=name, prefix="")]
+        index = self._neuron(symbol)
+        lines = self._index(index) if index else []
+        neuron = self._indices[index] if index else "(_n * 0)"
+        if symbol.role == "word":
+            return [*lines, f"{local(name)} = _real({neuron})"]
+        if symbol.role == "parameter":
+            return [*lines, self._plain(name, (self.p.name, name), neuron)]
+        if symbol.role == "cell":
+            owner = self.p.source if symbol.side == "pre" else self.p.target
+            return [*lines, *self._of_owner(name, (owner, symbol.origin), neuron)]
+        return [*lines, *self._linked(name, neuron)]
+
+    @staticmethod
+    def _neuron(symbol: Symbol) -> str:
+        """Return the index by which a value that is no variable is read, empty if all share it."""
+        return "" if symbol.side == "one" else f"_{symbol.side}"
+
+    def _index(self, name: str) -> list[str]:
+        """Return lines that compute an index of each lane: edge, delay group or neuron."""
+        if name in self._indices:
+            return []
+        own = "_edge" if self.side == "edge" else f"_{self.side}_group"
+        if name == own:
+            self._indices[name] = "_n"
+            return []
+        self._indices[name] = name
+        if name.endswith("_group"):
+            array = f"@{name[1:-6]}_of_edge"
+        elif self.side == "edge":
+            array = "@source" if name == "_pre" else "@target"
+        else:
+            array = f"@{self.side}_neuron"
+        at = self.arguments.read(f"_at{name}", "array", (self.p.name, array))
+        return [f"{name} = tl.load({at} + _n, mask=_lanes, other=0)"]
+
+    def _linked(self, name: str, neuron: str) -> list[str]:
+        link = self.p.links[name]
+        lines = []
+        index = neuron
+        if link.index is not None:
+            at = self.arguments.read(f"_index_{name}", "array", (self.p.name, f"@link_{name}"))
+            index = f"_linked_{name}"
+            lines.append(f"{index} = tl.load({at} + {neuron})")
+        return [*lines, *self._of_owner(name, (link.owner, link.name), index)]
+
+    def _of_owner(self, name: str, key: Key, index: str) -> list[str]:
+        """Return lines that load a value of a population, or of another projection."""
+        owner, origin = key
+        if owner in self.program.plastic:
+            q = self.program.plastic[owner]
+            if q.symbols[origin].role == "variable":
+                return self._variable(q, origin, index, to=name, prefix=f"{name}_")
+            return [self._plain(name, key, index)]
+        code = self.program.populations[owner].code
+        at = self.arguments.row(name, key)
+        if origin in code.tables:
+            rows = self.arguments.row(f"rows_{name}", (owner, f"{origin}@rows"))
+            width = self.arguments.read(f"_width_{name}", "width", key)
+            at = f"{at} + _row({rows}, _step) * {width}"
+        stride = self.arguments.read(f"_stride_{name}", "stride", key)
+        return [f"{local(name)} = tl.load({at} + {index} * {stride}, mask=_lanes)"]
+
+    def _plain(self, name: str, key: Key, index: str) -> str:
+        at = self.arguments.row(name, key)
+        stride = self.arguments.read(f"_stride_{name}", "stride", key)
+        return f"{local(name)} = tl.load({at} + {index} * {stride}, mask=_lanes)"
+
+    def _variable(
+        self, q: PlasticProjection, name: str, index: str, *, to: str, prefix: str
+    ) -> list[str]:
+        """Return lines that load a variable of a rule, its closed form applied."""
+        symbol = q.symbols[name]
+        at = self.arguments.row(f"{prefix}{name}", (q.name, name))
+        value = f"tl.load({at} + {index}, mask=_lanes)"
+        if symbol.decay is None:
+            return [f"{local(to)} = {value}"]
+        # As it was computed when it was last assigned: nothing is done in a step without events.
+        last = self.arguments.row(f"last_{prefix}{name}", (q.name, f"{name}@last"))
+        since = f"tl.load({last} + {index}, mask=_lanes, other=0)"
+        elapsed = f"_elapsed(_step, {since}, {self.program.dt!r})"
+        tau = self._coefficient(q, symbol, symbol.decay, index, prefix=prefix)
+        if symbol.inflow is None:
+            return [f"{local(to)} = _decayed({value}, {elapsed}, {tau})"]
+        inflow = self._coefficient(q, symbol, symbol.inflow, index, prefix=prefix)
+        return [f"{local(to)} = _relaxed({value}, {elapsed}, {tau}, {inflow})"]
+
+    def _coefficient(
+        self, q: PlasticProjection, symbol: Symbol, name: str, index: str, *, prefix: str
+    ) -> str:
+        at = self.arguments.row(f"{prefix}{name}", (q.name, name))
+        if q.symbols[name].side == "one":
+            return f"tl.load({at} + _n * 0)"
+        member = index
+        if symbol.side != "edge":
+            key = (q.name, f"@{symbol.side}_neuron")
+            neurons = self.arguments.read(f"_neurons_{prefix}{symbol.side}", "array", key)
+            member = f"tl.load({neurons} + {index}, mask=_lanes, other=0)"
+        return f"tl.load({at} + {member}, mask=_lanes, other=1.0)"
+
+    def _store(self, name: str) -> list[str]:
+        at = self.arguments.row(name, (self.p.name, name))
+        lines = [f"tl.store({at} + _n, {local(name)}, mask=_lanes)"]
+        if self.p.symbols[name].decay is not None:
+            last = self.arguments.row(f"last_{name}", (self.p.name, f"{name}@last"))
+            lines.append(f"tl.store({last} + _n, _step, mask=_lanes)")
+        return lines
+
+    # ---- expressions
+
+    def _draws(self, trees: Iterable[Expr]) -> list[str]:
+        lines = []
+        occurring = set[Draw]().union(*map(draws, trees))
+        for draw in sorted(occurring, key=lambda d: d.key):
+            lines += self._index("_edge" if self.side == "edge" else f"_{self.side}")
+            index = self._indices["_edge" if self.side == "edge" else f"_{self.side}"]
+            function = "_uniform" if draw.kind == "uniform" else "_normal"
+            key = f"_keys + {2 * self.draws.index(draw)}"
+            lines.append(f"_draw{draw.key} = {function}({index}, {key}, _clock, _sample)")
+        return lines
+
+    def _line(self, tree: Expr) -> str:
+        return line(tree, lambda draw: f"_draw{draw.key}", single=self.single)
+
+
+def bare_variable(segment: Segment, projection: PlasticProjection) -> str | None:
+    """Return the edge variable that is summed as it stands, if it is one without a closed form."""
+    if segment.statements or segment.sum is None or not isinstance(segment.sum.value, Name):
+        return None
+    symbol = projection.symbols.get(segment.sum.value.name)
+    if symbol is None or symbol.role != "variable" or symbol.side != "edge":
+        return None
+    return symbol.name if symbol.decay is None else None

@@ -1,1 +1,0 @@
-"""Accuracies of networks that the Trainer trains, on real data."""

@@ -1,0 +1,39 @@
+"""Kernels of the Triton engine built for a GPU that is not there, and their machine code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from neurosim.backends.gpu.triton.launches import OPTIONS, Launch
+
+HOPPER = GPUTarget("cuda", 90, 32)
+_TYPES = {
+    torch.float64: "*fp64",
+    torch.float32: "*fp32",
+    torch.int64: "*i64",
+    torch.int32: "*i32",
+    torch.uint8: "*u8",
+    torch.bool: "*i1",
+}
+
+
+def build(launch: Launch) -> Any:
+    """Return the compiled kernel of a launch, for sm_90."""
+    names = launch.kernel.arg_names
+    values = dict(zip(names, launch.arguments, strict=False)) | dict(launch.constants)
+    constant = {p.name for p in launch.kernel.params if p.is_constexpr}
+    signature = {n: "constexpr" if n in constant else _type(values[n]) for n in names}
+    constants = {(names.index(n),): values[n] for n in constant}
+    source = ASTSource(fn=launch.kernel, signature=signature, constexprs=constants)
+    return triton.compile(source, target=HOPPER, options=dict(OPTIONS))
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return _TYPES[value.dtype]
+    return "i32" if -(2**31) <= value < 2**31 else "i64"
