@@ -35,6 +35,7 @@ exit codes:
   3 a backend refuses
   4 a value is not finite
   130 interrupted
+  141 the reader of the output has gone
 """
 BOUNDS = {
     "rate": "largest difference of rates, as a fraction of the rate",

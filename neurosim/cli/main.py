@@ -36,6 +36,7 @@ BAD_INPUT = 2
 REFUSED = 3
 NOT_FINITE = 4
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _ctrl_c() as pressed, _folder_of_data(options):
             code = options.command(options, script)
+            sys.stdout.flush()  # so that a closed pipe is noticed here
             # A run may end cleanly by Ctrl-C and return its results; the shell must still learn of
             # it.
             if pressed():
@@ -53,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough, as in ``neurosim check MODEL | head``. Python would complain
+        # once more when it flushes its output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except NeurosimError as error:
         if options.traceback:
             traceback.print_exception(_from(script, error))

@@ -390,3 +390,14 @@ def test_options_of_a_backend_can_be_given_to_check_and_to_map(tiny, capsys):
         "--option threads: found no 'name=', expected name=value. "
         "Write it such as --option threads=2." in capsys.readouterr().err
     )
+
+
+@pytest.mark.process
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly():
+    """As in ``neurosim check MODEL | head -1``."""
+    words = [sys.executable, "-m", "neurosim", "check", "ca3-memory"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+        assert done.stdout is not None and done.stderr is not None
+        done.stdout.close()
+        assert done.stderr.read() == ""
+    assert done.returncode == 141
