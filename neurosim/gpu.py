@@ -6,9 +6,7 @@ from __future__ import annotations
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise ImportError(
-        "neurosim.gpu needs PyTorch, which is missing. Run: pip install 'neurosim-snn[gpu]'"
-    ) from error
+    raise ImportError("neurosim.gpu: torch is missing. Run: pip install torch snntorch") from error
 
 from neurosim.backends.gpu.training.gradients import surrogates
 from neurosim.backends.gpu.training.gradients.methods import (
