@@ -1,0 +1,1 @@
+"""Accuracies of networks that the Trainer trains, on real data."""
