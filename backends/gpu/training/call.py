@@ -213,7 +213,7 @@ class Call:
             )
         (port,) = into
         values, initial = self.batch.values[name]
-        affine = neurons.affine(values, port)
+        affine = neurons.affine({**values, **initial}, port)
         start = next(iter(initial.values())).expand(neurons.size) if len(initial) == 1 else None
         if start is None:
             affine = None

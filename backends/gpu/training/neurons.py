@@ -126,11 +126,11 @@ class Neurons:
         Parameters
         ----------
         values : name -> (1,) or (N,)
-            Parameters and constants.
+            Parameters, constants and the states at the start.
         port : str
             The input; other ports receive nothing.
         """
-        if self.code.draws or self._reads_time:
+        if self.code.draws or self._reads_time or not self.code.states:
             return None
         known: dict[str, Any] = {**values, **self._words}
 
@@ -141,7 +141,7 @@ class Neurons:
             after = self.functions.integrate({**known, **states, **ports, "_active": active})
             return {name: after.get(name, states[name]) for name in self.code.states}
 
-        return affine_step(step, self.code.states, size=self.size, like=self._words["dt"])
+        return affine_step(step, {n: values[n].expand(self.size) for n in self.code.states})
 
     def direction(self, values: Mapping[str, Tensor], state: str | None) -> Tensor:
         """Return the derivative of the distance from the threshold by each state, (n, N).

@@ -36,33 +36,34 @@ class Affine:
     constant: Tensor
 
 
-def affine_step(step: Step, states: tuple[str, ...], *, size: int, like: Tensor) -> Affine | None:
+def affine_step(step: Step, start: Mapping[str, Tensor]) -> Affine | None:
     """Return the step of a population if it is affine in states and input, else None.
 
     Parameters
     ----------
     step : Step
-    states : names
-    size : int
-        N.
-    like : Tensor
-        Of the type and device of states.
+    start : state -> (N,)
+        Around which it is probed: far from it a clip may hide that a step is not linear.
     """
+    states = list(start)
     n = len(states)
-    # Rows: nothing, each state alone, the input alone, and a mixture to test.
+    like = start[states[0]]
+    size = like.numel()
+    # Rows: the start, each state and the input one further, and a mixture to test.
     rows = torch.zeros(n + 3, n + 1, dtype=like.dtype, device=like.device)
     rows[1 : n + 2] = torch.eye(n + 1, dtype=like.dtype, device=like.device)
     rows[n + 2] = torch.linspace(-1.5, 2.5, n + 1, dtype=like.dtype, device=like.device)
-    given = {s: rows[:, j : j + 1].expand(n + 3, size) for j, s in enumerate(states)}
+    given = {s: start[s] + rows[:, j : j + 1] for j, s in enumerate(states)}
     result = step(given, rows[:, n : n + 1].expand(n + 3, size))
     after = torch.stack([result[s].expand(n + 3, size) for s in states])  # (n, rows, N)
-    constant = after[:, 0]
-    slopes = after[:, 1 : n + 2] - constant[:, None]
-    expected = constant + (slopes * rows[n + 2][None, :, None]).sum(1)
+    slopes = after[:, 1 : n + 2] - after[:, :1]
+    expected = after[:, 0] + (slopes * rows[n + 2][None, :, None]).sum(1)
     error = (after[:, n + 2] - expected).abs().max()
     if not bool(error <= _ROUNDING * (1 + after.abs().max())):
         return None
-    return Affine(slopes[:, :n], slopes[:, n], constant)
+    matrix = slopes[:, :n]
+    beginning = torch.stack([start[s] for s in states])
+    return Affine(matrix, slopes[:, n], after[:, 0] - (matrix * beginning[None]).sum(1))
 
 
 @dataclass(frozen=True)
