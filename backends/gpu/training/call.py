@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -140,14 +141,30 @@ class Call:
         ]
         neurons = self.plan.neurons[name]
         outputs = [o for o in self.batch.outputs if o.population == name]
+        sends = any(c.signal and c.source == name for c in self.plan.connections.values())
+        sent = neurons.code.states if sends else ()
         return Member(
             neurons=neurons,
             values=values,
-            courses={str(i.parameter): self.batch.tensors[i.label] for i in inputs},
+            courses={
+                **self._tables(name, {str(i.parameter) for i in inputs}),
+                **{str(i.parameter): self.batch.tensors[i.label] for i in inputs},
+            },
             terms={port: self._terms(name, port, group) for port in neurons.code.ports},
             state=neurons.start(initial, self.batch.replica.shape[0]),
-            traced=tuple(dict.fromkeys(o.state for o in outputs if o.state)),
+            traced=tuple(dict.fromkeys([*(o.state for o in outputs if o.state), *sent])),
         )
+
+    def _tables(self, name: str, driven: set[str]) -> dict[str, Tensor]:
+        """Return the rows in force of tables that are no inputs, (T, 1) or (T, N)."""
+        memory = self.plan.memory
+        return {
+            table: torch.from_numpy(
+                np.stack([memory.row(name, table, k) for k in range(self.batch.steps)])
+            ).to(device=self.settings.device, dtype=self.settings.dtype)
+            for table in self.plan.program.populations[name].code.tables
+            if table not in driven
+        }
 
     def _terms(self, name: str, port: str, group: tuple[str, ...]) -> list[Term]:
         """Return summands; the first ones are summed already if they are known for all steps."""
@@ -167,7 +184,7 @@ class Call:
 
     def _deliver(self, c: Connection, response: Response | None) -> Tensor:
         """Return what a projection adds to its port before each step, (T, B, N)."""
-        spikes = self.spikes[c.source]
+        spikes = self.spikes[c.source] if c.signal is None else self._signal(c)
         steps = spikes.shape[0]
         trace = None if response is None else response.over(spikes.detach())
         total: Tensor | None = None
@@ -181,6 +198,16 @@ class Call:
         if total is not None:
             return total
         return spikes.new_zeros(steps, spikes.shape[1], c.edges.size)
+
+    def _signal(self, c: Connection) -> Tensor:
+        """Return the numbers that the source of a graded projection sends, (T, B, N)."""
+        if c.signal is None:
+            raise LookupError(f"projection {c.name!r} sends spikes")
+        member = self.members[c.source]
+        states = {state: t for (owner, state), t in self.traces.items() if owner == c.source}
+        sent = c.signal({**member.values, **member.courses, **states})
+        shape = self.batch.steps, self.batch.replica.shape[0], member.neurons.size
+        return sent.expand(shape)
 
     # ---- what methods of gradients need
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from neurosim.ir.program import StaticProjection
+from neurosim.draws.values import Shared
+from neurosim.ir.program import PlasticProjection, ProjectionProgram, StaticProjection
+from neurosim.network.projections import Projection
+from neurosim.network.wiring.grids import average_pooling, convolution
 
-from .gradients.operations import EdgeLists, Slots, linear, sparse
+from .gradients.operations import EdgeLists, Slots, Window, convolve, linear, sparse
 
-Form = Literal["matrix", "edges", "shared", "one"]
+Form = Literal["matrix", "edges", "shared", "one", "convolution", "pooling"]
+Signal = Callable[[dict[str, Any]], Tensor]
+"""From values of the source by name to the number that edges multiply by their weight."""
 
 # A matrix of all pairs costs time for pairs without an edge, a list of edges memory for each
 # sample: the matrix wins unless it is large and nearly empty.
@@ -21,9 +28,26 @@ _LARGE = 1 << 22
 _FILLED = 0.02
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The window of a convolution or pooling.
+
+    Attributes
+    ----------
+    source, target : (channels, height, width)
+    size : (rows, columns)
+    window : Window
+    """
+
+    source: tuple[int, int, int]
+    target: tuple[int, int, int]
+    size: tuple[int, int]
+    window: Window
+
+
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """A static projection.
+    """A projection that does not change.
 
     Attributes
     ----------
@@ -31,7 +55,7 @@ class Connection:
     same_step : bool
     form : Form
         How the weight lies: a matrix (N_target, N_source); one per edge; those that edges share;
-        one for all.
+        one for all; a kernel (O, C, rows, columns); one for all of a window.
     delays : tuple of int
         The distinct delays in steps, ascending.
     edges : EdgeLists
@@ -42,7 +66,10 @@ class Connection:
         Position of the weight of each edge.
     dense : bool
         Whether a matrix is multiplied.
+    grid : Grid or None
     slots : Slots
+    signal : Signal or None
+        Of graded projections, whose sources send a number in each step; None: spikes.
     """
 
     name: str
@@ -56,7 +83,9 @@ class Connection:
     of_delay: Tensor
     shared: Tensor | None
     dense: bool
+    grid: Grid | None
     slots: Slots
+    signal: Signal | None = None
 
     def layout(self, weight: np.ndarray) -> np.ndarray:
         """Return the weights of memory as they learn.
@@ -66,7 +95,10 @@ class Connection:
         weight : (1,), (E,) or (K,)
             In the order of edges.
         """
-        if self.form in ("shared", "one"):
+        if self.form == "convolution" and self.grid is not None:
+            channels = self.grid.target[0], self.grid.source[0]
+            return weight.reshape(*channels, *self.grid.size).copy()
+        if self.form in ("shared", "one", "pooling"):
             return weight.copy()
         full = np.broadcast_to(weight, self.edges.sources.numel())
         if self.form == "edges":
@@ -76,23 +108,22 @@ class Connection:
 
     def per_edge(self, weight: np.ndarray) -> np.ndarray:
         """Return weights as memory holds them: the inverse of `layout`."""
-        return weight.T.reshape(-1).copy() if self.form == "matrix" else weight.copy()
+        return (weight.T if self.form == "matrix" else weight).reshape(-1).copy()
 
     def prepare(self, weight: Tensor) -> tuple[Tensor, ...]:
-        """Return for each delay the operand of `deliver`: a matrix, or weights of edges.
+        """Return for each delay the operand of `deliver`: a matrix, kernel, or weights of edges.
 
         Parameters
         ----------
         weight : Tensor
             As it learns.
         """
-        if self.form == "matrix":
+        if self.form in ("matrix", "convolution", "pooling"):
             return (weight,)
-        per_edge = (
-            weight.expand(self.edges.sources.numel())
-            if self.shared is None
-            else (weight[self.shared])
-        )
+        if self.shared is None:
+            per_edge = weight.expand(self.edges.sources.numel())
+        else:
+            per_edge = weight[self.shared]
         parts = []
         for number in range(len(self.delays)):
             chosen, edges = self._of(number)
@@ -106,7 +137,7 @@ class Connection:
     def deliver(
         self, x: Tensor, operands: tuple[Tensor, ...], number: int, *, trace: Tensor | None = None
     ) -> Tensor:
-        """Return what spikes add to the port, for the edges of one delay.
+        """Return what a source adds to the port, for the edges of one delay.
 
         Parameters
         ----------
@@ -118,9 +149,30 @@ class Connection:
         trace : (..., N_source), optional
             Multiplies the error in place of x.
         """
+        operand = operands[number]
+        if self.grid is not None:
+            return self._over_grid(x, operand, self.grid, trace)
         if self.dense:
-            return linear(x, operands[number], self.slots, trace=trace)
-        return sparse(x, operands[number], self._of(number)[1], self.slots, trace=trace)
+            return linear(x, operand, self.slots, trace=trace)
+        return sparse(x, operand, self._of(number)[1], self.slots, trace=trace)
+
+    def _over_grid(self, x: Tensor, operand: Tensor, grid: Grid, trace: Tensor | None) -> Tensor:
+        def images(flat: Tensor) -> Tensor:
+            return flat.reshape(-1, *grid.source)
+
+        if self.form == "pooling":
+            # The mean times the number of cells is the sum, each cell of which has the weight.
+            means = functional.avg_pool2d(images(x), grid.size, **grid.window.options)
+            result = means * (operand * (grid.size[0] * grid.size[1]))
+        else:
+            result = convolve(
+                images(x),
+                operand,
+                self.slots,
+                window=grid.window,
+                trace=None if trace is None else images(trace),
+            )
+        return result.reshape(*x.shape[:-1], -1)
 
     def _of(self, number: int) -> tuple[Tensor | None, EdgeLists]:
         """Return the positions of the edges of a delay, None for all, and the edges."""
@@ -132,7 +184,8 @@ class Connection:
 
 
 def connection_of(
-    p: StaticProjection,
+    p: StaticProjection | PlasticProjection,
+    projection: Projection,
     weight: np.ndarray,
     *,
     learns: bool,
@@ -143,7 +196,10 @@ def connection_of(
 
     Parameters
     ----------
-    p : StaticProjection
+    p : StaticProjection or PlasticProjection
+        The latter graded, see `neurosim.backends.gpu.training.graded`.
+    projection : Projection
+        As the user wrote it.
     weight : (1,), (E,) or (K,)
         As in memory.
     learns : bool
@@ -152,15 +208,20 @@ def connection_of(
         Neurons of the source.
     device : torch.device
     """
+    if p.port is None:
+        raise LookupError(f"projection {p.name!r} delivers nothing")
     count = p.targets.size
-    delays, of_delay = np.unique(np.asarray(p.axonal), return_inverse=True)
-    of_delay = np.broadcast_to(of_delay, count)
-    index = p.shared
-    full = _joins_all(p, sources_size)
+    # Of graded input only the part behind the synapse delays.
+    delay = p.axonal if isinstance(p, StaticProjection) else p.dendritic
+    delays, of_delay = np.unique(np.asarray(delay), return_inverse=True)
+    index = p.shared if isinstance(p, StaticProjection) else None
+    grid = _grid(projection, weight, index, learns=learns) if delays.size == 1 else None
     form: Form = "edges"
-    if index is not None:
+    if grid is not None:
+        form = "convolution" if isinstance(projection.connector, convolution) else "pooling"
+    elif index is not None:
         form = "shared"
-    elif full and delays.size == 1:
+    elif _joins_all(p, sources_size) and delays.size == 1:
         form = "matrix"
     elif weight.size == 1 and not learns:
         form = "one"
@@ -178,14 +239,46 @@ def connection_of(
         form=form,
         delays=tuple(int(d) for d in delays),
         edges=EdgeLists(tensor(p.sources), tensor(p.targets), p.size, sources_size),
-        of_delay=tensor(of_delay),
+        of_delay=tensor(np.broadcast_to(of_delay, count)),
         shared=None if index is None else tensor(index),
         dense=form == "matrix" or pairs <= _LARGE or count >= _FILLED * pairs,
+        grid=grid,
         slots=Slots(),
     )
 
 
-def _joins_all(p: StaticProjection, sources_size: int) -> bool:
+def graded(connection: Connection, signal: Signal) -> Connection:
+    """Return a connection whose sources send a number in each step."""
+    return replace(connection, signal=signal)
+
+
+def _grid(
+    projection: Projection, weight: np.ndarray, index: np.ndarray | None, *, learns: bool
+) -> Grid | None:
+    """Return the grid of a projection whose edges are those of its convolution or pooling."""
+    connector: Any = projection.connector
+    whole = projection.source.whole and projection.target.whole
+    if isinstance(connector, convolution):
+        own = connector.weights
+        user = projection.weight
+        # Weights of the user's own may be shared in another way.
+        fits = isinstance(user, Shared) and np.array_equal(user.index, own.index)
+        if not (whole and index is not None and fits):
+            return None
+    elif isinstance(connector, average_pooling):
+        if not whole or learns or weight.size != 1:
+            return None
+    else:
+        return None
+    return Grid(
+        connector.shape,
+        connector.target_shape,
+        connector.window,
+        Window(connector.stride, connector.padding),
+    )
+
+
+def _joins_all(p: ProjectionProgram, sources_size: int) -> bool:
     """Return whether each source has one edge to each target."""
     if p.targets.size != sources_size * p.size or (np.diff(p.pointer) != p.size).any():
         return False

@@ -10,7 +10,7 @@ from neurosim.draws.values import Table
 from neurosim.errors import NetworkError, describe, describe_unknown
 from neurosim.expr.tree import Binary, Call, Expr, Name, Unary
 from neurosim.ir.concrete import ConcreteNetwork, ConcretePopulation
-from neurosim.ir.program import CellProgram, PopulationProgram, Program, StaticProjection
+from neurosim.ir.program import CellProgram, PopulationProgram, Program
 
 from .gradients.conditions import distance
 from .gradients.derivatives import STEPS
@@ -47,7 +47,12 @@ class Learnable:
 
 
 def learnables(
-    program: Program, network: ConcreteNetwork, *, simulated: Iterable[str], driven: set[str]
+    program: Program,
+    network: ConcreteNetwork,
+    *,
+    projections: Iterable[str],
+    simulated: Iterable[str],
+    driven: set[str],
 ) -> dict[str, Learnable]:
     """Return everything that can learn, by label.
 
@@ -55,17 +60,15 @@ def learnables(
     ----------
     program : Program
     network : ConcreteNetwork
+    projections : names
+        Those whose weights can learn.
     simulated : names of populations
         Those that are no input.
     driven : labels
         Parameters that are inputs of the Trainer.
     """
     populations = set(simulated)
-    found: list[Learnable] = [
-        Learnable("weight", p.name, "w")
-        for p in program.projections.values()
-        if isinstance(p, StaticProjection) and p.target in populations
-    ]
+    found = [Learnable("weight", name, "w") for name in projections]
     for name in populations:
         p = program.populations[name]
         concrete = network.populations[name]

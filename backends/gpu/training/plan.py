@@ -15,11 +15,12 @@ from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.concretise import concretise
 from neurosim.ir.discretise import discretise
 from neurosim.ir.memory import Memory
-from neurosim.ir.program import Program, StaticProjection
+from neurosim.ir.program import Program
 from neurosim.network.network import Network
 
-from .connections import Connection, connection_of
+from .connections import Connection, connection_of, graded
 from .constants import PopulationValues
+from .graded import signal_of
 from .gradients.methods import Method
 from .gradients.surrogates import Surrogate
 from .groups import order_groups
@@ -110,12 +111,20 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     concrete = _with_driven(given, settings.inputs)
     program = discretise(concrete)
     _require_trainable(program)
+    signals = {name: signal_of(p, settings.dtype) for name, p in program.plastic.items()}
     bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
     memory = Memory(program, concrete, bounds)
     replayed = {i.population for i in settings.inputs if i.parameter is None}
     computed = [n for n, p in program.populations.items() if n not in replayed and not p.given]
     driven = {i.label for i in settings.inputs}
-    can_learn = learnables(program, concrete, simulated=computed, driven=driven)
+    projections = [p for p in program.projections.values() if p.target in computed]
+    can_learn = learnables(
+        program,
+        concrete,
+        projections=[p.name for p in projections],
+        simulated=computed,
+        driven=driven,
+    )
     learns = {item.label: item for item in read_train(settings.train, can_learn)}
     values = {
         name: PopulationValues(
@@ -131,14 +140,22 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     connections = {
         p.name: connection_of(
             p,
+            network.projections[p.name],
             memory[p.name, "w"],
             learns=p.name in learns,
             sources_size=program.populations[p.source].size,
             device=settings.device,
         )
-        for p in program.projections.values()
-        if isinstance(p, StaticProjection) and p.target in values
+        for p in projections
     }
+    connections |= {
+        name: graded(connections[name], signal)
+        for name, signal in signals.items()
+        if name in connections
+    }
+    groups = _groups(computed, connections)
+    for name in signals.keys() & connections.keys():
+        _require_smooth_source(connections[name], program, groups)
     return Plan(
         hash=given.hash(),
         program=program,
@@ -147,7 +164,7 @@ def make_plan(network: Network, settings: Settings) -> Plan:
         values=values,
         neurons={name: _neurons(program, memory, values[name], name, settings) for name in values},
         connections=connections,
-        groups=_groups(computed, connections),
+        groups=groups,
     )
 
 
@@ -206,12 +223,6 @@ def _with_driven(network: ConcreteNetwork, inputs: Sequence[Input]) -> ConcreteN
 
 def _require_trainable(program: Program) -> None:
     """Raise if a network has parts that training does not run."""
-    if program.plastic:
-        name = next(iter(program.plastic))
-        raise NetworkError(
-            f"Trainer: found projection {name!r} with a rule, expected projections without: "
-            "training does not run rules. Leave the rule out, or run the network on a backend."
-        )
     if program.drives:
         name = next(iter(program.drives))
         raise NetworkError(
@@ -222,4 +233,18 @@ def _require_trainable(program: Program) -> None:
         raise NetworkError(
             "Trainer: found statements at regular times (net.every), expected none: training "
             "does not run them. Leave them out."
+        )
+
+
+def _require_smooth_source(
+    c: Connection, program: Program, groups: tuple[tuple[str, ...], ...]
+) -> None:
+    """Raise unless the source of a graded projection can be computed before its target."""
+    group = next((g for g in groups if c.source in g), ())
+    spikes = program.populations[c.source].code.detect is not None
+    if spikes or c.target in group:
+        found = "spikes" if spikes else "depends on the target"
+        raise NetworkError(
+            f"Trainer: found the graded projection {c.name!r} from {c.source!r}, which {found}; "
+            "expected a source that does neither spike nor depend on the target. Use spikes."
         )

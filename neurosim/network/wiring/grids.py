@@ -180,6 +180,11 @@ class convolution:
     _window: _Window = field(repr=False)
 
     @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        return self._window.size
+
+    @property
     def weights(self) -> Shared:
         """The kernel, and for each edge the position of its weight in the kernel."""
         return shared(self._values, index=self._edges()[2])
@@ -288,6 +293,8 @@ class average_pooling:
     target_shape: Shape
     target_size: int
     weights: Any
+    stride: tuple[int, int]
+    padding: tuple[int, int]
     _window: _Window = field(repr=False)
 
     def __init__(
@@ -319,10 +326,17 @@ class average_pooling:
             "target_shape": target,
             "target_size": math.prod(target),
             "weights": _divide(weight, math.prod(cells)),
+            "stride": window.stride,
+            "padding": window.padding,
             "_window": window,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns over which the mean is taken."""
+        return self._window.size
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: one for each cell of the source that a window covers.

@@ -240,7 +240,11 @@ def test_thresholds_learn_by_rates():
 @pytest.mark.parametrize(
     ("method", "cell", "message"),
     [
-        ("ottt", cells.izhikevich(synapse="delta"), "'output': found a step that is not linear in states"),
+        (
+            "ottt",
+            cells.izhikevich(synapse="delta"),
+            "'output': found a step that is not linear in states",
+        ),
         ("dsr", cells.lif_delta(), "a reset that does not subtract a positive number"),
         ("dsr", cells.lif(), "not linear in one state and its input"),
     ],

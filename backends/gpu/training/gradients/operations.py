@@ -232,12 +232,12 @@ class Window:
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, kernel: Tensor, trace: Tensor, settings: Window, slots: Slots
+        ctx: Any, x: Tensor, kernel: Tensor, trace: Tensor, window: Window, slots: Slots
     ) -> Tensor:
         ctx.save_for_backward(kernel, trace)
-        ctx.settings = settings
+        ctx.window = window
         ctx.slots = slots
-        return functional.conv2d(x, kernel, **settings.options)
+        return functional.conv2d(x, kernel, **window.options)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -247,38 +247,38 @@ class _Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             back = ctx.slots.weight_of(kernel)
             if back is not None:
-                gradient_x = gradients_of.conv2d_input(trace.shape, back, g, **ctx.settings.options)
+                gradient_x = gradients_of.conv2d_input(trace.shape, back, g, **ctx.window.options)
         if ctx.needs_input_grad[1]:
             if ctx.slots.factor is None:
                 gradient_kernel = gradients_of.conv2d_weight(
-                    trace, kernel.shape, g, **ctx.settings.options
+                    trace, kernel.shape, g, **ctx.window.options
                 )
             else:
-                rows = ctx.slots.factor(patches(trace, kernel, ctx.settings))
+                rows = ctx.slots.factor(patches(trace, kernel, ctx.window))
                 errors = g.movedim(1, -1).flatten(0, -2)
                 gradient_kernel = (errors.T @ rows).view(kernel.shape)
         return gradient_x, gradient_kernel, None, None, None
 
 
-def patches(x: Tensor, kernel: Tensor, settings: Window) -> Tensor:
+def patches(x: Tensor, kernel: Tensor, window: Window) -> Tensor:
     """Return the inputs of each output position, (R * positions, C_in * height * width).
 
     Parameters
     ----------
     x : (R, C_in, H, W)
     kernel : (C_out, C_in, height, width)
-    settings : Window
+    window : Window
     """
-    columns = functional.unfold(x, kernel.shape[-2:], **settings.options)
+    columns = functional.unfold(x, kernel.shape[-2:], **window.options)
     return columns.transpose(1, 2).flatten(0, 1)
 
 
-def convolution(
+def convolve(
     x: Tensor,
     kernel: Tensor,
     slots: Slots,
     *,
-    settings: Window,
+    window: Window,
     trace: Tensor | None = None,
 ) -> Tensor:
     """Return the cross-correlation of images with a kernel, as `torch.nn.functional.conv2d`.
@@ -288,7 +288,7 @@ def convolution(
     x : (R, C_in, H, W)
     kernel : (C_out, C_in, height, width)
     slots : Slots
-    settings : Window
+    window : Window
     trace : (R, C_in, H, W), optional
         Multiplies the error in place of x.
 
@@ -298,7 +298,7 @@ def convolution(
     """
     presynaptic = (x if trace is None else trace).detach()
     if slots.listening:
-        slots.hear(patches(presynaptic, kernel, settings))
+        slots.hear(patches(presynaptic, kernel, window))
     if slots.plain and trace is None:
-        return functional.conv2d(x, kernel, **settings.options)
-    return _Convolution.apply(x, kernel, presynaptic, settings, slots)  # type: ignore[return-value]
+        return functional.conv2d(x, kernel, **window.options)
+    return _Convolution.apply(x, kernel, presynaptic, window, slots)  # type: ignore[return-value]

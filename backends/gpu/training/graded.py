@@ -1,0 +1,72 @@
+"""Graded projections: rules that only send a number times a weight in every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurosim.errors import NetworkError
+from neurosim.expr.tree import Binary, Expr, Name, names
+from neurosim.ir.program import PlasticProjection
+
+from ..tensors.printing import words
+from .connections import Signal
+from .constants import compile_expression
+from .gradients.derivatives import differentiable
+
+
+def signal_of(p: PlasticProjection, dtype: torch.dtype) -> Signal:
+    """Return what the sources of a projection send, as a function of their values.
+
+    Parameters
+    ----------
+    p : PlasticProjection
+    dtype : torch.dtype
+
+    Raises
+    ------
+    NetworkError
+        If its rule does anything but ``out += w * signal`` in a "step" handler, the signal being
+        an expression over states and parameters of the source.
+    """
+    tree = _signal_tree(p)
+    if tree is None:
+        raise NetworkError(
+            f"Trainer: found projection {p.name!r} with the rule {p.code.name!r}, expected none, "
+            "or a rule with the single handler ('step', 'out += w * x_pre'): training does not "
+            "run rules that change or react to spikes. Leave the rule out, or run the network on "
+            "a backend."
+        )
+    origins = {n: p.symbols[n].origin for n in names(tree) if n in p.symbols}
+    evaluate = compile_expression(tree, differentiable(words(dtype)))
+
+    def signal(values: dict[str, Any]) -> Tensor:
+        return evaluate({**values, **{n: values[origin] for n, origin in origins.items()}})
+
+    return signal
+
+
+def _signal_tree(p: PlasticProjection) -> Expr | None:
+    """Return the factor of the weight, None if the rule is another one."""
+    if len(p.code.handlers) != 1 or p.code.integrate:
+        return None
+    trigger, body = p.code.handlers[0]
+    weight = p.symbols.get("w")
+    if trigger != "step" or len(body) != 1 or body[0].action != "deliver":
+        return None
+    if weight is None or weight.role != "variable" or weight.side != "edge" or weight.decay:
+        return None
+    value = body[0].value
+    if not isinstance(value, Binary) or value.op != "*":
+        return None
+    for own, other in ((value.left, value.right), (value.right, value.left)):
+        if own == Name("w") and all(_is_of_source(p, n) for n in names(other)):
+            return other
+    return None
+
+
+def _is_of_source(p: PlasticProjection, name: str) -> bool:
+    symbol = p.symbols.get(name)
+    return symbol is not None and symbol.role == "cell" and symbol.side == "pre"
