@@ -15,6 +15,8 @@ from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
 
 from .devices import find_device, require_device
+from .engines import open_engine
+from .static_sums import MOST_FOLDED
 
 if TYPE_CHECKING:
     from neurosim.backend.engine import Engine
@@ -27,8 +29,10 @@ ROUNDED = (
     "functions are computed in float64 and rounded once"
 )
 ANY_ORDER = (
-    "On a CUDA device sums over edges are added in any order, so that their last bits may differ "
-    "from run to run"
+    f"On a CUDA device the sums of a projection of up to {MOST_FOLDED} edges are folded in order. "
+    "Of more edges without a rule they are added in any order, in whole parts of 9.1e-13 (2**-40) "
+    "of the port's unit, which gives the same bits. Without Triton all sums are added in any "
+    "order, so that their last bits may differ from run to run"
 )
 
 
@@ -67,9 +71,7 @@ class GpuBackend:
 
         def build(program: Program, concrete: ConcreteNetwork) -> Engine:
             device = find_device(options["device"])
-            from .tensors.engine import TensorEngine  # a report needs nothing of torch
-
-            return TensorEngine(
+            return open_engine(
                 program,
                 concrete,
                 device=device,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
+from triton.errors import TritonError
 
 from neurosim.backend.engine import Chunk
 from neurosim.ir.concrete import ConcreteNetwork
@@ -13,6 +12,7 @@ from neurosim.ir.memory import Key, Memory
 from neurosim.ir.program import Program, StaticProjection
 from neurosim.ir.spike_signals import find_signals
 
+from ..static_sums import Delivery, is_pushed
 from ..tensors.samples import Samples
 from . import kernels
 from .launches import Device, Launch
@@ -22,28 +22,11 @@ from .pushing import Pushed
 from .recording import Recording, spikes_of
 from .words import NEVER, WRONG, words
 
-Delivery = Literal["pull", "push"]
-
-# A projection of more edges is pushed: a fold reads all edges in each step, which takes about as
-# long on an H200 as the launches of a step.
-MOST_FOLDED = 2**21
 # Steps of a graph: launching it costs as much as a few kernels.
 GRAPH = 16
 _BYTES = 2**28  # of the ring of spikes and of the buffers of samples
 _MOST_STEPS = 4096  # of a stretch
 _STEPS = "_given_step", "_given_index", "_since"
-
-
-def is_pushed(edges: int, delivery: Delivery | None) -> bool:
-    """Return whether a static projection is pushed in fixed point, and not folded.
-
-    Parameters
-    ----------
-    edges : int
-    delivery : "pull", "push" or None
-        None: by the number of its edges.
-    """
-    return edges > MOST_FOLDED if delivery is None else delivery == "push"
 
 
 class TritonEngine:
@@ -59,7 +42,7 @@ class TritonEngine:
     count : int
         B samples side by side.
     delivery : "pull", "push" or None
-        Of static projections; see `is_pushed`.
+        Of static projections; see `static_sums.is_pushed`.
     interpreted : bool, optional
         Whether kernels run in Triton's interpreter; by default they do on the CPU device.
 
@@ -165,6 +148,8 @@ class TritonEngine:
             Launch(tick.kernel, (1, 1), tick.arguments, tick.constants),
         ]
         self._signals = _signals(rules)
+        if self._clock.device.type == "cuda":
+            self._compile()
 
     def _integrate(self, rules: dict[str, RuleSteps]) -> list[Launch]:
         """Return phases 2 and 3, stage by stage."""
@@ -194,8 +179,6 @@ class TritonEngine:
 
     def _graph(self, steps: int) -> torch.cuda.CUDAGraph:
         if steps not in self._graphs:
-            if not self._graphs:
-                self._compile()
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 for _ in range(steps):
@@ -204,10 +187,19 @@ class TritonEngine:
         return self._graphs[steps]
 
     def _compile(self) -> None:
-        """Compile all kernels of a step, without a step: a clock that is wrong stops everything."""
+        """Compile all kernels of a step, without a step: a clock that is wrong stops everything.
+
+        Raises
+        ------
+        RuntimeError
+            If Triton cannot build one.
+        """
         before = self._clock.clone()
         self._clock[WRONG] = -1
-        _run(self._step)
+        try:
+            _run(self._step)
+        except TritonError as error:
+            raise RuntimeError(str(error)) from error
         torch.cuda.synchronize()
         self._clock.copy_(before)
 
