@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 from neurosim.compiled import cache
 from neurosim.compiled.cache import clear, root
+from neurosim.compiled.machine_code import Function
 
-__all__ = ["HERE", "clear", "folder", "load", "root"]
+__all__ = ["HERE", "clear", "folder", "functions", "root"]
 
 HERE = Path(__file__).parent
 
@@ -18,6 +18,6 @@ def folder() -> Path | None:
     return cache.folder(HERE)
 
 
-def load(name: str, source: str) -> ModuleType:
-    """Return the module of printed source, from its file where it is known."""
-    return cache.load(name, source, engine=HERE)
+def functions(name: str, source: str) -> dict[str, Function]:
+    """Return the compiled functions of printed source by their names."""
+    return cache.functions(name, source, engine=HERE)

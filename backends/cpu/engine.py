@@ -13,7 +13,7 @@ from neurosim.ir.program import Program
 
 from . import cache
 from .codegen.precision import PRECISIONS
-from .kernels import loop
+from .kernels import sizes
 from .plan.context import Context, Kernels
 from .plan.delivery import Delivery
 from .plan.populations import Populations
@@ -78,14 +78,14 @@ class CpuEngine:
         }
         self.memory = Memory(program, network, bounds, dtype=self.precision.dtype)
         source = LOOP.format(kernels=self.precision.kernels)
-        self._loop = cache.load("loop", source).run_steps
+        self._loop = cache.functions("loop", source)["run_steps"]
         self.pace = Pace((self.partitions,) if threads else tuple(range(1, self.partitions + 1)))
         # Eight numbers per entry, one cache line: a thread that polls its neighbour's counter does
         # not slow down stores to the other counters.
-        self._shared = shared = align(np.zeros(loop.ARRIVED + 8 * self.partitions, np.int64))
+        self._shared = shared = align(np.zeros(sizes.ARRIVED + 8 * self.partitions, np.int64))
 
         def fail() -> None:
-            shared[loop.FAILED] = 1
+            shared[sizes.FAILED] = 1
 
         self._workers = Workers(self.partitions, fail)
         self._build()
@@ -135,8 +135,8 @@ class CpuEngine:
             threads, count = self.pace.piece(steps - done)
             advanced, requests = self._run(first + done, count, threads=threads, fresh=not done)
             done += advanced
-        chunk = Chunk(done, bool(requests < loop.NOT_FINITE))
-        if requests >= loop.RESET_NOT_FINITE:
+        chunk = Chunk(done, bool(requests < sizes.NOT_FINITE))
+        if requests >= sizes.RESET_NOT_FINITE:
             chunk.steps -= 1  # the reset belongs to this step, which is not whole
             chunk.suspects = self._suspects()
         # An error message reads variables too, so that deferred work is done before it.
@@ -154,19 +154,19 @@ class CpuEngine:
         shared, (plan, phases) = self._shared, self._plan
         # Requests of an earlier call that no thread has read would end this one at once.
         shared[:] = 0
-        shared[loop.THREADS] = threads
-        shared[loop.STAGES] = len(self.program.stages)
+        shared[sizes.THREADS] = threads
+        shared[sizes.STAGES] = len(self.program.stages)
         arguments = plan.ctypes.data, self.partitions, phases, first, steps
         calls = [(self._loop, *arguments, thread, shared.ctypes.data) for thread in range(threads)]
         began = perf_counter()
         done = self._workers.call(calls, together=fresh)
         self.pace.learn(threads, done, perf_counter() - began)
-        requests = int(shared[loop.REQUESTS : loop.FAILED : 8].sum())
-        return done, requests & ~loop.LATE  # waiting long ends a piece, not the stretch
+        requests = int(shared[sizes.REQUESTS : sizes.FAILED : 8].sum())
+        return done, requests & ~sizes.LATE  # waiting long ends a piece, not the stretch
 
     def _suspects(self) -> dict[str, np.ndarray]:
         """Return by population the neurons of partitions whose reset made a wrong value, (N,)."""
-        wrong = self._shared[loop.WRONG :: 8] != 0
+        wrong = self._shared[sizes.WRONG :: 8] != 0
         return {name: np.repeat(wrong, np.diff(b)) for name, b in self.memory.bounds.items()}
 
     def _build(self) -> None:

@@ -18,16 +18,19 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 from ..whole_files import remove, write_whole
+from .machine_code import Function, functions_of, link, pack
 
 CORE = Path(__file__).parents[1]
 CALLED = (
     "compiled/cache.py",
     "compiled/cached.py",
     "compiled/functions.py",
+    "compiled/machine_code.py",
     "draws/compiled_edges.py",
     "draws/compiled_pairs.py",
     "draws/compiled_streams.py",
@@ -40,6 +43,7 @@ _DIGEST = 16  # bytes in front of compiled code, by which damage is noticed
 
 # A file is executed once per process, because its name has the hash of its contents.
 _loaded: dict[tuple[Path | None, str], ModuleType] = {}
+_linked: dict[tuple[Path | None, str], dict[str, Function]] = {}
 _stores: dict[Path | None, Store] = {}  # by the engine's folder of sources
 _told: list[str] = []  # reasons of which this process has warned
 
@@ -233,11 +237,45 @@ def load(name: str, source: str, *, engine: Path | None = None) -> ModuleType:
         As for `folder`.
     """
     files = store(engine)
-    stem = f"{name}_{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
+    stem = _stem(name, source)
     entry = files.written, stem
     if entry not in _loaded:
         _loaded[entry] = _execute(stem, source, files)
     return _loaded[entry]
+
+
+def functions(name: str, source: str, *, engine: Path | None = None) -> dict[str, Function]:
+    """Return the functions of generated source that are called by address, by their names.
+
+    The source is executed, and Numba imported, only if their machine code is not stored.
+
+    Parameters
+    ----------
+    name, source : str
+        As for `load`.
+    engine : Path, optional
+        As for `folder`.
+    """
+    files = store(engine)
+    stem = _stem(name, source)
+    entry = files.written, stem
+    if entry not in _linked:
+        _find(f"{stem}.py", source.encode(), files)
+        code = files.load(f"{stem}.code")
+        _linked[entry] = link(code) if code is not None else _compile(name, source, engine=engine)
+    return _linked[entry]
+
+
+def _compile(name: str, source: str, *, engine: Path | None) -> dict[str, Function]:
+    module = vars(load(name, source, engine=engine))
+    code = pack(module)
+    if code is not None:
+        store(engine).save(f"{_stem(name, source)}.code", code)
+    return functions_of(module)
+
+
+def _stem(name: str, source: str) -> str:
+    return f"{name}_{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
 
 
 def _execute(stem: str, source: str, files: Store) -> ModuleType:
@@ -271,9 +309,7 @@ def key(engine: Path | None = None) -> str:
 
     Numba does not notice edits in files that the source calls.
     """
-    import llvmlite
     import llvmlite.binding as llvm
-    import numba
 
     digest = hashlib.blake2b(digest_size=8)
     for file in (
@@ -286,8 +322,8 @@ def key(engine: Path | None = None) -> str:
     digest.update(
         repr(
             (
-                numba.__version__,
-                llvmlite.__version__,
+                version("numba"),
+                version("llvmlite"),
                 sys.version,
                 llvm.get_host_cpu_name(),
                 features,

@@ -1,7 +1,8 @@
 """Decorators of generated source: compiled by Numba, with machine code kept in a `cache.Store`.
 
 Numba's own cache trusts its files: damaged machine code ends the process. Here each file begins
-with a digest of its content, and there is no index that could be damaged.
+with a digest of its content, and there is no index that could be damaged. Functions that are
+called by address have a cache that needs no Numba, see `cache.functions`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ def cfunc(signature: str) -> Callable[[Callable[..., Any]], CFunc]:
     def decorate(function: Callable[..., Any]) -> CFunc:
         types = normalize_signature(signature)
         callback = CFunc(function, types, locals={}, options={"error_model": "numpy"})
-        callback._cache = _cache_of(function)  # pyright: ignore[reportAttributeAccessIssue]
         callback.compile()
         return callback
 

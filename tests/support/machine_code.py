@@ -3,6 +3,7 @@
 import re
 
 from neurosim.backends.cpu import cache
+from neurosim.compiled.cache import load
 
 # two or more numbers at once, on x86 and on ARM
 PACKED = r"\bv?(?:add|sub|mul|div){0}\b|\bf(?:add|sub|mul|div)\s+v\d+\.{1}"
@@ -15,6 +16,6 @@ def packed(source: str, kernel: str = "integrate", *, x86: str = "pd", arm: str 
     return len(
         re.findall(
             PACKED.format(x86, arm),
-            getattr(cache.load("kernels", source), kernel)._library.get_asm_str(),
+            getattr(load("kernels", source, engine=cache.HERE), kernel)._library.get_asm_str(),
         )
     )

@@ -6,8 +6,7 @@ from numba import njit
 
 from .functions import compiled, exp, expm1_ratio
 from .intrinsics import load
-
-STEPS = 1 << 14  # in a table; later ones, which few edges read, are computed
+from .sizes import STEPS
 
 
 @njit(error_model="numpy", nogil=True)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from .functions import compiled
 from .intrinsics import fetch, flag, load_arg, load_index, load_long, store_index, store_long
 from .operations import NOTES
+from .sizes import CHUNK, DEPTH
 
-DEPTH = 32  # spikes of a target that can be noted
-CHUNK = 1024  # edges that catch up together
 LINE = 64  # bytes of a cache line
 INDEX = 4  # bytes of a step in the notes
 

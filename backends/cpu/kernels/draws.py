@@ -3,18 +3,12 @@
 from .functions import compiled
 from .intrinsics import load, load_arg, load_double, load_index, store, store_double
 from .operations import DRAW, DRIVE
-from .philox import CELLS, MOST, fill_normal, fill_uniform, poisson_sum, poisson_table
+from .philox import fill_normal, fill_uniform, poisson_sum, poisson_table
 
 # Counts are those of float64 in any precision: modules rebuilt for float32 replace `fill_uniform`
 # alone.
 from .philox import fill_uniform as fill_double
-
-BLOCK = 256  # uniform numbers that are drawn together
-ROOM = (
-    BLOCK,  # uniform numbers
-    1 + MOST,  # the mean that quantiles are of, and the quantiles
-    CELLS,  # where the search for a count begins
-)
+from .sizes import BLOCK, CELLS
 
 
 @compiled

@@ -24,13 +24,7 @@ from .intrinsics import (
 )
 from .loop import fold, load_either, spikes_at
 from .operations import HISTORY, LANDING
-
-CHUNK = 16  # events in one chunk of the pool, a power of two; chunk 0 is none
-NEVER = -1 << 62  # before any step
-
-# State of a pool: first chunk of those that were freed, the last that was ever taken, and the
-# number of chunks.
-FREE, FRESH, CHUNKS = range(3)
+from .sizes import CHUNKS, EVENTS_PER_CHUNK, FREE, FRESH
 
 
 @compiled
@@ -61,8 +55,8 @@ def extend(args, position):
         store_long(load_arg(args, LANDING.heads), position, chunk, "heads")
     else:
         # The tail is the position after a full chunk, which is therefore the one before.
-        store_index(links, tail // CHUNK - 1, chunk, "links")
-    return chunk * CHUNK
+        store_index(links, tail // EVENTS_PER_CHUNK - 1, chunk, "links")
+    return chunk * EVENTS_PER_CHUNK
 
 
 @compiled
@@ -122,8 +116,8 @@ def emit(args, position_of, emitted, step, partition):
                 position = now + delay
                 position = position - depth if position >= depth else position
                 tail = load_long(tails, position, "tails")
-                # An empty list (tail 0) and a full chunk both end on a multiple of CHUNK.
-                if tail & (CHUNK - 1) == 0:
+                # An empty list (tail 0) and a full chunk both end on a multiple of it.
+                if tail & (EVENTS_PER_CHUNK - 1) == 0:
                     tail = extend(args, position)
                     if tail == 0:
                         continue
@@ -187,7 +181,7 @@ def end_of(chunk, following, tail):
     tail : int
         Position after the last event of the list.
     """
-    return tail if following == 0 else (chunk + 1) * CHUNK
+    return tail if following == 0 else (chunk + 1) * EVENTS_PER_CHUNK
 
 
 @compiled
@@ -207,7 +201,7 @@ def add_up(args, position):
     chunk = head
     while chunk != 0:
         following = load_index(links, chunk, "links")
-        for k in range(chunk * CHUNK, end_of(chunk, following, tail)):
+        for k in range(chunk * EVENTS_PER_CHUNK, end_of(chunk, following, tail)):
             n = load_index(pool_targets, k, "pool targets")
             store(term, n, load(term, n, "ring") + load(pool_weights, k, "pool weights"), "ring")
         chunk = following
@@ -216,7 +210,7 @@ def add_up(args, position):
     chunk = head if term != port else 0
     while chunk != 0:
         following = load_index(links, chunk, "links")
-        for k in range(chunk * CHUNK, end_of(chunk, following, tail)):
+        for k in range(chunk * EVENTS_PER_CHUNK, end_of(chunk, following, tail)):
             n = load_index(pool_targets, k, "pool targets")
             store(port, n, load(port, n, "ring") + load(term, n, "ring"), "ring")
             store(term, n, 0.0, "ring")
@@ -233,7 +227,7 @@ def empty(args, position):
     last = load_long(tails, position, "tails")
     # The whole list is linked in front of the free chunks: one store, however long it is.
     if last != 0:
-        store_index(links, (last - 1) // CHUNK, load_long(pool, FREE, "pool"), "links")
+        store_index(links, (last - 1) // EVENTS_PER_CHUNK, load_long(pool, FREE, "pool"), "links")
         store_long(pool, FREE, load_long(heads, position, "heads"), "pool")
         store_long(heads, position, 0, "heads")
         store_long(tails, position, 0, "tails")

@@ -56,28 +56,22 @@ from .operations import (
     TRACE,
     WIDTH,
 )
+from .sizes import (
+    ARRIVED,
+    FAILED,
+    FULL,
+    LATE,
+    NOT_FINITE,
+    REQUESTS,
+    RESET_NOT_FINITE,
+    STAGES,
+    THREADS,
+    WAITED,
+    WRONG,
+)
 
 REAL = 8  # bytes of a number of the run's precision
 INDEX = 4  # bytes of the index of a neuron that spiked
-
-# Numbers that threads share, each on a cache line of its own. Stop requests rotate through three
-# counters (step modulo 3): a fast thread may wait at the barrier of step k + 1 while a slow one
-# still has to read the request of step k.
-THREADS = 0
-STAGES = 1  # phases that integrate populations, one after the other
-WAITED = 8
-REQUESTS = 16
-FAILED = 40
-# From here on, for each thread, the number of barriers that it has reached; beside it, whether the
-# reset of the partition of this number has made a value that is not finite.
-ARRIVED = 48
-WRONG = 49
-
-# A thread adds one of these to a request: the sum tells the four reasons apart.
-FULL = 1  # a buffer of spikes
-LATE = 1 << 16  # threads wait long for each other
-NOT_FINITE = 1 << 32
-RESET_NOT_FINITE = 1 << 48  # in the step before
 
 # Polls before a thread sleeps, and sleeps before a thread requests a stop. A sleep of 20 us takes
 # 100 us, in which the other thread may reach the next barrier. A thread must poll for longer than
@@ -103,7 +97,7 @@ def barrier(shared, step, thread):
 
     Parameters
     ----------
-    shared : address of int64, see `THREADS`
+    shared : address of int64, see `sizes.THREADS`
     step : int
         The step in which the thread waits.
     thread : int
@@ -212,7 +206,7 @@ def request_signal(args, step, partition, shared):
     ----------
     args : address of `SIGNAL`
     step, partition : int
-    shared : address of int64, see `THREADS`
+    shared : address of int64, see `sizes.THREADS`
     """
     spikes, count = spikes_at(args, step % load_arg(args, HISTORY.depth), partition)
     members = load_arg(args, SIGNAL.members)
@@ -399,7 +393,7 @@ def record_spikes(args, step, shared):
     ----------
     args : address of `SPIKES`
     step : int
-    shared : address of int64, see `THREADS`
+    shared : address of int64, see `sizes.THREADS`
     """
     members = load_arg(args, SPIKES.members)
     neurons = load_arg(args, SPIKES.neurons)
@@ -496,7 +490,7 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
     operation : address of a row of `operations.WIDTH` int64
     step : int
     partition : int
-    shared : address of int64, see `THREADS`
+    shared : address of int64, see `sizes.THREADS`
     """
     code = load_arg(operation, 0)
     args = operation + LONG
@@ -573,7 +567,7 @@ def run_phase(row, phase, step, partition, shared):
     ----------
     row : address of the partition's row of the plan
     phase, step, partition : int
-    shared : address of int64, see `THREADS`
+    shared : address of int64, see `sizes.THREADS`
     """
     operations = load_long(row, 0, "plan")
     begin = load_long(row, 1 + phase, "plan")
@@ -598,7 +592,7 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
         First step, and number of steps.
     thread : int
         Number of the calling thread.
-    shared : address of int64, see `THREADS`
+    shared : address of int64, see `sizes.THREADS`
 
     Returns
     -------
@@ -622,12 +616,13 @@ def run_steps(plan, partitions, phases, first, steps, thread, shared):
                 if requests >= NOT_FINITE:
                     return step - first
                 stop = requests != 0
-            for partition in range(thread, partitions, threads):
+            partition = thread
+            while partition < partitions:  # `range` would check that there are threads
                 # Otherwise the wrong value stays to be found; threads agree to stop later.
                 if phase >= stages or load_long(shared, WRONG + 8 * partition, "wrong") == 0:
-                    run_phase(
-                        plan + LONG * partition * (phases + 2), phase, step, partition, shared
-                    )
+                    row = plan + LONG * partition * (phases + 2)
+                    run_phase(row, phase, step, partition, shared)
+                partition += threads
         if stop:
             return step + 1 - first
     return steps

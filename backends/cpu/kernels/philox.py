@@ -13,12 +13,11 @@ from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
 
 from .functions import compiled, exp
 from .intrinsics import store_double, store_index
+from .sizes import CELLS
 
 _HALF = np.uint64(32)
 _MASK = np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # uniform number
-MOST = 1024  # quantiles; 880 for the largest mean lie below `_LARGEST`
-CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
 
 
 def make_untagged_store(real: types.Float) -> Any:
@@ -132,7 +131,7 @@ def poisson_table(mean, quantiles, begins):
     ----------
     mean : float
         Spikes per step (1).
-    quantiles : address of (MOST,) float64
+    quantiles : address of (QUANTILES,) float64
         Written.
     begins : address of (CELLS,) int32
         Written.

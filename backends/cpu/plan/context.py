@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 
+from neurosim.compiled.machine_code import Function
 from neurosim.draws.streams import key_of
 from neurosim.ir.memory import Key, Memory
 from neurosim.ir.program import Program, ProjectionProgram
@@ -38,17 +38,17 @@ class Kernels:
         self._precision = precision
         self.sources: list[str] = []
 
-    def load(self, name: str, source: str) -> ModuleType:
-        """Return the module of printed source of a cell or rule of some name."""
+    def load(self, name: str, source: str) -> dict[str, Function]:
+        """Return the compiled functions of a cell or rule of some name."""
         self.sources.append(source)
         # The name becomes part of a file's name, and a cell may be called "a/b".
-        return cache.load(re.sub(r"\W", "_", name[:_LONGEST_STEM], flags=re.ASCII), source)
+        return cache.functions(re.sub(r"\W", "_", name[:_LONGEST_STEM], flags=re.ASCII), source)
 
     def address(self, module: str, function: str) -> int:
         """Return the address of a kernel of a module in `kernels`."""
         # Through printed source too, since only that keeps its machine code.
         source = wrapper(module, function, self._precision)
-        return getattr(cache.load(function, source), function).address
+        return cache.functions(function, source)[function].address
 
 
 @dataclass(frozen=True, eq=False)

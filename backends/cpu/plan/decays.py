@@ -6,7 +6,7 @@ import numpy as np
 
 from neurosim.expr.functions import FUNCTIONS
 
-from ..kernels.decays import STEPS
+from ..kernels.sizes import STEPS
 
 
 class DecayTable:

@@ -11,8 +11,8 @@ from neurosim.expr.tree import names
 from neurosim.ir.program import PlasticProjection, RuleProgram
 from neurosim.model.binding import BoundStatement, Symbol
 
-from ..kernels.deferral import CHUNK, DEPTH
 from ..kernels.operations import NoteArguments
+from ..kernels.sizes import CHUNK, DEPTH
 from .tables import Tables
 
 LEAST = 16  # edges per group: with fewer, the search for spikes costs more than it saves

@@ -8,7 +8,6 @@ import numpy as np
 
 from neurosim.ir.program import PlasticProjection, StaticProjection
 
-from ..kernels.draws import ROOM
 from ..kernels.operations import (
     Call,
     DriveArguments,
@@ -18,6 +17,7 @@ from ..kernels.operations import (
     Size,
     Static,
 )
+from ..kernels.sizes import ROOM
 from .context import Context
 from .deferral import Deferral
 from .late_events import LateEvents

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.late_events import CHUNK, CHUNKS, NEVER
+from ..kernels.sizes import CHUNKS, EVENTS_PER_CHUNK, NEVER
 from .tables import Tables, align
 
 
@@ -26,7 +26,7 @@ class Lists(NamedTuple):
 class Pool(NamedTuple):
     """Chunks of events, shared by the lists of a partition."""
 
-    state: np.ndarray  # (3,) see `kernels.late_events.FREE`
+    state: np.ndarray  # (3,) see `kernels.sizes.FREE`
     links: np.ndarray  # of each chunk the next one of its list
     targets: np.ndarray
     weights: np.ndarray
@@ -48,7 +48,7 @@ class LateEvents:
     def __init__(self, tables: Tables, *, most: int, dtype: np.dtype) -> None:
         self._tables = tables
         self._dtype = dtype
-        self._chunks = 1 + most // CHUNK
+        self._chunks = 1 + most // EVENTS_PER_CHUNK
         self._state: list[np.ndarray] = []
         self._terms: dict[str, np.ndarray] = {}
         self.pools: dict[int, Pool] = {}
@@ -74,7 +74,7 @@ class LateEvents:
             # Chunk 0 is none, hence one more. `empty`, since the system takes pages of memory only
             # when they are written: most pools stay nearly empty.
             keep = self._tables.keep
-            room = (self._chunks + 1) * CHUNK
+            room = (self._chunks + 1) * EVENTS_PER_CHUNK
             self.pools[partition] = Pool(
                 state=keep(np.array([0, 0, self._chunks], np.int64)),
                 links=keep(np.empty(self._chunks + 1, np.int32)),

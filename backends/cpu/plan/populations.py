@@ -102,7 +102,7 @@ class Populations:
         values = (*code.parameters, *(name for name, _ in code.hosted), *propagators)
         layouts: dict[str, Layout] = {n: tables.rely_on_layout((p.name, n)) for n in values}
         source, entries = print_cell(code, layouts, precision=context.precision)
-        module = context.kernels.load(code.name, source)
+        functions = context.kernels.load(code.name, source)
         # Whole blocks: `kernels.loop.collect` reads 64 marks at once, also behind the last neuron.
         fired = tables.keep(align(np.zeros(-(-p.size // BLOCK) * BLOCK, np.uint8)))
         buffers = [
@@ -123,7 +123,7 @@ class Populations:
         operations: list[tuple[int, Operation]] = []
         for partition, (start, stop) in enumerate(self._ranges(p)):
             operations += [(partition, call) for call in self._draws(p, buffers, start, stop)]
-            kernel = module.integrate.address
+            kernel = functions["integrate"].address
             integrate = Integrate(kernel=kernel, args=args, start=start, stop=stop)
             operations.append((partition, integrate))
             if code.detect is not None:
@@ -131,7 +131,7 @@ class Populations:
                 operations.append((partition, collect))
             if code.detect is not None and (code.after or code.refractory):
                 # Scheduled later: handlers of rules read states from before the reset.
-                reset = Reset(history=history, kernel=module.reset.address, args=args)
+                reset = Reset(history=history, kernel=functions["reset"].address, args=args)
                 self._resets.append((partition, reset))
         return operations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from neurosim.compiled.machine_code import Function
 from neurosim.ir.delay_groups import DelayGroups, row_of_edge
 from neurosim.ir.memory import Key
 from neurosim.ir.program import PlasticProjection
@@ -40,7 +40,7 @@ class SignalHandler:
 
     Attributes
     ----------
-    kernel : compiled function
+    kernel : Function
     args : (1, A) int64
     keys : (K,) indices
         Positions among them of the first key words of draws.
@@ -49,7 +49,7 @@ class SignalHandler:
     partition : int
     """
 
-    kernel: Any
+    kernel: Function
     args: np.ndarray
     keys: list[int]
     first: int
@@ -93,7 +93,7 @@ class Rules:
         for h in self._signals.get(signal, ()):
             # As `neurosim.draws.streams.repeated`; a second time gives the former keys.
             h.args[0, h.keys] ^= repeat
-            h.kernel.ctypes(h.args.ctypes.data, h.first, h.count, step, h.partition)
+            h.kernel.call(h.args.ctypes.data, h.first, h.count, step, h.partition)
             h.args[0, h.keys] ^= repeat
 
     def add_handler(self, signal: str, handler: SignalHandler) -> None:
@@ -129,7 +129,7 @@ class _Rule:
         self.p = p
         self.variant = variant_of(context, p)
         self.source = print_rule(p.code, self.variant)
-        self.module = context.kernels.load(p.code.name, self.source.text)
+        self.functions = context.kernels.load(p.code.name, self.source.text)
         self.notes: list[NoteArguments] = []
         if self.variant.deferred:
             self.notes = rules.deferral.notes(p, context.bounds[p.target])
@@ -293,7 +293,7 @@ class PartitionRule:
             address = self._context.kernels.address("deferral", "note")
             self._add_events("post", address, notes)
             return
-        function = getattr(self._rule.module, kernel.name)
+        function = self._rule.functions[kernel.name]
         first, count = self._range(kernel)
         call = Call(kernel=function.address, args=self._args, start=first, extent=count)
         if kernel.trigger == INTEGRATION:
@@ -383,7 +383,7 @@ class PartitionRule:
     def _add_catch_up(self) -> None:
         """Let all edges catch up when notes are full, edges are recorded, or a stretch ends."""
         p = self._p
-        function = self._rule.module.catch_up
+        function = self._rule.functions["catch_up"]
         groups = p.groups("pre").neuron.size
         sweeps = self._rule.rules.deferral.sweeps.setdefault(p.name, [])
         sweeps.append((function, self._args.ctypes.data, 0, groups, 0, self._partition))

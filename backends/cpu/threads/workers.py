@@ -55,7 +55,7 @@ class Workers:
                     cores.take()
                 function, *arguments = call
                 entered.append(call)
-                return int(function.ctypes(*arguments))
+                return function.call(*arguments)
             except BaseException:
                 self._fail()
                 raise

@@ -65,6 +65,11 @@ def started(name: str, folder: Path, spare: Path | None = None, **options) -> di
     return json.loads(done.stdout)
 
 
+def cache_of(said: dict) -> Path:
+    """Return the folder of the engine that a process has told."""
+    return Path(said["folder"])
+
+
 @pytest.fixture(scope="module")
 def first(tmp_path_factory) -> tuple[Path, dict]:
     """A cache that one process has filled with the network of the demonstration, and what that
@@ -80,6 +85,8 @@ def test_the_second_start_of_the_demonstration_compiles_nothing(first):
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
     again = started("demo", folder)
     assert said["compiled"] > 1000 and again["compiled"] == 0
+    printed = {file.stem for file in cache_of(said).glob("*.py")}
+    assert len(printed) > 5 and {file.stem for file in cache_of(said).glob("*.code")} == printed
     assert again["digest"] == said["digest"] and said["spikes"] > 100
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()} == before
 
@@ -163,7 +170,7 @@ def small(tmp_path_factory) -> tuple[Path, dict]:
 def test_a_damaged_cache_heals_itself_once(small, tmp_path, damage):
     folder = shutil.copytree(small[0], tmp_path / "cache")
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {".py", ".nbc"} <= {file.suffix for file in files}
+    assert {".py", ".code"} <= {file.suffix for file in files}
     for file in files:
         DAMAGES[damage](file)
     first, second = (started("small", folder, preexec_fn=bound_by_permissions) for _ in range(2))
@@ -266,7 +273,7 @@ def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(core, "write_whole", full)
     with pytest.warns(RuntimeWarning, match="because .*No space left on device.*Make room") as told:
         for number in (1, 2):
-            assert cache.load("full", f"said = {number}\n").said == number
+            assert core.load("full", f"said = {number}\n", engine=cache.HERE).said == number
     assert len(told) == 1
     core.folder.cache_clear()
 
@@ -301,18 +308,17 @@ def test_clearing_removes_every_file_of_the_cache_and_nothing_else(tmp_path, mon
     core.folder.cache_clear()
     assert cache.clear() == 0
     for word in ("one", "two"):
-        assert cache.load("cleared", f"said = {word!r}\n").said == word
+        assert core.load("cleared", f"said = {word!r}\n", engine=cache.HERE).said == word
     assert cache.clear() == 2
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
-    assert cache.load("cleared", "said = 'three'\n").said == "three" and cache.clear() == 1
+    three = core.load("cleared", "said = 'three'\n", engine=cache.HERE)
+    assert three.said == "three" and cache.clear() == 1
 
 
 def test_a_change_of_the_engine_or_of_a_version_begins_another_folder(tmp_path, monkeypatch):
     """Numba's own cache does not notice edits in called files."""
-    import numba
-
     before = core.key(cache.HERE)
-    monkeypatch.setattr(numba, "__version__", "0.0.1")
+    monkeypatch.setattr(core, "version", lambda distribution: "0.0.1")
     assert core.key(cache.HERE) != before
     monkeypatch.undo()
     assert core.key(cache.HERE) == before
@@ -348,3 +354,47 @@ def test_the_digest_covers_every_file_of_the_core_whose_functions_are_compiled()
         < compiled
         <= called
     )
+
+
+WARM = """
+import sys
+import neurosim as ns
+net = ns.Network("small", dt="1 ms")
+cell = ns.Cell("v : 1", step="v = v + i", spike="v > 90", after_spike="v = 0", name="small")
+net.record(net.population("reservoir", 20, cell), "spikes", "v")
+recording = ns.simulate(net, "100 ms", backend="cpu", progress=False)
+assert len(recording["reservoir"].spikes) > 100
+slow = {"numba", "scipy", "matplotlib", "pint", "tqdm", "sympy", "torch", "pandas"}
+print(*sorted(slow & sys.modules.keys()))
+"""
+
+
+@pytest.mark.process
+def test_a_run_whose_code_is_known_imports_no_compiler_and_nothing_else_that_is_slow(small):
+    """Numba alone takes longer to import than a small network takes to run."""
+    done = subprocess.run(
+        [sys.executable, "-c", WARM],
+        env=environment(small[0]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "\n"
+
+
+def test_code_that_belongs_to_one_process_is_not_stored(tmp_path, monkeypatch):
+    """Code that raises calls functions of Numba: a process without it would end when it links."""
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
+    core.folder.cache_clear()
+    source = """from neurosim.compiled.cached import cfunc
+
+@cfunc("int64(int64, int64)")
+def half(x, y):
+    {}
+"""
+    for line, is_stored in (("return x // 2 + y", True), ("return sum(range(0, x, y))", False)):
+        functions = cache.functions("half", source.format(line))
+        assert functions["half"].call(6, 3) == (6 if is_stored else 3)
+        (folder,) = (tmp_path / "neurosim").iterdir()
+        assert len(list(folder.glob("*.code"))) == 1
+    core.folder.cache_clear()

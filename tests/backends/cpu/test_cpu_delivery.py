@@ -9,7 +9,7 @@ import pytest
 from support.cpu_networks import journey, pairs, same_bits, scattered
 
 import neurosim as ns
-from neurosim.backends.cpu.kernels.late_events import CHUNKS, FRESH
+from neurosim.backends.cpu.kernels.sizes import CHUNKS, FRESH
 from neurosim.backends.cpu.plan.late_events import LateEvents
 from neurosim.models import cells
 

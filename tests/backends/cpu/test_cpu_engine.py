@@ -103,7 +103,7 @@ def test_all_other_changes_rebuild_and_compile_nothing(reference, threads, monke
         raise AssertionError("prepared again")
 
     monkeypatch.setattr(CpuEngine, "_build", refuse)
-    monkeypatch.setattr(cache, "load", refuse)
+    monkeypatch.setattr(cache, "functions", refuse)
     before = run.snapshot()
     story(run)
     assert differences(run, reference) == []

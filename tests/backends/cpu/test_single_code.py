@@ -14,6 +14,7 @@ from support.machine_code import packed
 
 import neurosim as ns
 from neurosim.backends.cpu import cache
+from neurosim.compiled.cache import load
 from neurosim.models import cells
 from neurosim.models.balanced_networks import cuba
 
@@ -40,7 +41,7 @@ def wide(source: str) -> int:
     """Return how often LLVM computes with float64 in the integration of a cell, except what is done
     once per call.
     """
-    code = cache.load("cell", source).integrate._library.get_llvm_str()
+    code = load("cell", source, engine=cache.HERE).integrate._library.get_llvm_str()
     return len(
         re.findall(r"\bf(?:add|sub|mul|div|cmp \w+|ptrunc) double|fpext", code)
     ) - source.split("def reset")[0].count("_dt = load_double")
