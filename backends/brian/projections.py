@@ -53,6 +53,8 @@ class Wiring:
         self.active: dict[str, str] = {}
         # By side, the sum over the edges of each member, and the number of those that were active.
         self.sums: dict[str, tuple[str, str]] = {}
+        # By side, the neurons whose states rules change.
+        self.cells: dict[str, Members] = {}
         self.landing: str | None = None
         # Pathway, population whose spikes it carries, longest delay.
         self.queues: list[tuple[Any, str, int]] = []
@@ -92,8 +94,10 @@ class Wiring:
         self, trigger: str, statements: tuple[BoundStatement, ...], order: Iterator[int]
     ) -> None:
         for s in statements:
+            if s.action in ("add_to_cell", "assign_cell"):
+                self._change_cell(trigger, s, order)
             # Once per neuron, not once per edge: a statement must not see its own effect.
-            if s.action == "assign" and s.side != "edge":
+            elif s.action == "assign" and s.side != "edge":
                 end = self.ends[s.side]
                 where = self._active(s.side) if trigger in ("pre", "post") else None
                 self.runners.append(
@@ -133,6 +137,34 @@ class Wiring:
                     (trigger, next(order), [*code, f"{total} = 0.0", f"{touched} = 0.0"], end)
                 )
 
+    def _change_cell(self, trigger: str, s: BoundStatement, order: Iterator[int]) -> None:
+        """Let the edges mark their neurons and add their terms, then change each neuron once."""
+        owner = self._population(s.side)
+        size = self.program.populations[owner].size
+        if s.side not in self.cells:
+            self.cells[s.side] = Members(self.store, s.side, {s.side: np.arange(size)}, {})
+        end = self.cells[s.side]
+        ends = self.sources if s.side == "pre" else self.targets
+        marks = [self.store.add(name, np.zeros(size)) for name in ("total", "touched")]
+        at_edge = [self.edges.refer(name, self.edges.constant("slot", ends)) for name in marks]
+        lines = [f"{at_edge[1]} += 1.0"]
+        if s.action == "add_to_cell":
+            lines.insert(0, f"{at_edge[0]} += {self._value(s, self.edges)}")
+        self._over_edges(trigger, next(order), lines)
+        total, touched = (end.refer(name, None) for name in marks)
+        state = end.read((owner, self.names.p.symbols[s.target].origin))
+        value = f"{state} + {total}" if s.action == "add_to_cell" else self._value(s, end)
+        chosen = f"{touched} > 0"
+        if s.frozen:
+            chosen = f"({chosen}) and ({STEP} > {end.read((owner, '_until'))})"
+        code = [
+            f"fresh_{state} = pick({chosen}, {value}, {state})",
+            f"{state} = fresh_{state}",
+            f"{total} = 0.0",
+            f"{touched} = 0.0",
+        ]
+        self.runners.append((trigger, next(order), code, end))
+
     def build(self, groups: dict[str, Any]) -> tuple[list[Any], dict[str, list[Any]]]:
         """Return the objects of a network of Brian 2, and those that run for each signal."""
         objects = []
@@ -164,7 +196,7 @@ class Wiring:
             end.attach(self.store.neurons(end.size))
             # A second set of synapses, from neurons to delay groups, only marks the groups that a
             # spike reaches: it has their delays.
-            if end.side in self.active:
+            if end is self.ends.get(end.side) and end.side in self.active:
                 site = Site(self.store, end.size)
                 code = [f"{site.refer(self.active[end.side], None)} += 1.0"]
                 events = {"pre": (self._population(end.side), self.groups[end.side].delay)}

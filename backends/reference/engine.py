@@ -321,6 +321,9 @@ class ReferenceEngine:
 
         ``computed`` holds the values that later statements read, by name.
         """
+        if statement.action == "add_to_cell" or statement.action == "assign_cell":
+            self._change_cell(p, statement, active["edge"], k)
+            return
         side: Domain = statement.side if statement.action in ("assign", "compute") else "edge"
         where = active[side]
         edges = active["edge"]
@@ -352,6 +355,38 @@ class ReferenceEngine:
         else:
             self._assign(p, statement.target, where, value, k)
 
+    def _change_cell(
+        self, p: PlasticProjection, statement: BoundStatement, edges: np.ndarray, k: int
+    ) -> None:
+        """Change a state of the neurons at one end of the active edges, of each once."""
+        side = statement.side
+        owner = p.source if side == "pre" else p.target
+        state = self.memory[owner, p.symbols[statement.target].origin]
+        ends = p.sources[edges] if side == "pre" else p.targets[edges]
+        neurons = np.unique(ends)
+        if statement.action == "add_to_cell":
+            term = evaluate(
+                statement.value,
+                lambda name: self._rule_value(p, name, "edge", edges, k),
+                self._draws(p.name, edges, k),
+            )
+            # Summed from 0 and then added, as sums into variables.
+            total = np.zeros(state.size)
+            np.add.at(total, ends, np.broadcast_to(np.asarray(term, np.float64), edges.size))
+            new = state[neurons] + total[neurons]
+        else:
+            value = evaluate(
+                statement.value,
+                lambda name: self._value_at_neurons(p, name, neurons, k),
+                self._draws(p.name, neurons, k),
+            )
+            new = np.broadcast_to(np.asarray(value, np.float64), neurons.size)
+        if statement.frozen:
+            free = k > self.memory[owner, "_until"][neurons]
+            neurons = neurons[free]
+            new = new[free]
+        state[neurons] = new
+
     def _assign(
         self, p: PlasticProjection, name: str, index: np.ndarray, value: np.ndarray, k: int
     ) -> None:
@@ -380,15 +415,26 @@ class ReferenceEngine:
     ) -> Any:
         """Return the value of a name for edges (side ``edge``), or for delay groups of one side."""
         symbol = p.symbols.get(name)
-        if symbol is None or symbol.side == "one" and symbol.role == "parameter":
-            return self.program.dt if name == "dt" else self.memory[p.name, name][0]
-        if symbol.role == "word" and symbol.side == "one":
-            return self._shared_word(p, name, k)
+        if symbol is None or symbol.side == "one" and symbol.role in ("parameter", "word"):
+            return self._shared_value(p, name, k)
         if symbol.role == "variable":
             if side == "edge" and symbol.side != "edge":
                 index = p.groups(symbol.side).of_edge[index]
             return self._variable(p, name, index, k)
-        neuron = self._neuron(p, symbol, side, index)
+        return self._value_of(p, symbol, self._neuron(p, symbol, side, index), k)
+
+    def _value_at_neurons(
+        self, p: PlasticProjection, name: str, neurons: np.ndarray, k: int
+    ) -> Any:
+        """Return the value of a name, but for variables of the rule, for neurons of its side."""
+        symbol = p.symbols.get(name)
+        if symbol is None or symbol.side == "one" and symbol.role in ("parameter", "word"):
+            return self._shared_value(p, name, k)
+        return self._value_of(p, symbol, neurons, k)
+
+    def _value_of(self, p: PlasticProjection, symbol: Symbol, neuron: np.ndarray, k: int) -> Any:
+        """Return the value of a symbol at neurons (or edges)."""
+        name = symbol.name
         match symbol.role:
             case "word":
                 return neuron.astype(np.float64)
@@ -403,8 +449,11 @@ class ReferenceEngine:
             linked = link.index if symbol.side == "one" else link.index[neuron]
         return self._of_owner(link.owner, link.name, linked, k)
 
-    def _shared_word(self, p: PlasticProjection, name: str, k: int) -> float:
-        """Return a word of the language that has one value for all edges."""
+    def _shared_value(self, p: PlasticProjection, name: str, k: int) -> float:
+        """Return a word of the language, parameter or constant that has one value for all edges."""
+        symbol = p.symbols.get(name)
+        if name != "dt" and (symbol is None or symbol.role == "parameter"):
+            return self.memory[p.name, name][0]
         populations = self.program.populations
         if name == "N_pre":
             return float(populations[p.source].size)

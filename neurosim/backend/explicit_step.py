@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..draws.values import Shared, Table
+from ..expr.tree import inline, names
 from ..ir.discretise import cell_program
 from ..model.names import describe_method
 from ..model.rule import Rule
 from ..network.network import Network
+from ..network.observed import observed_definitions
 from ..network.populations import Population
 from ..network.projections import Drive, Projection
 from ..network.sources import POISSON
@@ -27,6 +29,7 @@ def explicit_step_rows(network: Network) -> Iterator[Row]:
             yield repeated
     for item in network.inputs:
         yield _input_row(item)
+    yield from _outdated_definitions(network)
     for update in network.updates:
         interval = format_interval(update, network.dt)
         place = Place("population", update.view.name, "statements")
@@ -110,6 +113,33 @@ def _hidden_behaviour(rule: Rule) -> str:
     if rule.signals:
         noun = "signal" if len(rule.signals) == 1 else "signals"
         text = f" It listens to {noun} {', '.join(map(repr, rule.signals))}."
+    if rule.assigned_states:
+        return f"{text} It changes {', '.join(rule.assigned_states)}."
     # Both facts are easily overlooked: such a rule runs without an error and nothing happens.
     delivers = any(s.target == "out" for h in rule.handlers for s in h.statements)
     return text if delivers else f"{text} It delivers nothing."
+
+
+def _outdated_definitions(network: Network) -> Iterator[Row]:
+    """Yield a row for each definition that is stored while handlers change what it reads."""
+    changed: dict[str, dict[str, str]] = {}
+    for p in network.projections.values():
+        for _, statements in () if p.bound is None else p.bound.handlers:
+            for s in statements:
+                if s.action == "add_to_cell" or s.action == "assign_cell":
+                    owner = p.source if s.side == "pre" else p.target
+                    state = p.bound.symbols[s.target].origin if p.bound is not None else ""
+                    changed.setdefault(owner.population.name, {})[state] = p.name
+    observed = observed_definitions(network) if changed else {}
+    for population, states in changed.items():
+        cell = network.populations[population].cell
+        trees = {d.name: d.tree for d in cell.definitions}
+        for definition in observed.get(population, ()):
+            for state in sorted(states.keys() & names(inline(trees[definition], trees))):
+                yield Row(
+                    Place("projection", states[state], "changed states"),
+                    "impossible",
+                    f"it changes states of cells, and the definition {definition!r} of "
+                    f"{population!r}, which reads {state!r}, is stored before them in each step.",
+                    f"Record {state!r} and compute {definition!r} from it, or make it a state.",
+                )

@@ -9,7 +9,7 @@ from ..errors import ModelError, describe_unknown
 from ..expr.dimensions import dimension, expect, resolve_units
 from ..expr.phases import count_steps
 from ..expr.printing import show, show_statement
-from ..expr.tree import Assign, Expr, inline, names
+from ..expr.tree import Assign, Expr, Unary, inline, names
 from ..units import NUMBER, TIME, Exponents, find_unit
 from .cell import Cell
 from .methods import choose
@@ -75,12 +75,15 @@ class BoundStatement:
         Name of the assigned variable, or ``out``.
     value : Expr
         Definitions are inlined; the whole new value for ``assign``, else the added term.
+    frozen : bool
+        Whether the assigned state of a cell keeps its value while the neuron is refractory.
     """
 
     action: Action
     side: Side
     target: str
     value: Expr
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,13 +171,19 @@ def bind(
         handler_where = f"{where}, handler {handler.trigger!r}"
         bound = []
         for statement in handler.statements:
+            _require_assignable(statement, rule, source, target, handler_where)
             statement = replace(statement, value=_resolve(statement.value, known, handler_where))
             _require_units(statement, known, out, handler_where)
             # Definitions are written out after the units, so that messages show the text as
             # written.
             value = count_steps(inline(statement.value, trees), own)
             statement = replace(statement, value=value)
-            bound.append(_bind_statement(statement, handler.trigger, symbols, handler_where))
+            if statement.target in symbols and symbols[statement.target].role == "cell":
+                bound.append(_bind_to_cell(statement, handler.trigger, symbols, handler_where))
+                frozen = statement.target in _frozen_states(source, target)
+                bound[-1] = replace(bound[-1], frozen=frozen)
+            else:
+                bound.append(_bind_statement(statement, handler.trigger, symbols, handler_where))
         handlers.append((handler.trigger, tuple(bound)))
     equations = _bind_equations(rule, symbols, forms, known=known, trees=trees, where=where)
     return BoundRule(symbols, tuple(handlers), tuple(coefficients.items()), equations)
@@ -419,6 +428,68 @@ def _bind_statement(
     if statement.op == "+=" and target not in names(statement.value):
         return BoundStatement("sum", side, target, statement.value)
     raise _order_error(statement, side, own_trigger, where)
+
+
+def _require_assignable(
+    statement: Assign, rule: Rule, source: Cell, target: Cell, where: str
+) -> None:
+    """Refuse an assignment to what is no variable of the rule and no state of a cell."""
+    name = statement.target
+    if name == "out" or name in {v.name for v in rule.variables}:
+        return
+    stem, _, end = name.rpartition("_")
+    cell = source if end == "pre" else target
+    states = [s.name for s in cell.states]
+    if stem in states:
+        return
+    noun = "source" if end == "pre" else "target"
+    owner = f"the {noun} cell {cell.name!r}"
+    raise ModelError(
+        f"{where}: {describe_unknown('state', stem, states, owner=owner)} A handler assigns "
+        "variables of its rule and states of the cells at both ends; parameters of cells are set "
+        "with run.set."
+    )
+
+
+def _frozen_states(source: Cell, target: Cell) -> set[str]:
+    """Return the states that refractory neurons keep, by the names that they have in a rule."""
+    frozen: set[str] = set()
+    for end, cell in (("pre", source), ("post", target)):
+        freezes = () if cell.refractory is None else cell.refractory.freezes
+        states = (freezes,) if isinstance(freezes, str) else freezes
+        frozen |= {f"{state}_{end}" for state in states}
+    return frozen
+
+
+def _bind_to_cell(
+    statement: Assign, trigger: str, symbols: Mapping[str, Symbol], handler_where: str
+) -> BoundStatement:
+    """Return a statement that changes a state of the cell at one end.
+
+    All edges that the event reaches take part. Their terms are added, each neuron's once; or each
+    neuron with such an edge gets a value that is the same for all its edges.
+    """
+    where = f"{handler_where}: {show_statement(statement)!r}"
+    target = statement.target
+    side = symbols[target].side
+    if side == "one":
+        raise TypeError(f"{where}: a state belongs to one end")
+    read = names(statement.value)
+    if statement.op in ("+=", "-=") and target not in read:
+        term = statement.value if statement.op == "+=" else Unary("-", statement.value)
+        return BoundStatement("add_to_cell", side, target, term)
+    # Of a variable of the rule, a neuron has several values if its edges have several delays.
+    domains = {symbols[n].side for n in read}
+    own = not any(symbols[n].role == "variable" for n in read)
+    once = trigger == side or (statement.op == "=" and target not in read)
+    if own and once and domains <= {side, "one"}:
+        return BoundStatement("assign_cell", side, target, statement.result)
+    neuron = "source" if side == "pre" else "target"
+    raise ModelError(
+        f"{where}: its result would depend on the order of edges: several edges of a {neuron} "
+        f"neuron may act at once. Add with '+=' an expression that does not read {target!r}, or "
+        f"assign with '=' what belongs to the {neuron} neuron and is no variable of the rule."
+    )
 
 
 def _order_error(statement: Assign, side: Side, own_trigger: bool, where: str) -> ModelError:

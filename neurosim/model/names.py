@@ -19,11 +19,12 @@ Per = Literal["source", "target", "edge"]
 Event = Literal["pre", "post", "step"]
 """The triggers of handlers that are no signals."""
 
-Action = Literal["assign", "sum", "deliver", "compute"]
+Action = Literal["assign", "sum", "deliver", "compute", "add_to_cell", "assign_cell"]
 """The effect of a bound statement.
 
 It assigns, adds up edges in a neuron, adds to the port, or computes a value that only later
-statements of the same integration read.
+statements of the same integration read. The last two change a state of the cell at one end, of all
+neurons with an active edge: by the sum over these edges, or to one value per neuron.
 """
 
 Role = Literal["variable", "parameter", "link", "cell", "word"]

@@ -107,6 +107,13 @@ class RuleParts:
         return (*self.edge, *self.pre, *self.post)
 
     @property
+    def assigned_states(self) -> tuple[str, ...]:
+        """The states of cells that handlers assign, such as ``v_post``."""
+        own = {"out", *(v.name for v in self.variables)}
+        targets = (s.target for handler in self.handlers for s in handler.statements)
+        return tuple(dict.fromkeys(target for target in targets if target not in own))
+
+    @property
     def signals(self) -> tuple[str, ...]:
         """Names of the signals that the rule listens to."""
         # Without repetition, in the order of the handlers.

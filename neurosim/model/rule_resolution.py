@@ -161,7 +161,7 @@ def _require_handler(handler: Handler, variables: set[str], parser: Parser) -> N
                     f"{where}: 'out {statement.op}' is not a delivery. Write 'out += ...'."
                 )
         elif statement.target not in variables:
-            raise _wrong_target(statement.target, {*variables, "out"}, where)
+            _require_end(statement.target, {*variables, "out"}, where)
 
 
 def _require_signal(name: Any, parser: Parser, where: str) -> None:
@@ -177,18 +177,20 @@ def _require_signal(name: Any, parser: Parser, where: str) -> None:
         )
 
 
-def _wrong_target(name: str, targets: set[str], where: str) -> ModelError:
+def _require_end(name: str, targets: set[str], where: str) -> None:
+    """Refuse an assigned name that cannot be a state of the cell at one end.
+
+    Which states there are is known when a projection binds the rule.
+    """
     stem, _, end = name.rpartition("_")
     if end not in ("pre", "post"):
-        return ModelError(f"{where}: {describe_unknown('variable', name, targets)}")
+        raise ModelError(
+            f"{where}: {describe_unknown('variable', name, targets)} States of cells are named "
+            "with their end, such as 'v_post'."
+        )
     # Users expect an end on every name; names of the rule itself have none.
     if stem in targets:
-        return ModelError(
+        raise ModelError(
             f"{where}: found an assignment to {name!r}, expected a variable of the rule by its own "
             f"name, without '_{end}'. Write {stem!r}."
         )
-    return ModelError(
-        f"{where}: found an assignment to {name!r}, expected one of {', '.join(sorted(targets))}: "
-        "a rule assigns its own variables, never the states of cells. "
-        "Deliver to a port with 'out += ...'."
-    )

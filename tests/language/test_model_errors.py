@@ -466,12 +466,6 @@ RULES = {
             "steps": "step",
         }.items()
     },
-    "an assignment to a state of a cell": (
-        lambda: Rule(edge="w : 1", handlers=[("pre", "v_post = 1")]),
-        "rule 'rule', handler 'pre': found an assignment to 'v_post', expected one of out, w: "
-        "a rule assigns its own variables",
-        "Deliver to a port with 'out += ...'.",
-    ),
     "an assignment to a variable with an end": (
         lambda: Rule(edge="w : 1", post="y : 1", handlers=[("pre", "y_post = 1")]),
         "handler 'pre': found an assignment to 'y_post', expected a variable of the rule by its "

@@ -17,8 +17,9 @@ from .symbols import RuleSymbols, RuleVariant
 # Loops over edges have an outer loop over the delay groups of arriving spikes ("pre"), of returning
 # spikes ("post"), or over all sources.
 Outer = Literal["pre", "post", "source"]
+CELL = ("add_to_cell", "assign_cell")  # actions that change a state of a cell
 INTEGRATION = "@integrate"  # the trigger of equations; no signal has such a name
-Over = Literal["edges", "pre", "post", "fold pre", "fold post", "notes"]
+Over = Literal["edges", "pre", "post", "fold pre", "fold post", "cell pre", "cell post", "notes"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,17 @@ class Kernel:
         Event of its handler, or `INTEGRATION`.
     over : Over
         Items of its loop: edges or delay groups of events, or all of them; "notes" is the kernel
-        of `kernels.deferral` that notes events.
+        of `kernels.deferral` that notes events; "cell": neurons of one end.
     """
 
     name: str
     trigger: str
     over: Over
+
+    @property
+    def assigns_states(self) -> bool:
+        """Whether it assigns states of cells, and tells of one that is not finite."""
+        return self.over.startswith("cell") and self.name.endswith("_assigned")
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,10 @@ def print_rule(code: RuleProgram, variant: RuleVariant) -> RuleSource:
                 fold = printer.fold_kernel(kernel, variable)
                 kernels.append(fold)
                 functions.append(printer.fold(fold, variable))
+            for statement in [s for s in group if s.action in CELL]:
+                for changed, lines in printer.cell_kernels(kernel, statement):
+                    kernels.append(changed)
+                    functions.append(lines)
     head = [
         docstring(f"Rule {code.name!r}: its handlers, printed from its statements."),
         "",
@@ -112,15 +122,16 @@ def groups(statements: tuple[BoundStatement, ...]) -> list[list[BoundStatement]]
 
 
 def _shares_loop(group: list[BoundStatement], statement: BoundStatement) -> bool:
-    summed = {s.target for s in group if s.action == "sum"}
+    summed = {s.target for s in group if s.action in ("sum", *CELL)}
     touched = names(statement.value) | {statement.target}
     return _domain(group[0]) == _domain(statement) and not summed & touched
 
 
 def _domain(statement: BoundStatement) -> Literal["edges", "pre", "post"]:
     """Return the items that a statement is executed for: edges, or the neurons of one side."""
-    # A delivery or a sum is made edge by edge, although its target is a neuron's.
-    if statement.action in ("deliver", "sum") or statement.side == "edge":
+    # A delivery or a sum is made edge by edge, although its target is a neuron's; the edges of a
+    # state that is assigned say which neurons have one.
+    if statement.action in ("deliver", "sum", *CELL) or statement.side == "edge":
         return "edges"
     return statement.side
 
@@ -174,7 +185,7 @@ class _RulePrinter:
         outer: Outer = "source"
         if kernel.trigger == "pre" or kernel.trigger == "post":
             outer = kernel.trigger
-        loop = self._edge_loop(outer, sources=self._reads_sources(read))
+        loop = self._edge_loop(outer, sources=self._needs_sources(read, group))
         # Values at the side of the outer loop are loaded once for all its edges.
         near, far = ("post", "pre") if outer == "post" else ("pre", "post")
         setup = [*symbols.prologue(read), *self._targets_setup(group), *loop.setup]
@@ -194,10 +205,11 @@ class _RulePrinter:
             "    return 0",
         ]
 
-    def _reads_sources(self, read: set[str]) -> bool:
-        """Return whether more than variables of the source is read."""
+    def _needs_sources(self, read: set[str], group: list[BoundStatement]) -> bool:
+        """Return whether more than variables of the source is read, or a state of it changed."""
         symbols = [self.symbols.symbols[n] for n in read if n in self.symbols.symbols]
-        return any(s.side == "pre" and s.role != "variable" for s in symbols)
+        reads = any(s.side == "pre" and s.role != "variable" for s in symbols)
+        return reads or any(s.action in CELL and s.side == "pre" for s in group)
 
     def _targets_setup(self, group: list[BoundStatement]) -> list[str]:
         """Return lines that read the addresses of the variables that statements change."""
@@ -206,8 +218,10 @@ class _RulePrinter:
         if any(s.action == "deliver" for s in group):
             lines += self.symbols.ring_setup()
         for s in group:
-            if s.action == "sum":
-                lines += [address(f"@sum_{s.target}"), address(f"@touched_{s.target}")]
+            if s.action in ("sum", "add_to_cell"):
+                lines.append(address(f"@sum_{s.target}"))
+            if s.action in ("sum", *CELL):
+                lines.append(address(f"@touched_{s.target}"))
         return lines
 
     def _edge_loop(self, outer: Outer, *, sources: bool) -> _EdgeLoop:
@@ -326,14 +340,15 @@ class _RulePrinter:
                 f"_at = {self.symbols.ring_of_edge()}",
                 f"store(_at, _post, load(_at, _post, '_ring') + {value}, '_ring')",
             ]
-        # A mark beside the sum, since a sum of 0.0 may be due to edges that were active.
         total = self.symbols.name(f"@sum_{s.target}")
-        group = f"_{s.side}_group"
+        # States of cells belong to neurons, variables of a rule to their delay groups.
+        at = f"_{s.side}" if s.action in CELL else f"_{s.side}_group"
         name = f"'sum_{s.target}'"
-        return [
-            f"store({total}, {group}, load({total}, {group}, {name}) + {value}, {name})",
-            f"store_byte({self.symbols.name(f'@touched_{s.target}')}, {group}, 1, 'touched')",
-        ]
+        # A mark beside the sum, since a sum of 0.0 may be due to edges that were active.
+        mark = f"store_byte({self.symbols.name(f'@touched_{s.target}')}, {at}, 1, 'touched')"
+        if s.action == "assign_cell":
+            return [mark]
+        return [f"store({total}, {at}, load({total}, {at}, {name}) + {value}, {name})", mark]
 
     def _per_edge(self, name: str, outer: Outer) -> bool:
         """Return whether a variable of the source is known per edge only, not per source."""
@@ -512,6 +527,79 @@ class _RulePrinter:
             *indent([*dict.fromkeys(setup), "for _j in range(count):"]),
             f"        {group} = first + _j",
             f"        if load_byte({touched}, {group}, 'touched') != 0:",
+            *indent(body, 3),
+            "    return 0",
+        ]
+
+    # ---- states of cells
+
+    def cell_kernels(self, kernel: Kernel, s: BoundStatement) -> list[tuple[Kernel, list[str]]]:
+        """Return the functions that change a state of the neurons with an active edge.
+
+        Values that are assigned are all computed before any is stored: they may read the state of
+        other neurons by a link.
+        """
+        over: Over = "cell pre" if s.side == "pre" else "cell post"
+        computed = Kernel(f"{kernel.name}_{s.target}_computed", kernel.trigger, over)
+        assigned = Kernel(f"{kernel.name}_{s.target}_assigned", kernel.trigger, over)
+        functions = [(assigned, self._assigned(assigned, s))]
+        if s.action == "assign_cell":
+            functions.insert(0, (computed, self._computed(computed, s)))
+        return functions
+
+    def _computed(self, kernel: Kernel, s: BoundStatement) -> list[str]:
+        symbols = self.symbols
+        side = s.side
+        read = names(s.value)
+        total = symbols.name(f"@sum_{s.target}")
+        value = symbols.line(s.value, f"_{side}")
+        body = [
+            *symbols.values_at(read, side),
+            f"store({total}, _{side}, {value}, 'sum_{s.target}')",
+        ]
+        return self._cell_loop(kernel, s, symbols.prologue(read), body)
+
+    def _assigned(self, kernel: Kernel, s: BoundStatement) -> list[str]:
+        symbols = self.symbols
+        side = s.side
+        total = symbols.name(f"@sum_{s.target}")
+        touched = symbols.name(f"@touched_{s.target}")
+        zero = symbols.precision.number(0.0)
+        name = local(s.target)
+        change = f"load({total}, _{side}, 'sum_{s.target}')"
+        adds = s.action == "add_to_cell"
+        # As in cells: x - x is 0 for finite numbers alone.
+        store = [
+            *symbols.store(s.target, f"_{side}"),
+            f"_wrong = 1 if {name} - {name} != {zero} else _wrong",
+        ]
+        setup = [*symbols.prologue({s.target}), "_wrong = 0"]
+        if s.frozen:
+            setup.append(symbols.address(f"@until_{side}"))
+            until = f"load_long({symbols.name(f'@until_{side}')}, _{side}, 'until')"
+            store = [f"if step > {until}:", *indent(store)]
+        body = [
+            *(symbols.values_at({s.target}, side) if adds else []),
+            f"{name} = {name} + {change}" if adds else f"{name} = {change}",
+            *store,
+            f"store({total}, _{side}, {zero}, 'sum_{s.target}')",
+            f"store_byte({touched}, _{side}, 0, 'touched')",
+        ]
+        return [*self._cell_loop(kernel, s, setup, body)[:-1], "    return _wrong"]
+
+    def _cell_loop(
+        self, kernel: Kernel, s: BoundStatement, setup: list[str], body: list[str]
+    ) -> list[str]:
+        """Return a function over the neurons of one end that an edge has marked."""
+        symbols = self.symbols
+        side = s.side
+        sums = [symbols.address(f"@{entry}_{s.target}") for entry in ("sum", "touched")]
+        mark = f"load_byte({symbols.name(f'@touched_{s.target}')}, _{side}, 'touched')"
+        return [
+            *self._head(kernel.name),
+            *indent([*dict.fromkeys([*setup, *sums]), "for _j in range(count):"]),
+            f"        _{side} = first + _j",
+            f"        if {mark} != 0:",
             *indent(body, 3),
             "    return 0",
         ]

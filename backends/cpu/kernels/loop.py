@@ -36,6 +36,7 @@ from .intrinsics import (
     store_long,
 )
 from .operations import (
+    ASSIGN,
     CALL,
     CATCH_UP,
     CODES,
@@ -542,6 +543,14 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
             if call(kernel, its_args, spikes, count, step, partition):
                 store_long(shared, WRONG + 8 * partition, 1, "wrong")
                 atomic_add(request_of(shared, step + 1), RESET_NOT_FINITE)
+    elif code == CODES.assign:
+        kernel = load_arg(args, ASSIGN.kernel)
+        its_args = load_arg(args, ASSIGN.args)
+        start = load_arg(args, ASSIGN.start)
+        extent = load_arg(args, ASSIGN.extent)
+        if call(kernel, its_args, start, extent, step, partition):
+            store_long(shared, WRONG + 8 * partition, 1, "wrong")
+            atomic_add(request_of(shared, step + 1), RESET_NOT_FINITE)
     elif code == CODES.catchup:
         every = load_arg(args, CATCH_UP.every)
         full = load_long(load_arg(args, CATCH_UP.full), 0, "full")

@@ -99,6 +99,16 @@ class Call:
 
 
 @_arguments
+class Assign:
+    """Call a kernel that assigns states of cells; its result tells of one that is not finite."""
+
+    kernel: Argument
+    args: Argument
+    start: Argument
+    extent: Argument
+
+
+@_arguments
 class Collect:
     """List the neurons of a partition that fired."""
 
@@ -265,6 +275,7 @@ Operation = (
     Barrier
     | Integrate
     | Call
+    | Assign
     | Collect
     | Replay
     | Static
@@ -386,6 +397,7 @@ for code, operation in enumerate(OPERATIONS):
 HISTORY = positions(History)  # of all arguments that begin with a history
 INTEGRATE = positions(Integrate)
 CALL = positions(Call)
+ASSIGN = positions(Assign)
 COLLECT = positions(Collect)
 REPLAY = positions(Replay)
 STATIC = positions(Static)

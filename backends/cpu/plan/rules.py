@@ -14,10 +14,11 @@ from neurosim.ir.program import PlasticProjection
 from neurosim.model.names import Side
 
 from ..codegen.printing import Layout
-from ..codegen.rules import INTEGRATION, Kernel, print_rule
+from ..codegen.rules import CELL, INTEGRATION, Kernel, print_rule
 from ..codegen.symbols import Dendritic, LinkVariant, RuleVariant
 from ..kernels.operations import (
     Argument,
+    Assign,
     Call,
     CatchUp,
     Events,
@@ -150,6 +151,8 @@ class _Rule:
             kind, _, tau = entry.partition("_")
             table = self.rules.decay_table((self.p.name, tau))
             return self.context.tables.keep(table.factors if kind == "@decays" else table.gains)
+        if entry.startswith("@until_"):
+            return (self.p.source if entry == "@until_pre" else self.p.target), "_until"
         name, _, aspect = entry.partition("@")
         symbol = self.p.symbols.get(name)
         if symbol is not None and symbol.role == "link":
@@ -240,10 +243,15 @@ class _Rule:
         for _, statements in self.p.code.handlers:
             for s in statements:
                 if s.action == "sum":
-                    # `size=size` binds the value of this turn; a bare name would be the last one's.
                     size = self.p.groups(s.side).neuron.size
-                    arrays[f"@sum_{s.target}"] = lambda size=size: np.zeros(size, dtype)
-                    arrays[f"@touched_{s.target}"] = lambda size=size: np.zeros(size, np.uint8)
+                elif s.action in CELL:
+                    end = self.p.source if s.side == "pre" else self.p.target
+                    size = self.context.program.populations[end].size
+                else:
+                    continue
+                # `size=size` binds the value of this turn; a bare name would be the last one's.
+                arrays[f"@sum_{s.target}"] = lambda size=size: np.zeros(size, dtype)
+                arrays[f"@touched_{s.target}"] = lambda size=size: np.zeros(size, np.uint8)
         return arrays
 
 
@@ -295,7 +303,11 @@ class PartitionRule:
             return
         function = self._rule.functions[kernel.name]
         first, count = self._range(kernel)
-        call = Call(kernel=function.address, args=self._args, start=first, extent=count)
+        call: Call | Assign = Call(
+            kernel=function.address, args=self._args, start=first, extent=count
+        )
+        if kernel.assigns_states:
+            call = Assign(kernel=function.address, args=self._args, start=first, extent=count)
         if kernel.trigger == INTEGRATION:
             self.first.append(call)
         elif kernel.trigger == "step":
@@ -305,7 +317,7 @@ class PartitionRule:
             keys = [n for n, e in enumerate(entries) if e.startswith("@key") and e[-1] != "b"]
             handler = SignalHandler(function, self._args, keys, first, count, self._partition)
             self._rule.rules.add_handler(kernel.trigger, handler)
-        elif kernel.over.startswith("fold"):
+        elif kernel.over.startswith(("fold", "cell")):
             self._events_of(kernel.trigger).append(call)
         else:
             self._add_events(kernel.trigger, function.address, self._args)
@@ -375,6 +387,11 @@ class PartitionRule:
             return 0, self._p.pointer.size - 1
         if kernel.over in ("pre", "fold pre"):
             return 0, self._p.groups("pre").neuron.size
+        if kernel.over == "cell pre":
+            return 0, self._p.pointer.size - 1
+        if kernel.over == "cell post":
+            begin, end = self._context.bounds[self._p.target][self._partition :][:2]
+            return int(begin), int(end - begin)
         # Groups of post are sorted by neuron, so those of a partition lie together.
         first = self._p.groups("post").first
         begin, end = self._context.bounds[self._p.target][self._partition :][:2]

@@ -77,9 +77,11 @@ def _node_cost(node: Expr) -> float:
 def most_partitions(program: Program, wanted: int) -> int:
     """Return ``wanted``, or 1 if a result would depend on several partitions within a step.
 
-    That holds for sums into pre variables, links to variables of projections, and drives whose
-    targets do not ascend.
+    That holds for sums into pre variables, links to variables of projections, drives whose targets
+    do not ascend, and states of cells that rules change and other partitions read.
     """
+    if _changes_what_others_read(program):
+        return 1
     for p in program.plastic.values():
         sums = any(
             s.action == "sum" and s.side == "pre"
@@ -91,3 +93,24 @@ def most_partitions(program: Program, wanted: int) -> int:
     if any((np.diff(d.indices) < 0).any() for d in program.drives.values()):
         return 1
     return wanted
+
+
+def _changes_what_others_read(program: Program) -> bool:
+    """Return whether rules change states of sources, or states that other partitions read."""
+    changed = {
+        (p.target if s.side == "post" else "", p.symbols[s.target].origin)
+        for p in program.plastic.values()
+        for _, statements in p.code.handlers
+        for s in statements
+        if s.action in ("add_to_cell", "assign_cell")
+    }
+    if not changed:
+        return False
+    read = {
+        (p.source, symbol.origin)
+        for p in program.plastic.values()
+        for symbol in p.symbols.values()
+        if symbol.role == "cell" and symbol.side == "pre"
+    }
+    read |= {(link.owner, link.name) for p in program.plastic.values() for link in p.links.values()}
+    return any(not owner or (owner, state) in read for owner, state in changed)

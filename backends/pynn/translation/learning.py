@@ -36,6 +36,11 @@ def match_plasticity(rule: Rule, place: Place, rows: Rows) -> MatchedRule | None
     """
     # Pair STDP comes second: it answers with a reason why a rule is none, the first with None.
     try:
+        if rule.assigned_states:
+            raise Unmatched(
+                f"it assigns {rule.assigned_states[0]!r}, and rules of PyNN assign no states of "
+                "cells. Deliver to a port."
+            )
         return match_short_term(rule) or match_pair_stdp(rule)
     except Unmatched as error:
         rows.impossible(

@@ -31,6 +31,7 @@ from neurosim.backends.cpu.plan.tables import Tables
 READERS = {
     operations.Integrate: operations.INTEGRATE,
     operations.Call: operations.CALL,
+    operations.Assign: operations.ASSIGN,
     operations.Collect: operations.COLLECT,
     operations.Replay: operations.REPLAY,
     operations.Static: operations.STATIC,
