@@ -134,6 +134,15 @@ def _rows(network: Network, options: dict[str, Any]) -> Iterable[Row]:
                 remedy="precision='float64' and device='cpu' are exact.",
             )
         yield row
+    for projection in network.projections.values():
+        if projection.rule is not None and projection.rule.assigned_states:
+            yield Row(
+                Place("projection", projection.name, "changed states"),
+                "impossible",
+                f"its handlers change {projection.rule.assigned_states[0]!r}, a state of a cell, "
+                "which this engine does not do.",
+                "Deliver to a port with 'out += ...', or use backend='cpu'.",
+            )
     if single:
         yield Row(
             Place("edges, delays, draws"),
