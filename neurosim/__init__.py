@@ -50,6 +50,7 @@ from .network.wiring.pairs import PairConnector, Pairs
 from .recording.edge_table import EdgeTable
 from .recording.recording import Recording
 from .recording.samples import Spikes, Trace
+from .run.batch import Batch
 
 # `map` hides Python's own in this file, which does not call it: users write `neurosim.map`.
 from .run.launch import check, export, map, prepare, simulate
@@ -59,6 +60,7 @@ from .units import Quantity, Time
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
     "Cell",
     "Connector",
     "DataError",

@@ -19,9 +19,10 @@ from .engines import open_engine
 from .static_sums import MOST_FOLDED
 
 if TYPE_CHECKING:
-    from neurosim.backend.engine import Engine
     from neurosim.ir.concrete import ConcreteNetwork
     from neurosim.ir.program import Program
+
+    from .tensors.engine import TensorEngine
 
 PRECISIONS = ("float64", "float32")
 ROUNDED = (
@@ -69,7 +70,7 @@ class GpuBackend:
         """
         options = _complete(options)
 
-        def build(program: Program, concrete: ConcreteNetwork) -> Engine:
+        def build(program: Program, concrete: ConcreteNetwork) -> TensorEngine:
             device = find_device(options["device"])
             return open_engine(
                 program,
@@ -77,17 +78,20 @@ class GpuBackend:
                 device=device,
                 precision=options["precision"],
                 replica=options["replica"],
-                count=options.get("batch") or 1,
+                count=options["batch"] or 1,
             )
 
         rows = tuple(_rows(network, options))
         single = options["precision"] == "float32"
-        return Lowered(Report(self.name, network.name, rows), Stepped(build, single))
+        artefact = Stepped(build, single)
+        if options["batch"] is not None:
+            artefact = replace(artefact, batch=build, samples=options["batch"])
+        return Lowered(Report(self.name, network.name, rows), artefact)
 
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
     """Return all options, checked; those left out at their defaults."""
-    defaults = {"device": None, "precision": "float64", "replica": 0}
+    defaults = {"device": None, "precision": "float64", "batch": None, "replica": 0}
     for option in options.keys() - defaults.keys():
         unknown = describe_unknown("option", option, sorted(defaults), owner="backend 'gpu'")
         raise NetworkError(unknown)
@@ -100,14 +104,14 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
             "Give one of these names."
         )
     most = (1 << 32) - 1
-    if options.get("batch") is not None:
-        read_whole_number(options.get("batch"), where="backend 'gpu', batch", least=1, most=1 << 20)
+    if options["batch"] is not None:
+        read_whole_number(options["batch"], where="backend 'gpu', batch", least=1, most=1 << 20)
     # Replicas of all samples are words of 32 bits.
     read_whole_number(
         options["replica"],
         where="backend 'gpu', replica",
         least=0,
-        most=most - (options.get("batch") or 1) + 1,
+        most=most - (options["batch"] or 1) + 1,
     )
     return options
 

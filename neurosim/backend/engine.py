@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -191,4 +191,20 @@ class Engine(Protocol):
 
     def source(self) -> str:
         """Return the generated code, or a sentence that says why there is none."""
+        ...
+
+
+class SideBySide(Protocol):
+    """Runs a Program over several memories, all in the same step.
+
+    Attributes
+    ----------
+    engines : sequence of Engine
+        One for each sample, with its memory. They run no steps by themselves.
+    """
+
+    engines: Sequence[Engine]
+
+    def advance_samples(self, first: int, steps: int, *, more: bool = False) -> Sequence[Chunk]:
+        """Run steps of all samples as `Engine.advance` does; return a chunk for each."""
         ...

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.program import Program
-from .engine import Engine
+from .engine import Engine, SideBySide
 from .report import Report
 
 
@@ -23,10 +23,16 @@ class Stepped:
     build : function (program, network) -> Engine
     single_precision : bool
         Numbers take 4 bytes; the estimate of memory then counts the weights that are rounded.
+    batch : function (program, network) -> SideBySide, optional
+        Makes the engine of several samples, in place of ``build``. None: one sample.
+    samples : int
+        How many.
     """
 
     build: Callable[[Program, ConcreteNetwork], Engine]
     single_precision: bool = False
+    batch: Callable[[Program, ConcreteNetwork], SideBySide] | None = None
+    samples: int = 1
 
 
 class Translated(Protocol):

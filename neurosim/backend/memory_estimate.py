@@ -33,7 +33,7 @@ _NOTED = 16  # edges per delay group from which on engines may store spikes of t
 _LITTLE = 1e8  # bytes; to check whether so few are free takes longer than a short run
 
 
-def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]:
+def items(network: Network, *, rounded: bool = False, samples: int = 1) -> list[tuple[str, float]]:
     """Return (name, bytes) for every population and projection, largest first.
 
     A neuron takes the bytes of `_bytes_per_neuron`, 4 for each step of the longest delay
@@ -48,6 +48,8 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
     network : Network
     rounded : bool
         Whether a run has numbers of 4 bytes. While values of edges are rounded, both lie in memory.
+    samples : int
+        Side by side: all but ends, delays and static weights are held for each.
     """
     sizes: list[tuple[str, float]] = []
     for p in network.populations.values():
@@ -55,7 +57,7 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
         sizes.append(
             (
                 f"population {p.name!r} ({p.size} neurons)",
-                p.size * (_MARGIN_OF_NEURONS * _bytes_per_neuron(p) + delayed),
+                samples * p.size * (_MARGIN_OF_NEURONS * _bytes_per_neuron(p) + delayed),
             )
         )
     for p in network.inputs:
@@ -67,6 +69,9 @@ def items(network: Network, *, rounded: bool = False) -> list[tuple[str, float]]
             + 16.0 * min(edges, sampling.BLOCK)
             + _bytes_of_groups(p, edges, network.dt)
         )
+        if p.rule is not None:
+            own = _bytes_per_plastic_edge(p, p.rule, index=0, rounded=rounded)
+            size += (samples - 1) * edges * own
         sizes.append((f"projection {p.name!r} ({edges:.3g} edges)", size))
     return sorted(sizes, key=lambda item: -item[1])
 
@@ -214,16 +219,16 @@ def _bounds(delay: float | np.ndarray | Distribution | PairText) -> tuple[float,
     return (float(low), float(high)) if np.isfinite(high - low) else (0.0, 0.0)
 
 
-def demand_memory(network: Network, *, rounded: bool = False) -> None:
+def demand_memory(network: Network, *, rounded: bool = False, samples: int = 1) -> None:
     """Raise NetworkError if the network will not fit into memory; see `items`.
 
     The message names the three largest items.
     """
     # Before any draw, because the system ends a process without memory and without a message.
-    needed = sum(size for _, size in items(network, rounded=rounded))
+    sizes = items(network, rounded=rounded, samples=samples)
     free = available()
-    if needed > free:
-        raise NetworkError(_describe_need(network, rounded=rounded, free=free))
+    if sum(size for _, size in sizes) > free:
+        raise NetworkError(_describe_need(network, sizes, free=free))
 
 
 @contextmanager
@@ -239,13 +244,12 @@ def explaining_memory(network: Network, *, rounded: bool = False) -> Iterator[No
     try:
         yield
     except MemoryError as error:
-        needs = _describe_need(network, rounded=rounded, free=available())
+        needs = _describe_need(network, items(network, rounded=rounded), free=available())
         raise NetworkError(f"memory ran out before the run began: {needs}") from error
 
 
-def _describe_need(network: Network, *, rounded: bool, free: float) -> str:
+def _describe_need(network: Network, sizes: list[tuple[str, float]], *, free: float) -> str:
     """Return sentences with the estimate, its three largest items and the remedy."""
-    sizes = items(network, rounded=rounded)
     needed = sum(size for _, size in sizes)
     return (
         f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from ..backend.discovery import find
 from ..backend.lowering import Backend, Lowered, Stepped, Translated
@@ -17,6 +18,7 @@ from ..ir.discretise import discretise
 from ..network.network import Network
 from ..network.validation import read_duration
 from ..recording.recording import Recording
+from .batch import Batch
 from .run import Run, steps_of
 
 
@@ -44,13 +46,36 @@ def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -
     return _lower(network, backend, options).report
 
 
+@overload
 def prepare(
     network: Network,
     *,
     backend: str | Backend = "cpu",
     stream: str | Path | None = None,
+    batch: None = None,
     **options: Any,
-) -> Run:
+) -> Run: ...
+
+
+@overload
+def prepare(
+    network: Network,
+    *,
+    backend: str | Backend = "cpu",
+    stream: str | Path | None = None,
+    batch: int,
+    **options: Any,
+) -> Batch: ...
+
+
+def prepare(
+    network: Network,
+    *,
+    backend: str | Backend = "cpu",
+    stream: str | Path | None = None,
+    batch: int | None = None,
+    **options: Any,
+) -> Run | Batch:
     """Return a run held open; on other simulators one that runs once.
 
     The latter has ``run``, ``result``, ``time`` and ``source``.
@@ -63,13 +88,16 @@ def prepare(
     stream : path, optional
         New or empty folder, to which recordings are written during the run, at least every half
         minute, so that memory stays bounded. Of the result, a population or projection is read
-        from there when it is first asked for; it must fit into memory.
+        from there when it is first asked for; it must fit into memory. Of a batch, with a folder
+        for each sample.
+    batch : int, optional
+        So many samples side by side, on a backend that can.
     **options
         Of the backend, such as ``threads`` of ``cpu``.
 
     Returns
     -------
-    Run
+    Run, or Batch of a batch
 
     Raises
     ------
@@ -78,6 +106,8 @@ def prepare(
     NetworkError
         If the network does not fit into memory (before anything is drawn), or a draw is invalid.
     """
+    if batch is not None:
+        options["batch"] = batch
     backend = find(backend)
     with explaining_memory(_require_network(network)):
         return _prepare(network, backend, stream=stream, options=options)
@@ -85,31 +115,65 @@ def prepare(
 
 def _prepare(
     network: Network, backend: Backend, *, stream: str | Path | None, options: Mapping[str, Any]
-) -> Run:
+) -> Run | Batch:
     lowered = _lower(network, backend, options)
     lowered.report.demand()
     artefact = lowered.artefact
     if isinstance(artefact, Stepped):
         # Before the draws, which may take minutes and are what does not fit into memory.
-        demand_memory(network, rounded=artefact.single_precision)
+        demand_memory(network, rounded=artefact.single_precision, samples=artefact.samples)
         concrete = concretise(network)
         program = discretise(concrete)
-        return Run(
-            program,
-            concrete,
-            artefact.build(program, concrete),
-            lowered.report,
-            owners=network.owners(),
-            # Options of a configured backend go into the header of recordings like any others.
-            options={**getattr(backend, "options", {}), **options},
-            stream=stream,
-        )
+        # Options of a configured backend go into the header of recordings like any others.
+        options = {**getattr(backend, "options", {}), **options}
+        parts = partial(Run, program, concrete, report=lowered.report, owners=network.owners())
+        if artefact.batch is None:
+            engine = artefact.build(program, concrete)
+            return parts(engine=engine, options=options, stream=stream)
+        side_by_side = artefact.batch(program, concrete)
+        first = options.get("replica", 0)
+        runs = [
+            parts(
+                engine=engine,
+                options={**options, "replica": first + sample},
+                stream=None if stream is None else Path(stream) / str(sample),
+                is_sample=True,
+            )
+            for sample, engine in enumerate(side_by_side.engines)
+        ]
+        return Batch(runs, side_by_side, lowered.report)
     if stream is not None:
         raise NetworkError(
             f"prepare: found stream={stream!r}, and backend {backend.name!r} cannot stream. "
             "Leave it out."
         )
     return _translated(lowered).open(lowered.report)
+
+
+@overload
+def simulate(
+    network: Network,
+    time: Any,
+    *,
+    backend: str | Backend = "cpu",
+    stream: str | Path | None = None,
+    progress: bool = True,
+    batch: None = None,
+    **options: Any,
+) -> Recording: ...
+
+
+@overload
+def simulate(
+    network: Network,
+    time: Any,
+    *,
+    backend: str | Backend = "cpu",
+    stream: str | Path | None = None,
+    progress: bool = True,
+    batch: int,
+    **options: Any,
+) -> list[Recording]: ...
 
 
 def simulate(
@@ -119,8 +183,9 @@ def simulate(
     backend: str | Backend = "cpu",
     stream: str | Path | None = None,
     progress: bool = True,
+    batch: int | None = None,
     **options: Any,
-) -> Recording:
+) -> Recording | list[Recording]:
     """Run a network for some time and return everything recorded.
 
     Ctrl-C ends the run; everything recorded so far is returned, and its header says
@@ -131,14 +196,14 @@ def simulate(
     network : Network
     time : quantity
         A multiple of dt; a plain number is in ms.
-    backend, stream, **options
+    backend, stream, batch, **options
         As of `prepare`.
     progress : bool
         Show a progress bar if the run takes more than two seconds.
 
     Returns
     -------
-    Recording
+    Recording, or one for each sample of a batch
 
     Raises
     ------
@@ -149,7 +214,11 @@ def simulate(
     """
     # A wrong time is refused before the network is drawn and code is compiled.
     steps_of(time, _require_network(network).dt)
-    run = prepare(network, backend=backend, stream=stream, **options)
+    run: Run | Batch
+    if batch is None:
+        run = prepare(network, backend=backend, stream=stream, **options)
+    else:
+        run = prepare(network, backend=backend, stream=stream, batch=batch, **options)
     try:
         run.run(time, progress=progress)
     # The recording so far is worth more than the exception: who waited for it wants it.

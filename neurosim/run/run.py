@@ -34,11 +34,28 @@ from .recorder import Recorder
 from .signals import SignalQueue
 from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
-from .values.assignments import Assignments, Owner, declared_unit
+from .values.assignments import Assignment, Assignments, Owner, declared_unit
 from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .values.observed import refresh_observed
 
 _STRETCH = 0.1  # seconds of computing between two checks for signals
+
+
+def next_stretch(stretch: int, steps: int, elapsed: float) -> int:
+    """Return the steps until the next check for signals.
+
+    Parameters
+    ----------
+    stretch : int
+        Those until the last one.
+    steps : int
+        Steps that were run.
+    elapsed : float, s
+        The time that they took.
+    """
+    # At most four times longer than the last: its time may be that of compiling, or of a pause of
+    # the machine, and so say little about the next.
+    return int(min(max(_STRETCH * steps / max(elapsed, 1e-6), 1), 4 * stretch, 1 << 20))
 
 
 def steps_of(time: Time, dt: float) -> int:
@@ -72,8 +89,10 @@ class Run:
         owners: Mapping[str, Owner],
         options: Mapping[str, Any],
         stream: str | Path | None = None,
+        is_sample: bool = False,
     ) -> None:
         self.owners = owners
+        self._is_sample = is_sample  # of a batch, which has the clock
         self._replica = int(options.get("replica", 0))
         self._options = _without_replica(options)
         self.program = program
@@ -137,8 +156,8 @@ class Run:
         """
         with self._guard.working("run") as signals:
             steps = steps_of(time, self.program.dt)
-            self._guard.require_whole("run")
-            self._refuse_in_callback("run")
+            self._refuse_of_sample("run")
+            self._require_run()
             if self._is_running:
                 raise NetworkError(
                     "run: found a run that is running, expected one that stands still: the "
@@ -151,12 +170,37 @@ class Run:
             finally:
                 self._is_running = False
 
-    def _run(self, steps: int, signals: SignalQueue, *, progress: bool) -> None:
-        end = self.step + steps
+    # The parts of `run`, which `Batch` calls for all its samples.
+
+    def _require_run(self) -> None:
+        """Raise NetworkError unless steps can be run now."""
+        self._guard.require_whole("run")
+        self._refuse_in_callback("run")
+
+    def _begin(self, steps: int) -> None:
+        """Prepare the recordings of so many steps."""
         self._recorder.demand(self.step, steps)
         # Values set since the run was prepared are its initial state, if nothing is recorded yet.
         self._recorder.begin(self.step)
         self.interrupted = True  # until the end is reached
+
+    def _take_chunk(self, first: int, chunk: Chunk) -> None:
+        """Append the recordings of steps, and emit the signals of spikes in the last one."""
+        self._recorder.append(first, chunk)
+        self.step += chunk.steps
+        if chunk.finite:
+            for signal in find_signals(self.program, self.memory, self.step - 1):
+                self._emit(signal)
+
+    def _check_values(self, elapsed: float, *, more: bool) -> None:
+        """Write a part of a stream if it is due, and check variables as often as time pays for."""
+        self._recorder.write_due()  # may fail: the run is whole already
+        if self._watch.earn(elapsed, more=more):
+            self._require_finite()
+
+    def _run(self, steps: int, signals: SignalQueue, *, progress: bool) -> None:
+        end = self.step + steps
+        self._begin(steps)
         with bar(steps, dt=self.program.dt, name=self.program.name, wanted=progress) as advance:
             try:
                 while self.step < end:
@@ -190,21 +234,12 @@ class Run:
             more = first + count < end and first + count != stop and not self.program.signals
             chunk = self._advance_engine(first, count, more=more, updated=updated)
             elapsed = perf_counter() - began
-            self._recorder.append(first, chunk)
-            self.step += chunk.steps
-            if chunk.finite:
-                for signal in find_signals(self.program, self.memory, self.step - 1):
-                    self._emit(signal)
+            self._take_chunk(first, chunk)
         if not chunk.finite:
             raise self._end_within_step(chunk)
-        self._recorder.write_due()  # may fail: the run is whole already
         advance(chunk.steps)
-        if self._watch.earn(elapsed, more=self.step < end):
-            self._require_finite()
-        # At most four times longer than the last: its time may be that of compiling, or of a pause
-        # of the machine, and so say little about the next.
-        steps = max(_STRETCH * chunk.steps / max(elapsed, 1e-6), 1)
-        self._stretch = int(min(steps, 4 * self._stretch, 1 << 20))
+        self._check_values(elapsed, more=self.step < end)
+        self._stretch = next_stretch(self._stretch, chunk.steps, elapsed)
 
     def _advance_engine(self, first: int, steps: int, *, more: bool, updated: bool) -> Chunk:
         """Let the engine run steps; the run stays whole if it cannot begin.
@@ -235,6 +270,13 @@ class Run:
             raise NetworkError(
                 f"{verb}: found a call by a function of run.each, expected none there, because the "
                 "run is in progress. Use get, set, emit, reset, edges or snapshot."
+            )
+
+    def _refuse_of_sample(self, verb: str) -> None:
+        if self._is_sample:
+            raise NetworkError(
+                f"{verb}: found one sample of a batch, expected the batch: its samples share one "
+                f"clock. Use {verb} of the batch."
             )
 
     def each(self, interval: Time, function: Callable[[Run], object]) -> Callable[[], None]:
@@ -384,13 +426,19 @@ class Run:
         NetworkError
             If a name is unknown, or a value has a wrong unit, shape or range.
         """
-        owner = self._owner(owner)
+        # All values are checked before the first is assigned.
+        self._assign(owner, self._check(owner, values))
+
+    def _check(self, owner: Owner | str, values: dict[str, Any]) -> list[Assignment]:
+        """Return the assignments of values that are right; nothing changes."""
         self._streams.begin(self.step)
         assignments = Assignments(self.network, self.program, self.memory, self.step, self._streams)
-        # All values are checked before the first is assigned.
-        checked = assignments.check(owner, values)
+        return assignments.check(self._owner(owner), values)
+
+    def _assign(self, owner: Owner | str, assignments: list[Assignment]) -> None:
+        owner = self._owner(owner)
         with self._guard.changing("set"):
-            for assign in checked:
+            for assign in assignments:
                 assign()
             if owner.name in self.program.populations or owner.name in self.program.projections:
                 # Propagators and constants follow the parameters that may have changed.
@@ -521,6 +569,12 @@ class Run:
                 f"restore: found clock={describe(clock)}, expected True or False. Choose one."
             )
         if clock:
+            self._refuse_of_sample("restore")
+        self._go_to(snapshot, self._fit(snapshot, clock=clock), clock=clock)
+
+    def _fit(self, snapshot: Snapshot, *, clock: bool) -> dict[Key, np.ndarray]:
+        """Return the arrays of a snapshot that fits this run, as its memory will hold them."""
+        if clock:
             self._refuse_in_callback("restore")
         where = "restore: the snapshot"
         snapshot.require_fit(self._hash, self.memory.dtype.name)
@@ -529,7 +583,9 @@ class Run:
         require_counts(snapshot.draws, where=where)
         # Without the clock the state moves in time: refractory times and spikes in flight keep
         # their distance from now.
-        arrays = self.memory.moved(snapshot.arrays, 0 if clock else self.step - snapshot.step)
+        return self.memory.moved(snapshot.arrays, 0 if clock else self.step - snapshot.step)
+
+    def _go_to(self, snapshot: Snapshot, arrays: dict[Key, np.ndarray], *, clock: bool) -> None:
         if self._guard.is_torn:
             self._recorder.forget(self.step)  # steps that were recorded but do not count
         if clock:
@@ -594,6 +650,11 @@ class Run:
         FileNotFoundError
             If it does not exist.
         """
+        self._refuse_of_sample("load")
+        self._continue(self._read_state(path), where=f"load: {path}")
+
+    def _read_state(self, path: str | Path) -> SavedState:
+        """Return the content of a file that fits this run; nothing changes."""
         self._refuse_in_callback("load")
         path = read_path(path, where="load")
         where = f"load: {path}"
@@ -605,6 +666,9 @@ class Run:
         state = SavedState.read(path, self._identity(), require)
         require_values(state.memory, self.program, step=state.step, where=where)
         require_counts(state.draws, where=where)
+        return state
+
+    def _continue(self, state: SavedState, *, where: str) -> None:
         arrays = self.memory.moved(state.memory, 0)
         # The last that may refuse the file; until here nothing has changed.
         self._recorder.replace(state.recorded, first=state.first, end=state.step, where=where)

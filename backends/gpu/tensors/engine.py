@@ -55,10 +55,12 @@ class TensorEngine:
     ) -> None:
         self.program = program
         self._must_read_history = False
+        self._is_outdated = False
         self._unwritten = _NONE
         dtype = np.float64 if precision == "float64" else np.float32
         self.samples = Samples(program, network, count=count, dtype=dtype, device=device)
         self.memory: Memory = self.samples.memories[0]
+        self.engines = [SampleEngine(self, number) for number in range(count)]
         names = words(getattr(torch, precision))
         self._like = torch.zeros((), dtype=getattr(torch, precision), device=device)
         # One sample has a number, since fewer operations are then made per draw.
@@ -104,6 +106,14 @@ class TensorEngine:
         return "\n\n".join(dict.fromkeys(parts))
 
     def refresh(self) -> None:
+        # Once before the next step, however many samples the host has changed.
+        self._is_outdated = True
+
+    def _follow(self) -> None:
+        """Follow the changes of the host."""
+        if not self._is_outdated:
+            return
+        self._is_outdated = False
         self.samples.follow()
         for part in (*self._populations.values(), *self._projections.values()):
             part.follow()
@@ -131,6 +141,7 @@ class TensorEngine:
         more : bool
             Other steps follow before anybody reads memory.
         """
+        self._follow()
         self._unwritten = min(self._unwritten, first)
         if self._must_read_history:
             for population in self._populations.values():
@@ -149,7 +160,11 @@ class TensorEngine:
                         break
         if not more or not finite:
             self._write(first + done + (not finite))
-        return self._recorder.chunks(done, finite=finite)
+        chunks = self._recorder.chunks(done)
+        if not finite:
+            for sample, chunk in enumerate(chunks):
+                chunk.finite = all(p.is_finite(sample) for p in self._populations.values())
+        return chunks
 
     def _write(self, end: int) -> None:
         """Write everything that the host may read to memory, after the steps before ``end``."""
@@ -170,6 +185,7 @@ class TensorEngine:
         sample : int, optional
             The only one to which it is emitted; None: all.
         """
+        self._follow()
         clock = Clock.at(step, self.program.dt, self._like)
         with torch.inference_mode():
             for rule in self._rules:
@@ -232,3 +248,37 @@ class TensorEngine:
                 if bool(ring.at(step)[:, indices.to(ring.spiked.device)].any()):
                     return True
         return False
+
+
+class SampleEngine:
+    """The engine of one sample, as its run sees it; all samples run their steps together.
+
+    Parameters
+    ----------
+    engine : TensorEngine
+    sample : int
+    """
+
+    def __init__(self, engine: TensorEngine, sample: int) -> None:
+        self._engine = engine
+        self._sample = sample
+        self.memory: Memory = engine.samples.memories[sample]
+
+    def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
+        """Refuse to run: the batch does; see `TensorEngine.advance_samples`.
+
+        Raises
+        ------
+        TypeError
+            Always: a mistake of the caller, not of a user.
+        """
+        raise TypeError("a sample of a batch runs no steps by itself")
+
+    def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
+        self._engine.emit(signal, step, repeat=repeat, sample=self._sample)
+
+    def refresh(self) -> None:
+        self._engine.refresh()
+
+    def source(self) -> str:
+        return self._engine.source()

@@ -227,9 +227,10 @@ class TensorPopulation:
             until = self._values["_until"]
             until.copy_(torch.where(spiked, clock.step + self._values["_refractory"], until))
 
-    def is_finite(self) -> bool:
-        """Return whether all states of all samples are finite."""
-        states = [self._values[state] for state in self.p.code.states]
+    def is_finite(self, sample: int | None = None) -> bool:
+        """Return whether all states of one sample, or of all, are finite."""
+        part = slice(None) if sample is None else sample
+        states = [self._values[state][part] for state in self.p.code.states]
         if not states:
             return True
         # One number for all: a sum is not finite if a state is not. It may also overflow, so that

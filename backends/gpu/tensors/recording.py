@@ -80,9 +80,9 @@ class TensorRecorder:
         for recorder in self._recorders:
             recorder.keep(clock)
 
-    def chunks(self, steps: int, *, finite: bool) -> list[Chunk]:
+    def chunks(self, steps: int) -> list[Chunk]:
         """Return everything recorded since the last call, a chunk for each sample."""
-        chunks = [Chunk(steps, finite) for _ in range(self._count)]
+        chunks = [Chunk(steps) for _ in range(self._count)]
         for recorder in self._recorders:
             recorder.fill(chunks)
         return chunks
