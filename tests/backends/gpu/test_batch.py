@@ -212,7 +212,7 @@ def test_simulate_returns_a_recording_for_each_sample():
     results = ns.simulate(net, 30, batch=2, progress=False, **ON_CPU)
     assert len(results) == 2
     alone = ns.simulate(net, 30, backend="cpu", replica=1, progress=False)
-    assert all(row['pass'] for row in ns.compare(results[1], alone))
+    assert all(row["pass"] for row in ns.compare(results[1], alone))
 
 
 def test_float32_side_by_side_equals_float32_one_by_one():
