@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,3 +39,11 @@ def _type(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return _TYPES[value.dtype]
     return "i32" if -(2**31) <= value < 2**31 else "i64"
+
+
+def machine_code(cubin: bytes, folder: Path) -> str:
+    """Return the machine code of a built kernel."""
+    path = folder / "kernel.cubin"
+    path.write_bytes(cubin)
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    return subprocess.run([tool, "-sass", path], check=True, capture_output=True, text=True).stdout

@@ -458,7 +458,10 @@ def tick(clock, counts, samples, BLOCK: tl.constexpr):
     step = tl.load(clock)
     n = tl.arange(0, BLOCK)
     tl.store(counts + n, n * 0, mask=n < samples)
-    tl.store(clock + n, step + 1, mask=(n == 0) & _runs(clock, n, 2 * step + 2))
+    goes_on = _runs(clock, n, 2 * step + 2)
+    tl.store(clock + n, step + 1, mask=(n == 0) & goes_on)
+    # Later steps of a graph find nothing to do, phases 2 and 3 included.
+    tl.store(clock + 2 + n, n * 0 - 1, mask=(n == 0) & (goes_on == 0))
 
 
 PARTS = (_runs, _running, _folded)

@@ -1,0 +1,160 @@
+"""The Triton engine, interpreted, runs programs as the reference does, with all verbs of a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import support.random_networks as rn
+from hypothesis import given, settings
+from support.rule_networks import LISTENER
+from support.stories import SAME, SEED, played
+
+pytest.importorskip("triton")
+
+import torch  # noqa: E402
+from support.triton_backend import backend  # noqa: E402
+
+import neurosim as ns  # noqa: E402
+from neurosim.backends.gpu.triton.engine import TritonEngine  # noqa: E402
+from neurosim.backends.reference.engine import ReferenceEngine  # noqa: E402
+from neurosim.ir.concretise import concretise  # noqa: E402
+from neurosim.ir.discretise import discretise  # noqa: E402
+
+SUMMER = ns.Cell(
+    "dv/dt = -v / tau : 1",
+    parameters={"tau": "7 ms", "threshold": 1.0},
+    receives={"x": ns.Port("1", into="v")},
+    spike="v > threshold",
+    after_spike="v = 0",
+)
+
+
+def agree(story: rn.Story) -> None:
+    expected = rn.outcome(played(story, "reference"))
+    run = rn.play(ns.prepare(story.net, backend=backend), story.actions)
+    assert rn.differences(expected, rn.outcome(run)) == []
+
+
+@SEED
+@settings(SAME, max_examples=1)
+@given(rn.stories())
+def test_triton_and_reference_agree_to_the_last_bit(story):
+    agree(story)
+
+
+@pytest.mark.slow
+@SEED
+@settings(SAME, max_examples=40)
+@given(rn.stories())
+def test_triton_and_reference_agree_on_forty_networks(story):
+    agree(story)
+
+
+def driven() -> ns.Network:
+    """A network with given spikes, a Poisson drive, a table and delays that differ."""
+    net = ns.Network("driven", dt="1 ms", seed=5)
+    given = net.spike_source("given", 3, steps=[[1, 4, 9], [2], [5, 6, 7]])
+    bias = ns.table([0.3, 0.5, 0.4], every="4 ms")
+    cells = net.population("cells", 8, SUMMER, threshold=bias)
+    net.poisson_drive(cells, rate="300 Hz", weight=0.4, port="x")
+    net.project(
+        given,
+        cells,
+        ns.all_to_all(),
+        weight=ns.uniform(0, 0.4),
+        delay=ns.uniform("1 ms", "4 ms"),
+        round_delays=True,
+        port="x",
+    )
+    net.record(cells, "spikes", "v")
+    net.record(cells, "v", at="spikes")
+    return net
+
+
+@pytest.mark.parametrize("delivery", ["pull", "push"])
+def test_sources_and_recordings_are_those_of_the_reference(delivery):
+    net = driven()
+    runs = [ns.prepare(net), ns.prepare(net, backend=backend, delivery=delivery)]
+    for run in runs:
+        run.run("12 ms", progress=False)
+    expected, result = (run.result()["cells"] for run in runs)
+    assert (expected.spikes.step == result.spikes.step).all()
+    assert (expected.spikes.index == result.spikes.index).all()
+    assert expected.spikes.index.size >= 20
+    exact = np.array_equal if delivery == "pull" else np.allclose
+    assert exact(expected.trace("v").values, result.trace("v").values)
+
+
+@pytest.mark.parametrize("delivery", ["pull", "push"])
+def test_a_snapshot_goes_on_with_the_spikes_in_flight(delivery):
+    """Those that are pushed stand in sums of fixed point, which no snapshot holds."""
+    run = ns.prepare(driven(), backend=backend, delivery=delivery)
+    run.run("6 ms", progress=False)
+    snapshot = run.snapshot()
+    run.run("5 ms", progress=False)
+    once = run.get("cells", "v")
+    run.restore(snapshot, clock=True)
+    run.run("5 ms", progress=False)
+    assert (run.get("cells", "v") == once).all()
+
+
+def test_samples_side_by_side_equal_replicas_one_by_one():
+    net = ns.Network("samples", dt="1 ms", seed=3)
+    source = net.bernoulli("source", 12, p=0.4)
+    cells = net.population("cells", 10, SUMMER, threshold=0.8)
+    net.project(
+        source, cells, ns.fixed_probability(0.5), weight=0.4, rule=rn.PAIR, port="x", name="edges"
+    )
+    net.project(cells, cells, ns.fixed_probability(0.3), weight=0.1, delay="2 ms", port="x")
+    net.record(cells, "spikes")
+    concrete = concretise(net)
+    program = discretise(concrete)
+    engine = TritonEngine(program, concrete, device=torch.device("cpu"), replica=7, count=3)
+    chunks = engine.advance_samples(0, 12)
+    spikes = set()
+    for sample, chunk in enumerate(chunks):
+        reference = ReferenceEngine(program, concrete, replica=7 + sample)
+        expected = reference.advance(0, 12)
+        for one, other in zip(expected.spikes[0], chunk.spikes[0], strict=True):
+            assert (one == other).all()
+        weights = engine.samples.memories[sample]["edges", "w"]
+        assert (weights == reference.memory["edges", "w"]).all()
+        spikes.add(chunk.spikes[0][0].tobytes())
+    assert len(spikes) == 3
+
+
+@pytest.mark.parametrize("statement", ["integrate", "reset"])
+def test_a_value_that_is_not_finite_ends_the_run_in_its_step(statement):
+    late = "where(count > 4, 1 / (count - 5), 0)"
+    cell = ns.Cell(
+        "v : 1; count : 1",
+        step=f"count += 1; v = {late if statement == 'integrate' else '0'}",
+        spike="count > 0",
+        after_spike=f"v = {late}",
+    )
+    net = ns.Network("net", dt="1 ms")
+    net.population("cells", 3, cell)
+    messages = []
+    for name in ("reference", backend):
+        run = ns.prepare(net, backend=name)
+        with pytest.raises(ns.SimulationError) as error:
+            run.run("10 ms", progress=False)
+        messages.append((str(error.value), run.time))
+    assert messages[0] == messages[1]
+
+
+def test_a_same_step_projection_with_shared_weights_is_that_of_the_reference():
+    net = ns.Network("layers", dt="1 ms", seed=4)
+    source = net.bernoulli("source", 16, p=0.5)
+    kernel = np.arange(9.0).reshape(1, 1, 3, 3) / 30
+    edges = ns.convolution(kernel, shape=(1, 4, 4), padding=1)
+    layer = net.population("layer", 16, SUMMER, threshold=0.5)
+    top = net.population("top", 3, LISTENER)
+    net.project(source, layer, edges, port="x", same_step=True)
+    net.project(layer, top, ns.all_to_all(), weight=0.2, port="synaptic", same_step=True)
+    net.record(layer, "spikes")
+    runs = [ns.prepare(net, backend=name) for name in ("reference", backend)]
+    for run in runs:
+        run.run("8 ms", progress=False)
+    assert (runs[0].get("top", "heard") == runs[1].get("top", "heard")).all()
+    assert runs[0].result()["layer"].spikes.index.size >= 20
