@@ -325,7 +325,11 @@ def _measure_with_pint(name: str, text: str) -> tuple[float, Exponents]:
         # scale.
         one, two = (measure_pint(registry.Quantity(number, name)) for number in (1.0, 2.0))
     except (pint.PintError, AttributeError):
-        raise ModelError(f"unit {text!r}: {describe_unknown('unit', name, TABLE)}") from None
+        unknown = describe_unknown("unit", name, TABLE)
+        if name in ("boolean", "integer"):
+            # Types of Brian 2, which stand where units do.
+            unknown = f"there is no unit {name!r}. Write 1: numbers have no types, true is 1."
+        raise ModelError(f"unit {text!r}: {unknown}") from None
     if two[0] != 2.0 * one[0]:
         raise ModelError(
             f"unit {text!r}: {name!r} does not count from zero, expected a unit of which twice as "

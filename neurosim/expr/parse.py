@@ -13,7 +13,20 @@ from itertools import count
 from typing import Any
 
 from ..errors import ModelError, describe, describe_unknown
-from .tree import DEEPEST, Assign, Binary, Call, Draw, DrawKind, Expr, Lookup, Name, Number, Unary
+from .tree import (
+    DEEPEST,
+    Assign,
+    Binary,
+    Call,
+    Draw,
+    DrawKind,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    Unary,
+    names,
+)
 
 # The functions for users: `functions` has three more, for methods, `%` and `//`.
 ARITY = {
@@ -83,7 +96,12 @@ _FLAGS = {
     "event-driven": ": decays of rules are computed when they are read",
     "clock-driven": "",
     "summed": ": 'out +=' in a 'step' handler of a rule adds to a port",
+    "linked": ": a port without into= takes 'out += x_pre' of the 'step' handler of a rule",
 }
+# A number and a word, as in "10 ms + v", which Python cannot parse.
+_QUANTITY = re.compile(
+    r"(?<![\w.])(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s+(?!(?:and|or|not|if|else|in|is)\b)([A-Za-z]\w*)"
+)
 # A line that ends so goes on in the next one.
 _OPEN_END = r"[-+*/%<>=,(]|\b(?:and|or|not)\b"
 _PI = 3.141592653589793
@@ -147,9 +165,13 @@ class Parser:
         try:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError) as error:
+            quantity = _QUANTITY.search(text)
+            remedy = "Write an expression such as '(rest - v) / tau'."
+            if quantity is not None:
+                remedy = f"A unit is multiplied: write '{quantity[1]} * {quantity[2]}'."
             raise ModelError(
                 f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error, text)}). "
-                "Write an expression such as '(rest - v) / tau'."
+                f"{remedy}"
             ) from None
         except (RecursionError, MemoryError):  # Python's own parser gives up on deep nesting so
             raise self.depth_error(text, part) from None
@@ -359,6 +381,11 @@ class _Conversion:
             unknown = describe_unknown("function", function, valid)
             if function in _OF_OTHERS:
                 unknown = f"there is no function {function!r}. Write {_OF_OTHERS[function]}."
+            elif arguments and "t" in names(arguments[0]) and function not in _RESERVED:
+                unknown = (
+                    f"a table is read at the time of the step, {function}(t), and each neuron "
+                    "reads its own column. Write these values into the columns of the table."
+                )
             raise self._error(node, unknown, colon=True)
         if len(arguments) != ARITY[function]:
             raise self._error(

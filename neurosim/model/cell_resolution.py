@@ -77,9 +77,21 @@ def read_update(parts: CellParts, text: str, owner: str) -> tuple[Assign, ...]:
         raise ModelError(f"{owner}: found no statement, expected such as 'v = 0'. Write one.")
     scope = replace(_scope(parts, owner), noisy=_names_of_noise(parts.definitions))
     return tuple(
-        scope.resolve_statement(s, find(parts.states, s.target, "state", owner), "statements")
+        scope.resolve_statement(s, _target(parts, s.target, owner), "statements")
         for s in statements
     )
+
+
+def _target(parts: CellParts, name: str, owner: str) -> State:
+    """Return the state that a statement assigns."""
+    for parameter in parts.parameters:
+        if parameter.name == name:
+            raise ModelError(
+                f"{owner}: found an assignment to the parameter {name!r}, expected a state. "
+                f"Declare it in the equations, '{name} : {parameter.unit.text}', and give its "
+                "value with initial=."
+            )
+    return find(parts.states, name, "state", owner)
 
 
 def statement_trees(parts: CellParts) -> Iterable[Expr]:
@@ -131,7 +143,7 @@ def _require_ports(parts: CellParts, parser: Parser) -> None:
         if key != port.into and key in own_names:
             raise ModelError(
                 f"{parser.owner}: {key!r} is defined twice, expected each name once. "
-                "Rename the port or the state."
+                "Rename the port or the other."
             )
 
 
@@ -284,7 +296,9 @@ def _resolve_trees(parts: CellParts, owner: str) -> CellParts:
     scope = replace(scope, noisy=_names_of_noise(definitions))
 
     def resolve(statements: tuple[Assign, ...], part: str) -> tuple[Assign, ...]:
-        return tuple(scope.resolve_statement(s, parts.state(s.target), part) for s in statements)
+        return tuple(
+            scope.resolve_statement(s, _target(parts, s.target, owner), part) for s in statements
+        )
 
     spike = parts.spike
     pause = parts.pause

@@ -58,14 +58,23 @@ def _resolve_parameter(
     return replace(parameter, value=tree, unit=of(NUMBER if exponents is None else exponents))
 
 
-def require_constant(tree: Expr, where: str) -> None:
-    """Refuse a tree that has no value before a run: it reads time, a random draw or a table."""
+def require_constant(tree: Expr, where: str, *, draws: bool = False) -> None:
+    """Refuse a tree that has no value before a run: it reads time, a table or, unless allowed, a
+    random draw.
+    """
     for node in walk(tree):
         if isinstance(node, Draw):
+            if draws:
+                continue
             cause = "a random draw"
-            remedy = "Give a draw such as ns.uniform(0, 1) a name of its own"
+            remedy = "Write it in net.population, or give a draw such as ns.uniform(0, 1)"
+        elif isinstance(node, Lookup):
+            cause = "time"
+            remedy = (
+                "Give the table itself, ns.table(values, every=...), or write it in an equation"
+            )
         # dt, too: values of a model must not change with the step.
-        elif isinstance(node, Lookup) or isinstance(node, Name) and node.name in ("t", "dt"):
+        elif isinstance(node, Name) and node.name in ("t", "dt"):
             cause = "time"
             remedy = "Write it in an equation"
         else:

@@ -186,7 +186,8 @@ def _require_end(name: str, targets: set[str], where: str) -> None:
     if end not in ("pre", "post"):
         raise ModelError(
             f"{where}: {describe_unknown('variable', name, targets)} States of cells are named "
-            "with their end, such as 'v_post'."
+            "with their end, such as 'v_post'. "
+            f"A value that is only read is a definition: definitions='{name} = ... : 1'."
         )
     # Users expect an end on every name; names of the rule itself have none.
     if stem in targets:

@@ -150,8 +150,9 @@ class Network:
             Readable as x, y, z in expressions; of neurons in a plane z is 0.
         **values : number, quantity, array (N,), draw, `Table` or text
             Parameters of the cell, initial values of its states, and draws of other names that
-            expressions read. Text is an expression over other names, ``i`` and ``N``; a parameter's
-            text may also read the time ``t`` (see `Cell.following`), and follows when `Run.set`
+            expressions read. Text is an expression over other names, ``i`` and ``N``;
+            ``uniform()`` and ``normal()`` in it draw for each neuron. A parameter's text may also
+            read the time ``t`` (see `Cell.following`), and follows when `Run.set`
             changes a parameter that it reads.
 
         Returns
@@ -190,7 +191,14 @@ class Network:
         self.populations[name] = Population(name, size, cell, checked, sites)
         return self.populations[name]
 
-    def poisson(self, name: str, size: int, *, rate: ParameterValue) -> Population:
+    def poisson(
+        self,
+        name: str,
+        size: int,
+        *,
+        rate: ParameterValue,
+        positions: Quantity | None = None,
+    ) -> Population:
         """Add Poisson sources: at most one spike per neuron and step, with probability rate * dt.
 
         The mean is that of a Poisson process; the variance of the counts is 1 - rate * dt times as
@@ -204,6 +212,8 @@ class Network:
         rate : number, quantity, array (N,), draw, `Table` or text over ``i``, ``N``, ``t``, Hz
             Text over the time ``t``, ``"(1 + sin(2*pi*t / (100*ms))) * 10*Hz"``, is not checked:
             no spike below 0, one in each step above 1/dt.
+        positions : (N, 3) or (N, 2), um, optional
+            As those of `population`.
 
         Returns
         -------
@@ -214,9 +224,11 @@ class Network:
         NetworkError, ModelError
             A rate below 0 or above 1/dt, a wrong unit or shape, a name in use.
         """
-        return self._source(name, size, POISSON, {"rate": rate})
+        return self._source(name, size, POISSON, {"rate": rate}, positions=positions)
 
-    def bernoulli(self, name: str, size: int, *, p: ParameterValue) -> Population:
+    def bernoulli(
+        self, name: str, size: int, *, p: ParameterValue, positions: Quantity | None = None
+    ) -> Population:
         """Add sources that spike in each step with a probability.
 
         Parameters
@@ -226,6 +238,8 @@ class Network:
             Number of neurons, N.
         p : number, array (N,), draw, `Table` or text over ``i`` and ``N`` (1)
             Probability of a spike per step.
+        positions : (N, 3) or (N, 2), um, optional
+            As those of `population`.
 
         Returns
         -------
@@ -236,10 +250,16 @@ class Network:
         NetworkError, ModelError
             A probability outside 0 to 1, a wrong shape, a name in use.
         """
-        return self._source(name, size, BERNOULLI, {"p": p})
+        return self._source(name, size, BERNOULLI, {"p": p}, positions=positions)
 
     def regular(
-        self, name: str, size: int, *, rate: ParameterValue, phase: ParameterValue = 0.0
+        self,
+        name: str,
+        size: int,
+        *,
+        rate: ParameterValue,
+        phase: ParameterValue = 0.0,
+        positions: Quantity | None = None,
     ) -> Population:
         """Add sources that spike at regular intervals, each in the first step that reaches it.
 
@@ -252,6 +272,8 @@ class Network:
         phase : number, array (N,), draw or text over ``i`` and ``N`` (1)
             The part of the first interval that has passed at the start; with 0 the first spike
             has the time of one interval.
+        positions : (N, 3) or (N, 2), um, optional
+            As those of `population`.
 
         Returns
         -------
@@ -262,9 +284,18 @@ class Network:
         NetworkError, ModelError
             A rate below 0 or above 1/dt, a wrong unit or shape, a name in use.
         """
-        return self._source(name, size, REGULAR, {"rate": rate, "phase": phase})
+        values = {"rate": rate, "phase": phase}
+        return self._source(name, size, REGULAR, values, positions=positions)
 
-    def gamma(self, name: str, size: int, *, rate: ParameterValue, shape: int) -> Population:
+    def gamma(
+        self,
+        name: str,
+        size: int,
+        *,
+        rate: ParameterValue,
+        shape: int,
+        positions: Quantity | None = None,
+    ) -> Population:
         """Add sources whose intervals have a gamma distribution: more regular than Poisson's.
 
         They emit every ``shape``-th event of a Poisson process of ``shape * rate``. The mean of the
@@ -279,6 +310,8 @@ class Network:
         rate : number, quantity, array (N,), draw, `Table` or text over ``i``, ``N``, ``t``, Hz
         shape : int
             1: a Poisson process. Each source begins at a random event.
+        positions : (N, 3) or (N, 2), um, optional
+            As those of `population`.
 
         Returns
         -------
@@ -292,7 +325,7 @@ class Network:
         order = read_whole_number(shape, where=f"population {name!r}, shape")
         begin = integers(0, order)
         values = {"rate": rate, "shape": order, "events": begin}
-        return self._source(name, size, GAMMA, values, events=order)
+        return self._source(name, size, GAMMA, values, positions=positions, events=order)
 
     def _source(
         self,
@@ -301,14 +334,18 @@ class Network:
         cell: Cell,
         values: dict[str, ParameterValue],
         *,
+        positions: Quantity | None,
         events: int = 1,
     ) -> Population:
         self._require_free(name, "population")
         where = f"population {name!r}"
         size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
+        sites = None if positions is None else _read_positions(positions, size, where)
         # A rate over time is a definition of a cell of its own.
         cell, values = take_time_courses(where, cell, values)
-        checked = read_population_values(where, cell, size, values, dt=self.dt, positions=False)
+        checked = read_population_values(
+            where, cell, size, values, dt=self.dt, positions=sites is not None
+        )
         # Cells have no bounds: a negative rate would simply never spike.
         for parameter in cell.parameters:
             if parameter.name in checked and parameter.name != "shape":
@@ -321,7 +358,7 @@ class Network:
                     where=f"{where}, {parameter.name}",
                     declared=parameter.unit,
                 )
-        self.populations[name] = Population(name, size, cell, checked)
+        self.populations[name] = Population(name, size, cell, checked, sites)
         return self.populations[name]
 
     def spike_source(
@@ -332,6 +369,7 @@ class Network:
         times: SpikeLists | None = None,
         steps: SpikeLists | None = None,
         round_times: bool = False,
+        positions: Quantity | None = None,
     ) -> Population:
         """Add a source whose spikes are listed.
 
@@ -347,6 +385,8 @@ class Network:
             In place of times. Without either the source is silent; `Run.set` gives it spikes.
         round_times : bool
             Round times to the nearest multiple of dt; the first one is dt.
+        positions : (N, 3) or (N, 2), um, optional
+            As those of `population`.
 
         Returns
         -------
@@ -361,12 +401,13 @@ class Network:
         self._require_free(name, "population")
         where = f"population {name!r}"
         size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
+        sites = None if positions is None else _read_positions(positions, size, where)
         if times is None and steps is None:
             steps = [[]] * size
         spikes = read_spikes(
             size, self.dt, times=times, steps=steps, where=where, rounded=round_times
         )
-        self.populations[name] = Population(name, size, GIVEN, {}, None, spikes)
+        self.populations[name] = Population(name, size, GIVEN, {}, sites, spikes)
         return self.populations[name]
 
     def project(
@@ -564,6 +605,7 @@ class Network:
         cell = view.population.cell
         port = default_port(cell, port)
         if name is None:
+            port = require_port(cell, port, f"drive (-> {view.name})")
             name = self._free_name(
                 f"poisson_drive->{view.name}.{port}", f"poisson_drive->{view.label}.{port}"
             )

@@ -117,7 +117,6 @@ def test_set_takes_text_over_what_neurons_have_now(backend):
     [
         ("rst", "there is no name 'rst'. Did you mean 'rest'"),
         ("tau", "is a time .*, but a voltage .* is expected"),
-        ("rest + uniform() * mV", "depends on a random draw"),
         ("rest + t * mV / ms", "depends on time"),
         ("level", "reads 'push', an input that exists within a step only"),
     ],
@@ -131,6 +130,14 @@ def test_text_without_a_value_is_refused_and_changes_nothing(text, message):
     assert (run.get("p", "v") == before).all() and run.get("p", "gain").tolist() == [0.1, 0.2, 0.3]
     with pytest.raises(ns.NeurosimError, match=message):
         net.population("q", 3, cell(), v=text)
+
+
+def test_text_of_set_that_draws_is_refused_and_changes_nothing():
+    run = ns.prepare(network(), backend="reference")
+    before = run.get("p", "v")
+    with pytest.raises(ns.NetworkError, match="set 'p', v.*depends on a random draw"):
+        run.set("p", v="rest + uniform() * mV")
+    assert (run.get("p", "v") == before).all()
 
 
 def test_noise_in_continuous_time_cannot_be_recorded():

@@ -91,8 +91,8 @@ CELLS = {
     ),
     "a reset of a parameter": (
         lambda: lif(after_spike="theta = 1*mV"),
-        "cell 'cell' has no state 'theta'.",
-        "The states are: v.",
+        "cell 'cell': found an assignment to the parameter 'theta', expected a state.",
+        "Declare it in the equations, 'theta : mV', and give its value with initial=.",
     ),
     "a factor with a unit": (
         lambda: lif(after_spike="v *= 1*mV"),
@@ -149,7 +149,7 @@ CELLS = {
     "a port named like another state": (
         lambda: Cell("v : 1; u : 1", receives={"u": Port("1", into="v")}),
         "'u' is defined twice",
-        "Rename the port or the state.",
+        "Rename the port or the other.",
     ),
     "a word as a name": (
         lambda: Cell("v : 1", parameters={"normal": 1}),
@@ -264,12 +264,46 @@ CELLS = {
         lambda: Cell("v : 1", parameters={"a": "uniform()"}),
         "'uniform()' depends on a random draw",
         "expected a value for the whole run.",
-        "such as ns.uniform(0, 1) a name of its own.",
+        "Write it in net.population, or give a draw such as ns.uniform(0, 1).",
     ),
     "a parameter over a table": (
         lambda: Cell("v : 1", parameters={"a": "b(t)", "b": 3}),
         "'b(t)' depends on time (b(t))",
-        "Write it in an equation.",
+        "Give the table itself, ns.table(values, every=...), or write it in an equation.",
+    ),
+    "a table at another time": (
+        lambda: Cell("dx/dt = wave(t - 1*ms) / ms : 1", parameters={"wave": 1.0}),
+        "'wave(t - 1*ms)'",
+        "a table is read at the time of the step, wave(t), and each neuron reads its own column.",
+        "Write these values into the columns of the table.",
+    ),
+    "a table with an index": (
+        lambda: Cell("dx/dt = wave(t, i) / ms : 1", parameters={"wave": 1.0}),
+        "a table is read at the time of the step, wave(t)",
+    ),
+    "a value of another population": (
+        lambda: Cell("x : 1 (linked)"),
+        "has '(linked)' after its unit, expected the unit alone.",
+        "a port without into= takes 'out += x_pre' of the 'step' handler of a rule.",
+    ),
+    "a type in place of a unit": (
+        lambda: Cell("x : boolean"),
+        "there is no unit 'boolean'. Write 1: numbers have no types, true is 1.",
+    ),
+    "infinity": (
+        lambda: Cell("dv/dt = clip(v, 0, inf) / ms : 1"),
+        "there is no name 'inf': all numbers are finite.",
+        "Write max(x, low) or min(x, high) in place of clip.",
+    ),
+    "a quantity within an expression": (
+        lambda: Cell("dv/dt = (10 mV - v) / ms : mV"),
+        "cannot be read",
+        "A unit is multiplied: write '10 * mV'.",
+    ),
+    "a local name in a handler": (
+        lambda: Rule(edge="w : 1", handlers=[("pre", "twice = 2 * w; out += twice")]),
+        "rule 'rule', handler 'pre': there is no variable 'twice'. The variables are: out, w.",
+        "A value that is only read is a definition: definitions='twice = ... : 1'.",
     ),
     "a draw of another unit": (
         lambda: Cell("v : 1", parameters={"a": Parameter("mV", ns.uniform("1 ms", "2 ms"))}),

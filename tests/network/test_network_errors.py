@@ -199,12 +199,6 @@ POPULATIONS = {
         "population 'p', v: 't * mV / ms' depends on time (t)",
         "expected a value for the whole run.",
     ),
-    "a draw within a text": (
-        populate(tau="uniform()*ms"),
-        "'uniform() * ms' depends on a random draw",
-        "expected a value for the whole run.",
-        "a name of its own.",
-    ),
     "positions that were not given": (
         populate(tau="x + 1"),
         "there is no name 'x'.",
@@ -511,9 +505,12 @@ SOURCES = {
     ),
     "a drive onto a source": (
         lambda net: net.poisson_drive(net["s"], rate=1, weight=1, name="d"),
-        "drive 'd' (-> s): no port given",
-        "ports: none.",
-        "Give port=...",
+        "drive 'd' (-> s): cell 'given spikes' has no ports",
+        "expected a target that receives.",
+    ),
+    "a drive without a name onto a source": (
+        lambda net: net.poisson_drive(net["s"], rate=1, weight=1),
+        "drive (-> s): cell 'given spikes' has no ports",
     ),
     "a drive over time": (
         lambda net: net.poisson_drive(net["a"], rate=ns.table([1], every=1), weight=1, name="d"),

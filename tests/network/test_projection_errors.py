@@ -53,9 +53,9 @@ PROJECTIONS = {
     "a port that is no text": (project(port=5), "cell 'lif' has no port 5.", "The ports are: in."),
     "a target without ports": (
         project(target="s"),
-        "projection 'a->s' (a -> s): no port given",
-        "expected one of given spikes's ports: none.",
-        "Give port=...",
+        "projection 'a->s' (a -> s): cell 'given spikes' has no ports",
+        "expected a target that receives.",
+        "give its cell a port: receives={'v': ns.Port('mV', into='v')}.",
     ),
     "one of two ports": (
         project(target="two"),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
 from ...draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
-from ...draws.values import Distribution, ParameterValue, Table
+from ...draws.values import Distribution, ParameterValue, Table, normal, uniform
 from ...errors import ModelError, NetworkError, describe_circle, describe_unknown
 from ...expr.dimensions import dimension, resolve_units
 from ...expr.parse import Parser
-from ...expr.tree import Binary, Expr, Number, inline, names
+from ...expr.tree import Binary, Draw, Expr, Name, Number, inline, names, rewrite
 from ...model.cell import Cell
 from ...model.dependence import require_constant
 from ...model.time_constants import time_constants
@@ -80,9 +80,13 @@ def read_population_values(
             checked[name] = read_table(value, expected, size=size, dt=dt, where=where)
         # "20 ms" is a quantity, other text an expression, in which names win over units.
         elif is_expression(value, words, expected, where):
-            checked[name] = read_text(
-                parser, value, cell, words, declared=expected, part=name, where=where
-            )
+            tree = parser.expression(value, part=name)
+            require_constant(tree, where, draws=True)
+            tree = require_dimension(tree, value, words, declared=expected, where=where)
+            tree, drawn = _name_draws(tree, name)
+            checked |= drawn
+            readable = words.keys() | drawn.keys()
+            checked[name] = write_out(tree, value, cell, words=readable, where=where)
         else:
             sizes = {"one per neuron": size}
             checked[name] = read_quantity(value, expected, sizes=sizes, where=where)
@@ -259,50 +263,54 @@ def _read_defaults(
     return tables
 
 
-def read_text(
-    parser: Parser,
-    text: str,
-    cell: Cell,
-    words: Mapping[str, Exponents],
-    *,
-    declared: Unit,
-    part: str,
-    where: str,
+def _name_draws(tree: Expr, owner: str) -> tuple[Expr, dict[str, Distribution]]:
+    """Return a tree that reads its random draws by name, and these draws.
+
+    Parameters
+    ----------
+    tree : expression
+    owner : str
+        The name that has this value: draws of others do not change its numbers.
+    """
+    distributions = {"uniform": uniform(0, 1), "normal": normal(0, 1)}
+    drawn: dict[str, Distribution] = {}
+
+    def name(node: Expr) -> Expr:
+        if not isinstance(node, Draw):
+            return node
+        # No name of a user has a dot.
+        key = f"{owner}.{node.kind}{len(drawn)}"
+        drawn[key] = distributions[node.kind]
+        return Name(key)
+
+    return rewrite(tree, name), drawn
+
+
+def require_dimension(
+    tree: Expr, text: str, words: Mapping[str, Exponents], *, declared: Unit, where: str
 ) -> Expr:
-    """Return an expression over values of a population whose result is in engine units.
+    """Return an expression whose result is in engine units, its units resolved.
 
     Its dimension is that of the name; a plain number counts in its unit.
 
     Parameters
     ----------
-    parser : Parser
+    tree : expression
+        The text as it was parsed.
     text : str
-    cell : Cell
-        Its definitions are written out.
     words : mapping
         The names that the text may read.
     declared : Unit
         Of the name that has this value.
-    part, where : str
-        Begin messages.
+    where : str
+        Begins messages.
 
     Raises
     ------
     ModelError
-        Unknown names, units that do not fit, text over time, random draws or the inputs of a step.
+        Unknown names, units that do not fit.
     """
-    tree = parser.expression(text, part=part)
-    require_constant(tree, where)
     tree = resolve_units(tree, words, where=where)
-    expanded = inline(tree, {d.name: d.tree for d in cell.definitions})
-    # Of the definitions too: one that reads time has no value before a run.
-    require_constant(expanded, where)
-    inputs = sorted(names(expanded) - words.keys())
-    if inputs:
-        raise ModelError(
-            f"{where}: {text!r} reads {', '.join(map(repr, inputs))}, an input that exists within "
-            "a step only, expected states and parameters. Write it without."
-        )
     result = dimension(tree, words, where=where)
     if result not in (None, NUMBER, declared.exponents):
         raise ModelError(
@@ -310,7 +318,38 @@ def read_text(
             "Multiply or divide it by what is missing."
         )
     if result == NUMBER != declared.exponents and declared.size != 1.0:
-        expanded = Binary("*", Number(declared.size), expanded)
+        tree = Binary("*", Number(declared.size), tree)
+    return tree
+
+
+def write_out(tree: Expr, text: str, cell: Cell, *, words: Collection[str], where: str) -> Expr:
+    """Return an expression with the definitions that it reads written out.
+
+    Parameters
+    ----------
+    tree : expression
+    text : str
+        As the user wrote it.
+    cell : Cell
+    words : names
+        That have a value before a run.
+    where : str
+        Begins messages.
+
+    Raises
+    ------
+    ModelError
+        Text over time, random draws or the inputs of a step.
+    """
+    expanded = inline(tree, {d.name: d.tree for d in cell.definitions})
+    # Of the definitions too: one that reads time has no value before a run.
+    require_constant(expanded, where)
+    inputs = sorted(name for name in names(expanded) if name not in words)
+    if inputs:
+        raise ModelError(
+            f"{where}: {text!r} reads {', '.join(map(repr, inputs))}, an input that exists "
+            "within a step only, expected states and parameters. Write it without."
+        )
     return expanded
 
 

@@ -61,7 +61,12 @@ def require_port(cell: Cell, port: str | None, where: str) -> str:
     """Return the name of a port; raise if none is named."""
     if port is not None:
         return port
-    valid = ", ".join(name for name, _ in cell.receives) or "none"
+    if not cell.receives:
+        raise NetworkError(
+            f"{where}: cell {cell.name!r} has no ports, expected a target that receives. "
+            "Name another, or give its cell a port: receives={'v': ns.Port('mV', into='v')}."
+        )
+    valid = ", ".join(name for name, _ in cell.receives)
     raise NetworkError(
         f"{where}: no port given, expected one of {cell.name}'s ports: {valid}. Give port=..."
     )

@@ -12,8 +12,14 @@ from ...expr.evaluate import evaluate
 from ...expr.parse import Parser
 from ...expr.tree import names
 from ...ir.memory import Memory
+from ...model.dependence import require_constant
 from ...network.populations import View
-from ...network.values.population import is_expression, read_text, words_of
+from ...network.values.population import (
+    is_expression,
+    require_dimension,
+    words_of,
+    write_out,
+)
 from ...units import Unit
 
 
@@ -58,8 +64,10 @@ def read_set_text(
     try:
         if not is_expression(value, words, declared, where):
             return value
-        parser = Parser(f"set {view.name!r}")
-        tree = read_text(parser, value, cell, words, declared=declared, part=name, where=where)
+        tree = Parser(f"set {view.name!r}").expression(value, part=name)
+        require_constant(tree, where)
+        tree = require_dimension(tree, value, words, declared=declared, where=where)
+        tree = write_out(tree, value, cell, words=words.keys(), where=where)
     except ModelError as error:
         # Whatever is wrong with a value of `set` is one type of error.
         raise NetworkError(str(error)) from None
