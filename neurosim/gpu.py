@@ -8,6 +8,12 @@ try:
 except ImportError as error:
     raise ImportError("neurosim.gpu: torch is missing. Run: pip install torch snntorch") from error
 
+from neurosim.backends.gpu.training.fitting.checkpoints import (
+    Progress,
+    load_checkpoint,
+    save_checkpoint,
+)
+from neurosim.backends.gpu.training.fitting.fit import fit
 from neurosim.backends.gpu.training.gradients import surrogates
 from neurosim.backends.gpu.training.gradients.methods import (
     Bptt,
@@ -27,10 +33,14 @@ __all__ = [
     "EProp",
     "Method",
     "Ottt",
+    "Progress",
     "SilenceWarning",
     "Surrogate",
     "Trainer",
     "Truncated",
+    "fit",
+    "load_checkpoint",
+    "save_checkpoint",
     "sign_concordant",
     "surrogates",
 ]

@@ -33,8 +33,7 @@ class Hooks:
         self._of_gradients: list[GradientHook] = []
         self._of_rows: list[RowsHook] = []
         self._projects = False
-        self._due = False
-        self._attached = False
+        self._attached: list[torch.optim.Optimizer] = []
 
     def add_of_gradients(self, hook: GradientHook, *, projects: bool) -> None:
         """Add a hook; ``projects`` says that its gradients must reach the weights unchanged."""
@@ -88,7 +87,9 @@ class Hooks:
         require_optimizer(optimizer)
         if self._projects:
             _require_projecting(optimizer)
-        self._attached = True
+        if any(optimizer is other for other in self._attached):
+            return
+        self._attached.append(optimizer)
 
         def run(*_: object) -> None:
             self.run(parameters)

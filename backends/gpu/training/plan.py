@@ -89,6 +89,17 @@ class Plan:
         found = [c for c in self.connections.values() if (c.target, c.port) == (population, port)]
         return sorted(found, key=lambda c: c.same_step)
 
+    def numbers_per_step(self) -> int:
+        """Return how many numbers a sample stores in each step as series: spikes and input."""
+        populations = self.program.populations.values()
+        delivered = sum(c.edges.size for c in self.connections.values())
+        return sum(p.size for p in populations) + delivered
+
+    def numbers_of_states(self) -> int:
+        """Return how many numbers the states of a sample are."""
+        populations = (self.program.populations[name] for name in self.neurons)
+        return sum(p.size * (len(p.code.states) + p.code.refractory) for p in populations)
+
     def needed(self, populations: set[str]) -> set[str]:
         """Return populations and all that act on them."""
         needed = set(populations)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from neurosim.errors import NetworkError, describe, describe_unknown
 from neurosim.ir.replaced_values import replace_values
 from neurosim.network.network import Network
+from neurosim.network.validation import read_whole_number
 
 from ..devices import find_device, require_device
-from .call import Batch, Call, Values
+from .call import Batch, Call, Values, find_fault
 from .gradients.feedback import read_feedback
 from .gradients.methods import Method, read_method
 from .gradients.surrogates import read_surrogate
@@ -23,7 +25,18 @@ from .hooks import GradientHook, Hooks, RowsHook
 from .interfaces import Output, read_batch, read_inputs, read_outputs
 from .learnable import Learnable, divisors
 from .limits import Bounds, read_bounds, read_widths
+from .memory_need import MemoryNeed, choose_chunk, measure_need
 from .plan import Plan, Settings, make_plan
+from .saved_state import add_state
+
+if TYPE_CHECKING:
+    Module = nn.Module
+else:
+    try:
+        # Code of snnTorch's users asks for this class.
+        from snntorch import SpikingNeuron as Module
+    except ImportError:
+        Module = nn.Module
 
 # Of the smallest value at the start: equations divide by it.
 _LEAST = 0.01
@@ -34,7 +47,7 @@ class SilenceWarning(UserWarning):
     """A network that does not spike during its first batch of training."""
 
 
-class Trainer(nn.Module):
+class Trainer(Module):
     """A network as a module of torch.
 
     Called with spikes or currents (T, B, N), it returns spikes or traces (T, B, N): T steps of B
@@ -72,6 +85,7 @@ class Trainer(nn.Module):
         tensor shaped like the weight, or a function of the weight.
     chunk : int, optional
         Steps that are computed again in the backward pass, so that only their states are stored.
+        By default none, unless a batch would not fit into memory otherwise.
 
     Raises
     ------
@@ -82,7 +96,11 @@ class Trainer(nn.Module):
     ----------
     inputs, outputs : tuples of Input and Output
     bounds : label -> (low, high)
+    samples_seen : () int64
+        Samples of training until now.
     """
+
+    samples_seen: Tensor
 
     def __init__(
         self,
@@ -100,7 +118,8 @@ class Trainer(nn.Module):
         feedback: Mapping[str, object] | None = None,
         chunk: int | None = None,
     ) -> None:
-        super().__init__()
+        # Not that of snnTorch, which adds each neuron to one list that all networks share.
+        nn.Module.__init__(self)
         if not isinstance(network, Network):
             raise NetworkError(
                 f"Trainer: found {describe(network)}, expected a Network. Make one with ns.Network."
@@ -135,10 +154,10 @@ class Trainer(nn.Module):
         self._add_feedback(feedback)
         slots = {n: c.slots for n, c in self._plan.connections.items() if n in self.learns}
         self._hooks = Hooks(slots)
-        self._chunk = chunk
+        self._chunk = None if chunk is None else read_whole_number(chunk, where="Trainer, chunk")
+        self._chunks: dict[tuple[int, int], int | None] = {}
         self._watches_silence = True
-        # Samples that training has seen: their noise goes on from batch to batch.
-        self._seen = 0
+        add_state(self, digest=self._plan.hash)
 
     # ---- making
 
@@ -317,11 +336,13 @@ class Trainer(nn.Module):
             If tensors disagree in shape, or hold no spikes or no finite numbers.
         """
         call = self._call(batch, self._chosen(outputs))
+        if self.training and torch.is_grad_enabled():
+            call = self._fitting(call)
         self._hooks.begin(training=self.training)
         results = call.run()
         self._hooks.end()
         if self.training:
-            self._seen += call.batch.replica.shape[0]
+            self.samples_seen += call.batch.replica.shape[0]
             self._warn_of_silence(call.spikes)
         return next(iter(results.values())) if len(results) == 1 else results
 
@@ -330,7 +351,8 @@ class Trainer(nn.Module):
         settings = self._settings
         tensors = read_batch(batch, self.inputs, dtype=settings.dtype, device=settings.device)
         samples = next(iter(tensors.values())).shape[1]
-        first = self._seen if self.training else 0
+        # The noise of training goes on from batch to batch; that of tests is always the same.
+        replica = torch.arange(samples, device=settings.device).unsqueeze(1)
         return Call(
             self._plan,
             settings,
@@ -339,10 +361,55 @@ class Trainer(nn.Module):
                 weights={name: self._weight(name) for name in self._plan.connections},
                 values={name: self._values(name) for name in self._plan.values},
                 outputs=outputs,
-                replica=torch.arange(first, first + samples, device=settings.device).unsqueeze(1),
+                replica=replica + self.samples_seen if self.training else replica,
                 chunk=self._chunk,
             ),
         )
+
+    def _fitting(self, call: Call) -> Call:
+        """Return a call whose backward pass fits into memory.
+
+        Raises
+        ------
+        NetworkError
+            If none does.
+        """
+        shape = call.batch.steps, call.batch.replica.shape[0]
+        if shape not in self._chunks:
+            self._chunks[shape] = choose_chunk(
+                self.memory(*shape), self._chunk, device=self._settings.device
+            )
+        chunk = self._chunks[shape]
+        return Call(self._plan, self._settings, replace(call.batch, chunk=chunk))
+
+    def memory(self, steps: int, samples: int) -> MemoryNeed:
+        """Return the memory that training with a batch will take.
+
+        Parameters
+        ----------
+        steps, samples : int
+            T and B.
+
+        Returns
+        -------
+        MemoryNeed
+        """
+
+        def run(few_steps: int, few_samples: int) -> dict[str, Tensor]:
+            shape = few_steps, few_samples
+            batch = {i.label: torch.zeros(*shape, i.size) for i in self.inputs}
+            call = self._call(batch, self.outputs)
+            return Call(self._plan, self._settings, replace(call.batch, chunk=None)).run()
+
+        with torch.enable_grad():
+            return measure_need(
+                run,
+                steps=steps,
+                samples=samples,
+                series=self._plan.numbers_per_step(),
+                states=self._plan.numbers_of_states(),
+                itemsize=self._settings.dtype.itemsize,
+            )
 
     def _chosen(self, outputs: str | Sequence[str] | None) -> tuple[Output, ...]:
         if outputs is None:
@@ -357,7 +424,10 @@ class Trainer(nn.Module):
     def _keep_bounds(self) -> None:
         with torch.no_grad():
             for label, (low, high) in self.bounds.items():
-                self[label].clamp_(low, high)
+                inside = self[label].clamp(low, high)
+                # Written only if it changes: the graph of an earlier call may hold the values.
+                if not torch.equal(inside, self[label]):
+                    self[label].copy_(inside)
 
     def _weight(self, name: str) -> Tensor:
         return self._fixed[name] if name in self._fixed else self[name]
@@ -387,6 +457,26 @@ class Trainer(nn.Module):
                 SilenceWarning,
                 stacklevel=5,
             )
+
+    @torch.no_grad()
+    def find_fault(self, batch: Tensor | Mapping[str, Tensor]) -> str:
+        """Return the first projection or population with a value that is not finite.
+
+        Parameters
+        ----------
+        batch : (T, B, N) tensor, or label -> tensor
+
+        Returns
+        -------
+        str
+            In words; empty if there is none.
+        """
+        call = self._call(batch, self.outputs)
+        call.run()
+        return find_fault(call)
+
+    def reset_mem(self) -> None:
+        """Do nothing: each call begins with the initial states. For code that expects snnTorch."""
 
     # ---- afterwards
 

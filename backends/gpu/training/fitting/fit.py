@@ -1,0 +1,194 @@
+"""Fit: a loop of training with a progress bar, checkpoints, and an end if it goes wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from neurosim.errors import NetworkError, SimulationError, describe
+from neurosim.network.validation import read_whole_number
+
+from ..trainer import Trainer
+from .checkpoints import Progress, load_checkpoint, save_checkpoint
+
+Loss = Callable[[Any, Any], Tensor]
+
+
+@dataclass
+class _Sums:
+    """Sums over the samples of an epoch."""
+
+    loss: float = 0.0
+    right: float = 0.0
+    judged: int = 0
+    samples: int = 0
+
+    def means(self) -> tuple[float, float]:
+        accuracy = self.right / self.judged if self.judged else math.nan
+        return self.loss / max(self.samples, 1), accuracy
+
+
+def fit(
+    trainer: Trainer,
+    batches: Iterable[Any],
+    *,
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    epochs: int,
+    encode: Callable[[Any], Any] | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> Progress:
+    """Train for some epochs.
+
+    Ctrl-C ends training after the batch before; the values that learn stay as they are then.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    batches : iterable of (data, target), such as a DataLoader
+    loss : function (output, target) -> scalar
+        Such as ``torch.nn.functional.cross_entropy`` of a sum over steps, or one of
+        ``snntorch.functional``.
+    optimizer : torch.optim.Optimizer
+    epochs : int
+        In all: those of a checkpoint count.
+    encode : function of data, optional
+        Returns the batch of the Trainer, (T, B, N); by default the data are that.
+    checkpoint : path, optional
+        Written after each epoch. If it exists, training goes on from it, and on the CPU device
+        gives the same bits as without a break.
+    progress : bool
+        Show a bar with loss and accuracy for each epoch.
+
+    Returns
+    -------
+    Progress
+        Losses, and accuracies if targets are classes (B,) and the output is (T, B, classes): the
+        largest sum over steps is right.
+
+    Raises
+    ------
+    SimulationError
+        If a loss is not finite: the Trainer then has the values of the last batch whose loss was.
+    NetworkError
+        A learning rate of NaN, a batch that does not fit, a file that is no checkpoint.
+    """
+    epochs = read_whole_number(epochs, where="fit, epochs")
+    trainer.attach(optimizer)
+    path = None if checkpoint is None else Path(checkpoint)
+    done = Progress()
+    if path is not None and path.exists():
+        done = load_checkpoint(path, trainer, optimizer)
+    trainer.train()
+    loop = _Loop(trainer, loss, optimizer, encode)
+    with _without_subnormals():
+        try:
+            for epoch in range(done.epochs, epochs):
+                title = f"epoch {epoch + 1}/{epochs}" if progress else ""
+                mean, accuracy = loop.epoch(batches, epoch, title=title)
+                done = Progress((*done.losses, mean), (*done.accuracies, accuracy))
+                if path is not None:
+                    save_checkpoint(path, trainer, optimizer, done)
+        except KeyboardInterrupt:
+            return replace(done, interrupted=True)
+    return done
+
+
+@dataclass
+class _Loop:
+    trainer: Trainer
+    loss: Loss
+    optimizer: torch.optim.Optimizer
+    encode: Callable[[Any], Any] | None
+    # Copies of the values with which the last finite loss was computed.
+    good: dict[str, Tensor] | None = None
+
+    def epoch(self, batches: Iterable[Any], epoch: int, *, title: str) -> tuple[float, float]:
+        """Return mean loss and accuracy of an epoch."""
+        sums = _Sums()
+        total = len(batches) if isinstance(batches, Sized) else None
+        with tqdm(total=total, desc=title, disable=None if title else True, leave=False) as bar:
+            for number, item in enumerate(batches):
+                data, target = _pair(item)
+                self.batch(data, target, sums, where=f"epoch {epoch + 1}, batch {number + 1}")
+                mean, accuracy = sums.means()
+                bar.set_postfix(loss=f"{mean:.4g}", accuracy=f"{accuracy:.1%}", refresh=False)
+                bar.update()
+        if sums.samples == 0:
+            raise NetworkError(
+                f"fit, epoch {epoch + 1}: found no batch, expected one at least. Give a list or a "
+                "DataLoader, which can be read once in each epoch."
+            )
+        return sums.means()
+
+    def batch(self, data: Any, target: Any, sums: _Sums, *, where: str) -> None:
+        """Take one step of the optimiser."""
+        batch = data if self.encode is None else self.encode(data)
+        self.optimizer.zero_grad()
+        output = self.trainer(batch)
+        if isinstance(target, Tensor):
+            target = target.to(next(self.trainer.buffers()).device)
+        value = self.loss(output, target)
+        if not math.isfinite(value.item()):
+            self._end(batch, value.item(), where)
+        parameters = dict(self.trainer.named_parameters())
+        self.good = {name: p.detach().clone() for name, p in parameters.items()}
+        value.backward()
+        self.optimizer.step()
+        samples = next(iter(output.values())) if isinstance(output, dict) else output
+        sums.samples += samples.shape[1]
+        sums.loss += value.item() * samples.shape[1]
+        if isinstance(output, Tensor) and _are_classes(target, output):
+            sums.right += (output.detach().sum(0).argmax(1) == target).sum().item()
+            sums.judged += samples.shape[1]
+
+    def _end(self, batch: Any, value: float, where: str) -> None:
+        """Restore the last good values, and say what went wrong."""
+        fault = self.trainer.find_fault(batch)
+        kept = "The values that learn are those of the start."
+        if self.good is not None:
+            with torch.no_grad():
+                for name, parameter in self.trainer.named_parameters():
+                    parameter.copy_(self.good[name])
+            kept = "The values that learn are those of the batch before."
+        source = fault or "the loss function, since all values of the network are finite"
+        raise SimulationError(
+            f"fit, {where}: found the loss {value}, expected a finite number; the first fault is "
+            f"in {source}. {kept} Use a smaller learning rate, or clip gradients.",
+            population=fault.partition("'")[2].partition("'")[0],
+        )
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    if not isinstance(item, list | tuple) or len(item) != 2:
+        raise NetworkError(
+            f"fit: found a batch {describe(item)}, expected (data, target). Let the loader return "
+            "pairs."
+        )
+    return item[0], item[1]
+
+
+def _are_classes(target: Any, output: Tensor) -> bool:
+    """Return whether targets are classes, and outputs one series for each class."""
+    if not isinstance(target, Tensor) or target.ndim != 1 or target.is_floating_point():
+        return False
+    return target.shape[0] == output.shape[1] and int(target.max()) < output.shape[2]
+
+
+@contextmanager
+def _without_subnormals() -> Iterator[None]:
+    """Round numbers below 1e-38 (1e-308 in float64) to 0: traces decay into them, and are slow."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
