@@ -181,7 +181,7 @@ class Engine(Protocol):
         step : int
         repeat : int
             How often it was emitted there before: the keys of its draws are those of
-            `neurosim.draws.streams.repeated`.
+            ``draws.streams.repeated``.
         """
         ...
 

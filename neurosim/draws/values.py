@@ -440,7 +440,7 @@ class Table:
     values : (T,) or (T, N)
         One value per row for all neurons, or one per neuron; plain numbers in the unit of the
         parameter, or of ``unit``.
-    every : time
+    every : Time
         Duration of a row; a multiple of dt.
     unit : str, optional
     """
