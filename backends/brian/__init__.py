@@ -16,7 +16,6 @@ from neurosim.backend.engine import Engine
 from neurosim.backend.explicit_step import explicit_step_rows
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
-from neurosim.draws.values import Shared
 from neurosim.errors import NetworkError, describe_unknown
 from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork
@@ -63,8 +62,7 @@ class BrianBackend:
             If an option is unknown or has a wrong value.
         """
         options = _complete(options)
-        refused = {row.place: row for row in _refusals(network)}
-        rows = [refused.get(row.place, row) for row in explicit_step_rows(network)]
+        rows = list(explicit_step_rows(network))
         if options["mode"] == "equations":
             # The method of our engines says nothing about cells that Brian 2 integrates.
             rows = [row for row in rows if row.place.kind != "population" or row.place.aspect]
@@ -115,18 +113,6 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
         options["replica"], where="backend 'brian', replica", least=0, most=(1 << 32) - 1
     )
     return options
-
-
-def _refusals(network: Network) -> Iterator[Row]:
-    """Yield a row for each projection that is not written for Brian 2."""
-    for p in network.projections.values():
-        place = Place("projection", p.name)
-        if p.same_step:
-            reason = "same-step projections are not implemented on this backend."
-            yield Row(place, "impossible", reason, "Use a delay of 0, which the next step feels.")
-        elif isinstance(p.weight, Shared):
-            reason = "weights shared between edges are not implemented on this backend."
-            yield Row(place, "impossible", reason, "Give one weight per edge: values[index].")
 
 
 def _integrated(network: Network) -> Iterator[Row]:

@@ -13,7 +13,8 @@ from neurosim.expr.printing import show
 from neurosim.expr.tree import Assign
 from neurosim.ir.program import HELD, PopulationProgram, Program
 
-from .sites import DELIVER, LAST, Site, Store
+from .schedule import DELIVER, LAST, slot, stage_of
+from .sites import Site, Store
 from .text import STEP, draw_at, function, line, target, word
 
 
@@ -39,6 +40,7 @@ class Cells:
         self.number = np.arange(p.size)
         self._held: str | None = None
         self.draw = draw_at(program.seed, p.name, self.site.constant("place", self.number))
+        stage = stage_of(p.name, program)
         if p.given:
             self.group = self._spike_source()
             self.objects = [self.group]
@@ -46,13 +48,19 @@ class Cells:
         # All code is written before a group exists: writing it finds out which variables it needs.
         before = self._before()
         ports = self._ports()
+        within = self._terms(p.same_step)
         self.group = self._group(**self._events())
         self.site.attach(self.group)
+        self.group.state_updater.when = slot("groups", stage)
+        for threshold in self.group.thresholder.values():
+            threshold.when = slot("thresholds", stage)
         runners = [
             # Negative orders: before the group's own state updater, which has order 0.
-            self.site.runner(code, when="groups", order=order - len(before))
+            self.site.runner(code, when=slot("groups", stage), order=order - len(before))
             for order, code in enumerate(before)
         ]
+        if within:
+            runners.append(self.site.runner(within, when=slot("within", stage), order=LAST))
         self.objects = [self.group, *runners, self.site.runner(ports, when=DELIVER, order=LAST)]
 
     def _before(self) -> list[list[str]]:
@@ -156,10 +164,14 @@ class Cells:
 
     def _ports(self) -> list[str]:
         """Return the fold of the terms of this step, projections and drives in creation order."""
+        zeros = [f"{self.name(f'_port_{port}')} = 0.0" for port in self.p.contributions]
+        return zeros + self._terms(self.p.contributions)
+
+    def _terms(self, inputs_of: dict[str, tuple[str, ...]]) -> list[str]:
+        """Return the statements that add terms to ports, one after the other."""
         code = []
-        for port, inputs in self.p.contributions.items():
+        for port, inputs in inputs_of.items():
             total = self.name(f"_port_{port}")
-            code.append(f"{total} = 0.0")
             for number, name in enumerate(inputs):
                 # A fresh name for each partial sum: Brian 2 turns ``x = x + y`` into ``x += y`` and
                 # may reorder y, and rounding depends on the order.

@@ -21,11 +21,9 @@ from neurosim.ir.spike_signals import find_signals
 from .cells import Cells
 from .equations import IntegratedCells
 from .projections import Wiring
+from .schedule import schedule, slot
 from .sites import Store
 from .text import functions
-
-# Brian 2's own by default; a user's preferences may name another.
-SCHEDULE = ("start", "groups", "thresholds", "synapses", "resets", "end")
 
 
 class NotFinite(Exception):
@@ -84,7 +82,8 @@ class BrianEngine:
             try:
                 self._write()
                 for network in (self.network, *chain.from_iterable(self.signals.values())):
-                    network.schedule = list(SCHEDULE)
+                    # A user's preferences may name another.
+                    network.schedule = schedule(len(self.program.stages))
                     # A run of no time compiles all code, so errors appear here, where the run is
                     # prepared.
                     network.run(0 * ms, namespace={})
@@ -126,7 +125,7 @@ class BrianEngine:
         built = [wiring.build(groups) for wiring in self.wirings]
         operations = [
             (self._begin, "start", 0),
-            (self._detected, "thresholds", 1),
+            (self._detected, slot("thresholds", len(program.stages) - 1), 1),
             (self._end, "end", 0),
         ]
         self.network = Network(

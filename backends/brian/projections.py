@@ -17,7 +17,8 @@ from neurosim.ir.program import PlasticProjection, Program, StaticProjection
 from neurosim.model.binding import BoundStatement
 
 from .names import Members, Names
-from .sites import DELIVER, Site, Store
+from .schedule import DELIVER, slot, stage_of
+from .sites import Site, Store
 from .text import STEP, draw_at, line
 
 FIRST = 0  # in the order of phase 4
@@ -58,6 +59,8 @@ class Wiring:
         self.landing: str | None = None
         # Pathway, population whose spikes it carries, longest delay.
         self.queues: list[tuple[Any, str, int]] = []
+        # The slot in which spikes of sources arrive.
+        self.arrival = slot("within", stage_of(p.target, program)) if p.same_step else DELIVER
 
     def integrate(self, order: Iterator[int]) -> None:
         """Write the equations that are integrated in each step, one runner for each side."""
@@ -83,7 +86,8 @@ class Wiring:
         silent = {side for side in ("pre", "post") if self._never_spikes(self._population(side))}
         if isinstance(self.p, StaticProjection):
             if not steps and "pre" not in silent:
-                weight = self.edges.read((self.p.name, "w"))
+                at = None if self.p.shared is None else self.p.shared.astype(np.int64)
+                weight = self.edges.read((self.p.name, "w"), at)
                 self._over_edges("pre", next(order), [f"{self._landing()} += {weight}"])
             return
         for trigger, statements in self.p.code.handlers:
@@ -216,7 +220,8 @@ class Wiring:
                     if trigger in ("pre", "post", "step")
                     else signals.setdefault(trigger, [])
                 )
-                target_list.append(members.runner(code, when=DELIVER, order=order))
+                when = self.arrival if trigger == "pre" else DELIVER
+                target_list.append(members.runner(code, when=when, order=order))
         return objects, signals
 
     def put_in_flight(self, step: int) -> None:
@@ -338,6 +343,8 @@ class Wiring:
         for side, order, _ in pathways:
             pathway, (population, delays) = getattr(synapses, f"{side}_{order}"), events[side]
             pathway.order = order
+            if self.p.same_step and population == self.p.source:
+                pathway.when = self.arrival
             # In seconds, from whole steps: Brian 2 rounds back to the same steps.
             pathway.variables["delay"].set_value(delays * self.store.clock.dt_)
             self.queues.append((pathway, population, int(delays.max())))

@@ -14,10 +14,6 @@ from neurosim.ir.memory import Key, Memory
 
 from .text import word
 
-# The slot of Brian 2's schedule in which phase 4 runs, and an order behind all others in it.
-DELIVER = "synapses"
-LAST = 1 << 30
-
 
 class Store:
     """The arrays of a run as variables of Brian 2, whose code reads and writes `Memory` itself.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import NetworkError, describe
 from ..expr.tree import names
-from ..model.binding import BoundRule, Symbol
+from ..model.binding import BoundRule
 from .projections import Projection
 
 
@@ -44,7 +44,8 @@ def require_same_step(projection: Projection, earlier: Iterable[Projection], whe
             "step. Let one of the projections have a delay (0 or more), without same_step."
         )
     if projection.bound is not None:
-        _require_rule(projection.bound, where)
+        constants = {p.name for p in projection.target.population.cell.parameters}
+        _require_rule(projection.bound, constants, where)
 
 
 def _find_circle(projection: Projection, earlier: Iterable[Projection]) -> list[str]:
@@ -66,8 +67,11 @@ def _find_circle(projection: Projection, earlier: Iterable[Projection]) -> list[
     return []
 
 
-def _require_rule(rule: BoundRule, where: str) -> None:
-    """Raise unless a rule delivers in "pre" handlers that can run before the target."""
+def _require_rule(rule: BoundRule, constants: set[str], where: str) -> None:
+    """Raise unless a rule delivers in "pre" handlers that can run before the target.
+
+    ``constants`` are the parameters of the target, which a handler may read.
+    """
     triggers = [trigger for trigger, _ in rule.handlers]
     delivering = {t for t, body in rule.handlers if any(s.action == "deliver" for s in body)}
     reason = ""
@@ -84,26 +88,24 @@ def _require_rule(rule: BoundRule, where: str) -> None:
             "those that arrive within the step"
         )
     else:
-        late = _read_too_early(rule)
+        late = _read_too_early(rule, constants)
         if late:
             reason = f"its 'pre' handler reads {late}, which the step has not computed yet"
     if reason:
         raise NetworkError(
-            f"{where}: same_step=True, found a rule of which {reason}; expected 'pre' handlers "
+            f"{where}: same_step=True, found a rule that cannot: {reason}; expected 'pre' handlers "
             "that come first, deliver, and read their edges and sources. Change the rule, or use "
             "a delay of 0, which the next step feels."
         )
 
 
-def _read_too_early(rule: BoundRule) -> str:
+def _read_too_early(rule: BoundRule, constants: set[str]) -> str:
     """Return a name that a "pre" handler reads and that is new only after the target; or ``""``."""
     for trigger, statements in rule.handlers:
         for statement in statements if trigger == "pre" else ():
             for name in sorted(names(statement.value) & rule.symbols.keys()):
-                if _is_new_later(rule.symbols[name]):
+                symbol = rule.symbols[name]
+                of_target = symbol.role == "cell" and symbol.side == "post"
+                if symbol.role == "link" or (of_target and symbol.origin not in constants):
                     return repr(name)
     return ""
-
-
-def _is_new_later(symbol: Symbol) -> bool:
-    return symbol.role == "link" or (symbol.role == "cell" and symbol.side == "post")

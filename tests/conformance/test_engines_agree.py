@@ -119,6 +119,7 @@ def test_the_stories_are_lively():
         seen["spikes of cells"] += any(
             k[0] == "spikes" and k[1] != "source" and v.size > 0 for k, v in rn.outcome(run).items()
         )
+        seen["stages"] += len(run.program.stages) > 2
         seen.update(verb for verb, *_ in story.actions)
         for p in story.net.projections.values():
             program = run.program.projections[p.name]
@@ -128,6 +129,9 @@ def test_the_stories_are_lively():
                 or p.rule is not None
                 and np.ndim(program.dendritic) > 0
             )
+            seen["within a step"] += p.same_step and program.targets.size > 0
+            seen["within a step, by a rule"] += p.same_step and p.rule is not None
+            seen["shared weights"] += run.program.shares_weights(p.name)
             seen[p.rule.name if p.rule else "static"] += 1
             if p.rule is not None and any(
                 not np.array_equal(run.get(p, v.name), run.memory.initial[p.name, v.name])
@@ -153,6 +157,8 @@ def test_the_stories_are_lively():
         "rewind",
     }
     assert expected <= seen.keys()
+    assert seen["within a step"] > 10 and seen["within a step, by a rule"] > 5
+    assert seen["shared weights"] > 10 and seen["stages"] > 3
 
 
 # ---- the comparison itself is tested: it must see the smallest fault

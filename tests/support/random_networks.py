@@ -7,6 +7,7 @@ Every cell has a state ``v : 1`` and ports in plain numbers, so that any rule fi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -315,9 +316,9 @@ def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) ->
 
 
 @st.composite
-def stories(draw: Any) -> Story:
+def stories(draw: Any, *, layers: bool = True) -> Story:
     """Draw a network of some populations, projections and drives, and some stretches with changes
-    between them.
+    between them; with ``layers`` some projections act within a step or share weights.
     """
     net = ns.Network(
         "random", dt=draw(st.sampled_from([0.1, 0.5, 1.0])), seed=draw(st.integers(0, 2**32))
@@ -329,7 +330,8 @@ def stories(draw: Any) -> Story:
     _source(draw, story)
     targets = [p for p in net.populations.values() if p.cell.receives]
     for number in range(draw(st.integers(1, 5)) if targets else 0):
-        _projection(draw, story, f"projection{number}", draw(st.sampled_from(targets)))
+        target = draw(st.sampled_from(targets))
+        _projection(draw, story, f"projection{number}", target, layers=layers)
     if targets and draw(st.booleans()):
         target = _view(draw, draw(st.sampled_from(targets)))
         net.poisson_drive(
@@ -342,6 +344,8 @@ def stories(draw: Any) -> Story:
         story.lines.append(f"drive onto {target}")
     _probes(draw, story)
     _actions(draw, story)
+    if layers:
+        _chain(story)
     return story
 
 
@@ -447,7 +451,64 @@ def _delays(draw: Any, kind: str, dt: float) -> dict[str, Any]:
     }[kind]
 
 
-def _projection(draw: Any, story: Story, name: str, target: Any) -> None:
+# Rules that may deliver within a step.
+WITHIN = (None, PAIR, SUMS, SHAKEN)
+
+
+def _layers(net: ns.Network, source: Any, target: Any, rule: Any, connector: Any) -> dict[str, Any]:
+    """Return arguments that replace delays and weights so that a projection acts within a step or
+    shares weights.
+
+    They follow from the seed and the sizes, so that all that hypothesis draws stays as it is.
+    """
+    chance = np.random.default_rng([net.seed, len(net.projections), len(source), len(target)])
+    order = ["source", *(name for name in net.populations if name != "source")]
+    forward = order.index(source.name) < order.index(target.name)
+    recurrent = source.population is target.population
+    edges = connector.count(len(source), len(target), recurrent=recurrent).known
+    values: dict[str, Any] = {}
+    if forward and rule in WITHIN and chance.random() < 0.8:
+        values["same_step"] = True
+    if rule in (None, PAIR) and edges is not None and chance.random() < 0.4:
+        index = chance.integers(0, 3, edges)
+        values["weight"] = ns.shared([0.4, -0.2, 0.7], index=index)
+    return values
+
+
+def _chain(story: Story) -> None:
+    """Let spikes of some networks run through their populations within a step, by static edges, a
+    rule and weights that edges share. All follows from the seed and the sizes.
+    """
+    net = story.net
+    chance = np.random.default_rng([net.seed, *(p.size for p in net.populations.values())])
+    if chance.random() < 0.5:
+        return
+    populations = [net.populations["source"], *net.populations.values()]
+    for number, (source, target) in enumerate(pairwise(populations)):
+        if target.name == "source" or not target.cell.receives:
+            continue
+        if source.cell.spike is None and source.given is None:
+            continue
+        rule = WITHIN[int(chance.integers(0, len(WITHIN)))]
+        ends = chance.integers(0, source.size, 40), chance.integers(0, target.size, 40)
+        weight = ns.shared([0.3, 0.5, -0.1, 0.6], index=chance.integers(0, 4, 40))
+        port = _ports(target, SPIKE_PORTS)[-1]
+        name = f"within{number}"
+        net.project(
+            source,
+            target,
+            ns.from_arrays(*ends),
+            weight=weight,
+            rule=rule,
+            port=port,
+            same_step=True,
+            name=name,
+        )
+        net.record(net[name], "w", every=2 * net.dt)
+        story.lines.append(f"{name}: {rule}, {source.name} -> {target.name}.{port}")
+
+
+def _projection(draw: Any, story: Story, name: str, target: Any, *, layers: bool) -> None:
     net = story.net
     rule_name = draw(st.sampled_from(["static", *RULES]))
     graded, by_state = rule_name == "graded", rule_name in ("graded", "sums", "flowing")
@@ -490,19 +551,17 @@ def _projection(draw: Any, story: Story, name: str, target: Any) -> None:
     port = draw(
         st.sampled_from(list(_ports(target.population, GRADED_PORTS if graded else SPIKE_PORTS)))
     )
-    net.project(
-        source,
-        target,
-        connector,
-        weight=weight,
-        port=port,
-        rule=rule,
-        name=name,
-        **_delays(draw, mode, net.dt),
-        **values,
-    )
+    values |= {"weight": weight, **_delays(draw, mode, net.dt)}
+    if layers:
+        own = _layers(net, source, target, rule, connector)
+        if own.get("same_step"):
+            values = {k: v for k, v in values.items() if k in ("weight", "a", "s")}
+            mode = "within the step"
+        values |= own
+    net.project(source, target, connector, port=port, rule=rule, name=name, **values)
     story.lines.append(
-        f"{name}: {rule_name}, {source} -> {target}.{port}, {kind}, {mode}, weight {weight}"
+        f"{name}: {rule_name}, {source} -> {target}.{port}, {kind}, {mode}, "
+        f"weight {values['weight']}"
     )
 
 

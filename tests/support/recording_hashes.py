@@ -105,7 +105,7 @@ def random_stories(count: int) -> list[random_networks.Story]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(random_networks.stories())
+    @given(random_networks.stories(layers=False))
     def collect(story: random_networks.Story) -> None:
         stories.append(story)
 
