@@ -29,8 +29,8 @@ class Surrogate:
     ----------
     name : str
     derivative : function of a tensor
-        From (difference of both sides of the condition) / width to the derivative, float64 in and
-        out, element by element.
+        From (difference of both sides of the condition) / width to the derivative, element by
+        element and of the same type.
     """
 
     name: str
@@ -74,11 +74,10 @@ def sigmoid(slope: float = 25.0) -> Surrogate:
     """
     slope = _read_positive("sigmoid: slope", slope)
 
-    def derivative(x: Tensor) -> Tensor:
-        s = torch.sigmoid(slope * x)
-        return slope * s * (1 - s)
-
-    return Surrogate("sigmoid", derivative)
+    # 1 - s is the sigmoid of -x, without the cancellation.
+    return Surrogate(
+        "sigmoid", lambda x: slope * torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)
+    )
 
 
 def triangle(half_width: float = 1.0) -> Surrogate:
@@ -152,14 +151,15 @@ def _read_function(function: Callable[..., Any]) -> Surrogate:
             # snnTorch returns spikes of float32.
             (gradient,) = torch.autograd.grad(spikes, point, torch.ones_like(spikes))
         # Far from the threshold snnTorch's sigmoid divides infinity by infinity.
-        return torch.nan_to_num(gradient.to(x.dtype), nan=0.0)
+        far = torch.isnan(gradient) & (x.abs() > 1)
+        return torch.where(far, torch.zeros_like(x), gradient.to(x.dtype))
 
     return Surrogate(name, derivative)
 
 
 def _require_usable(surrogate: Surrogate) -> None:
     """Raise unless the derivative can be computed, is finite, and not 0 around the threshold."""
-    near = torch.linspace(-0.5, 0.5, 21, dtype=torch.float64)
+    near = torch.linspace(-10, 10, 21, dtype=torch.float64) / 20  # with 0 itself
     where = f"surrogate {surrogate.name!r}"
     try:
         values = surrogate.derivative(near)
@@ -203,7 +203,7 @@ class _Spike(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         difference, active = ctx.saved_tensors
         surrogate, width = ctx.settings
-        slope = surrogate.derivative(difference.double() / width) / width
+        slope = surrogate.derivative(difference / width) / width
         gradient = gradients[0] * slope.to(difference.dtype)
         # A neuron that must not spike does not, wherever its voltage is.
         return (gradient if active is None else gradient * active), None, None, None

@@ -1,0 +1,224 @@
+"""Wrong names, batches and options: an error before the first step, that says what to do."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from support.training import layered
+
+import neurosim as ns
+
+torch = pytest.importorskip("torch")
+
+from neurosim.gpu import SilenceWarning, Trainer, Truncated  # noqa: E402
+
+
+def trainer_of(net: ns.Network | None = None, **options) -> Trainer:
+    defaults = {"inputs": "inputs", "outputs": "output", "train": ["first"]}
+    return Trainer(net or layered(), **(defaults | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"inputs": "input"}, "inputs: there is no spike source or parameter 'input'. Did you me"),
+        ({"inputs": "hidden"}, "inputs: there is no spike source or parameter 'hidden'"),
+        ({"inputs": []}, r"inputs: found \[\], expected a name or a list of names"),
+        ({"inputs": ["inputs", "inputs"]}, "inputs: found 'inputs' twice, expected each name once"),
+        ({"inputs": 3}, "inputs: found 3, expected a name or a list of names"),
+        ({"outputs": "outputs"}, "outputs: there is no spiking population or state 'outputs'"),
+        ({"outputs": "inputs"}, "outputs: there is no spiking population or state 'inputs'"),
+        ({"outputs": ["output", "hidden.w"]}, "outputs: there is no .* 'hidden.w'"),
+        ({"train": ["frist"]}, "train: there is no name that can learn 'frist'. Did you mean 'fir"),
+        ({"train": ["hidden.refractory"]}, "no name that can learn 'hidden.refractory'"),
+        ({"train": ["hidden.reset"]}, "no name that can learn 'hidden.reset'.*texts over other"),
+        ({"train": ["inputs"]}, "no name that can learn 'inputs'"),
+        ({"train": "first"}, r"train: found 'first', expected a list of names. Write it in brack"),
+        ({"train": ["first", "first"]}, "train: found 'first' twice, expected each name once"),
+        ({"train": [1]}, "train: there is no name that can learn 1"),
+        ({"precision": "float16"}, "precision: found 'float16', expected 'float32' or 'float64'"),
+        ({"device": "gpu"}, "device: found 'gpu', expected 'cuda', 'cuda:N' or 'cpu'"),
+        ({"device": "cuda:77"}, "expected 'cuda:77'. Name device='cpu'"),
+        ({"bounds": {"second": (0, 1)}}, "bounds: there is no name that learns 'second'"),
+        ({"bounds": {"first": (1, 0)}}, r"bounds of 'first': found \(1, 0\), expected low below"),
+        ({"bounds": {"first": 3}}, r"bounds of 'first': found 3, expected \(low, high\)"),
+        ({"bounds": {"first": (math.nan, 1)}}, r"bounds of 'first': found \(nan, 1\), expected"),
+        ({"bounds": [1]}, r"bounds: found \[1\], expected a dictionary by name"),
+        ({"chunk": 0}, "chunk: .*0"),
+    ],
+)
+def test_wrong_options_are_refused_when_the_trainer_is_made(options, message):
+    with pytest.raises(ns.NetworkError, match=message):
+        trainer_of(**options)
+
+
+def test_only_networks_are_trained():
+    with pytest.raises(ns.NetworkError, match="Trainer: found 'net', expected a Network. Make one"):
+        Trainer("net", inputs="inputs", outputs="output", train=[])
+
+
+def test_windows_of_truncation_are_whole_numbers():
+    with pytest.raises(ns.NetworkError, match="truncated: window.*0"):
+        Truncated(0)
+
+
+def test_a_parameter_that_acts_in_jumps_only_cannot_learn():
+    net = ns.Network("jumps", dt="1 ms")
+    net.spike_source("inputs", 1)
+    cell = ns.Cell(
+        "v : 1",
+        parameters={"smooth": 1.0, "steps": 1.0, "switch": 1.0, "unused": 1.0},
+        step="v = 0.5 * v + smooth + floor(steps) + where(switch > 0, 1, 2)",
+        spike="v > 3",
+    )
+    net.population("output", 1, cell)
+    assert trainer_of(net, train=["output.smooth"]).learns == ["output.smooth"]
+    for name in ("steps", "switch", "unused"):
+        with pytest.raises(ns.NetworkError, match=f"can learn 'output.{name}'"):
+            trainer_of(net, train=[f"output.{name}"])
+
+
+def test_a_parameter_that_is_an_input_or_a_table_cannot_learn():
+    net = layered()
+    with pytest.raises(ns.NetworkError, match="no name that can learn 'hidden.current'"):
+        trainer_of(net, inputs=["inputs", "hidden.current"], train=["hidden.current"])
+    assert "hidden.rest" in trainer_of(net, inputs="hidden.current", train=["hidden.rest"]).learns
+
+
+SPIKES = torch.zeros(5, 2, 50)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (torch.zeros(5, 2, 49), r"input 'inputs': found shape \(5, 2, 49\), expected \(steps, sam"),
+        (torch.zeros(5, 50), r"found shape \(5, 50\), expected \(steps, samples, 50\)"),
+        (torch.zeros(0, 2, 50), r"found shape \(0, 2, 50\), expected .*, at least one of each"),
+        (SPIKES + 0.5, "input 'inputs': found 0.5, expected spikes, 0 or 1. Encode the values"),
+        (SPIKES + 2, "found 2, expected spikes, 0 or 1"),
+        (SPIKES * math.nan, "found nan, expected spikes, 0 or 1"),
+        (
+            SPIKES.numpy(),
+            r"input 'inputs': found an array of shape \(5, 2, 50\), expected a tensor",
+        ),
+        ({"input": SPIKES}, "batch: there is no input 'input'. Did you mean 'inputs'"),
+        ({}, "batch: found no tensor of 'inputs', expected one for each input"),
+    ],
+)
+def test_wrong_batches_are_refused(batch, message):
+    with pytest.raises(ns.NetworkError, match=message):
+        trainer_of()(batch)
+
+
+def test_inputs_of_a_batch_agree_in_steps_and_samples():
+    trainer = trainer_of(inputs=["inputs", "hidden.current"])
+    current = torch.ones(5, 2, 40)
+    assert trainer({"inputs": SPIKES, "hidden.current": current}).sum() > 0
+    with pytest.raises(
+        ns.NetworkError, match=r"\(T, B\): inputs \(5, 2\), hidden.current \(4, 2\)"
+    ):
+        trainer({"inputs": SPIKES, "hidden.current": current[1:]})
+    with pytest.raises(ns.NetworkError, match="'hidden.current': found a value that is not finite"):
+        trainer({"inputs": SPIKES, "hidden.current": current * math.inf})
+    with pytest.raises(ns.NetworkError, match="found a tensor of shape .*, expected a dictionary"):
+        trainer(SPIKES)
+
+
+def test_a_batch_that_does_not_spike_is_warned_of_once(recwarn):
+    trainer = trainer_of()
+    with pytest.warns(SilenceWarning, match="first batch no neuron of hidden, output spikes, so"):
+        trainer(SPIKES)
+    trainer(SPIKES)
+    assert not [w for w in recwarn if issubclass(w.category, SilenceWarning)]
+
+
+def test_a_batch_that_spikes_is_not_warned_of(recwarn):
+    assert trainer_of()(SPIKES + 1).sum() > 10
+    assert not [w for w in recwarn if issubclass(w.category, SilenceWarning)]
+
+
+def test_tests_of_a_network_are_not_warned_of(recwarn):
+    trainer_of().eval()(SPIKES)
+    assert not [w for w in recwarn if issubclass(w.category, SilenceWarning)]
+
+
+def drive(net: ns.Network) -> None:
+    net.poisson_drive(net.populations["hidden"], rate="10 Hz", weight="1 mV")
+
+
+def update(net: ns.Network) -> None:
+    net.every("2 ms", net.populations["hidden"], "v = v + 1*mV")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(drive, "Trainer: found the drive 'poisson_drive"), (update, "found statements at regular t")],
+)
+def test_parts_that_training_does_not_run_are_refused(change, message):
+    net = layered()
+    change(net)
+    with pytest.raises(ns.NetworkError, match=message):
+        trainer_of(net)
+
+
+def test_what_learns_stays_between_its_bounds():
+    trainer = trainer_of(
+        train=["first", "hidden.tau", "hidden.threshold"],
+        bounds={"first": (0.0, 3.0), "hidden.threshold": (None, -40.0)},
+    )
+    trainer.eval()
+    with torch.no_grad():
+        trainer["hidden.tau"].fill_(-5.0)
+        trainer["hidden.threshold"].fill_(0.0)
+    trainer(SPIKES + 1)
+    # A positive number by which equations divide keeps a hundredth of its value at the start.
+    assert trainer["hidden.tau"].item() == pytest.approx(0.1)
+    assert trainer["hidden.threshold"].item() == -40
+    assert trainer["first"].min() == 0 and trainer["first"].max() == 3
+    assert trainer.network().populations["hidden"].values["tau"] == pytest.approx(0.1)
+
+
+def test_a_batch_that_does_not_fit_is_computed_in_parts_or_refused(monkeypatch):
+    from neurosim.backends.gpu.training import memory_need
+
+    spikes = (torch.rand(60, 8, 50) < 0.3).float()
+    trainer = trainer_of()
+    need = trainer.memory(60, 8)
+    assert need.bytes(need.best_chunk) < 0.7 * need.bytes()
+    trainer(spikes).sum().backward()
+    expected = trainer["first"].grad.clone()
+    assert trainer._chunks == {(60, 8): None}
+
+    between = (need.bytes() + need.bytes(need.best_chunk)) / 2 / 0.8
+    monkeypatch.setattr(memory_need, "available", lambda: between)
+    again = trainer_of()
+    output = again(spikes)
+    assert output.sum() > 100 and again._chunks == {(60, 8): need.best_chunk}
+    output.sum().backward()
+    assert torch.allclose(again["first"].grad, expected, rtol=1e-5)
+
+    monkeypatch.setattr(memory_need, "available", lambda: 1000.0)
+    with pytest.raises(
+        ns.NetworkError,
+        match="training with 8 samples of 60 steps, .* steps computed again at a time, takes about "
+        ".* GB, found 8e-07 GB that it may take; expected less. Use fewer samples",
+    ):
+        trainer_of()(spikes)
+    trainer_of().eval()(spikes)  # without training nothing is stored
+
+
+def test_the_estimate_of_memory_is_near_what_autograd_stores():
+    trainer = trainer_of(precision="float64")
+    spikes = (torch.rand(40, 6, 50) < 0.3).double()
+    storages = {}
+
+    def pack(tensor):
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        output = trainer(spikes)
+    stored = sum(s.nbytes() for s in storages.values())
+    assert output.sum() > 50
+    assert 0.9 * stored < trainer.memory(40, 6).bytes() < 2.5 * stored
