@@ -9,8 +9,10 @@ import numpy as np
 
 from ..draws import sampling
 from ..draws.sampling import index_type
-from ..draws.values import Distribution, Shared
+from ..draws.values import Distribution, Shared, Table
 from ..errors import NetworkError
+from ..expr.tree import Expr, draws, names
+from ..ir.discretise import cell_program
 from ..model.rule import Rule
 from ..model.rule_equations import closed_forms
 from ..network.network import Network
@@ -81,16 +83,48 @@ def _bytes_per_neuron(p: Population) -> float:
 
     A state takes 8, and 8 more for the value with which it begins; a port and refractoriness take
     8 each, the spikes of two steps 8, and an engine 3. A parameter with a value for each neuron
-    takes 16. Values that are drawn or computed take 12 more meanwhile.
+    takes 16, and 8 for each constant that is computed from it. Values that differ between neurons
+    take 12 more meanwhile, and drawn parameters another 8.
     """
-    own = [value for value in p.values.values() if not isinstance(value, float)]
-    names = {parameter.name for parameter in p.cell.parameters}
-    parameters = sum(
-        name in names for name, value in p.values.items() if not isinstance(value, float)
+    own = {name: value for name, value in p.values.items() if _differs(value, p)}
+    parameters = [c.name for c in p.cell.parameters if c.name in own]
+    size = 11.0 + 16.0 * len(p.cell.states) + 8.0 * len(p.cell.receives) + 16.0 * len(parameters)
+    size += 8.0 * (p.cell.refractory is not None) + 8.0 * _count_constants(p, parameters)
+    drawn = any(not isinstance(own[name], np.ndarray | Table) for name in parameters)
+    return size + 12.0 * bool(own) + 8.0 * drawn
+
+
+def _differs(value: object, p: Population) -> bool:
+    """Return whether a value of a population has one number for each neuron."""
+    if isinstance(value, float):
+        return False
+    if not isinstance(value, Expr):
+        return True
+    parameters = {c.name for c in p.cell.parameters}
+    return bool(draws(value)) or any(
+        _differs(p.values[name], p) if name in p.values else name not in parameters
+        for name in names(value)
     )
-    size = 11.0 + 16.0 * len(p.cell.states) + 8.0 * len(p.cell.receives) + 16.0 * parameters
-    size += 8.0 * (p.cell.refractory is not None)
-    return size + 12.0 * any(not isinstance(value, np.ndarray) for value in own)
+
+
+def _count_constants(p: Population, parameters: Sequence[str]) -> int:
+    """Return how many constants have a value for each neuron because these parameters have."""
+    tables = tuple(name for name in parameters if isinstance(p.values[name], Table))
+    own = set(parameters) - set(tables)
+    if not own:
+        return 0
+    try:
+        code = cell_program(p.cell, tables)
+    except ValueError:  # a row of the report says why the cell cannot run
+        return 0
+    follow = set(own)
+    group = code.propagator
+    if group is not None and any(names(tree) & own for row in group.matrix for tree in row):
+        follow.update(group.names)
+    for name, tree in code.hosted:
+        if names(tree) & follow:
+            follow.add(name)
+    return len(follow) - len(own)
 
 
 def _bytes_while_drawn(p: Projection) -> float:
@@ -114,11 +148,11 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
 
     The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not stored
     or edges are sorted by delays; without a rule, delays that differ take 2 each for these two.
-    Weights without a rule that are rounded take 4 more meanwhile. Delays as array or text take 8.
+    Weights without a rule that are rounded take 4 more meanwhile. Delays as array take 8.
     Of weights that edges share, the position takes 2 or 4, and as much while it is sorted.
     """
     index = np.dtype(index_type(p.target.population.size)).itemsize
-    size = index + 8.0 * isinstance(p.delay, np.ndarray | PairText)
+    size = index + 8.0 * isinstance(p.delay, np.ndarray)
     if p.rule is not None:
         return size + _bytes_per_plastic_edge(p, p.rule, index=index, rounded=rounded)
     differ = not isinstance(p.delay, float)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from ..draws.values import Shared, Table
 from ..errors import NetworkError
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
-from ..expr.tree import Expr
+from ..expr.tree import Expr, names
 from ..model.binding import Symbol
 from ..model.methods import Propagator
 from ..network.populations import View
@@ -22,8 +24,10 @@ from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
 from .derived import Derived
 from .edge_values import Drawn
 from .program import PlasticProjection, PopulationProgram, Program, StaticProjection
-from .propagators import linear_matrix, propagate
+from .propagators import linear_entries, propagate_in_blocks
 from .spike_history import change_segments, read_spikes, write_spikes
+
+_BLOCK = 1 << 16  # values of a constant that are computed together
 
 Key = tuple[str, str]
 """The owner and the name of an array; the names are part of the format of state files."""
@@ -91,8 +95,8 @@ class Memory:
         self.bounds = bounds
         self.initial: dict[Key, np.ndarray | Drawn] = {}
         self._program = program
-        # Matrices of linear groups: propagators are computed only when these change.
-        self._matrices: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}
+        # Digests of the matrices of linear groups: propagators are computed only if these change.
+        self._matrices: dict[tuple[str, tuple[str, ...]], bytes] = {}
         for population in program.populations.values():
             concrete = network.populations[population.name]
             observed = network.observed.get(population.name, {})
@@ -242,8 +246,7 @@ class Memory:
                 self._compute_propagators(owner, propagator)
         # After the propagators, which constants may read.
         for name, tree in self._hosted(owner):
-            value = self._read_constant(owner, of=name)
-            self.write(owner, name, np.atleast_1d(np.asarray(evaluate(tree, value), np.float64)))
+            self.write(owner, name, _evaluate(tree, self._read_constant(owner, of=name)))
 
     def require_constants(self, owner: str, changed: Mapping[str, np.ndarray]) -> None:
         """Check that constants fit into the precision of the run if parameters were changed.
@@ -303,12 +306,16 @@ class Memory:
         self.write(p.name, "_refractory", np.atleast_1d(steps))
 
     def _compute_propagators(self, owner: str, propagator: Propagator) -> None:
-        matrix = linear_matrix(propagator, self._read_constant(owner))
+        entries = linear_entries(propagator, self._read_constant(owner))
         key = owner, propagator.states
-        known = self._matrices.get(key)
-        if known is None or not np.array_equal(matrix, known):
-            self._matrices[key] = matrix
-            for name, array in propagate(propagator, matrix, self._program.dt).items():
+        # A digest, since matrices take more memory than the states of their neurons.
+        digest = blake2b()
+        for entry in chain.from_iterable(entries):
+            digest.update(entry.size.to_bytes(8, "little"))
+            digest.update(np.ascontiguousarray(entry).data)
+        if self._matrices.get(key) != digest.digest():
+            self._matrices[key] = digest.digest()
+            for name, array in propagate_in_blocks(propagator, entries, self._program.dt).items():
                 self.write(owner, name, array)
 
     def write(self, owner: str, name: str, array: np.ndarray) -> None:
@@ -572,6 +579,20 @@ class Memory:
                 history, count = change_segments(history, count, old=old[name], new=new[name])
                 result[name, "_history"], result[name, "_count"] = history, count
         return result
+
+
+def _evaluate(tree: Expr, value: Callable[[str], Any]) -> np.ndarray:
+    """Return a constant, (1,) or (N,); of many values some at a time, which takes little memory."""
+    read = {name: np.atleast_1d(np.asarray(value(name))) for name in names(tree)}
+    size = max((array.size for array in read.values()), default=1)
+    if size <= _BLOCK:
+        return np.atleast_1d(np.asarray(evaluate(tree, read.__getitem__), np.float64))
+    result = np.empty(size)
+    for first in range(0, size, _BLOCK):
+        part = slice(first, first + _BLOCK)
+        some = {name: array if array.size == 1 else array[part] for name, array in read.items()}
+        result[part] = evaluate(tree, some.__getitem__)
+    return result
 
 
 def _describe(key: Key) -> str:

@@ -21,6 +21,8 @@ _PADE = [
 _LARGEST = 5.371920351148152
 
 
+_BLOCK = 1 << 17  # entries of matrices that are worked on together
+
 # Squarings from which the blocks on the diagonal are computed afresh: each squaring may lose a bit
 # of a slow state beside a fast one.
 _MANY_HALVINGS = 8
@@ -91,16 +93,58 @@ def linear_matrix(propagator: Propagator, value: Callable[[str], Any]) -> np.nda
     value : function
         Returns a parameter, number or (N,), by its name.
     """
-    n = len(propagator.states)
-    entries = [
+    entries = linear_entries(propagator, value)
+    return _assemble(entries, slice(None), max(entry.size for row in entries for entry in row))
+
+
+def linear_entries(propagator: Propagator, value: Callable[[str], Any]) -> list[list[np.ndarray]]:
+    """Return the entries of the matrix A of a linear group, (n, n) arrays (1,) or (N,).
+
+    Parameters
+    ----------
+    propagator, value
+        As for `linear_matrix`.
+    """
+    return [
         [np.atleast_1d(np.asarray(evaluate(c, value), np.float64)) for c in row]
         for row in propagator.matrix
     ]
-    matrix = np.zeros((max(e.size for row in entries for e in row), n, n))
+
+
+def _assemble(entries: list[list[np.ndarray]], part: slice, size: int) -> np.ndarray:
+    """Return the matrices of some neurons, (size, n, n)."""
+    n = len(entries)
+    matrix = np.zeros((size, n, n))
     for i, row in enumerate(entries):
         for j, entry in enumerate(row):
-            matrix[:, i, j] = entry
+            matrix[:, i, j] = entry if entry.size == 1 else entry[part]
     return matrix
+
+
+def propagate_in_blocks(
+    propagator: Propagator, entries: list[list[np.ndarray]], dt: float
+) -> dict[str, np.ndarray]:
+    """Return what `propagate` does, with little memory besides.
+
+    Parameters
+    ----------
+    propagator : Propagator
+    entries : (n, n) arrays (1,) or (N,), 1/ms
+        Of `linear_entries`.
+    dt : float, ms
+    """
+    size = max(entry.size for row in entries for entry in row)
+    # About 1 MB for each of the arrays of matrices that an exponential takes meanwhile.
+    block = max(_BLOCK // (2 * len(entries)) ** 2, 1)
+    if size <= block:
+        return propagate(propagator, _assemble(entries, slice(None), size), dt)
+    result = {name: np.empty(size) for name in propagator.names}
+    for first in range(0, size, block):
+        part = slice(first, min(first + block, size))
+        matrix = _assemble(entries, part, part.stop - first)
+        for name, array in propagate(propagator, matrix, dt).items():
+            result[name][part] = array
+    return result
 
 
 def _blocks(propagator: Propagator) -> list[list[int]]:

@@ -288,6 +288,7 @@ import ctypes
 import sys
 import neurosim as ns
 from neurosim.backend.memory_estimate import items
+from neurosim.models import cells
 from support.refusals import LIF
 
 RULE = ns.Rule(pre="dx/dt = -x / tau : 1", post="dy/dt = -y / tau : 1", edge="w : mV",
@@ -299,11 +300,16 @@ def build(edges):
     net = ns.Network("measured", dt=0.5)
     if "neurons" in sys.argv[1]:
         values = {"v": ns.uniform(0, 1)} if "drawn" in sys.argv[1] else {}
-        net.population("a", edges // 12, LIF, **values)
+        cell = LIF
+        if "tau" in sys.argv[1]:
+            cell, values = cells.lif_exponential(), {"tau": ns.uniform(10, 20)}
+        net.population("a", edges // 12, cell, **values)
         return net
     a, b = net.population("a", 1000, LIF), net.population("b", int(sys.argv[2]), LIF)
     options = {}
-    if "delays" in sys.argv[1]:
+    if "text delays" in sys.argv[1]:
+        options = {"delay": "0.5*ms * (1 + i % 20)"}
+    elif "delays" in sys.argv[1]:
         options = {"delay": ns.uniform(0.5, 10), "round_delays": True,
                    "dendritic_fraction": float(sys.argv[4])}
     connector = ns.fixed_outdegree(edges // 1000, multapses=True)
@@ -337,6 +343,8 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
         ("shared weights", 1000, 24_000_000, 1.0),
         ("neurons", 1000, 24_000_000, 1.0),
         ("drawn neurons", 1000, 24_000_000, 1.0),
+        ("neurons with tau of their own", 1000, 24_000_000, 1.0),
+        ("weights and text delays", 1000, 24_000_000, 1.0),
         ("weights and delays", 1000, 24_000_000, 1.0),
         ("weights of a rule", 1000, 24_000_000, 1.0),
         *(
