@@ -78,7 +78,10 @@ def _population(population: Population, seed: int, dt: float) -> ConcretePopulat
         where = f"population {population.name!r}, {p.name}"
         value = parameters[p.name]
         size = population.size
-        require_source_value(cell, value, size=size, dt=dt, where=where, declared=p.unit)
+        shape = parameters.get("shape", 1.0)
+        require_source_value(
+            cell, value, size=size, dt=dt, where=where, declared=p.unit, shape=shape
+        )
     # Initial values are computed once; only parameters follow later changes.
     trees = {name: tree for name, tree in trees.items() if name in parameters}
     read = {name for tree in trees.values() for name in names(tree)}

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..draws.values import DrawnQuantity, ParameterValue, Weights, integers
+from ..draws.values import DrawnQuantity, ParameterValue, Weights, gamma, integers, uniform
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.cell import Cell
@@ -30,7 +30,9 @@ from .sources import (
     GIVEN,
     POISSON,
     REGULAR,
+    RENEWAL,
     SpikeLists,
+    read_shape,
     read_spikes,
     require_drive_rate,
     require_source_value,
@@ -293,14 +295,15 @@ class Network:
         size: int,
         *,
         rate: ParameterValue,
-        shape: int,
+        shape: float,
         positions: Quantity | None = None,
     ) -> Population:
         """Add sources whose intervals have a gamma distribution: more regular than Poisson's.
 
-        They emit every ``shape``-th event of a Poisson process of ``shape * rate``. The mean of the
-        rate is exact; the variation of intervals is 1 / sqrt(shape), smaller where ``shape * rate
-        * dt`` is not small.
+        The mean of the rate is exact; the variation of intervals is 1 / sqrt(shape). Of a whole
+        shape they emit every ``shape``-th event of a Poisson process of ``shape * rate``; the
+        variation is smaller where ``shape * rate * dt`` is not small. Of another shape intervals
+        are drawn, and end with a step.
 
         Parameters
         ----------
@@ -308,8 +311,8 @@ class Network:
         size : int
             Number of neurons, N.
         rate : number, quantity, array (N,), draw, `Table` or text over ``i``, ``N``, ``t``, Hz
-        shape : int
-            1: a Poisson process. Each source begins at a random event.
+        shape : float
+            At least 0.1; 1: a Poisson process, below: bursts. Each source begins at a random time.
         positions : (N, 3) or (N, 2), um, optional
             As those of `population`.
 
@@ -320,12 +323,18 @@ class Network:
         Raises
         ------
         NetworkError, ModelError
-            A rate below 0 or above 1/(shape * dt), a shape that is no whole number above 0.
+            A rate below 0, above 1/(shape * dt) if the shape is whole, else above 1/dt; a shape
+            below 0.1.
         """
-        order = read_whole_number(shape, where=f"population {name!r}, shape")
-        begin = integers(0, order)
-        values = {"rate": rate, "shape": order, "events": begin}
-        return self._source(name, size, GAMMA, values, positions=positions, events=order)
+        order = read_shape(shape, where=f"population {name!r}, shape")
+        values: dict[str, ParameterValue] = {"rate": rate, "shape": order}
+        if order.is_integer():
+            values["events"] = integers(0, int(order))
+            return self._source(name, size, GAMMA, values, positions=positions, shape=order)
+        # A time falls into an interval the likelier the longer it is: such have one shape more.
+        values |= {"elapsed": uniform(0, 1), "interval": gamma(order + 1, 1 / order)}
+        values["left"] = "elapsed * interval"
+        return self._source(name, size, RENEWAL, values, positions=positions)
 
     def _source(
         self,
@@ -335,7 +344,7 @@ class Network:
         values: dict[str, ParameterValue],
         *,
         positions: Quantity | None,
-        events: int = 1,
+        shape: float = 1.0,
     ) -> Population:
         self._require_free(name, "population")
         where = f"population {name!r}"
@@ -350,13 +359,13 @@ class Network:
         for parameter in cell.parameters:
             if parameter.name in checked and parameter.name != "shape":
                 require_source_value(
-                    # The events of which a gamma source emits some are those of a Poisson process.
-                    POISSON if cell is GAMMA else cell,
+                    cell,
                     checked[parameter.name],
                     size=size,
-                    dt=self.dt * events,
+                    dt=self.dt,
                     where=f"{where}, {parameter.name}",
                     declared=parameter.unit,
+                    shape=shape,
                 )
         self.populations[name] = Population(name, size, cell, checked, sites)
         return self.populations[name]

@@ -34,7 +34,7 @@ BERNOULLI = Cell(parameters={"p": Parameter("1", 0.0)}, spike="uniform() < p", n
 REGULAR = Cell(
     "phase : 1",
     parameters={"rate": Parameter("Hz", 0.0)},
-    step="phase = phase + rate * dt",
+    step="phase = phase + clip(rate * dt, 0, 1)",
     spike="phase >= 1 - 1e-9",
     after_spike="phase = phase - 1",
     name="regular",
@@ -48,6 +48,26 @@ GAMMA = Cell(
     after_spike="events = 0",
     name="gamma",
 )
+# Intervals of any shape: `left` is the rest of one, and `spare` the next one, in mean intervals.
+# A spare is drawn by acceptance, one attempt in a step, so that it is there long before it is used.
+# Source: Marsaglia & Tsang 2000, as `draws.gamma`.
+RENEWAL = Cell(
+    """left : 1
+       spare : 1
+       core = where(shape < 1, shape + 1, shape) - 1 / 3 : 1
+       gauss = normal() : 1
+       cube = (1 + gauss / sqrt(9 * core))**3 : 1
+       bound = 0.5 * gauss**2 + core - core * cube + core * log(where(cube > 0, cube, 1)) : 1
+       boost = where(shape < 1, exp(log(uniform()) / shape), 1) : 1""",
+    parameters={"rate": Parameter("Hz", 0.0), "shape": Parameter("1", 1.0)},
+    step="""left = left - clip(rate * dt, 0, 1)
+            spare = where(spare > 0, spare, where(cube > 0 and log(uniform()) < bound,
+                                                  core * cube * boost / shape, 0))""",
+    spike="left <= 0 and spare > 0",
+    after_spike="left = left + spare; spare = 0",
+    name="renewal",
+)
+LEAST_SHAPE = 0.1  # below, most intervals are shorter than a step
 GIVEN = Cell(name="given spikes")
 
 
@@ -55,8 +75,32 @@ GIVEN = Cell(name="given spikes")
 _ROUNDING = 1 + 1e-9
 
 
+def has_shape(cell: Cell) -> bool:
+    """Return whether a cell is a source whose intervals have a shape, a rate as text or not."""
+    return any(
+        (cell.step, cell.spike) == (source.step, source.spike) for source in (GAMMA, RENEWAL)
+    )
+
+
+def read_shape(shape: object, *, where: str) -> float:
+    """Return the shape of the intervals of a gamma source.
+
+    Raises
+    ------
+    NetworkError
+        If it is no number, or below `LEAST_SHAPE`.
+    """
+    number = to_engine(shape, unit("1"), where=where, error=NetworkError)
+    if isinstance(number, np.ndarray) or not np.isfinite(number) or number < LEAST_SHAPE:
+        raise NetworkError(
+            f"{where}: found {describe(shape)}, expected one number of at least {LEAST_SHAPE}. "
+            "Change it."
+        )
+    return float(number)
+
+
 def require_source_value(
-    cell: Cell, value: Any, *, size: int, dt: float, where: str, declared: Unit
+    cell: Cell, value: Any, *, size: int, dt: float, where: str, declared: Unit, shape: Any = 1.0
 ) -> None:
     """Raise unless a rate or probability lies within the limits of its source.
 
@@ -75,14 +119,21 @@ def require_source_value(
         Begins the message.
     declared : Unit
         Of the parameter.
+    shape : float
+        Of the intervals of a gamma source.
 
     Raises
     ------
     NetworkError
         A rate below 0 or above 1/dt, a probability outside 0 to 1.
     """
-    if not any(cell is source for source in (POISSON, BERNOULLI, REGULAR)):
+    sources = (POISSON, BERNOULLI, REGULAR, GAMMA, RENEWAL)
+    if not any(cell is source for source in sources) or (
+        has_shape(cell) and declared.exponents == unit("1").exponents
+    ):
         return
+    if cell is GAMMA:
+        dt = dt * float(np.max(shape))  # its events are those of a Poisson process, several a spike
     if isinstance(value, Expr):
         words = {"i": np.arange(size, dtype=np.float64), "N": float(size)}
         if not names(value) <= words.keys():

@@ -19,11 +19,16 @@ from ...model.rule_equations import closed_forms
 from ...model.time_constants import time_constants
 from ...network.populations import Population, View
 from ...network.projections import Drive, Projection
-from ...network.sources import read_spikes, require_drive_rate, require_source_value
+from ...network.sources import (
+    has_shape,
+    read_spikes,
+    require_drive_rate,
+    require_source_value,
+)
 from ...network.validation import read_quantity, read_table, to_steps
 from ...network.values.signs import warn_of_signs
 from ...quantities import to_engine
-from ...units import Unit, unit
+from ...units import NUMBER, Unit, unit
 from ..call_streams import ALL, CallStreams
 from .text import read_set_text
 
@@ -383,6 +388,14 @@ class Assignments:
 
     def _require_source_value(self, view: View, value: Any, unit: Unit, where: str) -> None:
         population = view.population
+        shape: Any = 1.0
+        if has_shape(population.cell):
+            shape = self.memory[view.name, "shape"]
+            if unit.exponents == NUMBER:
+                raise NetworkError(
+                    f"{where}: found a shape, expected the rate alone: the shape of the intervals "
+                    "of a source is fixed. Add a source of this shape."
+                )
         require_source_value(
             population.cell,
             value,
@@ -390,6 +403,7 @@ class Assignments:
             dt=self.program.dt,
             where=where,
             declared=unit,
+            shape=shape,
         )
 
     def _read(self, value: Any, unit: Unit, length: str, members: np.ndarray, where: str) -> Any:
