@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from support.training import layered
 
@@ -14,6 +17,7 @@ from snntorch import functional, spikegen, surrogate, utils  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
+from neurosim import gpu  # noqa: E402
 from neurosim.gpu import Trainer, fit  # noqa: E402
 
 T, B = 20, 6
@@ -172,3 +176,32 @@ def test_a_module_of_torch_around_it_is_saved_and_loaded_whole(tmp_path):
     loaded = model()
     loaded.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
     assert torch.equal(loaded[0]["first"], saved[0]["first"])
+
+
+PAGE = Path(__file__).parents[3] / "docs/coming_from/snntorch.md"
+TABLE = PAGE.read_text().partition("## Training")[2].partition("\n|---|---|\n")[2]
+ROWS = [line.strip("|").split(" | ") for line in TABLE.partition("\n\n")[0].splitlines()]
+
+
+@pytest.mark.parametrize("here", [row[1] for row in ROWS])
+def test_the_code_of_a_row_of_the_page_runs(here, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    net = layered(same_step=True)
+    names = {
+        "ns": ns,
+        "gpu": gpu,
+        "torch": torch,
+        "SF": functional,
+        "surrogate": surrogate,
+        "spikegen": spikegen,
+        "net": net,
+        "model": Trainer(net, inputs="inputs", outputs="output", train=["first"]),
+        "spikes": torch.ones(10, 4, 50),
+        "data": torch.rand(4, 50),
+        "targets": torch.arange(4),
+    }
+    exec(re.findall(r"`([^`]+)`", here)[0], names)
+
+
+def test_the_table_of_the_page_is_read():
+    assert len(ROWS) == 12 and all(len(row) == 2 for row in ROWS)
