@@ -1,0 +1,1 @@
+"""What `benchmarks.gpu` and `benchmarks.training` check and time on a device."""
