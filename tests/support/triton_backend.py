@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,10 +26,13 @@ class InterpretedTriton:
     def missing(self) -> str | None:
         return None
 
-    def lower(self, network: Any, **options: Any) -> Lowered:
+    def lower(self, network: Any, *, batch: int | None = None, **options: Any) -> Lowered:
         report = Report(self.name, network.name, tuple(explicit_step_rows(network)))
-        build = partial(TritonEngine, device=torch.device("cpu"), **options)
-        return Lowered(report, Stepped(build))
+        build = partial(TritonEngine, device=torch.device("cpu"), count=batch or 1, **options)
+        artefact = Stepped(build)
+        if batch is not None:
+            artefact = replace(artefact, batch=build, samples=batch)
+        return Lowered(report, artefact)
 
 
 backend = InterpretedTriton()

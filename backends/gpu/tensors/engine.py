@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -250,16 +250,30 @@ class TensorEngine:
         return False
 
 
+class EngineOfSamples(Protocol):
+    """What the engine of one sample asks of that of all."""
+
+    samples: Samples
+
+    def emit(
+        self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None
+    ) -> None: ...
+
+    def refresh(self) -> None: ...
+
+    def source(self) -> str: ...
+
+
 class SampleEngine:
     """The engine of one sample, as its run sees it; all samples run their steps together.
 
     Parameters
     ----------
-    engine : TensorEngine
+    engine : EngineOfSamples
     sample : int
     """
 
-    def __init__(self, engine: TensorEngine, sample: int) -> None:
+    def __init__(self, engine: EngineOfSamples, sample: int) -> None:
         self._engine = engine
         self._sample = sample
         self.memory: Memory = engine.samples.memories[sample]

@@ -84,6 +84,8 @@ class Samples:
         self.tensors: dict[Key, Tensor] = {}
         self._bases: dict[Key, np.ndarray] = {}
         self._uneven: set[Key] = set()
+        static = (p for p in program.projections.values() if isinstance(p, StaticProjection))
+        self._static: set[Key] = {(p.name, "w") for p in static}
         self._keys = [key for key in self.memories[0].arrays if not _is_of_host(key[1])]
         if count > 1:
             self._share_weights(program)
@@ -134,10 +136,13 @@ class Samples:
                 self.tensors[key].copy_(torch.from_numpy(np.ascontiguousarray(base)))
 
     def pull(self) -> None:
-        """Copy all numbers of the device to memory."""
+        """Copy all numbers that the device changes to memory."""
         if self.device.type != "cpu":
             for key, base in self._bases.items():
-                if key not in self._uneven and base.flags.writeable:
+                # No engine changes static weights, which may be most of all numbers.
+                if key in self._static or key in self._uneven:
+                    continue
+                if base.flags.writeable:
                     base[...] = self.tensors[key].cpu().numpy()
 
     def take_over(self) -> bool:

@@ -13,6 +13,7 @@ from neurosim.ir.program import Program, StaticProjection
 from neurosim.ir.spike_signals import find_signals
 
 from ..static_sums import Delivery, is_pushed
+from ..tensors.engine import SampleEngine
 from ..tensors.samples import Samples
 from . import kernels
 from .launches import Device, Launch
@@ -51,6 +52,8 @@ class TritonEngine:
     memory : Memory
         Of the first sample.
     samples : Samples
+    engines : list of SampleEngine
+        One for each sample.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class TritonEngine:
             program, network, count=count, dtype=np.dtype(precision).type, device=device
         )
         self.memory: Memory = self.samples.memories[0]
+        self.engines = [SampleEngine(self, number) for number in range(count)]
         self._capacity = self._most_steps(count)
         self._clock = torch.tensor([0, 0, NEVER, replica], dtype=torch.int64, device=device)
         self._first = torch.zeros(1, dtype=torch.int64, device=device)

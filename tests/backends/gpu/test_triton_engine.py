@@ -11,14 +11,9 @@ from support.stories import SAME, SEED, played
 
 pytest.importorskip("triton")
 
-import torch  # noqa: E402
 from support.triton_backend import backend  # noqa: E402
 
 import neurosim as ns  # noqa: E402
-from neurosim.backends.gpu.triton.engine import TritonEngine  # noqa: E402
-from neurosim.backends.reference.engine import ReferenceEngine  # noqa: E402
-from neurosim.ir.concretise import concretise  # noqa: E402
-from neurosim.ir.discretise import discretise  # noqa: E402
 
 SUMMER = ns.Cell(
     "dv/dt = -v / tau : 1",
@@ -26,6 +21,15 @@ SUMMER = ns.Cell(
     receives={"x": ns.Port("1", into="v")},
     spike="v > threshold",
     after_spike="v = 0",
+)
+
+# Edges that learn, and halve at a signal.
+SCALED = ns.Rule(
+    edge="w : 1",
+    pre="dx/dt = -x / tau : 1",
+    parameters={"tau": "9 ms"},
+    handlers=[("pre", "out += w; x += 1"), ("post", "w += 0.05 * x"), ("halve", "w = 0.5 * w")],
+    name="scaled",
 )
 
 
@@ -102,25 +106,25 @@ def test_samples_side_by_side_equal_replicas_one_by_one():
     net = ns.Network("samples", dt="1 ms", seed=3)
     source = net.bernoulli("source", 12, p=0.4)
     cells = net.population("cells", 10, SUMMER, threshold=0.8)
-    net.project(
-        source, cells, ns.fixed_probability(0.5), weight=0.4, rule=rn.PAIR, port="x", name="edges"
+    edges = net.project(
+        source, cells, ns.fixed_probability(0.5), weight=0.4, rule=SCALED, port="x", name="edges"
     )
     net.project(cells, cells, ns.fixed_probability(0.3), weight=0.1, delay="2 ms", port="x")
     net.record(cells, "spikes")
-    concrete = concretise(net)
-    program = discretise(concrete)
-    engine = TritonEngine(program, concrete, device=torch.device("cpu"), replica=7, count=3)
-    chunks = engine.advance_samples(0, 12)
-    spikes = set()
-    for sample, chunk in enumerate(chunks):
-        reference = ReferenceEngine(program, concrete, replica=7 + sample)
-        expected = reference.advance(0, 12)
-        for one, other in zip(expected.spikes[0], chunk.spikes[0], strict=True):
-            assert (one == other).all()
-        weights = engine.samples.memories[sample]["edges", "w"]
-        assert (weights == reference.memory["edges", "w"]).all()
-        spikes.add(chunk.spikes[0][0].tobytes())
-    assert len(spikes) == 3
+    batch = ns.prepare(net, backend=backend, replica=7, batch=3)
+    runs = [ns.prepare(net, replica=7 + sample) for sample in range(3)]
+    batch.run("6 ms", progress=False)
+    for run in runs:
+        run.run("6 ms", progress=False)
+    batch[1].emit("halve")
+    runs[1].emit("halve")
+    for run in (batch, *runs):
+        run.run("6 ms", progress=False)
+    for sample, run in zip(batch, runs, strict=True):
+        assert sample.result()["cells"].spikes == run.result()["cells"].spikes
+        assert (sample.get(edges, "w") == run.get(edges, "w")).all()
+    weights = {run.get(edges, "w").tobytes() for run in runs}
+    assert len(weights) == 3
 
 
 @pytest.mark.parametrize("statement", ["integrate", "reset"])

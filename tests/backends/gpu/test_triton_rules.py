@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def delivered(delivery: str, *, turned: bool = False) -> np.ndarray:
         port="synaptic",
     )
     exact = delivery == "reference"
-    options = {} if exact else {"delivery": delivery}
+    options: dict[str, Any] = {} if exact else {"delivery": delivery}
     run = ns.prepare(net, backend="reference" if exact else backend, **options)
     run.run("12 ms", progress=False)
     return run.memory["target", "heard"].copy()
