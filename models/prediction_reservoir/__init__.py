@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from neurosim.cli.catalogue import Model
 
-from .checks import CHECKS, EXPERIMENTS
+from .checks import CHECKS, EXPERIMENTS, checks, experiments
 from .demonstrate import demonstrate
 from .network import DEFAULTS, network
 
@@ -23,4 +23,5 @@ model = Model(
     demonstrate,
     EXPERIMENTS,
     CHECKS,
+    over=lambda seeds: (experiments(seeds), checks(seeds)),
 )

@@ -137,6 +137,9 @@ def _add_verify(words: Any) -> argparse.ArgumentParser:
     command = _add(words, "verify", text)
     command.add_argument("--checks", metavar="B1,B4", help="only these checks (default: all)")
     command.add_argument(
+        "--seeds", metavar="100-109", help="run and judge over these seeds (default: the model's)"
+    )
+    command.add_argument(
         "--json", metavar="FILE", help="write the list of {id, measured, expected, pass} here"
     )
     _add_model(command)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..errors import NetworkError, describe_unknown
 from ..network.network import Network
 
 Judgement = tuple[Any, bool]
+Experiments = Mapping[str, Callable[[str], Any]]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Model:
         plain data.
     checks : tuple of Check
         Acceptance checks, judged from results of experiments.
+    over : function (seeds) -> (experiments, checks), optional
+        The same over other seeds, for ``neurosim verify --seeds``.
     """
 
     name: str
@@ -59,8 +62,29 @@ class Model:
     settings: Mapping[str, Any]
     network: Callable[..., Network]
     demonstrate: Callable[..., list[dict[str, Any]]]
-    experiments: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    experiments: Experiments = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    over: Callable[[Sequence[int]], tuple[Experiments, tuple[Check, ...]]] | None = None
+
+    def over_seeds(self, seeds: Sequence[int]) -> Model:
+        """Return the model with experiments and checks over other seeds.
+
+        Parameters
+        ----------
+        seeds : sequence of int
+
+        Raises
+        ------
+        NetworkError
+            If its checks have no seeds.
+        """
+        if self.over is None:
+            raise NetworkError(
+                f"model {self.name!r}, seeds: found seeds of your own, expected none: its checks "
+                "have fixed ones. Leave them out."
+            )
+        experiments, checks = self.over(seeds)
+        return replace(self, experiments=experiments, checks=checks)
 
 
 def names() -> list[str]:
@@ -81,3 +105,24 @@ def find(name: str) -> Model:
         if entry.name == name:
             return entry.load()
     raise NetworkError(describe_unknown("model", name, names()))
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """Return seeds written as ``1,2`` or ``100-109``.
+
+    Raises
+    ------
+    NetworkError
+        If the text is no list of these.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        last = last or first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            raise NetworkError(
+                f"verify: found --seeds {text}, expected whole numbers of at least 0. "
+                "Write such as 1,2,3 or 100-109."
+            )
+        seeds += range(int(first), int(last) + 1)
+    return tuple(dict.fromkeys(seeds))

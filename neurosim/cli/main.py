@@ -185,6 +185,8 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     from . import verification  # it imports machinery for processes that no other command needs
 
     model = catalogue.find(options.model)
+    if options.seeds is not None:
+        model = model.over_seeds(catalogue.read_seeds(options.seeds))
     checks = (
         [part.strip() for part in options.checks.split(",") if part.strip()]
         if options.checks is not None

@@ -107,7 +107,7 @@ def verify(
 
 def write(path: str | Path, rows: Iterable[Verdict]) -> Path:
     """Write rows as JSON and return the path; its folder is created if it is missing."""
-    return write_json(path, _data(list(rows)))
+    return write_json(path, plain_data(list(rows)))
 
 
 def _run_in_processes(
@@ -184,20 +184,25 @@ def _judge(check: Check, results: Mapping[str, Any]) -> Verdict:
 
 
 def _row(check: Check, measured: Any, *, passed: bool) -> Verdict:
-    return {"id": check.id, "measured": _data(measured), "expected": check.expected, "pass": passed}
+    return {
+        "id": check.id,
+        "measured": plain_data(measured),
+        "expected": check.expected,
+        "pass": passed,
+    }
 
 
 def _describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _data(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
     """Return plain JSON data; NaN and infinities, which JSON lacks, become text."""
     # Judges compute with NumPy, whose numbers JSON does not know.
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _data(part) for key, part in value.items()}
+        return {str(key): plain_data(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_data(part) for part in value]
+        return [plain_data(part) for part in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
