@@ -31,8 +31,8 @@ synapse = ns.Rule(
 # One source fires at 200 ms and once a second from then on. Each of its targets fires at a distance
 # of its own. Half of the synapses begin in the lower state.
 
-repeats, pairs = 80, 60
-distances = np.repeat(np.arange(-100, 101, 10), 2 * repeats)  # ms
+repeats, pairs = 40, 60
+distances = np.repeat(np.arange(-100, 101, 20), 2 * repeats)  # ms
 upper = np.tile(np.repeat([0, 1], repeats), len(distances) // (2 * repeats))
 clock = ns.Cell(
     "x : 1",

@@ -384,7 +384,8 @@ class _Conversion:
             elif arguments and "t" in names(arguments[0]) and function not in _RESERVED:
                 unknown = (
                     f"a table is read at the time of the step, {function}(t), and each neuron "
-                    "reads its own column. Write these values into the columns of the table."
+                    "reads its own column. Write these values into its columns, or send them as a "
+                    "signal over delays: 'out += x_pre' in the 'step' handler of a rule."
                 )
             raise self._error(node, unknown, colon=True)
         if len(arguments) != ARITY[function]:

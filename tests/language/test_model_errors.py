@@ -275,7 +275,8 @@ CELLS = {
         lambda: Cell("dx/dt = wave(t - 1*ms) / ms : 1", parameters={"wave": 1.0}),
         "'wave(t - 1*ms)'",
         "a table is read at the time of the step, wave(t), and each neuron reads its own column.",
-        "Write these values into the columns of the table.",
+        "Write these values into its columns, or send them as a signal over delays: "
+        "'out += x_pre' in the 'step' handler of a rule.",
     ),
     "a table with an index": (
         lambda: Cell("dx/dt = wave(t, i) / ms : 1", parameters={"wave": 1.0}),

@@ -29,7 +29,7 @@ README_SCRIPT = "balance.py"
 SHORTER = {
     "alternating_pair.py": ('"3 s"', '"0.3 s"'),
     "astrocyte.py": ('"4 s"', '"0.2 s"'),
-    "calcium_and_plasticity.py": ("= 80, 60", "= 4, 2"),
+    "calcium_and_plasticity.py": ("= 40, 60", "= 4, 2"),
     "cochlear_neurons.py": ("0.02 ms", "0.1 ms"),
     "competing_inputs.py": ('"100 s"', '"2 s"'),
     "current_based_network.py": ("0.1 ms", "0.5 ms"),

@@ -463,3 +463,14 @@ def test_the_bytes_of_an_edge_are_foretold_as_documented(options, rounded, size,
             dict(items(net, rounded=rounded))[f"projection 'edges' ({edges:.3g} edges)"]
         )
     assert foretold[1] - foretold[0] == pytest.approx(1.03e6 * size, rel=1e-3)
+
+
+def test_a_rate_that_follows_text_over_time_cannot_be_set():
+    net = ns.Network("net", dt="1 ms")
+    source = net.poisson("source", 3, rate="(1 + sin(t / (5*ms))) * 10*Hz")
+    run = ns.prepare(net)
+    with pytest.raises(
+        ns.NetworkError,
+        match="'rate' follows from its text: set a parameter that it reads, or a table.",
+    ):
+        run.set(source, rate=5)

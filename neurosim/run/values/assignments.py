@@ -64,12 +64,14 @@ def declared_unit(owner: Owner, name: str) -> Unit:
     if not isinstance(name, str) or name not in units:
         edges = isinstance(owner, Projection)
         noun = "projection" if edges else "drive" if isinstance(owner, Drive) else "population"
-        fixed = (
-            " Delays are fixed when a run is prepared: "
-            "give another to net.project, and prepare again."
-            if edges and name in ("delay", "back")
-            else ""
-        )
+        fixed = ""
+        if edges and name in ("delay", "back"):
+            fixed = (
+                " Delays are fixed when a run is prepared: "
+                "give another to net.project, and prepare again."
+            )
+        elif isinstance(owner, Population | View) and name in _definitions(owner):
+            fixed = f" {name!r} follows from its text: set a parameter that it reads, or a table."
         raise NetworkError(
             describe_unknown(
                 "state, parameter or variable", name, units, owner=f"{noun} {owner.name!r}"
@@ -77,6 +79,12 @@ def declared_unit(owner: Owner, name: str) -> Unit:
             + fixed
         )
     return units[name]
+
+
+def _definitions(owner: Population | View) -> set[str]:
+    """Return the names that equations or text over time define."""
+    cell = owner.cell if isinstance(owner, Population) else owner.population.cell
+    return {d.name for d in cell.definitions}
 
 
 @dataclass(frozen=True, eq=False)
