@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.messages import parts
 from support.refusals import LIF, gain, network, populate, project
@@ -281,6 +282,26 @@ def test_preparing_takes_the_memory_that_was_foretold(precision, size, monkeypat
         tracemalloc.stop()
     foretold = sum(size for _, size in items(net, rounded=precision == "float32"))
     assert 0.9 * foretold < peak < 1.05 * foretold
+
+
+@pytest.mark.parametrize("values", [9, 100_000])
+def test_the_positions_of_shared_weights_are_foretold(values, monkeypatch):
+    """6 bytes for each edge: 2 for its target and 4 for its position, not 8 for a weight."""
+    pytest.importorskip("numba")
+    monkeypatch.setattr(sampling, "BLOCK", 1 << 12)
+    for edges in (1000, 4_000_000):  # few edges load and compile what is not
+        net = Network("foretold", dt=1)
+        a, b = net.population("a", 100, LIF), net.population("b", edges // 100, LIF)
+        weight = ns.shared(np.ones(values), index=np.arange(edges) % values)
+        net.project(a, b, ns.all_to_all(), weight=weight, name="edges")
+        tracemalloc.start()
+        ns.prepare(net, backend="cpu", threads=1)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    sizes = dict(items(net))
+    of_edges = next(size for name, size in sizes.items() if "edges" in name)
+    assert 6 * edges < of_edges < 6.5 * edges
+    assert 0.85 * sum(sizes.values()) < peak < 1.05 * sum(sizes.values())
 
 
 MEASURE = """
