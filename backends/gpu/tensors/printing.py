@@ -59,7 +59,9 @@ def spread(value: Any, like: Tensor) -> Tensor:
         return torch.full_like(like, value)
     if value.shape == like.shape and value.dtype == like.dtype:
         return value
-    return value.to(like.dtype).expand(torch.broadcast_shapes(value.shape, like.shape))
+    value = value.to(like.dtype)
+    # A value may have samples where the state has none yet.
+    return value if value.dim() > like.dim() else value.expand(like.shape)
 
 
 def local(name: str) -> str:
