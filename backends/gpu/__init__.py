@@ -15,14 +15,12 @@ from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
 
 from .devices import find_device, require_device
-from .engines import open_engine
+from .engines import SampleEngines, open_engine
 from .static_sums import MOST_FOLDED
 
 if TYPE_CHECKING:
     from neurosim.ir.concrete import ConcreteNetwork
     from neurosim.ir.program import Program
-
-    from .tensors.engine import TensorEngine
 
 PRECISIONS = ("float64", "float32")
 ROUNDED = (
@@ -70,7 +68,7 @@ class GpuBackend:
         """
         options = _complete(options)
 
-        def build(program: Program, concrete: ConcreteNetwork) -> TensorEngine:
+        def build(program: Program, concrete: ConcreteNetwork) -> SampleEngines:
             device = find_device(options["device"])
             return open_engine(
                 program,
@@ -138,15 +136,6 @@ def _rows(network: Network, options: dict[str, Any]) -> Iterable[Row]:
                 remedy="precision='float64' and device='cpu' are exact.",
             )
         yield row
-    for projection in network.projections.values():
-        if projection.rule is not None and projection.rule.assigned_states:
-            yield Row(
-                Place("projection", projection.name, "changed states"),
-                "impossible",
-                f"its handlers change {projection.rule.assigned_states[0]!r}, a state of a cell, "
-                "which this engine does not do.",
-                "Deliver to a port with 'out += ...', or use backend='cpu'.",
-            )
     if single:
         yield Row(
             Place("edges, delays, draws"),

@@ -5,14 +5,19 @@ from __future__ import annotations
 import subprocess
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from neurosim.backend.engine import Engine, SideBySide
 
 if TYPE_CHECKING:
     import torch
 
-    from neurosim.backend.engine import Engine
     from neurosim.ir.concrete import ConcreteNetwork
     from neurosim.ir.program import Program
+
+
+class SampleEngines(Engine, SideBySide, Protocol):
+    """An engine of one sample or of several."""
 
 
 def open_engine(
@@ -23,7 +28,7 @@ def open_engine(
     precision: str,
     replica: int,
     count: int,
-) -> Engine:
+) -> SampleEngines:
     """Return the engine of a device; one message says why it is not the fastest.
 
     Parameters
@@ -43,12 +48,14 @@ def open_engine(
     """
     # Here, since a report needs nothing of torch, which takes seconds to import.
     from .tensors.engine import TensorEngine
+    from .tensors.rules import changes_cells
 
-    def build(engine: Callable[..., Engine]) -> Engine:
+    def build(engine: Callable[..., SampleEngines]) -> SampleEngines:
         options = {"device": device, "precision": precision, "replica": replica, "count": count}
         return engine(program, network, **options)
 
-    if device.type == "cuda":
+    # No kernel changes states of cells within phase 4.
+    if device.type == "cuda" and not any(map(changes_cells, program.plastic.values())):
         try:
             from .triton.engine import TritonEngine
 

@@ -195,15 +195,12 @@ class Engine(Protocol):
 
 
 class SideBySide(Protocol):
-    """Runs a Program over several memories, all in the same step.
+    """Runs a Program over several memories, all in the same step."""
 
-    Attributes
-    ----------
-    engines : sequence of Engine
-        One for each sample, with its memory. They run no steps by themselves.
-    """
-
-    engines: Sequence[Engine]
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """One for each sample, with its memory; they run no steps by themselves."""
+        ...
 
     def advance_samples(self, first: int, steps: int, *, more: bool = False) -> Sequence[Chunk]:
         """Run steps of all samples as `Engine.advance` does; return a chunk for each."""

@@ -208,12 +208,12 @@ class TensorEngine:
             return False
         self._recorder.detect(clock)
         self._deliver(clock)
-        spiked = False
+        changed = any(rule.changes_cells for rule in self._rules)
         for population in populations:
             self._sum_ports(population.name, population.p.contributions, clock)
             population.reset(clock)
-            spiked = spiked or population.ring.any[clock.step % population.p.history]
-        return not spiked or all(population.is_finite() for population in populations)
+            changed = changed or population.ring.any[clock.step % population.p.history]
+        return not changed or all(population.is_finite() for population in populations)
 
     def _deliver_within(self, stage: list[TensorPopulation], clock: Clock) -> None:
         """Deliver the spikes of this step along the same-step projections onto a stage."""

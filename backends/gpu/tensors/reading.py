@@ -208,9 +208,9 @@ class Reader:
             return self._tensor((p.name, name), None)
         if symbol.side == "edge" or side != "edge":
             return self._tensor((p.name, name), compose(own, along))
-        return self._tensor((p.name, name), compose(self._ends(p, symbol.side), along))
+        return self._tensor((p.name, name), compose(self.ends(p, symbol.side), along))
 
-    def _ends(self, p: PlasticProjection, side: Domain) -> Tensor:
+    def ends(self, p: PlasticProjection, side: Domain) -> Tensor:
         """Return the neuron of each edge on a side, (E,) int64."""
         return self._index(p, f"ends at {side}", lambda: p.sources if side == "pre" else p.targets)
 
@@ -227,9 +227,30 @@ class Reader:
             if side == "edge" and symbol.side != "edge":
                 along = self.groups_of_edges(p, symbol.side)
             return self.variable(p, name, along)
-        neuron = self._neuron(p, symbol, side)
+        return self._value_of(p, symbol, self._neuron(p, symbol, side))
+
+    def read_at_neurons(self, p: PlasticProjection, name: str) -> Read:
+        """Return the function that reads a name, but for variables, for neurons of its own side.
+
+        Parameters
+        ----------
+        p : PlasticProjection
+        name : str
+        """
+        key = (p.name, name, "neurons")
+        if key not in self._reads:
+            symbol = p.symbols.get(name)
+            if symbol is None or (symbol.side == "one" and symbol.role in ("parameter", "word")):
+                self._reads[key] = self._find(p, name, "edge")
+            else:
+                self._reads[key] = self._value_of(p, symbol, None)
+        return self._reads[key]
+
+    def _value_of(self, p: PlasticProjection, symbol: Symbol, neuron: Along) -> Read:
+        """Return the reading of a symbol; ``neuron`` is that of each element, None: itself."""
+        name = symbol.name
         if symbol.role == "word":
-            return self._numbers(neuron)
+            return self._numbers(p, symbol.side, neuron)
         if symbol.role == "parameter":
             return self._tensor((p.name, name), neuron)
         if symbol.role == "cell":
@@ -254,7 +275,7 @@ class Reader:
         """Return the neuron, or edge, by which a symbol is read at edges or delay groups."""
         if symbol.side in ("edge", "one"):
             return None
-        return self._ends(p, symbol.side) if side == "edge" else self.neurons(p, symbol.side)
+        return self.ends(p, symbol.side) if side == "edge" else self.neurons(p, symbol.side)
 
     def _shared_word(self, p: PlasticProjection, name: str) -> Read:
         sizes = {"N_pre": p.source, "N_post": p.target}
@@ -265,8 +286,10 @@ class Reader:
             return lambda reach, clock: clock.t
         return lambda reach, clock: clock.dt
 
-    def _numbers(self, neuron: Along) -> Read:
-        assert neuron is not None  # words with an end are numbers of neurons
+    def _numbers(self, p: PlasticProjection, side: Domain, neuron: Along) -> Read:
+        if neuron is None:
+            size = self._program.populations[p.source if side == "pre" else p.target].size
+            neuron = torch.arange(size, device=self._samples.device)
         numbers = neuron.to(self._dtype)
         return lambda reach, clock: numbers if reach.element is None else numbers[reach.element]
 

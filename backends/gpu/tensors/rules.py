@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from . import draws as tensor_draws
 from .delivery import EVERYONE, ArrivingSpikes, Reach, whole_numbers
 from .populations import Clock, TensorPopulation
 from .printing import draw_name, line, load, local
-from .reading import Reader, draw_indices, draw_replicas
+from .reading import Read, Reader, draw_indices, draw_replicas
 from .samples import Samples
 
 Active = Mapping[str, Reach]
@@ -35,15 +35,15 @@ class Statement:
     Attributes
     ----------
     bound : BoundStatement
-    side : Domain
-        The elements for which it is evaluated.
+    side : Domain or "neurons"
+        The elements for which it is evaluated; "neurons" of the side whose state it assigns.
     value : values -> tensor
     names : names that it reads, its draws not
     draws : its random numbers
     """
 
     bound: BoundStatement
-    side: Domain
+    side: Domain | Literal["neurons"]
     value: Callable[[Mapping[str, Any]], Any]
     names: tuple[str, ...]
     draws: tuple[Draw, ...]
@@ -66,6 +66,8 @@ class TensorRule:
     ----------
     source : str
         Of its statements, as they run.
+    changes_cells : bool
+        Whether handlers change states of the cells at its ends.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class TensorRule:
         self._replica = replica
         self.repeat = 0
         self._handlers, self._integrate, self.source = _load(p, words)
+        self.changes_cells = changes_cells(p)
         count = len(samples.memories)
         triggers = {trigger for trigger, _ in self._handlers}
         self._arriving = {
@@ -163,6 +166,9 @@ class TensorRule:
         """Run statements, each for all its edges or groups before the next."""
         computed: dict[str, Any] = {}
         for statement in statements:
+            if statement.bound.action in ("add_to_cell", "assign_cell"):
+                self._change_cell(statement, active["edge"], clock)
+                continue
             reach = active[statement.side]
             value = self._evaluate(statement, reach, computed, clock)
             match statement.bound.action:
@@ -181,22 +187,26 @@ class TensorRule:
         self, s: Statement, reach: Reach, computed: Mapping[str, Any], clock: Clock
     ) -> Any:
         values = {
-            name: computed[name]
-            if name in computed
-            else self._reader.read(self.p, name, s.side)(reach, clock)
+            name: computed[name] if name in computed else self._read(s, name)(reach, clock)
             for name in s.names
         }
         for node in s.draws:
             values[draw_name(node)] = self._draw(node, s.side, reach, clock)
         return s.value(values)
 
-    def _draw(self, node: Draw, side: Domain, reach: Reach, clock: Clock) -> Tensor:
+    def _read(self, s: Statement, name: str) -> Read:
+        if s.side == "neurons":
+            return self._reader.read_at_neurons(self.p, name)
+        return self._reader.read(self.p, name, s.side)
+
+    def _draw(
+        self, node: Draw, side: Domain | Literal["neurons"], reach: Reach, clock: Clock
+    ) -> Tensor:
         key = streams.key_of(self._seed, f"{self.p.name}/draw{node.key}")
-        if side == "edge":
-            size = self.p.targets.size
+        if side == "edge" or side == "neurons":
             index = reach.element
             if index is None:
-                index = torch.arange(size, device=self._samples.device)
+                index = torch.arange(self.p.targets.size, device=self._samples.device)
         else:
             index = draw_indices(reach, self._reader.neurons(self.p, side))
         numbers = tensor_draws.draw(
@@ -239,25 +249,40 @@ class TensorRule:
         add(ring.view(-1), index, value)
 
     def _sum(self, s: BoundStatement, value: Any, reach: Reach, clock: Clock) -> None:
-        side = s.side
         tensor = self._samples.tensors[self.p.name, s.target]
-        samples, size = tensor.shape
-        group = self._reader.groups_of_edges(self.p, side)
-        if reach.element is None:
-            first = torch.arange(samples, device=group.device)[:, None] * size
-            index = first + group
-        else:
-            index = reach.flat(group[reach.element], size)
+        index = _positions(self._reader.groups_of_edges(self.p, s.side), reach, tensor)
         # Summed from 0 and then added to the variable: so all engines round alike.
         total = torch.zeros_like(tensor).view(-1)
         add(total, index, value)
         # Only groups with an active edge are assigned; the course of others continues.
-        touched = torch.zeros(total.shape, dtype=torch.bool, device=total.device)
-        touched[index.reshape(-1)] = True
-        position = touched.nonzero().squeeze(-1)
-        groups = Reach(position // size if samples > 1 else None, position % size)
+        position, groups = _reached(index, tensor)
         new = self._reader.variable(self.p, s.target)(groups, clock) + total[position]
         self._assign(s.target, new, groups, clock)
+
+    def _change_cell(self, s: Statement, edges: Reach, clock: Clock) -> None:
+        """Change a state of the neurons at one end of the active edges, of each once."""
+        side = s.bound.side
+        owner = self.p.source if side == "pre" else self.p.target
+        state = self._samples.tensors[owner, self.p.symbols[s.bound.target].origin]
+        index = _positions(self._reader.ends(self.p, side), edges, state)
+        position, neurons = _reached(index, state)
+        if s.bound.action == "add_to_cell":
+            total = torch.zeros_like(state).view(-1)
+            add(total, index, self._evaluate(s, edges, {}, clock))
+            new = state.view(-1)[position] + total[position]
+        else:
+            value = torch.as_tensor(self._evaluate(s, neurons, {}, clock), dtype=state.dtype)
+            new = value.expand(position.shape)
+        if s.bound.frozen:
+            free = clock.step > self._samples.tensors[owner, "_until"].view(-1)[position]
+            position, new = position[free], new[free]
+        state.view(-1)[position] = new
+
+
+def changes_cells(p: PlasticProjection) -> bool:
+    """Return whether handlers of a projection's rule change states of the cells at its ends."""
+    statements = (s for _, body in p.code.handlers for s in body)
+    return any(s.action in ("add_to_cell", "assign_cell") for s in statements)
 
 
 def add(total: Tensor, index: Tensor, value: Any) -> None:
@@ -273,6 +298,33 @@ def add(total: Tensor, index: Tensor, value: Any) -> None:
     value = torch.as_tensor(value, dtype=total.dtype, device=total.device).expand(index.shape)
     # In one dimension and on one thread of the CPU, torch adds from the first to the last.
     total.index_add_(0, index.reshape(-1), value.reshape(-1))
+
+
+def _positions(element: Tensor, reach: Reach, like: Tensor) -> Tensor:
+    """Return the flat positions of what active edges belong to: their groups or neurons.
+
+    Parameters
+    ----------
+    element : (E,) int64
+        Of each edge.
+    reach : Reach
+        The active edges.
+    like : (B, n)
+        Holds the values of all elements.
+    """
+    samples, size = like.shape
+    if reach.element is not None:
+        return reach.flat(element[reach.element], size)
+    return torch.arange(samples, device=element.device)[:, None] * size + element
+
+
+def _reached(index: Tensor, like: Tensor) -> tuple[Tensor, Reach]:
+    """Return positions, each once and ascending, flat and by sample and element."""
+    samples, size = like.shape
+    is_reached = torch.zeros(like.numel(), dtype=torch.bool, device=like.device)
+    is_reached[index.reshape(-1)] = True
+    position = is_reached.nonzero().squeeze(-1)
+    return position, Reach(position // size if samples > 1 else None, position % size)
 
 
 def _everyone(reach: Reach) -> dict[str, Reach]:
@@ -315,7 +367,11 @@ def _function(name: str, s: BoundStatement, title: str) -> list[str]:
 
 
 def _statement(s: BoundStatement, value: Callable[[Mapping[str, Any]], Any]) -> Statement:
-    side: Domain = s.side if s.action in ("assign", "compute") else "edge"
+    side: Domain | Literal["neurons"] = "edge"
+    if s.action in ("assign", "compute"):
+        side = s.side
+    elif s.action == "assign_cell":
+        side = "neurons"
     return Statement(
         s, side, value, tuple(sorted(names(s.value))), tuple(sorted(draws(s.value), key=repr))
     )
