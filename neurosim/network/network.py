@@ -39,6 +39,7 @@ from .sources import (
 )
 from .timed_events import RegularUpdate, SpikeSignal
 from .validation import MOST_STEPS, read_duration, read_quantity, read_whole_number, to_steps
+from .values.drives import read_target_text
 from .values.population import (
     check_refractory_time,
     read_population_values,
@@ -560,6 +561,7 @@ class Network:
             bound=bound,
             links=links,
             values=read_rule_values(rule, values, counts=counts, pairs=pairs, where=where),
+            box=pairs.box,
         )
         if projection.same_step:
             require_same_step(projection, self.projections.values(), where)
@@ -591,9 +593,10 @@ class Network:
             M neurons.
         n : int
             Independent trains for each target.
-        rate : number, quantity, array (M,) or draw, Hz
-            Of each train; at most a million counts per step and target in the mean.
-        weight : number, quantity, array (M,) or draw, in the unit of the port
+        rate : number, quantity, array (M,), draw or text over the target neuron, Hz
+            Of each train; at most a million counts per step and target in the mean. Text reads what
+            initial values read, such as ``"2*Hz * i"``.
+        weight : number, quantity, array (M,), draw or text, in the unit of the port
             Added for each spike.
         port : str, optional
             May be left out if the target has one port.
@@ -624,6 +627,8 @@ class Network:
         expected = port_unit(cell, port, where)
         sizes = {"one per target": len(view)}
         hertz = unit("Hz")
+        rate = read_target_text(view, rate, hertz, seed=self.seed, where=f"{where}, rate")
+        weight = read_target_text(view, weight, expected, seed=self.seed, where=f"{where}, weight")
         rates = read_quantity(rate, hertz, sizes=sizes, where=f"{where}, rate")
         n = read_whole_number(n, where=f"{where}, n", most=MOST_STEPS)
         require_drive_rate(rates, n=n, dt=self.dt, where=f"{where}, rate")

@@ -17,6 +17,7 @@ from .edges import Connector, EdgeCount, Edges
 from .populations import View
 from .references import Reference
 from .wiring.pair_texts import PairText
+from .wiring.pairs import Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,8 @@ class Projection:
         The value that each link of the rule reads, by symbol.
     values : dict
         Parameters and variables of the rule by name, in engine units.
+    box : three floats, um, or None
+        Lengths after which space repeats; see `Pairs`.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Projection:
     bound: BoundRule | None
     links: dict[str, Reference]
     values: dict[str, Any]
+    box: Box | None = None
 
     @property
     def recurrent(self) -> bool:

@@ -34,9 +34,9 @@ from .recorder import Recorder
 from .signals import SignalQueue
 from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
-from .values.assignments import Assignment, Assignments, Owner, declared_unit
+from .values.assignments import Assignment, Assignments, Owner, declared_unit, find_observable
 from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
-from .values.observed import refresh_observed
+from .values.observed import definition_now, refresh_observed
 
 _STRETCH = 0.1  # seconds of computing between two checks for signals
 
@@ -323,7 +323,7 @@ class Run:
 
     @reading
     def get(self, owner: Owner | str, name: str, *, per_edge: bool = False) -> Any:
-        """Return a state, parameter or variable as it is now.
+        """Return a state, parameter, definition or variable as it is now.
 
         Parameters
         ----------
@@ -347,6 +347,12 @@ class Run:
         owner = self._owner(owner)
         if isinstance(owner, Projection) and name == "weight" and not owner.declares("weight"):
             name = "w"
+        definition = find_observable(owner, name)
+        if definition is not None and not per_edge:
+            view = owner.view if isinstance(owner, Population) else owner
+            values = definition_now(self.network, self.memory, owner.name, name, step=self.step)
+            assert isinstance(view, View)  # projections have no definitions of cells
+            return np.divide(values[view.indices], definition.unit.size, dtype=np.float64)
         size = declared_unit(owner, name).size
         if isinstance(owner, Drive) and name == "rate":
             size *= owner.n  # memory holds the rate of all trains of a target together

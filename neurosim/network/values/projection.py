@@ -19,8 +19,8 @@ from ...units import unit as unit_of
 from ..edges import Connector
 from ..populations import View
 from ..validation import MS, EngineValue, read_quantity, require_shape, to_steps
-from ..wiring.pair_texts import PairText, is_pair_text, read_pair_text
-from ..wiring.pairs import Pairs
+from ..wiring.pair_texts import PairText, is_pair_text, read_pair_text, read_side_text
+from ..wiring.pairs import Pairs, Side
 
 PER_EDGE = "one per edge"
 EdgeValue: TypeAlias = EngineValue | PairText
@@ -360,6 +360,12 @@ def read_rule_values(
         if per == "edge":
             checked[name] = _read_edge_value(
                 value, unit, edges=counts["edge"], pairs=pairs, where=where, part=name
+            )
+            continue
+        if per is not None and is_pair_text(value, pairs):
+            side: Side = "pre" if per == "source" else "post"
+            checked[name] = read_side_text(
+                value, unit, pairs, side=side, parser=Parser(where), part=name
             )
             continue
         count = counts[per] if per else None

@@ -19,7 +19,7 @@ from ...expr.printing import show
 from ...expr.tree import ARITHMETIC, Binary, Draw, Expr, Number, Unary, draws, names
 from ...units import NUMBER, Unit, of, read
 from ..edges import IntArray
-from .pairs import Pairs, draw_stream, side_of
+from .pairs import Pairs, Side, draw_stream, side_of
 
 # Edges from which on a text is compiled, which takes about two seconds, once on a machine.
 MANY = 1 << 22
@@ -220,6 +220,53 @@ def read_pair_text(
     if exponents == NUMBER != declared.exponents and declared.size != 1.0:
         tree = Binary("*", Number(declared.size), tree)
     return PairText(tree, pairs, where, least)
+
+
+def read_side_text(
+    text: str, declared: Unit, pairs: Pairs, *, side: Side, parser: Parser, part: str
+) -> NDArray[np.float64]:
+    """Return the values of a text over the neurons of one side of pairs, one for each of its view.
+
+    Parameters
+    ----------
+    text : str
+    declared : Unit
+        Plain numbers count in it.
+    pairs : Pairs
+    side : {"pre", "post"}
+    parser : Parser
+        Its owner begins messages.
+    part : str
+        The value that the text is, for messages.
+
+    Raises
+    ------
+    ModelError
+        As of `read_pair_text`; a name of the other side, or a random draw.
+    NetworkError
+        If a value is not finite.
+    """
+    pair_text = read_pair_text(text, declared, pairs, parser=parser, part=part)
+    tree = pair_text.tree
+    neuron = "source" if side == "pre" else "target"
+    others = sorted(n for n in names(tree) if not n.startswith("N_") and side_of(n) != side)
+    if others or draws(tree):
+        reason = f"reads {others[0]!r}" if others else "has a random draw"
+        raise ModelError(
+            f"{pair_text.where}: {text!r} {reason}, expected names of the {neuron} neuron, since "
+            f"there is one value per {neuron}. Write 'i_{side}', or give a draw such as "
+            "ns.uniform(0, 1)."
+        )
+    neurons = pairs.view(side).indices
+    at = PairValues(pairs, Stream(pairs.seed, "none"), source=neurons, target=neurons)
+    values = np.array(np.broadcast_to(at(tree), neurons.size), np.float64)
+    if not np.isfinite(values).all():
+        neuron_index = neurons[int(np.argmin(np.isfinite(values)))]
+        raise NetworkError(
+            f"{pair_text.where}: {text!r} is not finite for neuron {neuron_index}, expected finite "
+            "numbers. Correct it."
+        )
+    return values
 
 
 def is_pair_text(value: object, pairs: Pairs) -> TypeGuard[str]:

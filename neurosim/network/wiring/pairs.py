@@ -14,8 +14,21 @@ from ...draws.streams import Stream
 from ...draws.values import Table
 from ...errors import ModelError, NetworkError, describe, describe_unknown
 from ...expr.dimensions import resolve_units
+from ...expr.evaluate import evaluate
 from ...expr.printing import show
-from ...expr.tree import Binary, Call, Draw, Expr, Lookup, Name, Number, names, walk
+from ...expr.tree import (
+    Binary,
+    Call,
+    Draw,
+    Expr,
+    Lookup,
+    Name,
+    Number,
+    draws,
+    inline,
+    names,
+    walk,
+)
 from ...quantities import to_engine
 from ...units import LENGTH, NUMBER, Exponents, Quantity, unit
 from ..drawn_values import draw_population
@@ -84,6 +97,9 @@ class Pairs:
                 words[f"{part.name}_{side}"] = part.unit.exponents
             for name in _tables(population):
                 del words[f"{name}_{side}"]
+            for name, tree in _definitions(population).items():
+                if _lasts(tree, population):
+                    words[f"{name}_{side}"] = _exponents_of(population, name)
         return words
 
     @property
@@ -126,7 +142,12 @@ class Pairs:
         if name.startswith("_"):
             assert population.positions is not None  # the text was checked for it
             return population.positions[:, AXES.index(name[1])]
-        value = self._drawn(population)[name.removesuffix(f"_{side}")]
+        values = self._drawn(population)
+        name = name.removesuffix(f"_{side}")
+        definitions = _definitions(population)
+        value = (
+            evaluate(definitions[name], values.__getitem__) if name in definitions else values[name]
+        )
         return np.broadcast_to(np.asarray(value, np.float64), population.size)
 
     def _drawn(self, population: Population) -> dict[str, Any]:
@@ -187,6 +208,12 @@ class Pairs:
                 raise ModelError(
                     f"{where}: found {name!r}, but population {population.name!r} has no "
                     "positions. Give it positions=..."
+                )
+            if name in {f"{definition}_{side}" for definition in _definitions(population)}:
+                raise ModelError(
+                    f"{where}: found {name!r}, a definition that depends on time, a random draw "
+                    "or an input of a step, expected a value for the whole run. Read states and "
+                    "parameters."
                 )
             if name in {f"{table}_{side}" for table in _tables(population)}:
                 raise ModelError(
@@ -324,6 +351,24 @@ def read_box(box: Quantity | Iterable[Quantity | None] | None, *, where: str) ->
         )
     x, y, z = map(float, lengths)
     return x, y, z
+
+
+def _definitions(population: Population) -> dict[str, Expr]:
+    """Return the definitions of a population, written out."""
+    trees = {d.name: d.tree for d in population.cell.definitions}
+    return {name: inline(tree, trees) for name, tree in trees.items()}
+
+
+def _lasts(tree: Expr, population: Population) -> bool:
+    """Return whether a definition has one value before a run: of states and parameters alone."""
+    cell = population.cell
+    own = {part.name for part in (*cell.states, *cell.parameters)} - _tables(population)
+    return not draws(tree) and names(tree) <= {*own, "i", "N"}
+
+
+def _exponents_of(population: Population, name: str) -> Exponents:
+    """Return the dimension of a definition."""
+    return next(d.unit.exponents for d in population.cell.definitions if d.name == name)
 
 
 def _tables(population: Population) -> set[str]:

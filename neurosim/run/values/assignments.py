@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from ...errors import NetworkError, describe_unknown
 from ...ir.concrete import ConcreteNetwork
 from ...ir.memory import Memory
 from ...ir.program import Program
+from ...model.declarations import Definition
 from ...model.rule_equations import closed_forms
 from ...model.time_constants import time_constants
 from ...network.populations import Population, View
@@ -30,6 +31,7 @@ from ...network.values.signs import warn_of_signs
 from ...quantities import to_engine
 from ...units import NUMBER, Unit, unit
 from ..call_streams import ALL, CallStreams
+from .edge_text import read_edge_text
 from .text import read_set_text
 
 Assignment = Callable[[], None]
@@ -85,6 +87,19 @@ def _definitions(owner: Population | View) -> set[str]:
     """Return the names that equations or text over time define."""
     cell = owner.cell if isinstance(owner, Population) else owner.population.cell
     return {d.name for d in cell.definitions}
+
+
+def find_observable(owner: Owner, name: str) -> Definition | None:
+    """Return the definition of a name that a population or view has; None: there is none."""
+    if not isinstance(owner, Population | View):
+        return None
+    cell = owner.cell if isinstance(owner, Population) else owner.population.cell
+    return next((d for d in cell.observable if d.name == name), None)
+
+
+def _unit_of_text(declared: Unit, written: bool) -> Unit:
+    """Return the unit of values that were read: what text gives is in engine units already."""
+    return replace(declared, size=1.0) if written else declared
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +271,7 @@ class Assignments:
         memory = self.memory
         size = view.population.size
         key = (view.name, name)
-        value = read_set_text(
+        evaluated = read_set_text(
             view,
             name,
             value,
@@ -266,7 +281,8 @@ class Assignments:
             step=self.step,
             where=where,
         )
-        numbers = self._read(value, unit, "one per neuron", view.indices, where)
+        scale = _unit_of_text(unit, evaluated is not value)
+        numbers = self._read(evaluated, scale, "one per neuron", view.indices, where)
         if name in self.program.populations[view.name].code.states:
             # A state has no range: any value may be reached by its equation.
             return partial(memory.put, *key, view.indices, numbers, self.step - 1)
@@ -307,8 +323,21 @@ class Assignments:
         changed: dict[str, np.ndarray],
     ) -> Assignment:
         memory = self.memory
+        text = value
+        value = read_edge_text(
+            owner,
+            name,
+            text,
+            declared=unit,
+            program=self.program,
+            memory=memory,
+            changed=changed,
+            step=self.step,
+            where=where,
+        )
+        scale = _unit_of_text(unit, value is not text)
         if isinstance(owner, Drive):
-            numbers = self._read(value, unit, "one per target", owner.target.indices, where)
+            numbers = self._read(value, scale, "one per target", owner.target.indices, where)
             if name == "rate":
                 require_drive_rate(numbers, n=owner.n, dt=self.program.dt, where=where)
                 # Memory holds the rate of all n trains of a target together: their sum is a Poisson
@@ -321,7 +350,7 @@ class Assignments:
             owner.rule is not None
             and any(p.name == name and p.per is None for p in owner.rule.parameters)
             and not isinstance(value, Distribution)
-            and np.size(to_engine(value, unit, where=where, error=NetworkError)) > 1
+            and np.size(to_engine(value, scale, where=where, error=NetworkError)) > 1
         ):
             raise NetworkError(
                 f"{where}: found an array, expected one value for all edges. "
@@ -333,7 +362,7 @@ class Assignments:
         if self.program.shares_weights(owner.name):
             positions = members = np.arange(size)
             length = "one per shared weight"
-        numbers = self._read(value, unit, length, members, where)
+        numbers = self._read(value, scale, length, members, where)
         if name == "w":
             warn_of_signs(owner, numbers)
         if owner.rule is None and size == 1:

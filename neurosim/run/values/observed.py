@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...draws.values import Table
+from ...errors import NetworkError
 from ...expr.evaluate import evaluate
 from ...expr.tree import draws, names
 from ...ir.concrete import ConcreteNetwork
@@ -32,8 +33,51 @@ def refresh_observed(network: ConcreteNetwork, memory: Memory, owner: str, step:
     observed = network.observed.get(owner, {})
     if not observed:
         return
+    for definition in observed:
+        result = _compute(network, memory, owner, definition, step)
+        if result is not None:
+            memory.put(owner, definition, slice(None), result, step - 1)
+
+
+def definition_now(
+    network: ConcreteNetwork, memory: Memory, owner: str, name: str, *, step: int
+) -> np.ndarray:
+    """Return the value of a definition from the present values of a population, (N,).
+
+    Parameters
+    ----------
+    network : ConcreteNetwork
+    memory : Memory
+    owner, name : str
+        The population and the definition.
+    step : int
+        The step that follows.
+
+    Raises
+    ------
+    NetworkError
+        If it reads an input or a random draw, which exist within a step only.
+    """
+    if name in network.observed.get(owner, {}):
+        return memory.now(owner, name, step - 1)
+    result = _compute(network, memory, owner, name, step)
+    if result is None:
+        raise NetworkError(
+            f"get {owner!r}: found the definition {name!r}, which reads an input or a random draw "
+            "of a step, expected one of states and parameters. Record it: then it is stored."
+        )
+    return result
+
+
+def _compute(
+    network: ConcreteNetwork, memory: Memory, owner: str, definition: str, step: int
+) -> np.ndarray | None:
+    """Return a definition's value, (N,); None if it reads an input or a random draw."""
     population = network.populations[owner]
-    plain = expand(population.cell)
+    tree = expand(population.cell)(find_definition(population.cell, definition))
+    inputs = {f"_port_{name}" for name, _ in population.cell.receives}
+    if draws(tree) or names(tree) & inputs:
+        return None
     known: dict[str, Any] = {
         "t": max(step - 1, 0) * network.dt,
         "dt": network.dt,
@@ -48,10 +92,4 @@ def refresh_observed(network: ConcreteNetwork, memory: Memory, owner: str, step:
             return memory.row(owner, name, max(step - 1, 0))
         return memory.now(owner, name, step - 1)
 
-    inputs = {f"_port_{name}" for name, _ in population.cell.receives}
-    for definition in observed:
-        tree = plain(find_definition(population.cell, definition))
-        if draws(tree) or names(tree) & inputs:
-            continue
-        result = np.broadcast_to(evaluate(tree, value), population.size)
-        memory.put(owner, definition, slice(None), result, step - 1)
+    return np.broadcast_to(evaluate(tree, value), population.size)
