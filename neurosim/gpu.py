@@ -25,7 +25,7 @@ from neurosim.backends.gpu.training.gradients.methods import (
 )
 from neurosim.backends.gpu.training.gradients.operations import sign_concordant
 from neurosim.backends.gpu.training.gradients.surrogates import Surrogate
-from neurosim.backends.gpu.training.trainer import SilenceWarning, Trainer
+from neurosim.backends.gpu.training.trainer import SilenceWarning, StillWarning, Trainer
 
 __all__ = [
     "Bptt",
@@ -35,6 +35,7 @@ __all__ = [
     "Ottt",
     "Progress",
     "SilenceWarning",
+    "StillWarning",
     "Surrogate",
     "Trainer",
     "Truncated",

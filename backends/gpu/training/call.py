@@ -148,20 +148,22 @@ class Call:
             values=values,
             courses={
                 **self._tables(name, {str(i.parameter) for i in inputs}),
-                **{str(i.parameter): self.batch.tensors[i.label] for i in inputs},
+                **{str(i.parameter): Series(self.batch.tensors[i.label]) for i in inputs},
             },
             terms={port: self._terms(name, port, group) for port in neurons.code.ports},
             state=neurons.start(initial, self.batch.replica.shape[0]),
             traced=tuple(dict.fromkeys([*(o.state for o in outputs if o.state), *sent])),
         )
 
-    def _tables(self, name: str, driven: set[str]) -> dict[str, Tensor]:
+    def _tables(self, name: str, driven: set[str]) -> dict[str, Series]:
         """Return the rows in force of tables that are no inputs, (T, 1) or (T, N)."""
         memory = self.plan.memory
         return {
-            table: torch.from_numpy(
-                np.stack([memory.row(name, table, k) for k in range(self.batch.steps)])
-            ).to(device=self.settings.device, dtype=self.settings.dtype)
+            table: Series(
+                torch.from_numpy(
+                    np.stack([memory.row(name, table, k) for k in range(self.batch.steps)])
+                ).to(device=self.settings.device, dtype=self.settings.dtype)
+            )
             for table in self.plan.program.populations[name].code.tables
             if table not in driven
         }
@@ -205,7 +207,8 @@ class Call:
             raise LookupError(f"projection {c.name!r} sends spikes")
         member = self.members[c.source]
         states = {state: t for (owner, state), t in self.traces.items() if owner == c.source}
-        sent = c.signal({**member.values, **member.courses, **states})
+        courses = {name: course.values for name, course in member.courses.items()}
+        sent = c.signal({**member.values, **courses, **states})
         shape = self.batch.steps, self.batch.replica.shape[0], member.neurons.size
         return sent.expand(shape)
 

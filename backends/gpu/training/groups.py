@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Protocol
 
@@ -79,8 +80,14 @@ class Series:
 
     values: Tensor
 
+    @cached_property
+    def steps(self) -> tuple[Tensor, ...]:
+        """The values of each step."""
+        # Indexing would make a gradient of all steps for each step; this makes one of them all.
+        return self.values.unbind(0)
+
     def at(self, k: int, history: History) -> Tensor | None:
-        return self.values[k]
+        return self.steps[k]
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ class Member:
     ----------
     neurons : Neurons
     values : name -> tensor
-    courses : parameter -> (T, B, N)
+    courses : parameter -> Series
         Parameters that change in each step.
     terms : port -> summands in the order of the sum
     state : NeuronState
@@ -144,7 +151,7 @@ class Member:
 
     neurons: Neurons
     values: dict[str, Tensor]
-    courses: dict[str, Tensor]
+    courses: dict[str, Series]
     terms: dict[str, list[Term]]
     state: NeuronState
     traced: tuple[str, ...]
@@ -222,7 +229,7 @@ class _Part:
                 }
                 values = member.values
                 if member.courses:
-                    values = values | {n: course[k] for n, course in member.courses.items()}
+                    values = values | {n: course.steps[k] for n, course in member.courses.items()}
                 states[name], spikes = member.neurons.step(
                     k, state, values, ports, replica=self.replica
                 )

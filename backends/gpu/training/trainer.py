@@ -47,6 +47,10 @@ class SilenceWarning(UserWarning):
     """A network that does not spike during its first batch of training."""
 
 
+class StillWarning(UserWarning):
+    """A name whose gradient in the first batch of training was 0."""
+
+
 class Trainer(Module):
     """A network as a module of torch.
 
@@ -157,6 +161,11 @@ class Trainer(Module):
         self._chunk = None if chunk is None else read_whole_number(chunk, where="Trainer, chunk")
         self._chunks: dict[tuple[int, int], int | None] = {}
         self._watches_silence = True
+        self._watching: list[Any] = []
+        self._moved: set[str] = set()
+        self._asked: list[str] = []
+        self._judged = False
+        self._watch_gradients()
         add_state(self, digest=self._plan.hash)
 
     # ---- making
@@ -342,6 +351,11 @@ class Trainer(Module):
         results = call.run()
         self._hooks.end()
         if self.training:
+            self._warn_of_still_names()
+            if not self._judged:
+                # Frozen names and other heads have no gradient, rightly.
+                everything = outputs is None
+                self._asked = [n for n in self.learns if everything and self[n].requires_grad]
             self.samples_seen += call.batch.replica.shape[0]
             self._warn_of_silence(call.spikes)
         return next(iter(results.values())) if len(results) == 1 else results
@@ -477,6 +491,36 @@ class Trainer(Module):
 
     def reset_mem(self) -> None:
         """Do nothing: each call begins with the initial states. For code that expects snnTorch."""
+
+    def _watch_gradients(self) -> None:
+        """Note which names have had a gradient, until the second batch."""
+        for label in self.learns:
+            handle = self[label].register_post_accumulate_grad_hook(
+                lambda parameter, label=label: self._note_gradient(label, parameter)
+            )
+            self._watching.append(handle)
+
+    def _note_gradient(self, label: str, parameter: Tensor) -> None:
+        if parameter.grad is not None and bool(parameter.grad.any()):
+            self._moved.add(label)
+        self._judged = True
+
+    def _warn_of_still_names(self) -> None:
+        """Warn, before the second batch, of names that the first one gave no gradient."""
+        if not (self._judged and self._watching):
+            return
+        for handle in self._watching:
+            handle.remove()
+        self._watching.clear()
+        still = [n for n in self._asked if n not in self._moved]
+        if still:
+            warnings.warn(
+                f"Trainer: the first batch gave {', '.join(still)} a gradient of 0, so they do not "
+                "learn: they act on no output, or only through neurons that are far from their "
+                "thresholds. Take them out of train=, or change outputs=.",
+                StillWarning,
+                stacklevel=5,
+            )
 
     # ---- afterwards
 

@@ -11,7 +11,7 @@ import neurosim as ns
 
 torch = pytest.importorskip("torch")
 
-from neurosim.gpu import SilenceWarning, Trainer, Truncated  # noqa: E402
+from neurosim.gpu import SilenceWarning, StillWarning, Trainer, Truncated  # noqa: E402
 
 
 def trainer_of(net: ns.Network | None = None, **options) -> Trainer:
@@ -98,6 +98,8 @@ SPIKES = torch.zeros(5, 2, 50)
         (SPIKES + 0.5, "input 'inputs': found 0.5, expected spikes, 0 or 1. Encode the values"),
         (SPIKES + 2, "found 2, expected spikes, 0 or 1"),
         (SPIKES * math.nan, "found nan, expected spikes, 0 or 1"),
+        (SPIKES + math.inf, "found inf, expected spikes, 0 or 1"),
+        (SPIKES.int() - 1, "found -1, expected spikes, 0 or 1"),
         (
             SPIKES.numpy(),
             r"input 'inputs': found an array of shape \(5, 2, 50\), expected a tensor",
@@ -109,6 +111,14 @@ SPIKES = torch.zeros(5, 2, 50)
 def test_wrong_batches_are_refused(batch, message):
     with pytest.raises(ns.NetworkError, match=message):
         trainer_of()(batch)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float64])
+def test_spikes_of_any_type_are_taken(dtype):
+    spikes = (torch.rand(5, 2, 50, generator=torch.Generator().manual_seed(2)) < 0.5).to(dtype)
+    output = trainer_of()(spikes)
+    assert output.dtype == torch.float32 and output.sum() > 10
+    assert torch.equal(output, trainer_of()(spikes.float()))
 
 
 def test_inputs_of_a_batch_agree_in_steps_and_samples():
@@ -131,6 +141,21 @@ def test_a_batch_that_does_not_spike_is_warned_of_once(recwarn):
         trainer(SPIKES)
     trainer(SPIKES)
     assert not [w for w in recwarn if issubclass(w.category, SilenceWarning)]
+
+
+def test_names_without_a_gradient_are_warned_of_after_the_first_batch(recwarn):
+    """A threshold acts through spikes, which a trace of its own neurons does not show."""
+    trainer = trainer_of(outputs="hidden.v", train=["first", "second", "hidden.threshold"])
+    trainer(SPIKES + 1).sum().backward()
+    assert not [w for w in recwarn if issubclass(w.category, StillWarning)]
+    with pytest.warns(StillWarning, match="gave second, hidden.threshold a gradient of 0, so they"):
+        trainer(SPIKES + 1).sum().backward()
+    trainer(SPIKES + 1)
+    frozen = trainer_of(outputs="hidden.v", train=["first", "second"])
+    frozen.freeze("second")
+    for _ in range(3):
+        frozen(SPIKES + 1).sum().backward()
+    assert not [w for w in recwarn if issubclass(w.category, StillWarning)]
 
 
 def test_a_batch_that_spikes_is_not_warned_of(recwarn):
