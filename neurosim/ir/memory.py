@@ -97,6 +97,9 @@ class Memory:
         self._program = program
         # Digests of the matrices of linear groups: propagators are computed only if these change.
         self._matrices: dict[tuple[str, tuple[str, ...]], bytes] = {}
+        # By owner, names that were written since its constants were computed; none: compute all.
+        self._written: dict[str, set[str]] = {}
+        self._inputs: dict[str, list[frozenset[str]]] = {}
         for population in program.populations.values():
             concrete = network.populations[population.name]
             observed = network.observed.get(population.name, {})
@@ -117,6 +120,7 @@ class Memory:
         unrounded = value.dtype.kind != "f" or key[1] == "rate" and key[0] in self._program.drives
         self.arrays[key] = value if unrounded else self.round(value, where=_describe(key))
         self.replaced.add(key)
+        self._mark(key)
 
     def __contains__(self, key: Key) -> bool:
         return key in self.arrays
@@ -200,6 +204,11 @@ class Memory:
 
     # ---- parameters, and the constants that depend on them
 
+    def _mark(self, key: Key) -> None:
+        """Note that constants which read an array have to be computed anew."""
+        if key[0] in self._written:
+            self._written[key[0]].add(key[1])
+
     def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
         """Store a parameter.
 
@@ -231,22 +240,34 @@ class Memory:
     def compute_constants(self, owner: str) -> None:
         """Compute refractory steps, propagators and constants of a population or projection.
 
+        Only those that read a parameter or constant which was written since the last call.
+
         Raises
         ------
         NetworkError
             If a refractory time is no whole number of steps.
         """
+        written = self._written.get(owner)
         population = self._program.populations.get(owner)
-        if population is not None:
+        if population is not None and (written is None or population.refractory in written):
             self._compute_refractory(population)
-            if population.code.propagator is not None:
-                self._compute_propagators(owner, population.code.propagator)
-        elif owner in self._program.plastic:
-            for propagator in self._program.plastic[owner].code.propagators:
+        propagators = self._propagators(owner)
+        constants = self._hosted(owner)
+        if owner not in self._inputs:
+            matrices = [[tree for row in p.matrix for tree in row] for p in propagators]
+            self._inputs[owner] = [
+                frozenset().union(*map(names, trees))
+                for trees in (*matrices, *([tree] for _, tree in constants))
+            ]
+        inputs = self._inputs[owner]
+        for propagator, read in zip(propagators, inputs, strict=False):
+            if written is None or not written.isdisjoint(read):
                 self._compute_propagators(owner, propagator)
-        # After the propagators, which constants may read.
-        for name, tree in self._hosted(owner):
-            self.write(owner, name, _evaluate(tree, self._read_constant(owner, of=name)))
+        # After the propagators, which constants may read: those just computed are written too.
+        for (name, tree), read in zip(constants, inputs[len(propagators) :], strict=True):
+            if written is None or not written.isdisjoint(read):
+                self.write(owner, name, _evaluate(tree, self._read_constant(owner, of=name)))
+        self._written[owner] = set()
 
     def require_constants(self, owner: str, changed: Mapping[str, np.ndarray]) -> None:
         """Check that constants fit into the precision of the run if parameters were changed.
@@ -267,6 +288,14 @@ class Memory:
             value = evaluate(tree, self._read_constant(owner, of=name, changed=constants))
             constants[name] = np.atleast_1d(np.asarray(value, np.float64))
             self.round(constants[name], where=_describe((owner, name)))
+
+    def _propagators(self, owner: str) -> tuple[Propagator, ...]:
+        """Return the propagators of a population or projection."""
+        population = self._program.populations.get(owner)
+        if population is not None:
+            return () if population.code.propagator is None else (population.code.propagator,)
+        plastic = self._program.plastic.get(owner)
+        return () if plastic is None else plastic.code.propagators
 
     def _hosted(self, owner: str) -> tuple[tuple[str, Expr], ...]:
         """Return the constants of a population or projection, in order of dependence."""
@@ -331,6 +360,7 @@ class Memory:
         if old is not None and old.shape == array.shape:
             is_rounded = old.dtype.kind == "f"
             old[...] = self.round(array, where=_describe((owner, name))) if is_rounded else array
+            self._mark((owner, name))
         else:
             self[owner, name] = np.ascontiguousarray(array)
 
@@ -554,7 +584,9 @@ class Memory:
 
     def take(self, arrays: Mapping[Key, np.ndarray]) -> None:
         """Take over what `moved` returned; this needs no memory and cannot fail."""
-        self._matrices.clear()  # the arrays may hold propagators of other matrices
+        # The arrays may hold propagators and constants of other parameters.
+        self._matrices.clear()
+        self._written.clear()
         for key, array in arrays.items():
             old = self.arrays[key]
             if old.shape == array.shape:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..errors import NetworkError
-from .signals import SignalQueue, deferred_signals
+from .signals import SignalQueue
 
 
 class Guard:
@@ -33,8 +32,7 @@ class Guard:
         """Whether an exception or a value that is not finite left the run within a step."""
         return self._torn is not None
 
-    @contextmanager
-    def alone(self, verb: str) -> Iterator[None]:
+    def alone(self, verb: str) -> Alone:
         """Refuse a verb while another thread uses the run.
 
         Parameters
@@ -42,36 +40,48 @@ class Guard:
         verb : str
             Begins messages.
         """
+        return Alone(self, verb)
+
+    def working(self, verb: str) -> Working:
+        """Let a verb work alone; handlers of signals are called at its end, or when it says so."""
+        return Working(self, verb)
+
+    def changing(self, verb: str) -> Change:
+        """Regard the run as torn unless a change of it reaches its end."""
+        return Change(self, verb)
+
+    def take(self, verb: str) -> None:
+        """Give the run to this thread.
+
+        Raises
+        ------
+        NetworkError
+            If another thread has it.
+        """
         if not self._lock.acquire(blocking=False):
             raise NetworkError(
                 f"{verb}: found the run of {self._name!r} in use by another thread, expected one "
                 "thread at a time. Wait for it, or prepare a run for each thread."
             )
-        try:
-            yield
-        finally:
-            self._lock.release()
 
-    @contextmanager
-    def working(self, verb: str) -> Iterator[SignalQueue]:
-        """Let a verb work alone; handlers of signals are called at its end, or when it says so."""
-        with self.alone(verb), deferred_signals() as signals:
-            yield signals
+    def release(self) -> None:
+        """Let other threads have the run."""
+        self._lock.release()
 
-    @contextmanager
-    def changing(self, verb: str) -> Iterator[None]:
-        """Regard the run as torn unless a change of it reaches its end."""
+    def begin_change(self, verb: str) -> bool:
+        """Regard the run as torn; return False within a greater change."""
         if self._is_changing:
-            yield  # a part of a greater change
-            return
+            return False
         self._torn = f"an exception left {verb!r} within a change"
         self._is_readable = False
         self._is_changing = True
-        try:
-            yield
-        finally:
-            self._is_changing = False
-        self._torn = None
+        return True
+
+    def end_change(self, *, whole: bool) -> None:
+        """Regard the run as whole again, or leave it torn."""
+        self._is_changing = False
+        if whole:
+            self._torn = None
 
     def spare(self) -> None:
         """Regard the run as whole although an exception is about to leave its change."""
@@ -90,6 +100,62 @@ class Guard:
                 "expected a whole one. Restore a snapshot, or load a file; run.result() still "
                 "returns everything that was recorded before."
             )
+
+
+# Written out and not as generators: entering one takes as long as a step of a small network.
+
+
+class Alone:
+    """The part of a verb in which no other thread uses the run."""
+
+    def __init__(self, guard: Guard, verb: str) -> None:
+        self._guard = guard
+        self._verb = verb
+
+    def __enter__(self) -> None:
+        self._guard.take(self._verb)
+
+    def __exit__(self, *error: object) -> None:
+        self._guard.release()
+
+
+class Working:
+    """The part of a verb in which the run is changed: alone, and handlers of signals wait."""
+
+    def __init__(self, guard: Guard, verb: str) -> None:
+        self._guard = guard
+        self._verb = verb
+        self._signals = SignalQueue()
+
+    def __enter__(self) -> SignalQueue:
+        self._guard.take(self._verb)
+        try:
+            return self._signals.__enter__()
+        except BaseException:
+            self._guard.release()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._signals.__exit__()
+        finally:
+            self._guard.release()
+
+
+class Change:
+    """The part of a verb after which a run is whole only if no exception left it."""
+
+    def __init__(self, guard: Guard, verb: str) -> None:
+        self._guard = guard
+        self._verb = verb
+        self._is_outermost = False
+
+    def __enter__(self) -> None:
+        self._is_outermost = self._guard.begin_change(self._verb)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self._is_outermost:
+            self._guard.end_change(whole=kind is None)
 
 
 class Guarded(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -60,8 +61,16 @@ def next_stretch(stretch: int, steps: int, elapsed: float) -> int:
 
 def steps_of(time: Time, dt: float) -> int:
     """Return a duration in whole steps."""
+    # A closed loop runs the same duration again and again, often of one step.
+    return _read_steps(time, dt) if isinstance(time, str | float) else _read_steps_anew(time, dt)
+
+
+def _read_steps_anew(time: Time, dt: float) -> int:
     where = "run: duration"
     return int(to_steps(read_duration(time, where=where, zero=True), dt, where=where))
+
+
+_read_steps = lru_cache(maxsize=64, typed=True)(_read_steps_anew)
 
 
 class Run:

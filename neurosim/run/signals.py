@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _signal  # pyright: ignore[reportMissingModuleSource, reportMissingImports]
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -16,15 +16,34 @@ _SYNCHRONOUS = {
     getattr(signal, name, None) for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP")
 }
 _DEFERRED = sorted(int(number) for number in signal.valid_signals() - _SYNCHRONOUS)
+# The functions of `signal` make members of enumerations: for all signals, that takes longer than a
+# step of a small network.
+_handler_of: Callable[[int], Any] = getattr(_signal, "getsignal", signal.getsignal)
+_put_handler: Callable[[int, Handler], object] = getattr(_signal, "signal", signal.signal)
 
 
 class SignalQueue:
-    """Signals that arrived, and the handlers of the program that wait to be called."""
+    """Signals that arrived, and the handlers of the program that wait to be called.
+
+    As a context it collects signals until its end, or until `deliver`.
+    """
 
     def __init__(self) -> None:
         self._handlers: dict[int, Handler] = {}
         self._pending: dict[int, FrameType | None] = {}
         self._is_open = True
+
+    def __enter__(self) -> SignalQueue:
+        try:
+            self.install()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+        self.deliver()
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -48,25 +67,24 @@ class SignalQueue:
                 self.deliver()
 
     def install(self) -> None:
-        """Take the place of every handler that is a function of Python.
+        """Take the place of every handler that is a function of Python, in the main thread.
 
         Signals that are ignored, or end the process, do so still.
         """
-        # The module's own function makes members of enumerations, which takes half a millisecond.
-        handler_of = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-        for number in _DEFERRED:
-            handler = handler_of(number)
-            if callable(handler):
-                self._handlers[number] = _unwrap(number, handler)
-                signal.signal(number, self.collect)
+        # Only the main thread receives signals.
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in [n for n in _DEFERRED if callable(_handler_of(n))]:
+            self._handlers[number] = _unwrap(number, _handler_of(number))
+            _put_handler(number, self.collect)
 
     def close(self) -> None:
         """Return their places to the handlers, but for those that were replaced meanwhile."""
         # First: a handler that raises below leaves others with this queue, which passes on then.
         self._is_open = False
         for number, handler in self._handlers.items():
-            if signal.getsignal(number) == self.collect:
-                signal.signal(number, handler)
+            if _handler_of(number) == self.collect:
+                _put_handler(number, handler)
 
 
 def _unwrap(number: int, handler: Handler) -> Handler:
@@ -75,21 +93,3 @@ def _unwrap(number: int, handler: Handler) -> Handler:
     if isinstance(queue, SignalQueue) and not queue._is_open:
         return queue._handlers[number]
     return handler
-
-
-@contextmanager
-def deferred_signals() -> Iterator[SignalQueue]:
-    """Collect signals until the end, or until `SignalQueue.deliver`.
-
-    Only the main thread receives signals; in other threads the queue stays empty.
-    """
-    queue = SignalQueue()
-    if threading.current_thread() is not threading.main_thread():
-        yield queue
-        return
-    try:
-        queue.install()
-        yield queue
-    finally:
-        queue.close()
-        queue.deliver()

@@ -23,7 +23,7 @@ from support.open_runs import network, prepared
 import neurosim as ns
 from neurosim.run import progress
 from neurosim.run.recorder import Recorder
-from neurosim.run.signals import SignalQueue, deferred_signals
+from neurosim.run.signals import SignalQueue
 
 
 class Stop(Exception):
@@ -159,7 +159,7 @@ def test_all_handlers_are_called_even_if_the_first_raises():
         handler_of(signal.SIGUSR1, stop),
         handler_of(signal.SIGUSR2, lambda n, f: calls.append(n)),
         pytest.raises(Stop),
-        deferred_signals() as queue,
+        SignalQueue() as queue,
     ):
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGUSR2)
@@ -175,7 +175,7 @@ def test_a_queue_that_could_not_leave_its_place_passes_signals_on_and_is_replace
         queue.install()
         queue._is_open = False
         os.kill(os.getpid(), signal.SIGUSR1)
-        with deferred_signals():
+        with SignalQueue():
             os.kill(os.getpid(), signal.SIGUSR1)
         assert len(calls) == 2 and signal.getsignal(signal.SIGUSR1) != queue.collect
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -186,7 +186,7 @@ def test_a_handler_that_was_replaced_in_a_run_stays_replaced():
         signal.signal(signal.SIGUSR1, stop)
 
     with handler_of(signal.SIGUSR1, replace):
-        with deferred_signals():
+        with SignalQueue():
             os.kill(os.getpid(), signal.SIGUSR1)
         assert signal.getsignal(signal.SIGUSR1) is stop
 

@@ -15,7 +15,7 @@ from support.cpu_networks import pairs, same_bits
 from support.open_runs import network, prepared, states
 
 import neurosim as ns
-from neurosim.run.signals import deferred_signals
+from neurosim.run.signals import SignalQueue
 
 
 def interrupt_soon() -> threading.Timer:
@@ -205,6 +205,6 @@ def test_a_handler_of_ctrl_c_that_python_does_not_know_is_left_alone(monkeypatch
     monkeypatch.setattr(
         signal, "signal", lambda number, handler: pytest.fail("the handler was replaced")
     )
-    with deferred_signals() as signals:
+    with SignalQueue() as signals:
         assert not signals
     assert prepared("reference", 3).step == 3

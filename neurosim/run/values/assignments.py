@@ -29,7 +29,7 @@ from ...network.sources import (
 from ...network.validation import read_quantity, read_table, to_steps
 from ...network.values.signs import warn_of_signs
 from ...quantities import to_engine
-from ...units import NUMBER, Unit, unit
+from ...units import NUMBER, TIME, Unit, unit
 from ..call_streams import ALL, CallStreams
 from .edge_text import read_edge_text
 from .text import read_set_text
@@ -392,7 +392,7 @@ class Assignments:
         if isinstance(owner, View):
             unit = declared_unit(owner, name)
             self._require_source_value(owner, numbers, unit, where)
-            if name in time_constants(owner.population.cell):
+            if unit.exponents == TIME and name in time_constants(owner.population.cell):
                 remedy = "The equations divide by it: give a positive time."
                 require_range(numbers, POSITIVE, where=where, declared=unit, remedy=remedy)
             if name == self.program.populations[owner.name].refractory:
