@@ -109,6 +109,25 @@ class Assembler:
                 projections[name] = self._projection(name, traces[name], later_part=later_part)
         return Recording(dict(header), populations, projections)
 
+    def spikes(self, chunks: Chunks, end: int, *, view: View) -> Spikes | None:
+        """Return the spikes of neurons in chunks; None if they are not all recorded.
+
+        Chunks may begin before their first step; spikes of those steps are left out.
+        """
+        for number, probe in enumerate(self.program.probes):
+            if probe.owner.name == view.name and probe.variable == "spikes" and not probe.at_spikes:
+                neurons, steps = chunks.spikes(number)
+                begin = int(np.searchsorted(steps, chunks.first))
+                neurons, steps = neurons[begin:], steps[begin:]
+                recorded = recorded_view(probe)
+                if not recorded.whole or not view.whole:
+                    if not np.isin(view.indices, recorded.indices).all():
+                        return None
+                    belongs = np.isin(neurons, view.indices)
+                    neurons, steps = neurons[belongs], steps[belongs]
+                return self._spikes_of(chunks, view, end, neurons, steps)
+        return None
+
     def require_spikes(self, chunks: Chunks, end: int, *, where: str) -> None:
         """Raise NetworkError unless spikes are those of recorded neurons, in order, and in time.
 
@@ -147,18 +166,19 @@ class Assembler:
         )
 
     def _spikes(self, chunks: Chunks, number: int, end: int) -> Spikes:
-        return self._spikes_of(chunks, number, end, *chunks.spikes(number))
+        view = recorded_view(self.program.probes[number])
+        return self._spikes_of(chunks, view, end, *chunks.spikes(number))
 
     def _at_spikes(self, chunks: Chunks, number: int, end: int) -> SpikeValues:
         neurons, steps, values = chunks.at_spikes(number)
-        unit = recorded_unit(self.program.probes[number])
-        spikes = self._spikes_of(chunks, number, end, neurons, steps)
+        probe = self.program.probes[number]
+        unit = recorded_unit(probe)
+        spikes = self._spikes_of(chunks, recorded_view(probe), end, neurons, steps)
         return SpikeValues(spikes, unit.from_engine(values), unit.text)
 
     def _spikes_of(
-        self, chunks: Chunks, number: int, end: int, neurons: np.ndarray, steps: np.ndarray
+        self, chunks: Chunks, view: View, end: int, neurons: np.ndarray, steps: np.ndarray
     ) -> Spikes:
-        view = recorded_view(self.program.probes[number])
         return Spikes(
             neurons,
             steps,
@@ -254,10 +274,3 @@ def cut(start: int, chunk: Chunk, end: int, *, probes: Sequence[Probe]) -> Chunk
         stays = steps < end
         at_spikes[number] = neurons[stays], steps[stays], values[stays]
     return Chunk(end - start, True, spikes, traces, at_spikes)
-
-
-def count_bytes(chunk: Chunk) -> int:
-    """Return the bytes of all arrays of a chunk."""
-    tuples = (*chunk.spikes.values(), *chunk.at_spikes.values())
-    of_spikes = [array for arrays in tuples for array in arrays]
-    return sum(array.nbytes for array in (*chunk.traces.values(), *of_spikes))

@@ -16,9 +16,12 @@ from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
+from ..network.populations import View
 from ..recording.recording import Recording
+from ..recording.samples import Spikes
 from ..recording.writer import RecordingWriter
-from .chunks import Assembler, Chunks, count_bytes, cut, recorded_view
+from .chunks import Assembler, Chunks, cut, recorded_view
+from .joined_chunks import JoinedChunks, count_bytes
 
 Layout = tuple[tuple[int, ...], np.dtype | None]
 """Shape and type of an array."""
@@ -65,7 +68,8 @@ class Recorder:
     ) -> None:
         self._program, self._memory, self._header = program, memory, dict(header)
         self._assembler = Assembler(program, network, memory)
-        self._chunks: list[tuple[int, Chunk]] = []
+        self._chunks = JoinedChunks()
+        self._stretch = 0  # first step of the last call of `run`
         self._held = 0  # bytes of the chunks in memory
         self._began = self._end = 0
         self.first = 0
@@ -107,7 +111,8 @@ class Recorder:
         demand_traces(sizes, held=self._held, time=steps * dt)
 
     def begin(self, step: int) -> None:
-        """Store the state before ``step`` as the initial one, if nothing is recorded yet."""
+        """Begin a stretch; the state before ``step`` is the initial one of the first."""
+        self._stretch = step
         # Later calls keep the first state: successive runs are one recording.
         if self._began != self._end:
             return
@@ -121,7 +126,7 @@ class Recorder:
         # A list of empty chunks would grow with the time of the run.
         if not self._program.probes:
             return
-        self._chunks.append((step, chunk))
+        self._chunks.append(step, chunk)
         self._held += count_bytes(chunk)
 
     def write_due(self) -> None:
@@ -160,11 +165,12 @@ class Recorder:
             self._began = self.first = step
         self._end = step
         probes = self._program.probes
-        self._chunks = [
+        self._chunks = JoinedChunks(
             (start, cut(start, chunk, step, probes=probes))
             for start, chunk in self._chunks
             if min(start + chunk.steps, step) > start
-        ]
+        )
+        self._stretch = min(self._stretch, step)
         # Counted anew: chunks that are cut or dropped free their memory.
         self._held = sum(count_bytes(chunk) for _, chunk in self._chunks)
 
@@ -177,11 +183,35 @@ class Recorder:
         self._writer.close(header)
         return Recording.load(self._writer.folder)
 
+    def last_spikes(self, view: View) -> Spikes:
+        """Return the spikes of neurons since the last stretch began.
+
+        Raises
+        ------
+        NetworkError
+            If they are not recorded, or a part of them is on disk already.
+        """
+        first = self._stretch
+        if first < self.first and self._end > first:
+            raise NetworkError(
+                f"spikes of {view.name!r}: found a stretch of which a part is on disk already, "
+                "expected a shorter one. Run shorter stretches, or read run.result()."
+            )
+        chunks = Chunks(first, self._chunks.since(first), self._initial)
+        spikes = self._assembler.spikes(chunks, self._end, view=view)
+        if spikes is None:
+            raise NetworkError(
+                f"spikes of {view.name!r}: found neurons whose spikes are not recorded, expected "
+                "recorded ones. Call record(population, 'spikes') of the network before the run is "
+                "prepared."
+            )
+        return spikes
+
     # ---- files of states
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all recordings in memory as arrays by name; the names are part of files."""
-        chunks = Chunks(self.first, self._chunks, self._initial)
+        chunks = Chunks(self.first, list(self._chunks), self._initial)
         arrays: dict[str, np.ndarray] = {}
         for number, probe in enumerate(self._program.probes):
             if probe.at_spikes:
@@ -278,7 +308,8 @@ class Recorder:
         self._assembler.require_spikes(Chunks(first, [(first, chunk)], initial), end, where=where)
         self._began = self._began if on_disk else first
         self._initial = initial
-        self._chunks, self._held = [(first, chunk)], count_bytes(chunk)
+        self._chunks, self._held = JoinedChunks([(first, chunk)]), count_bytes(chunk)
+        self._stretch = end
         self.first = first
         self._end = end
 
@@ -318,10 +349,11 @@ class Recorder:
         if end > self.first or not writer.parts:
             # Parts never say that the run is finished: the folder's header does.
             writer.append(self._assemble(end, finished=False))
-        self._chunks, self.first, self._held, self._written = [], end, 0, monotonic()
+        self._chunks, self.first, self._held = JoinedChunks(), end, 0
+        self._written = monotonic()
 
     def _assemble(self, end: int, *, finished: bool) -> Recording:
-        chunks = Chunks(self.first, self._chunks, self._initial)
+        chunks = Chunks(self.first, list(self._chunks), self._initial)
         header = self._complete_header(self.first, end - self.first, finished=finished)
         later_part = self._writer is not None and self._writer.parts > 0
         return self._assembler.recording(chunks, end, header=header, later_part=later_part)

@@ -26,6 +26,7 @@ from ..network.validation import read_duration, to_steps
 from ..recording.edge_table import EdgeTable
 from ..recording.files import read_path
 from ..recording.recording import Recording
+from ..recording.samples import Spikes
 from ..units import Time
 from .call_streams import CallStreams, require_counts
 from .finite import NotFinite, Watch, find_in_states
@@ -380,6 +381,41 @@ class Run:
             view = owner.view if isinstance(owner, Population) else owner
             values = values[self.memory.locate(view, name)[0]]
         return np.divide(values, size, dtype=np.float64)
+
+    @reading
+    def spikes(self, population: Owner | str) -> Spikes:
+        """Return the recorded spikes of the last stretch: of the steps of the last call of `run`.
+
+        A loop reads them after each step, sets an input and runs on.
+
+        Parameters
+        ----------
+        population : Population, View or str
+            Of a view, the spikes of its neurons.
+
+        Returns
+        -------
+        Spikes
+            Empty before the first call of `run`.
+
+        Raises
+        ------
+        NetworkError
+            If its spikes are not recorded, or a stream has written a part of them to disk.
+
+        Examples
+        --------
+        >>> run.run("1 ms")
+        >>> run.spikes("motor").index
+        """
+        owner = self._owner(population)
+        if not isinstance(owner, Population | View):
+            raise NetworkError(
+                f"spikes: found {owner!r}, expected a population, the only thing that spikes. "
+                f"Name one of: {', '.join(self.program.populations) or 'none'}."
+            )
+        view = owner.view if isinstance(owner, Population) else owner
+        return self._recorder.last_spikes(view)
 
     @reading
     def edges(self, projection: Projection | str) -> EdgeTable:
