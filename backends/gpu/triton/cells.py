@@ -56,7 +56,7 @@ class CellPrinter:
             address = self._address(f"_port_{port}")
             body += [
                 f"_port_{port} = tl.load({address}, mask=_lanes)",
-                f"tl.store({address}, _number(0.0), mask=_lanes)",
+                f"tl.store({address}, _spread(0.0, _n), mask=_lanes)",
             ]
         if code.refractory:
             body.append(f"_active = _step > tl.load({self._address('_until')}, mask=_lanes)")

@@ -147,6 +147,7 @@ class TritonEngine:
             *(launch for rule in rules.values() for launch in rule.handlers.get("step", [])),
             *self._populations.sum_ports(),
             *self._populations.reset(),
+            *self._populations.check(),
             *self._recording.launches(),
             # One program of one sample: there is one clock.
             Launch(tick.kernel, (1, 1), tick.arguments, tick.constants),

@@ -19,7 +19,6 @@ LANES = 128  # of a block of folds, see `folds.Fold`
 # Names of the namespace in which the functions below are rebuilt.
 _REAL: Any = None
 _real: Any = None
-_number: Any = None
 _elapsed: Any = None
 _decayed: Any = None
 _relaxed: Any = None
@@ -360,6 +359,15 @@ def drive(
 # ---- samples, and the clock
 
 
+def check(clock, values, size, BLOCK: tl.constexpr):
+    """Find values of a state that are not finite after phase 5."""
+    sample = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lanes = (n < size) & _running(clock, n)
+    value = tl.load(values + sample * size + n, mask=lanes, other=0.0)
+    tl.atomic_min(clock + 2 + n * 0, 2 * tl.load(clock) + 1, mask=lanes & (value - value != 0))
+
+
 def sample_values(
     clock,
     values,
@@ -477,6 +485,7 @@ KERNELS = (
     take_ring,
     take_sums,
     drive,
+    check,
     sample_values,
     sample_table,
     sample_course,

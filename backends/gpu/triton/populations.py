@@ -51,6 +51,22 @@ class Populations:
             if not p.given and p.code.detect is not None
         ]
 
+    def check(self) -> list[Launch]:
+        """Return what finds states that are not finite because a rule changed them."""
+        device = self.device
+        changed = dict.fromkeys(
+            (p.source if s.side == "pre" else p.target, p.symbols[s.target].origin)
+            for p in self.program.plastic.values()
+            for _, statements in p.code.handlers
+            for s in statements
+            if s.action in ("add_to_cell", "assign_cell")
+        )
+        sizes = {key: self.program.populations[key[0]].size for key in changed}
+        return [
+            device.launch(kernels.check, size, device.tensor(key), size)
+            for key, size in sizes.items()
+        ]
+
     def sum_within(self, names: Iterable[str]) -> list[Launch]:
         """Return what adds the same-step terms of ports of the populations of a stage."""
         launches: list[Launch] = []

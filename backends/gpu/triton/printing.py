@@ -94,8 +94,9 @@ def line(tree: Expr, draw: Callable[[Draw], str], *, single: bool) -> str:
 
     target = Target(
         name=local,
-        # A bare literal would become a float32 beside another one.
-        number=lambda n: f"_number({_literal(float(n.value))})",
+        # A bare literal would become a float32 beside another one, and the interpreter joins no
+        # condition of one value with those of lanes.
+        number=lambda n: f"_spread({_literal(float(n.value))}, _n)",
         call=call,
         draw=draw,
         lookup=local,
@@ -103,11 +104,7 @@ def line(tree: Expr, draw: Callable[[Draw], str], *, single: bool) -> str:
         condition=lambda text: f"_truth({text})",
         true=lambda text: f"({text} != 0)",
     )
-    tree = fold(tree)
-    if isinstance(tree, Number):
-        # In each lane: the interpreter joins no condition of one value with those of lanes.
-        return f"_spread({_literal(float(tree.value))}, _n)"
-    return show(rewrite(tree, _as_calls), target)
+    return show(rewrite(fold(tree), _as_calls), target)
 
 
 def _as_calls(node: Expr) -> Expr:

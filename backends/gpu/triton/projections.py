@@ -206,6 +206,8 @@ class RuleLaunches:
         device = self.device
         out = bare_variable(segment, p)
         launches: list[Launch] = []
+        if segment.sum is not None and segment.sum.action == "assign_cell":
+            return self._change(segment.trigger, segment.sum, "@nothing")
         if out is None:
             out = f"_out{next(self._number)}"
             if segment.sum is not None:
@@ -217,6 +219,8 @@ class RuleLaunches:
             return launches
         if segment.sum.action == "deliver":
             return [*launches, self._deliver(segment.trigger, out)]
+        if segment.sum.action == "add_to_cell":
+            return [*launches, *self._change(segment.trigger, segment.sum, out)]
         return [*launches, *self._add(segment.trigger, segment.sum, out)]
 
     def _printed(self, source: str, arguments, lanes: int) -> Launch:
@@ -244,7 +248,7 @@ class RuleLaunches:
             device.hold((p.name, "@ring_target"), self._ring_lanes.neuron)
             device.hold((p.name, "@ring_delay"), self._ring_lanes.delay)
         lanes = self._ring_lanes
-        fold = self._fold("ring", trigger, lanes)
+        fold = self._fold("ring", trigger, lanes.of_edge, lanes.neuron.size)
         ring = device.tensor((p.name, "_ring"))
         return device.launch(
             kernels.fold_ring,
@@ -257,40 +261,56 @@ class RuleLaunches:
             device.tensor((p.name, "@ring_delay")),
             fold.lanes,
             block=fold.block,
-            **self._constants(trigger, out),
+            **self._constants(trigger, 1),
         )
 
     def _add(self, trigger: str, statement: BoundStatement, out: str) -> list[Launch]:
+        groups = self.p.groups(_side(statement.side))
+        fold = self._fold(statement.side, trigger, groups.of_edge, groups.neuron.size)
+        launch, marks = self._sum(fold, trigger, out)
+        source, arguments = self._printer.print_addition(statement.target, **marks)
+        return [launch, self._printed(source, arguments, fold.lanes)]
+
+    def _change(self, trigger: str, statement: BoundStatement, out: str) -> list[Launch]:
+        """Return the launches that change a state of the cells at one end of active edges."""
         p = self.p
-        device = self.device
-        groups = p.groups(_side(statement.side))
-        fold = self._fold(statement.side, trigger, groups)
+        ends = p.sources if statement.side == "pre" else p.targets
+        owner = p.source if statement.side == "pre" else p.target
+        size = self.device.program.populations[owner].size
+        fold = self._fold(f"{statement.side} neurons", trigger, ends, size)
+        # Of an assignment only the marks count, and the values of all edges are one 0.
+        self.device.room((p.name, "@nothing"), 1, self.device.real)
+        launch, marks = self._sum(fold, trigger, out, stride=int(out != "@nothing"))
+        source, arguments = self._printer.print_change(statement, **marks)
+        return [launch, self._printed(source, arguments, size)]
+
+    def _sum(
+        self, fold: Fold, trigger: str, out: str, *, stride: int = 1
+    ) -> tuple[Launch, dict[str, str]]:
+        """Return the launch that sums over edges, and the names of sums and of marks."""
         number = next(self._number)
-        totals = device.room((p.name, f"_totals{number}"), fold.lanes, device.real)
-        reached = device.room((p.name, f"_reached{number}"), fold.lanes, torch.uint8)
+        marks = {"totals": f"_totals{number}", "reached": f"_reached{number}"}
+        device = self.device
         launch = device.launch(
             kernels.fold_side,
             fold.lanes,
             *self._folded(fold, trigger, out),
-            totals,
-            reached,
+            device.room((self.p.name, marks["totals"]), fold.lanes, device.real),
+            device.room((self.p.name, marks["reached"]), fold.lanes, torch.uint8),
             fold.lanes,
             block=fold.block,
-            **self._constants(trigger, out),
+            **self._constants(trigger, stride),
         )
-        source, arguments = self._printer.print_addition(
-            statement.target, totals=f"_totals{number}", reached=f"_reached{number}"
-        )
-        return [launch, self._printed(source, arguments, fold.lanes)]
+        return launch, marks
 
-    def _fold(self, name: str, trigger: str, lanes: DelayGroups) -> Fold:
+    def _fold(self, name: str, trigger: str, lane: np.ndarray, lanes: int) -> Fold:
         """Return the edges of lanes in the order in which a trigger's events reach them."""
         event = trigger if trigger in ("pre", "post") else "step"
         if (name, event) not in self._folds:
             groups = None if event == "step" else self.p.groups(_side(event))
             self._folds[name, event] = arrange(
-                lanes.of_edge,
-                lanes.neuron.size,
+                lane,
+                lanes,
                 delay=_NO_DELAY if groups is None else _delays(groups),
                 group=np.zeros(self._edges, np.int32) if groups is None else groups.of_edge,
                 block=self.device.lanes,
@@ -313,8 +333,9 @@ class RuleLaunches:
             self.device.size(values),
         )
 
-    def _constants(self, trigger: str, out: str) -> dict[str, int]:
-        return {"TRIGGERED": int(trigger in ("pre", "post")), "STRIDE": 1}
+    @staticmethod
+    def _constants(trigger: str, stride: int) -> dict[str, int]:
+        return {"TRIGGERED": int(trigger in ("pre", "post")), "STRIDE": stride}
 
 
 def _delays(groups: DelayGroups) -> np.ndarray:

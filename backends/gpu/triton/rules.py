@@ -34,7 +34,7 @@ class Segment:
     statements : tuple of BoundStatement
         They assign or compute.
     sum : BoundStatement or None
-        What is summed over edges afterwards.
+        What is summed over edges afterwards, or assigned to the neurons at one end of them.
     """
 
     side: Domain
@@ -62,7 +62,7 @@ def segments(trigger: str, statements: Iterable[BoundStatement]) -> list[Segment
 
     for s in statements:
         if s.action not in ("assign", "compute"):
-            if group and group[0].side != "edge":
+            if group and (group[0].side != "edge" or s.action == "assign_cell"):
                 close(group[0].side)
             close("edge", s)
             continue
@@ -141,6 +141,42 @@ class RulePrinter:
         total = self.arguments.row("_totals", (self.p.name, totals))
         total = f"tl.load({total} + _n, mask=_lanes)"
         lines += [f"{local(name)} = {local(name)} + {total}", *self._store(name)]
+        return self._kernel(lines)
+
+    def print_change(
+        self, statement: BoundStatement, *, totals: str, reached: str
+    ) -> tuple[str, Arguments]:
+        """Return the kernel ``run`` that changes a state of the cells at one end of edges.
+
+        Parameters
+        ----------
+        statement : BoundStatement
+        totals, reached : str
+            Names of the arrays of sums over edges, and of marks of the neurons that have some.
+        """
+        side = statement.side
+        name = statement.target
+        self._begin(side)
+        self._indices[f"_{side}"] = "_n"
+        mark = self.arguments.row("_reached", (self.p.name, reached))
+        lines = [
+            *self._setup(),
+            f"_lanes = _lanes & (tl.load({mark} + _n, mask=_lanes, other=0) != 0)",
+        ]
+        owner = self.p.source if side == "pre" else self.p.target
+        state = (owner, self.p.symbols[name].origin)
+        if statement.action == "add_to_cell":
+            total = self.arguments.row("_totals", (self.p.name, totals))
+            lines += self._loads({name})
+            lines.append(f"{local(name)} += tl.load({total} + _n, mask=_lanes)")
+        else:
+            lines += [*self._loads(names(statement.value)), *self._draws([statement.value])]
+            lines.append(f"{local(name)} = {self._line(statement.value)}")
+        if statement.frozen:
+            until = self.arguments.row("_until", (owner, "_until"))
+            lines.append(f"_lanes = _lanes & (_step > tl.load({until} + _n, mask=_lanes))")
+        at = self.arguments.row(name, state)
+        lines.append(f"tl.store({at} + _n, {local(name)}, mask=_lanes)")
         return self._kernel(lines)
 
     # ---- the frame of a kernel

@@ -83,14 +83,9 @@ def _sqrt(x):
 # ---- numbers
 
 
-def _number(x):
-    """Return a literal as a number of the run."""
-    return tl.full((), x, _REAL)
-
-
 def _spread(x, n):
     """Return a literal as a number of each lane."""
-    return tl.cast(n * 0, _REAL) + tl.full((), x, _REAL)
+    return tl.full(n.shape, x, _REAL)
 
 
 def _real(x):
@@ -183,7 +178,7 @@ def _normal(index, keys, clock, sample):
 
 
 _PRIMITIVES = (_float, _bits, _from_bits, _wide, _where, _floor, _sqrt)
-_ENGINE = (_number, _spread, _real, _truth, _choose, _divide, _row, _elapsed, _decayed, _relaxed)
+_ENGINE = (_spread, _real, _truth, _choose, _divide, _row, _elapsed, _decayed, _relaxed)
 _DRAWS = (_block, _middle, _uniform_wide, _uniform, _normal)
 
 

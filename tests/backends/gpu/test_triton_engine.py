@@ -15,6 +15,8 @@ from support.triton_backend import backend  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 
+# The interpreter computes with NumPy, which warns where numbers are not finite.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 SUMMER = ns.Cell(
     "dv/dt = -v / tau : 1",
     parameters={"tau": "7 ms", "threshold": 1.0},
@@ -162,3 +164,40 @@ def test_a_same_step_projection_with_shared_weights_is_that_of_the_reference():
         run.run("8 ms", progress=False)
     assert (runs[0].get("top", "heard") == runs[1].get("top", "heard")).all()
     assert runs[0].result()["layer"].spikes.index.size >= 20
+
+
+def test_a_rule_that_changes_states_of_cells_does_so_as_on_the_reference():
+    cell = ns.Cell(
+        "dv/dt = -v / tau : 1; theta : 1; seen : 1",
+        parameters={"tau": "8 ms"},
+        receives={"x": ns.Port("1", into="v")},
+        spike="v > 0.6 + theta",
+        after_spike="v = 0",
+        refractory=ns.Refractory("1 ms", freezes="v"),
+    )
+    rule = ns.Rule(
+        edge="w : 1",
+        handlers=[
+            ("pre", "v_post += w; out += 0.1 * w; seen_post = t / ms * uniform()"),
+            ("post", "theta_post = 2 * theta_post + 0.01; v_pre -= w / 8"),
+            ("step", "theta_post += -0.001 * w"),
+            ("calm", "theta_post = 0"),
+        ],
+    )
+    net = ns.Network("net", dt="1 ms", seed=6)
+    source = net.population("source", 6, cell, v=ns.uniform(0.5, 1))
+    target = net.population("target", 8, cell)
+    net.poisson_drive(source, rate="400 Hz", weight=0.5, port="x")
+    edges = ns.fixed_probability(0.6)
+    net.project(source, target, edges, rule=rule, weight=ns.uniform(0.1, 0.5), port="x", name="e")
+    net.record(target, "spikes", "v", "theta", "seen")
+    runs = [ns.prepare(net, backend=name) for name in ("reference", backend)]
+    for run in runs:
+        run.run("8 ms", progress=False)
+        run.emit("calm")
+        run.run("4 ms", progress=False)
+    expected, result = (run.result()["target"] for run in runs)
+    assert expected.spikes == result.spikes and len(expected.spikes) >= 5
+    for state in ("v", "theta", "seen"):
+        assert (expected.trace(state).values == result.trace(state).values).all()
+    assert (runs[0].get("source", "v") == runs[1].get("source", "v")).all()
