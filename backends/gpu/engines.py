@@ -48,14 +48,12 @@ def open_engine(
     """
     # Here, since a report needs nothing of torch, which takes seconds to import.
     from .tensors.engine import TensorEngine
-    from .tensors.rules import changes_cells
 
     def build(engine: Callable[..., SampleEngines]) -> SampleEngines:
         options = {"device": device, "precision": precision, "replica": replica, "count": count}
         return engine(program, network, **options)
 
-    # No kernel changes states of cells within phase 4.
-    if device.type == "cuda" and not any(map(changes_cells, program.plastic.values())):
+    if device.type == "cuda":
         try:
             from .triton.engine import TritonEngine
 
