@@ -152,7 +152,7 @@ def test_multapses_are_allowed_in_nest_and_asked_for_here(nest):
     several = ns.fixed_indegree(12, multapses=True)
     edges = net.project(ours, ours, several, weight=1, name="several")
     connected = ns.prepare(net, backend="reference").edges(edges)
-    assert np.any(connected.source == connected.target)
+    assert np.any(connected.sources == connected.targets)
 
 
 @pytest.mark.simulator
@@ -165,7 +165,7 @@ def test_a_delay_is_1_ms_in_nest_unless_given_and_0_here(nest):
     net = ns.Network("page", dt="0.1 ms")
     ours = net.population("a", 2, cells.lif())
     edges = net.project(ours, ours, ns.one_to_one(), weight=1)
-    assert not np.any(ns.prepare(net, backend="reference").edges(edges).delay)
+    assert np.all(ns.prepare(net, backend="reference").edges(edges).delays == 0)
 
 
 @pytest.mark.simulator
