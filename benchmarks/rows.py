@@ -72,10 +72,18 @@ class Row:
 
 
 def _sparse(
-    name: str, network: str, *, bound: float = 0.1, repetitions: int = 7, **arguments: Any
+    name: str,
+    network: str,
+    *,
+    bound: float = 0.1,
+    repetitions: int = 7,
+    method: str | None = None,
+    **arguments: Any,
 ) -> Row:
     """Return a row against Brian 2 without delay, and NEST with its smallest and with a longer one:
     it exchanges spikes once per delay.
+
+    ``method``: that of Brian 2, which ours has beside it.
     """
     asked = (8.0, 12.0)
     later = {"delay": 1.5}
@@ -84,7 +92,7 @@ def _sparse(
         network,
         1000.0,
         (
-            Against("brian", (2.5, 3.5)),
+            Against("brian", (2.5, 3.5), ours={"method": method} if method else {}),
             Against("nest", asked, "nest, 0.1 ms", theirs={"delay": 0.1}),
             Against("nest", asked, "nest, 1.5 ms", ours=later, theirs=later),
         ),
@@ -113,7 +121,7 @@ ROWS = (
     _sparse("cuba-16000", "cuba", size=16_000),
     _sparse("cuba-40000", "cuba", repetitions=5, size=40_000),
     _sparse("cuba-40000-dense", "cuba", repetitions=5, size=40_000, inputs=1000),
-    _sparse("coba-4000", "coba", bound=0.15, repetitions=12, size=4000),
+    _sparse("coba-4000", "coba", bound=0.15, repetitions=12, method="exponential_euler", size=4000),
     _izhikevich("izhikevich-1000", 10_000.0, repetitions=9, size=1000),
     _izhikevich("izhikevich-10000", 1000.0, size=10_000, inputs=1000),
     _izhikevich("izhikevich-100000", 300.0, repetitions=3, size=100_000, inputs=1000),

@@ -8,6 +8,7 @@ from neurosim.draws.values import normal, uniform
 from neurosim.errors import NetworkError, describe
 from neurosim.model.cell import Cell
 from neurosim.model.declarations import Port
+from neurosim.model.names import Method
 from neurosim.network.network import Network
 from neurosim.network.populations import Population
 from neurosim.network.wiring import connectors as connect
@@ -71,7 +72,9 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
     return net
 
 
-def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
+def coba(
+    size: int = 4000, *, delay: Any = 0.0, seed: int = 0, method: Method | None = None
+) -> Network:
     """Return benchmark 1 of Brette et al. (2007): neurons with exponential conductances.
 
     Parameters
@@ -81,6 +84,8 @@ def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
     delay : quantity, ms
     seed : int
         Of all draws.
+    method : str, optional
+        Integration method, see `Cell`; None: chosen per equation.
 
     Raises
     ------
@@ -107,6 +112,7 @@ def coba(size: int = 4000, *, delay: Any = 0.0, seed: int = 0) -> Network:
         reversal_inh="-80 mV",
         refractory="5 ms",
         capacity="0.2 nF",
+        method=method,
     )
     net, neurons = _recorded(
         "coba",

@@ -606,7 +606,7 @@ def hodgkin_huxley(
     without input. The gates begin at their steady state for the initial v. The source names no
     event: here a neuron spikes if v is at ``threshold`` or above, at most once per ``refractory``;
     a voltage that is held above the threshold gives a train of spikes. The midpoint method, its own
-    unless one is named, is stable at steps of 0.1 ms and right to 1 % of the rate there.
+    unless one is named, is stable at steps of 0.1 ms and right to 2 % of the rate there.
     ``exponential_euler`` takes about half as long, and each spike comes up to 2 ms late; heun and
     rk4 need steps of about 0.02 ms, and with rk4 spikes are then right to the step.
 
