@@ -114,56 +114,73 @@ def answer(
     return spikes, answers
 
 
-def main() -> None:
-    """Train, measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", help="folder of data sets")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--samples", type=int, default=60_000, help="training images")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    words = parser.parse_args()
+def run(
+    net: ns.Network,
+    learns: list[str],
+    *,
+    name: str,
+    description: str,
+    asked: float | None,
+    words: argparse.Namespace,
+) -> None:
+    """Train a network, test it, run 1000 test images on ``cpu``, print and write.
+
+    Parameters
+    ----------
+    net : Network
+        From "pixels" to "output".
+    learns : list of str
+    name, description : str
+        Of the results.
+    asked : float, 1
+        Test accuracy that was asked for.
+    words : Namespace
+        Of the command line.
+    """
     described = machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
     images, labels = pixels("train", words.data)
-    trainer = Trainer(
-        network(seed=words.seed), inputs="pixels", outputs="output", train=["first", "second"]
-    )
-    seconds = train(
-        trainer,
-        images[: words.samples],
-        labels[: words.samples],
-        epochs=words.epochs,
-        seed=words.seed,
-    )
+    trainer = Trainer(net, inputs="pixels", outputs="output", train=learns)
+    chosen = slice(words.samples)
+    seconds = train(trainer, images[chosen], labels[chosen], epochs=words.epochs, seed=words.seed)
     trainer.eval()
     images, labels = pixels("test", words.data)
     spikes, answers = answer(trainer, images, seed=words.seed + 1)
     accuracy = float((answers.sum(0).argmax(1) == labels).float().mean())
     print(f"test: {100 * accuracy:.2f} % of {len(labels)}")
-    trip = compare_samples(
-        answers[:, :ROUND_TRIP].numpy(),
-        run_samples(
-            trainer.network(),
-            "pixels",
-            spikes[:, :ROUND_TRIP].numpy(),
-            output="output",
-            backend="cpu",
-        ),
-        labels[:ROUND_TRIP].numpy(),
-    )
+    part = spikes[:, :ROUND_TRIP].numpy()
+    on_cpu = run_samples(trainer.network(), "pixels", part, output="output", backend="cpu")
+    trip = compare_samples(answers[:, :ROUND_TRIP].numpy(), on_cpu, labels[:ROUND_TRIP].numpy())
     print(trip)
     result: dict[str, Any] = {
-        "network": "784-800-10 LIF, 25 steps, rate coding",
+        "network": description,
         "machine": described,
         "epochs": words.epochs,
         "training images": words.samples,
         "seed": words.seed,
         "seconds per epoch": [round(s, 1) for s in seconds],
         "test accuracy": accuracy,
-        "asked": ASKED,
+        "asked": asked,
         "round trip": trip,
     }
-    write(words.out, "accuracy_digits", result)
+    write(words.out, name, result)
+
+
+def read_words(description: str | None, *, samples: int = 60_000) -> argparse.Namespace:
+    """Return the options of the command line.
+
+    Parameters
+    ----------
+    description : str or None
+    samples : int
+        Training images unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", help="folder of data sets")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=samples, help="training images")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    return parser.parse_args()
 
 
 def pixels(split: datasets.read.Split, folder: str | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -180,4 +197,12 @@ def pixels(split: datasets.read.Split, folder: str | None) -> tuple[torch.Tensor
 
 
 if __name__ == "__main__":
-    main()
+    options = read_words(__doc__)
+    run(
+        network(seed=options.seed),
+        ["first", "second"],
+        name="accuracy_digits",
+        description="784-800-10 LIF, 25 steps, rate coding",
+        asked=ASKED,
+        words=options,
+    )

@@ -88,10 +88,7 @@ def train(
     torch.manual_seed(seed)
     # Weights of three layers have sizes of their own, and so do parameters.
     rates = {"input": 0.05, "recurrent": 0.02, "output": 0.01, "hidden.a": 5e-4, "hidden.d": 0.05}
-    groups = [
-        {"params": [trainer.get_parameter(item.key)], "lr": rates[label]}
-        for label, item in trainer.learns.items()
-    ]
+    groups = [{"params": [trainer[label]], "lr": rates[label]} for label in trainer.learns]
     optimiser = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     target = torch.from_numpy(labels.astype(np.int64))
