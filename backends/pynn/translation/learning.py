@@ -114,7 +114,14 @@ class _RulePlanner:
         timing = self._numbers(rule.timing)
         weights = self._numbers(rule.weights)
         numbers = _equations(rule.timing | rule.weights, timing | weights)
-        self._rows.exact(self._place, f"SpikePairRule with {rule.dependence}: {numbers}.")
+        absolute = rule.dependence in self._target.absolute_amplitudes
+        written = ""
+        if absolute:
+            changes = {name: timing[name] * weights["w_max"] for name in ("A_plus", "A_minus")}
+            timing |= changes
+            values = ", ".join(f"{name} = {change:.7g}" for name, change in changes.items())
+            written = f" {self._target.title} takes changes of the weight itself: {values}."
+        self._rows.exact(self._place, f"SpikePairRule with {rule.dependence}: {numbers}.{written}")
         self._report_dependence(rule.dependence)
         if weights["w_min"] != 0 and not self._target.allows_least_weight:
             reason = f"it is {weights['w_min']:g}; on {self._target.title} it is 0."
@@ -128,13 +135,14 @@ class _RulePlanner:
             )
         self._report_timing()
         self._report_simultaneous(rule)
+        self._report_memory()
         if not rule.sends_changed_weight:
             self._rows.approximated(
                 self._aspect("order"),
                 "here the weight is sent before a spike of the source changes it, there after.",
             )
         fraction = float(self._target.dendritic.share)
-        return PlannedRule(rule.dependence, timing, weights, fraction)
+        return PlannedRule(rule.dependence, timing, weights, fraction, absolute=absolute)
 
     def _report_dependence(self, dependence: str) -> None:
         if dependence in self._target.dependences:
@@ -194,12 +202,6 @@ class _RulePlanner:
     def _report_simultaneous(self, rule: PairRule) -> None:
         place = self._aspect("same step")
         there = self._target.simultaneous
-        if there is None:
-            self._rows.approximated(
-                place,
-                "what spikes of both ends in one step do there was not probed: it takes a board.",
-            )
-            return
         differences: list[str] = []
         if rule.simultaneous != there:
             differences.append(f"here {_counted(rule.simultaneous)}; there {_counted(there)}")
@@ -216,6 +218,18 @@ class _RulePlanner:
             )
         else:
             self._rows.exact(place, "spikes of both ends in one step count as here.")
+
+    def _report_memory(self) -> None:
+        """Report that a synapse forgets early spikes of its target."""
+        remembered = self._target.remembered_spikes
+        if remembered is not None:
+            self._rows.approximated(
+                self._aspect("memory"),
+                f"of the target's spikes between two of the source, the last {remembered} change "
+                "the weight there, here all: a target that spikes more than "
+                f"{remembered} times as often as a source learns less.",
+                "Keep rates of sources above a fifteenth of those of their targets.",
+            )
 
     # ---- short-term plasticity
 

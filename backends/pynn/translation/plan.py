@@ -79,12 +79,16 @@ class PlannedPopulation:
 
 @dataclass(frozen=True, eq=False)
 class PlannedRule:
-    """One ``sim.STDPMechanism``: its weight dependence, and arguments of timing and weights."""
+    """One ``sim.STDPMechanism``: its weight dependence, and arguments of timing and weights.
+
+    Amplitudes are relative to w_max, or ``absolute``: changes of the weight itself.
+    """
 
     dependence: str
     timing: dict[str, float]
     weights: dict[str, float]
     dendritic_fraction: float
+    absolute: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,6 +81,9 @@ class Target:
         Standard cell -> reason.
     dependences : tuple of str
         Weight dependences of pair STDP.
+    absolute_amplitudes : tuple of str
+        Dependences whose A_plus and A_minus are changes of the weight itself; of others they are
+        relative to w_max.
     dependence_note : str
         Remark on a dependence that is not among them.
     allows_least_weight : bool
@@ -91,11 +94,13 @@ class Target:
         Time that the target's spike takes to the synapse.
     timing_remedy : str
         With ``{dt}``; the way to the same timing.
-    simultaneous : (int, int) or None
+    simultaneous : (int, int)
         Increments of the traces that the other side sees if both ends spike in one step: (of the
-        source, of the target); None: not probed.
+        source, of the target).
     order : tuple of str
         What is done to a weight in that step, in order; see `matching.pair_stdp.PairRule`.
+    remembered_spikes : int or None
+        Spikes of a target that a synapse remembers until its source spikes; None: all.
     tau_minus_of_neuron : bool
         Whether all rules into a population share ``tau_minus``.
     one_rule_per_population : bool
@@ -153,13 +158,15 @@ class Target:
 
     # Plasticity.
     dependences: tuple[str, ...] = (ADDITIVE,)
+    absolute_amplitudes: tuple[str, ...] = ()
     dependence_note: str = ""
     allows_least_weight: bool = False
     dendritic: PlasticDelay = PlasticDelay(1, 0)
     back: PlasticDelay = PlasticDelay(1, 0)
     timing_remedy: str = ""
-    simultaneous: tuple[int, int] | None = (0, 0)
+    simultaneous: tuple[int, int] = (0, 0)
     order: tuple[str, ...] = ("grow", "shrink", "send")
+    remembered_spikes: int | None = None
     tau_minus_of_neuron: bool = False
     one_rule_per_population: bool = False
     combined_cores: Mapping[str, tuple[str, ...]] | None = None
@@ -313,12 +320,16 @@ SPINNAKER = Target(
     },
     fixed_point=True,
     dependences=(ADDITIVE, MULTIPLICATIVE),
+    # `WeightDependenceAdditive.write_parameters` of 7.4.1 writes them as they are given.
+    absolute_amplitudes=(ADDITIVE,),
     allows_least_weight=True,
     # The step that `extra_delay` adds is not a part of the dendrite.
     dendritic=PlasticDelay(1, -1),
     back=PlasticDelay(1, 0),
     timing_remedy="Give all of the delay to the dendrite, and back= {dt:.12g} ms more than it.",
-    simultaneous=None,  # only a board would tell
+    # Of its STDP programme: an age of 0 raises nothing, and is the full trace where it lowers.
+    simultaneous=(0, 1),
+    remembered_spikes=15,
     one_rule_per_population=True,
     combined_cores={
         **dict.fromkeys(("IF_cond_exp", "IF_curr_alpha", "IF_curr_delta"), (ADDITIVE,)),

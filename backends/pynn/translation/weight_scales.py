@@ -231,9 +231,8 @@ def _report_rounding(q: PlannedProjection, scale: WeightScale, rows: Rows) -> No
 def _report_learning(
     q: PlannedProjection, rule: PlannedRule, scale: WeightScale, rows: Rows
 ) -> None:
-    # PyNN's amplitudes are relative to w_max.
-    largest = abs(rule.weights["w_max"])
-    up, down = (rule.timing[name] * largest / scale.step for name in ("A_plus", "A_minus"))
+    unit = 1.0 if rule.absolute else abs(rule.weights["w_max"])
+    up, down = (rule.timing[name] * unit / scale.step for name in ("A_plus", "A_minus"))
     smallest = min((change for change in (up, down) if change > 0), default=1.0)
     lost = " What is less than a step is lost." if smallest < 1 else ""
     rows.approximated(

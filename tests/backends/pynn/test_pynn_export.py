@@ -120,7 +120,7 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
             )
     assert text.count("sim.STDPMechanism(") == 2 and "dendritic_delay_fraction=1.0" in text
     assert (
-        "sim.SpikePairRule(tau_plus=3.0, tau_minus=3.0, A_plus=1.0, A_minus=1.0)" in text
+        "sim.SpikePairRule(tau_plus=3.0, tau_minus=3.0, A_plus=6.0, A_minus=6.0)" in text
         and "w_max=6.0" in text
     )
 

@@ -2,6 +2,10 @@
 back from there.
 """
 
+import json
+import os
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
@@ -415,3 +419,57 @@ def test_map_draws_the_chips_from_the_command_line(tmp_path, monkeypatch, capsys
     assert main(["map", "ca3-memory", "--picture", str(tmp_path / "new" / "chips.png")]) == 0
     assert "10 cores on 1 chip" in capsys.readouterr().out
     assert (tmp_path / "new" / "chips.png").read_bytes()[1:4] == b"PNG"
+
+
+WORDS = """
+import json, sys
+import pyNN.spiNNaker as sim
+import numpy as np
+
+class Words(list):
+    def write_value(self, data, data_type):
+        self.append(int(data_type.encode_as_int(data)))
+
+sim.setup(timestep=1.0)
+{lines}
+words = Words()
+plasticity.weight_dependence.write_parameters(words, 1.0, np.ones(1), 1)
+print(json.dumps(words))
+"""
+
+
+@mapped_there
+@pytest.mark.parametrize("dependence", ["additive", "multiplicative"])
+def test_amplitudes_of_stdp_are_changes_of_the_weight_in_the_words_for_the_machine(
+    dependence, tmp_path
+):
+    """Read back from the words that sPyNNaker writes for its STDP programme, S16.15.
+
+    The additive programme adds A as it is, the multiplicative one multiplies it by the distance of
+    the weight from its bound. w_max is 6, so a factor of it cannot hide.
+    """
+    net = ns.Network("learning", dt="1 ms")
+    a = net.population("a", 2, cells.lif())
+    rule = plasticity.stdp(a_plus="3 nA", a_minus="1.5 nA", w_max="6 nA", dependence=dependence)
+    net.project(a, a, ns.all_to_all(), weight="1 nA", delay="1 ms", back="2 ms", rule=rule)
+    lines = ns.export(net, tmp_path / "out", backend=pynn.spinnaker).read_text().splitlines()
+    first = next(n for n, line in enumerate(lines) if "sim.STDPMechanism(" in line)
+    mechanism = "\n".join(line.strip() for line in lines[first : first + 3])
+    settings = "[Machine]\nvirtual_board = True\nversion = 5\n"
+    (tmp_path / ".spynnaker.cfg").write_text(settings)  # which it reads from the home folder
+    script = tmp_path / "words.py"
+    script.write_text(WORDS.format(lines=mechanism))
+    words = subprocess.run(
+        [os.environ.get(PYTHON, sys.executable), script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path)},
+    )
+    one = 1 << 15
+    low, high, plus, minus = json.loads(words.stdout.splitlines()[-1])
+    assert (low, high) == (0, 6 * one)
+    # Ours is the change of a weight in the middle of its range by a pair, per share of the range.
+    expected = (3.0, 1.5) if dependence == "additive" else (0.5, 0.25)
+    assert (plus / one, minus / one) == expected
