@@ -67,7 +67,7 @@ def require_constant(tree: Expr, where: str, *, draws: bool = False) -> None:
             if draws:
                 continue
             cause = "a random draw"
-            remedy = "Write it in net.population, or give a draw such as ns.uniform(0, 1)"
+            remedy = "Give a draw such as ns.uniform(0, 1), or write it in the network"
         elif isinstance(node, Lookup):
             cause = "time"
             remedy = (

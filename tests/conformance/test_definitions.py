@@ -132,12 +132,21 @@ def test_text_without_a_value_is_refused_and_changes_nothing(text, message):
         net.population("q", 3, cell(), v=text)
 
 
-def test_text_of_set_that_draws_is_refused_and_changes_nothing():
-    run = ns.prepare(network(), backend="reference")
-    before = run.get("p", "v")
-    with pytest.raises(ns.NetworkError, match="set 'p', v.*depends on a random draw"):
-        run.set("p", v="rest + uniform() * mV")
-    assert (run.get("p", "v") == before).all()
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_text_of_set_draws_for_each_neuron_and_anew_in_each_call(engine):
+    net = network()
+    run = ns.prepare(net, backend=engine)
+    run.set("p", rest="-60 mV", v="rest + uniform() * mV")
+    first = run.get("p", "v")
+    assert len(set(first)) == 3 and ((first > -60) & (first < -59)).all()
+    run.set("p", v="rest + uniform() * mV")
+    assert not set(first) & set(run.get("p", "v"))
+
+    # A neuron's numbers do not depend on the others that are set with it.
+    run = ns.prepare(net, backend=engine)
+    run.set("p", rest="-60 mV")
+    run.set(net["p"][1:], v="rest + uniform() * mV")
+    assert (run.get("p", "v")[1:] == first[1:]).all()
 
 
 def test_noise_in_continuous_time_cannot_be_recorded():

@@ -97,3 +97,15 @@ def test_positions_of_sources_are_checked_before_anything_is_added():
     with pytest.raises(ns.NetworkError, match="found positions of shape"):
         net.spike_source("s", 3, positions=[[0, 0]])
     assert not net.populations
+
+
+def test_texts_of_drives_draw_for_each_target():
+    cell = ns.Cell("v : mV", receives={"v": ns.Port("mV", into="v")})
+    net = ns.Network("driven", dt="1 ms", seed=3)
+    population = net.population("p", 500, cell)
+    for name in ("first", "second"):
+        net.poisson_drive(population, rate=5, weight="(10 + normal()) * mV", name=name)
+    run = ns.prepare(net)
+    first, second = run.get("first", "weight"), run.get("second", "weight")
+    assert first.mean() == pytest.approx(10, abs=0.2) and first.std() == pytest.approx(1, abs=0.1)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.15

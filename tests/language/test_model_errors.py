@@ -264,7 +264,7 @@ CELLS = {
         lambda: Cell("v : 1", parameters={"a": "uniform()"}),
         "'uniform()' depends on a random draw",
         "expected a value for the whole run.",
-        "Write it in net.population, or give a draw such as ns.uniform(0, 1).",
+        "Give a draw such as ns.uniform(0, 1), or write it in the network.",
     ),
     "a parameter over a table": (
         lambda: Cell("v : 1", parameters={"a": "b(t)", "b": 3}),

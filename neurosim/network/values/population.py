@@ -83,7 +83,7 @@ def read_population_values(
             tree = parser.expression(value, part=name)
             require_constant(tree, where, draws=True)
             tree = require_dimension(tree, value, words, declared=expected, where=where)
-            tree, drawn = _name_draws(tree, name)
+            tree, drawn = name_draws(tree, name)
             checked |= drawn
             readable = words.keys() | drawn.keys()
             checked[name] = write_out(tree, value, cell, words=readable, where=where)
@@ -263,7 +263,7 @@ def _read_defaults(
     return tables
 
 
-def _name_draws(tree: Expr, owner: str) -> tuple[Expr, dict[str, Distribution]]:
+def name_draws(tree: Expr, owner: str) -> tuple[Expr, dict[str, Distribution]]:
     """Return a tree that reads its random draws by name, and these draws.
 
     Parameters

@@ -279,6 +279,7 @@ class Assignments:
             memory=memory,
             changed=changed,
             step=self.step,
+            sample=partial(self._sample, view.indices, where),
             where=where,
         )
         scale = _unit_of_text(unit, evaluated is not value)
@@ -442,6 +443,12 @@ class Assignments:
             declared=unit,
             shape=shape,
         )
+
+    def _sample(
+        self, members: np.ndarray, where: str, distribution: Distribution, key: str
+    ) -> np.ndarray:
+        """Return the numbers of a random draw in a text, one per member."""
+        return self._read(distribution, unit("1"), "one per neuron", members, f"{where}, {key}")
 
     def _read(self, value: Any, unit: Unit, length: str, members: np.ndarray, where: str) -> Any:
         """Return a number or one value per member, in engine units.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ...draws.values import Distribution
 from ...errors import ModelError, NetworkError
 from ...expr.evaluate import evaluate
 from ...expr.parse import Parser
@@ -16,6 +17,7 @@ from ...model.dependence import require_constant
 from ...network.populations import View
 from ...network.values.population import (
     is_expression,
+    name_draws,
     require_dimension,
     words_of,
     write_out,
@@ -33,6 +35,7 @@ def read_set_text(
     changed: Mapping[str, np.ndarray],
     step: int,
     where: str,
+    sample: Callable[[Distribution, str], np.ndarray] | None = None,
 ) -> Any:
     """Return the values of an expression, (M,) in engine units; any other value as it is.
 
@@ -52,11 +55,14 @@ def read_set_text(
         The step that follows.
     where : str
         Begins messages.
+    sample : function, optional
+        Returns the numbers (M,) of a random draw in the text, which has a name of its own; without
+        it draws are refused.
 
     Raises
     ------
     NetworkError
-        Unknown names, units that do not fit, text over time or random draws.
+        Unknown names, units that do not fit, text over time.
     """
     population = view.population
     cell = population.cell
@@ -65,9 +71,11 @@ def read_set_text(
         if not is_expression(value, words, declared, where):
             return value
         tree = Parser(f"set {view.name!r}").expression(value, part=name)
-        require_constant(tree, where)
+        require_constant(tree, where, draws=sample is not None)
         tree = require_dimension(tree, value, words, declared=declared, where=where)
-        tree = write_out(tree, value, cell, words=words.keys(), where=where)
+        tree, drawn = name_draws(tree, name)
+        readable = words.keys() | drawn.keys()
+        tree = write_out(tree, value, cell, words=readable, where=where)
     except ModelError as error:
         # Whatever is wrong with a value of `set` is one type of error.
         raise NetworkError(str(error)) from None
@@ -77,6 +85,11 @@ def read_set_text(
     }
     if population.positions is not None:
         values |= dict(zip("xyz", population.positions.T, strict=True))
+    for key, distribution in drawn.items():
+        assert sample is not None  # other texts with draws were refused
+        # The text is evaluated for all neurons; those outside of the view are left out below.
+        values[key] = np.zeros(population.size)
+        values[key][view.indices] = sample(distribution, key)
     for read in names(tree) - values.keys():
         key = population.name, read
         if read in changed:
