@@ -58,6 +58,10 @@ def method_of(cell: Cell) -> str:
     draws), the first that can take all its equations.
     """
     derivatives = plain(cell)
+    if cell.method == "milstein":
+        return (
+            "euler"  # Brian 2's "milstein" is one of Stratonovich; noise that is left is additive
+        )
     if cell.method == "heun":
         return "rk2"  # Brian 2's "heun" is Euler's method if there is no noise
     if cell.method not in (None, "midpoint") or not derivatives:

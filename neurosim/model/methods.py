@@ -110,13 +110,16 @@ def choose(
         "midpoint": smooth.keys(),
         "exponential_euler": conditional,
         "euler": derivatives.keys(),
+        "milstein": {s for s in derivatives if _is_own_noise(s, derivatives[s], noisy, where)},
         "heun": smooth.keys(),
         "rk4": smooth.keys(),
     }
     for s in derivatives:
         if s in able[method]:
             continue
-        if s in noisy:
+        if method == "milstein":
+            reason = f"the amplitude of its noise reads a state with noise other than {s!r}"
+        elif s in noisy:
             reason = "it contains noise"
         elif method == "exact":
             reason = "it is not linear with constant coefficients"
@@ -127,6 +130,13 @@ def choose(
             "Use method='euler', or leave the method out."
         )
     return dict.fromkeys(derivatives, method)
+
+
+def _is_own_noise(s: str, tree: Expr, noisy: Collection[str], where: str) -> bool:
+    """Return whether noise is additive, or one xi times what reads no other state with noise."""
+    noise, _ = _noise_split(s, tree, where=where)
+    read = set().union(*(names(amplitude) for _, amplitude in noise))
+    return not read & set(noisy) or (len(noise) == 1 and read & set(noisy) == {s})
 
 
 def linear_group(
@@ -195,6 +205,8 @@ def statements(
             new_values.append(_assign_new(s, _exponential_euler(s, derivatives[s])))
         elif methods[s] == "euler":
             new_values.append(_assign_new(s, _euler(s, derivatives[s], where)))
+        elif methods[s] == "milstein":
+            new_values += _milstein(s, derivatives[s], where)
     staged = [s for s in order if methods[s] in TABLEAUS]
     if staged:
         # These methods are never chosen for one state alone: a named method holds for all.
@@ -360,6 +372,29 @@ def _euler(s: str, tree: Expr, where: str) -> Expr:
         kick = Binary("*", Binary("*", Call("sqrt", (DT,)), amplitude), Draw("normal", draw.key))
         total = Binary("+", total, kick)
     return total
+
+
+def _milstein(s: str, tree: Expr, where: str) -> list[Assign]:
+    """Euler-Maruyama, and the change of the amplitude g within the step, in the sense of Ito.
+
+    With ``y = x + dt f + sqrt(dt) g(x)``, the term is ``(g(y) - g(x)) (N^2 - 1) sqrt(dt) / 2``.
+
+    Source: Kloeden & Platen 1992, equation 11.1.3, without derivatives.
+    """
+    noise, drift = _noise_split(s, tree, where=where)
+    value = _euler(s, tree, where)
+    if not any(s in names(amplitude) for _, amplitude in noise):
+        return [_assign_new(s, value)]
+    ((draw, amplitude),) = noise
+    root = Call("sqrt", (DT,))
+    shift = Binary("+", Binary("*", DT, drift), Binary("*", root, amplitude))
+    support = Assign(f"_support_{s}", "=", Binary("+", Name(s), shift))
+    change = Binary("-", substitute(amplitude, {s: Name(support.target)}), amplitude)
+    number = Draw("normal", draw.key)
+    square = Binary("-", Binary("*", number, number), Number(1.0))
+    half = Binary("*", Number(0.5), root)
+    term = Binary("*", Binary("*", half, change), square)
+    return [support, _assign_new(s, Binary("+", value, term))]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ neurons with an active edge: by the sum over these edges, or to one value per ne
 Role = Literal["variable", "parameter", "link", "cell", "word"]
 """The meaning of a name of a rule; ``cell``: a state or parameter of the cell at one end."""
 
-Method = Literal["exact", "midpoint", "exponential_euler", "euler", "heun", "rk4"]
+Method = Literal["exact", "midpoint", "exponential_euler", "euler", "milstein", "heun", "rk4"]
 """The integration methods."""
 
 # Checks and messages need the names as values, in this order.
@@ -42,6 +42,7 @@ _ORDERS: dict[str, str] = {
     "midpoint": "second order",
     "exponential_euler": "first order",
     "euler": "first order",
+    "milstein": "first order, of each path too",
     "heun": "second order",
     "rk4": "fourth order",
 }

@@ -13,7 +13,7 @@ from ..ir.program import Program
 
 _SHARE = 0.05  # of computing time that checks may use
 _COST = 1e-10  # seconds to check a byte
-_EXPLICIT = ("euler", "heun", "rk4")  # methods that a long dt makes unstable
+_EXPLICIT = ("euler", "milstein", "heun", "rk4")  # methods that a long dt makes unstable
 
 
 @dataclass(frozen=True)

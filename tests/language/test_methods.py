@@ -348,7 +348,7 @@ def test_an_unknown_method_is_answered_with_the_methods():
         ns.ModelError,
         match=(
             "cell 'cell': there is no method 'rk5'. Did you mean 'rk4'.* euler, exact, .*heun, "
-            "midpoint, rk4"
+            "midpoint, milstein, rk4"
         ),
     ):
         ns.Cell("dx/dt = -x / (1 * ms) : 1", method="rk5")
