@@ -149,7 +149,8 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not stored
     or edges are sorted by delays; without a rule, delays that differ take 2 each for these two.
     Weights without a rule that are rounded take 4 more meanwhile. Delays as array take 8.
-    Of weights that edges share, the position takes 4, or 2 and meanwhile 2 more.
+    Of weights that edges share, the position takes 4, or 2 and meanwhile 2 more; the engine writes
+    them out if delays differ.
     """
     index = np.dtype(index_type(p.target.population.size)).itemsize
     size = index + 8.0 * isinstance(p.delay, np.ndarray)
@@ -159,7 +160,7 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     own_weight = not isinstance(p.weight, float)
     if isinstance(p.weight, Shared):
         own_weight = False
-        size += 4.0
+        size += 4.0 + 8.0 * differ
     return size + 10.0 * differ + (12.0 if rounded else 8.0) * own_weight
 
 

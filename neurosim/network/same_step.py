@@ -89,14 +89,26 @@ def _require_rule(rule: BoundRule, constants: set[str], where: str) -> None:
         )
     else:
         late = _read_too_early(rule, constants)
+        changed = _changed_too_early(rule)
         if late:
             reason = f"its 'pre' handler reads {late}, which the step has not computed yet"
+        elif changed:
+            reason = f"its 'pre' handler changes {changed}, and states change after all spikes"
     if reason:
         raise NetworkError(
             f"{where}: same_step=True, found a rule that cannot: {reason}; expected 'pre' handlers "
             "that come first, deliver, and read their edges and sources. Change the rule, or use "
             "a delay of 0, which the next step feels."
         )
+
+
+def _changed_too_early(rule: BoundRule) -> str:
+    """Return a state of a cell that a "pre" handler changes; or ``""``."""
+    for trigger, statements in rule.handlers:
+        for statement in statements if trigger == "pre" else ():
+            if statement.action in ("add_to_cell", "assign_cell"):
+                return repr(statement.target)
+    return ""
 
 
 def _read_too_early(rule: BoundRule, constants: set[str]) -> str:

@@ -104,6 +104,10 @@ RULES = {
         rule(("pre", "out += w * v_post")),
         "its 'pre' handler reads 'v_post', which the step has not computed yet",
     ),
+    "a state that is changed": (
+        rule(("pre", "out += w; v_pre = 0")),
+        "its 'pre' handler changes 'v_pre', and states change after all spikes",
+    ),
     "a link": (
         lambda net: rule(("pre", "out += w * gain"), parameters={"gain": 1.0}).reading(
             gain=net["a"]["v"].by("source")

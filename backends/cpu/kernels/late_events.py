@@ -18,11 +18,12 @@ from .intrinsics import (
     load_arg,
     load_index,
     load_long,
+    load_short,
     store,
     store_index,
     store_long,
 )
-from .loop import fold, load_either, spikes_at
+from .loop import fold, spikes_at
 from .operations import HISTORY, LANDING
 from .sizes import CHUNKS, EVENTS_PER_CHUNK, FREE, FRESH
 
@@ -60,26 +61,27 @@ def extend(args, position):
 
 
 @compiled
-def own_position(e, per_edge, shared, short):
-    """Return where edge e finds its weight: its own, or one for all."""
-    return e if per_edge else 0
+def load_either(address, index, short):
+    """Return an index.
+
+    Parameters
+    ----------
+    address : address of an array of indices
+    index : int
+        Position in the array.
+    short : int
+        Whether indices have 2 bytes, not 4.
+    """
+    return load_short(address, index, "numbers") if short else load_index(address, index, "numbers")
 
 
 @compiled
-def shared_position(e, per_edge, shared, short):
-    """Return where edge e finds its weight among those that edges share."""
-    return load_either(shared, e, short)
-
-
-@compiled
-def emit(args, position_of, emitted, step, partition):
+def emit(args, emitted, step, partition):
     """Append the events of the spikes of one step, from those that land in ``step`` on.
 
     Parameters
     ----------
     args : address of `LANDING`
-    position_of : function
-        Finds the weight of an edge.
     emitted : int
         Step of the spikes.
     step : int
@@ -96,8 +98,6 @@ def emit(args, position_of, emitted, step, partition):
     weights = load_arg(args, LANDING.weights)
     depth = load_arg(args, LANDING.depth)
     per_edge = load_arg(args, LANDING.weight_count) > 1
-    shared = load_arg(args, LANDING.shared)
-    short_shared = load_arg(args, LANDING.short_shared)
     tails = load_arg(args, LANDING.tails)
     pool_targets = load_arg(args, LANDING.pool_targets)
     pool_weights = load_arg(args, LANDING.pool_weights)
@@ -122,21 +122,19 @@ def emit(args, position_of, emitted, step, partition):
                     if tail == 0:
                         continue
                 n = load_either(targets, e, short_targets)
-                weight = load(weights, position_of(e, per_edge, shared, short_shared), "weights")
+                weight = load(weights, e if per_edge else 0, "weights")
                 store_index(pool_targets, tail, n, "pool targets")
                 store(pool_weights, tail, weight, "pool weights")
                 store_long(tails, position, tail + 1, "tails")
 
 
 @compiled
-def search(args, position_of, emitted, step, partition):
+def search(args, emitted, step, partition):
     """Add to the term the events of the spikes of one step that land in ``step``.
 
     Parameters
     ----------
     args : address of `LANDING`
-    position_of : function
-        Finds the weight of an edge.
     emitted : int
         Step of the spikes.
     step : int
@@ -152,8 +150,6 @@ def search(args, position_of, emitted, step, partition):
     short_targets = load_arg(args, LANDING.short_targets)
     weights = load_arg(args, LANDING.weights)
     per_edge = load_arg(args, LANDING.weight_count) > 1
-    shared = load_arg(args, LANDING.shared)
-    short_shared = load_arg(args, LANDING.short_shared)
     term = load_arg(args, LANDING.term)
     row = emitted % load_arg(args, HISTORY.depth)
     for origin in range(partitions):
@@ -165,8 +161,7 @@ def search(args, position_of, emitted, step, partition):
             for e in range(first, last):
                 if emitted + load_either(delays, e, short_delays) == step:
                     n = load_either(targets, e, short_targets)
-                    position = position_of(e, per_edge, shared, short_shared)
-                    weight = load(weights, position, "weights")
+                    weight = load(weights, e if per_edge else 0, "weights")
                     store(term, n, load(term, n, "ring") + weight, "ring")
 
 
@@ -236,18 +231,6 @@ def empty(args, position):
 
 @compiled
 def land(args, start, stop, step, partition):
-    """Do what `land_with` does; each edge has a weight of its own, or all have one."""
-    return land_with(args, own_position, start, stop, step, partition)
-
-
-@compiled
-def land_shared(args, start, stop, step, partition):
-    """Do what `land_with` does; edges share several weights."""
-    return land_with(args, shared_position, start, stop, step, partition)
-
-
-@compiled
-def land_with(args, position_of, start, stop, step, partition):
     """Append the events of all spikes up to this step, and add the term of this step to the port.
 
     Spikes of earlier steps are missing in the lists after `plan.late_events.LateEvents.forget`.
@@ -255,8 +238,6 @@ def land_with(args, position_of, start, stop, step, partition):
     Parameters
     ----------
     args : address of `LANDING`
-    position_of : function
-        Finds the weight of an edge.
     start, stop : int
         Range of neurons of the partition.
     step : int
@@ -267,14 +248,14 @@ def land_with(args, position_of, start, stop, step, partition):
     next_step = load_arg(args, LANDING.next)
     oldest = max(step - depth + 1, load_long(load_arg(args, LANDING.since), 0, "since"))
     for emitted in range(max(oldest, load_long(next_step, 0, "next")), step + 1):
-        emit(args, position_of, emitted, step, partition)
+        emit(args, emitted, step, partition)
     store_long(next_step, 0, step + 1, "next")
     position = step % depth
     if load_long(load_arg(args, LANDING.lost), position, "lost") == 0:
         add_up(args, position)
     else:
         for emitted in range(oldest, step + 1):
-            search(args, position_of, emitted, step, partition)
+            search(args, emitted, step, partition)
         term = load_arg(args, LANDING.term)
         port = load_arg(args, LANDING.port)
         if term != port:

@@ -54,6 +54,7 @@ from .operations import (
     SPIKE_VALUES,
     SPIKES,
     STATIC,
+    STATIC_SHARED,
     TRACE,
     WIDTH,
 )
@@ -222,21 +223,6 @@ def request_signal(args, step, partition, shared):
 
 
 @compiled
-def load_either(address, index, short):
-    """Return an index.
-
-    Parameters
-    ----------
-    address : address of an array of indices
-    index : int
-        Position in the array.
-    short : int
-        Whether indices have 2 bytes, not 4.
-    """
-    return load_short(address, index, "numbers") if short else load_index(address, index, "numbers")
-
-
-@compiled
 def deliver(args, load_target, spikes, count, partition):
     """Add the weights of all edges of spiking sources that end in this partition.
 
@@ -257,35 +243,59 @@ def deliver(args, load_target, spikes, count, partition):
     weights = load_arg(args, STATIC.weights)
     per_edge = load_arg(args, STATIC.weight_count) > 1
     ring = load_arg(args, STATIC.ring)
-    shared = load_arg(args, STATIC.shared)
-    short = load_arg(args, STATIC.short_shared)
-    first_weight = load(weights, 0, "weights")
+    shared_weight = load(weights, 0, "weights")
     for s in range(count):
         source = load_index(spikes, s, "spikes")
         first = load_long(bounds, source * partitions + partition, "bounds")
         last = load_long(bounds, source * partitions + partition + 1, "bounds")
-        if shared != 0:
-            for e in range(first, last):
-                n = load_target(targets, e, "targets")
-                weight = load(weights, load_either(shared, e, short), "weights")
-                store(ring, n, load(ring, n, "ring") + weight, "ring")
-        elif per_edge:
+        if per_edge:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
                 store(ring, n, load(ring, n, "ring") + load(weights, e, "weights"), "ring")
         else:
             for e in range(first, last):
                 n = load_target(targets, e, "targets")
-                store(ring, n, load(ring, n, "ring") + first_weight, "ring")
+                store(ring, n, load(ring, n, "ring") + shared_weight, "ring")
 
 
 @compiled
-def static(args, step, partition):
+def deliver_shared(args, load_target, spikes, count, partition):
+    """Do what `deliver` does, for edges that share several weights.
+
+    Parameters
+    ----------
+    args : address of `STATIC_SHARED`
+    load_target, spikes, count, partition : as for `deliver`
+    """
+    partitions = load_arg(args, HISTORY.partitions)
+    bounds = load_arg(args, STATIC_SHARED.bounds)
+    targets = load_arg(args, STATIC_SHARED.targets)
+    weights = load_arg(args, STATIC_SHARED.weights)
+    positions = load_arg(args, STATIC_SHARED.positions)
+    short = load_arg(args, STATIC_SHARED.short_positions)
+    ring = load_arg(args, STATIC_SHARED.ring)
+    for s in range(count):
+        source = load_index(spikes, s, "spikes")
+        first = load_long(bounds, source * partitions + partition, "bounds")
+        last = load_long(bounds, source * partitions + partition + 1, "bounds")
+        for e in range(first, last):
+            n = load_target(targets, e, "targets")
+            if short != 0:
+                position = load_short(positions, e, "numbers")
+            else:
+                position = load_index(positions, e, "numbers")
+            store(ring, n, load(ring, n, "ring") + load(weights, position, "weights"), "ring")
+
+
+@compiled
+def static(args, deliver_to, step, partition):
     """Deliver the spikes that arrive now along a static projection, in order of the sources.
 
     Parameters
     ----------
-    args : address of `STATIC`
+    args : address of arguments that begin with `STATIC`
+    deliver_to : function
+        `deliver` or `deliver_shared`.
     step : int
     partition : int
         Partition of the targets.
@@ -298,9 +308,9 @@ def static(args, step, partition):
         spikes, count = spikes_at(args, row, origin)
         if count > 0:
             if load_arg(args, STATIC.short) != 0:
-                deliver(args, load_short, spikes, count, partition)
+                deliver_to(args, load_short, spikes, count, partition)
             else:
-                deliver(args, load_index, spikes, count, partition)
+                deliver_to(args, load_index, spikes, count, partition)
 
 
 @compiled
@@ -520,7 +530,9 @@ def execute(operation, step, partition, shared):  # noqa: C901  one branch per o
         count_index = row * load_arg(args, HISTORY.partitions) + partition
         store_long(load_arg(args, HISTORY.counts), count_index, count, "counts")
     elif code == CODES.static:
-        static(args, step, partition)
+        static(args, deliver, step, partition)
+    elif code == CODES.staticshared:
+        static(args, deliver_shared, step, partition)
     elif code == CODES.events:
         events(args, step, partition)
     elif code == CODES.gather:

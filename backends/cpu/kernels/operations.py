@@ -142,9 +142,24 @@ class Static:
     short: Argument  # whether targets have 2 bytes
     weights: Argument
     weight_count: Argument  # 1: all edges have one weight
-    shared: Argument  # position of the weight of each edge, if edges share several; else 0
-    short_shared: Argument  # whether positions have 2 bytes
     ring: Argument
+
+
+@_arguments
+class StaticShared:
+    """The same of edges that share several weights; begins with the arguments of `Static`."""
+
+    history: History
+    delay: Argument
+    since: Argument
+    bounds: Argument
+    targets: Argument
+    short: Argument
+    weights: Argument
+    weight_count: Argument
+    ring: Argument
+    positions: Argument  # of the weight of each edge
+    short_positions: Argument  # whether positions have 2 bytes
 
 
 @_arguments
@@ -279,6 +294,7 @@ Operation = (
     | Collect
     | Replay
     | Static
+    | StaticShared
     | Events
     | Gather
     | Gathered
@@ -336,8 +352,6 @@ class LandingArguments:
     targets: Argument
     weights: Argument
     weight_count: Argument
-    shared: Argument  # as in `Static`
-    short_shared: Argument
     depth: Argument  # lists, one per step from now on
     next: Argument  # first step whose spikes are not yet in the lists
     heads: Argument
@@ -401,6 +415,7 @@ ASSIGN = positions(Assign)
 COLLECT = positions(Collect)
 REPLAY = positions(Replay)
 STATIC = positions(Static)
+STATIC_SHARED = positions(StaticShared)
 EVENTS = positions(Events)
 GATHER = positions(Gather)
 GATHERED = positions(Gathered)

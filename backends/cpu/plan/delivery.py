@@ -9,6 +9,7 @@ import numpy as np
 from neurosim.ir.program import PlasticProjection, StaticProjection
 
 from ..kernels.operations import (
+    Argument,
     Call,
     DriveArguments,
     Fold,
@@ -16,6 +17,7 @@ from ..kernels.operations import (
     Operation,
     Size,
     Static,
+    StaticShared,
 )
 from ..kernels.sizes import ROOM
 from .context import Context
@@ -51,6 +53,12 @@ class Delivery:
             dtype=context.memory.dtype,
         )
         self._wirings = {p.name: self._wire(p) for p in late}
+        # Their lists hold weights, so that positions would be read at each event.
+        self._written_out = {
+            p.name: (p.shared, context.tables.keep(context.memory[p.name, "w"][p.shared]))
+            for p in late
+            if p.shared is not None
+        }
         self._of_rules = {p.name: self._rules.lay_out(p) for p in context.program.plastic.values()}
 
     @property
@@ -61,6 +69,8 @@ class Delivery:
     def synchronise(self) -> None:
         """Follow changes of the memory by the host."""
         self._rules.synchronise()
+        for name, (positions, weights) in self._written_out.items():
+            weights[...] = self._context.memory[name, "w"][positions]
         self.deferral.forget()
         self.late_events.forget()
 
@@ -120,22 +130,37 @@ class Delivery:
 
     # ---- static projections
 
-    def _static(self, p: StaticProjection) -> Static:
+    def _static(self, p: StaticProjection) -> Static | StaticShared:
         tables = self._context.tables
-        bounds = self._context.bounds
+        history = self._context.history(p.source)
+        bounds = tables.keep(first_edges(p, self._context.bounds[p.target]))
+        targets = tables.keep(p.targets)
+        short = p.targets.itemsize == 2
         weights = (p.name, "w")
-        return Static(
-            history=self._context.history(p.source),
+        if p.shared is None:
+            return Static(
+                history=history,
+                delay=int(p.axonal),
+                since=(p.name, "_since"),
+                bounds=bounds,
+                targets=targets,
+                short=short,
+                weights=weights,
+                weight_count=Size(weights),
+                ring=self._context.ring(p),
+            )
+        return StaticShared(
+            history=history,
             delay=int(p.axonal),
             since=(p.name, "_since"),
-            bounds=tables.keep(first_edges(p, bounds[p.target])),
-            targets=tables.keep(p.targets),
-            short=p.targets.itemsize == 2,
+            bounds=bounds,
+            targets=targets,
+            short=short,
             weights=weights,
             weight_count=Size(weights),
-            shared=0 if p.shared is None else tables.keep(p.shared),
-            short_shared=p.shared is not None and p.shared.itemsize == 2,
             ring=self._context.ring(p),
+            positions=tables.keep(p.shared),
+            short_positions=p.shared.itemsize == 2,
         )
 
     def _wire(self, p: StaticProjection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -151,7 +176,11 @@ class Delivery:
     def _land(self, p: StaticProjection, partition: int) -> Call:
         """Return the operation of a projection whose delays differ."""
         context = self._context
-        weights = (p.name, "w")
+        weights: Argument = (p.name, "w")
+        weight_count: Argument = Size((p.name, "w"))
+        if p.name in self._written_out:
+            weights = self._written_out[p.name][1]
+            weight_count = weights.size
         port = (p.target, f"_port_{p.port}")
         population = context.program.populations[p.target]
         bounds, delays, targets = self._wirings[p.name]
@@ -168,9 +197,7 @@ class Delivery:
             delays=delays,
             targets=targets,
             weights=weights,
-            weight_count=Size(weights),
-            shared=0 if p.shared is None else context.tables.keep(p.shared),
-            short_shared=p.shared is not None and p.shared.itemsize == 2,
+            weight_count=weight_count,
             depth=depth,
             next=lists.next,
             heads=lists.heads,
@@ -187,9 +214,7 @@ class Delivery:
         )
         start, stop = context.bounds[p.target][partition : partition + 2]
         return Call(
-            kernel=context.kernels.address(
-                "late_events", "land" if p.shared is None else "land_shared"
-            ),
+            kernel=context.kernels.address("late_events", "land"),
             args=context.tables.args(arguments),
             start=start,
             extent=stop,

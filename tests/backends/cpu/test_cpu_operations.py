@@ -35,6 +35,7 @@ READERS = {
     operations.Collect: operations.COLLECT,
     operations.Replay: operations.REPLAY,
     operations.Static: operations.STATIC,
+    operations.StaticShared: operations.STATIC_SHARED,
     operations.Events: operations.EVENTS,
     operations.Gather: operations.GATHER,
     operations.Gathered: operations.GATHERED,
