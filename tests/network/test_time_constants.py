@@ -72,3 +72,21 @@ def test_slow_states_that_act_on_each_other_are_right_beside_a_fast_one():
         run = ns.simulate(net, "100 ms", backend="reference", progress=False)
         traces.append(run["p"].trace("v").values)
     np.testing.assert_allclose(traces[1], traces[0], rtol=1e-11, atol=1e-13)
+
+
+STEPPED = ns.Cell(
+    "v : mV; w : 1",
+    parameters={"tau": "10 ms", "tau_w": "5 ms"},
+    step="v = v - dt * v / tau; w = where(tau_w > 0*ms, w * exp(-dt / tau_w), 0)",
+    name="stepped",
+)
+
+
+def test_a_time_that_step_statements_divide_by_is_named_unless_they_guard_it():
+    net = ns.Network("net", dt=1)
+    with pytest.raises(ns.NetworkError, match="population 'p', tau: found .* more than 0 ms"):
+        net.population("p", 3, STEPPED, tau=0)
+    net.population("p", 3, STEPPED, tau_w=0)
+    run = ns.prepare(net, backend="reference")
+    with pytest.raises(ns.NetworkError, match="set 'p', tau: found 0 ms, expected more than 0 ms"):
+        run.set("p", tau=0)
