@@ -11,6 +11,7 @@ from torch import Tensor
 
 from neurosim.errors import NetworkError
 
+from .compiled_steps import CompiledSteps
 from .connections import Connection
 from .gradients.rates import RateCurve, rate_curve
 from .gradients.responses import Response, response_of
@@ -38,6 +39,7 @@ class Batch:
         Replica word of each sample.
     chunk : int or None
         Steps that are computed again in the backward pass.
+    compiled : CompiledSteps or None
     """
 
     tensors: Mapping[str, Tensor]
@@ -46,6 +48,7 @@ class Batch:
     outputs: tuple[Output, ...]
     replica: Tensor
     chunk: int | None
+    compiled: CompiledSteps | None = None
 
     @property
     def steps(self) -> int:
@@ -104,6 +107,7 @@ class Call:
                 steps=self.batch.steps,
                 replica=self.batch.replica,
                 chunk=self.batch.chunk,
+                compiled=self.batch.compiled,
             )
         for name, (port, curve) in curves.items():
             currents = self._currents(members[name], port)

@@ -6,7 +6,7 @@ input is one product of matrices. Those of a circle are computed together, step 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from .compiled_steps import CompiledSteps
 from .connections import Connection
 from .gradients.methods import Method
 from .gradients.responses import Response
@@ -158,7 +159,13 @@ class Member:
 
 
 def run_group(
-    members: dict[str, Member], method: Method, *, steps: int, replica: Tensor, chunk: int | None
+    members: dict[str, Member],
+    method: Method,
+    *,
+    steps: int,
+    replica: Tensor,
+    chunk: int | None,
+    compiled: CompiledSteps | None = None,
 ) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
     """Run the populations of a group.
 
@@ -172,6 +179,7 @@ def run_group(
     replica : (B, 1) int64
     chunk : int, optional
         Steps that are computed again in the backward pass, so that only their states are stored.
+    compiled : CompiledSteps, optional
 
     Returns
     -------
@@ -182,9 +190,15 @@ def run_group(
     traces: dict[tuple[str, str], list[Tensor]] = {
         (name, state): [] for name, member in members.items() for state in member.traced
     }
-    length = chunk or steps
-    for first in range(0, steps, length):
-        part = _Part(members, method, range(first, min(first + length, steps)), replica)
+    alone = _stands_alone(members) and not method.cuts_states(1)
+    if chunk is None and compiled is not None and alone:
+        chunk_length = compiled.length
+    else:
+        chunk_length = chunk or steps
+        compiled = None
+    for first in range(0, steps, chunk_length):
+        range_of_steps = range(first, min(first + chunk_length, steps))
+        part = _Part(members, method, range_of_steps, replica, compiled)
         states = {name: member.state for name, member in members.items()}
         if chunk is None or not torch.is_grad_enabled():
             states, new, recorded = part.run(states, history)
@@ -211,11 +225,17 @@ class _Part:
     method: Method
     steps: range
     replica: Tensor
+    compiled: CompiledSteps | None
 
     def run(
         self, states: dict[str, NeuronState], earlier: History
     ) -> tuple[dict[str, NeuronState], History, dict[tuple[str, str], list[Tensor]]]:
         """Return the states after the steps, their spikes and traces, and recorded states."""
+        if self.compiled is not None:
+            (name,) = self.members
+            steps, samples = len(self.steps), self.replica.shape[0]
+            if self.compiled.serves(self.members[name].neurons, steps=steps, samples=samples):
+                return self._run_compiled(name, states[name], self.compiled)
         states = dict(states)
         history = {name: list(spikes) for name, spikes in earlier.items()}
         recorded: dict[tuple[str, str], list[Tensor]] = {}
@@ -240,6 +260,31 @@ class _Part:
         new = {n: spikes[len(earlier.get(n, [])) :] for n, spikes in history.items()}
         return states, new, recorded
 
+    def _run_compiled(
+        self, name: str, state: NeuronState, compiled: CompiledSteps
+    ) -> tuple[dict[str, NeuronState], History, dict[tuple[str, str], list[Tensor]]]:
+        member = self.members[name]
+        window = slice(self.steps.start, self.steps.stop)
+        series = {n: list(course.steps[window]) for n, course in member.courses.items()}
+        for port, terms in member.terms.items():
+            first = terms[0] if terms else None
+            if isinstance(first, Series):
+                series[port] = list(first.steps[window])
+            else:
+                nothing = self._sum(member, [], self.steps.start, {})
+                series[port] = [nothing] * len(self.steps)
+        state, spikes, traces = compiled.run(
+            member.neurons,
+            state,
+            values=member.values,
+            series=series,
+            first=self.steps.start,
+            replica=self.replica,
+            traced=member.traced,
+        )
+        recorded = {(name, traced): values for traced, values in traces.items()}
+        return {name: state}, {name: spikes} if spikes else {}, recorded
+
     def _sum(self, member: Member, terms: list[Term], k: int, history: History) -> Tensor:
         total: Tensor | None = None
         for term in terms:
@@ -251,3 +296,14 @@ class _Part:
         neurons = member.neurons
         shape = self.replica.shape[0], neurons.size
         return torch.zeros(shape, dtype=neurons.dtype, device=self.replica.device)
+
+
+def _stands_alone(members: Mapping[str, Member]) -> bool:
+    """Return whether a group is one population whose input is known for all steps."""
+    if len(members) != 1:
+        return False
+    (member,) = members.values()
+    return all(
+        not terms or len(terms) == 1 and isinstance(terms[0], Series)
+        for terms in member.terms.values()
+    )

@@ -97,6 +97,11 @@ class Neurons:
         self._reads_time = "t" in read
         self._reads_active = "_active" in read
 
+    @property
+    def can_be_compiled(self) -> bool:
+        """Whether a step depends on its number through refractoriness alone."""
+        return bool(self.code.ports) and not self.code.draws and not self._reads_time
+
     def distance_at(self, values: Mapping[str, Tensor]) -> Tensor:
         """Return distances from the threshold for given values, without input and noise, (N,).
 
@@ -211,7 +216,7 @@ class Neurons:
 
     def step(
         self,
-        k: int,
+        k: int | Tensor,
         state: NeuronState,
         values: Mapping[str, Tensor],
         ports: Mapping[str, Tensor],
@@ -235,7 +240,7 @@ class Neurons:
         for port, total in ports.items():
             known[f"_port_{port}"] = total
         if self._reads_time:
-            known["t"] = self._words["dt"].new_tensor(k * self.dt)
+            known["t"] = self._words["dt"].new_tensor(float(k) * self.dt)
         for draw, key in self._keys.items():
             numbers = draw_range(draw.kind, key, self._blocks, k, size=self.size, replica=replica)
             known[draw_name(draw)] = numbers.to(self.dtype)

@@ -18,10 +18,11 @@ from neurosim.network.validation import read_whole_number
 
 from ..devices import find_device, require_device
 from .call import Batch, Call, Values, find_fault
+from .compiled_steps import CompiledSteps
 from .gradients.feedback import read_feedback
+from .gradients.hooks import GradientHook, Hooks, RowsHook
 from .gradients.methods import Method, read_method
 from .gradients.surrogates import read_surrogate
-from .hooks import GradientHook, Hooks, RowsHook
 from .interfaces import Output, read_batch, read_inputs, read_outputs
 from .learnable import Learnable, divisors
 from .limits import Bounds, read_bounds, read_widths
@@ -90,6 +91,10 @@ class Trainer(Module):
     chunk : int, optional
         Steps that are computed again in the backward pass, so that only their states are stored.
         By default none, unless a batch would not fit into memory otherwise.
+    compiled : int, optional
+        Steps that are compiled together, 5 to 25: compiling takes minutes once, and is then found
+        on disk. It serves populations without projections onto themselves, batches of the first
+        size, and whole chunks; all else runs step by step. Results differ by rounding.
 
     Raises
     ------
@@ -121,6 +126,7 @@ class Trainer(Module):
         bounds: Mapping[str, Bounds] | None = None,
         feedback: Mapping[str, object] | None = None,
         chunk: int | None = None,
+        compiled: int | None = None,
     ) -> None:
         # Not that of snnTorch, which adds each neuron to one list that all networks share.
         nn.Module.__init__(self)
@@ -159,6 +165,11 @@ class Trainer(Module):
         slots = {n: c.slots for n, c in self._plan.connections.items() if n in self.learns}
         self._hooks = Hooks(slots)
         self._chunk = None if chunk is None else read_whole_number(chunk, where="Trainer, chunk")
+        self._compiled = (
+            None
+            if compiled is None
+            else CompiledSteps(read_whole_number(compiled, where="Trainer, compiled"))
+        )
         self._chunks: dict[tuple[int, int], int | None] = {}
         self._watches_silence = True
         self._watching: list[Any] = []
@@ -377,6 +388,7 @@ class Trainer(Module):
                 outputs=outputs,
                 replica=replica + self.samples_seen if self.training else replica,
                 chunk=self._chunk,
+                compiled=self._compiled,
             ),
         )
 
@@ -413,7 +425,8 @@ class Trainer(Module):
             shape = few_steps, few_samples
             batch = {i.label: torch.zeros(*shape, i.size) for i in self.inputs}
             call = self._call(batch, self.outputs)
-            return Call(self._plan, self._settings, replace(call.batch, chunk=None)).run()
+            whole = replace(call.batch, chunk=None, compiled=None)
+            return Call(self._plan, self._settings, whole).run()
 
         with torch.enable_grad():
             return measure_need(
@@ -488,6 +501,11 @@ class Trainer(Module):
         call = self._call(batch, self.outputs)
         call.run()
         return find_fault(call)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds that compiling has taken until now."""
+        return 0.0 if self._compiled is None else self._compiled.seconds
 
     def reset_mem(self) -> None:
         """Do nothing: each call begins with the initial states. For code that expects snnTorch."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from neurosim.errors import NetworkError, describe
 
-from .gradients.operations import Slots
+from .operations import Slots
 
 GradientHook = Callable[[str, Tensor], Tensor | None]
 """From the name of what learns and its gradient to another gradient; None: it stays."""
