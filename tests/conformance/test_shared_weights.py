@@ -7,7 +7,7 @@ import pytest
 
 import neurosim as ns
 
-BACKENDS = ("reference", "cpu", "brian")
+BACKENDS = ("reference", "cpu", "brian", "gpu")
 
 CELL = ns.Cell(
     "dv/dt = -v / tau : nA",
@@ -25,9 +25,9 @@ def network(*, shared, many=False, **values):
     source = net.poisson("source", 40, rate=120)
     target = net.population("target", 70, CELL)
     generator = np.random.default_rng(5)
-    ends = generator.integers(0, 40, 900), generator.integers(0, 70, 900)
+    ends = generator.integers(0, 40, 1200), generator.integers(0, 70, 1200)
     weights = np.tile(VALUES, 15_000) if many else VALUES
-    index = generator.integers(0, weights.size, 900)
+    index = generator.integers(0, weights.size, 1200)
     weight = ns.shared(weights, index=index) if shared else weights[index]
     net.project(source, target, ns.from_arrays(*ends), weight=weight, name="edges", **values)
     net.record(target, "v", "spikes")
@@ -60,14 +60,14 @@ def test_get_and_set_mean_the_values_and_edges_have_one_each(backend):
     assert run.memory["edges", "w"].shape == (5,)
     assert run.get("edges", "w").tolist() == VALUES.tolist()
     before = run.edges("edges").weights
-    assert before.size == 900 and set(before) == set(VALUES)
+    assert before.size == 1200 and set(before) == set(VALUES)
     run.set("edges", w=-2 * VALUES)
     assert run.get("edges", "w").tolist() == (-2 * VALUES).tolist()
     assert (run.get("edges", "w", per_edge=True) == -2 * before).all()
     run.set("edges", weight="300 pA")
     assert run.get("edges", "w").tolist() == [0.3] * 5
     with pytest.raises(
-        ns.NetworkError, match=r"array of shape \(900,\).*length 5 \(one per shared weight\)"
+        ns.NetworkError, match=r"array of shape \(1200,\).*length 5 \(one per shared weight\)"
     ):
         run.set("edges", w=before)
     assert run.get("edges", "w").tolist() == [0.3] * 5
@@ -97,7 +97,7 @@ def test_recordings_have_one_value_per_edge(backend):
     run.run("5 ms")
     trace = run.result()["edges"].trace("w").values
     weights = run.edges("edges").weights
-    assert trace.shape == (2, 900)
+    assert trace.shape == (2, 1200)
     assert (trace[1] == weights).all()
     assert (trace[0] == replacing(VALUES[::-1], VALUES)(weights)).all()
     assert (run.result()["edges"].trace("some").values == trace[:, [7, 3]]).all()
@@ -130,7 +130,7 @@ def test_another_index_is_another_network():
     """Recordings and states of the one are no states of the other."""
     net = network(shared=True)
     other = network(shared=True)
-    other["edges"].weight.index[450] += 1
+    other["edges"].weight.index[600] += 1
     hashes = {ns.prepare(n, backend="reference").result().header["hash"] for n in (net, other)}
     assert len(hashes) == 2
 

@@ -10,7 +10,7 @@ from neurosim.ir.concretise import concretise
 from neurosim.ir.discretise import discretise
 
 # Numbers are equal to the last bit on engines of the explicit step alone.
-BACKENDS = ("reference", "cpu", "brian")
+BACKENDS = ("reference", "cpu", "brian", "gpu")
 
 ADDING = ns.Cell(
     "v : 1",
