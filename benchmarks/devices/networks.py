@@ -62,10 +62,10 @@ def izhikevich(device: torch.device, *, small: bool, delivery: Delivery) -> dict
     ----------
     device : torch.device
     small : bool
-        100 neurons for 5 ms.
+        100 neurons for 15 ms.
     delivery : "pull" or "push"
     """
-    size, inputs, steps = (100, 30, 5) if small else (100_000, 1000, 1000)
+    size, inputs, steps = (100, 30, 15) if small else (100_000, 1000, 1000)
     net = izhikevich_2003(size, inputs=inputs, seed=1)
     measured = _time_steps(net, device, delivery, steps=steps)
     return _require_rate(measured, least=0.0 if small else 1.0, most=1000.0 if small else 40.0)

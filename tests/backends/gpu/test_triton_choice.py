@@ -21,7 +21,7 @@ CUDA: Any = SimpleNamespace(type="cuda")
 
 
 def opened(device: torch.device) -> Any:
-    network: Any = SimpleNamespace(name="net", plastic={})
+    network: Any = SimpleNamespace(name="net")
     return open_engine(network, network, device=device, precision="float64", replica=3, count=2)
 
 
