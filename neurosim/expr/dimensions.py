@@ -88,6 +88,11 @@ def resolve_units(
         if unit is not None:
             # The name stays with the number, so that messages and pictures show mV and not 1.0.
             return Number(unit[0], node.name)
+        if node.name.startswith("xi_"):
+            raise ModelError(
+                f"{where}: there is no name {node.name!r}. Write xi: in each place where it "
+                "stands it is noise of its own."
+            )
         if node.name == "inf":
             raise ModelError(
                 f"{where}: there is no name 'inf': all numbers are finite. Write max(x, low) or "

@@ -291,6 +291,11 @@ CELLS = {
         lambda: Cell("x : boolean"),
         "there is no unit 'boolean'. Write 1: numbers have no types, true is 1.",
     ),
+    "noise with a name": (
+        lambda: Cell("dx/dt = -x / ms + xi_1 / ms**0.5 : 1"),
+        "there is no name 'xi_1'.",
+        "Write xi: in each place where it stands it is noise of its own.",
+    ),
     "infinity": (
         lambda: Cell("dv/dt = clip(v, 0, inf) / ms : 1"),
         "there is no name 'inf': all numbers are finite.",
