@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from triton.errors import TritonError
@@ -175,19 +177,27 @@ class TritonEngine:
     def _run_steps(self, steps: int) -> None:
         if self._clock.device.type != "cuda":
             for _ in range(steps):
-                _run(self._step)
+                self._run(self._step)
             return
-        for size in (GRAPH, 1):
-            while steps >= size:
-                self._graph(size).replay()
-                steps -= size
+        with torch.cuda.device(self._clock.device):
+            for size in (GRAPH, 1):
+                while steps >= size:
+                    self._graph(size).replay()
+                    steps -= size
+
+    def _run(self, launches: list[Launch]) -> None:
+        device = self._clock.device
+        # Triton launches on the current device, which may be another one.
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            for launch in launches:
+                launch.run()
 
     def _graph(self, steps: int) -> torch.cuda.CUDAGraph:
         if steps not in self._graphs:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 for _ in range(steps):
-                    _run(self._step)
+                    self._run(self._step)
             self._graphs[steps] = graph
         return self._graphs[steps]
 
@@ -202,10 +212,10 @@ class TritonEngine:
         before = self._clock.clone()
         self._clock[WRONG] = -1
         try:
-            _run(self._step)
+            self._run(self._step)
         except TritonError as error:
             raise RuntimeError(str(error)) from error
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(self._clock.device)
         self._clock.copy_(before)
 
     # ---- the protocol of engines
@@ -280,7 +290,7 @@ class TritonEngine:
             before = {
                 key: t.clone() for key, t in tensors.items() if key[0] in self.program.plastic
             }
-        _run(self._signals.get(signal, []))
+        self._run(self._signals.get(signal, []))
         for key, values in before.items():
             values[sample] = tensors[key][sample]
             tensors[key].copy_(values)
@@ -364,11 +374,6 @@ class TritonEngine:
                     spikes = neuron[parts[number] : parts[number + 1]].astype(np.int32)
                     memory.put_spikes(p.name, k, spikes)
         self._pulled = max(self._pulled, steps.stop)
-
-
-def _run(launches: list[Launch]) -> None:
-    for launch in launches:
-        launch.run()
 
 
 def _signals(rules: dict[str, RuleSteps]) -> dict[str, list[Launch]]:
