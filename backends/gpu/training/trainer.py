@@ -213,6 +213,37 @@ class Trainer(Module):
                 self.register_buffer(f"feedback {name.replace('.', '/')}", value)
             connections[name].slots.backward = value
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._settings.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of all numbers."""
+        return self._settings.dtype
+
+    def extra_repr(self) -> str:
+        """Return inputs, outputs and what learns, for ``print``."""
+        names = {
+            "inputs": [i.label for i in self.inputs],
+            "outputs": [o.label for o in self.outputs],
+            "learns": self.learns,
+        }
+        return ", ".join(f"{key}={value}" for key, value in names.items())
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Trainer:
+        # `to`, `double` and the like come here. Programs are printed for one type and device.
+        moved = fn(torch.zeros(1, dtype=self.dtype, device=self.device))
+        if moved.dtype != self.dtype or moved.device != self.device:
+            raise NetworkError(
+                f"Trainer: found a change to {moved.dtype} on {str(moved.device)!r}, expected it "
+                f"to stay {self.dtype} on {str(self.device)!r}. Make it with precision= and "
+                "device=, and load the state."
+            )
+        super()._apply(fn, recurse)
+        return self
+
     # ---- what learns
 
     @property

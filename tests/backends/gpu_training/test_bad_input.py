@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -247,3 +248,31 @@ def test_the_estimate_of_memory_is_near_what_autograd_stores():
     stored = sum(s.nbytes() for s in storages.values())
     assert output.sum() > 50
     assert 0.9 * stored < trainer.memory(40, 6).bytes() < 2.5 * stored
+
+
+def test_a_trainer_stays_in_its_precision_and_on_its_device():
+    trainer = trainer_of()
+    assert trainer.to("cpu") is trainer and trainer.float() is trainer
+    with pytest.raises(
+        ns.NetworkError, match="change to torch.float64 on 'cpu', expected it to st"
+    ):
+        torch.nn.ModuleList([trainer]).double()
+    with pytest.raises(ns.NetworkError, match="Make it with precision= and device=, and load"):
+        trainer.to("meta")
+    assert trainer.dtype == torch.float32 and trainer.device == torch.device("cpu")
+    assert trainer(SPIKES + 1).sum() > 10
+
+
+def test_a_copy_of_a_trainer_learns_by_itself():
+    trainer = trainer_of()
+    other = copy.deepcopy(trainer)
+    assert torch.equal(trainer(SPIKES + 1), other(SPIKES + 1))
+    with torch.no_grad():
+        other["first"].zero_()
+    assert trainer["first"].any() and trainer(SPIKES + 1).sum() > 10
+
+
+def test_a_trainer_prints_its_names():
+    assert repr(trainer_of()) == (
+        "Trainer(inputs=['inputs'], outputs=['output'], learns=['first'])"
+    )

@@ -136,7 +136,7 @@ class _Loop:
         self.optimizer.zero_grad()
         output = self.trainer(batch)
         if isinstance(target, Tensor):
-            target = target.to(next(self.trainer.buffers()).device)
+            target = target.to(self.trainer.device)
         value = self.loss(output, target)
         if not math.isfinite(value.item()):
             self._end(batch, value.item(), where)
