@@ -54,8 +54,9 @@ def items(network: Network, *, rounded: bool = False, samples: int = 1) -> list[
         Side by side: all but ends, delays and static weights are held for each.
     """
     sizes: list[tuple[str, float]] = []
+    of_delays = _bytes_of_delays(network)
     for p in network.populations.values():
-        delayed = _bytes_of_delays(network, p.name) / network.dt
+        delayed = of_delays[p.name] / network.dt
         sizes.append(
             (
                 f"population {p.name!r} ({p.size} neurons)",
@@ -226,20 +227,24 @@ def _bytes_of_groups(p: Projection, edges: float, dt: float) -> float:
     return (210.0 if edges >= _NOTED * max(groups) else 95.0) * sum(groups)
 
 
-def _bytes_of_delays(network: Network, population: str) -> float:
-    """Return the bytes of a neuron for delays, times the step (ms): stored spikes, rings."""
-    history = [0.0]
-    landing = 0.0
+def _bytes_of_delays(network: Network) -> dict[str, float]:
+    """Return the bytes of a neuron for delays, times the step (ms): stored spikes, rings.
+
+    By population; each projection is read once, since there may be thousands of both.
+    """
+    history = dict.fromkeys(network.populations, 0.0)
+    landing = dict.fromkeys(network.populations, 0.0)
     for p in network.projections.values():
+        source, target = p.source.name, p.target.name
         longest = _bounds(p.delay)[1]
         dendritic = longest * p.dendritic_fraction if p.rule is not None else 0.0
-        if p.source.name == population:
-            history.append(longest - dendritic)
-        if p.target.name == population and p.rule is not None:
-            landing += dendritic
+        history[source] = max(history[source], longest - dendritic)
+        if p.rule is not None:
+            landing[target] += dendritic
             if _goes_back(p.rule):
-                history.append(dendritic if p.back is None else _bounds(p.back)[1])
-    return 4.0 * max(history) + 8.0 * landing
+                back = dendritic if p.back is None else _bounds(p.back)[1]
+                history[target] = max(history[target], back)
+    return {name: 4.0 * history[name] + 8.0 * landing[name] for name in network.populations}
 
 
 def _bounds(delay: float | np.ndarray | Distribution | PairText) -> tuple[float, float]:

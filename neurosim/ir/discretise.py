@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 
@@ -61,8 +61,14 @@ def discretise(network: ConcreteNetwork) -> Program:
         history[p.source] = max(history[p.source], int(np.max(p.axonal)) + 2)
         if isinstance(p, PlasticProjection) and p.back is not None:
             history[p.target] = max(history[p.target], int(np.max(p.back)) + 2)
+    inputs = {**network.projections, **network.drives}
+    # Creation order: it fixes the order of the sums of ports, and with it the last bit.
+    terms: dict[str, list[str]] = {name: [] for name in network.populations}
+    for name in network.order:
+        terms[inputs[name].target].append(name)
     populations = {
-        p.name: _population(p, network, history[p.name]) for p in network.populations.values()
+        p.name: _population(p, network, history=history[p.name], inputs=terms[p.name])
+        for p in network.populations.values()
     }
     return Program(
         name=network.name,
@@ -77,16 +83,14 @@ def discretise(network: ConcreteNetwork) -> Program:
     )
 
 
-def _population(p: ConcretePopulation, network: ConcreteNetwork, history: int) -> PopulationProgram:
+def _population(
+    p: ConcretePopulation, network: ConcreteNetwork, *, history: int, inputs: list[str]
+) -> PopulationProgram:
     tables = tuple(name for name, value in p.parameters.items() if isinstance(value, Table))
-    inputs = {**network.projections, **network.drives}
-    same_step = {n for n, projection in network.projections.items() if projection.same_step}
-
-    def terms_of(port: str) -> list[str]:
-        # Creation order: it fixes the order of the sum, and with it the last bit.
-        return [n for n in network.order if inputs[n].target == p.name and inputs[n].port == port]
-
-    terms = {port: terms_of(port) for port, _ in p.cell.receives}
+    projections = network.projections
+    same_step = {n for n in inputs if n in projections and projections[n].same_step}
+    ports = {n: (projections[n] if n in projections else network.drives[n]).port for n in inputs}
+    terms = {port: [n for n in inputs if ports[n] == port] for port, _ in p.cell.receives}
     return PopulationProgram(
         name=p.name,
         size=p.size,
@@ -133,6 +137,28 @@ def cell_program(
     observed : names
         Definitions that are stored in each step, as states are.
     """
+    return _translate(_Identical(cell), tables, observed)
+
+
+class _Identical:
+    """A cell that equals itself alone: equal cells may differ in the sign of a zero."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identical) and self.cell is other.cell
+
+    def __hash__(self) -> int:
+        return id(self.cell)
+
+
+# Thousands of populations may be of one cell, which reports and estimates translate as well.
+@lru_cache(maxsize=32)
+def _translate(
+    identical: _Identical, tables: tuple[str, ...], observed: tuple[str, ...]
+) -> CellProgram:
+    cell = identical.cell
     plain = expand(cell)
     # A table changes from row to row, so neither propagators nor constants may depend on it.
     constants = {p.name for p in cell.parameters} - set(tables)
