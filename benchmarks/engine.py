@@ -116,7 +116,7 @@ def main() -> None:
     print(table(heads, [_row(m) for m in measured]))
     open_run = [overhead(threads, chosen.repetitions) for threads in (1, 2)]
     print(
-        "\nrun.run(one step) and run.set(a parameter), CUBA 4000: "
+        "\nrun.run(one step), run.set(a parameter) and run.get(a state), CUBA of 1000 neurons: "
         "what this takes beyond the step's own time\n"
     )
     rows = [
@@ -202,10 +202,10 @@ def _result(
 
 
 def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, Any]:
-    """Return the time of a call of run and one of set, less the time of one step within a long run,
-    in microseconds.
+    """Return the time of a step in a closed loop (a call each of run, set and get), less the time
+    of one step within a long run, in microseconds.
     """
-    run = ns.prepare(cuba(seed=1), backend="cpu", threads=threads)
+    run = ns.prepare(cuba(1000, seed=1), backend="cpu", threads=threads)
     run.run("100 ms")
     found = []
     for _ in range(repetitions):
@@ -213,6 +213,7 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
         for _ in range(calls):
             run.run(0.1, progress=False)
             run.set("neurons", rest="-49 mV")
+            run.get("neurons", "v")
         short = time.perf_counter() - began
         began = time.perf_counter()
         run.run(0.1 * calls, progress=False)
