@@ -301,3 +301,48 @@ def find_fault(call: Call) -> str:
                     if not bool(torch.isfinite(value).all()):
                         return f"population {name!r}, {state}"
     return ""
+
+
+@dataclass(frozen=True)
+class NearThreshold:
+    """A neuron so near its threshold that rounding may decide whether it spikes.
+
+    Attributes
+    ----------
+    population : str
+    step, sample, neuron : int
+    distance : float
+        From the threshold, in engine units; negative below it.
+    """
+
+    population: str
+    step: int
+    sample: int
+    neuron: int
+    distance: float
+
+
+def find_near_threshold(call: Call, within: float) -> list[NearThreshold]:
+    """Run a call; return the neurons that come within a part of their width of the threshold.
+
+    Parameters
+    ----------
+    call : Call
+    within : float (1)
+    """
+    distances: dict[str, list[Tensor]] = {name: [] for name in call.plan.neurons}
+    try:
+        for name, neurons in call.plan.neurons.items():
+            neurons.watch = distances[name].append
+        call.run()
+    finally:
+        for neurons in call.plan.neurons.values():
+            neurons.watch = None
+    result = []
+    for name, steps in distances.items():
+        for step, distance in enumerate(steps):
+            near = torch.nonzero(distance.abs() <= within * call.plan.neurons[name].width)
+            result += [
+                NearThreshold(name, step, b, n, float(distance[b, n])) for b, n in near.tolist()
+            ]
+    return result

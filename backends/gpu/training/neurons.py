@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,8 @@ class Neurons:
         self.pause = pause
         self.surrogate = surrogate
         self.width = width
+        # Called with the distances from threshold of each step, while someone asks for them.
+        self.watch: Callable[[Tensor], None] | None = None
         self.dtype = dtype
         meanings = differentiable(words(dtype))
         self.functions = cell_functions(code, meanings)
@@ -274,6 +276,8 @@ class Neurons:
             raise LookupError(f"population {self.name!r} never spikes")
         shape = (replica.shape[0], self.size)
         difference = self.distance(known).expand(shape)
+        if self.watch is not None:
+            self.watch(difference)
         return spike(
             difference,
             spiking.expand(shape),

@@ -17,7 +17,14 @@ from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
 
 from ..devices import find_device, require_device
-from .call import Batch, Call, Values, find_fault
+from .call import (
+    Batch,
+    Call,
+    NearThreshold,
+    Values,
+    find_fault,
+    find_near_threshold,
+)
 from .compiled_steps import CompiledSteps
 from .gradients.feedback import read_feedback
 from .gradients.hooks import GradientHook, Hooks, RowsHook
@@ -537,6 +544,25 @@ class Trainer(Module):
     def compile_seconds(self) -> float:
         """Seconds that compiling has taken until now."""
         return 0.0 if self._compiled is None else self._compiled.seconds
+
+    @torch.no_grad()
+    def near_threshold(
+        self, batch: Tensor | Mapping[str, Tensor], *, within: float = 1e-6
+    ) -> list[NearThreshold]:
+        """Return the neurons of which rounding may decide whether they spike.
+
+        Sums of matrix products differ in the last bits from those that other engines make edge by
+        edge: where a trained network spikes otherwise on a backend, the first neuron is here.
+
+        Parameters
+        ----------
+        batch : (T, B, N) tensor, or label -> tensor
+        within : float (1)
+            Part of the surrogate's width, that is, of the distance from threshold at the start.
+        """
+        call = self._call(batch, self.outputs)
+        plain = replace(call.batch, compiled=None)
+        return find_near_threshold(Call(self._plan, self._settings, plain), within)
 
     def reset_mem(self) -> None:
         """Do nothing: each call begins with the initial states. For code that expects snnTorch."""

@@ -115,3 +115,27 @@ def test_traces_are_those_that_a_run_records():
     expected = run.result()["hidden"].trace("v").values
     assert np.allclose(trainer(spikes)[:, 0].detach().numpy(), expected, rtol=0, atol=1e-12)
     assert (np.diff(expected, axis=0) != 0).any()
+
+
+def test_neurons_within_rounding_of_their_threshold_are_named():
+    net = ns.Network("near", dt="1 ms")
+    source = net.spike_source("inputs", 1)
+    cell = ns.Cell(
+        "v : 1",
+        receives={"x": ns.Port("1")},
+        step="v = 0.5 * v + x",
+        spike="v >= 1",
+        after_spike="v = 0",
+    )
+    output = net.population("output", 3, cell)
+    weights = np.array([0.5, 1.0 + 1e-9, 0.7])
+    net.project(source, output, ns.all_to_all(), weight=weights, same_step=True, name="layer")
+    trainer = Trainer(net, inputs="inputs", outputs="output", train=[], precision="float64")
+    spikes = torch.ones(2, 2, 1)
+    spikes[0, 1] = 0
+    found = trainer.near_threshold(spikes)
+    where = [(n.population, n.step, n.sample, n.neuron) for n in found]
+    # It spikes at once and is reset; the second sample begins a step later.
+    assert where == [("output", 0, 0, 1), ("output", 1, 0, 1), ("output", 1, 1, 1)]
+    assert all(n.distance == pytest.approx(1e-9, rel=1e-6) for n in found)
+    assert trainer(spikes).sum() == 4 and trainer.near_threshold(spikes, within=1e-12) == []
