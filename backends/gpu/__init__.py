@@ -59,7 +59,8 @@ class GpuBackend:
         **options
             ``device`` ("cuda", "cuda:N" or "cpu"; a CUDA device unless named), ``precision``
             ("float64" or "float32"), ``batch`` (number of samples, each a run of its own),
-            ``replica`` (replica word of the random numbers; of sample b, larger by b).
+            ``replica`` (replica word of the random numbers; of sample b, larger by b),
+            ``compile`` (cells are compiled by `torch.compile` where no Triton kernel runs).
 
         Raises
         ------
@@ -77,6 +78,7 @@ class GpuBackend:
                 precision=options["precision"],
                 replica=options["replica"],
                 count=options["batch"] or 1,
+                compile=options["compile"],
             )
 
         rows = tuple(_rows(network, options))
@@ -89,7 +91,13 @@ class GpuBackend:
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
     """Return all options, checked; those left out at their defaults."""
-    defaults = {"device": None, "precision": "float64", "batch": None, "replica": 0}
+    defaults = {
+        "device": None,
+        "precision": "float64",
+        "batch": None,
+        "replica": 0,
+        "compile": False,
+    }
     for option in options.keys() - defaults.keys():
         unknown = describe_unknown("option", option, sorted(defaults), owner="backend 'gpu'")
         raise NetworkError(unknown)
@@ -100,6 +108,11 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
             f"backend 'gpu', precision: found {describe(options['precision'])}, "
             "expected 'float64' (equal to the reference on the processor) or 'float32'. "
             "Give one of these names."
+        )
+    if not isinstance(options["compile"], bool):
+        raise NetworkError(
+            f"backend 'gpu', compile: found {describe(options['compile'])}, expected True or "
+            "False. Choose one."
         )
     most = (1 << 32) - 1
     if options["batch"] is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from neurosim.backend.engine import Engine, SideBySide
@@ -28,6 +29,7 @@ def open_engine(
     precision: str,
     replica: int,
     count: int,
+    compile: bool = False,
 ) -> SampleEngines:
     """Return the engine of a device; one message says why it is not the fastest.
 
@@ -40,6 +42,8 @@ def open_engine(
         Replica word of the random numbers of the first sample.
     count : int
         Samples side by side.
+    compile : bool
+        Whether `torch.compile` compiles cells; kernels of Triton are compiled anyway.
 
     Warns
     -----
@@ -49,8 +53,9 @@ def open_engine(
     # Here, since a report needs nothing of torch, which takes seconds to import.
     from .tensors.engine import TensorEngine
 
+    options = {"device": device, "precision": precision, "replica": replica, "count": count}
+
     def build(engine: Callable[..., SampleEngines]) -> SampleEngines:
-        options = {"device": device, "precision": precision, "replica": replica, "count": count}
         return engine(program, network, **options)
 
     if device.type == "cuda":
@@ -63,7 +68,7 @@ def open_engine(
             if type(error).__name__ == "OutOfMemoryError":
                 raise
             _warn(program.name, str(error).strip().partition("\n")[0])
-    return build(TensorEngine)
+    return build(partial(TensorEngine, compile=compile))
 
 
 def _warn(network: str, reason: str) -> None:

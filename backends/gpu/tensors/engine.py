@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PlasticProjection, Program, StaticProjection
 
+from .compiled import Compiler
 from .populations import Clock, TensorPopulation
 from .ports import TensorDrive, TensorEdges, add_terms
 from .printing import words
@@ -41,6 +43,8 @@ class TensorEngine:
         Replica word of the random numbers of sample 0; that of sample b is larger by b.
     count : int
         B samples.
+    compile : bool
+        Whether cells and their draws are compiled by `torch.compile`.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class TensorEngine:
         precision: str = "float64",
         replica: int = 0,
         count: int = 1,
+        compile: bool = False,
     ) -> None:
         self.program = program
         self._must_read_history = False
@@ -67,10 +72,15 @@ class TensorEngine:
         replicas: Any = replica
         if count > 1:
             replicas = replica + torch.arange(count, device=device)[:, None]
-        self._populations = {
-            name: TensorPopulation(p, program, self.samples, words=names, replica=replicas)
-            for name, p in program.populations.items()
-        }
+        make = partial(
+            TensorPopulation,
+            program=program,
+            samples=self.samples,
+            words=names,
+            replica=replicas,
+            compiler=Compiler(program.name) if compile else None,
+        )
+        self._populations = {name: make(p) for name, p in program.populations.items()}
         self._stages = [[self._populations[n] for n in names] for names in program.stages]
         self._reader = Reader(program, self.samples, self._populations)
         self._projections = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from neurosim.draws import streams
 from neurosim.ir.program import PopulationProgram, Program
 
 from .cells import CellFunctions, cell_functions
+from .compiled import Compiler
 from .delivery import SpikeRing
 from .draws import draw_range
 from .printing import draw_name
@@ -59,6 +60,8 @@ class TensorPopulation:
     words : names of functions -> functions
     replica : int or (B, 1) int64
         Replica words of the samples.
+    compiler : Compiler, optional
+        Of the statements of its cell and its draws.
 
     Attributes
     ----------
@@ -74,6 +77,7 @@ class TensorPopulation:
         *,
         words: Mapping[str, Any],
         replica: Any,
+        compiler: Compiler | None = None,
     ) -> None:
         self.p = p
         self.name = p.name
@@ -81,13 +85,23 @@ class TensorPopulation:
         self._replica = replica
         count = len(samples.memories)
         device = samples.device
-        self.functions: CellFunctions = cell_functions(p.code, words)
         self.ring = SpikeRing(p.history, samples=count, size=p.size, device=device)
         self._blocks = torch.arange((p.size + 3) // 4, device=device)
         self._draws = {
             draw_name(d): (d.kind, streams.key_of(program.seed, f"{p.name}/draw{d.key}"))
             for d in p.code.draws
         }
+        self.functions: CellFunctions = cell_functions(p.code, words)
+        self._draw_numbers: dict[str, Callable[[Any], Tensor]] = {
+            name: self._drawing(kind, key) for name, (kind, key) in self._draws.items()
+        }
+        if compiler is not None:
+            self.functions = compiler.cell(self.functions)
+            self._draw_numbers = {
+                name: compiler.compiled(drawn) for name, drawn in self._draw_numbers.items()
+            }
+        # A number that changes in each step would be compiled again in each step.
+        self._is_compiled = compiler is not None
         self._nobody = torch.zeros((count, p.size), dtype=torch.bool, device=device)
         self._given = [GivenSpikes() for _ in samples.memories]
         self._values: dict[str, Tensor] = {}
@@ -173,9 +187,17 @@ class TensorPopulation:
         return self.row(name, step)
 
     def _draw(self, name: str, step: int) -> Tensor:
-        kind, key = self._draws[name]
-        numbers = draw_range(kind, key, self._blocks, step, size=self.p.size, replica=self._replica)
-        return numbers.to(self._values["N"].dtype)
+        counter = torch.tensor(step, device=self._blocks.device) if self._is_compiled else step
+        return self._draw_numbers[name](counter).to(self._values["N"].dtype)
+
+    def _drawing(self, kind: str, key: streams.Key) -> Callable[[Any], Tensor]:
+        """Return the function that draws a number for each neuron in a step."""
+        blocks, size, replica = self._blocks, self.p.size, self._replica
+
+        def drawn(step: Any) -> Tensor:
+            return draw_range(kind, key, blocks, step, size=size, replica=replica)
+
+        return drawn
 
     # ---- phases
 

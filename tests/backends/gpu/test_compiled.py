@@ -1,0 +1,65 @@
+"""Cells compiled by torch.compile have the bits of those that are not; failures are told once."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import support.random_networks as rn
+from support.stories import lively, played
+
+import neurosim as ns
+from neurosim.expr.functions import ARITY
+from neurosim.expr.functions import FUNCTIONS as OVER_NUMPY
+
+torch = pytest.importorskip("torch")
+
+from neurosim.backends.gpu.tensors.compiled import Compiler  # noqa: E402
+from neurosim.backends.gpu.tensors.functions import FUNCTIONS  # noqa: E402
+
+ON_CPU = {"backend": "gpu", "device": "cpu"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OVER_NUMPY)
+def test_a_compiled_function_has_the_bits_of_numpy_in_each_of_100_000_arguments(name):
+    random = np.random.default_rng(5)
+    numbers = [random.uniform(-30, 30, 100_000) for _ in range(ARITY[name])]
+    compiler = Compiler("test")
+    result = compiler.compiled(FUNCTIONS[name])(*map(torch.from_numpy, numbers)).numpy()
+    assert not compiler.has_failed
+    expected = OVER_NUMPY[name](*numbers)
+    same = (result == expected) | (np.isnan(result) & np.isnan(expected))
+    assert int((~same).sum()) == 0
+
+
+@pytest.mark.slow
+def test_a_network_that_learns_is_equal_with_compiled_cells():
+    story = lively()
+    expected = rn.outcome(played(story, "reference"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        compiled = rn.outcome(played(story, compile=True, **ON_CPU))
+    assert rn.differences(expected, compiled) == []
+
+
+def test_a_failure_of_the_compiler_is_told_once_and_the_run_goes_on(monkeypatch):
+    def fails(function, **options):
+        def call(*arguments):
+            raise RuntimeError("no C++ compiler\nsecond line")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", fails)
+    with pytest.warns(RuntimeWarning, match="torch.compile failed .no C.. compiler.") as caught:
+        run = played(lively(), compile=True, **ON_CPU)
+    assert len([w for w in caught if w.category is RuntimeWarning]) == 1
+    assert "second line" not in str(caught[0].message)
+    expected = rn.outcome(played(lively(), "reference"))
+    assert rn.differences(expected, rn.outcome(run)) == []
+
+
+def test_compile_is_true_or_false():
+    with pytest.raises(ns.NetworkError, match="compile: found 3, expected True or False"):
+        ns.check(lively().net, compile=3, **ON_CPU)
