@@ -1,11 +1,14 @@
-"""Functions of cells and draws compiled by `torch.compile`; if that fails, they run as they are."""
+"""Functions of cells compiled by `torch.compile`; if that fails, they run as they are.
+
+Draws are not compiled: for some keys the code that Inductor of torch 2.13 makes of them on the CPU
+gives other numbers.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -38,18 +41,7 @@ class Compiler:
         ----------
         function : function of tensors that changes nothing
         """
-        # Torch keeps what it compiled by code object, of which closures share one: a copy keeps
-        # draws of other keys apart.
-        own = function
-        if isinstance(function, FunctionType):
-            own = FunctionType(
-                function.__code__.replace(),
-                function.__globals__,
-                function.__name__,
-                function.__defaults__,
-                function.__closure__,
-            )
-        fast = torch.compile(own, dynamic=False, options=_OPTIONS)
+        fast = torch.compile(function, dynamic=False, options=_OPTIONS)
 
         def call(*arguments: Any) -> Any:
             if not self.has_failed:

@@ -44,7 +44,7 @@ class TensorEngine:
     count : int
         B samples.
     compile : bool
-        Whether cells and their draws are compiled by `torch.compile`.
+        Whether cells are compiled by `torch.compile`.
     """
 
     def __init__(

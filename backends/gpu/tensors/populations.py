@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +61,7 @@ class TensorPopulation:
     replica : int or (B, 1) int64
         Replica words of the samples.
     compiler : Compiler, optional
-        Of the statements of its cell and its draws.
+        Of the statements of its cell.
 
     Attributes
     ----------
@@ -92,16 +92,8 @@ class TensorPopulation:
             for d in p.code.draws
         }
         self.functions: CellFunctions = cell_functions(p.code, words)
-        self._draw_numbers: dict[str, Callable[[Any], Tensor]] = {
-            name: self._drawing(kind, key) for name, (kind, key) in self._draws.items()
-        }
         if compiler is not None:
             self.functions = compiler.cell(self.functions)
-            self._draw_numbers = {
-                name: compiler.compiled(drawn) for name, drawn in self._draw_numbers.items()
-            }
-        # A number that changes in each step would be compiled again in each step.
-        self._is_compiled = compiler is not None
         self._nobody = torch.zeros((count, p.size), dtype=torch.bool, device=device)
         self._given = [GivenSpikes() for _ in samples.memories]
         self._values: dict[str, Tensor] = {}
@@ -187,17 +179,9 @@ class TensorPopulation:
         return self.row(name, step)
 
     def _draw(self, name: str, step: int) -> Tensor:
-        counter = torch.tensor(step, device=self._blocks.device) if self._is_compiled else step
-        return self._draw_numbers[name](counter).to(self._values["N"].dtype)
-
-    def _drawing(self, kind: str, key: streams.Key) -> Callable[[Any], Tensor]:
-        """Return the function that draws a number for each neuron in a step."""
-        blocks, size, replica = self._blocks, self.p.size, self._replica
-
-        def drawn(step: Any) -> Tensor:
-            return draw_range(kind, key, blocks, step, size=size, replica=replica)
-
-        return drawn
+        kind, key = self._draws[name]
+        numbers = draw_range(kind, key, self._blocks, step, size=self.p.size, replica=self._replica)
+        return numbers.to(self._values["N"].dtype)
 
     # ---- phases
 

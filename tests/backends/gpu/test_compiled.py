@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 import support.random_networks as rn
-from support.stories import lively, played
+from hypothesis import given, settings
+from support.stories import SAME, SEED, lively, played
 
 import neurosim as ns
 from neurosim.expr.functions import ARITY
@@ -35,11 +36,14 @@ def test_a_compiled_function_has_the_bits_of_numpy_in_each_of_100_000_arguments(
 
 
 @pytest.mark.slow
-def test_a_network_that_learns_is_equal_with_compiled_cells():
-    story = lively()
+@SEED
+@settings(SAME, max_examples=20)
+@given(rn.stories())
+def test_random_networks_are_equal_with_compiled_cells(story):
+    """Noise, plasticity and all other parts of the catalogue; it takes an hour on two cores."""
     expected = rn.outcome(played(story, "reference"))
     with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
+        warnings.filterwarnings("error", message=".*torch.compile failed")
         compiled = rn.outcome(played(story, compile=True, **ON_CPU))
     assert rn.differences(expected, compiled) == []
 
