@@ -23,7 +23,7 @@ def main() -> None:
     )
 
     laps.lap("import")
-    compiling = _timed(cache, "load")
+    compiling = _timed(cache, "functions")
     places = (
         balanced_networks,
         cortical_microcircuit,
