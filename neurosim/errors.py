@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -106,6 +106,11 @@ def describe_unknown(noun: str, name: Any, valid: Iterable[str], *, owner: str =
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     listed = f" The {noun}s are: {', '.join(names)}." if names else f" It has no {noun}s at all."
     return f"{where} {noun} {describe(name)}.{hint}{listed}"
+
+
+def is_one_of(value: Any, names: Container[str]) -> bool:
+    """Return whether a value is one of some names; arrays and hostile objects are none."""
+    return isinstance(value, str) and value in names
 
 
 def describe_circle(names: Sequence[str], noun: str = "") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from neurosim.backend.explicit_step import explicit_step_rows
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
-from neurosim.errors import NetworkError, describe, describe_unknown
+from neurosim.errors import NetworkError, describe, describe_unknown, is_one_of
 from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
 
@@ -87,7 +87,7 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
     read_whole_number(
         options["replica"], where="backend 'cpu', replica", least=0, most=(1 << 32) - 1
     )
-    if options["precision"] not in PRECISIONS:
+    if not is_one_of(options["precision"], PRECISIONS):
         raise NetworkError(
             f"backend 'cpu', precision: found {describe(options['precision'])}, "
             "expected 'float64' (equal to the reference) or 'float32'. Give one of these names."

@@ -34,19 +34,21 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     options.results.mkdir(parents=True, exist_ok=True)
     seeds = read_seeds(options.seeds)
+    seconds: dict[str, float] = {}
     for name, run in experiments(seeds).items():
         path = options.results / f"{name}.json"
         if not path.exists() and not options.held:
             began = time.perf_counter()
             result = plain_data(run("cpu"))
-            seconds = round(time.perf_counter() - began, 1)
+            seconds[name] = round(time.perf_counter() - began, 1)
             write_json(path, result)
-            print(f"{name}: {seconds} s", flush=True)
+            print(f"{name}: {seconds[name]} s", flush=True)
     results = {p.stem: json.loads(p.read_text()) for p in options.results.glob("*.json")}
     figures = {
         "seeds": options.seeds,
         "versions": {name: version(name) for name in (DISTRIBUTION, "numpy", "numba")},
         "machine": platform.machine(),
+        "seconds": seconds,
         "checks": summarise(results, seeds),
     }
     write_json(options.out, figures)

@@ -252,8 +252,8 @@ class Parser:
         # from itself in equations; languages of other simulators take ASCII only.
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise ModelError(
-                f"{self.owner}: {noun} {name!r} cannot have this name: expected letters without "
-                "accents, digits and '_', beginning with a letter. Choose another."
+                f"{self.owner}: {noun} {describe(name)} cannot have this name: expected letters "
+                "without accents, digits and '_', beginning with a letter. Choose another."
             )
         if read and name in _RESERVED:
             raise ModelError(

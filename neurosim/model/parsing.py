@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..draws.values import Distribution, Table
-from ..errors import ModelError, describe, describe_unknown
+from ..errors import ModelError, describe, describe_unknown, is_one_of
 from ..expr.parse import Equation, Parser
 from ..expr.tree import Expr
 from ..quantities import find_unit, to_engine
@@ -66,7 +66,7 @@ def read_constant(
     if isinstance(value, Parameter):
         declared = unit(value.unit, where=where)
         per = value.per
-        if per is not None and per not in PERS:
+        if per is not None and not is_one_of(per, PERS):
             raise ModelError(f"{where}: {describe_unknown('side', per, PERS)}")
         return Constant(
             name, declared, _engine_value(parser, name, value.value, declared, others), per
@@ -151,22 +151,25 @@ def read_unit(parser: Parser, equation: Equation) -> Unit:
 def read_handlers(parser: Parser, handlers: Iterable[tuple[str, str]]) -> tuple[Handler, ...]:
     """Read the handlers of a rule: pairs of a trigger and statements."""
     # Text and mappings are iterable, too, but their items are no pairs.
-    iterable = isinstance(handlers, Iterable) and not isinstance(handlers, str | Mapping)
+    iterable = isinstance(handlers, Iterable) and not isinstance(
+        handlers, str | Mapping | np.ndarray
+    )
     pairs = [_as_tuple(pair) for pair in handlers] if iterable else []
-    if any(len(pair) != 2 for pair in pairs) or (handlers and not pairs):
+    nothing = handlers is None or isinstance(handlers, str | Mapping) and not handlers
+    if any(len(pair) != 2 for pair in pairs) or not (iterable or nothing):
         raise ModelError(
             f"{parser.owner}: found handlers {describe(handlers)}, expected pairs "
             "(trigger, statements). Write [('pre', 'out += w')]."
         )
     return tuple(
-        Handler(trigger, parser.statements(text, part=f"handler {trigger!r}"))
+        Handler(trigger, parser.statements(text, part=f"handler {describe(trigger)}"))
         for trigger, text in pairs
     )
 
 
 def _as_tuple(pair: Any) -> tuple[Any, ...]:
     """Return the items of a pair; none of a text, whose items are letters."""
-    return tuple(pair) if isinstance(pair, Iterable) and not isinstance(pair, str) else ()
+    return tuple(pair) if isinstance(pair, list | tuple) else ()
 
 
 def read_crossing(spike: str | None) -> tuple[str | None, bool]:
@@ -213,7 +216,7 @@ def read_refractory(
     if isinstance(freezes, str):
         # Both separators are common in texts that list names.
         freezes = tuple(freezes.replace(",", " ").split())
-    if not isinstance(freezes, tuple | list):
+    if not isinstance(freezes, tuple | list) or not all(isinstance(n, str) for n in freezes):
         raise ModelError(
             f"{parser.owner}, refractory: found freezes={describe(freezes)}, expected names of "
             "states. Write freezes='v'."

@@ -141,7 +141,7 @@ def find(parts: Iterable[Part], name: str, noun: str, owner: str) -> Part:
     # An iterator could not be walked a second time for the message.
     parts = tuple(parts)
     for part in parts:
-        if part.name == name:
+        if isinstance(name, str) and part.name == name:
             return part
     valid = [part.name for part in parts]
     raise ModelError(describe_unknown(noun, name, valid, owner=owner))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..draws.ranges import POSITIVE, require_range
 from ..draws.values import Table
-from ..errors import ModelError, describe, describe_unknown
+from ..errors import ModelError, describe, describe_unknown, is_one_of
 from ..expr.dimensions import expect, resolve_units
 from ..expr.parse import Parser
 from ..expr.printing import show
@@ -150,8 +150,8 @@ def _require_time_constant(tau: Constant, where: str) -> None:
 
 
 def _require_handler(handler: Handler, variables: set[str], parser: Parser) -> None:
-    where = f"{parser.owner}, handler {handler.trigger!r}"
-    if handler.trigger not in EVENTS:
+    where = f"{parser.owner}, handler {describe(handler.trigger)}"
+    if not is_one_of(handler.trigger, EVENTS):
         _require_signal(handler.trigger, parser, where)
     for statement in handler.statements:
         if statement.target == "out":

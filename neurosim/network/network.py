@@ -38,7 +38,14 @@ from .sources import (
     require_source_value,
 )
 from .timed_events import RegularUpdate, SpikeSignal
-from .validation import MOST_STEPS, read_duration, read_quantity, read_whole_number, to_steps
+from .validation import (
+    MOST_STEPS,
+    read_duration,
+    read_flag,
+    read_quantity,
+    read_whole_number,
+    to_steps,
+)
 from .values.drives import read_target_text
 from .values.population import (
     check_refractory_time,
@@ -526,7 +533,7 @@ class Network:
         weights = read_weights(
             weight, rule, bound_connector, unit=expected, edges=edges, pairs=pairs, where=where
         )
-        rounding = bool(round_delays)
+        rounding = read_flag(round_delays, where=f"{where}, round_delays")
         delays = read_delays(
             delay, dt=self.dt, rounded=rounding, edges=edges, pairs=pairs, where=where
         )
@@ -555,7 +562,7 @@ class Network:
             dendritic_fraction=fraction,
             back=returning,
             round_delays=rounding,
-            same_step=bool(same_step),
+            same_step=read_flag(same_step, where=f"{where}, same_step"),
             port=port,
             rule=rule,
             bound=bound,
@@ -618,6 +625,7 @@ class Network:
         port = default_port(cell, port)
         if name is None:
             port = require_port(cell, port, f"drive (-> {view.name})")
+            port_unit(cell, port, f"drive (-> {view.name})")
             name = self._free_name(
                 f"poisson_drive->{view.name}.{port}", f"poisson_drive->{view.label}.{port}"
             )

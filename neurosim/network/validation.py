@@ -103,6 +103,25 @@ def to_steps(
     return steps.astype(np.int64)
 
 
+def read_flag(value: object, *, where: str) -> bool:
+    """Return whether something is asked for.
+
+    Parameters
+    ----------
+    value : bool
+    where : str
+        Begins the message.
+
+    Raises
+    ------
+    NetworkError
+        If it is anything but True or False.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise NetworkError(f"{where}: found {describe(value)}, expected True or False. Change it.")
+    return bool(value)
+
+
 def read_whole_number(value: object, *, where: str, least: int = 1, most: int | None = None) -> int:
     """Return a whole number.
 

@@ -22,7 +22,7 @@ from ..ir.program import Program
 from ..ir.spike_signals import find_signals
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
-from ..network.validation import read_duration, to_steps
+from ..network.validation import read_duration, read_flag, to_steps
 from ..recording.edge_table import EdgeTable
 from ..recording.files import read_path
 from ..recording.recording import Recording
@@ -366,7 +366,7 @@ class Run:
         size = declared_unit(owner, name).size
         if isinstance(owner, Drive) and name == "rate":
             size *= owner.n  # memory holds the rate of all trains of a target together
-        if per_edge:
+        if read_flag(per_edge, where="get: per_edge"):
             if not isinstance(owner, Projection):
                 raise NetworkError(
                     f"get: found per_edge=True for {owner!r}, expected it for projections only. "

@@ -332,4 +332,7 @@ def _number(value: object) -> float:
     """Return a number as a float; NaN if it is none."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return math.nan
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan

@@ -333,7 +333,9 @@ def read_box(box: Quantity | Iterable[Quantity | None] | None, *, where: str) ->
     """
     if box is None:
         return None
-    sides = list(box) if isinstance(box, list | tuple | np.ndarray) else [box] * 3
+    sides: list[Any] = [box] * 3
+    if isinstance(box, list | tuple) or (isinstance(box, np.ndarray) and box.ndim):
+        sides = list(box)
     where = f"{where}, box"
     if not 1 <= len(sides) <= 3:
         raise NetworkError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
 from ...draws.values import Distribution, Table
-from ...errors import NetworkError, describe_unknown
+from ...errors import NetworkError, describe_unknown, is_one_of
 from ...ir.concrete import ConcreteNetwork
 from ...ir.memory import Memory
 from ...ir.program import Program
@@ -72,7 +72,7 @@ def declared_unit(owner: Owner, name: str) -> Unit:
                 " Delays are fixed when a run is prepared: "
                 "give another to net.project, and prepare again."
             )
-        elif isinstance(owner, Population | View) and name in _definitions(owner):
+        elif isinstance(owner, Population | View) and is_one_of(name, _definitions(owner)):
             fixed = f" {name!r} follows from its text: set a parameter that it reads, or a table."
         raise NetworkError(
             describe_unknown(
