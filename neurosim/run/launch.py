@@ -120,6 +120,13 @@ def _prepare(
     lowered.report.demand()
     artefact = lowered.artefact
     if isinstance(artefact, Stepped):
+        if artefact.batch is not None and "batch" not in options:
+            # Whoever calls this expects one run, and knows nothing of the backend's options.
+            raise NetworkError(
+                f"prepare: found batch={artefact.samples} among the options of a backend, expected "
+                "it in the call, since samples are no single run. Leave it out, or write "
+                "ns.prepare(network, batch=...)."
+            )
         # Before the draws, which may take minutes and are what does not fit into memory.
         demand_memory(network, rounded=artefact.single_precision, samples=artefact.samples)
         concrete = concretise(network)

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from support.stories import SAME, SEED, lively
 
 import neurosim as ns
+from neurosim.backend.discovery import find
+from neurosim.backend.lowering import Configured
 
 pytest.importorskip("torch")
 
@@ -298,6 +300,13 @@ def test_a_number_of_samples_that_is_none_is_refused(batch):
 def test_other_backends_have_no_batch():
     with pytest.raises(ns.NetworkError, match="backend 'cpu' has no option 'batch'"):
         ns.prepare(lively().net, batch=2)
+
+
+def test_a_batch_among_the_options_of_a_configured_backend_is_refused():
+    """`neurosim run MODEL --option batch=2`: a model holds one run open."""
+    backend = Configured(find("gpu"), {"device": "cpu", "batch": 2})
+    with pytest.raises(ns.NetworkError, match="found batch=2 among the options of a backend"):
+        ns.prepare(lively().net, backend=backend)
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_refused_before_anything_is_drawn():
