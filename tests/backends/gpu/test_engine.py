@@ -16,6 +16,8 @@ from neurosim.models import cells
 
 torch = pytest.importorskip("torch")
 
+from neurosim.backends.gpu.tensors.rules import add  # noqa: E402
+
 ON_CPU = {"backend": "gpu", "device": "cpu"}
 
 
@@ -86,6 +88,27 @@ def test_the_source_is_that_of_each_cell_and_rule_once():
     net.population("more", 5, rn.LIF)
     source = ns.prepare(net, **ON_CPU).generated_code
     assert source.count("Cell 'exact'") == 1 and source.count("Rule 'pair'") == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_sums_over_edges_keep_their_order_on_any_number_of_threads(threads):
+    random = np.random.default_rng(0)
+    index = random.integers(0, 50, 500_000)
+    values = random.normal(size=index.size)
+    expected = np.zeros(50)
+    np.add.at(expected, index, values)
+    total = torch.zeros(50, dtype=torch.float64)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        add(total, torch.from_numpy(index), torch.from_numpy(values))
+    finally:
+        torch.set_num_threads(before)
+    assert (total.numpy() == expected).all()
+    # Another order gives other bits, so that the comparison can fail.
+    other = np.zeros(50)
+    np.add.at(other, index[::-1], values[::-1])
+    assert (other != expected).any()
 
 
 # ---- options
