@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurosim.errors import NetworkError, describe, describe_unknown
+from neurosim.errors import NetworkError, SimulationError, describe, describe_unknown
 from neurosim.ir.replaced_values import replace_values
 from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
@@ -392,8 +392,12 @@ class Trainer(Module):
         ------
         NetworkError
             If tensors disagree in shape, or hold no spikes or no finite numbers.
+        SimulationError
+            If a value that learns is not finite.
         """
         call = self._call(batch, self._chosen(outputs))
+        if self.training and not self._hooks.attached:
+            self._require_finite()
         if self.training and torch.is_grad_enabled():
             call = self._fitting(call)
         self._hooks.begin(training=self.training)
@@ -429,6 +433,18 @@ class Trainer(Module):
                 compiled=self._compiled,
             ),
         )
+
+    def _require_finite(self) -> None:
+        """Raise if an optimiser that was not checked has ruined a value that learns."""
+        for label in self.learns:
+            # One sum for all values: in usual networks it costs some microseconds.
+            if not bool(torch.isfinite(self[label].detach().sum())):
+                raise SimulationError(
+                    f"Trainer: found a value of {label!r} that is not finite, expected numbers: an "
+                    "optimiser has ruined it. Use a smaller learning rate that is a number, or "
+                    "clip gradients; trainer.attach(optimizer) checks an optimiser beforehand.",
+                    population=self._plan.learns[label].owner,
+                )
 
     def _fitting(self, call: Call) -> Call:
         """Return a call whose backward pass fits into memory.

@@ -276,3 +276,15 @@ def test_a_trainer_prints_its_names():
     assert repr(trainer_of()) == (
         "Trainer(inputs=['inputs'], outputs=['output'], learns=['first'])"
     )
+
+
+def test_values_that_an_unchecked_optimiser_has_ruined_are_found_by_the_next_call():
+    trainer = trainer_of(train=["second", "first"])
+    optimizer = torch.optim.SGD(trainer.parameters(), lr=math.nan)
+    output = trainer(SPIKES + 1)
+    assert output.sum() > 10
+    output.sum().backward()
+    optimizer.step()
+    with pytest.raises(ns.SimulationError, match="a value of 'second' that is not finite") as error:
+        trainer(SPIKES + 1)
+    assert error.value.population == "second"

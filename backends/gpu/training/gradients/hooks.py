@@ -35,6 +35,11 @@ class Hooks:
         self._projects = False
         self._attached: list[torch.optim.Optimizer] = []
 
+    @property
+    def attached(self) -> bool:
+        """Whether an optimiser runs the hooks."""
+        return bool(self._attached)
+
     def add_of_gradients(self, hook: GradientHook, *, projects: bool) -> None:
         """Add a hook; ``projects`` says that its gradients must reach the weights unchanged."""
         self._of_gradients.append(hook)
