@@ -66,6 +66,22 @@ def test_spikes_are_read_anew_when_a_snapshot_of_another_time_is_restored():
     assert run.get(cell, "v").tolist() == reference.get(cell, "v").tolist() == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("rule", [None, ns.Rule(edge="w : 1", handlers=[("pre", "out += w")])])
+def test_sums_of_spikes_with_several_delays_begin_with_the_oldest(rule):
+    """Weights of all sizes: a sum in another order has other bits."""
+    net = ns.Network("net", dt=1.0, seed=3)
+    source = net.bernoulli("source", 60, p=0.5)
+    cell = net.population("cell", 3, ns.Cell("v : 1", receives={"y": ns.Port("1", "v")}))
+    delays = {"delay": ns.uniform(0, 6), "round_delays": True}
+    delays |= {} if rule is None else {"dendritic_fraction": 0.0}
+    weight = ns.normal(0, 1)
+    net.project(source, cell, ns.all_to_all(), weight=weight, port="y", rule=rule, **delays)
+    net.record(cell, "v")
+    story = rn.Story(net, [("run", 40)])
+    expected = rn.outcome(played(story, "reference"))
+    assert rn.differences(expected, rn.outcome(played(story, **ON_CPU))) == []
+
+
 def test_stages_of_a_step_and_shared_weights_agree_with_the_reference():
     net = ns.Network("net", dt=1.0, seed=3)
     source = net.bernoulli("source", 20, p=0.3)
