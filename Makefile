@@ -8,9 +8,7 @@ BIN := $(ENV)/bin
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
-# Where PyTorch is found without CUDA: gigabytes less, and the tests need no GPU.
-TORCH ?= https://download.pytorch.org/whl/cpu
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --extra-index-url $(TORCH) --editable
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .PHONY: help demo lint shape test test-fast test-slow bench docs docs-figures clean
 .DEFAULT_GOAL := help
