@@ -76,7 +76,8 @@ def _bound(results: Results) -> Judgement:
 
 
 def _level(results: Results) -> Judgement:
-    kept, fading = results["level"]["kept"], results["level"]["fading"]
+    kept = results["level"]["kept"]
+    fading = results["level"]["fading"]
     measured = {"kept": kept["level"], "fading": fading["level"], "growth": fading["growth"]}
     values = list(measured.values())
     rounded = {name: round(value, 6) for name, value in measured.items()}
@@ -100,7 +101,8 @@ def _silent(results: Results) -> Judgement:
 
 def _wiring(results: Results) -> Judgement:
     runs = [results[f"wiring-{seed}"] for seed in range(3)]
-    liquid, inputs = [r["liquid"] for r in runs], [r["input"] for r in runs]
+    liquid = [r["liquid"] for r in runs]
+    inputs = [r["input"] for r in runs]
     right = max(abs(n - 16_720) for n in liquid) <= 400 and set(inputs) == {117_600}
     return {"liquid": liquid, "input": inputs}, right
 

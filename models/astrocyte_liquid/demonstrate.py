@@ -78,7 +78,8 @@ def demonstrate(
     before = work.liquid.weights()
     course = _organise(work)
     shown = work.show()
-    training, chosen = shown.part("train"), shown.part("validation")
+    training = shown.part("train")
+    chosen = shown.part("validation")
     readout, penalty, _ = choose_convex(*training, *chosen)
     test, labels = shown.part("test")
     results: Row = {

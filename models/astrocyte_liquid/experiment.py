@@ -173,7 +173,8 @@ def camera(backend: str, *, seed: int = 0, folds: int = 5) -> Result:
         for _ in work.organise():
             pass
         shown = work.show()
-        table, labels = shown.counts["train"], shown.labels["train"]
+        table = shown.counts["train"]
+        labels = shown.labels["train"]
         right = np.zeros(len(labels), bool)
         for fold in range(folds):
             out = np.arange(len(labels)) % folds == fold

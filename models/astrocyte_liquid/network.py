@@ -121,7 +121,8 @@ def rule(*, learning: bool = True, calcium: bool = False) -> ns.Rule:
         "w_max": "3 mV/ms",
     }
     if calcium:
-        at_pre, at_post = _gated(at_pre), _gated(at_post)
+        at_pre = _gated(at_pre)
+        at_post = _gated(at_post)
         parameters |= {"theta": 37.0, "band": 22.0}
     return ns.Rule(
         edge="w : mV/ms",
@@ -216,11 +217,16 @@ class by_distance:
 def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     """Return the network, recording nothing.
 
-    ``input`` projects to ``liquid``, this to itself, and both to ``astrocyte``.
+    ``input`` projects to ``liquid``, this to itself, and both to ``astrocyte``. Of the liquid, the
+    excitatory neurons come first. Probabilities ``p`` of the input are a table, one row until it is
+    given another.
 
-    Of the liquid, the excitatory neurons come first. Probabilities ``p`` of the input are a table,
-    one row until it is given another. Without ``linked``, rules read no astrocyte: their strengths
-    are constants.
+    Parameters
+    ----------
+    settings : Settings
+    seed : int
+    linked : bool
+        Without it, rules read no astrocyte: their strengths are constants.
     """
     s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
@@ -262,7 +268,8 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
         name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: Any
     ) -> None:
         if not s.learning:
-            learns, values = rule(learning=False), {}
+            learns = rule(learning=False)
+            values = {}
         elif s.calcium:
             # Without an astrocyte: both strengths are constants.
             learns = rule(calcium=True)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from neurosim.plot.style import COLOURS, GREY, PALE
 
-EXCITATORY, INHIBITORY, INPUT = COLOURS[0], COLOURS[1], COLOURS[2]
+EXCITATORY = COLOURS[0]
+INHIBITORY = COLOURS[1]
+INPUT = COLOURS[2]
 COLOUR = {"excitation": EXCITATORY, "inhibition": INHIBITORY, "input->liquid": INPUT}
 
 

@@ -11,7 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 CLASSES = 10
 PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001)
 # Of the published program: passes, learning rate, decay of averages, and what keeps roots from 0.
-PASSES, RATE, DECAY, SMALLEST, WEIGHT_DECAY = 5000, 0.1, 0.95, 1e-8, 5e-10
+PASSES = 5000
+RATE = 0.1
+DECAY = 0.95
+SMALLEST = 1e-8
+WEIGHT_DECAY = 5e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +134,8 @@ def convex(counts: ArrayLike, labels: ArrayLike, *, penalty: float, hard: bool =
     targets = exact if hard else soft_targets(labels)
 
     def objective(flat: NDArray) -> tuple[float, NDArray]:
-        weights, bias = flat[:-CLASSES].reshape(size, CLASSES), flat[-CLASSES:]
+        weights = flat[:-CLASSES].reshape(size, CLASSES)
+        bias = flat[-CLASSES:]
         value, by_weights, by_bias = loss(weights, bias, x, targets, penalty)
         return value, np.concatenate([by_weights.ravel(), by_bias])
 

@@ -235,7 +235,8 @@ def _bytes_of_delays(network: Network) -> dict[str, float]:
     history = dict.fromkeys(network.populations, 0.0)
     landing = dict.fromkeys(network.populations, 0.0)
     for p in network.projections.values():
-        source, target = p.source.name, p.target.name
+        source = p.source.name
+        target = p.target.name
         longest = _bounds(p.delay)[1]
         dendritic = longest * p.dendritic_fraction if p.rule is not None else 0.0
         history[source] = max(history[source], longest - dendritic)

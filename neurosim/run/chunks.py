@@ -118,13 +118,15 @@ class Assembler:
             if probe.owner.name == view.name and probe.variable == "spikes" and not probe.at_spikes:
                 neurons, steps = chunks.spikes(number)
                 begin = int(np.searchsorted(steps, chunks.first))
-                neurons, steps = neurons[begin:], steps[begin:]
+                neurons = neurons[begin:]
+                steps = steps[begin:]
                 recorded = recorded_view(probe)
                 if not recorded.whole or not view.whole:
                     if not np.isin(view.indices, recorded.indices).all():
                         return None
                     belongs = np.isin(neurons, view.indices)
-                    neurons, steps = neurons[belongs], steps[belongs]
+                    neurons = neurons[belongs]
+                    steps = steps[belongs]
                 return self._spikes_of(chunks, view, end, neurons, steps)
         return None
 

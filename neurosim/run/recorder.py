@@ -349,7 +349,9 @@ class Recorder:
         if end > self.first or not writer.parts:
             # Parts never say that the run is finished: the folder's header does.
             writer.append(self._assemble(end, finished=False))
-        self._chunks, self.first, self._held = JoinedChunks(), end, 0
+        self._chunks = JoinedChunks()
+        self.first = end
+        self._held = 0
         self._written = monotonic()
 
     def _assemble(self, end: int, *, finished: bool) -> Recording:

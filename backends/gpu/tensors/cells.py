@@ -160,5 +160,6 @@ def _names(tree: Expr) -> set[str]:
 def _margin(tree: Expr) -> Expr | None:
     if not isinstance(tree, Binary) or tree.op not in _LEFT_IS_LARGER:
         return None
-    left, right = (tree.left, tree.right)
+    left = tree.left
+    right = tree.right
     return Binary("-", left, right) if _LEFT_IS_LARGER[tree.op] else Binary("-", right, left)

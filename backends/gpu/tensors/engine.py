@@ -24,7 +24,8 @@ from .rules import TensorRule
 from .samples import Samples
 
 # The sides whose spikes a projection delivers; a same-step one delivers those of sources earlier.
-FORTH, BACK = frozenset({"pre"}), frozenset({"post"})
+FORTH = frozenset({"pre"})
+BACK = frozenset({"post"})
 BOTH = FORTH | BACK
 _NONE = 1 << 62  # a step that no run reaches
 

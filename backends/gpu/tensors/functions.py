@@ -20,8 +20,10 @@ from neurosim.expr.functions import bind
 Function = Callable[..., Tensor]
 
 # Beyond them the square of a root, or the error of that square, would overflow or underflow.
-_SMALL, _LARGE = 2.0**-500, 2.0**500
-_SHIFT, _ROOT_OF_SHIFT = 2.0**600, 2.0**300
+_SMALL = 2.0**-500
+_LARGE = 2.0**500
+_SHIFT = 2.0**600
+_ROOT_OF_SHIFT = 2.0**300
 _SPLIT = 134217729.0  # 2**27 + 1
 
 

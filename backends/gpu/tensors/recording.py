@@ -118,7 +118,8 @@ class SpikeRecorder:
         step = np.array(self._steps, np.int64)[position.cpu().numpy()]
         part = (sample.cpu().numpy(), neuron.cpu().numpy().astype(np.int32), step)
         self._parts.append(_chosen(part, self._members))
-        self._held, self._steps = [], []
+        self._held = []
+        self._steps = []
 
     def fill(self, chunks: list[Chunk]) -> None:
         self._list()
@@ -210,7 +211,8 @@ def _reading(
     reader: Reader,
 ) -> Callable[[Clock], Tensor]:
     """Return the function that reads all values of a probe's variable in a step, (B, n)."""
-    owner, name = probe.owner.name, probe.variable
+    owner = probe.owner.name
+    name = probe.variable
     if owner in populations:
         return lambda clock: populations[owner].value(name, clock.step)
     plastic = program.plastic.get(owner)

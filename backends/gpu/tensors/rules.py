@@ -275,7 +275,8 @@ class TensorRule:
             new = value.expand(position.shape)
         if s.bound.frozen:
             free = clock.step > self._samples.tensors[owner, "_until"].view(-1)[position]
-            position, new = position[free], new[free]
+            position = position[free]
+            new = new[free]
         state.view(-1)[position] = new
 
 

@@ -118,7 +118,8 @@ class Call:
 
     def _given_spikes(self) -> dict[str, Tensor]:
         """Return the spikes of inputs, and of sources that list theirs, (T, 1, N)."""
-        plan, settings = self.plan, self.settings
+        plan = self.plan
+        settings = self.settings
         result = {
             i.population: self.batch.tensors[i.label]
             for i in settings.inputs
@@ -252,7 +253,8 @@ class Call:
         if start is None:
             affine = None
             start = neurons.zeros()
-            after, slope = start, start
+            after = start
+            slope = start
         else:
             after, slope = neurons.reset_at({**values, **initial})
         curve = rate_curve(

@@ -104,7 +104,9 @@ class PopulationValues:
         matrix = torch.stack(
             [torch.stack([entry.expand(size) for entry in row], -1) for row in rows], -2
         )
-        result: Tensor = _Exponential.apply(matrix, propagator, self._dt)  # type: ignore[assignment]
+        result: Tensor = _Exponential.apply(  # type: ignore[assignment]
+            matrix, propagator, self._dt
+        )
         return dict(zip(propagator.names, result.unbind(-1), strict=True))
 
 

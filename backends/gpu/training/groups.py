@@ -233,7 +233,8 @@ class _Part:
         """Return the states after the steps, their spikes and traces, and recorded states."""
         if self.compiled is not None:
             (name,) = self.members
-            steps, samples = len(self.steps), self.replica.shape[0]
+            steps = len(self.steps)
+            samples = self.replica.shape[0]
             if self.compiled.serves(self.members[name].neurons, steps=steps, samples=samples):
                 return self._run_compiled(name, states[name], self.compiled)
         states = dict(states)

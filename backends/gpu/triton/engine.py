@@ -254,13 +254,15 @@ class TritonEngine:
         self._follow_spikes(first)
         self._set_clock(first, repeat=0)
         self._first.fill_(first)
-        done, finite = 0, True
+        done = 0
+        finite = True
         while done < min(steps, self._capacity) and finite:
             # A spike may emit a signal, whose handlers run before the next step.
             count = 1 if self.program.signals else min(steps, self._capacity)
             self._run_steps(count)
             now, _, wrong, _ = self._clock.tolist()
-            done, finite = now - first, wrong == NEVER
+            done = now - first
+            finite = wrong == NEVER
             if self.program.signals and finite and self._is_signalled(now - 1):
                 break
         chunks = [

@@ -96,7 +96,8 @@ class Pushed:
         edges = np.concatenate([np.zeros(0, np.int64), *ranges])
         delays = np.broadcast_to(p.axonal, p.targets.shape)[edges]
         late = emitted + delays >= step
-        edges, rows = edges[late], (emitted + delays[late]) % self._depth
+        edges = edges[late]
+        rows = (emitted + delays[late]) % self._depth
         weights = _weights(p, memory)[edges].astype(np.float64)
         whole = np.floor(weights * kernels.FIXED + 0.5).astype(np.int64)
         np.add.at(sums, (rows, self._columns[p.target, p.port] + p.targets[edges]), whole)

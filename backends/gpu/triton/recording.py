@@ -173,7 +173,8 @@ class Recording:
         step, neuron = spikes_of(self.device, view.name, sample, range(first, first + steps))
         if not view.whole:
             inside = np.isin(neuron, view.indices)
-            step, neuron = step[inside], neuron[inside]
+            step = step[inside]
+            neuron = neuron[inside]
         return neuron.astype(np.int32), step
 
 

@@ -231,4 +231,7 @@ def spike(
     width : float or (N,)
         Unit of the surrogate's distance.
     """
-    return _Spike.apply(difference, spiking, active, (surrogate, width))  # type: ignore[return-value]
+    spikes: Tensor = _Spike.apply(  # type: ignore[assignment]
+        difference, spiking, active, (surrogate, width)
+    )
+    return spikes
