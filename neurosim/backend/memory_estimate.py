@@ -18,6 +18,7 @@ from ..model.rule_equations import closed_forms
 from ..network.network import Network
 from ..network.populations import Population
 from ..network.projections import Drive, Projection
+from ..network.wiring.conditions import BoundCondition
 from ..network.wiring.connectors import (
     all_to_all,
     fixed_indegree,
@@ -25,6 +26,7 @@ from ..network.wiring.connectors import (
     fixed_probability,
     fixed_total_number,
 )
+from ..network.wiring.edge_lists import from_arrays, from_sparse
 from ..network.wiring.pair_texts import PairText
 from ..units import unit
 from .free_memory import available
@@ -41,9 +43,9 @@ def items(network: Network, *, rounded: bool = False, samples: int = 1) -> list[
     A neuron takes the bytes of `_bytes_per_neuron`, 4 for each step of the longest delay
     after which its spikes are needed, and 8 for each step of the longest dendritic delay of each
     projection onto it. An edge takes the bytes of `_bytes_per_edge`, and at least those of
-    `_bytes_while_drawn`. A delay group of a rule takes about 95, mostly while groups are numbered,
-    and 115 more if edges are so many that an engine may defer the handlers of spikes of targets.
-    Each edge of a block in work takes 16.
+    `_bytes_while_drawn` and of `_bytes_while_sorted`. A delay group of a rule takes about 95,
+    mostly while groups are numbered, and 115 more if edges are so many that an engine may defer
+    the handlers of spikes of targets. Each edge of a block in work takes 16.
 
     Parameters
     ----------
@@ -68,7 +70,11 @@ def items(network: Network, *, rounded: bool = False, samples: int = 1) -> list[
             continue
         edges = p.edge_count().most
         size = (
-            edges * max(_bytes_per_edge(p, rounded=rounded), _bytes_while_drawn(p)) * _MARGIN
+            edges
+            * max(
+                _bytes_per_edge(p, rounded=rounded), _bytes_while_drawn(p), _bytes_while_sorted(p)
+            )
+            * _MARGIN
             + 16.0 * min(edges, sampling.BLOCK)
             + _bytes_of_groups(p, edges, network.dt)
         )
@@ -131,9 +137,10 @@ def _count_constants(p: Population, parameters: Sequence[str]) -> int:
 def _bytes_while_drawn(p: Projection) -> float:
     """Return the bytes of an edge while its ends are drawn, as measured.
 
-    Edges that are drawn source by source are written to their place; others are sorted.
+    Edges that are drawn source by source are written to their place; others are sorted, and lists
+    by both ends. Pairs with several edges lie in memory beside these.
     """
-    index = np.dtype(index_type(p.target.population.size)).itemsize
+    index = _bytes_of_target(p)
     match p.connector:
         case all_to_all() | fixed_probability() | fixed_outdegree():
             return float(index)
@@ -141,7 +148,52 @@ def _bytes_while_drawn(p: Projection) -> float:
             return index + 4.0
         case fixed_total_number():
             return index + 8.0
+        case from_arrays() | from_sparse():
+            source = np.dtype(index_type(len(p.source))).itemsize
+            return index + (source + 8.0 if _sorts_lists(p) else 0.0)
+        case BoundCondition(n=n):
+            return float(index if n == 1 else 2 * index)
     return 8.0
+
+
+def _bytes_while_sorted(p: Projection) -> float:
+    """Return the bytes of an edge while its values follow its ends, as measured.
+
+    Where edges come to lie in another order than the user's, or than that of the views, a position
+    takes 4. Edges of a view have their ends in both forms meanwhile, draws lie beside their sorted
+    values.
+    """
+    index = _bytes_of_target(p)
+    listed, moved = _sorts_lists(p), _moves(p)
+    size = index + 4.0 * listed + 4.0 * moved
+    values = [p.weight, p.delay] if p.back is None else [p.weight, p.delay, p.back]
+    stored = sum(8.0 for value in values if isinstance(value, np.ndarray | PairText))
+    drawn = sum(8.0 for value in values if isinstance(value, Distribution))
+    if moved:
+        stored += drawn + 8.0 * bool(drawn)
+    elif isinstance(p.weight, Distribution) and p.rule is None:
+        stored += 8.0
+    return max(size + stored, size + index * (moved or not p.target.whole))
+
+
+def _sorts_lists(p: Projection) -> bool:
+    """Return whether the edges are a list of the user's in another order than the network's."""
+    match p.connector:
+        case from_arrays(ascending=ascending) | from_sparse(pairs=from_arrays(ascending=ascending)):
+            return not ascending
+    return False
+
+
+def _moves(p: Projection) -> bool:
+    """Return whether edges are in another order than that of the views."""
+    return not (p.source.ascending and p.target.ascending)
+
+
+def _bytes_of_target(p: Projection) -> int:
+    """Return the bytes of the index of a target."""
+    chosen = p.target.chosen
+    below = p.target.population.size if chosen is None else int(chosen.max()) + 1
+    return np.dtype(index_type(below)).itemsize
 
 
 def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
@@ -153,8 +205,9 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     Of weights that edges share, the position takes 4, or 2 and meanwhile 2 more; the engine writes
     them out if delays differ.
     """
-    index = np.dtype(index_type(p.target.population.size)).itemsize
+    index = _bytes_of_target(p)
     size = index + 8.0 * isinstance(p.delay, np.ndarray)
+    size += 8.0 * (_moves(p) and isinstance(p.delay, Distribution))
     if p.rule is not None:
         return size + _bytes_per_plastic_edge(p, p.rule, index=index, rounded=rounded)
     differ = not isinstance(p.delay, float)
@@ -176,15 +229,16 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
     begin = {v.name: p.weight if v.name == "w" else p.values.get(v.name, 0.0) for v in rule.edge}
     forms = closed_forms(rule)
     for v in rule.edge:
-        size += (
-            (4.0 if rounded else 8.0)
-            + 8.0 * isinstance(begin[v.name], np.ndarray | PairText | Shared)
-            + 8.0 * (v.name in forms)
-        )
+        stored = isinstance(begin[v.name], np.ndarray | PairText | Shared)
+        # Draws that moved are stored like arrays, others are made again.
+        stored |= _moves(p) and isinstance(begin[v.name], Distribution)
+        size += (4.0 if rounded else 8.0) + 8.0 * stored + 8.0 * (v.name in forms)
     back = _goes_back(rule)
     size += 4.125 * back + 16.0 * sum(c.per == "edge" for c in rule.parameters)
     drawn = any(isinstance(value, Distribution) for value in (p.back, *begin.values()))
-    size += 8.0 * (not isinstance(p.delay, float) or drawn)
+    moved = _moves(p)
+    stored = float | Distribution if moved else float
+    size += 8.0 * (not isinstance(p.delay, stored) or (drawn and not moved))
     axonal, dendritic, returning = _compare_delays(p, rule)
     own_return = back and p.back is not None and returning
     size += (8.0 + index) * axonal + 4.0 * dendritic

@@ -16,6 +16,8 @@ from ..network.projections import Projection
 from ..network.wiring.pair_texts import PairText
 from ..units import Unit, unit
 
+_ARRAYS = 8  # that are needed at a time while edges move
+
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
@@ -54,7 +56,7 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
     pointer : (N_source + 1,) int64
     targets : (E,) uint16 or int32
         Ascending within each source.
-    moved : (E,) int64 or None
+    moved : (E,) integers or None
         ``moved[e]``: position of edge e before view indices were mapped to population indices;
         None: order unchanged.
     """
@@ -65,7 +67,7 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
     counts[source] = np.diff(edges.pointer)
     pointer = pointer_of(counts)
     # Ascending views keep the order of edges: only the numbers of neurons change.
-    if (np.diff(source) > 0).all() and (np.diff(target) > 0).all():
+    if p.source.ascending and p.target.ascending:
         if target[-1] == target.size - 1:  # the view is the whole population, or its beginning
             return pointer, edges.target.astype(dtype, copy=False), None
         targets = np.empty(edges.target.size, dtype)
@@ -73,12 +75,12 @@ def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np
             targets[block] = target[edges.target[block]]
         return pointer, targets, None
     targets = np.empty(edges.target.size, dtype)
-    moved = np.empty(edges.target.size, np.int64)
+    moved = np.empty(targets.size, np.int32 if targets.size < 2**31 else np.int64)
     rows = np.argsort(source)
     old_begins = edges.pointer[rows]
     new_begins = pointer_of(np.diff(edges.pointer)[rows])
     # Some rows at a time: sorting all edges at once would take several arrays of their length.
-    for block in blocks(rows.size, width=max(1, edges.target.size // rows.size)):
+    for block in blocks(rows.size, width=max(1, _ARRAYS * edges.target.size // rows.size)):
         positions = np.arange(new_begins[block.start], new_begins[block.stop])
         row = np.searchsorted(new_begins, positions, side="right") - 1
         old_positions = positions - new_begins[row] + old_begins[row]
@@ -101,7 +103,7 @@ class EdgeValues:
         Edges of each row of the source's view.
     order : (E,) indices or None
         The connector's order of the user's edges; None: the user's own order.
-    moved : (E,) int64 or None
+    moved : (E,) integers or None
         See `to_absolute`.
     absolute : (N_source + 1,) int64
         Edges of each source in the order of the network's edges.
@@ -181,7 +183,7 @@ class EdgeValues:
         )
         # Draws follow the positions within the view, so values that moved have to be stored.
         if self.moved is not None:
-            return np.asarray(drawn)[self.moved]
+            return _gather(drawn, self.moved)
         return drawn if redrawn else np.asarray(drawn)
 
     def _arrange(self, values: np.ndarray, where: str) -> np.ndarray:
@@ -191,10 +193,23 @@ class EdgeValues:
                 f"{where}: found an array of length {values.size}, expected one for each of "
                 f"{self.count} edges. Correct its length."
             )
-        if self.order is not None:
-            values = values[self.order]
+        places = [array for array in (self.moved, self.order) if array is not None]
         # A copy, since a run changes weights and the user's array must not follow.
-        return values.copy() if self.moved is None else values[self.moved]
+        return _gather(values, *places) if places else values.copy()
+
+
+def _gather(values: np.ndarray | Drawn, *places: np.ndarray) -> np.ndarray:
+    """Return values at places, or at places among places, as an array of its own."""
+    count = places[0].size
+    result = np.empty(count, values.dtype if isinstance(values, np.ndarray) else np.float64)
+    array = np.asarray(values)  # above the result, so that its memory is used again
+    # In blocks: NumPy turns all places at once into integers of 8 bytes.
+    for block in blocks(count, width=1):
+        at = places[0][block]
+        for more in places[1:]:
+            at = more[at]
+        result[block] = array[at]
+    return result
 
 
 def _weight_unit(p: Projection) -> Unit:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..draws.sampling import blocks, index_type
+from ..draws.sampling import blocks, index_type, sort_keys
 from ..draws.streams import Stream
 from ..errors import NetworkError
 
@@ -29,7 +30,7 @@ class Edges:
     target : (E,) integers
         Position of each edge's target, ascending within the edges of a source. uint16 takes half
         the memory of int32 and serves up to 65536 targets.
-    order : (E,) int64, optional
+    order : (E,) integers, optional
         Edge e is entry ``order[e]`` of arrays of weights or delays that the user passes;
         None: entry e.
     trusted : bool
@@ -38,7 +39,7 @@ class Edges:
 
     pointer: NDArray[np.int64]
     target: IntArray
-    order: NDArray[np.int64] | None = None
+    order: IntArray | None = None
     trusted: bool = False
 
     @classmethod
@@ -61,19 +62,26 @@ class Edges:
         """
         _check_positions(np.asarray(sources), n_source, end="sources")
         _check_positions(np.asarray(targets), n_target, end="targets")
-        # One integer per pair sorts faster than two keys.
-        pairs = np.asarray(sources, np.int64) * n_target + np.asarray(targets, np.int64)
-        order = None
-        # Sorted lists, such as those of sparse matrices by rows, save the sort and the order. The
-        # sort is stable, so that equal pairs keep the order of their weights.
-        if not np.all(pairs[:-1] <= pairs[1:]):
-            order = np.argsort(pairs, kind="stable")
-            pairs = pairs[order]
-        pointer = np.searchsorted(pairs, np.arange(n_source + 1) * n_target)
-        target = np.empty(pairs.size, index_type(n_target))
-        # In blocks: the remainders of all pairs at once would take another array of 8 bytes each.
-        for block in blocks(pairs.size, width=1):
-            target[block] = pairs[block] % n_target
+        sources, targets = np.asarray(sources, np.int64), np.asarray(targets, np.int64)
+        target = targets.astype(index_type(n_target))
+        # Sorted lists, such as those of sparse matrices by rows, save the sort and the order.
+        if ascend(sources, targets):
+            pointer = np.searchsorted(sources, np.arange(n_source + 1))
+            return cls(pointer, target, trusted=True)
+        # Two stable sorts by counting: equal pairs keep the order of their weights.
+        _, by_target = sort_keys(target, below=n_target)
+        source = np.empty(target.size, index_type(n_source))
+        for block in blocks(source.size, width=1):
+            source[block] = sources[by_target[block]]
+        pointer, by_source = sort_keys(source, below=n_source)
+        for block in blocks(by_source.size, width=1):
+            by_source[block] = by_target[by_source[block]]
+        # Arrays that are as long as all edges are used again: what is freed between arrays that
+        # stay goes back to the system only if it is large.
+        order = by_target
+        order[...] = by_source
+        for block in blocks(order.size, width=1):
+            target[block] = targets[order[block]]
         return cls(pointer, target, order, trusted=True)
 
     def source(self) -> NDArray[np.int32]:
@@ -122,6 +130,28 @@ class Edges:
                     "edges: found targets that do not ascend within the edges of a source, "
                     "expected ascending positions. Sort them, or use Edges.from_pairs."
                 )
+
+
+def ascend(sources: IntArray, targets: IntArray) -> bool:
+    """Return whether pairs of positions are sorted by source, then target."""
+    for block in blocks(max(sources.size - 1, 0), width=1):
+        after = slice(block.start + 1, block.stop + 1)
+        same = sources[block] == sources[after]
+        if not (
+            (sources[block] < sources[after]) | same & (targets[block] <= targets[after])
+        ).all():
+            return False
+    return True
+
+
+def append(array: IntArray, parts: Sequence[IntArray]) -> IntArray:
+    """Return an array with parts behind it, in its own memory where the system can extend that."""
+    first = array.size
+    array.resize(first + sum(part.size for part in parts), refcheck=False)
+    for part in parts:
+        array[first : first + part.size] = part
+        first += part.size
+    return array
 
 
 def _check_positions(positions: IntArray, size: int, *, end: str) -> None:

@@ -133,6 +133,11 @@ class View:
         # A view may hold all neurons in another order, and then positions are not indices.
         return len(self) == self.population.size and bool((np.diff(self.chosen) == 1).all())
 
+    @cached_property
+    def ascending(self) -> bool:
+        """Whether the neurons are in the order of their population."""
+        return self.chosen is None or bool((np.diff(self.chosen) > 0).all())
+
     @overload
     def __getitem__(self, key: str) -> Reference: ...
 

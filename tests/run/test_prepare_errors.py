@@ -307,6 +307,7 @@ def test_the_positions_of_shared_weights_are_foretold(values, monkeypatch):
 MEASURE = """
 import ctypes
 import sys
+import numpy as np
 import neurosim as ns
 from neurosim.backend.memory_estimate import items
 from neurosim.models import cells
@@ -328,14 +329,24 @@ def build(edges):
         return net
     a, b = net.population("a", 1000, LIF), net.population("b", int(sys.argv[2]), LIF)
     options = {}
+    connector = ns.fixed_outdegree(edges // 1000, multapses=True)
+    if "listed" in sys.argv[1]:
+        draw = np.random.default_rng(1)
+        connector = ns.from_arrays(draw.integers(0, 1000, edges), draw.integers(0, len(b), edges))
+    if "where" in sys.argv[1]:  # the text is the same for any number of edges: compiled once
+        chosen = net.population("chosen", edges // 250, LIF)
+        several = "several" in sys.argv[1]
+        connector = ns.where(p=0.25, n=ns.integers(3, 6) if several else 1)
+        b = chosen[: len(chosen) // 4] if several else chosen
+    if "reversed" in sys.argv[1]:
+        a, b = (a, b[::-1]) if "targets" in sys.argv[1] else (a[::-1], b)
     if "text delays" in sys.argv[1]:
         options = {"delay": "0.5*ms * (1 + i % 20)"}
     elif "delays" in sys.argv[1]:
         options = {"delay": ns.uniform(0.5, 10), "round_delays": True,
                    "dendritic_fraction": float(sys.argv[4])}
-    connector = ns.fixed_outdegree(edges // 1000, multapses=True)
     rule = RULE if "rule" in sys.argv[1] else None
-    weight = 1.0 if sys.argv[1] == "shared weights" else ns.uniform(0, 1)
+    weight = 1.0 if "shared weights" in sys.argv[1] else ns.uniform(0, 1)
     net.project(a, b, connector, weight=weight, rule=rule, **options)
     return net
 
@@ -346,6 +357,7 @@ def status(name):
 ns.prepare(build(1_200_000), backend="cpu", threads=1)  # loads and compiles what many edges need
 net = build(int(sys.argv[3]))  # so many edges that the process itself weighs little
 ctypes.CDLL(None).malloc_trim(0)  # what was free to be used again would not show as growth
+open("/proc/self/clear_refs", "w").write("5")  # lists of the user's own had a peak before
 before = status("VmRSS")
 run = ns.prepare(net, backend="cpu", threads=1)
 print(status("VmHWM") - before, sum(size for _, size in items(net)))
@@ -365,6 +377,17 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
         ("neurons", 1000, 24_000_000, 1.0),
         ("drawn neurons", 1000, 24_000_000, 1.0),
         ("neurons with tau of their own", 1000, 24_000_000, 1.0),
+        ("listed, weights", 1000, 24_000_000, 1.0),
+        ("listed, shared weights", 1000, 24_000_000, 1.0),
+        ("where, weights", 1000, 24_000_000, 1.0),
+        ("where, shared weights", 1000, 8_000_000, 1.0),
+        ("where with several edges of a pair, weights", 1000, 24_000_000, 1.0),
+        ("reversed sources, shared weights", 1000, 24_000_000, 1.0),
+        ("reversed sources, weights and delays", 1000, 24_000_000, 1.0),
+        ("reversed targets, weights", 1000, 24_000_000, 1.0),
+        ("reversed targets, weights of a rule", 1000, 24_000_000, 1.0),
+        ("reversed targets, weights and delays of a rule", 1000, 24_000_000, 1.0),
+        ("listed and reversed targets, weights", 1000, 24_000_000, 1.0),
         ("weights and text delays", 1000, 24_000_000, 1.0),
         ("weights and delays", 1000, 24_000_000, 1.0),
         ("weights of a rule", 1000, 24_000_000, 1.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +21,12 @@ from ...errors import NetworkError, describe
 from ...expr.parse import Parser
 from ...expr.printing import show
 from ...expr.tree import Expr, Number, draws
-from ..edges import EdgeCount, Edges, IntArray
+from ..edges import EdgeCount, Edges, IntArray, append
 from .pair_texts import MANY, PairText, PairValues, read_condition, read_pair_text
 from .pairs import Pairs
 
 SAMPLE = 1 << 20  # pairs that are looked at to foretell the number of edges
+DRAWN = 1 << 14  # pairs whose numbers of edges are drawn at a time
 Count: TypeAlias = int | str | Distribution
 """The edges of a pair: a number, text over the pair, or a draw."""
 
@@ -277,8 +279,10 @@ class BoundCondition:
         # Imported here, since Numba takes long to load and small networks never need it.
         from .pair_code import WrongProbability, select_pairs
 
+        per_pair, _ = self._edges_per_pair(Stream(self.pairs.seed, "where/count"))
+        expected = int(self._count.most / per_pair) if per_pair > 0 else 0
         try:
-            return select_pairs(self.pairs, self.condition, self.p, stream)
+            return select_pairs(self.pairs, self.condition, self.p, stream, expected=expected)
         except WrongProbability as wrong:
             raise self._wrong_probability(wrong.row, wrong.column, stream) from None
 
@@ -296,35 +300,54 @@ class BoundCondition:
         """Return the edges of pairs that have several, or none."""
         if self.n == 1:
             return Edges(pointer, target, trusted=True)
-        sources = self.pairs.source.indices
-        targets = self.pairs.target.indices
+        if not isinstance(self.n, PairText | Distribution):
+            n = int(self.n)
+            return Edges(pointer * n, np.repeat(target, n), trusted=True)
         child = stream.child("n")
+        ends = np.zeros(pointer.size, np.int64)
+        repeated = np.empty(0, target.dtype)
+        # Some rows at a time: a draw takes many times the memory of an edge.
+        inner = np.searchsorted(pointer, np.arange(DRAWN, pointer[-1], DRAWN))
+        bounds = np.unique([0, *inner, pointer.size - 1]).tolist()
+        for first, stop in itertools.pairwise(bounds):
+            part = pointer[first : stop + 1]
+            joined = target[part[0] : part[-1]]
+            numbers = self._edges_of_pairs(child, first, part - part[0], joined)
+            multiplicity = numbers.astype(np.int64)
+            ends[first : stop + 1] = ends[first] + pointer_of(multiplicity)[part - part[0]]
+            repeated = append(repeated, [np.repeat(joined, multiplicity)])
+        return Edges(ends, repeated, trusted=True)
+
+    def _edges_of_pairs(
+        self, stream: Stream, first: int, pointer: NDArray[np.int64], target: IntArray
+    ) -> NDArray[np.float64]:
+        """Return how many edges each pair has, of the rows from ``first`` on."""
+        sources = self.pairs.source.indices[first : first + pointer.size - 1]
+        targets = self.pairs.target.indices[target]
         if isinstance(self.n, PairText):
-            numbers = self.n.at(child, sources=sources, pointer=pointer, targets=targets[target])
-            self._require_counts(numbers, pointer, target)
-        elif isinstance(self.n, Distribution):
-            source = np.repeat(sources, np.diff(pointer))
-            numbers = self.n.sample(
-                child, targets[target], row=source, unit=PLAIN, where="where, n"
-            )
-        else:
-            numbers = np.full(target.size, self.n)
-        multiplicity = numbers.astype(np.int64)
-        ends = pointer_of(multiplicity)
-        return Edges(ends[pointer], np.repeat(target, multiplicity), trusted=True)
+            numbers = self.n.at(stream, sources=sources, pointer=pointer, targets=targets)
+            self._require_counts(numbers, pointer, sources=sources, targets=targets)
+            return numbers
+        assert isinstance(self.n, Distribution)  # a number needs no draw
+        source = np.repeat(sources, np.diff(pointer))
+        return self.n.sample(stream, targets, row=source, unit=PLAIN, where="where, n")
 
     def _require_counts(
-        self, numbers: NDArray[np.float64], pointer: NDArray[np.int64], target: IntArray
+        self,
+        numbers: NDArray[np.float64],
+        pointer: NDArray[np.int64],
+        *,
+        sources: IntArray,
+        targets: IntArray,
     ) -> None:
         wrong = np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))
         if wrong.size:
             edge = wrong[0]
             row = int(np.searchsorted(pointer, edge, side="right")) - 1
-            i = self.pairs.source.indices[row]
-            j = self.pairs.target.indices[target[edge]]
             raise NetworkError(
-                f"where, n: {self.n!r} is {numbers[edge]:g} for i = {i}, j = {j}, expected a whole "
-                "number of edges, 0 or more. Write floor(...)."
+                f"where, n: {self.n!r} is {numbers[edge]:g} for i = {sources[row]}, "
+                f"j = {targets[edge]}, expected a whole number of edges, 0 or more. "
+                "Write floor(...)."
             )
 
 

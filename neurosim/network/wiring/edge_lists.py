@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...draws.streams import Stream
 from ...errors import NetworkError
 from ...quantities import as_array
-from ..edges import EdgeCount, Edges, IntArray
+from ..edges import EdgeCount, Edges, IntArray, ascend
 
 
 # Not compared by fields: arrays have no single truth value.
@@ -44,6 +45,11 @@ class from_arrays:
                 f"{self.targets.size}, but each edge needs one of both. "
                 "Give arrays of equal length."
             )
+
+    @cached_property
+    def ascending(self) -> bool:
+        """Whether the edges are listed by source, then target."""
+        return ascend(self.sources, self.targets)
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of listed edges.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...compiled import cache
+from ...compiled.cores import cores
 from ...draws.compiled_edges import edge_blocks, even_blocks, run_blocks
 from ...draws.sampling import index_type, pointer_of
 from ...draws.streams import Stream
@@ -180,7 +181,7 @@ class _Texts:
 
 
 def select_pairs(
-    pairs: Pairs, condition: Expr | None, p: Expr, stream: Stream
+    pairs: Pairs, condition: Expr | None, p: Expr, stream: Stream, *, expected: int
 ) -> tuple[NDArray[np.int64], IntArray]:
     """Return the pointer (S + 1,) and target positions (E,) of the pairs that are joined.
 
@@ -192,6 +193,8 @@ def select_pairs(
     p : Expr
         Probability of an edge where the condition holds.
     stream : Stream
+    expected : int
+        Pairs to reserve memory for; memory that is not written to is not taken.
 
     Raises
     ------
@@ -228,9 +231,19 @@ def select_pairs(
             raise WrongProbability(first + int(wrong[0]), int(wrong[1]))
         blocks[first] = out[:edges].copy()
 
-    run_blocks(work, bounds)
-    parts = [blocks.pop(first) for first in bounds[:-1].tolist()]
-    return pointer_of(counts), np.concatenate(parts) if parts else np.empty(0, dtype)
+    joined, edges = np.empty(expected, dtype), 0
+    # Some blocks at a time: those of all pairs would take as much memory as what they make up.
+    width = 4 * cores()
+    for start in range(0, bounds.size - 1, width):
+        some = bounds[start : start + width + 1]
+        run_blocks(work, some)
+        for part in (blocks.pop(first) for first in some[:-1].tolist()):
+            if edges + part.size > joined.size:
+                joined.resize(edges + part.size + edges // 8, refcheck=False)
+            joined[edges : edges + part.size] = part
+            edges += part.size
+    joined.resize(edges, refcheck=False)
+    return pointer_of(counts), joined
 
 
 def evaluate_edges(
