@@ -154,12 +154,14 @@ class TensorEngine:
         """
         self._follow()
         self._unwritten = min(self._unwritten, first)
+        # Rings are filled from memory only if a host has replaced spikes there: it costs a copy.
         if self._must_read_history:
             for population in self._populations.values():
                 population.read_history(first)
             self._must_read_history = False
         done = 0
         finite = True
+        # Nobody differentiates this engine: torch records nothing and skips its counters.
         with torch.inference_mode():
             while done < steps and finite:
                 clock = Clock.at(first + done, self.program.dt, self._like)

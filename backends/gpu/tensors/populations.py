@@ -153,6 +153,7 @@ class TensorPopulation:
         ]
         if len(set(rows)) == 1:
             return tensor[:, rows[0]]
+        # A host may have given each sample a table with other times.
         return torch.stack([tensor[sample, row] for sample, row in enumerate(rows)])
 
     def value(self, name: str, step: int) -> Tensor:

@@ -50,6 +50,7 @@ def gather(tensor: Tensor, along: Along, reach: Reach) -> Tensor:
     index = reach.element if along is None else along[reach.element]
     if samples == 1:
         return tensor[0][index]
+    # One index into the flat tensor: two indices cost another operation per read.
     return tensor.view(-1)[reach.flat(index, size)]
 
 
@@ -94,6 +95,7 @@ class Decays:
             return None
         key = (str(tau.dtype), value)
         if key not in self._tables:
+            # exp(-750) is 0 in float64: after as many steps all values are 0.
             steps = torch.arange(int(750.0 * value / self._dt) + 2, device=tau.device)
             elapsed = steps.to(torch.float64) * self._dt
             self._tables[key] = FUNCTIONS["exp"](-elapsed / value).to(tau.dtype)
@@ -158,6 +160,7 @@ class Reader:
 
         def read(reach: Reach, clock: Clock) -> Tensor:
             since = clock.step - last(reach, clock)
+            # A table only without inflow, whose gain depends on the elapsed time as well.
             table = self._table(coefficient) if inflow is None else None
             if table is not None:
                 return base(reach, clock) * table[since.clamp(0, len(table) - 1)]

@@ -149,6 +149,7 @@ class AtSpikesRecorder:
         if not self._ring.any[clock.step % len(self._ring.any)]:
             return
         sample, neuron = self._ring.at(clock.step).nonzero(as_tuple=True)
+        # Read here and not in `keep`: resets and deliveries change the state until then.
         values = self._read(clock).to(torch.float64)[sample, neuron].cpu().numpy()
         step = np.full(values.size, clock.step, np.int64)
         part = (sample.cpu().numpy(), neuron.cpu().numpy().astype(np.int32), step, values)

@@ -121,6 +121,7 @@ class TensorRule:
         """Run the "pre" and "post" handlers in their order, those that are named."""
         for trigger, statements in self._handlers:
             if trigger in sides:
+                # Spikes before a reset do not arrive any more.
                 groups = self._arriving[trigger].groups(
                     self._rings[trigger], clock.step, self.since
                 )
@@ -206,6 +207,7 @@ class TensorRule:
         if side == "edge" or side == "neurons":
             index = reach.element
             if index is None:
+                # A draw has the number of its edge, whichever other edges are active.
                 index = torch.arange(self.p.targets.size, device=self._samples.device)
         else:
             index = draw_indices(reach, self._reader.neurons(self.p, side))
@@ -324,6 +326,7 @@ def _reached(index: Tensor, like: Tensor) -> tuple[Tensor, Reach]:
     samples, size = like.shape
     is_reached = torch.zeros(like.numel(), dtype=torch.bool, device=like.device)
     is_reached[index.reshape(-1)] = True
+    # By marks, not by `unique`, which sorts all edges.
     position = is_reached.nonzero().squeeze(-1)
     return position, Reach(position // size if samples > 1 else None, position % size)
 

@@ -77,7 +77,9 @@ class TritonEngine:
         )
         self.memory: Memory = self.samples.memories[0]
         self.engines = [SampleEngine(self, number) for number in range(count)]
+        # Buffers have a fixed size: graphs hold their addresses.
         self._capacity = self._most_steps(count)
+        # The clock is on the device, so that a captured graph runs any step without new arguments.
         self._clock = torch.tensor([0, 0, NEVER, replica], dtype=torch.int64, device=device)
         self._first = torch.zeros(1, dtype=torch.int64, device=device)
         interpreted = device.type == "cpu" if interpreted is None else interpreted
@@ -89,6 +91,7 @@ class TritonEngine:
             and not p.same_step
             and is_pushed(p.targets.size, delivery)
         ]
+        # Before launches are built: they take the addresses of these arrays.
         self._copy_host_arrays()
         self._pushed = Pushed(self._device, pushed) if pushed else None
         self._rules = {n: RuleLaunches(self._device, p) for n, p in program.plastic.items()}
@@ -134,6 +137,7 @@ class TritonEngine:
     def _build(self) -> None:
         """Lay out the launches of a step, and of each signal."""
         self._addresses = self._fingerprint()
+        # Graphs hold addresses of arrays: those of an earlier layout must not run again.
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         rules = {name: rule.build() for name, rule in self._rules.items()}
         counts = self._counts if self._pushed is None else self._pushed.counts
@@ -180,6 +184,7 @@ class TritonEngine:
                 self._run(self._step)
             return
         with torch.cuda.device(self._clock.device):
+            # Few graphs: capturing one for each number of steps would take longer than the steps.
             for size in (GRAPH, 1):
                 while steps >= size:
                     self._graph(size).replay()
@@ -209,6 +214,7 @@ class TritonEngine:
         RuntimeError
             If Triton cannot build one.
         """
+        # Kernels are compiled at their first launch, which a capture of a graph does not allow.
         before = self._clock.clone()
         self._clock[WRONG] = -1
         try:
@@ -252,6 +258,7 @@ class TritonEngine:
             Memory is not read before the next stretch, so that nothing is copied from the device.
         """
         self._follow_spikes(first)
+        # The host may have emitted signals since the last stretch, which leave their own clock.
         self._set_clock(first, repeat=0)
         self._first.fill_(first)
         done = 0
@@ -261,6 +268,7 @@ class TritonEngine:
             count = 1 if self.program.signals else min(steps, self._capacity)
             self._run_steps(count)
             now, _, wrong, _ = self._clock.tolist()
+            # The device counts: it stops by itself at a value that is not finite.
             done = now - first
             finite = wrong == NEVER
             if self.program.signals and finite and self._is_signalled(now - 1):
@@ -287,6 +295,7 @@ class TritonEngine:
         """
         self._set_clock(step, repeat=repeat)
         tensors = self.samples.tensors
+        # Handlers run for all samples: those without the signal get their values back afterwards.
         before = {}
         if sample is not None and len(self.samples.memories) > 1:
             before = {
@@ -329,6 +338,7 @@ class TritonEngine:
         """Return what launches depend on: addresses of arrays, and rates, which tables hold."""
         device = self._device
         tensors = {**self.samples.tensors, **self._host_tensors()}
+        # Shapes too: an allocator may give a freed address to an array of another size.
         addresses = [(key, t.data_ptr(), tuple(t.shape)) for key, t in tensors.items()]
         rates = [
             (name, memory[name, "rate"].tobytes())
@@ -352,6 +362,7 @@ class TritonEngine:
     def _push_spikes(self, step: int) -> None:
         device = self._device
         self._pulled = step
+        # Filled on the host and copied once: a copy per step and sample costs a launch each.
         marks = torch.zeros_like(device.fired, device="cpu")
         for sample, memory in enumerate(self.samples.memories):
             for p in self.program.populations.values():
@@ -371,6 +382,7 @@ class TritonEngine:
             for p in self.program.populations.values():
                 last = range(max(steps.start, steps.stop - p.history), steps.stop)
                 step, neuron = spikes_of(self._device, p.name, sample, last)
+                # One copy from the device for all steps, which are cut apart here.
                 parts = np.searchsorted(step, np.arange(last.start, last.stop + 1))
                 for number, k in enumerate(last):
                     spikes = neuron[parts[number] : parts[number + 1]].astype(np.int32)

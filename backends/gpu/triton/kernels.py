@@ -60,6 +60,7 @@ def _folded(
     lane = tl.arange(0, BLOCK)
     running = _running(clock, lane)
     touched = lane < 0
+    # All lanes of a block run as often as its longest one: shorter ones are filled up with edge -1.
     for position in range(0, most):
         offset = begin + position * BLOCK + lane
         edge = tl.load(edges + offset)
@@ -68,6 +69,7 @@ def _folded(
             group = tl.load(groups + offset)
             active = active & (tl.load(arrived + group, mask=active, other=0) != 0)
         value = tl.load(values + edge * STRIDE, mask=active, other=0.0)
+        # A lane without an event keeps its bits: adding 0.0 would turn -0.0 into 0.0.
         total = tl.where(active, total + value, total)
         touched = touched | active
     return total, touched
@@ -81,7 +83,9 @@ def clear_spikes(clock, fired, depth, width, column, size, BLOCK: tl.constexpr):
     step = tl.load(clock)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < size) & _runs(clock, n, 2 * step)
+    # int64: positions in a ring of all samples may exceed the range of int32.
     row = tl.program_id(1).to(tl.int64) * depth + step % depth
+    # A comparison in place of 0: it has the shape of the lanes in the interpreter too.
     tl.store(fired + row * width + column + n, (n < 0).to(tl.uint8), mask=lanes)
 
 
@@ -122,6 +126,8 @@ def list_spikes(clock, fired, depth, width, spikes, count, BLOCK: tl.constexpr):
     lanes = (n < width) & _running(clock, n)
     at = fired + (sample * depth + step % depth) * width + n
     lanes = lanes & (tl.load(at, mask=lanes, other=0) != 0)
+    # Which lane gets which position differs from run to run. Sums over the list do not depend on
+    # it, since they are of whole numbers.
     position = tl.atomic_add(count + sample + n * 0, 1, mask=lanes)
     tl.store(spikes + sample * width + position, n, mask=lanes)
 
@@ -144,12 +150,15 @@ def push(
     """Add the weights of all edges that leave spikes of this step, where and when they land."""
     step = tl.load(clock)
     sample = tl.program_id(1).to(tl.int64)
+    # The length of the list is known on the device alone, and a captured graph has a fixed grid:
+    # so a fixed number of programs share the list by strides.
     for item in range(tl.program_id(0), tl.load(count + sample), PROGRAMS):
         source = tl.load(spikes + sample * width + item)
         last = tl.load(pointer + source + 1)
         for begin in range(tl.load(pointer + source), last, BLOCK):
             edge = begin + tl.arange(0, BLOCK)
             lanes = edge < last
+            # float64 in both precisions: parts of 2**-40 do not fit into the 24 bits of float32.
             weight = tl.load(weights + edge, mask=lanes, other=0.0).to(tl.float64)
             parts = tl.floor(weight * _FIXED + 0.5).to(tl.int64)
             landing = (step + tl.load(delays + edge, mask=lanes, other=0)) % depth
@@ -195,6 +204,7 @@ def fold_port(
         STRIDE,
         BLOCK,
     )
+    # Each projection is summed by itself and then added to the port: so all engines round alike.
     at = port + sample * size + n
     tl.store(at, tl.load(at, mask=lanes) + total, mask=lanes)
 
@@ -227,6 +237,7 @@ def fold_ring(
     landing = (tl.load(clock) + tl.load(delays + n, mask=lanes, other=0)) % depth
     target = tl.load(targets + n, mask=lanes, other=0)
     at = ring + (sample * depth + landing) * size + target
+    # Earlier handlers may have delivered to the same step: their sum continues, in edge order.
     total, touched = _folded(
         tl.load(at, mask=lanes, other=0.0),
         edges,
@@ -240,6 +251,7 @@ def fold_ring(
         STRIDE,
         BLOCK,
     )
+    # Most lanes have no event in most steps: they spare the write to memory.
     tl.store(at, total, mask=lanes & touched)
 
 
@@ -293,6 +305,7 @@ def take_ring(clock, ring, depth, port, size, BLOCK: tl.constexpr):
     term = ring + (sample * depth + tl.load(clock) % depth) * size + n
     at = port + sample * size + n
     tl.store(at, tl.load(at, mask=lanes) + tl.load(term, mask=lanes), mask=lanes)
+    # The row belongs to a step one turn of the ring later, whose sum starts at 0.
     tl.store(term, tl.full((BLOCK,), 0.0, _REAL), mask=lanes)
 
 
@@ -336,20 +349,25 @@ def drive(
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < count) & _running(clock, n)
     target = tl.load(targets + n, mask=lanes, other=0)
+    # Samples with equal rates share their rows, and `rows_size` is 0.
     own = sample * rows_size + n
     row = cumulated + tl.load(rows + own, mask=lanes, other=0) * columns
     wanted = tl.load(draws + own, mask=lanes, other=0)
     total = tl.full((BLOCK,), 0.0, tl.float64)
+    # Lanes of a program run together: each draws as often as the highest rate needs, and what is
+    # drawn beyond its own number is not counted.
     for number in range(0, most):
         u = _uniform_wide(target, keys, clock, sample, tl.cast(number, tl.int64) * _NEXT_DRAW)
         found = tl.full((BLOCK,), 0, tl.int64)
         width = half + 0
+        # Bisection with the same number of turns for all lanes: a lane cannot leave a loop alone.
         while width > 0:
             further = found + width
             inside = lanes & (further <= columns)
             below = tl.load(row + further - 1, mask=inside, other=float("inf")) <= u
             found = tl.where(inside & below, further, found)
             width = width // 2
+        # Counts are whole numbers, whose sums in float64 are exact.
         total = total + tl.where(wanted > number, found.to(tl.float64), 0.0)
     at = port + sample * size + target
     weight = tl.load(weights + sample * weights_size + n * STRIDE, mask=lanes, other=0.0)
@@ -365,6 +383,8 @@ def check(clock, values, size, BLOCK: tl.constexpr):
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < size) & _running(clock, n)
     value = tl.load(values + sample * size + n, mask=lanes, other=0.0)
+    # The difference is 0 for all numbers but infinite ones and NaN. The minimum keeps the first
+    # half-step, whichever lane reports it first.
     tl.atomic_min(clock + 2 + n * 0, 2 * tl.load(clock) + 1, mask=lanes & (value - value != 0))
 
 
@@ -384,11 +404,14 @@ def sample_values(
     step = tl.load(clock)
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    # Steps of the run are counted, not those of a stretch: a run may be cut anywhere. `n * 0`
+    # makes a block of the condition, see `_runs`.
     due = (step + 1) % every + n * 0 == 0
     lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
     row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
     position = tl.load(positions + n, mask=lanes, other=0)
     value = tl.load(values + sample * values_size + position, mask=lanes, other=0.0)
+    # Chunks hold float64 in both precisions.
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
 
 
@@ -453,6 +476,7 @@ def sample_course(
     elapsed = _elapsed(step, tl.load(last + position, mask=lanes, other=0), DT)
     at = tau + sample * tau_size + tl.load(tau_positions + n, mask=lanes, other=0)
     scale = tl.load(at, mask=lanes, other=1.0)
+    # Known when the kernel is compiled, so that no lane pays for the branch that it does not take.
     if INFLOW:
         at = inflow + sample * inflow_size + tl.load(inflow_positions + n, mask=lanes, other=0)
         value = _relaxed(value, elapsed, scale, tl.load(at, mask=lanes, other=0.0))

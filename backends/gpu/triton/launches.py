@@ -124,6 +124,7 @@ class Device:
     def hold(self, key: Key, values: np.ndarray, dtype: type = np.int32) -> Tensor:
         """Keep an array of the structure on the device."""
         array = np.ascontiguousarray(values, dtype)
+        # One element at least: an empty tensor has no address that a kernel could take.
         self.structure[key] = torch.from_numpy(array if array.size else np.zeros(1, dtype)).to(
             self.device, copy=True
         )
@@ -140,6 +141,7 @@ class Device:
     def size(self, key: Key) -> int:
         """Return the distance between two samples in an array, 0 if they share it."""
         tensor = self.tensor(key)
+        # A distance of 0 lets all samples read the same row.
         return 0 if tensor.shape[0] == 1 else tensor[0].numel()
 
     def keys(self, streams: list[StreamKey]) -> Tensor:
@@ -213,6 +215,8 @@ class Device:
         *,
         block: int,
     ) -> Launch:
+        # Blocks of the interpreter are as small as the lanes allow: it computes a whole block.
+        # Compiled ones have one width, so that a kernel is compiled once for all sizes.
         width = block or min(self.block, max(32, 1 << (lanes - 1).bit_length()))
         width = width if block or self.words.interpreted else self.block
         grid = (max(1, -(-lanes // width)), self.count)

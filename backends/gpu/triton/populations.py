@@ -54,6 +54,7 @@ class Populations:
     def check(self) -> list[Launch]:
         """Return what finds states that are not finite because a rule changed them."""
         device = self.device
+        # Other states are checked where they are integrated. Each state once, in a fixed order.
         changed = dict.fromkeys(
             (p.source if s.side == "pre" else p.target, p.symbols[s.target].origin)
             for p in self.program.plastic.values()

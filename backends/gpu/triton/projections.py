@@ -37,6 +37,7 @@ def arrivals(device: Device, p: ProjectionProgram, side: Side, groups: DelayGrou
     neurons = (p.name, f"@{side}_neuron")
     delays = (p.name, f"@{side}_delay")
     if neurons not in device.structure:
+        # Those of a rule are on the device already.
         device.hold(neurons, groups.neuron)
         device.hold(delays, groups.delay)
     size = groups.neuron.size
@@ -74,11 +75,14 @@ class StaticTerms:
 
     def folded(self, p: StaticProjection, port: torch.Tensor) -> list[Launch]:
         """Return the launches that fold a projection into its port."""
+        # Its weights are in the sums of its port, which `pushed` adds once for all projections.
         if self._pushed is not None and p.name in self._pushed.names:
             return []
         device = self.device
         if p.name not in self._folds:
             groups = p.pre_groups
+            # The order of edges depends on the structure alone, which the host does not change:
+            # it stays when launches are laid out anew.
             self._folds[p.name] = arrange(
                 p.targets,
                 p.size,
@@ -90,6 +94,7 @@ class StaticTerms:
             )
         fold = self._folds[p.name]
         weights = device.tensor((p.name, "w"))
+        # Marks of groups, not of edges: a neuron with many edges of one delay is looked up once.
         arrive = arrivals(device, p, "pre", p.pre_groups)
         size = p.pre_groups.neuron.size
         launch = device.launch(
@@ -172,11 +177,13 @@ class RuleLaunches:
 
     def build(self) -> RuleSteps:
         """Return all launches; they hold until an array is replaced."""
+        # From 0 again: the arrays of the last layout have the same names and are used again.
         self._number = count()
         parts = [(t, self._run(t, statements)) for t, statements in self.p.code.handlers]
         named: dict[str, list[Launch]] = {}
         for trigger, part in parts:
             named.setdefault(trigger, []).extend(part)
+        # The "pre" handlers of a same-step projection have run before its target was integrated.
         triggers = {"post"} if self.p.same_step else {"pre", "post"}
         return RuleSteps(
             self._run("step", self.p.code.integrate),
@@ -187,6 +194,7 @@ class RuleLaunches:
 
     def _events(self, parts: list[tuple[str, list[Launch]]], triggers: set[str]) -> list[Launch]:
         """Return the launches of handlers of spikes, after those that say where spikes arrive."""
+        # Marks are computed for sides with a handler alone: nobody reads the others.
         handled = {trigger for trigger, _ in parts} & triggers
         arrive = [
             arrivals(self.device, self.p, side, self.p.groups(side))
@@ -208,6 +216,7 @@ class RuleLaunches:
         launches: list[Launch] = []
         if segment.sum is not None and segment.sum.action == "assign_cell":
             return self._change(segment.trigger, segment.sum, "@nothing")
+        # A bare variable is summed where it stands; other terms are written to an array first.
         if out is None:
             out = f"_out{next(self._number)}"
             if segment.sum is not None:
@@ -225,6 +234,7 @@ class RuleLaunches:
 
     def _printed(self, source: str, arguments, lanes: int) -> Launch:
         program = self.device.program
+        # Keys depend on the names of projection and draw alone: all engines draw the same numbers.
         streams = [key_of(program.seed, f"{self.p.name}/draw{d.key}") for d in self._printer.draws]
         return self.device.printed(
             source,
@@ -288,6 +298,7 @@ class RuleLaunches:
         self, fold: Fold, trigger: str, out: str, *, stride: int = 1
     ) -> tuple[Launch, dict[str, str]]:
         """Return the launch that sums over edges, and the names of sums and of marks."""
+        # A number for each sum: a later one must not write over totals that are still to be read.
         number = next(self._number)
         marks = {"totals": f"_totals{number}", "reached": f"_reached{number}"}
         device = self.device
@@ -305,6 +316,7 @@ class RuleLaunches:
 
     def _fold(self, name: str, trigger: str, lane: np.ndarray, lanes: int) -> Fold:
         """Return the edges of lanes in the order in which a trigger's events reach them."""
+        # Steps and signals reach all edges: they share one order.
         event = trigger if trigger in ("pre", "post") else "step"
         if (name, event) not in self._folds:
             groups = None if event == "step" else self.p.groups(_side(event))

@@ -45,6 +45,7 @@ class Pushed:
             if (p.target, p.port) not in self._columns:
                 self._columns[p.target, p.port] = self._width
                 self._width += self.program.populations[p.target].size
+        # A row for each step in which a spike of this step may land, this one included.
         longest = max((int(np.max(p.axonal, initial=0)) for p in self._projections), default=0)
         self._depth = longest + 1
         self._build()
@@ -53,6 +54,7 @@ class Pushed:
         device = self.device
         parts = self._projections
         sources = np.concatenate([self.device.columns[p.source] + p.sources for p in parts])
+        # Edges of one source lie side by side: neighbouring lanes read neighbouring memory.
         order = np.argsort(sources, kind="stable")
         pointer = np.zeros(device.fired.shape[2] + 1, np.int64)
         np.cumsum(np.bincount(sources, minlength=pointer.size - 1), out=pointer[1:])
@@ -99,7 +101,9 @@ class Pushed:
         edges = edges[late]
         rows = (emitted + delays[late]) % self._depth
         weights = _weights(p, memory)[edges].astype(np.float64)
+        # Rounded as the kernel rounds: spikes in flight land with the same bits.
         whole = np.floor(weights * kernels.FIXED + 0.5).astype(np.int64)
+        # `sums[...] +=` would add one of several edges to the same target.
         np.add.at(sums, (rows, self._columns[p.target, p.port] + p.targets[edges]), whole)
 
     def launches(self) -> list[Launch]:
@@ -107,6 +111,7 @@ class Pushed:
         device = self.device
         fired, depth, width = device.ring
         lists = (self._spikes, self.counts)
+        # The interpreter runs programs one after the other: more than one only costs time.
         programs = 1 if device.words.interpreted else _PROGRAMS
         return [
             device.launch(kernels.list_spikes, width, fired, depth, width, *lists),

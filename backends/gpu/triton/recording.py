@@ -36,6 +36,7 @@ class Recording:
         self._probes = device.program.probes
         for number, probe in enumerate(self._probes):
             if probe.variable != "spikes":
+                # One row more: a stretch may begin just before a step that is recorded.
                 rows = capacity // probe.every + 1
                 size = (device.count, rows, self._positions(probe).size)
                 self._buffers[number] = torch.zeros(size, dtype=torch.float64, device=first.device)
@@ -89,9 +90,11 @@ class Recording:
         p = device.program.plastic[probe.owner.name]
         symbol = p.symbols[probe.variable]
         values = device.tensor((p.name, symbol.name))
+        # Computed as a rule would read it: the array holds the value of the last assignment.
         tau = self._coefficient(
             p, f"@tau_of_probe{number}", str(symbol.decay), positions, symbol.side
         )
+        # The kernel takes an address in any case; without inflow it does not read it.
         inflow = tau
         if symbol.inflow is not None:
             name = f"@inflow_of_probe{number}"
@@ -115,6 +118,7 @@ class Recording:
         """Return a coefficient's values, and which of them each recorded value reads."""
         device = self.device
         values = device.tensor((p.name, name))
+        # A coefficient with one value is read by all.
         index = np.zeros(positions.size, np.int32)
         if values.shape[-1] > 1:
             index = positions
@@ -144,6 +148,7 @@ class Recording:
                 chunk.at_spikes[number] = neuron, step, values(step - first, neuron)
             else:
                 rows = (first + steps) // probe.every - first // probe.every
+                # A copy: the next stretch writes over the buffer.
                 buffer = self._buffers[number][sample, :rows]
                 chunk.traces[number] = buffer.cpu().numpy().copy()
         return chunk
@@ -154,6 +159,7 @@ class Recording:
         """Return the function from rows and neurons to values that were recorded."""
         view = probe.owner
         assert isinstance(view, View)  # of populations alone, as spikes
+        # The buffer has a column for each recorded neuron, not for each neuron.
         column = np.zeros(self.device.program.populations[view.name].size, np.int64)
         column[view.indices] = np.arange(view.indices.size)
         buffer = self._buffers[number][sample]
@@ -196,5 +202,6 @@ def spikes_of(
     size = device.program.populations[population].size
     rows = torch.arange(steps.start, steps.stop, device=device.device) % depth
     marks = fired[sample, :, column : column + size][rows]
+    # In the order of steps, then of neurons: chunks promise it.
     step, neuron = marks.nonzero(as_tuple=True)
     return step.cpu().numpy() + steps.start, neuron.cpu().numpy()

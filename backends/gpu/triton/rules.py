@@ -92,6 +92,7 @@ class RulePrinter:
         everything = [s for _, group in projection.code.handlers for s in group]
         everything += projection.code.integrate
         occurring = set[Draw]().union(*(draws(s.value) for s in everything))
+        # Draws of all handlers, since one array of keys serves all kernels of the projection.
         # The keys of draws stand in this order in memory.
         self.draws = sorted(occurring, key=lambda d: d.key)
 
@@ -109,10 +110,12 @@ class RulePrinter:
         trees = [s.value for s in segment.statements]
         trees += [segment.sum.value] if segment.sum is not None else []
         computed = {s.target for s in segment.statements if s.action == "compute"}
+        # What the kernel computes itself is in registers, and in no array.
         read = set().union(*map(names, trees)) - computed
         lines += self._loads(read)
         lines += self._draws(trees)
         lines += [f"{local(s.target)} = {self._line(s.value)}" for s in segment.statements]
+        # Stored once at the end: statements read each other's values from registers.
         assigned = dict.fromkeys(s.target for s in segment.statements if s.action == "assign")
         for name in assigned:
             lines += self._store(name)
@@ -140,6 +143,7 @@ class RulePrinter:
         ]
         total = self.arguments.row("_totals", (self.p.name, totals))
         total = f"tl.load({total} + _n, mask=_lanes)"
+        # One sum from 0 is added to the variable: so all engines round alike.
         lines += [f"{local(name)} = {local(name)} + {total}", *self._store(name)]
         return self._kernel(lines)
 
@@ -157,6 +161,7 @@ class RulePrinter:
         side = statement.side
         name = statement.target
         self._begin(side)
+        # The lanes are the neurons themselves, not their delay groups.
         self._indices[f"_{side}"] = "_n"
         mark = self.arguments.row("_reached", (self.p.name, reached))
         lines = [
@@ -172,6 +177,7 @@ class RulePrinter:
         else:
             lines += [*self._loads(names(statement.value)), *self._draws([statement.value])]
             lines.append(f"{local(name)} = {self._line(statement.value)}")
+        # After the loads: a neuron in its refractory time is read by others, but keeps its state.
         if statement.frozen:
             until = self.arguments.row("_until", (owner, "_until"))
             lines.append(f"_lanes = _lanes & (_step > tl.load({until} + _n, mask=_lanes))")
@@ -204,6 +210,7 @@ class RulePrinter:
         """Return lines that select the lanes that an event reaches."""
         lines = self._setup()
         trigger = segment.trigger
+        # Statements about the other side, and those of steps and signals, run for all lanes.
         if trigger not in ("pre", "post") or segment.side not in ("edge", trigger):
             return lines
         arrived = self.arguments.row("_arrived", (self.p.name, f"@{trigger}_arrived"))
@@ -220,11 +227,13 @@ class RulePrinter:
         if "dt" in read:
             lines.append(f"dt = _spread({self.program.dt!r}, _n)")
         if "t" in read:
+            # A product in float64, rounded once: in float32 the step itself may not be exact.
             lines.append(f"t = _real((_step + _n * 0).to(tl.float64) * {self.program.dt!r})")
         for end, population in (("pre", self.p.source), ("post", self.p.target)):
             if f"N_{end}" in read:
                 size = float(self.program.populations[population].size)
                 lines.append(f"N_{end} = _spread({size!r}, _n)")
+        # Sorted: the same rule prints the same source, which is compiled once.
         for name in sorted(read - {"t", "dt", "N_pre", "N_post"}):
             lines += self._load(name)
         return lines
@@ -294,6 +303,7 @@ class RulePrinter:
             return [self._plain(name, key, index)]
         code = self.program.populations[owner].code
         at = self.arguments.row(name, key)
+        # Of a table, the row in force is found on the device: steps run there without the host.
         if origin in code.tables:
             rows = self.arguments.row(f"rows_{name}", (owner, f"{origin}@rows"))
             width = self.arguments.read(f"_width_{name}", "width", key)
@@ -332,6 +342,7 @@ class RulePrinter:
         if q.symbols[name].side == "one":
             return f"tl.load({at} + _n * 0)"
         member = index
+        # Coefficients belong to neurons, variables of a side to its delay groups.
         if symbol.side != "edge":
             key = (q.name, f"@{symbol.side}_neuron")
             neurons = self.arguments.read(f"_neurons_{prefix}{symbol.side}", "array", key)
@@ -343,6 +354,7 @@ class RulePrinter:
         lines = [f"tl.store({at} + _n, {local(name)}, mask=_lanes)"]
         if self.p.symbols[name].decay is not None:
             last = self.arguments.row(f"last_{name}", (self.p.name, f"{name}@last"))
+            # Its course starts here; nothing is computed in steps without an event.
             lines.append(f"tl.store({last} + _n, _step, mask=_lanes)")
         return lines
 
@@ -355,6 +367,7 @@ class RulePrinter:
             lines += self._index("_edge" if self.side == "edge" else f"_{self.side}")
             index = self._indices["_edge" if self.side == "edge" else f"_{self.side}"]
             function = "_uniform" if draw.kind == "uniform" else "_normal"
+            # A key has two words.
             key = f"_keys + {2 * self.draws.index(draw)}"
             lines.append(f"_draw{draw.key} = {function}({index}, {key}, _clock, _sample)")
         return lines
@@ -365,6 +378,7 @@ class RulePrinter:
 
 def bare_variable(segment: Segment, projection: PlasticProjection) -> str | None:
     """Return the edge variable that is summed as it stands, if it is one without a closed form."""
+    # Statements before the sum may change the variable, and a closed form needs its own kernel.
     if segment.statements or segment.sum is None or not isinstance(segment.sum.value, Name):
         return None
     symbol = projection.symbols.get(segment.sum.value.name)

@@ -95,6 +95,7 @@ def _real(x):
 
 def _truth(condition):
     """Return a condition as 1.0 or 0.0."""
+    # Numbers of the run's type: Python numbers would become float32.
     return tl.where(condition, tl.full((), 1.0, _REAL), tl.full((), 0.0, _REAL))
 
 
@@ -112,6 +113,7 @@ def _divide(a, b):
 
 def _row(rows, step):
     """Return the row of a table that is in force: `rows` has steps per row, first step, rows."""
+    # Before the first row begins, and after the last one ends, the nearest row is in force.
     number = tl.maximum(step - tl.load(rows + 1), 0) // tl.load(rows)
     return tl.minimum(number, tl.load(rows + 2) - 1)
 
@@ -120,6 +122,7 @@ def _row(rows, step):
 
 
 def _elapsed(step, last, dt):
+    # One product, as the reference engine: a sum of steps would round once per step.
     return (step - last).to(tl.float64) * dt
 
 
@@ -128,6 +131,7 @@ def _decayed(base, elapsed, tau):
 
 
 def _relaxed(base, elapsed, tau, inflow):
+    # float64 in both precisions, and rounded once at the end: see `words`.
     exponent = -elapsed / tl.cast(tau, tl.float64)
     gain = _real(elapsed * _expm1_ratio(exponent))
     return base * _real(_exp(exponent)) + inflow * gain
@@ -143,11 +147,13 @@ def _block(index, keys, clock, sample, later):
     -----
     ``keys`` are the two words of a stream.
     """
+    # Four neighbours share a block of four words, so that draws do not depend on the lanes.
     block = index.to(tl.int64) >> 2
     # The words of a loop keep their shape.
     none = block * 0
     step = tl.load(clock) + later
     replica = (tl.load(clock + 3) + sample) & _MASK
+    # A signal that is emitted again in a step draws other numbers: the repetition is in the key.
     k0 = tl.load(keys) ^ (tl.load(clock + 1) & _MASK)
     k1 = tl.load(keys + 1)
     return _philox4x32(
@@ -156,6 +162,7 @@ def _block(index, keys, clock, sample, later):
 
 
 def _middle(word):
+    # The middle of a grain is neither 0 nor 1: its logarithm is finite.
     return (word.to(tl.float64) + 0.5) * _GRAIN
 
 
@@ -172,6 +179,7 @@ def _uniform(index, keys, clock, sample):
 def _normal(index, keys, clock, sample):
     w0, w1, w2, w3 = _block(index, keys, clock, sample, 0)
     lane = index & 3
+    # Two neighbours share one pair of words: the even one takes the cosine, the odd one the sine.
     radius = _sqrt_of(-2.0 * _log(_middle(tl.where(lane < 2, w0, w2))))
     angle = _TURN * _middle(tl.where(lane < 2, w1, w3))
     return _real(tl.where((lane & 1) == 0, radius * _cos(angle), radius * _sin(angle)))
@@ -234,6 +242,7 @@ class Words:
         # Triton reads the lines of a function again, and so do tracebacks.
         linecache.cache[path] = len(source), None, source.splitlines(keepends=True), path
         printed: dict[str, Any] = {}
+        # Printed names are kept apart: kernels of two sources may have the same one.
         exec(compile(source, path, "exec"), self.namespace, printed)
         return {name: self._launched(function) for name, function in printed.items()}
 
