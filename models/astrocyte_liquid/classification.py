@@ -54,8 +54,14 @@ class Shown:
         """Return counts and labels of "train" (without validation), "validation" or "test"."""
         split = "test" if name == "test" else "train"
         first = len(self.labels["train"]) - self.validation
-        chosen = {"train": slice(0, first), "validation": slice(first, None), "test": slice(None)}
-        return self.counts[split][chosen[name]], self.labels[split][chosen[name]]
+        # The test part is whole: no sample of it may choose anything.
+        parts = {
+            "train": slice(0, first),
+            "validation": slice(first, None),
+            "test": slice(None),
+        }
+        samples = parts[name]
+        return self.counts[split][samples], self.labels[split][samples]
 
 
 class Classification:
@@ -96,7 +102,9 @@ class Classification:
         self.data = {split: load(task.dataset, split) for split in SPLITS}
         self.task = _fit(task, self.data)
         self.encoded = {split: encode(data) for split, data in self.data.items()}
-        self.settings = replace(settings, inputs=self.encoded["train"].inputs)
+        # Of the data, not of the user: a liquid with other inputs could not be shown them.
+        inputs = self.encoded["train"].inputs
+        self.settings = replace(settings, inputs=inputs)
         self.seed = seed
         self.folder = Path(folder)
         self.cores = cores
@@ -124,19 +132,22 @@ class Classification:
         run = self.liquid.run
         if path.exists():
             run.load(path)
+        # A static liquid would learn nothing from them.
         total = self.task.presentations if self.settings.learning else 0
         order = _order(total, self._training(), seed=self.seed)
-        starts = Stream(self.seed, "astrocyte_liquid/windows").uniform(np.arange(total))
+        windows = Stream(self.seed, "astrocyte_liquid/windows")
+        starts = windows.uniform(np.arange(total))
+        encoded = self.encoded["train"]
         shown = self.liquid.organised
         yield shown
         with self._bar("self-organisation", total, shown) as bar:
             while shown < total:
-                ends = (total, shown + SAVED_EVERY, *(stop for stop in stops if stop > shown))
-                stretch = range(shown, min(ends))
-                encoded = self.encoded["train"]
-                self.liquid.self_organise(
-                    encoded.part(int(order[n]), float(starts[n])) for n in stretch
-                )
+                ahead = [stop for stop in stops if stop > shown]
+                # Saved now and then, so that an interrupt loses minutes and not hours.
+                end = min(total, shown + SAVED_EVERY, *ahead)
+                stretch = range(shown, end)
+                images = (encoded.part(int(order[n]), float(starts[n])) for n in stretch)
+                self.liquid.self_organise(images)
                 shown = stretch.stop
                 run.save(path)
                 bar.update(len(stretch))
@@ -148,7 +159,8 @@ class Classification:
         counts = {split: self._table(split, size) for split, size in sizes.items()}
         waiting = {split: np.flatnonzero(_is_waiting(table)) for split, table in counts.items()}
         total = sum(sizes.values())
-        already = total - sum(n.size for n in waiting.values())
+        missing = sum(numbers.size for numbers in waiting.values())
+        already = total - missing
         with self._bar("presentation", total, already) as bar:
             for split, numbers in waiting.items():
                 # Numbers of test samples continue those of the training samples.
@@ -156,6 +168,7 @@ class Classification:
                 encoded = self.encoded[split]
                 images = ((first + int(n), encoded.whole(int(n))) for n in numbers)
                 for number, row in self.liquid.counts(images, cores=self.cores):
+                    # The table is a file in memory: the row is on the disk without a save.
                     counts[split][number - first] = row
                     bar.update()
         labels = {split: self.data[split].labels[:size] for split, size in sizes.items()}
@@ -165,7 +178,11 @@ class Classification:
         from tqdm.auto import tqdm
 
         return tqdm(
-            total=total, initial=initial, desc=title, unit="sample", disable=not self.progress
+            total=total,
+            initial=initial,
+            desc=title,
+            unit="sample",
+            disable=not self.progress,
         )
 
     def _training(self) -> int:
@@ -189,17 +206,23 @@ class Classification:
 
     def _claim_folder(self) -> None:
         """Write down whose folder it is; refuse that of another experiment."""
-        own = {"task": asdict(self.task), "settings": asdict(self.settings), "seed": self.seed}
+        # Neither backend nor cores are part of it: results do not depend on them.
+        own = {
+            "task": asdict(self.task),
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+        }
         path = self.folder / "experiment.json"
         if path.exists():
             other = json.loads(path.read_text())
             if other != own:
-                differing = [
-                    name
-                    for part in ("task", "settings")
-                    for name in own[part]
-                    if other.get(part, {}).get(name) != own[part][name]
-                ]
+                differing = []
+                for part in ("task", "settings"):
+                    # A file of an older version may lack a part.
+                    theirs = other.get(part, {})
+                    differing += [
+                        name for name, value in own[part].items() if theirs.get(name) != value
+                    ]
                 raise NetworkError(
                     f"folder {self.folder}: found another experiment, which differs in "
                     f"{', '.join(differing) or 'its seed'}; expected this one or none. "
@@ -235,12 +258,15 @@ def load(dataset: str, split: datasets.read.Split) -> Images | Recordings:
 
 
 def encode(data: Images | Recordings) -> Probabilities | Events:
-    return Probabilities(data) if isinstance(data, Images) else Events(data)
+    if isinstance(data, Images):
+        return Probabilities(data)
+    return Events(data)
 
 
 def _fit(task: Task, data: Mapping[str, Images | Recordings]) -> Task:
     """Return a task with the numbers of all samples in place of 0."""
-    for name, most in (("samples", len(data["train"])), ("tests", len(data["test"]))):
+    sizes = {"samples": len(data["train"]), "tests": len(data["test"])}
+    for name, most in sizes.items():
         number = getattr(task, name)
         if not 0 <= number <= most:
             raise NetworkError(
@@ -263,10 +289,14 @@ def _fit(task: Task, data: Mapping[str, Images | Recordings]) -> Task:
 
 def _order(count: int, samples: int, *, seed: int) -> NDArray[np.int64]:
     """Return which sample each presentation shows: all once in random order, then all again."""
-    rounds = -(-count // samples)
+    rounds = -(-count // samples)  # rounded up, since the last one may be cut short
     stream = Stream(seed, "astrocyte_liquid/order")
-    orders = [np.argsort(stream.uniform(np.arange(samples), row=r)) for r in range(rounds)]
-    return np.concatenate([np.zeros(0, np.int64), *orders])[:count]
+    numbers = np.arange(samples)
+    orders = [np.argsort(stream.uniform(numbers, row=r)) for r in range(rounds)]
+    # An empty start, since NumPy refuses to join nothing if there are no presentations.
+    nothing = np.zeros(0, np.int64)
+    order = np.concatenate([nothing, *orders])
+    return order[:count]
 
 
 def _is_waiting(table: NDArray[np.uint8]) -> NDArray[np.bool_]:

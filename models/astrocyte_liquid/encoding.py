@@ -33,7 +33,9 @@ class Probabilities:
         sums = self._pixels.sum(axis=1, dtype=np.int64)
         # An image without a bright pixel has no events.
         self._sums = np.maximum(sums, 1).astype(np.float64)
-        self._largest = float(np.max(self._pixels.max(axis=1) / self._sums))
+        brightest = self._pixels.max(axis=1) / self._sums
+        # One value for all images: otherwise the total drive of each would depend on its peak.
+        self._largest = float(np.max(brightest))
         self.inputs = self._pixels.shape[1]
 
     def __len__(self) -> int:
@@ -95,15 +97,21 @@ class Events:
         chance : float, 1
             Says where the window starts, uniformly from 1 to 278 ms.
         """
-        return self._window(number, 1 + int(chance * LATEST), self._part_time)
+        # Never from 0 ms: the published program counts its steps from 1.
+        first = 1 + int(chance * LATEST)
+        return self._window(number, first, self._part_time)
 
     def _window(self, number: int, first: int, time: int) -> NDArray[np.float64]:
         r = self._recordings
         events = slice(r.offsets[number], r.offsets[number + 1])
         ms = np.rint(r.time[events] / 1000).astype(np.int64) - first
+        # Wide before the product: polarity is one byte, which would overflow.
+        polarity = r.polarity[events].astype(np.int64)
         _, rows, columns = CAMERA
-        at = (r.polarity[events].astype(np.int64) * rows + r.y[events]) * columns + r.x[events]
+        line = polarity * rows + r.y[events]
+        pixel = line * columns + r.x[events]
         inside = (ms >= 0) & (ms < time)
         table = np.zeros((time, self.inputs))
-        table[ms[inside], at[inside]] = 1.0
+        # Assigned, not added: several events within 1 ms count once.
+        table[ms[inside], pixel[inside]] = 1.0
         return table

@@ -28,8 +28,11 @@ SMALL = Settings(side=4, inputs=30, density=0.5, gain=0.1)  # for questions that
 
 def pulse(backend: str) -> Result:
     """Return the course of v after one spike over an edge of weight 10 (U1)."""
-    run = _pair(backend, pre=[0], steps=8, learning=rule(learning=False), weight=10.0)
-    return {"v": run.result()["post"].trace("v").values[1:, 0].tolist()}
+    still = rule(learning=False)
+    run = _pair(backend, pre=[0], steps=8, learning=still, weight=10.0)
+    v = run.result()["post"].trace("v").values
+    # The first value is that of rest, before the spike.
+    return {"v": v[1:, 0].tolist()}
 
 
 def driven(backend: str) -> Result:
@@ -51,11 +54,12 @@ def plasticity(backend: str) -> Result:
             run = _pair(backend, pre=pre, post=post, steps=10, **bounds)
             changes[f"{name}, sign {sign:g}"] = float(run.get("edge", "w")) - 1.0
     run = _pair(backend, pre=[1], post=[4, 8], steps=10, weight=3.0)
-    decay = _pair(backend, pre=[1], steps=10).result()["pre"].trace("trace").values[:, 0]
-    return changes | {
-        "at the bound": float(run.get("edge", "w")),
-        "decay": float(decay[5] / decay[4]),
-    }
+    alone = _pair(backend, pre=[1], steps=10)
+    trace = alone.result()["pre"].trace("trace").values[:, 0]
+    changes["at the bound"] = float(run.get("edge", "w"))
+    # Any two steps after the only spike would do.
+    changes["decay"] = float(trace[5] / trace[4])
+    return changes
 
 
 def level(backend: str) -> Result:
@@ -63,7 +67,8 @@ def level(backend: str) -> Result:
     measured = {}
     for name, fade in (("kept", 1.0), ("fading", FADE)):
         net = ns.Network("astrocyte", dt="1 ms")
-        source = net.spike_source("liquid", 10, times=[np.arange(1.0, 102.0)] * 10)
+        every_step = np.arange(1.0, 102.0)
+        source = net.spike_source("liquid", 10, times=[every_step] * 10)
         start = {"level": 0.15, "bias": 0.15, "growth": 0.15, "gain": 0.015}
         glia = net.population("astrocyte", 1, astrocyte(), fade=1.0, **start)
         net.project(source, glia, ns.all_to_all(), weight=1.0)
@@ -85,25 +90,36 @@ def hand_made_raster(_: str) -> Result:
 def targets(_: str) -> Result:
     """Return the soft targets, and loss and gradient of a sample without spikes (U8, U9)."""
     silent = np.zeros((1, 5), np.float32)
-    nothing = np.zeros((5, 10)), np.zeros(10)
-    value, by_weights, by_bias = loss(*nothing, silent, soft_targets([3]), 5e-10)
-    finite = bool(np.isfinite([value, *by_weights.ravel(), *by_bias]).all())
-    return {"targets": sorted(set(np.round(soft_targets([3])[0], 6).tolist())), "finite": finite}
+    weights = np.zeros((5, 10))
+    bias = np.zeros(10)
+    soft = soft_targets([3])
+    value, by_weights, by_bias = loss(weights, bias, silent, soft, 5e-10)
+    numbers = [value, *by_weights.ravel(), *by_bias]
+    finite = bool(np.isfinite(numbers).all())
+    # Nine of the ten targets are equal, so two values are left.
+    different = set(np.round(soft[0], 6).tolist())
+    return {"targets": sorted(different), "finite": finite}
 
 
 def wiring(backend: str, *, seed: int) -> Result:
     """Return how many edges a liquid of 1000 neurons has (S1)."""
-    projections = ns.prepare(build(DEFAULTS, seed), backend=backend).network.projections
+    run = ns.prepare(build(DEFAULTS, seed), backend=backend)
+    projections = run.network.projections
     sizes = {name: int(projections[name].targets.size) for name in PLASTIC}
-    return {"liquid": sizes["excitation"] + sizes["inhibition"], "input": sizes["input->liquid"]}
+    return {
+        "liquid": sizes["excitation"] + sizes["inhibition"],
+        "input": sizes["input->liquid"],
+    }
 
 
 def static_branching(backend: str, *, seed: int, weights: Sequence[float]) -> Result:
     """Return branching factors of static liquids, by weight (S2, F6)."""
-    return {
-        f"{weight:g}": _branching(backend, replace(VARIANTS["static"], weight=weight), seed=seed)[0]
-        for weight in weights
-    }
+    factors = {}
+    for weight in weights:
+        settings = replace(VARIANTS["static"], weight=weight)
+        factor, _ = _branching(backend, settings, seed=seed)
+        factors[f"{weight:g}"] = factor
+    return factors
 
 
 def homeostasis(
@@ -117,7 +133,9 @@ def homeostasis(
 
 def frozen(backend: str) -> Result:
     """Return the rate of a liquid whose weights stay where they start (S4)."""
-    return {"rate": _branching(backend, replace(DEFAULTS, learning=False), seed=0)[1]}
+    settings = replace(DEFAULTS, learning=False)
+    _, rate = _branching(backend, settings, seed=0)
+    return {"rate": rate}
 
 
 def plain_learning(backend: str) -> Result:
@@ -129,9 +147,15 @@ def plain_learning(backend: str) -> Result:
         run.set("input", p=0.1)
         run.run("100 ms", progress=False)
         weights.append([np.array(run.get(name, "w")) for name in PLASTIC])
-    differences = [np.abs(a - b).max() for a, b in zip(*weights, strict=True)]
-    changed = max(float(np.ptp(w)) for w in weights[0])
-    return {"largest difference": float(max(differences)), "range of weights": changed}
+    linked_weights, plain_weights = weights
+    pairs = zip(linked_weights, plain_weights, strict=True)
+    differences = [np.abs(a - b).max() for a, b in pairs]
+    # Without any learning both would be equal, which would prove nothing.
+    ranges = [float(np.ptp(w)) for w in linked_weights]
+    return {
+        "largest difference": float(max(differences)),
+        "range of weights": max(ranges),
+    }
 
 
 def counts(backend: str) -> Result:
@@ -176,12 +200,15 @@ def camera(backend: str, *, seed: int = 0, folds: int = 5) -> Result:
         table = shown.counts["train"]
         labels = shown.labels["train"]
         right = np.zeros(len(labels), bool)
+        fold_of = np.arange(len(labels)) % folds
         for fold in range(folds):
-            out = np.arange(len(labels)) % folds == fold
+            out = fold_of == fold
+            # A fixed penalty: one chosen by the same samples would flatter the result.
             readout = convex(table[~out], labels[~out], penalty=0.01)
             right[out] = readout.predict(table[out]) == labels[out]
     share = float(right.mean())
-    half = 1.96 * math.sqrt(share * (1 - share) / right.size)
+    error = math.sqrt(share * (1 - share) / right.size)
+    half = 1.96 * error  # of the interval that holds the true share in 95 % of cases
     return {"accuracy": share, "interval": [share - half, share + half]}
 
 
@@ -191,9 +218,13 @@ def _branching(
     """Return branching factor and rate (Hz) over training images, after some presentations."""
     encoded = encode(load("mnist", "train"))
     liquid = Liquid(settings, seed=seed, backend=backend, threads=1)
-    liquid.self_organise(encoded.whole(n) for n in range(100, 100 + presentations))
-    rasters = liquid.rasters([encoded.whole(n) for n in range(WATCHED)])
-    rate = float(rasters.sum(axis=1).mean() / rasters.shape[1] * 1000)
+    # The images that are watched are not among those that it learned from.
+    learned = range(100, 100 + presentations)
+    liquid.self_organise(encoded.whole(n) for n in learned)
+    watched = [encoded.whole(n) for n in range(WATCHED)]
+    rasters = liquid.rasters(watched)
+    spikes = rasters.sum(axis=1).mean()
+    rate = float(spikes / rasters.shape[1] * 1000)
     return branching(liquid, rasters), rate
 
 
@@ -211,16 +242,20 @@ def _pair(
     net = ns.Network("pair", dt="1 ms")
     ends = {}
     # A teacher's spike reaches the target in the next step.
-    for name, spikes in (("pre", pre), ("teacher", [k - 1 for k in post])):
+    spikes_of = {"pre": pre, "teacher": [k - 1 for k in post]}
+    for name, spikes in spikes_of.items():
         p = np.zeros((steps + 1, 1))
         p[list(spikes)] = 1.0
-        ends[name] = net.population(name, 1, neuron(driven=True), p=ns.table(p, every="1 ms"))
+        probability = ns.table(p, every="1 ms")
+        ends[name] = net.population(name, 1, neuron(driven=True), p=probability)
+    # Without a teacher the target must not spike, whatever the edge delivers.
     threshold = "20 mV" if post else "1e9 mV"
     target = net.population("post", 1, neuron(), threshold=threshold)
     learns = learning or rule()
     everyone = ns.all_to_all()
     net.project(ends["pre"], target, everyone, rule=learns, weight=weight, name="edge", **values)
     still = rule(learning=False)
+    # 25 mV in one step exceeds the threshold of 20 mV.
     net.project(ends["teacher"], target, everyone, rule=still, weight=25.0, name="teaching")
     net.record(target, "v")
     net.record(ends["pre"], "trace")

@@ -46,14 +46,27 @@ def branching_factor(
     counted = np.zeros_like(raw, dtype=float)
     counted[slice(*COUNTED)] = raw[slice(*COUNTED)]
     size = counted.shape[1]
-    edges = coo_array((np.ones(sources.size), (sources, targets)), shape=(size, size)).tocsr()
+    # Each edge counts 1: its weight says how strong it is, not whether a spike can pass on.
+    ones = np.ones(sources.size)
+    edges = coo_array((ones, (sources, targets)), shape=(size, size)).tocsr()
     total = np.cumsum(counted, axis=0)  # up to and with each ms
+    # Only where both windows lie wholly within the counted time.
     at = np.arange(COUNTED[0] + WINDOW, COUNTED[1] - WINDOW)
-    before = (total[at - 1] - total[at - 1 - WINDOW]) @ edges
-    after = (total[at + WINDOW] - total[at]) @ edges.T
-    spiked = counted[at].sum(axis=0)
-    ratios = (counted[at] * after / np.maximum(before, 1)).sum(axis=0)
-    return float(np.mean(ratios[spiked > 0] / spiked[spiked > 0])) if spiked.any() else np.nan
+    last = at - 1
+    spikes_before = total[last] - total[last - WINDOW]
+    spikes_after = total[at + WINDOW] - total[at]
+    before = spikes_before @ edges
+    after = spikes_after @ edges.T
+    spikes = counted[at]
+    per_neuron = spikes.sum(axis=0)
+    if not per_neuron.any():
+        return np.nan
+    # A spike that no source preceded would otherwise be divided by zero.
+    ratios = spikes * after / np.maximum(before, 1)
+    sums = ratios.sum(axis=0)
+    active = per_neuron > 0
+    means = sums[active] / per_neuron[active]
+    return float(np.mean(means))
 
 
 def kernel_rank(
@@ -82,7 +95,8 @@ def kernel_rank(
     Source: Ivanov & Michmizos 2021, published code.
     """
     values = np.asarray(counts, np.float64)
-    members = [np.flatnonzero(np.asarray(labels) == c) for c in np.unique(np.asarray(labels))]
+    classes = np.asarray(labels)
+    members = [np.flatnonzero(classes == number) for number in np.unique(classes)]
     fewest = min(m.size for m in members)
     if fewest < each:
         raise NetworkError(
@@ -92,9 +106,12 @@ def kernel_rank(
     stream = Stream(seed, "astrocyte_liquid/ranks")
     ranks = []
     for number in range(draws):
-        chosen = [
-            m[np.argsort(stream.uniform(np.arange(m.size), row=number * len(members) + c))[:each]]
-            for c, m in enumerate(members)
-        ]
-        ranks.append(np.linalg.matrix_rank(values[np.concatenate(chosen)]))
+        chosen = []
+        for position, samples in enumerate(members):
+            # A row of its own for each class and draw, so that no number is used twice.
+            row = number * len(members) + position
+            order = np.argsort(stream.uniform(np.arange(samples.size), row=row))
+            chosen.append(samples[order[:each]])
+        answers = values[np.concatenate(chosen)]
+        ranks.append(np.linalg.matrix_rank(answers))
     return float(np.mean(ranks))

@@ -39,9 +39,19 @@ def neuron(*, driven: bool = False, calcium: bool = False, adaptation: float = 0
     counts the spikes of about a second. ``adaptation``: by which a spike raises the threshold, mV.
     """
     source = "drive * (uniform() < p)" if driven else "dt * current"
-    states = ["v : mV", "drecent/dt = -recent / tau_u : 1", "dtrace/dt = -trace / tau_trace : 1"]
+    # What runs is the step below, in the order of the published program.
+    states = [
+        "v : mV",
+        "drecent/dt = -recent / tau_u : 1",
+        "dtrace/dt = -trace / tau_trace : 1",
+    ]
     step = [f"v = v + {source} - dt * v / tau"]
-    after = ["v = 0 * mV", "recent = 1", "trace = trace + mark", "spikes = spikes + 1"]
+    after = [
+        "v = 0 * mV",
+        "recent = 1",
+        "trace = trace + mark",
+        "spikes = spikes + 1",
+    ]
     parameters: dict[str, Any] = {
         "tau": "64 ms",
         "tau_u": "1 ms",
@@ -50,13 +60,19 @@ def neuron(*, driven: bool = False, calcium: bool = False, adaptation: float = 0
         "mark": 0.1,
     }
     if driven:
+        # One event lifts the potential far above its threshold.
         parameters |= {"drive": "100 mV", "p": 0.0}
     else:
         states.insert(1, "dcurrent/dt = -current / tau_u : mV/ms")
+        # After v, which still takes the current of the step before.
         step.append("current = current * exp(-dt / tau_u)")
-    step += ["recent = recent * exp(-dt / tau_u)", "trace = trace * exp(-dt / tau_trace)"]
+    step += [
+        "recent = recent * exp(-dt / tau_u)",
+        "trace = trace * exp(-dt / tau_trace)",
+    ]
     if calcium:
         states.append("dcalcium/dt = -calcium / tau_calcium : 1")
+        # Euler's method, unlike the traces: so it stands in the published code.
         step.append("calcium = calcium - dt * calcium / tau_calcium")
         after.append("calcium = calcium + 1")
         parameters["tau_calcium"] = f"{TAU_CALCIUM} ms"
@@ -65,10 +81,13 @@ def neuron(*, driven: bool = False, calcium: bool = False, adaptation: float = 0
         step.append("raised = raised * exp(-dt / tau_raised)")
         after.append("raised = raised + rise")
         parameters |= {"tau_raised": "100 ms", "rise": f"{adaptation} mV"}
+    # The count of spikes is a state: a sample's answer is read without recording its raster.
+    states.append("spikes : 1")
+    synaptic = ns.Port("mV/ms", into="current")
     return ns.Cell(
-        "\n".join([*states, "spikes : 1"]),
+        "\n".join(states),
         parameters=parameters,
-        receives={} if driven else {"synaptic": ns.Port("mV/ms", into="current")},
+        receives={} if driven else {"synaptic": synaptic},
         step="\n".join(step),
         spike="v >= threshold + raised" if adaptation else "v >= threshold",
         after_spike="; ".join(after),
@@ -111,6 +130,7 @@ def rule(*, learning: bool = True, calcium: bool = False) -> ns.Rule:
     deliver = "out += w * (1 - recent_pre)"
     if not learning:
         return ns.Rule(edge="w : mV/ms", handlers=[("pre", deliver)], name="static")
+    # The sign turns growth of a signed weight into growth of its strength.
     at_pre = "-sign * anticausal * trace_post"
     at_post = "sign * causal * trace_pre"
     parameters: dict[str, Any] = {
@@ -124,11 +144,13 @@ def rule(*, learning: bool = True, calcium: bool = False) -> ns.Rule:
         at_pre = _gated(at_pre)
         at_post = _gated(at_post)
         parameters |= {"theta": 37.0, "band": 22.0}
+    weaken = f"w = clip(w + ({at_pre}) * mV/ms, w_min, w_max)"
+    strengthen = f"w = clip(w + ({at_post}) * mV/ms, w_min, w_max)"
     return ns.Rule(
         edge="w : mV/ms",
         handlers=[
-            ("pre", f"{deliver}; w = clip(w + ({at_pre}) * mV/ms, w_min, w_max)"),
-            ("post", f"w = clip(w + ({at_post}) * mV/ms, w_min, w_max)"),
+            ("pre", f"{deliver}; {weaken}"),
+            ("post", strengthen),
         ],
         parameters=parameters,
         name="calcium_stdp" if calcium else "astrocyte_stdp",
@@ -144,10 +166,12 @@ def _gated(change: str) -> str:
 
 def sites(settings: Settings, seed: int) -> NDArray[np.float64]:
     """Return the (N, 3) positions of the neurons, excitatory ones first, in random order."""
-    grid = np.indices((settings.side,) * 3).reshape(3, -1).T
-    return grid[
-        np.argsort(Stream(seed, "astrocyte_liquid/sites").uniform(np.arange(len(grid))))
-    ].astype(np.float64)
+    cube = (settings.side,) * 3
+    grid = np.indices(cube).reshape(3, -1).T
+    # Excitatory neurons come first among all, so random order mixes both types in space.
+    stream = Stream(seed, "astrocyte_liquid/sites")
+    order = np.argsort(stream.uniform(np.arange(len(grid))))
+    return grid[order].astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,20 +222,26 @@ class by_distance:
             Without effect.
         """
         # On an endless grid of unit spacing; the border of the grid makes it less.
-        mean = n_source * self.chance.mean() * (self.reach * math.sqrt(math.pi)) ** 3
+        integral = (self.reach * math.sqrt(math.pi)) ** 3
+        mean = n_source * self.chance.mean() * integral
         # Six standard deviations above the mean: memory is demanded before the edges are drawn.
-        most = min(float(n_source) * n_target, mean + 6 * math.sqrt(mean))
+        likely = mean + 6 * math.sqrt(mean)
+        most = min(float(n_source) * n_target, likely)
         return EdgeCount(most, exact=False)
 
     def show(self) -> str:
         return f"by distance, reach {self.reach:g}"
 
     def _probability(self, sources: IntArray, targets: IntArray) -> NDArray[np.float64]:
+        # Axis by axis: all three differences at once would take three times the memory.
         squared = sum(
             (self.sites[sources, None, axis] - self.sites[None, targets, axis]) ** 2
             for axis in range(3)
         )
-        return self.chance[targets] * np.exp(-squared / self.reach**2) * (squared > 0)
+        nearness = np.exp(-squared / self.reach**2)
+        # Two neurons never share a site, so distance 0 is the neuron itself.
+        is_other = squared > 0
+        return self.chance[targets] * nearness * is_other
 
 
 def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
@@ -232,9 +262,13 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
     where = sites(s, seed)
     size = len(where)
-    n_e = len(where) - round(s.inhibitory * len(where))
+    n_e = size - round(s.inhibitory * size)
+    silence = np.zeros((1, s.inputs))
     source = net.population(
-        "input", s.inputs, neuron(driven=True), p=ns.table(np.zeros((1, s.inputs)), every="1 ms")
+        "input",
+        s.inputs,
+        neuron(driven=True),
+        p=ns.table(silence, every="1 ms"),
     )
     cell = neuron(calcium=s.calcium > 0, adaptation=s.adaptation)
     # A draw of log-normal numbers around the published value; without spread all have it.
@@ -253,40 +287,55 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     raises = {"causal": glia["growth"], "anticausal": glia["level"]}
     lowers = {"causal": glia["level"], "anticausal": glia["growth"]}
 
+    is_excitatory = np.arange(size) < n_e
+
     def near(source_type: str) -> by_distance:
-        return by_distance(
-            where,
-            np.where(
-                np.arange(size) < n_e,
-                CHANCE[source_type, "excitatory"],
-                CHANCE[source_type, "inhibitory"],
-            ),
-            s.reach,
-        )
+        to_excitatory = CHANCE[source_type, "excitatory"]
+        to_inhibitory = CHANCE[source_type, "inhibitory"]
+        chance = np.where(is_excitatory, to_excitatory, to_inhibitory)
+        return by_distance(where, chance, s.reach)
 
     def project(
-        name: str, start: Any, connector: Any, links: dict[str, Any], weight: Any, **values: Any
+        name: str,
+        start: Any,
+        connector: Any,
+        links: dict[str, Any],
+        weight: Any,
+        **values: Any,
     ) -> None:
         if not s.learning:
             learns = rule(learning=False)
+            # Bounds and signs belong to learning; a static rule has none.
             values = {}
         elif s.calcium:
             # Without an astrocyte: both strengths are constants.
             learns = rule(calcium=True)
-            strengths = {"causal": s.strength, "anticausal": s.strength}
-            values |= strengths | {"theta": s.calcium, "band": s.band}
+            values |= {
+                "causal": s.strength,
+                "anticausal": s.strength,
+                "theta": s.calcium,
+                "band": s.band,
+            }
+        elif linked:
+            learns = rule().reading(**links)
         else:
-            learns = rule().reading(**links) if linked else rule()
+            learns = rule()
         net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **values)
 
     edges = math.floor(s.density * s.inputs * size)
     # The sign of each edge from the input is drawn once, from a stream of its own.
+    signs = Stream(seed, "astrocyte_liquid/signs")
+    is_positive = signs.uniform(np.arange(edges)) < 0.5
     first = s.start * s.weight
-    coin = np.where(
-        Stream(seed, "astrocyte_liquid/signs").uniform(np.arange(edges)) < 0.5, first, -first
-    )
+    first_of_input = np.where(is_positive, first, -first)
     project(
-        "excitation", liquid[:n_e], near("excitatory"), raises, first, w_min=0.0, w_max=s.weight
+        "excitation",
+        liquid[:n_e],
+        near("excitatory"),
+        raises,
+        first,
+        w_min=0.0,
+        w_max=s.weight,
     )
     project(
         "inhibition",
@@ -303,14 +352,20 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
         source,
         ns.fixed_total_number(edges),
         raises,
-        coin,
+        first_of_input,
         w_min=-s.weight,
         w_max=s.weight,
     )
     for start, weight in ((liquid, 1.0), (source, -1.0)):
         # Of the input, the astrocyte hears as large a share as of the liquid.
-        heard = ns.fixed_total_number(math.ceil(s.coverage * len(start)))
-        net.project(start, glia, heard, weight=weight, name=f"{start.name}->astrocyte")
+        number = math.ceil(s.coverage * len(start))
+        net.project(
+            start,
+            glia,
+            ns.fixed_total_number(number),
+            weight=weight,
+            name=f"{start.name}->astrocyte",
+        )
     return net
 
 

@@ -56,44 +56,78 @@ def draw_organisation(
 
 def _raster(ax: Any, raster: NDArray[np.bool_], excitatory: int) -> None:
     times, neurons = np.nonzero(raster)
-    for name, colour, chosen in (
-        ("excitatory", EXCITATORY, neurons < excitatory),
-        ("inhibitory", INHIBITORY, neurons >= excitatory),
-    ):
-        ax.plot(times[chosen], neurons[chosen], ".", markersize=1, color=colour, label=name)
-    ax.set(xlabel="time (ms)", ylabel="neuron", title="liquid in one sample", xlim=(0, len(raster)))
+    is_excitatory = neurons < excitatory
+    types = (
+        ("excitatory", EXCITATORY, is_excitatory),
+        ("inhibitory", INHIBITORY, ~is_excitatory),
+    )
+    for name, colour, chosen in types:
+        ax.plot(
+            times[chosen],
+            neurons[chosen],
+            ".",
+            markersize=1,
+            color=colour,
+            label=name,
+        )
+    # The whole sample, so that silence at its ends is seen.
+    ax.set(
+        xlabel="time (ms)",
+        ylabel="neuron",
+        title="liquid in one sample",
+        xlim=(0, len(raster)),
+    )
+    # Marks of one point would not be seen in the legend.
     ax.legend(loc="upper right", markerscale=8)
 
 
 def _level(ax: Any, level: NDArray[np.float64]) -> None:
     ax.plot(np.arange(level.size), level, color=COLOURS[4])
     ax.axhline(0, color=PALE)
-    ax.set(xlabel="time (ms)", ylabel="strength (1)", title="astrocyte in the same sample")
+    ax.set(
+        xlabel="time (ms)",
+        ylabel="strength (1)",
+        title="astrocyte in the same sample",
+    )
     if not level.size:
-        ax.text(0.5, 0.5, "no astrocyte", ha="center", color=GREY, transform=ax.transAxes)
+        # An empty panel says why it is empty.
+        ax.text(
+            0.5,
+            0.5,
+            "no astrocyte",
+            ha="center",
+            color=GREY,
+            transform=ax.transAxes,
+        )
 
 
 def _course(ax: Any, course: list[dict[str, float]]) -> None:
     # 0 has no place on a logarithmic axis; the first mark stands for the state before.
     shown = [max(point["presentations"], 1) for point in course]
-    ax.semilogx(shown, [point["branching"] for point in course], "o-", color=COLOURS[0])
+    factors = [point["branching"] for point in course]
+    ax.semilogx(shown, factors, "o-", color=COLOURS[0])
+    # The edge of chaos, which the astrocyte is to hold.
     ax.axhline(1, color=PALE)
     ax.set(
         xlabel="presentations (the first mark: none)",
         ylabel="branching factor (1)",
         title="self-organisation",
     )
-    rates = ax.twinx()
-    rates.semilogx(shown, [point["rate"] for point in course], "s--", color=COLOURS[3])
-    rates.set_ylabel("mean rate (Hz), dashed")
+    rates = [point["rate"] for point in course]
+    right = ax.twinx()
+    right.semilogx(shown, rates, "s--", color=COLOURS[3])
+    right.set_ylabel("mean rate (Hz), dashed")
 
 
 def _weights(ax: Any, weights: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> None:
-    largest = max(float(np.abs(w).max()) for pair in weights.values() for w in pair)
+    arrays = [w for pair in weights.values() for w in pair]
+    largest = max(float(np.abs(w).max()) for w in arrays)
+    # The same bins for all, since heights of unequal bins cannot be compared.
     bins = np.linspace(-largest, largest, 61)
     for name, (before, after) in weights.items():
-        ax.hist(before, bins, density=True, histtype="step", color=COLOUR[name], alpha=0.4)
-        ax.hist(after, bins, density=True, histtype="step", color=COLOUR[name], label=name)
+        colour = COLOUR[name]
+        ax.hist(before, bins, density=True, histtype="step", color=colour, alpha=0.4)
+        ax.hist(after, bins, density=True, histtype="step", color=colour, label=name)
     ax.set(
         xlabel="weight (mV/ms)",
         ylabel="density",
@@ -123,6 +157,7 @@ def draw_answers(
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
+    # Logarithms, since right answers are so many that all errors would be white.
     left.imshow(np.log1p(confusion), cmap="Blues")
     for row, column in np.ndindex(confusion.shape):
         if confusion[row, column]:
@@ -137,10 +172,21 @@ def draw_answers(
                 color="white" if dark else "black",
             )
     ticks = range(len(confusion))
-    left.set(xlabel="answer", ylabel="true class", title=title, xticks=ticks, yticks=ticks)
+    left.set(
+        xlabel="answer",
+        ylabel="true class",
+        title=title,
+        xticks=ticks,
+        yticks=ticks,
+    )
     sizes, scores = zip(*learning_curve, strict=True)
-    right.semilogx(sizes, [100 * score for score in scores], "o-", color=COLOURS[0])
-    right.set(xlabel="training samples", ylabel="test accuracy (%)", title="learning curve")
+    percents = [100 * score for score in scores]
+    right.semilogx(sizes, percents, "o-", color=COLOURS[0])
+    right.set(
+        xlabel="training samples",
+        ylabel="test accuracy (%)",
+        title="learning curve",
+    )
     right.grid(color=PALE)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

@@ -42,7 +42,9 @@ class Readout:
         ----------
         counts : (B, N)
         """
-        return (self._standardise(counts) @ self.weights + self.bias).argmax(axis=1)
+        features = self._standardise(counts)
+        logits = features @ self.weights + self.bias
+        return logits.argmax(axis=1)
 
     def accuracy(self, counts: ArrayLike, labels: ArrayLike) -> float:
         """Return the share of samples whose class is right.
@@ -52,10 +54,12 @@ class Readout:
         counts : (B, N)
         labels : (B,)
         """
-        return float(np.mean(self.predict(counts) == np.asarray(labels)))
+        is_right = self.predict(counts) == np.asarray(labels)
+        return float(np.mean(is_right))
 
     def _standardise(self, counts: ArrayLike) -> NDArray[np.float32]:
-        return ((normalise(counts) - self.mean) / self.scale).astype(np.float32)
+        features = (normalise(counts) - self.mean) / self.scale
+        return features.astype(np.float32)
 
 
 def normalise(counts: ArrayLike) -> NDArray[np.float32]:
@@ -66,8 +70,9 @@ def normalise(counts: ArrayLike) -> NDArray[np.float32]:
     counts : (B, N)
     """
     values = np.asarray(counts, np.float32)
+    sums = values.sum(axis=1, keepdims=True)
     # Without the guard a silent sample is 0 / 0, which makes the whole readout not a number.
-    return values / np.maximum(values.sum(axis=1, keepdims=True), 1.0)
+    return values / np.maximum(sums, 1.0)
 
 
 def soft_targets(labels: ArrayLike) -> NDArray[np.float32]:
@@ -77,8 +82,8 @@ def soft_targets(labels: ArrayLike) -> NDArray[np.float32]:
     ----------
     labels : (B,)
     """
-    one_hot = np.where(np.arange(CLASSES) == np.asarray(labels)[:, None], 1.0, -1.0)
-    return _softmax(one_hot).astype(np.float32)
+    is_class = _is_class(labels)
+    return _softmax(np.where(is_class, 1.0, -1.0)).astype(np.float32)
 
 
 def loss(
@@ -100,14 +105,22 @@ def loss(
     (N, 10), (10,)
         Derivatives by the weights and the bias.
     """
-    logits = (x @ weights.astype(x.dtype) + bias.astype(x.dtype)).astype(np.float64)
+    # Products in the precision of the features; logarithms and sums in double.
+    narrow_weights = weights.astype(x.dtype)
+    narrow_bias = bias.astype(x.dtype)
+    logits = (x @ narrow_weights + narrow_bias).astype(np.float64)
+    # The largest becomes 0, so that no exponential overflows; the soft-max stays the same.
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
     sums = exponentials.sum(axis=1, keepdims=True)
-    value = float(np.mean(np.sum(targets * (np.log(sums) - logits), axis=1)))
-    error = ((exponentials / sums - targets) / len(x)).astype(x.dtype)
+    cross_entropies = np.sum(targets * (np.log(sums) - logits), axis=1)
+    value = float(np.mean(cross_entropies))
+    squares = float(np.sum(weights**2))
+    answers = exponentials / sums
+    error = ((answers - targets) / len(x)).astype(x.dtype)
     by_weights = (x.T @ error).astype(np.float64) + penalty * weights
-    return value + penalty / 2 * float(np.sum(weights**2)), by_weights, error.sum(axis=0)
+    by_bias = error.sum(axis=0)
+    return value + penalty / 2 * squares, by_weights, by_bias
 
 
 def convex(counts: ArrayLike, labels: ArrayLike, *, penalty: float, hard: bool = True) -> Readout:
@@ -126,24 +139,34 @@ def convex(counts: ArrayLike, labels: ArrayLike, *, penalty: float, hard: bool =
 
     raw = normalise(counts)
     mean = raw.mean(axis=0)
+    deviation = raw.std(axis=0)
     # A neuron that never spikes has no variance, and says nothing.
-    scale = np.where(raw.std(axis=0) > 0, raw.std(axis=0), 1.0).astype(np.float32)
+    scale = np.where(deviation > 0, deviation, 1.0).astype(np.float32)
     x = (raw - mean) / scale
     size = x.shape[1]
-    exact = (np.arange(CLASSES) == np.asarray(labels)[:, None]).astype(np.float32)
+    exact = _is_class(labels).astype(np.float32)
     targets = exact if hard else soft_targets(labels)
 
-    def objective(flat: NDArray) -> tuple[float, NDArray]:
+    # SciPy minimises over one flat array: the weights row by row, then the bias.
+    def unpack(flat: NDArray) -> tuple[NDArray, NDArray]:
         weights = flat[:-CLASSES].reshape(size, CLASSES)
-        bias = flat[-CLASSES:]
+        return weights, flat[-CLASSES:]
+
+    def objective(flat: NDArray) -> tuple[float, NDArray]:
+        weights, bias = unpack(flat)
         value, by_weights, by_bias = loss(weights, bias, x, targets, penalty)
         return value, np.concatenate([by_weights.ravel(), by_bias])
 
     start = np.zeros((size + 1) * CLASSES)
-    end = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
-    return Readout(
-        end[:-CLASSES].reshape(size, CLASSES).astype(np.float32), end[-CLASSES:], mean, scale
+    end = minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 300},
     )
+    weights, bias = unpack(end.x)
+    return Readout(weights.astype(np.float32), bias, mean, scale)
 
 
 def choose_convex(
@@ -165,6 +188,7 @@ def choose_convex(
     """
     trained = [(convex(counts, labels, penalty=p), p) for p in PENALTIES]
     scores = [r.accuracy(validation_counts, validation_labels) for r, _ in trained]
+    # Of equal ones the first, which has the strongest penalty.
     best = int(np.argmax(scores))
     return *trained[best], scores[best]
 
@@ -210,7 +234,13 @@ def published(
     squares = np.zeros_like(layer)
     steps = np.zeros_like(layer)
     gradient = np.zeros_like(layer)
-    best = (Readout(layer[:-1].copy(), layer[-1].copy(), nothing, largest), 0, -1.0)
+
+    def copy_layer() -> Readout:
+        # The layer goes on changing in place.
+        return Readout(layer[:-1].copy(), layer[-1].copy(), nothing, largest)
+
+    # Below any accuracy, so that the first pass is better.
+    best = (copy_layer(), 0, -1.0)
     for number in range(1, passes + 1):
         for first in range(0, len(x), batch):
             part = slice(first, first + batch)
@@ -219,19 +249,28 @@ def published(
             )
             squares *= DECAY
             squares += (1 - DECAY) * gradient**2
-            step = np.sqrt((steps + SMALLEST) / (squares + SMALLEST)) * gradient
+            # Past steps over past gradients: a rate for each weight, in its own unit.
+            rates = np.sqrt((steps + SMALLEST) / (squares + SMALLEST))
+            step = rates * gradient
             steps *= DECAY
             steps += (1 - DECAY) * step**2
             layer -= RATE * step
         logits = validation @ layer[:-1] + layer[-1]
-        accuracy = float(np.mean(logits.argmax(axis=1) == np.asarray(validation_labels)))
+        is_right = logits.argmax(axis=1) == np.asarray(validation_labels)
+        accuracy = float(np.mean(is_right))
         if accuracy > best[2]:
-            copied = Readout(layer[:-1].copy(), layer[-1].copy(), nothing, largest)
-            best = copied, number, accuracy
+            best = copy_layer(), number, accuracy
         after_pass(number, accuracy)
     return best
 
 
+def _is_class(labels: ArrayLike) -> NDArray[np.bool_]:
+    """Return for each sample which class is its own, (B, 10)."""
+    return np.arange(CLASSES) == np.asarray(labels)[:, None]
+
+
 def _softmax(logits: NDArray) -> NDArray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    largest = logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(logits - largest)
+    sums = exponentials.sum(axis=1, keepdims=True)
+    return exponentials / sums

@@ -78,18 +78,15 @@ class Liquid:
         """Show images once each, in order; weights, traces and calcium pass on to the next."""
         steps = _steps(time)
         run = self.run
-        # By neurons, and by how much of it the ms between two samples leaves.
-        passed_on: dict[str, tuple[tuple[str, ...], float]] = {
-            "trace": (("input", "liquid"), math.exp(-1 / TAU_TRACE))
-        }
+        # Neurons, their state, and how much of it the ms between two samples leaves.
+        left_of_trace = math.exp(-1 / TAU_TRACE)
+        passed_on = [("input", "trace", left_of_trace), ("liquid", "trace", left_of_trace)]
         if self.settings.calcium:
-            passed_on["calcium"] = (("liquid",), 1 - 1 / TAU_CALCIUM)
+            # The program steps calcium by Euler's method, and traces exactly.
+            passed_on.append(("liquid", "calcium", 1 - 1 / TAU_CALCIUM))
         for image in images:
-            states = [
-                (name, state, left * run.get(name, state))
-                for state, (names, left) in passed_on.items()
-                for name in names
-            ]
+            # Read before the reset, which clears them with everything else.
+            states = [(name, state, left * run.get(name, state)) for name, state, left in passed_on]
             run.reset()
             run.set("input", p=self._events(image))
             for name, state, values in states:
@@ -117,10 +114,12 @@ class Liquid:
         (B, N)
             Spikes of each neuron of the liquid.
         """
-        counts = dict(self.counts(enumerate(images, first), cores=cores, time=time))
-        return np.array([counts[number] for number in sorted(counts)]).reshape(
-            -1, self.settings.side**3
-        )
+        numbered = enumerate(images, first)
+        counts = dict(self.counts(numbered, cores=cores, time=time))
+        rows = [counts[number] for number in sorted(counts)]
+        # A table of no images keeps its columns, too.
+        size = self.settings.side**3
+        return np.array(rows).reshape(-1, size)
 
     def counts(
         self, numbered: Iterable[tuple[int, ArrayLike]], *, cores: int = 1, time: Any = "250 ms"
@@ -145,9 +144,9 @@ class Liquid:
         start = self._start()
         cores = read_whole_number(cores, where="astrocyte liquid, cores")
         # Opened once and reused: preparing a run takes longer than a sample.
-        self._others += [
-            self._prepare(build(self.settings, self.seed)) for _ in range(cores - len(self._others))
-        ]
+        while len(self._others) < cores:
+            net = build(self.settings, self.seed)
+            self._others.append(self._prepare(net))
         free: SimpleQueue[Run] = SimpleQueue()
         for run in self._others[:cores]:
             free.put(run)
@@ -164,10 +163,13 @@ class Liquid:
         remaining = iter(numbered)
         with ThreadPoolExecutor(cores) as pool:  # compiled steps do not hold the interpreter's lock
             # One image waits for each core, so that an interrupt loses no more than these.
-            shown = {pool.submit(show, *next_one) for next_one in islice(remaining, 2 * cores)}
+            first_ones = islice(remaining, 2 * cores)
+            shown = {pool.submit(show, number, image) for number, image in first_ones}
             while shown:
                 finished, shown = wait(shown, return_when=FIRST_COMPLETED)
-                shown |= {pool.submit(show, *n) for n in islice(remaining, len(finished))}
+                # As many follow as have ended: a long data set never lies in memory whole.
+                next_ones = islice(remaining, len(finished))
+                shown |= {pool.submit(show, number, image) for number, image in next_ones}
                 for future in finished:
                     yield future.result()
 
@@ -199,7 +201,8 @@ class Liquid:
             self._show(run, start, number, image, steps)
         spikes = run.result()["liquid"].spikes
         # The clock of each sample was set by its number, so the step of a spike names its sample.
-        sample, step = np.divmod(spikes.step - start.step - first * steps, steps)
+        steps_since_first = spikes.step - start.step - first * steps
+        sample, step = np.divmod(steps_since_first, steps)
         raster = np.zeros((len(images), steps + 1, spikes.size), bool)
         raster[sample, step + 1, spikes.index] = True
         return raster
@@ -247,6 +250,7 @@ class Liquid:
                 f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, "
                 f"{size}). Reshape it."
             )
+        # Written so that NaN is refused, too.
         if not (p.min(initial=0.0) >= 0 and p.max(initial=0.0) <= 1):
             raise NetworkError(
                 f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, "
@@ -260,7 +264,9 @@ class Liquid:
 def _steps(time: Any) -> int:
     """Return the number of steps of a sample."""
     where = "astrocyte liquid: time of a sample"
-    steps = int(to_steps(read_duration(time, where=where), 1.0, where=where)) - 1
+    duration = read_duration(time, where=where)
+    # One less than its ms: the published program has no spike at 0 ms.
+    steps = int(to_steps(duration, 1.0, where=where)) - 1
     if steps < 1:
         raise NetworkError(f"{where}: found 1 ms, expected at least 2 ms. Show samples for longer.")
     return steps

@@ -133,7 +133,10 @@ def read_settings(settings: dict[str, Any]) -> tuple[str, Settings, Task, int]:
         )
 
     def own(kind: type) -> dict[str, Any]:
+        # One flat list of settings is easier to type than two, so they are told apart here.
         return {f.name: settings[f.name] for f in fields(kind) if f.name in settings}
 
     liquid = replace(VARIANTS[variant], **own(Settings))
-    return variant, liquid, Task(**own(Task)), int(settings.get("published_passes", 0))
+    task = Task(**own(Task))
+    passes = int(settings.get("published_passes", 0))
+    return variant, liquid, task, passes
