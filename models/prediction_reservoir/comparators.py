@@ -40,8 +40,10 @@ class LeastSquares:
     def train(self, truth: Truth, outcome: int) -> None:
         """Run one trial; the target is the bump of the delivered event, and 0 for the other."""
         run = self.learner.trainer
-        targets = truth.bumps(self.learner.settings) * np.eye(2)[outcome]
-        begin_trial(run, self.learner.settings, latencies=truth.latencies)
+        settings = self.learner.settings
+        is_delivered = np.eye(2)[outcome]
+        targets = truth.bumps(settings) * is_delivered
+        begin_trial(run, settings, latencies=truth.latencies)
         # Row k is for the end of step k, at which the run stands.
         for wanted in targets[self.every - 1 :: self.every]:
             run.run(float(self.every), progress=False)
@@ -56,7 +58,8 @@ class LeastSquares:
         px = np.einsum("ij,j->i", self.inverse, x)
         gain = px / (1.0 + (x * px).sum())
         # In blocks that stay in the cache.
-        for rows in (slice(first, first + 50) for first in range(0, len(x), 50)):
+        for first in range(0, len(x), 50):
+            rows = slice(first, first + 50)
             self.inverse[rows] -= np.multiply.outer(gain[rows], px)
         self.weights += np.multiply.outer(gain, error)
 
@@ -82,8 +85,10 @@ def least_squares(
         Of the blocks.
     """
     # Rate 0: the rule of the network reads out and feeds back, and least squares alone learns.
-    learner = Learner(backend, settings=replace(settings, rate_when=0.0), seed=seed, scheme=MERGED)
-    by_block = list(blocks(learner, truths, train=LeastSquares(learner, every=every).train))
+    still = replace(settings, rate_when=0.0)
+    learner = Learner(backend, settings=still, seed=seed, scheme=MERGED)
+    trainer = LeastSquares(learner, every=every)
+    by_block = list(blocks(learner, truths, train=trainer.train))
     return {"blocks": by_block, "tested": tested(settings)}
 
 
@@ -116,7 +121,8 @@ def without_feedback(
     **options
         Of `switches`.
     """
-    return switches(backend, seed=seed, settings=replace(settings, feedback=0.0), **options)
+    open_loop = replace(settings, feedback=0.0)
+    return switches(backend, seed=seed, settings=open_loop, **options)
 
 
 def without_gate(
@@ -132,10 +138,12 @@ def without_gate(
     **options
         Of `switches`.
     """
+    # A window as long as the trial is always open.
+    always = replace(settings, reach=settings.trial)
     return switches(
         backend,
         seed=seed,
-        settings=replace(settings, reach=settings.trial),
+        settings=always,
         scheme=UNGATED,
         **options,
     )
@@ -152,4 +160,5 @@ def noisy(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: 
     **options
         Of `switches`.
     """
-    return switches(backend, seed=seed, settings=replace(settings, noise=0.3), **options)
+    loud = replace(settings, noise=0.3)
+    return switches(backend, seed=seed, settings=loud, **options)

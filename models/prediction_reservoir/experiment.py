@@ -47,7 +47,9 @@ def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Re
     learner = Learner(backend, settings=settings, seed=seed)
     (block,) = blocks(learner, (FIRST,), train=learner.train)
     rates = learner.calibration.rates
-    n_e = settings.size - round(settings.inhibitory * settings.size)
+    inhibitory = round(settings.inhibitory * settings.size)
+    n_e = settings.size - inhibitory
+    weights = b"".join(w.tobytes() for w in learner.weights())
     return block | {
         "tested": tested(settings),
         "excitatory": float(rates[:n_e].mean()),
@@ -56,7 +58,7 @@ def acquisition(backend: str, *, seed: int, settings: Settings = DEFAULTS) -> Re
         "fastest": float(rates.max()),
         "power": learner.calibration.power,
         # Errors may be equal by rounding; the digest compares all weights to the last bit.
-        "digest": blake2b(b"".join(w.tobytes() for w in learner.weights())).hexdigest(),
+        "digest": blake2b(weights).hexdigest(),
     }
 
 
@@ -88,13 +90,16 @@ def switches(
     before = recurrent(learner)
     by_block = list(blocks(learner, truths, train=learner.train))
     after = recurrent(learner)
+    excitatory, inhibitory = after
+    signs = (excitatory >= 0).all() and (inhibitory <= 0).all()
+    # Weights of 0 have the right sign, too, but no effect.
+    present = excitatory.any() and inhibitory.any()
+    pairs = zip(before, after, strict=True)
     return {
         "blocks": by_block,
         "tested": tested(settings),
-        "unchanged": bool(all((a == b).all() for a, b in zip(before, after, strict=True))),
-        "dale": bool(
-            (after[0] >= 0).all() and (after[1] <= 0).all() and after[0].any() and after[1].any()
-        ),
+        "unchanged": bool(all((a == b).all() for a, b in pairs)),
+        "dale": bool(signs and present),
     }
 
 
@@ -115,9 +120,8 @@ def blocks(
     """
     settings = learner.settings
     # Drawn for all blocks at once: an outcome depends on the seed and its number alone.
-    delivered = outcomes(
-        np.repeat([t.p for t in truths], settings.trials), seed=learner.seed
-    ).reshape(len(truths), -1)
+    p = np.repeat([truth.p for truth in truths], settings.trials)
+    delivered = outcomes(p, seed=learner.seed).reshape(len(truths), -1)
     for number, truth in enumerate(truths):
         tests = {}
         for trial in range(settings.trials + 1):
@@ -132,7 +136,8 @@ def blocks(
         errors = [relative_error(test, truth, settings) for test in tests.values()]
         last = tests[max(tests)]
         # The first test with an error of at most half of that of a silent model.
-        recovered = [t for t, e in zip(tested(settings), errors[1:], strict=True) if e <= 0.5]
+        by_trial = zip(tested(settings), errors[1:], strict=True)
+        recovered = [trial for trial, error in by_trial if error <= 0.5]
         yield {
             "before": errors[0],
             "errors": errors[1:],
@@ -145,15 +150,17 @@ def blocks(
 
 def tested(settings: Settings) -> list[int]:
     """Return the trials of a block after which a test is made."""
-    return [t for t in TESTED if t < settings.trials] + [settings.trials]
+    # The last trial in any case: the end of a block says what was learned in it.
+    before_last = [t for t in TESTED if t < settings.trials]
+    return [*before_last, settings.trials]
 
 
 def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
     """Return the excitatory and the inhibitory weights of the reservoir in the training run."""
     # Copies, since they are compared with the weights after training.
-    return learner.trainer.get("excitation", "w").copy(), learner.trainer.get(
-        "inhibition", "w"
-    ).copy()
+    excitatory = learner.trainer.get("excitation", "w").copy()
+    inhibitory = learner.trainer.get("inhibition", "w").copy()
+    return excitatory, inhibitory
 
 
 def probability_scan(
@@ -182,14 +189,16 @@ def probability_scan(
         prediction = learner.test()
         amplitudes.append(amplitude(prediction, truth, settings))
         what.append(prediction.what.tolist())
-    (a, b), y, levels = np.transpose(amplitudes), np.transpose(what), [truth.p for truth in truths]
+    a, b = np.transpose(amplitudes)
+    _, what_of_b = np.transpose(what)
+    levels = [truth.p for truth in truths]
     return {
         "levels": levels,
         "amplitudes": amplitudes,
         "what": what,
         "r_a": correlation(a, levels),
         "r_b": correlation(b, levels),
-        "r_what_b": correlation(y[1], levels),
+        "r_what_b": correlation(what_of_b, levels),
     }
 
 
@@ -230,9 +239,8 @@ def subspaces(
 
 def _fresh(learner: Learner, truth: Truth, *, name: str) -> None:
     """Train one block from weights of 0."""
-    # Each level has a stream of its own name: adding one does not change the outcomes of others.
     learner.forget()
-    for outcome in outcomes(
-        np.full(learner.settings.trials, truth.p), seed=learner.seed, name=name
-    ):
+    p = np.full(learner.settings.trials, truth.p)
+    # Each level has a stream of its own name: adding one does not change the outcomes of others.
+    for outcome in outcomes(p, seed=learner.seed, name=name):
         learner.train(truth, outcome)

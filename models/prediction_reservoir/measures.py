@@ -22,7 +22,8 @@ def relative_error(prediction: Prediction, truth: Truth, settings: Settings) -> 
     settings : Settings
     """
     wanted = truth.probabilities * truth.bumps(settings)
-    return float(np.linalg.norm(prediction.over_time - wanted) / np.linalg.norm(wanted))
+    distance = np.linalg.norm(prediction.over_time - wanted)
+    return float(distance / np.linalg.norm(wanted))
 
 
 def timing_error(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
@@ -36,8 +37,10 @@ def timing_error(prediction: Prediction, truth: Truth, settings: Settings) -> li
     """
     # The cue itself drives the readouts in the first milliseconds.
     late = times(settings) >= 60.0
-    peaks = times(settings)[late][prediction.over_time[late].argmax(axis=0)]
-    return [float(d) for d in peaks - np.array(truth.latencies)]
+    highest = prediction.over_time[late].argmax(axis=0)
+    peaks = times(settings)[late][highest]
+    delays = peaks - np.array(truth.latencies)
+    return [float(delay) for delay in delays]
 
 
 def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[float]:
@@ -51,11 +54,13 @@ def amplitude(prediction: Prediction, truth: Truth, settings: Settings) -> list[
     """
     # One standard deviation of the bump to both sides: a mean is less noisy than a peak.
     bumps = truth.bumps(settings)
-    near = np.abs(times(settings)[:, None] - np.array(truth.latencies)) <= 40.0
-    return [
-        float(prediction.over_time[near[:, k], k].mean() / bumps[near[:, k], k].mean())
-        for k in range(2)
-    ]
+    distance = np.abs(times(settings)[:, None] - np.array(truth.latencies))
+    amplitudes = []
+    for channel in range(2):
+        near = distance[:, channel] <= 40.0
+        predicted = prediction.over_time[near, channel].mean()
+        amplitudes.append(float(predicted / bumps[near, channel].mean()))
+    return amplitudes
 
 
 def correlation(a: Any, b: Any) -> float:
@@ -74,7 +79,8 @@ def subspace_angles(what: np.ndarray, when: np.ndarray) -> list[float]:
 
     if min(np.linalg.matrix_rank(what), np.linalg.matrix_rank(when)) < 2:
         return [0.0, 0.0]
-    return [float(a) for a in np.sort(np.degrees(principal_angles(what.T, when.T)))]
+    angles = np.degrees(principal_angles(what.T, when.T))
+    return [float(angle) for angle in np.sort(angles)]
 
 
 def weight_geometry(
@@ -99,21 +105,27 @@ def weight_geometry(
     """
     centred = [block - block.mean(axis=0) for block in (what, when)]
     # Both readouts weigh the same, whatever the scale of their weights.
-    scaled = np.hstack([block / np.sqrt((block**2).sum() / len(block)) for block in centred])
+    sizes = [np.sqrt((block**2).sum() / len(block)) for block in centred]
+    scaled = np.hstack([block / size for block, size in zip(centred, sizes, strict=True)])
     left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
     scores = left[:, :2] * singular[:2]
     # The sign of a component is arbitrary.
-    matches = [[abs(correlation(scores[:, k], by)) for k in range(2)] for by in (p, latency)]
-    straight = (matches[0][0], matches[1][1])
-    crossed = (matches[0][1], matches[1][0])
+    of_p = [abs(correlation(scores[:, k], p)) for k in range(2)]
+    of_latency = [abs(correlation(scores[:, k], latency)) for k in range(2)]
+    straight = (of_p[0], of_latency[1])
+    crossed = (of_p[1], of_latency[0])
     best = max(straight, crossed, key=sum)
     design = np.column_stack([np.ones(len(p)), p, latency])
-    slopes = np.linalg.lstsq(design, np.hstack([what, when]), rcond=None)[0][1:]
-    cosine = abs(slopes[0] @ slopes[1]) / np.prod(np.linalg.norm(slopes, axis=1))
+    # Unscaled: the directions asked for are those of the weights themselves.
+    solution, *_ = np.linalg.lstsq(design, np.hstack([what, when]), rcond=None)
+    _, by_p, by_latency = solution
+    lengths = np.linalg.norm(solution[1:], axis=1)
+    cosine = abs(by_p @ by_latency) / np.prod(lengths)
+    shares = singular[:2] ** 2 / (singular**2).sum()
     return {
         "p": best[0],
         "latency": best[1],
-        "variance": [float(v) for v in singular[:2] ** 2 / (singular**2).sum()],
+        "variance": [float(share) for share in shares],
         "scores": scores.tolist(),
         # Rounding may leave a cosine just above 1.
         "angle": float(np.degrees(np.arccos(min(cosine, 1.0)))),

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.cli.catalogue import Check, read_seeds
+from neurosim.cli.catalogue import Check, Judgement, read_seeds
 from neurosim.cli.verification import plain_data
 from neurosim.distribution import DISTRIBUTION
 from neurosim.recording.files import write_json
@@ -70,17 +70,16 @@ def summarise(results: Mapping[str, Any], seeds: Sequence[int]) -> list[dict[str
         each figure the mean, standard deviation, least and largest value over single seeds.
     """
     rows: list[dict[str, Any]] = []
-    for number, alone in enumerate(zip(*(checks((seed,)) for seed in seeds), strict=True)):
+    by_seed = [checks((seed,)) for seed in seeds]
+    for number, alone in enumerate(zip(*by_seed, strict=True)):
         singles = dict(zip(seeds, alone, strict=True))
         judged = [seed for seed in seeds if _has(results, singles[seed], seed)]
+        # A mean over no seed would pass or fail for no reason.
         if not judged:
             continue
         check = checks(judged)[number]
-        measured, passed = check.judge({n: results[n] for n in check.needs if n in results})
-        single = {
-            seed: singles[seed].judge({n: results[n] for n in singles[seed].needs if n in results})
-            for seed in judged
-        }
+        measured, passed = _judge(check, results)
+        single = {seed: _judge(singles[seed], results) for seed in judged}
         rows.append(
             {
                 "id": check.id,
@@ -93,6 +92,12 @@ def summarise(results: Mapping[str, Any], seeds: Sequence[int]) -> list[dict[str
             }
         )
     return rows
+
+
+def _judge(check: Check, results: Mapping[str, Any]) -> Judgement:
+    """Return the judgement of a check from those of its results that are there."""
+    needed = {name: results[name] for name in check.needs if name in results}
+    return check.judge(needed)
 
 
 def _has(results: Mapping[str, Any], check: Check, seed: int) -> bool:

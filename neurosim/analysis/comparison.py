@@ -166,7 +166,9 @@ def _judge_equality(name: str, a: Recorded, b: Recorded) -> Iterator[Verdict]:
         difference = _trace_difference(a.traces[variable], b.traces[variable])
         measured = difference or f"{a.traces[variable].values.size} samples"
         yield _verdict(f"{name}: {variable}", measured, "the same", not difference)
-    at_a, at_b = (getattr(r, "values_at_spikes", {}) for r in (a, b))
+    # Projections have no spikes, and so no values at them.
+    at_a = getattr(a, "values_at_spikes", {})
+    at_b = getattr(b, "values_at_spikes", {})
     for variable in [v for v in at_a if v in at_b]:
         difference = _difference_at_spikes(at_a[variable], at_b[variable])
         measured = difference or f"{len(at_a[variable])} values"
@@ -180,7 +182,8 @@ def _spike_differences(a: Spikes, b: Spikes) -> list[str]:
     """Return in words every way in which spikes differ."""
     differences = []
     # Sets, not arrays: one spike too many must not make all later ones count as different.
-    in_a, in_b = ({*zip(s.step.tolist(), s.index.tolist(), strict=True)} for s in (a, b))
+    in_a = {*zip(a.step.tolist(), a.index.tolist(), strict=True)}
+    in_b = {*zip(b.step.tolist(), b.index.tolist(), strict=True)}
     differing = sorted(in_a ^ in_b)
     if differing:
         step, neuron = differing[0]
@@ -200,7 +203,8 @@ def _difference_at_spikes(a: SpikeValues, b: SpikeValues) -> str:
         return ", ".join(differences)
     if a.unit != b.unit:
         return f"in {a.unit} and in {b.unit}"
-    differs = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
+    both_nan = np.isnan(a.values) & np.isnan(b.values)
+    differs = ~((a.values == b.values) | both_nan)
     if not differs.any():
         return ""
     first = int(np.argmax(differs))

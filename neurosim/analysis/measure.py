@@ -82,10 +82,14 @@ def population_rate(
     inside = _require_content(spikes.window(start, stop), "population rate")
     width = _bin_steps(inside, bin)
     bins = inside.steps // width
+    at_bin = (inside.step - inside.first) // width
     # Spikes of the last, incomplete bin are counted by `bincount` and then cut off.
-    count = np.bincount((inside.step - inside.first) // width, minlength=bins)[:bins]
-    centres = (inside.first + width * (np.arange(bins) + 0.5)) * inside.dt
-    return centres, count * (SECOND / (inside.members.size * width * inside.dt))
+    count = np.bincount(at_bin, minlength=bins)[:bins]
+    middle = np.arange(bins) + 0.5
+    centres = (inside.first + width * middle) * inside.dt
+    # Neurons that never spiked count as well: the mean is over all that were recorded.
+    observed = inside.members.size * width * inside.dt
+    return centres, count * (SECOND / observed)
 
 
 def intervals(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> np.ndarray:
@@ -131,8 +135,12 @@ def cv_intervals(
     # Silent neurons divide by 0; they get their NaN below.
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(neuron, steps, spikes.size) / count
-        variance = np.bincount(neuron, (steps - mean[neuron]) ** 2, spikes.size) / count
-        return np.where(count >= 2, np.sqrt(variance) / mean, np.nan)[spikes.members]
+        squares = (steps - mean[neuron]) ** 2
+        variance = np.bincount(neuron, squares, spikes.size) / count
+        variation = np.sqrt(variance) / mean
+    # One interval has no spread, and would count as regular.
+    of_neuron = np.where(count >= 2, variation, np.nan)
+    return of_neuron[spikes.members]
 
 
 def correlation(
@@ -171,21 +179,27 @@ def correlation(
     bins = inside.steps // width
     at_bin = (inside.step - inside.first) // width
     complete = at_bin < bins
-    pairs, count = np.unique(
-        inside.index[complete] * np.int64(bins) + at_bin[complete], return_counts=True
-    )
-    neuron = pairs // max(bins, 1)
-    at_bin = pairs % max(bins, 1)
-    mean = np.bincount(neuron, count, inside.size) / max(bins, 1)
-    spread = np.sqrt(np.bincount(neuron, count**2, inside.size) / max(bins, 1) - mean**2)
+    # One number for neuron and bin; 64 bits, since their product can exceed 32.
+    pair_of_spike = inside.index[complete] * np.int64(bins) + at_bin[complete]
+    pairs, count = np.unique(pair_of_spike, return_counts=True)
+    # A window shorter than a bin has none; it is answered with NaN below.
+    divisor = max(bins, 1)
+    neuron = pairs // divisor
+    at_bin = pairs % divisor
+    mean = np.bincount(neuron, count, inside.size) / divisor
+    mean_square = np.bincount(neuron, count**2, inside.size) / divisor
+    spread = np.sqrt(mean_square - mean**2)
     # Counts are whole numbers: rounding leaves far less, true spreads are above 1 / bins.
     varies = spread > 1e-9
-    if np.count_nonzero(varies) < 2:
+    number = np.count_nonzero(varies)
+    if number < 2:
         return float("nan")
     weight = np.divide(1.0, spread, out=np.zeros(inside.size), where=varies)
-    total = np.bincount(at_bin, count * weight[neuron], bins) - np.sum(mean * weight)
-    number = np.count_nonzero(varies)
-    return float((np.mean(total**2) - number) / (number * (number - 1)))
+    # Bins without a spike of a neuron enter through its mean alone.
+    in_bin = np.bincount(at_bin, count * weight[neuron], bins)
+    total = in_bin - np.sum(mean * weight)
+    ordered_pairs = number * (number - 1)
+    return float((np.mean(total**2) - number) / ordered_pairs)
 
 
 def _interval_steps(spikes: Spikes) -> tuple[np.ndarray, np.ndarray]:
