@@ -40,6 +40,7 @@ class Description:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of all files, each once."""
+        # Both splits may lie in one file, as those of the spoken digits.
         return tuple(dict.fromkeys(self.train + self.test))
 
 

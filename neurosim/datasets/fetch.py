@@ -41,13 +41,18 @@ def fetch(name: str, *, folder: str | Path | None = None, progress: bool = True)
     home = find_folder(name, folder)
     for file, checksum in description.checksums:
         path = home / file
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == checksum:
+        # By content: a file of the right name may be half of one, or an older version.
+        if path.is_file() and _checksum(path.read_bytes()) == checksum:
             continue
         content = _download(name, file, checksum, progress=progress)
         # Not before there is a file to put into it: a failure leaves no empty folder.
         home.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda out, content=content: out.write(content))
     return home
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _download(name: str, file: str, checksum: str, *, progress: bool) -> bytes:
@@ -59,9 +64,10 @@ def _download(name: str, file: str, checksum: str, *, progress: bool) -> bytes:
         except OSError as error:  # errors of addresses and answers are among them
             reasons.append(f"{mirror}: {error}")
             continue
-        actual = hashlib.sha256(content).hexdigest()
+        actual = _checksum(content)
         if actual == checksum:
             return content
+        # The next mirror may still have the right one.
         reasons.append(f"{mirror}: a file with the checksum {actual}")
     raise DataError(
         f"data {name!r}, {file}: found {'; '.join(reasons)}; expected the file with the SHA-256 "
@@ -76,6 +82,7 @@ def _read(address: str, *, progress: bool) -> bytes:
     from tqdm.auto import tqdm
 
     with urlopen(address, timeout=WAIT) as answer:
+        # Not every server says how much it sends; then the bar counts without an end.
         size = int(answer.headers.get("Content-Length") or 0)
         bar = tqdm(
             total=size or None,
@@ -86,10 +93,12 @@ def _read(address: str, *, progress: bool) -> bytes:
         )
         parts = []
         with bar:
+            # In pieces, so that the bar moves.
             while part := answer.read(1 << 16):
                 parts.append(part)
                 bar.update(len(part))
     content = b"".join(parts)
+    # A connection that breaks off looks like the end of the answer.
     if size and len(content) != size:
         raise OSError(f"the answer ended after {len(content)} of {size} bytes")
     return content

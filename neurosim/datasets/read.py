@@ -69,7 +69,9 @@ def load(
         raise DataError(
             f"data {name!r}: found no {split} part, expected the other one. It has no such part."
         )
-    paths = [find_folder(name, folder) / file for file in files]
+    home = find_folder(name, folder)
+    paths = [home / file for file in files]
+    # All before the first is read: a missing label file is not found after a minute of images.
     for path in paths:
         if not path.is_file():
             raise DataError(f"data {name!r}: found no file {path}. {advice(name, description)}")
@@ -99,6 +101,7 @@ def find_folder(name: str, folder: str | Path | None) -> Path:
         If no folder is named.
     """
     root = os.environ.get(VARIABLE) if folder is None else folder
+    # An empty variable would mean the working directory, which nobody asked for.
     if not root:
         raise DataError(
             f"data {name!r}: found no folder of data sets, expected one by folder=, --data or the "
@@ -152,13 +155,16 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             f"data {path}: found a file that cannot be unpacked ({error}), expected gzip. "
             "Fetch it again."
         ) from error
-    header = 4 + 4 * dimensions
-    if len(content) < header or content[:4] != bytes((0, 0, _UINT8, dimensions)):
+    header = 4 + 4 * dimensions  # the magic number, then the length along each dimension
+    magic = bytes((0, 0, _UINT8, dimensions))
+    if len(content) < header or content[:4] != magic:
         raise DataError(
             f"data {path}: found {content[:4].hex(' ') or 'nothing'} at its start, expected "
             f"00 00 08 {dimensions:02x}, bytes in {dimensions} dimensions. Fetch it again."
         )
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", dimensions, 4))
+    # The format is big-endian, whatever the machine is.
+    lengths = np.frombuffer(content, ">u4", dimensions, 4)
+    shape = tuple(int(n) for n in lengths)
     values = np.frombuffer(content, np.uint8, offset=header)
     # Python's numbers do not overflow, whatever the header says.
     size = 1
@@ -175,6 +181,7 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
 def _arrays(path: Path, **names: str) -> dict[str, NDArray]:
     """Return arrays of a NumPy archive by our names for them."""
     try:
+        # Without pickles: a file from elsewhere must not be able to run code.
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in names.values() if name not in archive.files]
             if missing:
@@ -184,6 +191,7 @@ def _arrays(path: Path, **names: str) -> dict[str, NDArray]:
                 )
             return {own: archive[name] for own, name in names.items()}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        # An error of data is a ValueError, too, and says already what is wrong.
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -213,9 +221,11 @@ def _sounds(path: Path, split: Split) -> Sounds:
     is_test = arrays["numbers"] < _TEST_NUMBERS
     chosen = np.flatnonzero(is_test if split == "test" else ~is_test)
     parts = [arrays["values"][offsets[b] : offsets[b + 1]] for b in chosen]
+    # Those of the file do not fit any more: sounds of the other split lay in between.
+    ends = np.cumsum([part.size for part in parts])
     return Sounds(
         np.concatenate(parts),
-        np.concatenate([[0], np.cumsum([part.size for part in parts])]),
+        np.concatenate([[0], ends]),
         arrays["labels"][chosen],
         arrays["speakers"][chosen],
         8000.0,
@@ -223,6 +233,7 @@ def _sounds(path: Path, split: Split) -> Sounds:
 
 
 def _require_offsets(path: Path, offsets: NDArray, values: int, samples: int) -> None:
+    # Wrong offsets raise nothing later: slices beyond the end are silently short.
     fits = offsets.size == samples + 1 and offsets[0] == 0 and offsets[-1] == values
     if not fits or np.any(np.diff(offsets) < 0):
         raise DataError(

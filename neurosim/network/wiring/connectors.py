@@ -234,6 +234,7 @@ class _FixedNumber:
                 f"{type(self).__name__}: n is {describe(number)}; "
                 "expected a whole number of edges, 0 or more. Round it to an int."
             )
+        # One type, so that 10 and 10.0 make equal connectors with one description.
         object.__setattr__(self, "n", int(number))
 
     def show(self) -> str:

@@ -45,9 +45,9 @@ class _Window:
     noun: str
 
     def __post_init__(self) -> None:
-        for extent, size, padding, name in zip(
-            self.source[1:], self.size, self.padding, ("height", "width"), strict=True
-        ):
+        axes = zip(self.source[1:], self.size, self.padding, ("height", "width"), strict=True)
+        for extent, size, padding, name in axes:
+            # A larger window has no position at all, and the target no neurons.
             if size > extent + 2 * padding:
                 raise NetworkError(
                     f"{self.noun}: found a window of {name} {size} over a grid of {name} {extent} "
@@ -58,11 +58,10 @@ class _Window:
     @property
     def positions(self) -> tuple[int, int]:
         """Rows and columns of the grid of positions."""
+        axes = zip(self.source[1:], self.size, self.stride, self.padding, strict=True)
+        # Rounded down, as layers of artificial networks do: cells at the far end may be left out.
         rows, columns = (
-            (extent + 2 * padding - size) // stride + 1
-            for extent, size, stride, padding in zip(
-                self.source[1:], self.size, self.stride, self.padding, strict=True
-            )
+            (extent + 2 * padding - size) // stride + 1 for extent, size, stride, padding in axes
         )
         return rows, columns
 
@@ -76,13 +75,18 @@ class _Window:
         """
         positions = np.arange(self.positions[axis])
         taps = np.arange(self.size[axis])
-        cells = positions[:, None] * self.stride[axis] - self.padding[axis] + taps
-        inside = np.nonzero((cells >= 0) & (cells < self.source[1 + axis]))
-        return cells[inside], inside[0], inside[1]
+        # The first window begins outside of the grid, in the padding.
+        starts = positions * self.stride[axis] - self.padding[axis]
+        cells = starts[:, None] + taps
+        # Padding is silent, so its cells need no edges.
+        is_inside = (cells >= 0) & (cells < self.source[1 + axis])
+        position, tap = np.nonzero(is_inside)
+        return cells[is_inside], position, tap
 
     def require_sizes(self, target: Shape, n_source: int, n_target: int) -> None:
         """Raise NetworkError unless populations have as many neurons as their grids."""
-        for end, shape, count in (("source", self.source, n_source), ("target", target, n_target)):
+        ends = (("source", self.source, n_source), ("target", target, n_target))
+        for end, shape, count in ends:
             if math.prod(shape) != count:
                 raise NetworkError(
                     f"{self.noun}: found a {end} of {count} neurons, expected {math.prod(shape)}, "
@@ -171,6 +175,7 @@ class convolution:
             "_values": values,
             "_window": window,
         }
+        # Fields of a frozen dataclass can be assigned in this way alone.
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -187,7 +192,9 @@ class convolution:
     @property
     def weights(self) -> Shared:
         """The kernel, and for each edge the position of its weight in the kernel."""
-        return shared(self._values, index=self._edges()[2])
+        # Made when it is asked for: it is far larger than the kernel.
+        _, _, position = self._edges()
+        return shared(self._values, index=position)
 
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: one for each cell of the source that a kernel covers.
@@ -244,13 +251,16 @@ class convolution:
         window = self._window
         channels, height, width = self.shape
         outputs, rows, columns = self.target_shape
+        # Each quantity has an axis of its own, and broadcasting makes all combinations.
         y, y_target, y_tap = (a[:, None, None] for a in window.overlaps(0))
         x, x_target, x_tap = (a[:, None] for a in window.overlaps(1))
         c = np.arange(channels)[:, None, None, None]
         o = np.arange(outputs)
         source = (c * height + y) * width + x
         target = (o * rows + y_target) * columns + x_target
-        kernel = ((o * channels + c) * window.size[0] + y_tap) * window.size[1] + x_tap
+        kernel_rows, kernel_columns = window.size
+        tap = y_tap * kernel_columns + x_tap
+        kernel = (o * channels + c) * (kernel_rows * kernel_columns) + tap
         return _sort(source, target, kernel, below=self.target_size)
 
 
@@ -386,7 +396,9 @@ class average_pooling:
         c = np.arange(channels)[:, None, None]
         source = (c * height + y) * width + x
         target = (c * rows + y_target) * columns + x_target
-        source, target, _ = _sort(source, target, np.zeros(1, int), below=self.target_size)
+        # All edges have one weight, so their positions in a kernel are of no interest.
+        no_kernel = np.zeros(1, int)
+        source, target, _ = _sort(source, target, no_kernel, below=self.target_size)
         return _pack(source, target, sources.size, targets.size)
 
     def show(self) -> str:
@@ -400,10 +412,12 @@ def _sort(
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Return arrays of one shape as edges in order of source, then target."""
     shape = np.broadcast_shapes(source.shape, target.shape, kernel.shape)
+    # One number for both ends sorts faster than two keys; it exceeds 32 bits for large grids.
     pairs = (source * np.int64(below) + target).ravel()
     order = np.argsort(pairs)
     pairs = pairs[order]
-    return pairs // below, pairs % below, np.broadcast_to(kernel, shape).ravel()[order]
+    position = np.broadcast_to(kernel, shape).ravel()[order]
+    return pairs // below, pairs % below, position
 
 
 def _pack(source: IntArray, target: IntArray, n_source: int, n_target: int) -> Edges:
@@ -424,6 +438,7 @@ def _read_kernel(kernel: object) -> tuple[Any, tuple[int, int, int, int]]:
         If it is no quantity of two or four dimensions, none of them empty.
     """
     where = "convolution, kernel"
+    # The port and so the unit are not known yet: the kernel's own unit serves to find its shape.
     numbers = to_engine(
         kernel if _has_units(kernel) else as_array(kernel, where=where),
         find_unit(kernel) or PLAIN,
@@ -438,9 +453,10 @@ def _read_kernel(kernel: object) -> tuple[Any, tuple[int, int, int, int]]:
             f"{where}: found the shape {np.shape(numbers)}, expected (target channels, source "
             "channels, rows, columns), or (rows, columns) for one channel at both ends. Reshape it."
         )
+    # Quantities keep their units, which the projection compares with that of its port.
     values = list(_flatten(kernel)) if _has_units(kernel) else np.ravel(numbers)
-    rows = int(dimensions[2]), int(dimensions[3])
-    return values, (int(dimensions[0]), int(dimensions[1]), *rows)
+    outputs, channels, rows, columns = (int(n) for n in dimensions)
+    return values, (outputs, channels, rows, columns)
 
 
 def _has_units(kernel: object) -> bool:
@@ -490,4 +506,6 @@ def _divide(weight: Quantity, cells: int) -> Quantity:
         raise NetworkError(f"{where}: found {describe(weight)}, expected one number. Correct it.")
     if declared is None:
         return number / cells
-    return f"{float(number / declared.size / cells)!r} {declared.text}"
+    # Back in the user's unit, so that the projection can compare it with that of its port.
+    in_own_unit = number / declared.size
+    return f"{float(in_own_unit / cells)!r} {declared.text}"

@@ -20,7 +20,7 @@ from ...draws.streams import Stream
 from ...expr.printing import Target, show
 from ...expr.tree import Draw, Expr, Number, draws, names
 from ..edges import IntArray
-from .pairs import Pairs, draw_stream, side_of
+from .pairs import Pairs, Side, draw_stream, side_of
 
 _HEADER = '''"""Texts over pairs of neurons."""
 
@@ -112,12 +112,15 @@ class _Texts:
     @classmethod
     def of(cls, pairs: Pairs, trees: Sequence[Expr]) -> _Texts:
         read = set().union(*(names(tree) for tree in trees))
+        # The distance is computed from positions, which the texts need not name.
         if "distance" in read:
             read |= names(pairs.distance)
         sides = {side: sorted(n for n in read if side_of(n) == side) for side in ("pre", "post")}
         drawn = set().union(*(draws(tree) for tree in trees))
         ordered = sorted(drawn, key=lambda draw: draw.key)
-        return cls(pairs, trees, sides, {draw: number for number, draw in enumerate(ordered, 1)})
+        # From 1: the first key is that of the stream itself, which decides about edges.
+        numbers = {draw: number for number, draw in enumerate(ordered, 1)}
+        return cls(pairs, trees, sides, numbers)
 
     def module(self, template: str, *, read: str, width: int, **lines: str) -> Any:
         """Return the module of a template with its texts, compiled or from the cache.
@@ -139,6 +142,7 @@ class _Texts:
         text = template.format(
             at_source=_indent(at_source, 8), at_target=_indent(at_target, width), **lines
         )
+        # Sorted, so that equal texts give equal source, which the cache recognises.
         functions = "".join(f'{name} = FUNCTIONS["{name}"]\n' for name in sorted(self.called))
         return cache.load("pairs", f"{_HEADER}{functions}\n{text}")
 
@@ -162,17 +166,18 @@ class _Texts:
 
     def _draw(self, draw: Draw) -> str:
         at = 2 * self.numbers[draw]
-        return f"{draw.kind}_of_pair(_target, _source, _repeat, keys[{at}], keys[{at + 1}])"
+        keys = f"keys[{at}], keys[{at + 1}]"
+        return f"{draw.kind}_of_pair(_target, _source, _repeat, {keys})"
 
     def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the values of sources (P, N) and of targets (Q, N)."""
-        pre, post = (
-            np.array([self.pairs.whole(name) for name in self.names[side]]).reshape(
-                len(self.names[side]), self.pairs.view(side).population.size
-            )
-            for side in ("pre", "post")
-        )
-        return pre, post
+        return self._values_of("pre"), self._values_of("post")
+
+    def _values_of(self, side: Side) -> NDArray[np.float64]:
+        size = self.pairs.view(side).population.size
+        rows = [self.pairs.whole(name) for name in self.names[side]]
+        # Without any name the array still needs two dimensions: compiled code reads them.
+        return np.array(rows).reshape(len(rows), size)
 
     def keys(self, stream: Stream) -> NDArray[np.int64]:
         """Return the keys of the stream, then of each draw, two words each."""

@@ -97,12 +97,16 @@ class PairText:
             )
         else:
             values = self._walk(stream, sources, pointer, targets)
+        # In blocks: the masks of all edges at once would take as much memory as their values.
         for block in blocks(values.size, width=1):
             part = values[block]
-            wrong = np.flatnonzero(~(np.isfinite(part) & (part >= self.least)))
+            # Written so that NaN is wrong, too.
+            allowed = np.isfinite(part) & (part >= self.least)
+            wrong = np.flatnonzero(~allowed)
             if wrong.size:
                 edge = block.start + int(wrong[0])
-                source = sources[int(np.searchsorted(pointer, edge, side="right")) - 1]
+                row = int(np.searchsorted(pointer, edge, side="right")) - 1
+                source = sources[row]
                 raise NetworkError(
                     f"{self.where}: {show(self.tree)!r} is {values[edge]:g} for i = {source}, "
                     f"j = {targets[edge]}, expected {self._expected}. Correct it."
@@ -111,9 +115,9 @@ class PairText:
 
     @property
     def _expected(self) -> str:
-        return (
-            "finite numbers" if self.least == -np.inf else f"finite numbers from {self.least:g} on"
-        )
+        if self.least == -np.inf:
+            return "finite numbers"
+        return f"finite numbers from {self.least:g} on"
 
     def _walk(
         self, stream: Stream, sources: IntArray, pointer: NDArray[np.int64], targets: IntArray
@@ -122,11 +126,16 @@ class PairText:
         for block in blocks(targets.size, width=1):
             edges = np.arange(block.start, block.stop)
             row = np.searchsorted(pointer, edges, side="right") - 1
+            # Edges of one pair differ by their draws alone.
             repeat = _repeats(edges, pointer[row], targets) if draws(self.tree) else 0
-            here = PairValues(
-                self.pairs, stream, source=sources[row], target=targets[block], repeat=repeat
+            value_of = PairValues(
+                self.pairs,
+                stream,
+                source=sources[row],
+                target=targets[block],
+                repeat=repeat,
             )
-            values[block] = here(self.tree)
+            values[block] = value_of(self.tree)
         return values
 
 
@@ -175,9 +184,10 @@ class PairValues:
         return self._known[name]
 
     def _draw(self, draw: Draw) -> Any:
-        kind = streams.normal if draw.kind == "normal" else streams.uniform
+        sample = streams.normal if draw.kind == "normal" else streams.uniform
         key = draw_stream(self._stream, draw).key
-        return kind(key, self._ends["post"], self._ends["pre"], replica=self._repeat)
+        # Counted by neurons, not by edges: other edges do not change the draw of a pair.
+        return sample(key, self._ends["post"], self._ends["pre"], replica=self._repeat)
 
 
 def read_pair_text(
@@ -217,6 +227,7 @@ def read_pair_text(
             f"{where}: {text!r} is {of(exponents)}, but {declared} is expected. "
             "Multiply or divide it by what is missing."
         )
+    # Plain numbers are in the declared unit; engine units may be another size of it.
     if exponents == NUMBER != declared.exponents and declared.size != 1.0:
         tree = Binary("*", Number(declared.size), tree)
     return PairText(tree, pairs, where, least)
@@ -249,6 +260,7 @@ def read_side_text(
     pair_text = read_pair_text(text, declared, pairs, parser=parser, part=part)
     tree = pair_text.tree
     neuron = "source" if side == "pre" else "target"
+    # The sizes of both populations are numbers, which belong to no side.
     others = sorted(n for n in names(tree) if not n.startswith("N_") and side_of(n) != side)
     if others or draws(tree):
         reason = f"reads {others[0]!r}" if others else "has a random draw"
@@ -258,10 +270,13 @@ def read_side_text(
             "ns.uniform(0, 1)."
         )
     neurons = pairs.view(side).indices
-    at = PairValues(pairs, Stream(pairs.seed, "none"), source=neurons, target=neurons)
-    values = np.array(np.broadcast_to(at(tree), neurons.size), np.float64)
-    if not np.isfinite(values).all():
-        neuron_index = neurons[int(np.argmin(np.isfinite(values)))]
+    # Texts with draws were refused above, so the stream is never used.
+    unused = Stream(pairs.seed, "none")
+    value_of = PairValues(pairs, unused, source=neurons, target=neurons)
+    values = np.array(np.broadcast_to(value_of(tree), neurons.size), np.float64)
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        neuron_index = neurons[int(np.argmin(is_finite))]
         raise NetworkError(
             f"{pair_text.where}: {text!r} is not finite for neuron {neuron_index}, expected finite "
             "numbers. Correct it."
@@ -304,6 +319,7 @@ def _is_condition(tree: Expr) -> bool:
 def _repeats(edges: IntArray, starts: IntArray, targets: IntArray) -> NDArray[np.int64]:
     """Return how many edges of the same pair come before each edge."""
     same = np.zeros(edges.size, np.int64)
+    # Targets ascend within a row, so edges of a pair are neighbours: one step back in each round.
     waiting = np.arange(edges.size)
     distance = 1
     while waiting.size:

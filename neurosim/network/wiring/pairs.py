@@ -95,6 +95,7 @@ class Pairs:
             # Names of the cell win over positions, as in texts of the population itself.
             for part in (*population.cell.states, *population.cell.parameters):
                 words[f"{part.name}_{side}"] = part.unit.exponents
+            # A table has many values, and an edge reads one.
             for name in _tables(population):
                 del words[f"{name}_{side}"]
             for name, tree in _definitions(population).items():
@@ -145,13 +146,16 @@ class Pairs:
         values = self._drawn(population)
         name = name.removesuffix(f"_{side}")
         definitions = _definitions(population)
-        value = (
-            evaluate(definitions[name], values.__getitem__) if name in definitions else values[name]
-        )
+        if name in definitions:
+            value = evaluate(definitions[name], values.__getitem__)
+        else:
+            value = values[name]
+        # One value of all neurons stays one in memory.
         return np.broadcast_to(np.asarray(value, np.float64), population.size)
 
     def _drawn(self, population: Population) -> dict[str, Any]:
         """Return the values of a population by name, as a run will begin with them."""
+        # Several texts read them, and all neurons are drawn each time.
         if population not in self._drawn_before:
             self._drawn_before[population] = draw_population(population, self.seed)[0]
         return self._drawn_before[population]
@@ -164,7 +168,8 @@ class Pairs:
     def distance(self) -> Expr:
         """The distance of a pair as an expression over ``_x_pre`` to ``_z_post``."""
         squares: list[Expr] = []
-        for axis, length in zip(AXES, self.box or (np.inf,) * 3, strict=True):
+        box = self.box or (np.inf, np.inf, np.inf)
+        for axis, length in zip(AXES, box, strict=True):
             along: Expr = Binary("-", Name(f"_{axis}_pre"), Name(f"_{axis}_post"))
             if np.isfinite(length):
                 # The image of the target that is nearest along this axis.
@@ -197,6 +202,7 @@ class Pairs:
                 )
         for name in sorted(names(tree) - self.words.keys()):
             self._explain(name, where)
+        # Names that are still unknown are units, or an error of this call.
         return resolve_units(tree, self.words, where=where)
 
     def _explain(self, name: str, where: str) -> None:
@@ -342,9 +348,11 @@ def read_box(box: Quantity | Iterable[Quantity | None] | None, *, where: str) ->
             f"{where}: found {describe(box)}, expected one length, or one for each of x, y and z. "
             "Give it such as ('1 mm', '1 mm')."
         )
+    # Axes that are not named do not repeat.
+    of_axes = (*sides, None, None)[:3]
     lengths = [
         np.inf if side is None else to_engine(side, UM, where=where, error=NetworkError)
-        for side in (*sides, None, None)[:3]
+        for side in of_axes
     ]
     if not all(np.ndim(length) == 0 and length > 0 for length in lengths):
         raise NetworkError(

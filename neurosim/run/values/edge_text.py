@@ -151,17 +151,19 @@ class _EdgeText:
     def values(self, tree: Expr, name: str, where: str) -> Any:
         """Return the values of an expression for the elements of a name."""
         side = self._own[name][1]
+        # Edges may read both ends; an end has many edges, and cannot read one of them.
         if side != "edge":
             self._require_side(tree, side, where)
         if side == "one":
             return float(evaluate(tree, lambda n: self._memory[self._owner.name, n][0]))
-        members = self._memory.locate(self._owner, name)[1]
+        _, members = self._memory.locate(self._owner, name)
         if side == "edge" or self._of_edges(name):
             p = self._program.projections[self._owner.name]
             ends = {"pre": np.asarray(p.sources), "post": np.asarray(p.targets)}
-            result = evaluate(tree, self._reader(ends, per_edge=True))
+            read = self._reader(ends, per_edge=True)
         else:
-            result = evaluate(tree, self._reader({side: members}, per_edge=False))
+            read = self._reader({side: members}, per_edge=False)
+        result = evaluate(tree, read)
         return np.array(np.broadcast_to(result, members.size), np.float64)
 
     def _of_edges(self, name: str) -> bool:
@@ -189,6 +191,7 @@ class _EdgeText:
 
         def read(name: str) -> Any:
             side = self._side(name)
+            # Names of the rule win over those of the cells.
             if name in self._own:
                 return self._read_own(name, ends, per_edge=per_edge)
             if name == "distance":
@@ -201,6 +204,7 @@ class _EdgeText:
             population = self._ends()[str(side)]
             stem = name.removeprefix("_").removesuffix(f"_{side}")
             cell = population.cell
+            # An underscore in front: a position, though a parameter may have its name.
             if name.startswith("_") or stem not in _names_of_cell(population):
                 assert population.positions is not None  # else the word is unknown
                 return population.positions[neurons, AXES.index(stem)]
@@ -215,6 +219,7 @@ class _EdgeText:
         owner = self._owner.name
         if per_edge and name not in self._changed:
             return value_of_each_edge(self._program, self._memory, owner, name, self._step)
+        # A value of the same call wins, though it is not assigned yet.
         values = self._changed.get(name)
         if values is None:
             values = self._memory.now(owner, name, self._step - 1)

@@ -56,6 +56,7 @@ def _position_of_each_edge(p: PlasticProjection, name: str) -> np.ndarray:
     symbol = p.symbols[name]
     if symbol.side == "edge":
         return np.arange(p.targets.size)
+    # A variable of an end is stored once per delay, at which its edges see it.
     if symbol.role == "variable":
         return p.groups(symbol.side).of_edge
     return p.sources if symbol.side == "pre" else p.targets

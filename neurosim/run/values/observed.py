@@ -36,6 +36,7 @@ def refresh_observed(network: ConcreteNetwork, memory: Memory, owner: str, step:
     for definition in observed:
         result = _compute(network, memory, owner, definition, step)
         if result is not None:
+            # As of the step before: that is what a reader between two steps is given.
             memory.put(owner, definition, slice(None), result, step - 1)
 
 
@@ -58,6 +59,7 @@ def definition_now(
     NetworkError
         If it reads an input or a random draw, which exist within a step only.
     """
+    # Stored ones may read inputs and draws of their step, which are gone by now.
     if name in network.observed.get(owner, {}):
         return memory.now(owner, name, step - 1)
     result = _compute(network, memory, owner, name, step)
@@ -78,8 +80,10 @@ def _compute(
     inputs = {f"_port_{name}" for name, _ in population.cell.receives}
     if draws(tree) or names(tree) & inputs:
         return None
+    # Before the first step there is no step before, so the first one stands in for it.
+    last = max(step - 1, 0)
     known: dict[str, Any] = {
-        "t": max(step - 1, 0) * network.dt,
+        "t": last * network.dt,
         "dt": network.dt,
         "i": np.arange(population.size, dtype=np.float64),
         "N": float(population.size),
@@ -89,7 +93,7 @@ def _compute(
         if name in known:
             return known[name]
         if isinstance(population.parameters.get(name), Table):
-            return memory.row(owner, name, max(step - 1, 0))
+            return memory.row(owner, name, last)
         return memory.now(owner, name, step - 1)
 
     return np.broadcast_to(evaluate(tree, value), population.size)

@@ -92,9 +92,11 @@ def read_set_text(
         values[key][view.indices] = sample(distribution, key)
     for read in names(tree) - values.keys():
         key = population.name, read
+        # One call may set several names, of which later ones read earlier ones.
         if read in changed:
             values[read] = changed[read]
         elif (population.name, f"{read}@rows") in memory:
+            # A table: the row of the step that follows, as that step will read it.
             values[read] = memory.row(*key, step)
         else:
             values[read] = memory.now(*key, step - 1)
