@@ -129,13 +129,15 @@ def _outdated_definitions(network: Network) -> Iterator[Row]:
                 if s.action == "add_to_cell" or s.action == "assign_cell":
                     owner = p.source if s.side == "pre" else p.target
                     state = p.bound.symbols[s.target].origin if p.bound is not None else ""
+                    # One projection per state is enough for the row.
                     changed.setdefault(owner.population.name, {})[state] = p.name
     observed = observed_definitions(network) if changed else {}
     for population, states in changed.items():
         cell = network.populations[population].cell
         trees = {d.name: d.tree for d in cell.definitions}
         for definition in observed.get(population, ()):
-            for state in sorted(states.keys() & names(inline(trees[definition], trees))):
+            read = names(inline(trees[definition], trees))
+            for state in sorted(states.keys() & read):
                 yield Row(
                     Place("projection", states[state], "changed states"),
                     "impossible",

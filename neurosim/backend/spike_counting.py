@@ -42,9 +42,12 @@ def _lasts(cell: Cell) -> bool:
     """Return whether the condition reads states, none of which a spike resets."""
     if cell.spike is None or cell.crossing or cell.pause:
         return False
-    condition = names(inline(cell.spike, {d.name: d.tree for d in cell.definitions}))
+    definitions = {d.name: d.tree for d in cell.definitions}
+    condition = names(inline(cell.spike, definitions))
+    # Without states it depends on chance or input alone, which no reset could end.
     states = condition & {state.name for state in cell.states}
-    return bool(states) and not states & {statement.target for statement in cell.after_spike}
+    reset = {statement.target for statement in cell.after_spike}
+    return bool(states) and not states & reset
 
 
 def _has_refractoriness(cell: Cell, values: Mapping[str, Any]) -> bool:

@@ -89,9 +89,11 @@ def _evaluate_all(trees: dict[str, Expr], values: dict[str, Any], *, where: str)
         If one gives a value that is not finite.
     """
     waiting = dict(trees)
+    # Filled again below, since callers rely on the order of its keys.
     trees.clear()
     while waiting:
         ready = [name for name, tree in waiting.items() if not names(tree) & waiting.keys()]
+        # Whatever is left waits for something else that is left.
         if not ready:
             raise ModelError(f"{where}: {describe_circle(sorted(waiting))}")
         for name in ready:

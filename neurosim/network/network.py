@@ -419,6 +419,7 @@ class Network:
         where = f"population {name!r}"
         size = read_whole_number(size, where=f"{where}, size", most=MOST_NEURONS)
         sites = None if positions is None else _read_positions(positions, size, where)
+        # Silent until a run sets spikes.
         if times is None and steps is None:
             steps = [[]] * size
         spikes = read_spikes(
@@ -575,6 +576,7 @@ class Network:
         evaluated: dict[str, np.ndarray] = {}
         # Many edges are not drawn twice: their texts are evaluated when the network is prepared.
         few = pairs.count <= _EVALUATED and projection.edge_count().most <= _EVALUATED
+        # Wrong values of a text are found at the user's line, and not when the network is prepared.
         if few and (isinstance(connector, PairConnector) or projection.written):
             evaluated = _evaluate_texts(projection, self.seed, self.dt)
         warn_of_signs(projection, evaluated.get("weight"))
@@ -742,6 +744,7 @@ class Network:
             )
         )
         view = self._view(target, "every")
+        # Its cell has no equations, so every name would be unknown without a reason.
         if view.population.given is not None:
             raise NetworkError(
                 f"every: population {view.name!r} has given spikes and no states, expected one "
@@ -770,6 +773,7 @@ class Network:
             If no projection listens yet, the neurons never spike, or they already emit it.
         """
         rules = [p.rule for p in self.projections.values() if p.rule is not None]
+        # A signal that nobody hears is most likely misspelt.
         valid = list(dict.fromkeys(signal for rule in rules for signal in rule.signals))
         if not isinstance(name, str) or name not in valid:
             raise NetworkError(
@@ -803,6 +807,7 @@ class Network:
     def _free_name(self, *names: str) -> str:
         """Return the first name that is not in use; if all are, the last one with a number."""
         owners = self.owners()
+        # From 2: the one without a number is the first.
         numbered = (f"{names[-1]}:{number}" for number in count(2))
         return next(name for name in chain(names, numbered) if name not in owners)
 

@@ -42,6 +42,7 @@ def _reads_of_rule(projection: Projection) -> Iterator[tuple[Population, str]]:
     trees = [[s.value for s in statements] for _, statements in handlers]
     trees += [[tree for _, tree in side.derivatives] for side in equations]
     for read_together in trees:
+        # Sorted: the order of a set differs from process to process, and that of first use is kept.
         for name in sorted(set().union(*map(names, read_together))):
             symbol = projection.bound.symbols.get(name)
             if symbol is not None and symbol.role == "cell":

@@ -123,7 +123,8 @@ class View:
         # Other views have no short name; names that clash get a number.
         if step < 1 or (np.diff(self.indices) != step).any():
             return self.name
-        return f"{self.name}[{first}:{last + 1}" + (f":{step}]" if step > 1 else "]")
+        stride = f":{step}" if step > 1 else ""
+        return f"{self.name}[{first}:{last + 1}{stride}]"
 
     @cached_property
     def whole(self) -> bool:

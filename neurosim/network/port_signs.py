@@ -39,6 +39,7 @@ def effect_of_port(cell: CellParts, port: str) -> Effect:
     """
     definitions = {d.name: d.tree for d in cell.definitions}
     equations = _equations(cell, definitions)
+    # A port without a state of its own is read by equations under its own name.
     start = cell.port(port).into or port
     states = {state.name for state in cell.states}
     membrane = states - {start}
@@ -53,8 +54,10 @@ def effect_of_port(cell: CellParts, port: str) -> Effect:
     waiting: list[tuple[str, Effect]] = [(start, "adds")]
     while waiting:
         name, effect = waiting.pop()
+        # By name and effect: a state that is reached in two ways may be pushed in both directions.
         reached.add((name, effect))
         for target, tree in equations:
+            # A state in its own equation is its decay, and no way to another.
             if target == name or name not in names(tree):
                 continue
             after = _product(effect, signs.effect(tree, name, state=target))
@@ -78,6 +81,7 @@ def effect_in(tree: Expr, name: str) -> Effect:
 
 def _equations(cell: CellParts, definitions: Mapping[str, Expr]) -> list[tuple[str, Expr]]:
     """Return the changed state and the expression of each equation that runs."""
+    # Statements of a step replace the equations.
     if cell.step is not None:
         return [(s.target, inline(s.result, definitions)) for s in cell.step]
     return [
@@ -122,17 +126,20 @@ class _Signs:
                 return self._effect_in_sum(tree, terms, name, state)
             case Binary(op="*" | "/" as op, left=left, right=right):
                 if name not in names(right):
-                    return _product(self.effect(left, name, state=state), self._sign(right, state))
+                    effect = self.effect(left, name, state=state)
+                    return _product(effect, self._sign(right, state))
+                # In a denominator a larger value makes the quotient smaller or larger.
                 if op == "*" and name not in names(left):
-                    return _product(self.effect(right, name, state=state), self._sign(left, state))
+                    effect = self.effect(right, name, state=state)
+                    return _product(effect, self._sign(left, state))
             case Call(function=function, arguments=arguments):
+                # A condition that does not read the name chooses between its effects.
                 if function == "where" and name not in names(arguments[0]):
                     arguments = arguments[1:]
                 elif function not in _MONOTONE:
                     return "unclear"
-                return _join(
-                    self.effect(a, name, state=state) for a in arguments if name in names(a)
-                )
+                reading = [argument for argument in arguments if name in names(argument)]
+                return _join(self.effect(argument, name, state=state) for argument in reading)
         return "unclear"
 
     def _effect_in_sum(
@@ -176,6 +183,7 @@ class _Signs:
         if split is None or not split[0]:
             return None
         coefficients, reversal = split
+        # Another potential alone, without a reversal potential, may have any sign.
         if state not in coefficients and reversal == ZERO and len(coefficients) == 1:
             return "unclear"
         potential = state if state in coefficients else next(iter(coefficients))
@@ -191,6 +199,7 @@ class _Signs:
 
 
 def _product(first: Effect, second: Effect) -> Effect:
+    # A plain sign goes second: it keeps or turns whatever the other one does.
     if first in ("adds", "subtracts"):
         first, second = second, first
     if "unclear" in (first, second) or second not in ("adds", "subtracts"):

@@ -151,6 +151,7 @@ class Projection:
         def evaluate(text: PairText, stream: Stream) -> NDArray[np.float64]:
             return text.at(stream, sources=sources, pointer=edges.pointer, targets=targets)
 
+        # For their errors alone: preparing a run makes their values again, one after another.
         for name, value in self.values.items():
             if isinstance(value, PairText):
                 evaluate(value, user_stream(seed, self.name, name, of="projection"))

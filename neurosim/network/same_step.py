@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from ..errors import NetworkError, describe
 from ..expr.tree import names
-from ..model.binding import BoundRule
+from ..model.binding import BoundRule, BoundStatement
 from .projections import Projection
 
 
@@ -59,11 +59,13 @@ def _find_circle(projection: Projection, earlier: Iterable[Projection]) -> list[
     visited = set()
     while ways:
         way = ways.pop()
-        if way[-1] == first:
+        last = way[-1]
+        if last == first:
             return way
-        if way[-1] not in visited:
-            visited.add(way[-1])
-            ways += [[*way, name] for name in following.get(way[-1], ())]
+        # Once is enough: what can be reached from a population does not depend on the way to it.
+        if last not in visited:
+            visited.add(last)
+            ways += [[*way, name] for name in following.get(last, ())]
     return []
 
 
@@ -104,20 +106,26 @@ def _require_rule(rule: BoundRule, constants: set[str], where: str) -> None:
 
 def _changed_too_early(rule: BoundRule) -> str:
     """Return a state of a cell that a "pre" handler changes; or ``""``."""
-    for trigger, statements in rule.handlers:
-        for statement in statements if trigger == "pre" else ():
-            if statement.action in ("add_to_cell", "assign_cell"):
-                return repr(statement.target)
+    for statement in _statements_at_pre(rule):
+        if statement.action in ("add_to_cell", "assign_cell"):
+            return repr(statement.target)
     return ""
 
 
 def _read_too_early(rule: BoundRule, constants: set[str]) -> str:
     """Return a name that a "pre" handler reads and that is new only after the target; or ``""``."""
-    for trigger, statements in rule.handlers:
-        for statement in statements if trigger == "pre" else ():
-            for name in sorted(names(statement.value) & rule.symbols.keys()):
-                symbol = rule.symbols[name]
-                of_target = symbol.role == "cell" and symbol.side == "post"
-                if symbol.role == "link" or (of_target and symbol.origin not in constants):
-                    return repr(name)
+    for statement in _statements_at_pre(rule):
+        for name in sorted(names(statement.value) & rule.symbols.keys()):
+            symbol = rule.symbols[name]
+            # Links may lead to any population, the target included.
+            of_target = symbol.role == "cell" and symbol.side == "post"
+            if symbol.role == "link" or (of_target and symbol.origin not in constants):
+                return repr(name)
     return ""
+
+
+def _statements_at_pre(rule: BoundRule) -> Iterator[BoundStatement]:
+    # Only these run before the target; all other handlers run after it in any case.
+    for trigger, statements in rule.handlers:
+        if trigger == "pre":
+            yield from statements

@@ -180,6 +180,7 @@ def require_drive_rate(value: Any, *, n: int, dt: float, where: str) -> None:
 def _require_rate(value: Any, *, most: float, where: str, remedy: str) -> None:
     hertz = unit("Hz")
     require_range(value, NOT_NEGATIVE, where=where, declared=hertz)
+    # Whether an unbounded draw exceeds the limit is known only when it is made.
     if isinstance(value, Distribution) and np.isinf(value.bounds(hertz)[1]):
         return
     limits = Limits(most=most)
@@ -263,10 +264,11 @@ def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[objec
             f"{where}: found {description}, expected a list for each of {size}, or "
             "(indices, times). Give an empty list to a silent neuron."
         )
-    trains = [
-        np.ravel(to_engine(train, declared, where=f"{where}, neuron {i}", error=NetworkError))
-        for i, train in enumerate(lists)
-    ]
+    trains = []
+    for i, train in enumerate(lists):
+        # Each by itself, so that a message can name its neuron.
+        numbers = to_engine(train, declared, where=f"{where}, neuron {i}", error=NetworkError)
+        trains.append(np.ravel(numbers))
     counts = [train.size for train in trains]
     return np.repeat(np.arange(size), counts), np.concatenate(trains)
 
@@ -275,6 +277,7 @@ def _lists(spikes: object, where: str) -> list[Any] | None:
     """Return the items of a collection, None of anything else."""
     if isinstance(spikes, str) or not isinstance(spikes, Collection):
         return None
+    # An array without dimensions is a collection by its type, and has no length.
     if isinstance(spikes, np.ndarray) and not spikes.ndim:
         return None
     try:
@@ -291,7 +294,8 @@ def _lists(spikes: object, where: str) -> list[Any] | None:
 def _read_neurons(index: object, size: int, where: str) -> FloatArray:
     number = to_engine(index, unit("1"), where=f"{where}, indices", error=NetworkError)
     neuron = np.atleast_1d(number)
-    if not ((neuron >= 0) & (neuron < size) & (neuron == np.floor(neuron))).all():
+    is_whole = neuron == np.floor(neuron)
+    if not ((neuron >= 0) & (neuron < size) & is_whole).all():
         raise NetworkError(
             f"{where}: found a neuron index outside 0 ... {size - 1}, "
             f"expected whole indices below {size}. Correct the indices."
@@ -314,7 +318,8 @@ def _steps_of_times(when: object, dt: float, where: str, *, rounded: bool) -> ND
 def _read_steps(when: object, where: str) -> NDArray[np.int64]:
     number = to_engine(when, unit("1"), where=f"{where}, steps", error=NetworkError)
     step = np.atleast_1d(number)
-    if not ((step >= 0) & (step < MOST_STEPS) & (step == np.floor(step))).all():
+    is_whole = step == np.floor(step)
+    if not ((step >= 0) & (step < MOST_STEPS) & is_whole).all():
         raise NetworkError(
             f"{where}: found a step that is negative or not whole, expected 0, 1, 2, ... "
             "Correct the steps."

@@ -203,6 +203,7 @@ class Assignments:
         where = f"set {view.name!r}"
         for name in values.keys() - {"times", "steps", "round_times"}:
             raise NetworkError(describe_unknown("value", name, ["times", "steps"], owner=where))
+        # The list is replaced as a whole: of a view, spikes of the others would be lost.
         if not view.whole:
             raise NetworkError(
                 f"{where}: found a view, expected the whole source of given spikes. "
@@ -256,6 +257,7 @@ class Assignments:
             )
         table = read_table(value, unit, size=size, dt=self.program.dt, where=where)
         self._require_source_value(view, table, unit, where)
+        # For its error: values too large for 4 bytes are refused before anything changes.
         self.memory.round(table.values, where=where)
         return partial(self.memory.put_parameter, view.name, name, table, self.step)
 
@@ -372,8 +374,10 @@ class Assignments:
             # A number for all edges needs no index of millions of entries.
             index = slice(None) if np.ndim(numbers) == 0 and size == members.size else positions
             return partial(memory.put, owner.name, name, index, numbers, self.step - 1)
-        changed[name] = new = np.array(memory[owner.name, name], np.float64)
+        # A copy: memory changes when all values of the call have passed.
+        new = np.array(memory[owner.name, name], np.float64)
         new[positions] = numbers
+        changed[name] = new
         return self._check_parameter(owner, name, new, numbers, where)
 
     def _replace(self, owner: Projection | Drive, name: str, numbers: Any) -> Assignment:
