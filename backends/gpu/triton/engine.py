@@ -84,13 +84,10 @@ class TritonEngine:
         self._first = torch.zeros(1, dtype=torch.int64, device=device)
         interpreted = device.type == "cpu" if interpreted is None else interpreted
         self._device = self._open(precision, count, interpreted=interpreted)
-        pushed = [
-            p
-            for p in program.projections.values()
-            if isinstance(p, StaticProjection)
-            and not p.same_step
-            and is_pushed(p.targets.size, delivery)
-        ]
+        static = [p for p in program.projections.values() if isinstance(p, StaticProjection)]
+        # A push lands in a later step: same-step projections are always folded.
+        later = [p for p in static if not p.same_step]
+        pushed = [p for p in later if is_pushed(p.targets.size, delivery)]
         # Before launches are built: they take the addresses of these arrays.
         self._copy_host_arrays()
         self._pushed = Pushed(self._device, pushed) if pushed else None
@@ -104,13 +101,17 @@ class TritonEngine:
 
     def _most_steps(self, count: int) -> int:
         """Return the most steps of a stretch, so that what it records fits."""
-        spikes = count * sum(p.size for p in self.program.populations.values())
-        sampled = sum(
-            8 * count * self.samples.memories[0].locate(p.owner, p.variable)[0].size
-            for p in self.program.probes
-            if p.variable != "spikes"
-        )
-        return max(GRAPH, min(_MOST_STEPS, _BYTES // max(spikes + sampled, 1)))
+        memory = self.samples.memories[0]
+        spikes = sum(p.size for p in self.program.populations.values())
+        sampled = 0
+        for probe in self.program.probes:
+            if probe.variable != "spikes":
+                positions, _ = memory.locate(probe.owner, probe.variable)
+                # Of float64, in both precisions.
+                sampled += 8 * positions.size
+        bytes_per_step = max(count * (spikes + sampled), 1)
+        fitting = min(_MOST_STEPS, _BYTES // bytes_per_step)
+        return max(GRAPH, fitting)
 
     def _open(self, precision: str, count: int, *, interpreted: bool) -> Device:
         populations = self.program.populations.values()
@@ -141,23 +142,26 @@ class TritonEngine:
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         rules = {name: rule.build() for name, rule in self._rules.items()}
         counts = self._counts if self._pushed is None else self._pushed.counts
-        tick = self._device.launch(
-            kernels.tick, 1, counts, counts.numel(), block=max(32, _power(counts.numel()))
-        )
-        self._step = [
-            *self._integrate(rules),
-            *self._recording.at_spikes(),
-            *([] if self._pushed is None else self._pushed.launches()),
-            *(launch for rule in rules.values() for launch in rule.equations),
-            *(launch for rule in rules.values() for launch in rule.events),
-            *(launch for rule in rules.values() for launch in rule.handlers.get("step", [])),
-            *self._populations.sum_ports(),
-            *self._populations.reset(),
-            *self._populations.check(),
-            *self._recording.launches(),
-            # One program of one sample: there is one clock.
-            Launch(tick.kernel, (1, 1), tick.arguments, tick.constants),
-        ]
+        block = max(32, _power(counts.numel()))
+        tick = self._device.launch(kernels.tick, 1, counts, counts.numel(), block=block)
+        step = self._integrate(rules)
+        step += self._recording.at_spikes()
+        if self._pushed is not None:
+            step += self._pushed.launches()
+        # All rules phase by phase: a rule may read what another one has changed.
+        for rule in rules.values():
+            step += rule.equations
+        for rule in rules.values():
+            step += rule.events
+        for rule in rules.values():
+            step += rule.handlers.get("step", [])
+        step += self._populations.sum_ports()
+        step += self._populations.reset()
+        step += self._populations.check()
+        step += self._recording.launches()
+        # One program of one sample: there is one clock.
+        step.append(Launch(tick.kernel, (1, 1), tick.arguments, tick.constants))
+        self._step = step
         self._signals = _signals(rules)
         if self._clock.device.type == "cuda":
             self._compile()
@@ -176,7 +180,10 @@ class TritonEngine:
 
     def launches(self) -> list[Launch]:
         """Return the launches of a step and of all signals, in order."""
-        return [*self._step, *(launch for part in self._signals.values() for launch in part)]
+        launches = list(self._step)
+        for part in self._signals.values():
+            launches += part
+        return launches
 
     def _run_steps(self, steps: int) -> None:
         if self._clock.device.type != "cuda":
@@ -296,11 +303,11 @@ class TritonEngine:
         self._set_clock(step, repeat=repeat)
         tensors = self.samples.tensors
         # Handlers run for all samples: those without the signal get their values back afterwards.
-        before = {}
+        before: dict[Key, torch.Tensor] = {}
         if sample is not None and len(self.samples.memories) > 1:
-            before = {
-                key: t.clone() for key, t in tensors.items() if key[0] in self.program.plastic
-            }
+            for key, tensor in tensors.items():
+                if key[0] in self.program.plastic:
+                    before[key] = tensor.clone()
         self._run(self._signals.get(signal, []))
         for key, values in before.items():
             values[sample] = tensors[key][sample]
@@ -366,10 +373,12 @@ class TritonEngine:
         marks = torch.zeros_like(device.fired, device="cpu")
         for sample, memory in enumerate(self.samples.memories):
             for p in self.program.populations.values():
+                column = device.columns[p.name]
                 for emitted in range(step - p.history, step):
-                    neurons = torch.from_numpy(memory.spikes(p.name, emitted).astype(np.int64))
+                    spikes = memory.spikes(p.name, emitted).astype(np.int64)
+                    neurons = torch.from_numpy(spikes)
                     row = emitted % device.fired.shape[1]
-                    marks[sample, row, device.columns[p.name] + neurons] = 1
+                    marks[sample, row, column + neurons] = 1
         device.fired.copy_(marks)
 
     def _pull(self, step: int) -> None:
@@ -380,7 +389,9 @@ class TritonEngine:
     def _pull_spikes(self, steps: range) -> None:
         for sample, memory in enumerate(self.samples.memories):
             for p in self.program.populations.values():
-                last = range(max(steps.start, steps.stop - p.history), steps.stop)
+                # Memory holds the history of a population alone, however long the stretch was.
+                first = max(steps.start, steps.stop - p.history)
+                last = range(first, steps.stop)
                 step, neuron = spikes_of(self._device, p.name, sample, last)
                 # One copy from the device for all steps, which are cut apart here.
                 parts = np.searchsorted(step, np.arange(last.start, last.stop + 1))

@@ -84,7 +84,8 @@ def clear_spikes(clock, fired, depth, width, column, size, BLOCK: tl.constexpr):
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < size) & _runs(clock, n, 2 * step)
     # int64: positions in a ring of all samples may exceed the range of int32.
-    row = tl.program_id(1).to(tl.int64) * depth + step % depth
+    sample = tl.program_id(1).to(tl.int64)
+    row = sample * depth + step % depth
     # A comparison in place of 0: it has the shape of the lanes in the interpreter too.
     tl.store(fired + row * width + column + n, (n < 0).to(tl.uint8), mask=lanes)
 
@@ -94,10 +95,12 @@ def give_spikes(clock, fired, depth, width, column, steps, indices, count, BLOCK
     step = tl.load(clock)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < count) & _runs(clock, n, 2 * step)
-    at = tl.program_id(1).to(tl.int64) * count + n
-    lanes = lanes & (tl.load(steps + at, mask=lanes, other=-1) == step)
+    sample = tl.program_id(1).to(tl.int64)
+    at = sample * count + n
+    due = tl.load(steps + at, mask=lanes, other=-1)
+    lanes = lanes & (due == step)
     neuron = tl.load(indices + at, mask=lanes, other=0)
-    row = tl.program_id(1).to(tl.int64) * depth + step % depth
+    row = sample * depth + step % depth
     tl.store(fired + row * width + column + neuron, (n >= 0).to(tl.uint8), mask=lanes)
 
 
@@ -113,7 +116,8 @@ def arrive(
     # Of spikes before a reset none arrives.
     flying = lanes & (emitted >= tl.load(since + sample))
     neuron = tl.load(neurons + n, mask=lanes, other=0)
-    at = fired + (sample * depth + emitted % depth) * width + column + neuron
+    row = sample * depth + emitted % depth
+    at = fired + row * width + column + neuron
     spike = tl.load(at, mask=flying, other=0)
     tl.store(arrived + sample * count + n, spike, mask=lanes)
 
@@ -124,8 +128,9 @@ def list_spikes(clock, fired, depth, width, spikes, count, BLOCK: tl.constexpr):
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < width) & _running(clock, n)
-    at = fired + (sample * depth + step % depth) * width + n
-    lanes = lanes & (tl.load(at, mask=lanes, other=0) != 0)
+    row = sample * depth + step % depth
+    spike = tl.load(fired + row * width + n, mask=lanes, other=0)
+    lanes = lanes & (spike != 0)
     # Which lane gets which position differs from run to run. Sums over the list do not depend on
     # it, since they are of whole numbers.
     position = tl.atomic_add(count + sample + n * 0, 1, mask=lanes)
@@ -161,10 +166,11 @@ def push(
             # float64 in both precisions: parts of 2**-40 do not fit into the 24 bits of float32.
             weight = tl.load(weights + edge, mask=lanes, other=0.0).to(tl.float64)
             parts = tl.floor(weight * _FIXED + 0.5).to(tl.int64)
-            landing = (step + tl.load(delays + edge, mask=lanes, other=0)) % depth
+            delay = tl.load(delays + edge, mask=lanes, other=0)
+            row = sample * depth + (step + delay) % depth
             target = tl.load(targets + edge, mask=lanes, other=0)
             # Of whole numbers: any order of these sums gives the same bits.
-            tl.atomic_add(sums + (sample * depth + landing) * ports + target, parts, mask=lanes)
+            tl.atomic_add(sums + row * ports + target, parts, mask=lanes)
 
 
 # ---- sums over edges, from the left
@@ -206,7 +212,8 @@ def fold_port(
     )
     # Each projection is summed by itself and then added to the port: so all engines round alike.
     at = port + sample * size + n
-    tl.store(at, tl.load(at, mask=lanes) + total, mask=lanes)
+    earlier = tl.load(at, mask=lanes)
+    tl.store(at, earlier + total, mask=lanes)
 
 
 def fold_ring(
@@ -234,7 +241,8 @@ def fold_ring(
     sample = tl.program_id(1).to(tl.int64)
     n = block * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < count) & _running(clock, n)
-    landing = (tl.load(clock) + tl.load(delays + n, mask=lanes, other=0)) % depth
+    delay = tl.load(delays + n, mask=lanes, other=0)
+    landing = (tl.load(clock) + delay) % depth
     target = tl.load(targets + n, mask=lanes, other=0)
     at = ring + (sample * depth + landing) * size + target
     # Earlier handlers may have delivered to the same step: their sum continues, in edge order.
@@ -302,9 +310,12 @@ def take_ring(clock, ring, depth, port, size, BLOCK: tl.constexpr):
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < size) & _running(clock, n)
-    term = ring + (sample * depth + tl.load(clock) % depth) * size + n
+    row = sample * depth + tl.load(clock) % depth
+    term = ring + row * size + n
     at = port + sample * size + n
-    tl.store(at, tl.load(at, mask=lanes) + tl.load(term, mask=lanes), mask=lanes)
+    earlier = tl.load(at, mask=lanes)
+    added = tl.load(term, mask=lanes)
+    tl.store(at, earlier + added, mask=lanes)
     # The row belongs to a step one turn of the ring later, whose sum starts at 0.
     tl.store(term, tl.full((BLOCK,), 0.0, _REAL), mask=lanes)
 
@@ -314,11 +325,14 @@ def take_sums(clock, sums, depth, ports, column, port, size, BLOCK: tl.constexpr
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lanes = (n < size) & _running(clock, n)
-    term = sums + (sample * depth + tl.load(clock) % depth) * ports + column + n
+    row = sample * depth + tl.load(clock) % depth
+    term = sums + row * ports + column + n
     at = port + sample * size + n
+    parts = tl.load(term, mask=lanes, other=0).to(tl.float64)
     # A power of two: the division is exact.
-    added = _real(tl.load(term, mask=lanes, other=0).to(tl.float64) / _FIXED)
-    tl.store(at, tl.load(at, mask=lanes) + added, mask=lanes)
+    added = _real(parts / _FIXED)
+    earlier = tl.load(at, mask=lanes)
+    tl.store(at, earlier + added, mask=lanes)
     tl.store(term, tl.full((BLOCK,), 0, tl.int64), mask=lanes)
 
 
@@ -351,27 +365,32 @@ def drive(
     target = tl.load(targets + n, mask=lanes, other=0)
     # Samples with equal rates share their rows, and `rows_size` is 0.
     own = sample * rows_size + n
-    row = cumulated + tl.load(rows + own, mask=lanes, other=0) * columns
+    mean = tl.load(rows + own, mask=lanes, other=0)
+    row = cumulated + mean * columns
     wanted = tl.load(draws + own, mask=lanes, other=0)
     total = tl.full((BLOCK,), 0.0, tl.float64)
     # Lanes of a program run together: each draws as often as the highest rate needs, and what is
     # drawn beyond its own number is not counted.
     for number in range(0, most):
-        u = _uniform_wide(target, keys, clock, sample, tl.cast(number, tl.int64) * _NEXT_DRAW)
+        later = tl.cast(number, tl.int64) * _NEXT_DRAW
+        u = _uniform_wide(target, keys, clock, sample, later)
         found = tl.full((BLOCK,), 0, tl.int64)
         width = half + 0
         # Bisection with the same number of turns for all lanes: a lane cannot leave a loop alone.
         while width > 0:
             further = found + width
             inside = lanes & (further <= columns)
-            below = tl.load(row + further - 1, mask=inside, other=float("inf")) <= u
+            quantile = tl.load(row + further - 1, mask=inside, other=float("inf"))
+            below = quantile <= u
             found = tl.where(inside & below, further, found)
             width = width // 2
         # Counts are whole numbers, whose sums in float64 are exact.
         total = total + tl.where(wanted > number, found.to(tl.float64), 0.0)
     at = port + sample * size + target
     weight = tl.load(weights + sample * weights_size + n * STRIDE, mask=lanes, other=0.0)
-    tl.store(at, tl.load(at, mask=lanes) + weight * _real(total), mask=lanes)
+    added = weight * _real(total)
+    earlier = tl.load(at, mask=lanes)
+    tl.store(at, earlier + added, mask=lanes)
 
 
 # ---- samples, and the clock
@@ -385,7 +404,9 @@ def check(clock, values, size, BLOCK: tl.constexpr):
     value = tl.load(values + sample * size + n, mask=lanes, other=0.0)
     # The difference is 0 for all numbers but infinite ones and NaN. The minimum keeps the first
     # half-step, whichever lane reports it first.
-    tl.atomic_min(clock + 2 + n * 0, 2 * tl.load(clock) + 1, mask=lanes & (value - value != 0))
+    wrong = lanes & (value - value != 0)
+    half_step = 2 * tl.load(clock) + 1
+    tl.atomic_min(clock + 2 + n * 0, half_step, mask=wrong)
 
 
 def sample_values(
@@ -408,7 +429,9 @@ def sample_values(
     # makes a block of the condition, see `_runs`.
     due = (step + 1) % every + n * 0 == 0
     lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
-    row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
+    recorded = (step + 1) // every - 1
+    before = tl.load(first) // every
+    row = sample * capacity + recorded - before
     position = tl.load(positions + n, mask=lanes, other=0)
     value = tl.load(values + sample * values_size + position, mask=lanes, other=0.0)
     # Chunks hold float64 in both precisions.
@@ -436,9 +459,12 @@ def sample_table(
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     due = (step + 1) % every + n * 0 == 0
     lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
-    row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
+    recorded = (step + 1) // every - 1
+    before = tl.load(first) // every
+    row = sample * capacity + recorded - before
     position = tl.load(positions + n, mask=lanes, other=0)
-    table = values + sample * values_size + _row(rows + sample * rows_size, step) * width
+    in_force = _row(rows + sample * rows_size, step)
+    table = values + sample * values_size + in_force * width
     value = tl.load(table + position, mask=lanes, other=0.0)
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
 
@@ -470,16 +496,21 @@ def sample_course(
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     due = (step + 1) % every + n * 0 == 0
     lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
-    row = sample * capacity + (step + 1) // every - 1 - tl.load(first) // every
+    recorded = (step + 1) // every - 1
+    before = tl.load(first) // every
+    row = sample * capacity + recorded - before
     position = sample * values_size + tl.load(positions + n, mask=lanes, other=0)
     value = tl.load(values + position, mask=lanes, other=0.0)
-    elapsed = _elapsed(step, tl.load(last + position, mask=lanes, other=0), DT)
-    at = tau + sample * tau_size + tl.load(tau_positions + n, mask=lanes, other=0)
-    scale = tl.load(at, mask=lanes, other=1.0)
+    assigned = tl.load(last + position, mask=lanes, other=0)
+    elapsed = _elapsed(step, assigned, DT)
+    tau_position = tl.load(tau_positions + n, mask=lanes, other=0)
+    scale = tl.load(tau + sample * tau_size + tau_position, mask=lanes, other=1.0)
     # Known when the kernel is compiled, so that no lane pays for the branch that it does not take.
     if INFLOW:
-        at = inflow + sample * inflow_size + tl.load(inflow_positions + n, mask=lanes, other=0)
-        value = _relaxed(value, elapsed, scale, tl.load(at, mask=lanes, other=0.0))
+        inflow_position = tl.load(inflow_positions + n, mask=lanes, other=0)
+        at = inflow + sample * inflow_size + inflow_position
+        rate = tl.load(at, mask=lanes, other=0.0)
+        value = _relaxed(value, elapsed, scale, rate)
     else:
         value = _decayed(value, elapsed, scale)
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)

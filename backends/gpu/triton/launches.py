@@ -125,17 +125,16 @@ class Device:
         """Keep an array of the structure on the device."""
         array = np.ascontiguousarray(values, dtype)
         # One element at least: an empty tensor has no address that a kernel could take.
-        self.structure[key] = torch.from_numpy(array if array.size else np.zeros(1, dtype)).to(
-            self.device, copy=True
-        )
+        if array.size == 0:
+            array = np.zeros(1, dtype)
+        self.structure[key] = torch.from_numpy(array).to(self.device, copy=True)
         return self.structure[key]
 
     def room(self, key: Key, size: int, dtype: torch.dtype) -> Tensor:
         """Keep an array of zeros of each sample, (B, size)."""
         if key not in self.structure:
-            self.structure[key] = torch.zeros(
-                (self.count, max(size, 1)), dtype=dtype, device=self.device
-            )
+            shape = (self.count, max(size, 1))
+            self.structure[key] = torch.zeros(shape, dtype=dtype, device=self.device)
         return self.structure[key]
 
     def size(self, key: Key) -> int:
@@ -174,9 +173,8 @@ class Device:
         name = body.__name__
         if name not in self._kernels:
             self._kernels[name] = self.words.kernel(body)
-        return self._launch(
-            self._kernels[name], lanes, (self.clock, *arguments), constants, block=block
-        )
+        kernel = self._kernels[name]
+        return self._launch(kernel, lanes, (self.clock, *arguments), constants, block=block)
 
     def printed(
         self,
@@ -202,9 +200,8 @@ class Device:
         if source not in self.sources:
             self.sources[source] = self.words.load(source, title=name)
         values = [self._resolve(entry) for entry in arguments.entries.values()]
-        return self._launch(
-            self.sources[source][name], lanes, (self.clock, *first, *values), {}, block=0
-        )
+        kernel = self.sources[source][name]
+        return self._launch(kernel, lanes, (self.clock, *first, *values), {}, block=0)
 
     def _launch(
         self,
@@ -219,7 +216,8 @@ class Device:
         # Compiled ones have one width, so that a kernel is compiled once for all sizes.
         width = block or min(self.block, max(32, 1 << (lanes - 1).bit_length()))
         width = width if block or self.words.interpreted else self.block
-        grid = (max(1, -(-lanes // width)), self.count)
+        programs = max(1, -(-lanes // width))
+        grid = (programs, self.count)
         return Launch(kernel, grid, arguments, {**constants, "BLOCK": width})
 
     def _resolve(self, argument: Argument) -> Any:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from neurosim.draws.streams import key_of
-from neurosim.ir.program import PopulationProgram, StaticProjection
+from neurosim.ir.memory import Key
+from neurosim.ir.program import PlasticProjection, PopulationProgram, StaticProjection
+from neurosim.model.binding import BoundStatement
 
 from ..tensors.draws import PoissonTable
 from . import kernels
@@ -55,18 +57,17 @@ class Populations:
         """Return what finds states that are not finite because a rule changed them."""
         device = self.device
         # Other states are checked where they are integrated. Each state once, in a fixed order.
-        changed = dict.fromkeys(
-            (p.source if s.side == "pre" else p.target, p.symbols[s.target].origin)
-            for p in self.program.plastic.values()
-            for _, statements in p.code.handlers
-            for s in statements
-            if s.action in ("add_to_cell", "assign_cell")
-        )
-        sizes = {key: self.program.populations[key[0]].size for key in changed}
-        return [
-            device.launch(kernels.check, size, device.tensor(key), size)
-            for key, size in sizes.items()
-        ]
+        changed: dict[Key, None] = {}
+        for p in self.program.plastic.values():
+            for s in _statements_of_handlers(p):
+                if s.action in ("add_to_cell", "assign_cell"):
+                    owner = p.source if s.side == "pre" else p.target
+                    changed[owner, p.symbols[s.target].origin] = None
+        launches = []
+        for key in changed:
+            size = self.program.populations[key[0]].size
+            launches.append(device.launch(kernels.check, size, device.tensor(key), size))
+        return launches
 
     def sum_within(self, names: Iterable[str]) -> list[Launch]:
         """Return what adds the same-step terms of ports of the populations of a stage."""
@@ -131,16 +132,18 @@ class Populations:
     def _drive(self, p: PopulationProgram, port: str, name: str) -> Launch:
         device = self.device
         drive = self.program.drives[name]
+        stream = key_of(self.program.seed, f"{name}/counts")
         count = drive.indices.size
         rates = np.stack([memory[name, "rate"] for memory in device.samples.memories])
         mean = np.broadcast_to(rates * self.program.dt, (rates.shape[0], count))
         table = PoissonTable.of(np.ascontiguousarray(mean), device.device)
         columns = table.cumulated.shape[-1]
+        half = 1 << (max(columns, 1).bit_length() - 1)
         weights = device.tensor((name, "weight"))
         return device.launch(
             kernels.drive,
             count,
-            device.keys([key_of(self.program.seed, f"{name}/counts")]),
+            device.keys([stream]),
             device.hold((name, "@targets"), drive.indices),
             table.cumulated.contiguous(),
             columns,
@@ -153,6 +156,13 @@ class Populations:
             device.tensor((p.name, f"_port_{port}")),
             p.size,
             count,
-            1 << (max(columns, 1).bit_length() - 1),
+            half,
             STRIDE=int(weights.shape[-1] > 1),
         )
+
+
+def _statements_of_handlers(p: PlasticProjection) -> list[BoundStatement]:
+    result: list[BoundStatement] = []
+    for _, statements in p.code.handlers:
+        result += statements
+    return result

@@ -86,7 +86,7 @@ class StaticTerms:
             self._folds[p.name] = arrange(
                 p.targets,
                 p.size,
-                delay=groups.delay[groups.of_edge] if groups.delays.size > 1 else _NO_DELAY,
+                delay=_delays(groups),
                 group=groups.of_edge,
                 block=device.lanes,
                 device=device.device,
@@ -185,23 +185,27 @@ class RuleLaunches:
             named.setdefault(trigger, []).extend(part)
         # The "pre" handlers of a same-step projection have run before its target was integrated.
         triggers = {"post"} if self.p.same_step else {"pre", "post"}
+        within = self._events(parts, {"pre"}) if self.p.same_step else []
         return RuleSteps(
-            self._run("step", self.p.code.integrate),
-            self._events(parts, {"pre"}) if self.p.same_step else [],
-            self._events(parts, triggers),
-            named,
+            equations=self._run("step", self.p.code.integrate),
+            within=within,
+            events=self._events(parts, triggers),
+            handlers=named,
         )
 
     def _events(self, parts: list[tuple[str, list[Launch]]], triggers: set[str]) -> list[Launch]:
         """Return the launches of handlers of spikes, after those that say where spikes arrive."""
         # Marks are computed for sides with a handler alone: nobody reads the others.
         handled = {trigger for trigger, _ in parts} & triggers
-        arrive = [
+        launches = [
             arrivals(self.device, self.p, side, self.p.groups(side))
             for side in _SIDES
             if side in handled
         ]
-        return [*arrive, *(launch for t, part in parts if t in triggers for launch in part)]
+        for trigger, part in parts:
+            if trigger in triggers:
+                launches += part
+        return launches
 
     def _run(self, trigger: str, statements: tuple[BoundStatement, ...]) -> list[Launch]:
         launches: list[Launch] = []
@@ -319,12 +323,17 @@ class RuleLaunches:
         # Steps and signals reach all edges: they share one order.
         event = trigger if trigger in ("pre", "post") else "step"
         if (name, event) not in self._folds:
-            groups = None if event == "step" else self.p.groups(_side(event))
+            delay = _NO_DELAY
+            group: np.ndarray = np.zeros(self._edges, np.int32)
+            if event != "step":
+                groups = self.p.groups(_side(event))
+                delay = _delays(groups)
+                group = groups.of_edge
             self._folds[name, event] = arrange(
                 lane,
                 lanes,
-                delay=_NO_DELAY if groups is None else _delays(groups),
-                group=np.zeros(self._edges, np.int32) if groups is None else groups.of_edge,
+                delay=delay,
+                group=group,
                 block=self.device.lanes,
                 device=self.device.device,
             )

@@ -46,7 +46,8 @@ class Pushed:
                 self._columns[p.target, p.port] = self._width
                 self._width += self.program.populations[p.target].size
         # A row for each step in which a spike of this step may land, this one included.
-        longest = max((int(np.max(p.axonal, initial=0)) for p in self._projections), default=0)
+        delays = [int(np.max(p.axonal, initial=0)) for p in self._projections]
+        longest = max(delays, default=0)
         self._depth = longest + 1
         self._build()
 
@@ -57,7 +58,8 @@ class Pushed:
         # Edges of one source lie side by side: neighbouring lanes read neighbouring memory.
         order = np.argsort(sources, kind="stable")
         pointer = np.zeros(device.fired.shape[2] + 1, np.int64)
-        np.cumsum(np.bincount(sources, minlength=pointer.size - 1), out=pointer[1:])
+        edges_of_source = np.bincount(sources, minlength=pointer.size - 1)
+        np.cumsum(edges_of_source, out=pointer[1:])
         targets = [self._columns[p.target, p.port] + p.targets.astype(np.int64) for p in parts]
         delays = [np.broadcast_to(p.axonal, p.targets.shape) for p in parts]
         self._order = order
@@ -67,9 +69,9 @@ class Pushed:
         self._weights = torch.zeros(order.size, dtype=device.real, device=device.device)
         shape = (device.count, self._depth, self._width)
         self._sums = torch.zeros(shape, dtype=torch.int64, device=device.device)
-        self._spikes = torch.zeros(
-            (device.count, device.fired.shape[2]), dtype=torch.int32, device=device.device
-        )
+        # Room for a step in which all neurons spike: a list on the device cannot grow.
+        most = (device.count, device.fired.shape[2])
+        self._spikes = torch.zeros(most, dtype=torch.int32, device=device.device)
         self.counts = torch.zeros(device.count, dtype=torch.int32, device=device.device)
 
     def _index(self, values: np.ndarray) -> torch.Tensor:
@@ -79,13 +81,15 @@ class Pushed:
         """Follow weights, and spikes in flight before a step, that the host has changed."""
         memories = self.device.samples.memories
         weights = [_weights(p, memories[0]) for p in self._projections]
-        self._weights.copy_(torch.from_numpy(np.concatenate(weights)[self._order]))
+        by_source = np.concatenate(weights)[self._order]
+        self._weights.copy_(torch.from_numpy(by_source))
         sums = np.zeros(self._sums.shape, np.int64)
         for sample, memory in enumerate(memories):
             for p in self._projections:
-                for emitted in range(
-                    max(step - self._depth + 1, int(memory[p.name, "_since"][0])), step
-                ):
+                since = int(memory[p.name, "_since"][0])
+                # Earlier spikes have landed, and of those before a reset none lands.
+                first = max(step - self._depth + 1, since)
+                for emitted in range(first, step):
                     self._land(sums[sample], p, memory, emitted=emitted, step=step)
         self._sums.copy_(torch.from_numpy(sums))
 
@@ -104,7 +108,8 @@ class Pushed:
         # Rounded as the kernel rounds: spikes in flight land with the same bits.
         whole = np.floor(weights * kernels.FIXED + 0.5).astype(np.int64)
         # `sums[...] +=` would add one of several edges to the same target.
-        np.add.at(sums, (rows, self._columns[p.target, p.port] + p.targets[edges]), whole)
+        columns = self._columns[p.target, p.port] + p.targets[edges]
+        np.add.at(sums, (rows, columns), whole)
 
     def launches(self) -> list[Launch]:
         """Return the launches that push the spikes of a step."""

@@ -89,9 +89,12 @@ class RulePrinter:
         self.program = program
         self.p = projection
         self.single = single
-        everything = [s for _, group in projection.code.handlers for s in group]
-        everything += projection.code.integrate
-        occurring = set[Draw]().union(*(draws(s.value) for s in everything))
+        everything = list(projection.code.integrate)
+        for _, statements in projection.code.handlers:
+            everything += statements
+        occurring = set[Draw]()
+        for statement in everything:
+            occurring |= draws(statement.value)
         # Draws of all handlers, since one array of keys serves all kernels of the projection.
         # The keys of draws stand in this order in memory.
         self.draws = sorted(occurring, key=lambda d: d.key)
@@ -108,20 +111,23 @@ class RulePrinter:
         self._begin(segment.side)
         lines = self._active(segment)
         trees = [s.value for s in segment.statements]
-        trees += [segment.sum.value] if segment.sum is not None else []
+        if segment.sum is not None:
+            trees.append(segment.sum.value)
         computed = {s.target for s in segment.statements if s.action == "compute"}
         # What the kernel computes itself is in registers, and in no array.
         read = set().union(*map(names, trees)) - computed
         lines += self._loads(read)
         lines += self._draws(trees)
-        lines += [f"{local(s.target)} = {self._line(s.value)}" for s in segment.statements]
+        for s in segment.statements:
+            lines.append(f"{local(s.target)} = {self._line(s.value)}")
         # Stored once at the end: statements read each other's values from registers.
         assigned = dict.fromkeys(s.target for s in segment.statements if s.action == "assign")
         for name in assigned:
             lines += self._store(name)
         if segment.sum is not None:
             at = self.arguments.row(out, (self.p.name, out))
-            lines.append(f"tl.store({at} + _n, {self._line(segment.sum.value)}, mask=_lanes)")
+            term = self._line(segment.sum.value)
+            lines.append(f"tl.store({at} + _n, {term}, mask=_lanes)")
         return self._kernel(lines)
 
     def print_addition(self, name: str, *, totals: str, reached: str) -> tuple[str, Arguments]:
@@ -141,8 +147,8 @@ class RulePrinter:
             f"_lanes = _lanes & (tl.load({mark} + _n, mask=_lanes, other=0) != 0)",
             *self._loads({name}),
         ]
-        total = self.arguments.row("_totals", (self.p.name, totals))
-        total = f"tl.load({total} + _n, mask=_lanes)"
+        at = self.arguments.row("_totals", (self.p.name, totals))
+        total = f"tl.load({at} + _n, mask=_lanes)"
         # One sum from 0 is added to the variable: so all engines round alike.
         lines += [f"{local(name)} = {local(name)} + {total}", *self._store(name)]
         return self._kernel(lines)
@@ -362,10 +368,12 @@ class RulePrinter:
 
     def _draws(self, trees: Iterable[Expr]) -> list[str]:
         lines = []
+        # A draw of a side belongs to the neuron: its delay groups share the number.
+        member = "_edge" if self.side == "edge" else f"_{self.side}"
         occurring = set[Draw]().union(*map(draws, trees))
         for draw in sorted(occurring, key=lambda d: d.key):
-            lines += self._index("_edge" if self.side == "edge" else f"_{self.side}")
-            index = self._indices["_edge" if self.side == "edge" else f"_{self.side}"]
+            lines += self._index(member)
+            index = self._indices[member]
             function = "_uniform" if draw.kind == "uniform" else "_normal"
             # A key has two words.
             key = f"_keys + {2 * self.draws.index(draw)}"

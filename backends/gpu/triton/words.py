@@ -114,8 +114,10 @@ def _divide(a, b):
 def _row(rows, step):
     """Return the row of a table that is in force: `rows` has steps per row, first step, rows."""
     # Before the first row begins, and after the last one ends, the nearest row is in force.
-    number = tl.maximum(step - tl.load(rows + 1), 0) // tl.load(rows)
-    return tl.minimum(number, tl.load(rows + 2) - 1)
+    elapsed = tl.maximum(step - tl.load(rows + 1), 0)
+    number = elapsed // tl.load(rows)
+    last = tl.load(rows + 2) - 1
+    return tl.minimum(number, last)
 
 
 # ---- closed forms of a rule's variables
@@ -134,7 +136,8 @@ def _relaxed(base, elapsed, tau, inflow):
     # float64 in both precisions, and rounded once at the end: see `words`.
     exponent = -elapsed / tl.cast(tau, tl.float64)
     gain = _real(elapsed * _expm1_ratio(exponent))
-    return base * _real(_exp(exponent)) + inflow * gain
+    decay = _real(_exp(exponent))
+    return base * decay + inflow * gain
 
 
 # ---- draws
@@ -156,9 +159,9 @@ def _block(index, keys, clock, sample, later):
     # A signal that is emitted again in a step draws other numbers: the repetition is in the key.
     k0 = tl.load(keys) ^ (tl.load(clock + 1) & _MASK)
     k1 = tl.load(keys + 1)
-    return _philox4x32(
-        block & _MASK, (step & _MASK) + none, ((step >> 32) & _MASK) + none, replica + none, k0, k1
-    )
+    low = (step & _MASK) + none
+    high = ((step >> 32) & _MASK) + none
+    return _philox4x32(block & _MASK, low, high, replica + none, k0, k1)
 
 
 def _middle(word):
@@ -169,7 +172,9 @@ def _middle(word):
 def _uniform_wide(index, keys, clock, sample, later):
     w0, w1, w2, w3 = _block(index, keys, clock, sample, later)
     lane = index & 3
-    return _middle(tl.where(lane < 2, tl.where(lane == 0, w0, w1), tl.where(lane == 2, w2, w3)))
+    early = tl.where(lane == 0, w0, w1)
+    late = tl.where(lane == 2, w2, w3)
+    return _middle(tl.where(lane < 2, early, late))
 
 
 def _uniform(index, keys, clock, sample):
@@ -180,9 +185,13 @@ def _normal(index, keys, clock, sample):
     w0, w1, w2, w3 = _block(index, keys, clock, sample, 0)
     lane = index & 3
     # Two neighbours share one pair of words: the even one takes the cosine, the odd one the sine.
-    radius = _sqrt_of(-2.0 * _log(_middle(tl.where(lane < 2, w0, w2))))
-    angle = _TURN * _middle(tl.where(lane < 2, w1, w3))
-    return _real(tl.where((lane & 1) == 0, radius * _cos(angle), radius * _sin(angle)))
+    first = _middle(tl.where(lane < 2, w0, w2))
+    second = _middle(tl.where(lane < 2, w1, w3))
+    radius = _sqrt_of(-2.0 * _log(first))
+    angle = _TURN * second
+    even = radius * _cos(angle)
+    odd = radius * _sin(angle)
+    return _real(tl.where((lane & 1) == 0, even, odd))
 
 
 _PRIMITIVES = (_float, _bits, _from_bits, _wide, _where, _floor, _sqrt)
@@ -270,17 +279,15 @@ def words(precision: str, *, interpreted: bool) -> Words:
         "range": range,
         "_REAL": _TYPES[precision],
     }
-    namespace |= {
-        name: constant(value)
-        for name, value in {
-            "_SINGLE": precision == "float32",
-            "_MASK": _MASK,
-            "_GRAIN": _GRAIN,
-            "_TURN": _TURN,
-            "_FIXED": kernels.FIXED,
-            "_NEXT_DRAW": streams.NEXT_DRAW,
-        }.items()
+    numbers = {
+        "_SINGLE": precision == "float32",
+        "_MASK": _MASK,
+        "_GRAIN": _GRAIN,
+        "_TURN": _TURN,
+        "_FIXED": kernels.FIXED,
+        "_NEXT_DRAW": streams.NEXT_DRAW,
     }
+    namespace |= {name: constant(value) for name, value in numbers.items()}
     result = Words(namespace, interpreted)
     for body in _PRIMITIVES:
         result.part(body)
