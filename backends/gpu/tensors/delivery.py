@@ -100,9 +100,11 @@ class ArrivingSpikes:
             Spikes of earlier steps do not arrive.
         """
         if self.shared_delay is not None:
-            if not ring.any[(step - self.shared_delay) % len(ring.any)]:
+            emitted = step - self.shared_delay
+            # Most steps of a small population are quiet: no operation is queued for them.
+            if not ring.any[emitted % len(ring.any)]:
                 return None
-            mask = ring.at(step - self.shared_delay)
+            mask = ring.at(emitted)
         elif not any(ring.any):
             return None
         else:

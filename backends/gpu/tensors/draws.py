@@ -74,7 +74,8 @@ def draw(kind: str, key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> 
     """
     lanes = _lanes(kind, key, index >> 2, step, replica=replica)
     position = (index & 3).expand(lanes[0].shape)
-    return torch.stack(lanes, dim=-1).gather(-1, position.unsqueeze(-1)).squeeze(-1)
+    numbers = torch.stack(lanes, dim=-1)
+    return numbers.gather(-1, position.unsqueeze(-1)).squeeze(-1)
 
 
 def draw_range(kind: str, key: Key, blocks: Tensor, step: Any, *, size: int, replica: Any = 0):
@@ -102,9 +103,9 @@ def _lanes(kind: str, key: Key, block: Tensor, step: Any, *, replica: Any) -> tu
     counter = (block & _MASK, step & _MASK, (step >> 32) & _MASK, replica & _MASK)
     words = _philox4x32(*counter, *key)
     # Words of 32 bits are exact in float64; a sum of int64 and a Python number would be float32.
-    return _BLOCKS["uniform" if kind == "uniform" else "normal"](
-        *(word.to(torch.float64) for word in words)
-    )
+    wide = [word.to(torch.float64) for word in words]
+    block_of = _BLOCKS["uniform" if kind == "uniform" else "normal"]
+    return block_of(*wide)
 
 
 @dataclass(frozen=True)
@@ -139,18 +140,25 @@ class PoissonTable:
         mean : (..., M) float64
         device : torch.device
         """
-        wanted = np.where(mean <= 2 * MOST_COUNTS, np.maximum(np.ceil(mean / MOST_MEAN), 1.0), 1.0)
-        share, row = np.unique(mean / wanted, return_inverse=True)
+        parts = np.maximum(np.ceil(mean / MOST_MEAN), 1.0)
+        # A mean beyond the limit is not valid: it is not cut into parts, which would be very many.
+        wanted = np.where(mean <= 2 * MOST_COUNTS, parts, 1.0)
+        part = mean / wanted
+        share, row = np.unique(part, return_inverse=True)
         columns = [_cumulated(float(one)) for one in share]
-        table = np.full((share.size, max(map(len, columns), default=0)), np.inf)
+        longest = max(map(len, columns), default=0)
+        # Infinite: a search never goes beyond the end of a shorter column.
+        table = np.full((share.size, longest), np.inf)
         for number, column in enumerate(columns):
             table[number, : len(column)] = column
+        row = row.reshape(mean.shape).astype(np.int64)
+        valid = (part >= 0.0) & (part <= MOST_MEAN)
         return cls(
-            torch.from_numpy(table).to(device),
-            torch.from_numpy(row.reshape(mean.shape).astype(np.int64)).to(device),
-            torch.from_numpy(wanted.astype(np.int64)).to(device),
-            torch.from_numpy((mean / wanted >= 0.0) & (mean / wanted <= MOST_MEAN)).to(device),
-            int(wanted.max(initial=1.0)),
+            cumulated=torch.from_numpy(table).to(device),
+            row=torch.from_numpy(row).to(device),
+            draws=torch.from_numpy(wanted.astype(np.int64)).to(device),
+            valid=torch.from_numpy(valid).to(device),
+            most=int(wanted.max(initial=1.0)),
         )
 
     def counts(self, key: Key, index: Tensor, step: int, *, replica: Any = 0) -> Tensor:
@@ -170,16 +178,19 @@ class PoissonTable:
         total = torch.zeros((), dtype=torch.float64, device=index.device)
         for number in range(self.most):
             u = uniform(key, index, step + number * NEXT_DRAW, replica=replica)
-            total = total + torch.where(self.draws > number, self._quantile(u), 0.0)
+            count = torch.where(self.draws > number, self._quantile(u), 0.0)
+            total = total + count
         return torch.where(self.valid, total, float("nan"))
 
     def _quantile(self, u: Tensor) -> Tensor:
+        # Contiguous: torch warns of others, and copies them anyway.
         if self.cumulated.shape[0] == 1:
-            return torch.searchsorted(self.cumulated[0], u.contiguous(), right=True).double()
+            counts = torch.searchsorted(self.cumulated[0], u.contiguous(), right=True)
+            return counts.double()
         rows = self.cumulated[self.row.expand(u.shape)]
-        return (
-            torch.searchsorted(rows, u.unsqueeze(-1).contiguous(), right=True).squeeze(-1).double()
-        )
+        wanted = u.unsqueeze(-1).contiguous()
+        counts = torch.searchsorted(rows, wanted, right=True)
+        return counts.squeeze(-1).double()
 
 
 def _cumulated(mean: float) -> list[float]:

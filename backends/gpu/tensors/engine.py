@@ -15,6 +15,7 @@ from neurosim.ir.memory import Memory
 from neurosim.ir.program import PlasticProjection, Program, StaticProjection
 
 from .compiled import Compiler
+from .delivery import whole_numbers
 from .populations import Clock, TensorPopulation
 from .ports import TensorDrive, TensorEdges, add_terms
 from .printing import words
@@ -112,8 +113,10 @@ class TensorEngine:
     # ---- the verbs of an engine
 
     def source(self) -> str:
-        parts = [p.functions.source for p in self._populations.values() if not p.p.given]
+        computed = [p for p in self._populations.values() if not p.p.given]
+        parts = [p.functions.source for p in computed]
         parts += [rule.source for rule in self._rules]
+        # Populations of one cell print the same source: it is returned once.
         return "\n\n".join(dict.fromkeys(parts))
 
     def refresh(self) -> None:
@@ -225,7 +228,8 @@ class TensorEngine:
         for population in populations:
             self._sum_ports(population.name, population.p.contributions, clock)
             population.reset(clock)
-            changed = changed or population.ring.any[clock.step % population.p.history]
+            spiked = population.ring.any[clock.step % population.p.history]
+            changed = changed or spiked
         return not changed or all(population.is_finite() for population in populations)
 
     def _deliver_within(self, stage: list[TensorPopulation], clock: Clock) -> None:
@@ -257,8 +261,9 @@ class TensorEngine:
         for signal in self.program.signals:
             ring = self._populations[signal.view.name].ring
             if ring.any[step % len(ring.any)]:
-                indices = torch.from_numpy(signal.view.indices.astype(np.int64))
-                if bool(ring.at(step)[:, indices.to(ring.spiked.device)].any()):
+                members = whole_numbers(signal.view.indices, ring.spiked.device)
+                spiked = ring.at(step)[:, members]
+                if bool(spiked.any()):
                     return True
         return False
 

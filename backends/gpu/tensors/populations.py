@@ -128,9 +128,9 @@ class TensorPopulation:
         for earlier in range(step - self.p.history + 1, step):
             mask = self._nobody.clone()
             for sample, memory in enumerate(self._samples.memories):
-                mask[
-                    sample, torch.from_numpy(memory.spikes(self.name, earlier).astype(np.int64))
-                ] = True
+                spikes = memory.spikes(self.name, earlier)
+                neurons = torch.from_numpy(spikes.astype(np.int64))
+                mask[sample, neurons] = True
             self.ring.put(earlier, mask)
         self.ring.put(step, self._nobody)
 
@@ -138,19 +138,22 @@ class TensorPopulation:
         """Write the spikes of those steps from ``first`` to ``end`` that are stored to memory."""
         for step in range(max(first, end - self.p.history), end):
             quiet = not self.ring.any[step % self.p.history]
-            spiked = (self._nobody if quiet else self.ring.at(step)).cpu().numpy()
+            mask = self._nobody if quiet else self.ring.at(step)
+            spiked = mask.cpu().numpy()
             for memory, row in zip(self._samples.memories, spiked, strict=True):
-                memory.put_spikes(self.name, step, np.flatnonzero(row).astype(np.int32))
+                neurons = np.flatnonzero(row).astype(np.int32)
+                memory.put_spikes(self.name, step, neurons)
 
     # ---- values by name
 
     def row(self, table: str, step: int) -> Tensor:
         """Return the row of a table that is in force at a step, (B, 1) or (B, N)."""
         tensor = self._samples.tensors[self.name, table]
-        rows = [
-            min(max(step - first, 0) // every, count - 1)
-            for every, first, count in self._rows[table]
-        ]
+        rows = []
+        for every, first, count in self._rows[table]:
+            # Before the first row and after the last one, the nearest is in force.
+            number = max(step - first, 0) // every
+            rows.append(min(number, count - 1))
         if len(set(rows)) == 1:
             return tensor[:, rows[0]]
         # A host may have given each sample a table with other times.
@@ -163,14 +166,15 @@ class TensorPopulation:
     def _read(self, names: tuple[str, ...], clock: Clock) -> dict[str, Tensor]:
         values = self._values
         special = {"t": clock.t, "dt": clock.dt}
-        return {
-            name: values[name]
-            if name in values
-            else special[name]
-            if name in special
-            else self._special(name, clock.step)
-            for name in names
-        }
+        result: dict[str, Tensor] = {}
+        for name in names:
+            if name in values:
+                result[name] = values[name]
+            elif name in special:
+                result[name] = special[name]
+            else:
+                result[name] = self._special(name, clock.step)
+        return result
 
     def _special(self, name: str, step: int) -> Tensor:
         if name in self._draws:
@@ -212,12 +216,13 @@ class TensorPopulation:
             self._values[f"_port_{port}"].zero_()
 
     def _given_at(self, step: int) -> Tensor:
-        found = [given.at(step) for given in self._given]
-        if not any(neurons.size for neurons in found):
+        spikes = [given.at(step) for given in self._given]
+        if not any(neurons.size for neurons in spikes):
             return self._nobody
         mask = self._nobody.clone()
-        for sample, neurons in enumerate(found):
-            mask[sample, torch.from_numpy(neurons.astype(np.int64)).to(mask.device)] = True
+        for sample, neurons in enumerate(spikes):
+            members = torch.from_numpy(neurons.astype(np.int64))
+            mask[sample, members.to(mask.device)] = True
         return mask
 
     def reset(self, clock: Clock) -> None:
@@ -232,7 +237,8 @@ class TensorPopulation:
             state.copy_(torch.where(spiked, value, state))
         if self.p.refractory is not None:
             until = self._values["_until"]
-            until.copy_(torch.where(spiked, clock.step + self._values["_refractory"], until))
+            pause = clock.step + self._values["_refractory"]
+            until.copy_(torch.where(spiked, pause, until))
 
     def is_finite(self, sample: int | None = None) -> bool:
         """Return whether all states of one sample, or of all, are finite."""

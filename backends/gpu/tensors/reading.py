@@ -44,7 +44,9 @@ def gather(tensor: Tensor, along: Along, reach: Reach) -> Tensor:
     if size == 1:
         if reach.element is None:
             return tensor
-        return tensor[0] if reach.sample is None or samples == 1 else tensor[:, 0][reach.sample]
+        if reach.sample is None or samples == 1:
+            return tensor[0]
+        return tensor[:, 0][reach.sample]
     if reach.element is None:
         return tensor if along is None else tensor[:, along]
     index = reach.element if along is None else along[reach.element]
@@ -163,7 +165,9 @@ class Reader:
             # A table only without inflow, whose gain depends on the elapsed time as well.
             table = self._table(coefficient) if inflow is None else None
             if table is not None:
-                return base(reach, clock) * table[since.clamp(0, len(table) - 1)]
+                # The last row is 0, and holds for all later steps.
+                row = since.clamp(0, len(table) - 1)
+                return base(reach, clock) * table[row]
             elapsed = since.to(torch.float64) * dt
             exponent = -elapsed / tau(reach, clock)
             decay = FUNCTIONS["exp"](exponent).to(self._dtype)
@@ -269,8 +273,9 @@ class Reader:
         read = self._of_owner(link.owner, link.name, index)
 
         def shared(reach: Reach, clock: Clock) -> Tensor:
+            values = read(Reach(), clock)
             # One value of each sample, for all its elements.
-            return gather(read(Reach(), clock)[:, :1], None, reach)
+            return gather(values[:, :1], None, reach)
 
         return shared
 
@@ -291,10 +296,15 @@ class Reader:
 
     def _numbers(self, p: PlasticProjection, side: Domain, neuron: Along) -> Read:
         if neuron is None:
-            size = self._program.populations[p.source if side == "pre" else p.target].size
+            owner = p.source if side == "pre" else p.target
+            size = self._program.populations[owner].size
             neuron = torch.arange(size, device=self._samples.device)
         numbers = neuron.to(self._dtype)
-        return lambda reach, clock: numbers if reach.element is None else numbers[reach.element]
+
+        def read(reach: Reach, clock: Clock) -> Tensor:
+            return numbers if reach.element is None else numbers[reach.element]
+
+        return read
 
     def _of_owner(self, owner: str, name: str, along: Along) -> Read:
         """Return the reading of a state or parameter of a population, or a value of a rule."""

@@ -114,9 +114,12 @@ class SpikeRecorder:
     def _list(self) -> None:
         if not self._held:
             return
-        position, sample, neuron = torch.stack(self._held).nonzero(as_tuple=True)
-        step = np.array(self._steps, np.int64)[position.cpu().numpy()]
-        part = (sample.cpu().numpy(), neuron.cpu().numpy().astype(np.int32), step)
+        conditions = torch.stack(self._held)
+        position, sample, neuron = conditions.nonzero(as_tuple=True)
+        steps = np.array(self._steps, np.int64)
+        step = steps[position.cpu().numpy()]
+        neurons = neuron.cpu().numpy().astype(np.int32)
+        part = (sample.cpu().numpy(), neurons, step)
         self._parts.append(_chosen(part, self._members))
         self._held = []
         self._steps = []
@@ -150,9 +153,11 @@ class AtSpikesRecorder:
             return
         sample, neuron = self._ring.at(clock.step).nonzero(as_tuple=True)
         # Read here and not in `keep`: resets and deliveries change the state until then.
-        values = self._read(clock).to(torch.float64)[sample, neuron].cpu().numpy()
+        state = self._read(clock).to(torch.float64)
+        values = state[sample, neuron].cpu().numpy()
         step = np.full(values.size, clock.step, np.int64)
-        part = (sample.cpu().numpy(), neuron.cpu().numpy().astype(np.int32), step, values)
+        neurons = neuron.cpu().numpy().astype(np.int32)
+        part = (sample.cpu().numpy(), neurons, step, values)
         self._detected = _chosen(part, self._members)
 
     def keep(self, clock: Clock) -> None:

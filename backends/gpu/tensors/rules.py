@@ -122,11 +122,10 @@ class TensorRule:
         for trigger, statements in self._handlers:
             if trigger in sides:
                 # Spikes before a reset do not arrive any more.
-                groups = self._arriving[trigger].groups(
-                    self._rings[trigger], clock.step, self.since
-                )
+                arriving = self._arriving[trigger]
+                groups = arriving.groups(self._rings[trigger], clock.step, self.since)
                 if groups is not None:
-                    edges = self._arriving[trigger].edges(groups)
+                    edges = arriving.edges(groups)
                     active = _everyone(EVERYONE) | {trigger: groups, "edge": edges}
                     self._run(statements, active, clock)
 
@@ -187,10 +186,13 @@ class TensorRule:
     def _evaluate(
         self, s: Statement, reach: Reach, computed: Mapping[str, Any], clock: Clock
     ) -> Any:
-        values = {
-            name: computed[name] if name in computed else self._read(s, name)(reach, clock)
-            for name in s.names
-        }
+        values: dict[str, Any] = {}
+        for name in s.names:
+            if name in computed:
+                values[name] = computed[name]
+            else:
+                read = self._read(s, name)
+                values[name] = read(reach, clock)
         for node in s.draws:
             values[draw_name(node)] = self._draw(node, s.side, reach, clock)
         return s.value(values)
@@ -244,10 +246,11 @@ class TensorRule:
         row = (clock.step + row) % depth
         if reach.element is None:
             target = row * size + self._targets
-            first = torch.arange(samples, device=target.device)[:, None] * (depth * size)
-            index = first + target
+            sample = torch.arange(samples, device=target.device)[:, None]
+            index = sample * (depth * size) + target
         else:
-            index = reach.flat(row * size + self._targets[reach.element], depth * size)
+            target = row * size + self._targets[reach.element]
+            index = reach.flat(target, depth * size)
         add(ring.view(-1), index, value)
 
     def _sum(self, s: BoundStatement, value: Any, reach: Reach, clock: Clock) -> None:
@@ -258,7 +261,8 @@ class TensorRule:
         add(total, index, value)
         # Only groups with an active edge are assigned; the course of others continues.
         position, groups = _reached(index, tensor)
-        new = self._reader.variable(self.p, s.target)(groups, clock) + total[position]
+        read = self._reader.variable(self.p, s.target)
+        new = read(groups, clock) + total[position]
         self._assign(s.target, new, groups, clock)
 
     def _change_cell(self, s: Statement, edges: Reach, clock: Clock) -> None:
@@ -270,13 +274,16 @@ class TensorRule:
         position, neurons = _reached(index, state)
         if s.bound.action == "add_to_cell":
             total = torch.zeros_like(state).view(-1)
-            add(total, index, self._evaluate(s, edges, {}, clock))
+            terms = self._evaluate(s, edges, {}, clock)
+            add(total, index, terms)
             new = state.view(-1)[position] + total[position]
         else:
-            value = torch.as_tensor(self._evaluate(s, neurons, {}, clock), dtype=state.dtype)
-            new = value.expand(position.shape)
+            value = self._evaluate(s, neurons, {}, clock)
+            # One number may hold for all neurons: it is expanded, so that the mask below fits.
+            new = torch.as_tensor(value, dtype=state.dtype).expand(position.shape)
         if s.bound.frozen:
-            free = clock.step > self._samples.tensors[owner, "_until"].view(-1)[position]
+            until = self._samples.tensors[owner, "_until"].view(-1)
+            free = clock.step > until[position]
             position = position[free]
             new = new[free]
         state.view(-1)[position] = new
@@ -318,7 +325,8 @@ def _positions(element: Tensor, reach: Reach, like: Tensor) -> Tensor:
     samples, size = like.shape
     if reach.element is not None:
         return reach.flat(element[reach.element], size)
-    return torch.arange(samples, device=element.device)[:, None] * size + element
+    sample = torch.arange(samples, device=element.device)[:, None]
+    return sample * size + element
 
 
 def _reached(index: Tensor, like: Tensor) -> tuple[Tensor, Reach]:
@@ -328,7 +336,8 @@ def _reached(index: Tensor, like: Tensor) -> tuple[Tensor, Reach]:
     is_reached[index.reshape(-1)] = True
     # By marks, not by `unique`, which sorts all edges.
     position = is_reached.nonzero().squeeze(-1)
-    return position, Reach(position // size if samples > 1 else None, position % size)
+    sample = position // size if samples > 1 else None
+    return position, Reach(sample, position % size)
 
 
 def _everyone(reach: Reach) -> dict[str, Reach]:
@@ -351,22 +360,23 @@ def _load(
             lines += ["", "", *_function(f"value_{number}_{position}", s, title)]
     source = "\n".join(lines) + "\n"
     functions = load(source, words, title=f"rule {p.code.name}")
-    loaded = [
-        (
-            trigger,
-            tuple(
-                _statement(s, functions[f"value_{number}_{position}"])
-                for position, s in enumerate(statements)
-            ),
-        )
-        for number, (trigger, statements) in enumerate(bodies)
-    ]
-    return tuple(loaded[1:]), loaded[0][1], source
+    loaded: list[tuple[str, tuple[Statement, ...]]] = []
+    for number, (trigger, statements) in enumerate(bodies):
+        body = []
+        for position, s in enumerate(statements):
+            value = functions[f"value_{number}_{position}"]
+            body.append(_statement(s, value))
+        loaded.append((trigger, tuple(body)))
+    (_, equations), *handlers = loaded
+    return tuple(handlers), equations, source
 
 
 def _function(name: str, s: BoundStatement, title: str) -> list[str]:
-    read = [*sorted(names(s.value)), *sorted(draw_name(d) for d in draws(s.value))]
-    body = [title, *(f"{local(n)} = values[{n!r}]" for n in read), f"return {line(s.value)}"]
+    # Sorted: sets have no order, and the same rule is to print the same source.
+    read = sorted(names(s.value))
+    read += sorted(draw_name(d) for d in draws(s.value))
+    assignments = [f"{local(n)} = values[{n!r}]" for n in read]
+    body = [title, *assignments, f"return {line(s.value)}"]
     return [f"def {name}(values):", *(f"    {text}" for text in body)]
 
 
@@ -377,5 +387,9 @@ def _statement(s: BoundStatement, value: Callable[[Mapping[str, Any]], Any]) -> 
     elif s.action == "assign_cell":
         side = "neurons"
     return Statement(
-        s, side, value, tuple(sorted(names(s.value))), tuple(sorted(draws(s.value), key=repr))
+        bound=s,
+        side=side,
+        value=value,
+        names=tuple(sorted(names(s.value))),
+        draws=tuple(sorted(draws(s.value), key=repr)),
     )

@@ -79,8 +79,10 @@ class Call:
     def run(self) -> dict[str, Tensor]:
         """Return the outputs by label."""
         batch = self.batch
+        # One head of several may be asked for: what leads to the others alone is not computed.
         needed = self.plan.needed({o.population for o in batch.outputs})
         self.spikes = self._given_spikes()
+        # Once per call: a matrix made of edges serves all steps, and its gradient is summed once.
         self._operands = {
             name: c.prepare(batch.weights[name])
             for name, c in self.plan.connections.items()
@@ -89,17 +91,19 @@ class Call:
         for group in self.plan.groups:
             if needed & set(group):
                 self._run(group)
-        return {
-            o.label: self.spikes[o.population]
-            if o.state is None
-            else self.traces[o.population, o.state]
-            for o in batch.outputs
-        }
+        results: dict[str, Tensor] = {}
+        for o in batch.outputs:
+            if o.state is None:
+                results[o.label] = self.spikes[o.population]
+            else:
+                results[o.label] = self.traces[o.population, o.state]
+        return results
 
     def _run(self, group: tuple[str, ...]) -> None:
         members = {name: self._member(name, group) for name in group}
         method = self.settings.method
         curves = self._curves(group) if method.rates else {}
+        # Rates are differentiated in place of steps: a graph of the steps would only take memory.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not curves):
             spikes, traces = run_group(
                 members,
@@ -132,6 +136,7 @@ class Call:
                 )
                 step = torch.from_numpy(plan.memory[p.name, "_given_step"])
                 index = torch.from_numpy(plan.memory[p.name, "_given_index"]).long()
+                # A batch may be shorter than the list of a source.
                 early = step < self.batch.steps
                 series[step[early], 0, index[early]] = 1.0
                 result[p.name] = series
@@ -148,30 +153,31 @@ class Call:
         outputs = [o for o in self.batch.outputs if o.population == name]
         sends = any(c.signal and c.source == name for c in self.plan.connections.values())
         sent = neurons.code.states if sends else ()
+        driven = {str(i.parameter): Series(self.batch.tensors[i.label]) for i in inputs}
+        tables = self._tables(name, set(driven))
+        asked = [o.state for o in outputs if o.state]
         return Member(
             neurons=neurons,
             values=values,
-            courses={
-                **self._tables(name, {str(i.parameter) for i in inputs}),
-                **{str(i.parameter): Series(self.batch.tensors[i.label]) for i in inputs},
-            },
+            courses={**tables, **driven},
             terms={port: self._terms(name, port, group) for port in neurons.code.ports},
             state=neurons.start(initial, self.batch.replica.shape[0]),
-            traced=tuple(dict.fromkeys([*(o.state for o in outputs if o.state), *sent])),
+            # A state may be an output and sent as well: it is stored once.
+            traced=tuple(dict.fromkeys([*asked, *sent])),
         )
 
     def _tables(self, name: str, driven: set[str]) -> dict[str, Series]:
         """Return the rows in force of tables that are no inputs, (T, 1) or (T, N)."""
         memory = self.plan.memory
-        return {
-            table: Series(
-                torch.from_numpy(
-                    np.stack([memory.row(name, table, k) for k in range(self.batch.steps)])
-                ).to(device=self.settings.device, dtype=self.settings.dtype)
-            )
-            for table in self.plan.program.populations[name].code.tables
-            if table not in driven
-        }
+        settings = self.settings
+        result: dict[str, Series] = {}
+        for table in self.plan.program.populations[name].code.tables:
+            if table in driven:
+                continue
+            rows = np.stack([memory.row(name, table, k) for k in range(self.batch.steps)])
+            values = torch.from_numpy(rows).to(device=settings.device, dtype=settings.dtype)
+            result[table] = Series(values)
+        return result
 
     def _terms(self, name: str, port: str, group: tuple[str, ...]) -> list[Term]:
         """Return summands; the first ones are summed already if they are known for all steps."""
@@ -183,6 +189,7 @@ class Call:
             else:
                 term = Series(self._deliver(c, response))
             first = result[0] if len(result) == 1 else None
+            # Summed for all steps in one operation; the order of the sum stays that of creation.
             if isinstance(term, Series) and isinstance(first, Series):
                 result[0] = Series(first.values + term.values)
             else:
@@ -193,6 +200,7 @@ class Call:
         """Return what a projection adds to its port before each step, (T, B, N)."""
         spikes = self.spikes[c.source] if c.signal is None else self._signal(c)
         steps = spikes.shape[0]
+        # One trace for all delays: a later arrival reads an earlier value of it.
         trace = None if response is None else response.over(spikes.detach())
         total: Tensor | None = None
         for number, delay in enumerate(c.delays):
@@ -200,6 +208,7 @@ class Call:
             early = None if trace is None else trace[: steps - late]
             part = c.deliver(spikes[: steps - late], self._operands[c.name], number, trace=early)
             if late:
+                # Nothing has been sent before the first step.
                 part = torch.cat([part.new_zeros(late, *part.shape[1:]), part])
             total = part if total is None else total + part
         if total is not None:
@@ -225,6 +234,7 @@ class Call:
             return None
         neurons = self.plan.neurons[c.target]
         values, initial = self.batch.values[c.target]
+        # Traces are factors of a gradient, not paths of one.
         fixed = {name: value.detach() for name, value in {**values, **initial}.items()}
         states = [o.state for o in self.batch.outputs if o.population == c.target and o.state]
         direction = neurons.direction(fixed, states[0] if states else None)
@@ -274,6 +284,7 @@ class Call:
         weights = curve.weights(self.batch.steps).mean(2, keepdim=True)
         for c in self.plan.connections.values():
             if c.target == name:
+                # A hook reads what multiplies the error, which is a rate in this method.
                 c.slots.summary = lambda x: (x * weights[: x.shape[0]]).sum(0)
 
     def _currents(self, member: Member, port: str) -> Tensor:
@@ -333,6 +344,7 @@ def find_near_threshold(call: Call, within: float) -> list[NearThreshold]:
     within : float (1)
     """
     distances: dict[str, list[Tensor]] = {name: [] for name in call.plan.neurons}
+    # The distances are handed out while a step is computed: nothing stores them in training.
     try:
         for name, neurons in call.plan.neurons.items():
             neurons.watch = distances[name].append

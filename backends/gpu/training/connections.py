@@ -100,6 +100,7 @@ class Connection:
             return weight.reshape(*channels, *self.grid.size).copy()
         if self.form in ("shared", "one", "pooling"):
             return weight.copy()
+        # A shared value learns as one for each edge from here on, so each edge gets its own.
         full = np.broadcast_to(weight, self.edges.sources.numel())
         if self.form == "edges":
             return full.copy()
@@ -129,6 +130,7 @@ class Connection:
             chosen, edges = self._of(number)
             values = per_edge if chosen is None else per_edge[chosen]
             if self.dense:
+                # Accumulated: two edges may join the same pair, and their weights add up.
                 matrix = values.new_zeros(edges.size, edges.sources_size)
                 values = matrix.index_put((edges.targets, edges.sources), values, accumulate=True)
             parts.append(values)
@@ -176,6 +178,7 @@ class Connection:
 
     def _of(self, number: int) -> tuple[Tensor | None, EdgeLists]:
         """Return the positions of the edges of a delay, None for all, and the edges."""
+        # Usual networks have one delay: no list is made again in each step.
         if len(self.delays) == 1:
             return None, self.edges
         chosen = torch.nonzero(self.of_delay == number).squeeze(1)

@@ -40,10 +40,11 @@ def order_groups(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list
         if source in after and target in after:
             after[source].add(target)
     reach = {name: _reachable(name, after) for name in names}
-    group_of = {
-        name: tuple(o for o in names if o == name or (o in reach[name] and name in reach[o]))
-        for name in names
-    }
+    group_of: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        circle = {other for other in reach[name] if name in reach[other]}
+        # In the order of the names, so that all members of a circle have the same group.
+        group_of[name] = tuple(o for o in names if o == name or o in circle)
     before: dict[tuple[str, ...], set[tuple[str, ...]]] = {g: set() for g in group_of.values()}
     for name in names:
         for other in after[name]:
@@ -190,6 +191,7 @@ def run_group(
     traces: dict[tuple[str, str], list[Tensor]] = {
         (name, state): [] for name, member in members.items() for state in member.traced
     }
+    # A cut would be within the compiled steps, which are one function.
     alone = _stands_alone(members) and not method.cuts_states(1)
     if chunk is None and compiled is not None and alone:
         chunk_length = compiled.length
@@ -237,6 +239,7 @@ class _Part:
             samples = self.replica.shape[0]
             if self.compiled.serves(self.members[name].neurons, steps=steps, samples=samples):
                 return self._run_compiled(name, states[name], self.compiled)
+        # Copies: a checkpoint runs a part again, which must then find the same states.
         states = dict(states)
         history = {name: list(spikes) for name, spikes in earlier.items()}
         recorded: dict[tuple[str, str], list[Tensor]] = {}
@@ -250,7 +253,8 @@ class _Part:
                 }
                 values = member.values
                 if member.courses:
-                    values = values | {n: course.steps[k] for n, course in member.courses.items()}
+                    now = {n: course.steps[k] for n, course in member.courses.items()}
+                    values = values | now
                 states[name], spikes = member.neurons.step(
                     k, state, values, ports, replica=self.replica
                 )
@@ -258,7 +262,11 @@ class _Part:
                     history[name].append(spikes)
                 for traced in member.traced:
                     recorded.setdefault((name, traced), []).append(states[name].values[traced])
-        new = {n: spikes[len(earlier.get(n, [])) :] for n, spikes in history.items()}
+        # The new spikes alone: a checkpoint must not hold those of earlier parts again.
+        new: History = {}
+        for name, spikes in history.items():
+            before = len(earlier.get(name, []))
+            new[name] = spikes[before:]
         return states, new, recorded
 
     def _run_compiled(
@@ -272,6 +280,7 @@ class _Part:
             if isinstance(first, Series):
                 series[port] = list(first.steps[window])
             else:
+                # One tensor of zeros for all steps: compiled steps take a series for each port.
                 nothing = self._sum(member, [], self.steps.start, {})
                 series[port] = [nothing] * len(self.steps)
         state, spikes, traces = compiled.run(

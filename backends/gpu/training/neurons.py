@@ -249,6 +249,7 @@ class Neurons:
         active = None if state.until is None else state.until < k
         if self._reads_active:
             known["_active"] = self._everyone(replica) if active is None else active
+        # Later phases read the new states by the same names.
         known |= self.functions.integrate(known)
         new = {name: known[name] for name in self.code.states}
         if self.functions.detect is None:

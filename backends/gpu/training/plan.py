@@ -185,10 +185,11 @@ def _groups(
     """Return groups in order of dependence, and the populations of each in order of stages."""
     edges = [(c.source, c.target) for c in connections.values()]
     within = [(c.source, c.target) for c in connections.values() if c.same_step]
-    return tuple(
-        tuple(name for stage in order_groups(group, within) for name in stage)
-        for group in order_groups(names, edges)
-    )
+    groups = []
+    for group in order_groups(names, edges):
+        stages = order_groups(group, within)
+        groups.append(tuple(name for stage in stages for name in stage))
+    return tuple(groups)
 
 
 def _neurons(

@@ -242,6 +242,7 @@ class Trainer(Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Trainer:
         # `to`, `double` and the like come here. Programs are printed for one type and device.
         moved = fn(torch.zeros(1, dtype=self.dtype, device=self.device))
+        # A step is one of a type: words and constants would stay behind in the old one.
         if moved.dtype != self.dtype or moved.device != self.device:
             raise NetworkError(
                 f"Trainer: found a change to {moved.dtype} on {str(moved.device)!r}, expected it "
@@ -456,6 +457,7 @@ class Trainer(Module):
         """
         shape = call.batch.steps, call.batch.replica.shape[0]
         if shape not in self._chunks:
+            # Measured once for each shape: batches of one loader have at most two.
             self._chunks[shape] = choose_chunk(
                 self.memory(*shape), self._chunk, device=self._settings.device
             )
@@ -477,6 +479,7 @@ class Trainer(Module):
 
         def run(few_steps: int, few_samples: int) -> dict[str, Tensor]:
             shape = few_steps, few_samples
+            # The content does not matter: a graph takes as much memory without spikes.
             batch = {i.label: torch.zeros(*shape, i.size) for i in self.inputs}
             call = self._call(batch, self.outputs)
             whole = replace(call.batch, chunk=None, compiled=None)

@@ -87,6 +87,7 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
         If the file is no checkpoint, or one of another network.
     """
     try:
+        # No code of the file is run: a checkpoint may come from somebody else.
         state = torch.load(path, weights_only=True, map_location="cpu")
     except (pickle.UnpicklingError, BadZipFile, RuntimeError, EOFError) as error:
         raise NetworkError(
@@ -98,6 +99,7 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
             f"checkpoint {str(path)!r}: found a file of another form, expected a checkpoint of "
             f"form {FORMAT}. Delete it, or name another."
         )
+    # The trainer first: it refuses the state of another network before anything has changed.
     trainer.load_state_dict(state["trainer"])
     optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["generator"])

@@ -87,9 +87,11 @@ def fit(
     path = None if checkpoint is None else Path(checkpoint)
     done = Progress()
     if path is not None and path.exists():
+        # After `attach`: an optimiser that is refused must not change anything.
         done = load_checkpoint(path, trainer, optimizer)
     trainer.train()
     loop = _Loop(trainer, loss, optimizer, encode)
+    # The setting holds for the process: it is taken back however training ends.
     with _without_subnormals():
         try:
             for epoch in range(done.epochs, epochs):
@@ -98,6 +100,7 @@ def fit(
                 done = Progress((*done.losses, mean), (*done.accuracies, accuracy))
                 if path is not None:
                     save_checkpoint(path, trainer, optimizer, done)
+        # No error: whoever stops training wants what was learnt so far.
         except KeyboardInterrupt:
             return replace(done, interrupted=True)
     return done
@@ -138,6 +141,7 @@ class _Loop:
         if isinstance(target, Tensor):
             target = target.to(self.trainer.device)
         value = self.loss(output, target)
+        # Before the backward pass: gradients of a loss of NaN would ruin all values at once.
         if not math.isfinite(value.item()):
             self._end(batch, value.item(), where)
         parameters = dict(self.trainer.named_parameters())
@@ -146,6 +150,7 @@ class _Loop:
         self.optimizer.step()
         samples = next(iter(output.values())) if isinstance(output, dict) else output
         sums.samples += samples.shape[1]
+        # By samples: the last batch of an epoch is often smaller.
         sums.loss += value.item() * samples.shape[1]
         if isinstance(output, Tensor) and _are_classes(target, output):
             sums.right += (output.detach().sum(0).argmax(1) == target).sum().item()

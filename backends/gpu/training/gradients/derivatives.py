@@ -28,8 +28,10 @@ def _expm1_ratio(y: Tensor, z: Tensor) -> tuple[Tensor]:
     for coefficient in reversed(_SERIES):
         series = series * z + coefficient
     small = z.abs() < _SMALL
+    # Both branches are computed: a division by 0 would give NaN, even in the one not taken.
     safe = torch.where(small, torch.ones_like(z), z)
-    return (torch.where(small, series, (torch.exp(z) - y) / safe),)
+    closed = (torch.exp(z) - y) / safe
+    return (torch.where(small, series, closed),)
 
 
 def _pow(y: Tensor, x: Tensor, exponent: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,14 +78,16 @@ class _Smooth(torch.autograd.Function):
         # In float64, as the values are computed.
         factors = ctx.partials(result.double(), *(a.double() for a in arguments))
         needed = ctx.needs_input_grad[2:]
-        return (
-            None,
-            None,
-            *(
-                (gradients[0] * factor).sum_to_size(a.shape).to(a.dtype) if need else None
-                for factor, a, need in zip(factors, arguments, needed, strict=True)
-            ),
-        )
+        # None for the two functions in front of the arguments.
+        results: list[Tensor | None] = [None, None]
+        for factor, argument, need in zip(factors, arguments, needed, strict=True):
+            gradient = None
+            if need:
+                product = gradients[0] * factor
+                # Arguments broadcast: a shared one gets the sum over all that read it.
+                gradient = product.sum_to_size(argument.shape).to(argument.dtype)
+            results.append(gradient)
+        return tuple(results)
 
 
 def differentiable(functions: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def _read(name: str, value: object, weight: Tensor, seed: int) -> Feedback:
                 f"{where}: found a tensor of shape {tuple(value.shape)}, expected that of the "
                 f"weight, {tuple(weight.shape)}. Reshape it."
             )
+        # Feedback is fixed: no gradient passes into it.
         return value.detach().to(weight)
     if value in ("same", "none"):
         return "same" if value == "same" else "none"

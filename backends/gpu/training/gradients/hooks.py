@@ -65,6 +65,7 @@ class Hooks:
             )
         for slots in self._slots.values():
             slots.listening = wanted and bool(self._of_rows)
+            # A call without a step of the optimiser leaves rows, which belong to no later step.
             slots.rows.clear()
 
     def end(self) -> None:
@@ -92,6 +93,7 @@ class Hooks:
         require_optimizer(optimizer)
         if self._projects:
             _require_projecting(optimizer)
+        # A second attachment would run each hook twice per step.
         if any(optimizer is other for other in self._attached):
             return
         self._attached.append(optimizer)

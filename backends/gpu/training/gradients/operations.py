@@ -56,8 +56,13 @@ class Slots:
     def hear(self, presynaptic: Tensor) -> None:
         """Store what multiplies the error, if something listens."""
         if self.listening:
+            # Detached: a hook reads numbers, and must not keep the graph of a batch alive.
             rows = presynaptic.detach()
-            self.rows.append(rows.flatten(0, -2) if self.summary is None else self.summary(rows))
+            if self.summary is None:
+                rows = rows.flatten(0, -2)
+            else:
+                rows = self.summary(rows)
+            self.rows.append(rows)
 
     def rows_of(self, rows: Tensor) -> Tensor:
         """Return presynaptic rows as the weight gradient reads them."""
@@ -92,8 +97,10 @@ class _Linear(torch.autograd.Function):
             back = ctx.slots.weight_of(weight)
             gradient_x = None if back is None else g @ back
         if ctx.needs_input_grad[1]:
+            # Steps and samples are rows alike: one product sums over both.
             rows = ctx.slots.rows_of(trace.flatten(0, -2))
-            gradient_weight = g.flatten(0, -2).T @ rows
+            errors = g.flatten(0, -2)
+            gradient_weight = errors.T @ rows
         return gradient_x, gradient_weight, None, None
 
 
@@ -172,6 +179,7 @@ class EdgeLists:
         return EdgeLists(self.targets, self.sources, self.sources_size, self.size)
 
     def _blocks(self, rows: int) -> list[slice]:
+        # At least one edge per block, however many rows there are.
         width = max(1, _GATHERED // max(rows, 1))
         count = self.sources.numel()
         return [slice(first, first + width) for first in range(0, count, width)]
@@ -186,10 +194,11 @@ class EdgeLists:
 
     def products(self, rows: Tensor, errors: Tensor) -> Tensor:
         """Return the sums over rows of source times target, (E,)."""
-        parts = [
-            (rows[:, self.sources[block]] * errors[:, self.targets[block]]).sum(0)
-            for block in self._blocks(rows.shape[0])
-        ]
+        parts = []
+        for block in self._blocks(rows.shape[0]):
+            of_sources = rows[:, self.sources[block]]
+            of_targets = errors[:, self.targets[block]]
+            parts.append((of_sources * of_targets).sum(0))
         return torch.cat(parts) if parts else rows.new_zeros(0)
 
 
@@ -249,6 +258,7 @@ class _Convolution(torch.autograd.Function):
             if back is not None:
                 gradient_x = gradients_of.conv2d_input(trace.shape, back, g, **ctx.window.options)
         if ctx.needs_input_grad[1]:
+            # Patches are as many images as a kernel has pixels: only a factor needs them.
             if ctx.slots.factor is None:
                 gradient_kernel = gradients_of.conv2d_weight(
                     trace, kernel.shape, g, **ctx.window.options

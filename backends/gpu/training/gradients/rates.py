@@ -59,7 +59,9 @@ class RateCurve:
         weights = self.weights(spikes.shape[0])
         mean: Tensor = _WeightedMean.apply(currents, weights)  # type: ignore[assignment]
         rate = (self.gain * mean + self.drift) / self.reset
-        rate = torch.minimum(rate.clamp(min=0), torch.as_tensor(self.most).to(rate))
+        most = torch.as_tensor(self.most).to(rate)
+        # `clamp` takes numbers or tensors for both limits, not one of each.
+        rate = torch.minimum(rate.clamp(min=0), most)
         return _Spikes.apply(rate, spikes, weights)  # type: ignore[return-value]
 
 

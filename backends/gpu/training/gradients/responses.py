@@ -57,13 +57,17 @@ def affine_step(step: Step, start: Mapping[str, Tensor]) -> Affine | None:
     result = step(given, rows[:, n : n + 1].expand(n + 3, size))
     after = torch.stack([result[s].expand(n + 3, size) for s in states])  # (n, rows, N)
     slopes = after[:, 1 : n + 2] - after[:, :1]
-    expected = after[:, 0] + (slopes * rows[n + 2][None, :, None]).sum(1)
+    mixture = rows[n + 2][None, :, None]
+    expected = after[:, 0] + (slopes * mixture).sum(1)
     error = (after[:, n + 2] - expected).abs().max()
-    if not bool(error <= _ROUNDING * (1 + after.abs().max())):
+    allowed = _ROUNDING * (1 + after.abs().max())
+    # Not `error > allowed`: an error of NaN is no linear step either.
+    if not bool(error <= allowed):
         return None
     matrix = slopes[:, :n]
     beginning = torch.stack([start[s] for s in states])
-    return Affine(matrix, slopes[:, n], after[:, 0] - (matrix * beginning[None]).sum(1))
+    constant = after[:, 0] - (matrix * beginning[None]).sum(1)
+    return Affine(matrix, slopes[:, n], constant)
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,13 @@ def sigmoid(slope: float = 25.0) -> Surrogate:
     """
     slope = _read_positive("sigmoid: slope", slope)
 
-    # 1 - s is the sigmoid of -x, without the cancellation.
-    return Surrogate(
-        "sigmoid", lambda x: slope * torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)
-    )
+    def derivative(x: Tensor) -> Tensor:
+        s = torch.sigmoid(slope * x)
+        # 1 - s is the sigmoid of -x, without the cancellation.
+        rest = torch.sigmoid(-slope * x)
+        return slope * s * rest
+
+    return Surrogate("sigmoid", derivative)
 
 
 def triangle(half_width: float = 1.0) -> Surrogate:
@@ -90,9 +93,13 @@ def triangle(half_width: float = 1.0) -> Surrogate:
     half_width : float (1)
     """
     half_width = _read_positive("triangle: half_width", half_width)
-    return Surrogate(
-        "triangle", lambda x: torch.clamp(1 - x.abs() / half_width, min=0) / half_width
-    )
+
+    def derivative(x: Tensor) -> Tensor:
+        height = 1 - x.abs() / half_width
+        # The area is 1 whatever the width.
+        return torch.clamp(height, min=0) / half_width
+
+    return Surrogate("triangle", derivative)
 
 
 NAMED: dict[str, Callable[..., Surrogate]] = {
