@@ -131,7 +131,15 @@ class Reader:
         self._tables.clear()
 
     def read(self, p: PlasticProjection, name: str, side: Domain) -> Read:
-        """Return the function that reads a name of a rule for edges or delay groups of a side."""
+        """Return the function that reads a name of a rule for edges or delay groups of a side.
+
+        Parameters
+        ----------
+        p : PlasticProjection
+        name : str
+        side : Domain
+            The elements for which a statement is evaluated.
+        """
         key = (p.name, name, side)
         if key not in self._reads:
             self._reads[key] = self._find(p, name, side)

@@ -122,7 +122,21 @@ class Device:
         return self.structure[key] if key in self.structure else self.samples.tensors[key]
 
     def hold(self, key: Key, values: np.ndarray, dtype: type = np.int32) -> Tensor:
-        """Keep an array of the structure on the device."""
+        """Keep an array of the structure on the device.
+
+        Parameters
+        ----------
+        key : Key
+        values : array of any shape
+            Copied.
+        dtype : type
+            Of the elements on the device.
+
+        Returns
+        -------
+        Tensor
+            Of the same shape; one 0 if there is no element.
+        """
         array = np.ascontiguousarray(values, dtype)
         # One element at least: an empty tensor has no address that a kernel could take.
         if array.size == 0:
@@ -131,7 +145,19 @@ class Device:
         return self.structure[key]
 
     def room(self, key: Key, size: int, dtype: torch.dtype) -> Tensor:
-        """Keep an array of zeros of each sample, (B, size)."""
+        """Keep an array of zeros of each sample.
+
+        Parameters
+        ----------
+        key : Key
+            If it is there already, the array stays as it is.
+        size : int
+        dtype : torch.dtype
+
+        Returns
+        -------
+        (B, size) tensor
+        """
         if key not in self.structure:
             shape = (self.count, max(size, 1))
             self.structure[key] = torch.zeros(shape, dtype=dtype, device=self.device)
