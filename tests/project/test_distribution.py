@@ -19,7 +19,7 @@ from neurosim.recording import conversion
 ROOT = Path(__file__).parents[2]
 TEXTS = {".py", ".md", ".rst", ".txt", ".cfg", ".toml", ".ini", ".yml", ".yaml", ".cff", ".ipynb"}
 NAMES = {"Makefile", "run"}
-BUILT = {"build", "dist", "out"}
+BUILT = {"build", "dist", "out", "_build"}
 
 ASKS = re.compile(r"\b(?:version|requires|distribution|metadata|files)\(\s*['\"]neurosim['\"]")
 INSTALLS = re.compile(r"\bpip3?['\",\s]+install\b(.*)")
