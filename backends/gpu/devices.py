@@ -47,11 +47,11 @@ def find_device(name: str | None) -> torch.device:
     number = int(name.partition(":")[2] or 0) if name else 0
     if number < count:
         return torch.device("cuda", number)
-    found = "no CUDA device" if count == 0 else f"{count} CUDA devices, numbered from 0"
+    devices = "no CUDA device" if count == 0 else f"{count} CUDA devices, numbered from 0"
     asked = "one, since no device was named" if name is None else repr(name)
     raise NetworkError(
-        f"{_WHERE}: found {found}, expected {asked}. Name device='cpu' to compute on the processor "
-        "with the same numbers, or install a build of PyTorch that sees your GPU."
+        f"{_WHERE}: found {devices}, expected {asked}. Name device='cpu' to compute on the "
+        "processor with the same numbers, or install a build of PyTorch that sees your GPU."
     )
 
 

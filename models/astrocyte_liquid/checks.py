@@ -84,10 +84,10 @@ def _bound(results: Results) -> Judgement:
 
 
 def _level(results: Results) -> Judgement:
-    kept = results["level"]["kept"]
+    steady = results["level"]["steady"]
     fading = results["level"]["fading"]
     measured = {
-        "kept": kept["level"],
+        "steady": steady["level"],
         "fading": fading["level"],
         "growth": fading["growth"],
     }

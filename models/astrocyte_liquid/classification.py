@@ -34,7 +34,7 @@ SAVED_EVERY = 500  # presentations, which take about half a second
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class SampleCounts:
     """Counts of all samples of a task, with their labels.
 
     Attributes
@@ -138,22 +138,22 @@ class Classification:
         windows = Stream(self.seed, "astrocyte_liquid/windows")
         starts = windows.uniform(np.arange(total))
         encoded = self.encoded["train"]
-        shown = self.liquid.organised
-        yield shown
-        with self._bar("self-organisation", total, shown) as bar:
-            while shown < total:
-                ahead = [stop for stop in stops if stop > shown]
+        presented = self.liquid.organised
+        yield presented
+        with self._bar("self-organisation", total, presented) as bar:
+            while presented < total:
+                ahead = [stop for stop in stops if stop > presented]
                 # Saved now and then, so that an interrupt loses minutes and not hours.
-                end = min(total, shown + SAVED_EVERY, *ahead)
-                stretch = range(shown, end)
+                end = min(total, presented + SAVED_EVERY, *ahead)
+                stretch = range(presented, end)
                 images = (encoded.part(int(order[n]), float(starts[n])) for n in stretch)
                 self.liquid.self_organise(images)
-                shown = stretch.stop
+                presented = stretch.stop
                 run.save(path)
                 bar.update(len(stretch))
-                yield shown
+                yield presented
 
-    def show(self) -> Shown:
+    def show(self) -> SampleCounts:
         """Show all samples that have not been shown yet, and return the counts of all."""
         sizes = {"train": self._training(), "test": self.task.tests}
         counts = {split: self._table(split, size) for split, size in sizes.items()}
@@ -172,7 +172,7 @@ class Classification:
                     counts[split][number - first] = row
                     bar.update()
         labels = {split: self.data[split].labels[:size] for split, size in sizes.items()}
-        return Shown(counts, labels, self.task.validation)
+        return SampleCounts(counts, labels, self.task.validation)
 
     def _bar(self, title: str, total: int, initial: int) -> tqdm[Any]:
         from tqdm.auto import tqdm

@@ -15,7 +15,7 @@ from neurosim.compiled.cores import cores as available_cores
 from neurosim.recording.files import write_json
 
 from . import published
-from .classification import Classification, Shown
+from .classification import Classification, SampleCounts
 from .measures import branching_factor
 from .picture import draw_answers, draw_organisation
 from .readout import CLASSES, Readout, choose_convex, convex
@@ -77,11 +77,11 @@ def demonstrate(
     )
     before = work.liquid.weights()
     course = _organise(work)
-    shown = work.show()
-    training = shown.part("train")
-    chosen = shown.part("validation")
+    samples = work.show()
+    training = samples.part("train")
+    chosen = samples.part("validation")
     readout, penalty, _ = choose_convex(*training, *chosen)
-    test, labels = shown.part("test")
+    test, labels = samples.part("test")
     # Counts are bytes, whose sum over many neurons would overflow.
     spikes = test.sum(axis=1, dtype=np.int64)
     results: Row = {
@@ -102,11 +102,11 @@ def demonstrate(
         "course": course,
     }
     if passes:
-        results["published"] = _train_as_published(shown, passes, progress=progress)
+        results["published"] = _train_as_published(samples, passes, progress=progress)
     results["seconds"] = round(time.perf_counter() - began, 1)
     results["rows"] = judge(results)
     write_json(folder / "results.json", results)
-    _draw(work, shown, readout, folder=folder, before=before, course=course)
+    _draw(work, samples, readout, folder=folder, before=before, course=course)
     return results["rows"]
 
 
@@ -181,26 +181,26 @@ def _organise(work: Classification) -> list[dict[str, float]]:
     # What was measured before an interrupt cannot be measured again.
     course = json.loads(path.read_text()) if path.exists() else []
     last = work.task.presentations if work.settings.learning else 0
-    for shown in work.organise(stops=MILESTONES):
+    for presented in work.organise(stops=MILESTONES):
         measured = [point["presentations"] for point in course]
-        is_milestone = shown in MILESTONES or shown == last
-        if is_milestone and shown not in measured:
-            course.append(_measure(work.liquid, watched, shown))
+        is_milestone = presented in MILESTONES or presented == last
+        if is_milestone and presented not in measured:
+            course.append(_measure(work.liquid, watched, presented))
             write_json(path, course)
     return course
 
 
-def _measure(liquid: Liquid, watched: list[np.ndarray], shown: int) -> dict[str, float]:
+def _measure(liquid: Liquid, watched: list[np.ndarray], presented: int) -> dict[str, float]:
     rasters = liquid.rasters(watched)
     seconds = rasters.shape[1] / 1000
     rate = float(rasters.sum(axis=1).mean() / seconds)
-    return {"presentations": shown, "branching": branching(liquid, rasters), "rate": rate}
+    return {"presentations": presented, "branching": branching(liquid, rasters), "rate": rate}
 
 
-def _train_as_published(shown: Shown, passes: int, *, progress: bool) -> Row:
+def _train_as_published(samples: SampleCounts, passes: int, *, progress: bool) -> Row:
     from tqdm.auto import tqdm
 
-    large = shown.counts["train"].shape[1] > 4000
+    large = samples.counts["train"].shape[1] > 4000
     progress_bar = tqdm(
         total=passes,
         desc="published readout",
@@ -209,13 +209,13 @@ def _train_as_published(shown: Shown, passes: int, *, progress: bool) -> Row:
     )
     with progress_bar as bar:
         readout, best, validation = train_as_published(
-            *shown.part("train"),
-            *shown.part("validation"),
+            *samples.part("train"),
+            *samples.part("validation"),
             passes=passes,
             batch=50 if large else 250,
             after_pass=lambda number, accuracy: bar.update(),
         )
-    test = readout.accuracy(*shown.part("test"))
+    test = readout.accuracy(*samples.part("test"))
     return {
         "test": test,
         "validation": validation,
@@ -226,7 +226,7 @@ def _train_as_published(shown: Shown, passes: int, *, progress: bool) -> Row:
 
 def _draw(
     work: Classification,
-    shown: Shown,
+    samples: SampleCounts,
     readout: Readout,
     *,
     folder: Path,
@@ -248,12 +248,12 @@ def _draw(
         course=course,
         weights={name: (before[name], after[name]) for name in before},
     )
-    test, labels = shown.part("test")
+    test, labels = samples.part("test")
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
     answers = readout.predict(test)
     # Unlike `+=` with indices, it counts a pair of classes as often as it occurs.
     np.add.at(confusion, (labels.astype(np.int64), answers), 1)
-    counts, classes = shown.part("train")
+    counts, classes = samples.part("train")
     curve = []
     for size in CURVE:
         if size < len(classes):

@@ -65,7 +65,7 @@ def plasticity(backend: str) -> Result:
 def level(backend: str) -> Result:
     """Return level and growth of an astrocyte after 100 steps of 10 more liquid spikes (U6)."""
     measured = {}
-    for name, fade in (("kept", 1.0), ("fading", FADE)):
+    for name, fade in (("steady", 1.0), ("fading", FADE)):
         net = ns.Network("astrocyte", dt="1 ms")
         every_step = np.arange(1.0, 102.0)
         source = net.spike_source("liquid", 10, times=[every_step] * 10)
@@ -181,11 +181,11 @@ def classify(
         )
         for _ in work.organise():
             pass
-        shown = work.show()
+        samples = work.show()
         readout, penalty, validation = choose_convex(
-            *shown.part("train"), *shown.part("validation")
+            *samples.part("train"), *samples.part("validation")
         )
-        test = readout.accuracy(*shown.part("test"))
+        test = readout.accuracy(*samples.part("test"))
     return {"test": test, "validation": validation, "penalty": penalty}
 
 
@@ -196,9 +196,9 @@ def camera(backend: str, *, seed: int = 0, folds: int = 5) -> Result:
         work = Classification(task, seed=seed, folder=folder, backend=backend, progress=False)
         for _ in work.organise():
             pass
-        shown = work.show()
-        table = shown.counts["train"]
-        labels = shown.labels["train"]
+        samples = work.show()
+        table = samples.counts["train"]
+        labels = samples.labels["train"]
         right = np.zeros(len(labels), bool)
         fold_of = np.arange(len(labels)) % folds
         for fold in range(folds):

@@ -103,9 +103,9 @@ def _level(ax: Any, level: NDArray[np.float64]) -> None:
 
 def _course(ax: Any, course: list[dict[str, float]]) -> None:
     # 0 has no place on a logarithmic axis; the first mark stands for the state before.
-    shown = [max(point["presentations"], 1) for point in course]
+    marks = [max(point["presentations"], 1) for point in course]
     factors = [point["branching"] for point in course]
-    ax.semilogx(shown, factors, "o-", color=COLOURS[0])
+    ax.semilogx(marks, factors, "o-", color=COLOURS[0])
     # The edge of chaos, which the astrocyte is to hold.
     ax.axhline(1, color=PALE)
     ax.set(
@@ -115,7 +115,7 @@ def _course(ax: Any, course: list[dict[str, float]]) -> None:
     )
     rates = [point["rate"] for point in course]
     right = ax.twinx()
-    right.semilogx(shown, rates, "s--", color=COLOURS[3])
+    right.semilogx(marks, rates, "s--", color=COLOURS[3])
     right.set_ylabel("mean rate (Hz), dashed")
 
 

@@ -164,12 +164,12 @@ class Liquid:
         with ThreadPoolExecutor(cores) as pool:  # compiled steps do not hold the interpreter's lock
             # One image waits for each core, so that an interrupt loses no more than these.
             first_ones = islice(remaining, 2 * cores)
-            shown = {pool.submit(show, number, image) for number, image in first_ones}
-            while shown:
-                finished, shown = wait(shown, return_when=FIRST_COMPLETED)
+            running = {pool.submit(show, number, image) for number, image in first_ones}
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
                 # As many follow as have ended: a long data set never lies in memory whole.
                 next_ones = islice(remaining, len(finished))
-                shown |= {pool.submit(show, number, image) for number, image in next_ones}
+                running |= {pool.submit(show, number, image) for number, image in next_ones}
                 for future in finished:
                     yield future.result()
 

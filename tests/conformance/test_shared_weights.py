@@ -113,11 +113,11 @@ def test_states_and_snapshots_hold_the_values(backend, tmp_path):
     run.run("10 ms")
     run.set("edges", w=VALUES[::-1])
     run.save(tmp_path / "state.npz")
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     run.run("10 ms")
     expected = run.result()["target"]
     run.set("edges", w=0)
-    run.restore(kept, clock=True)
+    run.restore(snapshot, clock=True)
     run.run("10 ms")
     assert run.result()["target"] == expected
     other = ns.prepare(network(shared=True), backend=backend)

@@ -185,10 +185,10 @@ def test_runs_restored_between_steps_go_on_alike(backend):
     run = ns.prepare(net, backend=backend)
     run.set("source", steps=[[i % 3, 4 + i % 3, 9] for i in range(70)])
     run.run("5 ms")
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     run.run("9 ms")
     first = run.snapshot()
-    run.restore(kept, clock=True)
+    run.restore(snapshot, clock=True)
     run.run("9 ms")
     second = run.snapshot()
     for key, array in first.arrays.items():

@@ -251,10 +251,10 @@ class Call:
         into = {c.port for c in self.plan.connections.values() if c.target == name}
         circle = any(c.source in group for c in self.plan.connections.values() if c.target in group)
         if circle or len(into) != 1:
-            found = "projections in a circle" if circle else f"inputs at {len(into)} ports"
+            obstacle = "projections in a circle" if circle else f"inputs at {len(into)} ports"
             raise NetworkError(
-                f"{where}: found {found}, expected layers one after the other, each with input at "
-                "one port. Use 'bptt'."
+                f"{where}: found {obstacle}, expected layers one after the other, each with input "
+                "at one port. Use 'bptt'."
             )
         (port,) = into
         values, initial = self.batch.values[name]

@@ -68,12 +68,12 @@ def learnables(
         Parameters that are inputs of the Trainer.
     """
     populations = set(simulated)
-    found = [Learnable("weight", name, "w") for name in projections]
+    names_that_learn = [Learnable("weight", name, "w") for name in projections]
     for name in populations:
         p = program.populations[name]
         concrete = network.populations[name]
         read = smooth_names(p, concrete)
-        found += [
+        names_that_learn += [
             Learnable("parameter", name, parameter)
             for parameter, value in concrete.parameters.items()
             if parameter in read
@@ -82,8 +82,8 @@ def learnables(
             and parameter != p.refractory
             and f"{name}.{parameter}" not in driven
         ]
-        found += [Learnable("initial", name, s) for s in concrete.initial if s in read]
-    return {item.label: item for item in found}
+        names_that_learn += [Learnable("initial", name, s) for s in concrete.initial if s in read]
+    return {item.label: item for item in names_that_learn}
 
 
 def smooth_names(p: PopulationProgram, concrete: ConcretePopulation) -> set[str]:

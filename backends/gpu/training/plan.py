@@ -86,8 +86,8 @@ class Plan:
     def into(self, population: str, port: str) -> list[Connection]:
         """Return the connections to a port, in the order of its sum."""
         # Terms of the step before come first: they wait at the port when a step begins.
-        found = [c for c in self.connections.values() if (c.target, c.port) == (population, port)]
-        return sorted(found, key=lambda c: c.same_step)
+        into = [c for c in self.connections.values() if (c.target, c.port) == (population, port)]
+        return sorted(into, key=lambda c: c.same_step)
 
     def numbers_per_step(self) -> int:
         """Return how many numbers a sample stores in each step as series: spikes and input."""
@@ -118,8 +118,8 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     NetworkError
         A name that cannot learn, or a part that training does not run.
     """
-    given = concretise(network)
-    concrete = _with_driven(given, settings.inputs)
+    as_described = concretise(network)
+    concrete = _with_driven(as_described, settings.inputs)
     program = discretise(concrete)
     _require_trainable(program)
     signals = {name: signal_of(p, settings.dtype) for name, p in program.plastic.items()}
@@ -168,7 +168,7 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     for name in signals.keys() & connections.keys():
         _require_smooth_source(connections[name], program, groups)
     return Plan(
-        hash=given.hash(),
+        hash=as_described.hash(),
         program=program,
         memory=memory,
         learns=learns,
@@ -255,8 +255,8 @@ def _require_smooth_source(
     group = next((g for g in groups if c.source in g), ())
     spikes = program.populations[c.source].code.detect is not None
     if spikes or c.target in group:
-        found = "spikes" if spikes else "depends on the target"
+        wrong = "spikes" if spikes else "depends on the target"
         raise NetworkError(
-            f"Trainer: found the graded projection {c.name!r} from {c.source!r}, which {found}; "
+            f"Trainer: found the graded projection {c.name!r} from {c.source!r}, which {wrong}; "
             "expected a source that does neither spike nor depend on the target. Use spikes."
         )

@@ -374,18 +374,18 @@ def drive(
     for number in range(0, most):
         later = tl.cast(number, tl.int64) * _NEXT_DRAW
         u = _uniform_wide(target, keys, clock, sample, later)
-        found = tl.full((BLOCK,), 0, tl.int64)
+        position = tl.full((BLOCK,), 0, tl.int64)
         width = half + 0
         # Bisection with the same number of turns for all lanes: a lane cannot leave a loop alone.
         while width > 0:
-            further = found + width
+            further = position + width
             inside = lanes & (further <= columns)
             quantile = tl.load(row + further - 1, mask=inside, other=float("inf"))
             below = quantile <= u
-            found = tl.where(inside & below, further, found)
+            position = tl.where(inside & below, further, position)
             width = width // 2
         # Counts are whole numbers, whose sums in float64 are exact.
-        total = total + tl.where(wanted > number, found.to(tl.float64), 0.0)
+        total = total + tl.where(wanted > number, position.to(tl.float64), 0.0)
     at = port + sample * size + target
     weight = tl.load(weights + sample * weights_size + n * STRIDE, mask=lanes, other=0.0)
     added = weight * _real(total)

@@ -59,9 +59,9 @@ def test_spikes_are_read_anew_when_a_snapshot_of_another_time_is_restored():
     run, reference = (ns.prepare(net, **b) for b in (ON_CPU, {"backend": "reference"}))
     for one in (run, reference):
         one.run(5)
-        kept = one.snapshot()
+        snapshot = one.snapshot()
         one.run(17)
-        one.restore(kept)
+        one.restore(snapshot)
         one.run(6)
     assert run.get(cell, "v").tolist() == reference.get(cell, "v").tolist() == [1.0, 0.0]
 

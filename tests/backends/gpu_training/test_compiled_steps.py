@@ -42,9 +42,9 @@ def test_compiled_steps_give_the_spikes_and_gradients_of_steps_one_by_one():
     assert compiled.compile_seconds == 0
     for samples in (4, 4, 3):
         expected, expected_gradients = gradients(plain, samples)
-        output, found = gradients(compiled, samples)
+        output, measured = gradients(compiled, samples)
         assert output.sum() > 50 and torch.equal(output, expected)
-        for one, other in zip(found, expected_gradients, strict=True):
+        for one, other in zip(measured, expected_gradients, strict=True):
             assert torch.allclose(one, other, rtol=1e-4, atol=1e-7) and other.any()
     assert compiled.compile_seconds > 0
     programs = compiled._compiled._programs
@@ -63,10 +63,10 @@ def test_steps_that_cannot_be_compiled_run_one_by_one_and_say_so(monkeypatch):
     with pytest.warns(
         RuntimeWarning, match="could not be compiled .RuntimeError.; they run one by"
     ):
-        output, found = gradients(compiled)
+        output, measured = gradients(compiled)
     expected, expected_gradients = gradients(trainer_of(None))
     assert output.sum() > 50 and torch.equal(output, expected)
-    assert all(torch.equal(a, b) for a, b in zip(found, expected_gradients, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(measured, expected_gradients, strict=True))
 
 
 def test_an_error_of_the_network_is_no_failure_of_the_compiler():

@@ -67,8 +67,8 @@ def check_round_trip(trainer: Trainer, given: np.ndarray, *, inputs: str = "inpu
     recorded = run_samples(
         trainer.network(), {inputs: given}, populations=["hidden", "output"], backend="cpu"
     )
-    for name, found in recorded.items():
-        assert np.abs(found - expected[name]).sum() == 0
+    for name, measured in recorded.items():
+        assert np.abs(measured - expected[name]).sum() == 0
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -69,9 +69,9 @@ def test_derivatives_agree_with_finite_differences(name):
         for position, argument in enumerate(arguments):
             if name == "where" and position == 0:
                 continue  # a condition
-            found = 0.0 if argument.grad is None else argument.grad.item()
+            measured = 0.0 if argument.grad is None else argument.grad.item()
             expected = difference(name, point, position)
-            assert found == pytest.approx(expected, rel=1e-6, abs=1e-9), (point, position)
+            assert measured == pytest.approx(expected, rel=1e-6, abs=1e-9), (point, position)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -124,7 +124,7 @@ def test_truncation_is_backpropagation_through_each_window_alone():
 
 def test_e_prop_agrees_with_eligibility_traces_written_by_hand():
     """Source: Bellec et al. 2020, eqs. 3, 17 and 24, for neurons without adaptation."""
-    found = gradients("e-prop")
+    measured = gradients("e-prop")
     net = one_layer()
     hidden = net.populations["hidden"]
     weight = ns.normal("0 mV", "6 mV")
@@ -156,7 +156,7 @@ def test_e_prop_agrees_with_eligibility_traces_written_by_hand():
             # The reset forgets the past of the neuron.
             traces[name] *= 1 - output[k][:, :, None]
         v = np.where(output[k] > 0, REST, v)
-    assert np.allclose(found["layer"], gradient["layer"], rtol=1e-10, atol=1e-12)
+    assert np.allclose(measured["layer"], gradient["layer"], rtol=1e-10, atol=1e-12)
     per_edge = gradient["loop"][edges.targets, edges.sources]
-    assert np.allclose(found["loop"], per_edge, rtol=1e-10, atol=1e-12)
-    assert not np.allclose(found["loop"], gradients("bptt")["loop"])
+    assert np.allclose(measured["loop"], per_edge, rtol=1e-10, atol=1e-12)
+    assert not np.allclose(measured["loop"], gradients("bptt")["loop"])

@@ -56,13 +56,13 @@ def test_trained_values_give_the_same_spikes_on_cpu_and_reference(precision, sam
     expected = {name: s.detach().numpy() for name, s in trainer(spikes).items()}
     assert min(s.sum() for s in expected.values()) > 1000
     for backend in ("cpu", "reference"):
-        found = run_samples(
+        measured = run_samples(
             trainer.network(),
             {"inputs": spikes.numpy()},
             populations=["hidden", "output"],
             backend=backend,
         )
-        for name, recorded in found.items():
+        for name, recorded in measured.items():
             assert np.abs(recorded - expected[name]).sum() == 0
 
 
@@ -133,9 +133,9 @@ def test_neurons_within_rounding_of_their_threshold_are_named():
     trainer = Trainer(net, inputs="inputs", outputs="output", train=[], precision="float64")
     spikes = torch.ones(2, 2, 1)
     spikes[0, 1] = 0
-    found = trainer.near_threshold(spikes)
-    where = [(n.population, n.step, n.sample, n.neuron) for n in found]
+    measured = trainer.near_threshold(spikes)
+    where = [(n.population, n.step, n.sample, n.neuron) for n in measured]
     # It spikes at once and is reset; the second sample begins a step later.
     assert where == [("output", 0, 0, 1), ("output", 1, 0, 1), ("output", 1, 1, 1)]
-    assert all(n.distance == pytest.approx(1e-9, rel=1e-6) for n in found)
+    assert all(n.distance == pytest.approx(1e-9, rel=1e-6) for n in measured)
     assert trainer(spikes).sum() == 4 and trainer.near_threshold(spikes, within=1e-12) == []

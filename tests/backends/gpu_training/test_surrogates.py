@@ -39,8 +39,8 @@ def test_surrogates_agree_with_finite_differences(name):
     points = np.array([-1.7, -0.4, -0.05, 0.02, 0.3, 1.1])
     step = 1e-5
     expected = [(primitive(x + step) - primitive(x - step)) / (2 * step) for x in points]
-    found = surrogate.derivative(torch.from_numpy(points)).numpy()
-    assert found == pytest.approx(expected, rel=1e-6)
+    measured = surrogate.derivative(torch.from_numpy(points)).numpy()
+    assert measured == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_surrogates_agree_with_finite_differences(name):
 )
 def test_surrogates_of_snntorch_are_taken_in_float64(ours, other):
     """Within snnTorch they return spikes of float32, which costs 3.6e-7."""
-    found = read_surrogate(other).derivative(X)
-    assert found.dtype == torch.float64
-    assert torch.allclose(found, ours.derivative(X), rtol=1e-14, atol=1e-16)
+    measured = read_surrogate(other).derivative(X)
+    assert measured.dtype == torch.float64
+    assert torch.allclose(measured, ours.derivative(X), rtol=1e-14, atol=1e-16)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_the_distance_from_threshold_follows_from_the_condition(condition):
     values = torch.linspace(0.1, 5, 5, dtype=torch.float64).expand(1, 1, 5)
     distance = trainer._plan.neurons["output"].distance
     v = values.flatten().clone().requires_grad_(True)
-    found = distance({"v": v, "u": 0.5 * v, "_held": torch.zeros(5)})
-    assert torch.equal(found, CONDITIONS[condition](v, 0.5 * v))
-    assert (trainer(values).flatten() == (found > 0)).all()
+    measured = distance({"v": v, "u": 0.5 * v, "_held": torch.zeros(5)})
+    assert torch.equal(measured, CONDITIONS[condition](v, 0.5 * v))
+    assert (trainer(values).flatten() == (measured > 0)).all()
 
 
 @pytest.mark.parametrize("condition", ["v == 1", "v != 0", "v", "v > 1 and u == 2"])

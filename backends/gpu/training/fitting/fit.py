@@ -159,16 +159,16 @@ class _Loop:
     def _end(self, batch: Any, value: float, where: str) -> None:
         """Restore the last good values, and say what went wrong."""
         fault = self.trainer.find_fault(batch)
-        kept = "The values that learn are those of the start."
+        remedy = "The values that learn are those of the start."
         if self.good is not None:
             with torch.no_grad():
                 for name, parameter in self.trainer.named_parameters():
                     parameter.copy_(self.good[name])
-            kept = "The values that learn are those of the batch before."
+            remedy = "The values that learn are those of the batch before."
         source = fault or "the loss function, since all values of the network are finite"
         raise SimulationError(
             f"fit, {where}: found the loss {value}, expected a finite number; the first fault is "
-            f"in {source}. {kept} Use a smaller learning rate, or clip gradients.",
+            f"in {source}. {remedy} Use a smaller learning rate, or clip gradients.",
             population=fault.partition("'")[2].partition("'")[0],
         )
 

@@ -53,8 +53,8 @@ def affine_step(step: Step, start: Mapping[str, Tensor]) -> Affine | None:
     rows = torch.zeros(n + 3, n + 1, dtype=like.dtype, device=like.device)
     rows[1 : n + 2] = torch.eye(n + 1, dtype=like.dtype, device=like.device)
     rows[n + 2] = torch.linspace(-1.5, 2.5, n + 1, dtype=like.dtype, device=like.device)
-    given = {s: start[s] + rows[:, j : j + 1] for j, s in enumerate(states)}
-    result = step(given, rows[:, n : n + 1].expand(n + 3, size))
+    states_before = {s: start[s] + rows[:, j : j + 1] for j, s in enumerate(states)}
+    result = step(states_before, rows[:, n : n + 1].expand(n + 3, size))
     after = torch.stack([result[s].expand(n + 3, size) for s in states])  # (n, rows, N)
     slopes = after[:, 1 : n + 2] - after[:, :1]
     mixture = rows[n + 2][None, :, None]
