@@ -27,10 +27,10 @@ lint: $(ENV)/installed-for-lint ## rules and format of the code (ruff), and its 
 shape: $(ENV)/installed-for-lint ## figures of the code beside their aims: length of lines, docstrings, circles, types
 	$(BIN)/python -m benchmarks.shape
 
-test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (at most ten minutes on two cores)
+test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about twenty-five minutes on two cores)
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(PYTEST) -m "not slow"
 
-test-fast: $(ENV)/installed-for-tests ## the tests that need no other simulator, published experiment or process (two minutes)
+test-fast: $(ENV)/installed-for-tests ## the tests that need no other simulator, published experiment or process (eight minutes)
 	$(PYTEST) -m "not slow and not simulator and not experiment and not process"
 
 test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that make test leaves out
