@@ -67,8 +67,8 @@ def functions_and_draws(device: torch.device, *, small: bool) -> dict[str, int]:
         source = _FUNCTION.format(call=f"{name}({', '.join(used)})")
         tensors = [torch.from_numpy(a).to(device) for a in arguments]
         values = _launch(source, device, count, *tensors)
-        given = [arguments[0] > 0, *arguments[1:]] if name == "where" else arguments
-        expected = FUNCTIONS[name](*given[: ARITY[name]])
+        operands = [arguments[0] > 0, *arguments[1:]] if name == "where" else arguments
+        expected = FUNCTIONS[name](*operands[: ARITY[name]])
         same = (values == expected) | (np.isnan(values) & np.isnan(expected))
         differ[name] = int(count - same.sum())
     keys = torch.tensor(_KEY, device=device)

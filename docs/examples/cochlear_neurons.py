@@ -66,7 +66,8 @@ types = {
     "II": {"high": 150, "low": 200, "transient": 0, "mixed": 20},
 }
 conductances = {
-    name: [each[name] for each in types.values()] for name in ("high", "low", "transient", "mixed")
+    name: [maxima[name] for maxima in types.values()]
+    for name in ("high", "low", "transient", "mixed")
 }
 net = ns.Network("cochlear nucleus", dt="0.02 ms")
 neurons = net.population(

@@ -19,8 +19,8 @@ import neurosim as ns
 astrocyte = ns.Cell(
     """dbound/dt = 0.3/umolar/second * transmitter * (1 - bound)
                    - 0.5/second * (1 + 10 * C / (C + 0.5*umolar)) * bound : 1
-       dI/dt = made - degraded - 0.05/second * I + exchanged : umolar
-       made = 3.2*umolar/second * bound
+       dI/dt = produced - degraded - 0.05/second * I + exchanged : umolar
+       produced = 3.2*umolar/second * bound
               + 0.6*umolar/second / (1 + I / (1.5*umolar)) * C**2 / (C**2 + (0.1*umolar)**2)
               : umolar/second
        degraded = 4.5*umolar/second * C**4 / (C**4 + (0.7*umolar)**4) * I / (I + 1*umolar)

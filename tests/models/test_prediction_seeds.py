@@ -64,8 +64,10 @@ def test_missing_results_are_made_and_held_ones_are_read(tmp_path, monkeypatch, 
     for name, result in results().items():
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
     (tmp_path / "noisy-8.json").unlink()
-    made = {name: lambda backend: reservoir_results("noisy-8") for name in experiments(SEEDS)}
-    monkeypatch.setattr(spread, "experiments", lambda seeds: made)
+    constant_results = {
+        name: lambda backend: reservoir_results("noisy-8") for name in experiments(SEEDS)
+    }
+    monkeypatch.setattr(spread, "experiments", lambda seeds: constant_results)
     out = tmp_path / "out" / "figures.json"
     spread.main(["--seeds", "7-9", "--results", str(tmp_path), "--out", str(out)])
     assert capsys.readouterr().out.startswith("noisy-8: ") and (tmp_path / "noisy-8.json").exists()

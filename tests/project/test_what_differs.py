@@ -139,8 +139,8 @@ def test_inhibition_is_a_negative_weight_in_nest_and_a_positive_one_into_our_por
 def test_multapses_are_allowed_in_nest_and_asked_for_here(nest):
     a = nest.Create("iaf_psc_exp", 4)
     nest.Connect(a, a, {"rule": "fixed_indegree", "indegree": 12})
-    found = nest.GetConnections(a, a)
-    pairs = list(zip(found.source, found.target, strict=True))
+    connections = nest.GetConnections(a, a)
+    pairs = list(zip(connections.source, connections.target, strict=True))
     assert len(set(pairs)) < len(pairs) == 48 and any(i == j for i, j in pairs)
     net = ns.Network("page", dt="0.1 ms")
     ours = net.population("a", 4, cells.lif())
@@ -243,10 +243,12 @@ def test_the_current_of_a_generator_arrives_late_in_nest_and_a_parameter_at_once
 def test_stdp_acts_when_the_source_fires_in_nest_and_when_it_happens_here(nest):
     """Source at 10 ms, target at 15 ms: the edge has grown before the next spike of the source."""
     times = {"source": 10.0, "target": 15.0}
-    made = {name: nest.Create("spike_generator", {"spike_times": [t]}) for name, t in times.items()}
+    generators = {
+        name: nest.Create("spike_generator", {"spike_times": [t]}) for name, t in times.items()
+    }
     parrots = {name: nest.Create("parrot_neuron") for name in times}
     for name in times:
-        nest.Connect(made[name], parrots[name], syn_spec={"delay": 0.1})
+        nest.Connect(generators[name], parrots[name], syn_spec={"delay": 0.1})
     # Through port 1 a spike does not make the parrot fire, but counts for the rule.
     learning = {"synapse_model": "stdp_synapse", "weight": 1.0, "delay": 0.1, "receptor_type": 1}
     nest.Connect(parrots["source"], parrots["target"], syn_spec=learning)

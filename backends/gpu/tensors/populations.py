@@ -216,7 +216,7 @@ class TensorPopulation:
             self._values[f"_port_{port}"].zero_()
 
     def _given_at(self, step: int) -> Tensor:
-        spikes = [given.at(step) for given in self._given]
+        spikes = [sample.at(step) for sample in self._given]
         if not any(neurons.size for neurons in spikes):
             return self._nobody
         mask = self._nobody.clone()

@@ -195,8 +195,8 @@ def test_a_report_does_not_load_torch():
         "net = ns.Network('net', dt=1.0); net.population('p', 2, cells.lif());"
         "print(ns.check(net, backend='gpu').backend, 'torch' in sys.modules)"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.split() == ["gpu", "False"]
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert child.stdout.split() == ["gpu", "False"]
 
 
 # ---- float32

@@ -59,12 +59,12 @@ def test_triton_and_reference_agree_on_forty_networks(story):
 def driven() -> ns.Network:
     """A network with given spikes, a Poisson drive, a table and delays that differ."""
     net = ns.Network("driven", dt="1 ms", seed=5)
-    given = net.spike_source("given", 3, steps=[[1, 4, 9], [2], [5, 6, 7]])
+    source = net.spike_source("given", 3, steps=[[1, 4, 9], [2], [5, 6, 7]])
     bias = ns.table([0.3, 0.5, 0.4], every="4 ms")
     cells = net.population("cells", 8, SUMMER, threshold=bias)
     net.poisson_drive(cells, rate="300 Hz", weight=0.4, port="x")
     net.project(
-        given,
+        source,
         cells,
         ns.all_to_all(),
         weight=ns.uniform(0, 0.4),

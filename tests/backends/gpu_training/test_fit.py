@@ -67,12 +67,12 @@ def test_training_learns_and_tells_loss_and_accuracy(capsys):
 
 
 def test_the_bar_shows_loss_and_accuracy(monkeypatch):
-    shown = []
+    displays = []
     from neurosim.backends.gpu.training.fitting import fit as module
 
     class Bar(module.tqdm):
         def set_postfix(self, **values):
-            shown.append((self.desc, values))
+            displays.append((self.desc, values))
 
     monkeypatch.setattr(module, "tqdm", Bar)
     monkeypatch.setattr(Bar, "__init__", lambda self, **o: _open(self, module, o), raising=False)
@@ -81,7 +81,7 @@ def test_the_bar_shows_loss_and_accuracy(monkeypatch):
         super(Bar, bar).__init__(**{**options, "disable": False, "file": open("/dev/null", "w")})
 
     train(trainer_of(), 1)
-    (title, values), *_ = shown
+    (title, values), *_ = displays
     assert title == "epoch 1/1" and {"loss", "accuracy"} <= values.keys()
 
 

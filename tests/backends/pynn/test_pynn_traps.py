@@ -218,5 +218,7 @@ def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
         pynn.spinnaker.lower(small).report, "'edge', learning", "approximated"
     )
     assert not said(pynn.nest.lower(net).report, "learning")
-    told = said(pynn.spinnaker.lower(net).report, "'edge', rule 'stdp', memory", "approximated")
-    assert "between two of the source, the last 15 change the weight there, here all" in told
+    memory_row = said(
+        pynn.spinnaker.lower(net).report, "'edge', rule 'stdp', memory", "approximated"
+    )
+    assert "between two of the source, the last 15 change the weight there, here all" in memory_row
