@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurosim.draws.values import table
+from neurosim.errors import NetworkError, describe_unknown
 from neurosim.model.cell import Cell
 from neurosim.network.network import Network
 from neurosim.run.launch import simulate
@@ -290,6 +291,26 @@ def network(pattern: Pattern) -> Network:
     )
     net.record(neuron, "spikes", "v", "u")
     return net
+
+
+def pattern_network(pattern: str = "tonic spiking") -> Network:
+    """Return the neuron of a firing pattern of Izhikevich (2004) with its input.
+
+    Parameters
+    ----------
+    pattern : str
+        Name or letter of one of `PATTERNS`.
+
+    Raises
+    ------
+    NetworkError
+        If there is no such pattern.
+    """
+    for known in PATTERNS:
+        if pattern in (known.name, known.letter):
+            return network(known)
+    valid = [known.name for known in PATTERNS]
+    raise NetworkError(describe_unknown("pattern", pattern, valid, owner="firing_patterns"))
 
 
 def respond(pattern: Pattern, *, backend: str = "cpu") -> Response:

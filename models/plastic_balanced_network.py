@@ -122,3 +122,16 @@ def plastic_balanced_network(
         )
         net.record(population, "spikes")
     return net
+
+
+def network_of_size(size: int = Settings.size, *, seed: int = 0) -> Network:
+    """Return the plastic balanced network of some size, with the other settings as published.
+
+    Parameters
+    ----------
+    size : int
+        Number of neurons.
+    seed : int
+        Of all draws.
+    """
+    return plastic_balanced_network(size=size, seed=seed)

@@ -15,6 +15,7 @@ from neurosim.cli.catalogue import Model
 
 from .checks import CHECKS, EXPERIMENTS
 from .demonstrate import demonstrate
+from .experiment import episode
 from .memory import CA3Memory
 from .network import Settings, network
 
@@ -29,4 +30,5 @@ model = Model(
     demonstrate,
     EXPERIMENTS,
     CHECKS,
+    episode=episode,
 )

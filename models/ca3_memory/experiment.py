@@ -186,6 +186,44 @@ def spaced(
     return list(zip(np.cumsum([start, *steps[:-1]]).tolist(), operations, strict=True))
 
 
+def presented(experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """Return the spikes of ``IN`` in an experiment: (S,) indices and (S,) steps."""
+    spikes_of_operations = [
+        (neurons, start + after)
+        for start, operation in experiment.schedule
+        for neurons, after in [operation.spikes(experiment.settings)]
+    ]
+    indices, steps = (np.concatenate(a) for a in zip(*spikes_of_operations, strict=True))
+    return indices, steps
+
+
+def episode(*, seed: int = 0, **settings: Any) -> ns.Network:
+    """Return the network with the input of an experiment, recording all spikes.
+
+    The experiment is E1 if the memory is large enough; else every cue learns one bit, and is
+    recalled.
+
+    Parameters
+    ----------
+    seed : int
+        Without effect.
+    **settings
+        Fields of `Settings`.
+    """
+    s = Settings(**settings)
+    if s.cues >= PUBLISHED_SIZES.cues and s.content_size >= PUBLISHED_SIZES.content_size:
+        experiment = functional(s)
+    else:
+        operations = [learn(s, cue, {cue % s.content_size}) for cue in range(s.cues)]
+        operations += [by_cue(s, cue) for cue in range(s.cues)]
+        experiment = Experiment("episode", s, spaced(operations, 14), 14 * len(operations))
+    indices, steps = presented(experiment)
+    # One step late: NEST takes no given spikes in step 0.
+    net = build(s, (indices, steps + 1))
+    record(net)
+    return net
+
+
 def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = None) -> Played:
     """Run an experiment.
 
@@ -200,13 +238,7 @@ def play(experiment: Experiment, backend: str | Backend, *, steps: int | None = 
     record(net)
     run = ns.prepare(net, backend=backend)
     # All spikes are known in advance, so the whole experiment is one run.
-    presented = [
-        (neurons, start + after)
-        for start, operation in experiment.schedule
-        for neurons, after in [operation.spikes(experiment.settings)]
-    ]
-    neurons_and_steps = (np.concatenate(arrays) for arrays in zip(*presented, strict=True))
-    run.set("IN", steps=tuple(neurons_and_steps))
+    run.set("IN", steps=presented(experiment))
     run.run(experiment.steps if steps is None else steps, progress=False)
     c = experiment.settings.cues
     k = experiment.settings.content_size

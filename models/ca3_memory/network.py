@@ -98,15 +98,21 @@ def _neuron(name: str, **parameters: str) -> ns.Cell:
     )
 
 
-def build(settings: Settings) -> ns.Network:
+def build(settings: Settings, spikes: tuple[np.ndarray, np.ndarray] | None = None) -> ns.Network:
     """Return the network, recording nothing.
 
     Population ``IN`` takes given spikes: first the cues, then the bits of the content.
+
+    Parameters
+    ----------
+    settings : Settings
+    spikes : (S,) indices and (S,) steps, optional
+        Of ``IN``; none unless given.
     """
     c = settings.cues
     k = settings.content_size
     net = ns.Network("ca3_memory", dt="1 ms")
-    source = net.spike_source("IN", c + k)
+    source = net.spike_source("IN", c + k, steps=spikes)
     cells = {
         "CueCue": (c, slow()),
         "ContCue": (k, slow()),

@@ -42,7 +42,9 @@ def explicit_step_rows(network: Network) -> Iterator[Row]:
 def _population_row(population: Population) -> Row:
     place = Place("population", population.name)
     if population.given is not None:
-        return Row(place, "exact", f"{population.given[0].size} given spikes.")
+        count = population.given[0].size
+        text = f"{count} given spikes." if count else "no spikes: silent until run.set gives some."
+        return Row(place, "exact", text)
     # A coefficient that changes over time cannot be in a propagator, so tables decide about
     # methods.
     tables = tuple(name for name, v in population.values.items() if isinstance(v, Table))

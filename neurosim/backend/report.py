@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..errors import LoweringError, NetworkError, describe_unknown
+from .report_text import group_rows, wrap_lines
 
 Status = Literal["exact", "approximated", "impossible"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -80,7 +81,7 @@ class Row:
         }
 
     def __str__(self) -> str:
-        return f"{self.status:<12} {self.place}  {self.explanation}"
+        return f"{self.status:<12} {self.place}: {self.explanation}"
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,35 @@ class Report:
                 f"backend {self.backend!r} cannot run network {self.network!r}:\n{lines}", self
             )
 
-    def __str__(self) -> str:
-        counts = [f"{len(self.of(status))} {status}" for status in STATUSES if self.of(status)]
+    def data(self) -> dict[str, Any]:
+        """Return the report as JSON data: names, the number of rows by status, and every row."""
+        return {
+            "network": self.network,
+            "backend": self.backend,
+            "counts": {status: len(self.of(status)) for status in STATUSES},
+            "rows": [row.data() for row in self.rows],
+        }
+
+    def text(self, *, every: bool = False, width: int | None = None) -> str:
+        """Return the report as text: counts, then rows, those that are not exact first.
+
+        Parameters
+        ----------
+        every : bool
+            One line for each row, in the order of the network; else rows with the same words are
+            one line.
+        width : int, optional
+            Characters of a line; longer ones are wrapped.
+        """
+        counts = [f"{len(self.of(s))} {s}" for s in reversed(STATUSES) if self.of(s)]
         title = f"network {self.network!r} on backend {self.backend!r}: "
         lines = [title + (", ".join(counts) or "nothing in it")]
-        width = max((len(str(row.place)) for row in self.rows), default=0)
-        for row in self.rows:
-            lines.append(f"  {row.status:<12} {str(row.place):<{width}}  {row.explanation}")
-        return "\n".join(lines)
+        if every:
+            texts = [str(row) for row in self.rows]
+        else:
+            groups = group_rows(self.rows)
+            texts = [str(g) for s in reversed(STATUSES) for g in groups if g.status == s]
+        return "\n".join([*lines, wrap_lines(texts, width)]) if texts else lines[0]
+
+    def __str__(self) -> str:
+        return self.text()

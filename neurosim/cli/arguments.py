@@ -22,6 +22,7 @@ examples:
   neurosim run prediction-reservoir --seed 1    run a model; results in out/prediction-reservoir
   neurosim run my_network.py                    run a script of your own
   neurosim check ca3-memory --backend nest      report: exact, approximated or impossible
+  neurosim check my_network.py:build            the same of the network that a script builds
   neurosim verify ca3-memory --checks A1,A4     judge a model against its published numbers
   neurosim compare a.npz b.npz --statistical    compare two recordings; table and exit code
   neurosim export ca3-memory folder             write a plain script for another simulator
@@ -124,10 +125,10 @@ def _add_run(words: Any) -> argparse.ArgumentParser:
 
 
 def _add_check(words: Any) -> argparse.ArgumentParser:
-    text = "report the exact, approximated and impossible parts of a model; nothing is run"
+    text = "report the exact, approximated and impossible parts of a network; nothing is run"
     command = _add(words, "check", text)
-    _add_model(command)
-    _add_settings(command)
+    _add_network(command)
+    _add_report(command)
     _add_backend(command, "cpu", example="mode=equations")
     return command
 
@@ -168,23 +169,22 @@ def _add_compare(words: Any) -> argparse.ArgumentParser:
 
 
 def _add_export(words: Any) -> argparse.ArgumentParser:
-    text = "write a model as a folder that another simulator runs by itself"
+    text = "write a network as a folder that another simulator runs by itself"
     command = _add(words, "export", text)
-    _add_model(command)
+    _add_network(command)
     command.add_argument("folder", metavar="DIR", help="a new or empty folder")
     command.add_argument(
         "--time", default="1 s", help="duration that the script runs (default: 1 s)"
     )
-    _add_settings(command)
+    _add_report(command)
     _add_backend(command, "nest")
     return command
 
 
 def _add_map(words: Any) -> argparse.ArgumentParser:
-    command = _add(words, "map", "lay a model out on a machine, without running it")
+    command = _add(words, "map", "lay a network out on a machine, without running it")
     command.add_argument("--picture", metavar="FILE", help="draw the chips and their contents")
-    _add_model(command)
-    _add_settings(command)
+    _add_network(command)
     _add_backend(command, "spinnaker", example="version=248")
     return command
 
@@ -221,8 +221,31 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="name of a model (see neurosim list)")
 
 
-def _add_settings(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=_seed, default=0, help="of every random draw (default: 0)")
+def _add_network(command: argparse.ArgumentParser) -> None:
+    """Add the words that name a network, and its settings."""
+    command.add_argument(
+        "model",
+        metavar="MODEL or SCRIPT.py[:NAME]",
+        help="name of a model or network (see neurosim list), or a script: its only network, or "
+        "NAME, a network or a function that returns one; a script is loaded and not run",
+    )
+    _add_settings(command, seed=None)
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    """Add the ways in which a report is printed."""
+    command.add_argument(
+        "--all", dest="every", action="store_true", help="every row by itself, in order"
+    )
+    command.add_argument(
+        "--json", dest="as_json", action="store_true", help="print JSON, with every row"
+    )
+
+
+def _add_settings(command: argparse.ArgumentParser, *, seed: int | None = 0) -> None:
+    command.add_argument(
+        "--seed", type=_seed, default=seed, help="of every random draw (default: 0)"
+    )
     command.add_argument(
         "--set",
         dest="settings",
@@ -255,7 +278,9 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def settings(model: catalogue.Model, words: Sequence[str]) -> dict[str, Any]:
+def settings(
+    model: catalogue.Model | catalogue.NetworkSource, words: Sequence[str]
+) -> dict[str, Any]:
     """Return the settings of ``--set name=value``, each of the type of its default.
 
     Raises

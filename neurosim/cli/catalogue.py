@@ -1,7 +1,8 @@
-"""The catalogue of published models: what each offers, and its discovery by entry point."""
+"""The catalogue of models and networks: what each offers, and its discovery by entry point."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
@@ -35,6 +36,26 @@ class Check:
 
 
 @dataclass(frozen=True)
+class NetworkSource:
+    """Whatever builds a network: a model, a function of the library or of a script.
+
+    Parameters
+    ----------
+    name : str
+    settings : mapping of str to default
+        Values that ``--set name=value`` may change.
+    build : function (seed=, **settings) -> Network
+    takes_seed : bool
+        Whether ``build`` has a ``seed``.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    build: Callable[..., Network]
+    takes_seed: bool = True
+
+
+@dataclass(frozen=True)
 class Model:
     """A published model.
 
@@ -55,6 +76,9 @@ class Model:
         Acceptance checks, judged from results of experiments.
     over : function (seeds) -> (experiments, checks), optional
         The same over other seeds, for ``neurosim verify --seeds``.
+    episode : function (seed=, **settings) -> Network, optional
+        The network with the input of an experiment, which is what other simulators and machines
+        can run. None: ``network`` has its input.
     """
 
     name: str
@@ -65,6 +89,7 @@ class Model:
     experiments: Experiments = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     over: Callable[[Sequence[int]], tuple[Experiments, tuple[Check, ...]]] | None = None
+    episode: Callable[..., Network] | None = None
 
     def over_seeds(self, seeds: Sequence[int]) -> Model:
         """Return the model with experiments and checks over other seeds.
@@ -88,7 +113,7 @@ class Model:
 
 
 def names() -> list[str]:
-    """Return the names of the models on this machine."""
+    """Return the names of the models and networks on this machine."""
     return sorted(entry.name for entry in entry_points(group="neurosim.models"))
 
 
@@ -98,13 +123,76 @@ def find(name: str) -> Model:
     Raises
     ------
     NetworkError
-        If there is no model of this name.
+        If there is no model of this name, or it is a network without experiments.
     """
+    loaded = _load(name)
+    if loaded is None:
+        raise NetworkError(describe_unknown("model", name, names()))
+    if not isinstance(loaded, Model):
+        raise NetworkError(
+            f"{name!r}: found a network without experiments of its own, expected a model with "
+            f"some. Use neurosim check, export or map, or simulate what {loaded.__module__}."
+            f"{loaded.__name__} returns."
+        )
+    return loaded
+
+
+def source_of(name: str) -> NetworkSource:
+    """Return the source of a model's network, with the input of an experiment, or of a network.
+
+    Raises
+    ------
+    NetworkError
+        If there is neither a model nor a network of this name.
+    """
+    loaded = _load(name)
+    if loaded is not None and not isinstance(loaded, Model):
+        return source_of_function(name, loaded)
+    return source_of_model(find(name))
+
+
+def _load(name: str) -> Any:
+    """Return the model, or the function that builds a network; None if there is none."""
     # Only this one is loaded: a broken model must not hinder the others.
     for entry in entry_points(group="neurosim.models"):
         if entry.name == name:
             return entry.load()
-    raise NetworkError(describe_unknown("model", name, names()))
+    return None
+
+
+def source_of_model(model: Model) -> NetworkSource:
+    """Return the source of a model's network."""
+    return NetworkSource(model.name, model.settings, model.episode or model.network)
+
+
+def source_of_function(name: str, function: Callable[..., Network]) -> NetworkSource:
+    """Return the source whose settings are the arguments of a function, by their defaults.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    function : function (seed=, **settings) -> Network
+        ``seed`` may be missing.
+
+    Raises
+    ------
+    NetworkError
+        If an argument has no default.
+    """
+    arguments = inspect.signature(function).parameters.values()
+    named = [p for p in arguments if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    required = [p.name for p in named if p.default is p.empty and p.name != "seed"]
+    if required:
+        raise NetworkError(
+            f"{name}: found arguments without a default ({', '.join(required)}), expected a "
+            "function that builds its network from defaults. Give each a default, or name a "
+            "function without arguments that calls this one."
+        )
+    settings = {p.name: p.default for p in named if p.name != "seed"}
+    return NetworkSource(
+        name, settings, function, takes_seed=any(p.name == "seed" for p in arguments)
+    )
 
 
 def read_seeds(text: str) -> tuple[int, ...]:

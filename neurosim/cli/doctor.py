@@ -114,11 +114,18 @@ def advice(rival: Distribution) -> str:
 
 
 def models() -> list[tuple[str, str]]:
-    """Return name and summary of every model, or why it cannot be loaded."""
-    return [
-        (entry.name, getattr(loaded, "summary", loaded))
-        for entry, loaded in _loaded("neurosim.models")
-    ]
+    """Return name and summary of every model and network, or why it cannot be loaded."""
+    return [(entry.name, _summary(loaded)) for entry, loaded in _loaded("neurosim.models")]
+
+
+def _summary(loaded: Any) -> str:
+    if isinstance(loaded, str):
+        return loaded
+    if hasattr(loaded, "summary"):
+        return loaded.summary
+    # Of a function that builds a network: the first sentence of its docstring.
+    sentence = (loaded.__doc__ or "").partition("\n")[0].removeprefix("Return ")
+    return f"Network without experiments: {sentence}"
 
 
 def backends() -> list[tuple[str, str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import runpy
+import shutil
 import signal
 import socket
 import sys
@@ -21,12 +22,13 @@ from .. import datasets
 from ..analysis.comparison import Bounds, compare
 from ..backend.discovery import find
 from ..backend.lowering import Configured
+from ..backend.report import Report
 from ..datasets.read import VARIABLE
 from ..errors import LoweringError, NetworkError, NeurosimError, SimulationError
 from ..network.network import Network
 from ..recording.recording import Recording
 from ..run import launch
-from . import catalogue, doctor
+from . import catalogue, doctor, scripts
 from .arguments import choices, parser, settings
 from .tables import columns, verdict_table
 
@@ -43,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; errors go to stderr as one message."""
     words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
     options = parser(COMMANDS).parse_args(words)
+    # A script that is loaded for its network: its lines, too, are named in errors.
+    if not script and scripts.is_script(getattr(options, "model", "")):
+        script = [scripts.path_of(options.model)]
     try:
         with _ctrl_c() as pressed, _folder_of_data(options):
             code = options.command(options, script)
@@ -62,15 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except NeurosimError as error:
         if options.traceback:
-            traceback.print_exception(_from(script, error))
+            traceback.print_exception(scripts.traced_from(script, error))
         else:
             # Errors of neurosim say all that a user needs; the traceback would bury it.
-            print(f"{type(error).__name__}: {error}{_line(error, script)}", file=sys.stderr)
+            print(
+                f"{type(error).__name__}: {error}{scripts.line_in(script, error)}", file=sys.stderr
+            )
         return _code(error)
     except Exception as error:  # a mistake of the script's own, which Python shows
         if not script:
             raise
-        sys.excepthook(type(error), _from(script, error), error.__traceback__)
+        sys.excepthook(type(error), scripts.traced_from(script, error), error.__traceback__)
         return FAILED
 
 
@@ -91,7 +98,8 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
     """Run a model, or a script."""
     if script:
         # A script names its own backend and options, so none are read here.
-        return _script(Path(script[0]), script)
+        scripts.run_script(Path(script[0]), script)
+        return DONE
     if options.target.endswith(".py"):
         raise NetworkError(
             f"run {options.target}: found options before the script, expected none: "
@@ -127,24 +135,24 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
 
 
 def check_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Print the report of a backend: the exact, approximated and impossible parts of a model."""
+    """Print the report of a backend: the exact, approximated and impossible parts of a network."""
     network = _network(options)
     report = launch.check(network, backend=options.backend, **choices(options.options))
-    print(report)
+    _print_report(report, options)
     return DONE if report.possible else REFUSED
 
 
 def export_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Write a model as a folder that another simulator runs by itself."""
+    """Write a network as a folder that another simulator runs by itself."""
     path, report = launch.export_with_report(
         _network(options), options.folder, backend=options.backend, time=options.time
     )
-    print(f"{report}\n\nwritten: {path}")
+    _print_report(report, options, written=str(path))
     return DONE
 
 
 def map_command(options: argparse.Namespace, _: list[str]) -> int:
-    """Lay a model out on a machine, and print the cores and the memory that it takes."""
+    """Lay a network out on a machine, and print the cores and the memory that it takes."""
     # The picture's path is checked before the layout is computed.
     with _picture(options.picture) as picture:
         mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
@@ -152,6 +160,18 @@ def map_command(options: argparse.Namespace, _: list[str]) -> int:
         if picture:
             _draw(mapping.plot().figure, picture)
     return DONE
+
+
+def _print_report(report: Report, options: argparse.Namespace, *, written: str = "") -> None:
+    """Print a report as the options say; JSON is one object, with the path that was written."""
+    if options.as_json:
+        print(json.dumps(report.data() | ({"written": written} if written else {}), indent=1))
+        return
+    # Files and other programs get whole lines, so that they can be searched.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(report.text(every=options.every, width=width))
+    if written:
+        print(f"\nwritten: {written}")
 
 
 def compare_command(options: argparse.Namespace, _: list[str]) -> int:
@@ -252,25 +272,17 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def _network(options: argparse.Namespace) -> Network:
-    model = catalogue.find(options.model)
-    return model.network(seed=options.seed, **settings(model, options.settings))
-
-
-def _script(path: Path, arguments: list[str]) -> int:
-    if not path.is_file():
+    is_script = scripts.is_script(options.model)
+    source = (scripts.source_in_script if is_script else catalogue.source_of)(options.model)
+    values = settings(source, options.settings)
+    if source.takes_seed:
+        values["seed"] = options.seed or 0
+    elif options.seed is not None:
         raise NetworkError(
-            f"run {path}: there is no such file, expected a Python script. "
-            "Give its path, or the name of a model (neurosim list)."
+            f"--seed {options.seed}: {source.name} takes no seed, expected none. Leave it out, or "
+            "name a function with an argument seed."
         )
-    # Restored at the end: the caller may be a test or a notebook.
-    before = sys.argv, sys.path[:]
-    # As Python itself starts a script: its folder comes first, so that it finds its own modules.
-    sys.argv, sys.path[:] = arguments, [str(path.parent.resolve()), *sys.path]
-    try:
-        runpy.run_path(str(path), run_name="__main__")
-    finally:
-        sys.argv, sys.path[:] = before
-    return DONE
+    return source.build(**values)
 
 
 @contextmanager
@@ -377,24 +389,6 @@ def _code(error: NeurosimError) -> int:
     if isinstance(error, LoweringError):
         return REFUSED
     return NOT_FINITE if isinstance(error, SimulationError) else BAD_INPUT
-
-
-def _line(error: BaseException, script: list[str]) -> str:
-    """Return the line of the script that caused an error, as text; empty without a script."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if script and frame.filename == str(Path(script[0]))
-    ]
-    return f"\n  at {script[0]}, line {lines[-1]}" if lines else ""
-
-
-def _from(script: list[str], error: Exception) -> Exception:
-    """Return the error with a traceback that begins in the script, as if Python ran it."""
-    trace = error.__traceback__
-    while script and trace and trace.tb_frame.f_code.co_filename != str(Path(script[0])):
-        trace = trace.tb_next
-    return error.with_traceback(trace)
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -20,6 +22,35 @@ from ..network.validation import read_duration
 from ..recording.recording import Recording
 from .batch import Batch
 from .run import Run, steps_of
+
+# Of the script that is only loaded for its network; empty outside of that.
+_LOADED_SCRIPT: ContextVar[str] = ContextVar("loaded_script", default="")
+
+
+@contextmanager
+def forbidding_runs(script: str) -> Iterator[None]:
+    """Let `prepare`, `simulate`, `export` and `map` raise while a script is loaded.
+
+    Parameters
+    ----------
+    script : str
+        Name, for the message.
+    """
+    token = _LOADED_SCRIPT.set(script)
+    try:
+        yield
+    finally:
+        _LOADED_SCRIPT.reset(token)
+
+
+def _require_no_loading(verb: str) -> None:
+    script = _LOADED_SCRIPT.get()
+    if script:
+        raise NetworkError(
+            f"script {script}: found ns.{verb} while it is loaded for its network, expected that "
+            'it only builds one. Move the run under if __name__ == "__main__":, or name a '
+            "function that only builds."
+        )
 
 
 def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -> Report:
@@ -106,6 +137,7 @@ def prepare(
     NetworkError
         If the network does not fit into memory (before anything is drawn), or a draw is invalid.
     """
+    _require_no_loading("prepare")
     if batch is not None:
         options["batch"] = batch
     backend = find(backend)
@@ -219,6 +251,7 @@ def simulate(
     SimulationError
         If a value stops being finite; its ``recording`` holds everything recorded.
     """
+    _require_no_loading("simulate")
     # A wrong time is refused before the network is drawn and code is compiled.
     steps_of(time, _require_network(network).dt)
     run: Run | Batch
@@ -289,6 +322,7 @@ def export_with_report(
     network, folder, backend, time, **options
         As of `export`.
     """
+    _require_no_loading("export")
     # Everything that can be refused without the draws is refused before them.
     backend = _require_verb(find(backend), "export", options)
     path = Path(folder)
@@ -332,6 +366,7 @@ def map(network: Network, *, backend: str | Backend = "spinnaker", **options: An
     NetworkError
         If the backend has no machine to map to, or no such option.
     """
+    _require_no_loading("map")
     backend = _require_verb(find(backend), "map", options)
     lowered = _lower(network, backend, {})
     lowered.report.demand()

@@ -49,7 +49,7 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
 
 
 @contextmanager
-def clock(name: str, *, wanted: bool) -> Iterator[Callable[[], None]]:
+def clock(name: str, *, wanted: bool) -> Iterator[Callable[[str], None]]:
     """Show the duration of a computation whose progress is unknown, after two seconds.
 
     Parameters
@@ -61,14 +61,14 @@ def clock(name: str, *, wanted: bool) -> Iterator[Callable[[], None]]:
 
     Yields
     ------
-    Function to call now and then.
+    Function to call now and then, with the stage that the computation has reached.
     """
     with _display(name, _CLOCK) as open_when_due:
 
-        def tick() -> None:
+        def tick(stage: str) -> None:
             display = open_when_due(wanted)
             if display is not None:
-                display.refresh()
+                display.set_description_str(f"{name}: {stage}" if stage else name)
 
         yield tick
 

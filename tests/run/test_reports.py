@@ -125,3 +125,59 @@ class Forgetful:
 def test_a_backend_that_promises_a_run_and_lowers_to_none_is_named():
     with pytest.raises(TypeError, match="backend 'forgetful': its report promises an artefact"):
         ns.prepare(ns.Network("empty", dt="1 ms"), backend=Forgetful())
+
+
+def test_a_report_begins_with_counts_and_what_is_not_exact():
+    lines = str(REPORT).splitlines()
+    assert lines[0].endswith("on backend 'nest': 1 impossible, 1 approximated, 2 exact")
+    assert [line.split()[0] for line in lines[1:]] == [
+        "impossible",
+        "approximated",
+        "exact",
+        "exact",
+    ]
+    assert [line.split()[0] for line in REPORT.text(every=True).splitlines()[1:]] == [
+        row.status for row in ROWS
+    ]
+
+
+def test_equal_rows_are_one_line_that_counts_and_names_them():
+    reason = "20 becomes 20.1."
+    rows = [
+        Row(Place("population", name, aspect), "approximated", reason)
+        for name in "abcdef"
+        for aspect in ("tau_m", "cm")
+    ]
+    other = Row(Place("population", "g", "cm"), "approximated", "another reason.")
+    text = str(Report("nest", "n", (*rows, other)))
+    assert text.splitlines()[1:] == [
+        "  approximated 6 populations ('a', 'b', 'c', 'd' and 2 more), tau_m and cm: "
+        "20 becomes 20.1.",
+        "  approximated population 'g', cm: another reason.",
+    ]
+
+
+DIFFERENT = {
+    "reason": (Place("population", "b"), "exact", "y."),
+    "status": (Place("population", "b"), "approximated", "x."),
+    "remedy": (Place("population", "b"), "exact", "x.", "Do."),
+    "kind": (Place("drive", "b"), "exact", "x."),
+}
+
+
+@pytest.mark.parametrize("other", DIFFERENT.values(), ids=DIFFERENT)
+def test_rows_that_differ_are_never_one_line(other):
+    rows = (Row(Place("population", "a"), "exact", "x."), Row(*other))
+    assert len(str(Report("nest", "n", rows)).splitlines()) == 3
+
+
+def test_long_lines_are_wrapped_to_a_width():
+    text = REPORT.text(width=60)
+    assert max(map(len, text.splitlines()[1:])) <= 60
+    assert " ".join(text.split()) == " ".join(REPORT.text().split())
+
+
+def test_a_report_is_data():
+    data = REPORT.data()
+    assert data["counts"] == {"exact": 2, "approximated": 1, "impossible": 1}
+    assert data["rows"] == [row.data() for row in ROWS]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 
+from neurosim.backend.report_text import group_rows
 from neurosim.distribution import DISTRIBUTION
 from neurosim.expr.printing import docstring
 
 from ..translation.plan import Plan
 from .packages import installed_version
+
+REPORT = "report.txt"
+_DIFFERENCES = 8  # that the head of a script names
+_WIDTH = 96  # characters of each
 
 
 def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
@@ -48,11 +54,20 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
 def _docstring(plan: Plan) -> str:
     title = f"Network {plan.name!r} on {plan.target.title}, through PyNN."
     lines = [f"{title} Written by neurosim {installed_version(DISTRIBUTION)}."]
-    # A script is passed on without its report: differences stand in its head too.
+    # A script is passed on without its report: the kinds of differences stand in its head too.
     approximated = [row for row in plan.rows if row.status == "approximated"]
     if approximated:
+        groups = group_rows(approximated)
+        named = groups[:_DIFFERENCES]
+        texts = [textwrap.shorten(f"{g.place}: {g.explanation}", _WIDTH) for g in named]
+        others = len(groups) - len(named)
+        texts += [f"and {others} more"] * (others > 0)
         lines.append("\nWhat differs from the network as neurosim runs it:")
-        lines += [f"- {row.place}: {row.reason}" for row in approximated]
+        lines += [f"- {text}" for text in texts]
+        lines.append(
+            f"{REPORT}, written beside this script, has every part of the network and all words "
+            f"({len(approximated)} rows differ)."
+        )
     return docstring("\n".join([*lines, ""]))
 
 

@@ -61,14 +61,21 @@ def execute(
         while process.returncode is None:
             try:
                 printed, errors = process.communicate(timeout=_POLL)
-            except subprocess.TimeoutExpired:
-                tick()
+            except subprocess.TimeoutExpired as waiting:
+                tick(_stage(waiting.stderr))
             except BaseException:  # Ctrl-C too must not leave the process behind
                 process.kill()
                 process.wait()
                 raise
     if process.returncode:
         raise SimulationError(_failure(process.returncode, errors or printed, machine))
+
+
+def _stage(errors: bytes | str | None) -> str:
+    """Return the title above the last bar of sPyNNaker's output so far; empty without one."""
+    text = errors.decode(errors="replace") if isinstance(errors, bytes) else errors or ""
+    titles = re.findall(r"^(.+)\n\|0%", text, re.MULTILINE)
+    return titles[-1].strip() if titles else ""
 
 
 def _failure(exit_code: int, output: str, machine: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from neurosim.backend.report import Report
 from neurosim.distribution import DISTRIBUTION
 
 from ..translation.plan import Plan
-from .header_text import header_lines, setup_lines
+from .header_text import REPORT, header_lines, setup_lines
 from .network_text import NetworkText
 from .packages import PACKAGES, PROBED, installed_version
 from .results_text import results_lines, run_lines
@@ -20,6 +21,7 @@ from .script_data import ScriptArrays, identifiers
 SCRIPT = "network.py"
 ARRAYS = "arrays.npz"
 RESULTS = "results.npz"
+ROWS = "report.json"
 
 
 class Script:
@@ -79,7 +81,9 @@ class Script:
         arrays: dict[str, Any] = dict(self._arrays.arrays)
         np.savez(folder / ARRAYS, **arrays)
         if report is not None:
-            (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
+            (folder / REPORT).write_text(f"{report}\n", encoding="utf-8")
+            rows = json.dumps(report.data(), indent=1)
+            (folder / ROWS).write_text(f"{rows}\n", encoding="utf-8")
             (folder / "README.md").write_text(self._readme(report), encoding="utf-8")
         return folder / SCRIPT
 
@@ -104,8 +108,8 @@ class Script:
             f"Written with neurosim {installed_version(DISTRIBUTION)}; on that machine: "
             f"{installed}. Probed with {probed}.",
             "",
-            "`report.txt` says for every part of the network whether it is exact or approximated "
-            f"({approximated} rows).",
+            f"`{REPORT}` says for every part of the network whether it is exact or approximated "
+            f"({approximated} rows), with equal rows as one; `{ROWS}` has every row.",
         ]
         if plan.target.name == "spinnaker":
             lines += [

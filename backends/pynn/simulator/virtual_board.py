@@ -87,7 +87,7 @@ def map_network(
             python=python or find_interpreter("map"),
             # The user's settings may name a real board, which mapping must not touch.
             environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"},
-            title=f"{plan.name} onto {MACHINES[version]}",
+            title=f"sPyNNaker maps {plan.name} onto {MACHINES[version]}",
         )
         layout = json.loads((folder / "mapping.json").read_text())
         with np.load(folder / "mapping.npz") as arrays:

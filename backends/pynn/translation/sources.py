@@ -52,10 +52,17 @@ def plan_given_spikes(
             f"{target.title}, which has no step before.",
             f"Begin with step {target.first_given_step}.",
         )
+    if not step.size:
+        rows.approximated(
+            place,
+            "SpikeSourceArray without spikes: it stays silent there, whatever a run sets here.",
+            "Give its spikes: net.spike_source(name, size, times=...).",
+        )
     note = "."
     if not target.spike_offset:
         note = "; they carry the time of the start of their step there, and are read back as given."
-    rows.exact(place, f"SpikeSourceArray with {step.size} spikes{note}")
+    if step.size:
+        rows.exact(place, f"SpikeSourceArray with {step.size} spikes{note}")
     planned = SpikeTimes(index[order], times)
     return PlannedPopulation(p.name, p.size, "SpikeSourceArray", spikes=planned)
 

@@ -1,6 +1,7 @@
 """Exported folders: a plain PyNN script that runs without neurosim and gives what a run gives."""
 
 import ast
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,6 +28,7 @@ def test_the_folder_has_script_arrays_readme_and_report(tmp_path):
         "README.md",
         "arrays.npz",
         "network.py",
+        "report.json",
         "report.txt",
     ]
     text, readme = path.read_text(), (path.parent / "README.md").read_text()
@@ -35,9 +37,12 @@ def test_the_folder_has_script_arrays_readme_and_report(tmp_path):
     )
     head = ast.get_docstring(ast.parse(text))
     report = pynn.nest.lower(varied()).report
-    for row in report.of("approximated"):
-        assert str(row.place) in head and row.reason in head
+    approximated = report.of("approximated")
+    assert "What differs" in head and "report.txt, written beside this script" in head
+    assert f"({len(approximated)} rows differ)" in head
+    assert f"- {approximated[0].place}: " in head
     assert (path.parent / "report.txt").read_text() == f"{report}\n"
+    assert json.loads((path.parent / "report.json").read_text()) == report.data()
     assert (
         "it does not need neurosim" in readme
         and "python network.py" in readme

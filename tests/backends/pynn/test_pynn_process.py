@@ -31,6 +31,19 @@ def test_a_script_that_takes_long_shows_a_clock_where_it_is_wanted(
     assert ("long on nest [00:0" in sys.stderr.getvalue()) == shown
 
 
+def test_the_clock_names_the_stage_that_a_mapping_has_reached(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(progress, "PATIENCE", 0.1)
+    (tmp_path / "long.py").write_text(
+        "import sys, time\nfor stage in ('Partitioning graph', 'Placing Vertices'):\n"
+        "    print(stage + '\\n|0%    100%|\\n ====', file=sys.stderr, flush=True)\n"
+        "    time.sleep(0.8)"
+    )
+    execute(tmp_path / "long.py", title="sPyNNaker maps net")
+    for stage in ("Partitioning graph", "Placing Vertices"):
+        assert f"sPyNNaker maps net: {stage} [00:0" in sys.stderr.getvalue()
+
+
 def test_ctrl_c_ends_the_script_too(tmp_path):
     (tmp_path / "endless.py").write_text(
         "import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"

@@ -240,3 +240,15 @@ def test_events_at_times_and_signals_of_spikes_are_impossible_rows(backend):
     assert statements.status == "impossible" and "every 10 ms" in statements.reason
     signal = rows["population 'layer', signal 'reward'"]
     assert signal.status == "impossible" and "'cpu'" in signal.remedy
+
+
+@pytest.mark.parametrize("backend", ["nest", "pynn-brian2", "spinnaker"])
+def test_a_source_without_spikes_has_a_row_that_is_not_exact(backend):
+    net = ns.Network("silent", dt="1 ms")
+    net.spike_source("empty", 3)
+    net.spike_source("full", 1, steps=[[3]])
+    rows = {row.place.owner: row for row in ns.check(net, backend=backend).rows}
+    assert rows["empty"].status == "approximated"
+    assert "without spikes: it stays silent there" in rows["empty"].reason
+    assert rows["full"].status == "exact"
+    assert "silent until run.set" in ns.check(net, backend="cpu")["empty"][0].reason
