@@ -16,7 +16,7 @@ from neurosim.recording.files import write_json
 
 from . import published
 from .classification import Classification, SampleCounts
-from .measures import branching_factor
+from .measures import branching_factor, watched
 from .picture import draw_answers, draw_organisation
 from .readout import CLASSES, Readout, choose_convex, convex
 from .readout import published as train_as_published
@@ -24,7 +24,6 @@ from .samples import Liquid
 from .settings import read_settings
 
 Row = dict[str, Any]
-WATCHED = 20  # training samples whose rasters are measured, as in the published program
 MILESTONES = (0, 20, 100, 500, 2000, 5000, 10_000, 20_000, 50_000)  # presentations
 CURVE = (500, 1000, 3000, 8000, 20_000, 50_000)  # training samples of the learning curve
 
@@ -175,8 +174,7 @@ def branching(liquid: Liquid, rasters: np.ndarray) -> float:
 def _organise(work: Classification) -> list[dict[str, float]]:
     """Let the liquid organise itself; return branching factor and rate at some milestones."""
     encoded = work.encoded["train"]
-    number = min(WATCHED, work.task.samples)
-    watched = [encoded.whole(n) for n in range(number)]
+    images = [encoded.whole(int(n)) for n in watched(work.task.samples)]
     path = work.folder / "course.json"
     # What was measured before an interrupt cannot be measured again.
     course = json.loads(path.read_text()) if path.exists() else []
@@ -185,13 +183,13 @@ def _organise(work: Classification) -> list[dict[str, float]]:
         measured = [point["presentations"] for point in course]
         is_milestone = presented in MILESTONES or presented == last
         if is_milestone and presented not in measured:
-            course.append(_measure(work.liquid, watched, presented))
+            course.append(_measure(work.liquid, images, presented))
             write_json(path, course)
     return course
 
 
-def _measure(liquid: Liquid, watched: list[np.ndarray], presented: int) -> dict[str, float]:
-    rasters = liquid.rasters(watched)
+def _measure(liquid: Liquid, images: list[np.ndarray], presented: int) -> dict[str, float]:
+    rasters = liquid.rasters(images)
     seconds = rasters.shape[1] / 1000
     rate = float(rasters.sum(axis=1).mean() / seconds)
     return {"presentations": presented, "branching": branching(liquid, rasters), "rate": rate}

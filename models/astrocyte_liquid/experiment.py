@@ -14,14 +14,13 @@ import neurosim as ns
 
 from .classification import Classification, encode, load
 from .demonstrate import branching
-from .measures import branching_factor
+from .measures import BATCH, branching_factor, watched
 from .network import PLASTIC, astrocyte, build, neuron, rule
 from .readout import choose_convex, convex, loss, soft_targets
 from .samples import FADE, Liquid
 from .settings import DEFAULTS, VARIANTS, Settings, Task
 
 Result = dict[str, Any]
-WATCHED = 20  # training images of a branching factor
 PRESENTED = 500  # before the branching factor has settled
 SMALL = Settings(side=4, inputs=30, density=0.5, gain=0.1)  # for questions that ask for no size
 
@@ -219,10 +218,9 @@ def _branching(
     encoded = encode(load("mnist", "train"))
     liquid = Liquid(settings, seed=seed, backend=backend, threads=1)
     # The images that are watched are not among those that it learned from.
-    learned = range(100, 100 + presentations)
+    learned = range(BATCH, BATCH + presentations)
     liquid.self_organise(encoded.whole(n) for n in learned)
-    watched = [encoded.whole(n) for n in range(WATCHED)]
-    rasters = liquid.rasters(watched)
+    rasters = liquid.rasters(encoded.whole(int(n)) for n in watched(BATCH))
     spikes = rasters.sum(axis=1).mean()
     rate = float(spikes / rasters.shape[1] * 1000)
     return branching(liquid, rasters), rate

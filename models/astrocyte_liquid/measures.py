@@ -10,6 +10,23 @@ from neurosim.errors import NetworkError
 
 WINDOW = 4  # ms before and after a spike
 COUNTED = (25, 225)  # ms of a sample of 250 ms
+WATCHED = 20  # samples over which a branching factor is averaged
+BATCH = 250  # samples that the published program shows and records together
+
+
+def watched(samples: int) -> NDArray[np.int64]:
+    """Return the numbers of the samples that are watched: spread evenly over the first batch.
+
+    Parameters
+    ----------
+    samples : int
+        How many there are.
+
+    Source: Ivanov & Michmizos 2021, published code.
+    """
+    last = min(samples, BATCH) - 1
+    # Fewer than 20 samples are watched once each.
+    return np.unique(np.linspace(0, last, WATCHED).astype(np.int64))
 
 
 def branching_factor(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import neurosim as ns
 from neurosim.draws.sampling import blocks, index_type, pointer_of
 from neurosim.draws.streams import Stream
+from neurosim.errors import NetworkError
 from neurosim.network.edges import EdgeCount, Edges, IntArray
 
 from .settings import Settings, read_settings
@@ -244,6 +245,30 @@ class by_distance:
         return self.chance[targets] * nearness * is_other
 
 
+def regions(where: NDArray[np.float64], settings: Settings) -> NDArray[np.int64]:
+    """Return the number of the cube in which each site lies, (N,).
+
+    Parameters
+    ----------
+    where : (N, 3)
+    settings : Settings
+
+    Raises
+    ------
+    NetworkError
+        If the side of the grid cannot be cut into so many parts.
+    """
+    parts = settings.regions
+    if not 1 <= parts <= settings.side:
+        raise NetworkError(
+            f"astrocyte liquid, regions: found {parts}, expected 1 to {settings.side}, the side of "
+            "the grid. Change it."
+        )
+    cubes = np.floor(where * parts / settings.side).astype(np.int64)
+    x, y, z = cubes.T
+    return (x * parts + y) * parts + z
+
+
 def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     """Return the network, recording nothing.
 
@@ -274,9 +299,10 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     # A draw of log-normal numbers around the published value; without spread all have it.
     taus = {"tau": ns.lognormal("64 ms", s.spread)} if s.spread else {}
     liquid = net.population("liquid", size, cell, positions=where, **taus)
+    region = regions(where, s)
     glia = net.population(
         "astrocyte",
-        1,
+        s.regions**3,
         astrocyte(),
         level=s.strength,
         bias=s.strength,
@@ -284,8 +310,12 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
         gain=s.gain,
     )
     # Signed weights: an inhibitory one grows in strength when its value falls, so the links swap.
-    raises = {"causal": glia["growth"], "anticausal": glia["level"]}
-    lowers = {"causal": glia["level"], "anticausal": glia["growth"]}
+    growth, level = glia["growth"], glia["level"]
+    if s.regions > 1:
+        # Each edge reads the astrocyte of its target.
+        growth, level = growth.by("target", region), level.by("target", region)
+    raises = {"causal": growth, "anticausal": level}
+    lowers = {"causal": level, "anticausal": growth}
 
     is_excitatory = np.arange(size) < n_e
 
@@ -358,15 +388,26 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     )
     for start, weight in ((liquid, 1.0), (source, -1.0)):
         # Of the input, the astrocyte hears as large a share as of the liquid.
-        number = math.ceil(s.coverage * len(start))
-        net.project(
-            start,
-            glia,
-            ns.fixed_total_number(number),
-            weight=weight,
-            name=f"{start.name}->astrocyte",
-        )
+        hears = ns.fixed_total_number(math.ceil(s.coverage * len(start)))
+        if s.regions > 1:
+            hears, weight = _of_regions(start, region, weight=weight, settings=s)
+        net.project(start, glia, hears, weight=weight, name=f"{start.name}->astrocyte")
     return net
+
+
+def _of_regions(
+    start: ns.Population, region: NDArray[np.int64], *, weight: float, settings: Settings
+) -> tuple[Any, float]:
+    """Return which astrocytes the neurons reach, and the weight."""
+    if settings.coverage != 1:
+        raise NetworkError(
+            f"astrocyte liquid, coverage: found {settings.coverage:g} with {settings.regions} "
+            "regions, expected 1: each astrocyte hears all of its region. Leave one of them out."
+        )
+    if start.name == "input":
+        return ns.all_to_all(), weight
+    # A region's spikes count as those of a whole liquid, so the gain keeps its meaning.
+    return ns.from_arrays(np.arange(region.size), region), weight * settings.regions**3
 
 
 def network(*, seed: int = 0, **settings: Any) -> ns.Network:

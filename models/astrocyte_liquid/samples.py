@@ -210,6 +210,8 @@ class Liquid:
     def levels(self, image: ArrayLike, *, time: Any = "250 ms") -> NDArray[np.float64]:
         """Show an image as `present` does, and return the level of the astrocyte, (T,).
 
+        Of several astrocytes, it is their mean.
+
         Parameters
         ----------
         image : (M,) or (T, M)
@@ -219,7 +221,7 @@ class Liquid:
         net.record(net.populations["astrocyte"], "level")
         run = self._prepare(net)
         self._show(run, self._start(), 0, image, _steps(time))
-        return run.result()["astrocyte"].trace("level").values[:, 0]
+        return run.result()["astrocyte"].trace("level").values.mean(axis=1)
 
     def _show(self, run: Run, start: Snapshot, number: int, image: ArrayLike, steps: int) -> None:
         # Random numbers follow from the clock, so it does not matter which run shows an image.

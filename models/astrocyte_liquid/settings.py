@@ -49,6 +49,9 @@ class Settings:
         By which a spike raises the threshold, which returns within 100 ms. An extension.
     spread : float, 1
         Standard deviation of the logarithm of the membrane time constants. An extension.
+    regions : int
+        Parts into which each side of the grid is cut; each cube has an astrocyte of its own, which
+        hears its neurons and sets the edges onto them. An extension.
     """
 
     side: int = 10  # that the large model is a cube, too, is a choice
@@ -66,6 +69,7 @@ class Settings:
     band: float = 22.0
     adaptation: float = 0.0
     spread: float = 0.0
+    regions: int = 1
 
 
 DEFAULTS = Settings()

@@ -279,7 +279,7 @@ def _link(symbol: str, p: Projection, draw: EdgeValues) -> ConcreteLink:
     else:
         view = p.source if side == "pre" else p.target
         index = np.zeros(view.population.size, np.int32)
-        index[view.indices] = indices
+        index[view.indices] = indices if reference.which is None else indices[reference.which]
         # Engines save a look-up per access if each neuron reads its own index.
         if (index == np.arange(index.size)).all():
             index = None

@@ -12,6 +12,7 @@ from ..model.declarations import State
 from ..model.names import Domain
 from ..model.rule import Rule
 from ..units import Exponents, Unit, of
+from .edges import IntArray
 from .populations import View
 from .projections import Projection
 from .references import Reference
@@ -132,19 +133,27 @@ def _side(reference: Reference, length: int, *, source: View, target: View, wher
         return "one"
     if isinstance(along, str):
         expected = len(source if along == "source" else target)
-        if length != expected:
+        if reference.which is not None:
+            require_shape(reference.which, {f"one per {along} neuron": expected}, where)
+            _require_indices(reference.which, length, reference=reference, where=where)
+        elif length != expected:
             raise NetworkError(
                 f"{where}: {value} has {length} values, expected one for each of {expected} "
-                f"{along} neurons. Link to as many, or give .by(indices)."
+                f"{along} neurons. Link to as many, or say which one each neuron reads: "
+                f".by({along!r}, indices)."
             )
         return "pre" if along == "source" else "post"
+    _require_indices(along, length, reference=reference, where=where)
+    return "edge"
+
+
+def _require_indices(index: IntArray, length: int, *, reference: Reference, where: str) -> None:
     # Negative indices would silently count from the end.
-    if along.size and (along.min() < 0 or along.max() >= length):
+    if index.size and (index.min() < 0 or index.max() >= length):
         raise NetworkError(
             f"{where}: found an index outside 0 ... {length - 1}, expected indices of "
             f"{reference.owner.name!r}. Correct the index array."
         )
-    return "edge"
 
 
 def _delays_differ(projection: Projection, *, at_source: bool) -> bool:

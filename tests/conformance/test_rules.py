@@ -246,6 +246,27 @@ def test_arrays_of_edges_follow_the_order_in_which_the_edges_were_given(backend)
     assert run.get(p, "w").tolist() == [3.0, 2.0, 1.0]  # read back in (source, target) order
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_neurons_read_the_value_of_their_region(backend, side):
+    net = network()
+    source = net.spike_source("s", 4, steps=[[0]] * 4)
+    counters = net.population("c", 4, COUNTER)
+    regions = net.population("regions", 2, COUNTER, v=[10.0, 20.0])
+    rule = Rule(
+        edge="w : 1", parameters={"level": 0.0}, handlers=[("pre", "out += w * level")], name="r"
+    )
+    # The views turn the order, and leave out a neuron.
+    net.project(
+        source[[3, 1, 0]],
+        counters[[0, 2, 3]],
+        ns.one_to_one(),
+        weight=1.0,
+        rule=rule.reading(level=regions["v"].by(side, [1, 0, 1])),
+    )
+    run = prepare(net, backend, 2)
+    assert run.get(counters, "v").tolist() == [20.0, 0.0, 10.0, 20.0]
+
+
 def test_one_value_for_all_edges_serves_each(backend):
     net = network()
     source, counters = net.spike_source("s", 2, steps=[[0]] * 2), net.population("c", 3, COUNTER)

@@ -25,6 +25,7 @@ from neurosim.models.astrocyte_liquid import (
     kernel_rank,
 )
 from neurosim.models.astrocyte_liquid.encoding import Events, Probabilities
+from neurosim.models.astrocyte_liquid.measures import watched
 from neurosim.models.astrocyte_liquid.readout import (
     choose_convex,
     convex,
@@ -183,6 +184,13 @@ def test_a_neuron_that_never_spikes_and_a_silent_sample_do_not_spoil_the_readout
     readout = convex(table, labels, penalty=0.01)
     assert np.isfinite(readout.weights).all() and readout.accuracy(table, labels) > 0.6
     assert readout.predict(np.zeros((1, 30))).shape == (1,)
+
+
+def test_watched_samples_are_spread_evenly_over_the_first_batch():
+    numbers = watched(60_000)
+    assert (numbers[0], numbers[-1], len(numbers)) == (0, 249, 20)
+    assert set(np.diff(numbers)) == {13, 14}
+    assert watched(5).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_kernel_ranks_count_independent_answers():

@@ -281,7 +281,27 @@ PROJECTIONS = {
         project(rule=lambda net: gain(net["b"]["v"].by("source"))),
         "'v' of 'b' has 3 values",
         "expected one for each of 4 source neurons.",
-        "Link to as many, or give .by(indices).",
+        "Link to as many, or say which one each neuron reads: .by('source', indices).",
+    ),
+    "a link by too few regions": (
+        project(rule=lambda net: gain(net["b"]["v"].by("source", [0]))),
+        "link 'gain': found an array of shape (1,)",
+        "of length 4 (one per source neuron).",
+    ),
+    "a link to no region": (
+        project(rule=lambda net: gain(net["b"]["v"].by("target", [0, 3, 1]))),
+        "link 'gain': found an index outside 0 ... 2",
+        "Correct the index array.",
+    ),
+    "a link by regions that are no indices": (
+        project(rule=lambda net: gain(net["b"]["v"].by("target", [0.5, 1.0, 1.0]))),
+        "link to 'v': .by() found an array of float64 with shape (3,)",
+        "expected one whole index for each target neuron. Give whole numbers.",
+    ),
+    "a link by edges and by neurons": (
+        project(rule=lambda net: gain(net["b"]["v"].by([0] * 12, [0, 1, 2]))),
+        "link to 'v': .by() found indices of edges and of neurons",
+        "Give 'source' or 'target' first, or the indices of edges alone.",
     ),
     "a link to no neuron": (
         project(rule=lambda net: gain(net["a"]["v"].by([9] * 12))),
