@@ -66,7 +66,7 @@ def refusals(network: Network):
             place = Place("projection", item.name)
             yield Row(place, "impossible", "shared weights.", "Give one for each edge.")
     for population in network.populations.values():
-        if population.given is None and draws_numbers(population):
+        if population.source_spikes is None and draws_numbers(population):
             place = Place("population", population.name)
             yield Row(place, "impossible", "random numbers in its equations.", "Leave them out.")
 
@@ -107,7 +107,9 @@ class SmallEngine:
         """Phases 1 to 5 of step k; False, and nothing after phase 3, if a state is not finite."""
         for population in self.program.populations.values():
             spikes = (
-                self.given(population, k) if population.given else self.integrate(population, k)
+                self.replay(population, k)
+                if population.is_spike_source
+                else self.integrate(population, k)
             )
             self.memory.put_spikes(population.name, k, spikes)
         if not self.finite():
@@ -121,7 +123,7 @@ class SmallEngine:
 
     # ---- phases 1 to 3
 
-    def given(self, population: PopulationProgram, k: int) -> np.ndarray:
+    def replay(self, population: PopulationProgram, k: int) -> np.ndarray:
         """Return the neurons whose given spikes belong to step k."""
         steps = self.memory[population.name, "_given_step"]
         return self.memory[population.name, "_given_index"][steps == k]
@@ -200,7 +202,7 @@ class SmallEngine:
         """Run the statements after a spike."""
         name, code = population.name, population.code
         spikes = self.memory.spikes(name, k)
-        if population.given or spikes.size == 0:
+        if population.is_spike_source or spikes.size == 0:
             return
         values = self.values(population, k)
         per_neuron = {n for n, v in values.items() if np.size(v) == population.size > 1}

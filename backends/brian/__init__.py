@@ -121,8 +121,8 @@ def _integrated(network: Network) -> Iterator[Row]:
     for p in network.populations.values():
         place = Place("population", p.name)
         reason = reason_against(p.cell)
-        if p.given is not None:
-            yield Row(place, "exact", f"{p.given[0].size} given spikes.")
+        if p.source_spikes is not None:
+            yield Row(place, "exact", f"{p.source_spikes[0].size} given spikes.")
         elif reason is not None:
             yield Row(place, "impossible", reason, "Use mode='statements'.")
         elif p.name in observed:

@@ -41,7 +41,7 @@ class Cells:
         self._held: str | None = None
         self.draw = draw_at(program.seed, p.name, self.site.constant("place", self.number))
         stage = stage_of(p.name, program)
-        if p.given:
+        if p.is_spike_source:
             self.group = self._spike_source()
             self.objects = [self.group]
             return

@@ -143,7 +143,7 @@ class BrianEngine:
                 self.signals.setdefault(signal, []).append(Network(runners))
 
     def _cells(self, p: PopulationProgram) -> Cells:
-        if self.mode == "equations" and not p.given:
+        if self.mode == "equations" and not p.is_spike_source:
             return IntegratedCells(
                 p, self.concrete.populations[p.name].cell, self.program, self.store
             )

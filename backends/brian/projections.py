@@ -305,7 +305,7 @@ class Wiring:
 
     def _never_spikes(self, population: str) -> bool:
         p = self.program.populations[population]
-        return not (p.given or p.code.detect)
+        return not (p.is_spike_source or p.code.detect)
 
     def _population(self, side: str) -> str:
         return self.p.source if side == "pre" else self.p.target

@@ -134,7 +134,7 @@ def _rows(network: Network, options: dict[str, Any]) -> Iterable[Row]:
     for row in explicit_step_rows(network):
         population = network.populations.get(row.place.owner)
         # Spikes that the user gave are indices and steps: whole numbers, which stay exact.
-        replays = population is not None and population.given is not None
+        replays = population is not None and population.source_spikes is not None
         if row.status != "exact" or replays:
             yield row
             continue

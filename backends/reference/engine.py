@@ -109,7 +109,7 @@ class ReferenceEngine:
         """Run phases 1 to 3 of a population."""
         spikes = (
             self._given_spikes(population, k)
-            if population.given
+            if population.is_spike_source
             else self._integrate(population, k)
         )
         self.memory.put_spikes(population.name, k, spikes)
@@ -181,7 +181,7 @@ class ReferenceEngine:
     def _reset(self, population: PopulationProgram, k: int) -> None:
         """Run phase 5 of a population."""
         spiked = self.memory.spikes(population.name, k)
-        if population.given or spiked.size == 0:
+        if population.is_spike_source or spiked.size == 0:
             return
         draw = self._draws(population.name, spiked, k)
         values = self._cell_values(population, k)

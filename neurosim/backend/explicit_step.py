@@ -41,8 +41,8 @@ def explicit_step_rows(network: Network) -> Iterator[Row]:
 
 def _population_row(population: Population) -> Row:
     place = Place("population", population.name)
-    if population.given is not None:
-        count = population.given[0].size
+    if population.source_spikes is not None:
+        count = population.source_spikes[0].size
         text = f"{count} given spikes." if count else "no spikes: silent until run.set gives some."
         return Row(place, "exact", text)
     # A coefficient that changes over time cannot be in a propagator, so tables decide about
@@ -94,7 +94,9 @@ def _silent_ends(item: Projection) -> str:
     silent = [
         population.name
         for trigger, population in ends
-        if trigger in triggers and population.given is None and population.cell.spike is None
+        if trigger in triggers
+        and population.source_spikes is None
+        and population.cell.spike is None
     ]
     return "".join(
         f" Population {name!r} never spikes: its cell has no spike condition."

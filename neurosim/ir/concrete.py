@@ -45,7 +45,7 @@ class ConcretePopulation:
     initial : state -> (N,)
     refractory : float, str or None
         Refractory time in ms, or the parameter that holds it.
-    given : ((S,) steps, (S,) indices) or None
+    source_spikes : ((S,) steps, (S,) indices) or None
         The spikes of a source whose user lists them.
     """
 
@@ -56,7 +56,7 @@ class ConcretePopulation:
     derived: Derived
     initial: dict[str, np.ndarray]
     refractory: str | float | None
-    given: tuple[np.ndarray, np.ndarray] | None
+    source_spikes: tuple[np.ndarray, np.ndarray] | None
 
 
 @dataclass(frozen=True, eq=False)

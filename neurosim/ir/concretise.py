@@ -99,7 +99,7 @@ def _population(population: Population, seed: int, dt: float) -> ConcretePopulat
         derived=Derived(trees, known),
         initial=initial,
         refractory=_refractory(cell, parameters),
-        given=population.given,
+        source_spikes=population.source_spikes,
     )
 
 

@@ -96,7 +96,7 @@ def _population(
         size=p.size,
         code=cell_program(p.cell, tables, observed=tuple(network.observed.get(p.name, ()))),
         refractory=p.refractory,
-        given=p.given is not None,
+        is_spike_source=p.source_spikes is not None,
         history=history,
         contributions={k: tuple(n for n in v if n not in same_step) for k, v in terms.items()},
         same_step={k: tuple(n for n in v if n in same_step) for k, v in terms.items()},

@@ -145,8 +145,8 @@ class Memory:
         if p.refractory is not None:
             # Before the first step: no neuron begins refractory.
             self[p.name, "_until"] = np.full(p.size, -1, np.int64)
-        if concrete.given is not None:
-            steps, indices = concrete.given
+        if concrete.source_spikes is not None:
+            steps, indices = concrete.source_spikes
             # Copies, because `Run.set` replaces the spikes of this run alone.
             self[p.name, "_given_step"] = steps.copy()
             self[p.name, "_given_index"] = indices.copy()

@@ -87,7 +87,7 @@ def require_values(
     """
     for population in program.populations.values():
         _require_history(arrays, population, where=where)
-        if population.given:
+        if population.is_spike_source:
             _require_given(arrays, population, where=where)
     # Decays are looked up by the steps since the last assignment: none may lie ahead.
     ranges = {

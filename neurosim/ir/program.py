@@ -148,7 +148,7 @@ class PopulationProgram:
     code : CellProgram
     refractory : float, str or None
         Refractory time in ms, or the parameter that holds it.
-    given : bool
+    is_spike_source : bool
         Whether its spikes are listed by the user.
     history : int, steps
         Steps for which spikes are stored: those of the longest delay, this step, and the next one,
@@ -164,7 +164,7 @@ class PopulationProgram:
     size: int
     code: CellProgram
     refractory: str | float | None
-    given: bool
+    is_spike_source: bool
     history: int
     contributions: dict[str, tuple[str, ...]]
     same_step: dict[str, tuple[str, ...]]

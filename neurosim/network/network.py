@@ -745,7 +745,7 @@ class Network:
         )
         view = self._view(target, "every")
         # Its cell has no equations, so every name would be unknown without a reason.
-        if view.population.given is not None:
+        if view.population.source_spikes is not None:
             raise NetworkError(
                 f"every: population {view.name!r} has given spikes and no states, expected one "
                 "that has. Name another."

@@ -38,7 +38,7 @@ class Population:
         Parameters and initial values by name, in engine units: numbers, arrays (N,), draws, tables
         over time, and expressions.
     positions : (N, 3), um, or None
-    given : two arrays (S,), or None
+    source_spikes : two arrays (S,), or None
         Steps and neurons of the spikes of a spike source, sorted by step, then neuron.
     """
 
@@ -47,7 +47,7 @@ class Population:
     cell: Cell
     values: dict[str, Any]
     positions: np.ndarray | None = None
-    given: tuple[np.ndarray, np.ndarray] | None = None
+    source_spikes: tuple[np.ndarray, np.ndarray] | None = None
 
     @overload
     def __getitem__(self, key: str) -> Reference: ...

@@ -71,7 +71,7 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
     states = {part.name: part.unit for part in (*cell.states, *cell.observable)}
     if isinstance(variable, str) and variable == "spikes":
         # Listed spikes need no condition: such a cell has none and spikes nevertheless.
-        if cell.spike is None and view.population.given is None:
+        if cell.spike is None and view.population.source_spikes is None:
             raise NetworkError(
                 f"record: population {view.name!r} ({cell.name}) never spikes, expected one that "
                 f"does. Record one of its states: {', '.join(states) or 'none'}."

@@ -241,7 +241,7 @@ class Batch:
         """
         known = self._runs[0]._owner(owner)
         population = known.population if isinstance(known, View) else known
-        of_spikes = isinstance(population, Population) and population.given is not None
+        of_spikes = isinstance(population, Population) and population.source_spikes is not None
         rows = [dict(values) for _ in self._runs]
         for name, value in values.items():
             if not of_spikes:

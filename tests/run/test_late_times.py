@@ -48,8 +48,8 @@ def test_spikes_off_the_grid_are_rounded_if_asked(backend):
     with pytest.raises(ns.NetworkError, match=parts("a smaller dt, or round_times=True.")):
         net.spike_source("refused", 2, times=times)
     source = net.spike_source("source", 2, times=times, round_times=True)
-    assert source.given is not None
-    assert source.given[0].tolist() == [0, 1, 1, 3, 499_999]
+    assert source.source_spikes is not None
+    assert source.source_spikes[0].tolist() == [0, 1, 1, 3, 499_999]
     net.record(source, "spikes")
     run = ns.prepare(net, backend=backend)
     run.run("0.5 ms", progress=False)

@@ -487,7 +487,7 @@ def _chain(story: Story) -> None:
     for number, (source, target) in enumerate(pairwise(populations)):
         if target.name == "source" or not target.cell.receives:
             continue
-        if source.cell.spike is None and source.given is None:
+        if source.cell.spike is None and source.source_spikes is None:
             continue
         rule = WITHIN[int(chance.integers(0, len(WITHIN)))]
         ends = chance.integers(0, source.size, 40), chance.integers(0, target.size, 40)
@@ -515,7 +515,7 @@ def _projection(draw: Any, story: Story, name: str, target: Any, *, layers: bool
     spiking = [
         p
         for p in net.populations.values()
-        if (graded or p.cell.spike is not None or p.given is not None)
+        if (graded or p.cell.spike is not None or p.source_spikes is not None)
         and (not graded or p.name != "source")
     ]
     if not spiking:
@@ -591,7 +591,7 @@ def _linked(draw: Any, net: ns.Network, source: Any, target: Any) -> Rule:
 def _probes(draw: Any, story: Story) -> None:
     net = story.net
     for p in net.populations.values():
-        if p.cell.spike is not None or p.given is not None:
+        if p.cell.spike is not None or p.source_spikes is not None:
             net.record(_view(draw, p), "spikes")
         if p.name != "source" and draw(st.booleans()):
             net.record(_view(draw, p), "v", every=draw(st.integers(1, 4)) * net.dt)

@@ -44,7 +44,7 @@ class Populations:
         self._context = context
         self._resets: list[tuple[int, Reset]] = []
         self._updates = {
-            p.name: self._replay(p) if p.given else self._update(p)
+            p.name: self._replay(p) if p.is_spike_source else self._update(p)
             for p in context.program.populations.values()
         }
 

@@ -55,7 +55,7 @@ def step_cost(program: Program) -> float:
 
 
 def _update_cost(p: PopulationProgram) -> float:
-    if p.given:
+    if p.is_spike_source:
         return 0.0
     trees = [s.value for s in p.code.integrate]
     if p.code.detect is not None:

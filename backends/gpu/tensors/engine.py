@@ -113,7 +113,7 @@ class TensorEngine:
     # ---- the verbs of an engine
 
     def source(self) -> str:
-        computed = [p for p in self._populations.values() if not p.p.given]
+        computed = [p for p in self._populations.values() if not p.p.is_spike_source]
         parts = [p.functions.source for p in computed]
         parts += [rule.source for rule in self._rules]
         # Populations of one cell print the same source: it is returned once.

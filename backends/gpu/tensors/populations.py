@@ -117,7 +117,7 @@ class TensorPopulation:
             table: [tuple(map(int, m[self.name, f"{table}@rows"])) for m in samples.memories]
             for table in self.p.code.tables
         }
-        if self.p.given:
+        if self.p.is_spike_source:
             self._given = [
                 GivenSpikes(m[self.name, "_given_step"], m[self.name, "_given_index"])
                 for m in samples.memories
@@ -192,7 +192,7 @@ class TensorPopulation:
 
     def integrate(self, clock: Clock) -> None:
         """Run phases 2 and 3, and store who spikes."""
-        if self.p.given:
+        if self.p.is_spike_source:
             self.ring.put(clock.step, self._given_at(clock.step))
             return
         functions = self.functions
@@ -227,7 +227,7 @@ class TensorPopulation:
 
     def reset(self, clock: Clock) -> None:
         """Run phase 5."""
-        if self.p.given or not self.ring.any[clock.step % self.p.history]:
+        if self.p.is_spike_source or not self.ring.any[clock.step % self.p.history]:
             return
         spiked = self.ring.at(clock.step)
         functions = self.functions

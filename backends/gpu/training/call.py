@@ -130,7 +130,7 @@ class Call:
             if i.parameter is None
         }
         for p in plan.program.populations.values():
-            if p.given and p.name not in result:
+            if p.is_spike_source and p.name not in result:
                 series = torch.zeros(
                     self.batch.steps, 1, p.size, dtype=settings.dtype, device=settings.device
                 )

@@ -65,7 +65,7 @@ def read_inputs(names: object, network: Network) -> tuple[Input, ...]:
     NetworkError
         If there is no such source or parameter, or one occurs twice.
     """
-    sources = {p.name: p.size for p in network.populations.values() if p.given is not None}
+    sources = {p.name: p.size for p in network.populations.values() if p.source_spikes is not None}
     parameters = {
         f"{p.name}.{parameter.name}": (p.name, parameter.name, p.size)
         for p in network.populations.values()

@@ -126,7 +126,9 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
     memory = Memory(program, concrete, bounds)
     replayed = {i.population for i in settings.inputs if i.parameter is None}
-    computed = [n for n, p in program.populations.items() if n not in replayed and not p.given]
+    computed = [
+        n for n, p in program.populations.items() if n not in replayed and not p.is_spike_source
+    ]
     driven = {i.label for i in settings.inputs}
     projections = [p for p in program.projections.values() if p.target in computed]
     can_learn = learnables(

@@ -35,14 +35,14 @@ class Populations:
         self._printers = {
             p.name: CellPrinter(p, dt=self.program.dt, single=device.single)
             for p in self.program.populations.values()
-            if not p.given
+            if not p.is_spike_source
         }
 
     def integrate(self, names: Iterable[str]) -> list[Launch]:
         """Return phases 2 and 3 of the populations of a stage."""
         launches: list[Launch] = []
         for p in (self.program.populations[name] for name in names):
-            launches += self._give(p) if p.given else [self._cell(p, "integrate")]
+            launches += self._give(p) if p.is_spike_source else [self._cell(p, "integrate")]
         return launches
 
     def reset(self) -> list[Launch]:
@@ -50,7 +50,7 @@ class Populations:
         return [
             self._cell(p, "reset")
             for p in self.program.populations.values()
-            if not p.given and p.code.detect is not None
+            if not p.is_spike_source and p.code.detect is not None
         ]
 
     def check(self) -> list[Launch]:

@@ -111,8 +111,8 @@ def _populations(
     matches: dict[str, CellMatch] = {}
     dt = network.dt
     for p in network.populations.values():
-        if p.given is not None:
-            planned.append(plan_given_spikes(p, p.given, dt=dt, target=target, rows=rows))
+        if p.source_spikes is not None:
+            planned.append(plan_given_spikes(p, p.source_spikes, dt=dt, target=target, rows=rows))
         elif p.cell is POISSON or p.cell is BERNOULLI:
             source = plan_poisson(p, dt=dt, target=target, rows=rows)
             planned += [] if source is None else [source]

@@ -141,7 +141,7 @@ class Assignments:
         """
         view = owner.view if isinstance(owner, Population) else owner
         # A source of given spikes has no cell, so it has nothing but its spikes.
-        if isinstance(view, View) and view.population.given is not None:
+        if isinstance(view, View) and view.population.source_spikes is not None:
             return [self._check_spikes(view, values)]
         if isinstance(owner, Projection) and "weight" in values and not owner.declares("weight"):
             if "w" in values:

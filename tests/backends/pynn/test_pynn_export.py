@@ -107,7 +107,7 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
     text = path.read_text()
     assert "It needs a board" in (path.parent / "README.md").read_text()
     for population in net.populations.values():
-        kind = "SpikeSourceArray" if population.given is not None else "IF_curr_exp"
+        kind = "SpikeSourceArray" if population.source_spikes is not None else "IF_curr_exp"
         assert f"{population.name} = sim.Population({population.size}, sim.{kind}(" in text
     with np.load(path.parent / "arrays.npz") as arrays:
         for projection in net.projections.values():

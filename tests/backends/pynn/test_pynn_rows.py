@@ -133,7 +133,7 @@ def unsaid(net: ns.Network, report: ns.Report) -> list[str]:
 
     for p in net.populations.values():
         place = f"population {p.name!r}"
-        parts = [q.name for q in p.cell.parameters] if p.given is None else []
+        parts = [q.name for q in p.cell.parameters] if p.source_spikes is None else []
         if place not in lost:
             missing += [
                 f"{place}, states: {s.name}"
