@@ -43,9 +43,9 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def bench(tree: Path) -> Bench:
+def bench(tree: Path, *, patience: float = 600.0) -> Bench:
     results = tree.parent / "results.jsonl"
-    return Bench(tree, {"neurosim/": ["tests"]}, results=results, timeout=60.0, patience=5.0)
+    return Bench(tree, {"neurosim/": ["tests"]}, results=results, timeout=600.0, patience=patience)
 
 
 @pytest.mark.process
@@ -89,7 +89,7 @@ def test_a_fault_that_lets_a_test_hang_is_caught_and_one_that_outlasts_all_tests
         for m in mutations("while False:\n    pass\n")
         if m.kind == "condition"
     )
-    assert [row["outcome"] for row in bench(tree).run([hanging])] == ["hung"]
+    assert [row["outcome"] for row in bench(tree, patience=5.0).run([hanging])] == ["hung"]
     (tree / "neurosim/greater.py").write_text("False < 1\n")
     fault = Mutant("neurosim/greater.py", mutations("False < 1\n")[0])
     short = replace(bench(tree), timeout=3.0)

@@ -43,6 +43,19 @@ def _running(clock, n):
     return tl.load(clock + 2) + n * 0 >= 2 * tl.load(clock) + 1
 
 
+def _is_due(clock, n, every):
+    """Return for each lane whether a probe takes a sample at the end of this step."""
+    step = tl.load(clock)
+    # Steps of the run are counted, not those of a stretch: a run may be cut anywhere. `n * 0`
+    # makes a block of the condition, see `_runs`.
+    return ((step + 1) % every + n * 0 == 0) & _runs(clock, n, 2 * step + 2)
+
+
+def _chunk_row(clock, every, first):
+    """Return the row of this step's sample in a chunk that begins with step ``first``."""
+    return (tl.load(clock) + 1) // every - 1 - tl.load(first) // every
+
+
 def _folded(
     total,
     edges,
@@ -422,19 +435,13 @@ def sample_values(
     BLOCK: tl.constexpr,
 ):
     """Write the values of a probe at the end of a step, if it is one of its steps."""
-    step = tl.load(clock)
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    # Steps of the run are counted, not those of a stretch: a run may be cut anywhere. `n * 0`
-    # makes a block of the condition, see `_runs`.
-    due = (step + 1) % every + n * 0 == 0
-    lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
-    recorded = (step + 1) // every - 1
-    before = tl.load(first) // every
-    row = sample * capacity + recorded - before
+    lanes = (n < count) & _is_due(clock, n, every)
     position = tl.load(positions + n, mask=lanes, other=0)
     value = tl.load(values + sample * values_size + position, mask=lanes, other=0.0)
     # Chunks hold float64 in both precisions.
+    row = sample * capacity + _chunk_row(clock, every, first)
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
 
 
@@ -457,15 +464,12 @@ def sample_table(
     step = tl.load(clock)
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    due = (step + 1) % every + n * 0 == 0
-    lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
-    recorded = (step + 1) // every - 1
-    before = tl.load(first) // every
-    row = sample * capacity + recorded - before
+    lanes = (n < count) & _is_due(clock, n, every)
     position = tl.load(positions + n, mask=lanes, other=0)
     in_force = _row(rows + sample * rows_size, step)
     table = values + sample * values_size + in_force * width
     value = tl.load(table + position, mask=lanes, other=0.0)
+    row = sample * capacity + _chunk_row(clock, every, first)
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
 
 
@@ -494,11 +498,7 @@ def sample_course(
     step = tl.load(clock)
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    due = (step + 1) % every + n * 0 == 0
-    lanes = (n < count) & _runs(clock, n, 2 * step + 2) & due
-    recorded = (step + 1) // every - 1
-    before = tl.load(first) // every
-    row = sample * capacity + recorded - before
+    lanes = (n < count) & _is_due(clock, n, every)
     position = sample * values_size + tl.load(positions + n, mask=lanes, other=0)
     value = tl.load(values + position, mask=lanes, other=0.0)
     assigned = tl.load(last + position, mask=lanes, other=0)
@@ -513,6 +513,7 @@ def sample_course(
         value = _relaxed(value, elapsed, scale, rate)
     else:
         value = _decayed(value, elapsed, scale)
+    row = sample * capacity + _chunk_row(clock, every, first)
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
 
 
@@ -527,7 +528,7 @@ def tick(clock, counts, samples, BLOCK: tl.constexpr):
     tl.store(clock + 2 + n, n * 0 - 1, mask=(n == 0) & (goes_on == 0))
 
 
-PARTS = (_runs, _running, _folded)
+PARTS = (_runs, _running, _is_due, _chunk_row, _folded)
 KERNELS = (
     clear_spikes,
     give_spikes,

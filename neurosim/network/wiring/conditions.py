@@ -155,12 +155,7 @@ class BoundCondition:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges, foretold from some rows if pairs are many.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Not used: the views are known.
-        recurrent : bool
-            Not used.
+        Parameters are explained in `Connector.count`.
 
         Raises
         ------
@@ -218,16 +213,7 @@ class BoundCondition:
     ) -> Edges:
         """Draw the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Source of chance; each pair has draws of its own.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Not used: ``i != j`` leaves out autapses.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------

@@ -27,12 +27,7 @@ class one_to_one:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: that of the sources.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
 
         Raises
         ------
@@ -52,16 +47,7 @@ class one_to_one:
     ) -> Edges:
         """Return one edge for each source.
 
-        Parameters
-        ----------
-        stream : Stream
-            Not used: nothing is drawn.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------
@@ -97,12 +83,7 @@ class all_to_all:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: that of all pairs, or the most if autapses are left out.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
         """
         # Without autapses the number depends on how many neurons both views hold.
         return EdgeCount(float(n_source) * n_target, exact=self.autapses or not recurrent)
@@ -112,16 +93,7 @@ class all_to_all:
     ) -> Edges:
         """Return an edge for each pair.
 
-        Parameters
-        ----------
-        stream : Stream
-            Not used: nothing is drawn.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
         """
         own = _find_own(sources, targets, refuse=recurrent and not self.autapses)
         pointer = pointer_of(targets.size - (own < targets.size))
@@ -172,12 +144,7 @@ class fixed_probability:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the mean number of edges plus six standard deviations.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
         """
         pairs = float(n_source) * n_target
         # Six deviations are exceeded once in a billion networks.
@@ -189,16 +156,7 @@ class fixed_probability:
     ) -> Edges:
         """Draw the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Source of chance; each source neuron has a row of its own.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
         """
         # Gaps between edges are computed from log(1 - p), which serves neither 0 nor 1.
         if self.p == 0:
@@ -310,12 +268,7 @@ class fixed_outdegree(_FixedNumber):
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: ``n`` for each source.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
         """
         return EdgeCount(self.n * n_source)
 
@@ -324,16 +277,7 @@ class fixed_outdegree(_FixedNumber):
     ) -> Edges:
         """Draw the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Source of chance; each source neuron has a row of its own.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------
@@ -355,12 +299,7 @@ class fixed_indegree(_FixedNumber):
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: ``n`` for each target.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
         """
         return EdgeCount(self.n * n_target)
 
@@ -369,16 +308,7 @@ class fixed_indegree(_FixedNumber):
     ) -> Edges:
         """Draw the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Source of chance; each target neuron has a row of its own.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------
@@ -406,12 +336,7 @@ class fixed_total_number(_FixedNumber):
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges, ``n``.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
         """
         return EdgeCount(self.n)
 
@@ -420,16 +345,7 @@ class fixed_total_number(_FixedNumber):
     ) -> Edges:
         """Draw the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Source of chance, of which row 0 is used.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------

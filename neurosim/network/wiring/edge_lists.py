@@ -54,12 +54,7 @@ class from_arrays:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of listed edges.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
 
         Raises
         ------
@@ -82,16 +77,7 @@ class from_arrays:
     ) -> Edges:
         """Return the listed edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Not used: nothing is drawn.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------
@@ -155,12 +141,7 @@ class from_sparse:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of stored entries.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
 
         Raises
         ------
@@ -180,16 +161,7 @@ class from_sparse:
     ) -> Edges:
         """Return an edge for each stored entry.
 
-        Parameters
-        ----------
-        stream : Stream
-            Not used: nothing is drawn.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------

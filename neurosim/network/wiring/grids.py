@@ -199,12 +199,7 @@ class convolution:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: one for each cell of the source that a kernel covers.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
 
         Raises
         ------
@@ -220,16 +215,7 @@ class convolution:
     ) -> Edges:
         """Return the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Not used: nothing is drawn.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------
@@ -351,12 +337,7 @@ class average_pooling:
     def count(self, n_source: int, n_target: int, *, recurrent: bool) -> EdgeCount:
         """Return the number of edges: one for each cell of the source that a window covers.
 
-        Parameters
-        ----------
-        n_source, n_target : int
-            Number of sources and of targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.count`.
 
         Raises
         ------
@@ -372,16 +353,7 @@ class average_pooling:
     ) -> Edges:
         """Return the edges.
 
-        Parameters
-        ----------
-        stream : Stream
-            Not used: nothing is drawn.
-        sources : (S,) integers
-            Indices of the neurons within their population.
-        targets : (T,) integers
-            The same of the targets.
-        recurrent : bool
-            Whether both are neurons of one population.
+        Parameters are explained in `Connector.connect`.
 
         Raises
         ------
