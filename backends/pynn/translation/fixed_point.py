@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 LARGEST = 65536  # magnitudes of parameters are below
-_ONE = 1 << 15
+ONE = 1 << 15
 
 
 def round_parameters(values: Any) -> np.ndarray:
     """Return numbers as SpiNNaker stores parameters: S16.15, to the nearest."""
-    return np.rint(np.asarray(values, np.float64) * _ONE) / _ONE
+    return np.rint(np.asarray(values, np.float64) * ONE) / ONE

@@ -16,6 +16,7 @@ from neurosim.ir.discretise import cell_program
 from ..matching.algebra import Symbolic, Unmatched, free_names, show, symbol, value
 from ..matching.cells import CellMatch, match_cell
 from .fixed_point import LARGEST, round_parameters
+from .held_current import psp_ratio, refractory_steps
 from .plan import PlannedPopulation, StepCurrent, Values
 from .rows import Rows, format_range
 from .sources import changed_rows, number_or_array
@@ -122,6 +123,8 @@ class NeuronPlan:
         self._report_unread_parameters()
         self._report_ports()
         self._report_method()
+        self._report_psp()
+        self._report_spacing()
         return PlannedPopulation(
             p.name,
             p.size,
@@ -336,6 +339,61 @@ class NeuronPlan:
             self._rows.approximated(place, reason)
         else:
             self._rows.exact(place, reason)
+
+    def _report_psp(self) -> None:
+        """Report by how much PSPs differ where the input is held constant over a step."""
+        name = self._match.standard.name
+        if name not in self._target.held_currents:
+            return
+        synaptic = self._target.held_currents[name]
+        place = self._place.of("PSP")
+        if not synaptic:
+            self._rows.approximated(
+                place,
+                f"the input of {name} is held constant over each step there; the size of the "
+                "difference is not known.",
+                "Use a cell with exponential currents, whose difference is known, or a smaller dt.",
+            )
+            return
+        ratios = {
+            tau: psp_ratio(self._parameters["tau_m"], self._parameters[tau], dt=self._dt)
+            for tau in synaptic
+            if tau in self._parameters
+        }
+        if not ratios:
+            return
+        names_of: dict[str, list[str]] = {}
+        for tau, ratio in ratios.items():
+            percent = format_range(np.round(100 * (ratio - 1), 2))
+            text = f"{percent} % at {format_range(self._parameters[tau])} ms"
+            names_of.setdefault(text, []).append(tau)
+        texts = [f"{text} ({' and '.join(names)})" for text, names in names_of.items()]
+        worst = max(np.max(ratio) for ratio in ratios.values())
+        self._rows.approximated(
+            place,
+            "a current is held at its mean over each step there, so every PSP is larger than the "
+            f"exact solution's by {' and '.join(texts)}.",
+            f"A smaller dt, or weights divided by up to {worst:.4g}, where the exact size matters.",
+        )
+
+    def _report_spacing(self) -> None:
+        """Report the least number of steps between two spikes, as the target counts it."""
+        if not self._target.fixed_point or "tau_refrac" not in self._parameters:
+            return
+        period = np.asarray(self._parameters["tau_refrac"])
+        here = np.rint(period / self._dt).astype(np.int64) + 1
+        there = refractory_steps(period, dt=self._dt) + 1
+        place = self._place.of("spacing")
+        if np.array_equal(here, there):
+            self._rows.exact(place, f"spikes are at least {format_range(there)} steps apart.")
+        else:
+            self._rows.approximated(
+                place,
+                f"spikes are at least {format_range(here)} steps apart here, and "
+                f"{format_range(there)} there: the refractory period is divided by dt in fixed "
+                "point, and its remainder counts as a step.",
+                "Use a dt that is a whole number of 2**-15 ms, or a period of a step less.",
+            )
 
     def _own_method(self) -> str:
         if self._p.cell.step is not None:

@@ -77,6 +77,9 @@ class Target:
         Standard cell -> pairs of time constants that must not be equal or nearly so.
     fixed_point : bool
         Whether parameters have 15 binary places.
+    held_currents : mapping of str to tuple of str
+        Standard cell whose input is held constant over a step -> its synaptic time constants, by
+        receptor, if the size of a PSP is known.
     unusable : mapping of str to str
         Standard cell -> reason.
     dependences : tuple of str
@@ -154,6 +157,7 @@ class Target:
     replaced_parameters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     singular: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     fixed_point: bool = False
+    held_currents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
 
     # Plasticity.
@@ -314,11 +318,15 @@ SPINNAKER = Target(
     real_time_step=1.0,
     tic=0.001,
     methods={
-        **dict.fromkeys(_CURRENT_BASED, "exact, in fixed point"),
+        **dict.fromkeys(_CURRENT_BASED, "input held over each step, in fixed point"),
         "IF_cond_exp": "exponential euler, in fixed point",
-        "Izhikevich": "midpoint, in fixed point",
+        "Izhikevich": "midpoint, 1.85 times as long in the step after a spike, in fixed point",
     },
     fixed_point=True,
+    held_currents={
+        "IF_curr_exp": ("tau_syn_E", "tau_syn_I"),
+        **dict.fromkeys(("IF_curr_alpha", "IF_curr_delta"), ()),
+    },
     dependences=(ADDITIVE, MULTIPLICATIVE),
     # `WeightDependenceAdditive.write_parameters` of 7.4.1 writes them as they are given.
     absolute_amplitudes=(ADDITIVE,),

@@ -237,8 +237,9 @@ def _report_learning(
     lost = " What is less than a step is lost." if smallest < 1 else ""
     rows.approximated(
         Place("projection", q.origin, f"learning ({q.receptor})"),
-        f"a weight is cut down to a whole step of {scale.step:.6g} whenever its source fires; "
-        f"a pair changes it by up to {up:.3g} steps up and {down:.3g} down.{lost}",
+        f"a weight is cut down to a whole step of {scale.step:.6g} whenever its source fires, "
+        f"which costs half a step ({scale.step / 2:.3g}) on average each time it changed; a pair "
+        f"changes it by up to {up:.3g} steps up and {down:.3g} down.{lost}",
         "Larger changes, or a smaller largest weight, which makes the steps smaller.",
     )
 
