@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.backend.lowering import Lowered
+from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.memory_estimate import demand_memory
 from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import LoweringError, NetworkError, describe_unknown
@@ -20,6 +20,9 @@ from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number
 
 if TYPE_CHECKING:
+    from neurosim.backend.engine import Engine
+    from neurosim.ir.program import Program
+
     from .simulator.mapping import Mapping
     from .simulator.run import ScriptRun
     from .translation.plan import Plan
@@ -32,6 +35,7 @@ REQUIREMENTS = {
     "nest": ("nest-simulator>=3.10",),
     "brian2": ("brian2==2.9.0", "numpy<2.4"),
     "sympy": ("sympy>=1.13",),
+    "numba": ("numba",),
 }
 # sPyNNaker is missing here on purpose: a network is translated and exported without it, and it may
 # live in an environment of its own.
@@ -39,6 +43,7 @@ MODULES = {
     "nest": ("pyNN", "nest", "sympy"),
     "pynn-brian2": ("pyNN", "brian2", "sympy"),
     "spinnaker": ("sympy",),
+    "spinnaker-rehearsal": ("sympy", "numba"),
 }
 
 
@@ -96,12 +101,15 @@ class PynnBackend:
             # `check` never raises for a network: one row says why nothing could be drawn.
             row = Row(Place("network", network.name), "impossible", str(error))
             return Lowered(Report(self.name, network.name, (row,)), None)
-        report = Report(self.name, network.name, plan.rows)
+        report = Report(self.name, network.name, self._rows(plan))
         return Lowered(report, self._artefact(plan, concrete, options))
+
+    def _rows(self, plan: Plan) -> tuple[Row, ...]:
+        return plan.rows
 
     def _artefact(
         self, plan: Plan, network: ConcreteNetwork, options: dict[str, Any]
-    ) -> TranslatedNetwork:
+    ) -> TranslatedNetwork | Stepped:
         return TranslatedNetwork(plan, network, options)
 
     def _check_options(self, options: dict[str, Any]) -> None:
@@ -128,6 +136,42 @@ class SpinnakerBackend(PynnBackend):
         self, plan: Plan, network: ConcreteNetwork, options: dict[str, Any]
     ) -> TranslatedNetwork:
         return SpinnakerNetwork(plan, network, options)
+
+
+class RehearsalBackend(PynnBackend):
+    """A plan for SpiNNaker, run here in whole-number arithmetic, and held open."""
+
+    held_open = True
+    verbs: dict[str, tuple[str, ...]] = {}
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        super()._check_options(options)
+        # One 32-bit word of the generator's counter: bits above it would be dropped in silence.
+        read_whole_number(
+            options.get("replica", 0),
+            where=f"backend {self.name!r}, replica",
+            least=0,
+            most=(1 << 32) - 1,
+        )
+
+    def _translate(self, network: ConcreteNetwork) -> Plan:
+        from .translation.network import translate
+        from .translation.targets import SPINNAKER
+
+        return translate(network, SPINNAKER)
+
+    def _rows(self, plan: Plan) -> tuple[Row, ...]:
+        from .rehearsal.rows import rehearsal_rows
+
+        return rehearsal_rows(plan)
+
+    def _artefact(self, plan: Plan, network: ConcreteNetwork, options: dict[str, Any]) -> Stepped:
+        def build(program: Program, concrete: ConcreteNetwork) -> Engine:
+            from .rehearsal.engine import RehearsalEngine
+
+            return RehearsalEngine(program, concrete, plan=plan, **options)
+
+        return Stepped(build)
 
 
 @dataclass(frozen=True)
@@ -228,4 +272,9 @@ brian2 = PynnBackend("pynn-brian2", "Brian 2 through PyNN; early traces and stat
 spinnaker = SpinnakerBackend(
     "spinnaker",
     "SpiNNaker through PyNN: mapped onto a virtual board, and run on a board where there is one",
+)
+spinnaker_rehearsal = RehearsalBackend(
+    "spinnaker-rehearsal",
+    "SpiNNaker's whole-number arithmetic on this computer, for the plan that 'spinnaker' exports",
+    options=("replica",),
 )

@@ -36,6 +36,8 @@ Key = tuple[str, str]
 # restored at another time.
 _STEPS = ("_until", "_since")
 _RINGS = ("_history", "_count", "_ring")
+OF_ENGINE = "_machine_"
+"""Begins the names of arrays that an engine adds, in which its own state is."""
 
 
 class Memory:
@@ -58,6 +60,9 @@ class Memory:
     - ``_since``: spikes of earlier steps are no longer in flight, (1,).
 
     Drives own ``rate`` (1/ms, always float64) and ``weight``, (1,) or (M,).
+
+    An engine with numbers of its own adds arrays of any shape and type, whose names begin with
+    `OF_ENGINE`: those that end in ``@at`` hold steps, those in ``_ring`` one row per step.
 
     A parameter that is a table has shape (T, 1) or (T, N), and ``x@rows`` = (steps per row, first
     step, T). ``x@follows``, (1,) or (N,), says which values of a parameter that is written as text
@@ -636,11 +641,11 @@ def _describe(key: Key) -> str:
 
 def _shift_steps(name: str, array: np.ndarray, shift: int) -> np.ndarray:
     """Return an array of memory as it would be some steps later."""
-    if name in _STEPS or name.endswith("@last"):
+    if name in _STEPS or name.endswith(("@last", "@at")):
         return array + shift
     if name.endswith("@rows"):
         # Of steps per row, first step and number of rows, only the second is a time.
         return array + [0, shift, 0]
-    if name in _RINGS:
+    if name in _RINGS or name.startswith(OF_ENGINE) and name.endswith("_ring"):
         return np.roll(array, shift % array.shape[0], axis=0)
     return array

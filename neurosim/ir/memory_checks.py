@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import NetworkError, describe
-from .memory import Key, Memory
+from .memory import OF_ENGINE, Key, Memory
 from .program import PopulationProgram, Program, StaticProjection
 
 Layouts = Mapping[Key, tuple[tuple[int, ...], np.dtype]]
@@ -54,6 +54,8 @@ def _fits(shape: tuple[int, ...], owner: str, name: str, memory: Memory, program
         return len(shape) == 1  # spikes are set in any number
     if name == "_count":
         return shape == (present[0], 1)
+    if name.startswith(OF_ENGINE):
+        return shape == present
     population = program.populations.get(owner)
     if population is not None:
         if (owner, f"{name}@rows") in memory:

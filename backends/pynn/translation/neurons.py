@@ -17,7 +17,7 @@ from ..matching.algebra import Symbolic, Unmatched, free_names, show, symbol, va
 from ..matching.cells import CellMatch, match_cell
 from .fixed_point import LARGEST, round_parameters
 from .held_current import psp_ratio, refractory_steps
-from .plan import PlannedPopulation, StepCurrent, Values
+from .plan import PlannedPopulation, PlannedState, StepCurrent, Values
 from .rows import Rows, format_range
 from .sources import changed_rows, number_or_array
 from .targets import Target
@@ -132,6 +132,10 @@ class NeuronPlan:
             self._parameters,
             self._initial(),
             current=self._current,
+            states={
+                name: PlannedState(mine, scale_of_state(match, name, p))
+                for name, mine in match.states.items()
+            },
         )
 
     # ---- parameters

@@ -40,6 +40,14 @@ class RateChanges:
 
 
 @dataclass(frozen=True, eq=False)
+class PlannedState:
+    """A state of the network, and the factor by which it becomes one of the standard cell."""
+
+    name: str
+    scale: Values
+
+
+@dataclass(frozen=True, eq=False)
 class PlannedPopulation:
     """One ``sim.Population``.
 
@@ -63,6 +71,8 @@ class PlannedPopulation:
         Further arguments, which only this target knows.
     is_drive : bool
         Whether it stands for a Poisson drive, and is no population of the network.
+    states : dict of str to PlannedState
+        By state of the standard cell.
     """
 
     name: str
@@ -75,6 +85,7 @@ class PlannedPopulation:
     rates: RateChanges | None = None
     machine: dict[str, int] = field(default_factory=dict)
     is_drive: bool = False  # its neurons are not counted among those of the network
+    states: dict[str, PlannedState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

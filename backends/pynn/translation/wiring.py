@@ -427,13 +427,17 @@ def _of_sign(weights: np.ndarray, negative: bool, *, alone: bool) -> np.ndarray:
 
 
 def _scaled(rule: PlannedRule, factor: float) -> PlannedRule:
-    """Return a rule whose bounds are in the unit of the standard cell."""
+    """Return a rule whose bounds and absolute changes are in the unit of the standard cell."""
     weights = {
         # Exponents of Guetig's dependence have no unit.
         name: bound if name.startswith("mu") else bound * factor
         for name, bound in rule.weights.items()
     }
-    return replace(rule, weights=weights)
+    timing = {
+        name: number * factor if rule.absolute and name in ("A_plus", "A_minus") else number
+        for name, number in rule.timing.items()
+    }
+    return replace(rule, weights=weights, timing=timing)
 
 
 def _layers(edges: _Edges) -> Iterator[np.ndarray]:

@@ -1,0 +1,1 @@
+"""A plan for SpiNNaker, run on this computer in the machine's own arithmetic."""

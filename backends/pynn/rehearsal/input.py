@@ -1,0 +1,126 @@
+"""The input of a run from its memory: listed spikes, rates of Poisson sources, and drives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurosim.draws.streams import key_of
+from neurosim.ir.memory import Memory
+from neurosim.ir.program import PopulationProgram, Program
+from neurosim.network.sources import BERNOULLI, POISSON
+
+from ..translation.plan import Plan
+from .layout import Layout, slots_of_edges, store_weights
+from .sources import Drives, GivenSpikes, PoissonSources
+
+
+def is_poisson(program: Program, name: str) -> bool:
+    """Return whether a population emits spikes by chance."""
+    return program.populations[name].code.name in (POISSON.name, BERNOULLI.name)
+
+
+def read_given(memory: Memory, program: Program, layout: Layout) -> GivenSpikes:
+    """Return the listed spikes of all sources.
+
+    Parameters
+    ----------
+    memory : Memory
+    program : Program
+    layout : Layout
+    """
+    step = [np.zeros(0, np.int64)]
+    source = [np.zeros(0, np.int64)]
+    for name, population in program.populations.items():
+        if population.is_spike_source:
+            step.append(memory[name, "_given_step"])
+            source.append(memory[name, "_given_index"] + layout.numbering.sources[name])
+    steps = np.concatenate(step)
+    sources = np.concatenate(source).astype(np.int32)
+    if len(step) > 2:  # those of one population are sorted already
+        order = np.lexsort((sources, steps))
+        steps = steps[order]
+        sources = sources[order]
+    return GivenSpikes(steps, sources)
+
+
+def read_poisson(memory: Memory, program: Program, layout: Layout) -> PoissonSources:
+    """Return all populations of Poisson sources.
+
+    Parameters
+    ----------
+    memory : Memory
+    program : Program
+    layout : Layout
+    """
+    names = [name for name in program.populations if is_poisson(program, name)]
+    chances = [np.zeros((0, 1))]
+    tables = []
+    for name in names:
+        chance, table = _read_chances(memory, program.populations[name], dt=program.dt)
+        chances.append(chance)
+        tables.append(table)
+    sizes = [chance.size for chance in chances]
+    columns = np.array(tables, np.int64).reshape(-1, 3).T
+    return PoissonSources(
+        key=np.array([_key_of(program, name) for name in names], np.int64).reshape(-1, 2),
+        source=np.array([layout.numbering.sources[name] for name in names], np.int64),
+        size=np.array([program.populations[name].size for name in names], np.int64),
+        chance=np.concatenate([chance.ravel() for chance in chances]),
+        first=np.cumsum(sizes[:-1]).astype(np.int64),
+        width=np.array([chance.shape[1] for chance in chances[1:]], np.int64),
+        every=columns[0].copy(),
+        start=columns[1].copy(),
+        rows=columns[2].copy(),
+        draws=np.zeros(4 + max((program.populations[name].size for name in names), default=0)),
+    )
+
+
+def _key_of(program: Program, name: str) -> tuple[int, int]:
+    (draw,) = program.populations[name].code.draws
+    return key_of(program.seed, f"{name}/draw{draw.key}")
+
+
+def _read_chances(
+    memory: Memory, population: PopulationProgram, *, dt: float
+) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Return the chances of a spike, (rows, 1 or N), and what `Memory` says of the rows."""
+    (parameter,) = population.code.parameters
+    name = population.name
+    values = memory[name, parameter]
+    chance = values * dt if parameter == "rate" else values
+    if (name, f"{parameter}@rows") in memory:
+        every, start, rows = (int(number) for number in memory[name, f"{parameter}@rows"])
+        return chance, (every, start, rows)
+    return np.atleast_2d(chance), (1, 0, 1)
+
+
+def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) -> Drives:
+    """Return all drives.
+
+    Parameters
+    ----------
+    memory : Memory
+    program : Program
+    plan : Plan
+    layout : Layout
+    """
+    edges = [q for name in program.drives for q in plan.parts(name)]
+    nothing = np.zeros(0)
+    means = [nothing]
+    indices = [nothing]
+    for q in edges:
+        rate = np.broadcast_to(memory[q.origin, "rate"], program.drives[q.origin].indices.size)
+        # In the order of the draws of other engines: a rate times dt, rounded once.
+        means.append((rate * program.dt)[q.edges])
+        indices.append(q.post)
+    keys = [key_of(program.seed, f"{q.origin}/counts") for q in edges]
+    slots = [slots_of_edges(q, layout.numbering) for q in edges]
+    weights = [store_weights(q.weight, layout.shifts[q.target, q.receptor]) for q in edges]
+    return Drives(
+        key=np.array(keys, np.int64).reshape(-1, 2),
+        first=np.cumsum([0, *(q.post.size for q in edges)]),
+        neuron=np.concatenate(indices).astype(np.int64),
+        mean=np.concatenate(means),
+        slot=np.concatenate([nothing, *slots]).astype(np.uint32),
+        weight=np.concatenate([nothing, *weights]).astype(np.uint16),
+    )

@@ -1,0 +1,263 @@
+"""The time loop: a step of all populations, the delivery of its spikes, and the recordings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .arithmetic import LARGEST_SLOT, compile_body, decay
+from .neurons import update_population
+from .plasticity import deliver_plastic, remember
+from .sources import drive, emit_poisson
+from .synapses import deliver_static
+
+VOLTAGE = 0
+EXCITATORY = 1
+INHIBITORY = 2
+WEIGHT = 3
+
+
+class Populations(NamedTuple):
+    """The populations of neurons of a plan.
+
+    Attributes
+    ----------
+    begin, end : (P,) int64
+        Their neurons.
+    cell : (P,) int64
+        LIF or IZHIKEVICH.
+    source : (P,) int64
+        First of them among the sources.
+    shifts : (P, 2) int64
+        Of both receptors.
+    learner : (P,) int64
+        First of them among the neurons that learn; -1: none learns.
+    minus : (P, 2) int64
+        Begin and length of the table of their traces.
+    """
+
+    begin: np.ndarray
+    end: np.ndarray
+    cell: np.ndarray
+    source: np.ndarray
+    shifts: np.ndarray
+    learner: np.ndarray
+    minus: np.ndarray
+
+
+class Channels(NamedTuple):
+    """What is sampled in each ``every``-th step.
+
+    Attributes
+    ----------
+    variable : (C,) int64
+        VOLTAGE, EXCITATORY, INHIBITORY or WEIGHT.
+    every : (C,) int64
+    shift : (C,) int64
+        Of the receptor.
+    first : (C + 1,) int64
+        Members ``first[c]`` to ``first[c + 1]`` are those of channel c.
+    member : (M,) int64
+        Neurons, or edges that learn.
+    output : (C,) int64
+        Where its samples begin.
+    """
+
+    variable: np.ndarray
+    every: np.ndarray
+    shift: np.ndarray
+    first: np.ndarray
+    member: np.ndarray
+    output: np.ndarray
+
+
+class Spikes(NamedTuple):
+    """Spikes of a stretch: sources and steps, in order of steps and sources.
+
+    Attributes
+    ----------
+    source : (room,) int32
+    step : (room,) int64
+    """
+
+    source: np.ndarray
+    step: np.ndarray
+
+
+@compile_body
+def current_after_arrivals(neurons, variable, i, row, shift):
+    """Return a synaptic current as the machine records it: with the arrivals of the next step."""
+    if variable == EXCITATORY:
+        total = min(np.int64(neurons.slots[row, i]), LARGEST_SLOT)
+        slot = np.int32(total << shift)
+        return np.int32(neurons.exc[i] + decay(slot, neurons.share_exc[i]))
+    total = min(np.int64(neurons.slots[row, neurons.v.size + i]), LARGEST_SLOT)
+    slot = np.int32(total << shift)
+    return np.int32(neurons.inh[i] + decay(slot, neurons.share_inh[i]))
+
+
+@compile_body
+def sample(channels, channel, place, step, neurons, weights, samples):
+    """Write one sample of a channel.
+
+    Parameters
+    ----------
+    channels : Channels
+    channel : int
+    place : int
+        Number of the sample.
+    step : int
+    neurons : Neurons
+    weights : (E,) uint16
+    samples : int32
+        Changed.
+    """
+    variable = channels.variable[channel]
+    first = channels.first[channel]
+    width = channels.first[channel + 1] - first
+    begin = channels.output[channel] + place * width
+    row = (step + 1) % neurons.slots.shape[0]
+    for m in range(width):
+        member = channels.member[first + m]
+        if variable == VOLTAGE:
+            samples[begin + m] = neurons.v[member]
+        elif variable == WEIGHT:
+            samples[begin + m] = weights[member]
+        else:
+            samples[begin + m] = current_after_arrivals(
+                neurons, variable, member, row, channels.shift[channel]
+            )
+
+
+@compile_body
+def emit(given, next_given, poisson, step, replica, spiking):
+    """Collect the spikes of all sources in a step; return their number and that of given ones.
+
+    Parameters
+    ----------
+    given : GivenSpikes
+    next_given : int
+        First given spike that is not past.
+    poisson : PoissonSources
+    step, replica : int
+    spiking : int32
+        Receives the sources.
+    """
+    count = 0
+    while next_given < given.step.size and given.step[next_given] == step:
+        spiking[count] = given.source[next_given]
+        count += 1
+        next_given += 1
+    for population in range(poisson.size.size):
+        count += emit_poisson(poisson, population, step, replica, spiking[count:])
+    return count, next_given
+
+
+@compile_body
+def update(populations, neurons, rules, history, step, dt, spiking, saturated):
+    """Run a step of all neurons, and remember spikes of those that learn; return their number.
+
+    Parameters
+    ----------
+    populations : Populations
+    neurons, history : Neurons, History
+        Changed.
+    rules : Rules
+    step : int
+    dt : int
+        S16.15, ms.
+    spiking : int32
+        Receives the sources that spike.
+    saturated : (2 N,) int64
+        Changed.
+    """
+    row = step % neurons.slots.shape[0]
+    count = 0
+    for p in range(populations.begin.size):
+        fired = spiking[count:]
+        spikes = update_population(
+            neurons,
+            populations.begin[p],
+            populations.end[p],
+            populations.cell[p],
+            row,
+            populations.shifts[p],
+            dt,
+            fired,
+            saturated,
+        )
+        if populations.learner[p] >= 0:
+            for s in range(spikes):
+                learner = populations.learner[p] + fired[s]
+                remember(history, learner, step, rules.table, populations.minus[p])
+        for s in range(spikes):
+            fired[s] += populations.source[p]
+        count += spikes
+    return count
+
+
+@compile_body
+def run_steps(
+    populations,
+    neurons,
+    given,
+    poisson,
+    drives,
+    static,
+    plastic,
+    rules,
+    history,
+    channels,
+    spikes,
+    samples,
+    saturated,
+    numbers,
+):
+    """Run steps; return how many were run, and the number of their spikes.
+
+    Parameters
+    ----------
+    populations : Populations
+    neurons : Neurons
+        Changed.
+    given, poisson, drives : GivenSpikes, PoissonSources, Drives
+    static : Edges
+    plastic, rules, history : PlasticEdges, Rules, History
+        Edges and histories are changed.
+    channels : Channels
+    spikes : Spikes
+        Written; there is room for those of all sources in the first step.
+    samples : int32
+        Written.
+    saturated : (2 N,) int64
+        Changed.
+    numbers : (5,) int64
+        First step, steps, dt in S16.15, replica of the draws, and number of sources.
+    """
+    first, steps, dt, replica, sources = numbers
+    next_given = np.searchsorted(given.step, first)
+    count = 0
+    for step in range(first, first + steps):
+        if count + sources > spikes.source.size:
+            return step - first, count
+        begin = count
+        emitted, next_given = emit(given, next_given, poisson, step, replica, spikes.source[count:])
+        count += emitted
+        count += update(
+            populations, neurons, rules, history, step, dt, spikes.source[count:], saturated
+        )
+        spikes.step[begin:count] = step
+        # Only now: the spikes of a step find the histories of this step in any order.
+        spiking = spikes.source[begin:count]
+        deliver_static(static, spiking, step, neurons.slots)
+        if plastic.weight.size:
+            deliver_plastic(plastic, rules, history, spiking, step, neurons.slots)
+        for d in range(drives.key.shape[0]):
+            drive(drives, d, step, replica, neurons.slots)
+        for c in range(channels.every.size):
+            every = channels.every[c]
+            if (step + 1) % every == 0:
+                place = (step + 1) // every - first // every - 1
+                sample(channels, c, place, step, neurons, plastic.weight, samples)
+    return steps, count

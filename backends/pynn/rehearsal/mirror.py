@@ -1,0 +1,274 @@
+"""The memory that users read and set, beside the machine's: one is told of the other's changes.
+
+The machine's own arrays are in memory as well, so that snapshots and files hold everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from neurosim.errors import NetworkError
+from neurosim.ir.memory import OF_ENGINE, Key, Memory
+from neurosim.ir.program import Program
+
+from ..translation.plan import Plan, PlannedPopulation, PlannedProjection
+from .layout import Layout, store_weights
+from .loop import Spikes
+from .numbers import to_fixed, to_float
+
+_TOLD = f"{OF_ENGINE}told "
+# Currents of the standard cell; the machine's are both positive, and it subtracts the second.
+_CURRENTS = {"isyn_exc": ("exc", 1.0), "isyn_inh": ("inh", -1.0)}
+
+
+class Mirror:
+    """Keeps the memory of a run and the machine's arrays equal.
+
+    Parameters
+    ----------
+    memory : Memory
+        Gets the machine's arrays.
+    program : Program
+    plan : Plan
+    layout : Layout
+    """
+
+    def __init__(self, memory: Memory, program: Program, *, plan: Plan, layout: Layout) -> None:
+        self._memory = memory
+        self._program = program
+        self._plan = plan
+        self._layout = layout
+        self._cells = [p for p in plan.populations if p.name in layout.numbering.neurons]
+        self._learning = [q for q in plan.projections if q.rule is not None]
+        for p in self._cells:
+            self._share_neurons(p)
+        for q in self._learning:
+            self._share_edges(q)
+        for key in self._told():
+            memory.arrays[_told(key)] = memory[key].copy()
+        self._planned = {key: memory[key].copy() for key in self._keys_of_plan()}
+        self.tell(0)
+
+    def _share_neurons(self, p: PlannedPopulation) -> None:
+        """Put the machine's arrays of a population into memory."""
+        numbering = self._layout.numbering
+        neurons = self._layout.neurons
+        inside = self._inside(p.name)
+        inhibitory = slice(
+            inside.start + numbering.neuron_count, inside.stop + numbering.neuron_count
+        )
+        names = ("v", "u", "h", "timer", "exc", "inh")
+        arrays = {name: getattr(neurons, name)[inside] for name in names}
+        arrays["exc_ring"] = neurons.slots[:, inside]
+        arrays["inh_ring"] = neurons.slots[:, inhibitory]
+        if p.name in numbering.learners:
+            learners = self._learners(p.name)
+            arrays["history_count"] = self._layout.history.entries[learners]
+            arrays["history@at"] = self._layout.history.times[learners]
+            arrays["history"] = self._layout.history.traces[learners]
+        for name, array in arrays.items():
+            self._memory.arrays[p.name, f"{OF_ENGINE}{name}"] = array
+
+    def _share_edges(self, q: PlannedProjection) -> None:
+        """Put the machine's arrays of edges that learn into memory."""
+        edges = self._layout.plastic
+        rows = self._rows(q)
+        inside = self._inside_of_edges(q)
+        arrays = {
+            "weight": edges.weight[inside],
+            "trace": edges.trace[rows],
+            "last@at": edges.last[rows],
+        }
+        for name, array in arrays.items():
+            self._memory.arrays[q.origin, f"{OF_ENGINE}{q.name} {name}"] = array
+
+    def _inside(self, population: str) -> slice:
+        begin = self._layout.numbering.neurons[population]
+        return slice(begin, begin + self._layout.numbering.sizes[population])
+
+    def _learners(self, population: str) -> slice:
+        begin = self._layout.numbering.learners[population]
+        return slice(begin, begin + self._layout.numbering.sizes[population])
+
+    def _inside_of_edges(self, q: PlannedProjection) -> slice:
+        positions = self._layout.positions[q.name]
+        begin = int(positions.min(initial=0))
+        return slice(begin, begin + positions.size)
+
+    def _rows(self, q: PlannedProjection) -> slice:
+        begin, end = np.searchsorted(
+            self._layout.plastic.rule, np.full(2, self._learning.index(q)) + [0, 1]
+        )
+        return slice(int(begin), int(end))
+
+    # ---- what memory is told
+
+    def _told(self) -> Iterator[Key]:
+        """Yield the arrays of memory in which the host may change the machine's state."""
+        for p in self._cells:
+            for state in dict.fromkeys(s.name for s in p.states.values()):
+                yield p.name, state
+            if (p.name, "_until") in self._memory:
+                yield p.name, "_until"
+        for q in self._learning:
+            yield q.origin, "w"
+        for name in self._program.projections:
+            yield name, "_since"
+
+    def tell(self, step: int) -> None:
+        """Write the machine's state into memory.
+
+        Parameters
+        ----------
+        step : int
+            The step that comes next.
+        """
+        memory = self._memory
+        for p in self._cells:
+            for name, values in self._states(p).items():
+                memory[p.name, name][...] = values
+            if (p.name, "_until") in memory:
+                timer = self._layout.neurons.timer[self._inside(p.name)].astype(np.int64)
+                memory[p.name, "_until"][...] = np.where(timer > 0, step - 1 + timer, -1)
+        for q in self._learning:
+            weights = self._layout.plastic.weight[self._layout.positions[q.name]]
+            memory[q.origin, "w"][q.edges] = weights * self._step_of(q) / q.scale
+        for key in self._told():
+            memory.arrays[_told(key)][...] = memory[key]
+
+    def _step_of(self, q: PlannedProjection) -> float:
+        return 2.0 ** (self._layout.shifts[q.target, q.receptor] - 15)
+
+    def _states(self, p: PlannedPopulation) -> dict[str, np.ndarray]:
+        """Return the states of a population in the network's units."""
+        neurons = self._layout.neurons
+        inside = self._inside(p.name)
+        values: dict[str, np.ndarray] = {}
+        for standard, state in p.states.items():
+            array, sign = _CURRENTS.get(standard, (standard, 1.0))
+            part = sign * to_float(getattr(neurons, array)[inside]) / state.scale
+            # One state of ours may stand for both currents.
+            values[state.name] = values.get(state.name, 0.0) + part
+        return values
+
+    def keep_spikes(self, spikes: Spikes, first: int, steps: int) -> None:
+        """Store the spikes of the last steps in memory, as other engines do.
+
+        Parameters
+        ----------
+        spikes : Spikes
+            Of a stretch, ascending.
+        first, steps : int
+            First step of the stretch, and their number.
+        """
+        numbering = self._layout.numbering
+        for name, population in self._program.populations.items():
+            base = numbering.sources[name]
+            for step in range(max(first, first + steps - population.history), first + steps):
+                begin, end = np.searchsorted(spikes.step, [step, step + 1])
+                sources = spikes.source[begin:end]
+                inside = (sources >= base) & (sources < base + population.size)
+                self._memory.put_spikes(name, step, sources[inside] - base)
+
+    # ---- what the host changed
+
+    def follow(self) -> None:
+        """Take over what the host changed in memory.
+
+        Raises
+        ------
+        NetworkError
+            If some of the projections onto a population were reset, others not.
+        """
+        changed = [key for key in self._told() if self._differs(key)]
+        for owner, name in changed:
+            if name == "w":
+                self._take_weights(owner)
+            elif name == "_until":
+                freed = self._memory[owner, name] < 0
+                self._layout.neurons.timer[self._inside(owner)][freed] = 0
+            elif name != "_since":
+                self._take_state(owner, name)
+        reset = {owner for owner, name in changed if name == "_since"}
+        for p in self._cells if reset else ():
+            self._drop_arrivals(p, reset)
+        for key in changed:
+            self._memory.arrays[_told(key)][...] = self._memory[key]
+
+    def _differs(self, key: Key) -> bool:
+        return not np.array_equal(self._memory[key], self._memory[_told(key)])
+
+    def _take_state(self, owner: str, name: str) -> None:
+        p = self._plan.population(owner)
+        inside = self._inside(owner)
+        neurons = self._layout.neurons
+        values = self._memory[owner, name]
+        standards = [s for s, state in p.states.items() if state.name == name]
+        for standard in standards:
+            array, sign = _CURRENTS.get(standard, (standard, 1.0))
+            numbers = to_fixed(np.asarray(sign * values * p.states[standard].scale))
+            # Of both currents that a state stands for, its sign decides which one it is.
+            is_shared = len(standards) > 1
+            getattr(neurons, array)[inside] = np.maximum(numbers, 0) if is_shared else numbers
+
+    def _take_weights(self, origin: str) -> None:
+        weights = self._memory[origin, "w"]
+        for q in self._plan.parts(origin):
+            shift = self._layout.shifts[q.target, q.receptor]
+            stored = store_weights(weights[q.edges] * q.scale, shift)
+            self._layout.plastic.weight[self._layout.positions[q.name]] = stored
+
+    def _drop_arrivals(self, p: PlannedPopulation, reset: set[str]) -> None:
+        """Clear what is on its way to a population, and the traces of its edges."""
+        inputs = {q.origin for q in self._plan.projections if q.target == p.name}
+        inputs &= self._program.projections.keys()
+        if not inputs & reset:
+            return
+        if not inputs <= reset:
+            raise NetworkError(
+                f"reset: found {', '.join(sorted(inputs & reset))} of the projections onto "
+                f"{p.name!r}, expected all of them: their spikes meet in the same slots of the "
+                f"machine. Reset {', '.join(sorted(inputs - reset))} as well."
+            )
+        for receptor in ("exc_ring", "inh_ring"):
+            self._memory[p.name, f"{OF_ENGINE}{receptor}"][...] = 0
+        if p.name in self._layout.numbering.learners:
+            learners = self._learners(p.name)
+            self._layout.history.entries[learners] = 1
+            self._layout.history.times[learners] = 0
+            self._layout.history.traces[learners] = 0
+        for q in self._learning:
+            if q.target == p.name:
+                self._layout.plastic.trace[self._rows(q)] = 0
+                self._layout.plastic.last[self._rows(q)] = 0
+
+    # ---- what the plan fixes
+
+    def _keys_of_plan(self) -> Iterator[Key]:
+        """Yield the arrays of memory that the plan was made of: parameters and fixed weights."""
+        for p in self._cells:
+            for parameter in self._program.populations[p.name].code.parameters:
+                yield p.name, parameter
+        for name in self._program.projections:
+            if name in self._program.plastic:
+                symbols = self._program.plastic[name].symbols.items()
+                own = [s for s, symbol in symbols if symbol.role == "parameter"]
+                yield from ((name, s) for s in own if (name, s) in self._memory)
+            else:
+                yield name, "w"
+        for name in self._program.drives:
+            yield name, "weight"
+
+    def find_changed(self) -> str:
+        """Return the name of something that is no longer as the plan has it; empty if nothing."""
+        for (owner, name), planned in self._planned.items():
+            if not np.array_equal(self._memory[owner, name], planned):
+                return f"{name} of {owner!r}"
+        return ""
+
+
+def _told(key: Key) -> Key:
+    owner, name = key
+    return owner, f"{_TOLD}{name}@at" if name in ("_until", "_since") else f"{_TOLD}{name}"

@@ -1,0 +1,137 @@
+"""Rows of the report: what the rehearsal computes as the machine does, and what is not modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from neurosim.backend.report import Place, Row
+
+from ..translation.plan import Plan, PlannedPopulation
+from .cells import CELLS
+from .exponentials import LEAST_EXPONENT
+from .numbers import divide, to_fixed
+
+SOURCES = ("SpikeSourceArray", "SpikeSourcePoisson", "SpikeSourcePoissonVariable")
+_ADDITIVE = "AdditiveWeightDependence"
+_SLOT_BITS = 14  # of a core: neurons, receptors and slots share them
+_CORE_BITS = 8  # of the neurons of a core, if none asks for fewer
+_REMEDY = "Run it on 'spinnaker', or on 'cpu'."
+
+
+def rehearsal_rows(plan: Plan) -> tuple[Row, ...]:
+    """Return the rows of a plan, and those of its rehearsal.
+
+    Parameters
+    ----------
+    plan : Plan
+        For SpiNNaker.
+    """
+    # The rehearsal is held open, unlike a board.
+    planned = [row for row in plan.rows if row.place != Place("run")]
+    return (*_rows_of_run(), *planned, *_rows_of_parts(plan))
+
+
+def _rows_of_run() -> Iterator[Row]:
+    yield Row(
+        Place("arithmetic"),
+        "exact",
+        "whole numbers as in the programs of sPyNNaker 7.4.1: states in S16.15, decays in U0.32, "
+        "slots of 16 bits that saturate, weights in the steps of the mapping.",
+    )
+    yield Row(
+        Place("machine"),
+        "approximated",
+        "not modelled: packets that come late or are dropped, the order of packets within a "
+        "step, steps that take longer than real time, and clocks of chips that drift.",
+        "Only a board shows them: run on 'spinnaker'.",
+    )
+
+
+def _rows_of_parts(plan: Plan) -> Iterator[Row]:
+    for p in plan.populations:
+        yield from _rows_of_population(p, plan)
+    for q in plan.projections:
+        if q.rule is not None and q.rule.dependence != _ADDITIVE:
+            yield Row(
+                Place("projection", q.origin, "dependence"),
+                "impossible",
+                f"{q.rule.dependence}: its whole-number arithmetic is not known.",
+                f"Use {_ADDITIVE}, fix its weights, or run it on 'spinnaker' or 'cpu'.",
+            )
+    yield from _rows_of_delays(plan)
+
+
+def _rows_of_population(p: PlannedPopulation, plan: Plan) -> Iterator[Row]:
+    kind = "drive" if p.is_drive else "population"
+    place = Place(kind, p.name.removesuffix(" source") if p.is_drive else p.name)
+    if p.cell not in (*CELLS, *SOURCES):
+        known = " and ".join(CELLS)
+        yield Row(
+            place.of("cell"),
+            "impossible",
+            f"{p.cell}: its whole-number arithmetic is not known; that of {known} is.",
+            _REMEDY,
+        )
+    if p.cell.startswith("SpikeSourcePoisson"):
+        yield Row(
+            place.of("draws"),
+            "approximated",
+            "not modelled: the machine's own generator. Poisson spikes are drawn here, those of "
+            "'cpu'; sources of a population have at most one in a step.",
+            "For the same spikes on a board give them: net.spike_source.",
+        )
+    if p.current is not None:
+        yield Row(
+            place.of("current"),
+            "approximated",
+            "not modelled: the machine's current source. The current changes as on 'cpu', in the "
+            "step for which it is given.",
+        )
+    if p.cell in CELLS:
+        yield from _rows_of_time_constants(p, place, dt=plan.dt)
+
+
+def _rows_of_time_constants(p: PlannedPopulation, place: Place, *, dt: float) -> Iterator[Row]:
+    step = int(to_fixed(dt))
+    for name in ("tau_m", "cm", "tau_syn_E", "tau_syn_I"):
+        if name not in p.parameters:
+            continue
+        least = int(np.min(to_fixed(p.parameters[name])))
+        shortest = name.startswith("tau_syn") and least > 0
+        if least <= 0 or (shortest and -divide(step, least) < LEAST_EXPONENT):
+            yield Row(
+                place.of(name),
+                "impossible",
+                f"it is {np.min(p.parameters[name]):.7g} there: the machine's result is not known "
+                "below 2**-15, nor for time constants below dt / 13.",
+                "Use a longer one, or a smaller dt.",
+            )
+
+
+def _rows_of_delays(plan: Plan) -> Iterator[Row]:
+    """Yield rows for edges whose delays exceed the slots of a core."""
+    machine = {p.name: p for p in plan.populations}
+    late: dict[str, tuple[int, int]] = {}
+    for q in plan.projections:
+        slots = _slots(machine[q.target])
+        steps = np.rint(q.delay / plan.dt)
+        count, _ = late.get(q.origin, (0, slots))
+        late[q.origin] = count + int((steps > slots).sum()), slots
+    for origin, (count, slots) in late.items():
+        if count:
+            yield Row(
+                Place("projection", origin, "delay extensions"),
+                "approximated",
+                f"not modelled: cores that hold back {count} edges with delays of more than "
+                f"{slots} steps. Their spikes arrive as on 'cpu', in the step of their delay.",
+                f"Use delays of at most {slots} steps.",
+            )
+
+
+def _slots(p: PlannedPopulation) -> int:
+    """Return the slots of a receptor on the cores of a population."""
+    neurons = min(p.machine.get("neurons_per_core", 1 << _CORE_BITS), p.size)
+    bits = max(int(neurons) - 1, 0).bit_length()
+    return 1 << (_SLOT_BITS - bits - 1)

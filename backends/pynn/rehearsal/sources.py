@@ -1,0 +1,190 @@
+"""Spikes that come from outside the machine: lists of spikes, and Poisson draws of this package.
+
+The draws are those of `cpu`, by the same keys, so that both run on the same input.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from neurosim.compiled.functions import FUNCTIONS
+from neurosim.draws.compiled_streams import philox4x32, uniform_block
+from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
+
+from .arithmetic import compile_body
+
+_MASK = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_exp = FUNCTIONS["exp"]
+
+
+class GivenSpikes(NamedTuple):
+    """Listed spikes of all sources, sorted by step, then source.
+
+    Attributes
+    ----------
+    step : (S,) int64
+    source : (S,) int32
+    """
+
+    step: np.ndarray
+    source: np.ndarray
+
+
+class PoissonSources(NamedTuple):
+    """Populations of Poisson sources.
+
+    Attributes
+    ----------
+    key : (P, 2) int64
+    source : (P,) int64
+        First source of each population.
+    size : (P,) int64
+    chance : (C,) float64
+        Probabilities of a spike in a step, row by row, of all populations one after the other.
+    first : (P,) int64
+        Where those of a population begin.
+    width : (P,) int64
+        Probabilities in a row: 1 or the size of the population.
+    every, start, rows : (P,) int64
+        Steps for which a row holds, first step of the first one, and number of rows.
+    draws : float64
+        Room for the draws of a population.
+    """
+
+    key: np.ndarray
+    source: np.ndarray
+    size: np.ndarray
+    chance: np.ndarray
+    first: np.ndarray
+    width: np.ndarray
+    every: np.ndarray
+    start: np.ndarray
+    rows: np.ndarray
+    draws: np.ndarray
+
+
+class Drives(NamedTuple):
+    """Poisson drives, of one source for each driven neuron.
+
+    Attributes
+    ----------
+    key : (D, 2) int64
+    first : (D + 1,) int64
+        Edges ``first[d]`` to ``first[d + 1]`` are those of drive d.
+    neuron : (E,) int64
+        Driven neuron within its population, which numbers its draws.
+    mean : (E,) float64
+        Spikes per step.
+    slot : (E,) uint32
+    weight : (E,) uint16
+    """
+
+    key: np.ndarray
+    first: np.ndarray
+    neuron: np.ndarray
+    mean: np.ndarray
+    slot: np.ndarray
+    weight: np.ndarray
+
+
+@compile_body
+def words(block, key, step, replica):
+    """Return the four words of a block of draws of a step."""
+    number = np.uint64(step)
+    return philox4x32(
+        np.uint64(block) & _MASK,
+        number & _MASK,
+        number >> _HALF,
+        np.uint64(replica) & _MASK,
+        np.uint64(key[0]),
+        np.uint64(key[1]),
+    )
+
+
+@compile_body
+def uniform_at(key, index, step, replica):
+    """Return the uniform number of one index."""
+    w0, w1, w2, w3 = words(index >> 2, key, step, replica)
+    return uniform_block(w0, w1, w2, w3)[index & 3]
+
+
+@compile_body
+def emit_poisson(sources, population, step, replica, spiking):
+    """Draw the spikes of a population of Poisson sources; return their number.
+
+    Parameters
+    ----------
+    sources : PoissonSources
+    population, step, replica : int
+    spiking : int32
+        Receives the sources that spike.
+    """
+    row = max(step - sources.start[population], 0) // sources.every[population]
+    row = min(row, sources.rows[population] - 1)
+    width = sources.width[population]
+    first = sources.first[population] + row * width
+    base = sources.source[population]
+    size = sources.size[population]
+    key = sources.key[population]
+    draws = sources.draws
+    count = 0
+    for block in range((size + 3) >> 2):
+        w0, w1, w2, w3 = words(block, key, step, replica)
+        a, b, c, d = uniform_block(w0, w1, w2, w3)
+        draws[4 * block] = a
+        draws[4 * block + 1] = b
+        draws[4 * block + 2] = c
+        draws[4 * block + 3] = d
+    chance = sources.chance[first : first + width]
+    for index in range(size):
+        if draws[index] < chance[index if width > 1 else 0]:
+            spiking[count] = base + index
+            count += 1
+    return count
+
+
+@compile_body
+def poisson_count(mean, number):
+    """Return the Poisson count at a quantile, by search from zero."""
+    chance = _exp(-mean)
+    cumulated = chance
+    count = 0.0
+    while number >= cumulated and chance > 0.0:
+        count += 1.0
+        chance = chance * mean / count
+        cumulated += chance
+    return count
+
+
+@compile_body
+def poisson_sum(mean, key, index, step, replica):
+    """Return a Poisson count of any mean, as `neurosim.draws.streams.poisson_counts` does."""
+    draws = 1
+    if MOST_MEAN < mean <= 2 * MOST_COUNTS:
+        draws = int(np.ceil(mean / MOST_MEAN))
+    total = 0.0
+    for number in range(draws):
+        drawn = uniform_at(key, index, step + number * NEXT_DRAW, replica)
+        total += poisson_count(mean / draws, drawn)
+    return int(total)
+
+
+@compile_body
+def drive(drives, number, step, replica, slots):
+    """Draw the spikes of a drive in a step, and add them to the slots of the next.
+
+    Parameters
+    ----------
+    drives : Drives
+    number, step, replica : int
+    slots : (depth, 2 N) uint32
+        Changed.
+    """
+    sums = slots[(step + 1) % slots.shape[0]]
+    key = drives.key[number]
+    for edge in range(drives.first[number], drives.first[number + 1]):
+        count = poisson_sum(drives.mean[edge], key, drives.neuron[edge], step, replica)
+        sums[drives.slot[edge]] += np.uint32(count * drives.weight[edge])
