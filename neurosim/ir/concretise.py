@@ -53,7 +53,7 @@ def concretise(network: Network) -> ConcreteNetwork:
         seed=seed,
         populations=populations,
         projections={p.name: _projection(p, seed) for p in network.projections.values()},
-        drives={d.name: _drive(d, seed, dt) for d in network.inputs if isinstance(d, Drive)},
+        drives={name: _drive(drive, seed, dt) for name, drive in network.drives.items()},
         order=tuple(i.name for i in network.inputs),
         probes=tuple(network.probes),
         updates=tuple(network.updates),

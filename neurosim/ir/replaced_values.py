@@ -43,6 +43,7 @@ def replace_values(
     exchange = _Exchange(result.populations, {})
     result.inputs = []
     result.projections = {}
+    result.drives = {}
     # In creation order: links refer to earlier projections.
     for owner in network.inputs:
         if isinstance(owner, Projection):
@@ -58,7 +59,9 @@ def replace_values(
             result.projections[owner.name] = new
             result.inputs.append(new)
         else:
-            result.inputs.append(replace(owner, target=exchange.view(owner.target)))
+            drive = replace(owner, target=exchange.view(owner.target))
+            result.drives[owner.name] = drive
+            result.inputs.append(drive)
     result.probes = [replace(p, owner=exchange.owner(p.owner)) for p in network.probes]
     result.updates = [replace(u, view=exchange.view(u.view)) for u in network.updates]
     result.signals = [replace(s, view=exchange.view(s.view)) for s in network.signals]

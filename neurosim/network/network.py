@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from itertools import chain, count
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -98,6 +99,8 @@ class Network:
         By name, in the order in which they were added.
     projections : dict
         By name, in the order in which they were added.
+    drives : dict
+        By name, in the order in which they were added.
     inputs : list of Projection and Drive
         In the order in which they were added. Sums of input follow it.
     probes : list of Probe
@@ -115,6 +118,7 @@ class Network:
         self.seed = read_whole_number(seed, where=f"network {name!r}, seed", least=0)
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
+        self.drives: dict[str, Drive] = {}
         # One list for both: sums of floating-point numbers depend on the order of their terms.
         self.inputs: list[Projection | Drive] = []
         self.probes: list[Probe] = []
@@ -651,6 +655,7 @@ class Network:
             weight=read_quantity(weight, expected, sizes=sizes, where=f"{where}, weight"),
         )
         warn_of_signs(drive)
+        self.drives[name] = drive
         self.inputs.append(drive)
         return drive
 
@@ -790,10 +795,12 @@ class Network:
             )
         self.signals.append(SpikeSignal(name, view))
 
-    def owners(self) -> dict[str, Population | Projection | Drive]:
-        """Return populations, projections and drives by name."""
-        # Names are unique across all three, so no entry hides another.
-        return {**self.populations, **{owner.name: owner for owner in self.inputs}}
+    def owners(self) -> Mapping[str, Population | Projection | Drive]:
+        """Return populations, projections and drives by name, in this order."""
+        # Names are unique across all three, so no entry hides another. A view of the three, since
+        # a dictionary of its own for each new name would take time for each name before.
+        names: ChainMap[str, Any] = ChainMap(self.drives, self.projections, self.populations)
+        return names
 
     def _require_free(self, name: str, noun: str, *, more: str = "") -> None:
         """Raise unless a name is well-formed, `more` being further characters, and not in use."""

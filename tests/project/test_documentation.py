@@ -21,7 +21,8 @@ matplotlib.use("Agg")
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = sorted(path.name for path in (ROOT / "docs/tutorial").glob("*.md"))
-TEXTS = ["README.md", "docs/index.md", "docs/language.md", "docs/training.md"]
+TRAINED = ["docs/training.md", "docs/continual_learning.md"]
+TEXTS = ["README.md", "docs/index.md", "docs/language.md", *TRAINED]
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 SCRIPTS = sorted(path.name for path in (ROOT / "docs/examples").glob("*.py"))
 README_SCRIPT = "balance.py"
@@ -98,7 +99,7 @@ def elsewhere(monkeypatch, tmp_path, fast_backend):
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_examples_of_the_documentation_run(text):
-    if text == "docs/training.md":
+    if text in TRAINED:
         pytest.importorskip("torch")
     assert execute(ROOT / text, blocks(ROOT / text))
 

@@ -28,3 +28,16 @@ def test_a_cell_is_translated_once_and_a_delay_read_once_however_many_population
     for population in ring:
         (names,) = program.populations[population.name].contributions.values()
         assert [program.projections[n].target for n in names] == [population.name]
+
+
+def test_names_of_a_network_are_a_view_of_it_not_a_copy_for_each_new_name():
+    net = ns.Network("named", dt="1 ms")
+    names = net.owners()
+    source = net.poisson("source", 2, rate="10 Hz")
+    cell = ns.Cell("dv/dt = -v / (20 * ms) : mV", receives={"in": ns.Port("mV", into="v")})
+    target = net.population("target", 2, cell)
+    drive = net.poisson_drive(target, port="in", n=1, rate="1 Hz", weight="1 mV", name="drive")
+    edges = net.project(source, target, ns.all_to_all(), weight="1 mV", port="in", name="edges")
+    assert list(names) == ["source", "target", "edges", "drive"]
+    assert [names["edges"], names["drive"]] == [edges, drive]
+    assert net.drives == {"drive": drive}

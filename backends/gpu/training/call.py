@@ -100,9 +100,10 @@ class Call:
         return results
 
     def _run(self, group: tuple[str, ...]) -> None:
-        members = {name: self._member(name, group) for name in group}
         method = self.settings.method
+        # Curves first: they say how projections onto a group sum up what they deliver to it.
         curves = self._curves(group) if method.rates else {}
+        members = {name: self._member(name, group) for name in group}
         # Rates are differentiated in place of steps: a graph of the steps would only take memory.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not curves):
             spikes, traces = run_group(
@@ -280,12 +281,19 @@ class Call:
         return {name: (port, curve)}
 
     def _sum_up(self, name: str, curve: RateCurve) -> None:
-        """Let the projections onto a population store weighted rates as their rows."""
+        """Let the projections onto a population, and readouts, store weighted rates as rows."""
         weights = curve.weights(self.batch.steps).mean(2, keepdim=True)
+
+        def summary(x: Tensor) -> Tensor:
+            # One row stands for steps that are all the same.
+            return x[0] if x.shape[0] == 1 else (x * weights[: x.shape[0]]).sum(0)
+
         for c in self.plan.connections.values():
-            if c.target == name:
+            # A readout that never spikes has no rate of its own: it weighs as its source does.
+            reads = c.source == name and self.plan.neurons[c.target].distance is None
+            if c.target == name or reads:
                 # A hook reads what multiplies the error, which is a rate in this method.
-                c.slots.summary = lambda x: (x * weights[: x.shape[0]]).sum(0)
+                c.slots.summary = summary
 
     def _currents(self, member: Member, port: str) -> Tensor:
         total: Tensor | None = None

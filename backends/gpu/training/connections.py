@@ -16,7 +16,7 @@ from neurosim.ir.program import PlasticProjection, ProjectionProgram, StaticProj
 from neurosim.network.projections import Projection
 from neurosim.network.wiring.grids import average_pooling, convolution
 
-from .gradients.operations import EdgeLists, Slots, Window, convolve, linear, sparse
+from .gradients.operations import EdgeLists, Slots, Window, convolve, linear, patches, sparse
 
 Form = Literal["matrix", "edges", "shared", "one", "convolution", "pooling"]
 Signal = Callable[[dict[str, Any]], Tensor]
@@ -151,6 +151,9 @@ class Connection:
         trace : (..., N_source), optional
             Multiplies the error in place of x.
         """
+        # Input that is the same in all steps is one row of memory, and needs one product.
+        if trace is None and x.ndim == 3 and x.shape[0] > 1 and x.stride(0) == 0:
+            return self.deliver(x[:1], operands, number).expand(x.shape[0], -1, -1)
         operand = operands[number]
         if self.grid is not None:
             return self._over_grid(x, operand, self.grid, trace)
@@ -167,6 +170,10 @@ class Connection:
             means = functional.avg_pool2d(images(x), grid.size, **grid.window.options)
             result = means * (operand * (grid.size[0] * grid.size[1]))
         else:
+            if self.slots.listening:
+                # Summed up over steps first: patches of all steps would be many times as many.
+                series = self.slots.summed_up(x if trace is None else trace)
+                self.slots.rows.append(patches(images(series), operand, grid.window))
             result = convolve(
                 images(x),
                 operand,

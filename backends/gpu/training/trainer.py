@@ -318,6 +318,20 @@ class Trainer(Module):
         source = self._plan.connections[label].source
         return "input" if source in {i.population for i in self.inputs} else "spikes"
 
+    def row_size(self, label: str) -> int:
+        """Return how many numbers multiply the error of a projection at a time: N of its rows.
+
+        Parameters
+        ----------
+        label : str
+            A projection that learns.
+        """
+        self.rows(label)
+        connection = self._plan.connections[label]
+        if connection.form == "convolution":
+            return self[label][0].numel()
+        return connection.edges.sources_size
+
     def project(self, label: str, factor: Any) -> None:
         """Set the map of the presynaptic factor in the weight gradient of a projection.
 
@@ -353,6 +367,28 @@ class Trainer(Module):
             Called after the hooks of gradients.
         """
         self._hooks.add_of_rows(hook)
+
+    def collect_rows(
+        self,
+        batch: Tensor | Mapping[str, Tensor],
+        outputs: str | Sequence[str] | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the rows (R, N) that would multiply the errors of a batch; nothing learns.
+
+        Parameters
+        ----------
+        batch : (T, B, N) tensor, or label -> tensor
+        outputs : name or list of names, optional
+            As of a call.
+
+        Returns
+        -------
+        projection -> (R, N)
+        """
+        call = self._call(batch, self._chosen(outputs))
+        # Traces and rates are made for gradients alone.
+        with torch.enable_grad():
+            return self._hooks.collect(call.run)
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
         """Check an optimiser, and let it run the hooks before each of its steps.

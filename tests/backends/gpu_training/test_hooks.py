@@ -189,3 +189,98 @@ def test_noise_of_training_differs_from_batch_to_batch_and_that_of_tests_does_no
 def _recorded(net: ns.Network) -> ns.Network:
     net.record(net.populations["output"], "spikes")
     return net
+
+
+# ---- rows by which an error is multiplied
+
+
+def graded_net() -> ns.Network:
+    """Return values that enter a layer of neurons for DSR, and a readout of it."""
+    net = ns.Network("graded", dt="1 ms", seed=1)
+    source = net.population("pixels", 6, ns.Cell(parameters={"value": 0.0}))
+    cell = ns.Cell(
+        "u : 1",
+        receives={"x": ns.Port("1")},
+        step="u = 0.8 * u + x",
+        spike="u >= 1",
+        after_spike="u -= 1",
+    )
+    hidden = net.population("hidden", 5, cell)
+    readout = ns.Cell("v : 1", receives={"x": ns.Port("1")}, step="v = x")
+    output = net.population("output", 3, readout)
+    rule = ns.Rule(edge="w : 1", handlers=[("step", "out += w * value_pre")])
+    everyone = ns.all_to_all()
+    net.project(source, hidden, everyone, rule=rule, weight=ns.normal(0.2, 0.3), name="first")
+    weight = ns.normal(0, 1)
+    net.project(hidden, output, everyone, weight=weight, same_step=True, name="second")
+    return net
+
+
+def graded_trainer(method: str) -> Trainer:
+    return Trainer(
+        graded_net(),
+        inputs="pixels.value",
+        outputs="output.v",
+        train=["first", "second"],
+        precision="float64",
+        method=method,
+    )
+
+
+@pytest.mark.parametrize("method", ["bptt", "dsr", "ottt"])
+def test_input_that_is_constant_in_time_is_multiplied_once_with_the_same_result(method):
+    """Steps that share memory are one step; a copy of them is not."""
+    values = torch.rand(B, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    shared = values.expand(T, -1, -1)
+    results = []
+    for batch in (shared, shared.clone()):
+        trainer = graded_trainer(method)
+        output = trainer(batch)
+        (output**2).sum().backward()
+        results.append((output.detach(), trainer["first"].grad, trainer["second"].grad))
+    for one, copied in zip(*results, strict=True):
+        assert torch.allclose(one, copied, rtol=1e-12, atol=1e-12) and one.abs().max() > 0.1
+
+
+def test_rows_of_rates_are_weighted_means_from_the_first_call_on():
+    """Of the input of a layer, and of spikes that a readout weighs as their source does."""
+    trainer = graded_trainer("dsr")
+    values = torch.rand(T, B, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows = trainer.collect_rows(values)
+    weights = 0.8 ** torch.arange(T - 1, -1, -1, dtype=torch.float64)
+    weights = (weights / weights.sum())[:, None, None]
+    # Values arrive one step after they are set.
+    assert torch.allclose(rows["first"], (values[:-1] * weights[:-1]).sum(0))
+    assert rows["second"].shape == (B, 5) and rows["second"].max() > 0.05
+    again = trainer.collect_rows(values)
+    assert torch.equal(rows["second"], again["second"])
+    # Batches of another length change nothing afterwards.
+    trainer.memory(T, B)
+    assert torch.equal(trainer.collect_rows(values)["second"], rows["second"])
+    constant = trainer.collect_rows(values[0].expand(T, -1, -1))
+    assert torch.allclose(constant["first"], values[0])
+
+
+def test_rows_of_a_convolution_are_patches_also_of_rates():
+    kernel = np.random.default_rng(1).normal(0.1, 0.3, (4, 1, 2, 2))
+    net = ns.Network("grid", dt="1 ms", seed=1)
+    source = net.spike_source("inputs", 9)
+    edges = ns.convolution(kernel, shape=(1, 3, 3))
+    features = net.population("features", 16, graded_net().populations["hidden"].cell)
+    net.project(source, features, edges, same_step=True, name="first")
+    batch = (torch.rand(T, B, 9, generator=torch.Generator().manual_seed(1)) < 0.5).double()
+    for method, rows in (("bptt", T * B * 4), ("dsr", B * 4)):
+        trainer = Trainer(
+            net,
+            inputs="inputs",
+            outputs="features",
+            train=["first"],
+            precision="float64",
+            method=method,
+        )
+        assert trainer.row_size("first") == 4
+        matrix = trainer.collect_rows(batch)["first"]
+        assert matrix.shape == (rows, 4)
+    weights = 0.8 ** torch.arange(T - 1, -1, -1, dtype=torch.float64)
+    mean = (batch * (weights / weights.sum())[:, None, None]).sum(0).view(B, 3, 3)
+    assert torch.allclose(matrix[3], mean[0, 1:, 1:].flatten())

@@ -73,6 +73,26 @@ class Hooks:
         for slots in self._slots.values():
             slots.listening = False
 
+    def collect(self, run: Callable[[], object]) -> dict[str, Tensor]:
+        """Return the rows (R, N) of each projection while a function runs; no hook is called.
+
+        Parameters
+        ----------
+        run : function
+            Runs a call.
+        """
+        for slots in self._slots.values():
+            slots.rows.clear()
+            slots.listening = True
+        try:
+            run()
+        finally:
+            self.end()
+        rows = {name: torch.cat(slots.rows) for name, slots in self._slots.items() if slots.rows}
+        for slots in self._slots.values():
+            slots.rows.clear()
+        return rows
+
     def attach(
         self, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
     ) -> None:

@@ -56,13 +56,13 @@ class Slots:
     def hear(self, presynaptic: Tensor) -> None:
         """Store what multiplies the error, if something listens."""
         if self.listening:
-            # Detached: a hook reads numbers, and must not keep the graph of a batch alive.
-            rows = presynaptic.detach()
-            if self.summary is None:
-                rows = rows.flatten(0, -2)
-            else:
-                rows = self.summary(rows)
-            self.rows.append(rows)
+            self.rows.append(self.summed_up(presynaptic).flatten(0, -2))
+
+    def summed_up(self, presynaptic: Tensor) -> Tensor:
+        """Return what hooks read of the input of all steps: its summary, if there is one."""
+        # Detached: a hook reads numbers, and must not keep the graph of a batch alive.
+        series = presynaptic.detach()
+        return series if self.summary is None else self.summary(series)
 
     def rows_of(self, rows: Tensor) -> Tensor:
         """Return presynaptic rows as the weight gradient reads them."""
@@ -307,8 +307,6 @@ def convolve(
     (R, C_out, H_out, W_out)
     """
     presynaptic = (x if trace is None else trace).detach()
-    if slots.listening:
-        slots.hear(patches(presynaptic, kernel, window))
     if slots.plain and trace is None:
         return functional.conv2d(x, kernel, **window.options)
     return _Convolution.apply(x, kernel, presynaptic, window, slots)  # type: ignore[return-value]

@@ -1,0 +1,113 @@
+"""Checkpoints of a course of tasks: everything that its future depends on, in one file."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+
+from neurosim.errors import NetworkError
+from neurosim.gpu import Trainer
+from neurosim.whole_files import write_whole
+
+from .accuracy import AccuracyMatrix
+from .strategies import Strategy
+
+FORMAT = 1
+
+
+def save_course(
+    path: Path,
+    trainer: Trainer,
+    strategy: Strategy,
+    *,
+    names: Sequence[str],
+    seed: int,
+    fields: Mapping[str, Any],
+) -> None:
+    """Write a checkpoint whole, or leave the file as it is.
+
+    Parameters
+    ----------
+    path : Path
+    trainer : Trainer
+    strategy : Strategy
+    names : sequence of str
+        Of all tasks.
+    seed : int
+    fields : mapping
+        ``accuracy``, ``seconds`` and ``losses`` of the course.
+    """
+    state: dict[str, Any] = {
+        "format": FORMAT,
+        "strategy": strategy.name,
+        "tasks": list(names),
+        "seed": seed,
+        "trainer": trainer.state_dict(),
+        "memory": strategy.state(),
+        # Encoders may draw by torch's own generator.
+        "generator": torch.get_rng_state(),
+        "accuracy": torch.from_numpy(fields["accuracy"].values),
+        "seconds": list(fields["seconds"]),
+        "losses": list(fields["losses"]),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda file: torch.save(state, file))
+
+
+def load_course(
+    path: Path, trainer: Trainer, strategy: Strategy, *, names: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Restore a checkpoint; return ``accuracy``, ``seconds`` and ``losses`` of the course.
+
+    Parameters
+    ----------
+    path : Path
+    trainer : Trainer
+        Of the same network.
+    strategy : Strategy
+        Made as before.
+    names : sequence of str
+        Of all tasks.
+    seed : int
+
+    Raises
+    ------
+    NetworkError
+        If the file is no checkpoint of these tasks, this strategy, seed and network.
+    """
+    where = f"checkpoint {str(path)!r}"
+    try:
+        # No code of the file is run: a checkpoint may come from somebody else.
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, BadZipFile, RuntimeError, EOFError) as error:
+        raise NetworkError(
+            f"{where}: found no checkpoint ({type(error).__name__}), expected a file that "
+            "learn_tasks has written. Delete it, or name another."
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT or "tasks" not in state:
+        raise NetworkError(
+            f"{where}: found a file of another form, expected a checkpoint of form {FORMAT} of "
+            "learn_tasks. Delete it, or name another."
+        )
+    own = {"strategy": strategy.name, "tasks": list(names), "seed": seed}
+    for key, value in own.items():
+        if state[key] != value:
+            raise NetworkError(
+                f"{where}, {key}: found {state[key]!r}, expected {value!r}: it belongs to another "
+                "course. Delete it, or name another."
+            )
+    # The trainer first: it refuses the state of another network before anything has changed.
+    trainer.load_state_dict(state["trainer"])
+    strategy.restore(state["memory"])
+    torch.set_rng_state(state["generator"])
+    accuracy = AccuracyMatrix(state["accuracy"].numpy())
+    return {
+        "accuracy": accuracy,
+        "seconds": tuple(state["seconds"]),
+        "losses": tuple(state["losses"]),
+    }

@@ -1,0 +1,142 @@
+"""Learners: networks of this model with their losses, for a course of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+import neurosim as ns
+from neurosim.gpu import Trainer, surrogates
+
+from ..continual_learning.learner import Learner
+from .lateral import LateralCircuits, Rows, protect
+from .network import build
+from .settings import HEIGHT, STEP, Settings
+from .strategy import Projected
+from .subspace import Learning
+
+SLOPE = 4.0  # of the sigmoid surrogate: its derivative is 1 at the threshold
+RATE_OF_PIXELS = 0.001  # of lateral learning at the input, whose norm is large
+RATE = 0.01
+
+
+def make_learner(
+    settings: Settings, seed: int, *, net: ns.Network | None = None, device: str | None = None
+) -> Learner:
+    """Return the learner of a network.
+
+    Parameters
+    ----------
+    settings : Settings
+    seed : int
+        Of weights at the start.
+    net : Network, optional
+        With the populations and projections of `build`, such as one of convolutions.
+    device : "cuda", "cuda:N" or "cpu", optional
+    """
+    net = net or build(settings, seed)
+    heads = tuple(f"output{k + 1}.v" for k in range(settings.heads))
+    layers = [n for n, p in net.projections.items() if n.startswith(("layer", "head"))]
+    spiking = [n for n, p in net.populations.items() if p.cell.spike is not None]
+    feedback = {} if settings.feedback == "same" else dict.fromkeys(layers, settings.feedback)
+    trainer = Trainer(
+        net,
+        inputs="pixels.value",
+        outputs=list(heads) or "output.v",
+        train=layers,
+        method=settings.way,
+        surrogate=surrogates.sigmoid(SLOPE),
+        # One threshold, so that the surrogate is a function of the potential as published.
+        width=None if settings.way == "dsr" else dict.fromkeys(spiking, 1.0),
+        feedback=feedback,
+        device=device,
+    )
+    # Values reach the first layer one step after they are set.
+    steps = settings.duration + 1
+    weights = step_weights(settings).to(trainer.device)
+    return Learner(
+        trainer,
+        encode=lambda values: values.unsqueeze(0).expand(steps, -1, -1),
+        loss=_loss_of_steps if settings.way == "ottt" else partial(_loss_of_mean, weights=weights),
+        answer=partial(_mean, weights=weights),
+        optimizer=lambda t: torch.optim.SGD(
+            [p for p in t.parameters() if p.requires_grad],
+            lr=settings.rate,
+            momentum=settings.momentum,
+        ),
+        epochs=settings.epochs,
+        batch=settings.batch,
+        heads=heads,
+    )
+
+
+def step_weights(settings: Settings) -> Tensor:
+    """Return the weights of the T steps in an answer, of sum 1: later ones count more for DSR.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+    steps = settings.duration
+    past = torch.arange(steps - 1, -1, -1)
+    weights = torch.exp(-past * STEP) if settings.way == "dsr" else torch.ones(steps)
+    return weights / weights.sum()
+
+
+def projected(
+    learner: Learner,
+    settings: Settings,
+    rows: Mapping[str, Rows],
+    *,
+    seed: int,
+    share: float | None = None,
+) -> Projected:
+    """Put lateral circuits around layers of a learner, and return them as a strategy.
+
+    Parameters
+    ----------
+    learner : Learner
+        Of `make_learner`.
+    settings : Settings
+    rows : mapping of projection -> int or list of int
+        New rows of each task.
+    seed : int
+    share : float (1), optional
+        See `Projected`.
+    """
+    return Projected(_circuits(learner.trainer, settings, rows, seed=seed), share=share)
+
+
+def _circuits(
+    trainer: Trainer, settings: Settings, rows: Mapping[str, Rows], *, seed: int
+) -> LateralCircuits:
+    learning = {}
+    for name in rows:
+        pixels = name == "layer1"
+        # Spikes for DSR have a height, which the network has moved behind the synapse.
+        spikes = HEIGHT if settings.way == "dsr" else 1.0
+        learning[name] = Learning(
+            rate=RATE_OF_PIXELS if pixels else RATE,
+            levels=settings.levels,
+            scale=1.0 if pixels else spikes,
+        )
+    return protect(trainer, rows, learning=learning, seed=seed)
+
+
+def _mean(output: Tensor, weights: Tensor) -> Tensor:
+    # The first step has no input yet.
+    return (output[1:] * weights.to(output)[:, None, None]).sum(0)
+
+
+def _loss_of_mean(output: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    return cross_entropy(_mean(output, weights), labels)
+
+
+def _loss_of_steps(output: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean over steps of each step's own loss, as online learning needs it."""
+    steps = output[1:]
+    return cross_entropy(steps.flatten(0, 1), labels.repeat(steps.shape[0]))

@@ -1,0 +1,127 @@
+"""The networks: images as constant currents, layers of integrate-and-fire neurons, readouts.
+
+Source: Xiao et al. 2024, ICLR, arXiv 2402.11984, with the values of the authors' published code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neurosim as ns
+
+from .settings import HEIGHT, STEP, THRESHOLD, Settings
+
+TAU = 2.0  # steps, of neurons for BPTT and OTTT
+ALPHA = 0.3  # of the threshold of neurons for DSR, at which they spike
+
+
+def rate_neuron() -> ns.Cell:
+    """Return the neuron for differentiation on spike representation.
+
+    A spike takes ``threshold`` away, and begins at a part ``alpha`` of it. ``height`` is that of
+    the spikes that it receives.
+    """
+    return ns.Cell(
+        "u : 1",
+        parameters={
+            "tau": "1 ms",
+            "threshold": THRESHOLD,
+            "alpha": ALPHA,
+            "height": 1.0,
+            "current": 0.0,
+        },
+        receives={"x": ns.Port("1")},
+        step="""u = exp(-dt / tau) * u + (1 - exp(-dt / tau)) * (height * x + current)""",
+        spike="u >= alpha * threshold",
+        after_spike="u -= threshold",
+        name="rate_neuron",
+    )
+
+
+def neuron() -> ns.Cell:
+    """Return the leaky integrate-and-fire neuron for BPTT and OTTT, reset by subtraction."""
+    return ns.Cell(
+        "u : 1",
+        parameters={"tau": TAU, "threshold": 1.0},
+        receives={"x": ns.Port("1")},
+        step="u = (1 - 1 / tau) * u + x",
+        spike="u >= threshold",
+        after_spike="u -= threshold",
+        name="neuron",
+    )
+
+
+def readout() -> ns.Cell:
+    """Return an output without memory: ``v`` is the weighted sum of the spikes of a step."""
+    return ns.Cell(
+        "v : 1",
+        parameters={"height": 1.0},
+        receives={"x": ns.Port("1")},
+        step="v = height * x",
+        name="readout",
+    )
+
+
+def graded() -> ns.Rule:
+    """Return the rule by which an image enters: its weight times the value of a pixel."""
+    return ns.Rule(edge="w : 1", handlers=[("step", "out += w * value_pre")], name="graded")
+
+
+def pixels() -> ns.Cell:
+    """Return an input, whose ``value`` is constant during a sample."""
+    return ns.Cell(parameters={"value": 0.0}, name="pixel")
+
+
+def network(seed: int = 0, **settings: Any) -> ns.Network:
+    """Return the network of some settings.
+
+    Parameters
+    ----------
+    seed : int
+    **settings
+        Of `SETTINGS`.
+
+    Returns
+    -------
+    Network
+        Populations ``pixels``, ``hidden1`` ..., ``output`` (or ``output1`` ... of heads);
+        projections ``layer1`` ... and ``head`` (or ``head1`` ...).
+    """
+    own = {name: settings[name] for name in settings if name in Settings.__dataclass_fields__}
+    return build(Settings(**own), seed)
+
+
+def build(settings: Settings, seed: int) -> ns.Network:
+    """Return a network of layers that are all joined.
+
+    Parameters
+    ----------
+    settings : Settings
+    seed : int
+    """
+    rates = settings.way == "dsr"
+    net = ns.Network("orthogonal projection", dt=f"{STEP} ms" if rates else "1 ms", seed=seed)
+    source = net.population("pixels", settings.inputs, pixels())
+    for number in range(1, settings.layers + 1):
+        cell = rate_neuron() if rates else neuron()
+        # Pixels are values; spikes of neurons for DSR have a height.
+        heights = {"height": HEIGHT if number > 1 else 1.0} if rates else {}
+        target = net.population(f"hidden{number}", settings.hidden, cell, **heights)
+        _join(net, source, target, name=f"layer{number}", first=number == 1)
+        source = target
+    for suffix in [str(k + 1) for k in range(settings.heads)] or [""]:
+        height = HEIGHT if rates else 1.0
+        output = net.population(f"output{suffix}", settings.classes, readout(), height=height)
+        _join(net, source, output, name=f"head{suffix}", first=False)
+    return net
+
+
+def _join(
+    net: ns.Network, source: ns.Population, target: ns.Population, *, name: str, first: bool
+) -> None:
+    bound = source.size**-0.5
+    weight = ns.uniform(-bound, bound)
+    if first:
+        net.project(source, target, ns.all_to_all(), rule=graded(), weight=weight, name=name)
+    else:
+        net.project(source, target, ns.all_to_all(), weight=weight, same_step=True, name=name)
