@@ -11,9 +11,12 @@ from neurosim.cli.catalogue import Model
 
 from .checks import CHECKS, EXPERIMENTS
 from .classification import Classification
-from .demonstrate import demonstrate
+from .demonstrate import branching, demonstrate
+from .encoding import Events, Probabilities
+from .frozen import frozen
 from .measures import branching_factor, kernel_rank
 from .network import build, network
+from .readout import convex
 from .samples import Liquid
 from .settings import DEFAULTS, SETTINGS, VARIANTS, Settings, Task
 
@@ -21,11 +24,16 @@ __all__ = [
     "DEFAULTS",
     "VARIANTS",
     "Classification",
+    "Events",
     "Liquid",
+    "Probabilities",
     "Settings",
     "Task",
+    "branching",
     "branching_factor",
     "build",
+    "convex",
+    "frozen",
     "kernel_rank",
     "network",
 ]

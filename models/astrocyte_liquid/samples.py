@@ -191,15 +191,32 @@ class Liquid:
         (B, T, N) bool
             Which neuron spiked at which ms of the published program.
         """
+        return self._rasters("liquid", images, first=first, time=time)
+
+    def input_rasters(
+        self, images: Iterable[ArrayLike], *, first: int = 0, time: Any = "250 ms"
+    ) -> NDArray[np.bool_]:
+        """Show images as `present` does, and return the rasters of the inputs, (B, T, M) bool.
+
+        Parameters
+        ----------
+        images, first, time
+            As for `rasters`.
+        """
+        return self._rasters("input", images, first=first, time=time)
+
+    def _rasters(
+        self, name: str, images: Iterable[ArrayLike], *, first: int, time: Any
+    ) -> NDArray[np.bool_]:
         steps = _steps(time)
         start = self._start()
         images = list(images)
         net = build(self.settings, self.seed)
-        net.record(net.populations["liquid"], "spikes")
+        net.record(net.populations[name], "spikes")
         run = self._prepare(net)
         for number, image in enumerate(images, first):
             self._show(run, start, number, image, steps)
-        spikes = run.result()["liquid"].spikes
+        spikes = run.result()[name].spikes
         # The clock of each sample was set by its number, so the step of a spike names its sample.
         steps_since_first = spikes.step - start.step - first * steps
         sample, step = np.divmod(steps_since_first, steps)

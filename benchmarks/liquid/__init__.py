@@ -1,0 +1,1 @@
+"""Results of the astrocyte liquid beside the published ones; each script continues its work."""
