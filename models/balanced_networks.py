@@ -7,7 +7,7 @@ from typing import Any
 from neurosim.draws.values import normal, uniform
 from neurosim.errors import NetworkError, describe
 from neurosim.model.cell import Cell
-from neurosim.model.declarations import Port
+from neurosim.model.declarations import Adaptive, Port
 from neurosim.model.names import Method
 from neurosim.network.network import Network
 from neurosim.network.populations import Population
@@ -73,7 +73,7 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
 
 
 def coba(
-    size: int = 4000, *, delay: Any = 0.0, seed: int = 0, method: Method | None = None
+    size: int = 4000, *, delay: Any = 0.0, seed: int = 0, method: Method | Adaptive | None = None
 ) -> Network:
     """Return benchmark 1 of Brette et al. (2007): neurons with exponential conductances.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from neurosim.draws.ranges import POSITIVE
 from neurosim.errors import ModelError, describe_unknown
 from neurosim.model.cell import Cell
-from neurosim.model.declarations import Port, Refractory
+from neurosim.model.declarations import Adaptive, Port, Refractory
 from neurosim.model.names import Method
 
 from ._declarations import Declarations, Declared, Option, ParameterValue, library, parameters
@@ -164,7 +164,7 @@ def lif(
     refractory: ParameterValue = "2 ms",
     resistance: ParameterValue = "100 Mohm",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Leaky integrate-and-fire neuron with one exponential current.
 
@@ -195,7 +195,7 @@ def lif_delta(
     refractory: ParameterValue = "2 ms",
     resistance: ParameterValue = "100 Mohm",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Leaky integrate-and-fire neuron whose voltage jumps by the weight of a spike.
 
@@ -229,7 +229,7 @@ def lif_exponential(
     refractory: ParameterValue = "2 ms",
     capacity: ParameterValue = "1 nF",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Leaky integrate-and-fire neuron with excitatory and inhibitory exponential currents.
 
@@ -264,7 +264,7 @@ def lif_conductance(
     refractory: ParameterValue = "5 ms",
     capacity: ParameterValue = "0.2 nF",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Leaky integrate-and-fire neuron with exponential conductances.
 
@@ -299,7 +299,7 @@ def lif_alpha(
     refractory: ParameterValue = "2 ms",
     capacity: ParameterValue = "0.25 nF",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Leaky integrate-and-fire neuron with alpha-shaped currents.
 
@@ -337,7 +337,7 @@ def lif_conductance_alpha(
     refractory: ParameterValue = "2 ms",
     capacity: ParameterValue = "0.25 nF",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Leaky integrate-and-fire neuron with conductances shaped as the currents of `lif_alpha`.
 
@@ -378,7 +378,7 @@ def adex_exponential(
     tau_inh: ParameterValue = "10 ms",
     refractory: ParameterValue = "0 ms",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Adaptive exponential integrate-and-fire neuron with exponential currents.
 
@@ -422,7 +422,7 @@ def adex_conductance(
     reversal_inh: ParameterValue = "-80 mV",
     refractory: ParameterValue = "0 ms",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """The neuron of `adex_exponential` with exponential conductances.
 
@@ -446,7 +446,9 @@ def adex_conductance(
 
 
 @library("cell", READOUT)
-def leaky_readout(*, tau: ParameterValue = "20 ms", method: Method | None = None) -> Cell:
+def leaky_readout(
+    *, tau: ParameterValue = "20 ms", method: Method | Adaptive | None = None
+) -> Cell:
     """Leaky integrator without spikes: ``v`` is a weighted sum of spikes, slowly forgotten.
 
     Port ``synaptic`` adds its weights, of either sign.
@@ -477,7 +479,7 @@ def izhikevich(
     current: ParameterValue = "0 mV/ms",
     noise: ParameterValue | None = None,
     tau_syn: ParameterValue = "5 ms",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Izhikevich neuron in its published half-steps of v, each clipped at the peak of 30 mV.
 
@@ -548,7 +550,7 @@ def izhikevich_2007(
     peak: ParameterValue = "35 mV",
     tau_syn: ParameterValue = "5 ms",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Izhikevich neuron in physical units, with one exponential current.
 
@@ -598,7 +600,7 @@ def hodgkin_huxley(
     reversal_exc: ParameterValue = "0 mV",
     reversal_inh: ParameterValue = "-80 mV",
     current: ParameterValue = "0 nA",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Hodgkin-Huxley neuron after Traub and Miles 1991, with exponential conductances.
 
@@ -676,7 +678,7 @@ def _adex(
     synaptic: str,
     *,
     synapses: _Synapses,
-    method: Method | None,
+    method: Method | Adaptive | None,
     values: Mapping[str, ParameterValue],
 ) -> Cell:
     # The step that reaches the peak may overshoot it by far: exp(v) would then not be finite.
@@ -706,7 +708,7 @@ def _firing(
     declarations: Declarations = LIF,
     spike: str = "v >= threshold",
     after_spike: str = "v = reset",
-    method: Method | None = None,
+    method: Method | Adaptive | None = None,
 ) -> Cell:
     """Return a cell with a reset and a voltage that is frozen while refractory."""
     return Cell(

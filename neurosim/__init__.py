@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         SimulationError,
     )
     from .model.cell import Cell
-    from .model.declarations import Parameter, Port, Refractory
+    from .model.declarations import Adaptive, Parameter, Port, Refractory
     from .model.rule import Rule
     from .network.edges import Connector, EdgeCount, Edges
     from .network.network import Network
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adaptive",
     "Batch",
     "Cell",
     "Connector",
@@ -168,7 +169,7 @@ _HOMES = {
         "SimulationError",
     ),
     "model.cell": ("Cell",),
-    "model.declarations": ("Parameter", "Port", "Refractory"),
+    "model.declarations": ("Adaptive", "Parameter", "Port", "Refractory"),
     "model.rule": ("Rule",),
     "network.edges": ("Connector", "EdgeCount", "Edges"),
     "network.network": ("Network",),

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from neurosim.backend.engine import Engine
-from neurosim.backend.explicit_step import explicit_step_rows
+from neurosim.backend.explicit_step import explicit_step_rows, refuse_sub_steps
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import NetworkError, describe_unknown
@@ -67,6 +67,16 @@ class BrianBackend:
             # The method of our engines says nothing about cells that Brian 2 integrates.
             rows = [row for row in rows if row.place.kind != "population" or row.place.aspect]
             rows += _integrated(network)
+        else:
+            rows = list(
+                refuse_sub_steps(
+                    rows,
+                    network,
+                    reason="the method 'adaptive' repeats its statements, which Brian 2 runs once "
+                    "in each step.",
+                    remedy="Use another method such as 'rk4', backend 'cpu', or mode='equations'.",
+                )
+            )
 
         def build(program: Program, concrete: ConcreteNetwork) -> Engine:
             # Only now: importing Brian 2 takes seconds, and a report needs nothing of it.

@@ -6,7 +6,7 @@ from neurosim.expr.linear import affine
 from neurosim.expr.tree import Draw, Expr, Name, draws, names, rewrite
 from neurosim.ir.discretise import expand
 from neurosim.model.cell import Cell
-from neurosim.model.methods import choose
+from neurosim.model.integration.methods import choose
 from neurosim.model.names import Method
 
 
@@ -64,6 +64,8 @@ def method_of(cell: Cell) -> str:
         )
     if cell.method == "heun":
         return "rk2"  # Brian 2's "heun" is Euler's method if there is no noise
+    if cell.method == "adaptive":
+        return "rk4"  # the most accurate of those that need no other library
     if cell.method not in (None, "midpoint") or not derivatives:
         return cell.method or "euler"
     our_methods = set(ours(cell).values())

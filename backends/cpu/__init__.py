@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from neurosim.backend.explicit_step import explicit_step_rows
+from neurosim.backend.explicit_step import explicit_step_rows, refuse_sub_steps
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import NetworkError, describe, describe_unknown, is_one_of
@@ -97,7 +97,13 @@ def _complete(options: dict[str, Any]) -> dict[str, Any]:
 
 def _rounded(network: Network) -> Iterable[Row]:
     """Yield the rows of float32."""
-    for row in explicit_step_rows(network):
+    rows = refuse_sub_steps(
+        explicit_step_rows(network),
+        network,
+        reason="the method 'adaptive' keeps errors below what float32 resolves.",
+        remedy="Use precision='float64', or another method such as 'rk4'.",
+    )
+    for row in rows:
         population = network.populations.get(row.place.owner)
         # Spikes that the user gave are indices and steps: whole numbers, which stay exact.
         replays = population is not None and population.source_spikes is not None

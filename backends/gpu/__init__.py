@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from neurosim.backend.explicit_step import explicit_step_rows
+from neurosim.backend.explicit_step import explicit_step_rows, refuse_sub_steps
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.report import Place, Report, Row
 from neurosim.errors import NetworkError, describe, describe_unknown
@@ -131,7 +131,14 @@ def _rows(network: Network, options: dict[str, Any]) -> Iterable[Row]:
     """Yield the rows of a report: those of the explicit step, and what device and precision do."""
     on_cpu = options["device"] == "cpu"
     single = options["precision"] == "float32"
-    for row in explicit_step_rows(network):
+    rows = refuse_sub_steps(
+        explicit_step_rows(network),
+        network,
+        reason="the method 'adaptive' takes other sub-steps in each neuron; here all take the same "
+        "steps.",
+        remedy="Use another method such as 'rk4', or backend 'cpu'.",
+    )
+    for row in rows:
         population = network.populations.get(row.place.owner)
         # Spikes that the user gave are indices and steps: whole numbers, which stay exact.
         replays = population is not None and population.source_spikes is not None

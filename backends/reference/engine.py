@@ -11,7 +11,7 @@ from neurosim.backend.engine import Chunk, Stretch
 from neurosim.draws import streams as random
 from neurosim.expr.evaluate import evaluate
 from neurosim.expr.functions import FUNCTIONS
-from neurosim.expr.tree import Draw
+from neurosim.expr.tree import Assign, Draw
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.delay_groups import DelayGroups
 from neurosim.ir.memory import Memory
@@ -24,6 +24,8 @@ from neurosim.ir.program import (
 from neurosim.ir.spike_signals import find_signals
 from neurosim.model.binding import BoundStatement, Symbol
 from neurosim.model.names import Domain
+
+from .sub_steps import take_sub_steps
 
 NO_INDICES = np.zeros(0, np.int64)
 
@@ -129,18 +131,26 @@ class ReferenceEngine:
         values = self._cell_values(population, k)
         draw = self._draws(name, np.arange(size), k)
         active = k > self.memory[name, "_until"] if code.refractory else np.ones(size, bool)
-        for statement in code.integrate:
-            result = evaluate(statement.value, values.__getitem__, draw)
-            # A copy, since a result may be the live array of another state, as after ``a = b``.
-            value = np.array(np.broadcast_to(result, size), np.float64)
-            if statement.target in code.frozen:
-                # Computed for all, then discarded: draws and other states do not depend on
-                # refractoriness.
-                value = np.where(active, value, values[statement.target])
-            if statement.target in code.states:
-                self.memory[name, statement.target][:] = value
-            else:
-                values[statement.target] = value
+
+        def assign(statements: tuple[Assign, ...]) -> None:
+            for statement in statements:
+                result = evaluate(statement.value, values.__getitem__, draw)
+                # A copy, since a result may be the live array of another state, as after ``a = b``.
+                value = np.array(np.broadcast_to(result, size), np.float64)
+                if statement.target in code.frozen:
+                    # Computed for all, then discarded: draws and other states do not depend on
+                    # refractoriness.
+                    value = np.where(active, value, values[statement.target])
+                if statement.target in code.states:
+                    self.memory[name, statement.target][:] = value
+                else:
+                    values[statement.target] = value
+
+        before, behind = code.around_sub_steps
+        assign(before)
+        if code.sub_steps is not None:
+            take_sub_steps(code.sub_steps, values, draw, active=active)
+        assign(behind)
         spiking = np.zeros(size, bool)
         if code.detect is not None:
             condition = evaluate(code.detect, values.__getitem__, draw)

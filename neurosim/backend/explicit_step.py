@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..draws.values import Shared, Table
 from ..expr.tree import inline, names
 from ..ir.discretise import cell_program
 from ..model.names import describe_method
+from ..model.notation import describe_tolerances
 from ..model.rule import Rule
 from ..network.network import Network
 from ..network.observed import observed_definitions
@@ -64,7 +66,31 @@ def _population_row(population: Population) -> Row:
     if population.cell.step is not None:
         return Row(place, "exact", "explicit step statements.")
     methods = [f"{state}: {describe_method(method)}" for state, method in program.methods]
-    return Row(place, "exact", f"{'; '.join(methods) or 'no equations to integrate'}.")
+    text = f"{'; '.join(methods) or 'no equations to integrate'}."
+    tolerances = describe_tolerances(population.cell)
+    return Row(place, "exact", f"{text} Error of a sub-step: {tolerances}." if tolerances else text)
+
+
+def refuse_sub_steps(
+    rows: Iterable[Row], network: Network, *, reason: str, remedy: str
+) -> Iterator[Row]:
+    """Yield rows, those of cells that the adaptive method integrates as impossible.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    network : Network
+    reason, remedy : str
+        Of the refusal.
+    """
+    for row in rows:
+        population = network.populations.get(row.place.owner)
+        if population is None or row.place.kind != "population" or row.place.aspect:
+            yield row
+        elif population.given is None and population.cell.tolerances is not None:
+            yield replace(row, status="impossible", reason=reason, remedy=remedy)
+        else:
+            yield row
 
 
 def _input_row(item: Projection | Drive) -> Row:

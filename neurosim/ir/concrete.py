@@ -243,6 +243,7 @@ def _content(value: Any) -> Any:
         case Cell():
             # Only where they are used, so that files of other networks stay valid.
             more = (value.crossing, value.pause) if value.crossing or value.pause else ()
+            more += () if value.tolerances is None else (value.tolerances,)
             return (
                 value.states,
                 value.definitions,

@@ -30,7 +30,8 @@ from ..expr.tree import (
 )
 from ..model.binding import BoundEquations, BoundRule, BoundStatement
 from ..model.cell import Cell
-from ..model.methods import Propagator, choose, statements
+from ..model.integration.methods import Propagator, choose, statements
+from ..model.integration.sub_steps import NOW, SubSteps, adaptive_trial, within_tolerance
 from ..model.names import Method
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection, Delay
@@ -103,11 +104,11 @@ def _population(
     )
 
 
-def expand(cell: Cell) -> Callable[[Expr], Expr]:
+def expand(cell: Cell, *, time: Name | None = None) -> Callable[[Expr], Expr]:
     """Return the function that expands expressions of a cell.
 
     Definitions are inlined, tables are read by their name, and a port without a state is
-    ``_port_x``.
+    ``_port_x``. Another ``time`` than ``t``, the beginning of the step, stands in its place.
     """
     # Definitions are written out first, since they may read tables and ports.
     definitions = {d.name: d.tree for d in cell.definitions}
@@ -117,7 +118,11 @@ def expand(cell: Cell) -> Callable[[Expr], Expr]:
     own = cell.symbols().keys()
 
     def expanded(tree: Expr) -> Expr:
-        tree = count_steps(inline(tree, definitions), own)
+        tree = inline(tree, definitions)
+        if time is not None:
+            # Before steps are counted: they remain those of the network.
+            tree = substitute(tree, {"t": time})
+        tree = count_steps(tree, own)
         tree = rewrite(tree, lambda n: Name(n.table) if isinstance(n, Lookup) else n)
         return substitute(tree, ports)
 
@@ -173,6 +178,8 @@ def _translate(
     detect = host(plain(cell.spike)) if cell.spike is not None else None
     if detect is not None and held:
         detect = Binary("and", detect, Unary("not", Name(HELD)))
+    jumps = _port_jumps(cell)
+    sub_steps = _sub_steps(cell, methods, host, detect=detect, after=len(held) + len(jumps))
     after = tuple(Assign(s.target, "=", host(plain(s.result))) for s in cell.after_spike)
     stored = [Assign(d, "=", host(plain(find_definition(cell, d)))) for d in observed]
     body += stored
@@ -181,6 +188,7 @@ def _translate(
     if after:
         after += tuple(s for s in stored if not names(s.value) & inputs)
     trees = [s.value for s in (*held, *body, *after)] + ([] if detect is None else [detect])
+    trees += [] if sub_steps is None else sub_steps.trees
     drawn = {draw for tree in trees for draw in draws(tree)}
     return CellProgram(
         name=cell.name,
@@ -189,7 +197,7 @@ def _translate(
         tables=tables,
         ports=tuple(key for key, _ in cell.receives),
         # Jumps come before the integration, as the contract of a step demands.
-        integrate=tuple(held + _port_jumps(cell) + body),
+        integrate=tuple(held + jumps + body),
         frozen=_frozen_states(cell),
         detect=detect,
         after=after,
@@ -198,6 +206,41 @@ def _translate(
         hosted=tuple(host.hosted.items()),
         propagator=propagator,
         methods=tuple(methods.items()),
+        sub_steps=sub_steps,
+    )
+
+
+def _sub_steps(
+    cell: Cell, methods: dict[str, Method], host: _Host, *, detect: Expr | None, after: int
+) -> SubSteps | None:
+    """Return the loop of a cell whose method is adaptive, else None.
+
+    Parameters
+    ----------
+    cell : Cell
+    methods : state -> method
+    host : _Host
+    detect : Expr or None
+        The spike condition of the program.
+    after : int
+        Statements of phase 2 that come before.
+    """
+    if cell.tolerances is None or not methods:
+        return None
+    plain = expand(cell, time=NOW)
+    derivatives = {s.name: plain(s.derivative) for s in cell.states if s.derivative is not None}
+    # A state that its reset moves may have no finite value long after its threshold.
+    moved = {s.target for s in cell.after_spike}
+    held = () if detect is None else tuple(s for s in derivatives if s in moved & names(detect))
+    trial = adaptive_trial(derivatives, cell.tolerances, frozen=_frozen_states(cell), held=held)
+    return SubSteps(
+        states=tuple(derivatives),
+        trial=tuple(replace(s, value=host(s.value)) for s in trial),
+        accepted=host(within_tolerance(tuple(derivatives), growth=False)),
+        small=host(within_tolerance(tuple(derivatives), growth=True)),
+        spike=detect if held else None,
+        after=after,
+        tolerances=cell.tolerances,
     )
 
 
@@ -216,6 +259,8 @@ def _integration(
     where = f"cell {cell.name!r}"
     derivatives = {s.name: plain(s.derivative) for s in cell.states if s.derivative is not None}
     methods = choose(derivatives, cell.method, constants, where=where)
+    if cell.method == "adaptive":
+        return [], None, methods
     body, propagator = statements(derivatives, methods, where=where)
     return body, propagator, methods
 

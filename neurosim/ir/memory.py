@@ -15,7 +15,7 @@ from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
 from ..expr.tree import Expr, names
 from ..model.binding import Symbol
-from ..model.methods import Propagator
+from ..model.integration.methods import Propagator
 from ..network.populations import View
 from ..network.probes import Probe
 from ..network.projections import Projection

@@ -50,7 +50,8 @@ import numpy as np
 
 from ..expr.tree import Assign, Draw, Expr
 from ..model.binding import BoundStatement, Symbol
-from ..model.methods import Propagator
+from ..model.integration.methods import Propagator
+from ..model.integration.sub_steps import SubSteps
 from ..model.names import Domain
 from ..network.probes import Probe
 from ..network.timed_events import RegularUpdate, SpikeSignal
@@ -91,6 +92,8 @@ class CellProgram:
         The exact step of the cell's linear group.
     methods : (state, method)
         Integration methods, for reports.
+    sub_steps : SubSteps or None
+        The loop of the adaptive method, which runs between the statements of phase 2.
     """
 
     name: str
@@ -108,6 +111,13 @@ class CellProgram:
     propagator: Propagator | None
     # Pairs in place of dictionaries keep the program hashable.
     methods: tuple[tuple[str, str], ...]
+    sub_steps: SubSteps | None = None
+
+    @property
+    def around_sub_steps(self) -> tuple[tuple[Assign, ...], tuple[Assign, ...]]:
+        """The statements of phase 2 before the loop of sub-steps, and those after it."""
+        first = 0 if self.sub_steps is None else self.sub_steps.after
+        return self.integrate[:first], self.integrate[first:]
 
 
 @dataclass(frozen=True)

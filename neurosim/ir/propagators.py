@@ -10,7 +10,7 @@ import numpy as np
 
 from ..expr.evaluate import evaluate
 from ..expr.functions import FUNCTIONS
-from ..model.methods import Propagator
+from ..model.integration.methods import Propagator
 
 # Numerator of the [13/13] Pade approximant of exp, lowest power first, and the norm up to which it
 # is as exact as float64 (Higham 2005, table 2.3).

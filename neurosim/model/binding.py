@@ -12,7 +12,7 @@ from ..expr.printing import show, show_statement
 from ..expr.tree import Assign, Expr, Unary, inline, names
 from ..units import NUMBER, TIME, Exponents, find_unit
 from .cell import Cell
-from .methods import choose
+from .integration.methods import choose
 from .names import EVENTS, Action, Domain, Method, Per, Role, Side
 from .rule import Rule
 from .rule_equations import ClosedForm, closed_forms, rate_of

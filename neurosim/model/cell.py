@@ -10,13 +10,14 @@ from ..expr.parse import Parser
 from ..expr.tree import draws
 from ..units import Time
 from .cell_resolution import resolve_cell, statement_trees
-from .declarations import Definition, Parameter, Port, Refractory, State, Value
+from .declarations import Adaptive, Definition, Parameter, Port, Refractory, State, Value
 from .names import Method, require_title
 from .notation import cell_markdown, cell_text
 from .parsing import (
     read_constants,
     read_crossing,
     read_mapping,
+    read_method,
     read_pause,
     read_refractory,
     read_unit,
@@ -47,11 +48,11 @@ class Cell(CellParts):
         emitted in steps at whose beginning it holds.
     step : str, optional
         Statements instead of an integration method.
-    method : str, optional
-        ``exact``, ``midpoint``, ``exponential_euler``, ``euler``, ``heun`` or ``rk4``. Unless it is
-        named, each state has ``exact`` if its equation is linear with constant coefficients, else
-        ``midpoint``; in a cell with noise ``exponential_euler`` if it is linear in the state, else
-        ``euler``.
+    method : str or `Adaptive`, optional
+        ``exact``, ``midpoint``, ``exponential_euler``, ``euler``, ``milstein``, ``heun``, ``rk4``,
+        or ``adaptive``, whose tolerances `Adaptive` names. Unless it is named, each state has
+        ``exact`` if its equation is linear with constant coefficients, else ``midpoint``; in a
+        cell with noise ``exponential_euler`` if it is linear in the state, else ``euler``.
     initial : mapping state -> value
         States that are not named begin at 0.
     name : str
@@ -73,7 +74,7 @@ class Cell(CellParts):
         after_spike: str = "",
         refractory: Refractory | Time | None = None,
         step: str | None = None,
-        method: Method | None = None,
+        method: Method | Adaptive | None = None,
         initial: Mapping[str, Value] | None = None,
         name: str = "cell",
     ) -> None:
@@ -83,11 +84,13 @@ class Cell(CellParts):
         constants = read_mapping(parser.owner, "parameters", parameters)
         condition, crossing = read_crossing(spike)
         pause = read_pause(parser, refractory)
+        states = tuple(
+            State(e.name, unit, e.tree) for e, unit in parsed if e.derivative or e.tree is None
+        )
+        named_method, tolerances = read_method(parser, method, states)
         parts = CellParts(
             name=name,
-            states=tuple(
-                State(e.name, unit, e.tree) for e, unit in parsed if e.derivative or e.tree is None
-            ),
+            states=states,
             parameters=read_constants(parser, constants),
             definitions=tuple(
                 Definition(e.name, unit, e.tree)
@@ -103,10 +106,11 @@ class Cell(CellParts):
                 frozen=tuple(e.name for e, _ in parsed if e.frozen),
             ),
             step=None if step is None else parser.statements(step, part="step"),
-            method=method,
+            method=named_method,
             initial=tuple(read_mapping(parser.owner, "initial", initial).items()),
             crossing=crossing,
             pause=pause,
+            tolerances=tolerances,
         )
         # Fields are set once, when all of them are resolved: no unchecked cell is ever visible.
         super().__init__(**vars(resolve_cell(parts, parser)))

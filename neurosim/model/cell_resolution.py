@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..draws.values import Distribution, Table
-from ..errors import ModelError, describe, describe_unknown
+from ..errors import ModelError, describe
 from ..expr.dimensions import WORDS, expect, resolve_units
 from ..expr.parse import Parser
 from ..expr.tree import Assign, Expr, draws, inline, names
@@ -16,8 +16,7 @@ from ..quantities import to_engine
 from ..units import NUMBER, TIME, Exponents, Unit, multiply, read, unit
 from .declarations import Definition, Port, State, Value
 from .dependence import require_definitions, resolve_parameters
-from .methods import choose
-from .names import METHODS
+from .integration.methods import choose
 from .parts import CellParts, find
 
 _PER_TIME = multiply(NUMBER, TIME, -1)
@@ -156,8 +155,6 @@ def _require_consistency(parts: CellParts, owner: str) -> None:
                 "Leave it out: a population gives arrays."
             )
     method = parts.method
-    if method is not None and (not isinstance(method, str) or method not in METHODS):
-        raise ModelError(f"{owner}: {describe_unknown('method', method, METHODS)}")
     if parts.step is not None and method is not None:
         raise ModelError(
             f"{owner}: has both 'step' and a method ({method!r}), expected one of them. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -106,6 +107,29 @@ class Refractory:
 
     time: Time
     freezes: str | tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """The method ``adaptive`` with its tolerances: ``method=ns.Adaptive(relative=1e-9)``.
+
+    Each neuron takes sub-steps within dt, as many as it needs. A sub-step may have an error of
+    ``absolute + relative * abs(x)`` in each state x.
+
+    Parameters
+    ----------
+    relative : float
+        In parts of the value.
+    absolute : mapping state -> quantity, optional
+        Of the states that are not named, 1e-9 in their own unit.
+    sub_steps : int
+        Sub-steps that a neuron may try in one step of dt. If they do not suffice, the run ends with
+        an error.
+    """
+
+    relative: float = 1e-6
+    absolute: Mapping[str, Quantity] | None = None
+    sub_steps: int = 10_000
 
 
 @dataclass(frozen=True)

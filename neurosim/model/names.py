@@ -30,13 +30,17 @@ neurons with an active edge: by the sum over these edges, or to one value per ne
 Role = Literal["variable", "parameter", "link", "cell", "word"]
 """The meaning of a name of a rule; ``cell``: a state or parameter of the cell at one end."""
 
-Method = Literal["exact", "midpoint", "exponential_euler", "euler", "milstein", "heun", "rk4"]
+Method = Literal[
+    "exact", "midpoint", "exponential_euler", "euler", "milstein", "heun", "rk4", "adaptive"
+]
 """The integration methods."""
 
 # Checks and messages need the names as values, in this order.
 PERS: tuple[Per, ...] = get_args(Per)
 EVENTS: tuple[Event, ...] = get_args(Event)
 METHODS: tuple[Method, ...] = get_args(Method)
+# Edges are too many for sub-steps of their own.
+RULE_METHODS = tuple(method for method in METHODS if method != "adaptive")
 
 _ORDERS: dict[str, str] = {
     "midpoint": "second order",
@@ -45,6 +49,7 @@ _ORDERS: dict[str, str] = {
     "milstein": "first order, of each path too",
     "heun": "second order",
     "rk4": "fourth order",
+    "adaptive": "fifth order, in sub-steps",
 }
 
 _LONGEST_TITLE = 100  # characters; titles begin messages and names of files

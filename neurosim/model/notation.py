@@ -27,7 +27,7 @@ def cell_text(cell: CellParts) -> str:
         lines += _section("step", map(show_statement, cell.step))
     # A cell with step statements has no method.
     elif cell.method is not None:
-        lines += _section("method", [cell.method])
+        lines += _section("method", [_method_text(cell)])
     if cell.spike is not None:
         condition = show(cell.spike)
         lines += _section("spike", [f"crossing({condition})" if cell.crossing else condition])
@@ -108,6 +108,26 @@ def _state_text(state: State) -> str:
 
 def _definition_text(definition: Definition) -> str:
     return f"{definition.name} = {show(definition.tree)} : {definition.unit.text}"
+
+
+def _method_text(cell: CellParts) -> str:
+    if cell.tolerances is None:
+        return cell.method or ""
+    return f"adaptive, {describe_tolerances(cell)}"
+
+
+def describe_tolerances(cell: CellParts) -> str:
+    """Return the tolerances of the method ``adaptive``, in the units of the states."""
+    if cell.tolerances is None:
+        return ""
+    absolute = [
+        f"{_engine_text(value, cell.state(name).unit)} of {name}"
+        for name, value in cell.tolerances.absolute
+    ]
+    return (
+        f"relative {cell.tolerances.relative:g}, absolute {', '.join(absolute)}, "
+        f"up to {cell.tolerances.most} sub-steps"
+    )
 
 
 def _port_text(name: str, port: Port) -> str:

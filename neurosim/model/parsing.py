@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..expr.tree import Expr
 from ..quantities import find_unit, to_engine
 from ..units import NUMBER, Unit, of, read, unit
 from .declarations import (
+    Adaptive,
     Constant,
     Definition,
     EngineValue,
@@ -25,9 +27,15 @@ from .declarations import (
     State,
     Value,
 )
-from .names import PERS, Side
+from .integration.sub_steps import Tolerances
+from .names import METHODS, PERS, Method, Side
+from .parts import find
 
 Item = TypeVar("Item")
+_FINEST = 1e-13
+_COARSEST = 0.1
+_MOST = 10_000_000
+_ABSOLUTE = 1e-9  # in the unit of the state
 UNKNOWN = Unit("?", NUMBER)  # of a parameter that is text over others, until it is resolved
 
 
@@ -222,3 +230,74 @@ def read_refractory(
             "states. Write freezes='v'."
         )
     return replace(refractory, freezes=tuple(dict.fromkeys((*freezes, *frozen))))
+
+
+def read_method(
+    parser: Parser, method: Any, states: tuple[State, ...]
+) -> tuple[Method | None, Tolerances | None]:
+    """Read the method of a cell, and the tolerances of an adaptive one.
+
+    Parameters
+    ----------
+    parser : Parser
+    method : str, Adaptive or None
+    states : tuple of State
+        Of the cell.
+    """
+    if method is None:
+        return None, None
+    if isinstance(method, Adaptive):
+        return "adaptive", _read_tolerances(parser, method, states)
+    if not is_one_of(method, METHODS):
+        raise ModelError(f"{parser.owner}: {describe_unknown('method', method, METHODS)}")
+    if method == "adaptive":
+        return method, _read_tolerances(parser, Adaptive(), states)
+    return method, None
+
+
+def _read_tolerances(parser: Parser, adaptive: Adaptive, states: tuple[State, ...]) -> Tolerances:
+    where = f"{parser.owner}, method 'adaptive'"
+    relative: Any = adaptive.relative
+    # Below, rounding alone exceeds it; above, nothing is accurate.
+    if not _is_number(relative) or not _FINEST <= float(relative) <= _COARSEST:
+        raise ModelError(
+            f"{where}: found relative={describe(relative)}, expected a number from {_FINEST:g} to "
+            f"{_COARSEST:g}. Write such as relative=1e-6."
+        )
+    most: Any = adaptive.sub_steps
+    if isinstance(most, bool) or not isinstance(most, int | np.integer) or not 1 <= most <= _MOST:
+        raise ModelError(
+            f"{where}: found sub_steps={describe(most)}, expected a whole number from 1 to "
+            f"{_MOST}. Write such as sub_steps=10000."
+        )
+    absolute = read_mapping(where, "absolute", adaptive.absolute)
+    for name in absolute:
+        if find(states, name, "state", where).derivative is None:
+            raise ModelError(
+                f"{where}: found absolute={{{name!r}: ...}}, expected states with an equation: "
+                f"{name!r} has none. Leave it out."
+            )
+    return Tolerances(
+        float(relative),
+        tuple(
+            (s.name, _read_absolute(absolute.get(s.name, _ABSOLUTE), s, where))
+            for s in states
+            if s.derivative is not None
+        ),
+        int(most),
+    )
+
+
+def _read_absolute(value: Any, state: State, where: str) -> float:
+    where = f"{where}, absolute tolerance of {state.name}"
+    number = to_engine(value, state.unit, where=where)
+    if np.ndim(number) or not 0 < float(number) < np.inf:
+        raise ModelError(
+            f"{where}: found {describe(value)}, expected one value above 0. "
+            f"Write such as '1e-6 {state.unit.text}'."
+        )
+    return float(number)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -10,6 +10,7 @@ from ..errors import ModelError, describe_unknown
 from ..expr.tree import Assign, Expr, draws, inline
 from ..units import Exponents, unit
 from .declarations import Constant, Definition, Handler, Link, Port, Refractory, State, Value
+from .integration.sub_steps import Tolerances
 from .names import EVENTS, Method, Side
 
 
@@ -40,6 +41,8 @@ class CellParts:
     crossing: bool = False
     # No spike is emitted in a step at whose beginning this holds.
     pause: Expr | None = None
+    # Of the method "adaptive" alone.
+    tolerances: Tolerances | None = None
 
     def state(self, name: str) -> State:
         """Return a state by name; raise ModelError if there is none."""

@@ -17,9 +17,9 @@ from ..expr.printing import show
 from ..expr.tree import Expr, names
 from ..units import TIME
 from .cell_resolution import require_unique
-from .declarations import Constant, Handler, State
+from .declarations import Adaptive, Constant, Handler, State
 from .dependence import require_definitions, resolve_parameters
-from .names import EVENTS, METHODS, Per, Side
+from .names import EVENTS, RULE_METHODS, Per, Side
 from .parts import RuleParts, find
 from .rule_equations import ClosedForm, closed_forms, rate_of
 
@@ -65,8 +65,13 @@ def resolve_rule(parts: RuleParts, parser: Parser) -> RuleParts:
 def _resolve_equations(parts: RuleParts, owner: str) -> RuleParts:
     """Return a rule whose equations are checked, after its parameters, which they read."""
     method = parts.method
-    if method is not None and (not isinstance(method, str) or method not in METHODS):
-        raise ModelError(f"{owner}: {describe_unknown('method', method, METHODS)}")
+    if method == "adaptive" or isinstance(method, Adaptive):
+        raise ModelError(
+            f"{owner}: found the method 'adaptive', expected one of "
+            f"{', '.join(RULE_METHODS)}: sub-steps are for cells alone. Use method='rk4'."
+        )
+    if method is not None and not is_one_of(method, RULE_METHODS):
+        raise ModelError(f"{owner}: {describe_unknown('method', method, RULE_METHODS)}")
     forms = closed_forms(parts)
     resolved = {
         side: tuple(

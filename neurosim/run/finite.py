@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SimulationError
 from ..ir.memory import Memory
-from ..ir.program import Program
+from ..ir.program import CellProgram, Program
 
 _SHARE = 0.05  # of computing time that checks may use
 _COST = 1e-10  # seconds to check a byte
@@ -90,12 +90,21 @@ def find_in_states(
                     float(values[indices[0]]),
                     time=time,
                     when=f"at {time:.12g} ms",
-                    remedy=_remedy(dict(population.code.methods).get(state), program.dt),
+                    remedy=_remedy(population.code, state, program.dt),
                 )
     raise AssertionError("an engine reported a value that is not finite, but there is none")
 
 
-def _remedy(method: str | None, dt: float) -> str:
+def _remedy(code: CellProgram, state: str, dt: float) -> str:
+    method = dict(code.methods).get(state)
+    loop = code.sub_steps
+    if loop is not None and state in loop.states:
+        return (
+            f"Method 'adaptive' of cell {code.name!r} gives nan if {loop.tolerances.most} "
+            f"sub-steps within dt ({dt:g} ms) do not reach its tolerances, as where a value grows "
+            "without bound: look for such a place in the equations, try a smaller dt, or "
+            "method=ns.Adaptive(...) with more sub_steps or a larger tolerance."
+        )
     if method not in _EXPLICIT:
         return NotFinite.remedy
     return (

@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 from neurosim.expr.tree import Number
 from neurosim.ir.propagators import propagate
-from neurosim.model.methods import Propagator
+from neurosim.model.integration.methods import Propagator
 
 DT = 0.5
 

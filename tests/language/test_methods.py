@@ -9,7 +9,7 @@ import pytest
 
 import neurosim as ns
 from neurosim.ir.discretise import cell_program
-from neurosim.model.methods import choose
+from neurosim.model.integration.methods import choose
 from neurosim.models import cells
 
 END = 4.0  # ms, a whole number of all steps

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from neurosim.expr.printing import docstring
-from neurosim.expr.tree import Draw, Expr, names
+from neurosim.expr.tree import Assign, Draw, Expr, Name, names
 from neurosim.ir.program import CellProgram
+from neurosim.model.integration.sub_steps import SHORTEST, SubSteps
 
 from .precision import DOUBLE, Precision
 from .printing import Arguments, Layout, find_series_row, indent, line, local
@@ -38,6 +39,7 @@ def print_cell(
         docstring(f"Cell {code.name!r}: phases 2, 3 and 5 of a step, printed from its equations."),
         "",
         precision.header,
+        *([] if code.sub_steps is None else ["from math import nan"]),
         "",
         *printer.integrate(),
     ]
@@ -65,9 +67,12 @@ class _CellPrinter:
         trees = [s.value for s in code.integrate]
         if code.detect is not None:
             trees.append(code.detect)
+        if code.sub_steps is not None:
+            trees += [*code.sub_steps.trees, Name("t")]
         # Frozen states are read even if no equation does: while refractory they keep their value.
         read = set().union(*map(names, trees)) | set(code.frozen)
         assigned = {a.target for a in code.integrate}
+        assigned |= set() if code.sub_steps is None else set(code.sub_steps.states)
         states = [s for s in code.states if s in read | assigned]
         head = ["@kernel", "def integrate(args, start, stop, step, partition):"]
         setup = [*self._prologue(read), *self._integration_addresses(states)]
@@ -110,14 +115,52 @@ class _CellPrinter:
         lines = []
         if self.code.refractory:
             lines.append("_active = step > load_long(_until, _n, '_until')")
-        for a in self.code.integrate:
-            value = self._line(a.value)
-            state = local(a.target)
-            # A selection, not a branch: the loop over neurons stays vectorised.
-            if a.target in self.code.frozen:
-                value = f"where(_active, {value}, {state})"
-            lines.append(f"{state} = {value}")
-        return lines
+        before, behind = self.code.around_sub_steps
+        lines += map(self._assignment, before)
+        if self.code.sub_steps is not None:
+            lines += self._sub_steps(self.code.sub_steps)
+        return [*lines, *map(self._assignment, behind)]
+
+    def _assignment(self, statement: Assign) -> str:
+        value = self._line(statement.value)
+        state = local(statement.target)
+        # A selection, not a branch: the loop over neurons stays vectorised.
+        if statement.target in self.code.frozen:
+            value = f"where(_active, {value}, {state})"
+        return f"{state} = {value}"
+
+    def _sub_steps(self, loop: SubSteps) -> list[str]:
+        """Return the loop of the adaptive method, as `SubSteps` describes it."""
+        states = [local(s) for s in loop.states]
+        moved = [f"{s} = _new_{name}" for s, name in zip(states, loop.states, strict=True)]
+        accepted = [*moved, "_left -= _share", *self._mark_spike(loop)]
+        accepted += [
+            f"if {self._line(loop.small)} != 0.0:",
+            "    if floor(_left / (2.0 * _share)) * (2.0 * _share) == _left:",
+            "        _share *= 2.0",
+        ]
+        stuck = [*(f"{s} = nan" for s in states), "_left = 0.0"]
+        body = [
+            "_length = _share * dt",
+            "_now = t + (1.0 - _left) * dt",
+            *(f"{a.target} = {self._line(a.value)}" for a in loop.trial),
+            f"if {self._line(loop.accepted)} != 0.0:",
+            *indent(accepted),
+            "else:",
+            "    _share *= 0.5",
+            "_tries += 1",
+            f"if (_share < {SHORTEST!r} or _tries == {loop.tolerances.most}) and _left > 0.0:",
+            *indent(stuck),
+        ]
+        active = "truth(_active)" if self.code.refractory else "1.0"
+        setup = ["_left = 1.0", "_share = 1.0", "_tries = 0", f"_awake = {active}", "_below = 1.0"]
+        return [*setup, "while _left > 0.0:", *indent(body)]
+
+    def _mark_spike(self, loop: SubSteps) -> list[str]:
+        if loop.spike is None:
+            return []
+        awake = " and _active" if self.code.refractory else ""
+        return [f"if {self._line(loop.spike)} != 0.0{awake}:", "    _below = 0.0"]
 
     def _check_finite(self, states: Iterable[str]) -> list[str]:
         # x - x is 0 for finite numbers alone: one comparison for all states. The kernel returns a

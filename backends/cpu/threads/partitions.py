@@ -20,6 +20,7 @@ DRIVEN = 2.0
 STATIC = 1.5  # an edge whose source spikes
 PLASTIC = 6.0  # the same of a plastic edge, whose target spikes, too
 RATE = 5.0  # Hz, unknown before a run
+SUB_STEPS = 4  # of a neuron in a step, by the adaptive method
 WORTH = 4500.0  # a step that takes as long: a barrier takes two threads 200 to 300
 CHEAP = {"where", "clip", "min", "max", "abs", "floor", "sqrt"}
 ALIGNED = 64  # neurons: 8 cache lines of states, one line of bytes that mark spikes
@@ -60,6 +61,8 @@ def _update_cost(p: PopulationProgram) -> float:
     trees = [s.value for s in p.code.integrate]
     if p.code.detect is not None:
         trees.append(p.code.detect)
+    if p.code.sub_steps is not None:
+        trees += SUB_STEPS * p.code.sub_steps.trees
     return p.size * sum(_node_cost(node) for tree in trees for node in walk(tree))
 
 

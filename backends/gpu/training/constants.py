@@ -14,7 +14,7 @@ from neurosim.expr.tree import Expr, draws, names
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram
 from neurosim.ir.propagators import propagate
-from neurosim.model.methods import Propagator
+from neurosim.model.integration.methods import Propagator
 from neurosim.network.drawn_values import draw_population
 from neurosim.network.populations import Population
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import ModelError
-from ..expr.linear import ZERO, affine
-from ..expr.tree import (
+from ...errors import ModelError
+from ...expr.linear import ZERO, affine
+from ...expr.tree import (
     Assign,
     Binary,
     Call,
@@ -20,7 +20,7 @@ from ..expr.tree import (
     rewrite,
     substitute,
 )
-from .names import Method
+from ..names import Method
 
 DT = Name("dt")
 
@@ -113,6 +113,7 @@ def choose(
         "milstein": {s for s in derivatives if _is_own_noise(s, derivatives[s], noisy, where)},
         "heun": smooth.keys(),
         "rk4": smooth.keys(),
+        "adaptive": smooth.keys(),
     }
     for s in derivatives:
         if s in able[method]:

@@ -1,0 +1,1 @@
+"""How equations are integrated: the choice of methods, and the statements of a step."""
