@@ -300,6 +300,7 @@ def test_the_example_backend_refuses_the_rest():
     net.project(net["leaky"], net["leaky"], ns.one_to_one(), rule=rule, weight=0.1, name="rule")
     net.poisson_drive(net["leaky"], rate=10, weight=0.1)
     net.poisson("noise", 3, rate=10)
+    net.population("fine", 1, ns.Cell("dv/dt = -v * v / ms : 1", method="adaptive"))
     with pytest.raises(ns.LoweringError, match="plasticity") as refusal:
         ns.simulate(net, "1 ms", backend=small_backend())
-    assert len(refusal.value.report.of("impossible")) == 3
+    assert len(refusal.value.report.of("impossible")) == 4

@@ -248,6 +248,12 @@ def _require_trainable(program: Program) -> None:
             "Trainer: found statements at regular times (net.every), expected none: training "
             "does not run them. Leave them out."
         )
+    for population in program.populations.values():
+        if population.code.sub_steps is not None:
+            raise NetworkError(
+                f"Trainer, population {population.name!r}: found the method 'adaptive', expected "
+                "one whose neurons all take the same steps. Use method='rk4'."
+            )
 
 
 def _require_smooth_source(

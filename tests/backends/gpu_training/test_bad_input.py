@@ -288,3 +288,11 @@ def test_values_that_an_unchecked_optimiser_has_ruined_are_found_by_the_next_cal
     with pytest.raises(ns.SimulationError, match="a value of 'second' that is not finite") as error:
         trainer(SPIKES + 1)
     assert error.value.population == "second"
+
+
+def test_a_cell_in_sub_steps_is_refused():
+    net = layered()
+    cell = ns.Cell("dv/dt = -v * v / ms : 1", method="adaptive")
+    net.population("extra", 1, cell)
+    with pytest.raises(ns.NetworkError, match="'extra': found the method 'adaptive', .*'rk4'"):
+        trainer_of(net)
