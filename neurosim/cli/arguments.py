@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import __version__
+from ..analysis.changes import WITHIN
 from ..analysis.comparison import Bounds
 from ..datasets.read import VARIABLE
 from ..errors import NetworkError, describe_unknown
@@ -160,7 +161,16 @@ def _add_compare(words: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="rates, intervals, correlations and weights within bounds, instead of every spike",
     )
-    command.add_argument("--picture", metavar="FILE", help="draw both side by side")
+    command.add_argument(
+        "--picture", metavar="FILE", help="draw both side by side, with the differences marked"
+    )
+    command.add_argument(
+        "--within",
+        type=int,
+        default=WITHIN,
+        metavar="STEPS",
+        help=f"steps by which a spike may move and count as the same one (default: {WITHIN})",
+    )
     # From the fields of Bounds: another bound is an option without a change here.
     for name, default in vars(Bounds()).items():
         text = f"{BOUNDS[name]} (default: {default:g})"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import datasets
+from ..analysis.changes import find_spike_changes, find_weight_changes
 from ..analysis.comparison import Bounds, compare
 from ..backend.discovery import find
 from ..backend.lowering import Configured
@@ -30,6 +31,7 @@ from ..recording.recording import Recording
 from ..run import launch
 from . import catalogue, doctor, scripts
 from .arguments import choices, parser, settings
+from .changes_text import changes_text
 from .tables import columns, verdict_table
 
 DONE = 0
@@ -187,11 +189,14 @@ def compare_command(options: argparse.Namespace, _: list[str]) -> int:
         bounds = Bounds(**{name: getattr(options, name) for name in vars(Bounds())})
         rows = compare(first, second, statistical=options.statistical, bounds=bounds)
         print(verdict_table(rows))
+        changes = find_spike_changes(first, second, within=options.within)
+        print(changes_text(changes, find_weight_changes(first, second)), end="")
         if picture:
             from .. import plot  # slow to import, and most comparisons draw nothing
 
             names = Path(options.recordings[0]).stem, Path(options.recordings[1]).stem
-            _draw(plot.comparison(first, second, names=names), picture)
+            figure = plot.comparison(first, second, names=names, within=options.within)
+            _draw(figure, picture)
     return DONE if all(row["pass"] for row in rows) else FAILED
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..analysis import measure
+from ..analysis.changes import ALONE, MOVED, WITHIN, SpikeChanges, find_spike_changes
 from ..errors import NetworkError
 from ..recording.recording import Recording
 from ..units import Time
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 6  # populations on a page
+_MOVED = COLOURS[2]
+_ALONE = COLOURS[6]
 
 
 def comparison(
@@ -27,11 +31,13 @@ def comparison(
     names: tuple[str, str] = ("first", "second"),
     start: Time | None = None,
     stop: Time | None = None,
+    within: int = WITHIN,
 ) -> Figure:
     """Draw a row per population: spikes of both recordings, and distributions of their measures.
 
     The measures are rates, intervals and the variability of intervals. At most six populations
-    are drawn.
+    are drawn. If both are of the same time step, spikes that are not in both have colours of their
+    own: those that moved, those that are lost, and those that are new.
 
     Parameters
     ----------
@@ -40,6 +46,8 @@ def comparison(
         Of the recordings.
     start, stop : time, ms, optional
         Bounds of the rasters alone; the whole recording unless given.
+    within : int
+        Steps by which a spike may move and count as the same one.
 
     Returns
     -------
@@ -66,12 +74,15 @@ def comparison(
         squeeze=False,
         width_ratios=(2, 2, 1, 1, 1),
     )
+    all_changes = find_spike_changes(a, b, within=within)
     for name, row in zip(shared, grid, strict=True):
         recorded = [a[name].spikes, b[name].spikes]
         # Only the first two panels of a row: there are as many recordings.
         for ax, spikes, title, colour in zip(row, recorded, names, COLOURS, strict=False):
             raster(spikes, ax, start=start, stop=stop, colour=colour)
             ax.set_title(f"{name}, {title}", loc="left", fontsize="medium")
+        for changes in (c for c in all_changes if c.name == name):
+            _mark_differences(row[:2], changes, start=start, stop=stop)
         for ax, label, values in (
             (row[2], "rate (Hz)", [measure.rates(s) for s in recorded]),
             (row[3], "interval (ms)", [measure.intervals(s) for s in recorded]),
@@ -79,6 +90,24 @@ def comparison(
         ):
             _distributions(ax, label, values, names)
     return figure
+
+
+def _mark_differences(
+    panels: Sequence[Axes], changes: SpikeChanges, *, start: Time | None, stop: Time | None
+) -> None:
+    """Draw spikes that are not in both recordings over those of their rasters."""
+    words = (f"moved by up to {changes.within} steps", "lost"), ("moved", "new")
+    for recording, ax in enumerate(panels):
+        labels = {MOVED: words[recording][0], ALONE: words[recording][1]}
+        for fate, colour in ((MOVED, _MOVED), (ALONE, _ALONE)):
+            spikes = changes.chosen(recording, fate)
+            if len(spikes):
+                marks = raster(spikes, ax, start=start, stop=stop, colour=colour)
+                marks.set_label(f"{len(spikes)} {labels[fate]}")
+                marks.set_zorder(3)
+        if ax.get_legend_handles_labels()[0]:
+            legend(ax)
+            ax.set_title(ax.get_title(loc="left"), loc="left", fontsize="medium", pad=20)
 
 
 def _spiking(recording: Recording) -> list[str]:
