@@ -69,7 +69,7 @@ def refusals(network: Network):
         if population.source_spikes is None and draws_numbers(population):
             place = Place("population", population.name)
             yield Row(place, "impossible", "random numbers in its equations.", "Leave them out.")
-        elif population.given is None and population.cell.method == "adaptive":
+        elif population.source_spikes is None and population.cell.method == "adaptive":
             place = Place("population", population.name)
             yield Row(place, "impossible", "sub-steps.", "Use another method.")
 

@@ -87,7 +87,7 @@ def refuse_sub_steps(
         population = network.populations.get(row.place.owner)
         if population is None or row.place.kind != "population" or row.place.aspect:
             yield row
-        elif population.given is None and population.cell.tolerances is not None:
+        elif population.source_spikes is None and population.cell.tolerances is not None:
             yield replace(row, status="impossible", reason=reason, remedy=remedy)
         else:
             yield row
