@@ -66,6 +66,8 @@ if TYPE_CHECKING:
         simulate,
     )
     from .run.run import Run
+    from .sweeps.sweep import sweep
+    from .sweeps.table import SweepTable
     from .units import Quantity, Time
 
 __version__ = "0.1.0"
@@ -103,6 +105,7 @@ __all__ = [
     "SimulationError",
     "Spikes",
     "Stream",
+    "SweepTable",
     "Table",
     "Time",
     "Trace",
@@ -134,6 +137,7 @@ __all__ = [
     "prepare",
     "shared",
     "simulate",
+    "sweep",
     "table",
     "uniform",
     "where",
@@ -193,6 +197,8 @@ _HOMES = {
     "run.batch": ("Batch",),
     "run.launch": ("check", "export", "map", "prepare", "simulate"),
     "run.run": ("Run",),
+    "sweeps.sweep": ("sweep",),
+    "sweeps.table": ("SweepTable",),
     "units": ("Quantity", "Time"),
 }
 _FILES = {name: file for file, names in _HOMES.items() for name in names}

@@ -37,6 +37,7 @@ class CpuBackend:
     name = "cpu"
     summary = "compiled by Numba; equal to the reference bit for bit, for any number of threads"
     held_open = True
+    has_threads = True
     verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:

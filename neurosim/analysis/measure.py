@@ -6,54 +6,18 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..quantities import read_time
+from ..recording.firing import (
+    SECOND,
+    cv_intervals,
+    intervals,
+    rate,
+    rates,
+    require_content,
+)
 from ..recording.samples import Spikes
 from ..units import Time
 
-SECOND = 1000.0  # ms
-
-
-def rate(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> float:
-    """Return the mean rate of the recorded neurons.
-
-    Parameters
-    ----------
-    spikes : Spikes
-    start, stop : time, ms, optional
-        Bounds of the interval; the whole recording unless given.
-
-    Returns
-    -------
-    float, Hz
-
-    Raises
-    ------
-    NetworkError
-        If the interval reaches beyond the recording, or holds no step or no neuron.
-    """
-    return float(np.mean(rates(spikes, start=start, stop=stop)))
-
-
-def rates(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> np.ndarray:
-    """Return the rate of each recorded neuron.
-
-    Parameters
-    ----------
-    spikes : Spikes
-    start, stop : time, ms, optional
-        Bounds of the interval; the whole recording unless given.
-
-    Returns
-    -------
-    (M,) float64, Hz
-        In the order of ``spikes.members``.
-
-    Raises
-    ------
-    NetworkError
-        As of `rate`.
-    """
-    inside = _require_content(spikes.window(start, stop), "rate")
-    return inside.count() * (SECOND / inside.duration)
+__all__ = ["correlation", "cv_intervals", "intervals", "population_rate", "rate", "rates"]
 
 
 def population_rate(
@@ -79,7 +43,7 @@ def population_rate(
     NetworkError
         As of `rate`, and if the bin is no whole number of steps.
     """
-    inside = _require_content(spikes.window(start, stop), "population rate")
+    inside = require_content(spikes.window(start, stop), "population rate")
     width = _bin_steps(inside, bin)
     bins = inside.steps // width
     at_bin = (inside.step - inside.first) // width
@@ -90,57 +54,6 @@ def population_rate(
     # Neurons that never spiked count as well: the mean is over all that were recorded.
     observed = inside.members.size * width * inside.dt
     return centres, count * (SECOND / observed)
-
-
-def intervals(spikes: Spikes, *, start: Time | None = None, stop: Time | None = None) -> np.ndarray:
-    """Return the intervals between successive spikes of the same neuron.
-
-    Parameters
-    ----------
-    spikes : Spikes
-    start, stop : time, ms, optional
-        Bounds of the interval; the whole recording unless given.
-
-    Returns
-    -------
-    float64, ms
-        Neuron by neuron, those of one neuron in order of time.
-    """
-    steps, _ = _interval_steps(spikes.window(start, stop))
-    # Whole steps are subtracted, then scaled: differences of rounded times would not be equal.
-    return steps * spikes.dt
-
-
-def cv_intervals(
-    spikes: Spikes, *, start: Time | None = None, stop: Time | None = None
-) -> np.ndarray:
-    """Return the coefficient of variation of the intervals of each recorded neuron.
-
-    The standard deviation is that of the population, not of a sample. A regular train has 0, a
-    Poisson process 1.
-
-    Parameters
-    ----------
-    spikes : Spikes
-    start, stop : time, ms, optional
-        Bounds of the interval; the whole recording unless given.
-
-    Returns
-    -------
-    (M,) float64, 1
-        In the order of ``spikes.members``; NaN for fewer than three spikes.
-    """
-    steps, neuron = _interval_steps(spikes.window(start, stop))
-    count = np.bincount(neuron, minlength=spikes.size)
-    # Silent neurons divide by 0; they get their NaN below.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(neuron, steps, spikes.size) / count
-        squares = (steps - mean[neuron]) ** 2
-        variance = np.bincount(neuron, squares, spikes.size) / count
-        variation = np.sqrt(variance) / mean
-    # One interval has no spread, and would count as regular.
-    of_neuron = np.where(count >= 2, variation, np.nan)
-    return of_neuron[spikes.members]
 
 
 def correlation(
@@ -174,7 +87,7 @@ def correlation(
     the mean over time of (sum of z)**2, less the N pairs of a neuron with itself. So the cost
     grows with the spikes, not with the square of the neurons.
     """
-    inside = _require_content(spikes.window(start, stop), "correlation")
+    inside = require_content(spikes.window(start, stop), "correlation")
     width = _bin_steps(inside, bin)
     bins = inside.steps // width
     at_bin = (inside.step - inside.first) // width
@@ -202,15 +115,6 @@ def correlation(
     return float((np.mean(total**2) - number) / ordered_pairs)
 
 
-def _interval_steps(spikes: Spikes) -> tuple[np.ndarray, np.ndarray]:
-    """Return the intervals in steps, and the neuron of each."""
-    order = np.argsort(spikes.index, kind="stable")
-    index = spikes.index[order]
-    step = spikes.step[order]
-    same_neuron = index[1:] == index[:-1]
-    return np.diff(step)[same_neuron], index[1:][same_neuron]
-
-
 def _bin_steps(spikes: Spikes, bin: Time) -> int:
     """Return the number of steps of a bin."""
     width = read_time(bin, where="bin")
@@ -222,12 +126,3 @@ def _bin_steps(spikes: Spikes, bin: Time) -> int:
             f"expected a whole number of steps. Use {nearest:.12g} ms."
         )
     return steps
-
-
-def _require_content(spikes: Spikes, quantity: str) -> Spikes:
-    if spikes.steps == 0 or spikes.members.size == 0:
-        raise NetworkError(
-            f"{quantity}: found {spikes.members.size} neurons and {spikes.steps} steps; "
-            "expected at least one of each. Choose a longer window."
-        )
-    return spikes

@@ -27,12 +27,13 @@ examples:
   neurosim verify ca3-memory --checks A1,A4     judge a model against its published numbers
   neurosim compare a.npz b.npz --statistical    compare two recordings; table and exit code
   neurosim export ca3-memory folder             write a plain script for another simulator
+  neurosim sweep my.py --grid g=3,4 --seeds 5   run build(g, seed) at every point, and measure
   neurosim data fetch mnist --data data         download a data set, with checksums
   neurosim doctor                               installed and missing packages, with remedies
 
 exit codes:
   0 done
-  1 a verification failed, or recordings differ
+  1 a verification or a job of a sweep failed, or recordings differ
   2 bad input
   3 a backend refuses
   4 a value is not finite
@@ -72,6 +73,7 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
         "compare": _add_compare,
         "export": _add_export,
         "map": _add_map,
+        "sweep": _add_sweep,
         "data": _add_data,
         "doctor": _add_doctor,
     }
@@ -196,6 +198,48 @@ def _add_map(words: Any) -> argparse.ArgumentParser:
     command.add_argument("--picture", metavar="FILE", help="draw the chips and their contents")
     _add_network(command)
     _add_backend(command, "spinnaker", example="version=248")
+    return command
+
+
+def _add_sweep(words: Any) -> argparse.ArgumentParser:
+    command = _add(
+        words,
+        "sweep",
+        "run the network of a script at every point of a grid, and measure each run",
+        epilog=(
+            "The script has the functions build and measure, or calls ns.sweep; what is given here "
+            "replaces the arguments of its call. Called again, a sweep runs only what is missing."
+        ),
+    )
+    command.add_argument("script", metavar="SCRIPT.py", nargs=1, help="a Python script")
+    command.add_argument(
+        "--grid",
+        metavar="name=value,value",
+        action="append",
+        default=[],
+        help="an axis and its values; may be repeated",
+    )
+    command.add_argument(
+        "--seeds", metavar="5", help="how many seeds, from 0 on; or such as 3,7 or 100-109"
+    )
+    command.add_argument("--time", help="duration of each run (default: the script's, or 1 s)")
+    command.add_argument(
+        "--out", metavar="DIR", help="folder of the sweep (default: the script's, or sweeps/NAME)"
+    )
+    command.add_argument(
+        "--workers",
+        type=_seed,
+        metavar="N",
+        help="processes at most (default: by cores and memory; 0: this one)",
+    )
+    command.add_argument("--retry", action="store_true", help="try jobs that failed again")
+    command.add_argument(
+        "--no-recordings",
+        action="store_true",
+        help="keep results alone; another measure then needs other runs",
+    )
+    _add_backend(command, "cpu", example="precision=float32")
+    command.set_defaults(backend=None)
     return command
 
 
@@ -332,7 +376,7 @@ def choices(words: Sequence[str]) -> dict[str, Any]:
                 f"--option {text}: found no 'name=', expected name=value. "
                 "Write it such as --option threads=2."
             )
-        values[name] = _literal(value)
+        values[name] = read_literal(value)
     return values
 
 
@@ -342,7 +386,7 @@ def _setting(name: str, text: str, default: Any) -> Any:
         return text
     # Shells, and most other tools, write them in lower case.
     words = {"true": "True", "false": "False", "none": "None"}
-    value = _literal(words.get(text.lower(), text))
+    value = read_literal(words.get(text.lower(), text))
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if isinstance(default, list | tuple):
@@ -357,8 +401,13 @@ def _setting(name: str, text: str, default: Any) -> Any:
     return value
 
 
-def _literal(text: str) -> Any:
-    """Return a number, list or the like; text that is none of these stays text."""
+def read_literal(text: str) -> Any:
+    """Return a number, list or the like; text that is none of these stays text.
+
+    Parameters
+    ----------
+    text : str
+    """
     # Literals only, never `eval`: the command line is data.
     try:
         return ast.literal_eval(text)

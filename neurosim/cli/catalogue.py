@@ -195,8 +195,14 @@ def source_of_function(name: str, function: Callable[..., Network]) -> NetworkSo
     )
 
 
-def read_seeds(text: str) -> tuple[int, ...]:
+def read_seeds(text: str, command: str = "verify") -> tuple[int, ...]:
     """Return seeds written as ``1,2`` or ``100-109``.
+
+    Parameters
+    ----------
+    text : str
+    command : str
+        Begins the message of an error.
 
     Raises
     ------
@@ -209,7 +215,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
         last = last or first
         if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
             raise NetworkError(
-                f"verify: found --seeds {text}, expected whole numbers of at least 0. "
+                f"{command}: found --seeds {text}, expected whole numbers of at least 0. "
                 "Write such as 1,2,3 or 100-109."
             )
         seeds += range(int(first), int(last) + 1)

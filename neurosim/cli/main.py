@@ -1,4 +1,4 @@
-"""The command line: list, run, check, verify, compare, export, map, data and doctor."""
+"""The command line: one function for each command, and what ends it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; errors go to stderr as one message."""
     words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
     options = parser(COMMANDS).parse_args(words)
-    # A script that is loaded for its network: its lines, too, are named in errors.
+    # A script that is loaded for its network or functions: its lines, too, are named in errors.
+    script = script or getattr(options, "script", [])
     if not script and scripts.is_script(getattr(options, "model", "")):
         script = [scripts.path_of(options.model)]
     try:
@@ -174,6 +175,13 @@ def _print_report(report: Report, options: argparse.Namespace, *, written: str =
     print(report.text(every=options.every, width=width))
     if written:
         print(f"\nwritten: {written}")
+
+
+def sweep_command(options: argparse.Namespace, _: list[str]) -> int:
+    """Run a network at every point of a grid."""
+    from .sweeping import run_sweep  # its machinery for processes is needed by no other command
+
+    return DONE if run_sweep(options) else FAILED
 
 
 def compare_command(options: argparse.Namespace, _: list[str]) -> int:
@@ -409,5 +417,16 @@ def _cut(words: list[str]) -> tuple[list[str], list[str]]:
 
 COMMANDS = {
     name: globals()[f"{name}_command"]
-    for name in ("list", "run", "check", "verify", "compare", "export", "map", "data", "doctor")
+    for name in (
+        "list",
+        "run",
+        "check",
+        "verify",
+        "compare",
+        "export",
+        "map",
+        "sweep",
+        "data",
+        "doctor",
+    )
 }

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import NetworkError, describe, describe_unknown
+from ..units import Time
+from .firing import cv_intervals
+from .firing import rate as mean_rate
 from .samples import Spikes, Trace, equal, read_array
 from .schema import is_whole
 from .spike_values import SpikeValues
@@ -49,6 +52,14 @@ class Recorded:
         if isinstance(variable, str):
             remedy = f'Call net.record({self.name}, "{variable}") before the run.'
         raise NetworkError(f"{unknown} {remedy}")
+
+    def rate(self, start: Time | None = None, stop: Time | None = None) -> float:
+        """Return the mean rate; see `PopulationRecording.rate`."""
+        raise self._has_no("spikes", "spikes belong to populations")
+
+    def cv(self, start: Time | None = None, stop: Time | None = None) -> float:
+        """Return the mean irregularity; see `PopulationRecording.cv`."""
+        raise self._has_no("spikes", "spikes belong to populations")
 
     def at_spikes(self, variable: str) -> SpikeValues:
         """Return a state at the moment of spikes; see `PopulationRecording.at_spikes`."""
@@ -151,6 +162,47 @@ class PopulationRecording(Recorded):
                 f'Call net.record({self.name}, "spikes") before the run.'
             )
         return self.recorded
+
+    def rate(self, start: Time | None = None, stop: Time | None = None) -> float:
+        """Return the mean rate of the recorded neurons, as `measure.rate` does.
+
+        Parameters
+        ----------
+        start, stop : time, ms, optional
+            Bounds of the interval; the whole recording unless given.
+
+        Returns
+        -------
+        float, Hz
+
+        Raises
+        ------
+        NetworkError
+            If spikes were not recorded, or not over this interval.
+        """
+        return mean_rate(self.spikes, start=start, stop=stop)
+
+    def cv(self, start: Time | None = None, stop: Time | None = None) -> float:
+        """Return the mean coefficient of variation of the intervals between spikes.
+
+        Parameters
+        ----------
+        start, stop : time, ms, optional
+            As of `rate`.
+
+        Returns
+        -------
+        float, 1
+            Over neurons with at least three spikes; NaN if there are none.
+
+        Raises
+        ------
+        NetworkError
+            As of `rate`.
+        """
+        of_neurons = cv_intervals(self.spikes, start=start, stop=stop)
+        several = of_neurons[np.isfinite(of_neurons)]
+        return float(several.mean()) if several.size else float("nan")
 
     def at_spikes(self, variable: str) -> SpikeValues:
         """Return the values of a state at the moment of each spike, before the reset.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PATIENCE = 2.0  # seconds before anything is displayed
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]"
 _CLOCK = "{desc} [{elapsed}]"
+_JOBS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} jobs [{elapsed}<{remaining}]"
 
 
 @contextmanager
@@ -71,6 +72,40 @@ def clock(name: str, *, wanted: bool) -> Iterator[Callable[[str], None]]:
                 display.set_description_str(f"{name}: {stage}" if stage else name)
 
         yield tick
+
+
+@contextmanager
+def count_jobs(jobs: int, *, name: str, wanted: bool) -> Iterator[Callable[[bool], None]]:
+    """Show a progress bar over jobs if they take more than two seconds.
+
+    Parameters
+    ----------
+    jobs : int
+        How many.
+    name : str
+        Title of the bar.
+    wanted : bool
+        Without it nothing is displayed.
+
+    Yields
+    ------
+    Function to call at the end of each job, with whether it was done before: the time left is
+    reckoned from the others.
+    """
+    done = 0
+    before = 0
+    with _display(name, _JOBS, total=jobs, unit="job") as open_when_due:
+
+        def advance(was_done: bool) -> None:
+            nonlocal done, before
+            done += 1
+            before += was_done
+            display = open_when_due(wanted and done < jobs)
+            if display is not None:
+                display.initial = before
+                display.update(done - display.n)
+
+        yield advance
 
 
 @contextmanager

@@ -55,6 +55,7 @@ FLOORS = (
     {"ir", "plot"},
     {"backend"},
     {"run"},
+    {"sweeps"},
     {"neurosim"},
     {"gpu"},
     {"cli"},

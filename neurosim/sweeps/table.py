@@ -1,0 +1,269 @@
+"""The table of a sweep: a row for every job, and what is made of it."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import NetworkError, describe_unknown
+from .grid import SEED, Point
+from .jobs import Failure
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
+
+_MOST_LINES = 60  # of a printed table
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One job of a sweep.
+
+    Attributes
+    ----------
+    point : Point
+        Values of the axes, and the seed.
+    values : dict of str to number or list, or None
+        Measured.
+    failure : Failure or None
+    """
+
+    point: Point
+    values: Mapping[str, Any] | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True, eq=False)
+class SweepTable:
+    """Results of all jobs; ``table["rate"]`` is an array over axes and seeds.
+
+    Attributes
+    ----------
+    grid : dict of str to tuple
+        Axis -> its values.
+    seeds : tuple of int
+    rows : tuple of SweepRow
+        The last axis fastest, and seeds faster still.
+    """
+
+    grid: Mapping[str, tuple[Any, ...]]
+    seeds: tuple[int, ...]
+    rows: tuple[SweepRow, ...]
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of what was measured."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.values or {}))
+
+    @property
+    def failed(self) -> list[SweepRow]:
+        """Jobs that failed, with their errors."""
+        return [row for row in self.rows if row.failure is not None]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values of each axis, and of seeds."""
+        return (*(len(values) for values in self.grid.values()), len(self.seeds))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, measure: str) -> np.ndarray:
+        """Return what was measured over all axes and seeds.
+
+        Parameters
+        ----------
+        measure : str
+
+        Returns
+        -------
+        (axes ..., seeds, shape of the measure ...) float64
+            NaN for jobs that failed.
+
+        Raises
+        ------
+        NetworkError
+            If it was not measured, or its arrays have different shapes.
+        """
+        if measure not in self.measures:
+            raise NetworkError(
+                describe_unknown("measure", measure, self.measures, owner="the sweep")
+            )
+        values = [None if r.values is None else r.values.get(measure) for r in self.rows]
+        shapes = {np.shape(value) for value in values if value is not None}
+        if len(shapes) > 1:
+            listed = ", ".join(map(str, sorted(shapes)))
+            raise NetworkError(
+                f"sweep, {measure!r}: found arrays of the shapes {listed}, expected one shape. "
+                "Use the rows: table.rows, or table.to_pandas()."
+            )
+        (shape,) = shapes
+        missing = np.full(shape, np.nan)
+        stacked = [missing if value is None else np.asarray(value, float) for value in values]
+        return np.array(stacked).reshape(*self.shape, *shape)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SweepTable):
+            return NotImplemented
+        same = (dict(self.grid), self.seeds) == (dict(other.grid), other.seeds)
+        return same and list(map(_comparable, self.rows)) == list(map(_comparable, other.rows))
+
+    # ---- text
+
+    def __str__(self) -> str:
+        head = [*self.grid, *([] if len(self.seeds) == 1 else ["seeds"]), *self.measures]
+        lines = [head, *self._lines()[:_MOST_LINES]]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [
+            _GAP.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+            for line in lines
+        ]
+        more = len(self.rows) // len(self.seeds) - _MOST_LINES
+        if more > 0:
+            text.append(f"... and {more} more points")
+        failed = self.failed
+        if failed:
+            text.append(f"{len(failed)} of {len(self.rows)} jobs failed:")
+            text += [f"  {row.point.text()}: {row.failure}" for row in failed[:_MOST_LINES]]
+        return "\n".join(text)
+
+    __repr__ = __str__
+
+    def _lines(self) -> list[list[str]]:
+        """Return a line for each point: of several seeds the mean and the standard deviation."""
+        count = len(self.seeds)
+        lines = []
+        for first in range(0, len(self.rows), count):
+            rows = self.rows[first : first + count]
+            done = [row.values for row in rows if row.values is not None]
+            cells = [str(value) for value in rows[0].point.values.values()]
+            if count > 1:
+                cells.append(str(len(done)))
+            lines.append([*cells, *(_spread([v.get(m) for v in done]) for m in self.measures)])
+        return lines
+
+    # ---- other libraries
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a pandas frame with a row per job.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: the axes, "seed", the measures, and "error" (text, empty: none). A measure
+            that has the name of an axis is called "measured_" and this name.
+
+        Raises
+        ------
+        NetworkError
+            If pandas is not installed.
+        """
+        pandas = _library("pandas", "to_pandas")
+        names = self._columns()
+        records = [
+            {**row.point.values, SEED: row.point.seed}
+            | {column: (row.values or {}).get(name) for name, column in names.items()}
+            | {"error": "" if row.failure is None else str(row.failure)}
+            for row in self.rows
+        ]
+        columns = [*self.grid, SEED, *names.values(), "error"]
+        return pandas.DataFrame(records, columns=columns)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return an xarray dataset over the axes and "seed".
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each measure, named as by `to_pandas`; NaN for jobs that failed. Arrays
+            have further dimensions, such as "profile_0".
+
+        Raises
+        ------
+        NetworkError
+            If xarray is not installed, or arrays of a measure have different shapes.
+        """
+        xarray = _library("xarray", "to_xarray")
+        dimensions = [*self.grid, SEED]
+        variables = {}
+        for name, column in self._columns().items():
+            values = self[name]
+            more = [f"{column}_{n}" for n in range(values.ndim - len(dimensions))]
+            variables[column] = ([*dimensions, *more], values)
+        # Values that are lists are no coordinates: their numbers are.
+        coordinates = {
+            name: list(values) if all(np.ndim(v) == 0 for v in values) else range(len(values))
+            for name, values in self.grid.items()
+        }
+        return xarray.Dataset(variables, {**coordinates, SEED: list(self.seeds)})
+
+    def _columns(self) -> dict[str, str]:
+        """Return the column of each measure."""
+        taken = {*self.grid, SEED, "error"}
+        return {name: f"measured_{name}" if name in taken else name for name in self.measures}
+
+    # ---- pictures
+
+    def plot(self, *names: str, ax: Axes | None = None) -> Axes:
+        """Draw a measure over one axis or two.
+
+        Parameters
+        ----------
+        *names : str
+            One axis and a measure: a thin line per seed, their mean, and a band of one standard
+            deviation around it; for each value of the other axes in another colour. Two axes and
+            a measure: a heat map of means over seeds and the other axes.
+        ax : matplotlib Axes, optional
+            New ones unless given.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        NetworkError
+            If there is no such axis or measure, or the measure is an array.
+        """
+        from .pictures import draw  # matplotlib is slow to import, and tables need none
+
+        return draw(self, names, ax=ax)
+
+
+def _comparable(row: SweepRow) -> tuple[Any, ...]:
+    """Return a row as data; NaN equals itself."""
+    values = row.values if row.values is None else repr(sorted(row.values.items()))
+    return row.point, values, None if row.failure is None else row.failure.error
+
+
+def _spread(values: list[Any]) -> str:
+    """Return the mean of numbers, and of several their standard deviation, as text."""
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return "-"
+    if any(np.ndim(number) for number in numbers):
+        return " or ".join(sorted({f"array {np.shape(number)}" for number in numbers}))
+    # A measure that is NaN, such as the irregularity of a silent network, has no part in the mean.
+    finite = np.array([number for number in numbers if not math.isnan(number)], float)
+    if finite.size <= 1:
+        return f"{finite[0] if finite.size else math.nan:.4g}"
+    return f"{finite.mean():.4g} ± {finite.std(ddof=1):.2g}"
+
+
+def _library(name: str, verb: str) -> Any:
+    try:
+        # Imported only here: nothing else needs it, and it loads slowly.
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NetworkError(
+            f"sweep, {verb}: the library {name!r} cannot be imported ({error}). "
+            f"Install it: pip install {name}. The arrays need none: table['name'], table.rows."
+        ) from error
