@@ -38,6 +38,7 @@ class BrianBackend:
         "with mode='equations', integrating by itself"
     )
     held_open = True
+    packages = ("brian2",)
     verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:

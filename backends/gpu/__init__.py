@@ -44,6 +44,7 @@ class GpuBackend:
         "reference bit for bit; batch=B runs B samples side by side"
     )
     held_open = True
+    packages = ("torch",)
     verbs: dict[str, tuple[str, ...]] = {}
 
     def missing(self) -> str | None:

@@ -63,6 +63,8 @@ class PynnBackend:
     def __init__(self, name: str, summary: str, *, options: tuple[str, ...] = ("folder",)) -> None:
         self.name = name
         self.summary = summary
+        self.has_threads = "threads" in options
+        self.packages = tuple(re.split("[=>]", REQUIREMENTS[m][0])[0] for m in MODULES[name])
         self._options = options
 
     def missing(self) -> str | None:

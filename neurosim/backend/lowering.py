@@ -139,6 +139,8 @@ class Configured:
         self.held_open = backend.held_open
         self.verbs = backend.verbs
         self.missing = backend.missing
+        self.has_threads: bool = getattr(backend, "has_threads", False)
+        self.packages: tuple[str, ...] = getattr(backend, "packages", ())
         self.options = options
         self._backend = backend
 

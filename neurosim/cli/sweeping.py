@@ -30,11 +30,11 @@ def run_sweep(options: argparse.Namespace) -> bool:
     (name,) = options.script
     with _script_arguments(Path(name)) as arguments:
         arguments |= _said(options, arguments.get("grid", {}))
-        unless_said: dict[str, Any] = {"folder": Path("sweeps") / Path(name).stem, "time": "1 s"}
-        arguments = unless_said | {"grid": {}} | arguments
-        table = sweep(progress=sys.stderr.isatty(), **arguments)
+        unless_said = {"folder": Path("sweeps") / Path(name).stem, "time": "1 s", "grid": {}}
+        call: dict[str, Any] = {**unless_said, **arguments}
+        table = sweep(progress=sys.stderr.isatty(), **call)
     print(table)
-    print(f"\nwritten: {arguments['folder']}")
+    print(f"\nwritten: {call['folder']}")
     return not table.failed
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,26 +165,23 @@ def run_all(
     NetworkError
         If the executor is broken.
     """
-    waiting = iter(tasks)
-    ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     at_work: dict[int, tuple[Task, Load | None, Any]] = {}
-    task = next(waiting, None)
-    while task is not None or at_work:
-        load = None if task is None or room is None else room.load_of(task)
-        while task is not None and (room is None or load is None or room.has_room(load)):
-            if room is not None and load is not None:
-                room.begin(load)
-                task = with_threads(task, load)
-            future = _submit(submit, task)
-            at_work[task.number] = (task, load, future)
-            number = task.number
-            future.add_done_callback(lambda _, number=number: ended.put(number))
-            task = next(waiting, None)
-            load = None if task is None or room is None else room.load_of(task)
-            with suppress(queue.Empty):
-                yield from _end(at_work, ended.get_nowait(), room)
-        if at_work:
-            yield from _end(at_work, ended.get(), room)
+    for task in tasks:
+        load = None if room is None else room.load_of(task)
+        while room is not None and load is not None and not room.has_room(load):
+            yield _end(at_work, ended.get(), room)
+        if room is not None and load is not None:
+            room.begin(load)
+            task = with_threads(task, load)
+        future = _submit(submit, task)
+        at_work[task.number] = (task, load, future)
+        future.add_done_callback(lambda _, number=task.number: ended.put(number))
+        # Before the next one, which may take its time to begin: what is done can be stored.
+        while not ended.empty():
+            yield _end(at_work, ended.get(), room)
+    while at_work:
+        yield _end(at_work, ended.get(), room)
 
 
 def _submit(submit: Submit, task: Task) -> Any:
@@ -205,11 +201,11 @@ def _broken(error: BaseException) -> NetworkError:
 
 def _end(
     at_work: dict[int, tuple[Task, Load | None, Any]], number: int, room: Machine | None
-) -> Iterator[tuple[Task, Outcome]]:
+) -> tuple[Task, Outcome]:
     task, load, future = at_work.pop(number)
     if room is not None and load is not None:
         room.end(load)
-    yield task, _outcome_of(task, future)
+    return task, _outcome_of(task, future)
 
 
 def _outcome_of(task: Task, future: Any) -> Outcome:

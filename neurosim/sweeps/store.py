@@ -94,10 +94,25 @@ class Store:
             "failure": failure,
         }
         text = files.seal(header, _KIND, where=f"sweep, {point.text()}") + "\n"
-        self._write(self.folder / _RESULTS / f"{outcome.key}.json", text.encode())
+        self._write(self._path(outcome.key), text.encode())
         self._remember(
             point, Outcome(outcome.state, outcome.key, outcome.run, outcome.values, outcome.failure)
         )
+
+    def remove(self, point: Point, key: str) -> None:
+        """Remove an outcome, if it is stored.
+
+        Parameters
+        ----------
+        point : Point
+        key : str
+        """
+        if self.outcomes.pop(key, None) is not None:
+            self.points[point.text()].remove(key)
+            self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / _RESULTS / f"{key}.json"
 
     def _write(self, path: Path, content: bytes) -> None:
         try:

@@ -264,6 +264,9 @@ def _settle(store: Store, task: Task, outcome: Outcome) -> Outcome:
     # Of errors that stop the sweep, one of the measure is kept: its recording is found by it.
     if is_new and (failure is None or not failure.stops or failure.phase == "measure"):
         store.put(task.point, outcome)
+        if outcome.key != task.early_key:
+            # An error of before that the job has left behind.
+            store.remove(task.point, task.early_key)
     if failure is not None and failure.stops:
         at = f"\n  at {failure.place}" if failure.place else ""
         raise NetworkError(f"sweep, {task.point.text()}: {failure.error}{at}")
