@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import NetworkError
-from ..network.validation import read_whole_number
+from ..errors import NetworkError, describe
 from ..recording.recorded import ProjectionRecording
 from ..recording.recording import Recording
 from ..recording.samples import Spikes
+from ..recording.schema import is_whole
 from .measure import rate
 
 WITHIN = 5
@@ -146,7 +146,11 @@ def find_spike_changes(
     NetworkError
         If ``within`` is negative or no whole number.
     """
-    read_whole_number(within, where="compare: within", least=0)
+    if not is_whole(within):
+        raise NetworkError(
+            f"compare: within: found {describe(within)}, expected a whole number of steps of at "
+            "least 0. Correct it."
+        )
     if a.dt != b.dt:
         return ()
     changes = []

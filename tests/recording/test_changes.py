@@ -19,9 +19,10 @@ from neurosim.recording.samples import Spikes, Trace
 def recording(*trains, steps=100, dt=1.0, members=None, weights=None):
     """Return a recording of the steps of each neuron, and of the last weights of some edges."""
     pairs = sorted((step, neuron) for neuron, train in enumerate(trains) for step in train)
-    index = [neuron for _, neuron in pairs]
-    step = [step for step, _ in pairs]
-    spikes = Spikes(index, step, size=len(trains), dt=dt, steps=steps, members=members)
+    index = np.array([neuron for _, neuron in pairs], np.int32)
+    step = np.array([step for step, _ in pairs], np.int64)
+    recorded = np.arange(len(trains)) if members is None else np.array(members)
+    spikes = Spikes(index, step, size=len(trains), dt=dt, steps=steps, members=recorded)
     populations = {"cells": PopulationRecording("cells", len(trains), spikes, {})}
     projections = {}
     if weights is not None:
@@ -168,10 +169,12 @@ def test_the_picture_marks_moved_lost_and_new_spikes():
     b = recording([10, 22, 70], [30])
     figure = ns.plot.comparison(a, b)
     labels = [
-        {line.get_label() for line in ax.get_lines() if not line.get_label().startswith("_")}
+        {str(line.get_label()) for line in ax.get_lines() if str(line.get_label())[0] != "_"}
         for ax in figure.axes[:2]
     ]
     assert labels == [{"1 moved by up to 5 steps", "1 lost"}, {"1 moved", "1 new"}]
-    marked = {line.get_label(): line.get_xdata().tolist() for line in figure.axes[1].get_lines()}
+    marked = {
+        line.get_label(): np.array(line.get_xdata()).tolist() for line in figure.axes[1].get_lines()
+    }
     assert marked["1 moved"] == [23.0]
     assert marked["1 new"] == [71.0]
