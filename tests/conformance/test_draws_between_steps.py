@@ -22,7 +22,7 @@ CELL = Cell(
 SHAKEN = Rule(
     edge="w : 1",
     pre="x : 1",
-    parameters={"gain": ns.Parameter("1", 0.0, per="edge")},
+    parameters={"gain": ns.Parameter("1", 0.0, per="edge"), "scale": 1.0},
     handlers=[
         ("pre", "out += w"),
         ("shake", "w = uniform(); x = normal()"),
@@ -39,6 +39,14 @@ DRAWS = {
     "weights": (lambda run: run.set("fixed", w=ns.uniform(0, 1)), ("fixed", "w")),
     "parameters of edges": (lambda run: run.set("rule", gain=ns.uniform(0, 1)), ("rule", "gain")),
     "a drive": (lambda run: run.set("drive", weight=ns.uniform(0, 1)), ("drive", "weight")),
+    "text of weights": (lambda run: run.set("fixed", w="2 * uniform()"), ("fixed", "w")),
+    "text of edges": (lambda run: run.set("rule", gain="normal() + uniform()"), ("rule", "gain")),
+    "text of sources": (lambda run: run.set("rule", x="normal() * N_pre"), ("rule", "x")),
+    "text of one value": (lambda run: run.set("rule", scale="uniform()"), ("rule", "scale")),
+    "text of a drive": (
+        lambda run: run.set("drive", weight="(1 + uniform())"),
+        ("drive", "weight"),
+    ),
     "a signal": (lambda run: run.emit("shake"), ("rule", "w")),
 }
 

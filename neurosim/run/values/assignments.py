@@ -281,7 +281,7 @@ class Assignments:
             memory=memory,
             changed=changed,
             step=self.step,
-            sample=partial(self._sample, view.indices, where),
+            sample=partial(self._sample, "one per neuron", where, view.indices),
             where=where,
         )
         scale = _unit_of_text(unit, evaluated is not value)
@@ -337,6 +337,7 @@ class Assignments:
             changed=changed,
             step=self.step,
             where=where,
+            sample=partial(self._sample, "one per edge", where),
         )
         scale = _unit_of_text(unit, value is not text)
         if isinstance(owner, Drive):
@@ -449,10 +450,10 @@ class Assignments:
         )
 
     def _sample(
-        self, members: np.ndarray, where: str, distribution: Distribution, key: str
+        self, length: str, where: str, members: np.ndarray, distribution: Distribution, key: str
     ) -> np.ndarray:
         """Return the numbers of a random draw in a text, one per member."""
-        return self._read(distribution, unit("1"), "one per neuron", members, f"{where}, {key}")
+        return self._read(distribution, unit("1"), length, members, f"{where}, {key}")
 
     def _read(self, value: Any, unit: Unit, length: str, members: np.ndarray, where: str) -> Any:
         """Return a number or one value per member, in engine units.

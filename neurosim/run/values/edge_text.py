@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ...draws.values import Distribution
 from ...errors import ModelError, NetworkError
 from ...expr.evaluate import evaluate
 from ...expr.parse import Parser
@@ -17,11 +19,15 @@ from ...model.dependence import require_constant
 from ...model.names import Domain
 from ...network.populations import Population, View
 from ...network.projections import Drive, Projection
-from ...network.values.population import is_expression, require_dimension
+from ...network.values.population import is_expression, name_draws, require_dimension
 from ...network.wiring.pairs import AXES, Pairs, side_of
 from ...units import LENGTH, NUMBER, Exponents, Unit, unit
+from ..call_streams import ALL
 from .edges import value_of_each_edge
 from .text import read_set_text
+
+Sample: TypeAlias = Callable[[np.ndarray, Distribution, str], np.ndarray]
+"""Returns random numbers, one for each member, of a draw and its name."""
 
 
 def read_edge_text(
@@ -35,6 +41,7 @@ def read_edge_text(
     changed: Mapping[str, np.ndarray],
     step: int,
     where: str,
+    sample: Sample,
 ) -> Any:
     """Return the values of an expression in engine units; any other value as it is.
 
@@ -58,12 +65,13 @@ def read_edge_text(
         The step that follows.
     where : str
         Begins messages.
+    sample : function
+        Returns the numbers of a random draw in the text, one for each member.
 
     Raises
     ------
     NetworkError
-        Unknown names, units that do not fit, text over time or random draws, a value per edge for
-        what is shared.
+        Unknown names, units that do not fit, text over time, a value per edge for what is shared.
     """
     if isinstance(owner, Drive):
         return read_set_text(
@@ -75,14 +83,16 @@ def read_edge_text(
             changed={},
             step=step,
             where=where,
+            sample=partial(sample, owner.target.indices),
         )
     text = _EdgeText(owner, program, memory, changed=changed, step=step)
     try:
         if not is_expression(value, text.words, declared, where):
             return value
         tree = Parser(f"set {owner.name!r}").expression(value, part=name)
-        require_constant(tree, where)
+        require_constant(tree, where, draws=True)
         tree = require_dimension(tree, value, text.words, declared=declared, where=where)
+        tree, drawn = name_draws(tree, name)
     except ModelError as error:
         # Whatever is wrong with a value of `set` is one type of error.
         raise NetworkError(str(error)) from None
@@ -91,7 +101,11 @@ def read_edge_text(
             f"{where}: found text, and edges share weights, expected one value per shared weight. "
             "Give an array."
         )
-    return text.values(tree, name, where)
+
+    def numbers(members: np.ndarray) -> dict[str, np.ndarray]:
+        return {key: sample(members, distribution, key) for key, distribution in drawn.items()}
+
+    return text.values(tree, name, where, draw=numbers)
 
 
 class _EdgeText:
@@ -148,22 +162,39 @@ class _EdgeText:
             own |= {v.name: (v.unit.exponents, side) for v in variables}
         return own
 
-    def values(self, tree: Expr, name: str, where: str) -> Any:
-        """Return the values of an expression for the elements of a name."""
-        side = self._own[name][1]
+    def values(
+        self,
+        tree: Expr,
+        name: str,
+        where: str,
+        *,
+        draw: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    ) -> Any:
+        """Return the values of an expression for the elements of a name.
+
+        ``draw`` returns the random numbers of members, by the names that the expression reads.
+        """
+        own_side = self._own[name][1]
+        _, members = self._memory.locate(self._owner, name)
+        drawn = draw(ALL if own_side == "one" else members)
+        side = own_side
         # Edges may read both ends; an end has many edges, and cannot read one of them.
         if side != "edge":
-            self._require_side(tree, side, where)
+            self._require_side(names(tree) - drawn.keys(), side, where)
         if side == "one":
-            return float(evaluate(tree, lambda n: self._memory[self._owner.name, n][0]))
-        _, members = self._memory.locate(self._owner, name)
+            return float(
+                evaluate(
+                    tree,
+                    lambda n: drawn[n][0] if n in drawn else self._memory[self._owner.name, n][0],
+                )
+            )
         if side == "edge" or self._of_edges(name):
             p = self._program.projections[self._owner.name]
             ends = {"pre": np.asarray(p.sources), "post": np.asarray(p.targets)}
             read = self._reader(ends, per_edge=True)
         else:
             read = self._reader({side: members}, per_edge=False)
-        result = evaluate(tree, read)
+        result = evaluate(tree, lambda n: drawn[n] if n in drawn else read(n))
         return np.array(np.broadcast_to(result, members.size), np.float64)
 
     def _of_edges(self, name: str) -> bool:
@@ -177,8 +208,8 @@ class _EdgeText:
             return self._own[name][1]
         return "one" if name in ("N_pre", "N_post") else side_of(name)
 
-    def _require_side(self, tree: Expr, side: Domain, where: str) -> None:
-        others = sorted(n for n in names(tree) if self._side(n) not in (side, "one"))
+    def _require_side(self, read: Iterable[str], side: Domain, where: str) -> None:
+        others = sorted(n for n in read if self._side(n) not in (side, "one"))
         if others:
             neuron = {"pre": "source", "post": "target", "one": "projection"}[side]
             raise NetworkError(
