@@ -89,6 +89,8 @@ class Backend(Protocol):
         Whether runs can be stopped, read and changed in progress; others run once from the start.
     verbs : mapping of str to tuple of str
         The verbs "export" and "map" that it has besides, with their options.
+    export_suffix : str, optional
+        Ending of the file that it exports; without one it exports a folder.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Configured:
         self.missing = backend.missing
         self.has_threads: bool = getattr(backend, "has_threads", False)
         self.packages: tuple[str, ...] = getattr(backend, "packages", ())
+        self.export_suffix = getattr(backend, "export_suffix", "")
         self.options = options
         self._backend = backend
 

@@ -280,13 +280,14 @@ def export(
 ) -> Path:
     """Write a network as a folder that another simulator runs without neurosim.
 
-    The folder holds a script, its arrays, a README and the report.
+    The folder holds a script, its arrays, a README and the report. The backend ``nir`` writes one
+    file instead, a graph that other frameworks and chips read.
 
     Parameters
     ----------
     network : Network
     folder : path
-        New or empty.
+        New or empty; of ``nir`` a new file, such as ``"net.nir"``.
     backend : str or Backend
     time : quantity
         Duration that the script runs; a plain number is in ms.
@@ -327,7 +328,10 @@ def export_with_report(
     backend = _require_verb(find(backend), "export", options)
     path = Path(folder)
     length = read_duration(time, where="export: time")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    suffix = getattr(backend, "export_suffix", "")
+    if suffix:
+        _require_new_file(path, suffix)
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise NetworkError(
             f"export: {path} holds other files, expected a new or empty folder. Choose another one."
         )
@@ -335,7 +339,7 @@ def export_with_report(
     lowered.report.demand()
     try:
         # Only now: a network that is refused leaves no folder behind.
-        path.mkdir(parents=True, exist_ok=True)
+        (path.parent if suffix else path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NetworkError(
             f"export: {path} cannot be made ({error.strerror}), expected a new or empty folder. "
@@ -343,6 +347,40 @@ def export_with_report(
         ) from error
     script = _translated(lowered).export(lowered.report, path, time=length, **options)
     return script, lowered.report
+
+
+def _require_new_file(path: Path, suffix: str) -> None:
+    if path.suffix != suffix:
+        raise NetworkError(
+            f"export: found {path}, expected a file whose name ends in {suffix}. "
+            f"Name it such as {path.stem or 'network'}{suffix}."
+        )
+    if path.exists():
+        raise NetworkError(f"export: {path} exists, expected a new file. Choose another name.")
+
+
+def from_nir(path: str | Path, *, dt: Any = "1 ms", name: str = "") -> Network:
+    """Return the network of a file of NIR, which other frameworks write.
+
+    Its inputs are spike sources without spikes (``run.set(name, steps=...)`` gives them), outputs
+    are recorded. Equations are stepped forward as readers do: Euler, the input of a spike held for
+    one step; spikes act within their step unless they run in a loop or a Delay node holds them.
+
+    Parameters
+    ----------
+    path : path
+    dt : quantity
+        Time step, which a file does not hold.
+    name : str
+        Of the network; that of the file unless given.
+
+    Raises
+    ------
+    NetworkError
+        If the package nir is missing, the file is malformed, or its graph has no counterpart.
+    """
+    backend: Any = find("nir")
+    return backend.read(Path(path), dt=dt, name=name or Path(path).stem)
 
 
 def map(network: Network, *, backend: str | Backend = "spinnaker", **options: Any) -> Any:

@@ -1,0 +1,344 @@
+"""Equations of cells as those of NIR: leaky or not, with a synaptic current or without, by algebra.
+
+The right sides must be linear. Coefficients are numbers, one or one per neuron, so that two cells
+match if their equations are equal, whatever their names and units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurosim.draws.values import Table
+from neurosim.expr.evaluate import evaluate
+from neurosim.expr.linear import affine
+from neurosim.expr.tree import Assign, Binary, Expr, Name, draws, inline, names
+from neurosim.ir.concrete import ConcretePopulation
+from neurosim.model.cell import Cell
+
+Values = float | np.ndarray
+BIAS = "bias"  # a parameter of this name, added to the input, is the bias of an affine node
+
+
+class Unmatched(Exception):
+    """A reason why a population has no counterpart; the second argument is a remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Membrane:
+    """The equation of v: tau v' = v_leak - v + r * (I + bias), or v' = r * (I + bias).
+
+    Parameters
+    ----------
+    tau : ms or None
+        None: nothing leaks, and ``r`` is per ms.
+    r, v_leak, bias : number or (N,)
+    tau_syn, w_in : ms and number, or None
+        Of the synaptic current, tau_syn I' = w_in * input - I; None: spikes are the current.
+    """
+
+    tau: Values | None
+    r: Values
+    v_leak: Values
+    bias: Values
+    tau_syn: Values | None = None
+    w_in: Values | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Firing:
+    """A spike if v > threshold, and v = reset after it."""
+
+    threshold: Values
+    reset: Values
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronMatch:
+    """A population as one node of NIR.
+
+    Parameters
+    ----------
+    voltage : str
+        The state that is v.
+    membrane : Membrane
+    firing : Firing or None
+        None: it never spikes.
+    scales : mapping of str to number or (N,)
+        Port -> factor by which weights are multiplied.
+    initial : (N,)
+        Of v.
+    """
+
+    voltage: str
+    membrane: Membrane
+    firing: Firing | None
+    scales: Mapping[str, Values]
+    initial: np.ndarray
+
+
+def match_neurons(p: ConcretePopulation, ports: Iterable[str], *, dt: float) -> NeuronMatch:
+    """Return a population as a node of NIR.
+
+    Parameters
+    ----------
+    p : ConcretePopulation
+    ports : iterable of str
+        That something projects to; others do not matter.
+    dt : float, ms
+
+    Raises
+    ------
+    Unmatched
+        If NIR has no node with these equations.
+    """
+    return _Matcher(p, set(ports), dt=dt).match()
+
+
+class _Matcher:
+    def __init__(self, p: ConcretePopulation, ports: set[str], *, dt: float) -> None:
+        self._p = p
+        self._cell = p.cell
+        self._ports = ports
+        self._dt = dt
+        definitions = {d.name: d.tree for d in self._cell.definitions}
+        self._slopes: dict[str, Expr] = {}
+        for state in self._cell.states:
+            if state.derivative is None:
+                raise Unmatched(f"state {state.name!r} has no equation.", "Give it one.")
+            self._slopes[state.name] = inline(state.derivative, definitions)
+        self._definitions = definitions
+        self._free = {port for port, declared in self._cell.receives if declared.into is None}
+
+    def match(self) -> NeuronMatch:
+        """Return the match, or raise Unmatched."""
+        cell = self._cell
+        tables = [n for n, v in self._p.parameters.items() if isinstance(v, Table)]
+        if tables:
+            reason = f"{tables[0]!r} changes over time, and NIR has constants."
+            raise Unmatched(reason, "Give a number.")
+        if cell.crossing or cell.pause:
+            raise Unmatched("its spike depends on a condition of before.", "Use v >= threshold.")
+        for state in self._slopes:
+            self._split(state, {*self._slopes, *self._free})
+        self._require_no_refractoriness()
+        currents = self._currents()
+        voltage = self._voltage(currents)
+        membrane = self._membrane(voltage, currents)
+        firing = None if cell.spike is None else self._firing(voltage)
+        scales = {port: self._scale(port, voltage, currents, membrane) for port in self._ports}
+        return NeuronMatch(voltage, membrane, firing, scales, self._p.initial[voltage])
+
+    # ---- which state is which
+
+    def _currents(self) -> set[str]:
+        """Return the synaptic currents: they read no other state, and another reads them."""
+        states = set(self._slopes)
+        return {
+            name
+            for name, slope in self._slopes.items()
+            if not names(slope) & (states - {name})
+            and any(name in names(self._slopes[other]) for other in states - {name})
+        }
+
+    def _voltage(self, currents: set[str]) -> str:
+        others = [name for name in self._slopes if name not in currents]
+        if len(others) != 1:
+            states = ", ".join(map(repr, others)) or "none"
+            raise Unmatched(
+                f"NIR's neurons have one voltage and at most one current; here {states} are more "
+                "or less than one voltage.",
+                "Use a leaky cell, without adaptation or recovery.",
+            )
+        return others[0]
+
+    def _membrane(self, voltage: str, currents: set[str]) -> Membrane:
+        slope = self._split(voltage, {voltage, *currents, *self._free})
+        leak = -slope.coefficient(voltage)
+        leaks = bool(np.any(leak != 0))
+        if np.any(leak < 0) or (leaks and np.any(leak == 0)):
+            raise Unmatched(f"{voltage!r} grows by itself, or leaks in some neurons only.", "")
+        # Multiplied out by the denominator, so that a cell written as NIR's keeps its numbers.
+        tau = slope.denominator / leak if leaks else None
+        per = leak if leaks else slope.denominator
+        used = self._used_currents(currents)
+        direct = [port for port in self._free & self._ports if np.any(slope.coefficient(port))]
+        if used and direct:
+            raise Unmatched("spikes reach it by a current and directly.", "Use one port.")
+        gains = {name: slope.coefficient(name) for name in [*used, *direct]}
+        r = self._common_gain(gains) / per
+        # The bias is a part of the input of v, or of that of the current.
+        rest, bias = self._constant(voltage, {voltage, *currents, *self._free}, slope)
+        constant = rest / per
+        bias = bias / per / np.where(r == 0, 1.0, r)
+        if not leaks and np.any(constant != 0):
+            raise Unmatched("it has a constant input and no leak.", "Use 'bias' for it.")
+        if not used:
+            return Membrane(tau, r, constant, bias)
+        tau_syn, w_in, of_current = self._synapse(used)
+        return Membrane(tau, r, constant, bias + of_current, tau_syn, w_in)
+
+    def _constant(self, state: str, variables: set[str], slope: _Slope) -> tuple[Any, Any]:
+        """Return the constant part of a slope without the bias, and what the bias adds."""
+        if BIAS not in self._p.parameters:
+            return slope.rest, np.float64(0.0)
+        without = self._split(state, variables, **{BIAS: 0.0})
+        return without.rest, slope.rest - without.rest
+
+    def _used_currents(self, currents: set[str]) -> list[str]:
+        """Return the currents that something reaches; all must begin at 0."""
+        for name in currents:
+            if np.any(self._p.initial[name] != 0):
+                raise Unmatched(f"{name!r} does not begin at 0.", "Begin at 0.")
+        into = {port: declared.into for port, declared in self._cell.receives}
+        landing = {into[port] or "" for port in self._ports}
+        reading = {n for n in currents if names(self._slopes[n]) & self._free & self._ports}
+        biased = {n for n in currents if BIAS in names(self._slopes[n])}
+        return sorted(landing & currents | reading | biased)
+
+    def _synapse(self, used: list[str]) -> tuple[Values, Values, Any]:
+        """Return time constant, w_in and bias of the currents, which must agree."""
+        found = []
+        for name in used:
+            slope = self._split(name, {name, *self._free})
+            leak = -slope.coefficient(name)
+            rest, bias = self._constant(name, {name, *self._free}, slope)
+            if np.any(leak <= 0) or np.any(rest != 0):
+                raise Unmatched(f"{name!r} does not decay to 0.", "Use dI/dt = -I / tau_syn.")
+            tau = slope.denominator / leak
+            gains = {p: slope.coefficient(p) for p in self._free if np.any(slope.coefficient(p))}
+            # A spike that jumps the current is the input of one step, times tau_syn / dt.
+            w_in = self._common_gain(gains) / leak if gains else tau / self._dt
+            found.append((tau, w_in, bias / leak / np.where(w_in == 0, 1.0, w_in)))
+        if any(np.any(a != b) for other in found for a, b in zip(other, found[0], strict=True)):
+            raise Unmatched(
+                f"{' and '.join(map(repr, used))} differ, and NIR's neurons have one current.",
+                "Give both the same time constant.",
+            )
+        return found[0]
+
+    def _common_gain(self, gains: Mapping[str, Any]) -> Any:
+        """Return the factor of all inputs; a port that is subtracted has the opposite one."""
+        sizes = [np.abs(gain) for gain in gains.values()]
+        if not sizes:
+            return np.float64(1.0)
+        if any(np.any(size != sizes[0]) for size in sizes):
+            raise Unmatched("its ports act with different factors.", "Put them into the weights.")
+        return sizes[0]
+
+    # ---- spikes
+
+    def _firing(self, voltage: str) -> Firing:
+        spike = self._cell.spike
+        match spike:
+            case Binary(op=">" | ">=", left=Name(name=name), right=right) if name == voltage:
+                threshold = self._value(right)
+            case _:
+                raise Unmatched(
+                    "its spike condition is another than a threshold of the voltage.",
+                    f"Use {voltage} > threshold.",
+                )
+        return Firing(threshold, self._reset(voltage))
+
+    def _reset(self, voltage: str) -> Values:
+        match self._cell.after_spike:
+            case (Assign(target=target, op="=", value=tree),) if target == voltage:
+                if voltage not in names(inline(tree, self._definitions)):
+                    return self._value(tree)
+        if any(s.target == voltage for s in self._cell.after_spike):
+            raise Unmatched(
+                "its reset subtracts or scales; NIR 1.0 can only set v after a spike, and "
+                "readers would run another neuron.",
+                f"Write after_spike='{voltage} = reset', and train it so.",
+            )
+        raise Unmatched(
+            "after a spike it does something else than set v, and NIR has no word for that.",
+            f"Write after_spike='{voltage} = reset'.",
+        )
+
+    def _require_no_refractoriness(self) -> None:
+        period = self._p.refractory
+        if period is None:
+            return
+        value = self._p.parameters[period] if isinstance(period, str) else period
+        if np.any(np.asarray(value) > 0):
+            raise Unmatched("it is refractory, and NIR has no such time.", "Set it to 0 ms.")
+
+    # ---- numbers
+
+    def _scale(self, port: str, voltage: str, currents: set[str], membrane: Membrane) -> Values:
+        """Return the factor of weights: readers hold the input of a spike for one step."""
+        into = dict(self._cell.receives)[port].into
+        if into is None:
+            reader = next(n for n in (voltage, *currents) if port in names(self._slopes[n]))
+            sign = np.sign(self._split(reader, {reader, *currents, port}).coefficient(port))
+            if reader == voltage:
+                return sign
+            return sign * np.sign(self._split(voltage, {voltage, *currents}).coefficient(reader))
+        if into in currents:
+            # w_in of the node says how a spike jumps the current, so that weights stay ours.
+            return np.sign(self._split(voltage, {voltage, *currents}).coefficient(into))
+        if membrane.tau is None:
+            return 1.0 / (self._dt * membrane.r)
+        # The jump has decayed for one step when v is compared with the threshold.
+        step = self._dt / np.asarray(membrane.tau)
+        kept = 1.0 - step if self._cell.method == "euler" else np.exp(-step)
+        return kept / step / membrane.r
+
+    def _value(self, tree: Expr) -> Values:
+        tree = inline(tree, self._definitions)
+        self._require_constant(tree)
+        return evaluate(tree, self._read)
+
+    def _require_constant(self, tree: Expr) -> None:
+        changing = names(tree) & ({s.name for s in self._cell.states} | {"t"})
+        if changing or draws(tree):
+            what = repr(sorted(changing)[0]) if changing else "random numbers"
+            raise Unmatched(f"it depends on {what}, and NIR has constants.", "Use parameters.")
+
+    def _read(self, name: str) -> Any:
+        if name == "dt":
+            return np.float64(self._dt)
+        return np.asarray(self._p.parameters[name], np.float64)
+
+    def _split(self, state: str, variables: set[str], **replaced: float) -> _Slope:
+        tree = self._slopes[state]
+        denominator: Any = np.float64(1.0)
+        if isinstance(tree, Binary) and tree.op == "/" and not names(tree.right) & variables:
+            denominator = self._value(tree.right)
+            tree = tree.left
+        split = affine(tree, variables)
+        if split is None:
+            raise Unmatched(
+                f"the equation of {state!r} is not linear, as all neurons of NIR are.",
+                "Run it on 'cpu', or on 'spinnaker' if it is an Izhikevich cell.",
+            )
+        coefficients, rest = split
+        for part in (*coefficients.values(), rest):
+            self._require_constant(part)
+
+        def read(name: str) -> Any:
+            return np.float64(replaced[name]) if name in replaced else self._read(name)
+
+        numbers = {name: evaluate(c, read) for name, c in coefficients.items()}
+        return _Slope(numbers, evaluate(rest, read), denominator)
+
+
+@dataclass(frozen=True, eq=False)
+class _Slope:
+    """A right side (sum of coefficient * name + rest) / denominator."""
+
+    coefficients: Mapping[str, Any]
+    rest: Any
+    denominator: Any
+
+    def coefficient(self, name: str) -> Any:
+        return np.asarray(self.coefficients.get(name, 0.0), np.float64)
+
+
+def is_input(cell: Cell, given: object) -> bool:
+    """Whether a population is a source whose spikes come from outside."""
+    return given is not None or (not cell.receives and not any(s.derivative for s in cell.states))

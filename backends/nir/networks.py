@@ -1,0 +1,402 @@
+"""Graphs of NIR as networks: forward Euler, a spike's input held for one step, as readers do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurosim.errors import NetworkError
+from neurosim.model.cell import Cell
+from neurosim.model.declarations import Parameter, Port
+from neurosim.network.network import Network
+from neurosim.network.validation import to_steps
+from neurosim.network.wiring.edge_lists import from_arrays
+from neurosim.network.wiring.grids import average_pooling, convolution
+
+from .graph import FIELDS, NEURONS, OPTIONAL, Graph, Node
+
+_SECOND = 1000.0  # ms
+_LEAK = "(v_leak - v + r * {current}) / tau"
+_DIRECT = "(input + bias)"
+# Slope of v, slope of the current: by type without its spikes.
+_SLOPES = {
+    "LI": (_LEAK.format(current=_DIRECT), ""),
+    "I": (f"r * {_DIRECT}", ""),
+    "CubaLI": (_LEAK.format(current="current"), f"(w_in * {_DIRECT} - current) / tau_syn"),
+}
+_SPIKING = {"LIF": "LI", "IF": "I", "CubaLIF": "CubaLI"}
+_UNITS = {"tau": "s", "tau_mem": "s", "tau_syn": "s"}
+
+
+def network_of(graph: Graph, *, dt: Any, name: str, where: str) -> Network:
+    """Return the network of a graph.
+
+    Inputs are sources without spikes, outputs are recorded, and spikes act within their step
+    unless they run in a loop or a Delay holds them.
+
+    Parameters
+    ----------
+    graph : Graph
+    dt : quantity
+    name : str
+        Of the network.
+    where : str
+        Begins messages.
+
+    Raises
+    ------
+    NetworkError
+        If a node or an edge has no counterpart.
+    """
+    return _Builder(graph, Network(name, dt=dt), where).network()
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """Nodes without neurons on the way from one population to another."""
+
+    source: str
+    target: str
+    nodes: tuple[str, ...]
+
+
+class _Builder:
+    def __init__(self, graph: Graph, net: Network, where: str) -> None:
+        self._graph = graph
+        self._net = net
+        self._where = where
+        # Of populations: the shape of their grid.
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def network(self) -> Network:
+        """Return the network, with its populations, projections and recordings."""
+        nodes = self._graph.nodes
+        for name, node in nodes.items():
+            self._check(name, node)
+            if node.type == "Input" or node.type in NEURONS:
+                shape = node.arrays["shape"] if node.type == "Input" else _first(node).shape
+                self._shapes[name] = tuple(int(n) for n in np.atleast_1d(shape)) or (1,)
+        paths = [path for name in self._shapes for path in self._paths(name)]
+        biases = self._biases(paths)
+        for name in self._shapes:
+            self._population(name, nodes[name], biases.get(name, 0.0))
+        loops = self._loops(paths)
+        for path in paths:
+            self._projection(path, is_loop=loops[path.source] == loops[path.target])
+        for name, node in nodes.items():
+            if node.type == "Output":
+                for source in self._graph.before(name):
+                    self._record(source)
+        return self._net
+
+    def _fail(self, found: str, remedy: str) -> NetworkError:
+        return NetworkError(f"{self._where}: {found}. {remedy}")
+
+    def _check(self, name: str, node: Node) -> None:
+        for field in FIELDS[node.type]:
+            if node.arrays[field].size == 0:
+                raise self._fail(f"{field} of node {name!r} is empty, expected numbers", "Fill it.")
+        if node.type in NEURONS:
+            arrays = [node.arrays[f] for f in FIELDS[node.type]]
+            arrays += [node.arrays[f] for f in OPTIONAL.get(node.type, ()) if f in node.arrays]
+            if len({a.shape for a in arrays}) > 1:
+                shapes = ", ".join(str(a.shape) for a in arrays)
+                raise self._fail(
+                    f"arrays of node {name!r} have shapes {shapes}, expected one shape",
+                    "Correct it.",
+                )
+            for field in _UNITS.keys() & node.arrays.keys():
+                if np.any(node.arrays[field] <= 0):
+                    raise self._fail(
+                        f"{field} of node {name!r} is not above 0", "Give a time constant in s."
+                    )
+
+    # ---- populations
+
+    def _population(self, name: str, node: Node, bias: Any) -> None:
+        size = math.prod(self._shapes[name])
+        if node.type == "Input":
+            self._net.spike_source(name, size)
+            return
+        values = {n: _plain(v) for n, v in node.arrays.items()}
+        if node.type in _SPIKING:
+            values.setdefault("v_reset", 0.0)
+        if node.type.startswith("Cuba"):
+            values["tau"] = values.pop("tau_mem")
+            values.setdefault("w_in", 1.0)
+        cell = _cell(node.type)
+        self._net.population(name, size, cell, **values, bias=_plain(np.asarray(bias)))
+
+    def _record(self, source: str) -> None:
+        node = self._graph.nodes[source]
+        if source not in self._shapes:
+            raise self._fail(
+                f"an output is fed by {source!r}, a {node.type}, expected neurons",
+                "Let neurons feed it.",
+            )
+        if node.type in _SPIKING or node.type == "Input":
+            self._net.record(self._net.populations[source], "spikes")
+        else:
+            self._net.record(self._net.populations[source], "v")
+
+    # ---- paths
+
+    def _paths(self, source: str) -> Iterator[_Path]:
+        """Yield the ways from a population to others, without neurons in between."""
+        pending = [(name, ()) for name in self._graph.after(source)]
+        while pending:
+            name, before = pending.pop()
+            node = self._graph.nodes[name]
+            if node.type in NEURONS:
+                yield _Path(source, name, before)
+            elif node.type != "Output":
+                if name in before:
+                    raise self._fail(
+                        f"node {name!r} feeds itself without neurons in between", "Add neurons."
+                    )
+                pending += [(after, (*before, name)) for after in self._graph.after(name)]
+
+    def _biases(self, paths: list[_Path]) -> dict[str, np.ndarray]:
+        """Return what affine nodes and convolutions add to the input of populations."""
+        biases: dict[str, np.ndarray] = {}
+        counted: set[tuple[str, str]] = set()
+        for path in paths:
+            shape = self._shapes[path.source]
+            total: Any = None
+            first = path.nodes[0] if path.nodes else ""
+            for name in path.nodes:
+                operator, bias, shape = self._operator(name, shape)
+                total = None if total is None else operator @ total
+                if np.any(bias):
+                    total = bias if total is None else total + bias
+            # A bias is one of its node, however many populations feed the node.
+            if total is not None and (first, path.target) not in counted:
+                counted.add((first, path.target))
+                biases[path.target] = biases.get(path.target, np.float64(0.0)) + total
+        return biases
+
+    def _projection(self, path: _Path, *, is_loop: bool) -> None:
+        source = self._net.populations[path.source]
+        target = self._net.populations[path.target]
+        if self._graph.nodes[path.source].type not in (*_SPIKING, "Input"):
+            raise self._fail(
+                f"{path.source!r} sends its voltage to {path.target!r}, expected spikes",
+                "Let it feed an output alone.",
+            )
+        nodes = [self._graph.nodes[name] for name in path.nodes]
+        delay = self._delay(path, nodes)
+        steps = delay - (0 if is_loop else 1)
+        # Without a delay a spike acts in its own step, as readers compute layer after layer.
+        timing: dict[str, Any] = (
+            {"same_step": True} if steps < 0 else {"delay": steps * self._net.dt}
+        )
+        weighted = [
+            (name, node)
+            for name, node in zip(path.nodes, nodes, strict=True)
+            if node.type not in ("Delay", "Flatten")
+        ]
+        if len(weighted) == 1 and weighted[0][1].type == "Conv2d":
+            shape = self._shape_before(path, weighted[0][0])
+            connector = self._convolution(weighted[0][1], shape)
+            if connector is not None:
+                title = weighted[0][0]
+                self._net.project(source, target, connector, port="input", name=title, **timing)
+                return
+        if len(weighted) == 1 and weighted[0][1].type in ("SumPool2d", "AvgPool2d"):
+            shape = self._shape_before(path, weighted[0][0])
+            pool = _pooling(weighted[0][1], shape)
+            self._net.project(source, target, pool, port="input", name=weighted[0][0], **timing)
+            return
+        matrix, shape = self._matrix(path)
+        if matrix.shape != (target.size, source.size):
+            raise self._fail(
+                f"from {path.source!r} to {path.target!r}: found {matrix.shape[0]} x "
+                f"{matrix.shape[1]} weights, expected {target.size} x {source.size}",
+                "Correct the shapes.",
+            )
+        edges = matrix.T.tocoo()
+        connector = from_arrays(edges.row, edges.col)
+        title = weighted[0][0] if weighted else f"{path.source}->{path.target}"
+        self._net.project(
+            source, target, connector, weight=edges.data, port="input",
+            name=self._free(title), **timing,
+        )  # fmt: skip
+
+    def _free(self, title: str) -> str:
+        name, number = title, 1
+        while name in self._net.projections or name in self._net.populations:
+            number += 1
+            name = f"{title}_{number}"
+        return name
+
+    def _delay(self, path: _Path, nodes: list[Node]) -> np.ndarray | int:
+        """Return the steps that Delay nodes add; per edge they must be one number."""
+        total = np.float64(0.0)
+        for node in nodes:
+            if node.type == "Delay":
+                total = total + _plain(np.ravel(node.arrays["delay"]))
+        where = f"{self._where}: delay from {path.source!r} to {path.target!r}"
+        steps = to_steps(np.asarray(total) * _SECOND, self._net.dt, where=where)
+        if np.ndim(steps) and np.ptp(steps):
+            raise self._fail(
+                f"delays of {path.source!r} differ from neuron to neuron, expected one",
+                "Use one Delay of one number.",
+            )
+        return int(np.ravel(steps)[0])
+
+    def _loops(self, paths: list[_Path]) -> dict[str, int]:
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        number = {name: i for i, name in enumerate(self._shapes)}
+        rows = [number[path.source] for path in paths]
+        columns = [number[path.target] for path in paths]
+        matrix = coo_array((np.ones(len(paths)), (rows, columns)), shape=(len(number),) * 2)
+        _, labels = connected_components(matrix, directed=True, connection="strong")
+        return {name: int(labels[i]) for name, i in number.items()}
+
+    # ---- weights
+
+    def _matrix(self, path: _Path) -> tuple[Any, tuple[int, ...]]:
+        from scipy.sparse import eye_array
+
+        shape = self._shapes[path.source]
+        matrix: Any = eye_array(math.prod(shape), format="csr")
+        for name in path.nodes:
+            operator, _, shape = self._operator(name, shape)
+            matrix = operator @ matrix
+        return matrix, shape
+
+    def _shape_before(self, path: _Path, name: str) -> tuple[int, ...]:
+        shape = self._shapes[path.source]
+        for node in path.nodes[: path.nodes.index(name)]:
+            _, _, shape = self._operator(node, shape)
+        return shape
+
+    def _operator(
+        self, name: str, shape: tuple[int, ...]
+    ) -> tuple[Any, np.ndarray, tuple[int, ...]]:
+        """Return a node as matrix and bias, and the shape behind it."""
+        from scipy.sparse import csr_array, diags_array, eye_array
+
+        node = self._graph.nodes[name]
+        size = math.prod(shape)
+        none = np.zeros(1)
+        match node.type:
+            case "Delay":
+                return eye_array(size, format="csr"), none, shape
+            case "Flatten":
+                return eye_array(size, format="csr"), none, (size,)
+            case "Scale":
+                scale = np.broadcast_to(np.ravel(node.arrays["scale"]), size)
+                return diags_array(scale, format="csr"), none, shape
+            case "Linear" | "Affine":
+                weight = node.arrays["weight"]
+                if weight.ndim != 2 or weight.shape[1] != size:
+                    raise self._fail(
+                        f"weights of node {name!r} have shape {weight.shape}, expected "
+                        f"(outputs, {size})",
+                        "Correct it.",
+                    )
+                bias = np.ravel(node.arrays["bias"]) if node.type == "Affine" else none
+                return csr_array(weight), bias, (weight.shape[0],)
+            case "Conv2d":
+                connector = self._convolution(node, shape)
+                bias = np.repeat(
+                    np.ravel(node.arrays["bias"]), math.prod(connector.target_shape[1:])
+                )
+                return self._sparse(connector, connector.weights), bias, connector.target_shape
+            case "SumPool2d" | "AvgPool2d":
+                pool = _pooling(node, shape)
+                return self._sparse(pool, pool.weights), none, pool.target_shape
+        raise self._fail(f"node {name!r} is a {node.type}, expected weights", "Correct it.")
+
+    def _sparse(self, connector: convolution | average_pooling, weights: Any) -> Any:
+        from scipy.sparse import csr_array
+
+        from neurosim.draws.streams import Stream
+        from neurosim.draws.values import Shared
+
+        sources = np.arange(math.prod(connector.shape))
+        targets = np.arange(connector.target_size)
+        edges = connector.connect(Stream(0, "none"), sources, targets, recurrent=False)
+        values = (
+            np.asarray(weights.values)[weights.index] if isinstance(weights, Shared) else weights
+        )
+        data = np.broadcast_to(values, edges.target.size)
+        pairs = (edges.target, np.repeat(sources, np.diff(edges.pointer)))
+        return csr_array((data, pairs), shape=(targets.size, sources.size))
+
+    def _convolution(self, node: Node, shape: tuple[int, ...]) -> convolution:
+        arrays = node.arrays
+        kernel = arrays["weight"]
+        if int(np.ravel(arrays["groups"])[0]) != 1 or np.any(arrays["dilation"] != 1):
+            raise self._fail("found a convolution with groups or dilation", "Write it without.")
+        if kernel.ndim != 4 or len(shape) != 3:
+            raise self._fail(
+                f"found a kernel {kernel.shape} over {shape}, expected (out, in, rows, columns) "
+                "over (channels, rows, columns)",
+                "Give the input a shape of three.",
+            )
+        return convolution(
+            kernel, shape=shape, stride=_pair(arrays["stride"]), padding=_pair(arrays["padding"])
+        )
+
+
+def _cell(kind: str) -> Cell:
+    """Return the cell of a type of node, stepped forward as readers step it."""
+    voltage, current = _SLOPES[_SPIKING.get(kind, kind)]
+    names = {"r": "1", "v_leak": "1", "tau": "s", "tau_syn": "s", "w_in": "1", "v_reset": "1"}
+    equations = [f"dv/dt = {voltage} : 1"]
+    # The current of this step moves v: readers compute it first.
+    step = [f"v = v + dt * {voltage}"]
+    if current:
+        equations.append(f"dcurrent/dt = {current} : 1")
+        step.insert(0, f"current = current + dt * {current}")
+    used = [name for name in names if name in f"{voltage} {current}".replace("(", " ").split()]
+    parameters = {name: Parameter(names[name], 0.0) for name in used}
+    if "tau" not in used:
+        parameters["r"] = Parameter("Hz", 0.0)
+    parameters["bias"] = Parameter("1", 0.0)
+    spiking = kind in _SPIKING
+    if spiking:
+        parameters |= {n: Parameter("1", 0.0) for n in ("v_threshold", "v_reset")}
+    return Cell(
+        "; ".join(equations),
+        parameters=parameters,
+        receives={"input": Port("1")},
+        step="; ".join(step),
+        spike="v > v_threshold" if spiking else None,
+        after_spike="v = v_reset" if spiking else "",
+        name=kind,
+    )
+
+
+def _pooling(node: Node, shape: tuple[int, ...]) -> average_pooling:
+    size = _pair(node.arrays["kernel_size"])
+    return average_pooling(
+        size,
+        shape=shape,
+        stride=_pair(node.arrays["stride"]),
+        padding=_pair(node.arrays["padding"]),
+        weight=float(math.prod(size)) if node.type == "SumPool2d" else 1.0,
+    )
+
+
+def _pair(values: np.ndarray) -> tuple[int, int]:
+    numbers = [int(n) for n in np.broadcast_to(np.ravel(values), 2)]
+    return numbers[0], numbers[1]
+
+
+def _first(node: Node) -> np.ndarray:
+    return node.arrays["r"]
+
+
+def _plain(values: Any) -> Any:
+    """Return one number if all are equal, else one for each neuron."""
+    flat = np.ravel(values)
+    return float(flat[0]) if flat.size and np.all(flat == flat[0]) else flat

@@ -1,0 +1,208 @@
+"""Networks as files of NIR: nodes by equations, rows of differences, refusals with remedies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("h5py")
+nir = pytest.importorskip("nir")
+
+import neurosim as ns  # noqa: E402
+from neurosim.cli.main import main  # noqa: E402
+from neurosim.models import cells, plasticity  # noqa: E402
+
+
+def network(
+    cell: ns.Cell, *, port: str = "synaptic", same_step: bool = True, **values: Any
+) -> ns.Network:
+    net = ns.Network("layered", dt="1 ms", seed=1)
+    source = net.spike_source("inputs", 3, steps=[[1], [2], [3]])
+    layer = net.population("layer", 4, cell, **values)
+    weights = np.arange(12) - 5.0
+    net.project(
+        source, layer, ns.all_to_all(), weight=weights, port=port, same_step=same_step, name="w"
+    )
+    net.record(layer, "spikes" if cell.spike is not None else "v")
+    return net
+
+
+def exported(net: ns.Network, folder) -> dict:
+    return nir.read(ns.export(net, folder / "net.nir", backend="nir"), type_check=False).nodes
+
+
+def rows(net: ns.Network) -> dict[str, ns.Row]:
+    return {str(row.place): row for row in ns.check(net, backend="nir").rows}
+
+
+LEAKY = cells.lif_delta(refractory="0 ms", rest=0.0, threshold=1.0, method="euler")
+CURRENT = cells.lif(refractory="0 ms", rest=0.0, threshold=1.0, method="euler")
+
+
+def test_a_leaky_cell_is_lif_whose_weights_are_held_for_a_step(tmp_path):
+    nodes = exported(network(LEAKY, tau=[10.0, 20.0, 20.0, 40.0]), tmp_path)
+    node = nodes["layer"]
+    assert isinstance(node, nir.LIF)
+    assert node.tau.tolist() == [0.01, 0.02, 0.02, 0.04]
+    assert (node.v_threshold == 1).all() and (node.v_reset == 0).all() and (node.r == 1).all()
+    # dv = dt / tau * weight there is the jump here, which has leaked for one step.
+    tau = np.array([10.0, 20.0, 20.0, 40.0])[:, None]
+    ours = (np.arange(12) - 5.0).reshape(3, 4).T
+    assert nodes["w"].weight / tau == pytest.approx(ours * (1 - 1 / tau), rel=1e-12)
+
+
+def test_a_cell_with_a_decaying_current_is_cubalif_with_our_weights(tmp_path):
+    nodes = exported(network(CURRENT), tmp_path)
+    node = nodes["layer"]
+    assert isinstance(node, nir.CubaLIF)
+    assert (node.tau_mem == 0.02).all() and (node.tau_syn == 0.005).all()
+    assert (node.r == 100).all() and (node.w_in == 5).all()
+    assert (nodes["w"].weight == (np.arange(12) - 5.0).reshape(3, 4).T).all()
+
+
+def test_two_currents_of_one_time_constant_are_one_with_signs(tmp_path):
+    cell = cells.lif_exponential(refractory="0 ms", tau_exc="5 ms", tau_inh="5 ms")
+    net = network(cell, port="excitatory")
+    p = net.populations
+    net.project(
+        p["inputs"], p["layer"], ns.all_to_all(), weight=2.0, port="inhibitory", name="minus"
+    )
+    nodes = exported(net, tmp_path)
+    assert isinstance(nodes["layer"], nir.CubaLIF)
+    assert (nodes["minus"].weight == -2.0).all()
+
+
+def test_a_constant_current_is_a_part_of_the_leak(tmp_path):
+    node = exported(network(LEAKY, current=0.005), tmp_path)["layer"]
+    assert node.v_leak == pytest.approx(np.full(4, 0.5))
+
+
+def test_cells_without_spikes_are_readouts(tmp_path):
+    for equation, kind in (("dv/dt = (g - v) / tau : 1", nir.LI), ("dv/dt = g / tau : 1", nir.I)):
+        cell = ns.Cell(
+            equation, parameters={"tau": "20 ms"}, receives={"g": ns.Port("1")}, step="v = v"
+        )
+        net = network(cell, port="g")
+        assert type(exported(net, tmp_path / kind.__name__)["layer"]) is kind
+
+
+def test_convolutions_and_pools_keep_their_kernels(tmp_path):
+    net = ns.Network("images", dt="1 ms")
+    pixels = net.spike_source("pixels", 36)
+    kernel = np.arange(18.0).reshape(2, 1, 3, 3)
+    edges = ns.convolution(kernel, shape=(1, 6, 6), padding=1)
+    cell = ns.Cell(
+        "dv/dt = (g - v) / tau : 1", parameters={"tau": "20 ms"}, receives={"g": ns.Port("1")},
+        step="v = v + dt / tau * (g - v)", spike="v > 1", after_spike="v = 0",
+    )  # fmt: skip
+    hidden = net.population("hidden", edges.target_size, cell)
+    net.project(pixels, hidden, edges, same_step=True, name="kernel")
+    pool = ns.average_pooling(2, shape=(2, 6, 6))
+    small = net.population("small", pool.target_size, cell)
+    net.project(hidden, small, pool, same_step=True, name="pool")
+    last = net.population("last", 3, cell)
+    net.project(small, last, ns.all_to_all(), weight=0.5, same_step=True, name="dense")
+    nodes = exported(net, tmp_path)
+    assert (nodes["kernel"].weight == kernel).all() and tuple(nodes["kernel"].padding) == (1, 1)
+    assert isinstance(nodes["pool"], nir.AvgPool2d)
+    assert nodes["hidden"].tau.shape == (2, 6, 6) and nodes["small"].tau.shape == (2, 3, 3)
+    assert isinstance(nodes["dense_flat"], nir.Flatten) and nodes["dense"].weight.shape == (3, 18)
+
+
+def test_delays_are_nodes_and_a_loop_needs_none(tmp_path):
+    net = network(LEAKY)
+    layer = net.populations["layer"]
+    net.project(layer, layer, ns.all_to_all(), weight=1.0, name="loop")
+    net.project(layer, layer, ns.all_to_all(), weight=1.0, delay="3 ms", name="late")
+    nodes = exported(net, tmp_path)
+    assert "loop_delay" not in nodes
+    assert nodes["late_delay"].delay == pytest.approx(np.full(4, 0.003))
+
+
+STEP = "projection 'w', delay"
+
+
+def test_rows_say_steps_initial_values_method_threshold_and_reset():
+    plain = rows(network(LEAKY))
+    assert plain["dt"].status == "approximated" and "dt = 0.001 s" in plain["dt"].remedy
+    assert "set to 0" in plain["population 'layer', reset"].reason
+    assert plain["population 'layer', method"].status == "exact"
+    assert plain["population 'layer', initial values"].status == "exact"
+    assert plain[STEP].status == "exact"
+    exact = rows(network(cells.lif_delta(refractory="0 ms"), same_step=False))
+    assert "Use method='euler'" in exact["population 'layer', method"].remedy
+    assert "begins at -70" in exact["population 'layer', initial values"].reason
+    assert "differ at equality alone" in exact["population 'layer', threshold"].reason
+    assert "one step earlier" in exact[STEP].reason and "same_step=True" in exact[STEP].remedy
+
+
+SUBTRACTING = ns.Cell(
+    "dv/dt = -v / tau : mV", parameters={"tau": "10 ms"}, spike="v > 1 * mV",
+    after_spike="v -= 1 * mV", receives={"synaptic": ns.Port("mV", into="v")}, name="leaky",
+)  # fmt: skip
+REFUSED = {
+    "Izhikevich": (cells.izhikevich(synapse="delta"), "is not linear", "on 'spinnaker' if"),
+    "conductances": (cells.lif_conductance(refractory="0 ms"), "", "Run it on 'cpu'"),
+    "refractory": (cells.lif_delta(), "is refractory", "Set it to 0 ms"),
+    "reset by subtraction": (SUBTRACTING, "its reset subtracts", "after_spike='v = reset'"),
+}
+
+
+@pytest.mark.parametrize(("cell", "reason", "remedy"), REFUSED.values(), ids=REFUSED)
+def test_cells_without_a_word_in_nir_are_refused_with_the_remedy(tmp_path, cell, reason, remedy):
+    port = cell.receives[0][0]
+    net = network(cell, port=port)
+    row = rows(net)["population 'layer'"]
+    assert row.status == "impossible"
+    assert "is no neuron of NIR" in row.reason
+    assert reason in row.reason and remedy in row.remedy
+    with pytest.raises(ns.LoweringError, match="is no neuron of NIR"):
+        ns.export(net, tmp_path / "net.nir", backend="nir")
+    assert not list(tmp_path.iterdir())
+
+
+def test_plasticity_drives_and_delays_of_edges_are_refused():
+    net = network(LEAKY)
+    layer = net.populations["layer"]
+    rule = plasticity.stdp(a_plus="1 mV", a_minus="1 mV", w_max="2 mV")
+    delta = ns.Rule(edge="w : mV", handlers=[("pre", "out += w; w = 0.9 * w")], name="fading")
+    net.project(layer, layer, ns.all_to_all(), rule=delta, weight=1.0, name="learning")
+    net.poisson_drive(layer, n=2, rate=5, weight=1.0, name="drive")
+    net.project(layer, layer, ns.one_to_one(), weight=1.0, delay=[1, 2, 3, 4], name="each")
+    net.project(layer, layer, ns.from_arrays([0, 0], [1, 2]), weight=1.0, delay=[1, 2], name="two")
+    by_place = rows(net)
+    assert by_place["projection 'learning'"].status == "impossible"
+    assert "NIR has no plasticity" in by_place["projection 'learning'"].reason
+    assert by_place["drive 'drive'"].status == "impossible"
+    assert by_place["projection 'each', delay"].status == "exact"
+    assert "edges of one source differ" in by_place["projection 'two', delay"].reason
+    assert rule is not None
+
+
+def test_a_wrong_name_an_old_file_and_a_run_are_refused(tmp_path):
+    net = network(LEAKY)
+    with pytest.raises(ns.NetworkError, match=r"expected a file whose name ends in \.nir"):
+        ns.export(net, tmp_path / "net.h5", backend="nir")
+    ns.export(net, tmp_path / "net.nir", backend="nir")
+    with pytest.raises(ns.NetworkError, match="exists, expected a new file"):
+        ns.export(net, tmp_path / "net.nir", backend="nir")
+    with pytest.raises(ns.NetworkError, match="backend 'nir' runs nothing"):
+        ns.simulate(net, "1 ms", backend="nir")
+    with pytest.raises(ns.NetworkError, match="cannot map a network"):
+        ns.map(net, backend="nir")
+    with pytest.raises(ns.NetworkError, match="has no option 'threads'"):
+        ns.check(net, backend="nir", threads=2)
+
+
+def test_the_command_line_writes_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(
+        "import neurosim as ns\nfrom neurosim.models import cells\n"
+        "net = ns.Network('own', dt='1 ms')\n"
+        "net.population('p', 2, cells.lif_delta(refractory='0 ms'))\n"
+    )
+    assert main(["export", "own.py", "own.nir", "--backend", "nir"]) == 0
+    assert "written: own.nir" in capsys.readouterr().out
+    assert isinstance(nir.read("own.nir", type_check=False).nodes["p"], nir.LIF)
