@@ -27,6 +27,7 @@ from .machine_code import Function, functions_of, link, pack
 
 CORE = Path(__file__).parents[1]
 CALLED = (
+    "compiled/addressed_arrays.py",
     "compiled/cache.py",
     "compiled/cached.py",
     "compiled/functions.py",

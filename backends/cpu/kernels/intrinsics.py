@@ -1,9 +1,4 @@
-"""Memory by address: how compiled code reads and writes NumPy arrays, and calls other kernels.
-
-Every access names its array. Arrays of different names never overlap, and LLVM is told so
-(type-based alias metadata). Loops over many arrays are then vectorised; without it, LLVM must
-assume that a store to one array may change another.
-"""
+"""Memory by address: the arrays of a run, its kernels, and numbers that threads share."""
 
 from __future__ import annotations
 
@@ -16,6 +11,18 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurosim.compiled.addressed_arrays import (
+    LONG,
+    element_at,
+    make_load,
+    make_store,
+    make_truth,
+    tag,
+)
+from neurosim.compiled.addressed_arrays import (
+    flag as flag,
+)
+
 # Callers do not pass the first argument, the typing context, which type checkers cannot know.
 _intrinsic = cast(Callable[[Any], Any], intrinsic)
 
@@ -23,66 +30,6 @@ _WINDOWS = sys.platform == "win32"
 _sleep = types.ExternalFunction(
     *(("Sleep", types.void(types.uint32)) if _WINDOWS else ("usleep", types.int32(types.uint32)))
 )
-
-_LONG = ir.IntType(64)
-_LLVM = {
-    types.float64: ir.DoubleType(),
-    types.float32: ir.FloatType(),
-    types.int64: _LONG,
-    types.int32: ir.IntType(32),
-    types.uint16: ir.IntType(16),
-    types.uint8: ir.IntType(8),
-}
-
-
-def _tag(module: Any, name: str) -> Any:
-    """Return the alias metadata of an array's name."""
-    zero = ir.Constant(_LONG, 0)
-    scalar = module.add_metadata([name, module.add_metadata(["neurosim"]), zero])
-    return module.add_metadata([scalar, scalar, zero])
-
-
-def _element(builder: Any, element: types.Type, address: Any, index: Any) -> Any:
-    return builder.gep(builder.inttoptr(address, _LLVM[element].as_pointer()), [index])
-
-
-def make_load(element: types.Type, result: types.Type) -> Any:
-    """Return ``load(address, index, name)``, which returns an element as another type."""
-
-    @intrinsic(prefer_literal=True)
-    def load(typing, address, index, name):
-        # None makes Numba try the literal type: the tag needs the name when code is compiled.
-        if not isinstance(name, types.StringLiteral):
-            return None
-
-        def code(context, builder, signature, values):
-            value = builder.load(_element(builder, element, values[0], values[1]))
-            value.set_metadata("tbaa", _tag(builder.module, name.literal_value))
-            return context.cast(builder, value, element, result)
-
-        return result(types.int64, types.int64, name), code
-
-    return load
-
-
-def make_store(element: types.Type, source: types.Type) -> Any:
-    """Return ``store(address, index, value, name)``, which takes values of another type."""
-
-    @intrinsic(prefer_literal=True)
-    def store(typing, address, index, value, name):
-        if not isinstance(name, types.StringLiteral):
-            return None
-
-        def code(context, builder, signature, values):
-            value = context.cast(builder, values[2], source, element)
-            stored = builder.store(value, _element(builder, element, values[0], values[1]))
-            stored.set_metadata("tbaa", _tag(builder.module, name.literal_value))
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.int64, source, name), code
-
-    return store
-
 
 # `load` and `store` are of the run's precision: modules are rebuilt over others for float32.
 load = load_double = make_load(types.float64, types.float64)
@@ -94,6 +41,7 @@ store = store_double = make_store(types.float64, types.float64)
 store_index = make_store(types.int32, types.int64)
 store_long = make_store(types.int64, types.int64)
 store_byte = make_store(types.uint8, types.int64)
+truth = make_truth(types.float64)
 
 
 @_intrinsic
@@ -109,32 +57,11 @@ def load_arg(typing, args, position):
     """
 
     def code(context, builder, signature, values):
-        value = builder.load(_element(builder, types.int64, values[0], values[1]))
-        value.set_metadata("tbaa", _tag(builder.module, "args"))
+        value = builder.load(element_at(builder, types.int64, values[0], values[1]))
+        value.set_metadata("tbaa", tag(builder.module, "args"))
         return value
 
     return types.int64(types.int64, types.int64), code
-
-
-@_intrinsic
-def truth(typing, condition):
-    """Return a condition as 1.0 or 0.0."""
-
-    def code(context, builder, signature, values):
-        return context.cast(builder, values[0], types.boolean, types.float64)
-
-    return types.float64(types.boolean), code
-
-
-@_intrinsic
-def flag(typing, condition):
-    """Return a condition as 1 or 0."""
-
-    def code(context, builder, signature, values):
-        bit = context.cast(builder, values[0], types.boolean, types.boolean)
-        return builder.zext(bit, _LONG)
-
-    return types.int64(types.boolean), code
 
 
 @_intrinsic
@@ -156,7 +83,7 @@ def nonzero_bytes(typing, address):
         line = ir.VectorType(ir.IntType(8), 64)
         value = builder.load(builder.inttoptr(values[0], line.as_pointer()))
         return builder.bitcast(
-            builder.icmp_unsigned("!=", value, ir.Constant(line, [0] * 64)), _LONG
+            builder.icmp_unsigned("!=", value, ir.Constant(line, [0] * 64)), LONG
         )
 
     return types.int64(types.int64), code
@@ -195,7 +122,7 @@ def call(typing, kernel, args, start, extent, step, partition):
     """
 
     def code(context, builder, signature, values):
-        function_type = ir.FunctionType(_LONG, [_LONG] * 5)
+        function_type = ir.FunctionType(LONG, [LONG] * 5)
         return builder.call(builder.inttoptr(values[0], function_type.as_pointer()), values[1:])
 
     return types.int64(*[types.int64] * 6), code
@@ -219,7 +146,7 @@ def atomic_add(typing, address, value):
     """
 
     def code(context, builder, signature, values):
-        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        target = builder.inttoptr(values[0], LONG.as_pointer())
         return builder.atomic_rmw("add", target, values[1], "seq_cst")
 
     return types.int64(types.int64, types.int64), code
@@ -230,7 +157,7 @@ def atomic_load(typing, address):
     """Read a number that other threads write."""
 
     def code(context, builder, signature, values):
-        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        target = builder.inttoptr(values[0], LONG.as_pointer())
         return builder.load_atomic(target, "seq_cst", 8)
 
     return types.int64(types.int64), code
@@ -248,7 +175,7 @@ def atomic_store(typing, address, value):
     """
 
     def code(context, builder, signature, values):
-        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        target = builder.inttoptr(values[0], LONG.as_pointer())
         builder.store_atomic(values[1], target, "release", 8)
         return context.get_dummy_value()
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from numba import njit, types
 from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic
 
+from neurosim.compiled.addressed_arrays import make_load, make_store, make_truth
 from neurosim.compiled.functions import bind
 from neurosim.draws.compiled_streams import uniform_block
 
@@ -25,7 +25,6 @@ from . import draws as double_draws
 from . import late_events as double_late_events
 from . import loop as double_loop
 from .functions import compiled
-from .intrinsics import make_load, make_store
 from .philox import range_kernel
 from .single_functions import PRIMITIVES, exp, expm1_ratio, normal_block
 
@@ -77,19 +76,10 @@ _EXACT = bind(_primitives, compiled)
 float = PRIMITIVES["_float"]  # a number or integer as float32
 load = make_load(types.float32, types.float32)
 store = make_store(types.float32, types.float32)
+truth = make_truth(types.float32)
 abs, clip, floor, max, min, sqrt, where = (
     _EXACT[name] for name in ("abs", "clip", "floor", "max", "min", "sqrt", "where")
 )
-
-
-@intrinsic
-def truth(typing, condition):
-    """Return a condition as 1.0 or 0.0."""
-
-    def code(context, builder, signature, values):
-        return context.cast(builder, values[0], types.boolean, types.float32)
-
-    return types.float32(types.boolean), code
 
 
 def _round(function: Any) -> Any:
