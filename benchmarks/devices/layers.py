@@ -63,7 +63,7 @@ class Work:
 class ByTrainer(nn.Module):
     """Layers as a network of ours."""
 
-    def __init__(self, work: Work, device: torch.device) -> None:
+    def __init__(self, work: Work, device: torch.device, *, compiled: bool = False) -> None:
         super().__init__()
         net = ns.Network("layers", dt="1 ms")
         neuron = cells.lif_delta(
@@ -85,7 +85,12 @@ class ByTrainer(nn.Module):
             before = layer
         names = [f"edges{number}" for number in range(1, len(work.sizes))]
         self.trainer = Trainer(
-            net, inputs="layer0", outputs=before.name, train=names, device=str(device)
+            net,
+            inputs="layer0",
+            outputs=before.name,
+            train=names,
+            device=str(device),
+            compiled=compiled,
         )
 
     def forward(self, spikes: Tensor) -> Tensor:
@@ -215,6 +220,7 @@ def contestants() -> dict[str, Build]:
     """Return what is installed, by name; ours comes first."""
     every: list[tuple[str, str, Build]] = [
         ("Trainer", "torch", ByTrainer),
+        ("Trainer, compiled", "torch", partial(ByTrainer, compiled=True)),
         ("matrix products alone", "torch", Products),
         ("snnTorch", "snntorch", BySnnTorch),
         ("Norse", "norse", ByNorse),

@@ -9,6 +9,43 @@ import numpy as np
 import neurosim as ns
 from neurosim.models import cells
 
+# A current that makes each cell spike, the weight of an input spike, and dt.
+CELLS = {
+    "lif": (cells.lif(current="0.25 nA"), "0.1 nA", 0.5),
+    "lif_delta": (cells.lif_delta(current="0.25 nA"), "3 mV", 0.5),
+    "lif_exponential": (cells.lif_exponential(current="1 nA"), "0.3 nA", 0.5),
+    "lif_conductance": (cells.lif_conductance(current="0.2 nA"), "0.01 uS", 0.5),
+    "lif_alpha": (cells.lif_alpha(current="0.5 nA"), "0.3 nA", 0.5),
+    "lif_conductance_alpha": (cells.lif_conductance_alpha(current="0.4 nA"), "0.01 uS", 0.1),
+    "adex_exponential": (cells.adex_exponential(current="1.2 nA"), "0.3 nA", 0.1),
+    "adex_conductance": (cells.adex_conductance(current="1.2 nA"), "0.01 uS", 0.1),
+    "izhikevich": (cells.izhikevich(synapse="delta", current="10 mV/ms"), "2 mV", 1.0),
+    "izhikevich exponential": (
+        cells.izhikevich(synapse="exponential", current="8 mV/ms"),
+        "2 mV/ms",
+        1.0,
+    ),
+    "izhikevich noise": (
+        cells.izhikevich(synapse="delta", current="4 mV/ms", noise="5 mV/ms"),
+        "2 mV",
+        1.0,
+    ),
+    "izhikevich_2007": (cells.izhikevich_2007(current="0.3 nA"), "0.05 nA", 0.5),
+    "hodgkin_huxley": (cells.hodgkin_huxley(current="2 nA"), "0.01 uS", 0.05),
+}
+SAMPLES, SIZE = 2, 3
+
+
+def driven(name: str) -> ns.Network:
+    """Return a few neurons that a source drives."""
+    cell, weight, dt = CELLS[name]
+    net = ns.Network("driven", dt=f"{dt} ms", seed=7)
+    source = net.spike_source("inputs", 4)
+    neurons = net.population("neurons", SIZE, cell)
+    port = next(name for name, _ in cell.receives if name in ("synaptic", "excitatory"))
+    net.project(source, neurons, ns.all_to_all(), weight=weight, port=port, name="layer")
+    return net
+
 
 def run_samples(
     net: ns.Network, inputs: Mapping[str, np.ndarray], *, populations: list[str], backend: str

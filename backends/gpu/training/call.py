@@ -17,6 +17,7 @@ from .gradients.rates import RateCurve, rate_curve
 from .gradients.responses import Response, response_of
 from .groups import Member, Recurrent, Series, Term, run_group
 from .interfaces import Input, Output
+from .loops.course import CompiledLoops
 from .plan import Plan, Settings
 
 Values = tuple[dict[str, Tensor], dict[str, Tensor]]
@@ -39,7 +40,7 @@ class Batch:
         Replica word of each sample.
     chunk : int or None
         Steps that are computed again in the backward pass.
-    compiled : CompiledSteps or None
+    compiled : CompiledSteps, CompiledLoops or None
     """
 
     tensors: Mapping[str, Tensor]
@@ -48,7 +49,7 @@ class Batch:
     outputs: tuple[Output, ...]
     replica: Tensor
     chunk: int | None
-    compiled: CompiledSteps | None = None
+    compiled: CompiledSteps | CompiledLoops | None = None
 
     @property
     def steps(self) -> int:

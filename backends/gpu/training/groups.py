@@ -20,6 +20,7 @@ from .compiled_steps import CompiledSteps
 from .connections import Connection
 from .gradients.methods import Method
 from .gradients.responses import Response
+from .loops.course import CompiledLoops, Course, CourseResult
 from .neurons import Neurons, NeuronState
 
 
@@ -166,7 +167,7 @@ def run_group(
     steps: int,
     replica: Tensor,
     chunk: int | None,
-    compiled: CompiledSteps | None = None,
+    compiled: CompiledSteps | CompiledLoops | None = None,
 ) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
     """Run the populations of a group.
 
@@ -180,13 +181,23 @@ def run_group(
     replica : (B, 1) int64
     chunk : int, optional
         Steps that are computed again in the backward pass, so that only their states are stored.
-    compiled : CompiledSteps, optional
+    compiled : CompiledSteps or CompiledLoops, optional
 
     Returns
     -------
     spikes : population -> (T, B, N)
     traces : (population, state) -> (T, B, N)
     """
+    if isinstance(compiled, CompiledLoops):
+        result = None
+        if _stands_alone(members):
+            (member,) = members.values()
+            result = _run_alone(
+                member, method, steps=steps, replica=replica, chunk=chunk, compiled=compiled
+            )
+        if result is not None:
+            return result
+        compiled = None
     history: History = {name: [] for name in members}
     traces: dict[tuple[str, str], list[Tensor]] = {
         (name, state): [] for name, member in members.items() for state in member.traced
@@ -317,3 +328,57 @@ def _stands_alone(members: Mapping[str, Member]) -> bool:
         not terms or len(terms) == 1 and isinstance(terms[0], Series)
         for terms in member.terms.values()
     )
+
+
+def _run_alone(
+    member: Member,
+    method: Method,
+    *,
+    steps: int,
+    replica: Tensor,
+    chunk: int | None,
+    compiled: CompiledLoops,
+) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]] | None:
+    """Run a population whose input is known by loops; None if they cannot be compiled."""
+    name = member.neurons.name
+    cuts = any(method.cuts_states(k) for k in range(1, steps))
+    results: list[CourseResult] = []
+    for first in range(0, steps, chunk or steps):
+        window = slice(first, min(first + (chunk or steps), steps))
+        course = Course(
+            neurons=member.neurons,
+            first=first,
+            steps=window.stop - first,
+            replica=replica,
+            values=member.values,
+            series=_series_of(member, window),
+            traced=member.traced,
+            cuts=method.cuts_states if cuts else None,
+        )
+        if chunk is None or not torch.is_grad_enabled():
+            result = compiled.run(course, member.state)
+        else:
+            result = checkpoint(
+                compiled.run, course, member.state, use_reentrant=False, preserve_rng_state=False
+            )
+        if result is None:
+            return None
+        results.append(result)
+        member.state = result.state
+    spikes = [r.spikes for r in results if r.spikes is not None]
+    traces = {(name, state): _joined([r.traces[state] for r in results]) for state in member.traced}
+    return {name: _joined(spikes)} if spikes else {}, traces
+
+
+def _series_of(member: Member, window: slice) -> dict[str, Tensor]:
+    """Return what changes from step to step, in a window of steps."""
+    series = {name: course.values[window] for name, course in member.courses.items()}
+    for port, terms in member.terms.items():
+        if terms and isinstance(terms[0], Series):
+            series[f"_port_{port}"] = terms[0].values[window]
+    # Rows of tables have no samples yet.
+    return {n: v.unsqueeze(1) if v.dim() == 2 else v for n, v in series.items()}
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

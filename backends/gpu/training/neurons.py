@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurosim.draws import streams as random
+from neurosim.expr.tree import Expr
 from neurosim.ir.program import HELD, PopulationProgram
 
 from ..tensors.cells import cell_functions
@@ -85,12 +86,13 @@ class Neurons:
         self.functions = cell_functions(code, meanings)
         self.held = code.detect is not None and is_held(code.detect)
         self.distance = None
+        self.distance_tree: Expr | None = None
         if code.detect is not None:
-            tree = distance(code.detect, where=f"population {p.name!r}")
-            self.distance = compile_expression(tree, meanings)
-        self._blocks = torch.arange((p.size + 3) // 4, device=device)
-        self._keys = {draw: random.key_of(seed, f"{p.name}/draw{draw.key}") for draw in code.draws}
-        self._words = {
+            self.distance_tree = distance(code.detect, where=f"population {p.name!r}")
+            self.distance = compile_expression(self.distance_tree, meanings)
+        self.blocks = torch.arange((p.size + 3) // 4, device=device)
+        self.keys = {draw: random.key_of(seed, f"{p.name}/draw{draw.key}") for draw in code.draws}
+        self.words = {
             "dt": torch.tensor(dt, dtype=dtype, device=device),
             "i": torch.arange(p.size, dtype=dtype, device=device),
             "N": torch.tensor(float(p.size), dtype=dtype, device=device),
@@ -114,14 +116,14 @@ class Neurons:
         """
         if self.distance is None:
             raise LookupError(f"population {self.name!r} never spikes")
-        known: dict[str, Any] = {**values, **self._words, "t": self._words["dt"] * 0.0}
-        known |= {f"_port_{port}": self._words["dt"] * 0.0 for port in self.code.ports}
+        known: dict[str, Any] = {**values, **self.words, "t": self.words["dt"] * 0.0}
+        known |= {f"_port_{port}": self.words["dt"] * 0.0 for port in self.code.ports}
         # The middle of uniform numbers; normal ones have the mean 0.
         for draw in self.code.draws:
             middle = 0.5 if draw.kind == "uniform" else 0.0
-            known[draw_name(draw)] = torch.full_like(self._words["i"], middle)
+            known[draw_name(draw)] = torch.full_like(self.words["i"], middle)
         known |= {
-            s.target: self._words["i"] * 0.0
+            s.target: self.words["i"] * 0.0
             for s in self.code.integrate
             if (s.target not in self.code.states)
         }
@@ -139,7 +141,7 @@ class Neurons:
         """
         if self.code.draws or self._reads_time or not self.code.states:
             return None
-        known: dict[str, Any] = {**values, **self._words}
+        known: dict[str, Any] = {**values, **self.words}
 
         def step(states: Mapping[str, Tensor], total: Tensor) -> dict[str, Tensor]:
             nothing = torch.zeros_like(total)
@@ -163,7 +165,7 @@ class Neurons:
         names = self.code.states
         if self.distance is None:
             unit = [float(name == state) for name in names]
-            return self._words["i"].new_tensor(unit).unsqueeze(1).expand(len(names), self.size)
+            return self.words["i"].new_tensor(unit).unsqueeze(1).expand(len(names), self.size)
         with torch.enable_grad():
             states = {
                 name: values[name].detach().expand(self.size).clone().requires_grad_(True)
@@ -172,7 +174,7 @@ class Neurons:
             fixed = {n: v.detach() for n, v in values.items()}
             distance = self.distance_at({**fixed, **states}).expand(self.size)
             slopes = torch.autograd.grad(distance.sum(), list(states.values()), allow_unused=True)
-        zero = torch.zeros_like(self._words["i"])
+        zero = torch.zeros_like(self.words["i"])
         return torch.stack([zero if slope is None else slope for slope in slopes])
 
     def reset_at(self, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -184,7 +186,7 @@ class Neurons:
             Parameters, constants and the state before.
         """
         (name,) = self.code.states
-        known: dict[str, Any] = {**values, **self._words, "t": self._words["dt"] * 0.0}
+        known: dict[str, Any] = {**values, **self.words, "t": self.words["dt"] * 0.0}
         with torch.enable_grad():
             before = values[name].detach().expand(self.size).clone().requires_grad_(True)
             fixed = {n: v.detach() for n, v in known.items()}
@@ -199,7 +201,7 @@ class Neurons:
 
     def zeros(self) -> Tensor:
         """Return (N,) zeros."""
-        return torch.zeros_like(self._words["i"])
+        return torch.zeros_like(self.words["i"])
 
     def start(self, initial: Mapping[str, Tensor], batch: int) -> NeuronState:
         """Return the states before the first step.
@@ -238,13 +240,13 @@ class Neurons:
         replica : (B, 1) int64
             Replica word of each sample.
         """
-        known: dict[str, Any] = {**values, **self._words, **state.values}
+        known: dict[str, Any] = {**values, **self.words, **state.values}
         for port, total in ports.items():
             known[f"_port_{port}"] = total
         if self._reads_time:
-            known["t"] = self._words["dt"].new_tensor(float(k) * self.dt)
-        for draw, key in self._keys.items():
-            numbers = draw_range(draw.kind, key, self._blocks, k, size=self.size, replica=replica)
+            known["t"] = self.words["dt"].new_tensor(float(k) * self.dt)
+        for draw, key in self.keys.items():
+            numbers = draw_range(draw.kind, key, self.blocks, k, size=self.size, replica=replica)
             known[draw_name(draw)] = numbers.to(self.dtype)
         active = None if state.until is None else state.until < k
         if self._reads_active:

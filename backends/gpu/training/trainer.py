@@ -33,6 +33,7 @@ from .gradients.surrogates import read_surrogate
 from .interfaces import Output, read_batch, read_inputs, read_outputs
 from .learnable import Learnable, divisors
 from .limits import Bounds, read_bounds, read_widths
+from .loops.course import CompiledLoops
 from .memory_need import MemoryNeed, choose_chunk, measure_need
 from .plan import Plan, Settings, make_plan
 from .saved_state import add_state
@@ -48,6 +49,8 @@ else:
 
 # Of the smallest value at the start: equations divide by it.
 _LEAST = 0.01
+# Steps that torch compiles together: its time grows faster than their number.
+_CHUNK = 10
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -98,10 +101,11 @@ class Trainer(Module):
     chunk : int, optional
         Steps that are computed again in the backward pass, so that only their states are stored.
         By default none, unless a batch would not fit into memory otherwise.
-    compiled : int, optional
-        Steps that are compiled together, 5 to 25: compiling takes minutes once, and is then found
-        on disk. It serves populations without projections onto themselves, batches of the first
-        size, and whole chunks; all else runs step by step. Results differ by rounding.
+    compiled : bool or int
+        Whether steps are compiled, for populations without projections onto themselves. On the CPU
+        all steps are one loop each way, with the spikes of steps one by one and gradients that
+        differ by rounding. On CUDA devices `torch.compile` takes a number of steps together, 10 or
+        the number that is given: compiling takes minutes, and serves batches of the first size.
 
     Raises
     ------
@@ -133,7 +137,7 @@ class Trainer(Module):
         bounds: Mapping[str, Bounds] | None = None,
         feedback: Mapping[str, object] | None = None,
         chunk: int | None = None,
-        compiled: int | None = None,
+        compiled: bool | int = False,
     ) -> None:
         # Not that of snnTorch, which adds each neuron to one list that all networks share.
         nn.Module.__init__(self)
@@ -172,11 +176,7 @@ class Trainer(Module):
         slots = {n: c.slots for n, c in self._plan.connections.items() if n in self.learns}
         self._hooks = Hooks(slots)
         self._chunk = None if chunk is None else read_whole_number(chunk, where="Trainer, chunk")
-        self._compiled = (
-            None
-            if compiled is None
-            else CompiledSteps(read_whole_number(compiled, where="Trainer, compiled"))
-        )
+        self._compiled = _read_compiled(compiled, self._settings.device)
         self._chunks: dict[tuple[int, int], int | None] = {}
         self._watches_silence = True
         self._watching: list[Any] = []
@@ -518,7 +518,10 @@ class Trainer(Module):
             # The content does not matter: a graph takes as much memory without spikes.
             batch = {i.label: torch.zeros(*shape, i.size) for i in self.inputs}
             call = self._call(batch, self.outputs)
-            whole = replace(call.batch, chunk=None, compiled=None)
+            loops = call.batch.compiled
+            # Loops store less than steps one by one; chunks of torch are of one length alone.
+            compiled = loops if isinstance(loops, CompiledLoops) else None
+            whole = replace(call.batch, chunk=None, compiled=compiled)
             return Call(self._plan, self._settings, whole).run()
 
         with torch.enable_grad():
@@ -673,3 +676,15 @@ def _find_device(name: object) -> torch.device:
     if name is None and not torch.cuda.is_available():
         name = "cpu"
     return find_device(None if name is None else str(name))
+
+
+def _read_compiled(
+    compiled: bool | int, device: torch.device
+) -> CompiledSteps | CompiledLoops | None:
+    """Return what compiles steps: on the CPU loops over all steps, else chunks by torch."""
+    if compiled is False:
+        return None
+    length = _CHUNK
+    if compiled is not True:
+        length = read_whole_number(compiled, where="Trainer, compiled")
+    return CompiledLoops() if device.type == "cpu" else CompiledSteps(length)

@@ -7,6 +7,7 @@ from support.training import layered
 
 torch = pytest.importorskip("torch")
 
+from neurosim.backends.gpu.training.compiled_steps import CompiledSteps  # noqa: E402
 from neurosim.gpu import Trainer  # noqa: E402
 
 T = 11
@@ -25,14 +26,16 @@ def gradients(trainer: Trainer, samples: int = 4):
     return output.detach(), [trainer[name].grad.clone() for name in trainer.learns]
 
 
-def trainer_of(compiled: int | None) -> Trainer:
-    return Trainer(
+def trainer_of(length: int | None) -> Trainer:
+    """Return a Trainer whose chunks torch compiles, as on CUDA devices."""
+    trainer = Trainer(
         layered(same_step=True),
         inputs="inputs",
         outputs=["output", "hidden.v"],
         train=["first", "second", "hidden.tau", "hidden.threshold"],
-        compiled=compiled,
     )
+    trainer._compiled = None if length is None else CompiledSteps(length)
+    return trainer
 
 
 @pytest.mark.slow
@@ -71,4 +74,4 @@ def test_steps_that_cannot_be_compiled_run_one_by_one_and_say_so(monkeypatch):
 
 def test_an_error_of_the_network_is_no_failure_of_the_compiler():
     with pytest.raises(ValueError, match="compiled: .*0"):
-        trainer_of(0)
+        Trainer(layered(), inputs="inputs", outputs="output", train=["first"], compiled=0)

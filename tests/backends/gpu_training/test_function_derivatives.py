@@ -89,3 +89,14 @@ def test_values_in_float32_are_those_of_float64_rounded_once():
     assert value.dtype == torch.float32 and (value.detach().numpy() == expected).all()
     value.sum().backward()
     assert x.grad is not None and x.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_literals_among_the_arguments_have_the_precision_of_the_run(dtype):
+    """A literal that passed through float32 would give a trained network other bits."""
+    power = differentiable(words(dtype))["pow"]
+    x = torch.linspace(0.1, 3, 101, dtype=dtype)
+    literal = float(torch.tensor(0.7, dtype=dtype))
+    expected = torch.from_numpy(FUNCTIONS["pow"](x.double().numpy(), literal)).to(dtype)
+    assert torch.equal(power(x, 0.7), expected)
+    assert torch.equal(power(x.requires_grad_(True), 0.7).detach(), expected)

@@ -111,11 +111,17 @@ def differentiable(functions: Mapping[str, Any]) -> dict[str, Any]:
 def _smooth(value: Function, partials: Partials) -> Function:
     def function(*arguments: Any) -> Tensor:
         example = next((a for a in arguments if isinstance(a, Tensor)), None)
-        if example is None or not torch.is_grad_enabled():
+        if example is None:
             return value(*arguments)
+        # Literals have the precision of the run, as on `cpu`.
         tensors = [
-            a if isinstance(a, Tensor) else torch.as_tensor(a).to(example) for a in arguments
+            a
+            if isinstance(a, Tensor)
+            else torch.as_tensor(a, dtype=example.dtype, device=example.device)
+            for a in arguments
         ]
+        if not torch.is_grad_enabled():
+            return value(*tensors)
         return _Smooth.apply(value, partials, *tensors)  # type: ignore[return-value]
 
     return function

@@ -1,0 +1,245 @@
+"""Steps compiled as loops: the spikes of steps one by one bit for bit, and their gradients."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from support.training import CELLS, driven, layered
+
+import neurosim as ns
+from neurosim.errors import NetworkError
+from neurosim.models import cells
+
+torch = pytest.importorskip("torch")
+
+from neurosim.gpu import Trainer, Truncated  # noqa: E402
+
+
+def trained(net: ns.Network, batch, **options):
+    """Return outputs, gradients and the Trainer after one batch."""
+    trainer = Trainer(net, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        output = trainer(batch)
+    outputs = output if isinstance(output, dict) else {"output": output}
+    # Weights that differ from step to step, so that no error of time cancels.
+    loss = sum(
+        (v * torch.linspace(0.5, 2, v.numel()).view(v.shape)).sum() for v in outputs.values()
+    )
+    loss.backward()
+    gradients = {name: trainer[name].grad for name in trainer.learns}
+    return {name: v.detach() for name, v in outputs.items()}, gradients, trainer
+
+
+def compare(net: ns.Network, batch, *, tolerance: float = 1e-9, **options) -> dict:
+    """Compare both ways of computing; return the outputs."""
+    expected, expected_gradients, _ = trained(net, batch, **options)
+    measured, gradients, trainer = trained(net, batch, compiled=True, **options)
+    assert trainer.compile_seconds > 0, "nothing was compiled"
+    for name, values in expected.items():
+        assert torch.equal(values, measured[name]), name
+    for name, gradient in expected_gradients.items():
+        assert torch.isfinite(gradient).all(), name
+        scale = gradient.abs().max()
+        assert torch.allclose(gradients[name], gradient, rtol=tolerance, atol=tolerance * scale), (
+            name
+        )
+    assert all(expected_gradients[name].any() for name in trainer.learns if "." not in name)
+    return measured
+
+
+def names_that_learn(net: ns.Network, outputs: list[str]) -> list[str]:
+    """Return what can learn, as the message about a wrong name lists it."""
+    with pytest.raises(NetworkError) as refusal:
+        Trainer(net, inputs="inputs", outputs=outputs, train=["?"])
+    listed = str(refusal.value).partition("that can learns are: ")[2].partition(". ")[0]
+    return listed.split(", ")
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", CELLS)
+def test_loops_give_the_spikes_and_gradients_of_library_cells(name, precision):
+    """All that can learn learns: parameters inside propagators, initial states, thresholds."""
+    net = driven(name)
+    steps = 60 if name == "hodgkin_huxley" else 120
+    generator = torch.Generator().manual_seed(3)
+    batch = (torch.rand(steps, 2, 4, generator=generator) < 0.1).double()
+    outputs = ["neurons", "neurons.v"]
+    output = compare(
+        net,
+        batch,
+        inputs="inputs",
+        outputs=outputs,
+        train=names_that_learn(net, outputs),
+        precision=precision,
+        # Gradients through spikes of a cell with a steep rise double the rounding again and again.
+        tolerance=1e-9 if precision == "float64" else 2e-2,
+    )
+    assert output["neurons"].sum() >= 1
+
+
+FUNCTIONS = {
+    "powers": "v**3 / 4 + (v + 1)**-2 + (v + 2)**0.7 + 1.1**v",
+    "exponentials": "exp(-v) + exprel(v / 3) + exprel(-2 * v) + tanh(v)",
+    "logarithms": "log(v + 3) + log10(v + 4) + sqrt(v + 2)",
+    "angles": "sin(v) + cos(2 * v) + arctan(v)",
+    "pieces": "abs(v - 0.4) + min(v, 0.3) + max(v, 0.2) + clip(v, 0.1, 0.6)",
+    "jumps": "floor(v) + ceil(v) + round(v) + sign(v) * v + int(3 * v) + v % 0.3 + v // 0.2",
+    "conditions": "where(v > 0.3 and not v > 0.5 or v == 0.1, v * v, 2 * v) + (v < 0.3) * v",
+    "words": "0.1 * i * v / N + t * v / (50 * dt) + dt * v / (dt + dt)",
+    "draws": "v * normal() + uniform()",
+}
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_loops_have_all_functions_of_the_language_and_their_derivatives(name, precision):
+    cell = ns.Cell(
+        "v : 1",
+        parameters={"gain": 0.3},
+        receives={"x": ns.Port("1")},
+        step=f"v = 0.4 * v + gain * ({FUNCTIONS[name]}) / 4 + x",
+        spike="v >= 0.9 + 0.01 * gain",
+        after_spike="v = v - gain",
+        name="functions",
+    )
+    net = ns.Network("functions", dt="1 ms", seed=2)
+    source = net.spike_source("inputs", 4)
+    neurons = net.population("neurons", 5, cell, v=ns.uniform(0.1, 0.8), gain=ns.uniform(0.1, 0.4))
+    net.project(source, neurons, ns.all_to_all(), weight=ns.uniform(0, 0.3), name="layer")
+    batch = (torch.rand(9, 3, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
+    output = compare(
+        net,
+        batch,
+        inputs="inputs",
+        outputs=["neurons", "neurons.v"],
+        train=["layer", "neurons.gain", "neurons.v"],
+        precision=precision,
+        tolerance=1e-9 if precision == "float64" else 1e-3,
+    )
+    assert output["neurons"].any()
+
+
+@pytest.mark.parametrize("method", ["bptt", Truncated(7), "e-prop", "ottt", "dsr"], ids=str)
+def test_loops_serve_every_method(method):
+    net = ns.Network("layers", dt="1 ms", seed=1)
+    before = net.spike_source("inputs", 12)
+    cell = ns.Cell(
+        "v : 1",
+        receives={"x": ns.Port("1")},
+        step="v = 0.9 * v + x",
+        spike="v >= 1",
+        after_spike="v -= 1",
+    )
+    for name in ("first", "second"):
+        layer = net.population(f"after {name}".replace(" ", "_"), 8, cell)
+        weight = ns.normal(0.1, 0.2)
+        net.project(before, layer, ns.all_to_all(), weight=weight, same_step=True, name=name)
+        before = layer
+    batch = (torch.rand(30, 4, 12, generator=torch.Generator().manual_seed(1)) < 0.3).double()
+    output = compare(
+        net,
+        batch,
+        inputs="inputs",
+        outputs="after_second",
+        train=["first", "second"],
+        precision="float64",
+        method=method,
+    )
+    assert output["output"].sum() > 20
+
+
+def test_loops_compute_parts_again_where_memory_asks_for_it():
+    """Refractory neurons too: parts hand over which of them still pause."""
+    batch = (torch.rand(23, 3, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    options = {
+        "inputs": "inputs",
+        "outputs": ["output", "hidden.v"],
+        "train": ["first", "second", "hidden.tau", "hidden.threshold"],
+    }
+    output = compare(layered(same_step=True), batch, chunk=5, precision="float64", **options)
+    assert output["output"].sum() > 50
+
+
+def test_loops_follow_currents_tables_and_conditions_that_hold_spikes_back():
+    cell = ns.Cell(
+        "dv/dt = (drive + slow - v) / tau : 1",
+        parameters={"tau": "5 ms", "drive": 0.0, "slow": 0.0},
+        spike="v >= 1",
+        after_spike="v = 0",
+        refractory="v > 0.9",
+        name="held",
+    )
+    net = ns.Network("held", dt="1 ms", seed=1)
+    slow = ns.table([0.1, 0.9, 0.3], every="4 ms")
+    net.population("neurons", 6, cell, slow=slow, tau=ns.uniform("4 ms", "8 ms"))
+    batch = 4 * torch.rand(40, 3, 6, generator=torch.Generator().manual_seed(1)).double()
+    output = compare(
+        net,
+        batch,
+        inputs="neurons.drive",
+        outputs=["neurons", "neurons.v"],
+        train=["neurons.tau", "neurons.v"],
+        precision="float64",
+    )
+    assert output["neurons"].sum() > 20
+
+
+def test_a_driven_current_that_learns_elsewhere_gets_its_gradient():
+    net = ns.Network("driven", dt="1 ms", seed=1)
+    net.population("neurons", 6, cells.lif_delta(refractory="2 ms"))
+    currents = torch.full((30, 2, 6), 0.5, dtype=torch.float64)
+    gradients = []
+    for compiled in (False, True):
+        own = currents.clone().requires_grad_(True)
+        trainer = Trainer(
+            net,
+            inputs="neurons.current",
+            outputs="neurons",
+            train=["neurons.tau"],
+            precision="float64",
+            compiled=compiled,
+        )
+        output = trainer(own)
+        (output * torch.linspace(1, 2, 30).view(-1, 1, 1)).sum().backward()
+        gradients.append(own.grad)
+        assert output.sum() > 10
+    assert gradients[0].any()
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-9)
+
+
+def test_loops_take_less_memory_than_steps_one_by_one():
+    """The states between segments are stored, and not what each operation of a step makes."""
+    net = driven("adex_exponential")
+    options = {"inputs": "inputs", "outputs": "neurons", "train": ["layer"]}
+    plain = Trainer(net, **options).memory(100, 64).per_step
+    loops = Trainer(net, compiled=True, **options).memory(100, 64).per_step
+    assert 0 < loops < plain / 3
+
+
+def test_loops_that_cannot_be_compiled_are_replaced_with_one_message(monkeypatch):
+    from neurosim.compiled import cache
+
+    def refuse(*arguments, **options):
+        raise RuntimeError("no machine code here")
+
+    monkeypatch.setattr(cache, "functions", refuse)
+    batch = (torch.rand(9, 2, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    options = {"inputs": "inputs", "outputs": "output", "train": ["first"]}
+    trainer = Trainer(layered(same_step=True), compiled=True, **options)
+    with pytest.warns(RuntimeWarning, match="no machine code here.; they run one by one") as told:
+        output = trainer(batch)
+    assert len([w for w in told if "one by one" in str(w.message)]) == 1
+    assert torch.equal(output, Trainer(layered(same_step=True), **options)(batch))
+
+
+def test_a_second_derivative_is_refused_and_not_zero():
+    batch = (torch.rand(9, 2, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    trainer = Trainer(
+        layered(same_step=True), inputs="inputs", outputs="output", train=["first"], compiled=True
+    )
+    loss = (trainer(batch) ** 2).sum()
+    (gradient,) = torch.autograd.grad(loss, trainer["first"], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        (gradient**2).sum().backward()
