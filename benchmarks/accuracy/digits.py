@@ -139,7 +139,7 @@ def run(
     """
     described = machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
     images, labels = pixels("train", words.data)
-    trainer = Trainer(net, inputs="pixels", outputs="output", train=learns)
+    trainer = Trainer(net, inputs="pixels", outputs="output", train=learns, compiled=True)
     chosen = slice(words.samples)
     seconds = train(trainer, images[chosen], labels[chosen], epochs=words.epochs, seed=words.seed)
     trainer.eval()

@@ -51,7 +51,14 @@ def compare_samples(
     ----------
     trained, run : (T, B, 10)
     labels : (B,)
+
+    Raises
+    ------
+    ValueError
+        If no neuron spikes: the comparison would mean nothing.
     """
+    if not trained.any() or not run.any():
+        raise ValueError("no neuron spikes: expected spikes of the Trainer and of the run")
     answers = [spikes.sum(axis=0).argmax(axis=1) for spikes in (trained, run)]
     differs = (trained != run).any(axis=(0, 2))
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import pytest
@@ -57,8 +58,11 @@ def names_that_learn(net: ns.Network, outputs: list[str]) -> list[str]:
     return listed.split(", ")
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    # Each is compiled by itself, which takes seconds.
+    [*((name, "float64") for name in CELLS), ("lif", "float32"), ("izhikevich", "float32")],
+)
 def test_loops_give_the_spikes_and_gradients_of_library_cells(name, precision):
     """All that can learn learns: parameters inside propagators, initial states, thresholds."""
     net = driven(name)
@@ -232,6 +236,15 @@ def test_loops_that_cannot_be_compiled_are_replaced_with_one_message(monkeypatch
         output = trainer(batch)
     assert len([w for w in told if "one by one" in str(w.message)]) == 1
     assert torch.equal(output, Trainer(layered(same_step=True), **options)(batch))
+
+
+def test_a_copy_of_a_trainer_with_loops_compiles_its_own():
+    batch = (torch.rand(9, 2, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    options = {"inputs": "inputs", "outputs": "output", "train": ["first"]}
+    trainer = Trainer(layered(same_step=True), compiled=True, **options)
+    expected = trainer(batch)
+    other = copy.deepcopy(trainer)
+    assert torch.equal(other.eval()(batch), expected) and other.compile_seconds > 0
 
 
 def test_a_second_derivative_is_refused_and_not_zero():

@@ -93,10 +93,9 @@ class CompiledLoops:
         self._read: dict[str, frozenset[str]] = {}
         self._failed = False
 
-    @property
-    def works(self) -> bool:
-        """Whether nothing has failed to compile."""
-        return not self._failed
+    def __reduce__(self) -> tuple[type[CompiledLoops], tuple[()]]:
+        # Machine code belongs to its process: a copy links its own when it first runs.
+        return CompiledLoops, ()
 
     def run(self, course: Course, state: NeuronState) -> CourseResult | None:
         """Return the spikes and traces of a course; None if its loops cannot be compiled.
