@@ -1,5 +1,6 @@
 """Fixtures: a test that runs a network asks for a backend and names none."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,22 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     cache.folder.cache_clear()
     yield
     cache.folder.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _modules_are_no_garbage() -> None:
+    """Let the garbage collector pass over all that lives as long as the process.
+
+    Brian 2 collects garbage whenever a network is prepared. Among all modules that other tests
+    have imported, that takes longer than the rest of a small run.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the last collection of the process find all of it, as libraries expect."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

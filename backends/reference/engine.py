@@ -13,7 +13,7 @@ from neurosim.expr.evaluate import evaluate
 from neurosim.expr.functions import FUNCTIONS
 from neurosim.expr.tree import Assign, Draw
 from neurosim.ir.concrete import ConcreteNetwork
-from neurosim.ir.delay_groups import DelayGroups
+from neurosim.ir.delay_groups import DelayGroups, positions_of
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import (
     PlasticProjection,
@@ -247,24 +247,20 @@ class ReferenceEngine:
     ) -> np.ndarray:
         """Return the delay groups that spikes reach in step k: oldest spike first, by neuron."""
         population = p.source if side == "pre" else p.target
-        arriving = [NO_INDICES]
         # From the longest delay down: spikes that were emitted first are delivered first.
-        for delay in groups.delays[::-1]:
-            # A reset has dropped the spikes of earlier steps.
-            if k - delay < self.memory[p.name, "_since"][0]:
-                continue
-            neurons = self.memory.spikes(population, k - int(delay))
-            of_neurons = [np.arange(groups.first[n], groups.first[n + 1]) for n in neurons]
-            # `concatenate` needs at least one array, and without one it would return floats.
-            candidates = np.concatenate([NO_INDICES, *of_neurons])
-            arriving.append(candidates[groups.delay[candidates] == delay])
-        return np.concatenate(arriving)
+        delays = groups.delays[::-1]
+        # A reset has dropped the spikes of earlier steps.
+        delays = delays[k - delays >= self.memory[p.name, "_since"][0]]
+        emitted = [self.memory.spikes(population, k - int(delay)) for delay in delays]
+        # `concatenate` needs at least one array, and without one it would return floats.
+        neurons = np.concatenate([NO_INDICES, *emitted])
+        ago = np.repeat(delays, np.array([spikes.size for spikes in emitted], np.int64))
+        return groups.find(neurons, ago)
 
     @staticmethod
     def _edges(groups: DelayGroups, arriving: np.ndarray) -> np.ndarray:
         """Return the edges of delay groups, group by group."""
-        ranges = [np.arange(groups.pointer[g], groups.pointer[g + 1]) for g in arriving]
-        positions = np.concatenate([NO_INDICES, *ranges])
+        positions = positions_of(arriving, groups.pointer)
         return positions if groups.edges is None else groups.edges[positions]
 
     def _deliver_static(self, p: StaticProjection, k: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ..errors import NetworkError, describe, describe_unknown
@@ -38,16 +39,22 @@ def find(backend: str | Backend) -> Backend:
                 "such as 'cpu'. Give one of these names."
             )
         return backend
+    loaded: Backend = _entry(backend).load()
+    # Loading imports no simulator, so a backend whose packages are missing can say how to get them.
+    missing = loaded.missing()
+    if missing:
+        raise NetworkError(f"backend {backend!r} is not installed: {missing}")
+    return loaded
+
+
+# Reading the entry points of all packages takes as long as preparing a small network. A name that
+# there is not is looked up again: its package may be installed meanwhile.
+@cache
+def _entry(name: str) -> EntryPoint:
     for entry in _entries():
-        if entry.name == backend:
-            loaded: Backend = entry.load()
-            # Loading imports no simulator, so a backend whose packages are missing can say how to
-            # get them.
-            missing = loaded.missing()
-            if missing:
-                raise NetworkError(f"backend {backend!r} is not installed: {missing}")
-            return loaded
-    raise NetworkError(describe_unknown("backend", backend, names()))
+        if entry.name == name:
+            return entry
+    raise NetworkError(describe_unknown("backend", name, names()))
 
 
 def _entries() -> Iterable[EntryPoint]:

@@ -48,6 +48,31 @@ class DelayGroups:
         groups[self.edges] = group_at
         return groups
 
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        """Neuron and delay of each group as one number, (G,) int64, ascending."""
+        return self._key_of(self.neuron, self.delay)
+
+    def find(self, neuron: np.ndarray, delay: np.ndarray) -> np.ndarray:
+        """Return the groups of pairs of a neuron and a delay; those without edges are left out.
+
+        Parameters
+        ----------
+        neuron : (P,) indices
+        delay : (P,) int64, steps
+            Each is one of `delays`.
+        """
+        wanted = self._key_of(neuron, delay)
+        groups = np.searchsorted(self._keys, wanted)
+        # Behind the last group stands none that could be equal.
+        exists = groups < self._keys.size
+        exists[exists] = self._keys[groups[exists]] == wanted[exists]
+        return groups[exists]
+
+    def _key_of(self, neuron: np.ndarray, delay: np.ndarray) -> np.ndarray:
+        # As int64 first: products of the narrow types of indices would overflow.
+        return neuron.astype(np.int64) * (self.delays[-1] + 1) + delay
+
     @property
     def uniform(self) -> bool:
         """Whether all edges share one delay, so that group i is neuron i."""
@@ -58,6 +83,14 @@ def row_of_edge(pointer: np.ndarray) -> np.ndarray:
     """Return the row of each edge of a sparse matrix, (E,) uint16 or int32."""
     count = pointer.size - 1
     return np.repeat(np.arange(count, dtype=index_type(count)), np.diff(pointer))
+
+
+def positions_of(rows: np.ndarray, pointer: np.ndarray) -> np.ndarray:
+    """Return the positions that rows of a sparse matrix hold, row by row, (P,) int64."""
+    begins = pointer[rows]
+    counts = pointer[rows + 1] - begins
+    # The place of a position in the result, moved by as much as its row's first one is.
+    return np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
 
 
 def outgoing(pointer: np.ndarray, delay: int | np.ndarray) -> DelayGroups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -760,9 +760,6 @@ class Run:
         )
 
     def _header(self) -> dict[str, Any]:
-        from importlib.metadata import version  # slow to import: not before the first run
-
-        packages = {name: version(name) for name in (DISTRIBUTION, "numpy", "numba")}
         return {
             "network": self.program.name,
             "dt": self.program.dt,
@@ -770,7 +767,7 @@ class Run:
             "replica": self._replica,
             "backend": self.report.backend,
             "options": self._options,
-            "versions": packages | {"python": platform.python_version()},
+            "versions": dict(_versions()),
             "hash": self._hash,
             # Only rows that qualify the numbers: they must not be separated from them.
             "report": [row.data() for row in self.report.of("approximated")],
@@ -824,6 +821,14 @@ class Run:
         self._watch.checked = self.step
         error.recording = self.result()
         return error
+
+
+@cache  # reading them takes as long as preparing a small network
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version  # slow to import: not before the first run
+
+    packages = {name: version(name) for name in (DISTRIBUTION, "numpy", "numba")}
+    return packages | {"python": platform.python_version()}
 
 
 def _without_replica(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,9 +60,19 @@ def test_a_slot_lists_the_edges_of_one_neuron_and_one_delay_in_their_order(
         assert edges[found.pointer[slot] : found.pointer[slot + 1]].tolist() == listed.tolist()
         assert (found.of_edge[listed] == slot).all()
     assert found.pointer[0] == 0 and found.pointer[-1] == 400
+    every = [(n, d) for d in found.delays[::-1] for n in range(size)]  # also those without edges
+    groups = found.find(np.array([n for n, _ in every], np.int32), np.array([d for _, d in every]))
+    assert groups.tolist() == [pairs.index(pair) for pair in every if pair in pairs]
     assert [found.first[n] for n in range(size + 1)] == [
         sum(m < n for m, _ in pairs) for n in range(size + 1)
     ]
+
+
+def test_positions_of_rows_are_listed_row_by_row_also_of_none_and_of_empty_ones():
+    pointer = np.array([0, 3, 3, 5])
+    for rows_asked, positions in (([2, 0], [3, 4, 0, 1, 2]), ([1], []), ([], [])):
+        listed = slots.positions_of(np.array(rows_asked, np.int32), pointer)
+        assert listed.tolist() == positions and listed.dtype == np.int64
 
 
 def test_more_edges_than_32_bits_can_number_are_refused_where_they_are_listed():

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+from neurosim.ir.delay_groups import positions_of
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import StaticProjection
 
@@ -98,8 +99,7 @@ class Pushed:
     ) -> None:
         """Add the edges of a step's spikes that land from ``step`` on."""
         neurons = memory.spikes(p.source, emitted)
-        ranges = [np.arange(p.pointer[n], p.pointer[n + 1]) for n in neurons]
-        edges = np.concatenate([np.zeros(0, np.int64), *ranges])
+        edges = positions_of(neurons, p.pointer)
         delays = np.broadcast_to(p.axonal, p.targets.shape)[edges]
         late = emitted + delays >= step
         edges = edges[late]
