@@ -2,18 +2,17 @@
 
 import gc
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.backends import ready
 from support.longest import LONGEST
 
-from neurosim.compiled import cache
-
 TESTS = Path(__file__).parent
 # Folders whose tests run another simulator.
 SIMULATORS = (TESTS / "backends" / "brian", TESTS / "backends" / "pynn")
+# Names of other simulators among the parameters of a test.
+NAMES = {"brian", "nest", "pynn-brian2", "spinnaker"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -26,7 +25,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):  # one of several processes
         items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
     for item in items:
-        if item.path.parent in SIMULATORS:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        names = {parameter for parameter in parameters if isinstance(parameter, str)}
+        if item.path.parent in SIMULATORS or names & NAMES:
             item.add_marker(pytest.mark.simulator)
 
 
@@ -38,17 +39,8 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def fast_backend() -> str:
-    """The engine for large samples and long runs."""
+    """The engine for large samples, long runs, and what a run does alike on all engines."""
     return ready("cpu")
-
-
-@pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A cache of this test alone: code from another's cache on disk cannot be looked into."""
-    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path / "cache"))
-    cache.folder.cache_clear()
-    yield
-    cache.folder.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)

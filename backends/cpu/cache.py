@@ -10,7 +10,9 @@ from neurosim.compiled.machine_code import Function
 
 __all__ = ["HERE", "clear", "folder", "functions", "root"]
 
-HERE = Path(__file__).parent
+# The sources that printed code calls. The others write no more than its text, of which each file
+# has a hash: after their edits, code of the same text is not compiled again.
+HERE = Path(__file__).parent / "kernels"
 
 
 def folder() -> Path | None:

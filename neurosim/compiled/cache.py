@@ -139,7 +139,7 @@ def folder(engine: Path | None = None) -> Path | None:
     Parameters
     ----------
     engine : Path, optional
-        Folder of the engine's own sources; None: of the core.
+        Folder of the engine's own sources that generated source calls; None: of the core.
     """
     _stores[engine] = _open(engine)
     return _stores[engine].written

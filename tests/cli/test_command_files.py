@@ -168,6 +168,7 @@ def test_a_simulator_with_a_clock_of_its_own_verifies_nothing(name, capsys):
 
 
 @pytest.mark.parametrize("name", ["reference", "brian"])
+@pytest.mark.process
 def test_an_engine_is_asked_for_its_verdict(name, capsys):
     assert main(["verify", "ca3-memory", "--backend", ready(name), "--checks", "A1"]) == 0
     assert "1 of 1 checks passed" in capsys.readouterr().out

@@ -265,6 +265,7 @@ def test_check_prints_the_report_and_says_by_its_code_whether_the_backend_refuse
     assert "impossible" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_verify_judges_and_writes_every_check_and_a_miss_is_code_1(tiny, capsys):
     tiny(
         checks=(
@@ -297,6 +298,7 @@ def test_verify_judges_and_writes_every_check_and_a_miss_is_code_1(tiny, capsys)
     assert "2 of 5 checks passed" in shown and "no electrodes" in shown
 
 
+@pytest.mark.process
 def test_verify_runs_only_what_the_chosen_checks_need(tiny, capsys):
     tiny(
         checks=(
@@ -322,6 +324,7 @@ def test_verify_without_checks_or_with_an_unknown_experiment_is_refused(tiny):
 
 
 @pytest.mark.skipif(cores() < 2, reason="needs two cores")
+@pytest.mark.process
 def test_experiments_run_side_by_side(tmp_path):
     pair = {
         "a": partial(meet, folder=tmp_path, me="a", other="b"),
@@ -333,6 +336,7 @@ def test_experiments_run_side_by_side(tmp_path):
     assert verification.verify(made, backend="reference", progress=False)[0]["pass"]
 
 
+@pytest.mark.process
 def test_processes_of_experiments_do_linear_algebra_with_one_thread(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "5")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)

@@ -597,6 +597,7 @@ TRAUB = """dv/dt = (leak - g_na * m*m*m * h * (v - ENa) - g_kd * n*n*n*n * (v - 
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a library that Brian uses
+@pytest.mark.simulator
 def test_brian_takes_the_same_steps(backend):
     """Its Euler and exponential Euler are the same schemes: only rounding is left, which the climb
     of a spike enlarges.

@@ -130,9 +130,10 @@ def undisturbed(steps: int, **options) -> list[np.ndarray]:
 
 
 def test_an_error_while_recording_leaves_a_run_whole_and_it_may_go_on(
-    backend, tmp_path, monkeypatch
+    fast_backend, tmp_path, monkeypatch
 ):
     """The disk is full for the second part, and only for a while."""
+    backend = fast_backend
     monkeypatch.setattr("neurosim.run.recorder._PART", 0)
     expected = ns.prepare(pairs(("post", "pre"), 0.0, "7 ms"), backend=backend)
     expected.run("60 ms", progress=False)

@@ -21,7 +21,7 @@ CELLS = [cells.lif(), cells.lif_conductance(), cells.izhikevich(synapse="exponen
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: c.name)
-def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell, empty_cache):
+def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell):
     """The control reads the neighbour's new voltage, which must be there before."""
     net = ns.Network("one", dt="0.1 ms")
     net.population("p", 100, cell)
@@ -31,7 +31,7 @@ def test_integration_is_vectorised_and_a_loop_that_cannot_be_is_seen(cell, empty
     assert packed(source) >= 5 and packed(dependent) == 0
 
 
-def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_not(empty_cache):
+def test_a_rule_over_neighbours_is_vectorised_and_one_over_scattered_targets_is_not():
     vectors = []
     for wiring in (ns.all_to_all(), ns.fixed_probability(0.5)):
         net = ns.Network("one", dt="0.1 ms")
@@ -63,14 +63,18 @@ def test_arrays_over_neurons_begin_on_a_cache_line_also_when_they_were_replaced(
     assert len(begins) > 20 and run.memory["a", "rest"].size == 90 and not any(begins.values())
 
 
+@pytest.fixture(scope="module")
+def named_on_the_reference() -> ns.Run:
+    run = ns.prepare(named(), backend="reference")
+    run.run("30 ms")
+    return run
+
+
 @pytest.mark.parametrize("threads", [1, 2])
-def test_users_names_do_not_meet_those_of_printed_source(threads):
-    runs = [
-        ns.prepare(named(), backend="reference"),
-        ns.prepare(named(), backend="cpu", threads=threads),
-    ]
-    for run in runs:
-        run.run("30 ms")
+def test_users_names_do_not_meet_those_of_printed_source(threads, named_on_the_reference):
+    compiled = ns.prepare(named(), backend="cpu", threads=threads)
+    compiled.run("30 ms")
+    runs = [named_on_the_reference, compiled]
     one, two = (run.result()["p"] for run in runs)
     assert one.spikes == two.spikes and one.spikes.index.size > 20
     assert same_bits(one.trace("v").values, two.trace("v").values)
@@ -80,7 +84,7 @@ def test_users_names_do_not_meet_those_of_printed_source(threads):
     )
 
 
-def test_names_that_are_not_kept_apart_are_noticed(monkeypatch, empty_cache):
+def test_names_that_are_not_kept_apart_are_noticed(monkeypatch):
     monkeypatch.setattr(printing, "RESERVED", frozenset())
     with pytest.raises((NumbaError, UnboundLocalError)):
         ns.prepare(named(), backend="cpu")

@@ -28,7 +28,7 @@ from neurosim.models.balanced_networks import cuba
     ],
     ids=lambda c: c.name,
 )
-def test_no_float64_is_left_in_the_loop_of_a_cell_and_one_that_slips_in_is_seen(cell, empty_cache):
+def test_no_float64_is_left_in_the_loop_of_a_cell_and_one_that_slips_in_is_seen(cell):
     net = ns.Network("one", dt="0.1 ms")
     net.population("p", 100, cell)
     source = ns.prepare(net, backend="cpu", precision="float32").source

@@ -39,7 +39,7 @@ def differences(batch: ns.Batch, alone: list[ns.Run]) -> list[str]:
 
 
 @SEED
-@settings(SAME, max_examples=20)
+@settings(SAME, max_examples=8)
 @given(rn.stories())
 def test_random_networks_side_by_side_equal_replicas_one_by_one(story):
     alone = [ns.prepare(story.net, replica=r, **ON_CPU) for r in range(SAMPLES)]

@@ -60,6 +60,7 @@ def require_no_fusion(launch: Launch, folder: Path) -> None:
     "delivery, precision",
     [("push", "float64"), pytest.param("pull", "float32", marks=pytest.mark.slow)],
 )
+@pytest.mark.process
 def test_the_kernels_of_a_network_that_learns_are_built_without_fusion(
     delivery, precision, tmp_path
 ):
