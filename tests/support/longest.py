@@ -4,13 +4,13 @@ Two processes that share the files out in this order end at about the same time.
 """
 
 LONGEST = (
-    "backends/brian/test_brian.py",
-    "backends/cpu/test_cpu_delivery.py",
     "backends/cpu/test_single_precision.py",
     "backends/cpu/test_cpu_cache.py",
+    "backends/brian/test_brian.py",
     "conformance/test_engines_agree.py",
     "backends/pynn/test_pynn_run.py",
     "backends/pynn/test_pynn_agreement.py",
+    "backends/cpu/test_cpu_delivery.py",
     "models/test_nonlinear_cells.py",
     "backends/pynn/test_pynn_spinnaker.py",
     "models/test_ca3_memory.py",
