@@ -11,7 +11,7 @@ from typing import Any
 
 from neurosim.cli.catalogue import Model
 
-from .checks import CHECKS, EXPERIMENTS, checks, experiments
+from .checks import CHECKS, EXPERIMENTS, checks, experiments, full
 from .network import network
 from .settings import DEFAULTS, FULL, PUBLISHED_ROWS, SETTINGS, Settings
 
@@ -41,4 +41,5 @@ model = Model(
     EXPERIMENTS,
     CHECKS,
     over=lambda seeds: (experiments(seeds), checks(seeds)),
+    full=full,
 )

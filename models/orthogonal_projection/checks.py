@@ -236,5 +236,67 @@ def checks(seeds: Sequence[int]) -> tuple[Check, ...]:
     )
 
 
+def full_course(_: str, name: str) -> Any:
+    """Run a course of `neurosim.models.orthogonal_projection.full_runs`.
+
+    Parameters
+    ----------
+    name : str
+        Of the course.
+    """
+    # Imported here: torch is optional, and a list of models must not need it.
+    from .full_runs import full_result
+
+    return full_result(name)
+
+
+def full() -> tuple[Experiments, tuple[Check, ...]]:
+    """Return experiments and checks of full size: F1, F2 and F6."""
+    names = {
+        "F1": ["permuted dsr hlop"],
+        "F2": [f"permuted {way} {s}" for way in ("bptt", "ottt") for s in ("hlop", "plain")],
+        "F6": [
+            f"permuted bptt {feedback} {s}"
+            for feedback in ("random", "sign-concordant")
+            for s in ("hlop", "plain")
+        ],
+    }
+    found = {n: partial(full_course, name=n) for needs in names.values() for n in needs}
+    band = "ACC at least 94 %, BWT at least -3 %"
+    return found, (
+        Check("F1", f"ten tasks, DSR: {band}", tuple(names["F1"]), _in_band),
+        Check(
+            "F2",
+            f"BPTT, OTTT: {band}; plain: ACC 4 lower, BWT 5 worse",
+            tuple(names["F2"]),
+            _full_beside_plain,
+        ),
+        Check("F6", "random and sign-concordant: better BWT", tuple(names["F6"]), _feedback),
+    )
+
+
+def _in_band(results: Results) -> Judgement:
+    passed = all(r["acc"] >= 94 and r["bwt"] >= -3 for r in results.values())
+    return {name: {"acc": r["acc"], "bwt": r["bwt"]} for name, r in results.items()}, passed
+
+
+def _beside_plain(results: Results) -> list[tuple[Any, Any]]:
+    names = [name for name in results if name.endswith("hlop")]
+    return [(results[n], results[n.removesuffix("hlop") + "plain"]) for n in names]
+
+
+def _full_beside_plain(results: Results) -> Judgement:
+    hlop = {name: r for name, r in results.items() if name.endswith("hlop")}
+    _, passed = _in_band(hlop)
+    pairs = _beside_plain(results)
+    apart = all(h["acc"] - p["acc"] >= 4 and h["bwt"] - p["bwt"] >= 5 for h, p in pairs)
+    return _summary(pairs), passed and apart
+
+
+def _feedback(results: Results) -> Judgement:
+    pairs = _beside_plain(results)
+    return _summary(pairs), all(h["bwt"] > p["bwt"] for h, p in pairs)
+
+
 EXPERIMENTS = experiments([0])
 CHECKS = checks([0])

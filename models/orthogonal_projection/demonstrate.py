@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -163,12 +164,17 @@ def summarise(course: Course) -> Row:
     """
     return {
         "strategy": course.strategy,
-        "matrix": (100 * course.accuracy.values).round(2).tolist(),
-        "acc": round(100 * course.accuracy.acc, 2),
-        "bwt": round(100 * course.accuracy.bwt, 2),
+        "matrix": [[_percent(value) for value in row] for row in course.accuracy.values],
+        "acc": _percent(course.accuracy.acc),
+        "bwt": _percent(course.accuracy.bwt),
         "seconds": list(course.seconds),
         "losses": list(course.losses),
     }
+
+
+def _percent(value: float) -> float | None:
+    # Tasks that were not tested have no number, which JSON knows as null.
+    return None if math.isnan(value) else round(100 * float(value), 2)
 
 
 def judge(courses: dict[str, Course], values: Row) -> list[Row]:

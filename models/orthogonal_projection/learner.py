@@ -94,6 +94,7 @@ def projected(
     *,
     seed: int,
     share: float | None = None,
+    most: int = 0,
 ) -> Projected:
     """Put lateral circuits around layers of a learner, and return them as a strategy.
 
@@ -107,22 +108,28 @@ def projected(
     seed : int
     share : float (1), optional
         See `Projected`.
+    most : int
+        See `Learning`.
     """
-    return Projected(_circuits(learner.trainer, settings, rows, seed=seed), share=share)
+    circuits = _circuits(learner.trainer, settings, rows, seed=seed, most=most)
+    return Projected(circuits, share=share)
 
 
 def _circuits(
-    trainer: Trainer, settings: Settings, rows: Mapping[str, Rows], *, seed: int
+    trainer: Trainer, settings: Settings, rows: Mapping[str, Rows], *, seed: int, most: int
 ) -> LateralCircuits:
     learning = {}
     for name in rows:
         pixels = name == "layer1"
+        # Whole images have a large norm; patches of them do not.
+        slow = pixels and trainer[name].ndim == 2
         # Spikes for DSR have a height, which the network has moved behind the synapse.
         spikes = HEIGHT if settings.way == "dsr" else 1.0
         learning[name] = Learning(
-            rate=RATE_OF_PIXELS if pixels else RATE,
+            rate=RATE_OF_PIXELS if slow else RATE,
             levels=settings.levels,
             scale=1.0 if pixels else spikes,
+            most=most,
         )
     return protect(trainer, rows, learning=learning, seed=seed)
 

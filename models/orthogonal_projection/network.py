@@ -5,9 +5,13 @@ Source: Xiao et al. 2024, ICLR, arXiv 2402.11984, with the values of the authors
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+
 import neurosim as ns
+from neurosim.draws.streams import Stream
 
 from .settings import HEIGHT, STEP, THRESHOLD, Settings
 
@@ -109,11 +113,61 @@ def build(settings: Settings, seed: int) -> ns.Network:
         target = net.population(f"hidden{number}", settings.hidden, cell, **heights)
         _join(net, source, target, name=f"layer{number}", first=number == 1)
         source = target
+    _add_readouts(net, source, settings)
+    return net
+
+
+def build_convolutional(
+    settings: Settings,
+    seed: int,
+    *,
+    shape: tuple[int, int, int] = (3, 32, 32),
+    channels: tuple[int, ...] = (64, 128, 256),
+) -> ns.Network:
+    """Return a network of convolutions, each of which halves height and width, and readouts.
+
+    Parameters
+    ----------
+    settings : Settings
+        Its ``heads`` and ``classes``; sizes follow from the shape.
+    seed : int
+    shape : (channels, height, width)
+        Of images.
+    channels : tuple of int
+        Of the convolutions, of 3 x 3.
+
+    Notes
+    -----
+    The published network has average pooling and batch normalisation after each convolution; here
+    a stride of 2 takes their place, so that spikes and not means of spikes pass between layers.
+    """
+    net = ns.Network("convolutions", dt="1 ms", seed=seed)
+    source = net.population("pixels", math.prod(shape), pixels())
+    for number, count in enumerate(channels, start=1):
+        kernel = _kernel(f"layer{number}", (count, shape[0], 3, 3), seed=seed)
+        edges = ns.convolution(kernel, shape=shape, stride=2, padding=1)
+        target = net.population(f"hidden{number}", edges.target_size, neuron())
+        if number == 1:
+            net.project(source, target, edges, rule=graded(), name="layer1")
+        else:
+            net.project(source, target, edges, same_step=True, name=f"layer{number}")
+        source = target
+        shape = edges.target_shape
+    _add_readouts(net, source, settings)
+    return net
+
+
+def _kernel(name: str, shape: tuple[int, int, int, int], *, seed: int) -> np.ndarray:
+    draws = Stream(seed, f"{name}/kernel").normal(np.arange(math.prod(shape)))
+    # Of the inputs of a neuron; by its outputs, as published, deep layers would stay silent.
+    return draws.reshape(shape) * math.sqrt(2 / math.prod(shape[1:]))
+
+
+def _add_readouts(net: ns.Network, source: ns.Population, settings: Settings) -> None:
+    height = HEIGHT if settings.way == "dsr" else 1.0
     for suffix in [str(k + 1) for k in range(settings.heads)] or [""]:
-        height = HEIGHT if rates else 1.0
         output = net.population(f"output{suffix}", settings.classes, readout(), height=height)
         _join(net, source, output, name=f"head{suffix}", first=False)
-    return net
 
 
 def _join(

@@ -16,6 +16,8 @@ from torch import Tensor
 from neurosim.draws.streams import Stream
 from neurosim.errors import NetworkError
 
+_GOLDEN = (5**0.5 - 1) / 2
+
 
 @dataclass(frozen=True)
 class Learning:
@@ -36,6 +38,9 @@ class Learning:
         Response at which spiking lateral neurons saturate.
     scale : float (1)
         Input is multiplied by it: the height of a spike.
+    most : int
+        Rows of input that a minibatch teaches at most, spread evenly over it; 0: all. Patches of
+        convolutions are many.
     complement : bool
         Whether new rows start orthogonal to old ones; in the published code they do not.
     """
@@ -48,6 +53,7 @@ class Learning:
     largest: float = 20.0
     scale: float = 1.0
     complement: bool = False
+    most: int = 0
 
     def __post_init__(self) -> None:
         wrong = {
@@ -58,12 +64,13 @@ class Learning:
             "levels": self.levels < 0,
             "largest": not self.largest > 0,
             "scale": not self.scale > 0,
+            "most": self.most < 0,
         }
         for name, is_wrong in wrong.items():
             if is_wrong:
                 raise NetworkError(
                     f"lateral learning, {name}: found {getattr(self, name)}, expected a number "
-                    "above 0 (levels from 0 on, momentum from 0 to below 1). Correct it."
+                    "above 0 (levels and most from 0 on, momentum from 0 to below 1). Correct it."
                 )
 
 
@@ -163,12 +170,20 @@ class Subspace:
         own = self.learning
         if not self.new.shape[0]:
             return
-        x = x * own.scale
+        x = self._some(x) * own.scale
         correlation = self._correlation(x)
         for _ in range(own.iterations):
             step = self._rule(x, correlation).clamp(-own.limit, own.limit)
             self._step = own.momentum * self._step + (1 - own.momentum) * step
             self.new = self.new + own.rate * self._step
+
+    def _some(self, x: Tensor) -> Tensor:
+        count = x.shape[0]
+        if not self.learning.most or count <= self.learning.most:
+            return x
+        # Golden steps meet all positions of an image alike, whatever its width.
+        steps = torch.arange(self.learning.most, dtype=torch.float64) * _GOLDEN % 1.0
+        return x[(steps * count).long().to(x.device)]
 
     def _correlation(self, x: Tensor) -> Tensor | None:
         """Return the correlation of the input if that is cheaper than its rows."""

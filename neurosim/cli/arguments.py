@@ -144,6 +144,9 @@ def _add_verify(words: Any) -> argparse.ArgumentParser:
         "--seeds", metavar="100-109", help="run and judge over these seeds (default: the model's)"
     )
     command.add_argument(
+        "--full", action="store_true", help="checks of full size as well, which take hours"
+    )
+    command.add_argument(
         "--json", metavar="FILE", help="write the list of {id, measured, expected, pass} here"
     )
     _add_model(command)

@@ -76,6 +76,8 @@ class Model:
         Acceptance checks, judged from results of experiments.
     over : function (seeds) -> (experiments, checks), optional
         The same over other seeds, for ``neurosim verify --seeds``.
+    full : function () -> (experiments, checks), optional
+        Those of full size, which take hours, for ``neurosim verify --full``.
     episode : function (seed=, **settings) -> Network, optional
         The network with the input of an experiment, which is what other simulators and machines
         can run. None: ``network`` has its input.
@@ -89,6 +91,7 @@ class Model:
     experiments: Experiments = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     over: Callable[[Sequence[int]], tuple[Experiments, tuple[Check, ...]]] | None = None
+    full: Callable[[], tuple[Experiments, tuple[Check, ...]]] | None = None
     episode: Callable[..., Network] | None = None
 
     def over_seeds(self, seeds: Sequence[int]) -> Model:
@@ -110,6 +113,24 @@ class Model:
             )
         experiments, checks = self.over(seeds)
         return replace(self, experiments=experiments, checks=checks)
+
+    def in_full(self) -> Model:
+        """Return the model with its checks of full size as well.
+
+        Raises
+        ------
+        NetworkError
+            If it has none.
+        """
+        if self.full is None:
+            raise NetworkError(
+                f"model {self.name!r}, full: found no checks of full size, expected some: its "
+                "checks have their full size already. Leave --full out."
+            )
+        experiments, checks = self.full()
+        return replace(
+            self, experiments={**experiments, **self.experiments}, checks=(*self.checks, *checks)
+        )
 
 
 def names() -> list[str]:

@@ -220,6 +220,8 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
     model = catalogue.find(options.model)
     if options.seeds is not None:
         model = model.over_seeds(catalogue.read_seeds(options.seeds))
+    if options.full:
+        model = model.in_full()
     checks = (
         [part.strip() for part in options.checks.split(",") if part.strip()]
         if options.checks is not None

@@ -63,7 +63,7 @@ class Connection:
     of_delay : (E,) int64
         Position of the delay of each edge.
     shared : (E,) int64 or None
-        Position of the weight of each edge.
+        Position of the weight of each edge; of a kernel, if memory has a weight for each edge.
     dense : bool
         Whether a matrix is multiplied.
     grid : Grid or None
@@ -97,6 +97,10 @@ class Connection:
         """
         if self.form == "convolution" and self.grid is not None:
             channels = self.grid.target[0], self.grid.source[0]
+            if self.shared is not None:
+                kernel = np.zeros(np.prod([*channels, *self.grid.size]), weight.dtype)
+                kernel[self.shared.cpu().numpy()] = weight
+                weight = kernel
             return weight.reshape(*channels, *self.grid.size).copy()
         if self.form in ("shared", "one", "pooling"):
             return weight.copy()
@@ -108,7 +112,7 @@ class Connection:
         return full.reshape(self.edges.sources_size, self.edges.size).T.copy()
 
     def per_edge(self, weight: np.ndarray) -> np.ndarray:
-        """Return weights as memory holds them: the inverse of `layout`."""
+        """Return weights as a network takes them: per edge, or those that edges share."""
         return (weight.T if self.form == "matrix" else weight).reshape(-1).copy()
 
     def prepare(self, weight: Tensor) -> tuple[Tensor, ...]:
@@ -224,12 +228,13 @@ def connection_of(
     # Of graded input only the part behind the synapse delays.
     delay = p.axonal if isinstance(p, StaticProjection) else p.dendritic
     delays, of_delay = np.unique(np.asarray(delay), return_inverse=True)
-    index = p.shared if isinstance(p, StaticProjection) else None
+    plastic = isinstance(p, PlasticProjection)
+    index = _kernel_index(p, projection, weight) if plastic else p.shared
     grid = _grid(projection, weight, index, learns=learns) if delays.size == 1 else None
     form: Form = "edges"
     if grid is not None:
         form = "convolution" if isinstance(projection.connector, convolution) else "pooling"
-    elif index is not None:
+    elif index is not None and not plastic:
         form = "shared"
     elif _joins_all(p, sources_size) and delays.size == 1:
         form = "matrix"
@@ -250,7 +255,8 @@ def connection_of(
         delays=tuple(int(d) for d in delays),
         edges=EdgeLists(tensor(p.sources), tensor(p.targets), p.size, sources_size),
         of_delay=tensor(np.broadcast_to(of_delay, count)),
-        shared=None if index is None else tensor(index),
+        # The kernel itself learns, unless memory has a copy of it for each edge.
+        shared=None if index is None or bool(grid) != plastic else tensor(index),
         dense=form == "matrix" or pairs <= _LARGE or count >= _FILLED * pairs,
         grid=grid,
         slots=Slots(),
@@ -286,6 +292,30 @@ def _grid(
         connector.window,
         Window(connector.stride, connector.padding),
     )
+
+
+def _kernel_index(
+    p: PlasticProjection, projection: Projection, weight: np.ndarray
+) -> np.ndarray | None:
+    """Return the position in its kernel of each edge's weight; None: they are no kernel's."""
+    connector: Any = projection.connector
+    whole = projection.source.whole and projection.target.whole
+    if not isinstance(connector, convolution) or not whole:
+        return None
+    channel, *cells = np.unravel_index(p.sources, connector.shape)
+    target, *positions = np.unravel_index(p.targets, connector.target_shape)
+    taps = [
+        cell - (position * stride - padding)
+        for cell, position, stride, padding in zip(
+            cells, positions, connector.stride, connector.padding, strict=True
+        )
+    ]
+    shape = connector.target_shape[0], connector.shape[0], *connector.window
+    index = np.ravel_multi_index((target, channel, *taps), shape)
+    kernel = np.zeros(np.prod(shape), weight.dtype)
+    kernel[index] = weight
+    # A rule begins with one weight per edge, and a user may give each its own.
+    return index if np.array_equal(kernel[index], np.broadcast_to(weight, index.shape)) else None
 
 
 def _joins_all(p: ProjectionProgram, sources_size: int) -> bool:

@@ -227,3 +227,40 @@ def test_tables_that_are_no_input_count_in_training():
     trainer = Trainer(net, inputs="inputs", outputs="hidden.v", train=[], precision="float64")
     course = trainer(torch.zeros(5, 1, 1))[:, 0]
     assert course.tolist() == [[1, 2], [2, 4], [5, 8], [8, 12], [11, 16]]
+
+
+def test_a_convolution_of_values_learns_its_kernel_and_runs_elsewhere():
+    """A rule has a weight per edge in memory; the kernel that they repeat is what learns."""
+    kernel = np.random.default_rng(1).normal(0, 0.4, (4, 2, 3, 3))
+    net = ns.Network("values", dt="1 ms", seed=1)
+    source = net.population("pixels", 72, ns.Cell(parameters={"value": 0.0}))
+    edges = ns.convolution(kernel, shape=(2, 6, 6), stride=2, padding=1)
+    cell = ns.Cell(
+        "u : 1",
+        receives={"x": ns.Port("1")},
+        step="u = 0.8 * u + x",
+        spike="u >= 1",
+        after_spike="u -= 1",
+    )
+    target = net.population("features", edges.target_size, cell)
+    rule = ns.Rule(edge="w : 1", handlers=[("step", "out += w * value_pre")])
+    net.project(source, target, edges, rule=rule, name="first")
+    options = {"inputs": "pixels.value", "outputs": "features", "precision": "float64"}
+    trainer = Trainer(net, train=["first"], **options)
+    assert np.array_equal(trainer["first"].detach().numpy(), kernel)
+    generator = torch.Generator().manual_seed(1)
+    values = torch.rand(3, 72, generator=generator, dtype=torch.float64).expand(7, -1, -1)
+    trainer(values).sum().backward()
+    assert trainer["first"].grad.shape == kernel.shape and trainer["first"].grad.abs().max() > 0
+    with torch.no_grad():
+        trainer["first"].add_(0.1)
+    spikes = trainer(values)[:, 1].detach().numpy()
+    trained = trainer.network()
+    trained.record(trained["features"], "spikes")
+    run = ns.prepare(trained, backend="cpu")
+    run.set("pixels", value=values[0, 1].numpy())
+    run.run("7 ms", progress=False)
+    train = run.result()["features"].spikes
+    measured = np.zeros_like(spikes)
+    measured[train.step, train.index] = 1.0
+    assert np.array_equal(measured, spikes) and spikes.sum() > 20
