@@ -56,12 +56,16 @@ def _population_row(population: Population) -> Row:
     # run.
     except ValueError as error:
         return Row(place, "impossible", str(error))
-    if population.cell is POISSON:
+    if (population.cell.step, population.cell.spike) == (POISSON.step, POISSON.spike):
+        # A rate that is text is a definition, no parameter.
+        clipped = any(d.name == "rate" for d in population.cell.definitions)
         return Row(
             place,
             "exact",
             "a spike with probability rate * dt per step: the mean of a Poisson process, without "
-            "several spikes in one step.",
+            "several spikes in one step."
+            + " Its rate, a text, counts as 0 below 0, and as 1/dt above."
+            * clipped,
         )
     if population.cell.step is not None:
         return Row(place, "exact", "explicit step statements.")

@@ -90,3 +90,33 @@ def test_a_time_that_step_statements_divide_by_is_named_unless_they_guard_it():
     run = ns.prepare(net, backend="reference")
     with pytest.raises(ns.NetworkError, match="set 'p', tau: found 0 ms, expected more than 0 ms"):
         run.set("p", tau=0)
+
+
+LINEAR = ns.Cell(
+    "dv/dt = (g * (rest - v) + drive / k) / C : mV; du/dt = where(b > 0, -1/ms / b, -1/ms) * u : 1",
+    parameters={"C": "1 nF", "g": "1 nS", "rest": "-70 mV", "drive": "0 nA", "k": 1.0, "b": 0.0},
+    name="linear",
+)
+
+
+@pytest.mark.parametrize("value", [0, "0 nF", [1, 0, 1]])
+def test_a_divisor_that_is_no_time_is_not_zero(value):
+    net = ns.Network("net", dt=1)
+    message = (
+        "population 'p', C: found 0 nF, expected another value: the equations of cell 'linear'"
+    )
+    with pytest.raises(ns.NetworkError, match=message):
+        net.population("p", 3, LINEAR, C=value)
+    net.population("p", 3, LINEAR, C="i * nF")
+    with pytest.raises(ns.NetworkError, match=message):
+        ns.prepare(net, backend="reference")
+
+
+def test_set_refuses_a_divisor_of_zero_and_changes_nothing():
+    net = ns.Network("net", dt=1)
+    p = net.population("p", 3, LINEAR)
+    run = ns.prepare(net, backend="reference")
+    with pytest.raises(ns.NetworkError, match="set 'p', C: found 0 nF, expected another value"):
+        run.set(p, g=5, C=[1, 0, 1])
+    assert (run.get(p, "C"), run.get(p, "g")) == (1, 1)
+    run.set(p, C=-1, g=0, b=0)  # neither sign nor other zeros matter

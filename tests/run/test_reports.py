@@ -181,3 +181,13 @@ def test_a_report_is_data():
     data = REPORT.data()
     assert data["counts"] == {"exact": 2, "approximated": 1, "impossible": 1}
     assert data["rows"] == [row.data() for row in ROWS]
+
+
+def test_a_rate_that_is_text_is_reported_as_clipped():
+    net = ns.Network("net", dt="1 ms")
+    net.poisson("text", 3, rate="(500 + 800 * sin(2*pi*t / (50*ms))) * Hz")
+    net.poisson("number", 3, rate=500)
+    texts = {row.place.owner: row.reason for row in ns.check(net, backend="cpu").rows}
+    assert "Its rate, a text, counts as 0 below 0, and as 1/dt above." in texts["text"]
+    assert "a spike with probability rate * dt per step" in texts["text"]
+    assert "text" not in texts["number"]

@@ -27,6 +27,7 @@ from ...network.sources import (
     require_source_value,
 )
 from ...network.validation import read_quantity, read_table, to_steps
+from ...network.values.population import require_divisor
 from ...network.values.signs import warn_of_signs
 from ...quantities import to_engine
 from ...units import NUMBER, TIME, Unit, unit
@@ -401,6 +402,7 @@ class Assignments:
             if unit.exponents == TIME and name in time_constants(owner.population.cell):
                 remedy = "The equations divide by it: give a positive time."
                 require_range(numbers, POSITIVE, where=where, declared=unit, remedy=remedy)
+            require_divisor(numbers, owner.population.cell, name, where=where)
             if name == self.program.populations[owner.name].refractory:
                 require_range(
                     numbers, NOT_NEGATIVE, where=f"{where}: refractory time", declared=unit
