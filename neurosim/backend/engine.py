@@ -12,6 +12,7 @@ from ..ir.memory import Memory
 from ..ir.program import Program
 from ..network.populations import View
 from ..network.probes import Probe
+from .report import Row
 
 AtSpikes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Neurons, steps and values of a variable at spikes."""
@@ -35,6 +36,9 @@ class Chunk:
     suspects : dict of str to (N,) bool, optional
         By population, the neurons among which there is the value that is not finite; others may
         have begun the step after it. None: all.
+    rows : tuple of Row
+        Rows of the report that only the run could tell; each takes the place of an earlier row
+        about the same part.
     """
 
     steps: int
@@ -43,6 +47,7 @@ class Chunk:
     traces: dict[int, np.ndarray] = field(default_factory=dict)
     at_spikes: dict[int, AtSpikes] = field(default_factory=dict)
     suspects: dict[str, np.ndarray] | None = None
+    rows: tuple[Row, ...] = ()
 
 
 class Stretch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -130,6 +131,12 @@ class Report:
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.owners()
+
+    def told(self, rows: Sequence[Row]) -> Report:
+        """Return the report with further rows, in place of those about the same parts."""
+        places = {row.place for row in rows}
+        kept = [row for row in self.rows if row.place not in places]
+        return replace(self, rows=(*kept, *rows))
 
     def demand(self) -> None:
         """Raise LoweringError if anything is impossible."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..backend.engine import Chunk
 from ..backend.memory_estimate import demand_traces
+from ..backend.report import Report
 from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
@@ -28,6 +29,14 @@ Layout = tuple[tuple[int, ...], np.dtype | None]
 
 _PART = 1 << 25  # bytes after which a part of a streamed recording is written
 _WAIT = 30.0  # seconds after which it is written, so that little is lost with the process
+
+
+def rows_of_header(report: Report) -> dict[str, Any]:
+    """Return the rows of a report that recordings carry, as an entry of their header.
+
+    Only rows that qualify the numbers: they must not be separated from them.
+    """
+    return {"report": [row.data() for row in report.of("approximated")]}
 
 
 class Recorder:
@@ -119,6 +128,10 @@ class Recorder:
         for number, probe in enumerate(self._program.probes):
             if probe.variable != "spikes" and not probe.at_spikes:
                 self._initial[number] = self._memory.sample(probe, step - 1).copy()
+
+    def tell(self, report: Report) -> None:
+        """Let recordings say what a report says now; a part of a stream keeps what it said."""
+        self._header |= rows_of_header(report)
 
     def append(self, step: int, chunk: Chunk) -> None:
         """Append a chunk that begins at ``step``."""

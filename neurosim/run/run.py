@@ -32,7 +32,7 @@ from .call_streams import CallStreams, require_counts
 from .finite import NotFinite, Watch, find_in_states
 from .guard import Guard, guarded, mending, reading
 from .progress import bar
-from .recorder import Recorder
+from .recorder import Recorder, rows_of_header
 from .signals import SignalQueue
 from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
@@ -198,6 +198,9 @@ class Run:
         """Append the recordings of steps, and emit the signals of spikes in the last one."""
         self._recorder.append(first, chunk)
         self.step += chunk.steps
+        if chunk.rows:
+            self.report = self.report.told(chunk.rows)
+            self._recorder.tell(self.report)
         if chunk.finite:
             for signal in find_signals(self.program, self.memory, self.step - 1):
                 self._emit(signal)
@@ -769,8 +772,7 @@ class Run:
             "options": self._options,
             "versions": dict(_versions()),
             "hash": self._hash,
-            # Only rows that qualify the numbers: they must not be separated from them.
-            "report": [row.data() for row in self.report.of("approximated")],
+            **rows_of_header(self.report),
         }
 
     # ---- names and checks

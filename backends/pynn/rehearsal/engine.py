@@ -18,6 +18,7 @@ from .loop import Spikes
 from .mirror import Mirror
 from .numbers import to_fixed
 from .recordings import Recordings
+from .saturation import Saturation
 
 _ROOM = 1 << 20  # spikes of a stretch
 
@@ -37,8 +38,6 @@ class RehearsalEngine:
     Attributes
     ----------
     memory : Memory
-    saturated : (2 N,) int64
-        Sums of weights that were cut off, by slot.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class RehearsalEngine:
         self._recordings = Recordings(plan, self._layout)
         self._mirror = Mirror(self.memory, program, plan=plan, layout=self._layout)
         self._offsets = self._layout.neurons.current.copy()
-        self.saturated = np.zeros(2 * self._layout.numbering.neuron_count, np.int64)
+        self._saturation = Saturation(self._layout)
         # Steps in which an injected current changes: loops run from one to the next.
         changing = [p for p in plan.populations if p.current is not None]
         self._changing = [(p, *_changes(p, plan.dt)) for p in changing]
@@ -121,10 +120,10 @@ class RehearsalEngine:
             channels,
             self._spikes,
             samples,
-            self.saturated,
+            layout.saturated,
             np.array(numbers, np.int64),
         )
-        chunk = Chunk(done)
+        chunk = Chunk(done, rows=self._saturation.new_rows())
         spikes = Spikes(self._spikes.source[:count], self._spikes.step[:count])
         self._recordings.collect(chunk, spikes, samples, channels, first)
         self._mirror.keep_spikes(spikes, first, done)

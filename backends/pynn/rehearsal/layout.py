@@ -41,6 +41,8 @@ class Layout:
     numbering : Numbering
     shifts : (population, receptor) -> int
         Bits by which weights are shifted to become S16.15.
+    saturated : (2 N,) int64
+        Sums of weights that were cut off so far, by slot.
     positions : projection of the plan -> (E,) int64
         Of its edges among those that learn.
     """
@@ -53,6 +55,7 @@ class Layout:
     plastic: PlasticEdges
     rules: Rules
     history: History
+    saturated: np.ndarray
     positions: dict[str, np.ndarray]
 
 
@@ -82,6 +85,7 @@ def lay_out(plan: Plan, *, remembered: int = REMEMBERED) -> Layout:
         plastic,
         rules,
         _history(numbering.learner_count, remembered),
+        np.zeros(2 * numbering.neuron_count, np.int64),
         positions,
     )
 

@@ -61,6 +61,9 @@ class Mirror:
         )
         names = ("v", "u", "h", "timer", "exc", "inh")
         arrays = {name: getattr(neurons, name)[inside] for name in names}
+        saturated = self._layout.saturated
+        arrays["exc_saturated"] = saturated[inside]
+        arrays["inh_saturated"] = saturated[inhibitory]
         arrays["exc_ring"] = neurons.slots[:, inside]
         arrays["inh_ring"] = neurons.slots[:, inhibitory]
         if p.name in numbering.learners:

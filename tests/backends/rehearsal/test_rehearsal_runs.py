@@ -405,3 +405,53 @@ def test_options_are_checked():
         ns.check(one_neuron(), backend=REHEARSAL, threads=2)
     with pytest.raises(NetworkError, match="backend 'spinnaker-rehearsal', replica"):
         ns.check(one_neuron(), backend=REHEARSAL, replica=-1)
+
+
+# ---- saturation
+
+
+def strong_input(rate):
+    """Return 100 sources of 4 nA, of each of which the mapping expects 30 Hz.
+
+    Delays that differ let it reckon with less than the sum of all: it leaves room for 128 nA.
+    """
+    net = ns.Network("strong", dt="1 ms", seed=1)
+    target = net.population("target", 3, lif())
+    source = net.poisson("source", 100, rate=rate)
+    net.project(source, target, ns.all_to_all(), weight="4 nA", delay="1 ms", port="excitatory")
+    silent = net.spike_source("silent", 2)
+    delays = [1.0, 1.0, 1.0, 9.0, 9.0, 9.0]
+    net.project(silent, target, ns.all_to_all(), weight="4 nA", delay=delays, port="excitatory")
+    net.record(target, "excitatory")
+    return net
+
+
+def test_sums_that_slots_cut_off_are_counted_in_the_report_and_in_the_recording():
+    """500 of 1000 Hz: about 50 spikes of 4 nA meet in a step."""
+    run = ns.prepare(strong_input("500 Hz"), backend=REHEARSAL)
+    assert "slots (excitatory)" not in str(run.report)
+    run.run(50, progress=False)
+    (row,) = (row for row in run.report["target"] if row.place.aspect == "slots (excitatory)")
+    assert row.status == "approximated"
+    assert "sums of what arrives in a step were cut off at" in row.reason
+    count, capacity = int(row.reason.split()[0]), float(row.reason.split(" at ")[1].split(",")[0])
+    places = {entry["place"]: entry for entry in run.result().header["report"]}
+    assert places["population 'target', slots (excitatory)"]["reason"] == row.reason
+    # Every sum that was cut off is the largest that a slot holds, and all three neurons are alike.
+    source = run.result()["target"].trace("excitatory").values
+    share = 3892384920 / 2**32
+    arrived = source[1:] - source[:-1] * (3516490311 / 2**32)
+    assert np.allclose(arrived.max(), capacity * share, rtol=1e-4)
+    full = int((arrived > 0.999 * capacity * share).sum())
+    assert 0 < full
+    assert abs(full - count) <= 6  # samples have the arrivals of one more step
+    run.run(50, progress=False)
+    again = [row for row in run.report["target"] if row.place.aspect == "slots (excitatory)"]
+    assert len(again) == 1
+    assert int(again[0].reason.split()[0]) > count
+
+
+def test_nothing_is_said_of_sums_that_fit():
+    run = ns.prepare(strong_input("10 Hz"), backend=REHEARSAL)
+    run.run(50, progress=False)
+    assert "cut off" not in str(run.result().header["report"])
