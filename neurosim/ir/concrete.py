@@ -28,7 +28,7 @@ Delay = float | np.ndarray | Drawn
 """A delay in ms: one number, or (E,)."""
 
 # Files of states and recordings hold the digest, so a renamed field is digested by its old name.
-_DIGESTED_AS = {"derived": "written"}
+_DIGESTED_AS = {"derived": "written", "source_spikes": "given"}
 
 
 @dataclass(frozen=True, eq=False)
