@@ -102,6 +102,7 @@ _FLAGS = {
 _QUANTITY = re.compile(
     r"(?<![\w.])(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s+(?!(?:and|or|not|if|else|in|is)\b)([A-Za-z]\w*)"
 )
+_GLUED = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?)([A-DF-Za-df-z]\w*)")
 # A line that ends so goes on in the next one.
 _OPEN_END = r"[-+*/%<>=,(]|\b(?:and|or|not)\b"
 _PI = 3.141592653589793
@@ -165,13 +166,9 @@ class Parser:
         try:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError) as error:
-            quantity = _QUANTITY.search(text)
-            remedy = "Write an expression such as '(rest - v) / tau'."
-            if quantity is not None:
-                remedy = f"A unit is multiplied: write '{quantity[1]} * {quantity[2]}'."
             raise ModelError(
                 f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error, text)}). "
-                f"{remedy}"
+                f"{_remedy(text)}"
             ) from None
         except (RecursionError, MemoryError):  # Python's own parser gives up on deep nesting so
             raise self.depth_error(text, part) from None
@@ -193,11 +190,16 @@ class Parser:
         # `x == 1` is a comparison, not a statement: hence the look-ahead.
         match = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(\+|-|\*|/)?=(?!=)(.*)", line, re.DOTALL)
         if not match:
-            raise ModelError(
-                f"{self.owner}, {part}: {short(line)!r} is not a statement. "
-                "Write 'name = expression' or 'name += expression'."
-            )
+            remedy = "Write 'name = expression' or 'name += expression'."
+            if re.match(r"\s*if\b", line):
+                remedy = "Write 'name = where(condition, expression, name)'."
+            raise ModelError(f"{self.owner}, {part}: {short(line)!r} is not a statement. {remedy}")
         target, op, value = match.groups()
+        if op is None and value.startswith("+"):
+            raise ModelError(
+                f"{self.owner}, {part}: {short(line)!r} has '=+', which assigns, expected '=' or "
+                f"'+='. Write '{target} += ...' to add."
+            )
         if target in _RESERVED and target != "out":
             raise ModelError(
                 f"{self.owner}, {part}: {short(line)!r} assigns to {target!r}, a word of the "
@@ -458,6 +460,21 @@ def _equation_lines(text: str) -> list[str]:
         else:
             result.append(line)
     return result
+
+
+def _remedy(text: str) -> str:
+    """Return what to write in place of a text that Python's parser refuses."""
+    comma = re.fullmatch(r"\s*([-+]?\d+),(\d+\s*[A-Za-z].*)", text)
+    if comma:
+        return f"Decimals follow a point: write '{comma[1]}.{comma[2]}'."
+    if "^" in text:
+        return f"A power is written with '**': '{short(text.replace('^', '**'))}'."
+    if re.search(r"(?<![<>=!])=(?!=)", text):
+        return "Conditions compare with '==', '>' or '>='."
+    quantity = _QUANTITY.search(text) or _GLUED.search(text)
+    if quantity is not None:
+        return f"A unit is multiplied: write '{quantity[1]} * {quantity[2]}'."
+    return "Write an expression such as '(rest - v) / tau'."
 
 
 def _reason(error: Exception, text: str) -> str:

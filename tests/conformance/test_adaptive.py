@@ -178,3 +178,19 @@ def test_a_definition_is_recorded_after_the_sub_steps(backend):
     net.record(p, "v", "twice")
     result = ns.simulate(net, "3 ms", backend=backend)["p"]
     np.testing.assert_array_equal(result.trace("twice").values, 2 * result.trace("v").values)
+
+
+def test_names_of_users_do_not_meet_words_of_the_loop(backend):
+    def last(names: tuple[str, str], where: str) -> np.ndarray:
+        x, c = names
+        net = ns.Network("net", dt="1 ms")
+        cell = ns.Cell(
+            f"d{x}/dt = {c} * {x} * {x} / ms : 1", parameters={c: -1.5}, method="adaptive"
+        )
+        p = net.population("p", 2, cell, **{x: [1, 2]})
+        net.record(p, x)
+        return ns.simulate(net, "3 ms", backend=where)["p"].trace(x).values
+
+    expected = last(("x", "c"), "reference")
+    for names in (("nan", "length"), ("left", "below"), ("share", "kernel"), ("awake", "stop")):
+        np.testing.assert_array_equal(last(names, backend), expected)

@@ -306,6 +306,36 @@ CELLS = {
         "cannot be read",
         "A unit is multiplied: write '10 * mV'.",
     ),
+    "a unit that touches its number": (
+        lambda: Cell("dv/dt = (5mV - v) / ms : mV"),
+        "cannot be read",
+        "A unit is multiplied: write '5 * mV'.",
+    ),
+    "a power of other languages in a unit": (
+        lambda: Cell("v : 1", parameters={"g": "1 mS/cm^2"}),
+        "'1 mS/cm^2' cannot be read",
+        "A power is written with '**': '1 mS/cm**2'.",
+    ),
+    "a decimal comma": (
+        lambda: Cell("v : 1", parameters={"tau": "0,5 ms"}),
+        "'0,5 ms' cannot be read",
+        "Decimals follow a point: write '0.5 ms'.",
+    ),
+    "an assignment in place of a condition": (
+        lambda: Cell("v : mV", spike="v = 1*mV"),
+        "spike: 'v = 1*mV' cannot be read",
+        "Conditions compare with '==', '>' or '>='.",
+    ),
+    "a choice in a statement": (
+        lambda: Cell("v : 1", step="if v > 2: v = 0"),
+        "'if v > 2: v = 0' is not a statement.",
+        "Write 'name = where(condition, expression, name)'.",
+    ),
+    "an addition the wrong way round": (
+        lambda: Cell("v : 1", step="v =+ 1"),
+        "'v =+ 1' has '=+', which assigns, expected '=' or '+='.",
+        "Write 'v += ...' to add.",
+    ),
     "a local name in a handler": (
         lambda: Rule(edge="w : 1", handlers=[("pre", "twice = 2 * w; out += twice")]),
         "rule 'rule', handler 'pre': there is no variable 'twice'. The variables are: out, w.",

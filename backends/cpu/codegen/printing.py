@@ -46,6 +46,7 @@ RESERVED = {
     "log10",
     "mod",
     "normal_at",
+    "nan",
     "now",
     "partition",
     "pending",
