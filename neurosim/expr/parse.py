@@ -168,7 +168,7 @@ class Parser:
         except (SyntaxError, ValueError) as error:
             raise ModelError(
                 f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error, text)}). "
-                f"{_remedy(text)}"
+                f"{_correction(text)}"
             ) from None
         except (RecursionError, MemoryError):  # Python's own parser gives up on deep nesting so
             raise self.depth_error(text, part) from None
@@ -462,7 +462,7 @@ def _equation_lines(text: str) -> list[str]:
     return result
 
 
-def _remedy(text: str) -> str:
+def _correction(text: str) -> str:
     """Return what to write in place of a text that Python's parser refuses."""
     comma = re.fullmatch(r"\s*([-+]?\d+),(\d+\s*[A-Za-z].*)", text)
     if comma:
