@@ -54,6 +54,8 @@ def make_learner(
         width=None if settings.way == "dsr" else dict.fromkeys(spiking, 1.0),
         feedback=feedback,
         device=device,
+        # On CUDA devices compiling would take minutes for each size of a batch.
+        compiled=device == "cpu" or not torch.cuda.is_available(),
     )
     # Values reach the first layer one step after they are set.
     steps = settings.duration + 1

@@ -284,3 +284,24 @@ def test_rows_of_a_convolution_are_patches_also_of_rates():
     weights = 0.8 ** torch.arange(T - 1, -1, -1, dtype=torch.float64)
     mean = (batch * (weights / weights.sum())[:, None, None]).sum(0).view(B, 3, 3)
     assert torch.allclose(matrix[3], mean[0, 1:, 1:].flatten())
+
+
+@pytest.mark.parametrize("method", ["bptt", "dsr"])
+def test_values_that_only_a_rule_reads_may_be_compiled_too(method):
+    values = torch.rand(B, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    results = []
+    for compiled in (False, True):
+        trainer = Trainer(
+            graded_net(),
+            inputs="pixels.value",
+            outputs="output.v",
+            train=["first", "second"],
+            precision="float64",
+            method=method,
+            compiled=compiled,
+        )
+        output = trainer(values.expand(T, -1, -1))
+        (output**2).sum().backward()
+        results.append((output.detach(), trainer["first"].grad))
+    for plain, loops in zip(*results, strict=True):
+        assert torch.allclose(plain, loops, rtol=1e-10, atol=1e-12) and plain.abs().max() > 0.1

@@ -106,10 +106,15 @@ class CompiledLoops:
         state : NeuronState
         """
         neurons = course.neurons
+        if not (neurons.code.states or neurons.code.detect is not None):
+            # An input that only holds values has nothing to compute.
+            return CourseResult(state, None, {})
         series = {**course.series, **_draws(course)}
         values = {**course.values, **neurons.words}
         inputs = {**{f"state {n}": v for n, v in state.values.items()}, **values, **series}
         read = self._names_read(neurons)
+        # A table that rules alone read is no input of the loops.
+        series = {n: v for n, v in series.items() if n in read}
         inputs = {n: v for n, v in inputs.items() if n in read or n.startswith("state ")}
         differentiated = torch.is_grad_enabled() and any(v.requires_grad for v in inputs.values())
         cell = LoopCell(
