@@ -168,7 +168,7 @@ class Parser:
         except (SyntaxError, ValueError) as error:
             raise ModelError(
                 f"{self.owner}, {part}: {short(text)!r} cannot be read ({_reason(error, text)}). "
-                f"{_correction(text)}"
+                f"{_correction(text, part)}"
             ) from None
         except (RecursionError, MemoryError):  # Python's own parser gives up on deep nesting so
             raise self.depth_error(text, part) from None
@@ -462,14 +462,15 @@ def _equation_lines(text: str) -> list[str]:
     return result
 
 
-def _correction(text: str) -> str:
+def _correction(text: str, part: str) -> str:
     """Return what to write in place of a text that Python's parser refuses."""
     comma = re.fullmatch(r"\s*([-+]?\d+),(\d+\s*[A-Za-z].*)", text)
     if comma:
         return f"Decimals follow a point: write '{comma[1]}.{comma[2]}'."
     if "^" in text:
         return f"A power is written with '**': '{short(text.replace('^', '**'))}'."
-    if re.search(r"(?<![<>=!])=(?!=)", text):
+    # In an equation it is more likely one sign of equality too many.
+    if re.search(r"(?<![<>=!])=(?!=)", text) and not part.startswith("equation"):
         return "Conditions compare with '==', '>' or '>='."
     quantity = _QUANTITY.search(text) or _GLUED.search(text)
     if quantity is not None:

@@ -403,7 +403,7 @@ CELLS = {
         lambda: Cell("v : 1", method="eul"),
         "cell 'cell': there is no method 'eul'.",
         "Did you mean 'euler'?",
-        "The methods are: euler, exact",
+        "The methods are: adaptive, euler, exact",
     ),
     "a step and a method": (
         lambda: Cell("v : 1", step="v = v", method="euler"),
