@@ -2,7 +2,8 @@
 
 Run with ``python -m benchmarks.liquid.accuracy FOLDER``: it reads ``FOLDER/*/results.json``, as
 ``neurosim run astrocyte-liquid --out FOLDER/NAME`` writes them, writes all into one file, and
-prints the table in Markdown. Runs that are not finished yet are left out.
+prints the table in Markdown. Runs that are not finished yet are left out. With ``--page FILE`` the
+table also replaces the text between two marks of a page.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.errors import NetworkError
 from neurosim.models.astrocyte_liquid.published import ACCURACY, ACCURACY_LARGE
 from neurosim.models.astrocyte_liquid.settings import VARIANTS
 
@@ -25,6 +27,7 @@ from .rows import Row
 
 FULL = {"mnist": 60_000, "fashion-mnist": 60_000, "nmnist": 60_000}  # training samples
 PRESENTATIONS = 50_000
+BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
 LARGE = 20  # side of the grid of 8000 neurons
 
 
@@ -219,6 +222,40 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def describe_checks(checks: Sequence[Row]) -> list[str]:
+    """Return a line for each check, as Markdown.
+
+    Parameters
+    ----------
+    checks : list of row
+        As `judge` returns them.
+    """
+    return [
+        f"- {row['check']}: {', '.join(f'{value:.2f}' for value in row['measured'])}; asked: "
+        f"{row['asked']}: {row['outcome']}."
+        for row in checks
+    ]
+
+
+def replace_between(text: str, table: str) -> str:
+    """Return a page with a table between its marks.
+
+    Parameters
+    ----------
+    text, table : str
+
+    Raises
+    ------
+    NetworkError
+        If the page has no such marks.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise NetworkError(f"page: found no {BEGIN} ... {END}, expected both. Add them to it.")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
 def _describe(scores: Sequence[float]) -> dict[str, Any]:
     deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
     return {
@@ -245,14 +282,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="whose folders are finished runs")
     parser.add_argument("--name", default="liquid_accuracy", help="of the JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="takes the table")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     words = parser.parse_args()
     finished = read_runs(words.folder)
     summary = summarise(finished)
     checks = judge(summary)
-    print(markdown(summary))
-    for check in checks:
-        print(f"{check['check']}: {check['measured']}, asked {check['asked']}: {check['outcome']}")
+    page = "\n".join([markdown(summary), "", *describe_checks(checks)])
+    print(page)
+    if words.page:
+        words.page.write_text(replace_between(words.page.read_text(), page))
     write(
         words.out,
         words.name,

@@ -22,7 +22,8 @@ matplotlib.use("Agg")
 ROOT = Path(__file__).parents[2]
 TUTORIAL = sorted(path.name for path in (ROOT / "docs/tutorial").glob("*.md"))
 TRAINED = ["docs/training.md", "docs/continual_learning.md"]
-TEXTS = ["README.md", "docs/index.md", "docs/language.md", *TRAINED]
+LIQUID = "docs/astrocyte_liquid.md"
+TEXTS = ["README.md", "docs/index.md", "docs/language.md", LIQUID, *TRAINED]
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 SCRIPTS = sorted(path.name for path in (ROOT / "docs/examples").glob("*.py"))
 README_SCRIPT = "balance.py"

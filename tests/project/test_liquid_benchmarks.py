@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks.liquid import accuracy, branching, extensions, ranks
 from benchmarks.liquid.rows import run_missing
 from neurosim.datasets import Images
+from neurosim.errors import NetworkError
 from neurosim.models.astrocyte_liquid import VARIANTS, Task
 
 
@@ -84,6 +85,15 @@ def test_an_accuracy_is_below_inside_or_above_its_band(tmp_path, test, outcome):
     write_run(tmp_path, "f1", seed=0, test=test)
     rows = accuracy.summarise(accuracy.read_runs(tmp_path))
     assert accuracy.judge(rows)[0]["outcome"] == outcome
+
+
+def test_the_table_replaces_what_stands_between_the_marks_of_a_page():
+    page = f"title\n{accuracy.BEGIN}\nold\n{accuracy.END}\nrest\n"
+    changed = accuracy.replace_between(page, "| new |")
+    assert changed == f"title\n{accuracy.BEGIN}\n| new |\n{accuracy.END}\nrest\n"
+    assert accuracy.replace_between(changed, "| new |") == changed
+    with pytest.raises(NetworkError, match="page: found no <!-- accuracy: begin -->"):
+        accuracy.replace_between("title", "| new |")
 
 
 def test_rows_are_kept_one_by_one_and_only_the_missing_ones_are_run(tmp_path):
