@@ -15,6 +15,7 @@ import numpy as np
 
 import neurosim as ns
 from neurosim.models.balanced_networks import cuba
+from neurosim.models.cells import lif
 from neurosim.models.prediction_reservoir.network import Settings, build, neuron
 
 from .report import machine, options, quartiles, spread, table, write
@@ -123,7 +124,15 @@ def main() -> None:
         [o["threads"], f"{o['us']['median']:.0f}", quartiles(o["us"], "{:.0f}")] for o in open_run
     ]
     print(table(["threads", "us", "quartiles"], rows))
-    write(chosen.out, "engine", {"machine": described, "networks": measured, "overhead": open_run})
+    loops = [closed_loop(size, chosen.repetitions) for size in (100, 1000)]
+    print(
+        "\nA step of a closed loop: run.run(one step), run.set(an array) and run.spikes, by "
+        "processor time\n"
+    )
+    rows = [[o["neurons"], f"{o['us']['median']:.0f}", quartiles(o["us"], "{:.0f}")] for o in loops]
+    print(table(["neurons", "us", "quartiles"], rows))
+    results = {"networks": measured, "overhead": open_run, "closed loop": loops}
+    write(chosen.out, "engine", {"machine": described, **results})
 
 
 def measure(workload: Workload, repetitions: int) -> list[dict[str, Any]]:
@@ -219,6 +228,29 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
         run.run(0.1 * calls, progress=False)
         found.append((short - (time.perf_counter() - began)) / calls * 1e6)
     return {"threads": threads, "us": spread(found)}
+
+
+def closed_loop(neurons: int, repetitions: int, *, calls: int = 100) -> dict[str, Any]:
+    """Return the processor time of a step with a set of inputs and a get of spikes, in us.
+
+    Processor time, since a step is so short that other processes would be measured instead.
+    """
+    net = ns.Network("loop", dt="1 ms", seed=1)
+    cells = net.population("cells", neurons, lif(), current=np.full(neurons, 0.25))
+    net.project(cells, cells, ns.fixed_probability(0.1), weight="5 pA")
+    net.record(cells, "spikes")
+    run = ns.prepare(net, backend="cpu", threads=1)
+    current = np.full(neurons, 0.25)
+    run.run("50 ms", progress=False)
+    seconds = []
+    for _ in range(repetitions):
+        began = time.process_time()
+        for _ in range(calls):
+            run.run(1.0, progress=False)
+            run.set("cells", current=current)
+            run.spikes("cells")
+        seconds.append((time.process_time() - began) / calls * 1e6)
+    return {"neurons": neurons, "us": spread(seconds)}
 
 
 def _row(m: dict[str, Any]) -> list[str]:

@@ -162,6 +162,9 @@ def is_pint(value: object) -> TypeGuard[PintQuantity]:
 
 def _read(value: Any, declared: Unit, depth: int) -> Any:
     """Return a value in engine units; `depth` counts the lists around it."""
+    # The commonest first: loops set such arrays after every step.
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim:
+        return value * declared.size if declared.size != 1.0 else value.copy()
     if isinstance(value, str):
         return _read_text(value, declared, alone=depth == 0)
     if isinstance(value, list | tuple):

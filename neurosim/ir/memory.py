@@ -271,7 +271,8 @@ class Memory:
         # After the propagators, which constants may read: those just computed are written too.
         for (name, tree), read in zip(constants, inputs[len(propagators) :], strict=True):
             if written is None or not written.isdisjoint(read):
-                self.write(owner, name, _evaluate(tree, self._read_constant(owner, of=name)))
+                value = self._read_constant(owner, of=name)
+                self.write(owner, name, _evaluate(tree, value, read))
         self._written[owner] = set()
 
     def require_constants(self, owner: str, changed: Mapping[str, np.ndarray]) -> None:
@@ -618,16 +619,24 @@ class Memory:
         return result
 
 
-def _evaluate(tree: Expr, value: Callable[[str], Any]) -> np.ndarray:
-    """Return a constant, (1,) or (N,); of many values some at a time, which takes little memory."""
-    read = {name: np.atleast_1d(np.asarray(value(name))) for name in names(tree)}
-    size = max((array.size for array in read.values()), default=1)
+def _evaluate(tree: Expr, value: Callable[[str], Any], inputs: frozenset[str]) -> np.ndarray:
+    """Return a constant, (1,) or (N,); of many values some at a time, which takes little memory.
+
+    Parameters
+    ----------
+    tree : Expr
+    value : name -> array or number
+    inputs : set of str
+        Names that the tree reads.
+    """
+    read = {name: value(name) for name in inputs}
+    size = max(map(np.size, read.values()), default=1)
     if size <= _BLOCK:
         return np.atleast_1d(np.asarray(evaluate(tree, read.__getitem__), np.float64))
     result = np.empty(size)
     for first in range(0, size, _BLOCK):
         part = slice(first, first + _BLOCK)
-        some = {name: array if array.size == 1 else array[part] for name, array in read.items()}
+        some = {name: array if np.size(array) == 1 else array[part] for name, array in read.items()}
         result[part] = evaluate(tree, some.__getitem__)
     return result
 

@@ -249,9 +249,9 @@ class Batch:
                     row[name] = part
         for run in self._runs:
             run._guard.require_whole("set")
-        checked = [run._check(owner, row) for run, row in zip(self._runs, rows, strict=True)]
+        checked = [run._check(known, row) for run, row in zip(self._runs, rows, strict=True)]
         for run, assignments in zip(self._runs, checked, strict=True):
-            run._assign(owner, assignments)
+            run._assign(known, assignments)
 
     def _parts(self, name: str, value: Any) -> list[Any]:
         """Return the value of each sample."""

@@ -127,7 +127,16 @@ class Assembler:
                     belongs = np.isin(neurons, view.indices)
                     neurons = neurons[belongs]
                     steps = steps[belongs]
-                return self._spikes_of(chunks, view, end, neurons, steps)
+                # Of a run itself, in order and in range: a loop reads them after every step.
+                return Spikes.trusted(
+                    neurons,
+                    steps,
+                    size=self.program.populations[view.name].size,
+                    dt=self.program.dt,
+                    steps=end - chunks.first,
+                    first=chunks.first,
+                    members=np.array(view.indices, np.int32),
+                )
         return None
 
     def require_spikes(self, chunks: Chunks, end: int, *, where: str) -> None:

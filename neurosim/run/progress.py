@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -14,6 +14,12 @@ PATIENCE = 2.0  # seconds before anything is displayed
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}]"
 _CLOCK = "{desc} [{elapsed}]"
 _JOBS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} jobs [{elapsed}<{remaining}]"
+
+
+class Tick(Protocol):
+    """Shows that a computation goes on, and the stage that it has reached."""
+
+    def __call__(self, stage: str = "") -> None: ...
 
 
 @contextmanager
@@ -34,6 +40,9 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
     ------
     Function to call with each number of steps done.
     """
+    if not wanted:
+        yield _ignore
+        return
     done = 0
     with _display(name, _BAR, total=steps * dt, unit="ms") as open_when_due:
 
@@ -49,8 +58,12 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
         yield advance
 
 
+def _ignore(count: int) -> None:
+    """Display nothing."""
+
+
 @contextmanager
-def clock(name: str, *, wanted: bool) -> Iterator[Callable[[str], None]]:
+def clock(name: str, *, wanted: bool) -> Iterator[Tick]:
     """Show the duration of a computation whose progress is unknown, after two seconds.
 
     Parameters
@@ -66,10 +79,12 @@ def clock(name: str, *, wanted: bool) -> Iterator[Callable[[str], None]]:
     """
     with _display(name, _CLOCK) as open_when_due:
 
-        def tick(stage: str) -> None:
+        def tick(stage: str = "") -> None:
             display = open_when_due(wanted)
-            if display is not None:
-                display.set_description_str(f"{name}: {stage}" if stage else name)
+            if display is not None and stage:
+                display.set_description_str(f"{name}: {stage}")
+            elif display is not None:
+                display.refresh()
 
         yield tick
 

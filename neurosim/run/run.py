@@ -480,17 +480,17 @@ class Run:
         NetworkError
             If a name is unknown, or a value has a wrong unit, shape or range.
         """
+        known = self._owner(owner)
         # All values are checked before the first is assigned.
-        self._assign(owner, self._check(owner, values))
+        self._assign(known, self._check(known, values))
 
-    def _check(self, owner: Owner | str, values: dict[str, Any]) -> list[Assignment]:
+    def _check(self, owner: Owner, values: dict[str, Any]) -> list[Assignment]:
         """Return the assignments of values that are right; nothing changes."""
         self._streams.begin(self.step)
         assignments = Assignments(self.network, self.program, self.memory, self.step, self._streams)
-        return assignments.check(self._owner(owner), values)
+        return assignments.check(owner, values)
 
-    def _assign(self, owner: Owner | str, assignments: list[Assignment]) -> None:
-        owner = self._owner(owner)
+    def _assign(self, owner: Owner, assignments: list[Assignment]) -> None:
         with self._guard.changing("set"):
             for assign in assignments:
                 assign()

@@ -6,6 +6,7 @@ import _signal  # pyright: ignore[reportMissingModuleSource, reportMissingImport
 import signal
 import threading
 from collections.abc import Callable
+from itertools import compress
 from types import FrameType
 from typing import Any
 
@@ -74,8 +75,11 @@ class SignalQueue:
         # Only the main thread receives signals.
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in [n for n in _DEFERRED if callable(_handler_of(n))]:
-            self._handlers[number] = _unwrap(number, _handler_of(number))
+        # By functions in C: a loop over all signals takes as long as a step of a small network.
+        handlers = list(map(_handler_of, _DEFERRED))
+        pairs = zip(_DEFERRED, handlers, strict=True)
+        for number, handler in list(compress(pairs, map(callable, handlers))):
+            self._handlers[number] = _unwrap(number, handler)
             _put_handler(number, self.collect)
 
     def close(self) -> None:

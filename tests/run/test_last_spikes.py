@@ -105,3 +105,36 @@ def test_thousands_of_short_recorded_stretches_take_little_beside_their_data():
     finally:
         tracemalloc.stop()
     assert per_stretch < 80  # 20 are data; a chunk of each stretch took 900
+
+
+def test_spikes_that_a_loop_reads_are_those_that_a_check_would_make(backend):
+    """They are made without the checks of `Spikes`, which take longer than a step."""
+    run = ns.prepare(counting(), backend=backend)
+    run.run("12 ms", progress=False)
+    for view in ("p", run.owners["p"][1:4]):
+        spikes = run.spikes(view)
+        checked = ns.Spikes(
+            spikes.index,
+            spikes.step,
+            size=spikes.size,
+            dt=spikes.dt,
+            steps=spikes.steps,
+            first=spikes.first,
+            members=spikes.members,
+        )
+        assert checked == spikes
+        assert (spikes.index.dtype, spikes.step.dtype) == (np.int32, np.int64)
+        assert spikes.members.dtype == np.int32
+        assert spikes.members is not run.owners["p"].view.indices
+
+
+def test_what_a_loop_reads_belongs_to_the_loop(backend):
+    run = ns.prepare(counting(), backend=backend)
+    run.run("12 ms", progress=False)
+    before = run.result()["p"].spikes.index.copy()
+    spikes = run.spikes("p")
+    spikes.index[:] = 0
+    spikes.members[:] = 0
+    assert (run.result()["p"].spikes.index == before).all()
+    assert run.spikes("p").index.tolist() == before.tolist()
+    assert run.spikes("p").members.tolist() == [0, 1, 2, 3, 4]

@@ -297,6 +297,8 @@ class Assignments:
         # One value for all stays one: N equal values would cost memory, and prepare the cell again.
         if old.size < size and view.whole and np.ndim(numbers) == 0:
             new = np.array([numbers], np.float64)
+        elif view.whole and np.shape(numbers) == (size,):
+            new = numbers  # a copy already
         else:
             new = np.array(np.broadcast_to(old, size), np.float64)
             new[view.indices] = numbers
