@@ -21,7 +21,7 @@ from neurosim.backends.gpu.devices import find_device
 from neurosim.backends.gpu.static_sums import Delivery
 
 from .devices import agreement, networks
-from .devices.layers import Work, time_layers
+from .devices.layers import Work, contestants, time_layers
 from .report import RESULTS, held, machine, verdicts, write
 
 
@@ -135,6 +135,8 @@ def _equal(result: dict[str, Any]) -> list[dict[str, Any]]:
 def _times(device: torch.device, *, small: bool) -> list[Part]:
     layer = Work((64, 64), 10, 4) if small else Work((16_384, 16_384), 500, 16, rate=0.02)
     large: list[tuple[Delivery, float]] = [("push", 0.1), ("pull", 0.3)]
+    # Compiling steps would take most of the time.
+    names = [name for name in contestants() if name != "Trainer, compiled"]
     digits = Work((784, 128, 10), 25, 16 if small else 128)
     return [
         *(
@@ -149,10 +151,12 @@ def _times(device: torch.device, *, small: bool) -> list[Part]:
         Part(
             "16 384 LIF behind a dense layer, batch 16, 500 steps, there and back",
             90,
-            partial(time_layers, layer, device, repetitions=3),
+            partial(time_layers, layer, device, repetitions=3, names=names),
             partial(_layer, small=small),
         ),
-        Part("784-128-10, T 25", 30, partial(time_layers, digits, device, repetitions=5)),
+        Part(
+            "784-128-10, T 25", 30, partial(time_layers, digits, device, repetitions=5, names=names)
+        ),
         Part(
             "plastic liquid, batch 256",
             45,
