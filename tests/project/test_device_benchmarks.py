@@ -14,6 +14,7 @@ pytest.importorskip("triton")
 import torch  # noqa: E402
 
 from benchmarks import gpu, training  # noqa: E402
+from benchmarks.devices.courses import _require_equal, time_course  # noqa: E402
 from benchmarks.devices.layers import ByTrainer, Work, time_layers  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -24,6 +25,21 @@ def test_layers_of_all_contestants_spike_alike_and_are_timed():
     rates = result["spikes per sample and step"]
     assert rates["Trainer"] == rates["snnTorch"] > 0.5
     assert result["seconds"]["Trainer"]["repetitions"] == 1
+
+
+def test_long_courses_have_the_same_spikes_and_gradients_both_ways():
+    result = time_course(steps=60, batch=2, repetitions=1)
+    assert result["spikes per neuron"] > 0.5
+    assert result["eager in times of compiled"]["repetitions"] == 1
+
+
+def test_a_course_with_other_spikes_has_no_time():
+    spikes, gradient = torch.ones(3, 2, 4), torch.ones(4, 4)
+    equal = {"eager": (spikes, gradient), "compiled": (spikes, gradient)}
+    _require_equal(equal)
+    for wrong in ((1 - spikes, gradient), (spikes, 2 * gradient)):
+        with pytest.raises(ValueError, match="expected the same"):
+            _require_equal(equal | {"compiled": wrong})
 
 
 def test_a_contestant_that_spikes_otherwise_has_no_time(monkeypatch):
