@@ -40,11 +40,11 @@ def test_thresholds_and_latencies_are_as_published(backend):
     assert latencies(backend)["learn 2: {1, 7}"]["offsets"]["OUT content"] == [5, 6, 7]
 
 
-def test_short_presentations_are_learned_with_less_margin_and_silence_takes_nothing(backend):
-    found = short_presentations(backend)
+def test_short_presentations_are_learned_with_less_margin_and_silence_takes_nothing(fast_backend):
+    found = short_presentations(fast_backend)
     assert all(each["recalled"] for each in found.values())
     assert [round(found[n]["to cue"], 2) for n in "123"] == [4.3, 4.3, 6.0]
-    assert retention(backend, silence=200.0)["by cue and by content"] == [15, 15]
+    assert retention(fast_backend, silence=200.0)["by cue and by content"] == [15, 15]
 
 
 def test_random_memories_are_recalled_until_operations_come_too_densely(fast_backend):

@@ -130,7 +130,7 @@ def test_a_reward_that_comes_late_finds_the_edge_that_caused_it(backend):
 # ---- inhibition that finds its rate
 
 
-def test_the_inhibitory_rule_brings_its_targets_to_their_rates(backend):
+def test_the_inhibitory_rule_brings_its_targets_to_their_rates(fast_backend):
     """Rates of 8, 14 and 20 Hz, from 72 Hz without inhibition and from silence with too much.
     Inhibition makes coincidences rarer than chance, which
     leaves the rate some percent above the target; four neurons each, 3 s: 100 to 240 spikes.
@@ -165,7 +165,7 @@ def test_the_inhibitory_rule_brings_its_targets_to_their_rates(backend):
         weight=weights,
     )
     net.record(neurons, "spikes")
-    found = ns.simulate(net, "7 s", backend=backend, progress=False)["neurons"].spikes
+    found = ns.simulate(net, "7 s", backend=fast_backend, progress=False)["neurons"].spikes
     early, late = (found.window(*each).count() for each in ((0, 250), (4000, 7000)))
     assert early[[0, 1, 4, 5, 8, 9]].min() >= 8 and early[[2, 3, 6, 7, 10, 11]].max() <= 1
     np.testing.assert_allclose(late.reshape(3, 4).mean(axis=1) / 3, [8.0, 14.0, 20.0], rtol=0.12)
