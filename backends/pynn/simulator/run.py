@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from neurosim.recording.samples import Spikes, Trace
 from neurosim.units import Unit, unit
 
 from ..translation.plan import Plan, PlannedRecording
+from . import provenance
 from .packages import PACKAGES, installed_version
 from .process import execute
 from .script import RESULTS, Script
@@ -113,9 +115,16 @@ class ScriptRun:
             folder = Path(self._folder or temporary)
             report = self.report if self._folder else None
             script = self._script(steps).write(folder, report)
+            of_board = self.plan.target.name == "spinnaker"
+            if of_board:
+                (folder / provenance.FILE).write_text(provenance.SETTINGS, encoding="utf-8")
             execute(script, python=self._python, machine=self._machine, title=title)
             with np.load(folder / RESULTS) as results:
                 self._results = dict(results)
+            if of_board:
+                labels = [p.name for p in self.plan.populations]
+                rows = provenance.provenance_rows(folder, labels)
+                self.report = replace(self.report, rows=(*self.report.rows, *rows))
         self.step = steps
 
     def result(self) -> Recording:
