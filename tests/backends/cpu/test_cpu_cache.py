@@ -305,7 +305,7 @@ def test_processes_that_start_together_share_a_cache_that_lacks_their_code(small
         subprocess.Popen(command, env=environment(folder), stdout=pipe, stderr=pipe, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120) for process in processes]
+    said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     reports = [json.loads(out) for out, _ in said]
     assert len({report["digest"] for report in reports}) == 1
