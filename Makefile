@@ -3,6 +3,9 @@
 PYTHON ?= python3
 ENV := .venv
 SPYNNAKER := .venv-spynnaker
+NEST_MPI := .venv-nest-mpi
+# The models that backends/pynn/distributed/nest_models.py names; all of NEST's take twice as long.
+NEST_MODELS := iaf_psc_exp;iaf_psc_alpha;iaf_psc_delta;iaf_cond_exp;iaf_cond_alpha;aeif_cond_exp;hh_cond_exp_traub;izhikevich;parrot_neuron;spike_generator;poisson_generator;step_current_generator;dc_generator;multimeter;spike_recorder;static_synapse;stdp_synapse;tsodyks2_synapse
 BIN := $(ENV)/bin
 # Files of tests are shared out between WORKERS processes, the longest first (tests/conftest.py).
 WORKERS ?= 2
@@ -10,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-
 DESCRIBED := setup.cfg pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help demo lint shape test test-fast test-slow bench docs docs-figures clean
+.PHONY: help demo lint shape nest-mpi test test-fast test-nest-mpi test-slow bench docs docs-figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +38,13 @@ test-fast: $(ENV)/installed-for-tests ## the tests that need no other simulator,
 
 test-slow: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## the tests that make test leaves out
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(BIN)/python -m pytest -m slow
+
+nest-mpi: $(NEST_MPI)/installed ## build NEST with MPI from its sources into .venv-nest-mpi (an hour on one quiet core; docs/other_simulators.md has what it needs)
+
+test-nest-mpi: $(ENV)/installed-for-tests $(NEST_MPI)/installed ## the same numbers on one and two ranks of NEST
+	NEUROSIM_NEST_MPI_PYTHON=$(CURDIR)/$(NEST_MPI)/bin/python \
+	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+	$(BIN)/python -m pytest tests/backends/pynn/test_nest_ranks.py
 
 bench: $(ENV)/installed-for-benchmarks ## measure speed beside Brian 2 and NEST: tables, and JSON in benchmarks/results (three hours, and a quiet machine)
 	for measured in cpu engine startup cost memory recording threads trials polychronous summary; do $(BIN)/python -m benchmarks.$$measured || exit; done
@@ -69,8 +79,17 @@ $(SPYNNAKER)/installed:
 	@$(SPYNNAKER)/bin/python -m pip install --quiet --disable-pip-version-check 'sPyNNaker==1!7.4.1' 'numpy<2.4'
 	@touch $@
 
+# Open MPI, GSL and libltdl with their headers, a C++ compiler and cmake are the system's.
+$(NEST_MPI)/installed:
+	@mpicc --version >/dev/null || { echo "no mpicc: apt-get install g++ cmake libopenmpi-dev openmpi-bin libgsl-dev libltdl-dev"; exit 1; }
+	@echo "building NEST with MPI into $(NEST_MPI)"
+	@$(PYTHON) -m venv $(NEST_MPI)
+	@$(NEST_MPI)/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt --no-binary nest-simulator nest-simulator \
+	  -C cmake.define.with-mpi=ON -C cmake.define.with-boost=OFF -C 'cmake.define.with-models=$(NEST_MODELS)'
+	@touch $@
+
 clean: ## remove the environment and all that was built, but not the results in out
-	rm -rf $(ENV) $(SPYNNAKER) build dist docs/_build docs/gallery *.egg-info .pytest_cache .hypothesis
+	rm -rf $(ENV) $(SPYNNAKER) $(NEST_MPI) build dist docs/_build docs/gallery *.egg-info .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/bin/python:

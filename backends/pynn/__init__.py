@@ -86,7 +86,8 @@ class PynnBackend:
         network : Network
             Network.
         **options
-            ``folder``, in which the script of a run stays; ``threads``, of NEST alone.
+            ``folder``, in which the script of a run stays; of NEST alone ``threads``, or ``ranks``
+            of MPI and ``virtual_processes``.
 
         Raises
         ------
@@ -120,6 +121,10 @@ class PynnBackend:
             raise NetworkError(describe_unknown("option", option, self._options, owner=owner))
         if options.get("threads") is not None:
             read_whole_number(options["threads"], where=f"{owner}, threads")
+        if options.keys() & {"ranks", "virtual_processes"}:
+            from .distributed.run import read_ranks  # needed by few
+
+            read_ranks(options, owner=owner)
 
     def _translate(self, network: ConcreteNetwork) -> Plan:
         # SymPy is slow to import, and finding a backend needs none of it.
@@ -193,10 +198,16 @@ class TranslatedNetwork:
     options: dict[str, Any]
 
     def open(self, report: Report) -> ScriptRun:
-        """Return a run, which runs once."""
+        """Return a run, which runs once: a script of PyNN, or with ``ranks`` one of PyNEST."""
         from .simulator.run import ScriptRun
 
-        return ScriptRun(self.plan, self.network, report, **self.options)
+        if self.options.get("ranks") is None:
+            options = {k: v for k, v in self.options.items() if k != "ranks"}
+            return ScriptRun(self.plan, self.network, report, **options)
+        from .distributed.run import DistributedRun
+
+        options = {k: v for k, v in self.options.items() if k != "threads"}
+        return DistributedRun(self.plan, self.network, report, **options)
 
     def export(self, report: Report, folder: Path, *, time: float) -> Path:
         """Write script, arrays, README and report to a folder; return the path of the script.
@@ -268,7 +279,7 @@ class SpinnakerNetwork(TranslatedNetwork):
 nest = PynnBackend(
     "nest",
     "NEST through PyNN, on the grid; early traces and statistics agree",
-    options=("folder", "threads"),
+    options=("folder", "ranks", "threads", "virtual_processes"),
 )
 brian2 = PynnBackend("pynn-brian2", "Brian 2 through PyNN; early traces and statistics agree")
 spinnaker = SpinnakerBackend(

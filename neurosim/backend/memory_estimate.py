@@ -349,7 +349,9 @@ def _describe_need(network: Network, sizes: list[tuple[str, float]], *, free: fl
     return (
         f"network {network.name!r} needs about {_gigabytes(needed)} of memory, but "
         f"{_gigabytes(free)} are available. The largest items are {_show_largest(sizes)}. "
-        "Use fewer edges, one weight for all edges of a projection, or a larger machine."
+        "Use fewer edges, one weight for all edges of a projection, precision='float32' on 'cpu', "
+        "or a larger machine; for a run on several, backend='nest' with ranks=, or SpiNNaker "
+        "boards. The page on other simulators has a table of the memory of each."
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -13,7 +14,7 @@ from typing import Any, overload
 from ..backend.discovery import find
 from ..backend.lowering import Backend, Lowered, Stepped, Translated
 from ..backend.memory_estimate import demand_memory, explaining_memory
-from ..backend.report import Report
+from ..backend.report import Place, Report, Row
 from ..errors import NetworkError, describe, describe_unknown
 from ..ir.concretise import concretise
 from ..ir.discretise import discretise
@@ -74,7 +75,16 @@ def check(network: Network, *, backend: str | Backend = "cpu", **options: Any) -
     NetworkError
         If the backend is unknown or not installed, or an option is wrong.
     """
-    return _lower(network, backend, options).report
+    lowered = _lower(network, backend, options)
+    artefact = lowered.artefact
+    if not isinstance(artefact, Stepped):
+        return lowered.report  # other simulators have a row for it, because they need the draws
+    try:
+        demand_memory(network, rounded=artefact.single_precision, samples=artefact.samples)
+    except NetworkError as error:
+        row = Row(Place("network", network.name), "impossible", str(error))
+        return replace(lowered.report, rows=(*lowered.report.rows, row))
+    return lowered.report
 
 
 @overload

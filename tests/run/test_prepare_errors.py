@@ -249,10 +249,14 @@ def test_a_network_beyond_memory_is_refused_before_anything_is_drawn_naming_the_
             "projection 'largest' (3e+15 edges)",
             "projection 'larger' (2e+15 edges)",
             "projection 'large' (1e+15 edges)",
-            "Use fewer edges, one weight for all edges of a projection, or a larger machine.",
+            "Use fewer edges, one weight for all edges of a projection, precision='float32' on",
+            "or a larger machine; for a run on several, backend='nest' with ranks=, or SpiNNaker",
+            "boards. The page on other simulators has a table of the memory of each.",
         ),
     ) as error:
         ns.prepare(net, backend=backend)
+    (row,) = ns.check(net, backend=backend).of("impossible")
+    assert row.reason == str(error.value) and row.place.kind == "network"
     assert "'small'" not in str(error.value) and "neurons'" not in str(error.value)
 
 

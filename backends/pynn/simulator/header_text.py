@@ -77,7 +77,7 @@ def setup_lines(plan: Plan, threads: int | None) -> Iterator[str]:
     arguments = dict(target.setup)
     if target.name == "nest":
         # NEST fixes the largest delay before any connection is made.
-        arguments["max_delay"] = _longest_delay(plan)
+        arguments["max_delay"] = longest_delay(plan)
         if threads:
             arguments["threads"] = threads
     if target.real_time_step not in (None, plan.dt):
@@ -94,7 +94,7 @@ def setup_lines(plan: Plan, threads: int | None) -> Iterator[str]:
             yield f"{line}  # {reason}"
 
 
-def _longest_delay(plan: Plan) -> float:
+def longest_delay(plan: Plan) -> float:
     """Return the longest delay in ms, with that of the last step of a decaying current."""
     delays = [
         q.delay.max(initial=0.0) + (1 if q.decay is None else q.decay.steps) * plan.dt

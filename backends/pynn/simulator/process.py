@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurosim.errors import SimulationError
@@ -21,7 +21,7 @@ _POLL = 0.2  # seconds between two checks whether a script has ended
 def execute(
     script: Path,
     *,
-    python: str = sys.executable,
+    command: Sequence[str] = (sys.executable,),
     environment: Mapping[str, str] | None = None,
     machine: str = "",
     title: str = "",
@@ -31,8 +31,8 @@ def execute(
     Parameters
     ----------
     script : path
-    python : str
-        Interpreter.
+    command : sequence of str
+        Words before the name of the script: an interpreter, and the program that starts it.
     environment : mapping of str to str
         Variables besides those of this process.
     machine : str
@@ -47,7 +47,7 @@ def execute(
     """
     with (
         subprocess.Popen(
-            [python, script.name],
+            [*command, script.name],
             cwd=script.parent,
             env={**os.environ, **_QUIET, **(environment or {})},
             text=True,

@@ -13,7 +13,7 @@ from .snippets import SPIKES_OF, WEIGHTS_OF, WEIGHTS_OF_PAIRS
 
 # Steps that Poisson sources of NEST take to follow a change of their rate: one for the generator,
 # one for the neuron that repeats its spikes.
-_RATE_LAG = 2
+RATE_LAG = 2
 
 
 def run_lines(
@@ -33,8 +33,8 @@ def run_lines(
         Of the script; changed rates are added.
     """
     # PyNN records no weights and changes no rates by itself: the run stops for both.
-    sampled = _sampled_projections(plan)
-    changes = _changing_rates(plan)
+    sampled = sampled_projections(plan)
+    changes = changing_rates(plan)
     if not sampled and not changes:
         yield "\nsim.run(RUN_TIME)\n"
         return
@@ -60,13 +60,13 @@ def run_lines(
     for name in changes:
         rates = f"arrays[{f'{name}.rates'!r}]"
         changed_at = f"arrays[{f'{name}.changes'!r}]"
-        comment = f"# NEST's sources take {_RATE_LAG} steps to follow"
+        comment = f"# NEST's sources take {RATE_LAG} steps to follow"
         yield f"    for rate in {rates}[{changed_at} == step]:  {comment}"
         yield f"        {names[name]}.set(rate=rate)"
     yield "sim.run_until(RUN_TIME)\n"
 
 
-def _sampled_projections(plan: Plan) -> dict[str, int]:
+def sampled_projections(plan: Plan) -> dict[str, int]:
     """Return projection of the plan -> steps between samples of its weights."""
     return {
         q.name: recording.every
@@ -76,7 +76,7 @@ def _sampled_projections(plan: Plan) -> dict[str, int]:
     }
 
 
-def _changing_rates(plan: Plan) -> dict[str, RateChanges]:
+def changing_rates(plan: Plan) -> dict[str, RateChanges]:
     """Return the rates that the script sets during the run."""
     return {
         p.name: p.rates
@@ -87,7 +87,7 @@ def _changing_rates(plan: Plan) -> dict[str, RateChanges]:
 
 def _store_rates(name: str, changes: RateChanges, arrays: ScriptArrays) -> str:
     """Keep all rates but the first, and the steps at which they are set; return the latter."""
-    early = np.maximum(changes.steps[1:] - _RATE_LAG, 1)
+    early = np.maximum(changes.steps[1:] - RATE_LAG, 1)
     arrays.store(f"{name}.rates", changes.rates[1:])
     return arrays.store(f"{name}.changes", early)
 

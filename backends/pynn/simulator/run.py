@@ -7,7 +7,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +31,15 @@ from .process import execute
 from .script import RESULTS, Script
 
 _MISSING_VERBS = ("get", "set", "emit", "reset", "snapshot", "restore", "save", "load")
+
+
+class Written(Protocol):
+    """A script before it is written: of PyNN, or of PyNEST."""
+
+    @property
+    def text(self) -> str: ...
+
+    def write(self, folder: Path, report: Report | None = None) -> Path: ...
 
 
 class ScriptRun:
@@ -118,14 +127,17 @@ class ScriptRun:
             of_board = self.plan.target.name == "spinnaker"
             if of_board:
                 (folder / provenance.FILE).write_text(provenance.SETTINGS, encoding="utf-8")
-            execute(script, python=self._python, machine=self._machine, title=title)
-            with np.load(folder / RESULTS) as results:
-                self._results = dict(results)
+            self._results = self._execute(script, steps=steps, title=title)
             if of_board:
                 labels = [p.name for p in self.plan.populations]
                 rows = provenance.provenance_rows(folder, labels)
                 self.report = replace(self.report, rows=(*self.report.rows, *rows))
         self.step = steps
+
+    def _execute(self, script: Path, *, steps: int, title: str) -> dict[str, np.ndarray]:
+        execute(script, command=[self._python], machine=self._machine, title=title)
+        with np.load(script.parent / RESULTS) as results:
+            return dict(results)
 
     def result(self) -> Recording:
         """Return everything that was recorded."""
@@ -204,7 +216,7 @@ class ScriptRun:
             )
         raise AttributeError(name)
 
-    def _script(self, steps: int) -> Script:
+    def _script(self, steps: int) -> Written:
         # Some targets record a state before it moves, so that the last value takes another step.
         time = (steps + self.plan.target.extra_steps) * self.plan.dt
         return Script(self.plan, time, threads=self._threads)
@@ -331,8 +343,11 @@ class ScriptRun:
             "hash": self.network.hash(),
             "report": [row.data() for row in self.report.of("approximated")],
             "finished": self._results is not None,
-            "options": {} if self._threads is None else {"threads": self._threads},
+            "options": self._options(),
         }
+
+    def _options(self) -> dict[str, Any]:
+        return {} if self._threads is None else {"threads": self._threads}
 
 
 def _edge_units(p: ConcreteProjection, network: ConcreteNetwork) -> dict[str, Unit]:

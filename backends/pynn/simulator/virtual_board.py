@@ -84,7 +84,7 @@ def map_network(
         _write(script, folder, version)
         execute(
             folder / "map.py",
-            python=python or find_interpreter("map"),
+            command=[python or find_interpreter("map")],
             # The user's settings may name a real board, which mapping must not touch.
             environment={"XDG_CONFIG_HOME": name, "HOME": f"{name}/home"},
             title=f"sPyNNaker maps {plan.name} onto {MACHINES[version]}",
