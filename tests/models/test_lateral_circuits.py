@@ -277,7 +277,7 @@ def test_tasks_begin_and_end_in_turn():
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        ({"third": 4}, {}, "no projection that learns 'third'"),
+        ({"third": 4}, {}, "no learning projection 'third'"),
         ({"first": -1}, {}, "rows of 'first': found -1, expected a whole number from 0 on"),
         ({"first": []}, {}, "rows of 'first': found"),
         ({"first": 4}, {"rate": 0.0}, "lateral learning, rate: found 0.0, expected a number above"),

@@ -204,6 +204,12 @@ def _require_shape(item: Input, tensor: Tensor) -> None:
 
 
 def _require_values(item: Input, tensor: Tensor) -> None:
+    if tensor.layout != torch.strided or tensor.is_complex():
+        sort = "complex numbers" if tensor.is_complex() else f"the layout {tensor.layout}"
+        raise NetworkError(
+            f"batch, input {item.label!r}: found {sort}, expected a dense tensor of real numbers. "
+            "Convert it, as with to_dense()."
+        )
     # Steps that are one row of memory are read once.
     if tensor.stride(0) == 0:
         tensor = tensor[:1]

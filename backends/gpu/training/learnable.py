@@ -168,7 +168,7 @@ def read_train(train: object, can_learn: dict[str, Learnable]) -> list[Learnable
         if not isinstance(name, str) or name not in can_learn:
             raise NetworkError(
                 "Trainer, train: "
-                + describe_unknown("name that can learn", name, can_learn)
+                + describe_unknown("trainable name", name, can_learn)
                 + " Inputs, tables, texts over other parameters, refractory times and rules "
                 "do not learn; nor does a parameter that acts in jumps only."
             )

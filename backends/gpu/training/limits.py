@@ -30,7 +30,7 @@ def read_bounds(bounds: object, learns: Collection[str]) -> dict[str, Bounds]:
     for label, pair in _mapping(bounds, "bounds").items():
         if label not in learns:
             raise NetworkError(
-                f"Trainer, bounds: {describe_unknown('name that learns', label, learns)}"
+                f"Trainer, bounds: {describe_unknown('learning name', label, learns)}"
             )
         where = f"Trainer, bounds of {label!r}"
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(map(_is_bound, pair)):

@@ -262,7 +262,7 @@ class Trainer(Module):
     def __getitem__(self, label: str) -> nn.Parameter:
         if label not in self._plan.learns:
             raise NetworkError(
-                f"Trainer: {describe_unknown('name that learns', label, self._plan.learns)}"
+                f"Trainer: {describe_unknown('learning name', label, self._plan.learns)}"
             )
         return self.get_parameter(self._plan.learns[label].key)
 
@@ -308,7 +308,7 @@ class Trainer(Module):
         if label not in self._plan.learns or label not in self._plan.connections:
             weights = [n for n in self._plan.learns if n in self._plan.connections]
             raise NetworkError(
-                f"Trainer, rows: {describe_unknown('projection that learns', label, weights)}"
+                f"Trainer, rows: {describe_unknown('learning projection', label, weights)}"
             )
         method = self._settings.method
         if method.traces:
@@ -539,6 +539,11 @@ class Trainer(Module):
             return self.outputs
         labels = [outputs] if isinstance(outputs, str) else list(outputs)
         known = {o.label: o for o in self.outputs}
+        if not labels:
+            raise NetworkError(
+                f"outputs: found no name, expected some of {', '.join(known)}. Name one, or leave "
+                "outputs= out for all."
+            )
         for label in labels:
             if label not in known:
                 raise NetworkError(f"outputs: {describe_unknown('output', label, known)}")
@@ -685,6 +690,11 @@ def _read_compiled(
     if compiled is False:
         return None
     length = _CHUNK
+    if isinstance(compiled, str) or compiled is None:
+        raise NetworkError(
+            f"Trainer, compiled: found {describe(compiled)}, expected True, False, or a number of "
+            "steps. Give one of these."
+        )
     if compiled is not True:
         length = read_whole_number(compiled, where="Trainer, compiled")
     return CompiledLoops() if device.type == "cpu" else CompiledSteps(length)

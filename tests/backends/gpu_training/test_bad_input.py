@@ -12,7 +12,7 @@ import neurosim as ns
 
 torch = pytest.importorskip("torch")
 
-from neurosim.gpu import SilenceWarning, StillWarning, Trainer, Truncated  # noqa: E402
+from neurosim.gpu import SilenceWarning, StillWarning, Trainer, Truncated, fit  # noqa: E402
 
 
 def trainer_of(net: ns.Network | None = None, **options) -> Trainer:
@@ -31,17 +31,17 @@ def trainer_of(net: ns.Network | None = None, **options) -> Trainer:
         ({"outputs": "outputs"}, "outputs: there is no spiking population or state 'outputs'"),
         ({"outputs": "inputs"}, "outputs: there is no spiking population or state 'inputs'"),
         ({"outputs": ["output", "hidden.w"]}, "outputs: there is no .* 'hidden.w'"),
-        ({"train": ["frist"]}, "train: there is no name that can learn 'frist'. Did you mean 'fir"),
-        ({"train": ["hidden.refractory"]}, "no name that can learn 'hidden.refractory'"),
-        ({"train": ["hidden.reset"]}, "no name that can learn 'hidden.reset'.*texts over other"),
-        ({"train": ["inputs"]}, "no name that can learn 'inputs'"),
+        ({"train": ["frist"]}, "train: there is no trainable name 'frist'. Did you mean 'fir"),
+        ({"train": ["hidden.refractory"]}, "no trainable name 'hidden.refractory'"),
+        ({"train": ["hidden.reset"]}, "no trainable name 'hidden.reset'.*texts over other"),
+        ({"train": ["inputs"]}, "no trainable name 'inputs'"),
         ({"train": "first"}, r"train: found 'first', expected a list of names. Write it in brack"),
         ({"train": ["first", "first"]}, "train: found 'first' twice, expected each name once"),
-        ({"train": [1]}, "train: there is no name that can learn 1"),
+        ({"train": [1]}, "train: there is no trainable name 1"),
         ({"precision": "float16"}, "precision: found 'float16', expected 'float32' or 'float64'"),
         ({"device": "gpu"}, "device: found 'gpu', expected 'cuda', 'cuda:N' or 'cpu'"),
         ({"device": "cuda:77"}, "expected 'cuda:77'. Name device='cpu'"),
-        ({"bounds": {"second": (0, 1)}}, "bounds: there is no name that learns 'second'"),
+        ({"bounds": {"second": (0, 1)}}, "bounds: there is no learning name 'second'"),
         ({"bounds": {"first": (1, 0)}}, r"bounds of 'first': found \(1, 0\), expected low below"),
         ({"bounds": {"first": 3}}, r"bounds of 'first': found 3, expected \(low, high\)"),
         ({"bounds": {"first": (math.nan, 1)}}, r"bounds of 'first': found \(nan, 1\), expected"),
@@ -76,13 +76,13 @@ def test_a_parameter_that_acts_in_jumps_only_cannot_learn():
     net.population("output", 1, cell)
     assert trainer_of(net, train=["output.smooth"]).learns == ["output.smooth"]
     for name in ("steps", "switch", "unused"):
-        with pytest.raises(ns.NetworkError, match=f"can learn 'output.{name}'"):
+        with pytest.raises(ns.NetworkError, match=f"no trainable name 'output.{name}'"):
             trainer_of(net, train=[f"output.{name}"])
 
 
 def test_a_parameter_that_is_an_input_or_a_table_cannot_learn():
     net = layered()
-    with pytest.raises(ns.NetworkError, match="no name that can learn 'hidden.current'"):
+    with pytest.raises(ns.NetworkError, match="no trainable name 'hidden.current'"):
         trainer_of(net, inputs=["inputs", "hidden.current"], train=["hidden.current"])
     assert "hidden.rest" in trainer_of(net, inputs="hidden.current", train=["hidden.rest"]).learns
 
@@ -107,6 +107,8 @@ SPIKES = torch.zeros(5, 2, 50)
         ),
         ({"input": SPIKES}, "batch: there is no input 'input'. Did you mean 'inputs'"),
         ({}, "batch: found no tensor of 'inputs', expected one for each input"),
+        (SPIKES + 0j, "input 'inputs': found complex numbers, expected a dense tensor of real"),
+        (SPIKES.to_sparse(), "found the layout torch.sparse_coo, expected a dense tensor"),
     ],
 )
 def test_wrong_batches_are_refused(batch, message):
@@ -296,3 +298,77 @@ def test_a_cell_in_sub_steps_is_refused():
     net.population("extra", 1, cell)
     with pytest.raises(ns.NetworkError, match="'extra': found the method 'adaptive', .*'rk4'"):
         trainer_of(net)
+
+
+def test_compiled_is_true_false_or_a_number_and_outputs_are_names():
+    with pytest.raises(ns.NetworkError, match="compiled: found 'yes', expected True, False, or a"):
+        trainer_of(compiled="yes")
+    with pytest.raises(ns.NetworkError, match="outputs: found no name, expected some of output"):
+        trainer_of()(SPIKES, outputs=[])
+
+
+def test_a_learning_rate_that_a_schedule_ruins_is_found_before_the_step():
+    trainer = trainer_of()
+    optimizer = torch.optim.SGD(trainer.parameters(), lr=0.1)
+    trainer.attach(optimizer)
+    trainer(SPIKES + 1).sum().backward()
+    optimizer.param_groups[0]["lr"] = math.nan
+    before = trainer["first"].detach().clone()
+    with pytest.raises(ns.NetworkError, match="found the learning rate nan, expected a number"):
+        optimizer.step()
+    assert torch.equal(trainer["first"], before)
+
+
+@pytest.mark.parametrize(
+    ("hook", "error", "message"),
+    [
+        (lambda n, g: g[:1], ns.NetworkError, r"a hook returned \(1, 50\), expected a gradient of"),
+        (lambda n, g: 3, ns.NetworkError, "a hook returned 3, expected a gradient of shape"),
+        (lambda n, g: g * math.nan, ns.SimulationError, "a gradient of 'first' that is not finite"),
+    ],
+)
+def test_gradients_that_are_none_change_no_value(hook, error, message):
+    trainer = trainer_of()
+    trainer.on_gradient(hook)
+    optimizer = torch.optim.SGD(trainer.parameters(), lr=0.1)
+    trainer.attach(optimizer)
+    trainer(SPIKES + 1).sum().backward()
+    before = trainer["first"].detach().clone()
+    with pytest.raises(error, match=message):
+        optimizer.step()
+    assert torch.equal(trainer["first"], before)
+
+
+def test_an_optimiser_that_is_attached_first_is_checked_when_gradients_are_projected():
+    trainer = trainer_of()
+    trainer.attach(torch.optim.SGD(trainer.parameters(), lr=0.1, weight_decay=0.1))
+    with pytest.raises(ns.NetworkError, match="found weight decay beside a projection of gradien"):
+        trainer.on_gradient(lambda name, gradient: gradient, projects=True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            lambda o, t: o.sum(0),
+            r"returned a tensor of shape \(2, 10\), expected a tensor with one",
+        ),
+        (lambda o, t: torch.tensor(1.0), r"a tensor of shape \(\) without a gradient"),
+        (
+            lambda o, t: 3.0,
+            "fit, epoch 1, batch 1: the loss function returned 3.0, expected a tens",
+        ),
+    ],
+)
+def test_losses_that_cannot_be_differentiated_are_refused(loss, message):
+    trainer = trainer_of()
+    optimizer = torch.optim.SGD(trainer.parameters(), lr=0.1)
+    batches = [(SPIKES + 1, torch.zeros(2).long())]
+    with pytest.raises(ns.NetworkError, match=message):
+        fit(trainer, batches, loss=loss, optimizer=optimizer, epochs=1, progress=False)
+
+
+def test_an_optimiser_of_another_trainer_is_refused():
+    optimizer = torch.optim.SGD(trainer_of().parameters(), lr=0.1)
+    with pytest.raises(ns.NetworkError, match="found one that holds no value of this Trainer"):
+        fit(trainer_of(), [], loss=lambda o, t: o.sum(), optimizer=optimizer, epochs=1)

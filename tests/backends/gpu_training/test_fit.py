@@ -151,8 +151,8 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_the_last_good_values(
         nonlocal steps
         if name == "second":
             steps += 1
-            return gradient * math.nan if steps == 3 else gradient
-        return None
+            if steps == 3:
+                trainer["second"].data.fill_(math.nan)
 
     trainer.on_gradient(ruin)
     good = []
@@ -175,6 +175,19 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_the_last_good_values(
     assert error.value.population == "second"
     for name, parameter in trainer.named_parameters():
         assert torch.equal(parameter, good[2][name])
+
+
+def test_a_gradient_that_is_not_finite_ends_training_before_it_changes_a_value():
+    trainer = trainer_of()
+    trainer.on_gradient(lambda name, gradient: gradient * math.nan)
+    before = trainer["first"].detach().clone()
+    optimizer = torch.optim.SGD(trainer.parameters(), lr=0.1)
+    with pytest.raises(
+        ns.SimulationError, match="fit, epoch 1, batch 1: optimizer: found a gradient of 'first'"
+    ):
+        loader = DataLoader(data(), batch_size=10)
+        fit(trainer, loader, loss=loss, optimizer=optimizer, epochs=1, encode=turned)
+    assert torch.equal(trainer["first"], before)
 
 
 def test_a_fault_of_the_loss_function_is_named_as_one():

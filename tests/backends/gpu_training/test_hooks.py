@@ -128,7 +128,7 @@ def test_frozen_names_do_not_learn_until_they_are_thawed():
     trainer.thaw("first")
     trainer(spikes()).sum().backward()
     assert trainer["first"].grad.abs().max() > 0
-    with pytest.raises(ns.NetworkError, match="no name that learns 'third'"):
+    with pytest.raises(ns.NetworkError, match="no learning name 'third'"):
         trainer.freeze("first", "third")
     assert trainer["first"].requires_grad
 

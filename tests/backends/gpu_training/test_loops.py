@@ -54,7 +54,7 @@ def names_that_learn(net: ns.Network, outputs: list[str]) -> list[str]:
     """Return what can learn, as the message about a wrong name lists it."""
     with pytest.raises(NetworkError) as refusal:
         Trainer(net, inputs="inputs", outputs=outputs, train=["?"])
-    listed = str(refusal.value).partition("that can learns are: ")[2].partition(". ")[0]
+    listed = str(refusal.value).partition("trainable names are: ")[2].partition(". ")[0]
     return listed.split(", ")
 
 

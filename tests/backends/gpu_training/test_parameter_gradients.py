@@ -60,7 +60,7 @@ def quiet(name: str) -> ns.Network:
 def names_that_learn(net: ns.Network) -> list[str]:
     with pytest.raises(ns.NetworkError) as error:
         Trainer(net, inputs="inputs", outputs="neurons.v", train=["?"])
-    listed = str(error.value).partition("that can learns are: ")[2].partition(". ")[0]
+    listed = str(error.value).partition("trainable names are: ")[2].partition(". ")[0]
     return listed.split(", ")
 
 

@@ -84,6 +84,7 @@ def fit(
     """
     epochs = read_whole_number(epochs, where="fit, epochs")
     trainer.attach(optimizer)
+    _require_own(trainer, optimizer)
     path = None if checkpoint is None else Path(checkpoint)
     done = Progress()
     if path is not None and path.exists():
@@ -104,6 +105,15 @@ def fit(
         except KeyboardInterrupt:
             return replace(done, interrupted=True)
     return done
+
+
+def _require_own(trainer: Trainer, optimizer: torch.optim.Optimizer) -> None:
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not any(id(p) in held for p in trainer.parameters()):
+        raise NetworkError(
+            "fit, optimizer: found one that holds no value of this Trainer, so nothing would "
+            "learn; expected one of trainer.parameters(). Make it anew."
+        )
 
 
 @dataclass
@@ -140,14 +150,18 @@ class _Loop:
         output = self.trainer(batch)
         if isinstance(target, Tensor):
             target = target.to(self.trainer.device)
-        value = self.loss(output, target)
+        value = self._loss_of(output, target, where)
         # Before the backward pass: gradients of a loss of NaN would ruin all values at once.
         if not math.isfinite(value.item()):
             self._end(batch, value.item(), where)
         parameters = dict(self.trainer.named_parameters())
         self.good = {name: p.detach().clone() for name, p in parameters.items()}
         value.backward()
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except SimulationError as error:
+            message = f"fit, {where}: {error}"
+            raise SimulationError(message, population=error.population) from error
         samples = next(iter(output.values())) if isinstance(output, dict) else output
         sums.samples += samples.shape[1]
         # By samples: the last batch of an epoch is often smaller.
@@ -155,6 +169,26 @@ class _Loop:
         if isinstance(output, Tensor) and _are_classes(target, output):
             sums.right += (output.detach().sum(0).argmax(1) == target).sum().item()
             sums.judged += samples.shape[1]
+
+    def _loss_of(self, output: Any, target: Any, where: str) -> Tensor:
+        """Return the loss.
+
+        Raises
+        ------
+        NetworkError
+            If it is no single number that depends on what learns.
+        """
+        value: object = self.loss(output, target)
+        if isinstance(value, Tensor) and value.numel() == 1 and value.requires_grad:
+            return value.reshape(())
+        found = describe(value)
+        if isinstance(value, Tensor):
+            found = f"a tensor of shape {tuple(value.shape)}"
+            found += "" if value.requires_grad else " without a gradient"
+        raise NetworkError(
+            f"fit, {where}: the loss function returned {found}, expected a tensor with one number "
+            "that depends on the output of the Trainer. Take its mean, and compute it by torch."
+        )
 
     def _end(self, batch: Any, value: float, where: str) -> None:
         """Restore the last good values, and say what went wrong."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from neurosim.errors import NetworkError, describe
+from neurosim.errors import NetworkError, SimulationError, describe
 
 from .operations import Slots
 
@@ -42,6 +42,8 @@ class Hooks:
 
     def add_of_gradients(self, hook: GradientHook, *, projects: bool) -> None:
         """Add a hook; ``projects`` says that its gradients must reach the weights unchanged."""
+        for optimizer in self._attached if projects else ():
+            require_projecting(optimizer)
         self._of_gradients.append(hook)
         self._projects = self._projects or projects
 
@@ -112,13 +114,15 @@ class Hooks:
         """
         require_optimizer(optimizer)
         if self._projects:
-            _require_projecting(optimizer)
+            require_projecting(optimizer)
         # A second attachment would run each hook twice per step.
         if any(optimizer is other for other in self._attached):
             return
         self._attached.append(optimizer)
 
         def run(*_: object) -> None:
+            # A schedule may have changed it since.
+            require_optimizer(optimizer)
             self.run(parameters)
 
         optimizer.register_step_pre_hook(run)
@@ -129,7 +133,10 @@ class Hooks:
             for hook in self._of_gradients:
                 if parameter.grad is not None:
                     gradient = hook(name, parameter.grad)
-                    parameter.grad = parameter.grad if gradient is None else gradient
+                    if gradient is not None:
+                        _require_shape(name, gradient, parameter)
+                        parameter.grad = gradient
+            _require_finite(name, parameter.grad)
         for name, slots in self._slots.items():
             if slots.rows:
                 rows = torch.cat(slots.rows)
@@ -159,7 +166,32 @@ def require_optimizer(optimizer: object) -> None:
             )
 
 
-def _require_projecting(optimizer: torch.optim.Optimizer) -> None:
+def _require_shape(name: str, gradient: object, parameter: Tensor) -> None:
+    if not isinstance(gradient, Tensor) or gradient.shape != parameter.shape:
+        shape = tuple(gradient.shape) if isinstance(gradient, Tensor) else describe(gradient)
+        raise NetworkError(
+            f"on_gradient, {name!r}: a hook returned {shape}, expected a gradient of shape "
+            f"{tuple(parameter.shape)}, or None to leave it. Return one of these."
+        )
+
+
+def _require_finite(name: str, gradient: Tensor | None) -> None:
+    if gradient is not None and not bool(torch.isfinite(gradient).all()):
+        raise SimulationError(
+            f"optimizer: found a gradient of {name!r} that is not finite, expected numbers. The "
+            "values that learn are those before this step. Use another surrogate, fewer steps "
+            "(Truncated), or a smaller learning rate.",
+            population=name.partition(".")[0],
+        )
+
+
+def require_projecting(optimizer: torch.optim.Optimizer) -> None:
+    """Raise if an optimiser would leave the projection of gradients again.
+
+    Raises
+    ------
+    NetworkError
+    """
     name = type(optimizer).__name__
     if any(group.get("weight_decay", 0.0) for group in optimizer.param_groups):
         raise NetworkError(
