@@ -201,7 +201,7 @@ class _Matcher:
 
     def _synapse(self, used: list[str]) -> tuple[Values, Values, Any]:
         """Return time constant, w_in and bias of the currents, which must agree."""
-        found = []
+        synapses = []
         for name in used:
             slope = self._split(name, {name, *self._free})
             leak = -slope.coefficient(name)
@@ -212,13 +212,15 @@ class _Matcher:
             gains = {p: slope.coefficient(p) for p in self._free if np.any(slope.coefficient(p))}
             # A spike that jumps the current is the input of one step, times tau_syn / dt.
             w_in = self._common_gain(gains) / leak if gains else tau / self._dt
-            found.append((tau, w_in, bias / leak / np.where(w_in == 0, 1.0, w_in)))
-        if any(np.any(a != b) for other in found for a, b in zip(other, found[0], strict=True)):
+            synapses.append((tau, w_in, bias / leak / np.where(w_in == 0, 1.0, w_in)))
+        if any(
+            np.any(a != b) for other in synapses for a, b in zip(other, synapses[0], strict=True)
+        ):
             raise Unmatched(
                 f"{' and '.join(map(repr, used))} differ, and NIR's neurons have one current.",
                 "Give both the same time constant.",
             )
-        return found[0]
+        return synapses[0]
 
     def _common_gain(self, gains: Mapping[str, Any]) -> Any:
         """Return the factor of all inputs; a port that is subtracted has the opposite one."""

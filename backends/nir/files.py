@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -195,5 +195,5 @@ class _Reader:
             self._fail(f"{field} of {owner} is not finite, expected numbers", "Correct it.")
         return values.astype(np.int64 if whole else np.float64)
 
-    def _fail(self, found: str, remedy: str) -> None:
-        raise NetworkError(f"{self._where}: {found}. {remedy}")
+    def _fail(self, problem: str, remedy: str) -> NoReturn:
+        raise NetworkError(f"{self._where}: {problem}. {remedy}")

@@ -93,8 +93,8 @@ class _Builder:
                     self._record(source)
         return self._net
 
-    def _fail(self, found: str, remedy: str) -> NetworkError:
-        return NetworkError(f"{self._where}: {found}. {remedy}")
+    def _fail(self, problem: str, remedy: str) -> NetworkError:
+        return NetworkError(f"{self._where}: {problem}. {remedy}")
 
     def _check(self, name: str, node: Node) -> None:
         for field in FIELDS[node.type]:

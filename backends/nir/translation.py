@@ -425,11 +425,9 @@ def _loops(network: ConcreteNetwork) -> dict[str, int]:
 
     number = {name: i for i, name in enumerate(network.populations)}
     pairs = [(number[q.source], number[q.target]) for q in network.projections.values()]
-    own = {source for source, target in pairs if source == target}
     rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
     matrix = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(number),) * 2)
     _, labels = connected_components(matrix, directed=True, connection="strong")
-    del own
     return {name: int(labels[i]) for name, i in number.items()}
 
 

@@ -40,18 +40,18 @@ LOST = "Times_the_input_buffer_lost_packets"
 def database(folder: Path, cores: dict[str, dict[str, int]], routers: dict[str, int]) -> Path:
     path = folder / "reports/2026-11-29-15-49-18-853818/run_1/data.sqlite3"
     path.parent.mkdir(parents=True)
-    with closing(sqlite3.connect(path)) as made, made:
-        made.executescript(SCHEMA)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(SCHEMA)
         for number, (name, counters) in enumerate(cores.items(), 1):
-            made.execute("INSERT INTO core VALUES (?, 0, 0, ?, ?)", (number, number, name))
+            connection.execute("INSERT INTO core VALUES (?, 0, 0, ?, ?)", (number, number, name))
             for description, value in counters.items():
-                made.execute(
+                connection.execute(
                     "INSERT INTO core_provenance (core_id, description, the_value) "
                     "VALUES (?, ?, ?)",
                     (number, description, value),
                 )
         for description, value in routers.items():
-            made.execute(
+            connection.execute(
                 "INSERT INTO router_provenance (x, y, description, the_value, expected) "
                 "VALUES (0, 0, ?, ?, 0)",
                 (description, value),
@@ -70,19 +70,19 @@ def test_counters_are_rows_of_their_populations_all_cores_together(tmp_path):
         "main_two(0:9)": {SATURATED: 0, LATE: 7, LOST: 1},
         "SCAMP(OS)_0:0": {},
     }
-    found = texts(database(tmp_path, cores, {"Dropped_Multicast_Packets": 5, "Entries": 9}))
-    assert found.keys() == {
+    faults = texts(database(tmp_path, cores, {"Dropped_Multicast_Packets": 5, "Entries": 9}))
+    assert faults.keys() == {
         "population 'main', saturations",
         "population 'main', overruns",
         "population 'main_two', late packets",
         "population 'main_two', lost packets",
         "board, dropped packets",
     }
-    assert found["population 'main', saturations"].startswith("7 times the input of a step")
-    assert found["population 'main', overruns"].startswith("2 times a step took longer")
-    assert found["population 'main_two', late packets"].startswith("7 packets came too late")
-    assert found["board, dropped packets"].startswith("5 packets were dropped by routers")
-    assert all("Use" in text or "Spread" in text for text in found.values())
+    assert faults["population 'main', saturations"].startswith("7 times the input of a step")
+    assert faults["population 'main', overruns"].startswith("2 times a step took longer")
+    assert faults["population 'main_two', late packets"].startswith("7 packets came too late")
+    assert faults["board, dropped packets"].startswith("5 packets were dropped by routers")
+    assert all("Use" in text or "Spread" in text for text in faults.values())
 
 
 def test_a_run_without_faults_says_so(tmp_path):
@@ -129,9 +129,11 @@ def test_a_run_reads_the_database_that_sPyNNaker_made(tmp_path, monkeypatch):
     assert "as on a virtual board" in run.report.rows[-1].reason
     assert any("as on a virtual board" in row["reason"] for row in run.result().header["report"])
     (path,) = (tmp_path / "kept").glob("reports/*/run_1/data.sqlite3")
-    with closing(sqlite3.connect(path)) as made, made:
-        (core,) = made.execute("SELECT core_id FROM core WHERE core_name LIKE 'main(%'").fetchone()
-        made.execute(
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (core,) = connection.execute(
+            "SELECT core_id FROM core WHERE core_name LIKE 'main(%'"
+        ).fetchone()
+        connection.execute(
             "INSERT INTO core_provenance (core_id, description, the_value) VALUES (?, ?, 6)",
             (core, SATURATED),
         )
