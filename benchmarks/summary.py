@@ -17,7 +17,7 @@ from .turns import PACKAGES
 
 README = Path(__file__).parent / "README.md"
 FRONT = Path(__file__).parents[1] / "README.md"
-BOUNDED = ("memory", "threads", "recording", "trials", "startup")
+BOUNDED = ("memory", "billion", "threads", "recording", "trials", "startup")
 
 
 def main() -> None:

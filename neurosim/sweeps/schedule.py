@@ -135,7 +135,8 @@ def with_threads(task: Task, load: Load) -> Task:
     Alone, an engine chooses itself: a small network is slower on several threads.
     """
     has_threads = getattr(find(task.backend), "has_threads", False)
-    if load.is_alone or not has_threads or "threads" in task.options:
+    # Ranks of a job have threads of their own, as many as its options say.
+    if load.is_alone or not has_threads or task.options.keys() & {"threads", "ranks"}:
         return task
     return replace(task, options={**task.options, "threads": load.threads})
 

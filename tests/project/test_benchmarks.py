@@ -18,7 +18,18 @@ pytest.importorskip(
     reason="benchmarks are no part of the package: run python -m pytest where they are",
 )
 
-from benchmarks import cost, judging, limit, memory, report, startup, summary, threads, turns
+from benchmarks import (
+    billion,
+    cost,
+    judging,
+    limit,
+    memory,
+    report,
+    startup,
+    summary,
+    threads,
+    turns,
+)
 from benchmarks.peers import brian_networks, nest_networks
 from benchmarks.peers.job import Job
 from benchmarks.rows import PRECISIONS, ROWS, Against, Row
@@ -510,3 +521,23 @@ def test_the_tables_of_the_readme_are_those_of_the_results_beside_it():
     text = summary.README.read_text()
     assert summary.summary(found) in text and summary.by_itself(found) in text
     assert summary.in_short(found) in summary.FRONT.read_text()
+
+
+# ---- one billion edges
+
+
+def test_a_large_network_is_measured_beside_its_estimate(tmp_path, monkeypatch):
+    words = ["billion", "--edges", "2e6", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", words)
+    billion.main()
+    (measure,) = json.loads((tmp_path / "billion.json").read_text())["measures"]
+    assert measure["edges"] == 2_000_000 and measure["spikes"] > 0 and measure["build"] > 0
+    assert measure["value"] == pytest.approx(abs(measure["peak"] / measure["foretold"] - 1))
+
+
+def test_a_large_network_is_refused_before_it_drives_others_out_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["billion", "--out", str(tmp_path)])
+    monkeypatch.setattr(billion, "available", lambda: 5e9)
+    with pytest.raises(SystemExit, match="found 5.0 GB of free memory, expected 6"):
+        billion.main()
+    assert not any(tmp_path.iterdir())

@@ -91,6 +91,7 @@ def test_threads_are_given_to_engines_that_have_some():
     several = Load(1.0, 2, False)
     assert with_threads(task(1), several).options == {"threads": 2}
     assert with_threads(task(1, threads=3), several).options == {"threads": 3}
+    assert with_threads(task(1, ranks=2), several).options == {"ranks": 2}
     # Alone, the engine chooses by what its steps cost.
     assert with_threads(task(1), Load(1.0, 4, True)).options == {}
     reference = Task(**{**vars(task(1)), "backend": "reference"})
