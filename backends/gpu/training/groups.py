@@ -195,6 +195,8 @@ def run_group(
             result = _run_alone(
                 member, method, steps=steps, replica=replica, chunk=chunk, compiled=compiled
             )
+        else:
+            compiled.tell_circle(tuple(members))
         if result is not None:
             return result
         compiled = None

@@ -14,7 +14,7 @@ from neurosim.models import cells
 
 torch = pytest.importorskip("torch")
 
-from neurosim.gpu import Trainer, Truncated  # noqa: E402
+from neurosim.gpu import Trainer, Truncated, fit  # noqa: E402
 
 
 def trained(net: ns.Network, batch, **options):
@@ -236,6 +236,52 @@ def test_loops_that_cannot_be_compiled_are_replaced_with_one_message(monkeypatch
         output = trainer(batch)
     assert len([w for w in told if "one by one" in str(w.message)]) == 1
     assert torch.equal(output, Trainer(layered(same_step=True), **options)(batch))
+
+
+def test_populations_that_act_on_themselves_run_step_by_step_and_one_message_says_so():
+    net = layered(same_step=True)
+    hidden = net.populations["hidden"]
+    net.project(hidden, hidden, ns.all_to_all(), weight=ns.normal("0 mV", "1 mV"), name="loop")
+    options = {"inputs": "inputs", "outputs": "output", "train": ["first", "loop"]}
+    batch = (torch.rand(9, 2, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    trainer = Trainer(net, compiled=True, **options)
+    with pytest.warns(RuntimeWarning, match="compiled: the steps of hidden run one by one") as told:
+        outputs = [trainer(batch), trainer(batch)]
+    assert len([w for w in told if "one by one" in str(w.message)]) == 1
+    expected = Trainer(net, **options)(batch)
+    assert expected.any() and all(torch.equal(output, expected) for output in outputs)
+
+
+def test_training_with_loops_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
+    batch = (torch.rand(9, 6, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    classes = torch.arange(6)
+
+    def train(epochs: int, file: str) -> Trainer:
+        trainer = Trainer(
+            layered(same_step=True),
+            inputs="inputs",
+            outputs="output",
+            train=["first", "second", "hidden.tau"],
+            compiled=True,
+        )
+        fit(
+            trainer,
+            [(batch, classes), (batch.flip(0), classes)],
+            loss=lambda output, target: torch.nn.functional.cross_entropy(output.sum(0), target),
+            optimizer=torch.optim.Adam(trainer.parameters(), lr=0.1),
+            epochs=epochs,
+            checkpoint=tmp_path / file,
+            progress=False,
+        )
+        return trainer
+
+    whole = train(3, "whole.pt")
+    train(1, "parts.pt")
+    parts = train(3, "parts.pt")
+    start = Trainer(layered(), inputs="inputs", outputs="output", train=["first"])
+    assert not torch.equal(whole["first"], start["first"])
+    for name in whole.learns:
+        assert torch.equal(whole[name], parts[name])
 
 
 def test_a_copy_of_a_trainer_with_loops_compiles_its_own():

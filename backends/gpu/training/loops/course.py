@@ -92,10 +92,28 @@ class CompiledLoops:
         self._compiled: dict[tuple[str, LoopCell], _Loops] = {}
         self._read: dict[str, frozenset[str]] = {}
         self._failed = False
+        self._told: set[tuple[str, ...]] = set()
 
     def __reduce__(self) -> tuple[type[CompiledLoops], tuple[()]]:
         # Machine code belongs to its process: a copy links its own when it first runs.
         return CompiledLoops, ()
+
+    def tell_circle(self, names: tuple[str, ...]) -> None:
+        """Say once that populations that act on each other are not compiled.
+
+        Parameters
+        ----------
+        names : tuple of str
+        """
+        if names in self._told:
+            return
+        self._told.add(names)
+        warnings.warn(
+            f"Trainer, compiled: the steps of {', '.join(names)} run one by one, with the same "
+            "numbers: each reads spikes of the step before. Other populations are compiled.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def run(self, course: Course, state: NeuronState) -> CourseResult | None:
         """Return the spikes and traces of a course; None if its loops cannot be compiled.
