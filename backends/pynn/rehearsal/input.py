@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.draws.streams import key_of
+from neurosim.draws.streams import MOST_MEAN, key_of
 from neurosim.ir.memory import Memory
 from neurosim.ir.program import PopulationProgram, Program
 from neurosim.network.sources import BERNOULLI, POISSON
 
 from ..translation.plan import Plan
 from .layout import Layout, slots_of_edges, store_weights
-from .sources import Drives, GivenSpikes, PoissonSources
+from .sources import CELLS, Drives, GivenSpikes, PoissonSources, tabulate
 
 
 def is_poisson(program: Program, name: str) -> bool:
@@ -116,6 +116,9 @@ def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) ->
     keys = [key_of(program.seed, f"{q.origin}/counts") for q in edges]
     slots = [slots_of_edges(q, layout.numbering) for q in edges]
     weights = [store_weights(q.weight, layout.shifts[q.target, q.receptor]) for q in edges]
+    tables = [_tabulate(mean) for mean in means[1:]]
+    longest = max((quantiles.size for quantiles, _ in tables), default=1)
+    widths = (int(np.ptp(q.post)) + 8 for q in edges if q.post.size)
     return Drives(
         key=np.array(keys, np.int64).reshape(-1, 2),
         first=np.cumsum([0, *(q.post.size for q in edges)]),
@@ -123,4 +126,16 @@ def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) ->
         mean=np.concatenate(means),
         slot=np.concatenate([nothing, *slots]).astype(np.uint32),
         weight=np.concatenate([nothing, *weights]).astype(np.uint16),
+        quantiles=np.array(
+            [np.pad(q, (0, longest - q.size), constant_values=2.0) for q, _ in tables]
+        ).reshape(-1, longest),
+        begins=np.array([begins for _, begins in tables], np.int64).reshape(-1, CELLS),
+        draws=np.zeros(max(widths, default=0)),
     )
+
+
+def _tabulate(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the table of a drive's counts, or none if its neurons differ in their means."""
+    if means.size and means[0] <= MOST_MEAN and (means == means[0]).all():
+        return tabulate(float(means[0]))
+    return np.zeros(1), np.full(CELLS, -1)

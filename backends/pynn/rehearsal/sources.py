@@ -5,6 +5,7 @@ The draws are those of `cpu`, by the same keys, so that both run on the same inp
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +13,15 @@ import numpy as np
 from neurosim.compiled.functions import FUNCTIONS
 from neurosim.draws.compiled_streams import philox4x32, uniform_block
 from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
+from neurosim.expr.functions import FUNCTIONS as FUNCTIONS_OF_NUMPY
 
 from .arithmetic import compile_body
 
 _MASK = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_LARGEST_DRAW = 1.0 - 2.0**-33
 _exp = FUNCTIONS["exp"]
+CELLS = 256
 
 
 class GivenSpikes(NamedTuple):
@@ -75,11 +79,18 @@ class Drives(NamedTuple):
     first : (D + 1,) int64
         Edges ``first[d]`` to ``first[d + 1]`` are those of drive d.
     neuron : (E,) int64
-        Driven neuron within its population, which numbers its draws.
+        Driven neuron within its population, which numbers its draws; ascending for each drive.
     mean : (E,) float64
         Spikes per step.
     slot : (E,) uint32
     weight : (E,) uint16
+    quantiles : (D, Q) float64
+        For drives of one mean: a number of at least ``quantiles[d, k]`` has more than k spikes.
+    begins : (D, CELLS) int64
+        Spikes that numbers of each of as many parts of (0, 1) have at least; -1: the drive has no
+        such table.
+    draws : float64
+        Room for the draws of a drive.
     """
 
     key: np.ndarray
@@ -88,10 +99,13 @@ class Drives(NamedTuple):
     mean: np.ndarray
     slot: np.ndarray
     weight: np.ndarray
+    quantiles: np.ndarray
+    begins: np.ndarray
+    draws: np.ndarray
 
 
 @compile_body
-def words(block, key, step, replica):
+def words(block, key0, key1, step, replica):
     """Return the four words of a block of draws of a step."""
     number = np.uint64(step)
     return philox4x32(
@@ -99,16 +113,41 @@ def words(block, key, step, replica):
         number & _MASK,
         number >> _HALF,
         np.uint64(replica) & _MASK,
-        np.uint64(key[0]),
-        np.uint64(key[1]),
+        np.uint64(key0),
+        np.uint64(key1),
     )
 
 
 @compile_body
 def uniform_at(key, index, step, replica):
     """Return the uniform number of one index."""
-    w0, w1, w2, w3 = words(index >> 2, key, step, replica)
+    w0, w1, w2, w3 = words(index >> 2, key[0], key[1], step, replica)
     return uniform_block(w0, w1, w2, w3)[index & 3]
+
+
+@compile_body
+def fill_uniform(draws, blocks, first, key, step, replica):
+    """Write the uniform numbers of successive blocks of four.
+
+    Parameters
+    ----------
+    draws : float64
+        Written.
+    blocks, first : int
+        Number of blocks, and the first of them.
+    key : (2,) int64
+    step, replica : int
+    """
+    # Read once: LLVM does not know that the draws which are written are not the key.
+    key0 = key[0]
+    key1 = key[1]
+    for block in range(blocks):
+        w0, w1, w2, w3 = words(first + block, key0, key1, step, replica)
+        a, b, c, d = uniform_block(w0, w1, w2, w3)
+        draws[4 * block] = a
+        draws[4 * block + 1] = b
+        draws[4 * block + 2] = c
+        draws[4 * block + 3] = d
 
 
 @compile_body
@@ -130,14 +169,8 @@ def emit_poisson(sources, population, step, replica, spiking):
     size = sources.size[population]
     key = sources.key[population]
     draws = sources.draws
+    fill_uniform(draws, (size + 3) >> 2, 0, key, step, replica)
     count = 0
-    for block in range((size + 3) >> 2):
-        w0, w1, w2, w3 = words(block, key, step, replica)
-        a, b, c, d = uniform_block(w0, w1, w2, w3)
-        draws[4 * block] = a
-        draws[4 * block + 1] = b
-        draws[4 * block + 2] = c
-        draws[4 * block + 3] = d
     chance = sources.chance[first : first + width]
     for index in range(size):
         if draws[index] < chance[index if width > 1 else 0]:
@@ -185,6 +218,45 @@ def drive(drives, number, step, replica, slots):
     """
     sums = slots[(step + 1) % slots.shape[0]]
     key = drives.key[number]
-    for edge in range(drives.first[number], drives.first[number + 1]):
-        count = poisson_sum(drives.mean[edge], key, drives.neuron[edge], step, replica)
-        sums[drives.slot[edge]] += np.uint32(count * drives.weight[edge])
+    inside = slice(drives.first[number], drives.first[number + 1])
+    neuron = drives.neuron[inside]
+    slot = drives.slot[inside]
+    weight = drives.weight[inside]
+    if drives.begins[number, 0] < 0 or neuron.size == 0:
+        mean = drives.mean[inside]
+        for edge in range(slot.size):
+            count = poisson_sum(mean[edge], key, neuron[edge], step, replica)
+            sums[slot[edge]] += np.uint32(count * weight[edge])
+        return
+    first = neuron[0] >> 2
+    fill_uniform(drives.draws, (neuron[-1] >> 2) - first + 1, first, key, step, replica)
+    quantiles = drives.quantiles[number]
+    begins = drives.begins[number]
+    for edge in range(slot.size):
+        drawn = drives.draws[neuron[edge] - 4 * first]
+        count = begins[int(drawn * CELLS)]
+        while drawn >= quantiles[count]:
+            count += 1
+        sums[slot[edge]] += np.uint32(count * weight[edge])
+
+
+@lru_cache(maxsize=64)
+def tabulate(mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the quantiles of Poisson counts, and the least count of each of `CELLS` parts.
+
+    Parameters
+    ----------
+    mean : float
+        From 0 to `MOST_MEAN`.
+    """
+    # The operations of `poisson_count`, in their order: both find the same counts.
+    chance = float(FUNCTIONS_OF_NUMPY["exp"](np.float64(-mean)))
+    cumulated = chance
+    quantiles = []
+    while cumulated <= _LARGEST_DRAW and chance > 0.0:
+        quantiles.append(cumulated)
+        chance = chance * mean / len(quantiles)
+        cumulated += chance
+    quantiles.append(2.0)  # ends every search
+    table = np.array(quantiles)
+    return table, np.searchsorted(table, np.arange(CELLS) / CELLS, side="right")

@@ -46,10 +46,12 @@ def deliver_static(edges, spiking, step, slots):
         Changed.
     """
     depth = slots.shape[0]
-    slot = edges.slot
-    weight = edges.weight
     for source in spiking:
         for group in range(edges.groups[source], edges.groups[source + 1]):
-            row = (step + edges.delay[group]) % depth
-            for edge in range(edges.first[group], edges.first[group + 1]):
-                slots[row, slot[edge]] += np.uint32(weight[edge])
+            sums = slots[(step + edges.delay[group]) % depth]
+            inside = slice(edges.first[group], edges.first[group + 1])
+            # Numba checks indices into parts of arrays that begin at 0 for no sign.
+            slot = edges.slot[inside]
+            weight = edges.weight[inside]
+            for edge in range(slot.size):
+                sums[slot[edge]] += np.uint32(weight[edge])
