@@ -157,7 +157,10 @@ class _Reader:
                 "Write it again with nir.write.",
             )
         # Before anything is read: compressed arrays may be far larger than the file.
-        self._left -= child.size * max(child.dtype.itemsize, 1)
+        size = child.size
+        if size is None:
+            self._fail(f"{name!r} of {owner} is empty", "Write it again with nir.write.")
+        self._left -= size * max(child.dtype.itemsize, 1)
         if self._left < 0:
             self._fail(f"{name!r} of {owner} does not fit into memory", "Use a larger machine.")
         return child

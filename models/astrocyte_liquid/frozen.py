@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import neurosim as ns
-from neurosim.models import cells
 from neurosim.recording.samples import Spikes
 
+from .. import cells
 from .network import PLASTIC
 from .samples import Liquid
 

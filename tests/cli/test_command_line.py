@@ -126,7 +126,7 @@ def test_help_shows_every_command_and_every_exit_code(capsys):
         assert f"\n    {command} " in shown
     for code in (
         "0 done",
-        "1 a verification failed",
+        "1 a verification or a job of a sweep failed",
         "2 bad input",
         "3 a backend refuses",
         "4 a value",
