@@ -44,7 +44,14 @@ def forbidding_runs(script: str) -> Iterator[None]:
         _LOADED_SCRIPT.reset(token)
 
 
-def _require_no_loading(verb: str) -> None:
+def require_no_loading(verb: str) -> None:
+    """Raise NetworkError while a script is loaded for its network.
+
+    Parameters
+    ----------
+    verb : str
+        Of the call, for the message.
+    """
     script = _LOADED_SCRIPT.get()
     if script:
         raise NetworkError(
@@ -147,7 +154,7 @@ def prepare(
     NetworkError
         If the network does not fit into memory (before anything is drawn), or a draw is invalid.
     """
-    _require_no_loading("prepare")
+    require_no_loading("prepare")
     if batch is not None:
         options["batch"] = batch
     backend = find(backend)
@@ -261,7 +268,7 @@ def simulate(
     SimulationError
         If a value stops being finite; its ``recording`` holds everything recorded.
     """
-    _require_no_loading("simulate")
+    require_no_loading("simulate")
     # A wrong time is refused before the network is drawn and code is compiled.
     steps_of(time, _require_network(network).dt)
     run: Run | Batch
@@ -333,7 +340,7 @@ def export_with_report(
     network, folder, backend, time, **options
         As of `export`.
     """
-    _require_no_loading("export")
+    require_no_loading("export")
     # Everything that can be refused without the draws is refused before them.
     backend = _require_verb(find(backend), "export", options)
     path = Path(folder)
@@ -414,7 +421,7 @@ def map(network: Network, *, backend: str | Backend = "spinnaker", **options: An
     NetworkError
         If the backend has no machine to map to, or no such option.
     """
-    _require_no_loading("map")
+    require_no_loading("map")
     backend = _require_verb(find(backend), "map", options)
     lowered = _lower(network, backend, {})
     lowered.report.demand()

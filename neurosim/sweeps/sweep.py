@@ -16,7 +16,7 @@ from ..compiled.cores import cores
 from ..errors import NetworkError, describe
 from ..network.validation import read_duration, read_whole_number
 from ..recording.files import read_path
-from ..run.launch import check
+from ..run.launch import check, require_no_loading
 from ..run.progress import count_jobs
 from . import functions
 from .grid import Point, points, read_grid, read_seeds, require_arguments, require_function
@@ -99,6 +99,7 @@ def sweep(
         numbers, or the disk is full. What was stored before stays.
     """
     functions.end_script_here(locals())
+    require_no_loading("sweep")
     axes = read_grid(grid)
     listed_seeds = read_seeds(seeds)
     require_arguments(require_function(build, "build"), axes)

@@ -60,6 +60,10 @@ def test_a_script_finds_the_modules_beside_it_and_its_own_name(write, tmp_path, 
 TWO = "a = ns.Network('a', dt='1 ms')\nb = ns.Network('b', dt='1 ms')\n"
 RUNS = "net = ns.Network('a', dt='1 ms')\nns.simulate(net, '1 ms')\n"
 PREPARES = "def build():\n    return ns.prepare(ns.Network('a', dt='1 ms'))\n"
+SWEEPS = (
+    "def build(seed): pass\n"
+    "ns.sweep(build, {}, time='1 ms', measure=len, folder='out', backend='reference')\n"
+)
 MISTAKES = {
     "no network": ("x = 1\n", "", "found no network among its variables, expected one. Build"),
     "a function only": (BUILD, "", "Name the function that returns it, such as own.py:build"),
@@ -71,6 +75,7 @@ MISTAKES = {
     "it runs": (RUNS, "", "found ns.simulate while it is loaded"),
     "it runs at its line": (RUNS, "", "\n  at own.py, line 3"),
     "a function that runs": (PREPARES, ":build", "found ns.prepare while it is loaded"),
+    "it sweeps": (SWEEPS, ":build", "found ns.sweep while it is loaded"),
     "it ends": ("import sys\nsys.exit(7)\n", "", "ended itself (exit code 7)"),
     "an error of ours": ("\n\nns.Network('a', dt='0 ms')\n", "", "\n  at own.py, line 4"),
     "an error in a function": (
