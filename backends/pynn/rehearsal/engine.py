@@ -92,7 +92,7 @@ class RehearsalEngine:
         Raises
         ------
         NothingDone
-            If a parameter or fixed weight is no longer that of the plan.
+            If a parameter, fixed weight or trace is no longer that of the plan.
         """
         changed = self._mirror.find_changed()
         if changed:

@@ -256,9 +256,10 @@ class Mirror:
                 yield p.name, parameter
         for name in self._program.projections:
             if name in self._program.plastic:
+                # Variables, too: the machine has traces of its own in their place.
                 symbols = self._program.plastic[name].symbols.items()
-                own = [s for s, symbol in symbols if symbol.role == "parameter"]
-                yield from ((name, s) for s in own if (name, s) in self._memory)
+                own = [s for s, symbol in symbols if symbol.role in ("parameter", "variable")]
+                yield from ((name, s) for s in own if s != "w" and (name, s) in self._memory)
             else:
                 yield name, "w"
         for name in self._program.drives:

@@ -28,12 +28,13 @@ def rehearsal_rows(plan: Plan) -> tuple[Row, ...]:
     plan : Plan
         For SpiNNaker.
     """
-    # The rehearsal is held open, unlike a board.
-    planned = [row for row in plan.rows if row.place != Place("run")]
-    return (*_rows_of_run(), *planned, *_rows_of_parts(plan))
+    # The rehearsal is held open, unlike a board, and draws its Poisson spikes itself.
+    planned = [row for row in plan.rows if row.place not in (Place("run"), Place("seed"))]
+    return (*_rows_of_run(plan), *planned, *_rows_of_parts(plan))
 
 
-def _rows_of_run() -> Iterator[Row]:
+def _rows_of_run(plan: Plan) -> Iterator[Row]:
+    yield Row(Place("seed"), "exact", f"{plan.seed}: all draws are made here.")
     yield Row(
         Place("arithmetic"),
         "exact",
@@ -52,7 +53,14 @@ def _rows_of_run() -> Iterator[Row]:
 def _rows_of_parts(plan: Plan) -> Iterator[Row]:
     for p in plan.populations:
         yield from _rows_of_population(p, plan)
-    for q in plan.projections:
+    learning = {q.origin: q for q in plan.projections if q.rule is not None}
+    for q in learning.values():
+        yield Row(
+            Place("projection", q.origin, "variables"),
+            "approximated",
+            "traces are those of the machine, by source and by target: of the rule's variables "
+            "only the weight is read and set, others stay as they begin.",
+        )
         if q.rule is not None and q.rule.dependence != _ADDITIVE:
             yield Row(
                 Place("projection", q.origin, "dependence"),

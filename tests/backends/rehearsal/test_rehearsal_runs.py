@@ -304,6 +304,16 @@ def test_a_changed_parameter_is_refused_before_a_step_and_may_be_set_back():
     assert run.time == 1.0
 
 
+def test_traces_of_a_rule_are_those_of_the_machine_and_are_not_set():
+    run = ns.prepare(learning_net(), backend=REHEARSAL)
+    reason = rows(learning_net())["projection 'learns', variables", "approximated"].reason
+    assert "only the weight is read and set" in reason
+    trace = next(v.name for v in plasticity.stdp().pre)
+    run.set("learns", **{trace: 1.0})
+    with pytest.raises(NetworkError, match=f"found {trace} of 'learns' changed since the run was"):
+        run.run(1, progress=False)
+
+
 def test_projections_onto_one_population_are_reset_together():
     run = ns.prepare(poisson_and_given(), backend=REHEARSAL)
     run.run(5, progress=False)

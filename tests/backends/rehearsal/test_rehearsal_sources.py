@@ -58,3 +58,22 @@ def test_drives_bring_the_counts_of_other_engines(rate):
     # There a sample has the arrivals of the step that follows.
     assert np.rint(theirs[:-1] / share).tolist() == np.rint(ours[1:]).tolist()
     assert not theirs[:, [0, 1, 7, 8]].any()
+
+
+@pytest.mark.parametrize("steps", [[50], [13, 37], [1] * 50])
+def test_rates_over_time_and_by_neuron_give_the_spikes_of_other_engines(steps):
+    rates = np.array([[100.0, 500.0, 0.0], [900.0, 0.0, 300.0]])
+    net = ns.Network("rates", dt="1 ms", seed=2)
+    net.poisson("both", 3, rate=ns.table(rates, every="20 ms", unit="Hz"))
+    net.bernoulli("chance", 5, p=0.3)
+    for population in net.populations.values():
+        net.record(population, "spikes")
+    results = []
+    for backend in ("cpu", "spinnaker-rehearsal"):
+        run = ns.prepare(net, backend=backend)
+        for piece in steps:
+            run.run(piece, progress=False)
+        results.append(run.result())
+    for name in ("both", "chance"):
+        assert results[0][name].spikes == results[1][name].spikes
+        assert len(results[0][name].spikes) > 20
