@@ -125,7 +125,16 @@ def test_loops_have_all_functions_of_the_language_and_their_derivatives(name, pr
     assert output["neurons"].any()
 
 
-@pytest.mark.parametrize("method", ["bptt", Truncated(7), "e-prop", "ottt", "dsr"], ids=str)
+METHODS = {
+    "bptt": "bptt",
+    "truncated": Truncated(7),
+    "e-prop": "e-prop",
+    "ottt": "ottt",
+    "dsr": "dsr",
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_loops_serve_every_method(method):
     net = ns.Network("layers", dt="1 ms", seed=1)
     before = net.spike_source("inputs", 12)
