@@ -3,69 +3,43 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NetworkError, describe, describe_unknown
-from ..plot.style import COLOURS, axes, legend, note
+from ..plot.style import COLOURS, legend, note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .table import SweepTable
+Grid = Mapping[str, tuple[Any, ...]]
 
 
-def draw(table: SweepTable, names: tuple[str, ...], *, ax: Axes | None = None) -> Axes:
-    """Draw a measure over one axis or two; see `SweepTable.plot`.
+def draw_lines(ax: Axes, values: np.ndarray, *, grid: Grid, axis: str, measure: str) -> None:
+    """Draw a measure over one axis: seeds, mean and spread; other axes by colour.
 
     Parameters
     ----------
-    table : SweepTable
-    names : (2 or 3) names
-        Axes, then the measure.
-    ax : matplotlib Axes, optional
+    ax : matplotlib Axes
+    values : (axes ..., seeds)
+    grid : axis -> its values
+    axis, measure : str
     """
-    if len(names) not in (2, 3) or len(set(names[:-1])) < len(names) - 1:
-        raise NetworkError(
-            f"sweep, plot: found {describe(names)}, expected one or two axes and a measure. Write "
-            f'such as table.plot("{next(iter(table.grid), "axis")}", '
-            f'"{next(iter(table.measures), "measure")}").'
-        )
-    for name in names[:-1]:
-        if name not in table.grid:
-            raise NetworkError(describe_unknown("axis", name, table.grid, owner="the sweep"))
-    values = table[names[-1]]
-    if values.ndim != len(table.shape):
-        raise NetworkError(
-            f"sweep, plot: {names[-1]!r} is an array at each point, expected a number. "
-            'Draw it yourself: table["name"].'
-        )
-    ax = axes(ax)
-    if len(names) == 2:
-        _draw_lines(table, names, ax, values)
-    else:
-        _draw_map(table, names, ax, values)
-    if table.failed:
-        note(ax, f"{len(table.failed)} of {len(table)} jobs failed")
-    return ax
-
-
-def _draw_lines(table: SweepTable, names: tuple[str, ...], ax: Axes, values: np.ndarray) -> None:
-    axis, measure = names
-    others = {name: axis_values for name, axis_values in table.grid.items() if name != axis}
+    others = {name: axis_values for name, axis_values in grid.items() if name != axis}
+    seeds = values.shape[-1]
     # The axis first, seeds last, the points of all other axes between.
-    lines = np.moveaxis(values, list(table.grid).index(axis), 0)
-    lines = lines.reshape(len(table.grid[axis]), -1, len(table.seeds))
-    x, labels = _positions(table.grid[axis])
+    lines = np.moveaxis(values, list(grid).index(axis), 0)
+    lines = lines.reshape(len(grid[axis]), -1, seeds)
+    x, labels = _positions(grid[axis])
     order = np.argsort(x, kind="stable")
     for number, point in enumerate(product(*others.values())):
         colour = COLOURS[number % len(COLOURS)]
         label = ", ".join(f"{name} {value}" for name, value in zip(others, point, strict=True))
         of_point = lines[order, number]
         mean, spread = _statistics(of_point)
-        if len(table.seeds) > 1:
+        if seeds > 1:
             ax.plot(x[order], of_point, color=colour, linewidth=0.6, alpha=0.5)
             ax.fill_between(
                 x[order], mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
@@ -77,19 +51,35 @@ def _draw_lines(table: SweepTable, names: tuple[str, ...], ax: Axes, values: np.
     ax.set_ylabel(measure)
     if others:
         legend(ax)
-    if len(table.seeds) > 1:
+    if seeds > 1:
         note(ax, "mean, standard deviation and each seed")
 
 
-def _draw_map(table: SweepTable, names: tuple[str, ...], ax: Axes, values: np.ndarray) -> None:
-    axis, upwards, measure = names
-    at = list(table.grid)
+def draw_map(
+    ax: Axes,
+    values: np.ndarray,
+    *,
+    grid: Grid,
+    axis: str,
+    upwards: str,
+    measure: str,
+) -> None:
+    """Draw the mean of a measure over two axes, and over all others and seeds, as a heat map.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    values : (axes ..., seeds)
+    grid : axis -> its values
+    axis, upwards, measure : str
+    """
+    at = list(grid)
     ordered = np.moveaxis(values, [at.index(upwards), at.index(axis)], [0, 1])
     mean, _ = _statistics(ordered.reshape(*ordered.shape[:2], -1))
     # Cells of equal size, whatever the values: each point is one cell.
     image = ax.imshow(mean, origin="lower", aspect="auto", interpolation="nearest")
-    ax.set_xticks(range(mean.shape[1]), [str(value) for value in table.grid[axis]])
-    ax.set_yticks(range(mean.shape[0]), [str(value) for value in table.grid[upwards]])
+    ax.set_xticks(range(mean.shape[1]), [str(value) for value in grid[axis]])
+    ax.set_yticks(range(mean.shape[0]), [str(value) for value in grid[upwards]])
     ax.set_xlabel(axis)
     ax.set_ylabel(upwards)
     ax.figure.colorbar(image, ax=ax, label=f"mean {measure}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NetworkError, describe_unknown
+from ..errors import NetworkError, describe, describe_unknown
 from .grid import SEED, Point
 from .jobs import Failure
 
@@ -233,9 +233,40 @@ class SweepTable:
         NetworkError
             If there is no such axis or measure, or the measure is an array.
         """
-        from .pictures import draw  # matplotlib is slow to import, and tables need none
+        # matplotlib is slow to import, and tables need none.
+        from ..plot.style import axes, note
+        from .pictures import draw_lines, draw_map
 
-        return draw(self, names, ax=ax)
+        values = self._plotted(names)
+        ax = axes(ax)
+        if len(names) == 2:
+            axis, measure = names
+            draw_lines(ax, values, grid=self.grid, axis=axis, measure=measure)
+        else:
+            axis, upwards, measure = names
+            draw_map(ax, values, grid=self.grid, axis=axis, upwards=upwards, measure=measure)
+        if self.failed:
+            note(ax, f"{len(self.failed)} of {len(self)} jobs failed")
+        return ax
+
+    def _plotted(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return what a picture shows over axes and seeds, or raise NetworkError."""
+        if len(names) not in (2, 3) or len(set(names[:-1])) < len(names) - 1:
+            raise NetworkError(
+                f"sweep, plot: found {describe(names)}, expected one or two axes and a measure. "
+                f'Write such as table.plot("{next(iter(self.grid), "axis")}", '
+                f'"{next(iter(self.measures), "measure")}").'
+            )
+        for name in names[:-1]:
+            if name not in self.grid:
+                raise NetworkError(describe_unknown("axis", name, self.grid, owner="the sweep"))
+        values = self[names[-1]]
+        if values.ndim != len(self.shape):
+            raise NetworkError(
+                f"sweep, plot: {names[-1]!r} is an array at each point, expected a number. "
+                'Draw it yourself: table["name"].'
+            )
+        return values
 
 
 def _comparable(row: SweepRow) -> tuple[Any, ...]:
