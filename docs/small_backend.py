@@ -9,7 +9,8 @@ import numpy as np
 from neurosim.backend.engine import Chunk, Stretch
 from neurosim.backend.explicit_step import explicit_step_rows
 from neurosim.backend.lowering import Lowered, Stepped
-from neurosim.backend.report import Place, Report, Row
+from neurosim.backend.report import Report
+from neurosim.backend.report_rows import Place, Row
 from neurosim.draws.values import Shared, Table
 from neurosim.errors import NetworkError
 from neurosim.expr.evaluate import evaluate

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from . import datasets, plot
     from .analysis import measure
     from .analysis.comparison import compare
-    from .backend.report import Place, Report, Row
+    from .backend.report import Report
+    from .backend.report_rows import Place, Row
     from .draws.streams import Stream
     from .draws.values import (
         Shared,
@@ -149,7 +150,8 @@ __all__ = [
 # picture loads no code for pictures, and `import neurosim` takes no time.
 _HOMES = {
     "analysis.comparison": ("compare",),
-    "backend.report": ("Place", "Report", "Row"),
+    "backend.report": ("Report",),
+    "backend.report_rows": ("Place", "Row"),
     "draws.streams": ("Stream",),
     "draws.values": (
         "Shared",

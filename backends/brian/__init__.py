@@ -15,7 +15,8 @@ from typing import Any
 from neurosim.backend.engine import Engine
 from neurosim.backend.explicit_step import explicit_step_rows, refuse_sub_steps
 from neurosim.backend.lowering import Lowered, Stepped
-from neurosim.backend.report import Place, Report, Row
+from neurosim.backend.report import Report
+from neurosim.backend.report_rows import Place, Row
 from neurosim.errors import NetworkError, describe_unknown
 from neurosim.expr.tree import draws
 from neurosim.ir.concrete import ConcreteNetwork

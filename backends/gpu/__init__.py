@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from neurosim.backend.explicit_step import explicit_step_rows, refuse_sub_steps
 from neurosim.backend.lowering import Lowered, Stepped
-from neurosim.backend.report import Place, Report, Row
+from neurosim.backend.report import Report
+from neurosim.backend.report_rows import Place, Row
 from neurosim.errors import NetworkError, describe, describe_unknown
 from neurosim.network.network import Network
 from neurosim.network.validation import read_whole_number

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.report import Place, Row, Status
+from neurosim.backend.report_rows import Place, Row, Status
 from neurosim.draws.values import Shared
 from neurosim.ir.concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection
 from neurosim.network.network import Network

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from neurosim.backend.lowering import Lowered, Stepped
 from neurosim.backend.memory_estimate import demand_memory
-from neurosim.backend.report import Place, Report, Row
+from neurosim.backend.report import Report
+from neurosim.backend.report_rows import Place, Row
 from neurosim.errors import LoweringError, NetworkError, describe_unknown
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.ir.concretise import concretise

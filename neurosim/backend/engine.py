@@ -12,7 +12,7 @@ from ..ir.memory import Memory
 from ..ir.program import Program
 from ..network.populations import View
 from ..network.probes import Probe
-from .report import Row
+from .report_rows import Row
 
 AtSpikes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Neurons, steps and values of a variable at spikes."""

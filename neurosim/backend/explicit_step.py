@@ -18,7 +18,7 @@ from ..network.projections import Drive, Projection
 from ..network.sources import POISSON
 from ..network.timed_events import format_interval
 from ..network.values.signs import describe_signs
-from .report import Place, Row
+from .report_rows import Place, Row
 from .spike_counting import repeated_spikes_row
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .report import Row
+from .report_rows import Row
 
 _NAMED = 4  # owners that a line of several names; the others are counted
 _INDENT = 15  # of continued lines: the width of a status and its margins

@@ -11,7 +11,7 @@ from ..expr.tree import inline, names
 from ..model.cell import Cell
 from ..quantities import to_engine
 from ..units import read, unit
-from .report import Place, Row
+from .report_rows import Place, Row
 
 REMEDY = 'Write spike="crossing(...)", give refractory=, or reset the state in after_spike.'
 

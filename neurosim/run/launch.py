@@ -14,7 +14,8 @@ from typing import Any, overload
 from ..backend.discovery import find
 from ..backend.lowering import Backend, Lowered, Stepped, Translated
 from ..backend.memory_estimate import demand_memory, explaining_memory
-from ..backend.report import Place, Report, Row
+from ..backend.report import Report
+from ..backend.report_rows import Place, Row
 from ..errors import NetworkError, describe, describe_unknown
 from ..ir.concretise import concretise
 from ..ir.discretise import discretise

@@ -6,7 +6,8 @@ import pytest
 
 import neurosim as ns
 from neurosim.backend.lowering import Lowered
-from neurosim.backend.report import Place, Report, Row
+from neurosim.backend.report import Report
+from neurosim.backend.report_rows import Place, Row
 from neurosim.models import ca3_memory, cells
 
 ROWS = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from neurosim.backend.report import Place, Row
+from neurosim.backend.report_rows import Place, Row
 
 from ..translation.plan import Plan, PlannedPopulation
 from .cells import CELLS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.backend.report import Place, Row
+from neurosim.backend.report_rows import Place, Row
 
 from ..translation.weight_scales import RECEPTORS
 from .layout import Layout

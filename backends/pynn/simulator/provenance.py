@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from neurosim.backend.report import Place, Row
+from neurosim.backend.report_rows import Place, Row
 
 # Settings that take precedence over the user's, beside the script: without them counters are not
 # read from the board.

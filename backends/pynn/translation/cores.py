@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 
 from .plan import PlannedPopulation, PlannedProjection
 from .rows import Rows

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 from neurosim.ir.concrete import ConcreteProjection
 from neurosim.model.rule import Rule
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 from neurosim.backend.spike_counting import repeated_spikes_row
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.sources import BERNOULLI, POISSON

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 from neurosim.draws.values import Table
 from neurosim.ir.concrete import ConcretePopulation
 from neurosim.ir.discretise import cell_program

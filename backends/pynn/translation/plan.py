@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurosim.backend.report import Row
+from neurosim.backend.report_rows import Row
 
 from .targets import Target
 

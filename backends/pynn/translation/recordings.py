@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 from neurosim.ir.concrete import ConcreteNetwork
 from neurosim.network.probes import Probe
 from neurosim.network.projections import Projection

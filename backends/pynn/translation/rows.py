@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.backend.report import Place, Row
+from neurosim.backend.report_rows import Place, Row
 
 
 class Rows:

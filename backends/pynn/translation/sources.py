@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 from neurosim.draws.values import Table
 from neurosim.ir.concrete import ConcretePopulation
 from neurosim.network.sources import POISSON

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 
 from .plan import PlannedPopulation, PlannedProjection, PlannedRule
 from .rows import Rows, format_range

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.backend.free_memory import available
-from neurosim.backend.report import Place
+from neurosim.backend.report_rows import Place
 from neurosim.draws.values import Shared
 from neurosim.ir.concrete import (
     ConcreteDrive,
