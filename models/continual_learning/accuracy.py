@@ -43,6 +43,7 @@ class AccuracyMatrix:
         accuracies : list of float
             Of the first tasks.
         """
+        # A copy: courses hold matrices, and an earlier course must not change.
         values = self.values.copy()
         values[task, : len(accuracies)] = accuracies
         return AccuracyMatrix(values)
@@ -50,8 +51,10 @@ class AccuracyMatrix:
     @property
     def finished(self) -> int:
         """Number of tasks after which all earlier tasks were tested."""
+        # Rows before may be empty: joint training tests after the last task alone.
         tested = [not np.isnan(row[: t + 1]).any() for t, row in enumerate(self.values)]
-        return max((t + 1 for t, whole in enumerate(tested) if whole), default=0)
+        finished = (t + 1 for t, whole in enumerate(tested) if whole)
+        return max(finished, default=0)
 
     @property
     def acc(self) -> float:
@@ -65,5 +68,7 @@ class AccuracyMatrix:
         n = self.finished
         if n < 2:
             return float("nan")
+        # Without the last task: it has had no time to change since it was learned.
         last = self.values[n - 1, : n - 1]
-        return float((last - np.diagonal(self.values)[: n - 1]).mean())
+        learned = np.diagonal(self.values)[: n - 1]
+        return float((last - learned).mean())

@@ -17,7 +17,7 @@ from neurosim.whole_files import write_whole
 from .accuracy import AccuracyMatrix
 from .strategies import Strategy
 
-FORMAT = 1
+FORMAT = 1  # raised when older files can no longer be read
 
 
 def save_course(
@@ -94,6 +94,7 @@ def load_course(
             f"{where}: found a file of another form, expected a checkpoint of form {FORMAT} of "
             "learn_tasks. Delete it, or name another."
         )
+    # Names alone are compared: samples would have to be stored to be compared as well.
     own = {"strategy": strategy.name, "tasks": list(names), "seed": seed}
     for key, value in own.items():
         if state[key] != value:

@@ -88,6 +88,7 @@ def learn_tasks(
     SimulationError
         If a loss is not finite.
     """
+    # Everything that can be refused is refused before the first weight changes.
     require_tasks(tasks)
     chosen = read_strategy(strategy)
     if learner.heads and len(learner.heads) < len(tasks):
@@ -110,15 +111,19 @@ def learn_tasks(
             bar.set_description(f"{chosen.name}, {tasks[number].name}")
             began = time.perf_counter()
             loss = _learn(learner, tasks, number, strategy=chosen, seed=seed, bar=bar)
+            # Before the tests, whose time grows with the number of tasks so far.
             spent = time.perf_counter() - began
             row = [learner.accuracy(tasks[k].test, k) for k in range(number + 1)]
+            accuracy = course.accuracy.with_row(number, row)
             course = replace(
                 course,
-                accuracy=course.accuracy.with_row(number, row),
+                accuracy=accuracy,
                 seconds=(*course.seconds, round(spent, 2)),
                 losses=(*course.losses, loss),
             )
-            bar.set_postfix(loss=f"{loss:.3g}", accuracy=f"{sum(row) / len(row):.1%}")
+            mean = sum(row) / len(row)
+            bar.set_postfix(loss=f"{loss:.3g}", accuracy=f"{mean:.1%}")
+            # Before the caller's function, which may raise: the finished task is not lost then.
             if path is not None:
                 fields = {n: getattr(course, n) for n in ("accuracy", "seconds", "losses")}
                 save_course(path, learner.trainer, chosen, names=names, seed=seed, fields=fields)
@@ -141,6 +146,7 @@ def _learn(
     trainer.train()
     if number and not strategy.together:
         trainer.freeze(*learner.first_only)
+    # After freezing, since it takes the parameters that still learn; fresh, without momentum.
     optimizer = learner.optimizer(trainer)
     strategy.begin_task(learner, optimizer, tasks, number)
     learned = range(number + 1) if strategy.together else [number]
@@ -148,16 +154,22 @@ def _learn(
     mean = 0.0
     for epoch in range(learner.epochs):
         total = 0.0
+        # Named by task and epoch: a course that continues draws the orders it would have drawn.
         name = f"order/{number}/{epoch}"
         for part in minibatches(sizes, learner.batch, seed=seed, name=name):
             train = tasks[part.task].train
+            values = train.take(part.chosen)
+            labels = train.labels[part.chosen]
             optimizer.zero_grad()
-            loss = learner.loss_of(train.take(part.chosen), train.labels[part.chosen], part.task)
+            loss = learner.loss_of(values, labels, part.task)
             value = loss.item()
+            # Before the step: weights stay as they were if the loss is no number.
             _require_finite(value, tasks[part.task], epoch)
             penalty = strategy.penalty(learner)
-            (loss if penalty is None else loss + penalty).backward()
+            whole = loss if penalty is None else loss + penalty
+            whole.backward()
             optimizer.step()
+            # Weighted by size, since the last minibatch of an epoch may be smaller.
             total += value * len(part.chosen)
         mean = total / sum(sizes.values())
         bar.update()
@@ -177,7 +189,9 @@ def _require_finite(loss: float, task: Task, epoch: int) -> None:
 @contextmanager
 def _bar(learner: Learner, tasks: int, *, show: bool) -> Iterator[tqdm]:
     total = tasks * learner.epochs
-    with tqdm(total=total, unit="epoch", disable=None if show else True) as bar:
+    # None lets tqdm decide: no bar if the output is no terminal.
+    hidden = None if show else True
+    with tqdm(total=total, unit="epoch", disable=hidden) as bar:
         yield bar
 
 

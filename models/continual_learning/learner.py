@@ -84,7 +84,9 @@ class Learner:
         ----------
         values : (B, N)
         """
-        return self.encode(torch.from_numpy(values).to(self.trainer.device, self.trainer.dtype))
+        # Moved first, encoded then: an encoder makes T copies, which would have to be moved.
+        samples = torch.from_numpy(values)
+        return self.encode(samples.to(self.trainer.device, self.trainer.dtype))
 
     def _head(self, task: int) -> str | None:
         return self.heads[task] if self.heads else None
@@ -110,6 +112,7 @@ class Learner:
         samples : Samples
         task : int
         """
+        # Tests happen amid learning, so that the mode of before is restored afterwards.
         learns = self.trainer.training
         self.trainer.eval()
         parts = []
@@ -127,5 +130,6 @@ class Learner:
         samples : Samples
         task : int
         """
-        answers = self.scores(samples, task).argmax(1).cpu().numpy()
+        scores = self.scores(samples, task)
+        answers = scores.argmax(1).cpu().numpy()
         return float((answers == samples.labels).mean())

@@ -27,9 +27,12 @@ def draw_accuracies(path: str | Path, courses: Mapping[str, Course]) -> None:
     """
     from matplotlib import pyplot
 
+    # In inches: the first panel is wider, since it holds the legend of all courses.
+    width = 4.5 + 3.6 * len(courses)
     figure, panels = pyplot.subplots(
-        1, 1 + len(courses), figsize=(4.5 + 3.6 * len(courses), 3.8), layout="constrained"
+        1, 1 + len(courses), figsize=(width, 3.8), layout="constrained"
     )
+    # Without courses there is one panel, which pyplot returns without an array around it.
     panels = np.atleast_1d(panels)
     draw_courses(courses, panels[0])
     for ax, (title, course) in zip(panels[1:], courses.items(), strict=True):
@@ -51,13 +54,15 @@ def draw_courses(courses: Mapping[str, Course], ax: Axes | None = None) -> Axes:
     for (title, course), colour in zip(courses.items(), COLOURS * len(courses), strict=False):
         values = 100 * course.accuracy.values
         numbers = np.arange(1, len(values) + 1)
+        # Of joint training, the last row alone has numbers.
         tested = ~np.isnan(values[:, 0])
         means = np.array([row[: t + 1].mean() for t, row in enumerate(values)])
         ax.plot(numbers[tested], means[tested], "o-", color=colour, label=title)
         ax.plot(numbers[tested], values[tested, 0], "--", color=colour, linewidth=1)
     ax.set(xlabel="tasks learned", ylabel="accuracy (%), dashed: of the first task")
     # Tasks are counted, so that ticks between whole numbers would mean nothing.
-    ax.set_xticks(np.arange(1, max(len(c.accuracy.values) for c in courses.values()) + 1))
+    longest = max(len(c.accuracy.values) for c in courses.values())
+    ax.set_xticks(np.arange(1, longest + 1))
     ax.grid(color=PALE)
     ax.legend()
     return ax
@@ -78,6 +83,7 @@ def draw_matrix(course: Course, ax: Axes | None = None, *, title: str = "") -> A
     lowest = np.nanmin(values) if np.isfinite(values).any() else 0.0
     ax.imshow(values, cmap="Blues", vmin=lowest - 10, vmax=100)
     for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True):
+        # White on the darker half of the colours, so that numbers stay readable.
         light = values[row, column] > (lowest + 100) / 2
         ax.text(
             column,

@@ -119,29 +119,53 @@ class Ewc(Strategy):
     def penalty(self, learner: Learner) -> Tensor | None:
         if not self._importance:
             return None
+        # F (w - w_old)^2, multiplied out: the constant part needs no gradient and comes first.
         total: Tensor | float = self._rest
         for name, importance in self._importance.items():
             weight = learner.trainer[name]
-            total = total + (importance * weight * weight - 2 * self._pull[name] * weight).sum()
+            square = importance * weight * weight
+            mixed = 2 * self._pull[name] * weight
+            total = total + (square - mixed).sum()
         return self.strength / 2 * torch.as_tensor(total)
 
     def end_task(self, learner: Learner, tasks: Sequence[Task], task: int, *, seed: int) -> None:
+        """Estimate how much the answers to a task depend on each weight.
+
+        Parameters
+        ----------
+        learner : Learner
+        tasks : all tasks
+        task : int
+            The one that has been learned.
+        seed : int
+            Of the choice of samples, and of the labels drawn for them.
+        """
         trainer = learner.trainer
         train = tasks[task].train
-        order = _order(len(train), seed=seed, name=f"ewc/{task}")[: self.samples]
-        picks = Stream(seed, f"continual_learning/ewc/labels/{task}").uniform(np.arange(len(order)))
+        order = _order(len(train), seed=seed, name=f"ewc/{task}")
+        order = order[: self.samples]
+        # A stream of its own: the labels do not depend on how many samples the order drew.
+        stream = Stream(seed, f"continual_learning/ewc/labels/{task}")
+        picks = stream.uniform(np.arange(len(order)))
         information = {n: torch.zeros_like(trainer[n]) for n in _learning(learner)}
+        # Sample by sample: the square of a minibatch's mean gradient is not the mean of squares.
         for index, pick in zip(order, picks, strict=True):
             trainer.zero_grad()
-            output = learner.output(train.take(slice(index, index + 1)), task)
+            sample = train.take(slice(index, index + 1))
+            output = learner.output(sample, task)
             # Of the network's own answers: with true labels it would not be Fisher's information.
-            share = torch.softmax(learner.answer(output).detach()[0].double(), 0).cumsum(0)
+            scores = learner.answer(output).detach()[0].double()
+            share = torch.softmax(scores, 0).cumsum(0)
+            # Times the last sum, which rounding may leave a little off 1.
             label = int((share < pick * share[-1]).sum())
-            learner.loss(output, torch.tensor([label], device=trainer.device)).backward()
+            target = torch.tensor([label], device=trainer.device)
+            learner.loss(output, target).backward()
             for name, total in information.items():
                 gradient = trainer[name].grad
+                # None: the head of another task, which this sample does not reach.
                 if gradient is not None:
                     total += gradient**2 / len(order)
+        # The next task must not begin with the gradients of the last sample.
         trainer.zero_grad()
         for name, importance in information.items():
             weight = trainer[name].detach().clone()
@@ -153,6 +177,7 @@ class Ewc(Strategy):
         return {"importance": self._importance, "pull": self._pull, "rest": self._rest}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        # Copies of the mappings: `end_task` adds to them, and the state belongs to the caller.
         self._importance = dict(state["importance"])
         self._pull = dict(state["pull"])
         self._rest = state["rest"]
@@ -199,38 +224,67 @@ class Rehearsal(Strategy):
     def begin_task(
         self, learner: Learner, optimizer: torch.optim.Optimizer, tasks: Sequence[Task], task: int
     ) -> None:
+        """Let the strategy around prepare: replay itself needs nothing before a task ends.
+
+        Parameters
+        ----------
+        learner : Learner
+        optimizer : torch.optim.Optimizer
+            Fresh.
+        tasks : all tasks
+        task : int
+            The one that comes, from 0.
+        """
         self.around.begin_task(learner, optimizer, tasks, task)
 
     def penalty(self, learner: Learner) -> Tensor | None:
         return self.around.penalty(learner)
 
     def end_task(self, learner: Learner, tasks: Sequence[Task], task: int, *, seed: int) -> None:
+        """Replay stored samples of all tasks so far, from the second task on.
+
+        Parameters
+        ----------
+        learner : Learner
+        tasks : all tasks
+        task : int
+            The one that has been learned, from 0.
+        seed : int
+            Of the choice of stored samples, and of their order.
+        """
+        # After the first task there is nothing that could have been forgotten.
         if task:
             with self.around.resting():
                 self._replay(learner, tasks[: task + 1], seed=seed)
+        # Last: the strategy around takes the weights that the next task will start from.
         self.around.end_task(learner, tasks, task, seed=seed)
 
     def _replay(self, learner: Learner, tasks: Sequence[Task], *, seed: int) -> None:
+        # Named after the task alone, so that a task stores the same samples in every replay.
         memories = [
             stored(task.train.labels, self.per_class, seed=seed, name=f"rehearsal/{number}")
             for number, task in enumerate(tasks)
         ]
+        # Of its own, with the rate of replay: the one of the task may have momentum by its samples.
         optimizer = torch.optim.SGD(learner.trainer.parameters(), lr=self.rate)
         learner.trainer.attach(optimizer)
         longest = max(len(memory) for memory in memories)
         for epoch in range(self.epochs):
-            orders = [
-                memory[_order(len(memory), seed=seed, name=f"replay/{len(tasks)}/{epoch}/{number}")]
-                for number, memory in enumerate(memories)
-            ]
+            orders = []
+            for number, memory in enumerate(memories):
+                name = f"replay/{len(tasks)}/{epoch}/{number}"
+                order = _order(len(memory), seed=seed, name=name)
+                orders.append(memory[order])
             for first in range(0, longest, self.batch):
                 optimizer.zero_grad()
                 for number, order in enumerate(orders):
                     chosen = order[first : first + self.batch]
+                    # Tasks with fewer stored samples have none left for the last steps.
                     if len(chosen):
                         train = tasks[number].train
+                        loss = learner.loss_of(train.take(chosen), train.labels[chosen], number)
                         # Summed over tasks: each backward pass adds its gradients.
-                        learner.loss_of(train.take(chosen), train.labels[chosen], number).backward()
+                        loss.backward()
                 optimizer.step()
 
     @contextmanager
@@ -239,6 +293,7 @@ class Rehearsal(Strategy):
             yield
 
     def state(self) -> dict[str, Any]:
+        # Stored samples follow from the seed, so that they need no place in a checkpoint.
         return self.around.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -285,7 +340,8 @@ def stored(labels: NDArray[np.int64], per_class: int, *, seed: int, name: str) -
         Of the draws.
     """
     order = _order(len(labels), seed=seed, name=name)
-    chosen = [order[labels[order] == c][:per_class] for c in np.unique(labels)]
+    shuffled = labels[order]
+    chosen = [order[shuffled == c][:per_class] for c in np.unique(labels)]
     return np.sort(np.concatenate(chosen))
 
 
@@ -328,8 +384,11 @@ def minibatches(
 
 
 def _learning(learner: Learner) -> list[str]:
+    # Names of `first_only` are frozen after the first task: they cannot forget.
     return [name for name in learner.trainer.learns if learner.trainer[name].requires_grad]
 
 
 def _order(count: int, *, seed: int, name: str) -> NDArray[np.int64]:
-    return np.argsort(Stream(seed, f"continual_learning/{name}").uniform(np.arange(count)))
+    # Sorting independent draws makes every order equally likely, on every machine the same one.
+    draws = Stream(seed, f"continual_learning/{name}").uniform(np.arange(count))
+    return np.argsort(draws)

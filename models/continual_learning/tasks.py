@@ -109,13 +109,18 @@ def samples_of(
     Samples
         N is channels * height * width, in this order, as grids of the language have it.
     """
+    # Grey images have no axis of channels: (B, height, width).
     values = images.values if images.values.ndim == 4 else images.values[..., None]
     if channels is not None and values.shape[3] == 1:
         values = np.repeat(values, channels, axis=3)
     if side is not None:
-        rims = [((side - n) // 2, side - n - (side - n) // 2) for n in values.shape[1:3]]
+        missing = [side - n for n in values.shape[1:3]]
+        # An odd rim is wider behind than in front.
+        rims = [(n // 2, n - n // 2) for n in missing]
         values = np.pad(values, [(0, 0), *rims, (0, 0)])
-    middle, width = (np.asarray(number, np.float32) for number in (mean, deviation))
+    # In float32 throughout: in float64 a data set would take twice the memory.
+    middle = np.asarray(mean, np.float32)
+    width = np.asarray(deviation, np.float32)
     scaled = (values / np.float32(255) - middle) / width
     by_channel = scaled.astype(np.float32).transpose(0, 3, 1, 2)
     return Samples(by_channel.reshape(len(values), -1), images.labels.astype(np.int64))
@@ -133,9 +138,11 @@ def permuted(train: Samples, test: Samples, *, count: int, seed: int = 0) -> lis
     """
     count = read_whole_number(count, where="permuted tasks, count")
     size = train.values.shape[1]
+    stream = Stream(seed, "continual_learning/permutation")
     tasks = []
     for number in range(count):
-        numbers = Stream(seed, "continual_learning/permutation").uniform(np.arange(size), number)
+        # By task number, so that a longer sequence begins with the same tasks.
+        numbers = stream.uniform(np.arange(size), number)
         order = np.argsort(numbers)
         name = f"permutation {number + 1}"
         tasks.append(Task(name, replace(train, columns=order), replace(test, columns=order)))
@@ -162,9 +169,14 @@ def split(
         If a group is empty, or a class has no sample or stands in two groups.
     """
     listed = [c for group in groups for c in group]
-    known = set(np.unique(train.labels).tolist()) & set(np.unique(test.labels).tolist())
-    strange = sorted(set(listed) - known)
-    if strange or len(set(listed)) < len(listed) or not all(len(g) for g in groups) or not listed:
+    trained = set(np.unique(train.labels).tolist())
+    tested = set(np.unique(test.labels).tolist())
+    # A class without test samples would have no accuracy.
+    known = trained & tested
+    are_known = set(listed) <= known
+    are_disjoint = len(set(listed)) == len(listed)
+    are_filled = bool(listed) and all(len(g) for g in groups)
+    if not (are_known and are_disjoint and are_filled):
         raise DataError(
             f"split tasks: found groups {describe([list(g) for g in groups])}, expected groups of "
             f"classes among {sorted(known)}, each class once. Correct them."
@@ -178,7 +190,8 @@ def split(
 
 
 def _of_classes(samples: Samples, classes: Sequence[int], *, relabel: bool) -> Samples:
-    chosen = samples.subset(np.flatnonzero(np.isin(samples.labels, classes)))
+    belongs = np.isin(samples.labels, classes)
+    chosen = samples.subset(np.flatnonzero(belongs))
     if not relabel:
         return chosen
     # The order of the group is the order of the labels.
