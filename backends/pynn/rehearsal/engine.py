@@ -11,12 +11,12 @@ from neurosim.ir.memory import Memory
 from neurosim.ir.program import Program
 
 from ..translation.plan import Plan, PlannedPopulation
+from .arithmetic.numbers import to_fixed
 from .input import read_drives, read_given, read_poisson
 from .layout import lay_out
 from .load import load_loop
 from .loop import Spikes
 from .mirror import Mirror
-from .numbers import to_fixed
 from .recordings import Recordings
 from .saturation import Saturation
 
@@ -43,6 +43,7 @@ class RehearsalEngine:
     def __init__(
         self, program: Program, network: ConcreteNetwork, *, plan: Plan, replica: int = 0
     ) -> None:
+        # One partition: the loop runs in one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
         self.memory = Memory(program, network, bounds)
         self._program = program
@@ -52,6 +53,7 @@ class RehearsalEngine:
         self._loop = load_loop()
         self._recordings = Recordings(plan, self._layout)
         self._mirror = Mirror(self.memory, program, plan=plan, layout=self._layout)
+        # Injected currents are added to these at each change, so that they never add up.
         self._offsets = self._layout.neurons.current.copy()
         self._saturation = Saturation(self._layout)
         # Steps in which an injected current changes: loops run from one to the next.
@@ -61,6 +63,7 @@ class RehearsalEngine:
             np.concatenate([np.zeros(0, np.int64), *(steps for _, steps, _ in self._changing)])
         )
         self._dt = int(to_fixed(plan.dt))
+        # The loop begins a step only if all sources could spike in it.
         room = max(_ROOM, self._layout.numbering.source_count)
         self._spikes = Spikes(np.zeros(room, np.int32), np.zeros(room, np.int64))
         self._read_input()
@@ -78,7 +81,13 @@ class RehearsalEngine:
         self._read_input()
 
     def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
-        """Do nothing: rules that listen to signals are refused."""
+        """Do nothing: rules that listen to signals are refused.
+
+        Parameters
+        ----------
+        signal : str
+        step, repeat : int
+        """
 
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         """Run steps; see `neurosim.backend.engine.Engine.advance`.
@@ -127,6 +136,7 @@ class RehearsalEngine:
         spikes = Spikes(self._spikes.source[:count], self._spikes.step[:count])
         self._recordings.collect(chunk, spikes, samples, channels, first)
         self._mirror.keep_spikes(spikes, first, done)
+        # Between chunks nobody reads memory.
         if not more:
             self._mirror.tell(first + done)
         return chunk
@@ -142,6 +152,7 @@ class RehearsalEngine:
         if not self._changing:
             return steps
         current = self._layout.neurons.current
+        # From the offsets, whatever was injected before: a run may have been restored.
         current[:] = self._offsets
         for p, changes, amplitudes in self._changing:
             begin = self._layout.numbering.neurons[p.name]
@@ -155,4 +166,6 @@ class RehearsalEngine:
 def _changes(p: PlannedPopulation, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the steps in which an injected current changes, and its values in S16.15."""
     assert p.current is not None
-    return np.rint(p.current.times / dt).astype(np.int64), to_fixed(p.current.amplitudes)
+    # Times are whole steps up to rounding.
+    steps = np.rint(p.current.times / dt).astype(np.int64)
+    return steps, to_fixed(p.current.amplitudes)

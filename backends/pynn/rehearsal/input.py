@@ -59,19 +59,24 @@ def read_poisson(memory: Memory, program: Program, layout: Layout) -> PoissonSou
         chance, table = _read_chances(memory, program.populations[name], dt=program.dt)
         chances.append(chance)
         tables.append(table)
+    # The first of `chances` is empty, so that the first population begins at 0.
     sizes = [chance.size for chance in chances]
     columns = np.array(tables, np.int64).reshape(-1, 3).T
+    keys = [_key_of(program, name) for name in names]
+    sources = [layout.numbering.sources[name] for name in names]
+    members = [program.populations[name].size for name in names]
     return PoissonSources(
-        key=np.array([_key_of(program, name) for name in names], np.int64).reshape(-1, 2),
-        source=np.array([layout.numbering.sources[name] for name in names], np.int64),
-        size=np.array([program.populations[name].size for name in names], np.int64),
+        key=np.array(keys, np.int64).reshape(-1, 2),
+        source=np.array(sources, np.int64),
+        size=np.array(members, np.int64),
         chance=np.concatenate([chance.ravel() for chance in chances]),
         first=np.cumsum(sizes[:-1]).astype(np.int64),
         width=np.array([chance.shape[1] for chance in chances[1:]], np.int64),
         every=columns[0].copy(),
         start=columns[1].copy(),
         rows=columns[2].copy(),
-        draws=np.zeros(4 + max((program.populations[name].size for name in names), default=0)),
+        # Drawn in blocks of four, the last of which may reach beyond the population.
+        draws=np.zeros(4 + max(members, default=0)),
     )
 
 
@@ -87,6 +92,7 @@ def _read_chances(
     (parameter,) = population.code.parameters
     name = population.name
     values = memory[name, parameter]
+    # Engine units: a rate is per ms, dt in ms.
     chance = values * dt if parameter == "rate" else values
     if (name, f"{parameter}@rows") in memory:
         every, start, rows = (int(number) for number in memory[name, f"{parameter}@rows"])
@@ -109,7 +115,8 @@ def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) ->
     means = [nothing]
     indices = [nothing]
     for q in edges:
-        rate = np.broadcast_to(memory[q.origin, "rate"], program.drives[q.origin].indices.size)
+        size = program.drives[q.origin].indices.size
+        rate = np.broadcast_to(memory[q.origin, "rate"], size)
         # In the order of the draws of other engines: a rate times dt, rounded once.
         means.append((rate * program.dt)[q.edges])
         indices.append(q.post)
@@ -118,7 +125,10 @@ def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) ->
     weights = [store_weights(q.weight, layout.shifts[q.target, q.receptor]) for q in edges]
     tables = [_tabulate(mean) for mean in means[1:]]
     longest = max((quantiles.size for quantiles, _ in tables), default=1)
+    # A block of four more at either end than the neurons themselves take.
     widths = (int(np.ptp(q.post)) + 8 for q in edges if q.post.size)
+    # 2 is above every draw: it ends a search in a padded row.
+    padded = [np.pad(q, (0, longest - q.size), constant_values=2.0) for q, _ in tables]
     return Drives(
         key=np.array(keys, np.int64).reshape(-1, 2),
         first=np.cumsum([0, *(q.post.size for q in edges)]),
@@ -126,9 +136,7 @@ def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) ->
         mean=np.concatenate(means),
         slot=np.concatenate([nothing, *slots]).astype(np.uint32),
         weight=np.concatenate([nothing, *weights]).astype(np.uint16),
-        quantiles=np.array(
-            [np.pad(q, (0, longest - q.size), constant_values=2.0) for q, _ in tables]
-        ).reshape(-1, longest),
+        quantiles=np.array(padded).reshape(-1, longest),
         begins=np.array([begins for _, begins in tables], np.int64).reshape(-1, CELLS),
         draws=np.zeros(max(widths, default=0)),
     )

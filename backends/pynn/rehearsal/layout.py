@@ -8,11 +8,11 @@ import numpy as np
 
 from ..translation.plan import Plan, PlannedPopulation, PlannedProjection
 from ..translation.weight_scales import RECEPTORS, weight_scales
-from . import constants
+from .arithmetic import constants
+from .arithmetic.numbers import to_fixed
 from .cells import CELLS
 from .loop import Populations
 from .neurons import PEAK, Neurons
-from .numbers import to_fixed
 from .plasticity import REMEMBERED, History, PlasticEdges, Rules, decay_table
 from .synapses import Edges
 
@@ -75,7 +75,9 @@ def lay_out(plan: Plan, *, remembered: int = REMEMBERED) -> Layout:
     cells = [p for p in plan.populations if p.cell in CELLS]
     rules, tables = _rules(plan, shifts)
     plastic, positions = _plastic(plan, numbering, shifts)
-    depth = 2 + max((int(_delays(q, plan.dt).max(initial=1)) for q in plan.projections), default=1)
+    # In a ring of fewer rows the longest delay would come round to the row of this step.
+    longest = [int(_delays(q, plan.dt).max(initial=1)) for q in plan.projections]
+    depth = 2 + max(longest, default=1)
     return Layout(
         numbering,
         shifts,
@@ -113,6 +115,7 @@ def _number(plan: Plan) -> Numbering:
 
 def _delays(q: PlannedProjection, dt: float) -> np.ndarray:
     """Return the delays of edges in steps, (E,) int64."""
+    # Delays of a plan are whole steps up to rounding.
     return np.rint(q.delay / dt).astype(np.int64)
 
 
@@ -125,6 +128,7 @@ def store_weights(weights: np.ndarray, shift: int) -> np.ndarray:
         In the unit of the receptor.
     shift : int
     """
+    # The receptor has the sign: the machine subtracts inhibitory currents.
     stored = np.rint(np.abs(weights) * 2.0 ** (15 - shift))
     return np.minimum(stored, _LARGEST_WEIGHT).astype(np.uint16)
 
@@ -139,16 +143,23 @@ def _populations(
     tables: dict[str, np.ndarray],
 ) -> Populations:
     nothing = np.zeros(2, np.int64)
+    begins = [numbering.neurons[p.name] for p in cells]
+    sizes = [p.size for p in cells]
+    sources = [numbering.sources[p.name] for p in cells]
+    # No weight meets a receptor without a shift, whose slots stay 0.
+    of_receptors = [[shifts.get((p.name, r), 0) for r in RECEPTORS] for p in cells]
+    learners = [numbering.learners.get(p.name, -1) for p in cells]
+    traces = [tables.get(p.name, nothing) for p in cells]
+    begin = np.array(begins, np.int64)
     return Populations(
-        begin=np.array([numbering.neurons[p.name] for p in cells], np.int64),
-        end=np.array([numbering.neurons[p.name] + p.size for p in cells], np.int64),
+        begin=begin,
+        end=begin + np.array(sizes, np.int64),
         cell=np.array([CELLS[p.cell] for p in cells], np.int64),
-        source=np.array([numbering.sources[p.name] for p in cells], np.int64),
-        shifts=np.array(
-            [[shifts.get((p.name, r), 0) for r in RECEPTORS] for p in cells], np.int64
-        ).reshape(-1, 2),
-        learner=np.array([numbering.learners.get(p.name, -1) for p in cells], np.int64),
-        minus=np.array([tables.get(p.name, nothing) for p in cells], np.int64).reshape(-1, 2),
+        source=np.array(sources, np.int64),
+        # Reshaped, since a list of no populations has one axis alone.
+        shifts=np.array(of_receptors, np.int64).reshape(-1, 2),
+        learner=np.array(learners, np.int64),
+        minus=np.array(traces, np.int64).reshape(-1, 2),
     )
 
 
@@ -167,7 +178,9 @@ def _neurons(
         return np.concatenate([np.zeros(0, np.int32), *values])
 
     def per_cell(lif: np.ndarray, izhikevich: np.ndarray) -> np.ndarray:
-        is_lif = np.repeat([p.cell == "IF_curr_exp" for p in cells], [p.size for p in cells])
+        # Both cells share columns, so that the loop passes one set of arrays.
+        sizes = [p.size for p in cells]
+        is_lif = np.repeat([p.cell == "IF_curr_exp" for p in cells], sizes)
         return np.where(is_lif, lif, izhikevich)
 
     dt_of_each = np.full(count, step, np.int32)
@@ -186,6 +199,7 @@ def _neurons(
     return Neurons(
         v=gather("v"),
         u=gather("u"),
+        # A copy: steps become longer after a spike, dt does not.
         h=dt_of_each.copy(),
         timer=np.zeros(count, np.int32),
         exc=np.zeros(count, np.int32),
@@ -211,7 +225,8 @@ def _neurons(
 
 def slots_of_edges(q: PlannedProjection, numbering: Numbering) -> np.ndarray:
     """Return the slot of each edge within a row of slots, (E,) uint32."""
-    base = numbering.neurons[q.target] + RECEPTORS.index(q.receptor) * numbering.neuron_count
+    begin = numbering.neurons[q.target]
+    base = begin + RECEPTORS.index(q.receptor) * numbering.neuron_count
     return (q.post + base).astype(np.uint32)
 
 

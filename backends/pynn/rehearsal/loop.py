@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arithmetic import LARGEST_SLOT, compile_body, decay
+from .arithmetic.products import LARGEST_SLOT, compile_body, decay
 from .neurons import update_population
 from .plasticity import deliver_plastic, remember
 from .sources import drive, emit_poisson
@@ -87,7 +87,20 @@ class Spikes(NamedTuple):
 
 @compile_body
 def current_after_arrivals(neurons, variable, i, row, shift):
-    """Return a synaptic current as the machine records it: with the arrivals of the next step."""
+    """Return a synaptic current as the machine records it: with the arrivals of the next step.
+
+    Parameters
+    ----------
+    neurons : Neurons
+    variable : EXCITATORY or INHIBITORY
+    i : int
+        Neuron.
+    row : int
+        Of the slots of the next step.
+    shift : int
+        Bits by which weights are shifted to become S16.15.
+    """
+    # Cut off as `take_arrivals` will do it; the slot itself stays as it is until then.
     if variable == EXCITATORY:
         total = min(np.int64(neurons.slots[row, i]), LARGEST_SLOT)
         slot = np.int32(total << shift)
@@ -145,6 +158,7 @@ def emit(given, next_given, poisson, step, replica, spiking):
         Receives the sources.
     """
     count = 0
+    # Given spikes are sorted by step, so that their position only moves forwards.
     while next_given < given.step.size and given.step[next_given] == step:
         spiking[count] = given.source[next_given]
         count += 1
@@ -187,10 +201,12 @@ def update(populations, neurons, rules, history, step, dt, spiking, saturated):
             fired,
             saturated,
         )
+        # Remembered before any spike is delivered, since delivery reads the histories.
         if populations.learner[p] >= 0:
             for s in range(spikes):
                 learner = populations.learner[p] + fired[s]
                 remember(history, learner, step, rules.table, populations.minus[p])
+        # From numbers within the population to numbers among all sources.
         for s in range(spikes):
             fired[s] += populations.source[p]
         count += spikes
@@ -239,14 +255,15 @@ def run_steps(
     next_given = np.searchsorted(given.step, first)
     count = 0
     for step in range(first, first + steps):
+        # All sources may spike in a step: without room for that the host collects first.
         if count + sources > spikes.source.size:
             return step - first, count
         begin = count
-        emitted, next_given = emit(given, next_given, poisson, step, replica, spikes.source[count:])
+        room = spikes.source[count:]
+        emitted, next_given = emit(given, next_given, poisson, step, replica, room)
         count += emitted
-        count += update(
-            populations, neurons, rules, history, step, dt, spikes.source[count:], saturated
-        )
+        room = spikes.source[count:]
+        count += update(populations, neurons, rules, history, step, dt, room, saturated)
         spikes.step[begin:count] = step
         # Only now: the spikes of a step find the histories of this step in any order.
         spiking = spikes.source[begin:count]
@@ -258,6 +275,7 @@ def run_steps(
         for c in range(channels.every.size):
             every = channels.every[c]
             if (step + 1) % every == 0:
+                # Samples are counted from the begin of the stretch, not of the run.
                 place = (step + 1) // every - first // every - 1
                 sample(channels, c, place, step, neurons, plastic.weight, samples)
     return steps, count

@@ -14,9 +14,9 @@ from neurosim.ir.memory import OF_ENGINE, Key, Memory
 from neurosim.ir.program import Program
 
 from ..translation.plan import Plan, PlannedPopulation, PlannedProjection
+from .arithmetic.numbers import to_fixed, to_float
 from .layout import Layout, store_weights
 from .loop import Spikes
-from .numbers import to_fixed, to_float
 
 _TOLD = f"{OF_ENGINE}told "
 # Currents of the standard cell; the machine's are both positive, and it subtracts the second.
@@ -59,6 +59,7 @@ class Mirror:
         inhibitory = slice(
             inside.start + numbering.neuron_count, inside.stop + numbering.neuron_count
         )
+        # Views, not copies: snapshots and files read and write the machine's own arrays.
         names = ("v", "u", "h", "timer", "exc", "inh")
         arrays = {name: getattr(neurons, name)[inside] for name in names}
         saturated = self._layout.saturated
@@ -101,9 +102,10 @@ class Mirror:
         return slice(begin, begin + positions.size)
 
     def _rows(self, q: PlannedProjection) -> slice:
-        begin, end = np.searchsorted(
-            self._layout.plastic.rule, np.full(2, self._learning.index(q)) + [0, 1]
-        )
+        # Rows are sorted by rule, and rules are numbered as the projections that learn.
+        number = self._learning.index(q)
+        rule_of_row = self._layout.plastic.rule
+        begin, end = np.searchsorted(rule_of_row, [number, number + 1])
         return slice(int(begin), int(end))
 
     # ---- what memory is told
@@ -134,14 +136,18 @@ class Mirror:
                 memory[p.name, name][...] = values
             if (p.name, "_until") in memory:
                 timer = self._layout.neurons.timer[self._inside(p.name)].astype(np.int64)
-                memory[p.name, "_until"][...] = np.where(timer > 0, step - 1 + timer, -1)
+                # The machine counts steps down; memory has the last refractory step.
+                until = step - 1 + timer
+                memory[p.name, "_until"][...] = np.where(timer > 0, until, -1)
         for q in self._learning:
             weights = self._layout.plastic.weight[self._layout.positions[q.name]]
             memory[q.origin, "w"][q.edges] = weights * self._step_of(q) / q.scale
+        # Copies of all that was told: a difference from them is a change by the host.
         for key in self._told():
             memory.arrays[_told(key)][...] = memory[key]
 
     def _step_of(self, q: PlannedProjection) -> float:
+        # Stored weights, shifted to the left, are S16.15, which has 15 places.
         return 2.0 ** (self._layout.shifts[q.target, q.receptor] - 15)
 
     def _states(self, p: PlannedPopulation) -> dict[str, np.ndarray]:
@@ -151,7 +157,8 @@ class Mirror:
         values: dict[str, np.ndarray] = {}
         for standard, state in p.states.items():
             array, sign = _CURRENTS.get(standard, (standard, 1.0))
-            part = sign * to_float(getattr(neurons, array)[inside]) / state.scale
+            numbers = getattr(neurons, array)[inside]
+            part = sign * to_float(numbers) / state.scale
             # One state of ours may stand for both currents.
             values[state.name] = values.get(state.name, 0.0) + part
         return values
@@ -169,7 +176,9 @@ class Mirror:
         numbering = self._layout.numbering
         for name, population in self._program.populations.items():
             base = numbering.sources[name]
-            for step in range(max(first, first + steps - population.history), first + steps):
+            # Older spikes than a population's history are read by nobody.
+            end_step = first + steps
+            for step in range(max(first, end_step - population.history), end_step):
                 begin, end = np.searchsorted(spikes.step, [step, step + 1])
                 sources = spikes.source[begin:end]
                 inside = (sources >= base) & (sources < base + population.size)
@@ -238,14 +247,17 @@ class Mirror:
         for receptor in ("exc_ring", "inh_ring"):
             self._memory[p.name, f"{OF_ENGINE}{receptor}"][...] = 0
         if p.name in self._layout.numbering.learners:
+            # Entry 0 stands for the start and is never forgotten.
             learners = self._learners(p.name)
-            self._layout.history.entries[learners] = 1
-            self._layout.history.times[learners] = 0
-            self._layout.history.traces[learners] = 0
+            history = self._layout.history
+            history.entries[learners] = 1
+            history.times[learners] = 0
+            history.traces[learners] = 0
         for q in self._learning:
             if q.target == p.name:
-                self._layout.plastic.trace[self._rows(q)] = 0
-                self._layout.plastic.last[self._rows(q)] = 0
+                rows = self._rows(q)
+                self._layout.plastic.trace[rows] = 0
+                self._layout.plastic.last[rows] = 0
 
     # ---- what the plan fixes
 
@@ -275,4 +287,6 @@ class Mirror:
 
 def _told(key: Key) -> Key:
     owner, name = key
-    return owner, f"{_TOLD}{name}@at" if name in ("_until", "_since") else f"{_TOLD}{name}"
+    # Names that end in "@at" are those of arrays of steps.
+    ending = "@at" if name in ("_until", "_since") else ""
+    return owner, f"{_TOLD}{name}{ending}"

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arithmetic import LARGEST_SLOT, compile_body, decay, multiply
+from .arithmetic.products import LARGEST_SLOT, compile_body, decay, multiply
 from .cells import LIF
 
 # Constants of the program, as its compiler cut them off.
+# Of v' = 0.04 v**2 + 5 v + 140 - u + I (Izhikevich 2003), in mV and ms.
 _SQUARE = 1311  # 0.040008544921875
 _FIVE = 5 << 15
 _OFFSET = 140 << 15
@@ -87,6 +88,7 @@ def take_arrivals(current, share, slots, shift, saturated):
     saturated : (N,) int64
         Sums that a slot of 16 bits cut off so far; changed.
     """
+    # Nearly always no slot is full, and one look for the largest sum shows it.
     largest = np.uint32(0)
     for i in range(slots.size):
         largest = max(largest, slots[i])
@@ -99,6 +101,7 @@ def take_arrivals(current, share, slots, shift, saturated):
     for i in range(current.size):
         arriving = np.int32(np.int64(slots[i]) << shift)
         current[i] = np.int32(current[i] + decay(arriving, share[i]))
+    # The row comes round again after as many steps as the ring has rows, and must then be empty.
     slots[:] = 0
 
 
@@ -132,9 +135,17 @@ def add_currents(total, exc, inh, current):
 
 @compile_body
 def lif_voltage(v, current, resistance, factor, rest):
-    """Return the voltage of a LIF cell after a step of constant current."""
+    """Return the voltage of a LIF cell after a step of constant current.
+
+    Parameters
+    ----------
+    v, current, resistance, factor, rest : int32
+        S16.15.
+    """
+    # Exact for a constant current: the distance from the steady voltage shrinks by the factor.
     steady = np.int32(multiply(resistance, current) + rest)
-    return np.int32(steady - multiply(factor, np.int32(steady - v)))
+    distance = np.int32(steady - v)
+    return np.int32(steady - multiply(factor, distance))
 
 
 @compile_body
@@ -150,6 +161,7 @@ def update_lif(v, timer, current, resistance, factor, rest):
     for i in range(v.size):
         moved = lif_voltage(v[i], current[i], resistance[i], factor[i], rest[i])
         v[i] = v[i] if timer[i] > 0 else moved
+    # After the voltages: a timer of 1 still holds its neuron in this step.
     for i in range(v.size):
         timer[i] = max(timer[i] - np.int32(1), np.int32(0))
 
@@ -159,15 +171,29 @@ def izhikevich_step(v, u, h, current, a, b):
     """Return v and u of Izhikevich's cell after a midpoint step of length h.
 
     The products are grouped as the compiler groups them, which decides how they are rounded.
+
+    Parameters
+    ----------
+    v, u, h, current, a, b : int32
+        S16.15.
     """
+    # Horner's form, (0.04 v + 5) v: another grouping rounds otherwise.
     before = np.int32(_OFFSET + current - u)
-    slope = np.int32(before + multiply(np.int32(multiply(_SQUARE, v) + _FIVE), v))
-    middle = np.int32(v + multiply(multiply(slope, h), _HALF))
+    factor = np.int32(multiply(_SQUARE, v) + _FIVE)
+    slope = np.int32(before + multiply(factor, v))
+    full = multiply(slope, h)
+    middle = np.int32(v + multiply(full, _HALF))
+    # `change` is that of u in half a step; v at the middle is computed with the old u.
     share = multiply(a, h)
-    change = multiply(multiply(np.int32(multiply(b, v) - u), share), _HALF)
-    quadratic = multiply(np.int32(multiply(_SQUARE, middle) + _FIVE), middle)
-    new_v = np.int32(v + multiply(np.int32(before - change + quadratic), h))
-    new_u = np.int32(u + multiply(np.int32(multiply(b, middle) - np.int32(u + change)), share))
+    pull = np.int32(multiply(b, v) - u)
+    change = multiply(multiply(pull, share), _HALF)
+    factor_of_middle = np.int32(multiply(_SQUARE, middle) + _FIVE)
+    quadratic = multiply(factor_of_middle, middle)
+    slope_of_middle = np.int32(before - change + quadratic)
+    new_v = np.int32(v + multiply(slope_of_middle, h))
+    u_of_middle = np.int32(u + change)
+    pull_of_middle = np.int32(multiply(b, middle) - u_of_middle)
+    new_u = np.int32(u + multiply(pull_of_middle, share))
     return new_v, new_u
 
 
@@ -187,7 +213,14 @@ def update_izhikevich(v, u, h, current, a, b):
 
 @compile_body
 def find_at_least(v, threshold, fired):
-    """Collect the neurons whose voltage is at their threshold or above; return their number."""
+    """Collect the neurons whose voltage is at their threshold or above; return their number.
+
+    Parameters
+    ----------
+    v, threshold : (N,) int32
+    fired : int32
+        Receives the neurons, ascending.
+    """
     count = 0
     for first in range(0, v.size, _BLOCK):
         voltages = v[first : first + _BLOCK]
@@ -254,6 +287,7 @@ def step_izhikevich(neurons, inside, total, dt, fired):
     u = neurons.u[inside]
     h = neurons.h[inside]
     update_izhikevich(v, u, h, total, neurons.first[inside], neurons.second[inside])
+    # Only the step after a spike is longer.
     h[:] = dt
     count = find_at_least(v, neurons.reset[inside], fired)
     c = neurons.third[inside]
@@ -293,6 +327,7 @@ def update_population(neurons, begin, end, cell, row, shifts, dt, fired, saturat
     inh = neurons.inh[inside]
     total = neurons.total[inside]
     slots = neurons.slots[row]
+    # Inhibitory slots of all neurons follow the excitatory ones of all.
     other = slice(count + begin, count + end)
     share = neurons.share_exc[inside]
     take_arrivals(exc, share, slots[inside], shifts[0], saturated[inside])
@@ -303,6 +338,7 @@ def update_population(neurons, begin, end, cell, row, shifts, dt, fired, saturat
         spikes = step_lif(neurons, inside, total, fired)
     else:
         spikes = step_izhikevich(neurons, inside, total, dt, fired)
+    # The cells have read the currents of this step; only now do these decay.
     decay_current(exc, neurons.decay_exc[inside])
     decay_current(inh, neurons.decay_inh[inside])
     return spikes

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arithmetic import compile_body, multiply
+from .arithmetic.products import compile_body, multiply
 
 UNIT = 2048  # of a trace
 REMEMBERED = 15  # spikes of a target between two of a source
@@ -104,6 +104,7 @@ def decay_table(tau: float, dt: float) -> np.ndarray:
     ----------
     tau, dt : float, ms
     """
+    # From this age on, a trace of one has sunk below its grain, 1 / UNIT.
     length = math.ceil(math.log(UNIT) * tau / dt)
     length += length % 2  # two entries share a word of the machine
     ages = np.arange(length)
@@ -112,10 +113,24 @@ def decay_table(tau: float, dt: float) -> np.ndarray:
 
 @compile_body
 def decayed(trace, age, table, bounds):
-    """Return a trace some steps later; bounds are the begin and the length of its table."""
-    if age < 0 or age >= bounds[1]:
+    """Return a trace some steps later.
+
+    Parameters
+    ----------
+    trace, age : int
+        Age in steps.
+    table : (T,) int32
+        Decays of all rules.
+    bounds : (2,) int64
+        Begin and length of the trace's table in ``table``.
+    """
+    # Outside its table the machine takes 0, on either side.
+    begin = bounds[0]
+    length = bounds[1]
+    if age < 0 or age >= length:
         return np.int64(0)
-    return (np.int64(trace) * np.int64(table[bounds[0] + age])) >> _PLACES
+    factor = np.int64(table[begin + age])
+    return (np.int64(trace) * factor) >> _PLACES
 
 
 @compile_body
@@ -169,7 +184,9 @@ def learn(weight, last, trace, step, delay, history, learner, rules, rule):
     rules : Rules
     rule : int
     """
+    # Changes are computed with all places of S16.15; the places that are cut off below are lost.
     full = np.int64(weight) << rules.shift[rule]
+    # A spike of the target reaches the synapse `delay` steps later: the window is moved back by it.
     begin = max(last - delay, 0)
     end = max(step - delay, 0)
     latest = 0
@@ -182,11 +199,16 @@ def learn(weight, last, trace, step, delay, history, learner, rules, rule):
         age = spike + delay - last
         if spike > begin and age > 0:
             grown = decayed(trace, age, rules.table, rules.plus[rule])
-            full = min(full + change_of_weight(rules.raise_by[rule], grown), rules.most[rule])
+            # Bounded after every spike, not once at the end.
+            raised = full + change_of_weight(rules.raise_by[rule], grown)
+            full = min(raised, rules.most[rule])
+    # The trace of the last spike of the target holds what those before it have left.
     age = step - delay - times[learner, latest]
     if age >= 0:
-        shrunk = decayed(history.traces[learner, latest], age, rules.table, rules.minus[rule])
-        full = max(full - change_of_weight(rules.lower_by[rule], shrunk), rules.least[rule])
+        trace_of_target = history.traces[learner, latest]
+        shrunk = decayed(trace_of_target, age, rules.table, rules.minus[rule])
+        lowered = full - change_of_weight(rules.lower_by[rule], shrunk)
+        full = max(lowered, rules.least[rule])
     return full >> rules.shift[rule]
 
 
@@ -230,19 +252,23 @@ def send_row(edges, rules, history, row, step, slots):
     last = edges.last[row]
     trace = edges.trace[row]
     for edge in range(edges.first[row], edges.first[row + 1]):
+        delay = edges.delay[edge]
         weight = learn(
             edges.weight[edge],
             last,
             trace,
             step,
-            edges.delay[edge],
+            delay,
             history,
             edges.learner[edge],
             rules,
             rule,
         )
         edges.weight[edge] = weight
-        slots[(step + edges.delay[edge]) % depth, edges.slot[edge]] += np.uint32(weight)
+        # The new weight is sent: an edge learns before it delivers.
+        sums = slots[(step + delay) % depth]
+        sums[edges.slot[edge]] += np.uint32(weight)
+    # After all edges, which read the trace of the spike before.
     grown = decayed(trace, step - last, rules.table, rules.plus[rule]) + UNIT
     edges.trace[row] = np.int16(grown)
     edges.last[row] = step

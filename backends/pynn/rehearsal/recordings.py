@@ -7,9 +7,9 @@ import numpy as np
 from neurosim.backend.engine import Chunk
 
 from ..translation.plan import Plan, PlannedRecording
+from .arithmetic.numbers import to_float
 from .layout import Layout
 from .loop import EXCITATORY, INHIBITORY, VOLTAGE, WEIGHT, Channels, Spikes
-from .numbers import to_float
 
 _VARIABLES = {"v": VOLTAGE, "gsyn_exc": EXCITATORY, "gsyn_inh": INHIBITORY}
 _RECEPTOR_OF = {EXCITATORY: "excitatory", INHIBITORY: "inhibitory"}

@@ -9,9 +9,9 @@ import numpy as np
 from neurosim.backend.report_rows import Place, Row
 
 from ..translation.plan import Plan, PlannedPopulation
+from .arithmetic.exponentials import LEAST_EXPONENT
+from .arithmetic.numbers import divide, to_fixed
 from .cells import CELLS
-from .exponentials import LEAST_EXPONENT
-from .numbers import divide, to_fixed
 
 SOURCES = ("SpikeSourceArray", "SpikeSourcePoisson", "SpikeSourcePoissonVariable")
 _ADDITIVE = "AdditiveWeightDependence"
@@ -140,6 +140,8 @@ def _rows_of_delays(plan: Plan) -> Iterator[Row]:
 
 def _slots(p: PlannedPopulation) -> int:
     """Return the slots of a receptor on the cores of a population."""
+    # A core's slots share one address: bits that its neurons need are missing for delays.
     neurons = min(p.machine.get("neurons_per_core", 1 << _CORE_BITS), p.size)
     bits = max(int(neurons) - 1, 0).bit_length()
+    # One bit of the address is the receptor.
     return 1 << (_SLOT_BITS - bits - 1)

@@ -50,6 +50,7 @@ class Saturation:
         if not total:
             return Row(place, "exact", "no sum of a step was cut off.")
         shift = self._layout.shifts[population, receptor]
+        # The largest sum of 16 bits, in the unit of the receptor: S16.15 has 15 places.
         capacity = 2.0 ** (shift - 15) * ((1 << _SLOT_BITS) - 1)
         return Row(
             place,

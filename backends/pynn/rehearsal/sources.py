@@ -15,10 +15,11 @@ from neurosim.draws.compiled_streams import philox4x32, uniform_block
 from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
 from neurosim.expr.functions import FUNCTIONS as FUNCTIONS_OF_NUMPY
 
-from .arithmetic import compile_body
+from .arithmetic.products import compile_body
 
 _MASK = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+# Uniform numbers have a grain of 2**-32 and lie in the middle of it.
 _LARGEST_DRAW = 1.0 - 2.0**-33
 _exp = FUNCTIONS["exp"]
 CELLS = 256
@@ -106,7 +107,17 @@ class Drives(NamedTuple):
 
 @compile_body
 def words(block, key0, key1, step, replica):
-    """Return the four words of a block of draws of a step."""
+    """Return the four words of a block of draws of a step.
+
+    Parameters
+    ----------
+    block : int
+        Of four indices.
+    key0, key1 : int
+        Words of the key.
+    step, replica : int
+    """
+    # Counter: block, low and high word of the step, replica; as in `neurosim.draws.streams`.
     number = np.uint64(step)
     return philox4x32(
         np.uint64(block) & _MASK,
@@ -120,7 +131,14 @@ def words(block, key0, key1, step, replica):
 
 @compile_body
 def uniform_at(key, index, step, replica):
-    """Return the uniform number of one index."""
+    """Return the uniform number of one index.
+
+    Parameters
+    ----------
+    key : (2,) int64
+    index, step, replica : int
+    """
+    # Four indices share a block: their last two bits choose its word.
     w0, w1, w2, w3 = words(index >> 2, key[0], key[1], step, replica)
     return uniform_block(w0, w1, w2, w3)[index & 3]
 
@@ -161,7 +179,9 @@ def emit_poisson(sources, population, step, replica, spiking):
     spiking : int32
         Receives the sources that spike.
     """
-    row = max(step - sources.start[population], 0) // sources.every[population]
+    # The last row of a table of rates stays in force.
+    elapsed = max(step - sources.start[population], 0)
+    row = elapsed // sources.every[population]
     row = min(row, sources.rows[population] - 1)
     width = sources.width[population]
     first = sources.first[population] + row * width
@@ -185,6 +205,7 @@ def poisson_count(mean, number):
     chance = _exp(-mean)
     cumulated = chance
     count = 0.0
+    # A chance that has sunk to 0 adds nothing, and the search would not end.
     while number >= cumulated and chance > 0.0:
         count += 1.0
         chance = chance * mean / count
@@ -194,7 +215,16 @@ def poisson_count(mean, number):
 
 @compile_body
 def poisson_sum(mean, key, index, step, replica):
-    """Return a Poisson count of any mean, as `neurosim.draws.streams.poisson_counts` does."""
+    """Return a Poisson count of any mean, as `neurosim.draws.streams.poisson_counts` does.
+
+    Parameters
+    ----------
+    mean : float
+        Spikes per step.
+    key : (2,) int64
+    index, step, replica : int
+    """
+    # exp(-mean) of a large mean is 0: several draws share it, each of steps far away.
     draws = 1
     if MOST_MEAN < mean <= 2 * MOST_COUNTS:
         draws = int(np.ceil(mean / MOST_MEAN))
@@ -222,18 +252,22 @@ def drive(drives, number, step, replica, slots):
     neuron = drives.neuron[inside]
     slot = drives.slot[inside]
     weight = drives.weight[inside]
+    # No table serves a drive whose neurons differ in their means.
     if drives.begins[number, 0] < 0 or neuron.size == 0:
         mean = drives.mean[inside]
         for edge in range(slot.size):
             count = poisson_sum(mean[edge], key, neuron[edge], step, replica)
             sums[slot[edge]] += np.uint32(count * weight[edge])
         return
+    # Neurons ascend, so that their draws lie in the blocks from the first to the last.
     first = neuron[0] >> 2
-    fill_uniform(drives.draws, (neuron[-1] >> 2) - first + 1, first, key, step, replica)
+    blocks = (neuron[-1] >> 2) - first + 1
+    fill_uniform(drives.draws, blocks, first, key, step, replica)
     quantiles = drives.quantiles[number]
     begins = drives.begins[number]
     for edge in range(slot.size):
         drawn = drives.draws[neuron[edge] - 4 * first]
+        # The table of parts begins the search next to its end.
         count = begins[int(drawn * CELLS)]
         while drawn >= quantiles[count]:
             count += 1
@@ -259,4 +293,5 @@ def tabulate(mean: float) -> tuple[np.ndarray, np.ndarray]:
         cumulated += chance
     quantiles.append(2.0)  # ends every search
     table = np.array(quantiles)
-    return table, np.searchsorted(table, np.arange(CELLS) / CELLS, side="right")
+    lower_ends = np.arange(CELLS) / CELLS
+    return table, np.searchsorted(table, lower_ends, side="right")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arithmetic import compile_body
+from .arithmetic.products import compile_body
 
 
 class Edges(NamedTuple):

@@ -9,8 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from neurosim.backends.pynn.rehearsal import arithmetic, constants, exponentials
-from neurosim.backends.pynn.rehearsal.numbers import to_fixed, to_float, wrap
+from neurosim.backends.pynn.rehearsal.arithmetic import constants, exponentials, products
+from neurosim.backends.pynn.rehearsal.arithmetic.numbers import to_fixed, to_float, wrap
 
 EXPONENTIALS = [
     (-1, 32766, 4294830979),
@@ -84,12 +84,12 @@ def test_constants_of_synapses_are_those_of_the_machine(tau, dt, decay, share):
 
 
 def test_products_round_down_and_wrap():
-    assert arithmetic.multiply(-1, 1) == -1  # to the nearest it would be 0
-    assert arithmetic.multiply(3, 16384) == 1
-    assert arithmetic.multiply(-3, 16384) == -2
-    assert arithmetic.multiply(1 << 30, 1 << 30) == wrap(1 << 45)
-    assert arithmetic.decay(np.int32(-1), np.uint32(1)) == -1
-    assert arithmetic.decay(np.int32(1), np.uint32(0xFFFFFFFF)) == 0
+    assert products.multiply(-1, 1) == -1  # to the nearest it would be 0
+    assert products.multiply(3, 16384) == 1
+    assert products.multiply(-3, 16384) == -2
+    assert products.multiply(1 << 30, 1 << 30) == wrap(1 << 45)
+    assert products.decay(np.int32(-1), np.uint32(1)) == -1
+    assert products.decay(np.int32(1), np.uint32(0xFFFFFFFF)) == 0
 
 
 def test_parameters_are_rounded_to_nearest_and_halves_to_even():

@@ -12,6 +12,7 @@ ONE = 1 << 15
 
 def wrap(number: int) -> int:
     """Return a whole number as 32 bits with a sign hold it."""
+    # Python's remainder is never negative: moved up by 2**31 before it, and down after it.
     return (number + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
@@ -37,4 +38,5 @@ def to_float(numbers: np.ndarray) -> np.ndarray:
 
 def divide(dividend: int, divisor: int) -> int:
     """Return the quotient of positive S16.15 numbers, rounded down."""
+    # Shifted before the division, so that the quotient keeps its 15 places.
     return (dividend << 15) // divisor

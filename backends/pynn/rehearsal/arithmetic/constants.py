@@ -9,6 +9,7 @@ import numpy as np
 from .exponentials import exp_to_fixed, exp_to_fraction
 from .numbers import divide, wrap
 
+# U0.32 has no one; this is its largest number, 1 - 2**-32.
 _ALL_ONES = 0xFFFFFFFF
 
 
@@ -24,6 +25,7 @@ def membrane_decay(tau_m: int, dt: int) -> int:
 
 def refractory_steps(tau_refrac: int, dt: int) -> int:
     """Return the whole steps of a refractory period, rounded up."""
+    # A shift rounds down: of the opposite number, that is up.
     return -(-divide(tau_refrac, dt) >> 15)
 
 
@@ -34,7 +36,10 @@ def synaptic_decay(tau: int, dt: int) -> int:
 
 def synaptic_share(tau: int, dt: int) -> int:
     """Return the mean over a step of a current that begins at one, in U0.32."""
-    return (divide(tau, dt) * (_ALL_ONES - synaptic_decay(tau, dt)) >> 15) & _ALL_ONES
+    # The integral of exp(-t / tau) over a step, as a part of the step.
+    steps = divide(tau, dt)
+    lost = _ALL_ONES - synaptic_decay(tau, dt)
+    return (steps * lost >> 15) & _ALL_ONES
 
 
 def map_distinct(
@@ -49,6 +54,7 @@ def map_distinct(
     dtype : type
         Of the result.
     """
+    # The functions are of Python's whole numbers, which are slow; few cells of a network differ.
     rows = np.column_stack(parameters)
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
     values = np.array([function(*map(int, row)) for row in distinct], dtype)

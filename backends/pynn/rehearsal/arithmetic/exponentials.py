@@ -14,7 +14,9 @@ _MASK = _WORD - 1
 # Coefficients of the series of 1 - exp(-y) between two entries of `_SIXTEENTHS`.
 _SERIES = (5294, 4293434720, 2081624032)
 _LOWEST_POWER = -13
+# -15 log(2): a smaller exponential is below 2**-15, the grain of S16.15.
 _ZERO_BELOW = -340695
+# 16 log(2): a larger exponential does not fit into S16.15.
 _FULL_ABOVE = 363408
 LEAST_EXPONENT = _LOWEST_POWER * ONE  # below it the table of powers has no entry
 
@@ -26,6 +28,7 @@ def _round_to_word(number: Decimal) -> int:
 def _tables() -> tuple[list[int], list[int]]:
     """Return exp(z) for z from -13 to 12, and 1 - exp(-m / 16) for m from 0 to 15, times 2**32."""
     with localcontext() as context:
+        # Far more digits than 64 bits have, so that each entry is rounded once.
         context.prec = 40
         powers = [_round_to_word(Decimal(z).exp()) for z in range(_LOWEST_POWER, 13)]
         sixteenths = [_round_to_word(1 - (Decimal(-m) / 16).exp()) for m in range(16)]
@@ -38,6 +41,7 @@ _POWERS, _SIXTEENTHS = _tables()
 def _scale(number: int, factor: int) -> int:
     """Return the upper bits of a 64-bit number times a factor, the lower word to the nearest."""
     low = (number & _MASK) * factor
+    # From one below the half on: so the compiled program rounds.
     carry = (low & _MASK) >= 0x7FFFFFFF
     return (number >> 32) * factor + (low >> 32) + carry
 
@@ -66,6 +70,7 @@ def exp_to_fixed(exponent: int) -> int:
         return 0
     if exponent > _FULL_ABOVE:
         return 0x7FFFFFFF
+    # From 32 places behind the point to 15.
     return wrap(_exponential(exponent) >> 17)
 
 

@@ -20,6 +20,7 @@ compile_body = njit(error_model="numpy", nogil=True)
 @compile_body
 def multiply(a, b):
     """Return the product of two S16.15 numbers."""
+    # 64 bits hold the whole product, and a shift to the right rounds towards minus infinity.
     return np.int32((np.int64(a) * np.int64(b)) >> 15)
 
 
@@ -32,4 +33,5 @@ def decay(x, factor):
     x : int32
     factor : uint32
     """
+    # All 32 bits of the factor lie behind the point.
     return np.int32((np.int64(x) * np.int64(factor)) >> 32)

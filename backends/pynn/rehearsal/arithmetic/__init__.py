@@ -1,0 +1,1 @@
+"""The arithmetic of SpiNNaker 1: numbers, products, exponentials, constants of cells."""
