@@ -84,6 +84,8 @@ class CpuEngine:
         # not slow down stores to the other counters.
         self._shared = shared = align(np.zeros(sizes.ARRIVED + 8 * self.partitions, np.int64))
 
+        self._address: int = shared.ctypes.data
+
         def fail() -> None:
             shared[sizes.FAILED] = 1
 
@@ -151,17 +153,18 @@ class CpuEngine:
 
         ``fresh``: no step was done since memory was read.
         """
-        shared, (plan, phases) = self._shared, self._plan
+        shared = self._shared
         # Requests of an earlier call that no thread has read would end this one at once.
         shared[:] = 0
         shared[sizes.THREADS] = threads
         shared[sizes.STAGES] = len(self.program.stages)
-        arguments = plan.ctypes.data, self.partitions, phases, first, steps
-        calls = [(self._loop, *arguments, thread, shared.ctypes.data) for thread in range(threads)]
+        arguments = *self._plan_arguments, first, steps
+        calls = [(self._loop, *arguments, thread, self._address) for thread in range(threads)]
         began = perf_counter()
         done = self._workers.call(calls, together=fresh)
         self.pace.learn(threads, done, perf_counter() - began)
-        requests = int(shared[sizes.REQUESTS : sizes.FAILED : 8].sum())
+        # Of a list: a sum of an array takes as long as a step of a small network.
+        requests = sum(shared[sizes.REQUESTS : sizes.FAILED : 8].tolist())
         return done, requests & ~sizes.LATE  # waiting long ends a piece, not the stretch
 
     def _suspects(self) -> dict[str, np.ndarray]:
@@ -204,5 +207,6 @@ class CpuEngine:
         self.delivery.append(schedule)
         populations.reset(schedule)
         self._recording.end_step(schedule)
-        self._plan = schedule.write(tables)
+        plan, phases = schedule.write(tables)
+        self._plan_arguments = plan.ctypes.data, self.partitions, phases
         self.memory.replaced.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,35 +65,34 @@ def evaluate(
 
 
 def _walk(node: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
-    # A closure would hold itself, and with it all arrays, until the next garbage collection.
-    go = partial(_walk, value=value, draw=draw)
+    # The commonest first: a loop evaluates the constants of a cell after every step.
     match node:
-        case Number(value=number):
-            return np.float64(number)
         case Name(name=name) | Lookup(table=name):
             return value(name)
+        case Binary(op=op, left=left, right=right):
+            if op == "**":
+                return _power(node, value, draw)
+            result = _OPERATORS[op](_walk(left, value, draw), _walk(right, value, draw))
+            return result if op in ARITHMETIC else np.asarray(result, np.float64)
+        case Number(value=number):
+            return np.float64(number)
+        case Call(function=function, arguments=arguments):
+            return FUNCTIONS[function](*[_walk(a, value, draw) for a in arguments])
+        case Unary(op="-", operand=operand):
+            return -_walk(operand, value, draw)
+        case Unary(operand=operand):
+            return np.asarray(np.asarray(_walk(operand, value, draw)) == 0, np.float64)
         case Draw():
             if draw is None:
                 raise TypeError(f"no random numbers for {node}")
             return draw(node)
-        case Unary(op="-", operand=operand):
-            return -go(operand)
-        case Unary(operand=operand):
-            return np.asarray(np.asarray(go(operand)) == 0, np.float64)
-        case Call(function=function, arguments=arguments):
-            return FUNCTIONS[function](*[go(a) for a in arguments])
-        case Binary(op="**"):
-            return _power(node, go)
-        case Binary(op=op, left=left, right=right):
-            result = _OPERATORS[op](go(left), go(right))
-            return result if op in ARITHMETIC else np.asarray(result, np.float64)
 
 
-def _power(node: Binary, go: Callable[[Expr], Any]) -> Any:
+def _power(node: Binary, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
     power = whole_power(node)
-    base = go(node.left)
+    base = _walk(node.left, value, draw)
     if power is None:
-        return FUNCTIONS["pow"](base, go(node.right))
+        return FUNCTIONS["pow"](base, _walk(node.right, value, draw))
     if power == 0:
         return np.float64(1.0)
     # Multiplied from the left, as printers write it: engines must agree to the last bit.

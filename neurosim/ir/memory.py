@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
@@ -38,6 +39,29 @@ _STEPS = ("_until", "_since")
 _RINGS = ("_history", "_count", "_ring")
 OF_ENGINE = "_machine_"
 """Begins the names of arrays that an engine adds, in which its own state is."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """Propagators and constants of an owner, and the names that each of them reads.
+
+    A closed loop asks for them after every step.
+    """
+
+    of_propagators: list[tuple[Propagator, frozenset[str]]]
+    of_constants: list[tuple[str, Expr, frozenset[str]]]
+
+    @classmethod
+    def find(
+        cls, propagators: Sequence[Propagator], constants: Sequence[tuple[str, Expr]]
+    ) -> _Inputs:
+        """Find the names that are read."""
+        matrices = [[tree for row in p.matrix for tree in row] for p in propagators]
+        of_matrices = [frozenset().union(*map(names, trees)) for trees in matrices]
+        return cls(
+            list(zip(propagators, of_matrices, strict=True)),
+            [(name, tree, frozenset(names(tree))) for name, tree in constants],
+        )
 
 
 class Memory:
@@ -104,7 +128,7 @@ class Memory:
         self._matrices: dict[tuple[str, tuple[str, ...]], bytes] = {}
         # By owner, names that were written since its constants were computed; none: compute all.
         self._written: dict[str, set[str]] = {}
-        self._inputs: dict[str, list[frozenset[str]]] = {}
+        self._inputs: dict[str, _Inputs] = {}
         for population in program.populations.values():
             concrete = network.populations[population.name]
             observed = network.observed.get(population.name, {})
@@ -256,20 +280,14 @@ class Memory:
         population = self._program.populations.get(owner)
         if population is not None and (written is None or population.refractory in written):
             self._compute_refractory(population)
-        propagators = self._propagators(owner)
-        constants = self._hosted(owner)
         if owner not in self._inputs:
-            matrices = [[tree for row in p.matrix for tree in row] for p in propagators]
-            self._inputs[owner] = [
-                frozenset().union(*map(names, trees))
-                for trees in (*matrices, *([tree] for _, tree in constants))
-            ]
+            self._inputs[owner] = _Inputs.find(self._propagators(owner), self._hosted(owner))
         inputs = self._inputs[owner]
-        for propagator, read in zip(propagators, inputs, strict=False):
+        for propagator, read in inputs.of_propagators:
             if written is None or not written.isdisjoint(read):
                 self._compute_propagators(owner, propagator)
         # After the propagators, which constants may read: those just computed are written too.
-        for (name, tree), read in zip(constants, inputs[len(propagators) :], strict=True):
+        for name, tree, read in inputs.of_constants:
             if written is None or not written.isdisjoint(read):
                 value = self._read_constant(owner, of=name)
                 self.write(owner, name, _evaluate(tree, value, read))
@@ -364,8 +382,9 @@ class Memory:
         """
         old = self.arrays.get((owner, name))
         if old is not None and old.shape == array.shape:
-            is_rounded = old.dtype.kind == "f"
-            old[...] = self.round(array, where=_describe((owner, name))) if is_rounded else array
+            if old.dtype.kind == "f" and old.dtype != array.dtype:
+                array = self.round(array, where=_describe((owner, name)))
+            old[...] = array
             self._mark((owner, name))
         else:
             self[owner, name] = np.ascontiguousarray(array)
@@ -630,9 +649,10 @@ def _evaluate(tree: Expr, value: Callable[[str], Any], inputs: frozenset[str]) -
         Names that the tree reads.
     """
     read = {name: value(name) for name in inputs}
-    size = max(map(np.size, read.values()), default=1)
+    size = max([array.size for array in read.values() if isinstance(array, np.ndarray)], default=1)
     if size <= _BLOCK:
-        return np.atleast_1d(np.asarray(evaluate(tree, read.__getitem__), np.float64))
+        result = np.asarray(evaluate(tree, read.__getitem__), np.float64)
+        return result if result.ndim else result[np.newaxis]
     result = np.empty(size)
     for first in range(0, size, _BLOCK):
         part = slice(first, first + _BLOCK)

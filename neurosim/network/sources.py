@@ -144,7 +144,7 @@ def require_source_value(
         return
     _require_rate(
         value,
-        most=_ROUNDING / dt,
+        most=_most_rate(dt),
         where=where,
         remedy=f"A source has at most one spike in a step of {dt:.12g} ms. Use a smaller dt, or "
         "net.poisson_drive, which counts several.",
@@ -171,10 +171,41 @@ def require_drive_rate(value: Any, *, n: int, dt: float, where: str) -> None:
     """
     _require_rate(
         value,
-        most=_ROUNDING * MOST_COUNTS / (n * dt),
+        most=_most_rate_of_train(n, dt),
         where=where,
         remedy=f"Above {MOST_COUNTS:g} counts per step use a smaller dt, or a constant input.",
     )
+
+
+def limits_of_source(cell: Cell, dt: float) -> Limits | None:
+    """Return the limits that `require_source_value` demands of a rate or probability.
+
+    Returns
+    -------
+    Limits or None
+        None of sources whose intervals have a shape, on which the limits depend. Other cells have
+        no limits.
+    """
+    if has_shape(cell):
+        return None
+    if cell is BERNOULLI:
+        return PROBABILITY
+    if cell is POISSON or cell is REGULAR:
+        return Limits(least=0.0, most=_most_rate(dt))
+    return Limits()
+
+
+def limits_of_drive(n: int, dt: float) -> Limits:
+    """Return the limits that `require_drive_rate` demands of a rate."""
+    return Limits(least=0.0, most=_most_rate_of_train(n, dt))
+
+
+def _most_rate(dt: float) -> float:
+    return _ROUNDING / dt
+
+
+def _most_rate_of_train(n: int, dt: float) -> float:
+    return _ROUNDING * MOST_COUNTS / (n * dt)
 
 
 def _require_rate(value: Any, *, most: float, where: str, remedy: str) -> None:

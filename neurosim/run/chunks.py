@@ -44,6 +44,8 @@ class Chunks:
     def spikes(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (S,) neurons and (S,) steps of a probe."""
         pairs = [chunk.spikes[number] for _, chunk in self.parts]
+        if len(pairs) == 1:
+            return np.array(pairs[0][0], np.int32), np.array(pairs[0][1], np.int64)
         neurons = np.concatenate([np.zeros(0, np.int32), *(neurons for neurons, _ in pairs)])
         steps = np.concatenate([np.zeros(0, np.int64), *(steps for _, steps in pairs)])
         return np.asarray(neurons, np.int32), np.asarray(steps, np.int64)
@@ -117,7 +119,7 @@ class Assembler:
         for number, probe in enumerate(self.program.probes):
             if probe.owner.name == view.name and probe.variable == "spikes" and not probe.at_spikes:
                 neurons, steps = chunks.spikes(number)
-                begin = int(np.searchsorted(steps, chunks.first))
+                begin = int(steps.searchsorted(chunks.first))
                 neurons = neurons[begin:]
                 steps = steps[begin:]
                 recorded = recorded_view(probe)

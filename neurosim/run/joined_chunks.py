@@ -62,9 +62,14 @@ class JoinedChunks:
 
 def count_bytes(chunk: Chunk) -> int:
     """Return the bytes of all arrays of a chunk."""
-    tuples = (*chunk.spikes.values(), *chunk.at_spikes.values())
-    of_spikes = [array for arrays in tuples for array in arrays]
-    return sum(array.nbytes for array in (*chunk.traces.values(), *of_spikes))
+    # Loops and no lists: they are counted after every step of a closed loop.
+    size = 0
+    for trace in chunk.traces.values():
+        size += trace.nbytes
+    for arrays in (*chunk.spikes.values(), *chunk.at_spikes.values()):
+        for array in arrays:
+            size += array.nbytes
+    return size
 
 
 def _join(parts: Sequence[Part]) -> Part | None:

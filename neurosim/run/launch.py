@@ -183,7 +183,9 @@ def _prepare(
         program = discretise(concrete)
         # Options of a configured backend go into the header of recordings like any others.
         options = {**getattr(backend, "options", {}), **options}
-        parts = partial(Run, program, concrete, report=lowered.report, owners=network.owners())
+        parts = partial(
+            Run, program, concrete, report=lowered.report, owners=dict(network.owners())
+        )
         if artefact.batch is None:
             engine = artefact.build(program, concrete)
             return parts(engine=engine, options=options, stream=stream)

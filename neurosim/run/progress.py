@@ -22,8 +22,7 @@ class Tick(Protocol):
     def __call__(self, stage: str = "") -> None: ...
 
 
-@contextmanager
-def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[[int], None]]:
+def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Bar:
     """Show a progress bar in model time if a run takes more than two seconds.
 
     Parameters
@@ -36,30 +35,51 @@ def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Iterator[Callable[
     wanted : bool
         Without it nothing is displayed.
 
-    Yields
-    ------
-    Function to call with each number of steps done.
+    Returns
+    -------
+    Bar
+        A context that gives the function to call with each number of steps done.
     """
-    if not wanted:
-        yield _ignore
-        return
-    done = 0
-    with _display(name, _BAR, total=steps * dt, unit="ms") as open_when_due:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            # A bar that opens at the end would only flicker.
-            display = open_when_due(wanted and done < steps)
-            if display is not None:
-                # From the whole number of steps: a sum of many small times would drift.
-                display.update(done * dt - display.n)
-
-        yield advance
+    display = _Display(name, _BAR, total=steps * dt, unit="ms") if wanted else None
+    return Bar(display, steps, dt)
 
 
-def _ignore(count: int) -> None:
-    """Display nothing."""
+# Written out and not as a generator: entering one takes as long as a step of a small network.
+class Bar:
+    """A progress bar in model time.
+
+    Parameters
+    ----------
+    display : _Display, optional
+        None: nothing is displayed.
+    steps : int
+        Length of the run.
+    dt : float, ms
+    """
+
+    def __init__(self, display: _Display | None, steps: int, dt: float) -> None:
+        self._display = display
+        self._steps = steps
+        self._dt = dt
+        self._done = 0
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self.advance
+
+    def __exit__(self, *error: object) -> None:
+        if self._display is not None:
+            self._display.close()
+
+    def advance(self, count: int) -> None:
+        """Display that so many more steps were done."""
+        self._done += count
+        # A bar that opens at the end would only flicker.
+        if self._display is None or self._done >= self._steps and self._display.opened is None:
+            return
+        opened = self._display.open_when_due(True)
+        if opened is not None:
+            # From the whole number of steps: a sum of many small times would drift.
+            opened.update(self._done * self._dt - opened.n)
 
 
 @contextmanager
@@ -77,10 +97,10 @@ def clock(name: str, *, wanted: bool) -> Iterator[Tick]:
     ------
     Function to call now and then, with the stage that the computation has reached.
     """
-    with _display(name, _CLOCK) as open_when_due:
+    with _Display(name, _CLOCK) as clock_display:
 
         def tick(stage: str = "") -> None:
-            display = open_when_due(wanted)
+            display = clock_display.open_when_due(wanted)
             if display is not None and stage:
                 display.set_description_str(f"{name}: {stage}")
             elif display is not None:
@@ -109,13 +129,13 @@ def count_jobs(jobs: int, *, name: str, wanted: bool) -> Iterator[Callable[[bool
     """
     done = 0
     before = 0
-    with _display(name, _JOBS, total=jobs, unit="job") as open_when_due:
+    with _Display(name, _JOBS, total=jobs, unit="job") as bar_of_jobs:
 
         def advance(was_done: bool) -> None:
             nonlocal done, before
             done += 1
             before += was_done
-            display = open_when_due(wanted and done < jobs)
+            display = bar_of_jobs.open_when_due(wanted and done < jobs)
             if display is not None:
                 display.initial = before
                 display.update(done - display.n)
@@ -123,25 +143,53 @@ def count_jobs(jobs: int, *, name: str, wanted: bool) -> Iterator[Callable[[bool
         yield advance
 
 
-@contextmanager
-def _display(name: str, text: str, **options: Any) -> Iterator[Callable[[bool], tqdm | None]]:
-    """Yield a function that returns a display, which opens when asked to after two seconds."""
-    display: tqdm | None = None
-    began = time.perf_counter()
+class _Display:
+    """A display of tqdm, which opens when asked to after two seconds.
 
-    def open_when_due(wanted: bool) -> tqdm | None:
-        nonlocal display
-        if display is None and wanted and time.perf_counter() - began > PATIENCE:
+    Parameters
+    ----------
+    name : str
+        Its title.
+    text : str
+        Its format.
+    **options
+        Of tqdm.
+
+    Attributes
+    ----------
+    opened : tqdm, optional
+    """
+
+    def __init__(self, name: str, text: str, **options: Any) -> None:
+        self._name = name
+        self._text = text
+        self._options = options
+        self._began = time.perf_counter()
+        self.opened: tqdm | None = None
+
+    def __enter__(self) -> _Display:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the display if it is open."""
+        if self.opened is not None:
+            self.opened.close()
+
+    def open_when_due(self, wanted: bool) -> tqdm | None:
+        """Return the display if it is open, or is wanted and due."""
+        if self.opened is None and wanted and time.perf_counter() - self._began > PATIENCE:
             from tqdm.auto import tqdm  # slow to import, and short runs need none
 
-            # `disable=None`: nothing is displayed if stderr is no terminal.
-            display = tqdm(desc=name, disable=None, leave=False, bar_format=text, **options)
-            if not display.disable:
-                display.start_t -= PATIENCE  # the time before it opened counts
-        return display
-
-    try:
-        yield open_when_due
-    finally:
-        if display is not None:
-            display.close()
+            self.opened = tqdm(
+                desc=self._name,
+                disable=None,  # nothing is displayed if stderr is no terminal
+                leave=False,
+                bar_format=self._text,
+                **self._options,
+            )
+            if not self.opened.disable:
+                self.opened.start_t -= PATIENCE  # the time before it opened counts
+        return self.opened

@@ -39,6 +39,7 @@ from .timetable import Timetable
 from .values.assignments import Assignment, Assignments, Owner, declared_unit, find_observable
 from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .values.observed import definition_now, refresh_observed
+from .values.plain_numbers import PlainNumbers
 
 _STRETCH = 0.1  # seconds of computing between two checks for signals
 
@@ -123,6 +124,7 @@ class Run:
         # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
+        self._plain_numbers = PlainNumbers(self.network, program, self.memory)
         self._recorder = Recorder(
             program, self.network, self.memory, header=self._header(), stream=stream
         )
@@ -380,9 +382,9 @@ class Run:
         # One value for all is a number; of a population of one neuron, a state is still an array.
         if values.size == 1 and not self._is_state(owner, name):
             return float(values[0]) / size
-        if not (isinstance(owner, Drive) or self.program.shares_weights(owner.name)):
-            view = owner.view if isinstance(owner, Population) else owner
-            values = values[self.memory.locate(view, name)[0]]
+        # Of a whole population all values are those of memory.
+        if not (isinstance(owner, Drive | Population) or self.program.shares_weights(owner.name)):
+            values = values[self.memory.locate(owner, name)[0]]
         return np.divide(values, size, dtype=np.float64)
 
     @reading
@@ -486,6 +488,9 @@ class Run:
 
     def _check(self, owner: Owner, values: dict[str, Any]) -> list[Assignment]:
         """Return the assignments of values that are right; nothing changes."""
+        plain = self._plain_numbers.check(owner, values)
+        if plain is not None:
+            return plain
         self._streams.begin(self.step)
         assignments = Assignments(self.network, self.program, self.memory, self.step, self._streams)
         return assignments.check(owner, values)

@@ -6,7 +6,6 @@ import _signal  # pyright: ignore[reportMissingModuleSource, reportMissingImport
 import signal
 import threading
 from collections.abc import Callable
-from itertools import compress
 from types import FrameType
 from typing import Any
 
@@ -20,6 +19,7 @@ _DEFERRED = sorted(int(number) for number in signal.valid_signals() - _SYNCHRONO
 # The functions of `signal` make members of enumerations: for all signals, that takes longer than a
 # step of a small network.
 _handler_of: Callable[[int], Any] = getattr(_signal, "getsignal", signal.getsignal)
+_DEFAULT: object = getattr(_signal, "SIG_DFL", signal.SIG_DFL)
 _put_handler: Callable[[int, Handler], object] = getattr(_signal, "signal", signal.signal)
 
 
@@ -75,10 +75,13 @@ class SignalQueue:
         # Only the main thread receives signals.
         if threading.current_thread() is not threading.main_thread():
             return
-        # By functions in C: a loop over all signals takes as long as a step of a small network.
-        handlers = list(map(_handler_of, _DEFERRED))
-        pairs = zip(_DEFERRED, handlers, strict=True)
-        for number, handler in list(compress(pairs, map(callable, handlers))):
+        # Nearly all have the default handler, which is found without a call of Python: asking for
+        # each signal takes as long as a step of a small network.
+        default = _DEFAULT
+        handlers = zip(_DEFERRED, map(_handler_of, _DEFERRED), strict=True)
+        for number, handler in [pair for pair in handlers if pair[1] is not default]:
+            if not callable(handler):
+                continue
             self._handlers[number] = _unwrap(number, handler)
             _put_handler(number, self.collect)
 

@@ -45,6 +45,8 @@ class Timetable:
 
     def next_after(self, step: int) -> int | None:
         """Return the first step after ``step`` before which something happens."""
+        if not (self._updates or self._callbacks):
+            return None
         events = (*self._updates, *self._callbacks)
         return min(((step // e.interval + 1) * e.interval for e in events), default=None)
 

@@ -31,7 +31,7 @@ class _SpikeBuffer:
     def before(self, end: int) -> int:
         """Return the number of spikes before a step."""
         # A step that is not whole may have recorded spikes, but does not count.
-        return int(np.searchsorted(self.steps[: int(self.count[0])], end))
+        return int(self.steps[: int(self.count[0])].searchsorted(end))
 
 
 @dataclass(frozen=True, eq=False)

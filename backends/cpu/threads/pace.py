@@ -28,6 +28,7 @@ class Pace:
         self._costs: dict[int, list[float]] = {threads: [] for threads in choices}
         self._tried: set[int] = set()
         self._wait = self._trials = 0
+        self._only = choices[0] if len(choices) == 1 else None
 
     def begin(self) -> None:
         """Begin a stretch."""
@@ -47,9 +48,11 @@ class Pace:
         steps : int
             Steps that are left of the stretch.
         """
+        if self._only is not None:
+            return self._only, steps
         best = min(self._costs, key=self.cost)
         for threads in sorted(self._costs.keys() - self._tried, reverse=True):
-            if (threads != best or not self._costs[best]) and len(self._costs) > 1:
+            if threads != best or not self._costs[best]:
                 cost = self.cost(best)
                 return threads, min(steps, max(steps // SHARE, round(TRIAL / cost) if cost else 1))
         return best, steps
@@ -65,8 +68,10 @@ class Pace:
         seconds : float
             For all of these steps.
         """
-        self._tried.add(threads)
         self.steps[threads] += steps
+        if self._only is not None:
+            return
+        self._tried.add(threads)
         if steps:
             # Compared with the median so far: the new time then counts for one measurement only.
             best = min(self._costs, key=self.cost)

@@ -46,13 +46,15 @@ class Workers:
         NothingDone
             If they wait for each other and one of them was never called.
         """
+        if len(calls) == 1:
+            (function, *arguments), *_ = calls
+            return function.call(*arguments)
         cores = Cores()
         entered: list[CompiledCall] = []
 
         def execute(call: CompiledCall) -> int:
             try:
-                if len(calls) > 1:
-                    cores.take()
+                cores.take()
                 function, *arguments = call
                 entered.append(call)
                 return function.call(*arguments)
