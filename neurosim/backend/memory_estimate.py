@@ -18,7 +18,7 @@ from ..model.rule_equations import closed_forms
 from ..network.network import Network
 from ..network.populations import Population
 from ..network.projections import Drive, Projection
-from ..network.wiring.conditions import BoundCondition
+from ..network.wiring.conditions import DRAWN, BoundCondition
 from ..network.wiring.connectors import (
     all_to_all,
     fixed_indegree,
@@ -45,7 +45,7 @@ def items(network: Network, *, rounded: bool = False, samples: int = 1) -> list[
     projection onto it. An edge takes the bytes of `_bytes_per_edge`, and at least those of
     `_bytes_while_drawn` and of `_bytes_while_sorted`. A delay group of a rule takes about 95,
     mostly while groups are numbered, and 115 more if edges are so many that an engine may defer
-    the handlers of spikes of targets. Each edge of a block in work takes 16.
+    the handlers of spikes of targets. Blocks in work take the bytes of `_bytes_of_work`.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def items(network: Network, *, rounded: bool = False, samples: int = 1) -> list[
                 _bytes_per_edge(p, rounded=rounded), _bytes_while_drawn(p), _bytes_while_sorted(p)
             )
             * _MARGIN
-            + 16.0 * min(edges, sampling.BLOCK)
+            + _bytes_of_work(p, edges)
             + _bytes_of_groups(p, edges, network.dt)
         )
         if p.rule is not None:
@@ -134,6 +134,18 @@ def _count_constants(p: Population, parameters: Sequence[str]) -> int:
     return len(follow) - len(own)
 
 
+def _bytes_of_work(p: Projection, edges: float) -> float:
+    """Return the bytes of the blocks of edges that are worked on, as measured.
+
+    An edge takes 16, and 80 more while its delay is drawn and counted in steps. Pairs whose numbers
+    of edges are drawn take 128.
+    """
+    counted = p.rule is None and isinstance(p.delay, Distribution)
+    size = (96.0 if counted else 16.0) * min(edges, sampling.BLOCK)
+    repeats = isinstance(p.connector, BoundCondition) and p.connector.n != 1
+    return size + (128.0 * min(edges, DRAWN) if repeats else 0.0)
+
+
 def _bytes_while_drawn(p: Projection) -> float:
     """Return the bytes of an edge while its ends are drawn, as measured.
 
@@ -151,8 +163,8 @@ def _bytes_while_drawn(p: Projection) -> float:
         case from_arrays() | from_sparse():
             source = np.dtype(index_type(len(p.source))).itemsize
             return index + (source + 8.0 if _sorts_lists(p) else 0.0)
-        case BoundCondition(n=n):
-            return float(index if n == 1 else 2 * index)
+        case BoundCondition(n=n) as condition:
+            return float(index if n == 1 else index + index / max(condition.edges_per_pair, 1.0))
     return 8.0
 
 
@@ -199,8 +211,8 @@ def _bytes_of_target(p: Projection) -> int:
 def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     """Return the bytes of an edge while its run is prepared.
 
-    The target takes 2 or 4, each value of its own 8, and 8 more if values are drawn and not stored
-    or edges are sorted by delays; without a rule, delays that differ take 2 each for these two.
+    The target takes 2 or 4, each value of its own 8. Delays that differ take 8 if they are not
+    drawn part by part; without a rule, their steps take 2.
     Weights without a rule that are rounded take 4 more meanwhile. Delays as array take 8.
     Of weights that edges share, the position takes 4, or 2 and meanwhile 2 more; the engine writes
     them out if delays differ.
@@ -215,7 +227,8 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     if isinstance(p.weight, Shared):
         own_weight = False
         size += 4.0 + 8.0 * differ
-    return size + 10.0 * differ + (12.0 if rounded else 8.0) * own_weight
+    stored = differ and not isinstance(p.delay, Distribution)
+    return size + 2.0 * differ + 8.0 * stored + (12.0 if rounded else 8.0) * own_weight
 
 
 def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: bool) -> float:
@@ -224,6 +237,7 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
     The array with which a variable begins, to which it is reset, takes 8; so does the step of the
     last assignment of a variable that decays. Rules that act on spikes of the target take 4 for
     the way back; each part of the delay that differs takes 4, and up to 8 for its delay groups.
+    The sources of edges, which are read in the order of the targets, take 2 or 4 meanwhile.
     """
     size = 0.0
     begin = {v.name: p.weight if v.name == "w" else p.values.get(v.name, 0.0) for v in rule.edge}
@@ -235,14 +249,12 @@ def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: b
         size += (4.0 if rounded else 8.0) + 8.0 * stored + 8.0 * (v.name in forms)
     back = _goes_back(rule)
     size += 4.125 * back + 16.0 * sum(c.per == "edge" for c in rule.parameters)
-    drawn = any(isinstance(value, Distribution) for value in (p.back, *begin.values()))
-    moved = _moves(p)
-    stored = float | Distribution if moved else float
-    size += 8.0 * (not isinstance(p.delay, stored) or (drawn and not moved))
+    size += 8.0 * (not isinstance(p.delay, float | Distribution))
     axonal, dendritic, returning = _compare_delays(p, rule)
     own_return = back and p.back is not None and returning
     size += (8.0 + index) * axonal + 4.0 * dendritic
-    return size + index * returning + 4.0 * own_return
+    source = np.dtype(index_type(p.source.population.size)).itemsize
+    return size + (index + source * bool(index)) * returning + 4.0 * own_return
 
 
 def _goes_back(rule: Rule) -> bool:

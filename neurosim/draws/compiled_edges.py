@@ -21,8 +21,9 @@ from .compiled_streams import normal_block, philox4x32, uniform_block
 from .streams import Key
 
 DRAWS = 128  # at a time of one row: enough to vectorise, few to discard
-# Edges that a thread takes at a time: values computed from their draws stay in the cache.
+# Edges that a thread takes at a time, at most: values computed from their draws stay in the cache.
 BLOCK = 1 << 17
+_LEAST = 1 << 12  # below it the calls of a block take longer than its edges
 
 _HALF = np.uint64(32)
 _MASK = np.uint64(0xFFFFFFFF)
@@ -54,11 +55,14 @@ def run_blocks(work: Callable[[int, int], None], bounds: np.ndarray) -> None:
 
 
 def edge_blocks(pointer: np.ndarray) -> np.ndarray:
-    """Split rows into blocks of about BLOCK edges; return the first row of each, (B + 1,).
+    """Split rows into blocks of at most about BLOCK edges; return the first row of each, (B + 1,).
 
     Row r has the edges ``pointer[r]`` to ``pointer[r + 1]``.
     """
-    inner = np.searchsorted(pointer, np.arange(BLOCK, int(pointer[-1]), BLOCK))
+    edges = int(pointer[-1])
+    # All threads together hold a small part of the edges, whatever their number.
+    width = min(BLOCK, max(_LEAST, edges // (32 * cores())))
+    inner = np.searchsorted(pointer, np.arange(width, edges, width))
     return np.unique(np.concatenate([[0], inner, [pointer.size - 1]]))
 
 

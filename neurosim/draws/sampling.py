@@ -6,6 +6,7 @@ blocks, threads, other rows, or the code that makes them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -18,8 +19,9 @@ from .streams import Stream
 
 IntArray = NDArray[np.integer]
 
-# Candidates that NumPy draws at a time: temporary arrays take 2 MB, unless one row needs more.
-BLOCK = 1 << 18
+# Candidates that NumPy works on at a time: a temporary array takes 256 KB, unless one row needs
+# more. Networks of a million edges would show larger ones in the memory that they need.
+BLOCK = 1 << 15
 # Edges from which on compiled code is used. It takes seconds to compile, once on a machine.
 MANY = 1 << 20
 
@@ -201,6 +203,20 @@ def draw_rows(
         use(first, stop, standard_rows(stream, kind, pointer, first, stop))
 
     return compiled_edges.run_blocks(work, compiled_edges.edge_blocks(pointer))
+
+
+def row_parts(pointer: IntArray) -> Iterator[tuple[int, int]]:
+    """Split rows into parts of about BLOCK edges, or of a small part of all if they are many.
+
+    Yields
+    ------
+    first, stop : int
+        The first row, and the row after the last.
+    """
+    edges = int(pointer[-1])
+    width = max(BLOCK, edges // 256)
+    inner = np.searchsorted(pointer, np.arange(width, edges, width))
+    yield from itertools.pairwise(np.unique([0, *inner, pointer.size - 1]).tolist())
 
 
 def standard_rows(

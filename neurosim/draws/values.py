@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from ..units import Quantity, Unit
 from ..units import unit as unit_of
 from .binomial import binomial_counts
 from .gamma import standard_gamma
-from .sampling import draw_rows, standard_rows
+from .sampling import draw_rows, row_parts, standard_rows
 from .streams import Stream
 
 StandardKind: TypeAlias = Literal["uniform", "normal"]
@@ -48,6 +48,40 @@ _POSITIVE_ARGUMENTS = {
     "exponential": ("mean",),
     "gamma": ("shape", "scale"),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Some rows of edges, and the draws of their counters.
+
+    Attributes
+    ----------
+    stream : Stream
+    pointer : (S + 1,) integers
+        Row r has the edges ``pointer[r]`` to ``pointer[r + 1]``.
+    first, stop : int
+        The first row, and the row after the last.
+    """
+
+    stream: Stream
+    pointer: np.ndarray
+    first: int
+    stop: int
+
+    @property
+    def edges(self) -> slice:
+        return slice(int(self.pointer[self.first]), int(self.pointer[self.stop]))
+
+    def counters(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        edges = self.edges.start + positions
+        row = np.searchsorted(self.pointer, edges, side="right") - 1
+        return edges - self.pointer[row], row
+
+    def draw(self, kind: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
+        child = self.stream.child(name)
+        if positions is None:
+            return standard_rows(child, kind, self.pointer, self.first, self.stop)
+        return getattr(child, kind)(*self.counters(positions))
 
 
 @dataclass(frozen=True)
@@ -222,26 +256,36 @@ class Distribution:
         values = np.empty(pointer[-1])
 
         def fill(first: int, stop: int, standard: FloatArray) -> None:
-            start = pointer[first]
-            # A view of the result: threads fill disjoint parts in place.
-            part = values[start : pointer[stop]]
+            rows = _Rows(stream, pointer, first, stop)
+            # Threads fill disjoint parts in place.
+            values[rows.edges] = self._of_rows(rows, standard, unit, where)
 
-            def counters(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                row = np.searchsorted(pointer, start + positions, side="right") - 1
-                return start + positions - pointer[row], row
+        draw_rows(stream, self._standard_kind, pointer, fill)
+        return values
 
-            def draw(kind: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
-                child = stream.child(name)
-                if positions is None:
-                    return standard_rows(child, kind, pointer, first, stop)
-                return getattr(child, kind)(*counters(positions))
+    def sample_parts(
+        self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """Draw as `sample_rows`, in order and some rows at a time, to save memory.
 
-            if self.kind == "gamma":
-                standard = standard_gamma(self._shape(), standard, draw)
-            part[...] = self._transform(standard, unit, where)
-            self._redraw_outside(part, stream, counters, unit, where)
+        Parameters are explained there.
 
-        draw_rows(stream, "normal" if self._is_normal else "uniform", pointer, fill)
+        Yields
+        ------
+        edges : slice
+        values : (K,) in engine units
+        """
+        for first, stop in row_parts(pointer):
+            standard = standard_rows(stream, self._standard_kind, pointer, first, stop)
+            rows = _Rows(stream, pointer, first, stop)
+            yield rows.edges, self._of_rows(rows, standard, unit, where)
+
+    def _of_rows(self, rows: _Rows, standard: FloatArray, unit: Unit, where: str) -> FloatArray:
+        """Return the values of some rows, made of their standard normal or uniform ones."""
+        if self.kind == "gamma":
+            standard = standard_gamma(self._shape(), standard, rows.draw)
+        values = self._transform(standard, unit, where)
+        self._redraw_outside(values, rows.stream, rows.counters, unit, where)
         return values
 
     def _redraw_outside(
@@ -272,6 +316,10 @@ class Distribution:
     def is_whole(self) -> bool:
         """Whether all values are whole numbers."""
         return self.kind in ("integers", "binomial")
+
+    @property
+    def _standard_kind(self) -> StandardKind:
+        return "normal" if self._is_normal else "uniform"
 
     @property
     def _is_normal(self) -> bool:

@@ -215,8 +215,7 @@ def _update(digest: Any, value: Any) -> None:
         case np.ndarray():
             _update_array(digest, value)
         case Drawn():
-            # The digest is that of the numbers, so it does not depend on whether they are stored.
-            _update_array(digest, np.asarray(value))
+            _update_drawn(digest, value)
         case dict():
             # Sorted, since equal networks may have made their dictionaries in different orders.
             for key in sorted(value):
@@ -258,6 +257,14 @@ def _content(value: Any) -> Any:
             content = value.edge, value.pre, value.post, value.handlers, value.definitions
             return content if value.method is None else (*content, value.method)
     return value
+
+
+def _update_drawn(digest: Any, drawn: Drawn) -> None:
+    # The digest is that of the numbers, so it does not depend on whether they are stored.
+    digest.update(str(np.dtype(np.float64)).encode())
+    for _, part in drawn.parts():
+        if part.size:
+            digest.update(np.ascontiguousarray(part).data.cast("B"))
 
 
 def _update_array(digest: Any, array: np.ndarray) -> None:

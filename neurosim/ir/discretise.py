@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache, reduce
 
@@ -36,6 +36,7 @@ from ..model.names import Method
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection, Delay
 from .delay_groups import shared_delay
+from .edge_values import Drawn
 from .program import (
     HELD,
     CellProgram,
@@ -367,7 +368,7 @@ def _projection(
             same_step=p.same_step,
             shared=p.weight.index if isinstance(p.weight, Shared) else None,
         )
-    dendritic = _delay_steps(p, p.delay, network.dt, fraction=p.dendritic_fraction)
+    axonal, dendritic = _split_delay(p, total, network.dt)
     back = dendritic if p.back is None else _delay_steps(p, p.back, network.dt)
     return PlasticProjection(
         name=p.name,
@@ -377,8 +378,7 @@ def _projection(
         pointer=p.pointer,
         targets=p.targets,
         size=size,
-        # The rest of the delay, not a rounding of its own: both parts always add up to the whole.
-        axonal=_one_or_each(total - dendritic),
+        axonal=_one_or_each(axonal),
         same_step=p.same_step,
         dendritic=_one_or_each(dendritic),
         # Groups of the targets cost memory per edge, and few rules need them.
@@ -386,6 +386,17 @@ def _projection(
         code=rule_program(p.rule.name, p.bound),
         links=p.links,
     )
+
+
+def _split_delay(
+    p: ConcreteProjection, total: np.ndarray, dt: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps before and behind the synapse; those of the whole may be used for them."""
+    if p.dendritic_fraction == 1:
+        return np.zeros((), np.int64), total
+    dendritic = _delay_steps(p, p.delay, dt, fraction=p.dendritic_fraction)
+    # The rest of the delay, not a rounding of its own: both parts always add up to the whole.
+    return np.subtract(total, dendritic, out=total if np.ndim(total) else None), dendritic
 
 
 def _reads_post_spikes(bound: BoundRule) -> bool:
@@ -409,20 +420,26 @@ def _delay_steps(
     where = f"projection {p.name!r} ({p.source} -> {p.target}): delay"
     if delay is None:
         raise LoweringError(f"{where}: found an outline, expected the network with its delays.")
-    time = np.asarray(delay)  # draws are made here, and not stored
-    if time.ndim == 0:
-        return to_steps(fraction * time, dt, where=where, rounded=p.round_delays)
+    if not isinstance(delay, Drawn | np.ndarray):
+        return to_steps(fraction * delay, dt, where=where, rounded=p.round_delays)
     # Steps are as many as edges. Those of rules are subtracted from each other, hence signed.
-    longest = time.max(initial=0.0) / dt
-    if longest < 65535 and p.rule is None:
-        dtype: type[np.unsignedinteger | np.signedinteger] = np.uint16
-    else:
-        dtype = np.int32 if longest < 2**30 else np.int64
-    steps = np.empty(time.size, dtype)
-    for block in blocks(time.size, width=1):
-        part = fraction * time[block]
-        steps[block] = to_steps(part, dt, where=where, rounded=p.round_delays)
+    steps = np.empty(p.targets.size, np.uint16 if p.rule is None else np.int32)
+    for edges, time in _parts_of(delay):
+        part = to_steps(fraction * time, dt, where=where, rounded=p.round_delays)
+        longest = part.max(initial=0)
+        if longest >= (65535 if steps.itemsize == 2 else 2**30):
+            steps = steps.astype(np.int32 if longest < 2**30 else np.int64)
+        steps[edges] = part
     return steps
+
+
+def _parts_of(delay: np.ndarray | Drawn) -> Iterator[tuple[slice, np.ndarray]]:
+    """Return some edges at a time and their delays; draws are made here, and not stored."""
+    if isinstance(delay, Drawn):
+        yield from delay.parts()
+    else:
+        for block in blocks(delay.size, width=1):
+            yield block, delay[block]
 
 
 def _one_or_each(delay: np.ndarray) -> int | np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,12 @@ class Drawn:
         return self.distribution.sample_rows(
             self.stream, self.pointer, unit=self.unit, where=self.where
         ).astype(dtype or np.float64, copy=False)
+
+    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Draw the values in order, some rows at a time: edges, and their values."""
+        return self.distribution.sample_parts(
+            self.stream, self.pointer, unit=self.unit, where=self.where
+        )
 
 
 def to_absolute(p: Projection, edges: Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -216,9 +216,15 @@ class Memory:
             per_neuron = np.asarray(value, np.float64)
             self[key] = values = per_neuron[p.groups(symbol.side).neuron]
             self.initial[key] = values.copy()
-        elif isinstance(value, Drawn) or np.ndim(value) > 0:
+        elif isinstance(value, Drawn):
+            values = np.empty(p.targets.size, self.dtype)
+            for edges, numbers in value.parts():
+                values[edges] = self.round(numbers, where=_describe(key))
+            self[key] = values
+            self.initial[key] = value
+        elif np.ndim(value) > 0:
             self[key] = values = self.round(np.array(value), where=_describe(key))
-            self.initial[key] = value if isinstance(value, Drawn) else np.asarray(value)
+            self.initial[key] = np.asarray(value)
         else:
             number = self.round(np.array(value, np.float64), where=_describe(key))
             self[key] = values = np.full(p.targets.size, number, self.dtype)

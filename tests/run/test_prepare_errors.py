@@ -491,10 +491,11 @@ DRAWN = ns.uniform(1, 9)
         ({}, False, 2),  # for the target, which is written to its place when it is drawn
         ({"weight": DRAWN}, False, 2 + 8),
         ({"weight": DRAWN}, True, 2 + 12),
-        ({"weight": DRAWN, "delay": DRAWN}, False, 2 + 8 + 10),
+        ({"weight": DRAWN, "delay": DRAWN}, False, 2 + 8 + 2),
         ({"rule": FOLLOWING}, False, 2 + 8),
-        ({"rule": FOLLOWING, "weight": DRAWN}, False, 2 + 8 + 8),
-        ({"rule": FOLLOWING, "delay": DRAWN}, False, 2 + 8 + 8 + 4),
+        ({"rule": FOLLOWING, "weight": DRAWN}, False, 2 + 8),
+        ({"rule": FOLLOWING, "weight": DRAWN}, True, 2 + 4),
+        ({"rule": FOLLOWING, "delay": DRAWN}, False, 2 + 8 + 4),
     ],
 )
 def test_the_bytes_of_an_edge_are_foretold_as_documented(options, rounded, size, monkeypatch):

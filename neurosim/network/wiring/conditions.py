@@ -21,12 +21,13 @@ from ...errors import NetworkError, describe
 from ...expr.parse import Parser
 from ...expr.printing import show
 from ...expr.tree import Expr, Number, draws
-from ..edges import EdgeCount, Edges, IntArray, append
+from ..edges import EdgeCount, Edges, IntArray
 from .pair_texts import MANY, PairText, PairValues, read_condition, read_pair_text
 from .pairs import Pairs
 
 SAMPLE = 1 << 20  # pairs that are looked at to foretell the number of edges
-DRAWN = 1 << 14  # pairs whose numbers of edges are drawn at a time
+DRAWN = 1 << 13  # pairs whose numbers of edges are drawn at a time
+_ARRAYS = 4  # that are needed at a time while pairs are chosen
 Count: TypeAlias = int | str | Distribution
 """The edges of a pair: a number, text over the pair, or a draw."""
 
@@ -187,6 +188,11 @@ class BoundCondition:
         most = min(mean + 6 * math.sqrt(variance), self.pairs.count)
         return EdgeCount(most * per_pair, exact=False)
 
+    @cached_property
+    def edges_per_pair(self) -> float:
+        """Edges of a pair that is joined, or their expected mean."""
+        return self._edges_per_pair(Stream(self.pairs.seed, "where/count"))[0]
+
     @property
     def _is_random(self) -> bool:
         trees = [self.p] if self.condition is None else [self.p, self.condition]
@@ -232,7 +238,7 @@ class BoundCondition:
         targets = self.pairs.target.indices
         counts = np.zeros(sources.size, np.int64)
         parts = [np.empty(0, index_type(targets.size))]
-        for block in blocks(sources.size, width=targets.size):
+        for block in blocks(sources.size, width=_ARRAYS * targets.size):
             rows = np.arange(block.start, block.stop)
             p = self._chances(stream, rows)
             # Certain pairs need no draw, and uncertain ones no other draw for it.
@@ -265,7 +271,7 @@ class BoundCondition:
         # Imported here, since Numba takes long to load and small networks never need it.
         from .pair_code import WrongProbability, select_pairs
 
-        per_pair, _ = self._edges_per_pair(Stream(self.pairs.seed, "where/count"))
+        per_pair = self.edges_per_pair
         expected = int(self._count.most / per_pair) if per_pair > 0 else 0
         try:
             return select_pairs(self.pairs, self.condition, self.p, stream, expected=expected)
@@ -291,7 +297,8 @@ class BoundCondition:
             return Edges(pointer * n, np.repeat(target, n), trusted=True)
         child = stream.child("n")
         ends = np.zeros(pointer.size, np.int64)
-        repeated = np.empty(0, target.dtype)
+        # Memory that is not written to is not taken; to let an array grow would take it twice.
+        repeated = np.empty(int(self._count.most), target.dtype)
         # Some rows at a time: a draw takes many times the memory of an edge.
         inner = np.searchsorted(pointer, np.arange(DRAWN, pointer[-1], DRAWN))
         bounds = np.unique([0, *inner, pointer.size - 1]).tolist()
@@ -301,7 +308,11 @@ class BoundCondition:
             numbers = self._edges_of_pairs(child, first, part - part[0], joined)
             multiplicity = numbers.astype(np.int64)
             ends[first : stop + 1] = ends[first] + pointer_of(multiplicity)[part - part[0]]
-            repeated = append(repeated, [np.repeat(joined, multiplicity)])
+            edges, after = ends[[first, stop]].tolist()
+            if after > repeated.size:
+                repeated.resize(after + after // 8, refcheck=False)
+            repeated[edges:after] = np.repeat(joined, multiplicity)
+        repeated.resize(int(ends[-1]), refcheck=False)
         return Edges(ends, repeated, trusted=True)
 
     def _edges_of_pairs(

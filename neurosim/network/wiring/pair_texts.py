@@ -23,6 +23,7 @@ from .pairs import Pairs, Side, draw_stream, side_of
 
 # Edges from which on a text is compiled, which takes about two seconds, once on a machine.
 MANY = 1 << 22
+_ARRAYS = 8  # that are needed at a time while a text is walked
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ class PairText:
         self, stream: Stream, sources: IntArray, pointer: NDArray[np.int64], targets: IntArray
     ) -> NDArray[np.float64]:
         values = np.empty(targets.size)
-        for block in blocks(targets.size, width=1):
+        for block in blocks(targets.size, width=_ARRAYS):
             edges = np.arange(block.start, block.stop)
             row = np.searchsorted(pointer, edges, side="right") - 1
             # Edges of one pair differ by their draws alone.
