@@ -58,6 +58,7 @@ class NirBackend:
         from .translation import translate
 
         try:
+            # Before the draws, which need the memory.
             demand_memory(network)
             graph, rows = translate(network, concretise(network))
         except NetworkError as error:

@@ -116,12 +116,14 @@ class _Matcher:
     def match(self) -> NeuronMatch:
         """Return the match, or raise Unmatched."""
         cell = self._cell
+        # The order of these checks is that of reasons: the first one is the one that users read.
         tables = [n for n, v in self._p.parameters.items() if isinstance(v, Table)]
         if tables:
             reason = f"{tables[0]!r} changes over time, and NIR has constants."
             raise Unmatched(reason, "Give a number.")
         if cell.crossing or cell.pause:
             raise Unmatched("its spike depends on a condition of before.", "Use v >= threshold.")
+        # Only to raise: an equation that is not linear is named before its role is asked for.
         for state in self._slopes:
             self._split(state, {*self._slopes, *self._free})
         self._require_no_refractoriness()
@@ -137,12 +139,13 @@ class _Matcher:
     def _currents(self) -> set[str]:
         """Return the synaptic currents: they read no other state, and another reads them."""
         states = set(self._slopes)
-        return {
-            name
-            for name, slope in self._slopes.items()
-            if not names(slope) & (states - {name})
-            and any(name in names(self._slopes[other]) for other in states - {name})
-        }
+        currents = set()
+        for name, slope in self._slopes.items():
+            others = states - {name}
+            is_free = not names(slope) & others
+            if is_free and any(name in names(self._slopes[other]) for other in others):
+                currents.add(name)
+        return currents
 
     def _voltage(self, currents: set[str]) -> str:
         others = [name for name in self._slopes if name not in currents]
@@ -173,7 +176,9 @@ class _Matcher:
         # The bias is a part of the input of v, or of that of the current.
         rest, bias = self._constant(voltage, {voltage, *currents, *self._free}, slope)
         constant = rest / per
-        bias = bias / per / np.where(r == 0, 1.0, r)
+        # NIR multiplies the bias by r as it does the input; a gain of 0 is no divisor.
+        divisor = np.where(r == 0, 1.0, r)
+        bias = bias / per / divisor
         if not leaks and np.any(constant != 0):
             raise Unmatched("it has a constant input and no leak.", "Use 'bias' for it.")
         if not used:
@@ -185,6 +190,7 @@ class _Matcher:
         """Return the constant part of a slope without the bias, and what the bias adds."""
         if BIAS not in self._p.parameters:
             return slope.rest, np.float64(0.0)
+        # Its part is the difference: the equation may multiply the bias by anything constant.
         without = self._split(state, variables, **{BIAS: 0.0})
         return without.rest, slope.rest - without.rest
 
@@ -212,15 +218,15 @@ class _Matcher:
             gains = {p: slope.coefficient(p) for p in self._free if np.any(slope.coefficient(p))}
             # A spike that jumps the current is the input of one step, times tau_syn / dt.
             w_in = self._common_gain(gains) / leak if gains else tau / self._dt
-            synapses.append((tau, w_in, bias / leak / np.where(w_in == 0, 1.0, w_in)))
-        if any(
-            np.any(a != b) for other in synapses for a, b in zip(other, synapses[0], strict=True)
-        ):
+            divisor = np.where(w_in == 0, 1.0, w_in)
+            synapses.append((tau, w_in, bias / leak / divisor))
+        first = synapses[0]
+        if any(np.any(a != b) for other in synapses for a, b in zip(other, first, strict=True)):
             raise Unmatched(
                 f"{' and '.join(map(repr, used))} differ, and NIR's neurons have one current.",
                 "Give both the same time constant.",
             )
-        return synapses[0]
+        return first
 
     def _common_gain(self, gains: Mapping[str, Any]) -> Any:
         """Return the factor of all inputs; a port that is subtracted has the opposite one."""
@@ -275,11 +281,14 @@ class _Matcher:
         """Return the factor of weights: readers hold the input of a spike for one step."""
         into = dict(self._cell.receives)[port].into
         if into is None:
+            # The size of the gain is in r or w_in; of the port its sign remains.
             reader = next(n for n in (voltage, *currents) if port in names(self._slopes[n]))
-            sign = np.sign(self._split(reader, {reader, *currents, port}).coefficient(port))
+            slope = self._split(reader, {reader, *currents, port})
+            sign = np.sign(slope.coefficient(port))
             if reader == voltage:
                 return sign
-            return sign * np.sign(self._split(voltage, {voltage, *currents}).coefficient(reader))
+            slope_of_voltage = self._split(voltage, {voltage, *currents})
+            return sign * np.sign(slope_of_voltage.coefficient(reader))
         if into in currents:
             # w_in of the node says how a spike jumps the current, so that weights stay ours.
             return np.sign(self._split(voltage, {voltage, *currents}).coefficient(into))
@@ -310,6 +319,7 @@ class _Matcher:
         tree = self._slopes[state]
         denominator: Any = np.float64(1.0)
         if isinstance(tree, Binary) and tree.op == "/" and not names(tree.right) & variables:
+            # Kept apart: dividing each coefficient by it would round each of them.
             denominator = self._value(tree.right)
             tree = tree.left
         split = affine(tree, variables)

@@ -14,6 +14,7 @@ from neurosim.errors import NetworkError
 
 from .graph import FIELDS, OPTIONAL, Graph, Node
 
+# A file that claims more nodes or edges is taken for damaged or hostile.
 _MOST_NODES = 100_000
 _MOST_EDGES = 1_000_000
 _WHOLE = ("shape", "stride", "padding", "dilation", "groups", "kernel_size", "input_shape",
@@ -151,6 +152,7 @@ class _Reader:
         child = self._child(parent, name, owner)
         if not isinstance(child, h5py.Dataset):
             self._fail(f"{name!r} of {owner} is no array", "Write it again with nir.write.")
+        # HDF5 can read other files of the machine in place of its own data.
         if child.external or child.is_virtual:
             self._fail(
                 f"{name!r} of {owner} lies in another file, expected all in one",
@@ -168,6 +170,7 @@ class _Reader:
     def _child(self, parent: Any, name: str, owner: str) -> Any:
         import h5py
 
+        # Asked for as a link, since reading the child would follow it.
         link = parent.get(name, getlink=True) if name in parent or name in parent.keys() else None
         if link is None:
             self._fail(f"{owner} has no {name!r}", "Write it again with nir.write.")
@@ -194,6 +197,7 @@ class _Reader:
             expected = "whole numbers" if whole else "numbers"
             self._fail(f"{field} of {owner} is {data.dtype}, expected {expected}", "Correct it.")
         values = np.asarray(data[()])
+        # One NaN would spread through the whole network, and be noticed far from here.
         if not whole and not np.isfinite(values).all():
             self._fail(f"{field} of {owner} is not finite, expected numbers", "Correct it.")
         return values.astype(np.int64 if whole else np.float64)

@@ -26,6 +26,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold"),
     "CubaLI": ("tau_syn", "tau_mem", "r", "v_leak"),
 }
+# Arrays that a file may lack: readers have defaults for them, or do without.
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "LIF": ("v_reset",),
     "IF": ("v_reset",),

@@ -80,6 +80,7 @@ class _Builder:
             if node.type == "Input" or node.type in NEURONS:
                 shape = node.arrays["shape"] if node.type == "Input" else _first(node).shape
                 self._shapes[name] = tuple(int(n) for n in np.atleast_1d(shape)) or (1,)
+        # Biases belong to the cells, which are made before projections join them.
         paths = [path for name in self._shapes for path in self._paths(name)]
         biases = self._biases(paths)
         for name in self._shapes:
@@ -109,6 +110,7 @@ class _Builder:
                     f"arrays of node {name!r} have shapes {shapes}, expected one shape",
                     "Correct it.",
                 )
+            # Divisors of the equations.
             for field in _UNITS.keys() & node.arrays.keys():
                 if np.any(node.arrays[field] <= 0):
                     raise self._fail(
@@ -124,6 +126,7 @@ class _Builder:
             return
         values = {n: _plain(v) for n, v in node.arrays.items()}
         if node.type in _SPIKING:
+            # Optional in a file; NIR's defaults are 0 here and 1 for w_in.
             values.setdefault("v_reset", 0.0)
         if node.type.startswith("Cuba"):
             values["tau"] = values.pop("tau_mem")
@@ -138,6 +141,7 @@ class _Builder:
                 f"an output is fed by {source!r}, a {node.type}, expected neurons",
                 "Let neurons feed it.",
             )
+        # An output carries the spikes of neurons that spike, and the voltage of others.
         if node.type in _SPIKING or node.type == "Input":
             self._net.record(self._net.populations[source], "spikes")
         else:
@@ -154,6 +158,7 @@ class _Builder:
             if node.type in NEURONS:
                 yield _Path(source, name, before)
             elif node.type != "Output":
+                # Nodes without state that feed themselves would have no first value.
                 if name in before:
                     raise self._fail(
                         f"node {name!r} feeds itself without neurons in between", "Add neurons."
@@ -166,6 +171,7 @@ class _Builder:
         counted: set[tuple[str, str]] = set()
         for path in paths:
             shape = self._shapes[path.source]
+            # None until a bias has come: nothing is multiplied for paths that have none.
             total: Any = None
             first = path.nodes[0] if path.nodes else ""
             for name in path.nodes:
@@ -194,22 +200,20 @@ class _Builder:
         timing: dict[str, Any] = (
             {"same_step": True} if steps < 0 else {"delay": steps * self._net.dt}
         )
-        weighted = [
-            (name, node)
-            for name, node in zip(path.nodes, nodes, strict=True)
-            if node.type not in ("Delay", "Flatten")
-        ]
+        # A single convolution or pooling stays one, with its shared weights; any other chain of
+        # nodes is multiplied out into one list of edges.
+        pairs = zip(path.nodes, nodes, strict=True)
+        weighted = [(name, node) for name, node in pairs if node.type not in ("Delay", "Flatten")]
         if len(weighted) == 1 and weighted[0][1].type == "Conv2d":
-            shape = self._shape_before(path, weighted[0][0])
-            connector = self._convolution(weighted[0][1], shape)
+            title, node = weighted[0]
+            connector = self._convolution(node, self._shape_before(path, title))
             if connector is not None:
-                title = weighted[0][0]
                 self._net.project(source, target, connector, port="input", name=title, **timing)
                 return
         if len(weighted) == 1 and weighted[0][1].type in ("SumPool2d", "AvgPool2d"):
-            shape = self._shape_before(path, weighted[0][0])
-            pool = _pooling(weighted[0][1], shape)
-            self._net.project(source, target, pool, port="input", name=weighted[0][0], **timing)
+            title, node = weighted[0]
+            pool = _pooling(node, self._shape_before(path, title))
+            self._net.project(source, target, pool, port="input", name=title, **timing)
             return
         matrix, shape = self._matrix(path)
         if matrix.shape != (target.size, source.size):
@@ -218,6 +222,7 @@ class _Builder:
                 f"{matrix.shape[1]} weights, expected {target.size} x {source.size}",
                 "Correct the shapes.",
             )
+        # A row of the matrix is a target; edges are listed by source.
         edges = matrix.T.tocoo()
         connector = from_arrays(edges.row, edges.col)
         title = weighted[0][0] if weighted else f"{path.source}->{path.target}"
@@ -255,7 +260,9 @@ class _Builder:
         number = {name: i for i, name in enumerate(self._shapes)}
         rows = [number[path.source] for path in paths]
         columns = [number[path.target] for path in paths]
-        matrix = coo_array((np.ones(len(paths)), (rows, columns)), shape=(len(number),) * 2)
+        ones = np.ones(len(paths))
+        matrix = coo_array((ones, (rows, columns)), shape=(len(number),) * 2)
+        # Strongly connected: each reaches the other, so that spikes run in a loop.
         _, labels = connected_components(matrix, directed=True, connection="strong")
         return {name: int(labels[i]) for name, i in number.items()}
 
@@ -306,9 +313,9 @@ class _Builder:
                 return csr_array(weight), bias, (weight.shape[0],)
             case "Conv2d":
                 connector = self._convolution(node, shape)
-                bias = np.repeat(
-                    np.ravel(node.arrays["bias"]), math.prod(connector.target_shape[1:])
-                )
+                # One bias per channel, for all cells of its grid.
+                cells = math.prod(connector.target_shape[1:])
+                bias = np.repeat(np.ravel(node.arrays["bias"]), cells)
                 return self._sparse(connector, connector.weights), bias, connector.target_shape
             case "SumPool2d" | "AvgPool2d":
                 pool = _pooling(node, shape)
@@ -323,10 +330,10 @@ class _Builder:
 
         sources = np.arange(math.prod(connector.shape))
         targets = np.arange(connector.target_size)
+        # A grid draws nothing: any stream will do.
         edges = connector.connect(Stream(0, "none"), sources, targets, recurrent=False)
-        values = (
-            np.asarray(weights.values)[weights.index] if isinstance(weights, Shared) else weights
-        )
+        is_shared = isinstance(weights, Shared)
+        values = np.asarray(weights.values)[weights.index] if is_shared else weights
         data = np.broadcast_to(values, edges.target.size)
         pairs = (edges.target, np.repeat(sources, np.diff(edges.pointer)))
         return csr_array((data, pairs), shape=(targets.size, sources.size))
@@ -359,6 +366,7 @@ def _cell(kind: str) -> Cell:
         step.insert(0, f"current = current + dt * {current}")
     used = [name for name in names if name in f"{voltage} {current}".replace("(", " ").split()]
     parameters = {name: Parameter(names[name], 0.0) for name in used}
+    # Without a time constant r alone makes a slope of its input.
     if "tau" not in used:
         parameters["r"] = Parameter("Hz", 0.0)
     parameters["bias"] = Parameter("1", 0.0)
@@ -377,6 +385,7 @@ def _cell(kind: str) -> Cell:
 
 
 def _pooling(node: Node, shape: tuple[int, ...]) -> average_pooling:
+    # Weights of average pooling are divided by the cells of the window.
     size = _pair(node.arrays["kernel_size"])
     return average_pooling(
         size,
@@ -388,6 +397,7 @@ def _pooling(node: Node, shape: tuple[int, ...]) -> average_pooling:
 
 
 def _pair(values: np.ndarray) -> tuple[int, int]:
+    # Files hold one number for both directions, or two.
     numbers = [int(n) for n in np.broadcast_to(np.ravel(values), 2)]
     return numbers[0], numbers[1]
 

@@ -54,9 +54,11 @@ class _Builder:
     def build(self) -> None:
         """Make all nodes, edges and rows."""
         self._report_run()
+        # Populations first: a projection asks which of them are neurons of NIR.
         for p in self._concrete.populations.values():
             self._population(p)
         loops = _loops(self._concrete)
+        # A network with same-step projections is meant step by step: then all delays are written.
         in_steps = any(q.same_step for q in self._concrete.projections.values())
         for q in self._concrete.projections.values():
             self._projection(q, is_loop=loops[q.source] == loops[q.target], in_steps=in_steps)
@@ -113,19 +115,26 @@ class _Builder:
 
     def _neuron(self, p: ConcretePopulation, match: NeuronMatch, shape: np.ndarray) -> Node:
         m = match.membrane
-        leak = "LI" if m.tau is not None else "I"
+        leaks = m.tau is not None
+        leak = "LI" if leaks else "I"
         kind = {"LI": "LIF", "I": "IF"}[leak] if match.firing else leak
-        arrays: dict[str, Any] = {"r": m.r if m.tau is not None else m.r * _SECOND}
+        # NIR's times are in s. With a leak r is a ratio; without one it is a rate, per s there.
+        arrays: dict[str, Any] = {"r": m.r if leaks else m.r * _SECOND}
         if m.tau is not None:
             arrays |= {"tau": m.tau / _SECOND, "v_leak": m.v_leak}
         if match.firing:
             arrays |= {"v_threshold": match.firing.threshold, "v_reset": match.firing.reset}
         if m.tau_syn is not None:
+            # The type with a current calls the membrane's time constant by another name. One
+            # without a leak does not exist: `_report_neurons` refuses it.
             kind = f"Cuba{kind}"
             arrays["tau_mem"] = arrays.pop("tau", np.nan)
             arrays |= {"tau_syn": m.tau_syn / _SECOND, "w_in": m.w_in}
-        whole = {n: np.broadcast_to(np.asarray(v, np.float64), p.size) for n, v in arrays.items()}
-        return Node(kind, {n: np.reshape(v, shape).copy() for n, v in whole.items()})
+        # NIR wants one number per neuron, in the shape of the population.
+        numbers = {n: np.asarray(v, np.float64) for n, v in arrays.items()}
+        whole = {n: np.broadcast_to(v, p.size) for n, v in numbers.items()}
+        grids = {n: np.reshape(v, shape).copy() for n, v in whole.items()}
+        return Node(kind, grids)
 
     def _report_neurons(self, p: ConcretePopulation, match: NeuronMatch, node: Node) -> None:
         place = Place("population", p.name)
@@ -191,11 +200,10 @@ class _Builder:
                 "Fix its weights: a projection with weight= and without rule=.",
             )
             return
-        if q.target not in self._matches or not (
-            self._is_input(q.source) or q.source in self._matches
-        ):
+        from_input = self._is_input(q.source)
+        if q.target not in self._matches or not (from_input or q.source in self._matches):
             return  # the population has said why
-        if not self._is_input(q.source) and self._matches[q.source].firing is None:
+        if not from_input and self._matches[q.source].firing is None:
             reason = "its source never spikes here; in NIR its voltage would be sent."
             self._row(place, "impossible", reason, "Leave it out, or give the cell a spike.")
             return
@@ -206,12 +214,14 @@ class _Builder:
         for suffix, node in self._weights(q):
             path.append(self._add(f"{q.name}{suffix}", node))
         path.append(self._name(q.target))
+        # A projection is a chain of nodes: each feeds the next.
         self.edges += list(zip(path[:-1], path[1:], strict=True))
 
     def _delay(self, q: ConcreteProjection, *, is_loop: bool, in_steps: bool) -> np.ndarray | None:
         """Return the delay of each source neuron in s, None for none; report it."""
         place = Place("projection", q.name, "delay")
         per_edge = self._delay_of_edges(q)
+        # Written per source and read back per edge: a difference shows two delays of one source.
         steps = np.zeros(self._concrete.populations[q.source].size, np.int64)
         steps[q.sources] = per_edge
         if np.any(steps[q.sources] != per_edge):
@@ -244,6 +254,7 @@ class _Builder:
             f"a Delay node of {_range(milliseconds)} ms, so that spikes act in the same step as "
             "here; readers without delays refuse it.",
         )
+        # A Delay follows its source, and has its shape.
         shape = self._shapes.get(q.source, (steps.size,))
         return np.reshape(milliseconds / _SECOND, shape)
 
@@ -261,19 +272,24 @@ class _Builder:
         connector = self._network.projections[q.name].connector
         grids = isinstance(connector, convolution | average_pooling) and self._fits(q, connector)
         has_bias = bool(np.any(match.membrane.bias)) and self._is_first(q)
-        if grids and isinstance(connector, convolution) and not np.ptp(np.asarray(scale)):
-            yield "", self._convolution(q, connector, float(np.ravel(scale)[0]), has_bias)
+        # A kernel is shared by all neurons, so it takes one factor alone; else a matrix does it.
+        is_uniform = not np.ptp(np.asarray(scale))
+        factor = float(np.ravel(scale)[0])
+        if grids and isinstance(connector, convolution) and is_uniform:
+            yield "", self._convolution(q, connector, factor, has_bias)
             self._row(place, "exact", f"Conv2d: {connector.show()}.")
             return
+        # Nodes of pooling have no bias and no weights.
         if grids and isinstance(connector, average_pooling) and not has_bias:
-            if not np.ptp(np.asarray(scale)) and isinstance(q.weight, float | int | np.float64):
-                yield from self._pooling(q, connector, float(np.ravel(scale)[0]))
+            if is_uniform and isinstance(q.weight, float | int | np.float64):
+                yield from self._pooling(q, connector, factor)
                 self._row(place, "exact", f"{connector.show()}: SumPool2d or AvgPool2d.")
                 return
         weight = self._matrix(q, scale)
         if weight is None:
             return
         source_shape = self._shapes.get(q.source)
+        # A matrix multiplies a vector: a grid is flattened before it.
         if source_shape is not None:
             arrays = {"start_dim": np.array(0), "end_dim": np.array(-1)}
             yield " flat", Node("Flatten", {**arrays, "input_type": np.array(source_shape)})
@@ -312,10 +328,10 @@ class _Builder:
         outputs, inputs = connector.target_shape[0], connector.shape[0]
         weight: Any = q.weight
         values = weight.values if isinstance(weight, Shared) else weight
-        kernel = np.reshape(
-            np.asarray(values, np.float64) * scale, (outputs, inputs, *connector.window)
-        )
+        scaled = np.asarray(values, np.float64) * scale
+        kernel = np.reshape(scaled, (outputs, inputs, *connector.window))
         bias = np.zeros(outputs)
+        # A Conv2d has one bias per channel: that of the channel's first neuron.
         if has_bias:
             whole = self._matches[q.target].membrane.bias
             grid = np.broadcast_to(whole, math.prod(connector.target_shape))
@@ -339,6 +355,7 @@ class _Builder:
         cells = math.prod(connector.window)
         weight: Any = q.weight
         each = float(weight) * scale
+        # Weights of 1 / cells make a mean; others are a sum, and a factor if they are not 1.
         mean = math.isclose(each * cells, 1.0, rel_tol=1e-12)
         arrays = {
             "kernel_size": np.array(connector.window),
@@ -372,6 +389,7 @@ class _Builder:
                 self._row(place, "exact", "the population is an output of the graph.")
             else:
                 self._row(place, "exact", "no output: whoever gives an input has its spikes.")
+        # Without recordings, the output is whatever feeds nothing else.
         if not populations:
             sources = {q.source for q in self._concrete.projections.values()}
             populations = [name for name in self._matches if name not in sources]
@@ -395,6 +413,7 @@ class _Builder:
 
     def _unique(self, title: str) -> str:
         # Readers use names as attributes and as paths.
+        # A title of other characters alone still needs a name.
         plain = re.sub(r"\W+", "_", title, flags=re.ASCII).strip("_") or "node"
         name, number = plain, 1
         while name in self.nodes or name in self._names.values():
@@ -426,7 +445,9 @@ def _loops(network: ConcreteNetwork) -> dict[str, int]:
     number = {name: i for i, name in enumerate(network.populations)}
     pairs = [(number[q.source], number[q.target]) for q in network.projections.values()]
     rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
-    matrix = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(number),) * 2)
+    ones = np.ones(len(pairs))
+    matrix = coo_array((ones, (rows, columns)), shape=(len(number),) * 2)
+    # Strongly connected: each reaches the other, so that spikes run in a loop.
     _, labels = connected_components(matrix, directed=True, connection="strong")
     return {name: int(labels[i]) for name, i in number.items()}
 

@@ -62,6 +62,7 @@ class Description:
         """
         (folder / ARRAYS).mkdir(parents=True, exist_ok=True)
         store = _Store(folder)
+        # Arrays are written on the way: the description then names their files.
         content = json.dumps(self._content(store), indent=1)
         (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
         shutil.copyfile(_RANK, folder / PROGRAM)
@@ -114,7 +115,9 @@ def _population(plan: Plan, p: PlannedPopulation, store: _Store) -> dict[str, An
     native = native_parameters(p.cell, p.parameters)
     for name, value in p.initial.items():
         variable, factor = model.variables[name]
+        # The factor leads from NEST's unit to PyNN's, and the value is PyNN's.
         native[variable] = value / factor
+    # NEST keeps the trace of the target in the neuron, not in its synapses.
     for tau in _tau_minus(plan, p.name):
         native["tau_minus"] = tau
     content: dict[str, Any] = {
@@ -133,9 +136,11 @@ def _population(plan: Plan, p: PlannedPopulation, store: _Store) -> dict[str, An
     if p.current is not None:
         # A device's change reaches its targets a step later.
         times = np.maximum(p.current.times - plan.dt, 0.0)
+        # nA in the plan, pA in NEST.
         amplitudes = 1000.0 * p.current.amplitudes
         content["current"] = {"times": store(times), "amplitudes": store(amplitudes)}
     if p.name in changing_rates(plan):
+        # The first rate is that of the population itself; only later ones are changes.
         changes = changing_rates(plan)[p.name]
         steps = np.maximum(changes.steps[1:] - RATE_LAG, 1)
         content["changes"] = {"steps": store(steps), "rates": store(changes.rates[1:])}

@@ -51,6 +51,7 @@ def _has_mpi(python: str) -> bool:
             [python, "-c", _ASK],
             capture_output=True,
             text=True,
+            # NEST's greeting would stand before the answer.
             env={**os.environ, "PYNEST_QUIET": "1"},
         )
     except OSError:

@@ -54,15 +54,20 @@ def _states(
 ) -> dict[str, np.ndarray]:
     """Return samples of each variable, (1 + T, M): the row of the start is not read."""
     interval = recording.every * plan.dt
+    # Times are multiples of the interval up to rounding; the kernel runs one step beyond `time`.
     samples = int(round(time / plan.dt)) // recording.every
     row = np.rint(_joined(parts, f"{prefix}.times") / interval).astype(np.int64)
-    column = np.searchsorted(np.sort(recording.members), _joined(parts, f"{prefix}.index"))
+    # Ranks record their own neurons: rows of all of them fall into one table.
+    members = np.sort(recording.members)
+    column = np.searchsorted(members, _joined(parts, f"{prefix}.index"))
     inside = row <= samples
     variables = MODELS[plan.population(recording.owner).cell].variables
     states = {}
     for name in recording.variables:
         native, factor = variables[name]
+        # NaN where no rank has a sample, so that a gap cannot be taken for a value.
         values = np.full((samples + 1, recording.members.size), np.nan)
-        values[row[inside], column[inside]] = _joined(parts, f"{prefix}.{native}")[inside]
+        recorded = _joined(parts, f"{prefix}.{native}")
+        values[row[inside], column[inside]] = recorded[inside]
         states[f"{recording.owner}.{name}"] = factor * values
     return states

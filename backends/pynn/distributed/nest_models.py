@@ -154,6 +154,7 @@ def native_parameters(cell: str, parameters: Mapping[str, Values]) -> dict[str, 
         if name not in model.parameters:
             continue  # of a source: its generator has it
         new, factor = model.parameters[name]
+        # g_L = C_m / tau_m: nF / ms is uS, and the factor makes nS of it.
         if name == "tau_m" and new == "g_L":
             value = parameters["cm"] / value
         native[new] = factor * value

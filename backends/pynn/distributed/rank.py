@@ -20,6 +20,7 @@ BLOCK = 1_000_000  # edges that are read at once
 
 def array_of(name):
     """Return an array of a file, which the system reads where it is used."""
+    # Mapped, so that the ranks of a machine share one copy in memory.
     return np.load(HERE / name, mmap_mode="r")
 
 
@@ -70,7 +71,15 @@ def set_rates(devices, rates):
 
 
 def inject(current, nodes, dt):
-    """Connect currents that change over time, one for all neurons or one for each."""
+    """Connect currents that change over time, one for all neurons or one for each.
+
+    Parameters
+    ----------
+    current : dict
+        Of the description: times in ms, amplitudes in pA.
+    nodes : NodeCollection
+    dt : float, ms
+    """
     times = array_of(current["times"])
     amplitudes = array_of(current["amplitudes"])
     # NEST changes a current after the first step; the last change before that holds from there.
@@ -85,7 +94,19 @@ def inject(current, nodes, dt):
 
 
 def connect(projection, sources, targets, dt):
-    """Connect all edges, block by block; each rank keeps those of its own targets."""
+    """Connect all edges, block by block; each rank keeps those of its own targets.
+
+    Parameters
+    ----------
+    projection : dict
+        Of the description, and its number.
+    sources, targets : NodeCollection
+    dt : float, ms
+
+    Returns
+    -------
+    str, the model of its synapses.
+    """
     model, parameters = projection["synapse"]
     # NEST has room for some 500 models of synapses: only edges that are read or learn need one.
     if parameters or projection["sampled"] is not None:
@@ -107,6 +128,7 @@ def connect(projection, sources, targets, dt):
             # A current that decays is an edge for each time step of it.
             if tau is not None:
                 weights *= np.exp(-step * dt / tau[block])
+            # Sums of dt are no whole steps to the last bit, and NEST would round them itself.
             delays = np.round(delay[block] + step * dt, 9)
             synapse = {"synapse_model": model, "weight": weights, "delay": delays}
             nest.Connect(*ends, "one_to_one", synapse)
@@ -114,7 +136,15 @@ def connect(projection, sources, targets, dt):
 
 
 def record(recording, nodes, dt):
-    """Connect a recorder of spikes or states; return it."""
+    """Connect a recorder of spikes or states; return it.
+
+    Parameters
+    ----------
+    recording : dict
+        Of the description.
+    nodes : NodeCollection
+    dt : float, ms
+    """
     members = array_of(recording["members"])
     chosen = nodes if len(members) == len(nodes) else nodes[members.tolist()]
     if "variables" not in recording:
@@ -146,6 +176,7 @@ class Weights:
         self.factor = projection["weight_factor"]
         self.edges = nest.GetConnections(synapse_model=model)
         self.samples = []
+        # A rank may have no edge of a projection, and NEST gives single values for one edge.
         ends = self.edges.get(["source", "target"]) if len(self.edges) else {}
         self.source = np.atleast_1d(ends.get("source", [])).astype(np.int64) - first_source
         self.target = np.atleast_1d(ends.get("target", [])).astype(np.int64) - first_target
@@ -163,7 +194,14 @@ class Weights:
 
 
 def stops_of(description, weights, changes):
-    """Return the steps at which weights are read or rates change, ascending."""
+    """Return the steps at which weights are read or rates change, ascending.
+
+    Parameters
+    ----------
+    description : dict
+    weights : list of Weights
+    changes : list of (steps, rates, devices)
+    """
     last = round(description["time"] / description["dt"])
     steps = {s for w in weights for s in range(w.every, last + 1, w.every)}
     for steps_of_change, _, _ in changes:
@@ -172,7 +210,14 @@ def stops_of(description, weights, changes):
 
 
 def run(description, weights, changes):
-    """Run, with stops."""
+    """Run, with stops.
+
+    Parameters
+    ----------
+    description : dict
+    weights : list of Weights
+    changes : list of (steps, rates, devices)
+    """
     dt = description["dt"]
     # A step more: NEST hands out the last samples only then.
     done = -1
@@ -189,7 +234,16 @@ def run(description, weights, changes):
 
 
 def events_of(recording, recorder, nodes):
-    """Return what a recorder of this rank holds: neurons, times, and values."""
+    """Return what a recorder of this rank holds: neurons, times, and values.
+
+    Parameters
+    ----------
+    recording : dict
+        Of the description.
+    recorder : NodeCollection
+    nodes : NodeCollection
+        The recorded population, whose first identifier is number 0.
+    """
     events = recorder.events
     names = ["senders", "times", *recording.get("variables", [])]
     arrays = [np.asarray(events[name]) for name in names]
@@ -226,6 +280,7 @@ def main():
                 "first_target": targets[0].global_id,
             }
             weights.append((projection, model, firsts))
+    # Only after all edges exist: a list of connections is of its moment.
     readers = [Weights(p, model, **firsts) for p, model, firsts in weights]
     run(description, readers, changes)
     results = {}

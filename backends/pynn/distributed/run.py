@@ -87,6 +87,7 @@ def read_ranks(options: dict[str, Any], *, owner: str) -> None:
             f"{owner}, threads: found it beside ranks=, expected one of them: with ranks the "
             "threads of each follow from virtual_processes. Leave threads out."
         )
+    # NEST gives each rank the same number of virtual processes.
     count = options.get("virtual_processes", VIRTUAL_PROCESSES)
     if count is None:
         return
