@@ -36,7 +36,7 @@ REQUIREMENTS = {
     "nest": ("nest-simulator>=3.10",),
     "brian2": ("brian2==2.9.0", "numpy<2.4"),
     "sympy": ("sympy>=1.13",),
-    "numba": ("numba",),
+    "numba": ("numba>=0.61",),
 }
 # sPyNNaker is missing here on purpose: a network is translated and exported without it, and it may
 # live in an environment of its own.

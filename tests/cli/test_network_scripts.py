@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,10 @@ def test_a_function_of_a_script_takes_a_seed_and_settings(write, capsys):
 
 
 def test_a_script_finds_the_modules_beside_it_and_its_own_name(write, tmp_path, capsys):
-    Path("beside.py").write_text("SIZE = 4\n")
-    path = write(f"import sys, beside\nassert sys.argv == ['own.py']\n{BUILD}net = build(4)\n")
+    Path("sizes_beside.py").write_text("SIZE = 4\n")
+    path = write(
+        f"import sys, sizes_beside\nassert sys.argv == ['own.py']\n{BUILD}net = build(4)\n"
+    )
     assert check(path) == 0
     assert "4 given spikes" in capsys.readouterr().out
 
@@ -99,7 +102,9 @@ def test_a_seed_without_a_use_is_refused(write, capsys):
     assert "own.py takes no seed, expected none" in capsys.readouterr().err
 
 
-def test_a_mistake_of_python_is_shown_from_the_line_of_the_script(write, capsys):
+def test_a_mistake_of_python_is_shown_from_the_line_of_the_script(write, capsys, monkeypatch):
+    # Brian 2 has a hook of its own, which another test of this process may have brought.
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     assert check(write("def build():\n    return 1 / 0\n") + ":build") == 1
     text = capsys.readouterr().err
     assert text.startswith('Traceback (most recent call last):\n  File "own.py", line 3, in build')

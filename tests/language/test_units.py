@@ -360,7 +360,7 @@ def test_an_exception_that_interrupts_the_reading_of_numbers_is_let_through(read
     for function in ("asarray", "array"):
         monkeypatch.setattr(f"neurosim.quantities.np.{function}", alarm)
     with pytest.raises(TimeoutError, match="the time is over"):
-        read(np.ones(3), where="here")
+        read(np.ones(3, int), where="here")
 
 
 class WithUnit(np.ndarray):
