@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from ..translation.plan import (
     RateChanges,
     SpikeTimes,
     StepCurrent,
+    Values,
 )
+from ..translation.targets import Target
+from .packages import PROBED
 from .script_data import ScriptArrays
 from .snippets import CONNECT_DECAYING, SHORT_TERM
 
@@ -89,10 +92,19 @@ class NetworkText:
         constructor = f"sim.{cell}({parameters})"
         yield f"{name} = sim.Population({p.size}, {constructor}, label={p.name!r}{machine})"
         if p.initial:
-            texts = {k: self._arrays.text(f"{p.name}.{k}", v) for k, v in p.initial.items()}
-            yield f"{name}.initialize({', '.join(f'{k}={v}' for k, v in texts.items())})"
+            yield from self._initial(p, p.initial)
         if p.current is not None:
             yield from self._current(p, p.current)
+
+    def _initial(self, p: PlannedPopulation, initial: Mapping[str, Values]) -> Iterator[str]:
+        texts = {k: self._arrays.text(f"{p.name}.{k}", v) for k, v in initial.items()}
+        for state, factor in self._plan.target.initial_factors.get(p.cell, {}).items():
+            if not np.any(initial[state]):
+                continue
+            yield f"# PyNN {PROBED['PyNN']} sets {state} of {p.cell} without a change of unit"
+            yield "# (nest/populations.py)."
+            texts[state] += f" * {factor!r}"
+        yield f"{self._names[p.name]}.initialize({', '.join(f'{k}={v}' for k, v in texts.items())})"
 
     def _rates(self, p: PlannedPopulation, changes: RateChanges) -> dict[str, str]:
         """Return the arguments of a source whose rates change: a list for every neuron."""
@@ -137,7 +149,8 @@ class NetworkText:
             return
         synapse = "sim.StaticSynapse()"
         if q.rule is not None:
-            yield from _plasticity(q.rule)
+            cell = self._plan.population(q.target).cell
+            yield from _plasticity(q.rule, self._plan.target, cell)
             synapse = "plasticity"
         if q.short_term is not None:
             yield _used_share(q.short_term)
@@ -155,15 +168,28 @@ class NetworkText:
         return f"connect_decaying({arguments}, {tau}, {decay.steps})"
 
 
-def _plasticity(rule: PlannedRule) -> Iterator[str]:
+def _plasticity(rule: PlannedRule, target: Target, cell: str) -> Iterator[str]:
     timing = ", ".join(f"{k}={v!r}" for k, v in rule.timing.items())
-    weights = ", ".join(f"{k}={v!r}" for k, v in rule.weights.items())
+    texts = {k: f"{v!r}" for k, v in rule.weights.items()}
+    if cell in target.connected_weights:
+        factor = target.connected_weights[cell]
+        texts["w_max"] += f" * {factor!r}"
+        yield f"# PyNN {PROBED['PyNN']} multiplies weights into {cell} by {factor!r} when it"
+        yield "# connects (nest/projections.py), and not their bound."
+    weights = ", ".join(f"{k}={v}" for k, v in texts.items())
     yield "plasticity = sim.STDPMechanism("
     yield f"    timing_dependence=sim.SpikePairRule({timing}),"
     yield (
         f"    weight_dependence=sim.{rule.dependence}({weights}), "
         f"dendritic_delay_fraction={rule.dendritic_fraction!r})"
     )
+    if target.name == "pynn-brian2":
+        yield f"# PyNN {PROBED['PyNN']} reads all plastic weights in the unit of the last projection"
+        yield "# (base_translations in brian2/standardmodels/synapses.py)."
+        yield (
+            "plasticity.translations = plasticity.translations | "
+            '{"weight": dict(plasticity.translations["weight"])}'
+        )
 
 
 def _used_share(rule: PlannedShortTerm) -> str:

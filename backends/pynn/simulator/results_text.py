@@ -8,6 +8,7 @@ import numpy as np
 
 from ..translation.plan import Plan, PlannedRecording, RateChanges
 from .network_text import NetworkText
+from .packages import PROBED
 from .script_data import ScriptArrays
 from .snippets import SPIKES_OF, WEIGHTS_OF, WEIGHTS_OF_PAIRS
 
@@ -51,8 +52,15 @@ def run_lines(
     if changes:
         yield f"    if step > {steps}:\n        break"
     yield "    sim.run_until(step * DT)"
+    cells = {q.name: plan.population(q.target).cell for q in plan.projections}
+    factors = plan.target.connected_weights
+    if any(cells[name] in factors for name in sampled):
+        yield f"    # PyNN {PROBED['PyNN']} multiplies some weights when it connects, and reads"
+        yield "    # them as they are then (nest/projections.py)."
     for name, every in sampled.items():
-        line = f"history[{name!r}].append(weights_of({names[name]}))"
+        factor = factors.get(cells[name])
+        weights = f"weights_of({names[name]})" + ("" if factor is None else f" / {factor!r}")
+        line = f"history[{name!r}].append({weights})"
         if len(stops) == 1:
             yield f"    {line}"
         else:

@@ -113,6 +113,12 @@ class Target:
         one more.
     no_short_term : str or None
         Why it has no short-term plasticity; None: it has.
+    connected_weights : mapping of str to float
+        Standard cell -> factor by which PyNN multiplies its weights when it connects, and neither
+        the bounds of plastic ones nor weights that are read.
+    initial_factors : mapping of str to mapping of str to float
+        Standard cell -> state -> factor to the simulator's unit, which PyNN leaves out when it
+        initialises the state.
     weights_lag : bool
         Whether a weight that is read is that of the last spike of its source.
     one_edge_per_pair : bool
@@ -175,6 +181,8 @@ class Target:
     one_rule_per_population: bool = False
     combined_cores: Mapping[str, tuple[str, ...]] | None = None
     no_short_term: str | None = None
+    connected_weights: Mapping[str, float] = field(default_factory=dict)
+    initial_factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     weights_lag: bool = False
 
     # Edges, recordings and Poisson sources.
@@ -248,6 +256,10 @@ NEST = Target(
     dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
     timing_remedy="Give all of the delay to the dendrite, and back= equal to it.",
     tau_minus_of_neuron=True,
+    # `receptor_scale` of its cells: `_convergent_connect` in nest/projections.py of PyNN 0.13.0.
+    connected_weights={"IF_curr_delta": 1e-3, "Izhikevich": 1e-3},
+    # `_set_initial_value_array` in nest/populations.py of PyNN 0.13.0 knows no units.
+    initial_factors={_ADAPTIVE: {"w": 1e3}},
     weights_lag=True,  # NEST changes a weight only when its source fires
     changing_rates="set",
     late_poisson=True,
