@@ -184,7 +184,7 @@ def _plasticity(rule: PlannedRule, target: Target, cell: str) -> Iterator[str]:
         f"dendritic_delay_fraction={rule.dendritic_fraction!r})"
     )
     if target.name == "pynn-brian2":
-        yield f"# PyNN {PROBED['PyNN']} reads all plastic weights in the unit of the last projection"
+        yield f"# PyNN {PROBED['PyNN']} reads plastic weights in the unit of the last projection"
         yield "# (base_translations in brian2/standardmodels/synapses.py)."
         yield (
             "plasticity.translations = plasticity.translations | "

@@ -58,7 +58,7 @@ def plan_plasticity(
     dt: float,
     target: Target,
     rows: Rows,
-    factors: np.ndarray,
+    negative: bool,
 ) -> Plasticity | None:
     """Return a rule with numbers, and report how it differs on a target.
 
@@ -71,8 +71,8 @@ def plan_plasticity(
     target : Target
     rows : Rows
         Collects the rows of the report.
-    factors : (E,)
-        What the weight of each edge is multiplied by on the target.
+    negative : bool
+        Whether weights become negative on the target.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def plan_plasticity(
     planner = _RulePlanner(p, dt=dt, target=target, rows=rows)
     if isinstance(rule, ShortTermRule):
         return planner.short_term(rule)
-    return planner.pair_stdp(rule, factors=factors)
+    return planner.pair_stdp(rule, negative=negative)
 
 
 # Pairs of what is done to a weight in a step, and a sentence if their order differs.
@@ -109,7 +109,7 @@ class _RulePlanner:
 
     # ---- pair STDP
 
-    def pair_stdp(self, rule: PairRule, *, factors: np.ndarray) -> PlannedRule:
+    def pair_stdp(self, rule: PairRule, *, negative: bool) -> PlannedRule:
         # Expressions stand beside their numbers in the report: both sides can be checked by eye.
         timing = self._numbers(rule.timing)
         weights = self._numbers(rule.weights)
@@ -126,15 +126,8 @@ class _RulePlanner:
         if weights["w_min"] != 0 and not self._target.allows_least_weight:
             reason = f"it is {weights['w_min']:g}; on {self._target.title} it is 0."
             self._rows.impossible(self._aspect("w_min"), reason, "Set w_min to 0.")
-        if factors.size and np.ptp(factors) > 0:
-            self._rows.impossible(
-                self._aspect("w_max"),
-                f"the weights of its targets are multiplied by {format_range(factors)} there, and "
-                "PyNN has one w_max for all edges of a projection.",
-                "Give each value a population of its own.",
-            )
         # With negative weights the bounds would change places, and potentiation would weaken.
-        if weights["w_min"] < 0 or (factors < 0).any():
+        if weights["w_min"] < 0 or negative:
             self._rows.impossible(
                 self._aspect("sign"),
                 "PyNN's plastic weights are positive, and these become negative there.",

@@ -157,14 +157,14 @@ class Wiring:
         if rule is not None:
             target = self._network.populations[p.target]
             # A cell may subtract its input: then positive weights become negative there.
-            factors = value(match.scale(match.ports[p.port][0]), constants(target))
+            factor = np.asarray(value(match.scale(match.ports[p.port][0]), constants(target)))
             plasticity = plan_plasticity(
                 p,
                 rule,
                 dt=self._network.dt,
                 target=self._target,
                 rows=self._rows,
-                factors=np.broadcast_to(factors, target.size)[edges.post],
+                negative=bool((factor < 0).any()),
             )
         target = self._network.populations[p.target]
         self._add_edges(_Path(place, p.name, p.source, target, p.port, match, plasticity), edges)
@@ -303,7 +303,7 @@ class Wiring:
                     delay=part.delay,
                     edges=part.number,
                     scale=factor,
-                    # Bounds are one number per projection: `plan_plasticity` refuses several.
+                    # Bounds are one number per projection, so that the first factor holds for all.
                     rule=None if rule is None else _scaled(rule, float(factor[0])),
                     short_term=short_term,
                 )

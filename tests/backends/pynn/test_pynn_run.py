@@ -197,6 +197,19 @@ def test_spike_generating_cells_agree_up_to_the_upstroke(backend, cell, voltage,
     )
 
 
+def test_the_current_of_an_adaptation_begins_where_it_is_given_on_nest():
+    """PyNN takes it for pA."""
+    net = ns.Network("adaptation", dt="0.1 ms")
+    target = net.population("target", 1, EXPONENTIAL, w="0.3 nA")
+    net.record(target, "w")
+    here, there = (
+        ns.simulate(net, "5 ms", backend=b, progress=False)["target"].trace("w").values
+        for b in ("cpu", pynn.nest)
+    )
+    assert here[0, 0] > 0.29
+    np.testing.assert_allclose(there, here, rtol=1e-5)
+
+
 def test_brian2_would_count_an_action_potential_several_times_and_is_refused():
     net = ns.Network("several", dt="0.1 ms")
     net.population("cells", 1, TRAUB)
