@@ -159,7 +159,7 @@ class SweepTable:
         -------
         pandas.DataFrame
             Columns: the axes, "seed", the measures, and "error" (text, empty: none). A measure
-            that has the name of an axis is called "measured_" and this name.
+            that has the name of an axis is called ``measured_`` and this name.
 
         Raises
         ------
