@@ -71,11 +71,14 @@ class ReferenceEngine:
         # Values that are not finite are found after each step; warnings would come once per array.
         with np.errstate(all="ignore"):
             while stretch.steps < steps and finite:
-                finite = self._step(first + stretch.steps, stretch)
-                if finite:
-                    stretch.keep(first + stretch.steps)
-                    if find_signals(self.program, self.memory, first + stretch.steps - 1):
-                        break
+                k = first + stretch.steps
+                finite = self._step(k, stretch)
+                if not finite:
+                    break
+                stretch.keep(k)
+                # The caller handles signals between steps, and then continues.
+                if find_signals(self.program, self.memory, k):
+                    break
         return stretch.chunk(finite=finite)
 
     def _step(self, k: int, stretch: Stretch) -> bool:
@@ -109,11 +112,10 @@ class ReferenceEngine:
 
     def _update(self, population: PopulationProgram, k: int) -> None:
         """Run phases 1 to 3 of a population."""
-        spikes = (
-            self._given_spikes(population, k)
-            if population.is_spike_source
-            else self._integrate(population, k)
-        )
+        if population.is_spike_source:
+            spikes = self._given_spikes(population, k)
+        else:
+            spikes = self._integrate(population, k)
         self.memory.put_spikes(population.name, k, spikes)
 
     def _given_spikes(self, population: PopulationProgram, k: int) -> np.ndarray:
@@ -130,7 +132,9 @@ class ReferenceEngine:
         size = population.size
         values = self._cell_values(population, k)
         draw = self._draws(name, np.arange(size), k)
-        active = k > self.memory[name, "_until"] if code.refractory else np.ones(size, bool)
+        active = np.ones(size, bool)
+        if code.refractory:
+            active = k > self.memory[name, "_until"]
 
         def assign(statements: tuple[Assign, ...]) -> None:
             for statement in statements:
@@ -154,7 +158,9 @@ class ReferenceEngine:
         spiking = np.zeros(size, bool)
         if code.detect is not None:
             condition = evaluate(code.detect, values.__getitem__, draw)
-            spiking = active & (np.broadcast_to(condition, size) != 0)
+            # A condition of parameters alone is one number for all neurons.
+            holds = np.broadcast_to(condition, size) != 0
+            spiking = active & holds
         for port in code.ports:
             # After integration: the sums of the last step have been read, those of this one are
             # made in phase 4.
@@ -168,6 +174,7 @@ class ReferenceEngine:
             name: array for (owner, name), array in arrays if owner == population.name
         }
         for name in population.code.tables:
+            # In place of the whole table: statements read the row of their step.
             values[name] = self.memory.row(population.name, name, k)
         return values | {
             "t": k * self.program.dt,
@@ -201,7 +208,9 @@ class ReferenceEngine:
             # A state has an element per neuron also in a population of one; a parameter may have
             # one for all.
             own = isinstance(values_of_all, np.ndarray) and values_of_all.size > 1
-            return values_of_all[spiked] if own or name in population.code.states else values_of_all
+            if own or name in population.code.states:
+                return values_of_all[spiked]
+            return values_of_all
 
         for statement in population.code.after:
             result = evaluate(statement.value, value, draw)
@@ -264,15 +273,21 @@ class ReferenceEngine:
         return positions if groups.edges is None else groups.edges[positions]
 
     def _deliver_static(self, p: StaticProjection, k: int) -> None:
-        edges = self._edges(p.pre_groups, self._arriving(p, p.pre_groups, "pre", k))
+        arriving = self._arriving(p, p.pre_groups, "pre", k)
+        edges = self._edges(p.pre_groups, arriving)
         weights = self.memory[p.name, "w"]
-        # `add.at` adds edge by edge, in their order; ``ring[targets] += w`` would add one of
-        # several edges to the same target.
+        # Shared weights come first: as many as there are edges, they would seem to be one each.
         if p.shared is not None:
             added = weights[p.shared[edges]]
+        elif weights.size == p.targets.size:
+            added = weights[edges]
         else:
-            added = weights[edges] if weights.size == p.targets.size else weights[0]
-        np.add.at(self.memory[p.name, "_ring"][0], p.targets[edges], added)
+            added = weights[0]
+        # Delays of static edges are axonal: spikes wait in the history, so one row is enough.
+        landing = self.memory[p.name, "_ring"][0]
+        # `add.at` adds edge by edge, in their order; ``landing[targets] += w`` would add one of
+        # several edges to the same target.
+        np.add.at(landing, p.targets[edges], added)
 
     def _handle_all(self, p: PlasticProjection, triggers: set[str], k: int) -> None:
         """Run the handlers of a rule that have one of the triggers, in their order."""
@@ -333,30 +348,34 @@ class ReferenceEngine:
         side: Domain = statement.side if statement.action in ("assign", "compute") else "edge"
         where = active[side]
         edges = active["edge"]
+
+        def read(name: str) -> Any:
+            if name in computed:
+                return computed[name]
+            return self._rule_value(p, name, side, where, k)
+
+        # Draws of a side are numbered by its neurons, so that all its delay groups draw the same.
         index = where if side == "edge" else p.groups(side).neuron[where]
-        value = evaluate(
-            statement.value,
-            lambda name: (
-                computed[name] if name in computed else self._rule_value(p, name, side, where, k)
-            ),
-            self._draws(p.name, index, k),
-        )
-        value = np.broadcast_to(np.asarray(value, np.float64), where.size)
+        result = evaluate(statement.value, read, self._draws(p.name, index, k))
+        value = np.broadcast_to(np.asarray(result, np.float64), where.size)
         if statement.action == "compute":
             computed[statement.target] = value
         elif statement.action == "deliver":
             ring = self.memory[p.name, "_ring"]
             delay = p.dendritic if isinstance(p.dendritic, int) else p.dendritic[edges]
             # The ring has one row more than the longest dendritic delay, so no row is used twice.
-            np.add.at(ring, ((k + delay) % ring.shape[0], p.targets[edges]), value)
+            row = (k + delay) % ring.shape[0]
+            np.add.at(ring, (row, p.targets[edges]), value)
         elif statement.action == "sum":
-            group = p.groups(statement.side).of_edge[edges]
+            groups = p.groups(statement.side)
+            group = groups.of_edge[edges]
             # Summed from 0 and then added to the variable: so all engines round alike.
-            total = np.zeros(p.groups(statement.side).neuron.size)
+            total = np.zeros(groups.neuron.size)
             np.add.at(total, group, value)
             # Only groups with an active edge are assigned; the course of others continues.
             touched = np.unique(group)
-            new = self._variable(p, statement.target, touched, k) + total[touched]
+            old = self._variable(p, statement.target, touched, k)
+            new = old + total[touched]
             self._assign(p, statement.target, touched, new, k)
         else:
             self._assign(p, statement.target, where, value, k)
@@ -376,9 +395,10 @@ class ReferenceEngine:
                 lambda name: self._rule_value(p, name, "edge", edges, k),
                 self._draws(p.name, edges, k),
             )
+            terms = np.broadcast_to(np.asarray(term, np.float64), edges.size)
             # Summed from 0 and then added, as sums into variables.
             total = np.zeros(state.size)
-            np.add.at(total, ends, np.broadcast_to(np.asarray(term, np.float64), edges.size))
+            np.add.at(total, ends, terms)
             new = state[neurons] + total[neurons]
         else:
             value = evaluate(
@@ -407,9 +427,12 @@ class ReferenceEngine:
         base = self.memory[p.name, name][index]
         if symbol.decay is None:
             return base
-        since = (k - self.memory[p.name, f"{name}@last"][index]).astype(np.float64)
+        last = self.memory[p.name, f"{name}@last"][index]
+        # Whole steps first, times dt then: sums of dt would round from step to step.
+        since = (k - last).astype(np.float64)
         elapsed = since * self.program.dt
-        exponent = -elapsed / self._rule_value(p, symbol.decay, symbol.side, index, k)
+        tau = self._rule_value(p, symbol.decay, symbol.side, index, k)
+        exponent = -elapsed / tau
         decayed = base * FUNCTIONS["exp"](exponent)
         if symbol.inflow is None:
             return decayed
@@ -427,7 +450,8 @@ class ReferenceEngine:
             if side == "edge" and symbol.side != "edge":
                 index = p.groups(symbol.side).of_edge[index]
             return self._variable(p, name, index, k)
-        return self._value_of(p, symbol, self._neuron(p, symbol, side, index), k)
+        neuron = self._neuron(p, symbol, side, index)
+        return self._value_of(p, symbol, neuron, k)
 
     def _value_at_neurons(
         self, p: PlasticProjection, name: str, neurons: np.ndarray, k: int
@@ -460,12 +484,14 @@ class ReferenceEngine:
         symbol = p.symbols.get(name)
         if name != "dt" and (symbol is None or symbol.role == "parameter"):
             return self.memory[p.name, name][0]
-        populations = self.program.populations
         if name == "N_pre":
-            return float(populations[p.source].size)
+            return float(self.program.populations[p.source].size)
         if name == "N_post":
-            return float(populations[p.target].size)
-        return k * self.program.dt if name == "t" else self.program.dt
+            return float(self.program.populations[p.target].size)
+        # The time at which the step begins, as in the equations of cells.
+        if name == "t":
+            return k * self.program.dt
+        return self.program.dt
 
     @staticmethod
     def _neuron(
@@ -475,8 +501,11 @@ class ReferenceEngine:
         if symbol.side == "edge":
             return index
         if side == "edge":
-            return p.sources[index] if symbol.side == "pre" else p.targets[index]
-        return index if symbol.side == "one" else p.groups(symbol.side).neuron[index]
+            ends = p.sources if symbol.side == "pre" else p.targets
+            return ends[index]
+        if symbol.side == "one":
+            return index
+        return p.groups(symbol.side).neuron[index]
 
     def _of_owner(self, owner: str, name: str, index: np.ndarray, k: int) -> np.ndarray:
         """Return a state or parameter of a population, or a value of a projection, at neurons."""
@@ -492,7 +521,9 @@ class ReferenceEngine:
     @staticmethod
     def _element(array: np.ndarray, index: np.ndarray) -> np.ndarray:
         # Of one value for all there is only element 0; the result still has the shape of the index.
-        return array[index] if array.size > 1 else array[np.zeros_like(index)]
+        if array.size > 1:
+            return array[index]
+        return array[np.zeros_like(index)]
 
     # ---- ports
 
@@ -509,13 +540,16 @@ class ReferenceEngine:
                 self._add_drive(name, total, k)
             else:
                 ring = self.memory[name, "_ring"]
-                total += ring[k % ring.shape[0]]
+                landing = ring[k % ring.shape[0]]
+                total += landing
                 # The row is free for the terms of a later step.
-                ring[k % ring.shape[0]] = 0.0
+                landing[...] = 0.0
 
     def _add_drive(self, name: str, total: np.ndarray, k: int) -> None:
         drive = self.program.drives[name]
-        mean = np.broadcast_to(self.memory[name, "rate"] * self.program.dt, drive.indices.size)
+        # Events per step and target: rates are in 1/ms, dt in ms.
+        mean_of_each = self.memory[name, "rate"] * self.program.dt
+        mean = np.broadcast_to(mean_of_each, drive.indices.size)
         key = random.key_of(self.program.seed, f"{name}/counts")
         counts = random.poisson_counts(key, drive.indices, k, mean=mean, replica=self.replica)
         total[drive.indices] += self.memory[name, "weight"] * counts

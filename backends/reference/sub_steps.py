@@ -38,7 +38,8 @@ def take_sub_steps(
     values["_awake"] = active.astype(np.float64)
 
     def holds(condition: Any) -> np.ndarray:
-        return np.broadcast_to(evaluate(condition, values.__getitem__, draw), active.size) != 0
+        result = evaluate(condition, values.__getitem__, draw)
+        return np.broadcast_to(result, active.size) != 0
 
     # Neurons that are done stay in the arrays; nothing of theirs is assigned any more.
     while (left > 0).any():
@@ -50,15 +51,21 @@ def take_sub_steps(
         accepted = (left > 0) & holds(loop.accepted)
         small = holds(loop.small)
         for s in loop.states:
-            values[s][accepted] = np.broadcast_to(values[f"_new_{s}"], active.size)[accepted]
+            new = np.broadcast_to(values[f"_new_{s}"], active.size)
+            values[s][accepted] = new[accepted]
         if loop.spike is not None:
-            below = np.where(accepted & active & holds(loop.spike), 0.0, below)
+            # After the states, so that the condition reads the end of the sub-step.
+            spikes = accepted & active & holds(loop.spike)
+            below = np.where(spikes, 0.0, below)
         left = np.where(accepted, left - share, left)
         double = 2.0 * share
+        # Only at multiples of the double: all positions stay exact binary fractions of dt.
         fits = np.floor(left / double) * double == left
-        share = np.where(accepted, np.where(small & fits, double, share), 0.5 * share)
+        next_share = np.where(small & fits, double, share)
+        share = np.where(accepted, next_share, 0.5 * share)
         tries += 1
-        stuck = (left > 0) & ((share < SHORTEST) | (tries == loop.tolerances.most))
+        is_over = (share < SHORTEST) | (tries == loop.tolerances.most)
+        stuck = (left > 0) & is_over
         for s in loop.states:
             values[s][stuck] = np.nan
         left = np.where(stuck, 0.0, left)

@@ -136,8 +136,10 @@ class Memory:
         for projection in program.projections.values():
             self._add_projection(projection, network.projections[projection.name])
         for drive in program.drives.values():
-            self[drive.name, "rate"] = np.atleast_1d(np.array(drive.rate, np.float64))
-            self[drive.name, "weight"] = np.atleast_1d(np.array(drive.weight, np.float64))
+            rate = np.array(drive.rate, np.float64)
+            weight = np.array(drive.weight, np.float64)
+            self[drive.name, "rate"] = np.atleast_1d(rate)
+            self[drive.name, "weight"] = np.atleast_1d(weight)
         for owner in (*program.populations, *program.projections):
             self.compute_constants(owner)
 
@@ -146,8 +148,11 @@ class Memory:
 
     def __setitem__(self, key: Key, value: np.ndarray) -> None:
         # Rates of drives stay in float64: Poisson counts do not depend on the precision.
-        unrounded = value.dtype.kind != "f" or key[1] == "rate" and key[0] in self._program.drives
-        self.arrays[key] = value if unrounded else self.round(value, where=_describe(key))
+        owner, name = key
+        is_rate = name == "rate" and owner in self._program.drives
+        if value.dtype.kind == "f" and not is_rate:
+            value = self.round(value, where=_describe(key))
+        self.arrays[key] = value
         self.replaced.add(key)
         self._mark(key)
 
@@ -255,11 +260,16 @@ class Memory:
             First step of the first row of a table.
         """
         if isinstance(value, Table):
-            table = value.values if value.values.ndim == 2 else value.values[:, None]
+            table = value.values
+            if table.ndim == 1:
+                # One column, (T, 1): a row has one value for all neurons.
+                table = table[:, None]
+            rows = [value.every, step, len(table)]
             self[owner, name] = np.ascontiguousarray(table)
-            self[owner, f"{name}@rows"] = np.array([value.every, step, len(table)], np.int64)
+            self[owner, f"{name}@rows"] = np.array(rows, np.int64)
         else:
-            self[owner, name] = np.atleast_1d(np.array(value, np.float64))
+            number = np.array(value, np.float64)
+            self[owner, name] = np.atleast_1d(number)
 
     def row(self, owner: str, name: str, step: int) -> np.ndarray:
         """Return the row of a table that is in force at a step, (1,) or (N,).
@@ -270,7 +280,10 @@ class Memory:
         step : int
         """
         every, first, rows = (int(n) for n in self[owner, f"{name}@rows"])
-        return self[owner, name][min(max(step - first, 0) // every, rows - 1)]
+        # Before the first row the first one holds, after the last row the last one.
+        since = max(step - first, 0)
+        row = min(since // every, rows - 1)
+        return self[owner, name][row]
 
     def compute_constants(self, owner: str) -> None:
         """Compute refractory steps, propagators and constants of a population or projection.
@@ -323,7 +336,8 @@ class Memory:
         """Return the propagators of a population or projection."""
         population = self._program.populations.get(owner)
         if population is not None:
-            return () if population.code.propagator is None else (population.code.propagator,)
+            propagator = population.code.propagator
+            return () if propagator is None else (propagator,)
         plastic = self._program.plastic.get(owner)
         return () if plastic is None else plastic.code.propagators
 
@@ -349,17 +363,24 @@ class Memory:
         def value(name: str) -> Any:
             if name == "dt":
                 return self._program.dt
-            values = np.asarray(new[name] if name in new else self[owner, name], np.float64)
-            if p is not None and spread and p.symbols[name].side in ("pre", "post"):
-                return values[p.sources if p.symbols[name].side == "pre" else p.targets]
-            return values
+            stored = new[name] if name in new else self[owner, name]
+            # Constants are computed in float64, whatever the precision of the run.
+            values = np.asarray(stored, np.float64)
+            if p is None or not spread:
+                return values
+            side = p.symbols[name].side
+            if side == "pre":
+                return values[p.sources]
+            return values[p.targets] if side == "post" else values
 
         return value
 
     def _compute_refractory(self, p: PopulationProgram) -> None:
         if p.refractory is None:
             return
-        time = self[p.name, p.refractory] if isinstance(p.refractory, str) else p.refractory
+        time = p.refractory
+        if isinstance(time, str):
+            time = self[p.name, time]
         where = f"population {p.name!r}: refractory time"
         steps = to_steps(time, self._program.dt, where=where)
         self.write(p.name, "_refractory", np.atleast_1d(steps))
@@ -372,10 +393,12 @@ class Memory:
         for entry in chain.from_iterable(entries):
             digest.update(entry.size.to_bytes(8, "little"))
             digest.update(np.ascontiguousarray(entry).data)
-        if self._matrices.get(key) != digest.digest():
-            self._matrices[key] = digest.digest()
-            for name, array in propagate_in_blocks(propagator, entries, self._program.dt).items():
-                self.write(owner, name, array)
+        if self._matrices.get(key) == digest.digest():
+            return
+        self._matrices[key] = digest.digest()
+        arrays = propagate_in_blocks(propagator, entries, self._program.dt)
+        for name, array in arrays.items():
+            self.write(owner, name, array)
 
     def write(self, owner: str, name: str, array: np.ndarray) -> None:
         """Store an array, in place if the shape is the same: engines hold addresses of arrays.
@@ -451,14 +474,18 @@ class Memory:
         p = self._program.plastic[owner]
         symbol = p.symbols[name]
         tau = self._coefficient(p, symbol, str(symbol.decay))
-        elapsed = (step - self[owner, f"{name}@last"]).astype(np.float64) * self._program.dt
+        since = (step - self[owner, f"{name}@last"]).astype(np.float64)
+        elapsed = since * self._program.dt
         with np.errstate(all="ignore"):  # any tau is allowed; results that are not finite show
             exponent = -elapsed / tau
-            decayed = base * FUNCTIONS["exp"](exponent).astype(self.dtype, copy=False)
+            # Factors are computed in float64 and rounded once, whatever the precision.
+            factor = FUNCTIONS["exp"](exponent).astype(self.dtype, copy=False)
+            decayed = base * factor
             if symbol.inflow is None:
                 return decayed
-            gain = (elapsed * FUNCTIONS["expm1_ratio"](exponent)).astype(self.dtype, copy=False)
-            return decayed + self._coefficient(p, symbol, symbol.inflow) * gain
+            gain = elapsed * FUNCTIONS["expm1_ratio"](exponent)
+            inflow = self._coefficient(p, symbol, symbol.inflow)
+            return decayed + inflow * gain.astype(self.dtype, copy=False)
 
     def _coefficient(self, p: PlasticProjection, symbol: Symbol, name: str) -> np.ndarray:
         """Return a coefficient of a closed form: one value, or one for each of the variable."""
@@ -510,15 +537,18 @@ class Memory:
         """
         if isinstance(owner, View):
             states = self._program.populations[owner.name].code.states
+            # A state has an element per neuron, also in a population of one.
             shared = name not in states and self[owner.name, name].shape[-1] == 1
-            return (np.zeros(1, int) if shared else owner.indices), owner.indices
+            positions = np.zeros(1, int) if shared else owner.indices
+            return positions, owner.indices
         p = self._program.projections[owner.name]
         everyone = np.arange(p.targets.size)
         if isinstance(p, StaticProjection):
             if p.shared is not None:
                 return p.shared, everyone
             shared = self[owner.name, "w"].size == 1
-            return (np.zeros_like(everyone) if shared else everyone), everyone
+            positions = np.zeros_like(everyone) if shared else everyone
+            return positions, everyone
         symbol = p.symbols[name]
         if symbol.side == "one":
             return np.zeros(1, int), np.zeros(1, int)
@@ -560,7 +590,9 @@ class Memory:
             self._reset_population(self._program.populations[owner])
         elif owner in self._program.projections:
             plastic = self._program.plastic.get(owner)
-            for name, symbol in plastic.symbols.items() if plastic is not None else ():
+            symbols = {} if plastic is None else plastic.symbols
+            for name, symbol in symbols.items():
+                # Variables of edges stay: a reset forgets activity, not what was learned.
                 if symbol.role == "variable" and symbol.side != "edge":
                     self.reset_name(owner, name, step)
             if (owner, "_ring") in self:
@@ -636,11 +668,13 @@ class Memory:
         """Return arrays whose spikes stand in segments of ``new`` bounds; others are not copied."""
         result = dict(arrays)
         for name in new:
-            if not np.array_equal(old[name], new[name]):
-                history = arrays[name, "_history"]
-                count = arrays[name, "_count"]
-                history, count = change_segments(history, count, old=old[name], new=new[name])
-                result[name, "_history"], result[name, "_count"] = history, count
+            if np.array_equal(old[name], new[name]):
+                continue
+            history = arrays[name, "_history"]
+            count = arrays[name, "_count"]
+            history, count = change_segments(history, count, old=old[name], new=new[name])
+            result[name, "_history"] = history
+            result[name, "_count"] = count
         return result
 
 
@@ -662,7 +696,10 @@ def _evaluate(tree: Expr, value: Callable[[str], Any], inputs: frozenset[str]) -
     result = np.empty(size)
     for first in range(0, size, _BLOCK):
         part = slice(first, first + _BLOCK)
-        some = {name: array if np.size(array) == 1 else array[part] for name, array in read.items()}
+        some = {}
+        for name, array in read.items():
+            # One value serves every block.
+            some[name] = array if np.size(array) == 1 else array[part]
         result[part] = evaluate(tree, some.__getitem__)
     return result
 
@@ -671,7 +708,8 @@ def _describe(key: Key) -> str:
     """Return an owner and the name of its array as messages say them."""
     owner, name = key
     # Names of constants and propagators begin with an underscore, as no name of a user does.
-    return f"{owner!r}, {'a constant of its equations' if name.startswith('_') else name}"
+    noun = "a constant of its equations" if name.startswith("_") else name
+    return f"{owner!r}, {noun}"
 
 
 def _shift_steps(name: str, array: np.ndarray, shift: int) -> np.ndarray:

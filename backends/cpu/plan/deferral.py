@@ -27,7 +27,9 @@ def is_deferred(p: PlasticProjection) -> bool:
     """
     if not deferrable(p.code):
         return False
-    return p.targets.size >= LEAST * max(p.groups("pre").neuron.size, p.groups("post").neuron.size)
+    sources = p.groups("pre").neuron.size
+    targets = p.groups("post").neuron.size
+    return p.targets.size >= LEAST * max(sources, targets)
 
 
 def deferrable(code: RuleProgram) -> bool:
@@ -92,7 +94,8 @@ class Deferral:
         """Count steps from here if nothing is deferred."""
         # Otherwise notes hold steps since an earlier one, which must stay.
         if self._settled:
-            self._first[0], self._settled = step, False
+            self._first[0] = step
+            self._settled = False
 
     def overdue(self, step: int) -> bool:
         """Return whether steps will soon be too many to be counted in 32 bits."""
@@ -146,5 +149,7 @@ class Deferral:
     def _note(self, empty: np.ndarray) -> np.ndarray:
         """Keep an array that is now as it is if nothing is noted."""
         array = self._tables.keep(empty)
-        self._notes.append((array, int(array.flat[0]) if array.size else 0))
+        # All its elements are equal now, so one tells how to empty it.
+        value = int(array.flat[0]) if array.size else 0
+        self._notes.append((array, value))
         return array

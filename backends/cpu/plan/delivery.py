@@ -54,12 +54,13 @@ class Delivery:
         )
         self._wirings = {p.name: self._wire(p) for p in late}
         # Their lists hold weights, so that positions would be read at each event.
-        self._written_out = {
-            p.name: (p.shared, context.tables.keep(context.memory[p.name, "w"][p.shared]))
-            for p in late
-            if p.shared is not None
-        }
-        self._of_rules = {p.name: self._rules.lay_out(p) for p in context.program.plastic.values()}
+        self._written_out: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for p in late:
+            if p.shared is not None:
+                weights = context.memory[p.name, "w"][p.shared]
+                self._written_out[p.name] = (p.shared, context.tables.keep(weights))
+        plastic = context.program.plastic.values()
+        self._of_rules = {p.name: self._rules.lay_out(p) for p in plastic}
 
     @property
     def deferral(self) -> Deferral:
@@ -87,7 +88,8 @@ class Delivery:
         for partition in range(self._context.partitions):
             for p in projections:
                 if isinstance(p, PlasticProjection):
-                    schedule.append(partition, *self._of_rules[p.name][partition].within)
+                    rule = self._of_rules[p.name][partition]
+                    schedule.append(partition, *rule.within)
                 else:
                     schedule.append(partition, self._static(p))
             for name in populations:
@@ -120,13 +122,17 @@ class Delivery:
         """Append one part of the operations of all rules."""
         for of_projection in self._of_rules.values():
             for partition, rule in enumerate(of_projection):
-                schedule.append(partition, *(rule.first if part == "first" else rule.later))
+                operations = rule.first if part == "first" else rule.later
+                schedule.append(partition, *operations)
 
     def _reads_other_partitions(self) -> bool:
-        return any(
-            p.links or any(s.role == "cell" and s.side == "pre" for s in p.symbols.values())
-            for p in self._context.program.plastic.values()
-        )
+        for p in self._context.program.plastic.values():
+            symbols = p.symbols.values()
+            # Edges lie with their targets, so a state of the source may be anywhere.
+            reads_sources = any(s.role == "cell" and s.side == "pre" for s in symbols)
+            if p.links or reads_sources:
+                return True
+        return False
 
     # ---- static projections
 
@@ -171,7 +177,11 @@ class Delivery:
         if delays.dtype != np.uint16:
             delays = delays.astype(np.int32, copy=False)
         bounds = first_edges(p, self._context.bounds[p.target])
-        return keep(bounds), keep(delays), keep(p.targets)
+        return (
+            keep(bounds),
+            keep(delays),
+            keep(p.targets),
+        )
 
     def _land(self, p: StaticProjection, partition: int) -> Call:
         """Return the operation of a projection whose delays differ."""
@@ -229,8 +239,9 @@ class Delivery:
         # The order of summation is part of the contract: all engines get the same bits.
         operations = []
         for port, inputs in ports.items():
+            key = (population, f"_port_{port}")
             for name in inputs:
-                operations += self._term(name, (population, f"_port_{port}"), partition)
+                operations += self._term(name, key, partition)
         return operations
 
     def _term(self, name: str, port: tuple[str, str], partition: int) -> list[Operation]:

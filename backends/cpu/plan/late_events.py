@@ -56,7 +56,8 @@ class LateEvents:
     def forget(self) -> None:
         """Empty all lists."""
         for state in self._state:
-            state[0], state[1:] = NEVER, 0
+            state[0] = NEVER
+            state[1:] = 0
         for pool in self.pools.values():
             pool.state[:CHUNKS] = 0
 
@@ -89,5 +90,6 @@ class LateEvents:
         They do so one after the other, and leave zeros.
         """
         if population not in self._terms:
-            self._terms[population] = self._tables.keep(align(np.zeros(size, self._dtype)))
+            zeros = np.zeros(size, self._dtype)
+            self._terms[population] = self._tables.keep(align(zeros))
         return self._terms[population]

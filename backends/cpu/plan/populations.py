@@ -75,24 +75,24 @@ class Populations:
             schedule.append(partition, operation)
 
     def _ranges(self, p: PopulationProgram) -> list[tuple[int, int]]:
-        return [(int(a), int(b)) for a, b in pairwise(self._context.bounds[p.name])]
+        bounds = [int(bound) for bound in self._context.bounds[p.name]]
+        return list(pairwise(bounds))
 
     def _replay(self, p: PopulationProgram) -> list[tuple[int, Operation]]:
         steps = p.name, "_given_step"
-        return [
-            (
-                partition,
-                Replay(
-                    history=self._context.history(p.name),
-                    start=start,
-                    stop=stop,
-                    steps=steps,
-                    neurons=(p.name, "_given_index"),
-                    size=Size(steps),
-                ),
+        operations: list[tuple[int, Operation]] = []
+        for partition, (start, stop) in enumerate(self._ranges(p)):
+            # Keys, not arrays: `Run.set` may replace the given spikes.
+            replay = Replay(
+                history=self._context.history(p.name),
+                start=start,
+                stop=stop,
+                steps=steps,
+                neurons=(p.name, "_given_index"),
+                size=Size(steps),
             )
-            for partition, (start, stop) in enumerate(self._ranges(p))
-        ]
+            operations.append((partition, replay))
+        return operations
 
     def _update(self, p: PopulationProgram) -> list[tuple[int, Operation]]:
         context = self._context
@@ -104,11 +104,12 @@ class Populations:
         source, entries = print_cell(code, layouts, precision=context.precision)
         functions = context.kernels.load(code.name, source)
         # Whole blocks: `kernels.loop.collect` reads 64 marks at once, also behind the last neuron.
-        fired = tables.keep(align(np.zeros(-(-p.size // BLOCK) * BLOCK, np.uint8)))
-        buffers = [
-            tables.keep(align(np.zeros(p.size + LANES, context.precision.dtype)))
-            for _ in code.draws
-        ]
+        blocks = -(-p.size // BLOCK)
+        fired = tables.keep(align(np.zeros(blocks * BLOCK, np.uint8)))
+        buffers = []
+        for _ in code.draws:
+            numbers = np.zeros(p.size + LANES, context.precision.dtype)
+            buffers.append(tables.keep(align(numbers)))
         special: dict[str, Argument] = {
             "@dt": context.dt,
             "@fired": fired,
@@ -122,7 +123,8 @@ class Populations:
         history = context.history(p.name)
         operations: list[tuple[int, Operation]] = []
         for partition, (start, stop) in enumerate(self._ranges(p)):
-            operations += [(partition, call) for call in self._draws(p, buffers, start, stop)]
+            draws = self._draws(p, buffers, start, stop)
+            operations += [(partition, call) for call in draws]
             kernel = functions["integrate"].address
             integrate = Integrate(kernel=kernel, args=args, start=start, stop=stop)
             operations.append((partition, integrate))
@@ -146,12 +148,11 @@ class Populations:
                 buffer=buffer, key0=key0, key1=key1, replica=self._context.replica
             )
             function = "uniforms" if draw.kind == "uniform" else "normals"
-            calls.append(
-                Call(
-                    kernel=self._context.kernels.address("draws", function),
-                    args=self._context.tables.args(arguments),
-                    start=start,
-                    extent=stop,
-                )
+            call = Call(
+                kernel=self._context.kernels.address("draws", function),
+                args=self._context.tables.args(arguments),
+                start=start,
+                extent=stop,
             )
+            calls.append(call)
         return calls

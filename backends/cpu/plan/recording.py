@@ -115,8 +115,9 @@ class Recording:
     def begin(self, first: int, steps: int) -> None:
         """Make room for a stretch."""
         self._first[0] = first
-        for spikes in (*self._spikes.values(), *chain.from_iterable(self._at_spikes.values())):
-            spikes.count[0] = 0
+        at_spikes = chain.from_iterable(self._at_spikes.values())
+        for buffer in (*self._spikes.values(), *at_spikes):
+            buffer.count[0] = 0
         for trace in self._traces.values():
             trace.begin(first, steps)
 
@@ -126,11 +127,15 @@ class Recording:
         end = first + chunk.steps
         for i, spikes in self._spikes.items():
             count = spikes.before(end)
-            chunk.spikes[i] = spikes.neurons[:count].copy(), spikes.steps[:count].copy()
+            neurons = spikes.neurons[:count].copy()
+            steps = spikes.steps[:count].copy()
+            chunk.spikes[i] = neurons, steps
         for i, buffers in self._at_spikes.items():
             chunk.at_spikes[i] = _merge(buffers, end)
         for i, trace in self._traces.items():
-            chunk.traces[i] = trace.values[: trace.rows(first, chunk.steps)]
+            # Fewer than there is room for, if a signal or an error has ended the stretch.
+            rows = trace.rows(first, chunk.steps)
+            chunk.traces[i] = trace.values[:rows]
 
     def synchronise(self) -> None:
         """Follow changed coefficients."""
@@ -209,7 +214,8 @@ class Recording:
             index = index[probe.edges]
         pointer = Pointer()
         owner = probe.owner.name
-        self._traces[i] = _TraceBuffer(probe.every, index.size, pointer, np.empty((0, index.size)))
+        nothing = np.empty((0, index.size))
+        self._traces[i] = _TraceBuffer(probe.every, index.size, pointer, nothing)
         last: Argument = 0
         tau = inflow = None
         if (owner, f"{probe.variable}@last") in memory:
@@ -255,9 +261,12 @@ class Recording:
             if isinstance(p, StaticProjection) or p.symbols[probe.variable].side == "pre":
                 return np.zeros(index.size, int)
             per_edge = p.symbols[probe.variable].side == "edge"
-            neuron = p.targets[index] if per_edge else p.groups("post").neuron[index]
+            targets = p.targets if per_edge else p.groups("post").neuron
+            neuron = targets[index]
             population = p.target
-        return np.searchsorted(self._context.bounds[population][1:-1], neuron, side="right")
+        # Inner bounds alone: of one partition there is none, so that all are in partition 0.
+        inner = self._context.bounds[population][1:-1]
+        return np.searchsorted(inner, neuron, side="right")
 
     def _coefficient(self, owner: str, symbol: Symbol, name: str) -> np.ndarray:
         """Return a coefficient of a variable's closed form, which follows the memory."""
@@ -268,6 +277,8 @@ class Recording:
         neuron = None
         if array.size > 1 and symbol.side != "edge":
             neuron = p.groups(symbol.side).neuron
-        values = self._context.tables.keep(np.array(array if neuron is None else array[neuron]))
+        of_variable = array if neuron is None else array[neuron]
+        # A copy, since `synchronise` writes into it when the memory has changed.
+        values = self._context.tables.keep(np.array(of_variable))
         self._coefficients.append(_Coefficients(values, key, neuron))
         return values

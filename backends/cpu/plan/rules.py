@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -148,11 +149,13 @@ class _Rule:
         if entry == "@notes":
             return self.context.tables.args(self.notes[partition])
         if entry.startswith(("@decays_", "@gains_")):
-            kind, _, tau = entry.partition("_")
+            prefix, _, tau = entry.partition("_")
             table = self.rules.decay_table((self.p.name, tau))
-            return self.context.tables.keep(table.factors if kind == "@decays" else table.gains)
+            values = table.factors if prefix == "@decays" else table.gains
+            return self.context.tables.keep(values)
         if entry.startswith("@until_"):
-            return (self.p.source if entry == "@until_pre" else self.p.target), "_until"
+            end = self.p.source if entry == "@until_pre" else self.p.target
+            return end, "_until"
         name, _, aspect = entry.partition("@")
         symbol = self.p.symbols.get(name)
         if symbol is not None and symbol.role == "link":
@@ -172,7 +175,8 @@ class _Rule:
             return self.context.tables.keep(link.index.astype(np.int32))
         if aspect in ("tau", "inflow"):
             symbol = self.context.program.plastic[link.owner].symbols[link.name]
-            return link.owner, str(symbol.decay if aspect == "tau" else symbol.inflow)
+            coefficient = symbol.decay if aspect == "tau" else symbol.inflow
+            return link.owner, str(coefficient)
         return self._value(link.owner, link.name, aspect)
 
     def _value(self, owner: str, name: str, aspect: str) -> Argument:
@@ -222,7 +226,7 @@ class _Rule:
             "@pre_edges": lambda: _numbers_of(pre),
             "@pre_of_edge": lambda: pre.of_edge,
             "@pre_targets": lambda: p.targets[_numbers_of(pre)],
-            "@dendritic_delays": lambda: np.asarray(p.dendritic).astype(np.int32, copy=False),
+            "@dendritic_delays": lambda: _as_int32(p.dendritic),
         }
         if p.post_groups is not None:
             post = p.post_groups
@@ -249,10 +253,14 @@ class _Rule:
                     size = self.context.program.populations[end].size
                 else:
                     continue
-                # `size=size` binds the value of this turn; a bare name would be the last one's.
-                arrays[f"@sum_{s.target}"] = lambda size=size: np.zeros(size, dtype)
-                arrays[f"@touched_{s.target}"] = lambda size=size: np.zeros(size, np.uint8)
+                # Partials bind the size of this turn; a lambda would see that of the last one.
+                arrays[f"@sum_{s.target}"] = partial(np.zeros, size, dtype)
+                arrays[f"@touched_{s.target}"] = partial(np.zeros, size, np.uint8)
         return arrays
+
+
+def _as_int32(delays: object) -> np.ndarray:
+    return np.asarray(delays).astype(np.int32, copy=False)
 
 
 def _numbers_of(groups: DelayGroups) -> np.ndarray:
@@ -314,8 +322,16 @@ class PartitionRule:
             self.later.append(call)
         elif kernel.trigger not in ("pre", "post"):
             entries = self._rule.source.arguments
+            # First words alone: the repeat of a signal changes these, as streams do on the host.
             keys = [n for n, e in enumerate(entries) if e.startswith("@key") and e[-1] != "b"]
-            handler = SignalHandler(function, self._args, keys, first, count, self._partition)
+            handler = SignalHandler(
+                kernel=function,
+                args=self._args,
+                keys=keys,
+                first=first,
+                count=count,
+                partition=self._partition,
+            )
             self._rule.rules.add_handler(kernel.trigger, handler)
         elif kernel.over.startswith(("fold", "cell")):
             self._events_of(kernel.trigger).append(call)
@@ -348,9 +364,13 @@ class PartitionRule:
             self._gathered[side] = self._gather(side)
             operations.append(self._gathered[side])
         gather = self._gathered[side]
-        operations.append(
-            Gathered(kernel=kernel, args=args, groups=gather.groups, count=gather.count)
+        operation = Gathered(
+            kernel=kernel,
+            args=args,
+            groups=gather.groups,
+            count=gather.count,
         )
+        operations.append(operation)
 
     def _gather(self, side: Side) -> Gather:
         groups = self._p.groups(side)
@@ -370,7 +390,8 @@ class PartitionRule:
         )
 
     def _history(self, side: Side) -> History:
-        return self._context.history(self._p.source if side == "pre" else self._p.target)
+        population = self._p.source if side == "pre" else self._p.target
+        return self._context.history(population)
 
     def _origin(self, side: Side) -> tuple[int, int]:
         """Return the partitions whose spikes concern edges of this one.
@@ -389,12 +410,13 @@ class PartitionRule:
             return 0, self._p.groups("pre").neuron.size
         if kernel.over == "cell pre":
             return 0, self._p.pointer.size - 1
+        bounds = self._context.bounds[self._p.target]
+        begin = bounds[self._partition]
+        end = bounds[self._partition + 1]
         if kernel.over == "cell post":
-            begin, end = self._context.bounds[self._p.target][self._partition :][:2]
             return int(begin), int(end - begin)
         # Groups of post are sorted by neuron, so those of a partition lie together.
         first = self._p.groups("post").first
-        begin, end = self._context.bounds[self._p.target][self._partition :][:2]
         return int(first[begin]), int(first[end] - first[begin])
 
     def _add_catch_up(self) -> None:
@@ -403,19 +425,20 @@ class PartitionRule:
         function = self._rule.functions["catch_up"]
         groups = p.groups("pre").neuron.size
         sweeps = self._rule.rules.deferral.sweeps.setdefault(p.name, [])
-        sweeps.append((function, self._args.ctypes.data, 0, groups, 0, self._partition))
+        address = self._args.ctypes.data
+        call = (function, address, 0, groups, 0, self._partition)
+        sweeps.append(call)
         # A recorded variable must be up to date whenever one of its probes takes a sample.
         probes = self._context.program.probes
         records = [probe.every for probe in probes if probe.owner.name == p.name]
-        self.later.append(
-            CatchUp(
-                kernel=function.address,
-                args=self._args,
-                groups=groups,
-                full=self._rule.notes[self._partition].full,
-                every=np.gcd.reduce(records) if records else 0,
-            )
+        operation = CatchUp(
+            kernel=function.address,
+            args=self._args,
+            groups=groups,
+            full=self._rule.notes[self._partition].full,
+            every=np.gcd.reduce(records) if records else 0,
         )
+        self.later.append(operation)
 
 
 def variant_of(context: Context, p: PlasticProjection) -> RuleVariant:
@@ -456,6 +479,7 @@ def _links(context: Context, p: PlasticProjection) -> tuple[tuple[str, LinkVaria
         tau: Layout | None = None
         inflow: Layout | None = None
         if link.owner in context.program.plastic:
+            # Kernels apply the closed form of a linked variable when they read it.
             symbol = context.program.plastic[link.owner].symbols[link.name]
             if symbol.decay is not None:
                 tau = layout_of(context.memory, (link.owner, symbol.decay))

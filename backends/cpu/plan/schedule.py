@@ -31,4 +31,6 @@ class Schedule:
             # Rows of equal width: the loop finds operation n by a multiplication.
             block = tables.block([row_of(o) for o in operations], WIDTH)
             rows.append([block, 0, *barriers, len(operations)])
-        return tables.block(rows, len(rows[0])), len(rows[0]) - 2
+        # All rows are alike in length, since barriers stand in the lists of all partitions.
+        width = len(rows[0])
+        return tables.block(rows, width), width - 2

@@ -37,12 +37,15 @@ def first_edges(
         high = pointer[1:].copy()
         while (searched := np.flatnonzero(low < high)).size:
             middle = (low[searched] + high[searched]) // 2
-            below = p.targets[middle if edges is None else edges[middle]] < bound
+            edge = middle if edges is None else edges[middle]
+            below = p.targets[edge] < bound
             low[searched[below]] = middle[below] + 1
             high[searched[~below]] = middle[~below]
         begins[:, partition] = low
     flat = np.append(begins, pointer[-1])
-    return flat if groups is None or groups.uniform else flat.astype(np.int32)
+    if groups is None or groups.uniform:
+        return flat
+    return flat.astype(np.int32)
 
 
 def groups_by_bits(groups: DelayGroups) -> np.ndarray:
@@ -50,12 +53,16 @@ def groups_by_bits(groups: DelayGroups) -> np.ndarray:
 
     There is a pair for every 64 delays and every neuron.
     """
-    word, bit = np.divmod(np.searchsorted(groups.delays, groups.delay), WORD)
-    shape = -(-groups.delays.size // WORD), groups.first.size - 1
-    position = word * shape[1] + groups.neuron
+    number = np.searchsorted(groups.delays, groups.delay)
+    word, bit = np.divmod(number, WORD)
+    words = -(-groups.delays.size // WORD)
+    neurons = groups.first.size - 1
+    shape = words, neurons
+    position = word * neurons + groups.neuron
     members = np.zeros(shape, np.int64)
     np.add.at(members.ravel(), position, np.int64(1) << bit)
     counts = np.bincount(position, minlength=members.size).reshape(shape)
+    # Groups of a neuron ascend by delay, so those of earlier words lie before.
     first = groups.first[:-1] + np.cumsum(counts, axis=0) - counts
     return np.stack((members, first), axis=-1)
 

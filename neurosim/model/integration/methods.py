@@ -89,20 +89,20 @@ def choose(
     ModelError
         If the named method cannot take an equation.
     """
-    noisy = {s for s, tree in derivatives.items() if any(d.kind == "xi" for d in draws(tree))}
+    noisy = {s for s, tree in derivatives.items() if _has_noise(tree)}
     smooth = {s: tree for s, tree in derivatives.items() if s not in noisy}
     exact = linear_group(smooth, derivatives.keys(), constants)
     conditional = {s for s, tree in smooth.items() if affine(tree, {s}) is not None}
     for s in noisy:
         # Called for its error about noise that is not an added term.
         _noise_split(s, derivatives[s], where=where)
-    if method is None and not noisy:
-        return {s: "exact" if s in exact else "midpoint" for s in derivatives}
     if method is None:
-        return {
-            s: "exact" if s in exact else "exponential_euler" if s in conditional else "euler"
-            for s in derivatives
-        }
+        # One state with noise decides for all: no method keeps its order beside noise.
+        linear: Method = "exponential_euler" if noisy else "midpoint"
+        other: Method = "euler" if noisy else "midpoint"
+        best: dict[str, Method] = {s: linear if s in conditional else other for s in derivatives}
+        solved: dict[str, Method] = dict.fromkeys(exact, "exact")
+        return best | solved
     # These methods evaluate the slope several times: noise would have to be the same in each, and
     # their order would be lost.
     able: dict[Method, Collection[str]] = {
@@ -133,11 +133,19 @@ def choose(
     return dict.fromkeys(derivatives, method)
 
 
+def _has_noise(tree: Expr) -> bool:
+    return any(draw.kind == "xi" for draw in draws(tree))
+
+
 def _is_own_noise(s: str, tree: Expr, noisy: Collection[str], where: str) -> bool:
     """Return whether noise is additive, or one xi times what reads no other state with noise."""
     noise, _ = _noise_split(s, tree, where=where)
     read = set().union(*(names(amplitude) for _, amplitude in noise))
-    return not read & set(noisy) or (len(noise) == 1 and read & set(noisy) == {s})
+    noisy_read = read & set(noisy)
+    if not noisy_read:
+        return True
+    # The scheme has one support value: with two xi their products would need terms of their own.
+    return len(noise) == 1 and noisy_read == {s}
 
 
 def linear_group(
@@ -171,10 +179,12 @@ def _is_linear(tree: Expr, group: set[str], changing: Iterable[str], constants: 
     if split is None:
         return False
     coefficients, rest = split
+    # Matrix exponentials are computed between steps, from parameters alone.
     if any(names(c) - constants or draws(c) for c in coefficients.values()):
         return False
     # The rest has to be constant within a step, as ports and tables are and other states are not.
-    return not names(rest) & (set(changing) - group)
+    outside = set(changing) - group
+    return not names(rest) & outside
 
 
 def statements(
@@ -199,20 +209,24 @@ def statements(
     if exact:
         propagator, exact_statements = _exact(exact, derivatives)
         new_values += exact_statements
+    # After the exact group, whose new values enter the means that midpoint slopes read.
     middle = {s: derivatives[s] for s in order if methods[s] == "midpoint"}
     new_values += _midpoint(middle, derivatives, propagator)
     for s in order:
+        tree = derivatives[s]
         if methods[s] == "exponential_euler":
-            new_values.append(_assign_new(s, _exponential_euler(s, derivatives[s])))
+            new_values.append(_assign_new(s, _exponential_euler(s, tree)))
         elif methods[s] == "euler":
-            new_values.append(_assign_new(s, _euler(s, derivatives[s], where)))
+            new_values.append(_assign_new(s, _euler(s, tree, where)))
         elif methods[s] == "milstein":
-            new_values += _milstein(s, derivatives[s], where)
+            new_values += _milstein(s, tree, where)
     staged = [s for s in order if methods[s] in TABLEAUS]
     if staged:
         # These methods are never chosen for one state alone: a named method holds for all.
-        new_values += _runge_kutta(staged, derivatives, TABLEAUS[methods[staged[0]]])
-    return new_values + [Assign(s, "=", Name(f"_new_{s}")) for s in order], propagator
+        tableau = TABLEAUS[methods[staged[0]]]
+        new_values += _runge_kutta(staged, derivatives, tableau)
+    assigned = [Assign(s, "=", Name(f"_new_{s}")) for s in order]
+    return new_values + assigned, propagator
 
 
 def _assign_new(state: str, value: Expr) -> Assign:
@@ -228,11 +242,16 @@ def _linear_split(tree: Expr, variables: set[str]) -> tuple[dict[str, Expr], Exp
 
 
 def _exact(group: list[str], derivatives: Mapping[str, Expr]) -> tuple[Propagator, list[Assign]]:
-    splits = [_linear_split(derivatives[s], set(group)) for s in group]
-    matrix = tuple(tuple(coefficients.get(s, ZERO) for s in group) for coefficients, _ in splits)
-    reach = {
-        (i, j) for i, row in enumerate(matrix) for j, c in enumerate(row) if c != ZERO or i == j
-    }
+    members = set(group)
+    splits = [_linear_split(derivatives[s], members) for s in group]
+    rows = []
+    for coefficients, _ in splits:
+        rows.append(tuple(coefficients.get(s, ZERO) for s in group))
+    matrix = tuple(rows)
+    # The diagonal always: the exponential of a zero matrix is 1 there.
+    reach = {(i, i) for i in range(len(group))}
+    for i, row in enumerate(matrix):
+        reach |= {(i, j) for j, c in enumerate(row) if c != ZERO}
     # A state acts on another through any chain of states between them.
     while grown := {(i, k) for i, j in reach for j2, k in reach if j == j2} - reach:
         reach |= grown
@@ -274,9 +293,12 @@ def _exponential_euler(s: str, tree: Expr) -> Expr:
 
 def _exponential_step(s: str, tree: Expr, time: Expr) -> Expr:
     """Return the change of a state over a time by its exponential."""
-    slope = _linear_split(tree, {s})[0].get(s, ZERO)
+    coefficients, _ = _linear_split(tree, {s})
+    slope = coefficients.get(s, ZERO)
+    exponent = Binary("*", slope, time)
     # One function for (exp(z) - 1) / z: the quotient would lose its digits for a small step.
-    factor = Binary("*", time, Call("expm1_ratio", (Binary("*", slope, time),)))
+    ratio = Call("expm1_ratio", (exponent,))
+    factor = Binary("*", time, ratio)
     return Binary("*", factor, tree)
 
 
@@ -290,7 +312,7 @@ def _midpoint(
     equation is not linear in the state). With these, a state that is linear in itself takes one
     step of exponential Euler, which is stable for fast states; others add dt times the slope.
     """
-    read = set().union(*(names(tree) for tree in middle.values())) if middle else set()
+    read: set[str] = set().union(*(names(tree) for tree in middle.values()))
     means = _means(propagator, derivatives, read)
     known: dict[str, Expr] = {s: Name(a.target) for s, a in means.items()}
     linear = {s for s, tree in middle.items() if affine(tree, {s}) is not None}
@@ -328,31 +350,37 @@ def _means(
     if propagator is None:
         return {}
     group = propagator.states
-    has_input = [_linear_split(derivatives[s], set(group))[1] != ZERO for s in group]
+    rests = [_linear_split(derivatives[s], set(group))[1] for s in group]
+    has_input = [rest != ZERO for rest in rests]
     means: dict[str, Assign] = {}
     for i, s in enumerate(group):
         if s not in read:
             continue
         reached = [j for j in range(len(group)) if (i, j) in propagator.reach]
         if any(has_input[j] for j in reached):
-            mean = Binary("*", Number(0.5), Binary("+", Name(s), Name(f"_new_{s}")))
+            ends = Binary("+", Name(s), Name(f"_new_{s}"))
+            mean = Binary("*", Number(0.5), ends)
         else:
-            mean = _sum(
-                [
-                    Binary("*", Binary("/", Name(propagator.name("Q", i, j)), DT), Name(group[j]))
-                    for j in reached
-                ]
-            )
+            terms = []
+            for j in reached:
+                entry = Name(propagator.name("Q", i, j))
+                # Q / dt first: it reads constants alone, so that the host computes it once.
+                factor = Binary("/", entry, DT)
+                terms.append(Binary("*", factor, Name(group[j])))
+            mean = _sum(terms)
         means[s] = Assign(f"_mean_{s}", "=", mean)
     return means
 
 
 def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Expr]], Expr]:
     """Return each xi of a derivative with its amplitude, and the rest of the derivative."""
+    # By key: the order of their sum must not depend on how the equation is walked.
     noises = sorted((d for d in draws(tree) if d.kind == "xi"), key=lambda d: d.key)
 
     def as_name(node: Expr) -> Expr:
-        return Name(f"_xi_{node.key}") if isinstance(node, Draw) and node.kind == "xi" else node
+        if isinstance(node, Draw) and node.kind == "xi":
+            return Name(f"_xi_{node.key}")
+        return node
 
     # With draws as names, noise is one more variable in which the equation must be linear.
     split = affine(rewrite(tree, as_name), {f"_xi_{d.key}" for d in noises})
@@ -361,16 +389,20 @@ def _noise_split(s: str, tree: Expr, *, where: str) -> tuple[list[tuple[Draw, Ex
             f"{where}, equation of {s}: xi appears other than as 'expression * xi'. "
             "Write noise as an added term, such as 'sigma * xi'."
         )
-    return [(d, split[0][f"_xi_{d.key}"]) for d in noises], split[1]
+    amplitudes, rest = split
+    return [(d, amplitudes[f"_xi_{d.key}"]) for d in noises], rest
 
 
 def _euler(s: str, tree: Expr, where: str) -> Expr:
     """Euler, and Euler-Maruyama for the noise: x + dt f + sqrt(dt) g N(0, 1)."""
     noise, drift = _noise_split(s, tree, where=where)
-    total = Binary("+", Name(s), Binary("*", DT, drift))
+    step = Binary("*", DT, drift)
+    total = Binary("+", Name(s), step)
+    root = Call("sqrt", (DT,))
     for draw, amplitude in noise:
         # Grouped so that sqrt(dt) * sigma is a constant, which the host computes once.
-        kick = Binary("*", Binary("*", Call("sqrt", (DT,)), amplitude), Draw("normal", draw.key))
+        deviation = Binary("*", root, amplitude)
+        kick = Binary("*", deviation, Draw("normal", draw.key))
         total = Binary("+", total, kick)
     return total
 
@@ -388,9 +420,14 @@ def _milstein(s: str, tree: Expr, where: str) -> list[Assign]:
         return [_assign_new(s, value)]
     ((draw, amplitude),) = noise
     root = Call("sqrt", (DT,))
-    shift = Binary("+", Binary("*", DT, drift), Binary("*", root, amplitude))
+    step = Binary("*", DT, drift)
+    deviation = Binary("*", root, amplitude)
+    shift = Binary("+", step, deviation)
+    # A difference in place of the derivative of g, which need not exist.
     support = Assign(f"_support_{s}", "=", Binary("+", Name(s), shift))
-    change = Binary("-", substitute(amplitude, {s: Name(support.target)}), amplitude)
+    shifted = substitute(amplitude, {s: Name(support.target)})
+    change = Binary("-", shifted, amplitude)
+    # The key of the xi itself: both terms must read the same number N.
     number = Draw("normal", draw.key)
     square = Binary("-", Binary("*", number, number), Number(1.0))
     half = Binary("*", Number(0.5), root)
@@ -430,20 +467,25 @@ def _runge_kutta(
     assignments: list[Assign] = []
     for stage, node in enumerate(tableau.nodes):
         if stage:
+            time = Binary("*", Number(node), DT)
             for s in states:
-                step = Binary("*", Binary("*", Number(node), DT), Name(f"_k{stage - 1}_{s}"))
-                assignments.append(Assign(f"_x{stage}_{s}", "=", Binary("+", Name(s), step)))
-        values: dict[str, Expr] = {s: Name(f"_x{stage}_{s}") for s in states} if stage else {}
+                slope_before = Name(f"_k{stage - 1}_{s}")
+                step = Binary("*", time, slope_before)
+                moved = Binary("+", Name(s), step)
+                assignments.append(Assign(f"_x{stage}_{s}", "=", moved))
+        # The first stage reads the states themselves.
+        values: dict[str, Expr] = {}
+        if stage:
+            values = {s: Name(f"_x{stage}_{s}") for s in states}
         for s in states:
             slope = substitute(derivatives[s], values)
             assignments.append(Assign(f"_k{stage}_{s}", "=", slope))
     for s in states:
-        total = _sum(
-            [
-                Binary("*", Number(weight), Name(f"_k{stage}_{s}"))
-                for stage, weight in enumerate(tableau.weights)
-            ]
-        )
-        change = Binary("*", Binary("/", DT, Number(tableau.divisor)), total)
+        slopes: list[Expr] = []
+        for stage, weight in enumerate(tableau.weights):
+            slopes.append(Binary("*", Number(weight), Name(f"_k{stage}_{s}")))
+        total = _sum(slopes)
+        part = Binary("/", DT, Number(tableau.divisor))
+        change = Binary("*", part, total)
         assignments.append(_assign_new(s, Binary("+", Name(s), change)))
     return assignments

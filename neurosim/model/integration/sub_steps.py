@@ -125,14 +125,17 @@ def adaptive_trial(
     reads_time = any("_now" in names(tree) for tree in derivatives.values())
     for stage, (node, factors) in enumerate(zip(_NODES, _STAGES, strict=True)):
         values: dict[str, Expr] = {}
+        is_last = stage == len(_STAGES) - 1
         for s in derivatives if stage else ():
-            target = f"_new_{s}" if stage == len(_STAGES) - 1 else f"_x{stage}_{s}"
+            # The factors of the last stage are those of the solution: its states are the new ones.
+            target = f"_new_{s}" if is_last else f"_x{stage}_{s}"
             change = Binary("*", LENGTH, _weighted(s, factors))
             trial.append(Assign(target, "=", Binary("+", Name(s), change)))
             values[s] = Name(target)
         if stage and reads_time:
             values["_now"] = Name(f"_time{stage}")
-            time = Binary("+", NOW, Binary("*", Number(node), LENGTH))
+            since = Binary("*", Number(node), LENGTH)
+            time = Binary("+", NOW, since)
             trial.append(Assign(f"_time{stage}", "=", time))
         for s, tree in derivatives.items():
             slope = substitute(tree, values)
@@ -143,11 +146,14 @@ def adaptive_trial(
             trial.append(Assign(f"_slope{stage}_{s}", "=", slope))
     absolute = dict(tolerances.absolute)
     for s in derivatives:
-        error = Call("abs", (Binary("*", LENGTH, _weighted(s, _ERRORS)),))
+        difference = Binary("*", LENGTH, _weighted(s, _ERRORS))
+        error = Call("abs", (difference,))
+        # Of both ends: the bound by one end alone would almost vanish where a state crosses 0.
         sizes = [Call("abs", (Name(name),)) for name in (s, f"_new_{s}")]
-        bound = Binary("*", Number(tolerances.relative), Call("max", tuple(sizes)))
+        relative = Binary("*", Number(tolerances.relative), Call("max", tuple(sizes)))
+        bound = Binary("+", Number(absolute[s]), relative)
         trial.append(Assign(f"_error_{s}", "=", error))
-        trial.append(Assign(f"_bound_{s}", "=", Binary("+", Number(absolute[s]), bound)))
+        trial.append(Assign(f"_bound_{s}", "=", bound))
     return trial
 
 
@@ -155,10 +161,10 @@ def within_tolerance(states: Sequence[str], *, growth: bool) -> Expr:
     """Return the condition that all errors of a trial, or of one twice as long, are small."""
     factor = _GROWTH if growth else 1.0
     # Written so that a value that is not a number is never within.
-    conditions: list[Expr] = [
-        Binary("<=", Binary("*", Number(factor), Name(f"_error_{s}")), Name(f"_bound_{s}"))
-        for s in states
-    ]
+    conditions: list[Expr] = []
+    for s in states:
+        scaled = Binary("*", Number(factor), Name(f"_error_{s}"))
+        conditions.append(Binary("<=", scaled, Name(f"_bound_{s}")))
     return reduce(lambda a, b: Binary("and", a, b), conditions)
 
 
