@@ -81,6 +81,7 @@ class ArrivingSpikes:
         self._samples = samples
         self.shared_delay = int(groups.delays[0]) if groups.uniform else None
         self.longest = int(groups.delays.max(initial=0))
+        # The contract's order of events: longer delays first, since their spikes are older.
         order = np.lexsort((np.arange(groups.delay.size), -groups.delay))
         self._number = whole_numbers(order, device)
         self._neuron = whole_numbers(groups.neuron[order], device)
@@ -110,6 +111,7 @@ class ArrivingSpikes:
         else:
             rows = torch.remainder(step - self._delay, len(ring.spiked))
             mask = ring.spiked[rows, :, self._neuron].T
+        # Only soon after a reset can a spike be older than it.
         if step - self.longest < since.max():
             mask = mask & self._in_flight(step, since, mask.device)
         if not mask.any():

@@ -72,6 +72,7 @@ def draw(kind: str, key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> 
     key, index, step, replica
         As of `uniform`.
     """
+    # Four neighbours share a block of the generator; the last two bits choose its lane.
     lanes = _lanes(kind, key, index >> 2, step, replica=replica)
     position = (index & 3).expand(lanes[0].shape)
     numbers = torch.stack(lanes, dim=-1)
@@ -100,6 +101,7 @@ def draw_range(kind: str, key: Key, blocks: Tensor, step: Any, *, size: int, rep
 
 
 def _lanes(kind: str, key: Key, block: Tensor, step: Any, *, replica: Any) -> tuple[Tensor, ...]:
+    # Four words: block, the step in two words, and the replica.
     counter = (block & _MASK, step & _MASK, (step >> 32) & _MASK, replica & _MASK)
     words = _philox4x32(*counter, *key)
     # Words of 32 bits are exact in float64; a sum of int64 and a Python number would be float32.
@@ -177,9 +179,12 @@ class PoissonTable:
         """
         total = torch.zeros((), dtype=torch.float64, device=index.device)
         for number in range(self.most):
-            u = uniform(key, index, step + number * NEXT_DRAW, replica=replica)
+            # Steps so far apart that no run reaches them otherwise.
+            later = step + number * NEXT_DRAW
+            u = uniform(key, index, later, replica=replica)
             count = torch.where(self.draws > number, self._quantile(u), 0.0)
             total = total + count
+        # A state that receives NaN is not finite, which ends the run with a message.
         return torch.where(self.valid, total, float("nan"))
 
     def _quantile(self, u: Tensor) -> Tensor:

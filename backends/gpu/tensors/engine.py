@@ -64,6 +64,7 @@ class TensorEngine:
         self._must_read_history = False
         self._is_outdated = False
         self._unwritten = _NONE
+        # Memory and tensors share numbers on the CPU, so both need the same type.
         dtype = np.float64 if precision == "float64" else np.float32
         self.samples = Samples(program, network, count=count, dtype=dtype, device=device)
         self.memory: Memory = self.samples.memories[0]
@@ -88,6 +89,7 @@ class TensorEngine:
         self._projections = {
             name: self._projection(p, names, replicas) for name, p in program.projections.items()
         }
+        # In the order of creation, which is that of their handlers.
         self._rules = [p for p in self._projections.values() if isinstance(p, TensorRule)]
         self._drives = {
             name: TensorDrive(drive, program, self.samples, replica=replicas)
@@ -167,11 +169,13 @@ class TensorEngine:
         # Nobody differentiates this engine: torch records nothing and skips its counters.
         with torch.inference_mode():
             while done < steps and finite:
+                # A step that is not finite ends the stretch, and is not recorded.
                 clock = Clock.at(first + done, self.program.dt, self._like)
                 finite = self._step(clock)
                 if finite:
                     self._recorder.keep(clock)
                     done += 1
+                    # The host runs handlers of signals, between this step and the next.
                     if self._emits_signals(clock.step):
                         break
         if not more or not finite:
@@ -224,6 +228,8 @@ class TensorEngine:
             return False
         self._recorder.detect(clock)
         self._deliver(clock)
+        # Only resets and rules change states after the first check, so that the second one is
+        # left out in quiet steps: on a GPU the host waits for each check.
         changed = any(rule.changes_cells for rule in self._rules)
         for population in populations:
             self._sum_ports(population.name, population.p.contributions, clock)
@@ -251,6 +257,7 @@ class TensorEngine:
         """Run phase 4 without the sums of ports: equations, events, then "step" handlers."""
         for rule in self._rules:
             rule.integrate(clock)
+        # Same-step projections have delivered the spikes of their sources between the stages.
         for p in self._projections.values():
             p.deliver(clock, BACK if p.p.same_step else BOTH)
         for rule in self._rules:
@@ -273,9 +280,19 @@ class EngineOfSamples(Protocol):
 
     samples: Samples
 
-    def emit(
-        self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None
-    ) -> None: ...
+    def emit(self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None) -> None:
+        """Run the handlers of a signal at the end of a step.
+
+        Parameters
+        ----------
+        signal : str
+        step : int
+        repeat : int
+            How often it was emitted there before.
+        sample : int, optional
+            The only one to which it is emitted; None: all.
+        """
+        ...
 
     def refresh(self) -> None: ...
 
@@ -299,6 +316,11 @@ class SampleEngine:
     def advance(self, first: int, steps: int, *, more: bool = False) -> Chunk:
         """Refuse to run: the batch does; see `TensorEngine.advance_samples`.
 
+        Parameters
+        ----------
+        first, steps : int
+        more : bool
+
         Raises
         ------
         TypeError
@@ -307,6 +329,15 @@ class SampleEngine:
         raise TypeError("a sample of a batch runs no steps by itself")
 
     def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
+        """Run the handlers of a signal for this sample alone.
+
+        Parameters
+        ----------
+        signal : str
+        step : int
+        repeat : int
+            How often it was emitted there before.
+        """
         self._engine.emit(signal, step, repeat=repeat, sample=self._sample)
 
     def refresh(self) -> None:

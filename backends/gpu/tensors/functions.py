@@ -35,7 +35,13 @@ def number(x: Any) -> Tensor:
 
 
 def select(condition: Any, a: Any, b: Any) -> Tensor:
-    """Return a where a condition holds, else b; any number but 0 is true."""
+    """Return a where a condition holds, else b; any number but 0 is true.
+
+    Parameters
+    ----------
+    condition : tensor or number
+    a, b : tensor or number
+    """
     if not isinstance(condition, Tensor):
         condition = torch.tensor(bool(condition))
     elif condition.dtype != torch.bool:

@@ -55,8 +55,11 @@ class TensorEdges:
         edges = self._arriving.edges(groups)
         assert edges.element is not None
         weights = gather(self._samples.tensors[self.p.name, "w"], self._shared, edges)
-        index = edges.flat(self._targets[edges.element], self.p.size)
-        add(self._samples.tensors[self.p.name, "_ring"].view(-1), index, weights)
+        # The whole delay lies before the synapse, so the ring of a static projection has one row.
+        targets = self._targets[edges.element]
+        index = edges.flat(targets, self.p.size)
+        ring = self._samples.tensors[self.p.name, "_ring"]
+        add(ring.view(-1), index, weights)
 
 
 class TensorDrive:
@@ -87,6 +90,7 @@ class TensorDrive:
         rates = [memory[self._name, "rate"] * self._dt for memory in self._samples.memories]
         shape = (len(rates), self._targets.numel())
         means = np.stack([np.broadcast_to(rate, shape[1]) for rate in rates])
+        # Most changes by the host leave the rates as they are.
         if means.shape != self._means.shape or not np.array_equal(means, self._means):
             self._means = means
             self._table = PoissonTable.of(means, self._samples.device)

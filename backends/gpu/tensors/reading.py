@@ -90,6 +90,7 @@ class Decays:
         ----------
         tau : (B, n) or (1, n)
         """
+        # Read by the host once per stretch, since tables are found again after `follow` alone.
         value = float(tau.reshape(-1)[0])
         if not bool((tau == value).all()):
             return None
@@ -176,6 +177,7 @@ class Reader:
                 # The last row is 0, and holds for all later steps.
                 row = since.clamp(0, len(table) - 1)
                 return base(reach, clock) * table[row]
+            # In float64 whatever the precision, and rounded once: as on all engines.
             elapsed = since.to(torch.float64) * dt
             exponent = -elapsed / tau(reach, clock)
             decay = FUNCTIONS["exp"](exponent).to(self._dtype)

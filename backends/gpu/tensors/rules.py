@@ -90,6 +90,7 @@ class TensorRule:
         self.repeat = 0
         self._handlers, self._integrate, self.source = _load(p, words)
         self.changes_cells = changes_cells(p)
+        # Spikes are followed for the sides that have handlers alone.
         count = len(samples.memories)
         triggers = {trigger for trigger, _ in self._handlers}
         self._arriving = {
@@ -186,6 +187,7 @@ class TensorRule:
     def _evaluate(
         self, s: Statement, reach: Reach, computed: Mapping[str, Any], clock: Clock
     ) -> Any:
+        # Names that the handler has computed are read from there, all others from tensors.
         values: dict[str, Any] = {}
         for name in s.names:
             if name in computed:
@@ -255,7 +257,8 @@ class TensorRule:
 
     def _sum(self, s: BoundStatement, value: Any, reach: Reach, clock: Clock) -> None:
         tensor = self._samples.tensors[self.p.name, s.target]
-        index = _positions(self._reader.groups_of_edges(self.p, s.side), reach, tensor)
+        groups_of_edges = self._reader.groups_of_edges(self.p, s.side)
+        index = _positions(groups_of_edges, reach, tensor)
         # Summed from 0 and then added to the variable: so all engines round alike.
         total = torch.zeros_like(tensor).view(-1)
         add(total, index, value)
@@ -281,6 +284,7 @@ class TensorRule:
             value = self._evaluate(s, neurons, {}, clock)
             # One number may hold for all neurons: it is expanded, so that the mask below fits.
             new = torch.as_tensor(value, dtype=state.dtype).expand(position.shape)
+        # A frozen state keeps its value while its neuron is refractory.
         if s.bound.frozen:
             until = self._samples.tensors[owner, "_until"].view(-1)
             free = clock.step > until[position]

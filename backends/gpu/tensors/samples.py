@@ -30,6 +30,16 @@ class SampleMemory(Memory):
     was_taken = False
 
     def put(self, owner: str, name: str, index: Any, values: Any, step: int) -> None:
+        """Assign some elements of an array, of this sample alone.
+
+        Parameters
+        ----------
+        owner, name : str
+        index : of the elements
+        values : their new values
+        step : int
+        """
+        # Weights that samples share become this sample's own first.
         self._own((owner, name))
         super().put(owner, name, index, values, step)
 
@@ -92,6 +102,7 @@ class Samples:
         self.follow()
 
     def _share_weights(self, program: Program) -> None:
+        # Not writeable: a host that changes weights of one sample must replace the array.
         for p in program.projections.values():
             if isinstance(p, StaticProjection):
                 weights = self.memories[0][p.name, "w"].view()

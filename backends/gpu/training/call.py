@@ -89,6 +89,7 @@ class Call:
             for name, c in self.plan.connections.items()
             if c.target in needed
         }
+        # In order of dependence: the input of a group is known before it runs.
         for group in self.plan.groups:
             if needed & set(group):
                 self._run(group)
@@ -126,11 +127,9 @@ class Call:
         """Return the spikes of inputs, and of sources that list theirs, (T, 1, N)."""
         plan = self.plan
         settings = self.settings
-        result = {
-            i.population: self.batch.tensors[i.label]
-            for i in settings.inputs
-            if i.parameter is None
-        }
+        of_spikes = [i for i in settings.inputs if i.parameter is None]
+        result = {i.population: self.batch.tensors[i.label] for i in of_spikes}
+        # Listed spikes are the same for all samples: one row stands for them.
         for p in plan.program.populations.values():
             if p.is_spike_source and p.name not in result:
                 series = torch.zeros(
@@ -261,6 +260,7 @@ class Call:
         (port,) = into
         values, initial = self.batch.values[name]
         affine = neurons.affine({**values, **initial}, port)
+        # A rate curve has one state. With more, `rate_curve` raises by the missing affine step.
         start = next(iter(initial.values())).expand(neurons.size) if len(initial) == 1 else None
         if start is None:
             affine = None
@@ -310,6 +310,7 @@ def find_fault(call: Call) -> str:
     """Return the first population of a call that holds a value that is not finite, or ''."""
     for group in call.plan.groups:
         for name in group:
+            # Causes before effects: weights, then values, then the states that follow from them.
             into = [c.name for c in call.plan.connections.values() if c.target == name]
             for projection in into:
                 if not bool(torch.isfinite(call.batch.weights[projection]).all()):

@@ -97,6 +97,7 @@ class Connection:
         """
         if self.form == "convolution" and self.grid is not None:
             channels = self.grid.target[0], self.grid.source[0]
+            # Edges that share a tap have equal weights, so any of them may be written last.
             if self.shared is not None:
                 kernel = np.zeros(np.prod([*channels, *self.grid.size]), weight.dtype)
                 kernel[self.shared.cpu().numpy()] = weight
@@ -228,6 +229,7 @@ def connection_of(
     # Of graded input only the part behind the synapse delays.
     delay = p.axonal if isinstance(p, StaticProjection) else p.dendritic
     delays, of_delay = np.unique(np.asarray(delay), return_inverse=True)
+    # Rules have one weight per edge in memory: whether they share a kernel is found from these.
     plastic = isinstance(p, PlasticProjection)
     index = _kernel_index(p, projection, weight) if plastic else p.shared
     grid = _grid(projection, weight, index, learns=learns) if delays.size == 1 else None
@@ -302,6 +304,7 @@ def _kernel_index(
     whole = projection.source.whole and projection.target.whole
     if not isinstance(connector, convolution) or not whole:
         return None
+    # The tap of an edge is the source's cell within the window of its target.
     channel, *cells = np.unravel_index(p.sources, connector.shape)
     target, *positions = np.unravel_index(p.targets, connector.target_shape)
     taps = [

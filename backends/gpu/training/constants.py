@@ -67,6 +67,7 @@ class PopulationValues:
         def tensor(value: Any) -> Tensor:
             return torch.as_tensor(np.array(value), dtype=torch.float64).to(device)
 
+        # float64 also for a run in float32: rounded once, after all constants are computed.
         self.start = {name: tensor(memory[p.name, name]) for name in names}
         # Draws and positions, which texts may read.
         self._known = {n: tensor(v) for n, v in drawn.items() if not isinstance(v, Table)}
@@ -84,6 +85,7 @@ class PopulationValues:
         learned : parameter or state -> (1,) or (N,) float64
         """
         values: dict[str, Any] = {**self._known, **self.start, **learned}
+        # A parameter that learns no longer follows its text.
         for name, evaluate in self._texts:
             if name not in learned:
                 values[name] = evaluate(values)
@@ -100,10 +102,10 @@ class PopulationValues:
                 propagator.name("P", 0, 0): _WORDS["exp"](z),
                 propagator.name("Q", 0, 0): self._dt * _WORDS["expm1_ratio"](z),
             }
+        # One matrix for each neuron, or one for all.
         size = max(entry.numel() for row in rows for entry in row)
-        matrix = torch.stack(
-            [torch.stack([entry.expand(size) for entry in row], -1) for row in rows], -2
-        )
+        full_rows = [torch.stack([entry.expand(size) for entry in row], -1) for row in rows]
+        matrix = torch.stack(full_rows, -2)
         result: Tensor = _Exponential.apply(  # type: ignore[assignment]
             matrix, propagator, self._dt
         )
@@ -154,6 +156,7 @@ class _Exponential(torch.autograd.Function):
         block = matrix.new_zeros(size, 2 * n, 2 * n)
         block[:, :n, :n] = matrix * ctx.dt
         block[:, :n, n:] = torch.eye(n, dtype=matrix.dtype, device=matrix.device) * ctx.dt
+        # Gradients come in the order of the propagator's names: P and Q of each entry in turn.
         outer = matrix.new_zeros(size, 2 * n, 2 * n)
         position = 0
         for i, j in sorted(ctx.propagator.reach):

@@ -46,6 +46,7 @@ def order_groups(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list
         circle = {other for other in reach[name] if name in reach[other]}
         # In the order of the names, so that all members of a circle have the same group.
         group_of[name] = tuple(o for o in names if o == name or o in circle)
+    # Groups form no circle, so that they have an order.
     before: dict[tuple[str, ...], set[tuple[str, ...]]] = {g: set() for g in group_of.values()}
     for name in names:
         for other in after[name]:
@@ -116,6 +117,7 @@ class Recurrent:
         total: Tensor | None = None
         for number, delay in enumerate(self.connection.delays):
             emitted = k if self.connection.same_step else k - 1 - delay
+            # Nothing was sent before the first step.
             if emitted < 0:
                 continue
             spikes = history[self.connection.source][emitted]
@@ -131,6 +133,7 @@ class Recurrent:
         if self.response is None:
             raise LookupError(f"projection {self.connection.name!r} has no traces")
         traces = history.setdefault(f"{self.connection.name}@trace", [])
+        # Several delays read one trace, which is followed once for each step.
         while len(traces) <= emitted:
             spikes = history[self.connection.source][len(traces)]
             traces.append(self.response.follow(traces[-1] if traces else None, spikes))
@@ -250,6 +253,7 @@ class _Part:
             (name,) = self.members
             steps = len(self.steps)
             samples = self.replica.shape[0]
+            # A last part of another length runs step by step, with the same numbers.
             if self.compiled.serves(self.members[name].neurons, steps=steps, samples=samples):
                 return self._run_compiled(name, states[name], self.compiled)
         # Copies: a checkpoint runs a part again, which must then find the same states.
@@ -309,6 +313,7 @@ class _Part:
         return {name: state}, {name: spikes} if spikes else {}, recorded
 
     def _sum(self, member: Member, terms: list[Term], k: int, history: History) -> Tensor:
+        # A left fold in the order of creation, as on all engines.
         total: Tensor | None = None
         for term in terms:
             part = term.at(k, history)
@@ -363,6 +368,7 @@ def _run_alone(
             result = checkpoint(
                 compiled.run, course, member.state, use_reentrant=False, preserve_rng_state=False
             )
+        # The caller then runs the steps one by one.
         if result is None:
             return None
         results.append(result)

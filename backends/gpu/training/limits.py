@@ -39,7 +39,8 @@ def read_bounds(bounds: object, learns: Collection[str]) -> dict[str, Bounds]:
                 "units, or None for no bound. Correct them."
             )
         low, high = pair
-        if low is None and high is None or None not in pair and low > high:
+        is_empty = low is None and high is None
+        if is_empty or None not in pair and low > high:
             raise NetworkError(
                 f"{where}: found {describe(pair)}, expected low below high, and one of them at "
                 "least. Correct them."
@@ -91,6 +92,7 @@ def _mapping(value: object, argument: str) -> Mapping[Any, Any]:
 def _is_bound(bound: object) -> bool:
     if bound is None:
         return True
+    # True is an int of Python, and surely a mistake here.
     if not isinstance(bound, int | float) or isinstance(bound, bool):
         return False
     return math.isfinite(bound)

@@ -51,7 +51,9 @@ class MemoryNeed:
             Steps that are computed again together.
         """
         if chunk is None:
-            return self.fixed + self.samples * self.steps * (self.series + self.per_step)
+            per_step = self.series + self.per_step
+            return self.fixed + self.samples * self.steps * per_step
+        # Of one chunk all steps are stored at a time, of the others the states at their ends.
         stored = min(chunk, self.steps) * self.per_step
         boundaries = math.ceil(self.steps / chunk) * self.states
         return self.fixed + self.samples * (self.steps * self.series + stored + boundaries)
@@ -59,6 +61,7 @@ class MemoryNeed:
     @property
     def best_chunk(self) -> int:
         """The number of steps that takes the least memory."""
+        # Where the derivative of chunk * per_step + steps / chunk * states is 0.
         best = math.sqrt(self.steps * self.states / max(self.per_step, 1.0))
         return max(1, min(self.steps, round(best)))
 
@@ -88,6 +91,7 @@ def measure_need(
     # Two samples already need all operations; differences between lengths are exact.
     short = _saved_bytes(lambda: run(2, 2))
     long = _saved_bytes(lambda: run(4, 2))
+    # Two steps more, of two samples each.
     per_step = max(long - short, 0.0) / 4
     return MemoryNeed(
         steps=steps,

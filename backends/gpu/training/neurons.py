@@ -97,6 +97,7 @@ class Neurons:
             "i": torch.arange(p.size, dtype=dtype, device=device),
             "N": torch.tensor(float(p.size), dtype=dtype, device=device),
         }
+        # Values that no equation reads are not made in each step.
         read = {name for function in self.functions.reads.values() for name in function}
         self._reads_time = "t" in read
         self._reads_active = "_active" in read
@@ -116,6 +117,7 @@ class Neurons:
         """
         if self.distance is None:
             raise LookupError(f"population {self.name!r} never spikes")
+        # Tensors of the right type and device: products with 0 of one that is there.
         known: dict[str, Any] = {**values, **self.words, "t": self.words["dt"] * 0.0}
         known |= {f"_port_{port}": self.words["dt"] * 0.0 for port in self.code.ports}
         # The middle of uniform numbers; normal ones have the mean 0.
@@ -139,6 +141,7 @@ class Neurons:
         port : str
             The input; other ports receive nothing.
         """
+        # One affine map must serve all steps.
         if self.code.draws or self._reads_time or not self.code.states:
             return None
         known: dict[str, Any] = {**values, **self.words}
@@ -215,6 +218,7 @@ class Neurons:
         values = {name: value.expand(batch, self.size) for name, value in initial.items()}
         until = None
         if self.pause is not None:
+            # Before step 0: nobody is refractory at the start.
             until = self.pause.new_full((batch, self.size), -1)
         return NeuronState(values, until)
 
@@ -260,6 +264,7 @@ class Neurons:
         if active is not None:
             spiking = spiking & active
         if self.held:
+            # A neuron that is held cannot spike, so no gradient passes either.
             awake = known[HELD] == 0
             active = awake if active is None else active & awake
         spikes = self._spike(known, spiking, active, replica)

@@ -118,6 +118,7 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     NetworkError
         A name that cannot learn, or a part that training does not run.
     """
+    # The hash is that of the user's network; driven parameters change only what is computed.
     as_described = concretise(network)
     concrete = _with_driven(as_described, settings.inputs)
     program = discretise(concrete)
@@ -125,10 +126,10 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     signals = {name: signal_of(p, settings.dtype) for name, p in program.plastic.items()}
     bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
     memory = Memory(program, concrete, bounds)
+    # Populations whose spikes are given are not computed, and projections onto them do nothing.
     replayed = {i.population for i in settings.inputs if i.parameter is None}
-    computed = [
-        n for n, p in program.populations.items() if n not in replayed and not p.is_spike_source
-    ]
+    sources = {n for n, p in program.populations.items() if p.is_spike_source}
+    computed = [n for n in program.populations if n not in replayed | sources]
     driven = {i.label for i in settings.inputs}
     projections = [p for p in program.projections.values() if p.target in computed]
     can_learn = learnables(
@@ -212,6 +213,7 @@ def _neurons(
         dtype=settings.dtype,
         device=settings.device,
     )
+    # A surrogate as wide as the usual distance reaches most neurons before anything is learnt.
     if name not in settings.widths and neurons.distance is not None:
         start = {key: value.to(settings.dtype) for key, value in values.start.items()}
         neurons.width = _width(neurons.distance_at(start))
@@ -230,6 +232,7 @@ def _with_driven(network: ConcreteNetwork, inputs: Sequence[Input]) -> ConcreteN
     for item in inputs:
         if item.parameter is not None:
             p = populations[item.population]
+            # Its values do not matter: each batch brings those of all steps.
             table = Table(np.zeros((1, 1)), 1)
             populations[p.name] = replace(p, parameters=p.parameters | {item.parameter: table})
     return replace(network, populations=populations)

@@ -26,6 +26,7 @@ def add_state(module: nn.Module, *, digest: str) -> None:
     -----
     A state of another network is refused when it is loaded.
     """
+    # Bytes in a tensor: a state that holds tensors alone is loaded without running code.
     number = torch.tensor(list(bytes.fromhex(digest)), dtype=torch.uint8)
     module.register_buffer("samples_seen", torch.zeros((), dtype=torch.int64))
     module.register_buffer(_DIGEST, number)

@@ -203,6 +203,7 @@ class Trainer(Module):
         result: dict[str, Bounds] = {}
         for label, item in self._plan.learns.items():
             if item.sort == "parameter":
+                # Learning must not drive a divisor through 0.
                 least = float(self[label].detach().min())
                 code = self._plan.program.populations[item.owner].code
                 if least > 0 and item.name in divisors(code):
@@ -278,7 +279,9 @@ class Trainer(Module):
         NetworkError
             If a name does not learn.
         """
+        # All names are read first: an unknown one must not leave some of them frozen.
         for parameter in [self[label] for label in labels]:
+            # An old gradient would be applied by the next step of the optimiser.
             parameter.requires_grad_(False)
             parameter.grad = None
 
@@ -561,6 +564,7 @@ class Trainer(Module):
         return self._fixed[name] if name in self._fixed else self[name]
 
     def _values(self, name: str) -> Values:
+        # Constants follow from parameters in float64, and are rounded once below.
         learned = {
             item.name: self[label].double()
             for label, item in self._plan.learns.items()
@@ -574,6 +578,7 @@ class Trainer(Module):
         return values, initial
 
     def _warn_of_silence(self, spikes: Mapping[str, Tensor]) -> None:
+        # Of the first batch alone: reading the spikes makes the host wait for a GPU.
         if not self._watches_silence:
             return
         self._watches_silence = False

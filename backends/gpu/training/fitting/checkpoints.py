@@ -102,5 +102,6 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
     # The trainer first: it refuses the state of another network before anything has changed.
     trainer.load_state_dict(state["trainer"])
     optimizer.load_state_dict(state["optimizer"])
+    # Last, so that nothing above draws from it any more.
     torch.set_rng_state(state["generator"])
     return Progress(tuple(state["losses"]), tuple(state["accuracies"]))

@@ -108,6 +108,7 @@ def fit(
 
 
 def _require_own(trainer: Trainer, optimizer: torch.optim.Optimizer) -> None:
+    # By identity: comparing tensors would compare their numbers.
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not any(id(p) in held for p in trainer.parameters()):
         raise NetworkError(
@@ -155,6 +156,7 @@ class _Loop:
         if not math.isfinite(value.item()):
             self._end(batch, value.item(), where)
         parameters = dict(self.trainer.named_parameters())
+        # Cloned, since the optimiser changes parameters in place.
         self.good = {name: p.detach().clone() for name, p in parameters.items()}
         value.backward()
         try:
@@ -166,8 +168,10 @@ class _Loop:
         sums.samples += samples.shape[1]
         # By samples: the last batch of an epoch is often smaller.
         sums.loss += value.item() * samples.shape[1]
+        # A class is the output with the largest sum over steps.
         if isinstance(output, Tensor) and _are_classes(target, output):
-            sums.right += (output.detach().sum(0).argmax(1) == target).sum().item()
+            chosen = output.detach().sum(0).argmax(1)
+            sums.right += (chosen == target).sum().item()
             sums.judged += samples.shape[1]
 
     def _loss_of(self, output: Any, target: Any, where: str) -> Tensor:

@@ -84,5 +84,6 @@ def _random(name: str, weight: Tensor, seed: int) -> Tensor:
     numbers = stream.normal(np.arange(weight.numel()), 0).reshape(weight.shape)
     # Pairs without an edge have a weight of 0, and send nothing back.
     present = weight.detach() != 0
+    # As large as the weights, so that errors keep their size from layer to layer.
     deviation = weight.detach()[present].std() if bool(present.any()) else 0.0
     return torch.from_numpy(numbers).to(weight) * deviation * present

@@ -136,6 +136,7 @@ class Hooks:
                     if gradient is not None:
                         _require_shape(name, gradient, parameter)
                         parameter.grad = gradient
+            # After the hooks, which may ruin a gradient themselves.
             _require_finite(name, parameter.grad)
         for name, slots in self._slots.items():
             if slots.rows:

@@ -43,6 +43,7 @@ class RateCurve:
 
     def weights(self, steps: int) -> Tensor:
         """Return the weights of the steps, (T, 1, N), of sum 1."""
+        # The last step has decayed least.
         past = torch.arange(steps - 1, -1, -1, device=self.decay.device)
         powers = self.decay.detach() ** past.to(self.decay).view(-1, 1, 1)
         return powers / powers.sum(0)
@@ -109,6 +110,7 @@ def rate_curve(
             "after_spike='v -= threshold' or the like: a rate is what resets take away. Change "
             "the reset, or use 'bptt'."
         )
+    # A refractory neuron spikes at most once in its pause and the step of the spike.
     decay = affine.matrix[0, 0]
     # Around the state at the start, which is usually the rest.
     drift = affine.constant[0] + decay * start - start

@@ -135,19 +135,21 @@ class CompiledLoops:
         series = {n: v for n, v in series.items() if n in read}
         inputs = {n: v for n, v in inputs.items() if n in read or n.startswith("state ")}
         differentiated = torch.is_grad_enabled() and any(v.requires_grad for v in inputs.values())
+        single = {n for n, v in values.items() if v.numel() == 1}
+        # States are always differentiated; of other inputs those that learn, to print less.
+        wanted: set[str] = set()
+        if differentiated:
+            learning = {n for n, v in inputs.items() if v.requires_grad}
+            wanted = {n for n in learning if not n.startswith("state ")}
         cell = LoopCell(
             neurons.code,
             neurons.distance_tree,
             _PRECISIONS[neurons.dtype],
             neurons.pause is not None,
-            single=frozenset(n for n, v in values.items() if v.numel() == 1),
+            single=frozenset(single),
             series=frozenset(series),
             traced=course.traced,
-            wanted=frozenset(
-                n
-                for n, v in inputs.items()
-                if differentiated and v.requires_grad and not n.startswith("state ")
-            ),
+            wanted=frozenset(wanted),
             differentiated=differentiated,
             cut=differentiated and course.cuts is not None,
         )
@@ -155,6 +157,7 @@ class CompiledLoops:
         if loops is None:
             return None
         work = _Work(course, cell, loops, tuple(inputs), state.until)
+        # In the order in which `forward` returns them: spikes, traces, states.
         results = list(_Differentiable.apply(work, *inputs.values()))  # type: ignore[arg-type]
         spikes = results.pop(0) if neurons.code.detect is not None else None
         traces = {name: results.pop(0) for name in course.traced}
@@ -189,14 +192,15 @@ class CompiledLoops:
 def _draws(course: Course) -> dict[str, Tensor]:
     """Return the random numbers of all steps, (T, B, N)."""
     neurons = course.neurons
+    size = neurons.size
+    replica = course.replica
     numbers: dict[str, Tensor] = {}
     for draw, key in neurons.keys.items():
-        steps = [
-            draw_range(
-                draw.kind, key, neurons.blocks, k, size=neurons.size, replica=course.replica
-            ).to(neurons.dtype)
-            for k in range(course.first, course.first + course.steps)
-        ]
+        # By the number of the step in the run: those of `Neurons.step`, whatever the course.
+        steps = []
+        for k in range(course.first, course.first + course.steps):
+            drawn = draw_range(draw.kind, key, neurons.blocks, k, size=size, replica=replica)
+            steps.append(drawn.to(neurons.dtype))
         numbers[draw_name(draw)] = torch.stack(steps)
     return numbers
 
@@ -268,9 +272,9 @@ class _Work:
             "@_size": size,
         }
         entries = self.loops.entries[name]
-        arguments = np.array(
-            [counts[e] if e in counts else arrays[e].data_ptr() for e in entries], np.int64
-        )
+        words = [counts[e] if e in counts else arrays[e].data_ptr() for e in entries]
+        # Held until the calls return: they read it by its address.
+        arguments = np.array(words, np.int64)
         address = arguments.ctypes.data
         for start in range(0, size, _BLOCK):
             self.loops.functions[name].call(address, start, min(start + _BLOCK, size))
@@ -291,6 +295,7 @@ class _Differentiable(torch.autograd.Function):
             whole["spikes"] = work.new(course.steps)
         arrays |= _start(work, given)
         between: dict[str, list[Tensor]] = {name: [] for name in _changing(work)}
+        # The first segment is the longest: its buffers serve all.
         segments = work.segments()
         if cell.differentiated:
             arrays |= _buffers(work, segments[0].stop)
@@ -322,13 +327,12 @@ class _Differentiable(torch.autograd.Function):
         work: _Work = ctx.work
         arrays = dict(zip(ctx.names, ctx.saved_tensors, strict=True))
         result = _differentiate(work, arrays, list(gradients))
-        return (
-            None,
-            *(
-                result[name].sum_to_size(shape) if name in result else None
-                for name, shape in zip(work.names, ctx.shapes, strict=True)
-            ),
-        )
+        # A value that was expanded for the loops has the sum of its copies' gradients.
+        of_inputs = [
+            result[name].sum_to_size(shape) if name in result else None
+            for name, shape in zip(work.names, ctx.shapes, strict=True)
+        ]
+        return (None, *of_inputs)
 
 
 def _start(work: _Work, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -377,6 +381,7 @@ def _differentiate(
         whole[f"gradient {name}"] = work.new(course.steps)
     if cell.cut and course.cuts is not None:
         steps = range(course.first, course.first + course.steps)
+        # Factors by which the carried error is multiplied: 0 cuts it.
         passing = [float(not (k > 0 and course.cuts(k))) for k in steps]
         whole["pass"] = torch.tensor(passing, dtype=course.neurons.dtype)
     fixed = {n: a for n, a in saved.items() if n not in whole and not n.startswith("between ")}

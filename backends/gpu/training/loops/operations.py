@@ -86,7 +86,15 @@ class Tape:
         return self._value(fold(tree))
 
     def select(self, condition: str, first: str, second: str) -> str:
-        """Compute ``where(condition, first, second)`` of names in printed source."""
+        """Compute ``where(condition, first, second)`` of names in printed source.
+
+        Parameters
+        ----------
+        condition : str
+            Text of a condition, which has no derivative.
+        first, second : str
+            Names or literals.
+        """
         return self._add(
             f"where({condition}, {first}, {second})",
             _Slope(first, f"where({condition}, @, zero)"),
@@ -131,13 +139,18 @@ class Tape:
 
     def _arithmetic(self, op: str, a: str, b: str) -> str:
         if op == "*":
-            return self._add(f"{a} * {b}", _Slope(a, f"@ * {b}"), _Slope(b, f"@ * {a}"))
+            by_a = _Slope(a, f"@ * {b}")
+            by_b = _Slope(b, f"@ * {a}")
+            return self._add(f"{a} * {b}", by_a, by_b)
         if op == "/":
+            # By the quotient: b**2 may overflow or vanish where a / b does not.
             quotient = f"({a} / {b})"
-            return self._add(
-                f"{a} / {b}", _Slope(a, f"@ / {b}"), _Slope(b, f"-@ * {quotient} / {b}")
-            )
-        return self._add(f"{a} {op} {b}", _Slope(a, "@"), _Slope(b, "@" if op == "+" else "-@"))
+            by_a = _Slope(a, f"@ / {b}")
+            by_b = _Slope(b, f"-@ * {quotient} / {b}")
+            return self._add(f"{a} / {b}", by_a, by_b)
+        by_a = _Slope(a, "@")
+        by_b = _Slope(b, "@" if op == "+" else "-@")
+        return self._add(f"{a} {op} {b}", by_a, by_b)
 
     def _power(self, tree: Binary) -> str:
         power = whole_power(tree)
@@ -145,6 +158,7 @@ class Tape:
             return self._call("pow", [self._value(tree.left), self._value(tree.right)])
         if power == 0:
             return "real(1.0)"
+        # Whole powers are products, in the same order as on other engines.
         base = self._value(tree.left)
         product = base
         for _ in range(abs(power) - 1):
@@ -163,6 +177,7 @@ class Tape:
         if function == "clip":
             x, low, high = arguments
             return self._call("min", [self._call("max", [x, low]), high])
+        # Derivatives are computed in float64 and rounded once, whatever the precision.
         text = f"{function}({', '.join(arguments)})"
         result = f"_{len(self.lines)}"
         wide = [f"double({x})" for x in (result, *arguments)]
@@ -176,6 +191,7 @@ class Tape:
     def _add(self, text: str, *slopes: _Slope) -> str:
         result = f"_{len(self.lines)}"
         self.lines.append(f"{result} = {text}")
+        # A result matters if an argument does; other lines have no derivative to compute.
         matter = tuple(s for s in slopes if s.argument in self._active)
         if matter:
             self._active.add(result)
@@ -197,6 +213,7 @@ class Tape:
         for result, slopes in reversed(self._slopes):
             if result not in known:
                 continue
+            # An argument that was used twice has two contributions, which add up.
             for slope in slopes:
                 text = slope.text.replace("@", known[result])
                 if slope.argument in known:

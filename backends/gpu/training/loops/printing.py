@@ -116,6 +116,7 @@ class _Printer:
     # ---- arrays
 
     def _argument(self, entry: str) -> str:
+        # All arguments come as addresses in one array: a loop has one signature for all cells.
         if entry not in self.entries:
             self.entries.append(entry)
         return f"load_long(args, {self.entries.index(entry)}, 'args')"
@@ -146,6 +147,7 @@ class _Printer:
                 self._setup.append(f"_dt = {self._load('@dt', '0', word='load_double')}")
             elif name in self.cell.series:
                 self._loads.append(f"{value} = {self._load(name, '_row + _n')}")
+            # A port without a series has no input.
             elif name.startswith("_port_"):
                 self._values[name] = "zero"
             elif name in self.cell.single:
@@ -185,6 +187,7 @@ class _Printer:
         for name in self.code.states:
             self._values[name] = f"_state_{name}"
             self._loads.append(f"_state_{name} = {self._load(f'state {name}')}")
+        # No active names: the forward loop records no derivatives.
         tape = Tape(self._values, set())
         inner: list[str] = []
         if cell.refractory:
@@ -192,6 +195,7 @@ class _Printer:
             inner.append("_active = _until < _first + _k")
         distance, states = self._step(tape)
         if self.code.detect is not None:
+            # The condition must be known before the lines of the reset, which select by it.
             condition = tape.condition(self.code.detect)
             inner += tape.lines
             inner.append(f"_spiking = {condition}{' & _active' if cell.refractory else ''}")
@@ -233,6 +237,7 @@ class _Printer:
         inner: list[str] = []
         if cell.refractory:
             inner.append(f"_active = {self._load('active', '_row + _n', word='load_byte')} != 0")
+        # Spikes are read, not detected again: both loops must reset the same neurons.
         if self.code.detect is not None:
             inner.append(f"_spiking = {self._load('spikes', '_row + _n')} != zero")
         distance, states = self._step(tape)
@@ -284,6 +289,7 @@ class _Printer:
             yield self._store(f"gradient {name}", total)
 
     def _function(self, name: str, order: str, inner: list[str]) -> list[str]:
+        # Steps are the outer loop, so that the states of a block stay in the first cache.
         counts = [f"{n} = {self._argument(f'@{n}')}" for n in ("_first", "_steps", "_size")]
         steps = [order, "_row = _k * _size", *self._per_step, "for _n in range(start, stop):"]
         setup = [*counts, *self._setup, "for _j in range(_steps):"]

@@ -26,9 +26,11 @@ _SERIES = tuple((k + 1) / factorial(k + 2) for k in reversed(range(9)))
 @compiled
 def ratio_slope(y, z):
     """Return the derivative of ``expm1_ratio`` at z, where its value is y."""
+    # Horner's scheme, from the highest power down.
     series = 0.0
     for coefficient in _SERIES:
         series = series * z + coefficient
+    # Both branches are computed, and a division by 0 must not happen in the one not taken.
     safe = _where(z == 0.0, 1.0, z)
     return _where(_abs(z) < _SMALL, series, (_exp(z) - y) / safe)
 
