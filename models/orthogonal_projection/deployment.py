@@ -182,6 +182,7 @@ def quantise(weight: torch.Tensor, bits: int) -> torch.Tensor:
     bits : int
         With the sign.
     """
+    # One bit is the sign's.
     most = max(2 ** (bits - 1) - 1, 1)
     step = weight.abs().max() / most
     return torch.round(weight / step) * step if float(step) > 0 else weight

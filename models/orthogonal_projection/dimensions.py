@@ -36,9 +36,11 @@ def principal_directions(rows: NDArray[np.floating], *, share: float) -> NDArray
             f"principal directions, share: found {share}, expected a number above 0 and at most "
             "1. Correct it."
         )
+    # Eigenvectors of the moment, (N, N): cheaper than the decomposition of many rows.
     moment = rows.astype(np.float64).T @ rows.astype(np.float64)
     variances, vectors = np.linalg.eigh(moment)
     order = np.argsort(variances)[::-1]
+    # Rounding may leave variances a little below 0.
     variances = np.maximum(variances[order], 0.0)
     total = variances.sum()
     if not total > 0:

@@ -95,6 +95,7 @@ def draw_angles(activity: Sequence[NDArray], ax: Axes | None = None, *, title: s
     title : str
     """
     ax = axes(ax)
+    # The first task may have no activity, and then has no directions.
     bases = [principal_directions(rows, share=SHARE) for rows in activity]
     for number, basis in enumerate(bases[1:], start=2):
         if len(basis) and len(bases[0]):

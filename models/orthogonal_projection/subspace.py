@@ -135,6 +135,7 @@ class Subspace:
 
     def merge(self) -> None:
         """End a task: rows that learned are old ones from now on."""
+        # Without orthonormalising: the rule itself keeps rows near orthonormal.
         self.old = self.rows
         self.new = self.old[:0].clone()
         self._step = self.new.clone()
@@ -187,6 +188,7 @@ class Subspace:
 
     def _correlation(self, x: Tensor) -> Tensor | None:
         """Return the correlation of the input if that is cheaper than its rows."""
+        # Multiplications per input dimension of both ways.
         rows, iterations, new = x.shape[0], self.learning.iterations, self.new.shape[0]
         by_rows = 2 * iterations * rows * new
         by_correlation = (rows + iterations * new) * self.size

@@ -184,6 +184,7 @@ def _changes_of(name: str, a: Spikes, b: Spikes, within: int) -> Iterator[SpikeC
     end = min(a.first + a.steps, b.first + b.steps)
     if end <= first:
         return
+    # A neuron that one did not record has neither kept nor lost a spike.
     shared = np.intersect1d(a.members, b.members)
     a = _cut(a, first, end, shared)
     b = _cut(b, first, end, shared)

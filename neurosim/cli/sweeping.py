@@ -40,6 +40,7 @@ def run_sweep(options: argparse.Namespace) -> bool:
 
 def _said(options: argparse.Namespace, grid: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that the command line gives; its axes replace those of the script."""
+    # Only what was said: all else is left to the call in the script.
     arguments: dict[str, Any] = choices(options.options)
     for name in ("backend", "time", "workers"):
         if getattr(options, name) is not None:
