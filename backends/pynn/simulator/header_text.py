@@ -41,7 +41,7 @@ def header_lines(plan: Plan, time: float, *, arrays: str) -> Iterator[str]:
         yield "import nest"
     if has_short_term:
         yield "from pyNN.nest.synapses import NESTSynapseMixin"
-        yield "from pyNN.standardmodels.base import StandardSynapseType"
+        yield "from pyNN.standardmodels.synapses import TsodyksMarkramSynapse"
     has_spike_lists = any(p.spikes is not None and p.size > 1 for p in plan.populations)
     if has_spike_lists and plan.target.name != "spinnaker":
         yield "from pyNN.parameters import Sequence"

@@ -49,15 +49,13 @@ CONNECT_DECAYING = '''def connect_decaying(source, target, edges, tau, steps):
         nest.Connect(*ends, "one_to_one", synapse)
 '''
 
-# PyNN's own class stands for "tsodyks_synapse", whose currents have an active state as well. It is
-# no base: PyNN 0.13.0 takes tau_syn_E of every target of it, and cells of voltage steps have none.
-SHORT_TERM = '''class ShortTerm(StandardSynapseType, NESTSynapseMixin):
+# PyNN's own class stands for "tsodyks_synapse", whose currents have an active state as well.
+SHORT_TERM = '''class ShortTerm(TsodyksMarkramSynapse, NESTSynapseMixin):
     """Short-term plasticity whose used resources recover from the spike on.
 
     PyNN's own also has an active state that lasts for tau_syn.
     """
 
-    default_parameters = sim.TsodyksMarkramSynapse.default_parameters
     translations, nest_name = sim.TsodyksMarkramSynapse.translations, "tsodyks2_synapse"
 '''
 
@@ -73,7 +71,7 @@ RESERVED_NAMES = frozenset(
         "extra_models",
         "describe",
         "NESTSynapseMixin",
-        "StandardSynapseType",
+        "TsodyksMarkramSynapse",
         "np",
         "nest",
         "arrays",

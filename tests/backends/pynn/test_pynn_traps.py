@@ -24,6 +24,9 @@ TRAPS = {
     "Brian 2: of two edges of one pair both get the last weight and delay": (
         "test_several_edges_of_one_pair_all_count"
     ),
+    "Brian 2: plastic weights are read in the unit of the last projection": (
+        "test_plastic_weights_of_several_units_are_read_on_brian2_each_in_its_own"
+    ),
     "Brian 2: c and d of Izhikevich cells are those of neuron 0": (
         "test_what_brian2_would_take_from_the_first_neuron_is_impossible"
     ),

@@ -84,3 +84,31 @@ def test_a_script_says_why_a_bound_is_another(tmp_path):
     text = ns.export(steps_to_learn(), tmp_path / "out", backend=pynn.nest).read_text()
     assert "PyNN 0.13.0 multiplies weights into IF_curr_delta by 0.001 when it" in text
     assert "w_max=1e-06 * 0.001" in text and text.count(") / 0.001)") == 8
+
+
+@pytest.mark.process
+def test_plastic_weights_of_several_units_are_read_on_brian2_each_in_its_own():
+    """PyNN has one unit for all of them, that of the last projection."""
+    net = ns.Network("units", dt="0.1 ms", seed=1)
+    source = net.spike_source("source", 2, steps=[[5, 50], [6, 60]])
+    targets = {
+        "current": (cells.lif(), "nA", "synaptic"),
+        "voltage": (cells.lif_delta(), "mV", "synaptic"),
+        "conductance": (cells.lif_conductance(), "uS", "excitatory"),
+    }
+    for name, (cell, unit, port) in targets.items():
+        edges = net.project(
+            source,
+            net.population(name, 1, cell),
+            ns.all_to_all(),
+            weight=0.5e-6,
+            delay="1 ms",
+            port=port,
+            dendritic_fraction=0,
+            rule=plasticity.stdp(w_max=f"1e-6 {unit}", relative=True),
+            name=f"to-{name}",
+        )
+        net.record(edges, "w", every="10 ms")
+    result = ns.simulate(net, "10 ms", backend=pynn.brian2, progress=False)
+    for name in targets:
+        np.testing.assert_allclose(result[f"to-{name}"].trace("w").values, 0.5e-6, rtol=1e-9)
