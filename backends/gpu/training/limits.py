@@ -40,7 +40,7 @@ def read_bounds(bounds: object, learns: Collection[str]) -> dict[str, Bounds]:
             )
         low, high = pair
         is_empty = low is None and high is None
-        if is_empty or None not in pair and low > high:
+        if is_empty or (low is not None and high is not None and low > high):
             raise NetworkError(
                 f"{where}: found {describe(pair)}, expected low below high, and one of them at "
                 "least. Correct them."
