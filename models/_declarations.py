@@ -114,7 +114,10 @@ def parameters(declarations: Declarations, **values: ParameterValue) -> dict[str
 
 
 def _require_names(
-    owner: str, signature: inspect.Signature, args: tuple[object, ...], names: Mapping[str, object]
+    owner: str,
+    signature: inspect.Signature,
+    args: tuple[object, ...],
+    names: Mapping[str, object],
 ) -> None:
     """Refuse arguments without a name, with a wrong one, and missing ones."""
     valid = signature.parameters

@@ -20,7 +20,13 @@ from .cells import IZHIKEVICH, QUADRATIC, lif_conductance, lif_exponential, para
 INPUTS = 80
 
 
-def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int = 0) -> Network:
+def cuba(
+    size: int = 4000,
+    *,
+    inputs: int = INPUTS,
+    delay: Any = 0.0,
+    seed: int = 0,
+) -> Network:
     """Return benchmark 2 of Brette et al. (2007): neurons with exponential currents.
 
     Parameters
@@ -73,7 +79,11 @@ def cuba(size: int = 4000, *, inputs: int = INPUTS, delay: Any = 0.0, seed: int 
 
 
 def coba(
-    size: int = 4000, *, delay: Any = 0.0, seed: int = 0, method: Method | Adaptive | None = None
+    size: int = 4000,
+    *,
+    delay: Any = 0.0,
+    seed: int = 0,
+    method: Method | Adaptive | None = None,
 ) -> Network:
     """Return benchmark 1 of Brette et al. (2007): neurons with exponential conductances.
 
@@ -203,7 +213,14 @@ def _published_neuron() -> Cell:
 
 
 def _recorded(
-    name: str, size: int, cell: Cell, *, inputs: int, seed: int, dt: str = "0.1 ms", **initial: Any
+    name: str,
+    size: int,
+    cell: Cell,
+    *,
+    inputs: int,
+    seed: int,
+    dt: str = "0.1 ms",
+    **initial: Any,
 ) -> tuple[Network, Population]:
     """Return a network of neurons of one cell whose spikes are recorded, not yet wired."""
     # Refused before anything is built.

@@ -469,7 +469,12 @@ def _require_weights(rule: Rule, *, divides: bool = False) -> Rule:
     return rule
 
 
-def _choose(rule: str, option: str, name: str, choices: Mapping[str, Choice]) -> Choice:
+def _choose(
+    rule: str,
+    option: str,
+    name: str,
+    choices: Mapping[str, Choice],
+) -> Choice:
     """Return one of several choices by name."""
     if name not in choices:
         raise ModelError(

@@ -85,7 +85,13 @@ class SimulationError(NeurosimError):
         self.recording: object = None
 
 
-def describe_unknown(noun: str, name: Any, valid: Iterable[str], *, owner: str = "") -> str:
+def describe_unknown(
+    noun: str,
+    name: Any,
+    valid: Iterable[str],
+    *,
+    owner: str = "",
+) -> str:
     """Return a sentence for a name that does not exist: the nearest valid names first, then all.
 
     Parameters

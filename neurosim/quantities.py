@@ -32,7 +32,11 @@ class _Unreadable(Exception):
 
 
 def to_engine(
-    value: Any, declared: Unit, *, where: str, error: type[Exception] = ModelError
+    value: Any,
+    declared: Unit,
+    *,
+    where: str,
+    error: type[Exception] = ModelError,
 ) -> Any:
     """Return a quantity in engine units.
 
@@ -241,7 +245,12 @@ def _array(value: Any, declared: Unit) -> np.ndarray:
         raise _no_quantity(value, declared, "with a number too large for a float") from None
 
 
-def _no_quantity(value: Any, declared: Unit, reason: str = "", remedy: str = "") -> _Unreadable:
+def _no_quantity(
+    value: Any,
+    declared: Unit,
+    reason: str = "",
+    remedy: str = "",
+) -> _Unreadable:
     because = f" ({reason})" if reason else ""
     return _Unreadable(
         f"{describe(value)}{because} is not a quantity. {remedy or _remedy(declared)}"

@@ -23,7 +23,13 @@ NATIVE = ("exp", "log", "sqrt", "cos", "sin", "tanh", "abs", "clip")
 class IntegratedCells(Cells):
     """One population: events, ports and parameters are ours, the equations Brian 2's."""
 
-    def __init__(self, p: PopulationProgram, cell: Cell, program: Program, store: Store) -> None:
+    def __init__(
+        self,
+        p: PopulationProgram,
+        cell: Cell,
+        program: Program,
+        store: Store,
+    ) -> None:
         self.cell = cell
         self.own = {s.name: store.fresh(s.name) for s in cell.states if s.derivative is not None}
         self.drawn: dict[Draw, str] = {}

@@ -24,7 +24,11 @@ class Members(Site):
     """
 
     def __init__(
-        self, store: Store, side: str, neuron: dict[str, np.ndarray], group: dict[str, np.ndarray]
+        self,
+        store: Store,
+        side: str,
+        neuron: dict[str, np.ndarray],
+        group: dict[str, np.ndarray],
     ) -> None:
         super().__init__(store, next(iter(neuron.values())).size)
         self.side = side
@@ -85,7 +89,11 @@ class Names:
         return self._of(link.owner, link.name, members, at)
 
     def _variable(
-        self, p: PlasticProjection, name: str, members: Members, at: np.ndarray | None
+        self,
+        p: PlasticProjection,
+        name: str,
+        members: Members,
+        at: np.ndarray | None,
     ) -> str:
         """Return the value of a variable now: the last assigned one, or its closed form since."""
         symbol = p.symbols[name]
@@ -106,7 +114,13 @@ class Names:
         gain = f"(({elapsed}) * expm1_ratio_fn({exponent}))"
         return f"({base} * exp_fn({exponent}) + {inflow} * {gain})"
 
-    def _of(self, owner: str, name: str, members: Members, at: np.ndarray | None) -> str:
+    def _of(
+        self,
+        owner: str,
+        name: str,
+        members: Members,
+        at: np.ndarray | None,
+    ) -> str:
         """Return a state, parameter or variable of a population or projection, at neurons."""
         key: Key = (owner, name)
         if owner in self.program.projections:

@@ -249,7 +249,11 @@ class Wiring:
         )
 
     def _assign(
-        self, members: Members, name: str, value: str, where: str | None = None
+        self,
+        members: Members,
+        name: str,
+        value: str,
+        where: str | None = None,
     ) -> list[str]:
         """Return an assignment, and of a variable with a closed form that of its step.
 

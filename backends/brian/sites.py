@@ -83,7 +83,12 @@ class Store:
         return f"{word(name)}_{next(self.number)}"
 
     def add(
-        self, name: str, values: np.ndarray, *, scalar: bool = False, unique: bool = False
+        self,
+        name: str,
+        values: np.ndarray,
+        *,
+        scalar: bool = False,
+        unique: bool = False,
     ) -> str:
         """Add a variable and return its name.
 
@@ -109,7 +114,11 @@ class Store:
         return name
 
     def moves(
-        self, name: str, first: np.ndarray, values: Callable[[int], Any], **options: bool
+        self,
+        name: str,
+        first: np.ndarray,
+        values: Callable[[int], Any],
+        **options: bool,
     ) -> str:
         """Add a variable whose values are replaced before every step, and return its name.
 

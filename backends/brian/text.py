@@ -92,7 +92,13 @@ def functions(replica: int, repeat: Callable[[], int]) -> dict[str, Function]:
             replica=replica,
         )
 
-    def counts(high: Any, low: Any, place: Any, step: Any, mean: Any) -> Any:
+    def counts(
+        high: Any,
+        low: Any,
+        place: Any,
+        step: Any,
+        mean: Any,
+    ) -> Any:
         return random.poisson_counts(
             (high, low), np.asarray(place), int(step), mean=mean, replica=replica
         )
@@ -118,7 +124,10 @@ def functions(replica: int, repeat: Callable[[], int]) -> dict[str, Function]:
 
 
 def function(
-    body: Callable[..., Any], arity: int, returns: str = "float", takes: list[str] | None = None
+    body: Callable[..., Any],
+    arity: int,
+    returns: str = "float",
+    takes: list[str] | None = None,
 ) -> Function:
     """Return a function that code of Brian 2 may call.
 

@@ -148,7 +148,14 @@ class CpuEngine:
         self._recording.collect(chunk, first)
         return chunk
 
-    def _run(self, first: int, steps: int, *, threads: int, fresh: bool) -> tuple[int, int]:
+    def _run(
+        self,
+        first: int,
+        steps: int,
+        *,
+        threads: int,
+        fresh: bool,
+    ) -> tuple[int, int]:
         """Run steps on some threads; return the number of steps done, and the reasons to stop.
 
         ``fresh``: no step was done since memory was read.

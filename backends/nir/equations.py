@@ -277,7 +277,13 @@ class _Matcher:
 
     # ---- numbers
 
-    def _scale(self, port: str, voltage: str, currents: set[str], membrane: Membrane) -> Values:
+    def _scale(
+        self,
+        port: str,
+        voltage: str,
+        currents: set[str],
+        membrane: Membrane,
+    ) -> Values:
         """Return the factor of weights: readers hold the input of a spike for one step."""
         into = dict(self._cell.receives)[port].into
         if into is None:

@@ -32,7 +32,13 @@ _SPIKING = {"LIF": "LI", "IF": "I", "CubaLIF": "CubaLI"}
 _UNITS = {"tau": "s", "tau_mem": "s", "tau_syn": "s"}
 
 
-def network_of(graph: Graph, *, dt: Any, name: str, where: str) -> Network:
+def network_of(
+    graph: Graph,
+    *,
+    dt: Any,
+    name: str,
+    where: str,
+) -> Network:
     """Return the network of a graph.
 
     Inputs are sources without spikes, outputs are recorded, and spikes act within their step

@@ -64,7 +64,13 @@ class _Builder:
             self._projection(q, is_loop=loops[q.source] == loops[q.target], in_steps=in_steps)
         self._outputs()
 
-    def _row(self, place: Place, status: Status, reason: str, remedy: str = "") -> None:
+    def _row(
+        self,
+        place: Place,
+        status: Status,
+        reason: str,
+        remedy: str = "",
+    ) -> None:
         self.rows.append(Row(place, status, reason, remedy))
 
     def _report_run(self) -> None:
@@ -323,7 +329,11 @@ class _Builder:
         return matrix
 
     def _convolution(
-        self, q: ConcreteProjection, connector: convolution, scale: float, has_bias: bool
+        self,
+        q: ConcreteProjection,
+        connector: convolution,
+        scale: float,
+        has_bias: bool,
     ) -> Node:
         outputs, inputs = connector.target_shape[0], connector.shape[0]
         weight: Any = q.weight

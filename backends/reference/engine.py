@@ -252,7 +252,11 @@ class ReferenceEngine:
             self._deliver_static(p, k)
 
     def _arriving(
-        self, p: StaticProjection | PlasticProjection, groups: DelayGroups, side: str, k: int
+        self,
+        p: StaticProjection | PlasticProjection,
+        groups: DelayGroups,
+        side: str,
+        k: int,
     ) -> np.ndarray:
         """Return the delay groups that spikes reach in step k: oldest spike first, by neuron."""
         population = p.source if side == "pre" else p.target
@@ -296,7 +300,11 @@ class ReferenceEngine:
                 self._handle(p, trigger, statements, k)
 
     def _handle(
-        self, p: PlasticProjection, trigger: str, statements: tuple[BoundStatement, ...], k: int
+        self,
+        p: PlasticProjection,
+        trigger: str,
+        statements: tuple[BoundStatement, ...],
+        k: int,
     ) -> None:
         """Run the statements of a handler for the edges and groups that its event reaches."""
         active = self._everyone(p)
@@ -381,7 +389,11 @@ class ReferenceEngine:
             self._assign(p, statement.target, where, value, k)
 
     def _change_cell(
-        self, p: PlasticProjection, statement: BoundStatement, edges: np.ndarray, k: int
+        self,
+        p: PlasticProjection,
+        statement: BoundStatement,
+        edges: np.ndarray,
+        k: int,
     ) -> None:
         """Change a state of the neurons at one end of the active edges, of each once."""
         side = statement.side
@@ -414,14 +426,25 @@ class ReferenceEngine:
         state[neurons] = new
 
     def _assign(
-        self, p: PlasticProjection, name: str, index: np.ndarray, value: np.ndarray, k: int
+        self,
+        p: PlasticProjection,
+        name: str,
+        index: np.ndarray,
+        value: np.ndarray,
+        k: int,
     ) -> None:
         self.memory[p.name, name][index] = value
         if (p.name, f"{name}@last") in self.memory:
             # Its course is computed from here when it is next read; nothing is done per step.
             self.memory[p.name, f"{name}@last"][index] = k
 
-    def _variable(self, p: PlasticProjection, name: str, index: np.ndarray, k: int) -> np.ndarray:
+    def _variable(
+        self,
+        p: PlasticProjection,
+        name: str,
+        index: np.ndarray,
+        k: int,
+    ) -> np.ndarray:
         """Return values of a variable of a rule in step k; closed forms are applied."""
         symbol = p.symbols[name]
         base = self.memory[p.name, name][index]
@@ -440,7 +463,12 @@ class ReferenceEngine:
         return decayed + inflow * (elapsed * FUNCTIONS["expm1_ratio"](exponent))
 
     def _rule_value(
-        self, p: PlasticProjection, name: str, side: Domain, index: np.ndarray, k: int
+        self,
+        p: PlasticProjection,
+        name: str,
+        side: Domain,
+        index: np.ndarray,
+        k: int,
     ) -> Any:
         """Return the value of a name for edges (side ``edge``), or for delay groups of one side."""
         symbol = p.symbols.get(name)
@@ -454,7 +482,11 @@ class ReferenceEngine:
         return self._value_of(p, symbol, neuron, k)
 
     def _value_at_neurons(
-        self, p: PlasticProjection, name: str, neurons: np.ndarray, k: int
+        self,
+        p: PlasticProjection,
+        name: str,
+        neurons: np.ndarray,
+        k: int,
     ) -> Any:
         """Return the value of a name, but for variables of the rule, for neurons of its side."""
         symbol = p.symbols.get(name)
@@ -462,7 +494,13 @@ class ReferenceEngine:
             return self._shared_value(p, name, k)
         return self._value_of(p, symbol, neurons, k)
 
-    def _value_of(self, p: PlasticProjection, symbol: Symbol, neuron: np.ndarray, k: int) -> Any:
+    def _value_of(
+        self,
+        p: PlasticProjection,
+        symbol: Symbol,
+        neuron: np.ndarray,
+        k: int,
+    ) -> Any:
         """Return the value of a symbol at neurons (or edges)."""
         name = symbol.name
         match symbol.role:
@@ -495,7 +533,10 @@ class ReferenceEngine:
 
     @staticmethod
     def _neuron(
-        p: PlasticProjection, symbol: Symbol, side: Domain, index: np.ndarray
+        p: PlasticProjection,
+        symbol: Symbol,
+        side: Domain,
+        index: np.ndarray,
     ) -> np.ndarray:
         """Return the neuron, or edge, by which a symbol is read at edges or delay groups."""
         if symbol.side == "edge":
@@ -507,7 +548,13 @@ class ReferenceEngine:
             return index
         return p.groups(symbol.side).neuron[index]
 
-    def _of_owner(self, owner: str, name: str, index: np.ndarray, k: int) -> np.ndarray:
+    def _of_owner(
+        self,
+        owner: str,
+        name: str,
+        index: np.ndarray,
+        k: int,
+    ) -> np.ndarray:
         """Return a state or parameter of a population, or a value of a projection, at neurons."""
         if owner in self.program.plastic:
             p = self.program.plastic[owner]

@@ -145,7 +145,12 @@ def judge(results: Row) -> list[Row]:
     return rows
 
 
-def _row(quantity: str, measured: float, expected: str, passed: bool) -> Row:
+def _row(
+    quantity: str,
+    measured: float,
+    expected: str,
+    passed: bool,
+) -> Row:
     return {
         "quantity": quantity,
         "measured": measured,

@@ -122,7 +122,11 @@ def static_branching(backend: str, *, seed: int, weights: Sequence[float]) -> Re
 
 
 def homeostasis(
-    backend: str, *, gain: float, seed: int = 0, presentations: int = PRESENTED
+    backend: str,
+    *,
+    gain: float,
+    seed: int = 0,
+    presentations: int = PRESENTED,
 ) -> Result:
     """Return branching factor and rate of a liquid that has organised itself (S3, S4, S5, F6)."""
     settings = replace(DEFAULTS, gain=gain)
@@ -166,7 +170,12 @@ def counts(backend: str) -> Result:
 
 
 def classify(
-    backend: str, *, variant: str, seed: int = 0, dataset: str = "mnist", **task: Any
+    backend: str,
+    *,
+    variant: str,
+    seed: int = 0,
+    dataset: str = "mnist",
+    **task: Any,
 ) -> Result:
     """Return the accuracy of a variant of the liquid (S8, S9)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +221,11 @@ def camera(backend: str, *, seed: int = 0, folds: int = 5) -> Result:
 
 
 def _branching(
-    backend: str, settings: Settings, *, seed: int, presentations: int = 0
+    backend: str,
+    settings: Settings,
+    *,
+    seed: int,
+    presentations: int = 0,
 ) -> tuple[float, float]:
     """Return branching factor and rate (Hz) over training images, after some presentations."""
     encoded = encode(load("mnist", "train"))

@@ -87,7 +87,12 @@ def branching_factor(
 
 
 def kernel_rank(
-    counts: ArrayLike, labels: ArrayLike, *, draws: int = 1000, each: int = 100, seed: int = 0
+    counts: ArrayLike,
+    labels: ArrayLike,
+    *,
+    draws: int = 1000,
+    each: int = 100,
+    seed: int = 0,
 ) -> float:
     """Return the mean rank of the counts of random samples, as many of each class.
 

@@ -192,7 +192,12 @@ class by_distance:
     reach: float
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Draw the edges; see `neurosim.network.edges.Connector`.
 
@@ -396,7 +401,11 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
 
 
 def _of_regions(
-    start: ns.Population, region: NDArray[np.int64], *, weight: float, settings: Settings
+    start: ns.Population,
+    region: NDArray[np.int64],
+    *,
+    weight: float,
+    settings: Settings,
 ) -> tuple[Any, float]:
     """Return which astrocytes the neurons reach, and the weight."""
     if settings.coverage != 1:

@@ -87,7 +87,11 @@ def soft_targets(labels: ArrayLike) -> NDArray[np.float32]:
 
 
 def loss(
-    weights: NDArray, bias: NDArray, x: NDArray, targets: NDArray, penalty: float
+    weights: NDArray,
+    bias: NDArray,
+    x: NDArray,
+    targets: NDArray,
+    penalty: float,
 ) -> tuple[float, NDArray, NDArray]:
     """Return the mean cross-entropy with ``penalty / 2 * sum(weights**2)``, and its gradients.
 
@@ -123,7 +127,13 @@ def loss(
     return value + penalty / 2 * squares, by_weights, by_bias
 
 
-def convex(counts: ArrayLike, labels: ArrayLike, *, penalty: float, hard: bool = True) -> Readout:
+def convex(
+    counts: ArrayLike,
+    labels: ArrayLike,
+    *,
+    penalty: float,
+    hard: bool = True,
+) -> Readout:
     """Train by a quasi-Newton method, whose end does not depend on its beginning.
 
     Parameters

@@ -94,7 +94,12 @@ class Liquid:
             run.run(steps, progress=False)
 
     def present(
-        self, images: Iterable[ArrayLike], *, first: int = 0, cores: int = 1, time: Any = "250 ms"
+        self,
+        images: Iterable[ArrayLike],
+        *,
+        first: int = 0,
+        cores: int = 1,
+        time: Any = "250 ms",
     ) -> NDArray[np.int64]:
         """Show images, each from the weights learned before; what is learned meanwhile is dropped.
 
@@ -206,7 +211,12 @@ class Liquid:
         return self._rasters("input", images, first=first, time=time)
 
     def _rasters(
-        self, name: str, images: Iterable[ArrayLike], *, first: int, time: Any
+        self,
+        name: str,
+        images: Iterable[ArrayLike],
+        *,
+        first: int,
+        time: Any,
     ) -> NDArray[np.bool_]:
         steps = _steps(time)
         start = self._start()
@@ -240,7 +250,14 @@ class Liquid:
         self._show(run, self._start(), 0, image, _steps(time))
         return run.result()["astrocyte"].trace("level").values.mean(axis=1)
 
-    def _show(self, run: Run, start: Snapshot, number: int, image: ArrayLike, steps: int) -> None:
+    def _show(
+        self,
+        run: Run,
+        start: Snapshot,
+        number: int,
+        image: ArrayLike,
+        steps: int,
+    ) -> None:
         # Random numbers follow from the clock, so it does not matter which run shows an image.
         run.step = start.step + number * steps
         run.restore(start)

@@ -233,7 +233,12 @@ def _limits(results: Results) -> Judgement:
     return measured, passed
 
 
-def _check(id: str, expected: str, judge: Callable[[Results], Judgement], *families: str) -> Check:
+def _check(
+    id: str,
+    expected: str,
+    judge: Callable[[Results], Judgement],
+    *families: str,
+) -> Check:
     # The first word of an experiment's name is its family.
     return Check(
         id,

@@ -165,7 +165,11 @@ EXPERIMENTS: dict[str, Callable[..., Experiment]] = {
 
 
 def spaced(
-    operations: list[Operation], spacing: int, *, start: int = 0, recall: int | None = None
+    operations: list[Operation],
+    spacing: int,
+    *,
+    start: int = 0,
+    recall: int | None = None,
 ) -> Schedule:
     """Return a schedule of operations one after another.
 

@@ -76,7 +76,13 @@ class Operation:
 Schedule = Sequence[tuple[int, Operation]]  # first step of each operation, ascending
 
 
-def learn(settings: Settings, cue: Any, content: Any, *, steps: int = HOLD) -> Operation:
+def learn(
+    settings: Settings,
+    cue: Any,
+    content: Any,
+    *,
+    steps: int = HOLD,
+) -> Operation:
     """Return the operation that stores a content under a cue.
 
     Parameters

@@ -107,7 +107,10 @@ def draw(
 
 
 def _operations(
-    ax: Any, drawn: list[tuple[int, Operation, Answer]], out: ns.Spikes, settings: Settings
+    ax: Any,
+    drawn: list[tuple[int, Operation, Answer]],
+    out: ns.Spikes,
+    settings: Settings,
 ) -> None:
     """Write question and answer, as OUT gave it, above a pale band for each operation."""
     ends = [*(start for start, _, _ in drawn[1:]), out.steps]
@@ -135,7 +138,12 @@ def _operations(
     ax.axhline(-GAP / 2, color=GREY, linewidth=0.6)
 
 
-def _recalled(operation: Operation, start: int, out: ns.Spikes, settings: Settings) -> np.ndarray:
+def _recalled(
+    operation: Operation,
+    start: int,
+    out: ns.Spikes,
+    settings: Settings,
+) -> np.ndarray:
     """Return the neurons of OUT that answer.
 
     These are bits for a cue, cues for a content, and echoes of bits while learning.
@@ -144,7 +152,13 @@ def _recalled(operation: Operation, start: int, out: ns.Spikes, settings: Settin
     return due[(due < settings.cues) == (operation.kind == BY_CONTENT)]
 
 
-def _population(ax: Any, name: str, spikes: ns.Spikes, settings: Settings, top: float) -> None:
+def _population(
+    ax: Any,
+    name: str,
+    spikes: ns.Spikes,
+    settings: Settings,
+    top: float,
+) -> None:
     """Draw the spikes of a population: cues blue, bits of the content red, gates grey.
 
     The first neuron of each half is at the top.

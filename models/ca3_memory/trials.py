@@ -156,7 +156,10 @@ def _contents(rng: np.random.Generator, s: Settings, private: bool) -> list[set[
 
 
 def _recall(
-    rng: np.random.Generator, s: Settings, contents: list[set[int]] | None, cue: bool
+    rng: np.random.Generator,
+    s: Settings,
+    contents: list[set[int]] | None,
+    cue: bool,
 ) -> Operation:
     if cue:
         return by_cue(s, int(rng.integers(s.cues)))
@@ -244,7 +247,13 @@ def foreign_bits(backend: str, *, freeze: bool = False, spacing: int = 10) -> Re
     return {"before": before, "after": sorted(memory.recall_by_content({2}))}
 
 
-def rounds_of_recall(backend: str, *, bits: int, spacing: int | None = None, most: int) -> Result:
+def rounds_of_recall(
+    backend: str,
+    *,
+    bits: int,
+    spacing: int | None = None,
+    most: int,
+) -> Result:
     """Ask for three memories by all of their bits, in turn, until an answer is wrong.
 
     Parameters

@@ -60,7 +60,12 @@ def save_course(
 
 
 def load_course(
-    path: Path, trainer: Trainer, strategy: Strategy, *, names: Sequence[str], seed: int
+    path: Path,
+    trainer: Trainer,
+    strategy: Strategy,
+    *,
+    names: Sequence[str],
+    seed: int,
 ) -> dict[str, Any]:
     """Restore a checkpoint; return ``accuracy``, ``seconds`` and ``losses`` of the course.
 

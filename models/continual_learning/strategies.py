@@ -31,7 +31,11 @@ class Strategy:
     together = False  # whether all tasks are learned at once, at the last one
 
     def begin_task(
-        self, learner: Learner, optimizer: torch.optim.Optimizer, tasks: Sequence[Task], task: int
+        self,
+        learner: Learner,
+        optimizer: torch.optim.Optimizer,
+        tasks: Sequence[Task],
+        task: int,
     ) -> None:
         """Prepare for a task.
 
@@ -50,7 +54,14 @@ class Strategy:
         """Return what is added to the loss of each minibatch; None: nothing."""
         return None
 
-    def end_task(self, learner: Learner, tasks: Sequence[Task], task: int, *, seed: int) -> None:
+    def end_task(
+        self,
+        learner: Learner,
+        tasks: Sequence[Task],
+        task: int,
+        *,
+        seed: int,
+    ) -> None:
         """Take what will be needed later, after the last epoch of a task.
 
         Parameters
@@ -128,7 +139,14 @@ class Ewc(Strategy):
             total = total + (square - mixed).sum()
         return self.strength / 2 * torch.as_tensor(total)
 
-    def end_task(self, learner: Learner, tasks: Sequence[Task], task: int, *, seed: int) -> None:
+    def end_task(
+        self,
+        learner: Learner,
+        tasks: Sequence[Task],
+        task: int,
+        *,
+        seed: int,
+    ) -> None:
         """Estimate how much the answers to a task depend on each weight.
 
         Parameters
@@ -222,7 +240,11 @@ class Rehearsal(Strategy):
             self.name = f"{around.name} with rehearsal"
 
     def begin_task(
-        self, learner: Learner, optimizer: torch.optim.Optimizer, tasks: Sequence[Task], task: int
+        self,
+        learner: Learner,
+        optimizer: torch.optim.Optimizer,
+        tasks: Sequence[Task],
+        task: int,
     ) -> None:
         """Let the strategy around prepare: replay itself needs nothing before a task ends.
 
@@ -240,7 +262,14 @@ class Rehearsal(Strategy):
     def penalty(self, learner: Learner) -> Tensor | None:
         return self.around.penalty(learner)
 
-    def end_task(self, learner: Learner, tasks: Sequence[Task], task: int, *, seed: int) -> None:
+    def end_task(
+        self,
+        learner: Learner,
+        tasks: Sequence[Task],
+        task: int,
+        *,
+        seed: int,
+    ) -> None:
         """Replay stored samples of all tasks so far, from the second task on.
 
         Parameters
@@ -328,7 +357,13 @@ def read_strategy(strategy: object) -> Strategy:
     )
 
 
-def stored(labels: NDArray[np.int64], per_class: int, *, seed: int, name: str) -> NDArray[np.int64]:
+def stored(
+    labels: NDArray[np.int64],
+    per_class: int,
+    *,
+    seed: int,
+    name: str,
+) -> NDArray[np.int64]:
     """Return positions of some samples of each class, chosen at random, ascending.
 
     Parameters
@@ -361,7 +396,11 @@ class Minibatch:
 
 
 def minibatches(
-    sizes: Mapping[int, int], batch: int, *, seed: int, name: str
+    sizes: Mapping[int, int],
+    batch: int,
+    *,
+    seed: int,
+    name: str,
 ) -> Iterator[Minibatch]:
     """Yield the minibatches of an epoch, each sample once, in random order.
 

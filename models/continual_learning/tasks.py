@@ -126,7 +126,13 @@ def samples_of(
     return Samples(by_channel.reshape(len(values), -1), images.labels.astype(np.int64))
 
 
-def permuted(train: Samples, test: Samples, *, count: int, seed: int = 0) -> list[Task]:
+def permuted(
+    train: Samples,
+    test: Samples,
+    *,
+    count: int,
+    seed: int = 0,
+) -> list[Task]:
     """Return tasks of the same images, whose pixels each task puts in another fixed order.
 
     Parameters
@@ -150,7 +156,11 @@ def permuted(train: Samples, test: Samples, *, count: int, seed: int = 0) -> lis
 
 
 def split(
-    train: Samples, test: Samples, *, groups: Sequence[Sequence[int]], relabel: bool = True
+    train: Samples,
+    test: Samples,
+    *,
+    groups: Sequence[Sequence[int]],
+    relabel: bool = True,
 ) -> list[Task]:
     """Return a task for each group of classes.
 

@@ -101,7 +101,13 @@ def demonstrate(
     return rows
 
 
-def make_strategy(name: str, learner: Learner, settings: Settings, *, seed: int) -> Strategy:
+def make_strategy(
+    name: str,
+    learner: Learner,
+    settings: Settings,
+    *,
+    seed: int,
+) -> Strategy:
     """Return a strategy by name, made for a learner.
 
     Parameters

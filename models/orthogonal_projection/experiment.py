@@ -231,7 +231,12 @@ class _Gaussian:
         return (_normal(self.seed, self.name, shape, number) * self.deviations) @ self.rotation
 
 
-def _normal(seed: int, name: str, shape: tuple[int, int], number: int = 0) -> torch.Tensor:
+def _normal(
+    seed: int,
+    name: str,
+    shape: tuple[int, int],
+    number: int = 0,
+) -> torch.Tensor:
     draws = Stream(seed, f"orthogonal_projection/{name}").normal(
         np.arange(math.prod(shape)), number
     )
@@ -289,7 +294,12 @@ def course(
 
 
 def permuted_digits(
-    tasks: int, *, images: int, tests: int, shuffled: bool = False, seed: int = 0
+    tasks: int,
+    *,
+    images: int,
+    tests: int,
+    shuffled: bool = False,
+    seed: int = 0,
 ) -> list[Task]:
     """Return tasks of permuted MNIST.
 

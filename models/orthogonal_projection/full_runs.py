@@ -83,7 +83,12 @@ def cases() -> dict[str, Case]:
     result: dict[str, Case] = {}
     digits = partial(permuted_digits, 10, images=0, tests=0)
 
-    def permuted(name: str, strategy: str, settings: Settings, **options: Any) -> None:
+    def permuted(
+        name: str,
+        strategy: str,
+        settings: Settings,
+        **options: Any,
+    ) -> None:
         result[f"permuted {name} {strategy}"] = Case(
             lambda seed: digits(seed=seed), settings, strategy, PUBLISHED_ROWS, **options
         )
@@ -185,7 +190,14 @@ def _images(name: str, part: Literal["train", "test"]) -> Images:
 # ---- running
 
 
-def run(name: str, case: Case, *, seed: int, folder: Path, progress: bool) -> dict[str, Any]:
+def run(
+    name: str,
+    case: Case,
+    *,
+    seed: int,
+    folder: Path,
+    progress: bool,
+) -> dict[str, Any]:
     """Run a course, or go on with it, and return its result.
 
     Parameters

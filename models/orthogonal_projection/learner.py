@@ -25,7 +25,11 @@ RATE = 0.01
 
 
 def make_learner(
-    settings: Settings, seed: int, *, net: ns.Network | None = None, device: str | None = None
+    settings: Settings,
+    seed: int,
+    *,
+    net: ns.Network | None = None,
+    device: str | None = None,
 ) -> Learner:
     """Return the learner of a network.
 
@@ -118,7 +122,12 @@ def projected(
 
 
 def _circuits(
-    trainer: Trainer, settings: Settings, rows: Mapping[str, Rows], *, seed: int, most: int
+    trainer: Trainer,
+    settings: Settings,
+    rows: Mapping[str, Rows],
+    *,
+    seed: int,
+    most: int,
 ) -> LateralCircuits:
     learning = {}
     for name in rows:

@@ -171,7 +171,12 @@ def _add_readouts(net: ns.Network, source: ns.Population, settings: Settings) ->
 
 
 def _join(
-    net: ns.Network, source: ns.Population, target: ns.Population, *, name: str, first: bool
+    net: ns.Network,
+    source: ns.Population,
+    target: ns.Population,
+    *,
+    name: str,
+    first: bool,
 ) -> None:
     bound = source.size**-0.5
     weight = ns.uniform(-bound, bound)

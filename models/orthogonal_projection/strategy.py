@@ -43,7 +43,11 @@ class Projected(Strategy):
         self.course: list[dict[str, dict[str, float]]] = []
 
     def begin_task(
-        self, learner: Learner, optimizer: torch.optim.Optimizer, tasks: Sequence[Task], task: int
+        self,
+        learner: Learner,
+        optimizer: torch.optim.Optimizer,
+        tasks: Sequence[Task],
+        task: int,
     ) -> None:
         rows = None
         if self.share is not None:
@@ -52,7 +56,14 @@ class Projected(Strategy):
             rows = self._needed(learner.rows(values, task), share=self.share)
         self.circuits.begin_task(optimizer, rows=rows)
 
-    def end_task(self, learner: Learner, tasks: Sequence[Task], task: int, *, seed: int) -> None:
+    def end_task(
+        self,
+        learner: Learner,
+        tasks: Sequence[Task],
+        task: int,
+        *,
+        seed: int,
+    ) -> None:
         self.circuits.end_task()
         deviations = self.circuits.deviations()
         self.course.append(

@@ -51,7 +51,11 @@ def _all(results: Results, name: str) -> list[Any]:
 
 
 def _errors(
-    results: Results, name: str, trials: tuple[int, ...], *, over: slice = slice(None)
+    results: Results,
+    name: str,
+    trials: tuple[int, ...],
+    *,
+    over: slice = slice(None),
 ) -> np.ndarray:
     """Return errors after some trials of some blocks, (seeds, blocks, trials)."""
     errors = []
@@ -251,7 +255,10 @@ def _show(seeds: Sequence[int]) -> str:
 
 
 def _check(
-    id: str, expected: str, judge: Callable[[Results], Judgement], *needs: str
+    id: str,
+    expected: str,
+    judge: Callable[[Results], Judgement],
+    *needs: str,
 ) -> _Statement:
     return _Statement(id, expected, judge, needs)
 

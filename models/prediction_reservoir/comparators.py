@@ -92,7 +92,13 @@ def least_squares(
     return {"blocks": by_block, "tested": tested(settings)}
 
 
-def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
+def merged(
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    **options: Any,
+) -> Result:
     """Return X5 (ii): the local rule on one readout per channel.
 
     Its target is flat in trials that deliver the other event.
@@ -109,7 +115,11 @@ def merged(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options:
 
 
 def without_feedback(
-    backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    **options: Any,
 ) -> Result:
     """Return X5 (iii): X2 without the feedback of the readouts.
 
@@ -126,7 +136,11 @@ def without_feedback(
 
 
 def without_gate(
-    backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    **options: Any,
 ) -> Result:
     """Return X5 (iv): both channels learn at all times of every trial.
 
@@ -149,7 +163,13 @@ def without_gate(
     )
 
 
-def noisy(backend: str, *, seed: int, settings: Settings = DEFAULTS, **options: Any) -> Result:
+def noisy(
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    **options: Any,
+) -> Result:
     """Return X2 with three times the noise.
 
     Parameters

@@ -99,7 +99,13 @@ def judge(finished: list[Result], tested: list[int]) -> list[Row]:
     """Return errors, peaks and angles of each finished block beside their limits."""
     rows = []
 
-    def row(quantity: str, measured: float, limit: float, *, least: bool = False) -> None:
+    def row(
+        quantity: str,
+        measured: float,
+        limit: float,
+        *,
+        least: bool = False,
+    ) -> None:
         passed = measured >= limit if least else measured <= limit
         expected = f"{'>=' if least else '<='} {limit:g}"
         rows.append(

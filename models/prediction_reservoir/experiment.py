@@ -104,7 +104,11 @@ def switches(
 
 
 def blocks(
-    learner: Learner, truths: tuple[Truth, ...], *, train: Train, watch: Watch | None = None
+    learner: Learner,
+    truths: tuple[Truth, ...],
+    *,
+    train: Train,
+    watch: Watch | None = None,
 ) -> Iterator[Result]:
     """Train block after block, and yield errors, timing errors and subspace angles of each.
 
@@ -164,7 +168,11 @@ def recurrent(learner: Learner) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probability_scan(
-    backend: str, *, seed: int, settings: Settings = DEFAULTS, truths: tuple[Truth, ...] = LEVELS
+    backend: str,
+    *,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    truths: tuple[Truth, ...] = LEVELS,
 ) -> Result:
     """Run X3, fresh training at each probability of A.
 

@@ -84,7 +84,11 @@ def subspace_angles(what: np.ndarray, when: np.ndarray) -> list[float]:
 
 
 def weight_geometry(
-    what: np.ndarray, when: np.ndarray, *, p: np.ndarray, latency: np.ndarray
+    what: np.ndarray,
+    when: np.ndarray,
+    *,
+    p: np.ndarray,
+    latency: np.ndarray,
 ) -> dict[str, Any]:
     """Analyse readout weights over conditions.
 

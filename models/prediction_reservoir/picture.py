@@ -101,7 +101,12 @@ def _predictions(figure: Any, tests: Tests, settings: Settings) -> None:
     grid[0, 0].legend(loc="upper right", frameon=False, fontsize="small", handlelength=1.2)
 
 
-def _prediction(ax: Any, prediction: Prediction, truth: Truth, settings: Settings) -> None:
+def _prediction(
+    ax: Any,
+    prediction: Prediction,
+    truth: Truth,
+    settings: Settings,
+) -> None:
     since = times(settings)
     wanted = truth.probabilities * truth.bumps(settings)
     for k, name in enumerate(CHANNELS):
@@ -126,7 +131,12 @@ def _named(number: int, truth: Truth) -> str:
     return f"{what}\n$p_A$ = {truth.p:g}, {truth.latencies[0]:g} and {truth.latencies[1]:.12g} ms"
 
 
-def _errors(ax: Any, errors: list[list[float]], trials: list[int], settings: Settings) -> None:
+def _errors(
+    ax: Any,
+    errors: list[list[float]],
+    trials: list[int],
+    settings: Settings,
+) -> None:
     for number, of_block in enumerate(errors):
         at = number * settings.trials + np.array(trials)
         ax.plot(at, of_block, color=COLOURS[2], marker="o", markersize=4, linewidth=1.3)

@@ -178,7 +178,12 @@ def find_weight_changes(a: Recording, b: Recording) -> tuple[WeightChanges, ...]
     )
 
 
-def _changes_of(name: str, a: Spikes, b: Spikes, within: int) -> Iterator[SpikeChanges]:
+def _changes_of(
+    name: str,
+    a: Spikes,
+    b: Spikes,
+    within: int,
+) -> Iterator[SpikeChanges]:
     """Yield the changes of one population, over the steps and neurons that both recorded."""
     first = max(a.first, b.first)
     end = min(a.first + a.steps, b.first + b.steps)
@@ -200,7 +205,12 @@ def _changes_of(name: str, a: Spikes, b: Spikes, within: int) -> Iterator[SpikeC
     yield SpikeChanges(name, a, b, within, fates, shifts)
 
 
-def _cut(spikes: Spikes, first: int, end: int, members: np.ndarray) -> Spikes:
+def _cut(
+    spikes: Spikes,
+    first: int,
+    end: int,
+    members: np.ndarray,
+) -> Spikes:
     """Return the spikes of some members in the steps from ``first`` to before ``end``."""
     inside = (spikes.step >= first) & (spikes.step < end)
     inside &= np.isin(spikes.index, members)

@@ -65,7 +65,11 @@ class Bounds:
 
 
 def compare(
-    a: Recording, b: Recording, *, statistical: bool = False, bounds: Bounds = Bounds()
+    a: Recording,
+    b: Recording,
+    *,
+    statistical: bool = False,
+    bounds: Bounds = Bounds(),
 ) -> list[Verdict]:
     """Compare two recordings.
 
@@ -141,7 +145,12 @@ def _shared_names(a: Recording, b: Recording, *, statistical: bool) -> list[str]
     return shared
 
 
-def _verdict(quantity: str, measured: Any, expected: str, passed: bool) -> Verdict:
+def _verdict(
+    quantity: str,
+    measured: Any,
+    expected: str,
+    passed: bool,
+) -> Verdict:
     return {"quantity": quantity, "measured": measured, "expected": expected, "pass": passed}
 
 
@@ -261,7 +270,12 @@ def _statistics(recorded: Recorded) -> set[str]:
     return {"w"} if "w" in recorded.traces and len(recorded.traces["w"].values) else set()
 
 
-def _judge_likeness(name: str, a: Recorded, b: Recorded, bounds: Bounds) -> Iterator[Verdict]:
+def _judge_likeness(
+    name: str,
+    a: Recorded,
+    b: Recorded,
+    bounds: Bounds,
+) -> Iterator[Verdict]:
     yield from _judge_lone(name, _statistics(a), _statistics(b))
     if not _statistics(a) & _statistics(b):
         return
@@ -271,7 +285,12 @@ def _judge_likeness(name: str, a: Recorded, b: Recorded, bounds: Bounds) -> Iter
         yield _judge_weights(name, a, b, bounds)
 
 
-def _judge_spikes(name: str, a: Spikes, b: Spikes, bounds: Bounds) -> Iterator[Verdict]:
+def _judge_spikes(
+    name: str,
+    a: Spikes,
+    b: Spikes,
+    bounds: Bounds,
+) -> Iterator[Verdict]:
     same_time = _window(a) == _window(b)
     yield _judge_means(
         f"{name}: rate, Hz",
@@ -304,7 +323,10 @@ def _judge_spikes(name: str, a: Spikes, b: Spikes, bounds: Bounds) -> Iterator[V
 
 
 def _judge_weights(
-    name: str, a: ProjectionRecording, b: ProjectionRecording, bounds: Bounds
+    name: str,
+    a: ProjectionRecording,
+    b: ProjectionRecording,
+    bounds: Bounds,
 ) -> Verdict:
     # Only the last sample: weights in the middle of learning depend on how far each run has come.
     last_a = a.traces["w"].values[-1]

@@ -21,7 +21,11 @@ __all__ = ["correlation", "cv_intervals", "intervals", "population_rate", "rate"
 
 
 def population_rate(
-    spikes: Spikes, bin: Time, *, start: Time | None = None, stop: Time | None = None
+    spikes: Spikes,
+    bin: Time,
+    *,
+    start: Time | None = None,
+    stop: Time | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean rate per recorded neuron over time.
 
@@ -57,7 +61,11 @@ def population_rate(
 
 
 def correlation(
-    spikes: Spikes, bin: Time, *, start: Time | None = None, stop: Time | None = None
+    spikes: Spikes,
+    bin: Time,
+    *,
+    start: Time | None = None,
+    stop: Time | None = None,
 ) -> float:
     """Return the mean Pearson correlation of spike counts in bins, over all pairs of neurons.
 

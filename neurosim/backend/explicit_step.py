@@ -76,7 +76,11 @@ def _population_row(population: Population) -> Row:
 
 
 def refuse_sub_steps(
-    rows: Iterable[Row], network: Network, *, reason: str, remedy: str
+    rows: Iterable[Row],
+    network: Network,
+    *,
+    reason: str,
+    remedy: str,
 ) -> Iterator[Row]:
     """Yield rows, those of cells that the adaptive method integrates as impossible.
 

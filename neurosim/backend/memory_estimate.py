@@ -231,7 +231,13 @@ def _bytes_per_edge(p: Projection, *, rounded: bool) -> float:
     return size + 2.0 * differ + 8.0 * stored + (12.0 if rounded else 8.0) * own_weight
 
 
-def _bytes_per_plastic_edge(p: Projection, rule: Rule, *, index: int, rounded: bool) -> float:
+def _bytes_per_plastic_edge(
+    p: Projection,
+    rule: Rule,
+    *,
+    index: int,
+    rounded: bool,
+) -> float:
     """Return the bytes of an edge beside its target and the user's delay.
 
     The array with which a variable begins, to which it is reset, takes 8; so does the step of the

@@ -88,7 +88,12 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
     return whole
 
 
-def _add(words: Any, name: str, text: str, **options: Any) -> argparse.ArgumentParser:
+def _add(
+    words: Any,
+    name: str,
+    text: str,
+    **options: Any,
+) -> argparse.ArgumentParser:
     description = text[0].upper() + text[1:] + "."
     return words.add_parser(name, help=text, description=description, **options)
 

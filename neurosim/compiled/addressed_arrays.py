@@ -31,7 +31,12 @@ def tag(module: Any, name: str) -> Any:
     return module.add_metadata([scalar, scalar, zero])
 
 
-def element_at(builder: Any, element: types.Type, address: Any, index: Any) -> Any:
+def element_at(
+    builder: Any,
+    element: types.Type,
+    address: Any,
+    index: Any,
+) -> Any:
     """Return the pointer to an element of an array."""
     return builder.gep(builder.inttoptr(address, _LLVM[element].as_pointer()), [index])
 

@@ -55,7 +55,13 @@ def _checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _download(name: str, file: str, checksum: str, *, progress: bool) -> bytes:
+def _download(
+    name: str,
+    file: str,
+    checksum: str,
+    *,
+    progress: bool,
+) -> bytes:
     """Return the content of a file from the first mirror that has the right one."""
     reasons = []
     for mirror in KNOWN[name].mirrors:

@@ -232,7 +232,12 @@ def _sounds(path: Path, split: Split) -> Sounds:
     )
 
 
-def _require_offsets(path: Path, offsets: NDArray, values: int, samples: int) -> None:
+def _require_offsets(
+    path: Path,
+    offsets: NDArray,
+    values: int,
+    samples: int,
+) -> None:
     # Wrong offsets raise nothing later: slices beyond the end are silently short.
     fits = offsets.size == samples + 1 and offsets[0] == 0 and offsets[-1] == values
     if not fits or np.any(np.diff(offsets) < 0):

@@ -408,7 +408,13 @@ def choices(
     return positions
 
 
-def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
+def numbers(
+    key: Key,
+    n: int,
+    *,
+    below: int,
+    multapses: bool,
+) -> np.ndarray:
     """Return whole numbers of row 0, (n,), ascending; see `neurosim.draws.sampling.numbers`.
 
     Parameters
@@ -437,7 +443,10 @@ def numbers(key: Key, n: int, *, below: int, multapses: bool) -> np.ndarray:
 
 
 def draw_rows(
-    key: Key, kind: Literal["uniform", "normal"], pointer: np.ndarray, first: int
+    key: Key,
+    kind: Literal["uniform", "normal"],
+    pointer: np.ndarray,
+    first: int,
 ) -> np.ndarray:
     """Return the draws of the rows first, first + 1, ...: (pointer[-1] - pointer[0],).
 

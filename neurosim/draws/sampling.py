@@ -36,7 +36,12 @@ def index_type(below: int) -> type[np.uint16] | type[np.int32]:
 
 
 def bernoulli(
-    stream: Stream, rows: IntArray, refused: IntArray, *, trials: int, p: float
+    stream: Stream,
+    rows: IntArray,
+    refused: IntArray,
+    *,
+    trials: int,
+    p: float,
 ) -> tuple[NDArray[np.int64], IntArray]:
     """Choose positions, each with one probability, for each row.
 
@@ -85,7 +90,13 @@ def bernoulli(
 
 
 def choices(
-    stream: Stream, rows: IntArray, refused: IntArray, *, n: int, size: int, multapses: bool
+    stream: Stream,
+    rows: IntArray,
+    refused: IntArray,
+    *,
+    n: int,
+    size: int,
+    multapses: bool,
 ) -> IntArray:
     """Choose a number of positions for each row.
 
@@ -131,7 +142,13 @@ def choices(
     return positions
 
 
-def numbers(stream: Stream, n: int, *, below: int, multapses: bool) -> NDArray[np.int64]:
+def numbers(
+    stream: Stream,
+    n: int,
+    *,
+    below: int,
+    multapses: bool,
+) -> NDArray[np.int64]:
     """Choose whole numbers.
 
     Parameters
@@ -282,7 +299,12 @@ def log_of_rest(p: float) -> float:
 
 
 def _draw_successes(
-    stream: Stream, rows: IntArray, *, trials: int, p: float, log_rest: float
+    stream: Stream,
+    rows: IntArray,
+    *,
+    trials: int,
+    p: float,
+    log_rest: float,
 ) -> NDArray[np.int64]:
     """Return which trials of each row succeed with probability `p`, (R, K), ascending.
 
@@ -300,7 +322,13 @@ def _draw_successes(
         width *= 2
 
 
-def _draw_integers(stream: Stream, rows: IntArray, count: int, *, below: int) -> NDArray[np.int64]:
+def _draw_integers(
+    stream: Stream,
+    rows: IntArray,
+    count: int,
+    *,
+    below: int,
+) -> NDArray[np.int64]:
     """Return independent whole numbers from 0 to `below` - 1, (R, count).
 
     Two draws make one in steps of 2**-53, because there can be more than 2**32 pairs of neurons.
@@ -311,12 +339,22 @@ def _draw_integers(stream: Stream, rows: IntArray, count: int, *, below: int) ->
 
 
 def _draw_independent(
-    stream: Stream, rows: IntArray, count: int, *, below: int
+    stream: Stream,
+    rows: IntArray,
+    count: int,
+    *,
+    below: int,
 ) -> NDArray[np.int64]:
     return np.sort(_draw_integers(stream, rows, count, below=below), axis=1)
 
 
-def _draw_distinct(stream: Stream, rows: IntArray, count: int, *, below: int) -> NDArray[np.int64]:
+def _draw_distinct(
+    stream: Stream,
+    rows: IntArray,
+    count: int,
+    *,
+    below: int,
+) -> NDArray[np.int64]:
     """Return different whole numbers from 0 to `below` - 1, (R, count), ascending in each row.
 
     All sets are equally likely. They are the first different ones of independent draws or, if more

@@ -50,7 +50,14 @@ _TURN = 6.283185307179586
 _log, _sqrt, _sin, _cos = (FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos"))
 
 
-def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
+def philox4x32(
+    c0: Any,
+    c1: Any,
+    c2: Any,
+    c3: Any,
+    k0: Any,
+    k1: Any,
+) -> Four:
     """Return the four words of a counter under a key.
 
     Parameters
@@ -76,7 +83,12 @@ def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Four:
     return c0, c1, c2, c3
 
 
-def uniform_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
+def uniform_block(
+    w0: Any,
+    w1: Any,
+    w2: Any,
+    w3: Any,
+) -> Four:
     """Return the middles of those parts of (0, 1), 2**32 equal ones, that four words number.
 
     Parameters
@@ -86,7 +98,12 @@ def uniform_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
     return (w0 + 0.5) * _GRAIN, (w1 + 0.5) * _GRAIN, (w2 + 0.5) * _GRAIN, (w3 + 0.5) * _GRAIN
 
 
-def normal_block(w0: Any, w1: Any, w2: Any, w3: Any) -> Four:
+def normal_block(
+    w0: Any,
+    w1: Any,
+    w2: Any,
+    w3: Any,
+) -> Four:
     """Return four standard normal numbers, two from each pair of words; none is beyond 6.77.
 
     Parameters
@@ -127,7 +144,11 @@ def repeated(key: Key, repeat: int) -> Key:
 
 
 def uniform(
-    key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
+    key: Key,
+    index: ArrayLike,
+    step: ArrayLike,
+    *,
+    replica: ArrayLike = 0,
 ) -> NDArray[np.float64]:
     """Draw uniformly from (0, 1), both ends excluded, in steps of 2**-32.
 
@@ -150,7 +171,11 @@ def uniform(
 
 
 def normal(
-    key: Key, index: ArrayLike, step: ArrayLike, *, replica: ArrayLike = 0
+    key: Key,
+    index: ArrayLike,
+    step: ArrayLike,
+    *,
+    replica: ArrayLike = 0,
 ) -> NDArray[np.float64]:
     """Draw from the standard normal distribution, cut at 6.77, with the words of `uniform`.
 
@@ -200,7 +225,12 @@ def poisson(mean: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
 
 
 def poisson_counts(
-    key: Key, index: ArrayLike, step: int, *, mean: ArrayLike, replica: int = 0
+    key: Key,
+    index: ArrayLike,
+    step: int,
+    *,
+    mean: ArrayLike,
+    replica: int = 0,
 ) -> NDArray[np.float64]:
     """Draw Poisson counts of any mean up to `MOST_COUNTS`.
 
@@ -230,7 +260,11 @@ def poisson_counts(
 
 
 def _draw(
-    block: Callable[..., Four], key: Key, index: ArrayLike, step: ArrayLike, replica: ArrayLike
+    block: Callable[..., Four],
+    key: Key,
+    index: ArrayLike,
+    step: ArrayLike,
+    replica: ArrayLike,
 ) -> NDArray[np.float64]:
     index = _integers(index)
     step = _integers(step)
@@ -326,7 +360,11 @@ class Stream:
 
 
 def user_stream(
-    seed: int, owner: str, name: str, *, of: Literal["population", "projection"]
+    seed: int,
+    owner: str,
+    name: str,
+    *,
+    of: Literal["population", "projection"],
 ) -> Stream:
     """Return the stream of a parameter or variable, which shares no number with the engine's.
 

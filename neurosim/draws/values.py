@@ -184,7 +184,12 @@ class Distribution:
         ]
 
     def _read(
-        self, name: str, argument: Any, unit: Unit, where: str, error: type[Exception]
+        self,
+        name: str,
+        argument: Any,
+        unit: Unit,
+        where: str,
+        error: type[Exception],
     ) -> float:
         """Return an argument as one number in engine units."""
         whole = self.kind == "integers" or name == "n"
@@ -233,7 +238,12 @@ class Distribution:
         return values
 
     def sample_rows(
-        self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str
+        self,
+        stream: Stream,
+        pointer: np.ndarray,
+        *,
+        unit: Unit,
+        where: str,
     ) -> FloatArray:
         """Draw one value for each edge.
 
@@ -264,7 +274,12 @@ class Distribution:
         return values
 
     def sample_parts(
-        self, stream: Stream, pointer: np.ndarray, *, unit: Unit, where: str
+        self,
+        stream: Stream,
+        pointer: np.ndarray,
+        *,
+        unit: Unit,
+        where: str,
     ) -> Iterator[tuple[slice, FloatArray]]:
         """Draw as `sample_rows`, in order and some rows at a time, to save memory.
 
@@ -280,7 +295,13 @@ class Distribution:
             rows = _Rows(stream, pointer, first, stop)
             yield rows.edges, self._of_rows(rows, standard, unit, where)
 
-    def _of_rows(self, rows: _Rows, standard: FloatArray, unit: Unit, where: str) -> FloatArray:
+    def _of_rows(
+        self,
+        rows: _Rows,
+        standard: FloatArray,
+        unit: Unit,
+        where: str,
+    ) -> FloatArray:
         """Return the values of some rows, made of their standard normal or uniform ones."""
         if self.kind == "gamma":
             standard = standard_gamma(self._shape(), standard, rows.draw)
@@ -289,7 +310,12 @@ class Distribution:
         return values
 
     def _redraw_outside(
-        self, values: FloatArray, stream: Stream, counters: Counters, unit: Unit, where: str
+        self,
+        values: FloatArray,
+        stream: Stream,
+        counters: Counters,
+        unit: Unit,
+        where: str,
     ) -> None:
         """Draw values outside of the bounds again, in place, until none is left."""
         if self.low is None and self.high is None:
@@ -393,7 +419,11 @@ def uniform(low: Quantity, high: Quantity) -> Distribution:
 
 
 def normal(
-    mean: Quantity, sd: Quantity, *, low: Quantity | None = None, high: Quantity | None = None
+    mean: Quantity,
+    sd: Quantity,
+    *,
+    low: Quantity | None = None,
+    high: Quantity | None = None,
 ) -> Distribution:
     """Draw from a normal distribution.
 
@@ -408,7 +438,11 @@ def normal(
 
 
 def lognormal(
-    median: Quantity, sigma: float, *, low: Quantity | None = None, high: Quantity | None = None
+    median: Quantity,
+    sigma: float,
+    *,
+    low: Quantity | None = None,
+    high: Quantity | None = None,
 ) -> Distribution:
     """Draw from a lognormal distribution: median * exp(sigma * z), z being standard normal.
 
@@ -447,7 +481,11 @@ def integers(low: int, high: int) -> Distribution:
 
 
 def gamma(
-    shape: float, scale: Quantity, *, low: Quantity | None = None, high: Quantity | None = None
+    shape: float,
+    scale: Quantity,
+    *,
+    low: Quantity | None = None,
+    high: Quantity | None = None,
 ) -> Distribution:
     """Draw from a gamma distribution, of mean shape * scale and variance shape * scale**2.
 

@@ -136,7 +136,11 @@ def dimension(tree: Expr, symbols: Mapping[str, Exponents], *, where: str) -> Ex
 
 
 def expect(
-    tree: Expr, symbols: Mapping[str, Exponents], expected: Exponents, *, where: str
+    tree: Expr,
+    symbols: Mapping[str, Exponents],
+    expected: Exponents,
+    *,
+    where: str,
 ) -> None:
     """Refuse an expression of another dimension than expected.
 

@@ -229,7 +229,11 @@ def _rule_parameters(p: Projection, draw: EdgeValues) -> tuple[dict[str, Value],
 
 
 def _rule_parameter(
-    p: Projection, constant: Constant, draw: EdgeValues, *, known: dict[str, Value]
+    p: Projection,
+    constant: Constant,
+    draw: EdgeValues,
+    *,
+    known: dict[str, Value],
 ) -> Value:
     name = constant.name
     stream = user_stream(draw.seed, p.name, name, of="projection")
@@ -252,7 +256,14 @@ def _rule_parameter(
     return _spread(value, view, stream, declared=constant.unit, where=draw.where)
 
 
-def _spread(value: Any, view: View, stream: Stream, *, declared: Unit, where: str) -> np.ndarray:
+def _spread(
+    value: Any,
+    view: View,
+    stream: Stream,
+    *,
+    declared: Unit,
+    where: str,
+) -> np.ndarray:
     """Return values per neuron of the whole population, (N,), 0 outside the view."""
     if isinstance(value, Distribution):
         value = value.sample(stream, np.arange(len(view)), unit=declared, where=where)
@@ -315,7 +326,14 @@ def _drive(drive: Drive, seed: int, dt: float) -> ConcreteDrive:
     )
 
 
-def _per_target(drive: Drive, name: str, value: Any, declared: Unit, *, seed: int) -> Any:
+def _per_target(
+    drive: Drive,
+    name: str,
+    value: Any,
+    declared: Unit,
+    *,
+    seed: int,
+) -> Any:
     """Return a number or (M,), drawn if it is a distribution."""
     if not isinstance(value, Distribution):
         return value

@@ -153,7 +153,11 @@ def _require_numbers(count: int) -> None:
 
 
 def _one_per_neuron(
-    count: int, pointer: np.ndarray, edges: np.ndarray | None, *, delay: int
+    count: int,
+    pointer: np.ndarray,
+    edges: np.ndarray | None,
+    *,
+    delay: int,
 ) -> DelayGroups:
     everyone = np.arange(count + 1, dtype=np.int64)
     return DelayGroups(

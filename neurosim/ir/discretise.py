@@ -86,7 +86,11 @@ def discretise(network: ConcreteNetwork) -> Program:
 
 
 def _population(
-    p: ConcretePopulation, network: ConcreteNetwork, *, history: int, inputs: list[str]
+    p: ConcretePopulation,
+    network: ConcreteNetwork,
+    *,
+    history: int,
+    inputs: list[str],
 ) -> PopulationProgram:
     tables = tuple(name for name, value in p.parameters.items() if isinstance(value, Table))
     projections = network.projections
@@ -212,7 +216,12 @@ def _translate(
 
 
 def _sub_steps(
-    cell: Cell, methods: dict[str, Method], host: _Host, *, detect: Expr | None, after: int
+    cell: Cell,
+    methods: dict[str, Method],
+    host: _Host,
+    *,
+    detect: Expr | None,
+    after: int,
 ) -> SubSteps | None:
     """Return the loop of a cell whose method is adaptive, else None.
 
@@ -408,7 +417,11 @@ def _reads_post_spikes(bound: BoundRule) -> bool:
 
 
 def _delay_steps(
-    p: ConcreteProjection, delay: Delay | None, dt: float, *, fraction: float = 1.0
+    p: ConcreteProjection,
+    delay: Delay | None,
+    dt: float,
+    *,
+    fraction: float = 1.0,
 ) -> np.ndarray:
     """Return a fraction of a delay in steps, () or (E,), in the smallest type that serves.
 

@@ -135,7 +135,13 @@ class EdgeValues:
         return int(self.pointer[-1])
 
     def __call__(
-        self, name: str, value: Any, declared: Unit, *, redrawn: bool = False, named: bool = False
+        self,
+        name: str,
+        value: Any,
+        declared: Unit,
+        *,
+        redrawn: bool = False,
+        named: bool = False,
     ) -> Any:
         """Return the values of all edges.
 

@@ -249,7 +249,13 @@ class Memory:
         if key[0] in self._written:
             self._written[key[0]].add(key[1])
 
-    def put_parameter(self, owner: str, name: str, value: Any, step: int) -> None:
+    def put_parameter(
+        self,
+        owner: str,
+        name: str,
+        value: Any,
+        step: int,
+    ) -> None:
         """Store a parameter.
 
         Parameters
@@ -510,7 +516,14 @@ class Memory:
             for state in p.code.states
         )
 
-    def put(self, owner: str, name: str, index: Any, values: Any, step: int) -> None:
+    def put(
+        self,
+        owner: str,
+        name: str,
+        index: Any,
+        values: Any,
+        step: int,
+    ) -> None:
         """Assign values at the end of a step; the decay of assigned elements begins there.
 
         Parameters

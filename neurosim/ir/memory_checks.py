@@ -16,7 +16,13 @@ Layouts = Mapping[Key, tuple[tuple[int, ...], np.dtype]]
 _FAR = 2**53  # steps; the clock and all steps of a memory are nearer to 0
 
 
-def require_layouts(layouts: Layouts, memory: Memory, program: Program, *, where: str) -> None:
+def require_layouts(
+    layouts: Layouts,
+    memory: Memory,
+    program: Program,
+    *,
+    where: str,
+) -> None:
     """Raise NetworkError unless arrays have the names, shapes and types of a memory.
 
     Spikes are those of one segment, as `Memory.portable` returns them.
@@ -47,7 +53,13 @@ def require_layouts(layouts: Layouts, memory: Memory, program: Program, *, where
             )
 
 
-def _fits(shape: tuple[int, ...], owner: str, name: str, memory: Memory, program: Program) -> bool:
+def _fits(
+    shape: tuple[int, ...],
+    owner: str,
+    name: str,
+    memory: Memory,
+    program: Program,
+) -> bool:
     """Return whether an array may have a shape in some run of the network."""
     present = memory.arrays[owner, name].shape
     if name in ("_given_step", "_given_index"):
@@ -73,7 +85,11 @@ def _fits(shape: tuple[int, ...], owner: str, name: str, memory: Memory, program
 
 
 def require_values(
-    arrays: Mapping[Key, np.ndarray], program: Program, *, step: int, where: str
+    arrays: Mapping[Key, np.ndarray],
+    program: Program,
+    *,
+    step: int,
+    where: str,
 ) -> None:
     """Raise NetworkError unless all indices and steps among arrays are in range.
 
@@ -111,7 +127,13 @@ def require_values(
             raise _misfit(where, drive, "rate", "finite rates of 0 or more")
 
 
-def _require_rows(array: np.ndarray, length: int, owner: str, name: str, where: str) -> None:
+def _require_rows(
+    array: np.ndarray,
+    length: int,
+    owner: str,
+    name: str,
+    where: str,
+) -> None:
     """Raise NetworkError unless (steps per row, first step, number of rows) fit a table."""
     every, first, rows = (int(number) for number in array)
     if not (0 < every < _FAR and rows == length and abs(first) < _FAR):
@@ -150,13 +172,24 @@ def _require_given(
 
 
 def _require_range(
-    array: np.ndarray, least: int, most: int, *, where: str, owner: str, name: str
+    array: np.ndarray,
+    least: int,
+    most: int,
+    *,
+    where: str,
+    owner: str,
+    name: str,
 ) -> None:
     if array.size and not (array.min() >= least and array.max() <= most):
         raise _misfit(where, owner, name, f"whole numbers from {least} to {most}")
 
 
-def _misfit(where: str, owner: str, name: str, expected: str) -> NetworkError:
+def _misfit(
+    where: str,
+    owner: str,
+    name: str,
+    expected: str,
+) -> NetworkError:
     return NetworkError(
         f"{where}: array {name!r} of {owner!r} holds values that no run has, expected {expected}. "
         "The state is damaged: load another copy or run again."

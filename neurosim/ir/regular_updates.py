@@ -35,7 +35,12 @@ class StateUpdate:
     """
 
     def __init__(
-        self, update: RegularUpdate, program: Program, memory: Memory, *, replica: int = 0
+        self,
+        update: RegularUpdate,
+        program: Program,
+        memory: Memory,
+        *,
+        replica: int = 0,
     ) -> None:
         self.interval = update.interval
         self._owner = update.view.name

@@ -16,7 +16,11 @@ import numpy as np
 
 
 def read_spikes(
-    history: np.ndarray, count: np.ndarray, *, bounds: np.ndarray, step: int
+    history: np.ndarray,
+    count: np.ndarray,
+    *,
+    bounds: np.ndarray,
+    step: int,
 ) -> np.ndarray:
     """Return the neurons that spiked in one of the last steps, ascending.
 
@@ -59,7 +63,11 @@ def write_spikes(
 
 
 def change_segments(
-    history: np.ndarray, count: np.ndarray, *, old: np.ndarray, new: np.ndarray
+    history: np.ndarray,
+    count: np.ndarray,
+    *,
+    old: np.ndarray,
+    new: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return copies of a history and its counts whose segments have other bounds.
 

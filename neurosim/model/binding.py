@@ -285,7 +285,12 @@ def _own_step(symbols: Mapping[str, Symbol]) -> set[str]:
     return set() if symbols["step"].role == "word" else {"step"}
 
 
-def _require_side(tree: Expr, side: Side, symbols: Mapping[str, Symbol], where: str) -> None:
+def _require_side(
+    tree: Expr,
+    side: Side,
+    symbols: Mapping[str, Symbol],
+    where: str,
+) -> None:
     """Refuse the equation of a neuron's variable that reads what differs between its edges."""
     other = sorted(n for n in names(tree) if symbols[n].side not in (side, "one"))
     if side == "edge" or not other:
@@ -342,7 +347,10 @@ def _names_read(rule: Rule) -> set[str]:
 
 
 def _require_free_names(
-    rule: Rule, links: Iterable[str], symbols: Mapping[str, Symbol], where: str
+    rule: Rule,
+    links: Iterable[str],
+    symbols: Mapping[str, Symbol],
+    where: str,
 ) -> None:
     """Refuse names of a rule that the language or one of the cells has already."""
     own = (*rule.variables, *rule.parameters, *rule.definitions)
@@ -383,7 +391,10 @@ def _resolve(tree: Expr, known: Mapping[str, Exponents], where: str) -> Expr:
 
 
 def _require_units(
-    statement: Assign, known: Mapping[str, Exponents], out: Exponents | None, handler_where: str
+    statement: Assign,
+    known: Mapping[str, Exponents],
+    out: Exponents | None,
+    handler_where: str,
 ) -> None:
     where = f"{handler_where}: {show_statement(statement)!r}"
     expected = out if statement.target == "out" else known[statement.target]
@@ -400,7 +411,10 @@ def _require_units(
 
 
 def _bind_statement(
-    statement: Assign, trigger: str, symbols: Mapping[str, Symbol], handler_where: str
+    statement: Assign,
+    trigger: str,
+    symbols: Mapping[str, Symbol],
+    handler_where: str,
 ) -> BoundStatement:
     """Return a statement with its domain, if its result does not depend on the order of edges."""
     where = f"{handler_where}: {show_statement(statement)!r}"
@@ -431,7 +445,11 @@ def _bind_statement(
 
 
 def _require_assignable(
-    statement: Assign, rule: Rule, source: Cell, target: Cell, where: str
+    statement: Assign,
+    rule: Rule,
+    source: Cell,
+    target: Cell,
+    where: str,
 ) -> None:
     """Refuse an assignment to what is no variable of the rule and no state of a cell."""
     name = statement.target
@@ -462,7 +480,10 @@ def _frozen_states(source: Cell, target: Cell) -> set[str]:
 
 
 def _bind_to_cell(
-    statement: Assign, trigger: str, symbols: Mapping[str, Symbol], handler_where: str
+    statement: Assign,
+    trigger: str,
+    symbols: Mapping[str, Symbol],
+    handler_where: str,
 ) -> BoundStatement:
     """Return a statement that changes a state of the cell at one end.
 
@@ -492,7 +513,12 @@ def _bind_to_cell(
     )
 
 
-def _order_error(statement: Assign, side: Side, own_trigger: bool, where: str) -> ModelError:
+def _order_error(
+    statement: Assign,
+    side: Side,
+    own_trigger: bool,
+    where: str,
+) -> ModelError:
     """Return the error for a statement whose result depends on the order of edges."""
     neuron = "source" if side == "pre" else "target"
     target = statement.target

@@ -201,7 +201,12 @@ def _require_refractory(parts: CellParts, owner: str) -> None:
         )
 
 
-def _require_initial(value: Value, parts: CellParts, declared: Unit, where: str) -> None:
+def _require_initial(
+    value: Value,
+    parts: CellParts,
+    declared: Unit,
+    where: str,
+) -> None:
     if isinstance(value, Distribution):
         value.check(declared, where=where, error=ModelError)
         return
@@ -238,7 +243,14 @@ class _Scope:
     tables: set[str]
     noisy: frozenset[str] = frozenset()
 
-    def resolve(self, tree: Expr, expected: Exponents, *, part: str, noise: bool = False) -> Expr:
+    def resolve(
+        self,
+        tree: Expr,
+        expected: Exponents,
+        *,
+        part: str,
+        noise: bool = False,
+    ) -> Expr:
         """Return a tree with units resolved; its own unit must be the expected one."""
         where = f"{self.owner}, {part}"
         tree = resolve_units(tree, self.readable, where=where, tables=self.tables, noise=noise)

@@ -46,7 +46,10 @@ def resolve_parameters(
 
 
 def _resolve_parameter(
-    parameter: Constant, tree: Expr, known: Mapping[str, Exponents], where: str
+    parameter: Constant,
+    tree: Expr,
+    known: Mapping[str, Exponents],
+    where: str,
 ) -> Constant:
     require_constant(tree, where)
     tree = resolve_units(tree, known, where=where)

@@ -56,7 +56,10 @@ def read_constants(parser: Parser, values: Mapping[str, Value | Parameter]) -> t
 
 
 def read_constant(
-    parser: Parser, name: str, value: Value | Parameter, others: Container[str] = ()
+    parser: Parser,
+    name: str,
+    value: Value | Parameter,
+    others: Container[str] = (),
 ) -> Constant:
     """Read one parameter; without a declared unit it has that of its value.
 
@@ -97,7 +100,11 @@ def _unit_of(value: Value, others: Container[str], where: str) -> Unit:
 
 
 def _engine_value(
-    parser: Parser, name: str, value: Value, declared: Unit, others: Container[str]
+    parser: Parser,
+    name: str,
+    value: Value,
+    declared: Unit,
+    others: Container[str],
 ) -> EngineValue:
     where = f"{parser.owner}, parameter {name!r}"
     if isinstance(value, Table):

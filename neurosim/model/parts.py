@@ -124,7 +124,12 @@ class RuleParts:
         return tuple(dict.fromkeys(t for t in triggers if t not in EVENTS))
 
 
-def find(parts: Iterable[Part], name: str, noun: str, owner: str) -> Part:
+def find(
+    parts: Iterable[Part],
+    name: str,
+    noun: str,
+    owner: str,
+) -> Part:
     """Return the part of a name.
 
     Parameters

@@ -106,7 +106,11 @@ def _require_parameter(parts: RuleParts, parameter: Constant, where: str) -> Non
 
 
 def _require_equation(
-    parts: RuleParts, variable: State, side: Side, form: ClosedForm | None, where: str
+    parts: RuleParts,
+    variable: State,
+    side: Side,
+    form: ClosedForm | None,
+    where: str,
 ) -> State:
     """Return a variable whose equation has its units resolved; refuse what no edge can give it."""
     if variable.derivative is None:
@@ -129,7 +133,12 @@ def _require_equation(
     return replace(variable, derivative=tree)
 
 
-def _require_owner(parameter: Constant, variable: State, side: Side, where: str) -> None:
+def _require_owner(
+    parameter: Constant,
+    variable: State,
+    side: Side,
+    where: str,
+) -> None:
     """Refuse a parameter that has other values than its variable, unless an edge reads it."""
     if side == "edge" or parameter.per in (None, _PER[side]):
         return

@@ -44,7 +44,12 @@ class Edges:
 
     @classmethod
     def from_pairs(
-        cls, sources: ArrayLike, targets: ArrayLike, *, n_source: int, n_target: int
+        cls,
+        sources: ArrayLike,
+        targets: ArrayLike,
+        *,
+        n_source: int,
+        n_target: int,
     ) -> Edges:
         """Return edges that are listed one by one, in any order.
 
@@ -235,7 +240,12 @@ class Connector(Protocol):
         ...
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return the edges between two views.
 

@@ -120,7 +120,14 @@ def _unit_and_length(reference: Reference, where: str) -> tuple[Unit, int]:
     return declared.unit, 1 if per is None else lengths[per]
 
 
-def _side(reference: Reference, length: int, *, source: View, target: View, where: str) -> Domain:
+def _side(
+    reference: Reference,
+    length: int,
+    *,
+    source: View,
+    target: View,
+    where: str,
+) -> Domain:
     """Return which part of an edge chooses its value: "pre", "post", "edge"; "one": none does."""
     along = reference.along
     value = f"{reference.name!r} of {reference.owner.name!r}"
@@ -147,7 +154,13 @@ def _side(reference: Reference, length: int, *, source: View, target: View, wher
     return "edge"
 
 
-def _require_indices(index: IntArray, length: int, *, reference: Reference, where: str) -> None:
+def _require_indices(
+    index: IntArray,
+    length: int,
+    *,
+    reference: Reference,
+    where: str,
+) -> None:
     # Negative indices would silently count from the end.
     if index.size and (index.min() < 0 or index.max() >= length):
         raise NetworkError(

@@ -241,7 +241,12 @@ class Network:
         return self._source(name, size, POISSON, {"rate": rate}, positions=positions)
 
     def bernoulli(
-        self, name: str, size: int, *, p: ParameterValue, positions: Quantity | None = None
+        self,
+        name: str,
+        size: int,
+        *,
+        p: ParameterValue,
+        positions: Quantity | None = None,
     ) -> Population:
         """Add sources that spike in each step with a probability.
 
@@ -835,7 +840,12 @@ class Network:
         return view
 
     def _view_at_spikes(
-        self, owner: object, at: object, every: Time | None, *, edges: ArrayLike | None
+        self,
+        owner: object,
+        at: object,
+        every: Time | None,
+        *,
+        edges: ArrayLike | None,
     ) -> View:
         """Return the neurons of which variables are recorded at their spikes."""
         if not isinstance(at, str) or at != "spikes":
@@ -857,7 +867,11 @@ class Network:
         return self._view(owner, "record")
 
     def _probe(
-        self, owner: object, variable: str, every: Time | None, edges: ArrayLike | None
+        self,
+        owner: object,
+        variable: str,
+        every: Time | None,
+        edges: ArrayLike | None,
     ) -> Probe:
         steps = 1
         if every is not None:

@@ -143,7 +143,11 @@ class _Signs:
         return "unclear"
 
     def _effect_in_sum(
-        self, tree: Expr, terms: list[tuple[Effect, Expr]], name: str, state: str
+        self,
+        tree: Expr,
+        terms: list[tuple[Effect, Expr]],
+        name: str,
+        state: str,
     ) -> Effect:
         effects: set[Effect] = {
             _product(sign, self.effect(term, name, state=state))

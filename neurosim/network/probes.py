@@ -111,7 +111,11 @@ def probe_at_spikes(view: View, variable: str) -> Probe:
 
 
 def probe_edges(
-    projection: Projection, variable: str, every: int, *, edges: ArrayLike | None
+    projection: Projection,
+    variable: str,
+    every: int,
+    *,
+    edges: ArrayLike | None,
 ) -> Probe:
     """Return a probe of a variable of some or all edges, or of a pre or post variable.
 

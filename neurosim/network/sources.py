@@ -100,7 +100,14 @@ def read_shape(shape: object, *, where: str) -> float:
 
 
 def require_source_value(
-    cell: Cell, value: Any, *, size: int, dt: float, where: str, declared: Unit, shape: Any = 1.0
+    cell: Cell,
+    value: Any,
+    *,
+    size: int,
+    dt: float,
+    where: str,
+    declared: Unit,
+    shape: Any = 1.0,
 ) -> None:
     """Raise unless a rate or probability lies within the limits of its source.
 
@@ -151,7 +158,13 @@ def require_source_value(
     )
 
 
-def require_drive_rate(value: Any, *, n: int, dt: float, where: str) -> None:
+def require_drive_rate(
+    value: Any,
+    *,
+    n: int,
+    dt: float,
+    where: str,
+) -> None:
     """Raise unless the rate of a drive's trains can be counted; see `draws.streams.poisson`.
 
     Parameters
@@ -208,7 +221,13 @@ def _most_rate_of_train(n: int, dt: float) -> float:
     return _ROUNDING * MOST_COUNTS / (n * dt)
 
 
-def _require_rate(value: Any, *, most: float, where: str, remedy: str) -> None:
+def _require_rate(
+    value: Any,
+    *,
+    most: float,
+    where: str,
+    remedy: str,
+) -> None:
     hertz = unit("Hz")
     require_range(value, NOT_NEGATIVE, where=where, declared=hertz)
     # Whether an unbounded draw exceeds the limit is known only when it is made.
@@ -281,7 +300,12 @@ def read_spikes(
     return np.ascontiguousarray(step), np.ascontiguousarray(neuron)
 
 
-def _split(spikes: object, size: int, declared: Unit, where: str) -> tuple[object, object]:
+def _split(
+    spikes: object,
+    size: int,
+    declared: Unit,
+    where: str,
+) -> tuple[object, object]:
     """Return neurons and times (or steps) of spikes in one of the two forms."""
     # A pair is read as (indices, times) even for two neurons: their two lists go into a list.
     if isinstance(spikes, tuple) and len(spikes) == 2:
@@ -334,7 +358,13 @@ def _read_neurons(index: object, size: int, where: str) -> FloatArray:
     return neuron
 
 
-def _steps_of_times(when: object, dt: float, where: str, *, rounded: bool) -> NDArray[np.int64]:
+def _steps_of_times(
+    when: object,
+    dt: float,
+    where: str,
+    *,
+    rounded: bool,
+) -> NDArray[np.int64]:
     times = np.atleast_1d(to_engine(when, unit("ms"), where=where, error=NetworkError))
     if not (times > 0).all():
         raise NetworkError(

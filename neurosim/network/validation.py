@@ -122,7 +122,13 @@ def read_flag(value: object, *, where: str) -> bool:
     return bool(value)
 
 
-def read_whole_number(value: object, *, where: str, least: int = 1, most: int | None = None) -> int:
+def read_whole_number(
+    value: object,
+    *,
+    where: str,
+    least: int = 1,
+    most: int | None = None,
+) -> int:
     """Return a whole number.
 
     Parameters
@@ -152,7 +158,11 @@ def read_whole_number(value: object, *, where: str, least: int = 1, most: int | 
 
 
 def read_quantity(
-    value: DrawnQuantity | Table, declared: Unit, *, sizes: Mapping[str, int], where: str
+    value: DrawnQuantity | Table,
+    declared: Unit,
+    *,
+    sizes: Mapping[str, int],
+    where: str,
 ) -> EngineValue:
     """Return a number or array in engine units, or a draw whose arguments have the unit.
 
@@ -204,7 +214,14 @@ def require_shape(array: np.ndarray, sizes: Mapping[str, int], where: str) -> No
     )
 
 
-def read_table(value: Table, declared: Unit, *, size: int, dt: float, where: str) -> Table:
+def read_table(
+    value: Table,
+    declared: Unit,
+    *,
+    size: int,
+    dt: float,
+    where: str,
+) -> Table:
     """Return a table in engine units whose rows are counted in steps.
 
     Parameters

@@ -93,7 +93,11 @@ def comparison(
 
 
 def _mark_differences(
-    panels: Sequence[Axes], changes: SpikeChanges, *, start: Time | None, stop: Time | None
+    panels: Sequence[Axes],
+    changes: SpikeChanges,
+    *,
+    start: Time | None,
+    stop: Time | None,
 ) -> None:
     """Draw spikes that are not in both recordings over those of their rasters."""
     words = (f"moved by up to {changes.within} steps", "lost"), ("moved", "new")
@@ -115,7 +119,12 @@ def _spiking(recording: Recording) -> list[str]:
     return [name for name, p in recording.populations.items() if p.recorded is not None]
 
 
-def _distributions(ax: Axes, label: str, values: list[np.ndarray], names: tuple[str, str]) -> None:
+def _distributions(
+    ax: Axes,
+    label: str,
+    values: list[np.ndarray],
+    names: tuple[str, str],
+) -> None:
     """Draw the share of values up to each value: bins could hide or invent a difference."""
     axes(ax)
     # The first line is wider: it stays visible under a second one that is the same.

@@ -115,7 +115,10 @@ def _coordinates(view: View, plane: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _values(
-    view: View, values: Trace | ArrayLike | None, sample: int, label: str
+    view: View,
+    values: Trace | ArrayLike | None,
+    sample: int,
+    label: str,
 ) -> tuple[np.ndarray | None, str]:
     """Return a number for each neuron, NaN if it is unknown, and the label of the numbers."""
     if values is None:

@@ -251,7 +251,10 @@ def _image(
 
 
 def _degrees(
-    inset: Axes, count: np.ndarray, title: str, orientation: Literal["vertical", "horizontal"]
+    inset: Axes,
+    count: np.ndarray,
+    title: str,
+    orientation: Literal["vertical", "horizontal"],
 ) -> None:
     """Draw the number of edges per neuron along one side of a matrix."""
     inset.stairs(

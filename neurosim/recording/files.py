@@ -113,7 +113,11 @@ def join(value: Any, path: str, arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def write(
-    path: str | Path, header: Mapping[str, Any], *, kind: str, arrays: Mapping[str, np.ndarray]
+    path: str | Path,
+    header: Mapping[str, Any],
+    *,
+    kind: str,
+    arrays: Mapping[str, np.ndarray],
 ) -> Path:
     """Write a header and arrays to a file atomically and return its path.
 
@@ -237,7 +241,11 @@ def _require_whole(archive: zipfile.ZipFile, size: int, only: str | tuple[str, .
 
 
 def _require_listed(
-    listed: list[str], layouts: Mapping[str, object], only: str | tuple[str, ...], *, where: str
+    listed: list[str],
+    layouts: Mapping[str, object],
+    only: str | tuple[str, ...],
+    *,
+    where: str,
 ) -> None:
     """Raise NetworkError if an array that the header lists is missing."""
     missing = [name for name in listed if name.startswith(only) and name not in layouts]

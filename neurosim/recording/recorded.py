@@ -84,7 +84,12 @@ class Recorded:
         )
 
 
-def _require_members(trace: Trace, size: int, noun: str, where: str) -> None:
+def _require_members(
+    trace: Trace,
+    size: int,
+    noun: str,
+    where: str,
+) -> None:
     """Raise NetworkError if a trace has a member beyond ``size``."""
     last = trace.members.max(initial=-1)
     if last >= size:

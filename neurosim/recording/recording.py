@@ -487,7 +487,11 @@ def _require_owner(content: Any, schema: Mapping[str, Field], *, where: str) -> 
 
 
 def _join_population(
-    name: str, content: dict[str, Any], arrays: Mapping[str, np.ndarray], *, earlier: bool
+    name: str,
+    content: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    earlier: bool,
 ) -> PopulationRecording:
     fields = files.join(content, f"population/{name}", arrays)
     spikes = fields["spikes"]
@@ -516,7 +520,11 @@ def _load_spikes(name: str, content: dict[str, Any]) -> Spikes:
 
 
 def _join_projection(
-    name: str, content: dict[str, Any], arrays: Mapping[str, np.ndarray], *, earlier: bool
+    name: str,
+    content: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    earlier: bool,
 ) -> ProjectionRecording:
     fields = files.join(content, f"projection/{name}", arrays)
     return ProjectionRecording(**fields | {"traces": _load_traces(fields, earlier=earlier)})

@@ -67,7 +67,11 @@ def optional(field: Field) -> Field:
 
 
 def require_fields(
-    data: object, schema: Mapping[str, Field], *, where: str, exact: bool = False
+    data: object,
+    schema: Mapping[str, Field],
+    *,
+    where: str,
+    exact: bool = False,
 ) -> None:
     """Raise NetworkError unless data is a dictionary whose fields fit a schema.
 

@@ -72,7 +72,12 @@ class Assembler:
     memory: Memory
 
     def recording(
-        self, chunks: Chunks, end: int, *, header: Mapping[str, Any], later_part: bool = False
+        self,
+        chunks: Chunks,
+        end: int,
+        *,
+        header: Mapping[str, Any],
+        later_part: bool = False,
     ) -> Recording:
         """Return chunks as a recording.
 
@@ -190,7 +195,12 @@ class Assembler:
         return SpikeValues(spikes, unit.from_engine(values), unit.text)
 
     def _spikes_of(
-        self, chunks: Chunks, view: View, end: int, neurons: np.ndarray, steps: np.ndarray
+        self,
+        chunks: Chunks,
+        view: View,
+        end: int,
+        neurons: np.ndarray,
+        steps: np.ndarray,
     ) -> Spikes:
         return Spikes(
             neurons,
@@ -260,7 +270,13 @@ def recorded_unit(probe: Probe) -> Unit:
     return probe.unit
 
 
-def cut(start: int, chunk: Chunk, end: int, *, probes: Sequence[Probe]) -> Chunk:
+def cut(
+    start: int,
+    chunk: Chunk,
+    end: int,
+    *,
+    probes: Sequence[Probe],
+) -> Chunk:
     """Return a chunk without the steps from ``end`` on.
 
     Parameters

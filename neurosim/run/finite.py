@@ -59,7 +59,11 @@ class NotFinite:
 
 
 def find_in_states(
-    program: Program, memory: Memory, step: int, *, suspects: Mapping[str, np.ndarray] | None
+    program: Program,
+    memory: Memory,
+    step: int,
+    *,
+    suspects: Mapping[str, np.ndarray] | None,
 ) -> NotFinite:
     """Return the first state that is not finite, after an engine reported that there is one.
 

@@ -164,7 +164,11 @@ def prepare(
 
 
 def _prepare(
-    network: Network, backend: Backend, *, stream: str | Path | None, options: Mapping[str, Any]
+    network: Network,
+    backend: Backend,
+    *,
+    stream: str | Path | None,
+    options: Mapping[str, Any],
 ) -> Run | Batch:
     lowered = _lower(network, backend, options)
     lowered.report.demand()

@@ -22,7 +22,13 @@ class Tick(Protocol):
     def __call__(self, stage: str = "") -> None: ...
 
 
-def bar(steps: int, *, dt: float, name: str, wanted: bool) -> Bar:
+def bar(
+    steps: int,
+    *,
+    dt: float,
+    name: str,
+    wanted: bool,
+) -> Bar:
     """Show a progress bar in model time if a run takes more than two seconds.
 
     Parameters

@@ -239,7 +239,12 @@ class Recorder:
         return arrays
 
     def require_layouts(
-        self, layouts: Mapping[str, Layout], *, first: int, end: int, where: str
+        self,
+        layouts: Mapping[str, Layout],
+        *,
+        first: int,
+        end: int,
+        where: str,
     ) -> None:
         """Raise NetworkError unless arrays have the names, shapes and types of `arrays`.
 
@@ -279,7 +284,12 @@ class Recorder:
                 )
 
     def replace(
-        self, arrays: Mapping[str, np.ndarray], *, first: int, end: int, where: str
+        self,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        first: int,
+        end: int,
+        where: str,
     ) -> None:
         """Replace all recorded data by what `arrays` returned.
 

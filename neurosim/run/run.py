@@ -256,7 +256,14 @@ class Run:
         self._check_values(elapsed, more=self.step < end)
         self._stretch = next_stretch(self._stretch, chunk.steps, elapsed)
 
-    def _advance_engine(self, first: int, steps: int, *, more: bool, updated: bool) -> Chunk:
+    def _advance_engine(
+        self,
+        first: int,
+        steps: int,
+        *,
+        more: bool,
+        updated: bool,
+    ) -> Chunk:
         """Let the engine run steps; the run stays whole if it cannot begin.
 
         ``updated``: statements have changed memory before these steps, and may not do so twice.
@@ -718,7 +725,12 @@ class Run:
         path = read_path(path, where="load")
         where = f"load: {path}"
 
-        def require(memory: Layouts, recorded: Layouts, first: int, end: int) -> None:
+        def require(
+            memory: Layouts,
+            recorded: Layouts,
+            first: int,
+            end: int,
+        ) -> None:
             require_layouts(memory, self.memory, self.program, where=where)
             self._recorder.require_layouts(recorded, first=first, end=end, where=where)
 

@@ -298,7 +298,12 @@ def _read_number(value: Any) -> Any:
 
 
 def _failed(
-    task: Task, phase: Phase, error: BaseException, *, run: str = "", stops: bool = False
+    task: Task,
+    phase: Phase,
+    error: BaseException,
+    *,
+    run: str = "",
+    stops: bool = False,
 ) -> Outcome:
     key = result_key(run, task.measure_digest) if run else task.early_key
     # A run that failed gives no other result under another measure, but its key does not say so:

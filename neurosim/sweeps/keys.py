@@ -54,7 +54,13 @@ def early_key(point: Point, build: str, settings: str) -> str:
     return _digest({"point": point.data(), "build": build, "settings": settings})
 
 
-def run_key(point: Point, network: Network, *, drawn: str, settings: str) -> str:
+def run_key(
+    point: Point,
+    network: Network,
+    *,
+    drawn: str,
+    settings: str,
+) -> str:
     """Return the key of a run: what it would record.
 
     Parameters

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 Grid = Mapping[str, tuple[Any, ...]]
 
 
-def draw_lines(ax: Axes, values: np.ndarray, *, grid: Grid, axis: str, measure: str) -> None:
+def draw_lines(
+    ax: Axes,
+    values: np.ndarray,
+    *,
+    grid: Grid,
+    axis: str,
+    measure: str,
+) -> None:
     """Draw a measure over one axis: seeds, mean and spread; other axes by colour.
 
     Parameters

@@ -168,7 +168,13 @@ class _Pool:
     cluster: Any
 
     @staticmethod
-    def choose(task: Task, jobs: int, *, workers: Any, cluster: Any) -> _Pool:
+    def choose(
+        task: Task,
+        jobs: int,
+        *,
+        workers: Any,
+        cluster: Any,
+    ) -> _Pool:
         """Return the place for jobs like this one, or raise NetworkError.
 
         Parameters
@@ -220,7 +226,13 @@ class _Pool:
 
 
 def _run(
-    store: Store, task: Task, jobs: list[Point], *, pool: _Pool, retry: bool, progress: bool
+    store: Store,
+    task: Task,
+    jobs: list[Point],
+    *,
+    pool: _Pool,
+    retry: bool,
+    progress: bool,
 ) -> list[Outcome]:
     """Return the outcome of each job; those that are new have been stored."""
     outcomes: dict[int, Outcome] = {}

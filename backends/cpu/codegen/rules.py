@@ -588,7 +588,11 @@ class _RulePrinter:
         return [*self._cell_loop(kernel, s, setup, body)[:-1], "    return _wrong"]
 
     def _cell_loop(
-        self, kernel: Kernel, s: BoundStatement, setup: list[str], body: list[str]
+        self,
+        kernel: Kernel,
+        s: BoundStatement,
+        setup: list[str],
+        body: list[str],
     ) -> list[str]:
         """Return a function over the neurons of one end that an edge has marked."""
         symbols = self.symbols

@@ -138,7 +138,11 @@ class Populations:
         return operations
 
     def _draws(
-        self, p: PopulationProgram, buffers: Sequence[np.ndarray], start: int, stop: int
+        self,
+        p: PopulationProgram,
+        buffers: Sequence[np.ndarray],
+        start: int,
+        stop: int,
     ) -> list[Call]:
         calls = []
         for draw, buffer in zip(p.code.draws, buffers, strict=True):

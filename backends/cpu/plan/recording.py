@@ -164,7 +164,13 @@ class Recording:
         # One partition for all, so that a step's spikes are in one ascending order.
         schedule.append(0, operation)
 
-    def _record_at_spikes(self, i: int, view: View, variable: str, schedule: Schedule) -> None:
+    def _record_at_spikes(
+        self,
+        i: int,
+        view: View,
+        variable: str,
+        schedule: Schedule,
+    ) -> None:
         room = self._room(view)
         keep = self._context.tables.keep
         members = self._members(view)

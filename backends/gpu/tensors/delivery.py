@@ -50,7 +50,14 @@ class SpikeRing:
         Whether there are spikes in a row.
     """
 
-    def __init__(self, depth: int, *, samples: int, size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        depth: int,
+        *,
+        samples: int,
+        size: int,
+        device: torch.device,
+    ) -> None:
         self.spiked = torch.zeros((depth, samples, size), dtype=torch.bool, device=device)
         self.any = [False] * depth
 

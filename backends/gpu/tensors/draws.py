@@ -36,7 +36,13 @@ _BLOCKS = {
 }
 
 
-def uniform(key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
+def uniform(
+    key: Key,
+    index: Tensor,
+    step: Any,
+    *,
+    replica: Any = 0,
+) -> Tensor:
     """Draw uniformly from (0, 1), as `neurosim.draws.streams.uniform`.
 
     Parameters
@@ -52,7 +58,13 @@ def uniform(key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
     return draw("uniform", key, index, step, replica=replica)
 
 
-def normal(key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
+def normal(
+    key: Key,
+    index: Tensor,
+    step: Any,
+    *,
+    replica: Any = 0,
+) -> Tensor:
     """Draw from the standard normal distribution, as `neurosim.draws.streams.normal`.
 
     Parameters
@@ -63,7 +75,14 @@ def normal(key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
     return draw("normal", key, index, step, replica=replica)
 
 
-def draw(kind: str, key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> Tensor:
+def draw(
+    kind: str,
+    key: Key,
+    index: Tensor,
+    step: Any,
+    *,
+    replica: Any = 0,
+) -> Tensor:
     """Draw numbers of a kind, "normal" or "xi" (which are the same) or "uniform", at any indices.
 
     Parameters
@@ -79,7 +98,15 @@ def draw(kind: str, key: Key, index: Tensor, step: Any, *, replica: Any = 0) -> 
     return numbers.gather(-1, position.unsqueeze(-1)).squeeze(-1)
 
 
-def draw_range(kind: str, key: Key, blocks: Tensor, step: Any, *, size: int, replica: Any = 0):
+def draw_range(
+    kind: str,
+    key: Key,
+    blocks: Tensor,
+    step: Any,
+    *,
+    size: int,
+    replica: Any = 0,
+):
     """Draw the numbers at the indices 0 to ``size`` - 1: each block of four is made once.
 
     Parameters
@@ -100,7 +127,14 @@ def draw_range(kind: str, key: Key, blocks: Tensor, step: Any, *, size: int, rep
     return lanes.flatten(-2)[..., :size]
 
 
-def _lanes(kind: str, key: Key, block: Tensor, step: Any, *, replica: Any) -> tuple[Tensor, ...]:
+def _lanes(
+    kind: str,
+    key: Key,
+    block: Tensor,
+    step: Any,
+    *,
+    replica: Any,
+) -> tuple[Tensor, ...]:
     # Four words: block, the step in two words, and the replica.
     counter = (block & _MASK, step & _MASK, (step >> 32) & _MASK, replica & _MASK)
     words = _philox4x32(*counter, *key)
@@ -163,7 +197,14 @@ class PoissonTable:
             most=int(wanted.max(initial=1.0)),
         )
 
-    def counts(self, key: Key, index: Tensor, step: int, *, replica: Any = 0) -> Tensor:
+    def counts(
+        self,
+        key: Key,
+        index: Tensor,
+        step: int,
+        *,
+        replica: Any = 0,
+    ) -> Tensor:
         """Draw a count for each target.
 
         Parameters

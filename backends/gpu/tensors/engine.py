@@ -193,7 +193,14 @@ class TensorEngine:
         self._unwritten = _NONE
         self.samples.pull()
 
-    def emit(self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None) -> None:
+    def emit(
+        self,
+        signal: str,
+        step: int,
+        *,
+        repeat: int = 0,
+        sample: int | None = None,
+    ) -> None:
         """Run the handlers of a signal at the end of a step.
 
         Parameters
@@ -280,7 +287,14 @@ class EngineOfSamples(Protocol):
 
     samples: Samples
 
-    def emit(self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None) -> None:
+    def emit(
+        self,
+        signal: str,
+        step: int,
+        *,
+        repeat: int = 0,
+        sample: int | None = None,
+    ) -> None:
         """Run the handlers of a signal at the end of a step.
 
         Parameters

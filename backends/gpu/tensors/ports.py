@@ -74,7 +74,12 @@ class TensorDrive:
     """
 
     def __init__(
-        self, drive: ConcreteDrive, program: Program, samples: Samples, *, replica: Any
+        self,
+        drive: ConcreteDrive,
+        program: Program,
+        samples: Samples,
+        *,
+        replica: Any,
     ) -> None:
         self._name = drive.name
         self._samples = samples

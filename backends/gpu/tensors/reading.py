@@ -218,7 +218,12 @@ class Reader:
         return lambda reach, clock: gather(tensors[key], along, reach)
 
     def _coefficient(
-        self, p: PlasticProjection, name: str, side: Domain, own: Along, along: Along
+        self,
+        p: PlasticProjection,
+        name: str,
+        side: Domain,
+        own: Along,
+        along: Along,
     ) -> Read:
         symbol = p.symbols.get(name)
         if symbol is None or symbol.side == "one":
@@ -275,7 +280,13 @@ class Reader:
             return self._of_owner(owner, symbol.origin, neuron)
         return self._linked(p, name, symbol, neuron)
 
-    def _linked(self, p: PlasticProjection, name: str, symbol: Symbol, neuron: Along) -> Read:
+    def _linked(
+        self,
+        p: PlasticProjection,
+        name: str,
+        symbol: Symbol,
+        neuron: Along,
+    ) -> Read:
         link = p.links[name]
         index = None if link.index is None else whole_numbers(link.index, self._samples.device)
         if symbol.side != "one":

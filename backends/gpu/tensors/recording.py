@@ -138,7 +138,12 @@ class AtSpikesRecorder:
     """Values of a variable at spikes."""
 
     def __init__(
-        self, number: int, probe: Probe, ring: SpikeRing, *, read: Callable[[Clock], Tensor]
+        self,
+        number: int,
+        probe: Probe,
+        ring: SpikeRing,
+        *,
+        read: Callable[[Clock], Tensor],
     ) -> None:
         self._number = number
         self._members = _members(probe)
@@ -178,7 +183,12 @@ class TraceRecorder:
     """Values of a variable every so many steps."""
 
     def __init__(
-        self, number: int, probe: Probe, samples: Samples, *, read: Callable[[Clock], Tensor]
+        self,
+        number: int,
+        probe: Probe,
+        samples: Samples,
+        *,
+        read: Callable[[Clock], Tensor],
     ) -> None:
         self._number = number
         self._every = probe.every
@@ -245,7 +255,10 @@ def _chosen(part: tuple[np.ndarray, ...], members: np.ndarray | None) -> tuple[n
 
 
 def _of_sample(
-    parts: list[tuple[np.ndarray, ...]], sample: int, column: int, dtype: type
+    parts: list[tuple[np.ndarray, ...]],
+    sample: int,
+    column: int,
+    dtype: type,
 ) -> np.ndarray:
     """Return one column of all lists for one sample."""
     own = [part[column][part[0] == sample] for part in parts]

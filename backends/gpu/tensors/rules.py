@@ -185,7 +185,11 @@ class TensorRule:
                     self._assign(statement.bound.target, value, reach, clock)
 
     def _evaluate(
-        self, s: Statement, reach: Reach, computed: Mapping[str, Any], clock: Clock
+        self,
+        s: Statement,
+        reach: Reach,
+        computed: Mapping[str, Any],
+        clock: Clock,
     ) -> Any:
         # Names that the handler has computed are read from there, all others from tensors.
         values: dict[str, Any] = {}
@@ -205,7 +209,11 @@ class TensorRule:
         return self._reader.read(self.p, name, s.side)
 
     def _draw(
-        self, node: Draw, side: Domain | Literal["neurons"], reach: Reach, clock: Clock
+        self,
+        node: Draw,
+        side: Domain | Literal["neurons"],
+        reach: Reach,
+        clock: Clock,
     ) -> Tensor:
         key = streams.key_of(self._seed, f"{self.p.name}/draw{node.key}")
         if side == "edge" or side == "neurons":
@@ -224,7 +232,13 @@ class TensorRule:
         )
         return numbers.to(clock.dt.dtype)
 
-    def _assign(self, name: str, value: Any, reach: Reach, clock: Clock) -> None:
+    def _assign(
+        self,
+        name: str,
+        value: Any,
+        reach: Reach,
+        clock: Clock,
+    ) -> None:
         tensor = self._samples.tensors[self.p.name, name]
         last = self._samples.tensors.get((self.p.name, f"{name}@last"))
         if reach.element is None:
@@ -255,7 +269,13 @@ class TensorRule:
             index = reach.flat(target, depth * size)
         add(ring.view(-1), index, value)
 
-    def _sum(self, s: BoundStatement, value: Any, reach: Reach, clock: Clock) -> None:
+    def _sum(
+        self,
+        s: BoundStatement,
+        value: Any,
+        reach: Reach,
+        clock: Clock,
+    ) -> None:
         tensor = self._samples.tensors[self.p.name, s.target]
         groups_of_edges = self._reader.groups_of_edges(self.p, s.side)
         index = _positions(groups_of_edges, reach, tensor)

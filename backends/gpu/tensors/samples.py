@@ -29,7 +29,14 @@ class SampleMemory(Memory):
 
     was_taken = False
 
-    def put(self, owner: str, name: str, index: Any, values: Any, step: int) -> None:
+    def put(
+        self,
+        owner: str,
+        name: str,
+        index: Any,
+        values: Any,
+        step: int,
+    ) -> None:
         """Assign some elements of an array, of this sample alone.
 
         Parameters

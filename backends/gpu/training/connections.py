@@ -142,7 +142,12 @@ class Connection:
         return tuple(parts)
 
     def deliver(
-        self, x: Tensor, operands: tuple[Tensor, ...], number: int, *, trace: Tensor | None = None
+        self,
+        x: Tensor,
+        operands: tuple[Tensor, ...],
+        number: int,
+        *,
+        trace: Tensor | None = None,
     ) -> Tensor:
         """Return what a source adds to the port, for the edges of one delay.
 
@@ -166,7 +171,13 @@ class Connection:
             return linear(x, operand, self.slots, trace=trace)
         return sparse(x, operand, self._of(number)[1], self.slots, trace=trace)
 
-    def _over_grid(self, x: Tensor, operand: Tensor, grid: Grid, trace: Tensor | None) -> Tensor:
+    def _over_grid(
+        self,
+        x: Tensor,
+        operand: Tensor,
+        grid: Grid,
+        trace: Tensor | None,
+    ) -> Tensor:
         def images(flat: Tensor) -> Tensor:
             return flat.reshape(-1, *grid.source)
 
@@ -271,7 +282,11 @@ def graded(connection: Connection, signal: Signal) -> Connection:
 
 
 def _grid(
-    projection: Projection, weight: np.ndarray, index: np.ndarray | None, *, learns: bool
+    projection: Projection,
+    weight: np.ndarray,
+    index: np.ndarray | None,
+    *,
+    learns: bool,
 ) -> Grid | None:
     """Return the grid of a projection whose edges are those of its convolution or pooling."""
     connector: Any = projection.connector

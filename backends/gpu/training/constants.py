@@ -136,7 +136,12 @@ class _Exponential(torch.autograd.Function):
     """Propagators of a linear group: the host's values, and their derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, propagator: Propagator, dt: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        matrix: Tensor,
+        propagator: Propagator,
+        dt: float,
+    ) -> Tensor:
         ctx.save_for_backward(matrix)
         ctx.propagator = propagator
         ctx.dt = dt

@@ -312,7 +312,13 @@ class _Part:
         recorded = {(name, traced): values for traced, values in traces.items()}
         return {name: state}, {name: spikes} if spikes else {}, recorded
 
-    def _sum(self, member: Member, terms: list[Term], k: int, history: History) -> Tensor:
+    def _sum(
+        self,
+        member: Member,
+        terms: list[Term],
+        k: int,
+        history: History,
+    ) -> Tensor:
         # A left fold in the order of creation, as on all engines.
         total: Tensor | None = None
         for term in terms:

@@ -103,7 +103,12 @@ def read_outputs(names: object, network: Network, inputs: Iterable[Input]) -> tu
     return tuple(Output(n, *states[n]) if n in states else Output(n, n, None) for n in listed)
 
 
-def _read_names(names: object, argument: str, noun: str, valid: Iterable[str]) -> list[str]:
+def _read_names(
+    names: object,
+    argument: str,
+    noun: str,
+    valid: Iterable[str],
+) -> list[str]:
     listed = [names] if isinstance(names, str) else names
     if not isinstance(listed, list | tuple) or not listed:
         raise NetworkError(
@@ -122,7 +127,11 @@ def _read_names(names: object, argument: str, noun: str, valid: Iterable[str]) -
 
 
 def read_batch(
-    batch: object, inputs: tuple[Input, ...], *, dtype: torch.dtype, device: torch.device
+    batch: object,
+    inputs: tuple[Input, ...],
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> dict[str, Tensor]:
     """Return the tensors of a batch by label, checked.
 

@@ -278,7 +278,11 @@ class Neurons:
         return NeuronState(new, until), spikes
 
     def _spike(
-        self, known: Mapping[str, Any], spiking: Tensor, active: Tensor | None, replica: Tensor
+        self,
+        known: Mapping[str, Any],
+        spiking: Tensor,
+        active: Tensor | None,
+        replica: Tensor,
     ) -> Tensor:
         if self.distance is None:
             raise LookupError(f"population {self.name!r} never spikes")

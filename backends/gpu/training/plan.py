@@ -196,7 +196,11 @@ def _groups(
 
 
 def _neurons(
-    program: Program, memory: Memory, values: PopulationValues, name: str, settings: Settings
+    program: Program,
+    memory: Memory,
+    values: PopulationValues,
+    name: str,
+    settings: Settings,
 ) -> Neurons:
     p = program.populations[name]
     pause = None

@@ -34,7 +34,10 @@ def add_state(module: nn.Module, *, digest: str) -> None:
 
 
 def _require_same_network(
-    module: nn.Module, state: Mapping[str, Any], prefix: str, *_: object
+    module: nn.Module,
+    state: Mapping[str, Any],
+    prefix: str,
+    *_: object,
 ) -> None:
     saved = state.get(f"{prefix}{_DIGEST}")
     own = module.get_buffer(_DIGEST)

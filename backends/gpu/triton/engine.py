@@ -288,7 +288,14 @@ class TritonEngine:
             self._pull(first + done + (not finite))
         return chunks
 
-    def emit(self, signal: str, step: int, *, repeat: int = 0, sample: int | None = None) -> None:
+    def emit(
+        self,
+        signal: str,
+        step: int,
+        *,
+        repeat: int = 0,
+        sample: int | None = None,
+    ) -> None:
         """Run the handlers of a signal at the end of a step.
 
         Parameters

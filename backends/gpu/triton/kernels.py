@@ -91,7 +91,15 @@ def _folded(
 # ---- spikes
 
 
-def clear_spikes(clock, fired, depth, width, column, size, BLOCK: tl.constexpr):
+def clear_spikes(
+    clock,
+    fired,
+    depth,
+    width,
+    column,
+    size,
+    BLOCK: tl.constexpr,
+):
     """Empty this step's row of a population of given spikes."""
     step = tl.load(clock)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -103,7 +111,17 @@ def clear_spikes(clock, fired, depth, width, column, size, BLOCK: tl.constexpr):
     tl.store(fired + row * width + column + n, (n < 0).to(tl.uint8), mask=lanes)
 
 
-def give_spikes(clock, fired, depth, width, column, steps, indices, count, BLOCK: tl.constexpr):
+def give_spikes(
+    clock,
+    fired,
+    depth,
+    width,
+    column,
+    steps,
+    indices,
+    count,
+    BLOCK: tl.constexpr,
+):
     """Mark the neurons whose given spikes are of this step."""
     step = tl.load(clock)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -118,7 +136,17 @@ def give_spikes(clock, fired, depth, width, column, steps, indices, count, BLOCK
 
 
 def arrive(
-    clock, fired, depth, width, column, since, neurons, delays, arrived, count, BLOCK: tl.constexpr
+    clock,
+    fired,
+    depth,
+    width,
+    column,
+    since,
+    neurons,
+    delays,
+    arrived,
+    count,
+    BLOCK: tl.constexpr,
 ):
     """Mark the delay groups that a spike reaches in this step."""
     step = tl.load(clock)
@@ -135,7 +163,15 @@ def arrive(
     tl.store(arrived + sample * count + n, spike, mask=lanes)
 
 
-def list_spikes(clock, fired, depth, width, spikes, count, BLOCK: tl.constexpr):
+def list_spikes(
+    clock,
+    fired,
+    depth,
+    width,
+    spikes,
+    count,
+    BLOCK: tl.constexpr,
+):
     """Append the neurons of this step's spikes to a list, in any order."""
     step = tl.load(clock)
     sample = tl.program_id(1).to(tl.int64)
@@ -318,7 +354,14 @@ def fold_side(
 # ---- terms of a port
 
 
-def take_ring(clock, ring, depth, port, size, BLOCK: tl.constexpr):
+def take_ring(
+    clock,
+    ring,
+    depth,
+    port,
+    size,
+    BLOCK: tl.constexpr,
+):
     """Add the term of a rule to its port, and free its row for a later step."""
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -333,7 +376,16 @@ def take_ring(clock, ring, depth, port, size, BLOCK: tl.constexpr):
     tl.store(term, tl.full((BLOCK,), 0.0, _REAL), mask=lanes)
 
 
-def take_sums(clock, sums, depth, ports, column, port, size, BLOCK: tl.constexpr):
+def take_sums(
+    clock,
+    sums,
+    depth,
+    ports,
+    column,
+    port,
+    size,
+    BLOCK: tl.constexpr,
+):
     """Add the sum of all projections that are pushed to a port, and free its row."""
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -409,7 +461,12 @@ def drive(
 # ---- samples, and the clock
 
 
-def check(clock, values, size, BLOCK: tl.constexpr):
+def check(
+    clock,
+    values,
+    size,
+    BLOCK: tl.constexpr,
+):
     """Find values of a state that are not finite after phase 5."""
     sample = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -517,7 +574,12 @@ def sample_course(
     tl.store(out + row * count + n, value.to(tl.float64), mask=lanes)
 
 
-def tick(clock, counts, samples, BLOCK: tl.constexpr):
+def tick(
+    clock,
+    counts,
+    samples,
+    BLOCK: tl.constexpr,
+):
     """End a step: the clock moves on unless a value was not finite; lists of spikes are emptied."""
     step = tl.load(clock)
     n = tl.arange(0, BLOCK)

@@ -24,7 +24,12 @@ _SIDES: tuple[Side, Side] = ("pre", "post")
 _NO_DELAY = np.zeros(1, np.int64)
 
 
-def arrivals(device: Device, p: ProjectionProgram, side: Side, groups: DelayGroups) -> Launch:
+def arrivals(
+    device: Device,
+    p: ProjectionProgram,
+    side: Side,
+    groups: DelayGroups,
+) -> Launch:
     """Return the launch that marks the delay groups of one side that a spike reaches.
 
     Parameters
@@ -299,7 +304,12 @@ class RuleLaunches:
         return [launch, self._printed(source, arguments, size)]
 
     def _sum(
-        self, fold: Fold, trigger: str, out: str, *, stride: int = 1
+        self,
+        fold: Fold,
+        trigger: str,
+        out: str,
+        *,
+        stride: int = 1,
     ) -> tuple[Launch, dict[str, str]]:
         """Return the launch that sums over edges, and the names of sums and of marks."""
         # A number for each sum: a later one must not write over totals that are still to be read.
@@ -318,7 +328,13 @@ class RuleLaunches:
         )
         return launch, marks
 
-    def _fold(self, name: str, trigger: str, lane: np.ndarray, lanes: int) -> Fold:
+    def _fold(
+        self,
+        name: str,
+        trigger: str,
+        lane: np.ndarray,
+        lanes: int,
+    ) -> Fold:
         """Return the edges of lanes in the order in which a trigger's events reach them."""
         # Steps and signals reach all edges: they share one order.
         event = trigger if trigger in ("pre", "post") else "step"

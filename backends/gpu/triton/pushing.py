@@ -95,7 +95,13 @@ class Pushed:
         self._sums.copy_(torch.from_numpy(sums))
 
     def _land(
-        self, sums: np.ndarray, p: StaticProjection, memory, *, emitted: int, step: int
+        self,
+        sums: np.ndarray,
+        p: StaticProjection,
+        memory,
+        *,
+        emitted: int,
+        step: int,
     ) -> None:
         """Add the edges of a step's spikes that land from ``step`` on."""
         neurons = memory.spikes(p.source, emitted)

@@ -85,7 +85,13 @@ class Recording:
             return self._course(number, probe, positions, out)
         return device.launch(kernels.sample_values, positions.size, values, device.size(key), *out)
 
-    def _course(self, number: int, probe: Probe, positions: np.ndarray, out: tuple) -> Launch:
+    def _course(
+        self,
+        number: int,
+        probe: Probe,
+        positions: np.ndarray,
+        out: tuple,
+    ) -> Launch:
         device = self.device
         p = device.program.plastic[probe.owner.name]
         symbol = p.symbols[probe.variable]
@@ -113,7 +119,12 @@ class Recording:
         )
 
     def _coefficient(
-        self, p: PlasticProjection, held: str, name: str, positions: np.ndarray, side: str
+        self,
+        p: PlasticProjection,
+        held: str,
+        name: str,
+        positions: np.ndarray,
+        side: str,
     ) -> tuple[Tensor, int, Tensor]:
         """Return a coefficient's values, and which of them each recorded value reads."""
         device = self.device
@@ -128,7 +139,14 @@ class Recording:
 
     # ---- results
 
-    def collect(self, sample: int, first: int, steps: int, *, finite: bool) -> Chunk:
+    def collect(
+        self,
+        sample: int,
+        first: int,
+        steps: int,
+        *,
+        finite: bool,
+    ) -> Chunk:
         """Return what a sample recorded in some steps.
 
         Parameters
@@ -172,7 +190,11 @@ class Recording:
         return values
 
     def _spikes(
-        self, probe: Probe, sample: int, first: int, steps: int
+        self,
+        probe: Probe,
+        sample: int,
+        first: int,
+        steps: int,
     ) -> tuple[np.ndarray, np.ndarray]:
         view = probe.owner
         assert isinstance(view, View)  # spikes are recorded of populations alone
@@ -185,7 +207,10 @@ class Recording:
 
 
 def spikes_of(
-    device: Device, population: str, sample: int, steps: range
+    device: Device,
+    population: str,
+    sample: int,
+    steps: range,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the spikes of a population in some of the last steps: steps and neurons, sorted.
 

@@ -323,7 +323,13 @@ class RulePrinter:
         return f"{local(name)} = tl.load({at} + {index} * {stride}, mask=_lanes)"
 
     def _variable(
-        self, q: PlasticProjection, name: str, index: str, *, to: str, prefix: str
+        self,
+        q: PlasticProjection,
+        name: str,
+        index: str,
+        *,
+        to: str,
+        prefix: str,
     ) -> list[str]:
         """Return lines that load a variable of a rule, its closed form applied."""
         symbol = q.symbols[name]
@@ -342,7 +348,13 @@ class RulePrinter:
         return [f"{local(to)} = _relaxed({value}, {elapsed}, {tau}, {inflow})"]
 
     def _coefficient(
-        self, q: PlasticProjection, symbol: Symbol, name: str, index: str, *, prefix: str
+        self,
+        q: PlasticProjection,
+        symbol: Symbol,
+        name: str,
+        index: str,
+        *,
+        prefix: str,
     ) -> str:
         at = self.arguments.row(f"{prefix}{name}", (q.name, name))
         if q.symbols[name].side == "one":

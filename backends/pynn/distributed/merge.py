@@ -11,7 +11,13 @@ from ..translation.plan import Plan, PlannedRecording
 from .nest_models import MODELS
 
 
-def merge(plan: Plan, folder: Path, *, ranks: int, time: float) -> dict[str, np.ndarray]:
+def merge(
+    plan: Plan,
+    folder: Path,
+    *,
+    ranks: int,
+    time: float,
+) -> dict[str, np.ndarray]:
     """Return the arrays that a script of PyNN would have written.
 
     Parameters

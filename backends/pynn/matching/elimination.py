@@ -169,7 +169,11 @@ def _require_zero(condition: Condition, *, progress: int) -> None:
 
 
 def _solve_next(
-    conditions: list[Condition], cell: SymbolicCell, unknowns: Unknowns, *, progress: int
+    conditions: list[Condition],
+    cell: SymbolicCell,
+    unknowns: Unknowns,
+    *,
+    progress: int,
 ) -> tuple[sympy.Symbol, Symbolic]:
     """Return the next unknown and its value: from an equation that has no other, or by choice."""
     symbols = unknowns.symbols
@@ -187,7 +191,11 @@ def _solve_next(
 
 
 def _choose(
-    conditions: list[Condition], cell: SymbolicCell, unknowns: Unknowns, *, progress: int
+    conditions: list[Condition],
+    cell: SymbolicCell,
+    unknowns: Unknowns,
+    *,
+    progress: int,
 ) -> tuple[sympy.Symbol, Symbolic]:
     """Return an unknown whose value the equations leave open, and the value that is chosen."""
     unsolved = set.union(*(free_symbols(c.expression) for c in conditions)) & unknowns.symbols
@@ -210,7 +218,10 @@ def _choose(
 
 
 def _own_parameter(
-    conditions: list[Condition], unknown: sympy.Symbol, unit_text: str, cell: SymbolicCell
+    conditions: list[Condition],
+    unknown: sympy.Symbol,
+    unit_text: str,
+    cell: SymbolicCell,
 ) -> Symbolic | None:
     """Return the cell's parameter that has the meaning of an unknown, if there is one.
 

@@ -264,7 +264,10 @@ def _change_per_trace(change: Symbolic, trace: str) -> Symbolic:
 
 
 def _weight_dependence(
-    plus: Symbolic, minus: Symbolic, low: Symbolic, high: Symbolic
+    plus: Symbolic,
+    minus: Symbolic,
+    low: Symbolic,
+    high: Symbolic,
 ) -> _Dependence:
     """Return the weight dependence of PyNN that two changes by a pair of full traces have.
 
@@ -294,7 +297,10 @@ def _weight_dependence(
 
 
 def _guetig_dependence(
-    plus: Symbolic, minus: Symbolic, low: Symbolic, high: Symbolic
+    plus: Symbolic,
+    minus: Symbolic,
+    low: Symbolic,
+    high: Symbolic,
 ) -> _Dependence | None:
     """Return Guetig's dependence if both changes are powers of the weight; w_min is 0 there."""
     powers = {

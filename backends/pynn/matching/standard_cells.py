@@ -163,7 +163,12 @@ def _voltage_port() -> dict[str, Port]:
     return {"excitatory": Port("mV", into="v")}
 
 
-def _leaky(name: str, equations: str, ports: dict[str, Port], **parameters: str) -> Cell:
+def _leaky(
+    name: str,
+    equations: str,
+    ports: dict[str, Port],
+    **parameters: str,
+) -> Cell:
     return Cell(
         equations,
         parameters={**_LEAK, **parameters},

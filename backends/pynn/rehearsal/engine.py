@@ -41,7 +41,12 @@ class RehearsalEngine:
     """
 
     def __init__(
-        self, program: Program, network: ConcreteNetwork, *, plan: Plan, replica: int = 0
+        self,
+        program: Program,
+        network: ConcreteNetwork,
+        *,
+        plan: Plan,
+        replica: int = 0,
     ) -> None:
         # One partition: the loop runs in one thread.
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}

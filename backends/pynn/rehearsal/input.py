@@ -100,7 +100,12 @@ def _read_chances(
     return np.atleast_2d(chance), (1, 0, 1)
 
 
-def read_drives(memory: Memory, program: Program, plan: Plan, layout: Layout) -> Drives:
+def read_drives(
+    memory: Memory,
+    program: Program,
+    plan: Plan,
+    layout: Layout,
+) -> Drives:
     """Return all drives.
 
     Parameters

@@ -164,7 +164,11 @@ def _populations(
 
 
 def _neurons(
-    cells: list[PlannedPopulation], numbering: Numbering, *, depth: int, dt: float
+    cells: list[PlannedPopulation],
+    numbering: Numbering,
+    *,
+    depth: int,
+    dt: float,
 ) -> Neurons:
     count = numbering.neuron_count
     step = int(to_fixed(dt))

@@ -35,7 +35,14 @@ class Mirror:
     layout : Layout
     """
 
-    def __init__(self, memory: Memory, program: Program, *, plan: Plan, layout: Layout) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        program: Program,
+        *,
+        plan: Plan,
+        layout: Layout,
+    ) -> None:
         self._memory = memory
         self._program = program
         self._plan = plan

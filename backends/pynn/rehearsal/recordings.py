@@ -71,7 +71,12 @@ class Recordings:
         return channels, np.zeros(int(output[-1]), np.int32)
 
     def collect(
-        self, chunk: Chunk, spikes: Spikes, samples: np.ndarray, channels: Channels, first: int
+        self,
+        chunk: Chunk,
+        spikes: Spikes,
+        samples: np.ndarray,
+        channels: Channels,
+        first: int,
     ) -> None:
         """Put the recordings of a stretch into its chunk.
 

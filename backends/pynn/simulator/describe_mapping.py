@@ -14,7 +14,10 @@ import numpy as np
 
 
 def describe(
-    populations: dict[str, Any], projections: dict[str, Any], folder: Path, steps: int
+    populations: dict[str, Any],
+    projections: dict[str, Any],
+    folder: Path,
+    steps: int,
 ) -> None:
     """Write ``mapping.json`` and ``mapping.npz``.
 

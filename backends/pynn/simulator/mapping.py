@@ -160,7 +160,12 @@ class Mapping:
         return ax
 
 
-def _core_corner(x: int, y: int, position: int, columns: int) -> tuple[float, float]:
+def _core_corner(
+    x: int,
+    y: int,
+    position: int,
+    columns: int,
+) -> tuple[float, float]:
     """Return the lower left corner of a core's square on chip (x, y), row by row from the top."""
     column = position % columns
     row = position // columns

@@ -18,7 +18,11 @@ RATE_LAG = 2
 
 
 def run_lines(
-    plan: Plan, time: float, *, names: dict[str, str], arrays: ScriptArrays
+    plan: Plan,
+    time: float,
+    *,
+    names: dict[str, str],
+    arrays: ScriptArrays,
 ) -> Iterator[str]:
     """Yield the lines that run the network.
 

@@ -42,7 +42,12 @@ display_algorithm_timings = False
 
 
 def map_network(
-    plan: Plan, report: Report, *, time: Any = "1 s", version: int = 5, python: str | None = None
+    plan: Plan,
+    report: Report,
+    *,
+    time: Any = "1 s",
+    version: int = 5,
+    python: str | None = None,
 ) -> Mapping:
     """Map a plan onto a virtual board.
 

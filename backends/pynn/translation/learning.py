@@ -92,7 +92,14 @@ _ORDERED = (
 
 
 class _RulePlanner:
-    def __init__(self, p: ConcreteProjection, *, dt: float, target: Target, rows: Rows) -> None:
+    def __init__(
+        self,
+        p: ConcreteProjection,
+        *,
+        dt: float,
+        target: Target,
+        rows: Rows,
+    ) -> None:
         self._p = p
         self._dt = dt
         self._target = target

@@ -91,7 +91,13 @@ class NeuronPlan:
     """
 
     def __init__(
-        self, p: ConcretePopulation, match: CellMatch, *, dt: float, target: Target, rows: Rows
+        self,
+        p: ConcretePopulation,
+        match: CellMatch,
+        *,
+        dt: float,
+        target: Target,
+        rows: Rows,
     ) -> None:
         self._p = p
         self._match = match

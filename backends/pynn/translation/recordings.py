@@ -121,7 +121,11 @@ class Recordings:
         return PlannedRecording(number, name, ("weight",), edges, probe.every)
 
     def _state(
-        self, number: int, probe: Probe, place: Place, members: np.ndarray
+        self,
+        number: int,
+        probe: Probe,
+        place: Place,
+        members: np.ndarray,
     ) -> PlannedRecording | None:
         name = probe.owner.name
         match = self._matches.get(probe.owner.name)

@@ -68,7 +68,11 @@ def plan_given_spikes(
 
 
 def plan_poisson(
-    p: ConcretePopulation, *, dt: float, target: Target, rows: Rows
+    p: ConcretePopulation,
+    *,
+    dt: float,
+    target: Target,
+    rows: Rows,
 ) -> PlannedPopulation | None:
     """Return Poisson sources; those with a probability per step get the rate of the same mean.
 

@@ -229,7 +229,10 @@ def _report_rounding(q: PlannedProjection, scale: WeightScale, rows: Rows) -> No
 
 
 def _report_learning(
-    q: PlannedProjection, rule: PlannedRule, scale: WeightScale, rows: Rows
+    q: PlannedProjection,
+    rule: PlannedRule,
+    scale: WeightScale,
+    rows: Rows,
 ) -> None:
     unit = 1.0 if rule.absolute else abs(rule.weights["w_max"])
     up, down = (rule.timing[name] * unit / scale.step for name in ("A_plus", "A_minus"))

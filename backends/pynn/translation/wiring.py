@@ -279,7 +279,13 @@ class Wiring:
             )
         self._rows.exact(place, "; ".join(texts) + "." if texts else "no edges.")
 
-    def _add_receptor(self, path: _Path, receptor: str, edges: _Edges, scale: np.ndarray) -> None:
+    def _add_receptor(
+        self,
+        path: _Path,
+        receptor: str,
+        edges: _Edges,
+        scale: np.ndarray,
+    ) -> None:
         """Add the edges to one receptor: in layers, if a pair may have one edge only."""
         layers = [np.ones(edges.post.size, bool)]
         if self._target.one_edge_per_pair:

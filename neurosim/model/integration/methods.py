@@ -66,7 +66,11 @@ class Propagator:
 
 
 def choose(
-    derivatives: Mapping[str, Expr], method: Method | None, constants: set[str], *, where: str
+    derivatives: Mapping[str, Expr],
+    method: Method | None,
+    constants: set[str],
+    *,
+    where: str,
 ) -> dict[str, Method]:
     """Return the method of each state: the named one, or the best that its equation allows.
 
@@ -137,7 +141,12 @@ def _has_noise(tree: Expr) -> bool:
     return any(draw.kind == "xi" for draw in draws(tree))
 
 
-def _is_own_noise(s: str, tree: Expr, noisy: Collection[str], where: str) -> bool:
+def _is_own_noise(
+    s: str,
+    tree: Expr,
+    noisy: Collection[str],
+    where: str,
+) -> bool:
     """Return whether noise is additive, or one xi times what reads no other state with noise."""
     noise, _ = _noise_split(s, tree, where=where)
     read = set().union(*(names(amplitude) for _, amplitude in noise))
@@ -173,7 +182,12 @@ def linear_group(
         group.discard(unfit)
 
 
-def _is_linear(tree: Expr, group: set[str], changing: Iterable[str], constants: set[str]) -> bool:
+def _is_linear(
+    tree: Expr,
+    group: set[str],
+    changing: Iterable[str],
+    constants: set[str],
+) -> bool:
     """Return whether a derivative is linear over a group, with constant coefficients."""
     split = affine(tree, group)
     if split is None:

@@ -16,7 +16,14 @@ from ..populations import View
 from .population import is_expression, name_draws, require_dimension, words_of, write_out
 
 
-def read_target_text(view: View, value: Any, declared: Unit, *, seed: int, where: str) -> Any:
+def read_target_text(
+    view: View,
+    value: Any,
+    declared: Unit,
+    *,
+    seed: int,
+    where: str,
+) -> Any:
     """Return the values of an expression for the target neurons; any other value as it is.
 
     Parameters

@@ -150,7 +150,10 @@ def words_of(cell: Cell, *, positions: bool) -> dict[str, Exponents]:
 
 
 def is_expression(
-    value: object, words: Mapping[str, Exponents], unit: Unit, where: str
+    value: object,
+    words: Mapping[str, Exponents],
+    unit: Unit,
+    where: str,
 ) -> TypeGuard[str]:
     """Return whether a value is text and no quantity, given the names that text may read."""
     return isinstance(value, str) and (
@@ -188,7 +191,13 @@ def require_time_constants(owner: str, cell: Cell, values: Mapping[str, object])
         require_divisor(value, cell, parameter.name, where=f"{owner}, {parameter.name}")
 
 
-def require_divisor(value: object, cell: Cell, name: str, *, where: str) -> None:
+def require_divisor(
+    value: object,
+    cell: Cell,
+    name: str,
+    *,
+    where: str,
+) -> None:
     """Raise if a parameter is 0 that the equations divide by; draws and text are skipped."""
     if not isinstance(value, float | int | np.ndarray) or np.all(value):
         return
@@ -201,7 +210,10 @@ def require_divisor(value: object, cell: Cell, name: str, *, where: str) -> None
 
 
 def check_refractory_time(
-    owner: str, cell: Cell, values: Mapping[str, PopulationValue], dt: float
+    owner: str,
+    cell: Cell,
+    values: Mapping[str, PopulationValue],
+    dt: float,
 ) -> None:
     """Raise if the refractory time is negative or no multiple of dt; draws are skipped.
 
@@ -251,7 +263,12 @@ def _require_known(
             raise NetworkError(_unknown_name(name, owner, cell, valid))
 
 
-def _unknown_name(name: str, owner: str, cell: Cell, valid: Mapping[str, Unit]) -> str:
+def _unknown_name(
+    name: str,
+    owner: str,
+    cell: Cell,
+    valid: Mapping[str, Unit],
+) -> str:
     return describe_unknown("parameter or state", name, valid, owner=f"{owner} ({cell.name})")
 
 
@@ -264,7 +281,12 @@ def _refuse_state(cell: Cell, name: str, where: str) -> None:
 
 
 def _read_defaults(
-    owner: str, cell: Cell, size: int, values: Mapping[str, ParameterValue], *, dt: float
+    owner: str,
+    cell: Cell,
+    size: int,
+    values: Mapping[str, ParameterValue],
+    *,
+    dt: float,
 ) -> dict[str, PopulationValue]:
     """Return the tables of a cell that the population does not replace; check its arrays."""
     tables: dict[str, PopulationValue] = {}
@@ -304,7 +326,12 @@ def name_draws(tree: Expr, owner: str) -> tuple[Expr, dict[str, Distribution]]:
 
 
 def require_dimension(
-    tree: Expr, text: str, words: Mapping[str, Exponents], *, declared: Unit, where: str
+    tree: Expr,
+    text: str,
+    words: Mapping[str, Exponents],
+    *,
+    declared: Unit,
+    where: str,
 ) -> Expr:
     """Return an expression whose result is in engine units, its units resolved.
 
@@ -339,7 +366,14 @@ def require_dimension(
     return tree
 
 
-def write_out(tree: Expr, text: str, cell: Cell, *, words: Collection[str], where: str) -> Expr:
+def write_out(
+    tree: Expr,
+    text: str,
+    cell: Cell,
+    *,
+    words: Collection[str],
+    where: str,
+) -> Expr:
     """Return an expression with the definitions that it reads written out.
 
     Parameters

@@ -27,7 +27,12 @@ EdgeValue: TypeAlias = EngineValue | PairText
 """A value of edges that was read: in engine units, a draw, or text over pairs."""
 
 
-def count_edges(connector: Connector, source: View, target: View, where: str) -> int | None:
+def count_edges(
+    connector: Connector,
+    source: View,
+    target: View,
+    where: str,
+) -> int | None:
     """Return the number of edges if it is known before draws are made, else None.
 
     Parameters
@@ -72,7 +77,13 @@ def require_port(cell: Cell, port: str | None, where: str) -> str:
     )
 
 
-def port_unit(cell: Cell, port: str, where: str, *, graded: bool = False) -> Unit:
+def port_unit(
+    cell: Cell,
+    port: str,
+    where: str,
+    *,
+    graded: bool = False,
+) -> Unit:
     """Return the unit of a port.
 
     Parameters
@@ -104,7 +115,12 @@ def port_unit(cell: Cell, port: str, where: str, *, graded: bool = False) -> Uni
     return unit_of(declared.unit)
 
 
-def unit_of_delivery(cell: Cell, port: str | None, rule: Rule | None, where: str) -> Unit | None:
+def unit_of_delivery(
+    cell: Cell,
+    port: str | None,
+    rule: Rule | None,
+    where: str,
+) -> Unit | None:
     """Return the unit of the values that a projection delivers; None if it delivers nothing.
 
     Parameters
@@ -289,7 +305,12 @@ def read_delays(
 
 
 def read_fraction(
-    fraction: float, delay: EdgeValue, *, dt: float, rounded: bool, where: str
+    fraction: float,
+    delay: EdgeValue,
+    *,
+    dt: float,
+    rounded: bool,
+    where: str,
 ) -> float:
     """Return the dendritic fraction of delays.
 

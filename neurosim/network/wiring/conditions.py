@@ -215,7 +215,12 @@ class BoundCondition:
         return float(self.n), True
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Draw the edges.
 
@@ -316,7 +321,11 @@ class BoundCondition:
         return Edges(ends, repeated, trusted=True)
 
     def _edges_of_pairs(
-        self, stream: Stream, first: int, pointer: NDArray[np.int64], target: IntArray
+        self,
+        stream: Stream,
+        first: int,
+        pointer: NDArray[np.int64],
+        target: IntArray,
     ) -> NDArray[np.float64]:
         """Return how many edges each pair has, of the rows from ``first`` on."""
         sources = self.pairs.source.indices[first : first + pointer.size - 1]

@@ -43,7 +43,12 @@ class one_to_one:
         return EdgeCount(n_source)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return one edge for each source.
 
@@ -89,7 +94,12 @@ class all_to_all:
         return EdgeCount(float(n_source) * n_target, exact=self.autapses or not recurrent)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return an edge for each pair.
 
@@ -152,7 +162,12 @@ class fixed_probability:
         return EdgeCount(min(pairs, pairs * self.p + 6 * deviation), exact=False)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Draw the edges.
 
@@ -216,7 +231,12 @@ class _FixedNumber:
             )
 
     def partners(
-        self, stream: Stream, neurons: IntArray, partners: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        neurons: IntArray,
+        partners: IntArray,
+        *,
+        recurrent: bool,
     ) -> IntArray:
         """Draw the positions of `n` partners for each neuron.
 
@@ -273,7 +293,12 @@ class fixed_outdegree(_FixedNumber):
         return EdgeCount(self.n * n_source)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Draw the edges.
 
@@ -304,7 +329,12 @@ class fixed_indegree(_FixedNumber):
         return EdgeCount(self.n * n_target)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Draw the edges.
 
@@ -341,7 +371,12 @@ class fixed_total_number(_FixedNumber):
         return EdgeCount(self.n)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Draw the edges.
 

@@ -73,7 +73,12 @@ class from_arrays:
         return EdgeCount(self.sources.size)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return the listed edges.
 
@@ -157,7 +162,12 @@ class from_sparse:
         return self.pairs.count(n_source, n_target, recurrent=recurrent)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return an edge for each stored entry.
 

@@ -211,7 +211,12 @@ class convolution:
         return EdgeCount(self.shape[0] * self.target_shape[0] * rows * columns)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return the edges.
 
@@ -349,7 +354,12 @@ class average_pooling:
         return EdgeCount(self.shape[0] * rows * columns)
 
     def connect(
-        self, stream: Stream, sources: IntArray, targets: IntArray, *, recurrent: bool
+        self,
+        stream: Stream,
+        sources: IntArray,
+        targets: IntArray,
+        *,
+        recurrent: bool,
     ) -> Edges:
         """Return the edges.
 
@@ -380,7 +390,11 @@ class average_pooling:
 
 
 def _sort(
-    source: IntArray, target: IntArray, kernel: IntArray, *, below: int
+    source: IntArray,
+    target: IntArray,
+    kernel: IntArray,
+    *,
+    below: int,
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Return arrays of one shape as edges in order of source, then target."""
     shape = np.broadcast_shapes(source.shape, target.shape, kernel.shape)
@@ -392,7 +406,12 @@ def _sort(
     return pairs // below, pairs % below, position
 
 
-def _pack(source: IntArray, target: IntArray, n_source: int, n_target: int) -> Edges:
+def _pack(
+    source: IntArray,
+    target: IntArray,
+    n_source: int,
+    n_target: int,
+) -> Edges:
     """Return sorted edges."""
     pointer = np.searchsorted(source, np.arange(n_source + 1))
     return Edges(pointer, target.astype(index_type(n_target)), trusted=True)

@@ -122,7 +122,14 @@ class _Texts:
         numbers = {draw: number for number, draw in enumerate(ordered, 1)}
         return cls(pairs, trees, sides, numbers)
 
-    def module(self, template: str, *, read: str, width: int, **lines: str) -> Any:
+    def module(
+        self,
+        template: str,
+        *,
+        read: str,
+        width: int,
+        **lines: str,
+    ) -> Any:
         """Return the module of a template with its texts, compiled or from the cache.
 
         Parameters
@@ -186,7 +193,12 @@ class _Texts:
 
 
 def select_pairs(
-    pairs: Pairs, condition: Expr | None, p: Expr, stream: Stream, *, expected: int
+    pairs: Pairs,
+    condition: Expr | None,
+    p: Expr,
+    stream: Stream,
+    *,
+    expected: int,
 ) -> tuple[NDArray[np.int64], IntArray]:
     """Return the pointer (S + 1,) and target positions (E,) of the pairs that are joined.
 

@@ -121,7 +121,11 @@ class PairText:
         return f"finite numbers from {self.least:g} on"
 
     def _walk(
-        self, stream: Stream, sources: IntArray, pointer: NDArray[np.int64], targets: IntArray
+        self,
+        stream: Stream,
+        sources: IntArray,
+        pointer: NDArray[np.int64],
+        targets: IntArray,
     ) -> NDArray[np.float64]:
         values = np.empty(targets.size)
         for block in blocks(targets.size, width=_ARRAYS):
@@ -235,7 +239,13 @@ def read_pair_text(
 
 
 def read_side_text(
-    text: str, declared: Unit, pairs: Pairs, *, side: Side, parser: Parser, part: str
+    text: str,
+    declared: Unit,
+    pairs: Pairs,
+    *,
+    side: Side,
+    parser: Parser,
+    part: str,
 ) -> NDArray[np.float64]:
     """Return the values of a text over the neurons of one side of pairs, one for each of its view.
 

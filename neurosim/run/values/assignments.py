@@ -393,7 +393,12 @@ class Assignments:
         return assign
 
     def _check_parameter(
-        self, owner: View | Projection, name: str, new: np.ndarray, numbers: Any, where: str
+        self,
+        owner: View | Projection,
+        name: str,
+        new: np.ndarray,
+        numbers: Any,
+        where: str,
     ) -> Assignment:
         """Return the assignment of a parameter; ``numbers`` are those values that are checked."""
         memory = self.memory
@@ -433,7 +438,13 @@ class Assignments:
 
         return assign
 
-    def _require_source_value(self, view: View, value: Any, unit: Unit, where: str) -> None:
+    def _require_source_value(
+        self,
+        view: View,
+        value: Any,
+        unit: Unit,
+        where: str,
+    ) -> None:
         population = view.population
         shape: Any = 1.0
         if has_shape(population.cell):
@@ -454,12 +465,24 @@ class Assignments:
         )
 
     def _sample(
-        self, length: str, where: str, members: np.ndarray, distribution: Distribution, key: str
+        self,
+        length: str,
+        where: str,
+        members: np.ndarray,
+        distribution: Distribution,
+        key: str,
     ) -> np.ndarray:
         """Return the numbers of a random draw in a text, one per member."""
         return self._read(distribution, unit("1"), length, members, f"{where}, {key}")
 
-    def _read(self, value: Any, unit: Unit, length: str, members: np.ndarray, where: str) -> Any:
+    def _read(
+        self,
+        value: Any,
+        unit: Unit,
+        length: str,
+        members: np.ndarray,
+        where: str,
+    ) -> Any:
         """Return a number or one value per member, in engine units.
 
         The draw of a member does not depend on the other members that are set with it.

@@ -265,7 +265,12 @@ def _names_of_cell(population: Population) -> set[str]:
     return {part.name for part in (*cell.definitions, *cell.states, *cell.parameters)}
 
 
-def _value_now(population: Population, name: str, memory: Memory, step: int) -> np.ndarray:
+def _value_now(
+    population: Population,
+    name: str,
+    memory: Memory,
+    step: int,
+) -> np.ndarray:
     """Return a state or parameter of all neurons, (N,)."""
     key = population.name, name
     table = (population.name, f"{name}@rows") in memory
@@ -273,7 +278,12 @@ def _value_now(population: Population, name: str, memory: Memory, step: int) -> 
     return np.broadcast_to(values, population.size)
 
 
-def _read_definition(population: Population, name: str, memory: Memory, step: int) -> np.ndarray:
+def _read_definition(
+    population: Population,
+    name: str,
+    memory: Memory,
+    step: int,
+) -> np.ndarray:
     """Return a definition of all neurons, (N,), of their present states and parameters."""
     view = View(population)
     definition = next(d for d in population.cell.definitions if d.name == name)

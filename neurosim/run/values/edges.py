@@ -23,7 +23,11 @@ def delay_of_each_edge(p: StaticProjection | PlasticProjection, dt: float) -> np
 
 
 def value_of_each_edge(
-    program: Program, memory: Memory, owner: str, name: str, step: int
+    program: Program,
+    memory: Memory,
+    owner: str,
+    name: str,
+    step: int,
 ) -> np.ndarray:
     """Return a weight, variable or parameter of a projection for each edge.
 

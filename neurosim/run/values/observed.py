@@ -15,7 +15,12 @@ from ...ir.discretise import expand, find_definition
 from ...ir.memory import Memory
 
 
-def refresh_observed(network: ConcreteNetwork, memory: Memory, owner: str, step: int) -> None:
+def refresh_observed(
+    network: ConcreteNetwork,
+    memory: Memory,
+    owner: str,
+    step: int,
+) -> None:
     """Compute the observed definitions of a population again from its present values.
 
     Those that read an input or a random draw keep the value of the step before, whose input and
@@ -41,7 +46,12 @@ def refresh_observed(network: ConcreteNetwork, memory: Memory, owner: str, step:
 
 
 def definition_now(
-    network: ConcreteNetwork, memory: Memory, owner: str, name: str, *, step: int
+    network: ConcreteNetwork,
+    memory: Memory,
+    owner: str,
+    name: str,
+    *,
+    step: int,
 ) -> np.ndarray:
     """Return the value of a definition from the present values of a population, (N,).
 
@@ -72,7 +82,11 @@ def definition_now(
 
 
 def _compute(
-    network: ConcreteNetwork, memory: Memory, owner: str, definition: str, step: int
+    network: ConcreteNetwork,
+    memory: Memory,
+    owner: str,
+    definition: str,
+    step: int,
 ) -> np.ndarray | None:
     """Return a definition's value, (N,); None if it reads an input or a random draw."""
     population = network.populations[owner]

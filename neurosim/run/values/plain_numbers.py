@@ -115,7 +115,11 @@ class PlainNumbers:
         return entry
 
     def _assignment(
-        self, owner: Population | View | Drive, name: str, value: object, entry: _Input
+        self,
+        owner: Population | View | Drive,
+        name: str,
+        value: object,
+        entry: _Input,
     ) -> Assignment | None:
         if isinstance(owner, Drive):
             numbers = entry.read(value, len(owner.target))

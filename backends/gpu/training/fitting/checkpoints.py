@@ -44,7 +44,10 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, trainer: Trainer, optimizer: torch.optim.Optimizer, progress: Progress
+    path: Path,
+    trainer: Trainer,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
 ) -> None:
     """Write a checkpoint whole, or leave the file as it is.
 

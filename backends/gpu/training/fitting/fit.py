@@ -144,7 +144,14 @@ class _Loop:
             )
         return sums.means()
 
-    def batch(self, data: Any, target: Any, sums: _Sums, *, where: str) -> None:
+    def batch(
+        self,
+        data: Any,
+        target: Any,
+        sums: _Sums,
+        *,
+        where: str,
+    ) -> None:
         """Take one step of the optimiser."""
         batch = data if self.encode is None else self.encode(data)
         self.optimizer.zero_grad()

@@ -66,7 +66,12 @@ class _Smooth(torch.autograd.Function):
     """A function of the language forward, its derivatives backward."""
 
     @staticmethod
-    def forward(ctx: Any, value: Function, partials: Partials, *arguments: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        value: Function,
+        partials: Partials,
+        *arguments: Tensor,
+    ) -> Tensor:
         result = value(*arguments)
         ctx.save_for_backward(result, *arguments)
         ctx.partials = partials

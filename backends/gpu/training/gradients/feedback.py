@@ -54,7 +54,12 @@ def read_feedback(
     return result
 
 
-def _read(name: str, value: object, weight: Tensor, seed: int) -> Feedback:
+def _read(
+    name: str,
+    value: object,
+    weight: Tensor,
+    seed: int,
+) -> Feedback:
     where = f"Trainer, feedback of {name!r}"
     if isinstance(value, Tensor):
         if value.shape != weight.shape:

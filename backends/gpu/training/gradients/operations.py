@@ -83,7 +83,13 @@ def sign_concordant(weight: Tensor) -> Tensor:
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, trace: Tensor, slots: Slots) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        trace: Tensor,
+        slots: Slots,
+    ) -> Tensor:
         ctx.save_for_backward(weight, trace)
         ctx.slots = slots
         return functional.linear(x, weight)
@@ -104,7 +110,13 @@ class _Linear(torch.autograd.Function):
         return gradient_x, gradient_weight, None, None
 
 
-def linear(x: Tensor, weight: Tensor, slots: Slots, *, trace: Tensor | None = None) -> Tensor:
+def linear(
+    x: Tensor,
+    weight: Tensor,
+    slots: Slots,
+    *,
+    trace: Tensor | None = None,
+) -> Tensor:
     """Return ``x W^T``.
 
     Parameters
@@ -129,7 +141,12 @@ def linear(x: Tensor, weight: Tensor, slots: Slots, *, trace: Tensor | None = No
 class _Sparse(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, trace: Tensor, edges: Any, slots: Slots
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        trace: Tensor,
+        edges: Any,
+        slots: Slots,
     ) -> Tensor:
         ctx.save_for_backward(weight, trace)
         ctx.edges = edges
@@ -203,7 +220,12 @@ class EdgeLists:
 
 
 def sparse(
-    x: Tensor, weight: Tensor, edges: EdgeLists, slots: Slots, *, trace: Tensor | None = None
+    x: Tensor,
+    weight: Tensor,
+    edges: EdgeLists,
+    slots: Slots,
+    *,
+    trace: Tensor | None = None,
 ) -> Tensor:
     """Return sums over edges.
 
@@ -241,7 +263,12 @@ class Window:
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, kernel: Tensor, trace: Tensor, window: Window, slots: Slots
+        ctx: Any,
+        x: Tensor,
+        kernel: Tensor,
+        trace: Tensor,
+        window: Window,
+        slots: Slots,
     ) -> Tensor:
         ctx.save_for_backward(kernel, trace)
         ctx.window = window

@@ -136,7 +136,12 @@ class _Spikes(torch.autograd.Function):
     """Spikes forward; backward, the weighted mean of the gradients of all steps, T times."""
 
     @staticmethod
-    def forward(ctx: Any, rate: Tensor, spikes: Tensor, weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        rate: Tensor,
+        spikes: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
         ctx.save_for_backward(weights)
         return spikes.clone()
 

@@ -200,7 +200,11 @@ class _Spike(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, difference: Tensor, spiking: Tensor, active: Tensor | None, settings: Any
+        ctx: Any,
+        difference: Tensor,
+        spiking: Tensor,
+        active: Tensor | None,
+        settings: Any,
     ) -> Tensor:
         ctx.save_for_backward(difference, active)
         ctx.settings = settings

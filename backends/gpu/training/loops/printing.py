@@ -130,7 +130,14 @@ class _Printer:
     def _load(self, entry: str, index: str = "_n", *, word: str = "load") -> str:
         return f"{word}({self._address(entry)}, {index}, {entry!r})"
 
-    def _store(self, entry: str, value: str, index: str = "_n", *, word: str = "store") -> str:
+    def _store(
+        self,
+        entry: str,
+        value: str,
+        index: str = "_n",
+        *,
+        word: str = "store",
+    ) -> str:
         return f"{word}({self._address(entry)}, {index}, {value}, {entry!r})"
 
     # ---- values
