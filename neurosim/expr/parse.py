@@ -217,6 +217,12 @@ class Parser:
                 f"{self.owner}: {short(line)!r} has '({flags[1]})' after its unit, expected the "
                 f"unit alone. Leave it out{_FLAGS[flags[1].strip()]}."
             )
+        # Brackets after an operator belong to the unit itself, as in 1 / (ms).
+        if flags and re.search(r"[\w)]\s*$", unit[: flags.start()]):
+            raise ModelError(
+                f"{self.owner}: {short(line)!r} has '({flags[1]})' after its unit, expected the "
+                "unit alone or '(unless refractory)'. Correct it, or leave it out."
+            )
         if not colon:
             raise ModelError(
                 f"{self.owner}: equation {short(line)!r} has no unit. End it with ': unit', such "

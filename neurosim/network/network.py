@@ -746,6 +746,12 @@ class Network:
             ``interval`` that is no multiple of dt, a target of another network, a name that is no
             state, units that do not agree.
         """
+        if isinstance(interval, Population | View):
+            raise NetworkError(
+                f"every: found {describe(interval)} in place of the interval, expected a time, "
+                "then neurons, then statements. Write such as "
+                "net.every('10 ms', population, 'v = ...')."
+            )
         steps = int(
             to_steps(
                 read_duration(interval, where="every, interval"),

@@ -227,6 +227,7 @@ def test_wrong_events_are_refused_at_their_line():
         (("1 ms", cells, ""), ns.ModelError, "found no statement"),
         (("0.15 ms", cells, "n = 1"), ns.NetworkError, "every: interval"),
         (("1 ms", "cells", "n = 1"), ns.NetworkError, "every: found 'cells'"),
+        ((cells, "1 ms", "n = 1"), ns.NetworkError, "in place of the interval, expected a time"),
     ):
         with pytest.raises(error, match=message):
             net.every(*arguments)

@@ -116,6 +116,10 @@ def test_unless_refractory_freezes_a_state(backend):
         (("dv/dt = -v / ms : 1 (unless refractory)", {}), "expected a refractory time with it"),
         (("dv/dt = -v / ms : 1 (constant)", {}), "expected the unit alone. Leave it out"),
         (
+            ("dv/dt = -v / ms : 1 (unless refractorry)", {}),
+            r"has '\(unless refractorry\)' after its unit, expected the unit alone or '\(unless",
+        ),
+        (
             ("dv/dt = -v / ms : 1", {"spike": "v > 1", "refractory": "v / 2"}),
             "expected a time or the name of a parameter. Give it such as '2 ms'.",
         ),
