@@ -302,8 +302,8 @@ class _Matcher:
             return 1.0 / (self._dt * membrane.r)
         # The jump has decayed for one step when v is compared with the threshold.
         step = self._dt / np.asarray(membrane.tau)
-        kept = 1.0 - step if self._cell.method == "euler" else np.exp(-step)
-        return kept / step / membrane.r
+        remaining = 1.0 - step if self._cell.method == "euler" else np.exp(-step)
+        return remaining / step / membrane.r
 
     def _value(self, tree: Expr) -> Values:
         tree = inline(tree, self._definitions)
@@ -357,6 +357,8 @@ class _Slope:
         return np.asarray(self.coefficients.get(name, 0.0), np.float64)
 
 
-def is_input(cell: Cell, given: object) -> bool:
+def is_input(cell: Cell, source_spikes: object) -> bool:
     """Whether a population is a source whose spikes come from outside."""
-    return given is not None or (not cell.receives and not any(s.derivative for s in cell.states))
+    return source_spikes is not None or (
+        not cell.receives and not any(s.derivative for s in cell.states)
+    )

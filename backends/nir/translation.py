@@ -364,17 +364,17 @@ class _Builder:
     ) -> Iterator[tuple[str, Node]]:
         cells = math.prod(connector.window)
         weight: Any = q.weight
-        each = float(weight) * scale
+        edge_weight = float(weight) * scale
         # Weights of 1 / cells make a mean; others are a sum, and a factor if they are not 1.
-        mean = math.isclose(each * cells, 1.0, rel_tol=1e-12)
+        mean = math.isclose(edge_weight * cells, 1.0, rel_tol=1e-12)
         arrays = {
             "kernel_size": np.array(connector.window),
             "stride": np.array(connector.stride),
             "padding": np.array(connector.padding),
         }
         yield "", Node("AvgPool2d" if mean else "SumPool2d", arrays)
-        if not mean and each != 1.0:
-            yield " scale", Node("Scale", {"scale": np.full(connector.target_shape, each)})
+        if not mean and edge_weight != 1.0:
+            yield " scale", Node("Scale", {"scale": np.full(connector.target_shape, edge_weight)})
 
     def _fits(self, q: ConcreteProjection, connector: convolution | average_pooling) -> bool:
         ends = ((q.source, connector.shape), (q.target, connector.target_shape))

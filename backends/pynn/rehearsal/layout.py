@@ -272,8 +272,8 @@ def _plastic(
     begins[1:] = (np.diff(source) != 0) | (np.diff(part) != 0)
     first = np.flatnonzero(begins)
     by_source = np.argsort(source[first], kind="stable")
-    place = np.empty(source.size, np.int64)
-    place[order] = np.arange(source.size)
+    position_of = np.empty(source.size, np.int64)
+    position_of[order] = np.arange(source.size)
     ends = np.cumsum([q.pre.size for q in parts])
     edges = PlasticEdges(
         rows=np.searchsorted(source[first][by_source], np.arange(numbering.source_count + 1)),
@@ -289,7 +289,9 @@ def _plastic(
             [store_weights(q.weight, shifts[q.target, q.receptor]) for q in parts], np.uint16
         )[order],
     )
-    positions = {q.name: place[end - q.pre.size : end] for q, end in zip(parts, ends, strict=True)}
+    positions = {
+        q.name: position_of[end - q.pre.size : end] for q, end in zip(parts, ends, strict=True)
+    }
     return edges, positions
 
 

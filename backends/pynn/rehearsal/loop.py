@@ -111,14 +111,14 @@ def current_after_arrivals(neurons, variable, i, row, shift):
 
 
 @compile_body
-def sample(channels, channel, place, step, neurons, weights, samples):
+def sample(channels, channel, sample_row, step, neurons, weights, samples):
     """Write one sample of a channel.
 
     Parameters
     ----------
     channels : Channels
     channel : int
-    place : int
+    sample_row : int
         Number of the sample.
     step : int
     neurons : Neurons
@@ -129,7 +129,7 @@ def sample(channels, channel, place, step, neurons, weights, samples):
     variable = channels.variable[channel]
     first = channels.first[channel]
     width = channels.first[channel + 1] - first
-    begin = channels.output[channel] + place * width
+    begin = channels.output[channel] + sample_row * width
     row = (step + 1) % neurons.slots.shape[0]
     for m in range(width):
         member = channels.member[first + m]
@@ -144,13 +144,13 @@ def sample(channels, channel, place, step, neurons, weights, samples):
 
 
 @compile_body
-def emit(given, next_given, poisson, step, replica, spiking):
+def emit(listed_spikes, next_spike, poisson, step, replica, spiking):
     """Collect the spikes of all sources in a step; return their number and that of given ones.
 
     Parameters
     ----------
-    given : GivenSpikes
-    next_given : int
+    listed_spikes : GivenSpikes
+    next_spike : int
         First given spike that is not past.
     poisson : PoissonSources
     step, replica : int
@@ -159,13 +159,13 @@ def emit(given, next_given, poisson, step, replica, spiking):
     """
     count = 0
     # Given spikes are sorted by step, so that their position only moves forwards.
-    while next_given < given.step.size and given.step[next_given] == step:
-        spiking[count] = given.source[next_given]
+    while next_spike < listed_spikes.step.size and listed_spikes.step[next_spike] == step:
+        spiking[count] = listed_spikes.source[next_spike]
         count += 1
-        next_given += 1
+        next_spike += 1
     for population in range(poisson.size.size):
         count += emit_poisson(poisson, population, step, replica, spiking[count:])
-    return count, next_given
+    return count, next_spike
 
 
 @compile_body
@@ -217,7 +217,7 @@ def update(populations, neurons, rules, history, step, dt, spiking, saturated):
 def run_steps(
     populations,
     neurons,
-    given,
+    listed_spikes,
     poisson,
     drives,
     static,
@@ -237,7 +237,7 @@ def run_steps(
     populations : Populations
     neurons : Neurons
         Changed.
-    given, poisson, drives : GivenSpikes, PoissonSources, Drives
+    listed_spikes, poisson, drives : GivenSpikes, PoissonSources, Drives
     static : Edges
     plastic, rules, history : PlasticEdges, Rules, History
         Edges and histories are changed.
@@ -252,7 +252,7 @@ def run_steps(
         First step, steps, dt in S16.15, replica of the draws, and number of sources.
     """
     first, steps, dt, replica, sources = numbers
-    next_given = np.searchsorted(given.step, first)
+    next_spike = np.searchsorted(listed_spikes.step, first)
     count = 0
     for step in range(first, first + steps):
         # All sources may spike in a step: without room for that the host collects first.
@@ -260,7 +260,7 @@ def run_steps(
             return step - first, count
         begin = count
         room = spikes.source[count:]
-        emitted, next_given = emit(given, next_given, poisson, step, replica, room)
+        emitted, next_spike = emit(listed_spikes, next_spike, poisson, step, replica, room)
         count += emitted
         room = spikes.source[count:]
         count += update(populations, neurons, rules, history, step, dt, room, saturated)
@@ -276,6 +276,6 @@ def run_steps(
             every = channels.every[c]
             if (step + 1) % every == 0:
                 # Samples are counted from the begin of the stretch, not of the run.
-                place = (step + 1) // every - first // every - 1
-                sample(channels, c, place, step, neurons, plastic.weight, samples)
+                sample_row = (step + 1) // every - first // every - 1
+                sample(channels, c, sample_row, step, neurons, plastic.weight, samples)
     return steps, count

@@ -229,8 +229,8 @@ def deliver_plastic(edges, rules, history, spiking, step, slots):
         Changed.
     """
     for source in spiking:
-        for place in range(edges.rows[source], edges.rows[source + 1]):
-            send_row(edges, rules, history, edges.row[place], step, slots)
+        for position in range(edges.rows[source], edges.rows[source + 1]):
+            send_row(edges, rules, history, edges.row[position], step, slots)
 
 
 @compile_body

@@ -287,13 +287,13 @@ class _Differentiable(torch.autograd.Function):
     def forward(ctx: Any, work: _Work, *tensors: Tensor) -> tuple[Tensor, ...]:
         course = work.course
         cell = work.cell
-        given = dict(zip(work.names, (t.detach() for t in tensors), strict=True))
-        arrays = work.arrays({n: v for n, v in given.items() if not n.startswith("state ")})
+        values = dict(zip(work.names, (t.detach() for t in tensors), strict=True))
+        arrays = work.arrays({n: v for n, v in values.items() if not n.startswith("state ")})
         whole = {name: arrays[name] for name in cell.series}
         whole |= {f"trace {name}": work.new(course.steps) for name in cell.traced}
         if cell.code.detect is not None:
             whole["spikes"] = work.new(course.steps)
-        arrays |= _start(work, given)
+        arrays |= _start(work, values)
         between: dict[str, list[Tensor]] = {name: [] for name in _changing(work)}
         # The first segment is the longest: its buffers serve all.
         segments = work.segments()
@@ -335,11 +335,11 @@ class _Differentiable(torch.autograd.Function):
         return (None, *of_inputs)
 
 
-def _start(work: _Work, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _start(work: _Work, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return copies of the states at the start, since loops change them in place."""
     result: dict[str, Tensor] = {}
     for name in work.cell.code.states:
-        state = given[f"state {name}"].expand(work.shape)
+        state = values[f"state {name}"].expand(work.shape)
         result[f"state {name}"] = state.clone(memory_format=torch.contiguous_format)
     pause = work.course.neurons.pause
     if work.until is not None and pause is not None:
