@@ -216,7 +216,7 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
     """
     run = ns.prepare(cuba(1000, seed=1), backend="cpu", threads=threads)
     run.run("100 ms")
-    found = []
+    overheads = []
     for _ in range(repetitions):
         began = time.perf_counter()
         for _ in range(calls):
@@ -226,8 +226,8 @@ def overhead(threads: int, repetitions: int, *, calls: int = 100) -> dict[str, A
         short = time.perf_counter() - began
         began = time.perf_counter()
         run.run(0.1 * calls, progress=False)
-        found.append((short - (time.perf_counter() - began)) / calls * 1e6)
-    return {"threads": threads, "us": spread(found)}
+        overheads.append((short - (time.perf_counter() - began)) / calls * 1e6)
+    return {"threads": threads, "us": spread(overheads)}
 
 
 def closed_loop(neurons: int, repetitions: int, *, calls: int = 100) -> dict[str, Any]:

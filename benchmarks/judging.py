@@ -114,7 +114,7 @@ def agreement(first: Sequence[Report], second: Sequence[Report], bound: float) -
         for who, reports in (("ours", first), ("peer", second))
     }
     spikes = sum(r["spikes"] for r in first) / max(sum(r["spikes"] for r in second), 1)
-    found = {
+    comparison = {
         "rates": means,
         "rates by seed": rates,
         "bound": bound,
@@ -123,9 +123,9 @@ def agreement(first: Sequence[Report], second: Sequence[Report], bound: float) -
     }
     a, b = edges.values()
     if abs(a - b) > EDGES * b:
-        return found | {"outcome": f"edges differ: {a:.0f} and {b:.0f}"}
+        return comparison | {"outcome": f"edges differ: {a:.0f} and {b:.0f}"}
     apart = disagreement(rates["ours"], rates["peer"], bound)
-    return found | {"outcome": apart and f"rates differ: {apart}"}
+    return comparison | {"outcome": apart and f"rates differ: {apart}"}
 
 
 def disagreement(
@@ -162,16 +162,16 @@ def _share(row: Row, first: Sequence[Report], least: Sequence[float]) -> dict[st
     """
     times = _simulations(first)
     share = spread(np.divide(least, times))
-    found: dict[str, Any] = {"share of the limit": share["median"]}
+    shares: dict[str, Any] = {"share of the limit": share["median"]}
     if not row.learns:
-        return found
+        return shares
     cost = spread(
         [
             1e9 * r["threads"] * seconds / max(r["plastic"], 1)
             for r, seconds in zip(first, times, strict=True)
         ]
     )
-    return found | {
+    return shares | {
         "learning": {
             "ns per plastic event, at most": cost,
             "share": share,
@@ -260,11 +260,11 @@ def line(r: Mapping[str, Any]) -> list[str]:
 
 def learning_line(r: Mapping[str, Any]) -> list[str]:
     """Return a row of the table under LEARNING_HEADS, of a network that learns."""
-    found = r["learning"]
+    learning = r["learning"]
     head = [r["network"], r["peer"], r["precision"]]
-    if "share" not in found:
-        return [*head, "", "", "", f"{found['asked']:.0%}", said(found)]
-    cost, share = found["ns per plastic event, at most"], found["share"]
+    if "share" not in learning:
+        return [*head, "", "", "", f"{learning['asked']:.0%}", said(learning)]
+    cost, share = learning["ns per plastic event, at most"], learning["share"]
     share_words = f"{share['median']:.0%} ({quartiles(share, '{:.0%}')})"
     costs = f"{cost['median']:.3g} ({quartiles(cost)})"
     return [
@@ -272,8 +272,8 @@ def learning_line(r: Mapping[str, Any]) -> list[str]:
         str(r["threads"]["ours"]),
         costs,
         share_words,
-        f"{found['asked']:.0%}",
-        said(found),
+        f"{learning['asked']:.0%}",
+        said(learning),
     ]
 
 

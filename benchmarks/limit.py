@@ -131,13 +131,13 @@ def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) 
 
 def cache_sizes() -> dict[str, int]:
     """Return bytes of the data caches that one core sees."""
-    found = dict(USUAL)
+    sizes = dict(USUAL)
     for index in sorted(CACHES.glob("index*")):
         if (index / "type").read_text().strip() != "Instruction":
-            found[f"L{(index / 'level').read_text().strip()}"] = (
+            sizes[f"L{(index / 'level').read_text().strip()}"] = (
                 int((index / "size").read_text().strip().removesuffix("K")) << 10
             )
-    return found
+    return sizes
 
 
 def _kernels():

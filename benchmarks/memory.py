@@ -77,11 +77,11 @@ def main() -> None:
         return
     described, values = machine(), []
     for kind, wanted in KINDS.items():
-        found = [_process(kind) for _ in range(chosen.repetitions)]
-        if "refused" in found[0]:
-            print(f"{kind}: skipped: {found[0]['refused']}")
+        runs = [_process(kind) for _ in range(chosen.repetitions)]
+        if "refused" in runs[0]:
+            print(f"{kind}: skipped: {runs[0]['refused']}")
             continue
-        per_edge, peak = (spread([f[name] for f in found]) for name in ("bytes", "peak"))
+        per_edge, peak = (spread([f[name] for f in runs]) for name in ("bytes", "peak"))
         values.append(
             held(
                 f"growth of the process, {kind}",
@@ -169,14 +169,14 @@ def grow(kind: Kind) -> dict[str, Any]:
     large = ns.prepare(network(kind, EDGES), backend="cpu", **options)
     large.run(time, progress=False)
     gc.collect()
-    grown, most, made = resident() - before, resident("VmHWM") - before, _edges(large)
+    grown, most, edges = resident() - before, resident("VmHWM") - before, _edges(large)
     rate = large.result()["neurons"].spikes.index.size / kind.size / time * 1000
     if abs(rate - kind.rate) > 0.1 * kind.rate:
         raise SystemExit(
             f"neurons fire at {rate:.1f} Hz, not at {kind.rate:g}: "
             "their memory is that of another network"
         )
-    return {"bytes": grown / made, "peak": most / made, "edges": made, "rate": rate}
+    return {"bytes": grown / edges, "peak": most / edges, "edges": edges, "rate": rate}
 
 
 def network(kind: Kind, edges: int) -> Any:

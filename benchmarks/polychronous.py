@@ -126,28 +126,30 @@ def main() -> None:
             f"--minutes: found {chosen.minutes}, expected 1 or more. "
             "Give a whole number of minutes."
         )
-    described, found = machine(), []
+    described, measured = machine(), []
     for seed in chosen.seeds:
         learned = learn(seed, chosen.minutes)
-        found.append(measure(learned))
+        measured.append(measure(learned))
         if seed == chosen.seeds[0]:
             chosen.out.mkdir(parents=True, exist_ok=True)
-            draw(learned, found[0], chosen.out / "polychronous.png")
+            draw(learned, measured[0], chosen.out / "polychronous.png")
         del learned  # an hour of spikes takes 350 MB
-    rows = compare(found, whole=chosen.minutes >= HOUR)
+    rows = compare(measured, whole=chosen.minutes >= HOUR)
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
     print(
         f"\n{chosen.minutes} minutes of model time; "
         f"seeds {', '.join(str(s) for s in chosen.seeds)}; "
-        f"{np.median([f['seconds per hour'] for f in found]):.0f} s per hour of model time "
+        f"{np.median([f['seconds per hour'] for f in measured]):.0f} s per hour of model time "
         "(median)\n"
     )
-    print(table(["measure", *(f"seed {f['seed']}" for f in found), "bounds", "", "source"], rows))
+    print(
+        table(["measure", *(f"seed {f['seed']}" for f in measured), "bounds", "", "source"], rows)
+    )
     bounds = [vars(bound) for bound in BOUNDS]
     write(
         chosen.out,
         "polychronous",
-        {"machine": described, "minutes": chosen.minutes, "bounds": bounds, "networks": found},
+        {"machine": described, "minutes": chosen.minutes, "bounds": bounds, "networks": measured},
     )
 
 
@@ -203,7 +205,7 @@ def measure(learned: Learned) -> dict[str, Any]:
         "mean weight": float(w.mean()),
         "rates per minute": {name: np.round(r, 3).tolist() for name, r in rates.items()},
         "histograms of weights": {
-            str(m): histogram(each)[0].tolist() for m, each in learned.weights.items()
+            str(m): histogram(weights)[0].tolist() for m, weights in learned.weights.items()
         },
     }
 
@@ -230,11 +232,11 @@ def peak(frequency: np.ndarray, power: np.ndarray, *, above: float) -> float:
     return float(frequency[inside][np.argmax(power[inside])])
 
 
-def compare(found: list[dict[str, Any]], *, whole: bool) -> list[list[str]]:
+def compare(measured: list[dict[str, Any]], *, whole: bool) -> list[list[str]]:
     """Return a row per bound: what each network has, the bounds, and whether all reach them."""
     rows = []
     for bound in BOUNDS:
-        values = [f["measures"][bound.measure] for f in found]
+        values = [f["measures"][bound.measure] for f in measured]
         reached = "reached" if all(bound.low <= v <= bound.high for v in values) else "not reached"
         rows.append(
             [
@@ -248,7 +250,7 @@ def compare(found: list[dict[str, Any]], *, whole: bool) -> list[list[str]]:
     return rows
 
 
-def draw(learned: Learned, found: dict[str, Any], path: Path) -> None:
+def draw(learned: Learned, measured: dict[str, Any], path: Path) -> None:
     """Draw the first and the last second, both spectra, the weights over the minutes, and the rates
     over time.
     """
@@ -267,11 +269,11 @@ def draw(learned: Learned, found: dict[str, Any], path: Path) -> None:
         ax.set_xlabel(f"time after {start / 1000:g} s (ms)")
     _spectra(axes[0, 2], learned.spikes)
     _weights(axes[1, 0], learned)
-    for ax, (kind, rate), colour in zip(
-        axes[1, 1:], found["rates per minute"].items(), COLOURS, strict=False
+    for ax, (population, rate), colour in zip(
+        axes[1, 1:], measured["rates per minute"].items(), COLOURS, strict=False
     ):
         ax.plot(np.arange(1, len(rate) + 1), rate, color=colour)
-        ax.set(xlabel="minute", ylabel=f"rate of {kind} neurons (Hz)", ylim=(0, None))
+        ax.set(xlabel="minute", ylabel=f"rate of {population} neurons (Hz)", ylim=(0, None))
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

@@ -155,12 +155,12 @@ def compare(name: str, net: ns.Network, duration: Any) -> dict[str, Recording]:
 def liquid(images: int) -> None:
     """Print the accuracy of a readout of the frozen liquid, trained on counts of `cpu`."""
     data = load("mnist", "train")
-    shown = encode(data)
+    encoded = encode(data)
     organised = Liquid(seed=1, threads=1)
-    organised.self_organise(shown.whole(n) for n in range(ORGANISING))
+    organised.self_organise(encoded.whole(n) for n in range(ORGANISING))
     last = ORGANISING + images
     labels = np.asarray(data.labels[ORGANISING:last])
-    samples = [shown.whole(n) for n in range(ORGANISING, last)]
+    samples = [encoded.whole(n) for n in range(ORGANISING, last)]
     net = frozen(organised, input_spikes(organised, samples, first=ORGANISING))
     recordings = compare("liquid", net, float(images * PERIOD))
     counts = {

@@ -59,18 +59,18 @@ def main() -> None:
     chosen = options(__doc__, repetitions=7)
     described = machine()
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
+        caches = Path(folder)
         imports = _repeat(
-            IMPORTS, "", chosen.repetitions, environment=_environment(place, "unused")
+            IMPORTS, "", chosen.repetitions, environment=_environment(caches, "unused")
         )
         starts = []
         for name in NEW:
             cold = [
-                _once(FIRST_STEP, name, _environment(place, f"{name} {n}"))
+                _once(FIRST_STEP, name, _environment(caches, f"{name} {n}"))
                 for n in range(max(chosen.repetitions // 2, 1))
             ]
             warm = _repeat(
-                FIRST_STEP, name, chosen.repetitions, environment=_environment(place, f"{name} 0")
+                FIRST_STEP, name, chosen.repetitions, environment=_environment(caches, f"{name} 0")
             )
             starts += [
                 {"network": name, "cache": cache, "seconds": _spreads(times)}
@@ -117,11 +117,14 @@ def bounded(starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return values
 
 
-def _environment(place: Path, cache: str) -> dict[str, str]:
+def _environment(folder: Path, cache: str) -> dict[str, str]:
     """Return an environment with a cache of its own, in which Python may keep bytecode, but not
     beside the sources.
     """
-    wanted = {"NEUROSIM_CACHE": str(place / cache), "PYTHONPYCACHEPREFIX": str(place / "bytecode")}
+    wanted = {
+        "NEUROSIM_CACHE": str(folder / cache),
+        "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
+    }
     return {
         name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
     } | wanted

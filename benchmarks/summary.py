@@ -22,29 +22,29 @@ BOUNDED = ("memory", "billion", "threads", "recording", "trials", "startup")
 
 def main() -> None:
     """Replace what stands between the marks."""
-    found = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
+    results = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
     for path, mark, tables in (
-        (README, "compared", summary(found)),
-        (README, "results", by_itself(found)),
-        (FRONT, "speed", in_short(found)),
+        (README, "compared", summary(results)),
+        (README, "results", by_itself(results)),
+        (FRONT, "speed", in_short(results)),
     ):
         begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
         before, rest = path.read_text().split(begin)
         path.write_text(f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}")
 
 
-def summary(found: dict[str, Any]) -> str:
+def summary(results: dict[str, Any]) -> str:
     """Return the tables of what has a number asked of it, by the names of the files."""
-    parts = [_compared(found["cpu"]["rows"])] if "cpu" in found else []
-    measures = [value for name in BOUNDED if name in found for value in found[name]["measures"]]
+    parts = [_compared(results["cpu"]["rows"])] if "cpu" in results else []
+    measures = [value for name in BOUNDED if name in results for value in results[name]["measures"]]
     if measures:
         rows = [
             [m["measure"], f"{m['value']:.3g} {m['unit']}", m["asked"], _bold(m["outcome"])]
             for m in measures
         ]
         parts.append(markdown(["", "measured", "asked", ""], rows))
-    if "cost" in found:
-        parts.append(_costs(found["cost"]))
+    if "cost" in results:
+        parts.append(_costs(results["cost"]))
     return "\n\n".join(parts)
 
 
@@ -88,11 +88,11 @@ def _older(r: dict[str, Any], newest: str | None) -> bool:
     return "machine" in r and r["machine"].get("commit") != newest
 
 
-def in_short(found: dict[str, Any]) -> str:
+def in_short(results: dict[str, Any]) -> str:
     """Return how many times faster than each simulator every network runs, float64 and float32,
     beside the better of NEST's delays.
     """
-    rows = in_order(found["cpu"]["rows"] if "cpu" in found else [])
+    rows = in_order(results["cpu"]["rows"] if "cpu" in results else [])
     lines = []
     for network in dict.fromkeys(r["network"] for r in rows):
         cells = [
@@ -116,12 +116,12 @@ def _least_ratio(rows: Iterable[dict[str, Any]]) -> str:
     return f"{min(ratios):.1f}" if ratios else ""
 
 
-def by_itself(found: dict[str, Any]) -> str:
+def by_itself(results: dict[str, Any]) -> str:
     """Return the tables of the engine by itself and of its start."""
     parts = []
-    if "engine" in found:
+    if "engine" in results:
         rows = []
-        for r in found["engine"]["networks"]:
+        for r in results["engine"]["networks"]:
             scale = 1000 / r["biological seconds"]
             times = (
                 f"{r['seconds']['median'] * scale:.1f} ({quartiles(r['seconds'], '{:.1f}', scale)})"
@@ -148,23 +148,23 @@ def by_itself(found: dict[str, Any]) -> str:
         ]
         more = " and ".join(
             f"{o['us']['median']:.0f} us ({o['threads']} thread{'s' * (o['threads'] > 1)})"
-            for o in found["engine"]["overhead"]
+            for o in results["engine"]["overhead"]
         )
         parts += [
             markdown(heads, rows),
             f"`run.run` of one step and one `run.set`, CUBA 4000, cost {more} more than the step "
             "itself.",
         ]
-    if "startup" in found:
+    if "startup" in results:
         phases = ["import", "describe", "prepare", "in all"]
         rows = [
             [
                 f"{s['network']}, {s['cache']} cache",
                 *(f"{s['seconds'][phase]['median']:.2f}" for phase in phases),
             ]
-            for s in found["startup"]["first step"]
+            for s in results["startup"]["first step"]
         ]
-        imports = {part: value["median"] for part, value in found["startup"]["imports"].items()}
+        imports = {part: value["median"] for part, value in results["startup"]["imports"].items()}
         parts += [
             markdown(["from the import to the end of the first step, s", *phases], rows),
             f"`import neurosim` takes {imports['together']:.3f} s, of which NumPy "
@@ -173,7 +173,7 @@ def by_itself(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _costs(found: dict[str, Any]) -> str:
+def _costs(results: dict[str, Any]) -> str:
     rows = [
         [
             r["neurons"],
@@ -182,9 +182,9 @@ def _costs(found: dict[str, Any]) -> str:
             f"{r['GB/s']:.0f} ({r['share']:.0%} of {r['level']})",
             f"{r['ns per event']['median']:.2f}",
         ]
-        for r in found["rows"]
+        for r in results["rows"]
     ]
-    speeds = ", ".join(f"{where} {speed}" for where, speed in found["memory"]["GB/s"].items())
+    speeds = ", ".join(f"{where} {speed}" for where, speed in results["memory"]["GB/s"].items())
     heads = ["neurons", "threads", "ns per update", "GB/s", "ns per event"]
     return (
         f"{markdown(heads, rows)}\n\nCopying in the same run, GB/s by level and threads: {speeds}."

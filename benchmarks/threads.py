@@ -138,13 +138,13 @@ def crowded(name: str, repetitions: int) -> list[dict[str, Any]]:
         held(
             f"{name}: {'the engine' if threads is None else '2 threads'} among busy loops, over 1 "
             "thread alone",
-            found["median"],
+            slowdown["median"],
             3.0,
             unit="times slower",
-            spread=found,
+            spread=slowdown,
             worst=max(among[threads]) / alone,
         )
-        for threads, found in slower.items()
+        for threads, slowdown in slower.items()
     ]
 
 

@@ -62,13 +62,13 @@ def contestants(row: Row) -> list[Contestant]:
     """Return all that take turns: neurosim with its own choice of threads, peers with one and with
     two.
     """
-    found: dict[Contestant, None] = {}
+    entrants: dict[Contestant, None] = {}
     for against in row.against:
         for precision in PRECISIONS:
-            found[ours(row, against, precision)] = None
+            entrants[ours(row, against, precision)] = None
         if find_spec(PACKAGES[against.program]):
-            found |= dict.fromkeys(theirs(row, against))
-    return list(found)
+            entrants |= dict.fromkeys(theirs(row, against))
+    return list(entrants)
 
 
 def ours(row: Row, against: Against, precision: str) -> Contestant:
@@ -88,17 +88,17 @@ def compete(row: Row, repetitions: int, folder: Path) -> dict[Contestant, Entry]
     """
     entries = {c: Entry() for c in contestants(row)}
     for c, entry in entries.items():
-        entry.take(_told(c, row, 0, folder, "trial"))
+        entry.take(_run_and_print(c, row, 0, folder, "trial"))
     for c in [c for c in entries if HOPELESS < slower(c, entries) <= DOUBTFUL]:
         for other in rivals(c, entries):
-            entries[other].take(_told(other, row, 0, folder, "second trial"))
+            entries[other].take(_run_and_print(other, row, 0, folder, "second trial"))
     going = [
         c for c, entry in entries.items() if not entry.refused and slower(c, entries) <= HOPELESS
     ]
     for seed in range(1, repetitions + 1):
         for c in going:
             if not entries[c].refused:
-                entries[c].take(_told(c, row, seed, folder, f"{seed}/{repetitions}"), seed)
+                entries[c].take(_run_and_print(c, row, seed, folder, f"{seed}/{repetitions}"), seed)
     return entries
 
 
@@ -123,7 +123,7 @@ def slower(c: Contestant, entries: Mapping[Contestant, Entry]) -> float:
     return min((mine / min(every) for mine, *every in trials), default=1.0)
 
 
-def _told(c: Contestant, row: Row, seed: int, folder: Path, turn: str) -> Report:
+def _run_and_print(c: Contestant, row: Row, seed: int, folder: Path, turn: str) -> Report:
     """Run, and say what came of it."""
     report = run(c, row, seed, folder)
     outcome = (
@@ -141,9 +141,11 @@ def _told(c: Contestant, row: Row, seed: int, folder: Path, turn: str) -> Report
 def run(c: Contestant, row: Row, seed: int, folder: Path) -> Report:
     """Return what a process reports, or why it does not."""
     program, threads, precision, arguments = c
-    place = folder / f"{program}-{threads}-{abs(hash(c))}"
-    place.mkdir(exist_ok=True)
-    job = Job(row.network, row.time, seed, threads, precision, json.loads(arguments), str(place))
+    job_folder = folder / f"{program}-{threads}-{abs(hash(c))}"
+    job_folder.mkdir(exist_ok=True)
+    job = Job(
+        row.network, row.time, seed, threads, precision, json.loads(arguments), str(job_folder)
+    )
     environment = os.environ | {"NEUROSIM_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", f"benchmarks.peers.{program}_networks", job.dump()]
     try:

@@ -73,10 +73,10 @@ def functions_and_draws(device: torch.device, *, small: bool) -> dict[str, int]:
         differ[name] = int(count - same.sum())
     keys = torch.tensor(_KEY, device=device)
     clock = torch.tensor([_STEP, 0, 0, 0], device=device)
-    for kind in ("uniform", "normal"):
-        values = _launch(_DRAW.format(kind=f"_{kind}"), device, count, keys, clock)
-        expected = getattr(streams, kind)(_KEY, np.arange(count), _STEP)
-        differ[f"{kind}()"] = int((values != expected).sum())
+    for distribution in ("uniform", "normal"):
+        values = _launch(_DRAW.format(kind=f"_{distribution}"), device, count, keys, clock)
+        expected = getattr(streams, distribution)(_KEY, np.arange(count), _STEP)
+        differ[f"{distribution}()"] = int((values != expected).sum())
     return differ
 
 

@@ -84,14 +84,14 @@ def group_of(run: Row) -> Group:
     settings = run["settings"]
     own = asdict(VARIANTS[run["variant"]])
     # The number of inputs follows from the data, and the side is told as the number of neurons.
-    told = {"inputs", "side"}
+    named_elsewhere = {"inputs", "side"}
     if settings["side"] == LARGE:
         # The published large model has a gain of its own.
         own["gain"] = 0.0075
     changes = [
         f"{name}={value:g}"
         for name, value in settings.items()
-        if name not in told and value != own[name]
+        if name not in named_elsewhere and value != own[name]
     ]
     task = run["task"]
     return Group(

@@ -110,7 +110,7 @@ def measure(folder: Path, work: Path, *, training: int, tests: int) -> dict[str,
     encoded = {split: encode(part) for split, part in data.items()}
     labels = {"train": data["train"].labels[:training], "test": data["test"].labels[:tests]}
     # Numbers of test samples continue those of the training samples, as in the run itself.
-    shown = {
+    responses = {
         (split, backend): show(
             liquid,
             encoded[split],
@@ -125,11 +125,11 @@ def measure(folder: Path, work: Path, *, training: int, tests: int) -> dict[str,
             ("test", "nest", tests),
         )
     }
-    readout = convex(shown["train", "cpu"], labels["train"], penalty=penalty)
+    readout = convex(responses["train", "cpu"], labels["train"], penalty=penalty)
     # The plastic liquid's own counts, of the run, are the measure for both.
     plastic = {split: np.load(folder / f"counts-{split}.npy") for split in ("train", "test")}
     own_readout = convex(plastic["train"][:training], labels["train"], penalty=penalty)
-    counts = {name: shown["test", name] for name in ("cpu", "nest")}
+    counts = {name: responses["test", name] for name in ("cpu", "nest")}
     return {
         "run": folder.name,
         "seed": results["seed"],

@@ -65,8 +65,8 @@ def ranks(folder: Path, *, draws: int, noise: int) -> dict[str, Any]:
         # Scaled over all, as the clean ones are.
         encoded = encode(noisy(data))
         images = (encoded.whole(number) for number in range(noise))
-        shown = liquid.present(images, first=results["task"]["samples"])
-        answer["noisy"] = kernel_rank(shown, data.labels[:noise], draws=draws)
+        noisy_counts = liquid.present(images, first=results["task"]["samples"])
+        answer["noisy"] = kernel_rank(noisy_counts, data.labels[:noise], draws=draws)
     return answer
 
 

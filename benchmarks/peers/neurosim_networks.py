@@ -24,14 +24,14 @@ def main() -> None:
 
     laps.lap("import")
     compiling = _timed(cache, "functions")
-    places = (
+    modules = (
         balanced_networks,
         cortical_microcircuit,
         plastic_balanced_network,
         polychronous_network,
         sys.modules[__name__],
     )
-    build = next(getattr(place, job.network) for place in places if hasattr(place, job.network))
+    build = next(getattr(module, job.network) for module in modules if hasattr(module, job.network))
     options = {"threads": job.threads} | (
         {} if job.precision == "float64" else {"precision": job.precision}
     )
@@ -127,19 +127,19 @@ def _timed(module: ModuleType, name: str) -> list[float]:
 
 def _counts(run: Any, job: Job) -> dict[str, tuple[int, int]]:
     """Return spikes and neurons of each population; the first four fifths of ``neurons`` excite."""
-    found = {}
+    counts = {}
     for name, recorded in run.result().populations.items():
         spikes = recorded.spikes
         if name == "neurons":
             first = spikes.size * 4 // 5
             excited = int((spikes.index < first).sum())
-            found |= {
+            counts |= {
                 "excitatory": (excited, first),
                 "inhibitory": (spikes.index.size - excited, spikes.size - first),
             }
         elif spikes is not None:
-            found[name] = spikes.index.size, spikes.size
-    return found
+            counts[name] = spikes.index.size, spikes.size
+    return counts
 
 
 def _work(run: Any) -> dict[str, int]:

@@ -68,9 +68,9 @@ class Measure:
 
     def cells(self) -> list[str]:
         """Return the row of the table."""
-        shown = ["-" if value is None else f"{value:.4g}" for value in self._in_order()]
+        figures = ["-" if value is None else f"{value:.4g}" for value in self._in_order()]
         verdict = {True: "reached", False: "missed", None: "not measured"}[self.reached()]
-        return [self.name, *shown, f"{self.sign} {self.aim:g}", verdict]
+        return [self.name, *figures, f"{self.sign} {self.aim:g}", verdict]
 
     def _in_order(self) -> list[float | None]:
         return [self.values.get(folder) for folder in (*FOLDERS, ALL)]

@@ -89,7 +89,9 @@ def _arguments(node: Definition) -> int:
         if constructor is None:
             return sum(isinstance(line, ast.AnnAssign) for line in node.body)
         node = constructor
-    given = node.args
-    names = [argument.arg for argument in given.posonlyargs + given.args + given.kwonlyargs]
-    more = (given.vararg is not None) + (given.kwarg is not None)
+    arguments = node.args
+    names = [
+        argument.arg for argument in arguments.posonlyargs + arguments.args + arguments.kwonlyargs
+    ]
+    more = (arguments.vararg is not None) + (arguments.kwarg is not None)
     return len(names) - (names[:1] in (["self"], ["cls"])) + more

@@ -85,16 +85,16 @@ def called_by_users(modules: dict[str, Module]) -> set[Definition]:
     functions and classes of `models`: of a file there, or in the ``__all__`` of a package.
     """
     face = modules["neurosim"]
-    found = set()
+    definitions = set()
     for name in face.listed():
-        found |= set(_resolve(modules, face, name))
+        definitions |= set(_resolve(modules, face, name))
     for module in modules.values():
         if module.package == "neurosim.models":
-            found |= {node for name, node in module.definitions().items() if name[0] != "_"}
+            definitions |= {node for name, node in module.definitions().items() if name[0] != "_"}
         elif module.name == module.package and module.folder == "models":
             for name in module.listed():
-                found |= set(_resolve(modules, module, name))
-    return found
+                definitions |= set(_resolve(modules, module, name))
+    return definitions
 
 
 def _resolve(modules: dict[str, Module], module: Module, name: str) -> Iterator[Definition]:

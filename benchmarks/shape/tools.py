@@ -23,8 +23,10 @@ def type_errors(root: Path) -> Counter[str]:
     done = subprocess.run(
         [*command, "--pythonpath", sys.executable], capture_output=True, text=True, cwd=root
     )
-    found = json.loads(done.stdout)["generalDiagnostics"]
-    errors = [Path(each["file"]) for each in found if each["severity"] == "error"]
+    diagnostics = json.loads(done.stdout)["generalDiagnostics"]
+    errors = [
+        Path(diagnostic["file"]) for diagnostic in diagnostics if diagnostic["severity"] == "error"
+    ]
     return Counter(path.resolve().relative_to(root.resolve()).parts[0] for path in errors)
 
 
