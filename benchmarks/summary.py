@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .judging import HEADS, LEARNING_HEADS, in_order, learning_line, line
+from .pages import markdown, replace_between
 from .report import RESULTS, quartiles
 from .rows import PRECISIONS
 from .turns import PACKAGES
@@ -28,9 +29,7 @@ def main() -> None:
         (README, "results", by_itself(results)),
         (FRONT, "speed", in_short(results)),
     ):
-        begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-        before, rest = path.read_text().split(begin)
-        path.write_text(f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}")
+        path.write_text(replace_between(path.read_text(), tables, mark=mark))
 
 
 def summary(results: dict[str, Any]) -> str:
@@ -188,13 +187,6 @@ def _costs(results: dict[str, Any]) -> str:
     heads = ["neurons", "threads", "ns per update", "GB/s", "ns per event"]
     return (
         f"{markdown(heads, rows)}\n\nCopying in the same run, GB/s by level and threads: {speeds}."
-    )
-
-
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a table of Markdown."""
-    return "\n".join(
-        "| " + " | ".join(map(str, cells)) + " |" for cells in (heads, ["---"] * len(heads), *rows)
     )
 
 

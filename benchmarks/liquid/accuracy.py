@@ -18,17 +18,27 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.errors import NetworkError
 from neurosim.models.astrocyte_liquid.published import ACCURACY, ACCURACY_LARGE
 from neurosim.models.astrocyte_liquid.settings import VARIANTS
 
+from ..pages import markdown, replace_between
 from ..report import RESULTS, machine, write
 from .rows import Row
 
 FULL = {"mnist": 60_000, "fashion-mnist": 60_000, "nmnist": 60_000}  # training samples
 PRESENTATIONS = 50_000
-BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
+MARK = "accuracy"
 LARGE = 20  # side of the grid of 8000 neurons
+HEADS = (
+    "liquid",
+    "data",
+    "neurons",
+    "training",
+    "networks",
+    "convex readout (%)",
+    "the authors' readout (%)",
+    "published (%)",
+)
 
 
 @dataclass(frozen=True)
@@ -191,18 +201,14 @@ def _ordered(astrocyte: float, calcium: float, stdp: float, static: float) -> st
     return f"{outcome}, static {_within(94.8, 95.6, static)}"
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Return the rows as a table of the README, published values last.
 
     Parameters
     ----------
     rows : list of row
     """
-    lines = [
-        "| liquid | data | neurons | training | networks | convex readout (%) "
-        "| the authors' readout (%) | published (%) |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    lines = []
     for row in rows:
         name = row["variant"] + (f", {row['extension']}" if row["extension"] else "")
         published = "-"
@@ -218,8 +224,8 @@ def markdown(rows: Sequence[Row]) -> str:
             _show(row.get("published")),
             published,
         ]
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(HEADS, lines)
 
 
 def describe_checks(checks: Sequence[Row]) -> list[str]:
@@ -235,25 +241,6 @@ def describe_checks(checks: Sequence[Row]) -> list[str]:
         f"{row['asked']}: {row['outcome']}."
         for row in checks
     ]
-
-
-def replace_between(text: str, table: str) -> str:
-    """Return a page with a table between its marks.
-
-    Parameters
-    ----------
-    text, table : str
-
-    Raises
-    ------
-    NetworkError
-        If the page has no such marks.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise NetworkError(f"page: found no {BEGIN} ... {END}, expected both. Add them to it.")
-    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _describe(scores: Sequence[float]) -> dict[str, Any]:
@@ -288,10 +275,10 @@ if __name__ == "__main__":
     finished = read_runs(words.folder)
     summary = summarise(finished)
     checks = judge(summary)
-    page = "\n".join([markdown(summary), "", *describe_checks(checks)])
+    page = "\n".join([table(summary), "", *describe_checks(checks)])
     print(page)
     if words.page:
-        words.page.write_text(replace_between(words.page.read_text(), page))
+        words.page.write_text(replace_between(words.page.read_text(), page, mark=MARK))
     write(
         words.out,
         words.name,

@@ -15,7 +15,7 @@ from neurosim.errors import NetworkError
 from neurosim.models.astrocyte_liquid.demonstrate import demonstrate
 
 from ..report import machine, write
-from .accuracy import markdown, read_runs, summarise
+from .accuracy import read_runs, summarise, table
 from .rows import Row, parse_words
 
 TASK = {"samples": 8000, "validation": 1000, "presentations": 5000}
@@ -79,7 +79,7 @@ if __name__ == "__main__":
         raise NetworkError(
             f"folder {words.folder}: found no finished run, expected at least one. Run it again."
         )
-    print(markdown(summarise(finished)))
+    print(table(summarise(finished)))
     differences = compare(finished)
     for row in differences:
         print(f"{row['extension']}: {row['points']['mean']:+.2f} points {row['points']['each']}")

@@ -282,19 +282,21 @@ def _two_tasks(case: Case, strength: float, *, seed: int) -> float:
 def main(words: Sequence[str] | None = None) -> None:
     """Run courses that have no result yet, one after another, and write all results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="one file each")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="all as JSON")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="one file each")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="all as JSON")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", default="", metavar="WORDS", help="courses whose names have it")
     parser.add_argument("--list", action="store_true", help="print the names of the courses")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (1)")
     options = parser.parse_args(words)
     torch.set_num_threads(options.threads)
-    options.results.mkdir(parents=True, exist_ok=True)
     chosen = {name: case for name, case in cases().items() if options.only in name}
     if options.list:
         print("\n".join(chosen))
         return
+    if options.results is None or options.out is None:
+        parser.error("--results DIR and --out FILE are needed to run courses")
+    options.results.mkdir(parents=True, exist_ok=True)
     for name, case in chosen.items():
         path = options.results / f"{name.replace(' ', '_')}.json"
         if not path.exists():

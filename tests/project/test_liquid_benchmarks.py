@@ -18,7 +18,6 @@ import numpy as np
 from benchmarks.liquid import accuracy, branching, extensions, ranks
 from benchmarks.liquid.rows import run_missing
 from neurosim.datasets import Images
-from neurosim.errors import NetworkError
 from neurosim.models.astrocyte_liquid import VARIANTS, Task
 
 
@@ -54,7 +53,7 @@ def test_runs_that_differ_by_their_seed_alone_are_one_row_beside_the_published_m
     assert rows[0]["convex"]["deviation"] == pytest.approx(0.2 / 2**0.5)
     assert [row.get("published mean") for row in rows] == [95.96, 97.49, None]
     assert rows[2]["extension"] == "regions=2"
-    table = accuracy.markdown(rows).splitlines()
+    table = accuracy.table(rows).splitlines()
     assert table[2].endswith("| 2 | 96.00 +- 0.14 | - | 95.96 +- 0.13 |")
 
 
@@ -85,15 +84,6 @@ def test_an_accuracy_is_below_inside_or_above_its_band(tmp_path, test, outcome):
     write_run(tmp_path, "f1", seed=0, test=test)
     rows = accuracy.summarise(accuracy.read_runs(tmp_path))
     assert accuracy.judge(rows)[0]["outcome"] == outcome
-
-
-def test_the_table_replaces_what_stands_between_the_marks_of_a_page():
-    page = f"title\n{accuracy.BEGIN}\nold\n{accuracy.END}\nrest\n"
-    changed = accuracy.replace_between(page, "| new |")
-    assert changed == f"title\n{accuracy.BEGIN}\n| new |\n{accuracy.END}\nrest\n"
-    assert accuracy.replace_between(changed, "| new |") == changed
-    with pytest.raises(NetworkError, match="page: found no <!-- accuracy: begin -->"):
-        accuracy.replace_between("title", "| new |")
 
 
 def test_rows_are_kept_one_by_one_and_only_the_missing_ones_are_run(tmp_path):
