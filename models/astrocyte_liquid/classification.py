@@ -214,22 +214,26 @@ class Classification:
         }
         path = self.folder / "experiment.json"
         if path.exists():
-            other = json.loads(path.read_text())
-            if other != own:
-                differing = []
-                for part in ("task", "settings"):
-                    # A file of an older version may lack a part.
-                    theirs = other.get(part, {})
-                    differing += [
-                        name for name, value in own[part].items() if theirs.get(name) != value
-                    ]
+            differing = self._differences(json.loads(path.read_text()))
+            if differing:
                 raise NetworkError(
                     f"folder {self.folder}: found another experiment, which differs in "
-                    f"{', '.join(differing) or 'its seed'}; expected this one or none. "
+                    f"{', '.join(differing)}; expected this one or none. "
                     "Choose another folder, or remove it."
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(path, own)
+
+    def _differences(self, stored: Mapping[str, Any]) -> list[str]:
+        """Return the names of what a stored experiment and this one do not share."""
+        differing = []
+        for part, value in (("task", self.task), ("settings", self.settings)):
+            # A file of an older version lacks settings that had only their default then.
+            theirs = asdict(type(value)()) | stored.get(part, {})
+            differing += [name for name, own in asdict(value).items() if theirs[name] != own]
+        if stored.get("seed") != self.seed:
+            differing.append("its seed")
+        return differing
 
 
 def load(dataset: str, split: datasets.read.Split) -> Images | Recordings:

@@ -245,6 +245,18 @@ def test_a_folder_of_another_experiment_is_refused(digits):
             work(digits / "out", **changes)
 
 
+def test_a_folder_written_before_a_setting_existed_is_the_one_with_its_default(digits):
+    work(digits / "out")
+    path = digits / "out" / "experiment.json"
+    experiment = json.loads(path.read_text())
+    del experiment["settings"]["regions"]
+    path.write_text(json.dumps(experiment))
+    with pytest.raises(NetworkError, match="differs in regions"):
+        work(digits / "out", settings=replace(SMALL, regions=2))
+    work(digits / "out")
+    assert json.loads(path.read_text())["settings"]["regions"] == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
