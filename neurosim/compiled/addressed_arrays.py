@@ -19,6 +19,7 @@ _LLVM = {
     types.float32: ir.FloatType(),
     types.int64: LONG,
     types.int32: ir.IntType(32),
+    types.uint32: ir.IntType(32),
     types.uint16: ir.IntType(16),
     types.uint8: ir.IntType(8),
 }

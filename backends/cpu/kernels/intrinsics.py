@@ -23,6 +23,8 @@ from neurosim.compiled.addressed_arrays import (
     flag as flag,
 )
 
+from .sizes import LANES, TOGETHER
+
 # Callers do not pass the first argument, the typing context, which type checkers cannot know.
 _intrinsic = cast(Callable[[Any], Any], intrinsic)
 
@@ -35,6 +37,7 @@ _sleep = types.ExternalFunction(
 load = load_double = make_load(types.float64, types.float64)
 load_index = make_load(types.int32, types.int64)
 load_long = make_load(types.int64, types.int64)
+load_word = make_load(types.uint32, types.int64)
 load_short = make_load(types.uint16, types.int64)
 load_byte = make_load(types.uint8, types.int64)
 store = store_double = make_store(types.float64, types.float64)
@@ -87,6 +90,43 @@ def nonzero_bytes(typing, address):
         )
 
     return types.int64(types.int64), code
+
+
+@_intrinsic
+def count_levels(typing, words, levels, counts):
+    """Add to counts how many of `TOGETHER` levels lie below each of `LANES` words.
+
+    Parameters
+    ----------
+    typing : context of Numba
+    words, levels : addresses of uint32
+    counts : address of int32
+
+    Returns
+    -------
+    int64
+        Bits of the words above the last level.
+    """
+
+    def code(context, builder, signature, values):
+        word = ir.IntType(32)
+        row = ir.VectorType(word, LANES)
+        lanes = ir.Constant(row, [0] * LANES)
+        numbers, counted = (
+            builder.inttoptr(address, row.as_pointer()) for address in (values[0], values[2])
+        )
+        level_at = builder.inttoptr(values[1], word.as_pointer())
+        number = builder.load(numbers, align=4)
+        count = builder.load(counted, align=4)
+        for position in range(TOGETHER):
+            level = builder.load(builder.gep(level_at, [LONG(position)]))
+            first = builder.insert_element(ir.Constant(row, ir.Undefined), level, word(0))
+            above = builder.icmp_unsigned(">", number, builder.shuffle_vector(first, first, lanes))
+            count = builder.sub(count, builder.sext(above, row))
+        builder.store(count, counted, align=4)
+        return builder.zext(builder.bitcast(above, ir.IntType(LANES)), LONG)
+
+    return types.int64(types.int64, types.int64, types.int64), code
 
 
 @_intrinsic

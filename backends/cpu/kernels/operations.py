@@ -339,6 +339,9 @@ class DriveArguments:
     uniforms: Argument  # room for a block of uniform numbers
     quantiles: Argument  # the mean that they are of, then the quantiles
     begins: Argument  # where the search for a count begins
+    words: Argument  # room for a block of words
+    counts: Argument  # room for their counts
+    levels: Argument  # see `kernels.philox.poisson_levels`
 
 
 @_arguments

@@ -12,15 +12,18 @@ from neurosim.draws.compiled_streams import normal_block, philox4x32, uniform_bl
 from neurosim.draws.streams import MOST_COUNTS, MOST_MEAN, NEXT_DRAW
 
 from .functions import compiled, exp
-from .intrinsics import store_double, store_index
-from .sizes import CELLS
+from .intrinsics import load_double, store_double, store_index
+from .sizes import CELLS, MOST_LEVELS, TOGETHER
 
+GRAIN = 2.0**-32  # of uniform numbers, as in `neurosim.draws.streams`
 _HALF = np.uint64(32)
 _MASK = np.uint64(0xFFFFFFFF)
 _LARGEST = 1.0 - 2.0**-33  # uniform number
+_NEVER = 0xFFFFFFFF  # a level that no word is above
+_FEW_BEYOND = 1.0 - 2.0**-12  # quantile above which a count may be searched
 
 
-def make_untagged_store(real: types.Float) -> Any:
+def make_untagged_store(real: types.Number) -> Any:
     """Return ``store(address, i, value)``, which may write to any array."""
 
     @intrinsic
@@ -50,7 +53,7 @@ def _words(block, k0, k1, step, replica):
     )
 
 
-def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any]:
+def range_kernel(four: Any, real: types.Number = types.float64) -> tuple[Any, Any]:
     """Return the kernel that fills a range of indices, and the function of one index.
 
     Parameters
@@ -90,6 +93,12 @@ def range_kernel(four: Any, real: types.Float = types.float64) -> tuple[Any, Any
     return fill, one
 
 
+@compiled
+def _word_block(w0, w1, w2, w3):
+    return np.uint32(w0), np.uint32(w1), np.uint32(w2), np.uint32(w3)
+
+
+fill_words, _ = range_kernel(_word_block, types.uint32)
 fill_uniform, uniform_at = range_kernel(uniform_block)
 fill_normal, normal_at = range_kernel(normal_block)
 
@@ -151,3 +160,30 @@ def poisson_table(mean, quantiles, begins):
     store_double(quantiles, count, 2.0, "quantiles")  # ends every search
     for rest in range(cell, CELLS):
         store_index(begins, rest, count, "begins")
+
+
+@njit(error_model="numpy", nogil=True)
+def poisson_levels(quantiles, levels):
+    """Tabulate the words above which Poisson counts are reached, from the quantiles.
+
+    A word w stands for the number (w + 0.5) / 2**32. Its count is the number of levels below it.
+
+    Parameters
+    ----------
+    quantiles : address of float64
+        Those of `poisson_table`.
+    levels : address of (1 + MOST_LEVELS,) uint32
+        Written: first how many levels are to be compared with every word, which leaves few words
+        above the last one; 0 if these would be more than `MOST_LEVELS`.
+    """
+    near = 0
+    ended = False
+    for count in range(MOST_LEVELS):
+        quantile = load_double(quantiles, count, "quantiles")
+        ended = ended or quantile > 1.0
+        # Exact: the product only shifts the binary point, and a difference of 0.5 fits behind it.
+        level = _NEVER if ended else int(np.ceil(quantile * 2.0**32 - 0.5)) - 1
+        store_index(levels, 1 + count, level, "levels")
+        if near == 0 and quantile > _FEW_BEYOND or ended:
+            near = near if near > 0 else (count // TOGETHER + 1) * TOGETHER
+    store_index(levels, 0, near, "levels")

@@ -32,10 +32,16 @@ STEPS = 1 << 14  # in a table; later ones, which few edges read, are computed
 BLOCK = 256  # uniform numbers that are drawn together
 QUANTILES = 1024  # 880 for the largest mean lie below the largest uniform number
 CELLS = 1024  # equal parts of (0, 1); a power of two, so that products with it are exact
+TOGETHER = 8  # levels that are compared with numbers at a time, a power of two
+LANES = 16  # numbers that are compared with levels at a time
+MOST_LEVELS = 32  # that all numbers are compared with; where more are likely, tables are faster
 ROOM = (
     BLOCK,  # uniform numbers
     1 + QUANTILES,  # the mean that quantiles are of, and the quantiles
     CELLS,  # where the search for a count begins
+    BLOCK // 2,  # words that are drawn together, of 4 bytes
+    BLOCK // 2,  # their counts, of 4 bytes
+    1 + MOST_LEVELS,  # how many levels are compared, and the levels, of 4 bytes
 )
 
 # ---- deferred post-spikes

@@ -278,7 +278,9 @@ class Delivery:
         rate = (name, "rate")
         weight = (name, "weight")
         # Filled with -1, which is no mean: `kernels.draws` then makes the table at its first use.
-        uniforms, quantiles, begins = (context.tables.keep(np.full(n, -1.0)) for n in ROOM)
+        uniforms, quantiles, begins, words, counts, levels = (
+            context.tables.keep(np.full(n, -1.0)) for n in ROOM
+        )
         key0, key1 = context.stream_key(f"{name}/counts")
         arguments = DriveArguments(
             port=(drive.target, f"_port_{drive.port}"),
@@ -295,6 +297,9 @@ class Delivery:
             uniforms=uniforms,
             quantiles=quantiles,
             begins=begins,
+            words=words,
+            counts=counts,
+            levels=levels,
         )
         return Call(
             kernel=context.kernels.address("draws", "drive"),

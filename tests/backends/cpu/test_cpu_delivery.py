@@ -9,8 +9,17 @@ import pytest
 from support.cpu_networks import journey, pairs, same_bits, scattered
 
 import neurosim as ns
-from neurosim.backends.cpu.kernels.sizes import CHUNKS, FRESH
+from neurosim.backends.cpu.kernels.philox import poisson_levels, poisson_table
+from neurosim.backends.cpu.kernels.sizes import (
+    CELLS,
+    CHUNKS,
+    FRESH,
+    MOST_LEVELS,
+    QUANTILES,
+    TOGETHER,
+)
 from neurosim.backends.cpu.plan.late_events import LateEvents
+from neurosim.draws.streams import poisson
 from neurosim.models import cells
 
 
@@ -215,7 +224,33 @@ def test_post_handlers_are_deferred_only_if_notes_take_little_room_beside_the_ed
     )
 
 
-@pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 30.0, 700.0, 1200.0])
+@pytest.mark.parametrize("mean", [1e-9, 3e-4, 1.5, 4.0, 9.0, 14.0])
+def test_a_level_is_the_last_word_below_its_count(mean):
+    quantiles = np.zeros(QUANTILES)
+    begins = np.zeros(CELLS, np.int32)
+    levels = np.zeros(1 + MOST_LEVELS, np.uint32)
+    poisson_table(mean, quantiles.ctypes.data, begins.ctypes.data)
+    poisson_levels(quantiles.ctypes.data, levels.ctypes.data)
+    near = int(levels[0])
+    assert 0 < near <= MOST_LEVELS and near % TOGETHER == 0
+    # Of words above the last level the counts are searched: they must be few.
+    assert levels[near] > 2**32 * (1 - 2.0**-12)
+    reached = levels[1 : 1 + near][levels[1 : 1 + near] < 2**32 - 1].astype(np.float64)
+    below, above = (poisson(mean, (reached + k + 0.5) * 2.0**-32) for k in (0, 1))
+    assert (below <= np.arange(reached.size)).all()
+    assert (above > np.arange(reached.size)).all()
+
+
+def test_counts_of_a_large_mean_are_searched():
+    quantiles = np.zeros(QUANTILES)
+    begins = np.zeros(CELLS, np.int32)
+    levels = np.ones(1 + MOST_LEVELS, np.uint32)
+    poisson_table(40.0, quantiles.ctypes.data, begins.ctypes.data)
+    poisson_levels(quantiles.ctypes.data, levels.ctypes.data)
+    assert levels[0] == 0
+
+
+@pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 4.0, 9.0, 30.0, 700.0, 1200.0])
 def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
     """Counts of one rate for neighbours come from a table; others are computed one by one."""
     net = ns.Network("drive", dt="0.1 ms", seed=5)
