@@ -192,7 +192,10 @@ def _read_items(items: list[Any] | tuple[Any, ...], declared: Unit, depth: int) 
             "A list that contains itself has no end: correct it."
         )
     # Most lists are of numbers alone, and long ones should not be walked item by item.
-    if all(issubclass(kind, _NUMBERS) and kind is not bool for kind in set(map(type, items))):
+    if all(
+        issubclass(item_type, _NUMBERS) and item_type is not bool
+        for item_type in set(map(type, items))
+    ):
         return np.asarray(_read(_array(items, declared), declared, depth))
     arrays = [np.asarray(_read(item, declared, depth + 1)) for item in items]
     if len({array.shape for array in arrays}) > 1:

@@ -95,12 +95,12 @@ def functions(replica: int, repeat: Callable[[], int]) -> dict[str, Function]:
     def counts(
         high: Any,
         low: Any,
-        place: Any,
+        number: Any,
         step: Any,
         mean: Any,
     ) -> Any:
         return random.poisson_counts(
-            (high, low), np.asarray(place), int(step), mean=mean, replica=replica
+            (high, low), np.asarray(number), int(step), mean=mean, replica=replica
         )
 
     library = {

@@ -19,8 +19,8 @@ def require_device(name: Any) -> None:
     ----------
     name : "cpu", "cuda", "cuda:N" or None
     """
-    kind, colon, number = name.partition(":") if isinstance(name, str) else ("", "", "")
-    numbered = kind == "cuda" and number.isascii() and number.isdigit()
+    device_type, colon, number = name.partition(":") if isinstance(name, str) else ("", "", "")
+    numbered = device_type == "cuda" and number.isascii() and number.isdigit()
     if name is not None and not (name in ("cpu", "cuda") or colon and numbered):
         raise NetworkError(
             f"{_WHERE}: found {describe(name)}, expected 'cuda', 'cuda:N' or 'cpu'. Name one."

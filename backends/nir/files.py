@@ -95,9 +95,9 @@ class _Reader:
     def graph(self, file: Any) -> Graph:
         """Return the graph in an open file."""
         root = self._group(file, "node")
-        kind = self._text(root, "type")
-        if kind != "NIRGraph":
-            self._fail(f"found a {kind!r} at its root, expected a NIRGraph", "Write a graph.")
+        node_type = self._text(root, "type")
+        if node_type != "NIRGraph":
+            self._fail(f"found a {node_type!r} at its root, expected a NIRGraph", "Write a graph.")
         group = self._group(root, "nodes")
         if len(group) > _MOST_NODES:
             self._fail(f"found {len(group)} nodes, expected at most {_MOST_NODES}", "Split it.")
@@ -106,17 +106,17 @@ class _Reader:
 
     def _node(self, group: Any, name: str) -> Node:
         node = self._group(group, name)
-        kind = self._text(node, "type")
-        if kind not in FIELDS:
+        node_type = self._text(node, "type")
+        if node_type not in FIELDS:
             self._fail(
-                f"node {name!r} is a {kind}, expected one of {', '.join(FIELDS)}",
+                f"node {name!r} is a {node_type}, expected one of {', '.join(FIELDS)}",
                 "Nested graphs must be written out; other nodes have no counterpart here.",
             )
-        arrays = {field: self._array(node, field, name) for field in FIELDS[kind]}
-        for field in OPTIONAL.get(kind, ()):
+        arrays = {field: self._array(node, field, name) for field in FIELDS[node_type]}
+        for field in OPTIONAL.get(node_type, ()):
             if field in node:
                 arrays[field] = self._array(node, field, name)
-        return Node(kind, arrays)
+        return Node(node_type, arrays)
 
     def _edges(self, root: Any, nodes: Mapping[str, Node]) -> tuple[tuple[str, str], ...]:
         import h5py

@@ -360,9 +360,9 @@ class _Builder:
         )
 
 
-def _cell(kind: str) -> Cell:
+def _cell(node_type: str) -> Cell:
     """Return the cell of a type of node, stepped forward as readers step it."""
-    voltage, current = _SLOPES[_SPIKING.get(kind, kind)]
+    voltage, current = _SLOPES[_SPIKING.get(node_type, node_type)]
     names = {"r": "1", "v_leak": "1", "tau": "s", "tau_syn": "s", "w_in": "1", "v_reset": "1"}
     equations = [f"dv/dt = {voltage} : 1"]
     # The current of this step moves v: readers compute it first.
@@ -376,7 +376,7 @@ def _cell(kind: str) -> Cell:
     if "tau" not in used:
         parameters["r"] = Parameter("Hz", 0.0)
     parameters["bias"] = Parameter("1", 0.0)
-    spiking = kind in _SPIKING
+    spiking = node_type in _SPIKING
     if spiking:
         parameters |= {n: Parameter("1", 0.0) for n in ("v_threshold", "v_reset")}
     return Cell(
@@ -386,7 +386,7 @@ def _cell(kind: str) -> Cell:
         step="; ".join(step),
         spike="v > v_threshold" if spiking else None,
         after_spike="v = v_reset" if spiking else "",
-        name=kind,
+        name=node_type,
     )
 
 

@@ -123,7 +123,7 @@ class _Builder:
         m = match.membrane
         leaks = m.tau is not None
         leak = "LI" if leaks else "I"
-        kind = {"LI": "LIF", "I": "IF"}[leak] if match.firing else leak
+        node_type = {"LI": "LIF", "I": "IF"}[leak] if match.firing else leak
         # NIR's times are in s. With a leak r is a ratio; without one it is a rate, per s there.
         arrays: dict[str, Any] = {"r": m.r if leaks else m.r * _SECOND}
         if m.tau is not None:
@@ -133,14 +133,14 @@ class _Builder:
         if m.tau_syn is not None:
             # The type with a current calls the membrane's time constant by another name. One
             # without a leak does not exist: `_report_neurons` refuses it.
-            kind = f"Cuba{kind}"
+            node_type = f"Cuba{node_type}"
             arrays["tau_mem"] = arrays.pop("tau", np.nan)
             arrays |= {"tau_syn": m.tau_syn / _SECOND, "w_in": m.w_in}
         # NIR wants one number per neuron, in the shape of the population.
         numbers = {n: np.asarray(v, np.float64) for n, v in arrays.items()}
         whole = {n: np.broadcast_to(v, p.size) for n, v in numbers.items()}
         grids = {n: np.reshape(v, shape).copy() for n, v in whole.items()}
-        return Node(kind, grids)
+        return Node(node_type, grids)
 
     def _report_neurons(self, p: ConcretePopulation, match: NeuronMatch, node: Node) -> None:
         place = Place("population", p.name)
@@ -305,8 +305,8 @@ class _Builder:
         else:
             yield "", Node("Linear", {"weight": weight})
         scaled = "" if np.all(np.asarray(scale) == 1) else f", times {_range(scale)}"
-        kind = "Affine" if has_bias else "Linear"
-        dense = f"{kind} {weight.shape[0]} x {weight.shape[1]}"
+        layer = "Affine" if has_bias else "Linear"
+        dense = f"{layer} {weight.shape[0]} x {weight.shape[1]}"
         self._row(place, "exact", f"{dense}: {q.targets.size} edges{scaled}; others are 0.")
 
     def _matrix(self, q: ConcreteProjection, scale: Any) -> np.ndarray | None:

@@ -136,9 +136,9 @@ def read_settings(settings: dict[str, Any]) -> tuple[str, Settings, Task, int]:
             f"{', '.join(VARIANTS)}. Choose one."
         )
 
-    def own(kind: type) -> dict[str, Any]:
+    def own(settings_type: type) -> dict[str, Any]:
         # One flat list of settings is easier to type than two, so they are told apart here.
-        return {f.name: settings[f.name] for f in fields(kind) if f.name in settings}
+        return {f.name: settings[f.name] for f in fields(settings_type) if f.name in settings}
 
     liquid = replace(VARIANTS[variant], **own(Settings))
     task = Task(**own(Task))

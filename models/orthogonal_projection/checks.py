@@ -44,10 +44,10 @@ def experiments(seeds: Sequence[int]) -> Experiments:
     ----------
     seeds : sequence of int
     """
-    found: dict[str, Callable[[str], Any]] = {}
+    by_label: dict[str, Callable[[str], Any]] = {}
 
     def add(label: str, name: str, **options: Any) -> None:
-        found[label] = partial(experiment, name=name, **options)
+        by_label[label] = partial(experiment, name=name, **options)
 
     for seed in seeds:
         small: dict[str, Any] = {"settings": DEFAULTS, "rows": SMALL_ROWS, "seed": seed}
@@ -65,7 +65,7 @@ def experiments(seeds: Sequence[int]) -> Experiments:
         add(f"interference-{seed}", "interference", seed=seed)
     for name in ("neuron_for_rates", "gradients", "frozen"):
         add(name, name)
-    return found
+    return by_label
 
 
 def _rates(results: Results) -> Judgement:
@@ -117,9 +117,9 @@ def _second(results: Results) -> Judgement:
 def _leak(results: Results) -> Judgement:
     early = float(np.median([r["leak"]["100"] for r in results.values()]))
     late = max(r["leak"]["500"] for r in results.values())
-    kept = min(r["kept"] for r in results.values())
-    measured = {"median after 100": early, "worst after 500": late, "kept": round(kept, 3)}
-    return measured, early <= 0.02 and late <= 1e-3 and kept >= 0.85
+    kept_share = min(r["kept"] for r in results.values())
+    measured = {"median after 100": early, "worst after 500": late, "kept": round(kept_share, 3)}
+    return measured, early <= 0.02 and late <= 1e-3 and kept_share >= 0.85
 
 
 def _few(results: Results) -> Judgement:
@@ -261,9 +261,9 @@ def full() -> tuple[Experiments, tuple[Check, ...]]:
             for s in ("hlop", "plain")
         ],
     }
-    found = {n: partial(full_course, name=n) for needs in names.values() for n in needs}
+    courses = {n: partial(full_course, name=n) for needs in names.values() for n in needs}
     band = "ACC at least 94 %, BWT at least -3 %"
-    return found, (
+    return courses, (
         Check("F1", f"ten tasks, DSR: {band}", tuple(names["F1"]), _in_band),
         Check(
             "F2",

@@ -106,21 +106,23 @@ def frozen(_: str) -> Result:
     tasks = _tiny_tasks(3)
     learner = make_learner(TINY, 1)
     strategy = projected(learner, TINY, TINY_ROWS, seed=1)
-    kept: list[dict[str, torch.Tensor]] = []
+    snapshots: list[dict[str, torch.Tensor]] = []
 
     def note(task: int, _: Course) -> None:
-        kept.append({n: s.old.clone() for n, s in strategy.circuits.subspaces.items()})
+        snapshots.append({n: s.old.clone() for n, s in strategy.circuits.subspaces.items()})
 
     learn_tasks(learner, tasks, strategy=strategy, progress=False, after_task=note)
     pairs = [
-        (before[n], after[n]) for before, after in zip(kept, kept[1:], strict=False) for n in before
+        (before[n], after[n])
+        for before, after in zip(snapshots, snapshots[1:], strict=False)
+        for n in before
     ]
     same = all(torch.equal(a, b[: len(a)]) for a, b in pairs)
     # Rows that never learned would stay as they are for a bad reason.
     fresh = make_learner(TINY, 1)
     start = projected(fresh, TINY, TINY_ROWS, seed=1).circuits
     start.begin_task(fresh.optimizer(fresh.trainer))
-    learned = min(float((start.subspaces[n].new - kept[0][n]).abs().max()) for n in TINY_ROWS)
+    learned = min(float((start.subspaces[n].new - snapshots[0][n]).abs().max()) for n in TINY_ROWS)
     return {"identical": same, "learned": learned}
 
 
@@ -158,7 +160,7 @@ def interference(_: str, *, seed: int) -> Result:
     old, new = (_Gaussian(seed, name, _rank(10)) for name in ("old", "new"))
     subspace = _subspace(10, seed=seed)
     leaks = {}
-    kept = 0.0
+    kept_share = 0.0
     for number in range(1, 501):
         subspace.learn(old.batch(number))
         if number in (100, 500):
@@ -168,8 +170,8 @@ def interference(_: str, *, seed: int) -> Result:
             update = errors.T @ (x - (x @ subspace.rows.T) @ subspace.rows)
             before = old.batch(20_000).T
             leaks[str(number)] = float((update @ before).norm() / (plain @ before).norm())
-            kept = float(update.norm() / plain.norm())
-    return {"leak": leaks, "kept": kept}
+            kept_share = float(update.norm() / plain.norm())
+    return {"leak": leaks, "kept": kept_share}
 
 
 def too_few(_: str, *, seed: int) -> Result:

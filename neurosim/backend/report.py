@@ -58,11 +58,11 @@ class Report:
     def _ipython_key_completions_(self) -> list[str]:
         return self.owners()
 
-    def told(self, rows: Sequence[Row]) -> Report:
+    def with_rows(self, rows: Sequence[Row]) -> Report:
         """Return the report with further rows, in place of those about the same parts."""
         places = {row.place for row in rows}
-        kept = [row for row in self.rows if row.place not in places]
-        return replace(self, rows=(*kept, *rows))
+        other_rows = [row for row in self.rows if row.place not in places]
+        return replace(self, rows=(*other_rows, *rows))
 
     def demand(self) -> None:
         """Raise LoweringError if anything is impossible."""

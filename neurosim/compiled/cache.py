@@ -46,7 +46,7 @@ _DIGEST = 16  # bytes in front of compiled code, by which damage is noticed
 _loaded: dict[tuple[Path | None, str], ModuleType] = {}
 _linked: dict[tuple[Path | None, str], dict[str, Function]] = {}
 _stores: dict[Path | None, Store] = {}  # by the engine's folder of sources
-_told: list[str] = []  # reasons of which this process has warned
+_warned: list[str] = []  # reasons of which this process has warned
 
 
 def root() -> Path | None:
@@ -122,8 +122,8 @@ class Store:
 
 def tell_once(reason: str) -> None:
     """Warn that compiled code is not kept, in the first call of a process."""
-    if not _told:
-        _told.append(reason)
+    if not _warned:
+        _warned.append(reason)
         warnings.warn(
             f"neurosim: compiled code is not kept, because {reason}; this run compiles what it "
             "needs. Make room or allow writing there, or name another folder in NEUROSIM_CACHE.",

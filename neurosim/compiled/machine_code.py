@@ -104,4 +104,4 @@ def _prepare_linker() -> None:
 def _callbacks(module: Mapping[str, Any]) -> dict[str, Any]:
     from numba.core.ccallback import CFunc
 
-    return {name: thing for name, thing in module.items() if isinstance(thing, CFunc)}
+    return {name: value for name, value in module.items() if isinstance(value, CFunc)}

@@ -38,9 +38,9 @@ def require_layouts(
     differing = layouts.keys() ^ memory.arrays.keys()
     if differing:
         key = min(differing, key=repr)
-        found = "found" if key in layouts else "found no"
+        presence = "found" if key in layouts else "found no"
         raise NetworkError(
-            f"{where}: {found} array {describe(key)}, expected the arrays of this run. "
+            f"{where}: {presence} array {describe(key)}, expected the arrays of this run. "
             "Save the state with this version, or load another copy."
         )
     for (owner, name), (shape, dtype) in layouts.items():

@@ -47,8 +47,8 @@ def _is_length(value: object) -> bool:
     return bool(0 < value <= 1e100 and isfinite(value))
 
 
-def _is_list(value: object, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+def _is_list(value: object, item_type: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, item_type) for item in value)
 
 
 WHOLE = Field("a whole number from 0 to 2**53", is_whole)

@@ -153,9 +153,9 @@ class Change:
     def __enter__(self) -> None:
         self._is_outermost = self._guard.begin_change(self._verb)
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
         if self._is_outermost:
-            self._guard.end_change(whole=kind is None)
+            self._guard.end_change(whole=error_type is None)
 
 
 class Guarded(Protocol):

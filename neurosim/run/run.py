@@ -201,7 +201,7 @@ class Run:
         self._recorder.append(first, chunk)
         self.step += chunk.steps
         if chunk.rows:
-            self.report = self.report.told(chunk.rows)
+            self.report = self.report.with_rows(chunk.rows)
             self._recorder.tell(self.report)
         if chunk.finite:
             for signal in find_signals(self.program, self.memory, self.step - 1):

@@ -123,9 +123,9 @@ def sweep(
     )
     pool = _Pool.choose(task, len(jobs), workers=workers, cluster=cluster)
     _require_known_options(task)
-    place = Path(os.path.abspath(read_path(folder, where="sweep, folder")))
+    store_folder = Path(os.path.abspath(read_path(folder, where="sweep, folder")))
     name = getattr(build, "__qualname__", type(build).__name__)
-    with open_store(place, build=name, axes=list(axes)) as store:
+    with open_store(store_folder, build=name, axes=list(axes)) as store:
         outcomes = _run(store, task, jobs, pool=pool, retry=retry, progress=progress)
     rows = [SweepRow(p, o.values, o.failure) for p, o in zip(jobs, outcomes, strict=True)]
     return SweepTable(axes, listed_seeds, tuple(rows))

@@ -95,7 +95,7 @@ class TensorPopulation:
         if compiler is not None:
             self.functions = compiler.cell(self.functions)
         self._nobody = torch.zeros((count, p.size), dtype=torch.bool, device=device)
-        self._given = [GivenSpikes() for _ in samples.memories]
+        self._given_spikes = [GivenSpikes() for _ in samples.memories]
         self._values: dict[str, Tensor] = {}
         self.follow()
 
@@ -118,7 +118,7 @@ class TensorPopulation:
             for table in self.p.code.tables
         }
         if self.p.is_spike_source:
-            self._given = [
+            self._given_spikes = [
                 GivenSpikes(m[self.name, "_given_step"], m[self.name, "_given_index"])
                 for m in samples.memories
             ]
@@ -216,7 +216,7 @@ class TensorPopulation:
             self._values[f"_port_{port}"].zero_()
 
     def _given_at(self, step: int) -> Tensor:
-        spikes = [sample.at(step) for sample in self._given]
+        spikes = [sample.at(step) for sample in self._given_spikes]
         if not any(neurons.size for neurons in spikes):
             return self._nobody
         mask = self._nobody.clone()

@@ -124,7 +124,7 @@ class RehearsalEngine:
         done, count = self._loop(
             layout.populations,
             layout.neurons,
-            self._given,
+            self._given_spikes,
             self._poisson,
             self._drives,
             layout.static,
@@ -148,7 +148,7 @@ class RehearsalEngine:
 
     def _read_input(self) -> None:
         memory = self.memory
-        self._given = read_given(memory, self._program, self._layout)
+        self._given_spikes = read_given(memory, self._program, self._layout)
         self._poisson = read_poisson(memory, self._program, self._layout)
         self._drives = read_drives(memory, self._program, self._plan, self._layout)
 

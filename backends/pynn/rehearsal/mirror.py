@@ -18,7 +18,7 @@ from .arithmetic.numbers import to_fixed, to_float
 from .layout import Layout, store_weights
 from .loop import Spikes
 
-_TOLD = f"{OF_ENGINE}told "
+_COPIES = f"{OF_ENGINE}told "
 # Currents of the standard cell; the machine's are both positive, and it subtracts the second.
 _CURRENTS = {"isyn_exc": ("exc", 1.0), "isyn_inh": ("inh", -1.0)}
 
@@ -53,8 +53,8 @@ class Mirror:
             self._share_neurons(p)
         for q in self._learning:
             self._share_edges(q)
-        for key in self._told():
-            memory.arrays[_told(key)] = memory[key].copy()
+        for key in self._settable():
+            memory.arrays[_copy_of(key)] = memory[key].copy()
         self._planned = {key: memory[key].copy() for key in self._keys_of_plan()}
         self.tell(0)
 
@@ -117,7 +117,7 @@ class Mirror:
 
     # ---- what memory is told
 
-    def _told(self) -> Iterator[Key]:
+    def _settable(self) -> Iterator[Key]:
         """Yield the arrays of memory in which the host may change the machine's state."""
         for p in self._cells:
             for state in dict.fromkeys(s.name for s in p.states.values()):
@@ -150,8 +150,8 @@ class Mirror:
             weights = self._layout.plastic.weight[self._layout.positions[q.name]]
             memory[q.origin, "w"][q.edges] = weights * self._step_of(q) / q.scale
         # Copies of all that was told: a difference from them is a change by the host.
-        for key in self._told():
-            memory.arrays[_told(key)][...] = memory[key]
+        for key in self._settable():
+            memory.arrays[_copy_of(key)][...] = memory[key]
 
     def _step_of(self, q: PlannedProjection) -> float:
         # Stored weights, shifted to the left, are S16.15, which has 15 places.
@@ -201,7 +201,7 @@ class Mirror:
         NetworkError
             If some of the projections onto a population were reset, others not.
         """
-        changed = [key for key in self._told() if self._differs(key)]
+        changed = [key for key in self._settable() if self._differs(key)]
         for owner, name in changed:
             if name == "w":
                 self._take_weights(owner)
@@ -214,10 +214,10 @@ class Mirror:
         for p in self._cells if reset else ():
             self._drop_arrivals(p, reset)
         for key in changed:
-            self._memory.arrays[_told(key)][...] = self._memory[key]
+            self._memory.arrays[_copy_of(key)][...] = self._memory[key]
 
     def _differs(self, key: Key) -> bool:
-        return not np.array_equal(self._memory[key], self._memory[_told(key)])
+        return not np.array_equal(self._memory[key], self._memory[_copy_of(key)])
 
     def _take_state(self, owner: str, name: str) -> None:
         p = self._plan.population(owner)
@@ -292,8 +292,8 @@ class Mirror:
         return ""
 
 
-def _told(key: Key) -> Key:
+def _copy_of(key: Key) -> Key:
     owner, name = key
     # Names that end in "@at" are those of arrays of steps.
     ending = "@at" if name in ("_until", "_since") else ""
-    return owner, f"{_TOLD}{name}{ending}"
+    return owner, f"{_COPIES}{name}{ending}"

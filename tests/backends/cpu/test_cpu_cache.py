@@ -276,7 +276,7 @@ def test_a_folder_of_somebody_else_is_neither_read_nor_written(tmp_path, monkeyp
 
 def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
-    monkeypatch.setattr(core, "_told", [])
+    monkeypatch.setattr(core, "_warned", [])
     core.folder.cache_clear()
 
     def full(*_: object, **__: object) -> None:

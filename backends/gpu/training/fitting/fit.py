@@ -192,12 +192,12 @@ class _Loop:
         value: object = self.loss(output, target)
         if isinstance(value, Tensor) and value.numel() == 1 and value.requires_grad:
             return value.reshape(())
-        found = describe(value)
+        result = describe(value)
         if isinstance(value, Tensor):
-            found = f"a tensor of shape {tuple(value.shape)}"
-            found += "" if value.requires_grad else " without a gradient"
+            result = f"a tensor of shape {tuple(value.shape)}"
+            result += "" if value.requires_grad else " without a gradient"
         raise NetworkError(
-            f"fit, {where}: the loss function returned {found}, expected a tensor with one number "
+            f"fit, {where}: the loss function returned {result}, expected a tensor with one number "
             "that depends on the output of the Trainer. Take its mean, and compute it by torch."
         )
 

@@ -92,7 +92,7 @@ class CompiledLoops:
         self._compiled: dict[tuple[str, LoopCell], _Loops] = {}
         self._read: dict[str, frozenset[str]] = {}
         self._failed = False
-        self._told: set[tuple[str, ...]] = set()
+        self._reported_circles: set[tuple[str, ...]] = set()
 
     def __reduce__(self) -> tuple[type[CompiledLoops], tuple[()]]:
         # Machine code belongs to its process: a copy links its own when it first runs.
@@ -105,9 +105,9 @@ class CompiledLoops:
         ----------
         names : tuple of str
         """
-        if names in self._told:
+        if names in self._reported_circles:
             return
-        self._told.add(names)
+        self._reported_circles.add(names)
         warnings.warn(
             f"Trainer, compiled: the steps of {', '.join(names)} run one by one, with the same "
             "numbers: each reads spikes of the step before. Other populations are compiled.",
