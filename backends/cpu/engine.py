@@ -100,11 +100,13 @@ class CpuEngine:
         """Follow changes by the host; lay everything out anew if the layout of values changed."""
         # Printed source depends on layouts, but not on addresses and sizes: those are numbers in
         # tables, and `set` of a parameter between two runs compiles nothing.
-        if self.context.tables.are_outdated(self.memory.replaced):
-            self._build()
-        else:
-            self.context.tables.follow(self.memory.replaced)
-        self.memory.replaced.clear()
+        replaced = self.memory.replaced
+        if replaced:
+            if self.context.tables.are_outdated(replaced):
+                self._build()
+            else:
+                self.context.tables.follow(replaced)
+            replaced.clear()
         self.delivery.synchronise()
         self._recording.synchronise()
 
@@ -128,7 +130,7 @@ class CpuEngine:
             Recorded spikes and values, and the number of steps done: fewer if a buffer of spikes
             is full or a value is not finite.
         """
-        deferral = self.delivery.deferral
+        deferral = self._deferral
         self._recording.begin(first, steps)
         deferral.begin(first)
         self.pace.begin()
@@ -142,7 +144,7 @@ class CpuEngine:
             chunk.steps -= 1  # the reset belongs to this step, which is not whole
             chunk.suspects = self._suspects()
         # An error message reads variables too, so that deferred work is done before it.
-        if not more or not chunk.finite or deferral.overdue(first + steps):
+        if deferral.sweeps and (not more or not chunk.finite or deferral.overdue(first + steps)):
             for calls in deferral.settle():
                 self._workers.call(calls)
         self._recording.collect(chunk, first)
@@ -202,6 +204,7 @@ class CpuEngine:
         schedule = Schedule(self.partitions)
         populations = Populations(self.context)
         self.delivery = Delivery(self.context)
+        self._deferral = self.delivery.deferral
         for stage, names in enumerate(self.program.stages):
             if stage > 0:
                 schedule.begin_phase()

@@ -23,6 +23,15 @@ from .tree import (
     whole_power,
 )
 
+Values = Callable[[str], Any]
+"""Returns the value of a name."""
+
+Draws = Callable[[Draw], Any]
+"""Returns the random numbers of a draw."""
+
+Prepared = Callable[[Values, Draws | None], Any]
+"""Returns the value of a tree."""
+
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -42,9 +51,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def evaluate(
-    tree: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None = None
-) -> Any:
+def evaluate(tree: Expr, value: Values, draw: Draws | None = None) -> Any:
     """Return the value of an expression.
 
     Parameters
@@ -59,44 +66,85 @@ def evaluate(
     -----
     A comparison is 1.0 or 0.0, and so are ``and``, ``or``, ``not``; anything but zero is true.
     """
+    with ignoring_overflow():
+        return prepare(tree)(value, draw)
+
+
+def ignoring_overflow() -> np.errstate:
+    """Return the context in which prepared trees are evaluated."""
     # Overflow is a value here; the run checks its states for finite numbers later.
-    with np.errstate(all="ignore"):
-        return _walk(tree, value, draw)
+    return np.errstate(all="ignore")
 
 
-def _walk(node: Expr, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
-    # The commonest first: a loop evaluates the constants of a cell after every step.
-    match node:
+def prepare(tree: Expr) -> Prepared:
+    """Return the function that `evaluate` calls: of a tree that is evaluated again and again.
+
+    It is one function per node, each of which knows its operator and operands. They need
+    `ignoring_overflow`, which takes as long as the rest for a small tree.
+    """
+    match tree:
         case Name(name=name) | Lookup(table=name):
-            return value(name)
-        case Binary(op=op, left=left, right=right):
-            if op == "**":
-                return _power(node, value, draw)
-            result = _OPERATORS[op](_walk(left, value, draw), _walk(right, value, draw))
-            return result if op in ARITHMETIC else np.asarray(result, np.float64)
+            return lambda value, draw: value(name)
         case Number(value=number):
-            return np.float64(number)
+            constant = np.float64(number)
+            return lambda value, draw: constant
+        case Binary(op="**"):
+            return _power(tree)
+        case Binary():
+            return _binary(tree)
         case Call(function=function, arguments=arguments):
-            return FUNCTIONS[function](*[_walk(a, value, draw) for a in arguments])
-        case Unary(op="-", operand=operand):
-            return -_walk(operand, value, draw)
-        case Unary(operand=operand):
-            return np.asarray(np.asarray(_walk(operand, value, draw)) == 0, np.float64)
+            call = FUNCTIONS[function]
+            operands = [prepare(argument) for argument in arguments]
+            return lambda value, draw: call(*[operand(value, draw) for operand in operands])
+        case Unary():
+            return _unary(tree)
         case Draw():
-            if draw is None:
-                raise TypeError(f"no random numbers for {node}")
-            return draw(node)
+            return _draw(tree)
 
 
-def _power(node: Binary, value: Callable[[str], Any], draw: Callable[[Draw], Any] | None) -> Any:
+def _binary(node: Binary) -> Prepared:
+    operate = _OPERATORS[node.op]
+    left = prepare(node.left)
+    right = prepare(node.right)
+    if node.op in ARITHMETIC:
+        return lambda value, draw: operate(left(value, draw), right(value, draw))
+    return lambda value, draw: np.asarray(
+        operate(left(value, draw), right(value, draw)), np.float64
+    )
+
+
+def _unary(node: Unary) -> Prepared:
+    operand = prepare(node.operand)
+    if node.op == "-":
+        return lambda value, draw: -operand(value, draw)
+    return lambda value, draw: np.asarray(np.asarray(operand(value, draw)) == 0, np.float64)
+
+
+def _draw(node: Draw) -> Prepared:
+    def read(value: Values, draw: Draws | None) -> Any:
+        if draw is None:
+            raise TypeError(f"no random numbers for {node}")
+        return draw(node)
+
+    return read
+
+
+def _power(node: Binary) -> Prepared:
     power = whole_power(node)
-    base = _walk(node.left, value, draw)
+    base = prepare(node.left)
     if power is None:
-        return FUNCTIONS["pow"](base, _walk(node.right, value, draw))
-    if power == 0:
-        return np.float64(1.0)
-    # Multiplied from the left, as printers write it: engines must agree to the last bit.
-    product = base
-    for _ in range(abs(power) - 1):
-        product = product * base
-    return product if power > 0 else np.float64(1.0) / product
+        exponent = prepare(node.right)
+        return lambda value, draw: FUNCTIONS["pow"](base(value, draw), exponent(value, draw))
+    whole = power
+
+    def multiply(value: Values, draw: Draws | None) -> Any:
+        factor = base(value, draw)
+        if whole == 0:
+            return np.float64(1.0)
+        # Multiplied from the left, as printers write it: engines must agree to the last bit.
+        product = factor
+        for _ in range(abs(whole) - 1):
+            product = product * factor
+        return product if whole > 0 else np.float64(1.0) / product
+
+    return multiply

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..draws.values import Shared, Table
 from ..errors import NetworkError
-from ..expr.evaluate import evaluate
+from ..expr.evaluate import Prepared, Values, evaluate, ignoring_overflow, prepare
 from ..expr.functions import FUNCTIONS
 from ..expr.tree import Expr, names
 from ..model.binding import Symbol
@@ -42,6 +42,55 @@ OF_ENGINE = "_machine_"
 
 
 @dataclass(frozen=True, eq=False)
+class _Constant:
+    """A constant of an owner.
+
+    Parameters
+    ----------
+    name : str
+    compute : Prepared
+        Its expression.
+    inputs : set of str
+        Names that the expression reads.
+    """
+
+    name: str
+    compute: Prepared
+    inputs: frozenset[str]
+
+    def evaluate(self, value: Values, *, few: bool) -> np.ndarray:
+        """Return the values, (1,) or (N,); of many some at a time, which takes little memory.
+
+        Parameters
+        ----------
+        value : name -> array or number
+        few : bool
+            The owner is so small that they are computed together.
+        """
+        if few:
+            return _as_array(self.compute(value, None))
+        read = {name: value(name) for name in self.inputs}
+        sizes = [array.size for array in read.values() if isinstance(array, np.ndarray)]
+        size = max(sizes, default=1)
+        if size <= _BLOCK:
+            return _as_array(self.compute(read.__getitem__, None))
+        result = np.empty(size)
+        for first in range(0, size, _BLOCK):
+            part = slice(first, first + _BLOCK)
+            some = {}
+            for name, array in read.items():
+                # One value serves every block.
+                some[name] = array if np.size(array) == 1 else array[part]
+            result[part] = self.compute(some.__getitem__, None)
+        return result
+
+
+def _as_array(value: Any) -> np.ndarray:
+    result = np.asarray(value, np.float64)
+    return result if result.ndim else result[np.newaxis]
+
+
+@dataclass(frozen=True, eq=False)
 class _Inputs:
     """Propagators and constants of an owner, and the names that each of them reads.
 
@@ -49,18 +98,24 @@ class _Inputs:
     """
 
     of_propagators: list[tuple[Propagator, frozenset[str]]]
-    of_constants: list[tuple[str, Expr, frozenset[str]]]
+    of_constants: list[tuple[_Constant, Values]]
 
     @classmethod
     def find(
-        cls, propagators: Sequence[Propagator], constants: Sequence[tuple[str, Expr]]
+        cls,
+        propagators: Sequence[Propagator],
+        constants: Sequence[tuple[str, Expr]],
+        read: Callable[[str], Values],
     ) -> _Inputs:
-        """Find the names that are read."""
+        """Find the names that are read; ``read`` returns the function that reads for a constant."""
         matrices = [[tree for row in p.matrix for tree in row] for p in propagators]
         of_matrices = [frozenset().union(*map(names, trees)) for trees in matrices]
         return cls(
             list(zip(propagators, of_matrices, strict=True)),
-            [(name, tree, frozenset(names(tree))) for name, tree in constants],
+            [
+                (_Constant(name, prepare(tree), frozenset(names(tree))), read(name))
+                for name, tree in constants
+            ],
         )
 
 
@@ -129,6 +184,8 @@ class Memory:
         # By owner, names that were written since its constants were computed; none: compute all.
         self._written: dict[str, set[str]] = {}
         self._inputs: dict[str, _Inputs] = {}
+        # By population, the arrays that its constants read: a loop reads them after every step.
+        self._read: dict[str, dict[str, Any]] = {}
         for population in program.populations.values():
             concrete = network.populations[population.name]
             observed = network.observed.get(population.name, {})
@@ -153,6 +210,8 @@ class Memory:
         if value.dtype.kind == "f" and not is_rate:
             value = self.round(value, where=_describe(key))
         self.arrays[key] = value
+        if owner in self._read:
+            self._read[owner][name] = value
         self.replaced.add(key)
         self._mark(key)
 
@@ -306,16 +365,21 @@ class Memory:
         if population is not None and (written is None or population.refractory in written):
             self._compute_refractory(population)
         if owner not in self._inputs:
-            self._inputs[owner] = _Inputs.find(self._propagators(owner), self._hosted(owner))
+            self._inputs[owner] = _Inputs.find(
+                self._propagators(owner),
+                self._hosted(owner),
+                lambda name: self._reader(owner, name),
+            )
         inputs = self._inputs[owner]
         for propagator, read in inputs.of_propagators:
             if written is None or not written.isdisjoint(read):
                 self._compute_propagators(owner, propagator)
-        # After the propagators, which constants may read: those just computed are written too.
-        for name, tree, read in inputs.of_constants:
-            if written is None or not written.isdisjoint(read):
-                value = self._read_constant(owner, of=name)
-                self.write(owner, name, _evaluate(tree, value, read))
+        few = population is not None and population.size <= _BLOCK
+        with ignoring_overflow():
+            # After the propagators, which constants may read: those just computed are written too.
+            for constant, value in inputs.of_constants:
+                if written is None or not written.isdisjoint(constant.inputs):
+                    self.write(owner, constant.name, constant.evaluate(value, few=few))
         self._written[owner] = set()
 
     def require_constants(self, owner: str, changed: Mapping[str, np.ndarray]) -> None:
@@ -380,6 +444,16 @@ class Memory:
             return values[p.targets] if side == "post" else values
 
         return value
+
+    def _reader(self, owner: str, constant: str) -> Values:
+        """Return the function that reads for a constant of an owner."""
+        if owner not in self._program.populations or self.dtype != np.float64:
+            return self._read_constant(owner, of=constant)
+        if owner not in self._read:
+            read = frozenset().union(*(names(tree) for _, tree in self._hosted(owner)))
+            stored = {name: self[owner, name] for name in read if (owner, name) in self}
+            self._read[owner] = stored | {"dt": self._program.dt}
+        return self._read[owner].__getitem__
 
     def _compute_refractory(self, p: PopulationProgram) -> None:
         if p.refractory is None:
@@ -689,32 +763,6 @@ class Memory:
             result[name, "_history"] = history
             result[name, "_count"] = count
         return result
-
-
-def _evaluate(tree: Expr, value: Callable[[str], Any], inputs: frozenset[str]) -> np.ndarray:
-    """Return a constant, (1,) or (N,); of many values some at a time, which takes little memory.
-
-    Parameters
-    ----------
-    tree : Expr
-    value : name -> array or number
-    inputs : set of str
-        Names that the tree reads.
-    """
-    read = {name: value(name) for name in inputs}
-    size = max([array.size for array in read.values() if isinstance(array, np.ndarray)], default=1)
-    if size <= _BLOCK:
-        result = np.asarray(evaluate(tree, read.__getitem__), np.float64)
-        return result if result.ndim else result[np.newaxis]
-    result = np.empty(size)
-    for first in range(0, size, _BLOCK):
-        part = slice(first, first + _BLOCK)
-        some = {}
-        for name, array in read.items():
-            # One value serves every block.
-            some[name] = array if np.size(array) == 1 else array[part]
-        result[part] = evaluate(tree, some.__getitem__)
-    return result
 
 
 def _describe(key: Key) -> str:

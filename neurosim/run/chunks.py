@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,53 @@ class Chunks:
 
 
 @dataclass(frozen=True, eq=False)
+class SpikeReader:
+    """Reads the spikes of neurons from chunks: a loop does so after every step.
+
+    Parameters
+    ----------
+    number : int
+        Of the probe that records them.
+    members : (M,) int32
+        The neurons.
+    is_all : bool
+        The probe records no others.
+    size : int
+        Number of neurons of their population.
+    dt : float, ms
+    """
+
+    number: int
+    members: np.ndarray
+    _: KW_ONLY
+    is_all: bool
+    size: int
+    dt: float
+
+    def read(self, chunks: Chunks, end: int) -> Spikes:
+        """Return the spikes before a step; those before the first step of chunks are left out."""
+        neurons, steps = chunks.spikes(self.number)
+        if chunks.parts and chunks.parts[0][0] < chunks.first:
+            begin = int(steps.searchsorted(chunks.first))
+            neurons = neurons[begin:]
+            steps = steps[begin:]
+        if not self.is_all:
+            belongs = np.isin(neurons, self.members)
+            neurons = neurons[belongs]
+            steps = steps[belongs]
+        # Of a run itself, in order and in range.
+        return Spikes.trusted(
+            neurons,
+            steps,
+            size=self.size,
+            dt=self.dt,
+            steps=end - chunks.first,
+            first=chunks.first,
+            members=self.members.copy(),  # everything returned belongs to the caller
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Assembler:
     """Makes recordings of the chunks of one run."""
 
@@ -116,34 +163,17 @@ class Assembler:
                 projections[name] = self._projection(name, traces[name], later_part=later_part)
         return Recording(dict(header), populations, projections)
 
-    def spikes(self, chunks: Chunks, end: int, *, view: View) -> Spikes | None:
-        """Return the spikes of neurons in chunks; None if they are not all recorded.
-
-        Chunks may begin before their first step; spikes of those steps are left out.
-        """
+    def spike_reader(self, view: View) -> SpikeReader | None:
+        """Return the reader of the spikes of neurons; None if they are not all recorded."""
         for number, probe in enumerate(self.program.probes):
             if probe.owner.name == view.name and probe.variable == "spikes" and not probe.at_spikes:
-                neurons, steps = chunks.spikes(number)
-                begin = int(steps.searchsorted(chunks.first))
-                neurons = neurons[begin:]
-                steps = steps[begin:]
                 recorded = recorded_view(probe)
-                if not recorded.whole or not view.whole:
-                    if not np.isin(view.indices, recorded.indices).all():
-                        return None
-                    belongs = np.isin(neurons, view.indices)
-                    neurons = neurons[belongs]
-                    steps = steps[belongs]
-                # Of a run itself, in order and in range: a loop reads them after every step.
-                return Spikes.trusted(
-                    neurons,
-                    steps,
-                    size=self.program.populations[view.name].size,
-                    dt=self.program.dt,
-                    steps=end - chunks.first,
-                    first=chunks.first,
-                    members=np.array(view.indices, np.int32),
-                )
+                is_all = recorded.whole and view.whole
+                if not is_all and not np.isin(view.indices, recorded.indices).all():
+                    return None
+                members = np.array(view.indices, np.int32)
+                size = self.program.populations[view.name].size
+                return SpikeReader(number, members, is_all=is_all, size=size, dt=self.program.dt)
         return None
 
     def require_spikes(self, chunks: Chunks, end: int, *, where: str) -> None:

@@ -162,6 +162,8 @@ class Watch:
         more : bool
             The run continues, and its final check must be paid for as well.
         """
+        if not self._variables:
+            return False
         self._budget += _SHARE * elapsed
         return self._budget >= (2 if more else 1) * self._cost
 

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..errors import NetworkError
-from .signals import SignalQueue
+from .signals import Installed, SignalQueue
 
 
 class Guard:
@@ -26,6 +26,7 @@ class Guard:
         self._torn: str | None = None
         self._is_readable = True
         self._is_changing = False
+        self._installed = Installed()
 
     @property
     def is_torn(self) -> bool:
@@ -44,7 +45,7 @@ class Guard:
 
     def working(self, verb: str) -> Working:
         """Let a verb work alone; handlers of signals are called at its end, or when it says so."""
-        return Working(self, verb)
+        return Working(self, verb, SignalQueue(self._installed))
 
     def changing(self, verb: str) -> Change:
         """Regard the run as torn unless a change of it reaches its end."""
@@ -122,10 +123,10 @@ class Alone:
 class Working:
     """The part of a verb in which the run is changed: alone, and handlers of signals wait."""
 
-    def __init__(self, guard: Guard, verb: str) -> None:
+    def __init__(self, guard: Guard, verb: str, signals: SignalQueue) -> None:
         self._guard = guard
         self._verb = verb
-        self._signals = SignalQueue()
+        self._signals = signals
 
     def __enter__(self) -> SignalQueue:
         self._guard.take(self._verb)

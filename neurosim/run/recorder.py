@@ -17,11 +17,11 @@ from ..errors import NetworkError
 from ..ir.concrete import ConcreteNetwork
 from ..ir.memory import Memory
 from ..ir.program import Program
-from ..network.populations import View
+from ..network.populations import Population, View
 from ..recording.recording import Recording
 from ..recording.samples import Spikes
 from ..recording.writer import RecordingWriter
-from .chunks import Assembler, Chunks, cut, recorded_view
+from .chunks import Assembler, Chunks, SpikeReader, cut, recorded_view
 from .joined_chunks import JoinedChunks, count_bytes
 
 Layout = tuple[tuple[int, ...], np.dtype | None]
@@ -77,6 +77,7 @@ class Recorder:
     ) -> None:
         self._program, self._memory, self._header = program, memory, dict(header)
         self._assembler = Assembler(program, network, memory)
+        self._readers: dict[str, SpikeReader] = {}
         self._chunks = JoinedChunks()
         self._stretch = 0  # first step of the last call of `run`
         self._held = 0  # bytes of the chunks in memory
@@ -103,7 +104,7 @@ class Recorder:
         NetworkError
             If the traces will not fit into memory, unless they are written to disk.
         """
-        if self._writer is not None:
+        if self._writer is not None or not self._initial:
             return
         dt = self._program.dt
         sizes = []
@@ -196,7 +197,7 @@ class Recorder:
         self._writer.close(header)
         return Recording.load(self._writer.folder)
 
-    def last_spikes(self, view: View) -> Spikes:
+    def last_spikes(self, owner: Population | View) -> Spikes:
         """Return the spikes of neurons since the last stretch began.
 
         Raises
@@ -207,18 +208,28 @@ class Recorder:
         first = self._stretch
         if first < self.first and self._end > first:
             raise NetworkError(
-                f"spikes of {view.name!r}: found a stretch of which a part is on disk already, "
+                f"spikes of {owner.name!r}: found a stretch of which a part is on disk already, "
                 "expected a shorter one. Run shorter stretches, or read run.result()."
             )
-        chunks = Chunks(first, self._chunks.since(first), self._initial)
-        spikes = self._assembler.spikes(chunks, self._end, view=view)
-        if spikes is None:
+        reader = self._readers.get(owner.name) if isinstance(owner, Population) else None
+        if reader is None:
+            reader = self._find_reader(owner)
+        return reader.read(Chunks(first, self._chunks.since(first), self._initial), self._end)
+
+    def _find_reader(self, owner: Population | View) -> SpikeReader:
+        """Return the reader of the spikes of neurons; those of whole populations are kept."""
+        reader = self._assembler.spike_reader(
+            owner.view if isinstance(owner, Population) else owner
+        )
+        if reader is None:
             raise NetworkError(
-                f"spikes of {view.name!r}: found neurons whose spikes are not recorded, expected "
+                f"spikes of {owner.name!r}: found neurons whose spikes are not recorded, expected "
                 "recorded ones. Call record(population, 'spikes') of the network before the run is "
                 "prepared."
             )
-        return spikes
+        if isinstance(owner, Population):
+            self._readers[owner.name] = reader
+        return reader
 
     # ---- files of states
 

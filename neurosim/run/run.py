@@ -41,6 +41,7 @@ from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .values.observed import definition_now, refresh_observed
 from .values.plain_numbers import PlainNumbers
 
+_HASHABLE = (str, float)  # types of durations that are read once
 _STRETCH = 0.1  # seconds of computing between two checks for signals
 
 
@@ -64,7 +65,7 @@ def next_stretch(stretch: int, steps: int, elapsed: float) -> int:
 def steps_of(time: Time, dt: float) -> int:
     """Return a duration in whole steps."""
     # A closed loop runs the same duration again and again, often of one step.
-    return _read_steps(time, dt) if isinstance(time, str | float) else _read_steps_anew(time, dt)
+    return _read_steps(time, dt) if isinstance(time, _HASHABLE) else _read_steps_anew(time, dt)
 
 
 def _read_steps_anew(time: Time, dt: float) -> int:
@@ -168,7 +169,8 @@ class Run:
         """
         with self._guard.working("run") as signals:
             steps = steps_of(time, self.program.dt)
-            self._refuse_of_sample("run")
+            if self._is_sample:
+                self._refuse_of_sample("run")
             self._require_run()
             if self._is_running:
                 raise NetworkError(
@@ -203,7 +205,7 @@ class Run:
         if chunk.rows:
             self.report = self.report.with_rows(chunk.rows)
             self._recorder.tell(self.report)
-        if chunk.finite:
+        if chunk.finite and self.program.signals:
             for signal in find_signals(self.program, self.memory, self.step - 1):
                 self._emit(signal)
 
@@ -426,8 +428,7 @@ class Run:
                 f"spikes: found {owner!r}, expected a population, the only thing that spikes. "
                 f"Name one of: {', '.join(self.program.populations) or 'none'}."
             )
-        view = owner.view if isinstance(owner, Population) else owner
-        return self._recorder.last_spikes(view)
+        return self._recorder.last_spikes(owner)
 
     @reading
     def edges(self, projection: Projection | str) -> EdgeTable:

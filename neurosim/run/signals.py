@@ -19,17 +19,42 @@ _DEFERRED = sorted(int(number) for number in signal.valid_signals() - _SYNCHRONO
 # The functions of `signal` make members of enumerations: for all signals, that takes longer than a
 # step of a small network.
 _handler_of: Callable[[int], Any] = getattr(_signal, "getsignal", signal.getsignal)
-_DEFAULT: object = getattr(_signal, "SIG_DFL", signal.SIG_DFL)
 _put_handler: Callable[[int, Handler], object] = getattr(_signal, "signal", signal.signal)
+
+
+class Installed:
+    """Which signals have a function of Python as handler, found anew only after a change.
+
+    Nearly all have the default handler: to look at each takes as long as a step of a small network.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: list[object] = []
+        self._numbers: list[int] = []
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of these signals."""
+        handlers = list(map(_handler_of, _DEFERRED))
+        if handlers != self._handlers:
+            self._handlers = handlers
+            pairs = zip(_DEFERRED, handlers, strict=True)
+            self._numbers = [number for number, handler in pairs if callable(handler)]
+        return self._numbers
 
 
 class SignalQueue:
     """Signals that arrived, and the handlers of the program that wait to be called.
 
     As a context it collects signals until its end, or until `deliver`.
+
+    Parameters
+    ----------
+    installed : Installed, optional
+        Of earlier queues of the same run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, installed: Installed | None = None) -> None:
+        self._installed = Installed() if installed is None else installed
         self._handlers: dict[int, Handler] = {}
         self._pending: dict[int, FrameType | None] = {}
         self._is_open = True
@@ -44,7 +69,8 @@ class SignalQueue:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-        self.deliver()
+        if self._pending:
+            self.deliver()
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -75,14 +101,8 @@ class SignalQueue:
         # Only the main thread receives signals.
         if threading.current_thread() is not threading.main_thread():
             return
-        # Nearly all have the default handler, which is found without a call of Python: asking for
-        # each signal takes as long as a step of a small network.
-        default = _DEFAULT
-        handlers = zip(_DEFERRED, map(_handler_of, _DEFERRED), strict=True)
-        for number, handler in [pair for pair in handlers if pair[1] is not default]:
-            if not callable(handler):
-                continue
-            self._handlers[number] = _unwrap(number, handler)
+        for number in self._installed.numbers():
+            self._handlers[number] = _unwrap(number, _handler_of(number))
             _put_handler(number, self.collect)
 
     def close(self) -> None:

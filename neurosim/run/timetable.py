@@ -56,6 +56,8 @@ class Timetable:
         One that was called before this step already is not called again: an exception of a later
         one may have ended the run here.
         """
+        if not self._callbacks:
+            return False
         due = [c for c in self._callbacks if step % c.interval == 0 and c.last != step]
         for callback in due:
             callback.last = step
@@ -64,6 +66,8 @@ class Timetable:
 
     def update(self, step: int) -> bool:
         """Run the statements that are due before a step; return whether there were any."""
+        if not self._updates:
+            return False
         due = [u for u in self._updates if step % u.interval == 0]
         for update in due:
             update.run(step)

@@ -22,6 +22,7 @@ from support.open_runs import network, prepared
 
 import neurosim as ns
 from neurosim.run import progress
+from neurosim.run.guard import Guard
 from neurosim.run.recorder import Recorder
 from neurosim.run.signals import SignalQueue
 
@@ -179,6 +180,30 @@ def test_a_queue_that_could_not_leave_its_place_passes_signals_on_and_is_replace
             os.kill(os.getpid(), signal.SIGUSR1)
         assert len(calls) == 2 and signal.getsignal(signal.SIGUSR1) != queue.collect
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_handlers_that_change_between_two_verbs_wait_for_the_end_of_the_second():
+    guard = Guard("network")
+    calls = []
+
+    def arrive(number: int) -> int:
+        """Return how often handlers were called while a verb worked."""
+        calls.clear()
+        with guard.working("set"):
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            within = len(calls)
+        return within
+
+    with handler_of(signal.SIGUSR1, lambda n, f: calls.append("first")):
+        assert arrive(signal.SIGUSR1) == 0 and calls == ["first"]
+        signal.signal(signal.SIGUSR1, lambda n, f: calls.append("second"))
+        assert arrive(signal.SIGUSR1) == 0 and calls == ["second"]
+        with handler_of(signal.SIGUSR2, lambda n, f: calls.append("other")):
+            assert arrive(signal.SIGUSR2) == 0 and calls == ["other"]
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        assert arrive(signal.SIGUSR1) == 0 and calls == []
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
 
 
 def test_a_handler_that_was_replaced_in_a_run_stays_replaced():

@@ -93,7 +93,7 @@ class Deferral:
     def begin(self, step: int) -> None:
         """Count steps from here if nothing is deferred."""
         # Otherwise notes hold steps since an earlier one, which must stay.
-        if self._settled:
+        if self._settled and self.sweeps:
             self._first[0] = step
             self._settled = False
 

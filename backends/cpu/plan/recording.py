@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -28,10 +27,11 @@ class _SpikeBuffer:
     steps: np.ndarray
     count: np.ndarray  # (1,)
 
-    def before(self, end: int) -> int:
-        """Return the number of spikes before a step."""
+    def before(self, end: int, *, whole: bool) -> int:
+        """Return the number of spikes before a step, after which there are none if it is whole."""
+        count = int(self.count[0])
         # A step that is not whole may have recorded spikes, but does not count.
-        return int(self.steps[: int(self.count[0])].searchsorted(end))
+        return count if whole else int(self.steps[:count].searchsorted(end))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +70,9 @@ class _Coefficients:
     neuron: np.ndarray | None  # of each value, if the memory has one per neuron
 
 
-def _merge(buffers: Sequence[_ValueBuffer], end: int) -> AtSpikes:
+def _merge(buffers: Sequence[_ValueBuffer], end: int, *, whole: bool) -> AtSpikes:
     """Return the spikes of all partitions before a step, sorted by step, then neuron."""
-    counts = [buffer.before(end) for buffer in buffers]
+    counts = [buffer.before(end, whole=whole) for buffer in buffers]
     pairs = list(zip(buffers, counts, strict=True))
     steps = np.concatenate([buffer.steps[:count] for buffer, count in pairs])
     # Stable: partitions are ascending ranges of neurons, so those of a step stay in order.
@@ -115,9 +115,11 @@ class Recording:
     def begin(self, first: int, steps: int) -> None:
         """Make room for a stretch."""
         self._first[0] = first
-        at_spikes = chain.from_iterable(self._at_spikes.values())
-        for buffer in (*self._spikes.values(), *at_spikes):
-            buffer.count[0] = 0
+        for spikes in self._spikes.values():
+            spikes.count[0] = 0
+        for values in self._at_spikes.values():
+            for buffer in values:
+                buffer.count[0] = 0
         for trace in self._traces.values():
             trace.begin(first, steps)
 
@@ -126,12 +128,12 @@ class Recording:
         # Copies of spikes, since their buffers serve the next stretch; traces get new ones.
         end = first + chunk.steps
         for i, spikes in self._spikes.items():
-            count = spikes.before(end)
+            count = spikes.before(end, whole=chunk.finite)
             neurons = spikes.neurons[:count].copy()
             steps = spikes.steps[:count].copy()
             chunk.spikes[i] = neurons, steps
         for i, buffers in self._at_spikes.items():
-            chunk.at_spikes[i] = _merge(buffers, end)
+            chunk.at_spikes[i] = _merge(buffers, end, whole=chunk.finite)
         for i, trace in self._traces.items():
             # Fewer than there is room for, if a signal or an error has ended the stretch.
             rows = trace.rows(first, chunk.steps)

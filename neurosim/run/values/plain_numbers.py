@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,13 @@ class _Input:
     least: float = -_LARGEST
     most: float = _LARGEST
 
+    @cached_property
+    def is_unbounded(self) -> bool:
+        """Whether all finite numbers are in the range: then their squares have a finite sum, or
+        one of them is very large.
+        """
+        return self.least == -_LARGEST and self.most == _LARGEST
+
     def read(self, value: object, size: int) -> FloatArray | None:
         """Return plain numbers in engine units, () or (size,); None of anything else."""
         if type(value) is np.ndarray:
@@ -50,6 +58,8 @@ class _Input:
             numbers = np.asarray(value, np.float64)
             if self.scale != 1.0:
                 numbers = numbers * self.scale
+            if self.is_unbounded and isfinite(numbers.dot(numbers)):
+                return numbers
             # Not a number is in no range, and comes out of both.
             least = np.minimum.reduce(numbers)
             most = np.maximum.reduce(numbers)

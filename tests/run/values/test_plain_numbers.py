@@ -75,6 +75,7 @@ VALUES = [
     np.zeros(0),
     np.array([0.0, 0.0, 0.0, -1.0]),
     np.array([2.0, 0.0, 0.0, 5e6]),
+    np.array([0.1, 1e200, -1e200, 0.1]),
     NAN,
     -NAN,
     np.array([0.1, 0.1, 0.1, np.inf]),
