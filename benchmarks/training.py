@@ -32,9 +32,16 @@ def main() -> None:
     layers = time_layers(
         work, torch.device("cpu"), repetitions=3 if chosen.small else 25, names=names
     )
-    course = courses.time_course(
-        steps=100 if chosen.small else 1000, batch=16, repetitions=3 if chosen.small else 7
-    )
+    long = [
+        courses.time_course(
+            steps=100 if chosen.small else 1000,
+            batch=16,
+            repetitions=3 if chosen.small else 7,
+            recurrent=recurrent,
+        )
+        for recurrent in (False, True)
+    ]
+    course, recurrent_course = long
     measures = [_beside(layers, "snnTorch"), *_compiled(layers), *_long(course, chosen.small)]
     beside = networks.beside_cpu(small=chosen.small)
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
@@ -44,9 +51,10 @@ def main() -> None:
         for name, s in layers["seconds"].items()
     ]
     print(table(["", "ms", "quartiles"], rows), "", verdicts(measures), sep="\n")
-    seconds = {name: s["median"] for name, s in course["seconds"].items()}
-    print(f"\n{course['work']}, forward and backward:\n")
-    print(table(["", "ms"], [[name, f"{1000 * s:.0f}"] for name, s in seconds.items()]))
+    for timed in long:
+        seconds = {name: s["median"] for name, s in timed["seconds"].items()}
+        print(f"\n{timed['work']}, forward and backward:\n")
+        print(table(["", "ms"], [[name, f"{1000 * s:.0f}"] for name, s in seconds.items()]))
     print("\ndevice='cpu' of gpu beside cpu: told, not judged\n")
     rows = [[name, f"{r['ratio']:.1f}"] for name, r in beside.items()]
     print(table(["", "times the time of cpu"], rows))
@@ -56,6 +64,7 @@ def main() -> None:
         "threads": chosen.threads,
         "layers": layers,
         "course": course,
+        "recurrent course": recurrent_course,
         "measures": measures,
         "beside cpu": beside,
     }

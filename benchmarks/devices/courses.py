@@ -18,8 +18,14 @@ from .layers import clock_of
 INPUTS, NEURONS = 70, 256
 
 
-def network() -> ns.Network:
-    """Return 256 regular spiking neurons that 70 inputs reach within a step."""
+def network(*, recurrent: bool = False) -> ns.Network:
+    """Return 256 regular spiking neurons that 70 inputs reach within a step.
+
+    Parameters
+    ----------
+    recurrent : bool
+        Whether they also reach each other, a step later.
+    """
     net = ns.Network("course", dt="1 ms", seed=1)
     inputs = net.spike_source("inputs", INPUTS)
     neurons = net.population("neurons", NEURONS, cells.izhikevich(synapse="delta"))
@@ -32,10 +38,21 @@ def network() -> ns.Network:
         same_step=True,
         name="layer",
     )
+    if recurrent:
+        weight = ns.normal("0 mV", "0.5 mV")
+        net.project(
+            neurons, neurons, ns.all_to_all(), weight=weight, port="synaptic", name="recurrent"
+        )
     return net
 
 
-def time_course(*, steps: int, batch: int, repetitions: int) -> dict[str, Any]:
+def time_course(
+    *,
+    steps: int,
+    batch: int,
+    repetitions: int,
+    recurrent: bool = False,
+) -> dict[str, Any]:
     """Time forward and backward passes in turn, on the processor.
 
     Parameters
@@ -43,6 +60,8 @@ def time_course(*, steps: int, batch: int, repetitions: int) -> dict[str, Any]:
     steps, batch : int
     repetitions : int
         After one that does not count, in which loops are compiled.
+    recurrent : bool
+        Whether the neurons reach each other; then these weights learn, too.
 
     Raises
     ------
@@ -53,10 +72,10 @@ def time_course(*, steps: int, batch: int, repetitions: int) -> dict[str, Any]:
     spikes = (torch.rand(steps, batch, INPUTS, generator=generator) < 0.05).float()
     trainers = {
         name: Trainer(
-            network(),
+            network(recurrent=recurrent),
             inputs="inputs",
             outputs="neurons",
-            train=["layer"],
+            train=["layer", "recurrent"] if recurrent else ["layer"],
             device="cpu",
             compiled=name == "compiled",
         )
@@ -71,8 +90,9 @@ def time_course(*, steps: int, batch: int, repetitions: int) -> dict[str, Any]:
                 seconds[name].append(passed)
     _require_equal(results)
     ratios = np.divide(seconds["eager"], seconds["compiled"])
+    adjective = "recurrent " if recurrent else ""
     return {
-        "work": f"{NEURONS} Izhikevich neurons, T {steps}, batch {batch}",
+        "work": f"{NEURONS} {adjective}Izhikevich neurons, T {steps}, batch {batch}",
         "seconds": {name: spread(times) for name, times in seconds.items()},
         "eager in times of compiled": spread(ratios.tolist()),
         "seconds of compiling": trainers["compiled"].compile_seconds,
@@ -91,10 +111,11 @@ def _pass(trainer: Trainer, spikes: Tensor) -> tuple[float, tuple[Tensor, Tensor
     output = trainer(spikes)
     output.sum().backward()
     seconds = clock() - began
-    gradient = trainer["layer"].grad
-    if gradient is None:
-        raise ValueError("expected a gradient, found none")
-    return seconds, (output.detach(), gradient.clone())
+    gradients = [trainer[name].grad for name in trainer.learns]
+    flat = torch.cat([g.flatten() for g in gradients if g is not None])
+    if len(gradients) > sum(g is not None for g in gradients):
+        raise ValueError("expected a gradient of each name that learns, found none of some")
+    return seconds, (output.detach(), flat)
 
 
 def _require_equal(results: dict[str, tuple[Tensor, Tensor]]) -> None:

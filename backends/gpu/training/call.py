@@ -11,14 +11,15 @@ from torch import Tensor
 
 from neurosim.errors import NetworkError
 
-from .compiled_steps import CompiledSteps
 from .connections import Connection
 from .gradients.rates import RateCurve, rate_curve
 from .gradients.responses import Response, response_of
-from .groups import Member, Recurrent, Series, Term, run_group
+from .groups import Member, run_group
 from .interfaces import Input, Output
-from .loops.course import CompiledLoops
+from .loops.chunks import CompiledSteps
+from .loops.compiled_loops import CompiledLoops
 from .plan import Plan, Settings
+from .terms import Recurrent, Series, Term
 
 Values = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Parameters and constants of a population, and its initial states."""

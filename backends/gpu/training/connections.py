@@ -16,7 +16,21 @@ from neurosim.ir.program import PlasticProjection, ProjectionProgram, StaticProj
 from neurosim.network.projections import Projection
 from neurosim.network.wiring.grids import average_pooling, convolution
 
-from .gradients.operations import EdgeLists, Slots, Window, convolve, linear, patches, sparse
+from .gradients.operations import (
+    EdgeLists,
+    Slots,
+    Window,
+    convolve,
+    differentiate_kernel,
+    differentiate_sparse,
+    differentiate_weight,
+    linear,
+    patches,
+    send_back,
+    send_back_images,
+    send_back_sparse,
+    sparse,
+)
 
 Form = Literal["matrix", "edges", "shared", "one", "convolution", "pooling"]
 Signal = Callable[[dict[str, Any]], Tensor]
@@ -198,6 +212,76 @@ class Connection:
                 trace=None if trace is None else images(trace),
             )
         return result.reshape(*x.shape[:-1], -1)
+
+    def send_back(self, errors: Tensor, operands: tuple[Tensor, ...], number: int) -> Tensor | None:
+        """Return the errors of the source from those at the port, None if none are sent.
+
+        Parameters
+        ----------
+        errors : (..., N)
+        operands : tuple
+            Of `prepare`.
+        number : int
+            Position of the delay.
+
+        Returns
+        -------
+        (..., N_source) or None
+        """
+        operand = operands[number]
+        if self.grid is not None:
+            result = self._send_images_back(errors.reshape(-1, *self.grid.target), operand)
+            return None if result is None else result.reshape(*errors.shape[:-1], -1)
+        if self.dense:
+            return send_back(errors, operand, self.slots)
+        return send_back_sparse(errors, operand, self._of(number)[1], self.slots)
+
+    def _send_images_back(self, errors: Tensor, operand: Tensor) -> Tensor | None:
+        if self.grid is None:
+            raise LookupError(f"projection {self.name!r} has no images")
+        shape = torch.Size((errors.shape[0], *self.grid.source))
+        if self.form == "convolution":
+            window = self.grid.window
+            return send_back_images(errors, operand, self.slots, window=window, shape=shape)
+        # Pooling is linear, so its derivative is the same for all images.
+        with torch.enable_grad():
+            images = errors.new_zeros(shape, requires_grad=True)
+            means = functional.avg_pool2d(images, self.grid.size, **self.grid.window.options)
+            cells = self.grid.size[0] * self.grid.size[1]
+            (result,) = torch.autograd.grad(means, images, errors * (operand.detach() * cells))
+        return result
+
+    def differentiate(
+        self,
+        errors: Tensor,
+        presynaptic: Tensor,
+        operands: tuple[Tensor, ...],
+        number: int,
+    ) -> Tensor:
+        """Return the gradient of the operand of a delay.
+
+        Parameters
+        ----------
+        errors : (..., N)
+            At the port.
+        presynaptic : (..., N_source)
+            What multiplies them.
+        operands : tuple
+            Of `prepare`.
+        number : int
+            Position of the delay.
+        """
+        if self.grid is not None:
+            return differentiate_kernel(
+                errors.reshape(-1, *self.grid.target),
+                presynaptic.reshape(-1, *self.grid.source),
+                self.slots,
+                window=self.grid.window,
+                like=operands[number],
+            )
+        if self.dense:
+            return differentiate_weight(errors, presynaptic, self.slots)
+        return differentiate_sparse(errors, presynaptic, self._of(number)[1], self.slots)
 
     def _of(self, number: int) -> tuple[Tensor | None, EdgeLists]:
         """Return the positions of the edges of a delay, None for all, and the edges."""

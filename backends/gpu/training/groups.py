@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from graphlib import TopologicalSorter
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .compiled_steps import CompiledSteps
-from .connections import Connection
 from .gradients.methods import Method
-from .gradients.responses import Response
-from .loops.course import CompiledLoops, Course, CourseResult
+from .loops.chunks import CompiledSteps
+from .loops.compiled_loops import CompiledLoops
+from .loops.course import Course, CourseResult
 from .neurons import Neurons, NeuronState
+from .terms import History, Recurrent, Series, Term, sum_at
 
 
 def order_groups(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
@@ -64,80 +62,6 @@ def _reachable(name: str, after: dict[str, set[str]]) -> set[str]:
             visited.add(following)
             pending += after[following]
     return visited
-
-
-History = dict[str, list[Tensor]]
-"""Spikes of each step, (B, N), of the populations of a group; traces of projections as well."""
-
-
-class Term(Protocol):
-    """A summand of a port."""
-
-    def at(self, k: int, history: History) -> Tensor | None:
-        """Return what phase 2 of step k reads, (B, N); None: nothing."""
-        ...
-
-
-@dataclass(frozen=True)
-class Series:
-    """A summand that is known for all steps, (T, B, N)."""
-
-    values: Tensor
-
-    @cached_property
-    def steps(self) -> tuple[Tensor, ...]:
-        """The values of each step."""
-        # Indexing would make a gradient of all steps for each step; this makes one of them all.
-        return self.values.unbind(0)
-
-    def at(self, k: int, history: History) -> Tensor | None:
-        return self.steps[k]
-
-
-@dataclass(frozen=True)
-class Recurrent:
-    """A projection within a group, whose spikes are made step by step.
-
-    Attributes
-    ----------
-    connection : Connection
-    operands : tuple of Tensor
-        See `Connection.prepare`.
-    method : Method
-    response : Response or None
-        Of the target, if traces replace spikes in the weight gradient.
-    """
-
-    connection: Connection
-    operands: tuple[Tensor, ...]
-    method: Method
-    response: Response | None
-
-    def at(self, k: int, history: History) -> Tensor | None:
-        total: Tensor | None = None
-        for number, delay in enumerate(self.connection.delays):
-            emitted = k if self.connection.same_step else k - 1 - delay
-            # Nothing was sent before the first step.
-            if emitted < 0:
-                continue
-            spikes = history[self.connection.source][emitted]
-            if self.method.cuts_spikes(emitted, k):
-                spikes = spikes.detach()
-            trace = None if self.response is None else self._trace(emitted, history)
-            part = self.connection.deliver(spikes, self.operands, number, trace=trace)
-            total = part if total is None else total + part
-        return total
-
-    def _trace(self, emitted: int, history: History) -> Tensor:
-        """Return the trace of the source after the spikes of a step."""
-        if self.response is None:
-            raise LookupError(f"projection {self.connection.name!r} has no traces")
-        traces = history.setdefault(f"{self.connection.name}@trace", [])
-        # Several delays read one trace, which is followed once for each step.
-        while len(traces) <= emitted:
-            spikes = history[self.connection.source][len(traces)]
-            traces.append(self.response.follow(traces[-1] if traces else None, spikes))
-        return self.response.read(traces[emitted])
 
 
 @dataclass
@@ -192,16 +116,11 @@ def run_group(
     traces : (population, state) -> (T, B, N)
     """
     if isinstance(compiled, CompiledLoops):
-        result = None
-        if _stands_alone(members):
-            (member,) = members.values()
-            result = _run_alone(
-                member, method, steps=steps, replica=replica, chunk=chunk, compiled=compiled
-            )
-        else:
-            compiled.tell_circle(tuple(members))
-        if result is not None:
-            return result
+        looped = _run_looped(
+            members, method, steps=steps, replica=replica, chunk=chunk, compiled=compiled
+        )
+        if looped is not None:
+            return looped
         compiled = None
     history: History = {name: [] for name in members}
     traces: dict[tuple[str, str], list[Tensor]] = {
@@ -319,12 +238,7 @@ class _Part:
         k: int,
         history: History,
     ) -> Tensor:
-        # A left fold in the order of creation, as on all engines.
-        total: Tensor | None = None
-        for term in terms:
-            part = term.at(k, history)
-            if part is not None:
-                total = part if total is None else total + part
+        total = sum_at(terms, k, history)
         if total is not None:
             return total
         neurons = member.neurons
@@ -343,8 +257,8 @@ def _stands_alone(members: Mapping[str, Member]) -> bool:
     )
 
 
-def _run_alone(
-    member: Member,
+def _run_looped(
+    members: dict[str, Member],
     method: Method,
     *,
     steps: int,
@@ -352,43 +266,66 @@ def _run_alone(
     chunk: int | None,
     compiled: CompiledLoops,
 ) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]] | None:
-    """Run a population whose input is known by loops; None if they cannot be compiled."""
-    name = member.neurons.name
+    """Run the populations of a group by loops; None if they cannot be compiled."""
     cuts = any(method.cuts_states(k) for k in range(1, steps))
-    results: list[CourseResult] = []
-    for first in range(0, steps, chunk or steps):
-        window = slice(first, min(first + (chunk or steps), steps))
-        course = Course(
-            neurons=member.neurons,
-            first=first,
-            steps=window.stop - first,
-            replica=replica,
-            values=member.values,
-            series=_series_of(member, window),
-            traced=member.traced,
-            cuts=method.cuts_states if cuts else None,
-        )
-        if chunk is None or not torch.is_grad_enabled():
-            result = compiled.run(course, member.state)
-        else:
-            result = checkpoint(
-                compiled.run, course, member.state, use_reentrant=False, preserve_rng_state=False
+    # Populations that act on each other run whole: their loops store states alone anyway.
+    parted = chunk is not None and _stands_alone(members)
+    length = chunk if parted and chunk is not None else steps
+    results: dict[str, list[CourseResult]] = {name: [] for name in members}
+    for first in range(0, steps, length):
+        window = slice(first, min(first + length, steps))
+        courses = [
+            Course(
+                neurons=member.neurons,
+                first=first,
+                steps=window.stop - first,
+                replica=replica,
+                values=member.values,
+                series=_series_of(member, window),
+                recurrent=_recurrent_of(member),
+                traced=member.traced,
+                cuts=method.cuts_states if cuts else None,
             )
+            for member in members.values()
+        ]
+        states = [member.state for member in members.values()]
+        if parted and torch.is_grad_enabled():
+            ends = checkpoint(
+                compiled.run, courses, states, use_reentrant=False, preserve_rng_state=False
+            )
+        else:
+            ends = compiled.run(courses, states)
         # The caller then runs the steps one by one.
-        if result is None:
+        if ends is None:
             return None
-        results.append(result)
-        member.state = result.state
-    spikes = [r.spikes for r in results if r.spikes is not None]
-    traces = {(name, state): _joined([r.traces[state] for r in results]) for state in member.traced}
-    return {name: _joined(spikes)} if spikes else {}, traces
+        for (name, member), end in zip(members.items(), ends, strict=True):
+            results[name].append(end)
+            member.state = end.state
+    spikes: dict[str, Tensor] = {}
+    traces: dict[tuple[str, str], Tensor] = {}
+    for name, parts in results.items():
+        fired = [part.spikes for part in parts if part.spikes is not None]
+        if fired:
+            spikes[name] = _joined(fired)
+        for state in members[name].traced:
+            traces[name, state] = _joined([part.traces[state] for part in parts])
+    return spikes, traces
+
+
+def _recurrent_of(member: Member) -> dict[str, tuple[Term, ...]]:
+    """Return the summands of the ports that spikes of the group reach."""
+    return {
+        port: tuple(terms)
+        for port, terms in member.terms.items()
+        if any(isinstance(term, Recurrent) for term in terms)
+    }
 
 
 def _series_of(member: Member, window: slice) -> dict[str, Tensor]:
     """Return what changes from step to step, in a window of steps."""
     series = {name: course.values[window] for name, course in member.courses.items()}
     for port, terms in member.terms.items():
-        if terms and isinstance(terms[0], Series):
+        if len(terms) == 1 and isinstance(terms[0], Series):
             series[f"_port_{port}"] = terms[0].values[window]
     # Rows of tables have no samples yet.
     return {n: v.unsqueeze(1) if v.dim() == 2 else v for n, v in series.items()}

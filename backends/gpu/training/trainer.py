@@ -25,7 +25,6 @@ from .call import (
     find_fault,
     find_near_threshold,
 )
-from .compiled_steps import CompiledSteps
 from .gradients.feedback import read_feedback
 from .gradients.hooks import GradientHook, Hooks, RowsHook
 from .gradients.methods import Method, read_method
@@ -33,7 +32,8 @@ from .gradients.surrogates import read_surrogate
 from .interfaces import Output, read_batch, read_inputs, read_outputs
 from .learnable import Learnable, divisors
 from .limits import Bounds, read_bounds, read_widths
-from .loops.course import CompiledLoops
+from .loops.chunks import CompiledSteps
+from .loops.compiled_loops import CompiledLoops
 from .memory_need import MemoryNeed, choose_chunk, measure_need
 from .plan import Plan, Settings, make_plan
 from .saved_state import add_state
@@ -102,10 +102,11 @@ class Trainer(Module):
         Steps that are computed again in the backward pass, so that only their states are stored.
         By default none, unless a batch would not fit into memory otherwise.
     compiled : bool or int
-        Whether steps are compiled, for populations without projections onto themselves. On the CPU
-        all steps are one loop each way, with the spikes of steps one by one and gradients that
-        differ by rounding. On CUDA devices `torch.compile` takes a number of steps together, 10 or
-        the number that is given: compiling takes minutes, and serves batches of the first size.
+        Whether steps are compiled. On the CPU all steps of a population are one loop each way, with
+        the spikes of steps one by one and gradients that differ by rounding. On CUDA devices
+        `torch.compile` takes a number of steps together, 10 or the number that is given, for
+        populations that do not act on themselves: compiling takes minutes, and serves batches of
+        the first size.
 
     Raises
     ------

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import warnings
 
 import pytest
+from support.both_ways import compare
 from support.training import CELLS, driven, layered
 
 import neurosim as ns
@@ -15,39 +15,6 @@ from neurosim.models import cells
 torch = pytest.importorskip("torch")
 
 from neurosim.gpu import Trainer, Truncated, fit  # noqa: E402
-
-
-def trained(net: ns.Network, batch, **options):
-    """Return outputs, gradients and the Trainer after one batch."""
-    trainer = Trainer(net, **options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        output = trainer(batch)
-    outputs = output if isinstance(output, dict) else {"output": output}
-    # Weights that differ from step to step, so that no error of time cancels.
-    loss = sum(
-        (v * torch.linspace(0.5, 2, v.numel()).view(v.shape)).sum() for v in outputs.values()
-    )
-    loss.backward()
-    gradients = {name: trainer[name].grad for name in trainer.learns}
-    return {name: v.detach() for name, v in outputs.items()}, gradients, trainer
-
-
-def compare(net: ns.Network, batch, *, tolerance: float = 1e-9, **options) -> dict:
-    """Compare both ways of computing; return the outputs."""
-    expected, expected_gradients, _ = trained(net, batch, **options)
-    measured, gradients, trainer = trained(net, batch, compiled=True, **options)
-    assert trainer.compile_seconds > 0, "nothing was compiled"
-    for name, values in expected.items():
-        assert torch.equal(values, measured[name]), name
-    for name, gradient in expected_gradients.items():
-        assert torch.isfinite(gradient).all(), name
-        scale = gradient.abs().max()
-        assert torch.allclose(gradients[name], gradient, rtol=tolerance, atol=tolerance * scale), (
-            name
-        )
-    assert all(expected_gradients[name].any() for name in trainer.learns if "." not in name)
-    return measured
 
 
 def names_that_learn(net: ns.Network, outputs: list[str]) -> list[str]:
@@ -245,20 +212,6 @@ def test_loops_that_cannot_be_compiled_are_replaced_with_one_message(monkeypatch
         output = trainer(batch)
     assert len([w for w in told if "one by one" in str(w.message)]) == 1
     assert torch.equal(output, Trainer(layered(same_step=True), **options)(batch))
-
-
-def test_populations_that_act_on_themselves_run_step_by_step_and_one_message_says_so():
-    net = layered(same_step=True)
-    hidden = net.populations["hidden"]
-    net.project(hidden, hidden, ns.all_to_all(), weight=ns.normal("0 mV", "1 mV"), name="loop")
-    options = {"inputs": "inputs", "outputs": "output", "train": ["first", "loop"]}
-    batch = (torch.rand(9, 2, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
-    trainer = Trainer(net, compiled=True, **options)
-    with pytest.warns(RuntimeWarning, match="compiled: the steps of hidden run one by one") as told:
-        outputs = [trainer(batch), trainer(batch)]
-    assert len([w for w in told if "one by one" in str(w.message)]) == 1
-    expected = Trainer(net, **options)(batch)
-    assert expected.any() and all(torch.equal(output, expected) for output in outputs)
 
 
 def test_training_with_loops_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):

@@ -97,17 +97,39 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weight, trace = ctx.saved_tensors
-        g = gradients[0]
+        errors = gradients[0]
         gradient_x = gradient_weight = None
         if ctx.needs_input_grad[0]:
-            back = ctx.slots.weight_of(weight)
-            gradient_x = None if back is None else g @ back
+            gradient_x = send_back(errors, weight, ctx.slots)
         if ctx.needs_input_grad[1]:
-            # Steps and samples are rows alike: one product sums over both.
-            rows = ctx.slots.rows_of(trace.flatten(0, -2))
-            errors = g.flatten(0, -2)
-            gradient_weight = errors.T @ rows
+            gradient_weight = differentiate_weight(errors, trace, ctx.slots)
         return gradient_x, gradient_weight, None, None
+
+
+def send_back(errors: Tensor, weight: Tensor, slots: Slots) -> Tensor | None:
+    """Return the error of the input of `linear`, None if none is sent.
+
+    Parameters
+    ----------
+    errors : (..., N_out)
+    weight : (N_out, N_in)
+    slots : Slots
+    """
+    back = slots.weight_of(weight)
+    return None if back is None else errors @ back
+
+
+def differentiate_weight(errors: Tensor, presynaptic: Tensor, slots: Slots) -> Tensor:
+    """Return the gradient of the weight of `linear`.
+
+    Parameters
+    ----------
+    errors : (..., N_out)
+    presynaptic : (..., N_in)
+    slots : Slots
+    """
+    # Steps and samples are rows alike: one product sums over both.
+    return errors.flatten(0, -2).T @ slots.rows_of(presynaptic.flatten(0, -2))
 
 
 def linear(
@@ -157,15 +179,12 @@ class _Sparse(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weight, trace = ctx.saved_tensors
-        g = gradients[0].flatten(0, -2)
+        errors = gradients[0]
         gradient_x = gradient_weight = None
         if ctx.needs_input_grad[0]:
-            back = ctx.slots.weight_of(weight)
-            if back is not None:
-                gradient_x = ctx.edges.turned.times(g, back).unflatten(0, trace.shape[:-1])
+            gradient_x = send_back_sparse(errors, weight, ctx.edges, ctx.slots)
         if ctx.needs_input_grad[1]:
-            rows = ctx.slots.rows_of(trace.flatten(0, -2))
-            gradient_weight = ctx.edges.products(rows, g)
+            gradient_weight = differentiate_sparse(errors, trace, ctx.edges, ctx.slots)
         return gradient_x, gradient_weight, None, None, None
 
 
@@ -217,6 +236,45 @@ class EdgeLists:
             of_targets = errors[:, self.targets[block]]
             parts.append((of_sources * of_targets).sum(0))
         return torch.cat(parts) if parts else rows.new_zeros(0)
+
+
+def send_back_sparse(
+    errors: Tensor,
+    weight: Tensor,
+    edges: EdgeLists,
+    slots: Slots,
+) -> Tensor | None:
+    """Return the error of the input of `sparse`, None if none is sent.
+
+    Parameters
+    ----------
+    errors : (..., N_out)
+    weight : (E,)
+    edges : EdgeLists
+    slots : Slots
+    """
+    back = slots.weight_of(weight)
+    if back is None:
+        return None
+    return edges.turned.times(errors.flatten(0, -2), back).unflatten(0, errors.shape[:-1])
+
+
+def differentiate_sparse(
+    errors: Tensor,
+    presynaptic: Tensor,
+    edges: EdgeLists,
+    slots: Slots,
+) -> Tensor:
+    """Return the gradient of the weights of `sparse`, (E,).
+
+    Parameters
+    ----------
+    errors : (..., N_out)
+    presynaptic : (..., N_in)
+    edges : EdgeLists
+    slots : Slots
+    """
+    return edges.products(slots.rows_of(presynaptic.flatten(0, -2)), errors.flatten(0, -2))
 
 
 def sparse(
@@ -278,23 +336,66 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         kernel, trace = ctx.saved_tensors
-        g = gradients[0]
+        errors = gradients[0]
+        window = ctx.window
+        slots = ctx.slots
         gradient_x = gradient_kernel = None
         if ctx.needs_input_grad[0]:
-            back = ctx.slots.weight_of(kernel)
-            if back is not None:
-                gradient_x = gradients_of.conv2d_input(trace.shape, back, g, **ctx.window.options)
+            gradient_x = send_back_images(errors, kernel, slots, window=window, shape=trace.shape)
         if ctx.needs_input_grad[1]:
-            # Patches are as many images as a kernel has pixels: only a factor needs them.
-            if ctx.slots.factor is None:
-                gradient_kernel = gradients_of.conv2d_weight(
-                    trace, kernel.shape, g, **ctx.window.options
-                )
-            else:
-                rows = ctx.slots.factor(patches(trace, kernel, ctx.window))
-                errors = g.movedim(1, -1).flatten(0, -2)
-                gradient_kernel = (errors.T @ rows).view(kernel.shape)
+            gradient_kernel = differentiate_kernel(errors, trace, slots, window=window, like=kernel)
         return gradient_x, gradient_kernel, None, None, None
+
+
+def send_back_images(
+    errors: Tensor,
+    kernel: Tensor,
+    slots: Slots,
+    *,
+    window: Window,
+    shape: torch.Size,
+) -> Tensor | None:
+    """Return the error of the images of `convolve`, None if none is sent.
+
+    Parameters
+    ----------
+    errors : (R, C_out, H_out, W_out)
+    kernel : (C_out, C_in, height, width)
+    slots : Slots
+    window : Window
+    shape : (R, C_in, H, W)
+    """
+    back = slots.weight_of(kernel)
+    if back is None:
+        return None
+    return gradients_of.conv2d_input(shape, back, errors, **window.options)
+
+
+def differentiate_kernel(
+    errors: Tensor,
+    images: Tensor,
+    slots: Slots,
+    *,
+    window: Window,
+    like: Tensor,
+) -> Tensor:
+    """Return the gradient of the kernel of `convolve`.
+
+    Parameters
+    ----------
+    errors : (R, C_out, H_out, W_out)
+    images : (R, C_in, H, W)
+        Presynaptic.
+    slots : Slots
+    window : Window
+    like : (C_out, C_in, height, width)
+        The kernel.
+    """
+    # Patches are as many images as a kernel has pixels: only a factor needs them.
+    if slots.factor is None:
+        return gradients_of.conv2d_weight(images, like.shape, errors, **window.options)
+    rows = slots.factor(patches(images, like, window))
+    return (errors.movedim(1, -1).flatten(0, -2).T @ rows).view(like.shape)
 
 
 def patches(x: Tensor, kernel: Tensor, window: Window) -> Tensor:

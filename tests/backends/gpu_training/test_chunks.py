@@ -7,7 +7,7 @@ from support.training import layered
 
 torch = pytest.importorskip("torch")
 
-from neurosim.backends.gpu.training.compiled_steps import CompiledSteps  # noqa: E402
+from neurosim.backends.gpu.training.loops.chunks import CompiledSteps  # noqa: E402
 from neurosim.gpu import Trainer  # noqa: E402
 
 T = 11

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .neurons import Neurons, NeuronState
+from ..neurons import Neurons, NeuronState
 
 Steps = Callable[..., tuple[NeuronState, list[Tensor], dict[str, list[Tensor]]]]
 
