@@ -99,9 +99,9 @@ ARRAYS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 def variants(content: Content) -> Iterator[tuple[str, Content]]:
     """Yield contents that differ from a valid one in one place, each with its description."""
     header, arrays = content
-    for place in _places(header):
+    for path in _places(header):
         for value in ODD:
-            yield f"{place} = {value!r}", (_replaced(header, place, value), arrays)
+            yield f"{path} = {value!r}", (_replaced(header, path, value), arrays)
     for name, array in arrays.items():
         others = {n: a for n, a in arrays.items() if n != name}
         yield f"no {name}", (header, others)

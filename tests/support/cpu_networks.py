@@ -113,8 +113,8 @@ def story(run: ns.Run, *, parts: int = 1) -> ns.Run:
 def differences(run: ns.Run, other: ns.Run) -> list[str]:
     """Return what two runs recorded and hold differently, to the last bit."""
     one, two = run.result(), other.result()
-    found = [f"spikes of {p}" for p in ("a", "b") if one[p].spikes != two[p].spikes]
-    found += [
+    differing = [f"spikes of {p}" for p in ("a", "b") if one[p].spikes != two[p].spikes]
+    differing += [
         f"trace of {name}"
         for o in ("b", "learned")
         for name in one[o].traces
@@ -122,7 +122,7 @@ def differences(run: ns.Run, other: ns.Run) -> list[str]:
     ]
     mine, theirs = run.memory.portable(), other.memory.portable()
     held = [key for key in mine if not key[1].startswith(("_history", "_count", "_ring"))]
-    return found + [f"{key}" for key in held if not same_bits(mine[key], theirs[key])]
+    return differing + [f"{key}" for key in held if not same_bits(mine[key], theirs[key])]
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:

@@ -98,13 +98,13 @@ class _Source:
 def mutations(text: str) -> list[Mutation]:
     """Return all faults that can be planted in a source, in its order, each on one line."""
     source = _Source(text)
-    found = {
+    distinct = {
         mutation
         for node in _nodes(ast.parse(text))
         for mutation in _of_node(source, node)
         if "\n" not in source.data[mutation.start : mutation.end].decode()
     }
-    return sorted(found, key=lambda m: (m.start, m.end, m.text))
+    return sorted(distinct, key=lambda m: (m.start, m.end, m.text))
 
 
 def _nodes(node: ast.AST) -> Iterator[ast.AST]:

@@ -21,8 +21,8 @@ def varied(dt: str = "0.1 ms") -> ns.Network:
     )
     other = net.population("other", 10, cells.lif_conductance(), v="rest")
     chance, coins = net.poisson("chance", 10, rate=50), net.bernoulli("coins", 5, p=0.01)
-    given = net.spike_source("given", 2, steps=[[1, 5, 10], [7]])
-    net.project(given, main, ns.all_to_all(), weight="0.5 nA", delay="3 ms", name="first")
+    listed = net.spike_source("given", 2, steps=[[1, 5, 10], [7]])
+    net.project(listed, main, ns.all_to_all(), weight="0.5 nA", delay="3 ms", name="first")
     net.project(
         chance,
         main,
@@ -151,12 +151,12 @@ HODGKIN_HUXLEY = dict(
 )
 
 
-def said(report: ns.Report, place: str, status: str = ".*") -> str:
+def said(report: ns.Report, pattern: str, status: str = ".*") -> str:
     """Return what the rows of a place say, one after the other."""
     return " ".join(
         f"{r.reason} {r.remedy}"
         for r in report.rows
-        if re.search(place, str(r.place)) and re.fullmatch(status, r.status)
+        if re.search(pattern, str(r.place)) and re.fullmatch(status, r.status)
     )
 
 

@@ -258,9 +258,9 @@ def play(run: ns.Run, actions: list[tuple]) -> ns.Run:
         elif verb == "set":
             run.set(arguments[0], **arguments[1])
         elif verb == "rewind":
-            kept = run.snapshot()
+            snapshot = run.snapshot()
             run.run(arguments[0] * run.program.dt, progress=False)
-            run.restore(kept, clock=arguments[1])
+            run.restore(snapshot, clock=arguments[1])
         else:
             getattr(run, verb)(*arguments)
     return run
@@ -270,7 +270,7 @@ def outcome(run: ns.Run) -> dict[tuple, np.ndarray]:
     """Return everything that a run recorded and everything that its future depends on, in a form
     that does not depend on threads.
     """
-    found: dict[tuple, np.ndarray] = {}
+    state: dict[tuple, np.ndarray] = {}
     arrays = run.memory.portable()
     for (owner, name), array in arrays.items():
         if name == "_history":  # of each row only the first count entries mean anything
@@ -280,18 +280,18 @@ def outcome(run: ns.Run) -> dict[tuple, np.ndarray]:
                     for slot, count in enumerate(arrays[owner, "_count"].sum(axis=1))
                 ]
             )
-        found["memory", owner, name] = array
+        state["memory", owner, name] = array
     recorded = run.result()
-    for name, each in recorded.populations.items():
-        if each.recorded is not None:
-            found["spikes", name, "index"], found["spikes", name, "step"] = (
-                each.recorded.index,
-                each.recorded.step,
+    for name, population in recorded.populations.items():
+        if population.recorded is not None:
+            state["spikes", name, "index"], state["spikes", name, "step"] = (
+                population.recorded.index,
+                population.recorded.step,
             )
     for name in recorded:
         for variable, trace in recorded[name].traces.items():
-            found["trace", name, variable] = trace.values
-    return found
+            state["trace", name, variable] = trace.values
+    return state
 
 
 def differences(one: dict[tuple, np.ndarray], other: dict[tuple, np.ndarray]) -> list[str]:
@@ -324,9 +324,9 @@ def stories(draw: Any, *, layers: bool = True) -> Story:
         "random", dt=draw(st.sampled_from([0.1, 0.5, 1.0])), seed=draw(st.integers(0, 2**32))
     )
     story = Story(net)
-    kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3))
-    for number, kind in enumerate(kinds):
-        _population(draw, story, f"{kind}{number}", kind)
+    cell_names = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3))
+    for number, cell_name in enumerate(cell_names):
+        _population(draw, story, f"{cell_name}{number}", cell_name)
     _source(draw, story)
     targets = [p for p in net.populations.values() if p.cell.receives]
     for number in range(draw(st.integers(1, 5)) if targets else 0):
@@ -349,56 +349,56 @@ def stories(draw: Any, *, layers: bool = True) -> Story:
     return story
 
 
-def _kind(population: Any) -> str:
+def _cell_name(population: Any) -> str:
     return population.name.rstrip("0123456789")
 
 
 def _ports(population: Any, ports: dict[str, str]) -> str:
-    return ports[_kind(population)]
+    return ports[_cell_name(population)]
 
 
-def _population(draw: Any, story: Story, name: str, kind: str) -> None:
+def _population(draw: Any, story: Story, name: str, cell_name: str) -> None:
     size = draw(SIZES)
     values: dict[str, Any] = {
-        "bias": f"{CELLS[kind].parameter('bias').value} + 0.3 * i / N + 0.1 * rho",
+        "bias": f"{CELLS[cell_name].parameter('bias').value} + 0.3 * i / N + 0.1 * rho",
         "rho": ns.uniform(0, 1),
     }
-    if kind == "lif":
+    if cell_name == "lif":
         values["threshold"] = ns.normal(1.0, 0.1, low=0.5)
-    if kind == "conductance":
+    if cell_name == "conductance":
         values["pause"] = draw(st.sampled_from([0.0, 1.0])) + np.arange(size) % 3
-    if kind == "stepped":
+    if cell_name == "stepped":
         rows = draw(st.integers(1, 4))
         values["current"] = ns.table(
             0.3 * np.sin(np.arange(rows * size).reshape(rows, size)),
             every=draw(st.integers(1, 5)) * story.net.dt,
         )
-    story.net.population(name, size, CELLS[kind], **values)
+    story.net.population(name, size, CELLS[cell_name], **values)
     story.lines.append(f"{name}: {size}")
 
 
 def _source(draw: Any, story: Story) -> None:
-    net, size, kind = (
+    net, size, source_type = (
         story.net,
         draw(SIZES),
         draw(st.sampled_from(["poisson", "bernoulli", "given"])),
     )
-    if kind == "poisson":
+    if source_type == "poisson":
         net.poisson("source", size, rate=ns.table([100.0, 0.0, 400.0], every=8 * net.dt))
-    elif kind == "bernoulli":
+    elif source_type == "bernoulli":
         net.bernoulli("source", size, p=np.linspace(0.05, 0.4, size))
     else:
         pairs = draw(st.sets(st.tuples(st.integers(0, size - 1), st.integers(0, 40)), max_size=60))
         net.spike_source("source", size, steps=([i for i, _ in pairs], [k for _, k in pairs]))
-    story.lines.append(f"source: {size} {kind}")
+    story.lines.append(f"source: {size} {source_type}")
 
 
 def _view(draw: Any, population: Any) -> Any:
     n = population.size
-    kind = draw(st.sampled_from(["whole", "whole", "slice", "list"]))
-    if kind == "slice" and n > 1:
+    selection = draw(st.sampled_from(["whole", "whole", "slice", "list"]))
+    if selection == "slice" and n > 1:
         return population[n // 3 :: 2]
-    if kind == "list":
+    if selection == "list":
         return population[
             draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=min(n, 6), unique=True))
         ]
@@ -407,29 +407,29 @@ def _view(draw: Any, population: Any) -> Any:
 
 def _connector(draw: Any, source: Any, target: Any) -> tuple[Any, str]:
     n, m = len(source), len(target)
-    kind = draw(
+    connector_name = draw(
         st.sampled_from(["all", "probability", "indegree", "outdegree", "total", "pairs", "one"])
     )
-    if kind == "one" and n == m:
-        return ns.one_to_one(), kind
-    if kind == "all" and n * m <= 2000:
-        return ns.all_to_all(autapses=draw(st.booleans())), kind
-    if kind == "indegree":
-        return ns.fixed_indegree(draw(st.integers(0, 4)), multapses=True), kind
-    if kind == "outdegree":
-        return ns.fixed_outdegree(draw(st.integers(0, min(m, 4)))), kind
-    if kind == "total":
-        return ns.fixed_total_number(draw(st.integers(0, 30)), multapses=True), kind
-    if kind == "pairs":  # unsorted, some of them several times
+    if connector_name == "one" and n == m:
+        return ns.one_to_one(), connector_name
+    if connector_name == "all" and n * m <= 2000:
+        return ns.all_to_all(autapses=draw(st.booleans())), connector_name
+    if connector_name == "indegree":
+        return ns.fixed_indegree(draw(st.integers(0, 4)), multapses=True), connector_name
+    if connector_name == "outdegree":
+        return ns.fixed_outdegree(draw(st.integers(0, min(m, 4)))), connector_name
+    if connector_name == "total":
+        return ns.fixed_total_number(draw(st.integers(0, 30)), multapses=True), connector_name
+    if connector_name == "pairs":  # unsorted, some of them several times
         count = draw(st.integers(0, 30))
         generator = np.random.default_rng(draw(st.integers(0, 99)))
         return ns.from_arrays(
             generator.integers(0, n, count), generator.integers(0, m, count)
-        ), kind
+        ), connector_name
     return ns.fixed_probability(draw(st.sampled_from([0.1, 0.6]))), "probability"
 
 
-def _delays(draw: Any, kind: str, dt: float) -> dict[str, Any]:
+def _delays(draw: Any, mode: str, dt: float) -> dict[str, Any]:
     d = draw(st.integers(1, 6))
     spread = ns.uniform(0, 6 * dt)
     return {
@@ -448,7 +448,7 @@ def _delays(draw: Any, kind: str, dt: float) -> dict[str, Any]:
             "dendritic_fraction": 0.5,
             "back": ns.uniform(0, 4 * dt),
         },
-    }[kind]
+    }[mode]
 
 
 # Rules that may deliver within a step.
@@ -523,7 +523,7 @@ def _projection(draw: Any, story: Story, name: str, target: Any, *, layers: bool
     source, target = _view(draw, draw(st.sampled_from(spiking))), _view(draw, target)
     if by_state and target.population.name == "source":
         return
-    connector, kind = _connector(draw, source, target)
+    connector, connector_name = _connector(draw, source, target)
     rule, modes = RULES.get(rule_name, (None, ANY_DELAYS))
     mode = draw(st.sampled_from(modes))
     values: dict[str, Any] = {}
@@ -533,7 +533,7 @@ def _projection(draw: Any, story: Story, name: str, target: Any, *, layers: bool
         rule = _linked(draw, net, source, target)
         generator = np.random.default_rng(draw(st.integers(0, 99)))
         count = draw(st.integers(0, 30))
-        connector, kind = (
+        connector, connector_name = (
             ns.from_arrays(
                 np.sort(generator.integers(0, len(source), count)),
                 generator.integers(0, len(target), count),
@@ -560,7 +560,7 @@ def _projection(draw: Any, story: Story, name: str, target: Any, *, layers: bool
         values |= own
     net.project(source, target, connector, port=port, rule=rule, name=name, **values)
     story.lines.append(
-        f"{name}: {rule_name}, {source} -> {target}.{port}, {kind}, {mode}, "
+        f"{name}: {rule_name}, {source} -> {target}.{port}, {connector_name}, {mode}, "
         f"weight {values['weight']}"
     )
 
@@ -638,7 +638,7 @@ def _action(draw: Any, story: Story, verb: str) -> tuple | None:
         view = _view(draw, draw(st.sampled_from(cells)))
         return "set", view, {"bias": draw(st.sampled_from([0.1, 0.6]))}
     if verb == "table":
-        tables = [p for p in cells if _kind(p) == "stepped"]
+        tables = [p for p in cells if _cell_name(p) == "stepped"]
         return (
             (
                 "set",

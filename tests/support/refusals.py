@@ -84,14 +84,14 @@ def gain(reference) -> Rule:
     ).reading(gain=reference)
 
 
-def project(source="a", target="b", connector=None, weight=1.0, **given):
+def project(source="a", target="b", connector=None, weight=1.0, **options):
     """Return an act that projects; names stand for populations of the network."""
 
     def act(net: Network):
         ends = [net[end] if isinstance(end, str) else end for end in (source, target)]
-        given_here = {key: value(net) if callable(value) else value for key, value in given.items()}
+        resolved = {key: value(net) if callable(value) else value for key, value in options.items()}
         return net.project(
-            *ends, ns.all_to_all() if connector is None else connector, weight=weight, **given_here
+            *ends, ns.all_to_all() if connector is None else connector, weight=weight, **resolved
         )
 
     return act

@@ -36,7 +36,9 @@ def prepare(rule, backend, pre, post, *, weight=0.5, dt="1 ms", record=(), **opt
     """
     net = ns.Network("pairs", dt=dt)
     source = net.spike_source("source", len(pre), steps=pre)
-    teacher = net.spike_source("teacher", len(post), steps=[np.asarray(each) - 1 for each in post])
+    teacher = net.spike_source(
+        "teacher", len(post), steps=[np.asarray(steps) - 1 for steps in post]
+    )
     target = net.population("target", len(post), LISTENER)
     net.project(teacher, target, ns.one_to_one(), weight=1.0, port="go")
     net.project(
@@ -73,11 +75,11 @@ def trains(seed, *, edges=12, steps=400, p=0.06):
             np.concatenate(
                 [
                     np.flatnonzero(rng.random(steps) < p / 2) + 1,
-                    rng.choice(each, each.size // 2, replace=False),
+                    rng.choice(spike_steps, spike_steps.size // 2, replace=False),
                 ]
             )
         )
-        for each in pre
+        for spike_steps in pre
     ]
     return pre, post
 
