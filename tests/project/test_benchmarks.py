@@ -218,13 +218,13 @@ def test_networks_that_learn_have_a_verdict_on_share_of_the_limit_and_cost_of_a_
     least = limit.least_seconds(
         MEMORY, MADE_UP.traffic, WORK | {"plastic": 10_000, "static": 0}, threads=2
     )
-    found = result["learning"]
+    learning = result["learning"]
     assert (
-        found["share"]["median"] == pytest.approx(least / 1000)
-        and found["outcome"] == "reached"
+        learning["share"]["median"] == pytest.approx(least / 1000)
+        and learning["outcome"] == "reached"
         and result["work"]["plastic"] == 10_000
     )
-    assert found["ns per plastic event, at most"]["median"] == pytest.approx(
+    assert learning["ns per plastic event, at most"]["median"] == pytest.approx(
         1e9 * 2 * 1000 / 10_000
     )
     slow = judged(
@@ -258,27 +258,27 @@ def competed(monkeypatch, tmp_path, seconds) -> dict[int | None, Entry]:
 
     monkeypatch.setattr(turns, "run", run)
     monkeypatch.setattr(turns, "contestants", lambda row: turns.theirs(MADE_UP, AGAINST))
-    return {c[1]: found for c, found in turns.compete(MADE_UP, 2, tmp_path).items()}
+    return {c[1]: competitor for c, competitor in turns.compete(MADE_UP, 2, tmp_path).items()}
 
 
 def test_a_number_of_threads_that_is_slower_in_two_trials_is_given_up(monkeypatch, tmp_path):
-    found = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0, 1.0], 2: [2.0, 1.6]})
-    assert found[2].tried() == [2.0, 1.6] and not found[2].runs and len(found[1].runs) == 2
+    entries = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0, 1.0], 2: [2.0, 1.6]})
+    assert entries[2].tried() == [2.0, 1.6] and not entries[2].runs and len(entries[1].runs) == 2
 
 
 def test_one_slow_trial_does_not_decide_unless_it_is_very_slow(monkeypatch, tmp_path):
-    found = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0, 1.0], 2: [2.9, 1.4, 1.0, 1.0]})
-    assert len(found[2].runs) == 2
-    found = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0], 2: [3.1]})
-    assert found[2].tried() == [3.1] and not found[2].runs
-    found = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0], 2: [1.4, 1.4, 1.4]})
-    assert len(found[2].runs) == 2 and len(found[2].trials) == 1
+    entries = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0, 1.0], 2: [2.9, 1.4, 1.0, 1.0]})
+    assert len(entries[2].runs) == 2
+    entries = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0], 2: [3.1]})
+    assert entries[2].tried() == [3.1] and not entries[2].runs
+    entries = competed(monkeypatch, tmp_path, {1: [1.0, 1.0, 1.0], 2: [1.4, 1.4, 1.4]})
+    assert len(entries[2].runs) == 2 and len(entries[2].trials) == 1
 
 
 def test_who_refuses_does_not_run_again_and_is_quoted(monkeypatch, tmp_path):
-    found = competed(monkeypatch, tmp_path, {1: ["no room"], 2: [1.0, 1.0, "crash"]})
-    assert found[1] == Entry(refused="no room (trial)")
-    assert list(found[2].runs) == [1] and found[2].refused == "crash (turn 2)"
+    entries = competed(monkeypatch, tmp_path, {1: ["no room"], 2: [1.0, 1.0, "crash"]})
+    assert entries[1] == Entry(refused="no room (trial)")
+    assert list(entries[2].runs) == [1] and entries[2].refused == "crash (turn 2)"
 
 
 # ---- tables
@@ -316,8 +316,8 @@ def test_the_summary_marks_rows_of_other_code_than_the_newest():
 
 
 def test_the_machine_is_described_with_the_code_and_where_there_is_no_git_without_it(monkeypatch):
-    found = report.machine()
-    assert {"commit", "date", "compiler"} <= found.keys()
+    described = report.machine()
+    assert {"commit", "date", "compiler"} <= described.keys()
     monkeypatch.setenv("PATH", "")
     without = report.machine()
     assert without["commit"] is None and without["compiler"] is None
@@ -423,17 +423,18 @@ def test_two_threads_and_the_share_of_the_choice_are_told_where_no_number_is_ask
 
 
 def test_memory_is_measured_on_networks_of_the_kind_that_is_named():
-    for name, kind in memory.KINDS.items():
-        net = memory.network(kind, 1000)
-        assert net.populations["neurons"].size == kind.size
+    for name, edge_kind in memory.KINDS.items():
+        net = memory.network(edge_kind, 1000)
+        assert net.populations["neurons"].size == edge_kind.size
         assert (
             (net.projections["edges"].rule is not None)
-            == kind.plastic
+            == edge_kind.plastic
             == name.startswith("plastic")
         )
-    assert {kind.size > 65_536 for kind in memory.KINDS.values()} == {True, False} and any(
-        kind.rate for kind in memory.KINDS.values()
-    )
+    assert {edge_kind.size > 65_536 for edge_kind in memory.KINDS.values()} == {
+        True,
+        False,
+    } and any(edge_kind.rate for edge_kind in memory.KINDS.values())
 
 
 # ---- processes
@@ -447,24 +448,27 @@ def asked(program: str, job: Job) -> dict:
 
 @pytest.mark.process
 def test_our_process_reports_phases_rates_and_work():
-    found = asked("neurosim", Job("cuba", 50.0, seed=3, threads=1, arguments={"size": 400}))
-    assert set(found["seconds"]) == {"import", "construction", "compilation", "simulation"}
-    assert all(seconds > 0 for seconds in found["seconds"].values())
+    measured = asked("neurosim", Job("cuba", 50.0, seed=3, threads=1, arguments={"size": 400}))
+    assert set(measured["seconds"]) == {"import", "construction", "compilation", "simulation"}
+    assert all(seconds > 0 for seconds in measured["seconds"].values())
     assert (
-        found["neurons"] == 400
-        and found["updates"] == 400 * 500
-        and found["threads"] == 1
-        and found["plastic"] == 0
+        measured["neurons"] == 400
+        and measured["updates"] == 400 * 500
+        and measured["threads"] == 1
+        and measured["plastic"] == 0
     )
-    assert found["static"] == pytest.approx(found["spikes"] * 80, rel=0.05) and found["spikes"] > 20
-    rate = 0.8 * found["rates"]["excitatory"] + 0.2 * found["rates"]["inhibitory"]
-    assert rate == pytest.approx(found["spikes"] / 400 / 0.05)
+    assert (
+        measured["static"] == pytest.approx(measured["spikes"] * 80, rel=0.05)
+        and measured["spikes"] > 20
+    )
+    rate = 0.8 * measured["rates"]["excitatory"] + 0.2 * measured["rates"]["inhibitory"]
+    assert rate == pytest.approx(measured["spikes"] / 400 / 0.05)
 
 
 @pytest.mark.process
 def test_edges_that_bring_input_are_not_counted_for_peers_have_none():
-    found = asked("neurosim", Job("polychronous_network", 20.0, threads=1))
-    assert found["edges"] == 1000 * 100
+    measured = asked("neurosim", Job("polychronous_network", 20.0, threads=1))
+    assert measured["edges"] == 1000 * 100
 
 
 @pytest.mark.process
@@ -478,24 +482,24 @@ def test_our_process_says_what_the_engine_refuses():
 @pytest.mark.process
 @pytest.mark.skipif(find_spec("nest") is None, reason="NEST is not installed")
 def test_nest_runs_a_network_and_reports_its_rates():
-    found = asked(
+    measured = asked(
         "nest", Job("cuba", 50.0, seed=1, threads=1, arguments={"size": 400, "delay": 0.1})
     )
     assert (
-        found["spikes"] > 20
-        and found["seconds"]["simulation"] > 0
-        and set(found["rates"]) == {"excitatory", "inhibitory"}
+        measured["spikes"] > 20
+        and measured["seconds"]["simulation"] > 0
+        and set(measured["rates"]) == {"excitatory", "inhibitory"}
     )
-    assert found["edges"] == pytest.approx(400 * 80, rel=0.05)
+    assert measured["edges"] == pytest.approx(400 * 80, rel=0.05)
 
 
 @pytest.mark.process
 @pytest.mark.skipif(find_spec("nest") is None, reason="NEST is not installed")
 def test_edges_of_nest_are_those_between_neurons():
-    found = asked(
+    measured = asked(
         "nest", Job("plastic_balanced_network", 5.0, seed=1, threads=1, arguments={"size": 500})
     )
-    assert found["edges"] == 500 * (40 + 10), "not to recorders, nor from generators"
+    assert measured["edges"] == 500 * (40 + 10), "not to recorders, nor from generators"
 
 
 @pytest.mark.process
@@ -509,7 +513,8 @@ def test_brian_builds_once_and_runs_again_without_compiling(tmp_path):
         and second["seconds"]["compilation"] == 0 == second["seconds"]["import"]
     )
     assert all(
-        found["spikes"] > 20 and found["seconds"]["simulation"] > 0 for found in (first, second)
+        measured["spikes"] > 20 and measured["seconds"]["simulation"] > 0
+        for measured in (first, second)
     )
     assert np.isfinite(list(second["rates"].values())).all() and second["edges"] == pytest.approx(
         400 * 80, rel=0.05
@@ -517,10 +522,10 @@ def test_brian_builds_once_and_runs_again_without_compiling(tmp_path):
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results_beside_it():
-    found = {path.stem: json.loads(path.read_text()) for path in summary.RESULTS.glob("*.json")}
+    results = {path.stem: json.loads(path.read_text()) for path in summary.RESULTS.glob("*.json")}
     text = summary.README.read_text()
-    assert summary.summary(found) in text and summary.by_itself(found) in text
-    assert summary.in_short(found) in summary.FRONT.read_text()
+    assert summary.summary(results) in text and summary.by_itself(results) in text
+    assert summary.in_short(results) in summary.FRONT.read_text()
 
 
 # ---- one billion edges

@@ -52,8 +52,8 @@ def faults(text: str) -> list[str]:
 
 def test_no_text_installs_neurosim_from_an_index_or_asks_for_its_version():
     read = list(texts())
-    found = {str(path.relative_to(ROOT)): faults(path.read_text()) for path in read}
-    assert {name: lines for name, lines in found.items() if lines} == {}
+    faults_by_file = {str(path.relative_to(ROOT)): faults(path.read_text()) for path in read}
+    assert {name: lines for name, lines in faults_by_file.items() if lines} == {}
     names = {path.relative_to(ROOT).as_posix() for path in read}
     assert {"README.md", "Makefile", "setup.cfg", ".ci/run", "neurosim/run/run.py"} <= names
     assert {"notebooks/introduction.ipynb", "docs/language.md", "benchmarks/README.md"} <= names

@@ -284,13 +284,13 @@ def test_the_example_backend_has_the_bits_of_the_reference():
 def test_the_verbs_of_a_run_work_on_the_example_backend():
     net = network_for_the_small_backend()
     run, other = (ns.prepare(net, backend=name) for name in (small_backend(), "reference"))
-    for each in (run, other):
-        each.run("20 ms")
-        each.set("leaky", current="0.25 nA")
-        each.reset("fast")
+    for open_run in (run, other):
+        open_run.run("20 ms")
+        open_run.set("leaky", current="0.25 nA")
+        open_run.reset("fast")
     other.restore(run.snapshot())
-    for each in (run, other):
-        each.run("10 ms")
+    for open_run in (run, other):
+        open_run.run("10 ms")
     assert run.result()["leaky"] == other.result()["leaky"]
     assert run.result()["fast"].spikes == other.result()["fast"].spikes
 

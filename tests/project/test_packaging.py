@@ -69,7 +69,7 @@ DOORS = {"neurosim.gpu": "neurosim.backends.gpu"}
 @cache
 def files() -> dict[str, Path]:
     """Return the file of every module by the module's name; of a package, its __init__.py."""
-    found = {}
+    paths = {}
     for part, folder in PARTS.items():
         for path in folder.rglob("*.py"):
             inside = path.relative_to(folder).with_suffix("").parts
@@ -77,8 +77,8 @@ def files() -> dict[str, Path]:
                 "models",
                 "backends",
             ):  # not through the links for editors
-                found[".".join([part, *inside]).removesuffix(".__init__")] = path
-    return found
+                paths[".".join([part, *inside]).removesuffix(".__init__")] = path
+    return paths
 
 
 def sources() -> dict[str, str]:
@@ -127,13 +127,13 @@ def imports(module: str, text: str) -> Iterator[tuple[str, ast.ImportFrom | ast.
 
 def wrong(texts: Mapping[str, str]) -> list[str]:
     """Return a sentence for each import that breaks the floor plan."""
-    found = []
+    sentences = []
     for module, text in texts.items():
         for target, node in imports(module, text):
             reason = _reason(module, target, node)
             if reason:
-                found.append(f"{module}, line {node.lineno}: imports {target}, {reason}")
-    return found
+                sentences.append(f"{module}, line {node.lineno}: imports {target}, {reason}")
+    return sentences
 
 
 def _reason(module: str, target: str, node: ast.ImportFrom | ast.Import) -> str:

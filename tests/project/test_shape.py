@@ -73,10 +73,10 @@ def checkout(root: Path, files: dict[str, str]) -> dict[str, modules.Module]:
 
 
 def test_functions_that_users_call_are_found_through_imports_and_public_modules(tmp_path):
-    found = checkout(tmp_path, FILES)
-    users = modules.called_by_users(found)
+    checked_out = checkout(tmp_path, FILES)
+    users = modules.called_by_users(checked_out)
     assert {node.name for node in users} == {"Network", "connect", "raster", "lif"}
-    rows = [row for module in found.values() for row in docstrings.explained(module, users)]
+    rows = [row for module in checked_out.values() for row in docstrings.explained(module, users)]
     assert {row.name: (row.users, row.explained) for row in rows} == {
         "neurosim.plot.raster": (True, False),
         "neurosim.network.network.Network": (True, True),
@@ -92,31 +92,31 @@ def test_tokens_comments_and_long_lines_are_counted():
     text = f'"""Caption\n\nof two lines."""\n\n# why\nx = f(1)  # how\n{long}\n{long}{"1" * 20}\n'
     module = modules.Module("m", "models", Path("m.py"))
     object.__setattr__(module, "text", text)
-    found = lines.count(text, module.tree)
-    assert (found.lines, found.filled, found.code) == (8, 6, 3)
-    assert (found.tokens, found.comments) == (6 + 3 + 3, 2)
-    assert (found.over_100, found.over_120) == (2, 1)
+    counts = lines.count(text, module.tree)
+    assert (counts.lines, counts.filled, counts.code) == (8, 6, 3)
+    assert (counts.tokens, counts.comments) == (6 + 3 + 3, 2)
+    assert (counts.over_100, counts.over_120) == (2, 1)
 
 
 def test_circles_of_files_and_packages_count_late_imports_and_those_for_type_checkers(tmp_path):
     assert circles.of_files(checkout(tmp_path, FILES)) == []
-    found = checkout(tmp_path, CIRCLE)
-    assert circles.of_files(found) == [["neurosim.ir.program", "neurosim.network.validation"]]
-    assert circles.of_packages(found) == [["neurosim.ir", "neurosim.network"]]
+    checked_out = checkout(tmp_path, CIRCLE)
+    assert circles.of_files(checked_out) == [["neurosim.ir.program", "neurosim.network.validation"]]
+    assert circles.of_packages(checked_out) == [["neurosim.ir", "neurosim.network"]]
 
 
 @pytest.mark.process
 def test_a_missed_aim_is_named_and_gives_exit_code_1(tmp_path, capsys):
     checkout(tmp_path, FILES | CIRCLE)
     assert main(["--root", str(tmp_path), "--no-types", "--list"]) == 1
-    shown = capsys.readouterr().out
-    rows = {line.split("  ")[0]: line for line in shown.splitlines()}
+    printed = capsys.readouterr().out
+    rows = {line.split("  ")[0]: line for line in printed.splitlines()}
     assert rows["tokens per line of code"].endswith("reached")
     assert rows["circles of imports, files"].endswith("missed")
     assert rows["type errors"].endswith("not measured")
     # plot and Network are public, and the doors of their packages and of errors are not
-    assert "that are not public: Failure, errors, network\n" in shown
-    assert "circle: neurosim.ir, neurosim.network" in shown
+    assert "that are not public: Failure, errors, network\n" in printed
+    assert "circle: neurosim.ir, neurosim.network" in printed
 
 
 @pytest.mark.process
