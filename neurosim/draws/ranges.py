@@ -113,9 +113,12 @@ def require_range(
     if not isinstance(value, float | int | np.ndarray):
         return
     values = np.atleast_1d(value)
-    wrong = values[limits.outside(values)]
-    if wrong.size:
-        text = named.show(wrong[0])
+    outside = limits.outside(values)
+    if outside.any():
+        first = np.unravel_index(np.argmax(outside), values.shape)
+        indices = [str(k) for k, size in zip(first, values.shape, strict=True) if size > 1]
+        position = f" (index {', '.join(indices)})" if indices else ""
         raise error(
-            f"{where}: found {text}, expected {limits.phrase(named)}. {remedy or 'Correct it.'}"
+            f"{where}: found {named.show(values[first])}{position}, "
+            f"expected {limits.phrase(named)}. {remedy or 'Correct it.'}"
         )

@@ -20,6 +20,7 @@ from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.references import Reference
 from ..network.sources import require_drive_rate, require_source_value
+from ..network.values.coefficients import Ends, require_rule_coefficients
 from ..network.values.population import require_time_constants
 from ..quantities import to_engine
 from ..units import Unit, unit
@@ -168,6 +169,7 @@ def _projection(p: Projection, seed: int) -> ConcreteProjection:
     weight = draw("weight", p.weight, unit("1")) if p.rule is None else None
     initial = _initial_variables(p, draw)
     values, trees = _rule_parameters(p, draw)
+    require_rule_coefficients(p, values, where=where, ends=Ends(pointer, targets))
     return ConcreteProjection(
         name=p.name,
         source=p.source.name,

@@ -33,6 +33,7 @@ from ..model.cell import Cell
 from ..model.integration.methods import Propagator, choose, statements
 from ..model.integration.sub_steps import NOW, SubSteps, adaptive_trial, within_tolerance
 from ..model.names import Method
+from ..model.parts import Identical
 from ..network.validation import to_steps
 from .concrete import ConcreteNetwork, ConcretePopulation, ConcreteProjection, Delay
 from .delay_groups import shared_delay
@@ -147,26 +148,13 @@ def cell_program(
     observed : names
         Definitions that are stored in each step, as states are.
     """
-    return _translate(_Identical(cell), tables, observed)
-
-
-class _Identical:
-    """A cell that equals itself alone: equal cells may differ in the sign of a zero."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identical) and self.cell is other.cell
-
-    def __hash__(self) -> int:
-        return id(self.cell)
+    return _translate(Identical(cell), tables, observed)
 
 
 # Thousands of populations may be of one cell, which reports and estimates translate as well.
 @lru_cache(maxsize=32)
 def _translate(
-    identical: _Identical, tables: tuple[str, ...], observed: tuple[str, ...]
+    identical: Identical[Cell], tables: tuple[str, ...], observed: tuple[str, ...]
 ) -> CellProgram:
     cell = identical.cell
     plain = expand(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import ModelError, describe_unknown
 from ..expr.tree import Assign, Expr, draws, inline
@@ -81,6 +81,9 @@ class CellParts:
         return exponents
 
 
+AnyCell = TypeVar("AnyCell", bound=CellParts)
+
+
 @dataclass(frozen=True)
 class RuleParts:
     """The fields of a `Rule`, before and after their names are resolved."""
@@ -153,3 +156,16 @@ def find(
             return part
     valid = [part.name for part in parts]
     raise ModelError(describe_unknown(noun, name, valid, owner=owner))
+
+
+class Identical(Generic[AnyCell]):
+    """A cell that equals itself alone, for caches: equal cells may differ in the sign of a zero."""
+
+    def __init__(self, cell: AnyCell) -> None:
+        self.cell = cell
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identical) and self.cell is other.cell
+
+    def __hash__(self) -> int:
+        return id(self.cell)

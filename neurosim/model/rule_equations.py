@@ -60,16 +60,10 @@ def closed_forms(rule: RuleParts) -> dict[str, ClosedForm]:
     ----------
     rule : RuleParts
     """
-    own = {part.name for part in (*rule.variables, *rule.parameters, *rule.definitions)}
-    own |= {link.symbol for link in rule.reads}
-    definitions = {d.name: _with_units(d.tree, own) for d in rule.definitions}
+    trees_of_all = written_out(rule)
     forms: dict[str, ClosedForm] = {}
     for side, variables in rule.sides:
-        trees = {
-            v.name: inline(_with_units(v.derivative, own), definitions)
-            for v in variables
-            if v.derivative is not None
-        }
+        trees = {v.name: trees_of_all[v.name] for v in variables if v.name in trees_of_all}
         lasting = {p.name for p in rule.parameters if p.per in _OWN[side]}
         for name, tree in trees.items():
             others = (other for key, other in trees.items() if key != name)
@@ -77,6 +71,23 @@ def closed_forms(rule: RuleParts) -> dict[str, ClosedForm]:
             if form is not None and not any(name in names(other) for other in others):
                 forms[name] = form
     return forms
+
+
+def written_out(rule: RuleParts) -> dict[str, Expr]:
+    """Return the derivatives of a rule's variables with definitions written out, units as numbers.
+
+    Parameters
+    ----------
+    rule : RuleParts
+    """
+    own = {part.name for part in (*rule.variables, *rule.parameters, *rule.definitions)}
+    own |= {link.symbol for link in rule.reads}
+    definitions = {d.name: _with_units(d.tree, own) for d in rule.definitions}
+    return {
+        v.name: inline(_with_units(v.derivative, own), definitions)
+        for v in rule.variables
+        if v.derivative is not None
+    }
 
 
 def rate_of(variable: State) -> Exponents:

@@ -47,6 +47,7 @@ from .validation import (
     read_whole_number,
     to_steps,
 )
+from .values.coefficients import require_rule_coefficients
 from .values.drives import read_target_text
 from .values.population import (
     check_refractory_time,
@@ -580,6 +581,7 @@ class Network:
             values=read_rule_values(rule, values, counts=counts, pairs=pairs, where=where),
             box=pairs.box,
         )
+        require_rule_coefficients(projection, projection.values, where=where)
         if projection.same_step:
             require_same_step(projection, self.projections.values(), where)
         evaluated: dict[str, np.ndarray] = {}
@@ -944,6 +946,13 @@ def _evaluate_texts(projection: Projection, seed: int, dt: float) -> dict[str, n
     for name in evaluated.keys() & {"delay", "back"}:
         steps_where = f"{where}: {name}"
         to_steps(evaluated[name], dt, where=steps_where, rounded=projection.round_delays)
+    # Arrays of the user are in the order of the connector, texts in that of neurons.
+    arrays = {n for n, value in projection.values.items() if isinstance(value, np.ndarray)}
+    if projection.rule is not None and not any(
+        p.per == "edge" and p.name in arrays for p in projection.rule.parameters
+    ):
+        values = projection.values | evaluated
+        require_rule_coefficients(projection, values, where=where, changed=evaluated)
     return evaluated
 
 

@@ -135,9 +135,7 @@ class Projection:
         return any(isinstance(value, PairText) for value in values)
 
     def evaluate_texts(self, seed: int) -> dict[str, NDArray[np.float64]]:
-        """Return those of weight, delay and back that are text, (E,) each in engine units.
-
-        Texts of the rule's own values are evaluated, too.
+        """Return the values that are text, (E,) each in engine units.
 
         Raises
         ------
@@ -151,14 +149,14 @@ class Projection:
         def evaluate(text: PairText, stream: Stream) -> NDArray[np.float64]:
             return text.at(stream, sources=sources, pointer=edges.pointer, targets=targets)
 
-        # For their errors alone: preparing a run makes their values again, one after another.
-        for name, value in self.values.items():
-            if isinstance(value, PairText):
-                evaluate(value, user_stream(seed, self.name, name, of="projection"))
         own = {"weight": self.weight, "delay": self.delay, "back": self.back}
+        streams = {name: Stream(seed, f"{self.name}/{name}") for name in own}
+        # Preparing a run makes these values again, one after another.
+        for name in self.values:
+            streams[name] = user_stream(seed, self.name, name, of="projection")
         return {
-            name: evaluate(value, Stream(seed, f"{self.name}/{name}"))
-            for name, value in own.items()
+            name: evaluate(value, streams[name])
+            for name, value in (own | self.values).items()
             if isinstance(value, PairText)
         }
 

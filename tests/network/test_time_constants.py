@@ -99,16 +99,26 @@ LINEAR = ns.Cell(
 )
 
 
-@pytest.mark.parametrize("value", [0, "0 nF", [1, 0, 1]])
-def test_a_divisor_that_is_no_time_is_not_zero(value):
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(0, "0 nF"), ("0 nF", "0 nF"), ([1, 0, 1], "0 nF for neuron 1")],
+)
+def test_a_divisor_that_is_no_time_is_not_zero(value, number):
     net = ns.Network("net", dt=1)
     message = (
-        "population 'p', C: found 0 nF, expected another value: the equations of cell 'linear'"
+        f"population 'p', C: found {number}, expected another value than 0: the equation of v "
+        "divides by it. Give C another value."
     )
     with pytest.raises(ns.NetworkError, match=message):
         net.population("p", 3, LINEAR, C=value)
-    net.population("p", 3, LINEAR, C="i * nF")
-    with pytest.raises(ns.NetworkError, match=message):
+    assert net.populations == {}
+
+
+@pytest.mark.parametrize("value", ["i * nF", ns.integers(0, 2)])
+def test_a_divisor_of_zero_is_found_in_texts_and_draws_before_the_run(value):
+    net = ns.Network("net", dt=1)
+    net.population("p", 3, LINEAR, C=value)
+    with pytest.raises(ns.NetworkError, match="population 'p', C: found 0 nF for neuron 0, exp"):
         ns.prepare(net, backend="reference")
 
 
@@ -116,7 +126,84 @@ def test_set_refuses_a_divisor_of_zero_and_changes_nothing():
     net = ns.Network("net", dt=1)
     p = net.population("p", 3, LINEAR)
     run = ns.prepare(net, backend="reference")
-    with pytest.raises(ns.NetworkError, match="set 'p', C: found 0 nF, expected another value"):
+    with pytest.raises(ns.NetworkError, match="set 'p', C: found 0 nF for neuron 1, expected"):
         run.set(p, g=5, C=[1, 0, 1])
-    assert (run.get(p, "C"), run.get(p, "g")) == (1, 1)
+    with pytest.raises(ns.NetworkError, match="set 'p', C: found 0 nF for neuron 2, expected"):
+        run.set(p[1:], C="(2 - i) * nF")
+    with pytest.raises(ns.NetworkError, match="set 'p', k: found 0, expected another value"):
+        run.set(p, k=0)
+    assert (run.get(p, "C"), run.get(p, "g"), run.get(p, "k")) == (1, 1, 1)
     run.set(p, C=-1, g=0, b=0)  # neither sign nor other zeros matter
+
+
+MEMBRANE = ns.Cell(
+    "dv/dt = -v / tau_m + drive / (a - b) : mV; tau_m = C / g : ms",
+    parameters={"C": "1 nF", "g": "0.1 uS", "drive": "0 mV/ms", "a": 2.0, "b": 1.0},
+    name="membrane",
+)
+
+
+def test_a_divisor_that_is_computed_is_named_with_all_that_it_reads():
+    net = ns.Network("net", dt=1)
+    net.population("leakless", 2, MEMBRANE, g=0)  # an infinite time constant is a rate of 0
+    message = r"population 'p': found 0 for 'C / g' for neuron 1 \(C = 0 nF, g = 0.1 uS\), expected"
+    with pytest.raises(ns.NetworkError, match=message):
+        net.population("p", 2, MEMBRANE, C=[1, 0])
+    net.population("p", 2, MEMBRANE, a=ns.table([[3, 4], [2, 2]], every=1))
+    run = ns.prepare(net, backend="reference")
+    message = r"set 'p': found 0 for 'a - b' for neuron 1 \(a = 4, b = 4\), expected another value"
+    with pytest.raises(ns.NetworkError, match=message):
+        run.set("p", b=[1, 4])
+    with pytest.raises(ns.NetworkError, match="set 'p': found 0 for 'a - b'"):
+        run.set(net["p"][1:], a=1)
+    with pytest.raises(ns.NetworkError, match="set 'p': found 0 for 'a - b'"):
+        run.set("p", a=ns.table([3, 1], every=1))
+    run.run(3)
+    assert np.all(np.isfinite(run.get("p", "v"))) and np.all(run.get("p", "b") == 1)
+
+
+def test_a_divisor_within_a_function_may_be_zero():
+    """A Boltzmann curve of slope 0 is a step: no term of the equation is divided by it."""
+    cell = ns.Cell(
+        "dx/dt = (1 / (1 + exp(-v / slope)) - x) / (2*ms) : 1; v : mV",
+        parameters={"slope": "0 mV"},
+        initial={"v": "1 mV"},
+    )
+    net = ns.Network("net", dt=1)
+    net.population("p", 1, cell)
+    run = ns.prepare(net, backend="reference")
+    run.run(1)
+    assert run.get("p", "x") == pytest.approx(1 - np.exp(-0.5))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dv/dt = -v / ((1 - 1) * ms) : 1", r"found 0 for '\(1 - 1\) \* ms', .* v .* the text"),
+        (
+            "dv/dt = exp(k) * v / ms : 1",
+            r"found inf for 'exp\(k\)' \(k = 1000\), expected a finite",
+        ),
+        ("dv/dt = (1/k)**2 / ms / (k - k) : 1", r"found 0 for 'k - k' \(k = 1000\)"),
+    ],
+)
+def test_an_infinite_factor_is_named(text, message):
+    net = ns.Network("net", dt=1)
+    with pytest.raises(ns.NetworkError, match=f"population 'p': {message}"):
+        net.population("p", 2, ns.Cell(text, parameters={"k": 1000.0}))
+
+
+def test_a_divisor_of_a_step_statement_or_reset_is_not_zero():
+    parameters = {"C": "1 nF", "n": 1.0, "current": "0 nA"}
+    cell = ns.Cell(
+        "v : mV",
+        step="v = v + dt * current / C",
+        spike="v > 1*mV",
+        after_spike="v /= n",
+        parameters=parameters,
+    )
+    net = ns.Network("net", dt=1)
+    with pytest.raises(ns.NetworkError, match="C: found 0 nF, .*: the statement of v divides by"):
+        net.population("p", 1, cell, C=0)
+    with pytest.raises(ns.NetworkError, match="n: found 0, .*: the reset of v divides by it"):
+        net.population("p", 1, cell, n=0)

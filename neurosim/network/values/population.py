@@ -15,10 +15,11 @@ from ...expr.parse import Parser
 from ...expr.tree import Binary, Draw, Expr, Name, Number, inline, names, rewrite
 from ...model.cell import Cell
 from ...model.dependence import require_constant
-from ...model.time_constants import divisors_of_coefficients, time_constants
+from ...model.time_constants import time_constants
 from ...quantities import to_engine
 from ...units import LENGTH, NUMBER, Exponents, Unit, of, read
 from ..validation import MS, EngineValue, read_quantity, read_table, require_shape, to_steps
+from .coefficients import require_cell_coefficients
 
 PopulationValue: TypeAlias = EngineValue | Table | Expr
 
@@ -186,27 +187,7 @@ def require_time_constants(owner: str, cell: Cell, values: Mapping[str, object])
             declared=parameter.unit,
             remedy=f"The equations of cell {cell.name!r} divide by it: give a positive time.",
         )
-    for parameter in cell.parameters:
-        value = values.get(parameter.name, parameter.value)
-        require_divisor(value, cell, parameter.name, where=f"{owner}, {parameter.name}")
-
-
-def require_divisor(
-    value: object,
-    cell: Cell,
-    name: str,
-    *,
-    where: str,
-) -> None:
-    """Raise if a parameter is 0 that the equations divide by; draws and text are skipped."""
-    if not isinstance(value, float | int | np.ndarray) or np.all(value):
-        return
-    # Only now: to find the divisors takes longer than to find a 0.
-    if name in divisors_of_coefficients(cell):
-        raise NetworkError(
-            f"{where}: found 0 {cell.parameter(name).unit.text}, expected another value: the "
-            f"equations of cell {cell.name!r} divide by it. Give such as a small one."
-        )
+    require_cell_coefficients(owner, cell, values)
 
 
 def check_refractory_time(

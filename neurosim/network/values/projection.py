@@ -7,13 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...draws.ranges import POSITIVE, require_range
 from ...draws.values import Distribution, DrawnQuantity, Shared, Weights
 from ...errors import ModelError, NetworkError, describe, describe_unknown
 from ...expr.parse import Parser
 from ...model.cell import Cell
 from ...model.rule import Rule
-from ...model.rule_equations import closed_forms
 from ...units import Unit
 from ...units import unit as unit_of
 from ..edges import Connector
@@ -401,7 +399,6 @@ def read_rule_values(
             )
     if rule is not None:
         _check_defaults(rule, checked, counts, where)
-        _check_decays(rule, checked, where)
     return checked
 
 
@@ -431,21 +428,6 @@ def _check_defaults(
             continue
         sizes = {f"one per {parameter.per}": count}
         require_shape(default, sizes, f"{where}, {parameter.name}")
-
-
-def _check_decays(rule: Rule, values: Mapping[str, EdgeValue], where: str) -> None:
-    """Raise unless the time constants of decaying variables are positive."""
-    # Defaults were checked when the rule was made; here are the values of this projection.
-    for form in closed_forms(rule).values():
-        tau = form.time_constant
-        if tau is not None and tau in values:
-            require_range(
-                values[tau],
-                POSITIVE,
-                where=f"{where}, {tau}",
-                unit=rule.parameter(tau).unit,
-                remedy="Give a positive time.",
-            )
 
 
 def _per_edge(edges: int | None) -> dict[str, int]:

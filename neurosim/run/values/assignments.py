@@ -15,7 +15,7 @@ from ...errors import NetworkError, describe_unknown, is_one_of
 from ...ir.concrete import ConcreteNetwork
 from ...ir.memory import Memory
 from ...ir.program import Program
-from ...model.declarations import Definition
+from ...model.declarations import Constant, Definition
 from ...model.rule_equations import closed_forms
 from ...model.time_constants import time_constants
 from ...network.populations import Population, View
@@ -27,7 +27,11 @@ from ...network.sources import (
     require_source_value,
 )
 from ...network.validation import read_quantity, read_table, to_steps
-from ...network.values.population import require_divisor
+from ...network.values.coefficients import (
+    Ends,
+    require_cell_coefficients,
+    require_rule_coefficients,
+)
 from ...network.values.signs import warn_of_signs
 from ...quantities import to_engine
 from ...units import NUMBER, TIME, Unit, unit
@@ -189,6 +193,7 @@ class Assignments:
             self.memory.round(new, where=f"{where}: {name}, which follows it")
             part = f"{where}: {name}, which follows it"
             assignments.append(self._check_parameter(view, name, new, new, part))
+        self._require_coefficients(view, changed | followers)
         for name in changed.keys() & derived.trees.keys():
             # A parameter that is set stops following; of a view, only for its neurons.
             follows = np.zeros(1, bool)
@@ -199,6 +204,25 @@ class Assignments:
                 follows[view.indices] = False
             assignments.append(partial(self.memory.write, owner, f"{name}@follows", follows))
         return assignments
+
+    def _require_coefficients(
+        self, owner: View | Projection, changed: dict[str, np.ndarray]
+    ) -> None:
+        """Raise if changed parameters make a rate infinite; tables are given by their rows."""
+        where = f"set {owner.name!r}"
+        if isinstance(owner, View):
+            cell = owner.population.cell
+            values = self._values_of(owner.name, cell.parameters) | changed
+            require_cell_coefficients(where, cell, values, changed=changed)
+        elif owner.rule is not None:
+            values = self._values_of(owner.name, owner.rule.parameters) | changed
+            plastic = self.program.plastic[owner.name]
+            ends = Ends(plastic.pointer, plastic.targets)
+            require_rule_coefficients(owner, values, where=where, ends=ends, changed=changed)
+
+    def _values_of(self, owner: str, constants: tuple[Constant, ...]) -> dict[str, np.ndarray]:
+        """Return the parameters of an owner in memory; rows of a table as they are."""
+        return {c.name: self.memory[owner, c.name] for c in constants}
 
     def _check_spikes(self, view: View, values: dict[str, Any]) -> Assignment:
         where = f"set {view.name!r}"
@@ -258,6 +282,8 @@ class Assignments:
             )
         table = read_table(value, unit, size=size, dt=self.program.dt, where=where)
         self._require_source_value(view, table, unit, where)
+        rows = np.asarray(table.values)
+        self._require_coefficients(view, {name: rows if rows.ndim == 2 else rows[:, np.newaxis]})
         # For its error: values too large for 4 bytes are refused before anything changes.
         self.memory.round(table.values, where=where)
         return partial(self.memory.put_parameter, view.name, name, table, self.step)
@@ -292,7 +318,11 @@ class Assignments:
             return partial(memory.put, *key, view.indices, numbers, self.step - 1)
         if (view.name, f"{name}@rows") in memory:
             self._require_source_value(view, numbers, unit, where)
-            return partial(self._put_columns, view, name, numbers)
+            rows = self._rows(view, name, numbers)
+            self._require_coefficients(view, {name: rows})
+            if view.whole:
+                return partial(memory.put_parameter, *key, Table(rows, 1), self.step)
+            return partial(memory.__setitem__, key, rows)
         old = memory[key]
         # One value for all stays one: N equal values would cost memory, and prepare the cell again.
         if old.size < size and view.whole and np.ndim(numbers) == 0:
@@ -305,19 +335,16 @@ class Assignments:
         changed[name] = new
         return self._check_parameter(view, name, new, numbers, where)
 
-    def _put_columns(self, view: View, name: str, numbers: Any) -> None:
-        """Overwrite a table: all of it, or the columns of some neurons; other columns continue."""
-        memory = self.memory
+    def _rows(self, view: View, name: str, numbers: Any) -> np.ndarray:
+        """Return the rows of a table with new columns: all of one row, or those of a view."""
         size = view.population.size
         if view.whole:
-            row = np.array(np.broadcast_to(numbers, size), np.float64)
-            memory.put_parameter(view.name, name, Table(row[None, :], 1), self.step)
-            return
-        rows = memory[view.name, name]
+            return np.array(np.broadcast_to(numbers, size), np.float64)[np.newaxis]
+        rows = self.memory[view.name, name]
         # A copy: `broadcast_to` returns a view that cannot be written.
         rows = np.array(np.broadcast_to(rows, (len(rows), size)))
         rows[:, view.indices] = numbers
-        memory[view.name, name] = rows
+        return rows
 
     def _check_edges(
         self,
@@ -409,7 +436,6 @@ class Assignments:
             if unit.exponents == TIME and name in time_constants(owner.population.cell):
                 remedy = "The equations divide by it: give a positive time."
                 require_range(numbers, POSITIVE, where=where, declared=unit, remedy=remedy)
-            require_divisor(numbers, owner.population.cell, name, where=where)
             if name == self.program.populations[owner.name].refractory:
                 require_range(
                     numbers, NOT_NEGATIVE, where=f"{where}: refractory time", declared=unit

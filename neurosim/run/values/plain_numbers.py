@@ -16,7 +16,8 @@ from ...ir.concrete import ConcreteNetwork
 from ...ir.memory import Key, Memory
 from ...ir.program import Program
 from ...model.cell import Cell
-from ...model.time_constants import divisors_of_coefficients, time_constants
+from ...model.coefficients import coefficients_of_cell
+from ...model.time_constants import time_constants
 from ...network.populations import Population, View
 from ...network.projections import Drive, Projection
 from ...network.sources import limits_of_drive, limits_of_source
@@ -181,7 +182,7 @@ class PlainNumbers:
             or name in followers
             or any(name in names(tree) for tree in followers.values())
             or name in time_constants(cell)
-            or name in divisors_of_coefficients(cell)
+            or any(name in c.parameters for c in coefficients_of_cell(cell))
         )
 
 
