@@ -231,12 +231,13 @@ def unit(text: str, *, where: str = "") -> Unit:
 # A network reads the same few units for every parameter, and parsing is slow beside a look-up.
 def _unit(text: str) -> Unit:
     stripped = " ".join(text.split()) or "1"
+    stripped = "percent" if stripped == "%" else stripped
     size = math.inf
     exponents = NUMBER
     try:
         size, exponents = _measure(ast.parse(stripped, mode="eval").body, text)
         # The text stands in pictures, formulas and files: no comment of Python may hide in it.
-        if not re.fullmatch(r"[\w\s*/().+-]*", text):
+        if not re.fullmatch(r"[\w\s*/().+-]*", stripped):
             raise SyntaxError
     # Python's parser gives up on deep nesting with the last two.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -407,7 +408,8 @@ def read(
         return None
     number = match[1]
     rest = match[2].strip()
-    if rest and not re.fullmatch(r"[\w\s*/().-]+", rest):
+    # "20 %" is a quantity, "20 % 3" an expression.
+    if rest and not re.fullmatch(r"[\w\s*/().-]+|%", rest):
         return None
     operator = rest[:1] if rest[:1] in ("*", "/") else ""
     unit_text = rest.removeprefix(operator).strip()

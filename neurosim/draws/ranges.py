@@ -117,8 +117,8 @@ def require_range(
     if outside.any():
         first = np.unravel_index(np.argmax(outside), values.shape)
         indices = [str(k) for k, size in zip(first, values.shape, strict=True) if size > 1]
-        position = f" (index {', '.join(indices)})" if indices else ""
+        position = f" It stands at index {', '.join(indices)}." if indices else ""
         raise error(
-            f"{where}: found {named.show(values[first])}{position}, "
-            f"expected {limits.phrase(named)}. {remedy or 'Correct it.'}"
+            f"{where}: found {named.show(values[first])}, expected {limits.phrase(named)}. "
+            f"{remedy or 'Correct it.'}{position}"
         )

@@ -92,6 +92,7 @@ def test_engine_units_are_coherent():
         ("mol/m**3", 1.0, CONCENTRATION),
         ("M", 1e3, CONCENTRATION),
         ("uM/s", 1e-6, multiply(CONCENTRATION, TIME, -1)),
+        ("%", 0.01, NUMBER),
     ],
 )
 def test_texts_of_units_are_read(text, size, exponents):
@@ -145,6 +146,7 @@ def test_text_over_names_of_the_user_is_no_quantity():
     """With a parameter ``b`` the text ``2*b`` is twice the parameter, not two bits."""
     assert read("2*b")[0] == 2.0 and read("2*b", reserved={"b"}) is None
     assert read("2*h*rho", reserved={"h", "rho"}) is None
+    assert read("20 %")[0] == read("20%")[0] == 20.0 and read("20 % 3") is None
     assert read("2 - 3") is None and read("tau") is None and read("-65 + 15*rho**2") is None
 
 

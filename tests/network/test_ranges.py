@@ -37,7 +37,11 @@ def test_values_within_their_limits_pass(value, limits):
         (0.0, POSITIVE, "x: found 0, expected more than 0. Correct it."),
         (-1e-9, NOT_NEGATIVE, "x: found -1e-09, expected 0 or more. Correct it."),
         (np.nan, NOT_NEGATIVE, "x: found nan, expected 0 or more. Correct it."),
-        (np.array([0.5, 1.5]), PROBABILITY, "x: found 1.5 (index 1), expected 0 to 1. Correct it."),
+        (
+            np.array([0.5, 1.5]),
+            PROBABILITY,
+            "x: found 1.5, expected 0 to 1. Correct it. It stands at index 1.",
+        ),
         (3, Limits(most=2.0), "x: found 3, expected 2 or less. Correct it."),
         (
             2.5,
@@ -47,7 +51,7 @@ def test_values_within_their_limits_pass(value, limits):
         (
             ns.table([[0.0], [-1.0]], every="1 ms"),
             NOT_NEGATIVE,
-            "x: found -1 (index 1), expected 0 or more. Correct it.",
+            "x: found -1, expected 0 or more. Correct it. It stands at index 1.",
         ),
         (
             ns.uniform(0, 2),

@@ -149,13 +149,13 @@ def test_a_divisor_that_is_computed_is_named_with_all_that_it_reads():
     message = r"population 'p': found 0 for 'C / g' for neuron 1 \(C = 0 nF, g = 0.1 uS\), expected"
     with pytest.raises(ns.NetworkError, match=message):
         net.population("p", 2, MEMBRANE, C=[1, 0])
-    net.population("p", 2, MEMBRANE, a=ns.table([[3, 4], [2, 2]], every=1))
+    p = net.population("p", 2, MEMBRANE, a=ns.table([[3, 4], [2, 2]], every=1))
     run = ns.prepare(net, backend="reference")
     message = r"set 'p': found 0 for 'a - b' for neuron 1 \(a = 4, b = 4\), expected another value"
     with pytest.raises(ns.NetworkError, match=message):
         run.set("p", b=[1, 4])
     with pytest.raises(ns.NetworkError, match="set 'p': found 0 for 'a - b'"):
-        run.set(net["p"][1:], a=1)
+        run.set(p[1:], a=1)
     with pytest.raises(ns.NetworkError, match="set 'p': found 0 for 'a - b'"):
         run.set("p", a=ns.table([3, 1], every=1))
     run.run(3)
