@@ -45,9 +45,8 @@ def test_every_check_needs_experiments_that_exist_and_travel_to_other_processes(
     model, letter, number
 ):
     assert [check.id for check in model.checks] == [f"{letter}{k}" for k in range(1, number + 1)]
-    assert {
-        name for check in model.checks for name in check.needs
-    } == model.experiments.keys() and all(check.needs for check in model.checks)
+    assert {name for check in model.checks for name in check.needs} == model.experiments.keys()
+    assert all(check.needs for check in model.checks)
     for experiment in model.experiments.values():
         again = pickle.loads(pickle.dumps(experiment))
         assert getattr(again, "keywords", again) == getattr(experiment, "keywords", experiment)

@@ -32,8 +32,8 @@ def images(count, *, seed=0, size=784, drive=22.04):
     """
     rng = np.random.default_rng(seed)
     order = np.argsort(rng.random((count, size)), axis=1)
-    made = np.where(order < size // 8, rng.uniform(0.2, 1.0, (count, size)), 0.0)
-    return made * (drive / made.sum(axis=1, keepdims=True))
+    intensities = np.where(order < size // 8, rng.uniform(0.2, 1.0, (count, size)), 0.0)
+    return intensities * (drive / intensities.sum(axis=1, keepdims=True))
 
 
 def events(count, time, *, seed=0, p=0.15):
@@ -329,14 +329,14 @@ def test_samples_follow_the_published_order_of_a_step(backend):
         for bound in (plain.low[at], plain.high[at]):
             assert ((plain.w[at] == bound) != (plain.start[at] == bound)).any()
     learned = plain.w.copy()
-    shown = events(3, 60, seed=1)
-    found = liquid.rasters(shown, time="60 ms")
-    for number, sample in enumerate(shown):
+    samples = events(3, 60, seed=1)
+    rasters = liquid.rasters(samples, time="60 ms")
+    for number, sample in enumerate(samples):
         plain.w, plain.x = learned.copy(), np.zeros(94)
         raster, _, _ = plain.sample(sample, fade=0.99)
-        np.testing.assert_array_equal(found[number], raster)
-    assert found.sum() > 300 and not np.array_equal(found[0], found[1])
-    np.testing.assert_array_equal(liquid.present(shown, time="60 ms"), found.sum(axis=1))
+        np.testing.assert_array_equal(rasters[number], raster)
+    assert rasters.sum() > 300 and not np.array_equal(rasters[0], rasters[1])
+    np.testing.assert_array_equal(liquid.present(samples, time="60 ms"), rasters.sum(axis=1))
     np.testing.assert_allclose(
         liquid.weights()["excitation"], learned[plain.places["excitation"]], rtol=1e-12
     )  # nothing of it is kept
@@ -358,13 +358,11 @@ def test_with_constant_weights_currents_are_those_of_the_ages_of_spikes(backend)
 
 def test_edges_are_as_many_as_the_specification_says(backend):
     run = ns.prepare(build(DEFAULTS, 0), backend=backend)
-    made = run.network.projections
-    assert abs(sum(made[name].targets.size for name in LIQUID) - 16_720) <= 400
-    p = made["input->liquid"]
-    assert (
-        p.targets.size == 117_600
-        and len(set(zip(p.sources.tolist(), p.targets.tolist(), strict=True))) == 117_600
-    )
+    projections = run.network.projections
+    assert abs(sum(projections[name].targets.size for name in LIQUID) - 16_720) <= 400
+    p = projections["input->liquid"]
+    assert p.targets.size == 117_600
+    assert len(set(zip(p.sources.tolist(), p.targets.tolist(), strict=True))) == 117_600
     w = run.get("input->liquid", "w")
     assert set(w) == {-3.0, 3.0} and abs(w.mean()) < 0.035  # four standard deviations
     assert set(run.get("excitation", "w")) == {3.0} and set(run.get("inhibition", "w")) == {-3.0}
@@ -376,12 +374,12 @@ def test_edges_thin_out_with_distance_as_the_rule_says(backend):
     assert abs(where[n_e:].mean() - 4.5) < 0.5  # types are spread over the grid
     net = build(DEFAULTS, 5)
     run = ns.prepare(net, backend=backend)
-    made = np.zeros((1000, 1000), bool)
+    connected = np.zeros((1000, 1000), bool)
     for name in LIQUID:
         p = run.network.projections[name]
         assert p.targets.size < net[name].edge_count().most
-        made[p.sources, p.targets] = True
-    assert not made.diagonal().any()
+        connected[p.sources, p.targets] = True
+    assert not connected.diagonal().any()
     squared = ((where[:, None] - where) ** 2).sum(axis=-1)
     parts = {"excitatory": slice(0, n_e), "inhibitory": slice(n_e, None)}
     for (source, target), chance in CHANCE.items():
@@ -389,7 +387,9 @@ def test_edges_thin_out_with_distance_as_the_rule_says(backend):
         for nearest, farthest in ((1, 4), (5, 12), (13, 30), (31, 243)):
             ring = (squared[block] >= nearest) & (squared[block] <= farthest)
             p = chance * np.exp(-squared[block][ring] / 9.0)
-            assert abs(made[block][ring].sum() - p.sum()) < 4 * math.sqrt((p * (1 - p)).sum()), (
+            assert abs(connected[block][ring].sum() - p.sum()) < 4 * math.sqrt(
+                (p * (1 - p)).sum()
+            ), (
                 source,
                 target,
                 nearest,
@@ -397,8 +397,12 @@ def test_edges_thin_out_with_distance_as_the_rule_says(backend):
 
 
 def test_an_astrocyte_of_lower_coverage_hears_fewer_neurons(backend):
-    made = ns.prepare(build(replace(TOY, coverage=0.2), 0), backend=backend).network.projections
-    assert [made[name].sources.size for name in ("liquid->astrocyte", "input->astrocyte")] == [
+    projections = ns.prepare(
+        build(replace(TOY, coverage=0.2), 0), backend=backend
+    ).network.projections
+    assert [
+        projections[name].sources.size for name in ("liquid->astrocyte", "input->astrocyte")
+    ] == [
         13,
         6,
     ]
@@ -423,40 +427,40 @@ def test_an_astrocyte_without_gain_is_plain_stdp(backend, monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_counts_and_another_seed_others(backend):
-    shown = images(3, size=30, drive=1.5)
-    found = []
+    samples = images(3, size=30, drive=1.5)
+    counts = []
     for seed in (1, 1, 2):
         liquid = Liquid(TOY, seed=seed, backend=backend)
-        liquid.self_organise(shown)
-        found.append(liquid.present(shown, time="60 ms"))
-    np.testing.assert_array_equal(found[0], found[1])
-    assert found[0].sum() > 100 and not np.array_equal(found[0], found[2])
+        liquid.self_organise(samples)
+        counts.append(liquid.present(samples, time="60 ms"))
+    np.testing.assert_array_equal(counts[0], counts[1])
+    assert counts[0].sum() > 100 and not np.array_equal(counts[0], counts[2])
 
 
 def test_counts_depend_neither_on_who_shows_an_image_nor_on_how_calls_are_split(backend):
     liquid = Liquid(TOY, seed=1, backend=backend)
-    shown = images(5, size=30, drive=1.5)
-    liquid.self_organise(shown[:2])
-    together = liquid.present(shown, time="60 ms", cores=2)
+    samples = images(5, size=30, drive=1.5)
+    liquid.self_organise(samples[:2])
+    together = liquid.present(samples, time="60 ms", cores=2)
     assert together.shape == (5, 64) and len(np.unique(together, axis=0)) == 5
-    np.testing.assert_array_equal(liquid.present(shown, time="60 ms"), together)
-    np.testing.assert_array_equal(liquid.present(shown[3:], first=3, time="60 ms"), together[3:])
+    np.testing.assert_array_equal(liquid.present(samples, time="60 ms"), together)
+    np.testing.assert_array_equal(liquid.present(samples[3:], first=3, time="60 ms"), together[3:])
     np.testing.assert_array_equal(
-        liquid.rasters(shown[3:], first=3, time="60 ms").sum(axis=1), together[3:]
+        liquid.rasters(samples[3:], first=3, time="60 ms").sum(axis=1), together[3:]
     )
     assert not np.array_equal(
-        liquid.present(shown[3:], time="60 ms"), together[3:]
+        liquid.present(samples[3:], time="60 ms"), together[3:]
     )  # another number, other events
     assert liquid.present([], time="60 ms").shape == (0, 64)
 
 
 def test_showing_images_does_not_disturb_learning(backend):
-    shown = images(4, size=30, drive=1.5)
+    samples = images(4, size=30, drive=1.5)
     one, other = (Liquid(TOY, seed=1, backend=backend) for _ in range(2))
-    one.self_organise(shown)
-    other.self_organise(shown[:2])
-    other.present(shown[:1], time="60 ms")
-    other.self_organise(shown[2:])
+    one.self_organise(samples)
+    other.self_organise(samples[:2])
+    other.present(samples[:1], time="60 ms")
+    other.self_organise(samples[2:])
     for name, w in one.weights().items():
         np.testing.assert_array_equal(w, other.weights()[name])
 
@@ -491,9 +495,8 @@ def test_images_and_times_that_cannot_be_shown_are_refused(backend):
 
 def test_the_network_by_name_records_what_one_wants_to_see(backend):
     recorded = ns.simulate(network(side=3, inputs=10, seed=4), "5 ms", backend=backend)
-    assert recorded["liquid"].spikes.size == 27 and recorded["astrocyte"].trace("level").values[
-        -1, 0
-    ] == pytest.approx(0.15)
+    assert recorded["liquid"].spikes.size == 27
+    assert recorded["astrocyte"].trace("level").values[-1, 0] == pytest.approx(0.15)
 
 
 # ---- homeostasis
@@ -513,7 +516,7 @@ def test_the_astrocyte_sets_rate_and_branching_factor_and_without_it_there_is_no
     """Bands of the specification, S3 to S5, after 500 presentations; images with the drive of its
     own, but not its own.
     """
-    shown = images(510)
+    samples = images(510)
     rate, factor = {}, {}
     for gain in (0.0, 0.015, 0.05, 0.1):
         liquid = Liquid(replace(DEFAULTS, gain=gain), backend=fast_backend)
@@ -521,9 +524,9 @@ def test_the_astrocyte_sets_rate_and_branching_factor_and_without_it_there_is_no
             gain == 0.1
         ):  # before it has learned anything, and with all weights frozen where they start
             frozen = Liquid(replace(DEFAULTS, learning=False), backend=fast_backend)
-            assert frozen.present(shown[:5]).mean() / 0.25 > 150
-        liquid.self_organise(shown[:500])
-        rasters = liquid.rasters(shown[500:])
+            assert frozen.present(samples[:5]).mean() / 0.25 > 150
+        liquid.self_organise(samples[:500])
+        rasters = liquid.rasters(samples[500:])
         rate[gain], factor[gain] = rasters.sum(axis=1).mean() / 0.25, branching(liquid, rasters)
     assert 18 < rate[0.05] < 28 and 18 < rate[0.1] < 28 and rate[0.0] > 100
     assert 1.25 < factor[0.0] < 1.5

@@ -30,14 +30,14 @@ def rates(
     build, *, seeds: int, time: str, backend: str, change: tuple[str, str] | None = None
 ) -> np.ndarray:
     """Return the mean rate of each seed in Hz; ``change`` is a projection and its other weight."""
-    found = []
+    measured = []
     for seed in range(seeds):
         run = ns.prepare(build(seed=seed), backend=backend)
         if change is not None:
             run.set(change[0], w=change[1])
         run.run(time, progress=False)
-        found.append(ns.measure.rate(run.result()["neurons"].spikes))
-    return np.array(found)
+        measured.append(ns.measure.rate(run.result()["neurons"].spikes))
+    return np.array(measured)
 
 
 def equivalent(values: np.ndarray, target: float, deviation: float) -> bool:
@@ -52,8 +52,8 @@ def equivalent(values: np.ndarray, target: float, deviation: float) -> bool:
 def test_the_mean_rate_is_that_of_other_simulators(
     build, rate, deviation, seeds, time, fast_backend
 ):
-    found = rates(build, seeds=seeds, time=time, backend=fast_backend)
-    assert equivalent(found, rate, deviation), found
+    measured = rates(build, seeds=seeds, time=time, backend=fast_backend)
+    assert equivalent(measured, rate, deviation), measured
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,9 @@ def test_small_versions_fire_and_are_the_same_on_every_backend(build, backend, f
     """
     net = build(200, seed=3)
     assert [len(p.source) for p in net.inputs] == [160, 40]
-    found = ns.simulate(net, "50 ms", backend=backend)["neurons"].spikes
-    assert (
-        found.index.size > 20
-        and found == ns.simulate(net, "50 ms", backend=fast_backend)["neurons"].spikes
-    )
+    spikes = ns.simulate(net, "50 ms", backend=backend)["neurons"].spikes
+    assert spikes.index.size > 20
+    assert spikes == ns.simulate(net, "50 ms", backend=fast_backend)["neurons"].spikes
 
 
 @pytest.mark.parametrize("build", [cuba, coba])
@@ -123,9 +121,8 @@ def test_the_sum_of_the_weights_does_not_depend_on_the_number_of_inputs(fast_bac
             )
         assert sums[0] == pytest.approx(sums[1], rel=0.05)
         if build is cuba:
-            assert run.get("excitation", "w") == pytest.approx(0.0162 / 4) and run.get(
-                "inhibition", "w"
-            ) == pytest.approx(0.09 / 4)
+            assert run.get("excitation", "w") == pytest.approx(0.0162 / 4)
+            assert run.get("inhibition", "w") == pytest.approx(0.09 / 4)
 
 
 def test_a_delay_is_felt_later(fast_backend):
@@ -150,17 +147,17 @@ def test_learning_spreads_the_weights_between_their_bounds_and_leaves_static_one
     after = run.get("plastic", "w")
     assert start.size == 400 * 40 and (start == 0.1).all()
     assert after.min() >= 0.0 and after.max() <= 0.3 and after.std() > 0.002
-    assert run.get("excitatory_inhibitory", "w") == 0.1 and run.get(
-        "inhibitory_excitatory", "w"
-    ) == pytest.approx(-0.5)
+    assert run.get("excitatory_inhibitory", "w") == 0.1
+    assert run.get("inhibitory_excitatory", "w") == pytest.approx(-0.5)
 
 
 def test_the_plastic_network_is_the_same_on_every_backend(backend, fast_backend):
     net = plastic_balanced_network(size=500, drive=20_000.0, seed=1)
-    found = [ns.simulate(net, "30 ms", backend=each) for each in (backend, fast_backend)]
-    assert found[0]["excitatory"].spikes.index.size > 50
+    recordings = [ns.simulate(net, "30 ms", backend=engine) for engine in (backend, fast_backend)]
+    assert recordings[0]["excitatory"].spikes.index.size > 50
     assert all(
-        found[0][name].spikes == found[1][name].spikes for name in ("excitatory", "inhibitory")
+        recordings[0][name].spikes == recordings[1][name].spikes
+        for name in ("excitatory", "inhibitory")
     )
 
 
@@ -191,10 +188,8 @@ def test_scaling_keeps_the_mean_and_the_variance_of_the_input(scale):
 
     def input_of(scale: float) -> tuple[np.ndarray, np.ndarray]:
         inputs = microcircuit.scaled_edges(scale) / microcircuit.scaled_sizes(scale)[:, None]
-        weights, outside = (
-            microcircuit.mean_weights() / np.sqrt(scale),
-            microcircuit.peak_current() / np.sqrt(scale),
-        )
+        weights = microcircuit.mean_weights() / np.sqrt(scale)
+        outside = microcircuit.peak_current() / np.sqrt(scale)
         number = np.array(microcircuit.EXTERNAL) * scale * microcircuit.BACKGROUND
         mean = (
             ((weights * inputs * microcircuit.RATES).sum(axis=1) + outside * number)

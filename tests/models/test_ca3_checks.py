@@ -33,17 +33,17 @@ pytestmark = pytest.mark.experiment
 
 
 def test_thresholds_and_latencies_are_as_published(backend):
-    found = thresholds(backend)
-    assert found["slow"] == {"3.29": False, "3.3": True, "3.35": True, "3.36": True}
-    assert found["fast"] == {"3.29": False, "3.3": False, "3.35": False, "3.36": True}
-    assert [each["differ"] for each in latencies(backend).values()] == [[], [], [], []]
+    fires = thresholds(backend)
+    assert fires["slow"] == {"3.29": False, "3.3": True, "3.35": True, "3.36": True}
+    assert fires["fast"] == {"3.29": False, "3.3": False, "3.35": False, "3.36": True}
+    assert [latency["differ"] for latency in latencies(backend).values()] == [[], [], [], []]
     assert latencies(backend)["learn 2: {1, 7}"]["offsets"]["OUT content"] == [5, 6, 7]
 
 
 def test_short_presentations_are_learned_with_less_margin_and_silence_takes_nothing(fast_backend):
-    found = short_presentations(fast_backend)
-    assert all(each["recalled"] for each in found.values())
-    assert [round(found[n]["to cue"], 2) for n in "123"] == [4.3, 4.3, 6.0]
+    presentations = short_presentations(fast_backend)
+    assert all(presentation["recalled"] for presentation in presentations.values())
+    assert [round(presentations[n]["to cue"], 2) for n in "123"] == [4.3, 4.3, 6.0]
     assert retention(fast_backend, silence=200.0)["by cue and by content"] == [15, 15]
 
 
@@ -51,7 +51,8 @@ def test_random_memories_are_recalled_until_operations_come_too_densely(fast_bac
     apart = random_memories(
         fast_backend, cues=5, content_size=20, spacing=10, private=True, recalls=40
     )
-    assert apart["all"] == [450, 450] and set(apart) == {
+    assert apart["all"] == [450, 450]
+    assert set(apart) == {
         LEARN,
         BY_CUE,
         BY_CONTENT,
@@ -121,9 +122,8 @@ def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_a_picture_fai
         model.demonstrate(backend=fast_backend, out=tmp_path / "part", progress=False)
     part = json.loads((tmp_path / "part" / "results.json").read_text())
     assert not part["finished"] and part["experiments"] == {"E1": whole["experiments"]["E1"]}
-    assert part["rows"] == whole["rows"][: len(part["rows"])] and [
-        path.name for path in (tmp_path / "part").iterdir()
-    ] == ["results.json"]
+    assert part["rows"] == whole["rows"][: len(part["rows"])]
+    assert [path.name for path in (tmp_path / "part").iterdir()] == ["results.json"]
 
 
 def test_a_seed_that_would_change_nothing_is_refused(tmp_path, capsys):
@@ -138,8 +138,8 @@ def test_a_seed_that_would_change_nothing_is_refused(tmp_path, capsys):
 
 
 def test_rows_of_the_demonstration_show_what_differs_from_the_tables():
-    found = {"counts": PUBLISHED["E1"] | {"Int": 12}, "tally": {"all": [8, 9]}}
-    assert [row["quantity"] for row in judged("E1", found) if not row["pass"]] == [
+    results = {"counts": PUBLISHED["E1"] | {"Int": 12}, "tally": {"all": [8, 9]}}
+    assert [row["quantity"] for row in judged("E1", results) if not row["pass"]] == [
         "E1: correct operations",
         "E1: spikes of Int",
     ]
@@ -171,9 +171,8 @@ def test_a_picture_shows_the_answers_that_came(backend, tmp_path, monkeypatch):
 def test_the_network_of_the_catalogue_has_the_published_size_and_records_all_of_it():
     net = network(seed=3, cues=16, content_size=6)
     assert sum(p.size for p in net.populations.values()) - net["IN"].size == 4 * 16 + 5 * 6 + 1
-    assert {probe.owner.name for probe in net.probes} == set(net.populations) and not build(
-        Settings()
-    ).probes
+    assert {probe.owner.name for probe in net.probes} == set(net.populations)
+    assert not build(Settings()).probes
     assert model.settings == {"cues": 5, "content_size": 10, "amplitude": 6.0}
 
 
@@ -203,7 +202,7 @@ def test_the_acceptance_checks_of_the_specification_hold_but_for_the_densest_rel
     """
     measured, passed = check.judge({name: results[name] for name in check.needs})
     wrong = (
-        [name for name, found in measured.items() if len(set(found.split("/"))) == 2]
+        [name for name, recalled in measured.items() if len(set(recalled.split("/"))) == 2]
         if check.id == "A9"
         else []
     )

@@ -97,35 +97,35 @@ OF_CUE = {"CueCue", "CueCont", "MergeCue", "OUT cue"}
 def expected_spikes() -> set[tuple[str, int, int]]:
     """Return (population, neuron, step) of all that must fire, from the tables alone."""
     memory: dict[int, set[int]] = {}
-    found: set[tuple[str, int, int]] = set()
+    spikes: set[tuple[str, int, int]] = set()
 
-    def add(kind: str, start: int, cues: set[int], content: set[int]) -> None:
-        for population, offsets in OFFSETS[kind].items():
+    def add(operation: str, start: int, cues: set[int], content: set[int]) -> None:
+        for population, offsets in OFFSETS[operation].items():
             neurons = {0} if population == "Int" else cues if population in OF_CUE else content
             shift = CUES if population == "OUT content" else 0
-            found.update(
+            spikes.update(
                 (population.split()[0], neuron + shift, start + offset)
                 for neuron in neurons
                 for offset in offsets
             )
 
-    for start, kind, cue, content in OPERATIONS:
-        if kind == "learn":
+    for start, operation, cue, content in OPERATIONS:
+        if operation == "learn":
             add("learn", start, {cue}, content)
             add("echo", start, set(), memory.get(cue, set()) - content)
             memory[cue] = content
-        elif kind == "cue":
+        elif operation == "cue":
             add("cue", start, {cue}, memory[cue])
         else:
             add("content", start, {c for c, stored in memory.items() if stored & content}, content)
-    return found
+    return spikes
 
 
 def input_spikes() -> tuple[list[int], list[int]]:
     index: list[int] = []
     step: list[int] = []
-    for start, kind, cue, content in OPERATIONS:
-        for k in range(3 if kind == "learn" else 1):
+    for start, operation, cue, content in OPERATIONS:
+        for k in range(3 if operation == "learn" else 1):
             neurons = ([cue] if cue is not None else []) + [CUES + bit for bit in content]
             index += neurons
             step += [start + k] * len(neurons)
@@ -226,8 +226,8 @@ def memory(handlers: list[tuple[str, str]] = HANDLERS) -> ns.Network:
             back="1 ms",
             name=f"{pre}-{post}",
         )
-    for each in p.values():
-        net.record(each, "spikes")
+    for population in p.values():
+        net.record(population, "spikes")
     return net
 
 

@@ -28,11 +28,9 @@ def filled(backend, **options):
 def test_a_memory_answers_by_cue_and_by_any_bit_and_forgets_what_is_overwritten(backend):
     memory = filled(backend)
     assert memory.recall_by_cue(0) == {0, 1, 8, 9} and memory.recall_by_cue(1) == set()
-    assert (
-        memory.recall_by_content({6}) == {3, 4}
-        and memory.recall_by_content([0, 4]) == {0, 3}
-        and memory.recall_by_content({7}) == set()
-    )
+    assert memory.recall_by_content({6}) == {3, 4}
+    assert memory.recall_by_content([0, 4]) == {0, 3}
+    assert memory.recall_by_content({7}) == set()
     memory.learn(3, np.array([1, 3, 4, 8]))
     assert memory.recall_by_cue(3) == {1, 3, 4, 8}
     assert memory.recall_by_content({6}) == {4} and memory.recall_by_content(range(3, 5)) == {3}
@@ -54,14 +52,14 @@ def test_memories_survive_silence_and_a_saved_file(backend, tmp_path):
     memory.run.save(tmp_path / "memory.npz")
     other = CA3Memory(5, 10, backend=backend)
     other.run.load(tmp_path / "memory.npz")
-    for each in (memory, other):
-        each.wait("300 ms")
-        assert [each.recall_by_cue(cue) for cue in (0, 3, 4)] == [
+    for remembering in (memory, other):
+        remembering.wait("300 ms")
+        assert [remembering.recall_by_cue(cue) for cue in (0, 3, 4)] == [
             {0, 1, 8, 9},
             {4, 5, 6},
             {1, 5, 6},
         ]
-        assert each.recall_by_content({5}) == {3, 4}
+        assert remembering.recall_by_content({5}) == {3, 4}
 
 
 def test_reading_changes_synapses_unless_they_are_frozen(backend):
@@ -78,11 +76,9 @@ def test_reading_changes_synapses_unless_they_are_frozen(backend):
         for name, w in zip((TO_CONTENT, TO_CUE), before, strict=True)
     )
     memory.learn(3, {2})
-    assert (
-        memory.recall_by_cue(3) == {2}
-        and memory.recall_by_content({4}) == set()
-        and memory.recall_by_content({2}) == {3}
-    )
+    assert memory.recall_by_cue(3) == {2}
+    assert memory.recall_by_content({4}) == set()
+    assert memory.recall_by_content({2}) == {3}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ns.SimulationError("a value is not finite")])
@@ -140,9 +136,8 @@ def test_an_operation_reads_its_own_steps_and_never_the_whole_recording(
 def test_answers_are_plain_numbers_whatever_the_sizes_were_given_as(fast_backend):
     memory = CA3Memory(np.int64(3), np.int64(4), backend=fast_backend)
     memory.learn(np.int64(1), np.array([2, 3]))
-    assert {type(i) for i in memory.recall_by_cue(1) | memory.recall_by_content({2})} == {
-        int
-    } and memory.recall_by_cue(1) == {2, 3}
+    assert {type(i) for i in memory.recall_by_cue(1) | memory.recall_by_content({2})} == {int}
+    assert memory.recall_by_cue(1) == {2, 3}
 
 
 def test_operations_are_refused_where_runs_go_once_from_start_to_end():
@@ -157,7 +152,7 @@ def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(bac
     fires at 3.36 nA, and a pair at 11 ms adds 6 exp(-11 / 3) = 0.15, one at 15 ms 0.04: why 10 ms
     are too dense where memories are overwritten.
     """
-    found = []
+    recalled = []
     for spacing in ("10 ms", "14 ms"):
         memory = CA3Memory(5, 10, backend=backend, spacing=spacing)
         memory.learn(0, {1, 2})
@@ -166,8 +161,8 @@ def test_what_a_cue_forgot_comes_back_if_it_is_asked_for_just_before_the_cue(bac
         memory.wait("40 ms")
         answers = [memory.recall_by_content({1}), memory.recall_by_cue(0)]
         memory.wait("40 ms")
-        found.append([*answers, memory.recall_by_content({1})])
-    assert found == [[{1}, {5}, {0, 1}], [{1}, {5}, {1}]]
+        recalled.append([*answers, memory.recall_by_content({1})])
+    assert recalled == [[{1}, {5}, {0, 1}], [{1}, {5}, {1}]]
 
 
 @pytest.mark.parametrize(

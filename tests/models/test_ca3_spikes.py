@@ -38,8 +38,8 @@ pytestmark = pytest.mark.experiment
 def test_every_spike_is_where_the_published_tables_put_it(backend, experiment):
     played = play(experiment, backend)
     assert counts(played) == PUBLISHED[experiment.name]
-    found, expected = spikes(played), predicted(experiment.schedule)
-    assert {name: found[name] ^ expected[name] for name in expected} == dict.fromkeys(
+    measured, expected = spikes(played), predicted(experiment.schedule)
+    assert {name: measured[name] ^ expected[name] for name in expected} == dict.fromkeys(
         expected, set()
     )
     assert sum(map(len, expected.values())) == {"E1": 262, "E3": 402}[experiment.name]
@@ -52,15 +52,12 @@ def test_the_stress_test_gives_its_1567_spikes(fast_backend):
     """
     experiment = stress()
     played = play(experiment, fast_backend)
-    found, expected = spikes(played), predicted(experiment.schedule)
-    assert counts(played) == PUBLISHED["E2"] and all(
-        found[name] == expected[name] for name in expected
-    )
-    assert (
-        tally(judge(played))["all"] == [60, 60]
-        and experiment.schedule[0][0] == 1
-        and experiment.schedule[20][0] == 281
-    )
+    measured, expected = spikes(played), predicted(experiment.schedule)
+    assert counts(played) == PUBLISHED["E2"]
+    assert all(measured[name] == expected[name] for name in expected)
+    assert tally(judge(played))["all"] == [60, 60]
+    assert experiment.schedule[0][0] == 1
+    assert experiment.schedule[20][0] == 281
 
 
 def test_weights_during_the_first_experiment_are_those_of_the_prototype(backend):
@@ -75,11 +72,9 @@ def test_weights_during_the_first_experiment_are_those_of_the_prototype(backend)
 
 @pytest.mark.parametrize(("scale", "differing"), [(0.8, 141), (0.95, 0), (1.05, 0), (1.2, 129)])
 def test_another_amplitude_of_the_plasticity_shows_in_the_spikes(fast_backend, scale, differing):
-    found, right = (
-        spikes(play(stress(Settings(amplitude=6.0 * scale)), fast_backend)),
-        predicted(stress().schedule),
-    )
-    assert sum(len(found[name] ^ right[name]) for name in right) == differing
+    measured = spikes(play(stress(Settings(amplitude=6.0 * scale)), fast_backend))
+    right = predicted(stress().schedule)
+    assert sum(len(measured[name] ^ right[name]) for name in right) == differing
 
 
 def swapped(**options):
@@ -101,11 +96,11 @@ def test_another_plasticity_makes_as_many_spikes_differ_as_in_the_prototype(
     fast_backend, monkeypatch, rule, differing
 ):
     monkeypatch.setattr(sys.modules[build.__module__], "stdp", rule)
-    found = []
+    numbers = []
     for experiment in (functional(), stress(), state_map()):
         came, right = spikes(play(experiment, fast_backend)), predicted(experiment.schedule)
-        found.append(sum(len(came[name] ^ right[name]) for name in right))
-    assert found == differing
+        numbers.append(sum(len(came[name] ^ right[name]) for name in right))
+    assert numbers == differing
 
 
 def plain(settings, schedule, steps):
@@ -147,24 +142,20 @@ def plain(settings, schedule, steps):
     ]
     plastic = {("CueCue", "ContCue"): np.zeros((c, k)), ("ContCont", "CueCont"): np.zeros((k, c))}
     x, y = {s: np.zeros(sizes[s]) for s, _ in plastic}, {t: np.zeros(sizes[t]) for _, t in plastic}
-    given = {
+    inputs = {
         (start + after, neuron)
-        for start, each in schedule
-        for neuron, after in zip(*each.spikes(settings), strict=True)
+        for start, operation in schedule
+        for neuron, after in zip(*operation.spikes(settings), strict=True)
     }
-    v, rest = (
-        {n: np.full(size, -60.0) for n, size in sizes.items()},
-        {n: np.zeros(size, int) for n, size in sizes.items()},
-    )
+    v = {n: np.full(size, -60.0) for n, size in sizes.items()}
+    rest = {n: np.zeros(size, int) for n, size in sizes.items()}
     currents = {n: np.zeros((2, size)) for n, size in sizes.items()}
     kappa, fade = 0.3 * (1 - np.exp(-1 / 0.3)), np.exp(-1 / 3.0)
-    fired, arriving, found = (
-        [],
-        {n: np.zeros(size) for n, size in sizes.items()},
-        {n: set() for n in sizes},
-    )
+    fired = []
+    arriving = {n: np.zeros(size) for n, size in sizes.items()}
+    spikes = {n: set() for n in sizes}
     for t in range(steps):
-        now = {"IN": np.array([(t, i) in given for i in range(c + k)], float)}
+        now = {"IN": np.array([(t, i) in inputs for i in range(c + k)], float)}
         for name, size in sizes.items():
             sums = np.zeros((2, size))
             for source, target, w, delay, sign in static:
@@ -177,12 +168,10 @@ def plain(settings, schedule, steps):
             awake = rest[name] == 0
             v[name] = np.where(awake, steady - (steady - v[name]) * np.exp(-1 / tau), v[name])
             spiking = awake & (v[name] >= (-57.5 if name == "OUT" else -57.0))
-            v[name], rest[name] = (
-                np.where(spiking, -60.0, v[name]),
-                np.where(spiking, 1, np.maximum(rest[name] - 1, 0)),
-            )
+            v[name] = np.where(spiking, -60.0, v[name])
+            rest[name] = np.where(spiking, 1, np.maximum(rest[name] - 1, 0))
             now[name] = spiking.astype(float)
-            found[name] |= {(t, int(i)) for i in np.flatnonzero(spiking)}
+            spikes[name] |= {(t, int(i)) for i in np.flatnonzero(spiking)}
         for (
             (source, target),
             w,
@@ -199,7 +188,7 @@ def plain(settings, schedule, steps):
             x[source] = x[source] + now[source]
             arriving[target] = now[source] @ w
         fired.append(now)
-    return found
+    return spikes
 
 
 @pytest.mark.parametrize("spacing", [6, 10])
@@ -217,27 +206,25 @@ def test_random_operations_give_the_spikes_of_the_equations_in_the_specification
         )
     experiment = Experiment("random", s, spaced(operations, spacing), 60 * spacing + 10)
     played, expected = play(experiment, backend), plain(s, experiment.schedule, experiment.steps)
-    found = {
+    measured = {
         n: set(zip(p.spikes.step.tolist(), p.spikes.index.tolist(), strict=True))
         for n, p in played.recording.populations.items()
         if n != "IN"
     }
-    assert found == expected
+    assert measured == expected
     correct, number = tally(judge(played))["all"]
-    assert sum(map(len, found.values())) > 1000 and correct < number
+    assert sum(map(len, measured.values())) > 1000 and correct < number
 
 
 # ---- what is expected, and the judge
 
 
 def test_a_perfect_memory_answers_with_the_union_of_all_memories_that_share_a_bit():
-    found = answers(functional().schedule)
-    assert [sorted(a.cues) for a in found] == [[0], [4], [3], [0], [3, 4], [0, 3], [3], [3], [4]]
-    assert (
-        [sorted(a.content) for a in found][3] == [0, 1, 8, 9]
-        and sorted(found[6].echo) == [5, 6]
-        and not found[2].echo
-    )
+    perfect = answers(functional().schedule)
+    assert [sorted(a.cues) for a in perfect] == [[0], [4], [3], [0], [3, 4], [0, 3], [3], [3], [4]]
+    assert [sorted(a.content) for a in perfect][3] == [0, 1, 8, 9]
+    assert sorted(perfect[6].echo) == [5, 6]
+    assert not perfect[2].echo
 
 
 def test_the_judge_counts_what_is_missing_what_is_wrong_and_forgives_an_echo(backend):
@@ -266,9 +253,8 @@ def test_the_judge_counts_what_is_missing_what_is_wrong_and_forgives_an_echo(bac
         (3, 0, 1)
     ]
     quiet = ~((out.step == 66) & (out.index > 9))  # the echoes
-    assert quiet.sum() == len(out) - 2 and all(
-        o["correct"] for o in judged_with(out.step[quiet], out.index[quiet])
-    )
+    assert quiet.sum() == len(out) - 2
+    assert all(o["correct"] for o in judged_with(out.step[quiet], out.index[quiet]))
 
 
 def replace_spikes(population, changed):

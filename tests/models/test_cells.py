@@ -22,13 +22,13 @@ FAMILY = {
     "izhikevich_2007": cells.izhikevich_2007,
     "hodgkin_huxley": cells.hodgkin_huxley,
     "leaky_readout": cells.leaky_readout,
-    "izhikevich-delta": lambda **given: cells.izhikevich(synapse="delta", **given),
-    "izhikevich-exponential": lambda **given: cells.izhikevich(synapse="exponential", **given),
+    "izhikevich-delta": lambda **parameters: cells.izhikevich(synapse="delta", **parameters),
+    "izhikevich-exponential": lambda **parameters: cells.izhikevich(
+        synapse="exponential", **parameters
+    ),
 }
-CURRENTS, CONDUCTANCES = (
-    {"excitatory": "nA", "inhibitory": "nA"},
-    {"excitatory": "uS", "inhibitory": "uS"},
-)
+CURRENTS = {"excitatory": "nA", "inhibitory": "nA"}
+CONDUCTANCES = {"excitatory": "uS", "inhibitory": "uS"}
 PORTS = {
     "lif": {"synaptic": "nA"},
     "lif_delta": {"synaptic": "mV"},
@@ -161,15 +161,21 @@ def test_a_wrong_unit_or_name_is_refused_where_the_cell_is_made(make, message):
 def test_a_neuron_begins_at_rest_and_returns_there_after_a_spike_unless_told_otherwise(
     backend, name
 ):
-    found = simulate(FAMILY[name](rest=-61, current=5), backend, record=("v", "spikes"))
-    assert (found.trace("v").initial[0], found.trace("v").values[found.spikes.step[0], 0]) == (
+    recording = simulate(FAMILY[name](rest=-61, current=5), backend, record=("v", "spikes"))
+    assert (
+        recording.trace("v").initial[0],
+        recording.trace("v").values[recording.spikes.step[0], 0],
+    ) == (
         -61,
         -61,
     )
-    found = simulate(
+    recording = simulate(
         FAMILY[name](rest=-61, reset=-57, current=5), backend, record=("v", "spikes"), v=-60.0
     )
-    assert (found.trace("v").initial[0], found.trace("v").values[found.spikes.step[0], 0]) == (
+    assert (
+        recording.trace("v").initial[0],
+        recording.trace("v").values[recording.spikes.step[0], 0],
+    ) == (
         -60,
         -57,
     )
@@ -177,16 +183,16 @@ def test_a_neuron_begins_at_rest_and_returns_there_after_a_spike_unless_told_oth
 
 def test_parameters_may_differ_between_neurons_and_change_over_time(backend):
     current = ns.table([0.0, 2.0, 0.0], every=20)
-    found = simulate(
+    spikes = simulate(
         cells.lif(current=current),
         backend,
         size=3,
         record=("spikes",),
         rest=np.array([-55.0, -75.0, -110.0]),
     ).spikes
-    counts = found.count()
+    counts = spikes.count()
     assert counts[0] > counts[1] > counts[2] > 0
-    assert set(found.step // 40) == {1}
+    assert set(spikes.step // 40) == {1}
 
 
 # ---- alpha synapses
@@ -207,8 +213,8 @@ def answer(
     for port, weight in weights.items():
         net.project(source, neuron, ns.one_to_one(), weight=weight, port=port, name=port)
     net.record(neuron, "v", "alpha_exc", "alpha_inh")
-    found = ns.simulate(net, time, backend=backend)["neuron"]
-    return found, found.trace("v").times() - 2 * dt
+    recording = ns.simulate(net, time, backend=backend)["neuron"]
+    return recording, recording.trace("v").times() - 2 * dt
 
 
 @pytest.mark.parametrize("dt", [0.5, 0.0625])
@@ -219,11 +225,11 @@ def test_an_alpha_synapse_has_its_weight_as_its_peak_one_time_constant_after_the
     """Linear, hence exact at any step; the time constants are whole steps, so that both peaks fall
     on one.
     """
-    found, time = answer(
+    recording, time = answer(
         make(tau_exc=2.5, tau_inh=4), backend, dt=dt, time=30, excitatory=0.003, inhibitory=0.002
     )
     for name, weight, tau in (("alpha_exc", 0.003, 2.5), ("alpha_inh", 0.002, 4)):
-        values = found.trace(name).values[:, 0]
+        values = recording.trace(name).values[:, 0]
         assert values == pytest.approx(weight * alpha(time, tau), rel=1e-12, abs=1e-17)
         assert time[np.argmax(values)] == tau
         assert values.max() == pytest.approx(weight, rel=1e-12)
@@ -235,7 +241,7 @@ def test_the_potential_of_an_alpha_current_follows_its_closed_form(backend, tau,
     """C dv/dt = -C v / tau + alpha(t), from v = 0; equal time constants give its limit t**2 exp(-t
     / tau) / 2.
     """
-    found, time = answer(
+    recording, time = answer(
         cells.lif_alpha(tau=tau, tau_exc=2.5, capacity=0.25, rest=-65),
         backend,
         dt=dt,
@@ -245,7 +251,7 @@ def test_the_potential_of_an_alpha_current_follows_its_closed_form(backend, tau,
     rate = 1 / 2.5 - 1 / tau
     integral = (1 - np.exp(-rate * time) * (1 + rate * time)) / rate**2 if rate else time**2 / 2
     expected = np.where(time >= 0, 0.2 / 0.25 * np.e / 2.5 * np.exp(-time / tau) * integral, 0.0)
-    assert found.trace("v").values[:, 0] + 65 == pytest.approx(expected, rel=1e-9, abs=1e-11)
+    assert recording.trace("v").values[:, 0] + 65 == pytest.approx(expected, rel=1e-9, abs=1e-11)
 
 
 def test_an_inhibitory_alpha_current_is_subtracted(backend):
@@ -274,11 +280,11 @@ def test_alpha_conductances_drive_the_voltage_towards_their_reversal_to_second_o
     cell = cells.lif_conductance_alpha(tau_exc=2, tau_inh=5)
     errors = []
     for dt in (0.125, 0.0625, 0.03125):
-        found, time = answer(cell, backend, dt=dt, time=20, excitatory=0.01, inhibitory=0.02)
+        recording, time = answer(cell, backend, dt=dt, time=20, excitatory=0.01, inhibitory=0.02)
         expected = solve_ivp(
             slope, (0, 20), [-70.0], rtol=1e-10, atol=1e-10, dense_output=True
         ).sol(np.maximum(time, 0))[0]
-        errors.append(np.abs(found.trace("v").values[:, 0] - expected).max())
+        errors.append(np.abs(recording.trace("v").values[:, 0] - expected).max())
     assert np.ptp(expected) > 2
     assert errors[-1] < 0.03
     assert np.log2(np.array(errors[:-1]) / errors[1:]) == pytest.approx(2, abs=0.1)
@@ -316,11 +322,11 @@ def test_the_neuron_does_what_the_published_half_steps_do(backend, dt, a, b, c, 
     Fig. 2.
     """
     cell = cells.izhikevich(synapse="delta", a=a, b=b, c=c, d=d, current=10)
-    found = simulate(cell, backend, dt=dt, time=300, record=("v", "spikes"))
+    recording = simulate(cell, backend, dt=dt, time=300, record=("v", "spikes"))
     spikes, trace = published(np.full(round(300 / dt), 10.0), dt=dt, a=a, b=b, c=c, d=d)
     assert len(spikes) > 5
-    assert list(found.spikes.step) == spikes
-    assert found.trace("v").values[:, 0] == pytest.approx(trace, abs=1e-8)
+    assert list(recording.spikes.step) == spikes
+    assert recording.trace("v").values[:, 0] == pytest.approx(trace, abs=1e-8)
 
 
 def test_a_delta_synapse_steps_the_voltage_before_the_half_steps(backend):
@@ -334,8 +340,8 @@ def test_a_delta_synapse_steps_the_voltage_before_the_half_steps(backend):
         port="synaptic",
     )
     net.record(neuron, "v")
-    found = ns.simulate(net, 60, backend=backend)["neuron"].trace("v").values[:, 0]
-    assert found == pytest.approx(published(np.zeros(60), jumps={5: 12.0, 31: 12.0})[1], abs=1e-9)
+    voltage = ns.simulate(net, 60, backend=backend)["neuron"].trace("v").values[:, 0]
+    assert voltage == pytest.approx(published(np.zeros(60), jumps={5: 12.0, 31: 12.0})[1], abs=1e-9)
 
 
 def test_an_exponential_synapse_and_an_injected_input_add_to_the_current(backend):
@@ -350,17 +356,17 @@ def test_an_exponential_synapse_and_an_injected_input_add_to_the_current(backend
     net.project(source[:1], neuron, ns.one_to_one(), weight="6 mV/ms", port="synaptic")
     net.project(source[1:], neuron, ns.one_to_one(), weight="9 mV/ms", port="injected")
     net.record(neuron, "v")
-    found = ns.simulate(net, 80, backend=backend)["neuron"].trace("v").values[:, 0]
+    voltage = ns.simulate(net, 80, backend=backend)["neuron"].trace("v").values[:, 0]
     steps = np.arange(80)
     current = 1 + np.where(steps >= 5, 6 * np.exp(-(steps - 5) / 20), 0) + 9 * (steps == 10)
-    assert found == pytest.approx(published(current)[1], abs=1e-8)
+    assert voltage == pytest.approx(published(current)[1], abs=1e-8)
 
 
 def test_noise_has_its_standard_deviation_and_is_the_same_in_both_half_steps(backend):
     """4000 neurons, one step from the same state: independent draws in the half-steps would give a
     standard deviation of about 0.71.
     """
-    found = (
+    voltage = (
         simulate(
             cells.izhikevich(synapse="delta", noise=0.5),
             backend,
@@ -374,7 +380,9 @@ def test_noise_has_its_standard_deviation_and_is_the_same_in_both_half_steps(bac
     )
     at = np.linspace(-4, 4, 2001)
     curve = np.array([published(np.array([0.5 * x]))[1][0] for x in at])
-    noise = np.interp(found, curve, at)  # v' grows with the noise, so the draws can be read from it
+    noise = np.interp(
+        voltage, curve, at
+    )  # v' grows with the noise, so the draws can be read from it
     assert noise.mean() == pytest.approx(0, abs=4 / np.sqrt(4000))
     assert noise.std() == pytest.approx(1, rel=4 / np.sqrt(8000))
 

@@ -116,8 +116,8 @@ def test_each_sample_is_learned_once_in_an_epoch_and_tasks_are_mixed():
         assert np.array_equal(np.sort(chosen), np.arange(size))
     assert [p.task for p in parts] != sorted(p.task for p in parts)
     labels = np.array([0] * 8 + [1] * 2)
-    kept = stored(labels, 3, seed=1, name="memory")
-    assert labels[kept].tolist() == [0, 0, 0, 1, 1]
+    memory = stored(labels, 3, seed=1, name="memory")
+    assert labels[memory].tolist() == [0, 0, 0, 1, 1]
 
 
 # ---- strategies

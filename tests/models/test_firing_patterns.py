@@ -45,9 +45,13 @@ def sizes(r: Response) -> list[int]:
 
 def raised(r: Response) -> bool:
     """The input rises once, for the whole rest of the time, and all spikes come later."""
-    found = events(r)
-    lasting = len(found) == 1 and found[0][-1] == len(r.time) - 1 and r.current[-1] > r.current[0]
-    return lasting and bool((r.spikes > r.time[found[0][0]]).all())
+    input_events = events(r)
+    lasting = (
+        len(input_events) == 1
+        and input_events[0][-1] == len(r.time) - 1
+        and r.current[-1] > r.current[0]
+    )
+    return lasting and bool((r.spikes > r.time[input_events[0][0]]).all())
 
 
 def held(r: Response) -> bool:
@@ -60,10 +64,10 @@ def ramp(r: Response) -> bool:
 
 def pulse_heights(r: Response) -> list[float]:
     """Heights of pulses; none where an input is no pulse."""
-    found = events(r)
-    if any(np.ptp(r.current[steps]) > 0 or steps[-1] == len(r.time) - 1 for steps in found):
+    pulses = events(r)
+    if any(np.ptp(r.current[steps]) > 0 or steps[-1] == len(r.time) - 1 for steps in pulses):
         return []
-    return [float(np.sign(r.current[steps[0]] - r.current[0])) for steps in found]
+    return [float(np.sign(r.current[steps[0]] - r.current[0])) for steps in pulses]
 
 
 def pulse_starts(r: Response) -> np.ndarray:
@@ -242,12 +246,12 @@ def depolarized_after_spike(r: Response) -> bool:
 
 def accommodation(r: Response) -> bool:
     """A slow ramp is not answered, a fast one is, though it ends lower."""
-    found = events(r)
-    if len(found) != 2 or any(
-        (np.diff(r.current[steps]) <= 0).any() or len(steps) < 3 for steps in found
+    ramps = events(r)
+    if len(ramps) != 2 or any(
+        (np.diff(r.current[steps]) <= 0).any() or len(steps) < 3 for steps in ramps
     ):
         return False
-    slow, fast = found
+    slow, fast = ramps
     lower = r.current[fast].max() < r.current[slow].max()
     return (
         lower
@@ -389,7 +393,7 @@ def test_the_lowest_rate_of_a_constant_input_is_near_zero_in_class_1_and_far_fro
     pattern = OF[letter]
     net = ns.Network("excitability", dt=pattern.dt)
     currents = np.arange(0, 25, 0.05)
-    made = net.population(
+    neurons = net.population(
         "neuron",
         len(currents),
         firing_patterns.cell(pattern.voltage),
@@ -401,7 +405,7 @@ def test_the_lowest_rate_of_a_constant_input_is_near_zero_in_class_1_and_far_fro
         u=pattern.b * pattern.v,
         current=currents,
     )
-    net.record(made, "spikes")
+    net.record(neurons, "spikes")
     spikes = ns.simulate(net, "1500 ms", backend=backend)["neuron"].spikes
     trains = [spikes.of(i) for i in range(len(currents))]
     rates = [1000 / np.diff(train)[-1] for train in trains if len(train) > 3 and train[-1] > 1200]
@@ -477,17 +481,17 @@ def test_each_neuron_has_the_input_of_the_published_program(letter):
     assert OF[letter].base == base
     assert len(OF[letter].windows) == len(windows)
     for window, expected in zip(OF[letter].windows, windows, strict=True):
-        found = (window.start, window.stop, window.value, window.slope)
-        assert found == pytest.approx(expected, rel=1e-11)
+        window_values = (window.start, window.stop, window.value, window.slope)
+        assert window_values == pytest.approx(expected, rel=1e-11)
 
 
 def test_the_twenty_panels_are_drawn(responses):
     from matplotlib import pyplot
 
-    made = firing_patterns.figure(list(responses.values()))
-    titles = [panel.get_title(loc="left") for panel in made.axes]
-    drawn = made.axes[0].lines[0].get_ydata()
-    pyplot.close(made)
+    figure = firing_patterns.figure(list(responses.values()))
+    titles = [panel.get_title(loc="left") for panel in figure.axes]
+    drawn = figure.axes[0].lines[0].get_ydata()
+    pyplot.close(figure)
     assert titles == [f"({p.letter}) {p.name}" for p in PATTERNS]
     assert np.array_equal(drawn, responses["A"].v)
 

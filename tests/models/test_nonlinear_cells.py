@@ -61,7 +61,7 @@ def solve(
 
     reached.terminal, reached.direction = True, 1
     events = reached if peak < np.inf else None
-    found = solve_ivp(
+    solution = solve_ivp(
         slope,
         (begin, time),
         start,
@@ -71,8 +71,8 @@ def solve(
         events=events,
         dense_output=True,
     )
-    assert found.success
-    return found
+    assert solution.success
+    return solution
 
 
 def train(
@@ -83,10 +83,10 @@ def train(
     """
     times: list[float] = []
     while (
-        found := solve(slope, start, time, peak=peak, begin=times[-1] if times else 0.0)
+        solution := solve(slope, start, time, peak=peak, begin=times[-1] if times else 0.0)
     ).status == 1:
-        times.append(found.t[-1])
-        start = [reset, found.y[1, -1] + jump]
+        times.append(solution.t[-1])
+        start = [reset, solution.y[1, -1] + jump]
     return np.array(times)
 
 
@@ -185,8 +185,8 @@ def test_the_climb_to_the_first_spike_has_the_order_of_the_method(backend, name,
 def test_unless_named_all_that_is_not_linear_has_a_method_of_second_order():
     assert dict(cell_program(cells.adex_conductance()).methods)["v"] == "midpoint"
     assert dict(cell_program(cells.izhikevich_2007()).methods)["v"] == "midpoint"
-    found = dict(cell_program(cells.hodgkin_huxley()).methods)
-    assert found == dict.fromkeys("vmhn", "midpoint") | {
+    methods = dict(cell_program(cells.hodgkin_huxley()).methods)
+    assert methods == dict.fromkeys("vmhn", "midpoint") | {
         "excitatory": "exact",
         "inhibitory": "exact",
     }
@@ -237,10 +237,10 @@ def test_spikes_of_the_published_patterns_come_a_few_steps_after_those_of_the_so
     """A spike is seen at the end of its step and what the method is late adds up, so that spike n
     may be ``late`` n steps late.
     """
-    for found, expected in zip(
+    for spikes, expected in zip(
         simulated_patterns(fast_backend, method, dt), patterns(), strict=True
     ):
-        steps = (found - expected) / dt
+        steps = (spikes - expected) / dt
         assert (steps > -1).all()
         assert (steps < late * np.arange(1, len(steps) + 1)).all()
 
@@ -268,8 +268,8 @@ def test_without_a_fixed_point_the_neuron_fires_and_just_before_it_rests(backend
     rheobase = (p["leak"] + a) * (meet - p["slope"] - p["rest"])
     cell = cells.adex_exponential(a=a, method="rk4")
     start = {"current": rheobase * np.array([0.99, 1.01]), "v": meet, "w": a * (meet - p["rest"])}
-    found = recorded(cell, backend, "spikes", time=250, dt=0.25, size=2, **start)
-    assert list(found.spikes.count() > 0) == [False, True]
+    recording = recorded(cell, backend, "spikes", time=250, dt=0.25, size=2, **start)
+    assert list(recording.spikes.count() > 0) == [False, True]
 
 
 def test_a_fixed_point_loses_its_stability_at_the_current_of_the_hopf_bifurcation(backend):
@@ -286,11 +286,11 @@ def test_a_fixed_point_loses_its_stability_at_the_current_of_the_hopf_bifurcatio
     rest = np.array(
         [
             brentq(
-                lambda v, given=given: adex(p, given)(0, [v, p["a"] * (v - p["rest"])])[0],
+                lambda v, injected=injected: adex(p, injected)(0, [v, p["a"] * (v - p["rest"])])[0],
                 -70,
                 -49.5,
             )
-            for given in current
+            for injected in current
         ]
     )
     cell = cells.adex_exponential(a=p["a"], method="rk4")
@@ -317,7 +317,7 @@ def test_adaptation_does_not_follow_the_voltage_beyond_the_peak(backend, make, m
     """At steps of 1 ms and with this narrow slope v would be 1e60 mV after a spike; w may jump by b
     and by one step at the peak.
     """
-    found = recorded(
+    recording = recorded(
         make(method=method, slope=0.5, current=2),
         backend,
         "spikes",
@@ -327,11 +327,11 @@ def test_adaptation_does_not_follow_the_voltage_beyond_the_peak(backend, make, m
         dt=1,
         excitatory=0.01,
     )
-    w = found.trace("w").values[:, 0]
-    steps = found.spikes.step
+    w = recording.trace("w").values[:, 0]
+    steps = recording.spikes.step
     assert len(steps) > 5
     assert (np.diff(w)[steps - 1] <= 0.0805 + 1 / 144 * 0.004 * (20 + 70.6)).all()
-    assert (found.trace("v").values < 20).all()
+    assert (recording.trace("v").values < 20).all()
 
 
 def test_conductances_drive_the_voltage_towards_their_reversal(backend):
@@ -354,7 +354,7 @@ def test_conductances_drive_the_voltage_towards_their_reversal(backend):
         source[1:], neuron, ns.one_to_one(), weight=0.05, port="inhibitory", name="inhibition"
     )
     net.record(neuron, "v")
-    found = ns.simulate(net, 20, backend=backend)["neuron"].trace("v")
+    voltage = ns.simulate(net, 20, backend=backend)["neuron"].trace("v")
 
     def slope(t, y):
         excitatory, inhibitory = 0.02 * np.exp(-(t - 2) / 3), 0.05 * np.exp(-(t - 5) / 7) * (t >= 5)
@@ -362,12 +362,12 @@ def test_conductances_drive_the_voltage_towards_their_reversal(backend):
 
     first = solve(slope, [-70.6, 0.0], 5 - 1e-12, begin=2)
     second = solve(slope, list(first.y[:, -1]), 20, begin=5)
-    after = found.times() > 2
+    after = voltage.times() > 2
     expected = np.where(
-        found.times() <= 5, first.sol(found.times())[0], second.sol(found.times())[0]
+        voltage.times() <= 5, first.sol(voltage.times())[0], second.sol(voltage.times())[0]
     )[after]
     assert np.ptp(expected) > 5
-    assert found.values[after, 0] == pytest.approx(
+    assert voltage.values[after, 0] == pytest.approx(
         expected, abs=2e-4
     )  # the cell leaves its published rest by 1e-4 mV
 
@@ -382,10 +382,10 @@ def test_the_regular_spiking_neuron_fires_above_the_rheobase_of_its_parabola(bac
     meet = (0.7 * 20 - 2) / (2 * 0.7)
     rheobase = (0.7 * 20 - 2) ** 2 / (4 * 0.7) / 1000
     start = {"current": rheobase * np.array([0.99, 1.02]), "v": meet - 60, "u": -0.002 * meet}
-    found = recorded(
+    recording = recorded(
         cells.izhikevich_2007(method="rk4"), backend, "spikes", time=500, dt=0.5, size=2, **start
     )
-    assert list(found.spikes.count() > 0) == [False, True]
+    assert list(recording.spikes.count() > 0) == [False, True]
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.025])
@@ -417,7 +417,7 @@ def test_the_regular_spiking_neuron_fires_when_the_solution_does(
 
 
 def test_a_synaptic_current_adds_to_the_current_and_decays(backend):
-    found = recorded(
+    voltage = recorded(
         cells.izhikevich_2007(method="rk4", tau_syn=8),
         backend,
         "v",
@@ -426,8 +426,8 @@ def test_a_synaptic_current_adds_to_the_current_and_decays(backend):
         synaptic=0.1,
     ).trace("v")
     slope = lambda t, y: izhikevich(100 * np.exp(-t / 8))(t, y)  # noqa: E731
-    assert found.values[:, 0] == pytest.approx(
-        solve(slope, [-60.0, 0.0], 20).sol(found.times())[0], abs=1e-5
+    assert voltage.values[:, 0] == pytest.approx(
+        solve(slope, [-60.0, 0.0], 20).sol(voltage.times())[0], abs=1e-5
     )
 
 
@@ -440,13 +440,15 @@ def test_without_input_the_neuron_stays_at_the_voltage_where_all_currents_cancel
         return 0.01 * (-65 - v) + 20 * m**3 * h * (50 - v) + 6 * n**4 * (-90 - v)
 
     rest = brentq(current, -66, -62)
-    found = recorded(
+    recording = recorded(
         cells.hodgkin_huxley(), backend, "spikes", "v", "m", "h", "n", time=40, dt=0.2, v=rest
     )
-    assert len(found.spikes.step) == 0
-    assert found.trace("v").values == pytest.approx(rest, abs=1e-9)
+    assert len(recording.spikes.step) == 0
+    assert recording.trace("v").values == pytest.approx(rest, abs=1e-9)
     for gate, (opening, closing) in zip("mhn", rates(rest), strict=True):
-        assert found.trace(gate).values == pytest.approx(opening / (opening + closing), abs=1e-12)
+        assert recording.trace(gate).values == pytest.approx(
+            opening / (opening + closing), abs=1e-12
+        )
 
 
 def test_gates_are_right_at_and_around_the_voltages_where_their_rates_are_0_over_0(backend):
@@ -460,7 +462,7 @@ def test_gates_are_right_at_and_around_the_voltages_where_their_rates_are_0_over
     v = np.concatenate(
         [center + sign * beside for center in (-50.0, -48.0, -23.0) for sign in (1, -1)]
     )
-    found = recorded(
+    recording = recorded(
         cells.hodgkin_huxley(method="exponential_euler"),
         backend,
         "m",
@@ -475,7 +477,7 @@ def test_gates_are_right_at_and_around_the_voltages_where_their_rates_are_0_over
     near = np.where(v == np.round(v), v + 1e-9, v)  # the oracle needs to be beside
     for gate, (opening, closing) in zip("mn", rates(near)[::2], strict=True):
         total = opening + closing
-        assert found.trace(gate).values[0] == pytest.approx(
+        assert recording.trace(gate).values[0] == pytest.approx(
             -opening / total * np.expm1(-total * 0.0625), rel=1e-9
         )
 
@@ -485,24 +487,26 @@ def test_one_spike_has_the_shape_of_the_solution(backend):
     steepest point of the climb.
     """
     slope, start = hodgkin_huxley(1.0)
-    found = recorded(
+    recording = recorded(
         cells.hodgkin_huxley(method="rk4", current=1.0), backend, "spikes", "v", time=6, dt=0.0125
     )
-    solution = solve(slope, start, 6).sol(found.trace("v").times())[0]
+    solution = solve(slope, start, 6).sol(recording.trace("v").times())[0]
     assert solution.max() > 40
     assert solution.min() < -75
-    assert len(found.spikes.step) == 1
-    assert found.trace("v").values[:, 0] == pytest.approx(solution, abs=0.02)
+    assert len(recording.spikes.step) == 1
+    assert recording.trace("v").values[:, 0] == pytest.approx(solution, abs=0.02)
 
 
 @cache
 def hodgkin_huxley_spikes(current: float, time: float, rest: float = -65.0) -> np.ndarray:
     """Return when v climbs through -20 mV."""
-    found = solve(*hodgkin_huxley(current, rest), time)
+    solution = solve(*hodgkin_huxley(current, rest), time)
     grid = np.linspace(0, time, round(time / 0.01) + 1)
-    v = found.sol(grid)[0]
+    v = solution.sol(grid)[0]
     climbs = np.flatnonzero((v[:-1] < -20) & (v[1:] >= -20))
-    return np.array([brentq(lambda t: found.sol(t)[0] + 20, grid[k], grid[k + 1]) for k in climbs])
+    return np.array(
+        [brentq(lambda t: solution.sol(t)[0] + 20, grid[k], grid[k + 1]) for k in climbs]
+    )
 
 
 @pytest.mark.parametrize(("method", "late"), [(None, 25), ("rk4", 0)])
@@ -522,36 +526,34 @@ def test_spikes_come_when_the_solution_climbs_through_the_threshold(fast_backend
     ).spikes
     counts = []
     for neuron, current in enumerate(currents):
-        expected, found = (
-            hodgkin_huxley_spikes(current, 60.0),
-            spikes.times()[spikes.index == neuron],
-        )
-        counts.append(len(found))
-        steps = (found - expected[: len(found)]) / dt
+        expected = hodgkin_huxley_spikes(current, 60.0)
+        simulated = spikes.times()[spikes.index == neuron]
+        counts.append(len(simulated))
+        steps = (simulated - expected[: len(simulated)]) / dt
         number = np.arange(1, len(steps) + 1)
-        assert len(expected) - len(found) in ((0,) if method else (0, 1))
+        assert len(expected) - len(simulated) in ((0,) if method else (0, 1))
         assert (steps > -0.01).all()
         assert (steps < 1.05 + late * number).all()
     assert counts[0] == 0 < counts[1] < counts[2] < counts[3]
 
 
 def test_with_the_leak_of_the_benchmark_the_neuron_fires_by_itself(fast_backend):
-    found = recorded(
+    spikes = recorded(
         cells.hodgkin_huxley(rest=-60, method="rk4"), fast_backend, "spikes", time=100, dt=0.0125
     ).spikes.times()
-    assert len(found) == 2
-    assert found == pytest.approx(hodgkin_huxley_spikes(0.0, 100.0, rest=-60.0), abs=0.013)
+    assert len(spikes) == 2
+    assert spikes == pytest.approx(hodgkin_huxley_spikes(0.0, 100.0, rest=-60.0), abs=0.013)
 
 
 def test_a_voltage_held_above_the_threshold_spikes_once_per_refractory_time_and_a_step(backend):
-    found = recorded(
+    recording = recorded(
         cells.hodgkin_huxley(sodium=0, potassium=0, leak=10, rest=0, refractory=2),
         backend,
         "spikes",
         time=10,
         dt=0.5,
     )
-    assert list(found.spikes.step) == [0, 5, 10, 15]
+    assert list(recording.spikes.step) == [0, 5, 10, 15]
 
 
 def test_conductances_reach_the_neuron(backend):
@@ -559,7 +561,7 @@ def test_conductances_reach_the_neuron(backend):
     for SciPy.
     """
     cell = cells.hodgkin_huxley(method="rk4", sodium=0, potassium=0, tau_exc=2, tau_inh=4)
-    found = recorded(cell, backend, "v", time=10, dt=0.05, excitatory=0.05, inhibitory=0.2).trace(
+    voltage = recorded(cell, backend, "v", time=10, dt=0.05, excitatory=0.05, inhibitory=0.2).trace(
         "v"
     )
 
@@ -573,8 +575,8 @@ def test_conductances_reach_the_neuron(backend):
             / 0.2
         ]
 
-    assert found.values[:, 0] == pytest.approx(
-        solve(slope, [-65.0], 10).sol(found.times())[0], abs=1e-6
+    assert voltage.values[:, 0] == pytest.approx(
+        solve(slope, [-65.0], 10).sol(voltage.times())[0], abs=1e-6
     )
 
 
@@ -652,7 +654,7 @@ def test_brian_takes_the_same_steps(backend):
     spikes = [b.SpikeMonitor(group) for group in (first, second)]
     b.Network(first, second, traces, spikes).run(30 * b.ms)
     for trace, spike, cell in zip(traces, spikes, ours, strict=True):
-        found = recorded(cell, backend, "spikes", "v", time=30, dt=0.05)
-        assert len(found.spikes.step) >= 2
-        assert list(found.spikes.step) == [round(float(t / dt)) for t in spike.t]
-        assert found.trace("v").values[:, 0] == pytest.approx(trace.v[0] / mV, abs=1e-8)
+        recording = recorded(cell, backend, "spikes", "v", time=30, dt=0.05)
+        assert len(recording.spikes.step) >= 2
+        assert list(recording.spikes.step) == [round(float(t / dt)) for t in spike.t]
+        assert recording.trace("v").values[:, 0] == pytest.approx(trace.v[0] / mV, abs=1e-8)

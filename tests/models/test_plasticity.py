@@ -106,12 +106,10 @@ def test_relative_amplitudes_are_multiples_of_the_largest_weight(backend):
 def test_weights_have_the_unit_of_the_largest_weight_and_stay_between_the_bounds(backend):
     pre, post = [[5, 15, 25]] * 2, [[6, 16, 26], [4, 14, 24]]
     rule = stdp(a_plus=300, a_minus=300, w_min=100, w_max="600 pA")
-    found = changes(rule, backend, pre, post, steps=30, weight=500)
-    np.testing.assert_allclose(found, [100, -400], rtol=1e-12)
-    assert (
-        str(stdp(w_max="600 pA").edge[0].unit) == "a current (pA)"
-        and stdp(w_max=3.0).edge[0].unit.text == "1"
-    )
+    changed = changes(rule, backend, pre, post, steps=30, weight=500)
+    np.testing.assert_allclose(changed, [100, -400], rtol=1e-12)
+    assert str(stdp(w_max="600 pA").edge[0].unit) == "a current (pA)"
+    assert stdp(w_max=3.0).edge[0].unit.text == "1"
     for rule in (stdp, triplet_stdp, reward_stdp, inhibitory_stdp):
         assert rule(w_max=ns.Parameter("uS", [1.0, 2.0], per="edge")).edge[0].unit.text == "uS"
 
@@ -148,7 +146,7 @@ def test_trains_change_weights_by_the_sum_over_the_pairs_of_their_pairing(backen
     pre, post = trains(1)
     expected = [
         1e-4 * gain - 2e-4 * loss
-        for gain, loss in (pairs(pairing, *each) for each in zip(pre, post, strict=True))
+        for gain, loss in (pairs(pairing, *spikes) for spikes in zip(pre, post, strict=True))
     ]
     rule = stdp(pairing=pairing, **(STDP | {"a_plus": 1e-4, "a_minus": 2e-4}))
     np.testing.assert_allclose(changes(rule, backend, pre, post, steps=401), expected, rtol=1e-9)
@@ -156,12 +154,12 @@ def test_trains_change_weights_by_the_sum_over_the_pairs_of_their_pairing(backen
 
 def test_the_three_pairings_count_different_pairs():
     pre, post = trains(1)
-    found = {pairing: pairs(pairing, pre[0], post[0]) for pairing in plasticity.PAIRINGS}
+    counts = {pairing: pairs(pairing, pre[0], post[0]) for pairing in plasticity.PAIRINGS}
     for side in (0, 1):
         assert (
-            found["all-to-all"][side]
-            > found["nearest"][side]
-            > found["reduced-symmetric"][side]
+            counts["all-to-all"][side]
+            > counts["nearest"][side]
+            > counts["reduced-symmetric"][side]
             > 0
         )
 
@@ -192,14 +190,14 @@ def test_trains_change_weights_by_the_sum_over_triplets(backend, pairing):
     rule = triplet_stdp(
         pairing=pairing, tau_plus="7 ms", tau_minus="11 ms", tau_x="20 ms", tau_y="30 ms", **a
     )
-    expected = [change(*each) for each in zip(pre, post, strict=True)]
+    expected = [change(*spikes) for spikes in zip(pre, post, strict=True)]
     np.testing.assert_allclose(changes(rule, backend, pre, post, steps=401), expected, rtol=1e-9)
 
 
 def test_delays_move_the_window_by_what_spikes_need_to_the_synapse(backend):
     """Axonal 2 ms, back 5 ms: the window is that of the times at which spikes reach the synapse."""
     rule = stdp(**STDP)
-    found = changes(
+    changed = changes(
         rule,
         backend,
         [[45]] * DISTANCES.size,
@@ -211,7 +209,7 @@ def test_delays_move_the_window_by_what_spikes_need_to_the_synapse(backend):
     )
     at = DISTANCES + 5 - 2
     np.testing.assert_allclose(
-        found, np.where(at > 0, 0.02 * decay(at, 7.0), -0.03 * decay(at, 11.0)), rtol=1e-10
+        changed, np.where(at > 0, 0.02 * decay(at, 7.0), -0.03 * decay(at, 11.0)), rtol=1e-10
     )
 
 
@@ -234,10 +232,10 @@ SAME_STEP = {
 @pytest.mark.parametrize("name", SAME_STEP)
 def test_spikes_of_both_sides_in_one_step_are_a_pair_in_which_the_target_came_first(backend, name):
     """Full depression and no potentiation; under the symmetric rule one pair, not two."""
-    found = changes(
+    changed = changes(
         FAMILY[name], backend, [[10]], [[10]], steps=11, name="c" if name == "reward_stdp" else "w"
     )
-    np.testing.assert_allclose(found, SAME_STEP[name], rtol=1e-10)
+    np.testing.assert_allclose(changed, SAME_STEP[name], rtol=1e-10)
 
 
 def test_triplets_with_two_spikes_in_one_step_read_the_slow_traces_of_earlier_steps(backend):
@@ -261,7 +259,8 @@ def test_a_rule_whose_handlers_are_swapped_is_told_from_the_library_s(backend, n
     variable = "c" if name == "reward_stdp" else "w"
     pre, post = [[6, 10]], [[10, 12]]
     right, wrong = (
-        changes(each, backend, pre, post, steps=13, name=variable) for each in (rule, swapped)
+        changes(tested_rule, backend, pre, post, steps=13, name=variable)
+        for tested_rule in (rule, swapped)
     )
     if (
         name == "inhibitory_stdp"

@@ -18,10 +18,8 @@ def test_an_amplitude_follows_an_astrocyte(backend):
     after the start.
     """
     net = ns.Network("glia", dt="1 ms")
-    source, teacher = (
-        net.spike_source("source", 2, steps=[[45], [45]]),
-        net.spike_source("teacher", 2, steps=[[39], [49]]),
-    )
+    source = net.spike_source("source", 2, steps=[[45], [45]])
+    teacher = net.spike_source("teacher", 2, steps=[[39], [49]])
     target = net.population("target", 2, LISTENER)
     glia = net.population(
         "glia",
@@ -48,7 +46,7 @@ def test_an_amplitude_follows_an_astrocyte(backend):
 @pytest.mark.parametrize("name", FAMILY)
 def test_every_rule_gives_the_same_bits_on_the_fast_engine_as_on_the_reference(name, fast_backend):
     pre, post = trains(4, edges=6, steps=300)
-    found = []
+    outcomes = []
     for backend in ("reference", fast_backend):
         run = prepare(
             FAMILY[name],
@@ -60,19 +58,17 @@ def test_every_rule_gives_the_same_bits_on_the_fast_engine_as_on_the_reference(n
             back="1 ms",
         )
         run.run(300, progress=False)
-        found.append((run.get("edge", "w"), run.result()["target"].trace("heard").values))
-    np.testing.assert_array_equal(found[0][0], found[1][0])
-    np.testing.assert_array_equal(found[0][1], found[1][1])
-    assert found[0][1].any()
+        outcomes.append((run.get("edge", "w"), run.result()["target"].trace("heard").values))
+    np.testing.assert_array_equal(outcomes[0][0], outcomes[1][0])
+    np.testing.assert_array_equal(outcomes[0][1], outcomes[1][1])
+    assert outcomes[0][1].any()
 
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_every_parameter_may_be_linked(name):
     net = ns.Network("linked", dt="1 ms")
-    source, target = (
-        net.spike_source("source", 2, steps=[[1], [2]]),
-        net.population("target", 2, LISTENER),
-    )
+    source = net.spike_source("source", 2, steps=[[1], [2]])
+    target = net.population("target", 2, LISTENER)
     for p in FAMILY[name].parameters:
         level = net.population(
             f"level_{p.name}", 1, ns.Cell(f"level : {p.unit.text}", name="astrocyte")
@@ -191,15 +187,11 @@ def test_a_wrong_name_or_unit_is_refused_where_the_rule_is_made(make, message):
 
 
 def test_bounds_equal_drawn_or_computed_are_accepted_if_nothing_divides_by_their_distance():
-    assert (
-        stdp(w_min="1 nA").parameters
-        and short_term(U=1.0).parameters
-        and short_term(U=ns.uniform(0.2, 0.8)).parameters
-    )
-    assert (
-        stdp(w_min="-w_max", dependence="guetig").parameters
-        and inhibitory_stdp(w_max="0 nA", w_min="-1 nA").parameters
-    )
+    assert stdp(w_min="1 nA").parameters
+    assert short_term(U=1.0).parameters
+    assert short_term(U=ns.uniform(0.2, 0.8)).parameters
+    assert stdp(w_min="-w_max", dependence="guetig").parameters
+    assert inhibitory_stdp(w_max="0 nA", w_min="-1 nA").parameters
 
 
 @pytest.mark.parametrize(

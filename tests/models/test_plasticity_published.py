@@ -53,19 +53,18 @@ def test_the_triplet_rule_depends_on_frequency_as_published(backend):
         (f, lag, 60) if f > 1 else (1, lag, 6) for f, lag in data
     ]  # at 0.1 Hz, as at 1 Hz, every pair is alone: six say it all
     pre = [(100 + np.arange(number) * 1000 // f) // 5 for f, lag, number in at]
-    post = [each + lag // 5 for each, (_, lag, _) in zip(pre, at, strict=True)]
-    found = changes(
+    post = [spikes + lag // 5 for spikes, (_, lag, _) in zip(pre, at, strict=True)]
+    changed = changes(
         triplet_stdp(w_max="10 nA"), backend, pre, post, steps=1250, weight=1.0, dt="5 ms"
     )
     np.testing.assert_allclose(
-        found, [paired(f, lag, number=number) for f, lag, number in at], rtol=1e-9
+        changed, [paired(f, lag, number=number) for f, lag, number in at], rtol=1e-9
     )
-    found *= [60 / number for _, _, number in at]
+    changed *= [60 / number for _, _, number in at]
     data, error = np.transpose(list(data.values()))
-    assert (((found - data) / error) ** 2).mean() < 0.4
-    assert (
-        found[at.index((50, -10, 60))] > 0.7 and found[at.index((10, -10, 60))] < -0.3
-    )  # post before pre: the sign turns with frequency
+    assert (((changed - data) / error) ** 2).mean() < 0.4
+    assert changed[at.index((50, -10, 60))] > 0.7
+    assert changed[at.index((10, -10, 60))] < -0.3  # post before pre: the sign turns with frequency
 
 
 # ---- reward
@@ -96,10 +95,8 @@ def test_a_reward_that_comes_late_finds_the_edge_that_caused_it(backend):
     source = net.spike_source("source", 3, steps=[[10], [12], []])
     teacher = net.spike_source("teacher", 3, steps=[[12], [9], [500]])
     bolus = net.spike_source("bolus", 1, steps=[[510]])
-    target, dopamine = (
-        net.population("target", 3, LISTENER),
-        net.population("dopamine", 1, DOPAMINE),
-    )
+    target = net.population("target", 3, LISTENER)
+    dopamine = net.population("dopamine", 1, DOPAMINE)
     net.project(teacher, target, ns.one_to_one(), weight=1.0, port="go")
     net.project(bolus, dopamine, ns.one_to_one(), weight=0.5, port="given")
     net.project(
@@ -152,10 +149,8 @@ def test_the_inhibitory_rule_brings_its_targets_to_their_rates(fast_backend):
         initial={"v": "rest"},
     )
     net = ns.Network("balance", dt="1 ms", seed=3)
-    inhibitory, neurons = (
-        net.poisson("inhibitory", 100, rate=20),
-        net.population("neurons", 12, cell),
-    )
+    inhibitory = net.poisson("inhibitory", 100, rate=20)
+    neurons = net.population("neurons", 12, cell)
     weights = np.tile([0.001, 0.001, 0.05, 0.05], 300)
     net.project(
         inhibitory,
@@ -165,8 +160,8 @@ def test_the_inhibitory_rule_brings_its_targets_to_their_rates(fast_backend):
         weight=weights,
     )
     net.record(neurons, "spikes")
-    found = ns.simulate(net, "7 s", backend=fast_backend, progress=False)["neurons"].spikes
-    early, late = (found.window(*each).count() for each in ((0, 250), (4000, 7000)))
+    spikes = ns.simulate(net, "7 s", backend=fast_backend, progress=False)["neurons"].spikes
+    early, late = (spikes.window(*bounds).count() for bounds in ((0, 250), (4000, 7000)))
     assert early[[0, 1, 4, 5, 8, 9]].min() >= 8 and early[[2, 3, 6, 7, 10, 11]].max() <= 1
     np.testing.assert_allclose(late.reshape(3, 4).mean(axis=1) / 3, [8.0, 14.0, 20.0], rtol=0.12)
 
@@ -184,7 +179,7 @@ def test_regular_trains_reach_the_steady_state_of_tsodyks_and_markram(backend, p
     run = prepare(
         short_term(U=U, tau_rec="80 ms", tau_facil=tau_facil, per=per),
         backend,
-        [np.arange(5, 1200, each) for each in periods],
+        [np.arange(5, 1200, period) for period in periods],
         [[]] * 4,
         weight=2.0,
         record=("heard",),

@@ -44,10 +44,8 @@ class Program:
 
     def __init__(self, run: ns.Run, delay: np.ndarray, *, traces: tuple[np.ndarray, ...]) -> None:
         wiring = run.program.projections
-        self.source, self.target = (
-            np.repeat(np.arange(800), 100),
-            np.asarray(wiring["excitation"].targets),
-        )
+        self.source = np.repeat(np.arange(800), 100)
+        self.target = np.asarray(wiring["excitation"].targets)
         self.incoming = [np.flatnonzero(self.target == neuron) for neuron in range(1000)]
         by_delay = (
             np.argsort(delay.reshape(800, 100), axis=1, kind="stable")
@@ -174,8 +172,8 @@ def test_traces_as_products_differ_by_rounding_only(fast_backend):
 
 def source_first(rule):
     """Return a way to make rules whose first two handlers have changed places."""
-    return lambda **given: rule(
-        **given | {"handlers": given["handlers"][1::-1] + given["handlers"][2:]}
+    return lambda **arguments: rule(
+        **arguments | {"handlers": arguments["handlers"][1::-1] + arguments["handlers"][2:]}
     )
 
 
@@ -296,14 +294,11 @@ def test_the_first_second_is_the_same_on_every_backend(backend, fast_backend):
     model.run_for(run, 1)
     model.run_for(other, 1)
     spikes = run.result()["neurons"].spikes
-    assert (
-        spikes == other.result()["neurons"].spikes
-        and (run.get("excitation", "w") == other.get("excitation", "w")).all()
-    )
+    assert spikes == other.result()["neurons"].spikes
+    assert (run.get("excitation", "w") == other.get("excitation", "w")).all()
     rates = ns.measure.rates(spikes)
-    assert rates[:800].mean() == pytest.approx(4.6, abs=1.0) and rates[
-        800:
-    ].mean() == pytest.approx(16.4, abs=4.1)
+    assert rates[:800].mean() == pytest.approx(4.6, abs=1.0)
+    assert rates[800:].mean() == pytest.approx(16.4, abs=4.1)
 
 
 def test_seconds_are_counted_from_the_last_full_one(fast_backend):
@@ -315,6 +310,5 @@ def test_seconds_are_counted_from_the_last_full_one(fast_backend):
     model.run_for(other, 1)
     other.run("300 ms")
     model.run_for(other, 1)
-    assert (
-        other.time == 2000 and (other.get("excitation", "w") == whole.get("excitation", "w")).all()
-    )
+    assert other.time == 2000
+    assert (other.get("excitation", "w") == whole.get("excitation", "w")).all()

@@ -44,33 +44,32 @@ pytestmark = pytest.mark.experiment
 
 
 def test_least_squares_solves_the_regularised_normal_equations(backend):
-    made = LeastSquares(learner(backend, scheme=MERGED))
+    squares = LeastSquares(learner(backend, scheme=MERGED))
     rng = np.random.default_rng(1)
     x, wanted = rng.normal(size=(40, 60)), rng.normal(size=(40, 2))
     for row, target in zip(x, wanted, strict=True):
-        made.update(row, target)
+        squares.update(row, target)
     expected = np.linalg.solve(x.T @ x + np.eye(60) * 0.02 / 10, x.T @ wanted)
-    np.testing.assert_allclose(made.weights, expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(squares.weights, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_least_squares_learns_through_the_loop_and_leaves_the_local_rule_out(backend):
-    made = learner(backend, settings=replace(SMALL, rate_when=0.0), scheme=MERGED)
-    squares = LeastSquares(made, every=10)
+    reservoir = learner(backend, settings=replace(SMALL, rate_when=0.0), scheme=MERGED)
+    squares = LeastSquares(reservoir, every=10)
     for _ in range(2):
         squares.train(NEAR, 0)
-    what, when = made.weights()
+    what, when = reservoir.weights()
     np.testing.assert_array_equal(when, squares.weights.T)
     assert when[0].any() and not when[1].any() and not what.any()
-    assert relative_error(made.test(), Truth(1.0, NEAR.latencies), SMALL) < 1.0
+    assert relative_error(reservoir.test(), Truth(1.0, NEAR.latencies), SMALL) < 1.0
 
 
 def test_experiments_return_plain_data_that_repeats(fast_backend):
     settings = replace(SMALL, trial=80.0, size=40, trials=2, tests=1)
-    found = acquisition(fast_backend, seed=1, settings=settings)
-    assert found == acquisition(fast_backend, seed=1, settings=settings) and found != acquisition(
-        fast_backend, seed=2, settings=settings
-    )
-    assert found["tested"] == [1, 2] and len(found["errors"]) == 2
+    results = acquisition(fast_backend, seed=1, settings=settings)
+    assert results == acquisition(fast_backend, seed=1, settings=settings)
+    assert results != acquisition(fast_backend, seed=2, settings=settings)
+    assert results["tested"] == [1, 2] and len(results["errors"]) == 2
     one = (Truth(0.5, (30.0, 60.0)),)
     two = (Truth(0.1, (30.0, 60.0)), Truth(0.9, (30.0, 60.0)))
     four = tuple(Truth(p, (t, t + 20.0)) for p in (0.2, 0.8) for t in (20.0, 40.0))
@@ -84,10 +83,8 @@ def test_experiments_return_plain_data_that_repeats(fast_backend):
 
 
 def test_each_level_of_the_scan_is_learned_afresh(fast_backend):
-    settings, levels = (
-        replace(SMALL, noise=0.0),
-        (Truth(0.2, NEAR.latencies), Truth(0.9, NEAR.latencies)),
-    )
+    settings = replace(SMALL, noise=0.0)
+    levels = (Truth(0.2, NEAR.latencies), Truth(0.9, NEAR.latencies))
     forth = probability_scan(fast_backend, seed=1, settings=settings, truths=levels)
     back = probability_scan(fast_backend, seed=1, settings=settings, truths=levels[::-1])
     assert forth["amplitudes"] == back["amplitudes"][::-1] and forth["what"] == back["what"][::-1]
@@ -95,28 +92,28 @@ def test_each_level_of_the_scan_is_learned_afresh(fast_backend):
 
 
 def test_least_squares_predicts_without_an_identity_readout(fast_backend):
-    found = least_squares(fast_backend, seed=1, settings=SMALL, truths=(NEAR,))["blocks"][0]
-    assert found["what"] == [0.0, 0.0] and found["before"] == 1.0 and 1.0 not in found["errors"]
+    block = least_squares(fast_backend, seed=1, settings=SMALL, truths=(NEAR,))["blocks"][0]
+    assert block["what"] == [0.0, 0.0] and block["before"] == 1.0 and 1.0 not in block["errors"]
 
 
 def test_the_recurrent_weights_keep_sign_and_value(fast_backend):
-    found = switches(fast_backend, seed=1, settings=SMALL, truths=(NEAR,))
-    assert found["dale"] and found["unchanged"]
+    results = switches(fast_backend, seed=1, settings=SMALL, truths=(NEAR,))
+    assert results["dale"] and results["unchanged"]
 
 
 def test_blocks_are_tested_before_they_begin_and_when_they_end(fast_backend):
-    made, seen = learner(fast_backend), []
+    reservoir, seen = learner(fast_backend), []
     truths = (NEAR, Truth(0.5, NEAR.latencies))
-    found = list(
+    results = list(
         blocks(
-            made,
+            reservoir,
             truths,
-            train=made.train,
+            train=reservoir.train,
             watch=lambda block, trial, test: seen.append((block, trial)),
         )
     )
     assert seen == [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (1, 3)]
-    assert found[0]["before"] == 1.0 and found[1]["before"] != 1.0
+    assert results[0]["before"] == 1.0 and results[1]["before"] != 1.0
 
 
 def test_a_comparator_changes_the_one_thing_that_its_name_says(fast_backend):
@@ -192,11 +189,9 @@ def test_the_demonstration_leaves_a_picture_and_its_results(fast_backend, tmp_pa
     )
     assert (tmp_path / "new" / "prediction_reservoir.png").read_bytes()[:4] == b"\x89PNG"
     written = json.loads((tmp_path / "new" / "results.json").read_text())
-    assert (
-        written["rows"] == rows
-        and len(written["blocks"]) == 4
-        and written["settings"] == {"size": 40, "trials": 2, "tests": 1}
-    )
+    assert written["rows"] == rows
+    assert len(written["blocks"]) == 4
+    assert written["settings"] == {"size": 40, "trials": 2, "tests": 1}
     assert all(row.keys() == {"quantity", "measured", "expected", "pass"} for row in rows)
 
 
@@ -229,7 +224,7 @@ def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_f
     should go.
     """
     demonstration = importlib.import_module("neurosim.models.prediction_reservoir.demonstrate")
-    given = {
+    options = {
         "seed": 1,
         "backend": fast_backend,
         "progress": False,
@@ -239,7 +234,7 @@ def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_f
     }
     (tmp_path / "whole" / "prediction_reservoir.png").mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
-        model.demonstrate(out=tmp_path / "whole", **given)
+        model.demonstrate(out=tmp_path / "whole", **options)
     whole = json.loads((tmp_path / "whole" / "results.json").read_text())
     assert whole["finished"] and len(whole["blocks"]) == 4
 
@@ -251,7 +246,7 @@ def test_a_demonstration_keeps_its_results_where_ctrl_c_ends_it_or_its_picture_f
 
     monkeypatch.setattr(demonstration, "Learner", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        model.demonstrate(out=tmp_path / "part", **given)
+        model.demonstrate(out=tmp_path / "part", **options)
     part = json.loads((tmp_path / "part" / "results.json").read_text())
     assert not part["finished"] and part["blocks"] == whole["blocks"][:2]
     assert part["rows"] == [
@@ -282,7 +277,8 @@ def test_rows_of_the_demonstration_hold_misses_against_their_limits():
 
 def test_the_network_of_the_catalogue_records_what_it_shows(backend):
     recording = ns.simulate(model.network(seed=2, size=50), "20 ms", backend=backend)
-    assert len(recording["reservoir"].spikes) and recording["when"].trace("z").values.shape == (
+    assert len(recording["reservoir"].spikes)
+    assert recording["when"].trace("z").values.shape == (
         20,
         2,
     )

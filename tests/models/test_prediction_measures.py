@@ -66,15 +66,12 @@ def test_weight_geometry_finds_directions_that_were_planted():
     p, t = (g.ravel() for g in np.meshgrid([0.2, 0.5, 0.8], [200.0, 300.0, 400.0], indexing="ij"))
     along_p, along_t, other = np.eye(3)
     what, when = np.outer(p, along_p), np.outer(t / 1000, along_t) + 0.1 * np.outer(p, other)
-    found = weight_geometry(what, when, p=p, latency=t)
-    assert (
-        found["p"] == pytest.approx(1.0)
-        and found["latency"] == pytest.approx(1.0)
-        and found["angle"] == pytest.approx(90.0)
-    )
-    assert found["variance"][0] > 0.5 > found["variance"][1] and sum(
-        found["variance"]
-    ) == pytest.approx(1.0)
+    geometry = weight_geometry(what, when, p=p, latency=t)
+    assert geometry["p"] == pytest.approx(1.0)
+    assert geometry["latency"] == pytest.approx(1.0)
+    assert geometry["angle"] == pytest.approx(90.0)
+    assert geometry["variance"][0] > 0.5 > geometry["variance"][1]
+    assert sum(geometry["variance"]) == pytest.approx(1.0)
     curved = weight_geometry(
         what, np.outer((t / 100 - 3) ** 2, along_t) + 0.3 * np.outer(p, other), p=p, latency=t
     )

@@ -34,14 +34,12 @@ def plain(run, settings, *, trials, eta_when, eta_what, mean):
     w_when, w_what, start = np.zeros((2, n)), np.zeros((2, n)), get("v").copy()
     spikes, z_over_time = [], []
     for number, (truth, outcome) in enumerate(trials):
-        v, u, current, r, z, total = (
-            start.copy(),
-            b * start,
-            np.zeros(n),
-            np.zeros(n),
-            np.zeros(2),
-            np.zeros(n),
-        )
+        v = start.copy()
+        u = b * start
+        current = np.zeros(n)
+        r = np.zeros(n)
+        z = np.zeros(2)
+        total = np.zeros(n)
         latency, steps = np.array(truth.latencies), round(settings.trial)
         z_over_time = []
         for step in range(steps):
@@ -77,25 +75,25 @@ def test_two_trials_follow_the_equations_of_the_specification(backend):
     net = build(settings, 3)
     net.record(net["reservoir"], "spikes")
     net.record(net["when"], "z")
-    made = learner(backend, settings=settings)
-    made.trainer = ns.prepare(net, backend=backend)
-    mean, eta_when, eta_what = made.calibration.mean, 4.0, 30.0
-    made.trainer.set("when", mean=mean, eta=eta_when)
-    made.trainer.set("what", eta=eta_what)
+    reservoir = learner(backend, settings=settings)
+    reservoir.trainer = ns.prepare(net, backend=backend)
+    mean, eta_when, eta_what = reservoir.calibration.mean, 4.0, 30.0
+    reservoir.trainer.set("when", mean=mean, eta=eta_when)
+    reservoir.trainer.set("what", eta=eta_what)
     trials = [(NEAR, 0), (NEAR, 1), (NEAR, 0)]
     spikes, v, z, what, when = plain(
-        made.trainer, settings, trials=trials, eta_when=eta_when, eta_what=eta_what, mean=mean
+        reservoir.trainer, settings, trials=trials, eta_when=eta_when, eta_what=eta_what, mean=mean
     )
     for truth, outcome in trials:
-        made.train(truth, outcome)
-    recording = made.trainer.result()
-    found = recording["reservoir"].spikes
-    assert list(zip(found.step.tolist(), found.index.tolist(), strict=True)) == spikes
+        reservoir.train(truth, outcome)
+    recording = reservoir.trainer.result()
+    recorded = recording["reservoir"].spikes
+    assert list(zip(recorded.step.tolist(), recorded.index.tolist(), strict=True)) == spikes
     assert len(spikes) > 100 and z.max() > 0.3  # the loop is closed: z drives the reservoir
-    np.testing.assert_allclose(made.trainer.get("reservoir", "v"), v, rtol=1e-9)
+    np.testing.assert_allclose(reservoir.trainer.get("reservoir", "v"), v, rtol=1e-9)
     np.testing.assert_allclose(recording["when"].trace("z").values[-150:], z, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(made.weights()[0], what, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(made.weights()[1], when, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(reservoir.weights()[0], what, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(reservoir.weights()[1], when, rtol=1e-9, atol=1e-12)
 
 
 def test_neurons_are_drawn_as_the_specification_says(backend):
@@ -116,12 +114,10 @@ def test_neurons_are_drawn_as_the_specification_says(backend):
     np.testing.assert_array_equal(run.get("reservoir", "u"), b * v)
     assert -65 <= v.min() and v.max() <= -55
     excitation, inhibition = run.get("excitation", "w"), run.get("inhibition", "w")
-    assert (
-        0 <= excitation.min()
-        and 0.199 < excitation.max() <= 0.2
-        and -0.8 <= inhibition.min() < -0.795
-        and inhibition.max() <= 0
-    )
+    assert 0 <= excitation.min()
+    assert 0.199 < excitation.max() <= 0.2
+    assert -0.8 <= inhibition.min() < -0.795
+    assert inhibition.max() <= 0
     edges = [run.network.projections[name] for name in ("excitation", "inhibition")]
     assert not any((e.sources == e.targets).any() for e in edges)
     assert edges[0].sources.max() == 799 and edges[1].sources.min() == 800
@@ -148,34 +144,34 @@ def test_tests_and_calibration_do_not_change_what_training_does(fast_backend):
 
 
 def test_a_test_changes_no_weight_and_has_noise_of_its_own(backend):
-    made = learner(backend)
-    made.train(NEAR, 0)
-    before = [w.copy() for w in made.weights()]
-    first, second = made.test(), made.test()
-    for a, b in zip(before, made.weights(), strict=True):
+    reservoir = learner(backend)
+    reservoir.train(NEAR, 0)
+    before = [w.copy() for w in reservoir.weights()]
+    first, second = reservoir.test(), reservoir.test()
+    for a, b in zip(before, reservoir.weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert (first.when != second.when).any()
-    np.testing.assert_array_equal(made.tester.get("when", "w"), made.trainer.get("when", "w"))
+    np.testing.assert_array_equal(
+        reservoir.tester.get("when", "w"), reservoir.trainer.get("when", "w")
+    )
 
 
 def test_noise_is_fresh_in_every_trial_and_another_one_in_tests(backend):
-    made, seen = (
-        learner(backend, settings=replace(SMALL, rate_when=0.0, tests=1)),
-        [],
-    )  # nothing but noise tells trials apart
+    reservoir = learner(backend, settings=replace(SMALL, rate_when=0.0, tests=1))
+    seen = []  # nothing but noise tells trials apart
     for _ in range(2):
-        made.train(NEAR, 0)
-        seen.append(made.trainer.get("what", "average").copy())
-    made.test()
-    seen.append(made.tester.get("what", "average").copy())
+        reservoir.train(NEAR, 0)
+        seen.append(reservoir.trainer.get("what", "average").copy())
+    reservoir.test()
+    seen.append(reservoir.tester.get("what", "average").copy())
     assert all((seen[a] != seen[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_only_the_attended_channel_learns_unless_the_scheme_says_otherwise(backend):
-    made, both = learner(backend), learner(backend, scheme=UNGATED)
-    made.train(NEAR, 1)
+    gated, both = learner(backend), learner(backend, scheme=UNGATED)
+    gated.train(NEAR, 1)
     both.train(NEAR, 1)
-    assert not made.weights()[1][0].any() and made.weights()[1][1].any()
+    assert not gated.weights()[1][0].any() and gated.weights()[1][1].any()
     assert both.weights()[1].any(axis=1).all()
 
 
@@ -185,51 +181,50 @@ def test_a_merged_readout_is_taught_silence_where_the_other_event_comes(backend)
     assert not silent.weights()[1][0].any()  # an output of 0 was right
     changed = {}
     for name, scheme in (("merged", MERGED), ("split", SPLIT)):
-        made = learner(backend, scheme=scheme)
-        made.train(NEAR, 0)
-        before = made.weights()[1][0].copy()
-        made.train(NEAR, 1)
-        changed[name] = (made.weights()[1][0] != before).any()
+        reservoir = learner(backend, scheme=scheme)
+        reservoir.train(NEAR, 0)
+        before = reservoir.weights()[1][0].copy()
+        reservoir.train(NEAR, 1)
+        changed[name] = (reservoir.weights()[1][0] != before).any()
     assert changed == {"merged": True, "split": False}
 
 
 def test_a_merged_prediction_has_one_factor(backend):
-    made = learner(backend, scheme=MERGED)
+    reservoir = learner(backend, scheme=MERGED)
     for outcome in (0, 1, 0):
-        made.train(NEAR, outcome)
-    found = made.test()
-    np.testing.assert_array_equal(found.over_time, found.when)
-    assert found.when.any() and not np.array_equal(found.what, [1.0, 1.0])
+        reservoir.train(NEAR, outcome)
+    prediction = reservoir.test()
+    np.testing.assert_array_equal(prediction.over_time, prediction.when)
+    assert prediction.when.any() and not np.array_equal(prediction.what, [1.0, 1.0])
 
 
 def test_forgetting_puts_all_readout_weights_to_zero(backend):
-    made = learner(backend)
-    made.train(NEAR, 0)
-    made.forget()
-    assert not any(w.any() for w in made.weights())
+    reservoir = learner(backend)
+    reservoir.train(NEAR, 0)
+    reservoir.forget()
+    assert not any(w.any() for w in reservoir.weights())
 
 
 def test_calibration_gives_mean_and_power_of_the_untrained_activity(backend):
     settings = replace(SMALL, noise=0.0)  # then all three trials are equal
-    found = calibrate(settings, seed=3, backend=backend)
+    calibration = calibrate(settings, seed=3, backend=backend)
     net = build(settings, 3)
     net.record(net["when"], "r")
     net.record(net["reservoir"], "spikes")
     recording = ns.simulate(net, "150 ms", backend=backend)
     r = recording["when"].trace("r").values
-    np.testing.assert_allclose(found.mean, r.mean(axis=0), rtol=1e-12)
-    assert found.power == pytest.approx(
+    np.testing.assert_allclose(calibration.mean, r.mean(axis=0), rtol=1e-12)
+    assert calibration.power == pytest.approx(
         ((r[50:] - r.mean(axis=0)) ** 2).sum(axis=1).mean(), rel=1e-12
     )
-    np.testing.assert_allclose(found.rates, recording["reservoir"].spikes.count() / 0.15)
-    assert found.power > 0 and found.rates.mean() > 1
+    np.testing.assert_allclose(calibration.rates, recording["reservoir"].spikes.count() / 0.15)
+    assert calibration.power > 0 and calibration.rates.mean() > 1
 
 
 def test_outcomes_follow_their_probabilities_and_repeat_with_the_seed():
-    found = outcomes(np.full(4000, 0.8), seed=1)
-    assert abs((found == 0).mean() - 0.8) < 0.03  # five standard deviations
-    np.testing.assert_array_equal(found[:100], outcomes(np.full(100, 0.8), seed=1))
-    assert (found[:100] != outcomes(np.full(100, 0.8), seed=2)).any()
-    assert (outcomes(np.ones(50), seed=0) == 0).all() and (
-        outcomes(np.zeros(50), seed=0) == 1
-    ).all()
+    drawn = outcomes(np.full(4000, 0.8), seed=1)
+    assert abs((drawn == 0).mean() - 0.8) < 0.03  # five standard deviations
+    np.testing.assert_array_equal(drawn[:100], outcomes(np.full(100, 0.8), seed=1))
+    assert (drawn[:100] != outcomes(np.full(100, 0.8), seed=2)).any()
+    assert (outcomes(np.ones(50), seed=0) == 0).all()
+    assert (outcomes(np.zeros(50), seed=0) == 1).all()

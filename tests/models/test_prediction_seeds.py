@@ -43,9 +43,9 @@ def test_means_spread_and_seeds_that_miss_are_told_per_check():
     rows = {row["id"]: row for row in spread.summarise(results(), SEEDS)}
     assert [row["id"] for row in rows.values() if not row["pass"]] == ["B8"]
     timed = rows["B8"]
-    assert (
-        timed["measured"]["8"][0] == 43.0 and timed["misses"] == [8] and timed["seeds"] == [7, 8, 9]
-    )
+    assert timed["measured"]["8"][0] == 43.0
+    assert timed["misses"] == [8]
+    assert timed["seeds"] == [7, 8, 9]
     first = timed["spread"]["1"]
     assert first == {"mean": 17.6667, "sd": 21.9393, "least": 5.0, "largest": 43.0}
     assert rows["B3"]["seeds"] == [7] and set(rows["B15"]["spread"]) >= {"merged 1", "local 2"}
@@ -72,9 +72,9 @@ def test_missing_results_are_made_and_held_ones_are_read(tmp_path, monkeypatch, 
     spread.main(["--seeds", "7-9", "--results", str(tmp_path), "--out", str(out)])
     assert capsys.readouterr().out.startswith("noisy-8: ") and (tmp_path / "noisy-8.json").exists()
     figures = json.loads(out.read_text())
-    assert (
-        figures["seeds"] == "7-9" and figures["versions"]["numpy"] and len(figures["checks"]) == 18
-    )
+    assert figures["seeds"] == "7-9"
+    assert figures["versions"]["numpy"]
+    assert len(figures["checks"]) == 18
 
 
 @pytest.mark.parametrize(

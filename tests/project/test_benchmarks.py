@@ -71,10 +71,8 @@ def test_names_of_rows_and_of_peers_within_a_row_are_unique():
 
 
 def test_rates_agree_only_if_every_population_is_shown_to_agree():
-    near, far = (
-        {"e": [5.0, 5.1, 4.9], "i": [8.0, 8.1, 7.9]},
-        {"e": [5.0, 5.1, 4.9], "i": [9.5, 9.4, 9.6]},
-    )
+    near = {"e": [5.0, 5.1, 4.9], "i": [8.0, 8.1, 7.9]}
+    far = {"e": [5.0, 5.1, 4.9], "i": [9.5, 9.4, 9.6]}
     assert judging.disagreement(near, near, 0.1) == ""
     assert judging.disagreement(near, far, 0.1).startswith("i 8.00 and 9.50 Hz")
     assert judging.disagreement(near, {"e": near["e"]}, 0.1).startswith(
@@ -138,9 +136,8 @@ def test_the_better_number_of_threads_of_the_peer_counts_and_trials_do_not():
     result = judged(entry([0.1], (4.0, 4.4, 3.6)), entry([0.2, 0.3], (3.0, 3.3, 2.7), threads=2))
     assert result["outcome"] == "reached" and result["ratio"]["median"] == pytest.approx(3.0)
     assert result["threads"] == {"ours": 1, "peer": 2}
-    assert result["seconds"]["ours"]["median"] == 1.0 and result["phases"]["ours"][
-        "import and compilation, first"
-    ] == pytest.approx(3.1)
+    assert result["seconds"]["ours"]["median"] == 1.0
+    assert result["phases"]["ours"]["import and compilation, first"] == pytest.approx(3.1)
     assert result["contestants"]["peer, 1 thread"] == {
         "trials": [0.1],
         "runs": [4.0, 4.4, 3.6],
@@ -170,12 +167,10 @@ def test_a_verdict_is_narrow_where_the_number_asked_lies_between_the_quartiles(p
 
 def test_no_time_is_printed_where_rates_or_edges_differ():
     result = judged(entry([1.0], (4.0, 4.0, 4.0), rate=6.0))
-    assert (
-        result["outcome"].startswith("rates differ: e 5.00 and 6.00 Hz") and "seconds" not in result
-    )
-    assert judging.line(result)[3:7] == [""] * 4 and result["spikes, ratio"] == pytest.approx(
-        5 / 6, rel=0.01
-    )
+    assert result["outcome"].startswith("rates differ: e 5.00 and 6.00 Hz")
+    assert "seconds" not in result
+    assert judging.line(result)[3:7] == [""] * 4
+    assert result["spikes, ratio"] == pytest.approx(5 / 6, rel=0.01)
     assert result["rates by seed"]["peer"] == {"e": [6.0, 6.01, 5.99]}
     more = judged(entry([1.0], (4.0, 4.0, 4.0), edges=22))
     assert more["outcome"] == "edges differ: 20 and 22" and "seconds" not in more
@@ -219,11 +214,9 @@ def test_networks_that_learn_have_a_verdict_on_share_of_the_limit_and_cost_of_a_
         MEMORY, MADE_UP.traffic, WORK | {"plastic": 10_000, "static": 0}, threads=2
     )
     learning = result["learning"]
-    assert (
-        learning["share"]["median"] == pytest.approx(least / 1000)
-        and learning["outcome"] == "reached"
-        and result["work"]["plastic"] == 10_000
-    )
+    assert learning["share"]["median"] == pytest.approx(least / 1000)
+    assert learning["outcome"] == "reached"
+    assert result["work"]["plastic"] == 10_000
     assert learning["ns per plastic event, at most"]["median"] == pytest.approx(
         1e9 * 2 * 1000 / 10_000
     )
@@ -307,11 +300,9 @@ def test_the_summary_marks_rows_of_other_code_than_the_newest():
         for row, more in zip(ROWS, (first, second), strict=False)
     ]
     text = summary.summary({"cpu": {"rows": rows}})
-    assert (
-        f"| {ROWS[0].name} * |" in text
-        and f"| {ROWS[1].name} |" in text
-        and "of commit def" in text
-    )
+    assert f"| {ROWS[0].name} * |" in text
+    assert f"| {ROWS[1].name} |" in text
+    assert "of commit def" in text
     assert " * |" not in summary.summary({"cpu": {"rows": rows[:1]}})
 
 
@@ -324,10 +315,8 @@ def test_the_machine_is_described_with_the_code_and_where_there_is_no_git_withou
 
 
 def test_a_value_is_held_to_a_bound_from_either_side():
-    assert (
-        report.held("a", 1.0, 2.0, unit="s")["outcome"] == "reached"
-        and report.held("a", 2.1, 2.0, unit="s")["outcome"] == "not reached"
-    )
+    assert report.held("a", 1.0, 2.0, unit="s")["outcome"] == "reached"
+    assert report.held("a", 2.1, 2.0, unit="s")["outcome"] == "not reached"
     assert report.held("a", 1.0, 2.0, unit="x", least=True)["outcome"] == "not reached"
     assert "not reached" in report.verdicts([report.held("a", 3.0, 2.0, unit="s")])
 
@@ -356,10 +345,14 @@ def test_the_least_time_is_state_at_its_level_and_the_slower_of_streaming_and_ad
 
 
 def test_plastic_events_also_write_their_weights():
-    traffic, plastic = (
-        limit.Traffic(numbers=2, weights=1),
-        WORK | {"static": 0, "plastic": 300, "back": 200, "edges": 1_000_000, "targets": 4_000_000},
-    )
+    traffic = limit.Traffic(numbers=2, weights=1)
+    plastic = WORK | {
+        "static": 0,
+        "plastic": 300,
+        "back": 200,
+        "edges": 1_000_000,
+        "targets": 4_000_000,
+    }
     assert limit.least_seconds(MEMORY, traffic, plastic, number=8) == pytest.approx(
         160.0 + (300 * 12 + 500 * 8) / 10.0
     )
@@ -367,23 +360,21 @@ def test_plastic_events_also_write_their_weights():
 
 def test_the_measured_memory_has_finite_bandwidths_for_every_level():
     memory = limit.measure_memory(threads=(1,), seconds=0.005)
-    assert (
-        set(memory.copy) == {(level, 1) for level in (*memory.sizes, "DRAM")}
-        and 0 < memory.event < 1e-6
-    )
+    assert set(memory.copy) == {(level, 1) for level in (*memory.sizes, "DRAM")}
+    assert 0 < memory.event < 1e-6
     assert all(1e8 < speed < 1e13 for speed in memory.copy.values())
     assert memory.level(100) == "L1" and memory.level(1e12) == "DRAM"
 
 
 def test_an_update_moves_changed_numbers_twice_and_keeps_them_once():
     small = limit.Memory({"L1": 8 * 4 * 100, "L2": 10**6}, {}, event=1.0)
-    assert cost.STATE.update(small, 100) == (56, "L1") and cost.STATE.update(small, 101) == (
+    assert cost.STATE.update(small, 100) == (56, "L1")
+    assert cost.STATE.update(small, 101) == (
         56,
         "L2",
     )
-    assert cost.STATE.update(small, 200, number=4) == (28, "L1") and cost.STATE.update(
-        small, 200, threads=2
-    ) == (56, "L1")
+    assert cost.STATE.update(small, 200, number=4) == (28, "L1")
+    assert cost.STATE.update(small, 200, threads=2) == (56, "L1")
 
 
 # ---- bounds
@@ -434,7 +425,8 @@ def test_memory_is_measured_on_networks_of_the_kind_that_is_named():
     assert {edge_kind.size > 65_536 for edge_kind in memory.KINDS.values()} == {
         True,
         False,
-    } and any(edge_kind.rate for edge_kind in memory.KINDS.values())
+    }
+    assert any(edge_kind.rate for edge_kind in memory.KINDS.values())
 
 
 # ---- processes
@@ -451,16 +443,12 @@ def test_our_process_reports_phases_rates_and_work():
     measured = asked("neurosim", Job("cuba", 50.0, seed=3, threads=1, arguments={"size": 400}))
     assert set(measured["seconds"]) == {"import", "construction", "compilation", "simulation"}
     assert all(seconds > 0 for seconds in measured["seconds"].values())
-    assert (
-        measured["neurons"] == 400
-        and measured["updates"] == 400 * 500
-        and measured["threads"] == 1
-        and measured["plastic"] == 0
-    )
-    assert (
-        measured["static"] == pytest.approx(measured["spikes"] * 80, rel=0.05)
-        and measured["spikes"] > 20
-    )
+    assert measured["neurons"] == 400
+    assert measured["updates"] == 400 * 500
+    assert measured["threads"] == 1
+    assert measured["plastic"] == 0
+    assert measured["static"] == pytest.approx(measured["spikes"] * 80, rel=0.05)
+    assert measured["spikes"] > 20
     rate = 0.8 * measured["rates"]["excitatory"] + 0.2 * measured["rates"]["inhibitory"]
     assert rate == pytest.approx(measured["spikes"] / 400 / 0.05)
 
@@ -485,11 +473,9 @@ def test_nest_runs_a_network_and_reports_its_rates():
     measured = asked(
         "nest", Job("cuba", 50.0, seed=1, threads=1, arguments={"size": 400, "delay": 0.1})
     )
-    assert (
-        measured["spikes"] > 20
-        and measured["seconds"]["simulation"] > 0
-        and set(measured["rates"]) == {"excitatory", "inhibitory"}
-    )
+    assert measured["spikes"] > 20
+    assert measured["seconds"]["simulation"] > 0
+    assert set(measured["rates"]) == {"excitatory", "inhibitory"}
     assert measured["edges"] == pytest.approx(400 * 80, rel=0.05)
 
 
@@ -508,17 +494,14 @@ def test_edges_of_nest_are_those_between_neurons():
 def test_brian_builds_once_and_runs_again_without_compiling(tmp_path):
     job = Job("cuba", 50.0, threads=1, arguments={"size": 400}, folder=str(tmp_path))
     first, second = asked("brian", job), asked("brian", job)
-    assert (
-        first["seconds"]["compilation"] > 0
-        and second["seconds"]["compilation"] == 0 == second["seconds"]["import"]
-    )
+    assert first["seconds"]["compilation"] > 0
+    assert second["seconds"]["compilation"] == 0 == second["seconds"]["import"]
     assert all(
         measured["spikes"] > 20 and measured["seconds"]["simulation"] > 0
         for measured in (first, second)
     )
-    assert np.isfinite(list(second["rates"].values())).all() and second["edges"] == pytest.approx(
-        400 * 80, rel=0.05
-    )
+    assert np.isfinite(list(second["rates"].values())).all()
+    assert second["edges"] == pytest.approx(400 * 80, rel=0.05)
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results_beside_it():

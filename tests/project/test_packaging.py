@@ -297,7 +297,5 @@ def test_importing_a_folder_under_its_own_name_is_refused(name):
     done = subprocess.run(
         [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, cwd=ROOT
     )
-    assert (
-        f"ImportError: imported as '{name}'" in done.stderr
-        and f"write 'import neurosim.{name}'" in done.stderr
-    )
+    assert f"ImportError: imported as '{name}'" in done.stderr
+    assert f"write 'import neurosim.{name}'" in done.stderr

@@ -39,11 +39,9 @@ def joined(connector, sources, targets, *, recurrent=False, stream=STREAM):
         index_type(targets.size),
         np.int32,
     )
-    assert (
-        edges.pointer.shape == (sources.size + 1,)
-        and edges.pointer[0] == 0
-        and edges.pointer[-1] == edges.target.size
-    )
+    assert edges.pointer.shape == (sources.size + 1,)
+    assert edges.pointer[0] == 0
+    assert edges.pointer[-1] == edges.target.size
     for row in np.split(edges.target, edges.pointer[1:-1]):
         assert np.all(np.diff(row.astype(int)) >= 0)
     return list(zip(sources[edges.source()].tolist(), targets[edges.target].tolist(), strict=True))

@@ -221,10 +221,8 @@ def scattered() -> ns.Network:
     """
     net = ns.Network("scattered", dt="0.1 ms", seed=11)
     cell = cells.lif(rest="-49.5 mV", tau_syn="3 ms", refractory="4 ms")
-    a, b = (
-        net.population("a", 130, cell, v=ns.uniform("-65 mV", "-50 mV")),
-        net.population("b", 200, cell, v=ns.uniform("-65 mV", "-50 mV")),
-    )
+    a = net.population("a", 130, cell, v=ns.uniform("-65 mV", "-50 mV"))
+    b = net.population("b", 200, cell, v=ns.uniform("-65 mV", "-50 mV"))
     for number, (source, target, low) in enumerate(
         [(a, b, 0.0), (b, b, 1.0), (b, a, 0.5), (a, b, 0.3)]
     ):

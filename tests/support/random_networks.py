@@ -284,10 +284,8 @@ def outcome(run: ns.Run) -> dict[tuple, np.ndarray]:
     recorded = run.result()
     for name, population in recorded.populations.items():
         if population.recorded is not None:
-            state["spikes", name, "index"], state["spikes", name, "step"] = (
-                population.recorded.index,
-                population.recorded.step,
-            )
+            state["spikes", name, "index"] = population.recorded.index
+            state["spikes", name, "step"] = population.recorded.step
     for name in recorded:
         for variable, trace in recorded[name].traces.items():
             state["trace", name, variable] = trace.values
@@ -378,11 +376,9 @@ def _population(draw: Any, story: Story, name: str, cell_name: str) -> None:
 
 
 def _source(draw: Any, story: Story) -> None:
-    net, size, source_type = (
-        story.net,
-        draw(SIZES),
-        draw(st.sampled_from(["poisson", "bernoulli", "given"])),
-    )
+    net = story.net
+    size = draw(SIZES)
+    source_type = draw(st.sampled_from(["poisson", "bernoulli", "given"]))
     if source_type == "poisson":
         net.poisson("source", size, rate=ns.table([100.0, 0.0, 400.0], every=8 * net.dt))
     elif source_type == "bernoulli":
@@ -533,13 +529,11 @@ def _projection(draw: Any, story: Story, name: str, target: Any, *, layers: bool
         rule = _linked(draw, net, source, target)
         generator = np.random.default_rng(draw(st.integers(0, 99)))
         count = draw(st.integers(0, 30))
-        connector, connector_name = (
-            ns.from_arrays(
-                np.sort(generator.integers(0, len(source), count)),
-                generator.integers(0, len(target), count),
-            ),
-            "pairs",
+        connector = ns.from_arrays(
+            np.sort(generator.integers(0, len(source), count)),
+            generator.integers(0, len(target), count),
         )
+        connector_name = "pairs"
         rule = (
             rule.reading(each=source["v"].by(generator.integers(0, len(source), count)))
             if source.population.name != "source"
