@@ -88,14 +88,14 @@ def check(identity: str, judge, needs: tuple[str, ...] = ("square",)) -> catalog
 
 def model(**changes: object) -> catalogue.Model:
     experiments = {"square": square, "broken": broken}
-    given = {
+    parts = {
         "settings": DEFAULTS,
         "network": network,
         "demonstrate": demonstrate,
         "experiments": experiments,
         **changes,
     }
-    return catalogue.Model("tiny", "three cells", **given)
+    return catalogue.Model("tiny", "three cells", **parts)
 
 
 @pytest.fixture
@@ -104,15 +104,15 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def offer(**changes: object) -> catalogue.Model:
-        made = model(**changes)
+        offered = model(**changes)
 
         def find(name: str) -> catalogue.Model:
-            if name == made.name:
-                return made
-            raise ns.NetworkError(describe_unknown("model", name, [made.name]))
+            if name == offered.name:
+                return offered
+            raise ns.NetworkError(describe_unknown("model", name, [offered.name]))
 
         monkeypatch.setattr(catalogue, "find", find)
-        return made
+        return offered
 
     return offer
 
@@ -120,10 +120,10 @@ def tiny(monkeypatch, tmp_path):
 def test_help_shows_every_command_and_every_exit_code(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--help"])
-    shown = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert end.value.code == 0
     for command in ("list", "run", "check", "verify", "doctor"):
-        assert f"\n    {command} " in shown
+        assert f"\n    {command} " in printed
     for code in (
         "0 done",
         "1 a verification or a job of a sweep failed",
@@ -132,7 +132,7 @@ def test_help_shows_every_command_and_every_exit_code(capsys):
         "4 a value",
         "130 interrupted",
     ):
-        assert code in shown
+        assert code in printed
 
 
 @pytest.mark.process
@@ -163,9 +163,9 @@ def test_list_names_models_and_backends_and_says_which_cannot_be_loaded(monkeypa
     }
     monkeypatch.setattr(doctor, "entry_points", lambda group: entries[group])
     assert main(["list"]) == 0
-    shown = capsys.readouterr().out
-    assert "gone" in shown and "cannot be loaded: No module named 'no_such_module'" in shown
-    assert "reference" in shown and "installed" in shown
+    printed = capsys.readouterr().out
+    assert "gone" in printed and "cannot be loaded: No module named 'no_such_module'" in printed
+    assert "reference" in printed and "installed" in printed
 
 
 def test_run_gives_the_model_its_settings_and_prints_the_table_and_the_files_left(tiny, capsys):
@@ -180,10 +180,10 @@ def test_run_gives_the_model_its_settings_and_prints_the_table_and_the_files_lef
         "feedback": False,
         "levels": [0.3, 0.4],
     }
-    shown = capsys.readouterr().out
-    assert "tiny on reference, seed 4" in shown and str(left) in shown
-    assert "rate      7.25" in shown and "pass" in shown
-    assert "first 0.9123" in shown and "MISS" in shown
+    printed = capsys.readouterr().out
+    assert "tiny on reference, seed 4" in printed and str(left) in printed
+    assert "rate      7.25" in printed and "pass" in printed
+    assert "first 0.9123" in printed and "MISS" in printed
 
 
 def test_run_names_only_the_files_of_this_run(tiny, capsys):
@@ -192,12 +192,12 @@ def test_run_names_only_the_files_of_this_run(tiny, capsys):
     Path("elsewhere/old.txt").touch()
     os.utime("elsewhere/old.txt", (1, 1))
     assert main(["run", "tiny", "--backend", "reference", "--out", "elsewhere"]) == 0
-    shown = capsys.readouterr().out
-    assert "results.json" in shown and "old.txt" not in shown
+    printed = capsys.readouterr().out
+    assert "results.json" in printed and "old.txt" not in printed
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("setting", "message"),
     [
         (
             "gian=2",
@@ -220,11 +220,11 @@ def test_run_names_only_the_files_of_this_run(tiny, capsys):
         ("gain=__import__('os')", r"expected a value of the kind of its default, 1.5"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_what_is_expected(tiny, capsys, given, message):
+def test_a_wrong_setting_is_refused_with_what_is_expected(tiny, capsys, setting, message):
     tiny()
-    assert main(["run", "tiny", "--backend", "reference", "--set", given]) == 2
-    shown = capsys.readouterr().err
-    assert re.search("NetworkError: .*" + message, shown) and "Traceback" not in shown
+    assert main(["run", "tiny", "--backend", "reference", "--set", setting]) == 2
+    printed = capsys.readouterr().err
+    assert re.search("NetworkError: .*" + message, printed) and "Traceback" not in printed
 
 
 @pytest.mark.parametrize(
@@ -294,8 +294,8 @@ def test_verify_judges_and_writes_every_check_and_a_miss_is_code_1(tiny, capsys)
         ("B4", "experiment 'broken' raised NetworkError: the experiment has no electrodes", False),
         ("B5", 0.5, True),
     ]
-    shown = capsys.readouterr().out
-    assert "2 of 5 checks passed" in shown and "no electrodes" in shown
+    printed = capsys.readouterr().out
+    assert "2 of 5 checks passed" in printed and "no electrodes" in printed
 
 
 @pytest.mark.process
@@ -330,21 +330,21 @@ def test_experiments_run_side_by_side(tmp_path):
         "a": partial(meet, folder=tmp_path, me="a", other="b"),
         "b": partial(meet, folder=tmp_path, me="b", other="a"),
     }
-    made = model(
+    paired = model(
         experiments=pair, checks=(check("B1", lambda r: (r, r["a"] and r["b"]), needs=("a", "b")),)
     )
-    assert verification.verify(made, backend="reference", progress=False)[0]["pass"]
+    assert verification.verify(paired, backend="reference", progress=False)[0]["pass"]
 
 
 @pytest.mark.process
 def test_processes_of_experiments_do_linear_algebra_with_one_thread(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "5")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    made = model(
+    threaded = model(
         experiments={"threads": threads},
         checks=(check("B1", lambda r: (r["threads"], True), needs=("threads",)),),
     )
-    assert verification.verify(made, backend="reference", progress=False)[0]["measured"] == "1"
+    assert verification.verify(threaded, backend="reference", progress=False)[0]["measured"] == "1"
     assert os.environ["OPENBLAS_NUM_THREADS"] == "5" and "MKL_NUM_THREADS" not in os.environ
 
 

@@ -21,10 +21,10 @@ def test_doctor_shows_versions_and_the_command_for_what_is_missing(monkeypatch, 
 
     monkeypatch.setattr(doctor, "version", without_pint)
     assert main(["doctor"]) == 0
-    shown = capsys.readouterr().out
-    assert version("numpy") in shown and "reference" in shown
+    printed = capsys.readouterr().out
+    assert version("numpy") in printed and "reference" in printed
     needs = next(p.needs for p in doctor.packages() if p.name == "pint")
-    assert f"to install what core needs: {sys.executable} -m pip install 'pint{needs}'" in shown
+    assert f"to install what core needs: {sys.executable} -m pip install 'pint{needs}'" in printed
 
 
 def test_doctor_reads_extras_from_the_package_itself():
@@ -47,9 +47,9 @@ def test_doctor_names_another_distribution_that_is_imported_as_neurosim(
     install(tmp_path, name, top_level, record)
     monkeypatch.syspath_prepend(tmp_path)
     assert main(["doctor"]) == 0
-    shown = capsys.readouterr().out
-    assert f"\n{name} 3.1 in {tmp_path} is another distribution that is imported as" in shown
-    assert f"{sys.executable} -m pip uninstall {name}, and in the checkout of" in shown
+    printed = capsys.readouterr().out
+    assert f"\n{name} 3.1 in {tmp_path} is another distribution that is imported as" in printed
+    assert f"{sys.executable} -m pip uninstall {name}, and in the checkout of" in printed
 
 
 def test_doctor_takes_no_other_distribution_for_a_rival(monkeypatch, tmp_path):
@@ -126,7 +126,7 @@ def test_columns_are_wrapped_to_the_width_and_lose_no_word():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [
         (0.123456, "0.1235"),
         (True, "yes"),
@@ -136,5 +136,5 @@ def test_columns_are_wrapped_to_the_width_and_lose_no_word():
         ({"r": 0.97812, "n": [True]}, "r 0.9781, n [yes]"),
     ],
 )
-def test_values_are_shown_in_brief(value, shown):
-    assert brief(value) == shown
+def test_values_are_shown_in_brief(value, text):
+    assert brief(value) == text

@@ -22,13 +22,13 @@ def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.process
 def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
     """A thread changes no bit, float32 does."""
-    found = {}
-    for name, given in (
+    results = {}
+    for name, options in (
         ("plain", []),
         ("one", ["threads=1"]),
         ("single", ["precision=float32", "threads=1"]),
     ):
-        words = [word for value in given for word in ("--option", value)]
+        words = [word for value in options for word in ("--option", value)]
         done = command(
             "run",
             "prediction-reservoir",
@@ -43,15 +43,17 @@ def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
             *words,
             folder=tmp_path,
         )
-        found[name] = json.loads((tmp_path / name / "results.json").read_text())
-        assert done.returncode == 0 and found[name]["backend"] == ", ".join(["cpu", *given])
-        assert done.stdout.startswith(f"prediction-reservoir on {found[name]['backend']}, seed 0\n")
-    assert found["plain"]["blocks"] == found["one"]["blocks"] != found["single"]["blocks"]
+        results[name] = json.loads((tmp_path / name / "results.json").read_text())
+        assert done.returncode == 0 and results[name]["backend"] == ", ".join(["cpu", *options])
+        assert done.stdout.startswith(
+            f"prediction-reservoir on {results[name]['backend']}, seed 0\n"
+        )
+    assert results["plain"]["blocks"] == results["one"]["blocks"] != results["single"]["blocks"]
 
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("option", "message"),
     [
         (
             "thread=1",
@@ -70,8 +72,8 @@ def test_run_gives_the_options_to_the_backend_and_says_so(tmp_path):
         ),
     ],
 )
-def test_run_refuses_wrong_options_before_it_makes_a_folder(tmp_path, given, message):
-    done = command("run", "ca3-memory", "--option", given, folder=tmp_path)
+def test_run_refuses_wrong_options_before_it_makes_a_folder(tmp_path, option, message):
+    done = command("run", "ca3-memory", "--option", option, folder=tmp_path)
     assert done.returncode == 2 and done.stdout == "" and not any(tmp_path.iterdir())
     assert done.stderr.startswith(message) and "Traceback" not in done.stderr
 

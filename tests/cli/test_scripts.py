@@ -53,8 +53,8 @@ def test_a_script_ends_with_the_exit_code_of_its_error(
 ):
     monkeypatch.chdir(tmp_path)
     assert main(["run", script(text)]) == code
-    shown = capsys.readouterr().err
-    assert message in shown and "Traceback" not in shown
+    printed = capsys.readouterr().err
+    assert message in printed and "Traceback" not in printed
 
 
 def test_an_error_in_a_script_names_its_line_and_with_traceback_the_way_to_it(

@@ -27,7 +27,7 @@ HERE = ("--workers", "0", "--backend", "reference")
 
 
 @pytest.fixture
-def shown(tmp_path, monkeypatch, capsys):
+def printed_lines(tmp_path, monkeypatch, capsys):
     """Return a function that runs the command over a script and returns its printed lines."""
     monkeypatch.chdir(tmp_path)
 
@@ -39,35 +39,35 @@ def shown(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_the_functions_of_a_script_run_over_the_grid(shown):
-    lines = shown(FUNCTIONS, "--grid", "rate=5,10", "--seeds", "2", "--time", "2 ms", *HERE)
+def test_the_functions_of_a_script_run_over_the_grid(printed_lines):
+    lines = printed_lines(FUNCTIONS, "--grid", "rate=5,10", "--seeds", "2", "--time", "2 ms", *HERE)
     assert lines[0] == ["rate", "seeds", "steps", "neurons"]
     assert lines[1][:3] == ["5", "2", "2"] and lines[2][0] == "10"
     assert lines[-1] == ["written:", "sweeps/my"] and Path("sweeps/my/sweep.json").exists()
 
 
-def test_without_a_time_runs_last_one_second(shown):
-    assert shown(FUNCTIONS, "--grid", "rate=5", *HERE)[1][1] == "1000"
+def test_without_a_time_runs_last_one_second(printed_lines):
+    assert printed_lines(FUNCTIONS, "--grid", "rate=5", *HERE)[1][1] == "1000"
 
 
 @pytest.mark.parametrize("guard", ["", "if __name__ == '__main__':\n    "])
-def test_the_call_of_a_script_is_the_same_sweep_as_the_command(shown, guard):
+def test_the_call_of_a_script_is_the_same_sweep_as_the_command(printed_lines, guard):
     """The command continues what the script began, and replaces what it names."""
     text = FUNCTIONS + guard + CALL.strip()
-    lines = shown(text)
+    lines = printed_lines(text)
     assert lines[0] == ["rate", "size", "seeds", "steps", "neurons"] and lines[-1][1] == "mine"
     results = {path: path.stat().st_mtime_ns for path in Path("mine/results").iterdir()}
     assert len(results) == 4 and lines[1][:3] == ["5", "2", "2"]
-    lines = shown(text, "--grid", "rate=5,10,20", "--seeds", "3")
+    lines = printed_lines(text, "--grid", "rate=5,10,20", "--seeds", "3")
     assert [line[0] for line in lines[1:4]] == ["5", "10", "20"]
     assert len(list(Path("mine/results").iterdir())) == 9
     assert all(path.stat().st_mtime_ns == time for path, time in results.items())
-    assert shown(text, "--out", "other", "--time", "5 ms")[1][3] == "5"
+    assert printed_lines(text, "--out", "other", "--time", "5 ms")[1][3] == "5"
 
 
-def test_lists_of_seeds_and_texts_are_read(shown):
+def test_lists_of_seeds_and_texts_are_read(printed_lines):
     text = FUNCTIONS.replace('f"{rate} Hz"', "rate")
-    lines = shown(
+    lines = printed_lines(
         text, "--grid", "rate=5 Hz, 0.1 kHz", "--seeds", "3,7-8", "--no-recordings", *HERE
     )
     assert [line[:4] for line in lines[1:3]] == [
@@ -78,6 +78,6 @@ def test_lists_of_seeds_and_texts_are_read(shown):
 
 
 @pytest.mark.process
-def test_the_command_uses_processes(shown):
+def test_the_command_uses_processes(printed_lines):
     words = ("--grid", "rate=5,10", "--workers", "2", "--backend", "reference")
-    assert len(shown(FUNCTIONS, *words)) == 5
+    assert len(printed_lines(FUNCTIONS, *words)) == 5

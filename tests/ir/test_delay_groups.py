@@ -41,29 +41,32 @@ def test_a_slot_lists_the_edges_of_one_neuron_and_one_delay_in_their_order(
 ):
     monkeypatch.setattr(sampling, "MANY", many)
     monkeypatch.setattr(sampling, "BLOCK", 64)
-    found = (
+    groups = (
         slots.outgoing(POINTER, delay) if side == "outgoing" else slots.incoming(10, TARGETS, delay)
     )
     neurons, size = (SOURCES, 13) if side == "outgoing" else (TARGETS, 10)
     steps = np.broadcast_to(delay, 400)
-    edges = np.arange(400) if found.edges is None else found.edges
-    assert found.delays.tolist() == sorted(set(steps.tolist()))
+    edges = np.arange(400) if groups.edges is None else groups.edges
+    assert groups.delays.tolist() == sorted(set(steps.tolist()))
     pairs = [
         (n, d)
         for n in range(size)
-        for d in found.delays.tolist()
-        if found.uniform or ((neurons == n) & (steps == d)).any()
+        for d in groups.delays.tolist()
+        if groups.uniform or ((neurons == n) & (steps == d)).any()
     ]
-    assert list(zip(found.neuron.tolist(), found.delay.tolist(), strict=True)) == pairs
+    assert list(zip(groups.neuron.tolist(), groups.delay.tolist(), strict=True)) == pairs
     for slot, (neuron, step) in enumerate(pairs):
         listed = np.flatnonzero((neurons == neuron) & (steps == step))
-        assert edges[found.pointer[slot] : found.pointer[slot + 1]].tolist() == listed.tolist()
-        assert (found.of_edge[listed] == slot).all()
-    assert found.pointer[0] == 0 and found.pointer[-1] == 400
-    every = [(n, d) for d in found.delays[::-1] for n in range(size)]  # also those without edges
-    groups = found.find(np.array([n for n, _ in every], np.int32), np.array([d for _, d in every]))
-    assert groups.tolist() == [pairs.index(pair) for pair in every if pair in pairs]
-    assert [found.first[n] for n in range(size + 1)] == [
+        assert edges[groups.pointer[slot] : groups.pointer[slot + 1]].tolist() == listed.tolist()
+        assert (groups.of_edge[listed] == slot).all()
+    assert groups.pointer[0] == 0 and groups.pointer[-1] == 400
+    # also those without edges
+    every = [(n, d) for d in groups.delays[::-1] for n in range(size)]
+    positions = groups.find(
+        np.array([n for n, _ in every], np.int32), np.array([d for _, d in every])
+    )
+    assert positions.tolist() == [pairs.index(pair) for pair in every if pair in pairs]
+    assert [groups.first[n] for n in range(size + 1)] == [
         sum(m < n for m, _ in pairs) for n in range(size + 1)
     ]
 
@@ -86,10 +89,8 @@ def test_more_edges_than_32_bits_can_number_are_refused_where_they_are_listed():
 
 def network(delay=1.0, *, shuffled=True, weight=None):
     net = ns.Network("views", dt="0.1 ms", seed=5)
-    a, b = (
-        net.population("a", 60, cells.lif_exponential()),
-        net.population("b", 70, cells.lif_exponential()),
-    )
+    a = net.population("a", 60, cells.lif_exponential())
+    b = net.population("b", 70, cells.lif_exponential())
     orders = (
         [np.random.default_rng(k).permutation(n) for k, n in enumerate((50, 55))]
         if shuffled
@@ -109,39 +110,44 @@ def network(delay=1.0, *, shuffled=True, weight=None):
 
 
 @pytest.mark.parametrize("shuffled", [True, False])
-@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("array", [True, False])
 @pytest.mark.parametrize("many", [0, math.inf])
 def test_values_of_edges_follow_their_edges_through_views_in_any_order(
-    shuffled, given, many, monkeypatch
+    shuffled, array, many, monkeypatch
 ):
     """Positions of a view become absolute indices; the value of an edge is that of its place in the
     view.
     """
-    own = np.arange(1000.0) if given else None
+    own = np.arange(1000.0) if array else None
     net, p, (sources, targets) = network(shuffled=shuffled, weight=own)
     edges = p.connector.connect(Stream(5, "p/edges"), sources, targets, recurrent=False)
     row = edges.source()
     stream, nano = Stream(5, "p/weight"), ns.units.unit("nA")
     values = (
         own
-        if given
+        if array
         else p.weight.sample(
             stream, np.arange(1000) - edges.pointer[row], row=row, unit=nano, where="test"
         )
     )
     monkeypatch.setattr(sampling, "MANY", many)
     monkeypatch.setattr(sampling, "BLOCK", 100)
-    found = concretise(net).projections["p"]
+    projection = concretise(net).projections["p"]
     expected = sorted(
         zip(sources[row].tolist(), targets[edges.target].tolist(), values.tolist(), strict=True)
     )
     assert (
         list(
-            zip(found.sources.tolist(), found.targets.tolist(), found.weight.tolist(), strict=True)
+            zip(
+                projection.sources.tolist(),
+                projection.targets.tolist(),
+                projection.weight.tolist(),
+                strict=True,
+            )
         )
         == expected
     )
-    assert not given or not np.shares_memory(found.weight, p.weight)
+    assert not array or not np.shares_memory(projection.weight, p.weight)
 
 
 @pytest.mark.parametrize(
@@ -196,25 +202,25 @@ def test_a_network_is_made_in_little_more_memory_than_it_keeps(weight, most, mon
         a = net.population("a", 1000, cells.lif_exponential())
         net.project(a[:900], a, ns.fixed_indegree(300), weight=weight, port="excitatory", name="p")
         tracemalloc.start()
-        made = discretise(concretise(net))
+        program = discretise(concretise(net))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert made.projections["p"].targets.size == 300_000 and peak < most * 300_000 + 500_000
+    assert program.projections["p"].targets.size == 300_000 and peak < most * 300_000 + 500_000
 
 
-@pytest.mark.parametrize("longest, each", [(30.0, 12), (70_000.0, 14)])
-def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_more(longest, each):
+@pytest.mark.parametrize("longest, bytes_per_edge", [(30.0, 12), (70_000.0, 14)])
+def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_more(
+    longest, bytes_per_edge
+):
     """Bytes per edge; room for what spikes bring is not counted, for its pages are taken when they
     do.
     """
     pytest.importorskip("numba")
-    kept = {}
+    sizes = {}
     for indegree in (10, 1010, 10, 1010):  # the first two compile what is not
         net = ns.Network("spread", dt="1 ms")
-        a, b = (
-            net.population("a", 20, cells.lif_exponential()),
-            net.population("b", 300, cells.lif_exponential()),
-        )
+        a = net.population("a", 20, cells.lif_exponential())
+        b = net.population("b", 300, cells.lif_exponential())
         net.project(
             a,
             b,
@@ -228,9 +234,9 @@ def test_edges_whose_delays_differ_keep_a_target_a_weight_and_a_delay_and_no_mor
         tracemalloc.start()
         run = ns.prepare(net, backend="cpu", threads=2)
         run.run(1.0, progress=False)
-        found = tracemalloc.take_snapshot().filter_traces(
+        snapshot = tracemalloc.take_snapshot().filter_traces(
             [tracemalloc.Filter(False, "*late_events.py")]
         )
         tracemalloc.stop()
-        kept[indegree] = sum(trace.size for trace in found.traces)
-    assert kept[1010] - kept[10] == pytest.approx(each * 300 * 1000, rel=0.02)
+        sizes[indegree] = sum(trace.size for trace in snapshot.traces)
+    assert sizes[1010] - sizes[10] == pytest.approx(bytes_per_edge * 300 * 1000, rel=0.02)

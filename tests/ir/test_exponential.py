@@ -17,10 +17,10 @@ def test_agrees_with_scipy(size):
     matrices = scales * (
         draws.standard_normal((100, size, size)) - draws.uniform(0, 2, (100, 1, 1)) * np.eye(size)
     )
-    found, expected = exponential(matrices), expm(matrices)
+    computed, expected = exponential(matrices), expm(matrices)
     norm, size_of = np.abs(matrices).sum(axis=1).max(axis=1), np.abs(expected).max(axis=(1, 2))
     assert (
-        np.abs(found - expected).max(axis=(1, 2)) <= 1e-13 * (1 + norm) * size_of
+        np.abs(computed - expected).max(axis=(1, 2)) <= 1e-13 * (1 + norm) * size_of
     ).all()  # squaring multiplies the rounding
 
 

@@ -60,11 +60,11 @@ def wide(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "below, kind",
+    "below, dtype",
     [(1, np.uint16), (BORDER, np.uint16), (BORDER + 1, np.int32), (2**31 - 1, np.int32)],
 )
-def test_an_index_takes_two_bytes_where_all_below_its_bound_fit(below, kind):
-    assert index_type(below) is kind and np.iinfo(kind).max >= below - 1
+def test_an_index_takes_two_bytes_where_all_below_its_bound_fit(below, dtype):
+    assert index_type(below) is dtype and np.iinfo(dtype).max >= below - 1
 
 
 CONNECTORS = [
@@ -87,15 +87,13 @@ CONNECTORS = [
 def test_connectors_draw_the_same_edges_in_two_bytes_as_in_four(connector, size, many, monkeypatch):
     monkeypatch.setattr(sampling, "MANY", many)
     sources, targets = np.array([size - 1, 3, 40]), np.arange(size)
-    found = connector.connect(Stream(7, "edges"), sources, targets, recurrent=True)
+    edges = connector.connect(Stream(7, "edges"), sources, targets, recurrent=True)
     wide(monkeypatch)
     expected = connector.connect(Stream(7, "edges"), sources, targets, recurrent=True)
-    assert (
-        found.target.dtype == (np.uint16 if size == BORDER else np.int32)
-        and expected.target.dtype == np.int32
-    )
-    np.testing.assert_array_equal(found.target, expected.target)
-    np.testing.assert_array_equal(found.pointer, expected.pointer)
+    assert edges.target.dtype == (np.uint16 if size == BORDER else np.int32)
+    assert expected.target.dtype == np.int32
+    np.testing.assert_array_equal(edges.target, expected.target)
+    np.testing.assert_array_equal(edges.pointer, expected.pointer)
 
 
 @pytest.mark.parametrize("size", [BORDER, BORDER + 1])
@@ -106,8 +104,8 @@ def test_one_to_one_reaches_the_last_of_many(size):
     np.testing.assert_array_equal(edges.target, np.arange(size))
 
 
-@pytest.mark.parametrize("first, kind", [(0, np.uint16), (1, np.int32)])
-def test_the_highest_neuron_of_a_view_decides_and_not_how_many_it_holds(first, kind):
+@pytest.mark.parametrize("first, dtype", [(0, np.uint16), (1, np.int32)])
+def test_the_highest_neuron_of_a_view_decides_and_not_how_many_it_holds(first, dtype):
     net = ns.Network("views", dt="1 ms")
     many = net.population("many", BORDER + 1, LISTENER)
     net.project(
@@ -119,12 +117,10 @@ def test_the_highest_neuron_of_a_view_decides_and_not_how_many_it_holds(first, k
         name="edges",
     )
     net.project(many[:2], many[[BORDER, 4]], ns.all_to_all(), weight=1.0, port="x", name="turned")
-    made = concretise(net).projections
-    assert (
-        made["edges"].targets.tolist() == [first + BORDER - 1, first + 5]
-        and made["edges"].targets.dtype == kind
-    )
-    assert made["turned"].targets.tolist() == [4, BORDER] * 2
+    projections = concretise(net).projections
+    assert projections["edges"].targets.tolist() == [first + BORDER - 1, first + 5]
+    assert projections["edges"].targets.dtype == dtype
+    assert projections["turned"].targets.tolist() == [4, BORDER] * 2
 
 
 # ---- engines
@@ -137,27 +133,25 @@ def network(size: int) -> ns.Network:
     source = net.spike_source(
         "source", 4, steps=[np.flatnonzero(random.random(40) < 0.15) for _ in range(4)]
     )
-    many, few = (
-        net.population("many", size, LISTENER),
-        net.population("few", 20, LISTENER, top=ns.uniform(1, 20)),
-    )
+    many = net.population("many", size, LISTENER)
+    few = net.population("few", 20, LISTENER, top=ns.uniform(1, 20))
     at = np.unique([*random.integers(0, size, 30), 0, BORDER - 1, size - 2, size - 1])
     onto = ns.from_arrays(np.repeat(np.arange(4), at.size), np.tile(at, 4))
     away = ns.from_arrays(np.repeat(at, 20), np.tile(np.arange(20), at.size))
-    each, delays, later = (
-        ns.uniform(0.0, 0.4),
-        ns.integers(0, 6),
-        {"delay": "2 ms", "dendritic_fraction": 0.5},
-    )
+    weights = ns.uniform(0.0, 0.4)
+    delays = ns.integers(0, 6)
+    later = {"delay": "2 ms", "dendritic_fraction": 0.5}
     net.project(source, many, onto, weight=0.2, port="x", name="shared")
-    net.project(source, many, onto, weight=each, port="x", name="each")
-    net.project(source, many, onto, weight=each, delay=delays, port="x", name="spread")
-    net.project(source, many, onto, weight=each, rule=LEARNING, port="x", name="deferred", **later)
+    net.project(source, many, onto, weight=weights, port="x", name="each")
+    net.project(source, many, onto, weight=weights, delay=delays, port="x", name="spread")
+    net.project(
+        source, many, onto, weight=weights, rule=LEARNING, port="x", name="deferred", **later
+    )
     net.project(
         source,
         many,
         onto,
-        weight=each,
+        weight=weights,
         rule=LEARNING,
         delay=delays,
         port="x",
@@ -167,7 +161,7 @@ def network(size: int) -> ns.Network:
         source,
         many,
         onto,
-        weight=each,
+        weight=weights,
         rule=LOOKING,
         delay=delays,
         dendritic_fraction=0.4,
@@ -196,35 +190,37 @@ def network(size: int) -> ns.Network:
 
 def outcome(run: ns.Run) -> dict:
     run.run(40.0, progress=False)
-    found = run.result()
-    made = {
-        name: (found[name].spikes.index, found[name].spikes.step, found[name].trace("heard").values)
+    recording = run.result()
+    arrays = {
+        name: (
+            recording[name].spikes.index,
+            recording[name].spikes.step,
+            recording[name].trace("heard").values,
+        )
         for name in ("many", "few")
     }
-    made["edges"] = (
-        found["looking-spread"].trace("w").values,
-        found["looking-spread"].source,
-        found["looking-spread"].target,
+    arrays["edges"] = (
+        recording["looking-spread"].trace("w").values,
+        recording["looking-spread"].source,
+        recording["looking-spread"].target,
     )
-    return made | {name: (run.get(name, "w"),) for name in run.program.plastic}
+    return arrays | {name: (run.get(name, "w"),) for name in run.program.plastic}
 
 
 @pytest.mark.parametrize("size", [BORDER, BORDER + 1])
 def test_engines_agree_on_targets_and_sources_up_to_the_last_neuron(size):
     """Of 65 537 neurons the last would be neuron 0 in 2 bytes."""
     expected = outcome(ns.prepare(network(size), backend="reference"))
-    assert {0, BORDER - 1, size - 1} <= set(expected["many"][0]) and size - 1 in expected["edges"][
-        2
-    ]
-    assert expected["few"][0].size > 20 and all(
-        np.ptp(values[0]) > 0 for name, values in expected.items()
-    )
+    assert {0, BORDER - 1, size - 1} <= set(expected["many"][0])
+    assert size - 1 in expected["edges"][2]
+    assert expected["few"][0].size > 20
+    assert all(np.ptp(values[0]) > 0 for name, values in expected.items())
     for threads in (1, 2):
         run = ns.prepare(network(size), backend="cpu", threads=threads)
         assert run.engine.partitions == threads
-        found = outcome(run)
+        measured = outcome(run)
         for name, arrays in expected.items():
-            for a, b in zip(arrays, found[name], strict=True):
+            for a, b in zip(arrays, measured[name], strict=True):
                 np.testing.assert_array_equal(a, b, err_msg=f"{name}, {threads} threads")
 
 
@@ -242,12 +238,10 @@ def test_engines_agree_where_slots_exceed_what_two_bytes_count_and_neurons_do_no
         for n in range(size)
     ]
 
-    def made(backend: str, **options) -> tuple:
+    def arrays_of_engine(backend: str, **options) -> tuple:
         net = ns.Network("slots", dt="1 ms", seed=4)
-        one, other = (
-            net.spike_source("one", size, steps=steps),
-            net.population("other", size, LISTENER),
-        )
+        one = net.spike_source("one", size, steps=steps)
+        other = net.population("other", size, LISTENER)
         net.project(
             one,
             other,
@@ -264,17 +258,15 @@ def test_engines_agree_where_slots_exceed_what_two_bytes_count_and_neurons_do_no
         run = ns.prepare(net, backend=backend, **options)
         run.run(40.0, progress=False)
         p = run.program.projections["edges"]
-        assert (
-            p.pre_groups.neuron.size == p.post_groups.neuron.size == 3 * size > BORDER
-            and p.targets.itemsize == p.sources.itemsize == 2
-        )
+        assert p.pre_groups.neuron.size == p.post_groups.neuron.size == 3 * size > BORDER
+        assert p.targets.itemsize == p.sources.itemsize == 2
         spikes = run.result()["other"].spikes
         return spikes.index, spikes.step, run.get("edges", "w")
 
-    expected = made("reference")
+    expected = arrays_of_engine("reference")
     assert expected[0].size > 100
     for threads in (1, 2):
-        for a, b in zip(expected, made("cpu", threads=threads), strict=True):
+        for a, b in zip(expected, arrays_of_engine("cpu", threads=threads), strict=True):
             np.testing.assert_array_equal(a, b)
 
 
@@ -286,9 +278,9 @@ def test_ends_of_edges_in_a_recording_take_four_bytes_as_documented(backend, tmp
     run = ns.prepare(network(BORDER), backend=backend)
     assert run.program.projections["each"].targets.dtype == np.uint16
     run.run(2.0, progress=False)
-    found = run.result()
-    found.save(tmp_path / "recording.npz")
-    for recording in (found, ns.Recording.load(tmp_path / "recording.npz")):
+    result = run.result()
+    result.save(tmp_path / "recording.npz")
+    for recording in (result, ns.Recording.load(tmp_path / "recording.npz")):
         edges = recording["looking-spread"]
         assert (edges.source.dtype, edges.target.dtype, recording["many"].spikes.index.dtype) == (
             np.int32,
@@ -301,5 +293,5 @@ def test_the_hash_of_a_network_by_which_states_are_known_does_not_depend_on_the_
 ):
     narrow = concretise(network(BORDER)).hash()
     wide(monkeypatch)
-    made = concretise(network(BORDER))
-    assert made.projections["each"].targets.dtype == np.int32 and made.hash() == narrow
+    concrete = concretise(network(BORDER))
+    assert concrete.projections["each"].targets.dtype == np.int32 and concrete.hash() == narrow

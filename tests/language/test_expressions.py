@@ -61,7 +61,7 @@ numbers = st.one_of(
 leaves = st.one_of(
     numbers,
     st.sampled_from(NAMES).map(Name),
-    st.sampled_from(["uniform", "normal", "xi"]).map(lambda kind: Draw(kind, 0)),
+    st.sampled_from(["uniform", "normal", "xi"]).map(lambda distribution: Draw(distribution, 0)),
     st.sampled_from(["rate", "current"]).map(Lookup),
 )
 
@@ -101,9 +101,9 @@ def test_a_tree_prints_and_parses_back_to_itself(tree):
     ).map(renumbered)
 )
 def test_names_of_units_come_back_as_numbers_with_their_unit(tree):
-    def resolve(found: Expr) -> Expr:
+    def resolve(parsed: Expr) -> Expr:
         return rewrite(
-            found,
+            parsed,
             lambda n: (
                 Number(unit(n.name).size, n.name) if isinstance(n, Name) and n.name in UNITS else n
             ),
@@ -151,10 +151,8 @@ def test_the_order_of_operations_is_that_of_the_written_text(tree, v, w):
 def test_a_swapped_operand_is_seen_by_the_comparison_of_trees():
     assert parse("v - w") != parse("w - v")
     assert parse("v + w + tau") != parse("v + (w + tau)")
-    assert (
-        show(parse("v - (w - tau)")) == "v - (w - tau)"
-        and show(parse("(v - w) - tau")) == "v - w - tau"
-    )
+    assert show(parse("v - (w - tau)")) == "v - (w - tau)"
+    assert show(parse("(v - w) - tau")) == "v - w - tau"
 
 
 @pytest.mark.parametrize(
@@ -188,10 +186,8 @@ def test_every_draw_of_the_text_has_a_stream_of_its_own():
         ("xi", 3),
     ]
     parser = Parser("cell 'c'")
-    first, second = (
-        parser.expression("uniform()", part="spike"),
-        parser.expression("uniform()", part="step"),
-    )
+    first = parser.expression("uniform()", part="spike")
+    second = parser.expression("uniform()", part="step")
     assert first != second
 
 
@@ -385,19 +381,19 @@ def test_a_hundred_operations_within_each_other_are_allowed():
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "quoted"),
     [
         ("1e999", "'1e999'"),
         ("v + 1" + "0" * 400, "'1000"),
         ("-1e400 * v", "'1e400' in '-1e400 * v'"),
     ],
 )
-def test_numbers_beyond_float64_are_refused(text, found):
+def test_numbers_beyond_float64_are_refused(text, quoted):
     with pytest.raises(
         ModelError,
         match=parts(
             "cell 'c', equation of v: ",
-            found,
+            quoted,
             "is larger than any number that can be computed with. Write a smaller one.",
         ),
     ):

@@ -69,10 +69,10 @@ TAKES = {
     "connector": lambda x: network().project(NET["a"], NET["b"], x),
     "number": lambda x: ns.fixed_indegree(x),
     "dt": lambda x: ns.Network("n", dt=x),
-    "port": lambda x: connect(port=given(x, "x")),
-    "rule": lambda x: connect(rule=given(x, 1)),
+    "port": lambda x: connect(port=value_or(x, "x")),
+    "rule": lambda x: connect(rule=value_or(x, 1)),
     "delay": lambda x: connect(delay=[x, "x"]),
-    "method": lambda x: ns.Cell("dv/dt = -v / ms : 1", method=given(x, "x")),
+    "method": lambda x: ns.Cell("dv/dt = -v / ms : 1", method=value_or(x, "x")),
     "restore": lambda x: RUN.restore([x]),
     "prepare": lambda x: ns.prepare([x]),
     "recording": lambda x: RUN.result()[x],
@@ -80,7 +80,7 @@ TAKES = {
 }
 
 
-def given(value: object, otherwise: object) -> object:
+def value_or(value: object, otherwise: object) -> object:
     """Return the value, or what else is wrong where None is right."""
     return otherwise if value is None else value
 

@@ -204,11 +204,11 @@ def test_an_input_that_changes_from_row_to_row_of_a_table_is_integrated_exactly(
     cell = ns.Cell("dx/dt = (drive - x) / tau : 1", parameters={"drive": 0.0, "tau": "3 ms"})
     neuron = net.population("neuron", 1, cell, drive=ns.table([2.0, -1.0], every=1.5))
     net.record(neuron, "x")
-    found = ns.simulate(net, 4, backend=backend)["neuron"].trace("x")
-    time = found.times()
+    trace = ns.simulate(net, 4, backend=backend)["neuron"].trace("x")
+    time = trace.times()
     first = 2 * (1 - np.exp(-np.minimum(time, 1.5) / 3))
     expected = np.where(time <= 1.5, first, -1 + (first + 1) * np.exp(-(time - 1.5) / 3))
-    assert found.values[:, 0] == pytest.approx(expected, rel=1e-13)
+    assert trace.values[:, 0] == pytest.approx(expected, rel=1e-13)
 
 
 def test_the_propagator_follows_a_change_of_its_parameters_during_a_run(backend):
@@ -398,10 +398,10 @@ def test_a_time_constant_set_again_after_a_restore_takes_effect(backend):
     )
     x = net.population("x", 1, cell)
     run, fresh = (ns.prepare(net, backend=backend) for _ in range(2))
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     run.set(x, tau="20 ms")
-    run.restore(kept)
-    for each in (run, fresh):
-        each.set(x, tau="20 ms")
-        each.run("5 ms")
+    run.restore(snapshot)
+    for prepared in (run, fresh):
+        prepared.set(x, tau="20 ms")
+        prepared.run("5 ms")
     assert run.get(x, "x") == fresh.get(x, "x") == pytest.approx(np.exp(-0.25), rel=1e-12)

@@ -15,13 +15,13 @@ TAU = {"tau": "10 ms"}
 
 
 def lif(**changes) -> Cell:
-    given = {
+    parts = {
         "parameters": {"tau": "10 ms", "theta": "1 mV"},
         "receives": {"in": Port("mV", into="v")},
         "spike": "v > theta",
         "after_spike": "v = 0",
     }
-    return Cell("dv/dt = -v / tau : mV", **(given | changes))
+    return Cell("dv/dt = -v / tau : mV", **(parts | changes))
 
 
 def definitions(number: int, operation: str) -> str:
@@ -819,14 +819,14 @@ def test_a_signal_may_have_any_name_that_is_not_mistaken_for_an_event(name):
 
 def test_a_cell_and_a_rule_cannot_be_changed():
     cell, rule = lif(), Rule(edge="w : 1", handlers=[("pre", "out += w")])
-    for thing, field in (
+    for frozen, field in (
         (cell, "name"),
         (cell, "states"),
         (rule, "edge"),
         (cell.states[0], "name"),
     ):
         with pytest.raises(AttributeError):
-            setattr(thing, field, None)
+            setattr(frozen, field, None)
 
 
 def test_reading_gives_a_new_rule_and_leaves_the_old_one():
@@ -839,9 +839,8 @@ def test_reading_gives_a_new_rule_and_leaves_the_old_one():
     glia = net.population("glia", 1, Cell("a : 1"))
     linked = rule.reading(gain=glia["a"])
     assert [p.name for p in rule.parameters] == ["gain", "other"] and rule.reads == ()
-    assert [p.name for p in linked.parameters] == ["other"] and [
-        link.symbol for link in linked.reads
-    ] == ["gain"]
+    assert [p.name for p in linked.parameters] == ["other"]
+    assert [link.symbol for link in linked.reads] == ["gain"]
 
 
 def test_arrays_of_a_cell_are_kept_in_engine_units():
@@ -852,6 +851,5 @@ def test_arrays_of_a_cell_are_kept_in_engine_units():
             "tau": Parameter("ms", np.array([3.0, 4.0])),
         },
     )
-    assert list(cell.parameter("rate").value) == pytest.approx([0.001, 0.002]) and list(
-        cell.parameter("tau").value
-    ) == [3.0, 4.0]
+    assert list(cell.parameter("rate").value) == pytest.approx([0.001, 0.002])
+    assert list(cell.parameter("tau").value) == [3.0, 4.0]

@@ -74,12 +74,12 @@ def test_a_rule_prints_its_variables_and_handlers():
 
 @pytest.mark.parametrize("name", [*CELLS, *RULES])
 def test_every_cell_and_rule_of_the_library_prints(name):
-    thing = CELLS[name]() if name in CELLS else RULES[name]()
-    text, markdown = repr(thing), thing._repr_markdown_()
+    described = CELLS[name]() if name in CELLS else RULES[name]()
+    text, markdown = repr(described), described._repr_markdown_()
     assert text.splitlines()[0] == f"{'cell' if name in CELLS else 'rule'} '{name}'"
     assert markdown.count(r"\begin{aligned}") == markdown.count(r"\end{aligned}") > 0
     assert markdown.count("{") == markdown.count("}")
-    for parameter in thing.parameters:
+    for parameter in described.parameters:
         assert f"{parameter.name} = " in text and f"`{parameter.name}`" in markdown
 
 

@@ -49,8 +49,8 @@ MS = unit("ms")
 def test_the_table_agrees_with_pint(name):
     size, exponents = TABLE[name]
     pint_name = {"Mohm": "megaohm", "Gohm": "gigaohm", "kohm": "kiloohm"}.get(name, name)
-    found, dimension = measure_pint(REGISTRY.Quantity(1.0, pint_name))
-    assert found == pytest.approx(size, rel=1e-14) and dimension == exponents
+    pint_size, dimension = measure_pint(REGISTRY.Quantity(1.0, pint_name))
+    assert pint_size == pytest.approx(size, rel=1e-14) and dimension == exponents
     quantity = REGISTRY.Quantity(0.3, pint_name)
     text = f"0.3 {name}"
     same = to_engine(text, unit(name), where="")
@@ -96,8 +96,8 @@ def test_engine_units_are_coherent():
     ],
 )
 def test_texts_of_units_are_read(text, size, exponents):
-    found = unit(text)
-    assert (found.size, found.exponents) == (pytest.approx(size, rel=1e-12), exponents)
+    parsed = unit(text)
+    assert (parsed.size, parsed.exponents) == (pytest.approx(size, rel=1e-12), exponents)
 
 
 @settings(max_examples=200, deadline=None)
@@ -384,21 +384,21 @@ def of_astropy(numbers):
 
 
 @pytest.mark.parametrize(
-    ("made", "name"),
+    ("quantity", "name"),
     [
         (of_brian, "brian2.Quantity"),
         (of_quantities, "quantities.Quantity"),
         (of_astropy, "test_units.WithUnit"),
     ],
 )
-def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(made, name):
+def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(quantity, name):
     """NumPy takes the number alone: 0.3 ms of Brian 2 would be 0.0003 ms."""
     message = parts(
         f"here: found a quantity of another library ({name}), expected text, plain numbers or "
         "pint's. ",
         "Write it as text, such as '0.3 ms', or give its numbers in ms.",
     )
-    one, many = made(0.3), made(np.full(3, 0.3))
+    one, many = quantity(0.3), quantity(np.full(3, 0.3))
     for value in (
         one,
         many,
@@ -412,18 +412,18 @@ def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(mad
             to_engine(value, MS, where="here", error=NetworkError)
 
 
-@pytest.mark.parametrize("made", [of_brian, of_quantities, of_astropy])
-def test_networks_and_cells_refuse_quantities_of_other_libraries(made):
+@pytest.mark.parametrize("quantity", [of_brian, of_quantities, of_astropy])
+def test_networks_and_cells_refuse_quantities_of_other_libraries(quantity):
     net = ns.Network("net", dt="0.1 ms")
     for act in (
-        lambda: net.population("p", 2, lif(), tau=made(0.3)),
-        lambda: net.population("p", 2, lif(), tau=[made(0.3)] * 2),
-        lambda: lif(tau=made(0.3)),
-        lambda: ns.Network("net", dt=made(0.3)),
-        lambda: net.poisson("q", 2, rate=1 / made(np.ones(2))),
-        lambda: net.spike_source("s", 1, times=[made(np.ones(2))]),
-        lambda: ns.table([made(1.0)], every="1 ms"),
-        lambda: net.population("p", 2, lif(), tau=ns.normal(made(3.0), "1 ms")),
+        lambda: net.population("p", 2, lif(), tau=quantity(0.3)),
+        lambda: net.population("p", 2, lif(), tau=[quantity(0.3)] * 2),
+        lambda: lif(tau=quantity(0.3)),
+        lambda: ns.Network("net", dt=quantity(0.3)),
+        lambda: net.poisson("q", 2, rate=1 / quantity(np.ones(2))),
+        lambda: net.spike_source("s", 1, times=[quantity(np.ones(2))]),
+        lambda: ns.table([quantity(1.0)], every="1 ms"),
+        lambda: net.population("p", 2, lif(), tau=ns.normal(quantity(3.0), "1 ms")),
     ):
         with pytest.raises((ModelError, NetworkError), match="found a quantity of another library"):
             act()
@@ -476,8 +476,8 @@ def test_arrays_without_a_dimension_are_read_as_their_item():
 
 
 def test_lists_within_lists_are_arrays_of_more_dimensions():
-    found = to_engine([["1 ms", 2], REGISTRY.Quantity([3, 4], "ms")], MS, where="here")
-    np.testing.assert_allclose(found, [[1, 2], [3, 4]], rtol=1e-14)
+    values = to_engine([["1 ms", 2], REGISTRY.Quantity([3, 4], "ms")], MS, where="here")
+    np.testing.assert_allclose(values, [[1, 2], [3, 4]], rtol=1e-14)
     assert to_engine([], MS, where="here").shape == (0,)
 
 
@@ -504,10 +504,8 @@ def test_units_say_what_they_measure():
         "a time (s)",
         "a quantity in mV/ms",
     ]
-    assert (
-        str(of(multiply(VOLTAGE, TIME, -1))) == "a quantity in mV/ms"
-        and str(of(RATE)) == "a rate (1/ms)"
-    )
+    assert str(of(multiply(VOLTAGE, TIME, -1))) == "a quantity in mV/ms"
+    assert str(of(RATE)) == "a rate (1/ms)"
 
 
 def test_infinity_is_left_to_the_checks_that_know_the_place():

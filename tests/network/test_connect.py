@@ -83,9 +83,9 @@ def test_sorted_arrays_need_no_order_and_empty_ones_make_no_edge():
 
 
 def test_arrays_are_positions_in_views_and_copies():
-    given = np.array([1, 0])
-    connector = from_arrays(given, [0, 1])
-    given[:] = 7
+    positions = np.array([1, 0])
+    connector = from_arrays(positions, [0, 1])
+    positions[:] = 7
     assert joined(connector, [10, 20], [5, 3]) == [(10, 3), (20, 5)]
 
 
@@ -96,8 +96,10 @@ def test_a_sparse_matrix_keeps_weights_duplicates_and_explicit_zeros(form):
     connector = from_sparse(matrix)
     edges = connector.connect(STREAM, np.arange(3), np.arange(4), recurrent=False)
     weights = connector.weights if edges.order is None else connector.weights[edges.order]
-    found = list(zip(edges.source().tolist(), edges.target.tolist(), weights.tolist(), strict=True))
-    assert found == [(0, 0, 0.0), (0, 2, 2.5), (1, 1, 5.5), (2, 0, 3.5), (2, 1, 1.5)]
+    triples = list(
+        zip(edges.source().tolist(), edges.target.tolist(), weights.tolist(), strict=True)
+    )
+    assert triples == [(0, 0, 0.0), (0, 2, 2.5), (1, 1, 5.5), (2, 0, 3.5), (2, 1, 1.5)]
 
 
 def test_duplicates_of_a_sparse_matrix_are_separate_edges_as_given():

@@ -81,8 +81,8 @@ def test_fixed_probability_without_autapses_keeps_the_probability_of_all_other_s
         for subset in itertools.combinations([0, 2, 3], size)
     ]
     sizes = np.array([len(edges) for edges in outcomes])
-    found = counted(fixed_probability(0.4, autapses=False), [1], [0, 1, 2, 3], outcomes=outcomes)
-    assert_frequencies(found, 2000 * 0.4**sizes * 0.6 ** (3 - sizes))
+    counts = counted(fixed_probability(0.4, autapses=False), [1], [0, 1, 2, 3], outcomes=outcomes)
+    assert_frequencies(counts, 2000 * 0.4**sizes * 0.6 ** (3 - sizes))
 
 
 @pytest.mark.parametrize("n", [2, 3])

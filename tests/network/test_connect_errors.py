@@ -90,7 +90,7 @@ def test_arrays_of_unequal_length_are_refused():
 
 
 @pytest.mark.parametrize(
-    "given, found",
+    "targets, dtype",
     [
         ([0.0, 1.0], r"float64 and shape \(2,\)"),
         ([True, False], r"bool and shape \(2,\)"),
@@ -98,12 +98,12 @@ def test_arrays_of_unequal_length_are_refused():
         (["0"], r"<U1 and shape \(1,\)"),
     ],
 )
-def test_arrays_that_hold_no_list_of_integers_are_refused(given, found):
+def test_arrays_that_hold_no_list_of_integers_are_refused(targets, dtype):
     with refused(
-        f"from_arrays: targets has dtype {found}; expected a one-dimensional array of integers. "
+        f"from_arrays: targets has dtype {dtype}; expected a one-dimensional array of integers. "
         "Convert"
     ):
-        from_arrays([0, 1], given)
+        from_arrays([0, 1], targets)
 
 
 def test_negative_positions_are_refused():

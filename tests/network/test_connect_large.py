@@ -69,10 +69,8 @@ def test_compiled_code_draws_the_same_edges_as_numpy_whatever_the_blocks_and_thr
     """
     sources, targets = np.arange(16), np.arange(16)
     if connector in LARGER:
-        sources, targets = (
-            np.random.default_rng(1).permutation(700)[:520],
-            np.random.default_rng(2).permutation(700)[:513],
-        )
+        sources = np.random.default_rng(1).permutation(700)[:520]
+        targets = np.random.default_rng(2).permutation(700)[:513]
     expected = joined(connector, sources, targets, recurrent=True)
     monkeypatch.setattr(sampling, "MANY", 0)
     assert joined(connector, sources, targets, recurrent=True) == expected
@@ -101,9 +99,8 @@ def test_to_sort_takes_little_room_however_many_cores_there_are(monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 30 * keys.size
-    assert np.array_equal(order, np.argsort(keys, kind="stable")) and np.array_equal(
-        np.diff(pointer), np.bincount(keys, minlength=100_000)
-    )
+    assert np.array_equal(order, np.argsort(keys, kind="stable"))
+    assert np.array_equal(np.diff(pointer), np.bincount(keys, minlength=100_000))
 
 
 @pytest.mark.process

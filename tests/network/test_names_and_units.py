@@ -18,7 +18,7 @@ def test_a_state_hides_no_unit_in_a_quantity(name, backend):
     cell = ns.Cell(f"d{name}/dt = -{name} / tau : 1", parameters=declared)
     own = ns.Cell(f"d{name}/dt = -{name} / tau : 1", parameters=quantities)
     net = ns.Network("net", dt="1 ms")
-    given = net.population("given", 2, cell, **quantities)
+    population = net.population("given", 2, cell, **quantities)
     net.population("own", 2, own)
     later = net.population("later", 2, cell)
     run = ns.prepare(net, backend=backend)
@@ -29,7 +29,7 @@ def test_a_state_hides_no_unit_in_a_quantity(name, backend):
             if owner == "own":  # declared by the quantity itself
                 continue
             assert np.all(np.asarray(got) == pytest.approx(value)), (owner, key)
-    assert given.values["tau"] == 100.0
+    assert population.values["tau"] == 100.0
 
 
 @pytest.mark.parametrize("text", ["5/s", "5 / s"])

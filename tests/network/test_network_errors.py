@@ -687,7 +687,7 @@ CASES = {"population": POPULATIONS, "source": SOURCES, "view": VIEWS, "record": 
 @pytest.mark.parametrize(
     "case",
     [case for cases in CASES.values() for case in cases.values()],
-    ids=[f"{kind}: {name}" for kind, cases in CASES.items() for name in cases],
+    ids=[f"{subject}: {name}" for subject, cases in CASES.items() for name in cases],
 )
 def test_what_is_wrong_is_refused_at_its_line_and_changes_nothing(case):
     act, *message = case

@@ -115,11 +115,9 @@ def test_uniform_draws_exclude_both_ends_and_normal_draws_are_finite_at_the_extr
 
 @pytest.mark.parametrize("draw", [uniform, normal])
 def test_a_range_of_places_is_drawn_as_its_places_one_by_one(draw):
-    index, step, replica = (
-        np.arange(5, 19),
-        np.array([[-1], [2], [2**40]]),
-        np.arange(2)[:, None, None],
-    )
+    index = np.arange(5, 19)
+    step = np.array([[-1], [2], [2**40]])
+    replica = np.arange(2)[:, None, None]
     together = draw(KEY, index, step, replica=replica)
     assert together.shape == (2, 3, 14)
     for r, s, i in np.ndindex(together.shape):
@@ -157,19 +155,19 @@ def test_a_place_that_is_no_integer_is_refused(places):
 def test_numba_fills_a_range_with_the_bits_of_numpy_and_touches_nothing_else(
     draw, fill, at, start, stop
 ):
-    expected, found = np.full(1010, 77.0), np.full(1010, 77.0)
+    expected, filled = np.full(1010, 77.0), np.full(1010, 77.0)
     expected[start:stop] = draw(KEY, np.arange(start, stop), -5, replica=3)
-    fill(found.ctypes.data, start, stop, *KEY, -5, 3)
-    assert same_bits(found, expected)
+    fill(filled.ctypes.data, start, stop, *KEY, -5, 3)
+    assert same_bits(filled, expected)
     assert same_bits([at(*KEY, i, -5, 3) for i in range(start, stop)], expected[start:stop])
 
 
 @pytest.mark.parametrize(("draw", "fill", "at"), DRAWS)
 @pytest.mark.parametrize("step", [0, 12345, 2**32 - 1, 2**40 + 17, -(2**63)])
 def test_numba_and_numpy_agree_over_many_draws_and_any_step(draw, fill, at, step):
-    found = np.empty(200_003)
-    fill(found.ctypes.data, 0, found.size, *KEY, step, 0xFFFFFFFF)
-    assert same_bits(found, draw(KEY, np.arange(found.size), step, replica=0xFFFFFFFF))
+    filled = np.empty(200_003)
+    fill(filled.ctypes.data, 0, filled.size, *KEY, step, 0xFFFFFFFF)
+    assert same_bits(filled, draw(KEY, np.arange(filled.size), step, replica=0xFFFFFFFF))
     assert at(*KEY, 2**34 - 1, step, 1) == draw(KEY, 2**34 - 1, step, replica=1)
 
 
@@ -200,22 +198,18 @@ def test_uniform_draws_are_uniform():
     u = uniform(KEY, np.arange(1_000_000), 0)
     assert distance(u, stats.uniform) < 0.002
     lanes = u.reshape(-1, 4)
-    assert (
-        np.abs(np.corrcoef(lanes.T) - np.eye(4)).max() < 0.007
-        and np.abs(lanes.mean(axis=0) - 0.5).max() < 0.002
-    )
+    assert np.abs(np.corrcoef(lanes.T) - np.eye(4)).max() < 0.007
+    assert np.abs(lanes.mean(axis=0) - 0.5).max() < 0.002
 
 
 def test_normal_draws_are_normal():
     """Bounds are 3.5 standard errors of mean, variance, skewness and kurtosis of 1e6 draws."""
     x = normal(KEY, np.arange(1_000_000), 0)
     assert distance(x, stats.norm) < 0.002
-    assert (
-        abs(x.mean()) < 0.0035
-        and abs(x.var() - 1.0) < 0.005
-        and abs(stats.skew(x)) < 0.0086
-        and abs(stats.kurtosis(x)) < 0.0172
-    )
+    assert abs(x.mean()) < 0.0035
+    assert abs(x.var() - 1.0) < 0.005
+    assert abs(stats.skew(x)) < 0.0086
+    assert abs(stats.kurtosis(x)) < 0.0172
     pairs = x.reshape(-1, 2)
     assert abs(np.corrcoef(pairs.T)[0, 1]) < 0.005 and abs(np.corrcoef(pairs.T**2)[0, 1]) < 0.005
 
@@ -293,11 +287,9 @@ def test_poisson_takes_a_mean_for_each_quantile():
 
 @pytest.mark.parametrize("count", [poisson, cpu.poisson_count])
 def test_poisson_ends_for_any_argument_and_is_not_a_number_out_of_range(count):
-    assert (
-        count(700.0, 1.0) > 700.0
-        and count(5.0, 1.0) > 30.0
-        and count(3.0, math.nextafter(0.0, 1.0)) == 0.0
-    )
+    assert count(700.0, 1.0) > 700.0
+    assert count(5.0, 1.0) > 30.0
+    assert count(3.0, math.nextafter(0.0, 1.0)) == 0.0
     assert all(
         math.isnan(count(mean, 0.5)) for mean in (-0.1, 700.1, 1e9, math.inf, -math.inf, math.nan)
     )
@@ -306,15 +298,12 @@ def test_poisson_ends_for_any_argument_and_is_not_a_number_out_of_range(count):
 def test_a_stream_draws_by_index_and_row_under_the_key_of_its_name():
     stream = Stream(7, "noise")
     assert stream.key == KEY and all(0 <= word < 2**32 for word in KEY)
-    assert same_bits(stream.uniform(np.arange(9), 5), uniform(KEY, np.arange(9), 5)) and same_bits(
-        stream.uniform(3), uniform(KEY, 3, 0)
-    )
-    assert same_bits(stream.normal(np.arange(9), 5), normal(KEY, np.arange(9), 5)) and same_bits(
-        stream.normal(3), normal(KEY, 3, 0)
-    )
-    assert stream.child("weights") == Stream(7, "noise/weights") and stream.child(
-        "weights"
-    ).uniform(0) != stream.uniform(0)
+    assert same_bits(stream.uniform(np.arange(9), 5), uniform(KEY, np.arange(9), 5))
+    assert same_bits(stream.uniform(3), uniform(KEY, 3, 0))
+    assert same_bits(stream.normal(np.arange(9), 5), normal(KEY, np.arange(9), 5))
+    assert same_bits(stream.normal(3), normal(KEY, 3, 0))
+    assert stream.child("weights") == Stream(7, "noise/weights")
+    assert stream.child("weights").uniform(0) != stream.uniform(0)
 
 
 def test_keys_are_those_of_the_published_hash():
@@ -431,8 +420,8 @@ def test_arguments_of_a_draw_are_checked_where_it_is_used(draw, words):
 def test_binomial_delays_are_whole_and_gamma_delays_are_rounded():
     net = ns.Network("net", dt=1)
     a = net.population("a", 3, cells.lif_exponential())
-    given = {"port": "excitatory", "weight": 0.1}
-    net.project(a, a, ns.all_to_all(), delay=ns.binomial(5, 0.5), **given)
+    options = {"port": "excitatory", "weight": 0.1}
+    net.project(a, a, ns.all_to_all(), delay=ns.binomial(5, 0.5), **options)
     with pytest.raises(ns.NetworkError, match="in general no multiple of dt .* round_delays=True"):
-        net.project(a, a, ns.all_to_all(), delay=ns.gamma(2, "1 ms"), **given)
-    net.project(a, a, ns.all_to_all(), delay=ns.gamma(2, "1 ms"), round_delays=True, **given)
+        net.project(a, a, ns.all_to_all(), delay=ns.gamma(2, "1 ms"), **options)
+    net.project(a, a, ns.all_to_all(), delay=ns.gamma(2, "1 ms"), round_delays=True, **options)

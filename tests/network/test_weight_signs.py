@@ -203,14 +203,14 @@ def test_the_astrocyte_of_the_library_takes_both_signs():
 def test_negative_weights_into_a_subtracted_port_are_told_at_their_line(case, rule):
     weight, text = case
     net, a = network()
-    with pytest.warns(ns.SignWarning) as told:
+    with pytest.warns(ns.SignWarning) as warned:
         net.project(
             a, a, ns.one_to_one(), weight=weight, rule=rule, port="inhibitory", name="edges"
         )
-    message = str(told[0].message)
+    message = str(warned[0].message)
     assert message.startswith("projection 'edges' (-> a): ") and text in message
     assert "which cell 'lif_exponential' subtracts: they excite. Give positive" in message
-    assert told[0].filename == __file__
+    assert warned[0].filename == __file__
     assert text.removeprefix("found ") in ns.check(net)["edges"][0].reason
 
 
@@ -238,9 +238,9 @@ def test_weights_that_a_run_sets_are_told(backend):
     net.project(a, a, ns.one_to_one(), weight=1, port="inhibitory", name="edges")
     net.poisson_drive(a, rate=5, weight=1, port="inhibitory", name="drive")
     run = ns.prepare(net, backend=backend)
-    with pytest.warns(ns.SignWarning, match="projection 'edges'") as told:
+    with pytest.warns(ns.SignWarning, match="projection 'edges'") as warned:
         run.set("edges", w=-1)
-    assert told[0].filename == __file__
+    assert warned[0].filename == __file__
     with pytest.warns(ns.SignWarning, match="drive 'drive'"):
         run.set("drive", weight="-1 nA")
 

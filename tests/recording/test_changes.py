@@ -132,8 +132,8 @@ def test_weights_are_compared_edge_by_edge():
 def test_the_command_prints_both_tables_and_marks_a_picture(tmp_path, capsys):
     a = recording([10, 20, 50], [30], weights=np.array([0.1, 0.5]))
     b = recording([10, 22, 70], [30], weights=np.array([0.1, 0.25]))
-    for name, made in (("a", a), ("b", b)):
-        made.save(tmp_path / f"{name}.npz")
+    for name, recorded in (("a", a), ("b", b)):
+        recorded.save(tmp_path / f"{name}.npz")
     files = [str(tmp_path / f"{name}.npz") for name in "ab"]
     picture = tmp_path / "picture.png"
     assert main(["compare", *files, "--picture", str(picture)]) == 1

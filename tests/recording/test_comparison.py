@@ -49,7 +49,7 @@ def recorded(fast_backend) -> dict[str, Recording]:
     """Recordings of two seconds: of one network, of another seed, of another rate, and of other
     weights.
     """
-    made = {
+    networks = {
         "one": network(),
         "seed": network(2),
         "rate": network(1, rate=23.0),
@@ -57,7 +57,7 @@ def recorded(fast_backend) -> dict[str, Recording]:
     }
     return {
         name: ns.simulate(net, "2 s", backend=fast_backend, progress=False)
-        for name, net in made.items()
+        for name, net in networks.items()
     }
 
 
@@ -67,10 +67,9 @@ def rows(a: Recording, b: Recording, **options) -> dict[str, dict]:
 
 def test_a_recording_equals_itself_and_what_was_run_again(recorded, fast_backend):
     again = ns.simulate(network(), "2 s", backend=fast_backend, progress=False)
-    found = rows(recorded["one"], again)
-    assert list(found) == ["source: spikes", "cells: spikes", "cells: v", "learning: w"] and all(
-        row["pass"] for row in found.values()
-    )
+    compared = rows(recorded["one"], again)
+    assert list(compared) == ["source: spikes", "cells: spikes", "cells: v", "learning: w"]
+    assert all(row["pass"] for row in compared.values())
 
 
 def test_one_moved_spike_and_one_ulp_are_seen_and_named(recorded):
@@ -82,19 +81,13 @@ def test_one_moved_spike_and_one_ulp_are_seen_and_named(recorded):
     moved = replace(spikes, step=steps)
     nudged = replace(trace, values=values)
     other = Recording(one.header, {"cells": type(one["cells"])("cells", 50, moved, {"v": nudged})})
-    found = rows(one, other)
-    assert (
-        "2 differ, first: neuron" in found["cells: spikes"]["measured"]
-        and not found["cells: spikes"]["pass"]
-    )
-    assert (
-        "1 of 100000 differ" in found["cells: v"]["measured"]
-        and "member 7 at 6 ms" in found["cells: v"]["measured"]
-    )
-    assert (
-        found["source: recorded"]["measured"] == "in one only"
-        and not found["source: recorded"]["pass"]
-    )
+    compared = rows(one, other)
+    assert "2 differ, first: neuron" in compared["cells: spikes"]["measured"]
+    assert not compared["cells: spikes"]["pass"]
+    assert "1 of 100000 differ" in compared["cells: v"]["measured"]
+    assert "member 7 at 6 ms" in compared["cells: v"]["measured"]
+    assert compared["source: recorded"]["measured"] == "in one only"
+    assert not compared["source: recorded"]["pass"]
 
 
 def test_the_same_spikes_recorded_of_other_neurons_are_not_the_same(recorded):
@@ -103,9 +96,9 @@ def test_the_same_spikes_recorded_of_other_neurons_are_not_the_same(recorded):
     both = silent, replace(silent, members=range(50))
     pair = [
         Recording(
-            recorded["one"].header, {"cells": type(recorded["one"]["cells"])("cells", 52, each)}
+            recorded["one"].header, {"cells": type(recorded["one"]["cells"])("cells", 52, spikes)}
         )
-        for each in both
+        for spikes in both
     ]
     row = rows(*pair)["cells: spikes"]
     assert row["measured"] == f"{len(one)} and {len(one)}, of other neurons" and not row["pass"]
@@ -124,15 +117,11 @@ def test_another_seed_is_alike_and_another_rate_or_weight_is_not(recorded):
         row["pass"] for row in rows(recorded["one"], recorded["seed"]).values()
     )  # yet not equal
     faster = rows(recorded["one"], recorded["rate"], statistical=True)
-    assert (
-        not faster["source: rate, Hz"]["pass"]
-        and "differ by at most" in faster["source: rate, Hz"]["expected"]
-    )
+    assert not faster["source: rate, Hz"]["pass"]
+    assert "differ by at most" in faster["source: rate, Hz"]["expected"]
     heavier = rows(recorded["one"], recorded["weight"], statistical=True)
-    assert (
-        not heavier["learning: weights at the end, nA"]["pass"]
-        and heavier["source: rate, Hz"]["pass"]
-    )
+    assert not heavier["learning: weights at the end, nA"]["pass"]
+    assert heavier["source: rate, Hz"]["pass"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +174,7 @@ def test_what_cannot_be_compared_is_refused(recorded, fast_backend):
         ns.compare("a.npz", other)
 
 
-def shown(
+def reduced(
     recorded: Recording, *, spikes: bool = False, trace: bool = False, weights: int = 0
 ) -> Recording:
     """Return the parts of a recording: spikes or the trace of the cells, and so many samples of the
@@ -204,10 +193,8 @@ def shown(
 
 
 def test_what_one_recording_alone_has_is_not_alike(recorded):
-    both, less = (
-        shown(recorded["one"], spikes=True, trace=True, weights=3),
-        shown(recorded["one"], trace=True, weights=0),
-    )
+    both = reduced(recorded["one"], spikes=True, trace=True, weights=3)
+    less = reduced(recorded["one"], trace=True, weights=0)
     lone = {
         "quantity": "cells: spikes",
         "measured": "in one only",
@@ -215,10 +202,13 @@ def test_what_one_recording_alone_has_is_not_alike(recorded):
         "pass": False,
     }
     for pair in ((both, less), (less, both)):
-        found = rows(*pair, statistical=True)
-        assert found == {"cells: spikes": lone, "learning: w": lone | {"quantity": "learning: w"}}
+        compared = rows(*pair, statistical=True)
+        assert compared == {
+            "cells: spikes": lone,
+            "learning: w": lone | {"quantity": "learning: w"},
+        }
         assert rows(*pair)["cells: spikes"] == lone
-    assert [*rows(both, shown(recorded["one"], spikes=True, weights=3))] == [
+    assert [*rows(both, reduced(recorded["one"], spikes=True, weights=3))] == [
         "cells: spikes",
         "cells: v",
         "learning: w",
@@ -227,7 +217,7 @@ def test_what_one_recording_alone_has_is_not_alike(recorded):
 
 def test_a_comparison_of_nothing_is_refused(recorded, tmp_path, capsys):
     """Traces are not compared statistically, and weights without a sample not at all."""
-    less = shown(recorded["one"], trace=True)
+    less = reduced(recorded["one"], trace=True)
     message = (
         "compare: found no spikes or weights of cells, learning in either recording, ",
         "expected some in both. ",
@@ -237,10 +227,8 @@ def test_a_comparison_of_nothing_is_refused(recorded, tmp_path, capsys):
     with pytest.raises(ns.NetworkError, match=parts(*message)):
         ns.compare(less, less, statistical=True)
     path = str(less.save(tmp_path / "less.npz"))
-    assert (
-        main(["compare", path, path, "--statistical"]) == 2
-        and message[0] in capsys.readouterr().err
-    )
+    assert main(["compare", path, path, "--statistical"]) == 2
+    assert message[0] in capsys.readouterr().err
     nothing = Recording(less.header, {"cells": type(less["cells"])("cells", 50)})
     with pytest.raises(
         ns.NetworkError,
@@ -313,15 +301,15 @@ def test_what_changes_over_time_in_both_does_not_count_as_uncertainty(fast_backe
     """Rates of 60 Hz, then 10 Hz, in both: the difference is known to 1 Hz, although the rate
     itself varies by 25 Hz.
     """
-    made = []
+    recordings = []
     for seed in (1, 2):
         net = ns.Network("course", dt="1 ms", seed=seed)
         net.record(
             net.poisson("source", 300, rate=ns.table([60.0, 10.0], every="1 s", unit="Hz")),
             "spikes",
         )
-        made.append(ns.simulate(net, "2 s", backend=fast_backend, progress=False))
-    row = rows(*made, statistical=True, bounds=Bounds(rate=0.05))["source: rate, Hz"]
+        recordings.append(ns.simulate(net, "2 s", backend=fast_backend, progress=False))
+    row = rows(*recordings, statistical=True, bounds=Bounds(rate=0.05))["source: rate, Hz"]
     assert row["pass"] and float(row["measured"].split("±")[1]) < 1.5, row
 
 

@@ -28,11 +28,11 @@ def regular(period: int, steps: int = 1000, size: int = 3) -> Spikes:
 
 def test_rates_are_spikes_per_neuron_and_second_of_the_window():
     """Period 10 steps of 0.5 ms: 200 Hz."""
-    found = regular(10)
-    assert measure.rate(found) == pytest.approx(200)
-    assert measure.rates(found) == pytest.approx([200, 200, 200])
-    assert measure.rate(found, start=0, stop=2.5) == pytest.approx(400)
-    assert measure.rates(found, start=0.5, stop=2.5).tolist() == [0, 0, 0]
+    spikes = regular(10)
+    assert measure.rate(spikes) == pytest.approx(200)
+    assert measure.rates(spikes) == pytest.approx([200, 200, 200])
+    assert measure.rate(spikes, start=0, stop=2.5) == pytest.approx(400)
+    assert measure.rates(spikes, start=0.5, stop=2.5).tolist() == [0, 0, 0]
 
 
 def test_silent_neurons_count():
@@ -50,31 +50,29 @@ def test_neurons_that_were_not_recorded_do_not_count():
         steps=alone.steps,
         members=[40, 7],
     )
-    assert measure.rate(some) == measure.rate(alone) and measure.correlation(
-        some, 5
-    ) == measure.correlation(alone, 5)
+    assert measure.rate(some) == measure.rate(alone)
+    assert measure.correlation(some, 5) == measure.correlation(alone, 5)
     assert (
         measure.population_rate(some, 50)[1].tolist()
         == measure.population_rate(alone, 50)[1].tolist()
     )
-    for each in (measure.rates, measure.cv_intervals):
-        assert each(some).tolist() == each(alone)[::-1].tolist()
+    for measured in (measure.rates, measure.cv_intervals):
+        assert measured(some).tolist() == measured(alone)[::-1].tolist()
 
 
 def test_a_recording_that_does_not_begin_at_zero_has_the_rate_of_its_own_window():
-    found = Spikes([0, 0], [1000, 1099], size=1, dt=1, first=1000, steps=100)
-    assert measure.rate(found) == pytest.approx(20)
-    times, values = measure.population_rate(found, 50)
+    spikes = Spikes([0, 0], [1000, 1099], size=1, dt=1, first=1000, steps=100)
+    assert measure.rate(spikes) == pytest.approx(20)
+    times, values = measure.population_rate(spikes, 50)
     assert times.tolist() == [1025, 1075] and values.tolist() == [20, 20]
 
 
 def test_the_population_rate_is_a_histogram_over_time():
-    found = poisson(1000)
-    times, values = measure.population_rate(found, 30)
-    expected, _ = np.histogram(found.times("start"), np.arange(0, 991, 30) - 0.5)
-    assert values == pytest.approx(expected / 20 / 0.03) and times == pytest.approx(
-        np.arange(15, 990, 30)
-    )
+    spikes = poisson(1000)
+    times, values = measure.population_rate(spikes, 30)
+    expected, _ = np.histogram(spikes.times("start"), np.arange(0, 991, 30) - 0.5)
+    assert values == pytest.approx(expected / 20 / 0.03)
+    assert times == pytest.approx(np.arange(15, 990, 30))
     assert len(times) == 33  # the last 10 ms make no whole bin
 
 
@@ -91,8 +89,8 @@ def test_a_bin_that_is_no_whole_number_of_steps_is_refused(bin):
 
 
 def test_a_bin_of_many_inexact_steps_is_accepted():
-    found = Spikes([0], [0], size=1, dt=0.1, steps=1000)
-    assert len(measure.population_rate(found, 0.3)[0]) == 333
+    spikes = Spikes([0], [0], size=1, dt=0.1, steps=1000)
+    assert len(measure.population_rate(spikes, 0.3)[0]) == 333
 
 
 def test_an_empty_window_has_no_rate():
@@ -111,14 +109,14 @@ def test_an_empty_window_has_no_rate():
 
 
 def test_intervals_are_those_of_each_neuron_by_itself():
-    found = Spikes([1, 0, 1, 0, 1], [0, 1, 4, 11, 14], size=3, dt=0.5, steps=20)
-    assert measure.intervals(found).tolist() == [5, 2, 5]
-    assert measure.intervals(found, start=2).tolist() == [5]
+    spikes = Spikes([1, 0, 1, 0, 1], [0, 1, 4, 11, 14], size=3, dt=0.5, steps=20)
+    assert measure.intervals(spikes).tolist() == [5, 2, 5]
+    assert measure.intervals(spikes, start=2).tolist() == [5]
 
 
 def test_the_variability_of_intervals_needs_three_spikes():
-    found = Spikes([1, 0, 1, 0, 1], [0, 1, 4, 11, 14], size=3, dt=0.5, steps=20)
-    values = measure.cv_intervals(found)
+    spikes = Spikes([1, 0, 1, 0, 1], [0, 1, 4, 11, 14], size=3, dt=0.5, steps=20)
+    values = measure.cv_intervals(spikes)
     assert np.isnan(values).tolist() == [True, False, True]
     assert values[1] == pytest.approx(np.std([4, 10]) / np.mean([4, 10]))
 
@@ -151,8 +149,8 @@ def test_correlation_is_the_mean_over_all_pairs(bin):
         np.corrcoef(counts[:, i], counts[:, j])[0, 1]
         for i, j in itertools.combinations(range(5), 2)
     ]
-    found = measure.correlation(of(raster), bin)
-    assert found == pytest.approx(np.mean(pairs), rel=1e-9) and found > 0.2
+    correlation = measure.correlation(of(raster), bin)
+    assert correlation == pytest.approx(np.mean(pairs), rel=1e-9) and correlation > 0.2
 
 
 def test_equal_trains_correlate_fully_and_independent_ones_hardly():

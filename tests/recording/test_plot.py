@@ -65,8 +65,8 @@ def loop(constant: bool = False) -> ProjectionRecording:
     )
 
 
-def ca3(**given) -> PopulationRecording:
-    return PopulationRecording("ca3", 8, spikes(), {"v": trace()} | given)
+def ca3(**parts) -> PopulationRecording:
+    return PopulationRecording("ca3", 8, spikes(), {"v": trace()} | parts)
 
 
 def notes(ax) -> str:
@@ -82,9 +82,8 @@ def labels(ax) -> list[str]:
 
 def test_a_raster_has_a_mark_per_spike_at_its_time_and_neuron():
     marks = plot.raster(ca3())
-    assert np.array_equal(marks.get_xdata(), spikes().times()) and np.array_equal(
-        marks.get_ydata(), spikes().index
-    )
+    assert np.array_equal(marks.get_xdata(), spikes().times())
+    assert np.array_equal(marks.get_ydata(), spikes().index)
     ax = marks.axes
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (ms)", "ca3: neuron")
     assert ax.get_xlim() == (0, 1000) and ax.get_ylim()[0] < 0 and ax.get_ylim()[1] > 7
@@ -107,9 +106,8 @@ def test_a_raster_draws_into_the_given_axes_and_shows_the_window_asked_for():
     _, ax = pyplot.subplots()
     marks = plot.raster(spikes(), ax, start=100, stop=200, colour="red")
     assert marks.axes is ax and marks.get_color() == "red" and ax.get_ylabel() == "neuron"
-    assert np.array_equal(
-        marks.get_xdata(), spikes().window(100, 200).times()
-    ) and ax.get_xlim() == (100, 200)
+    assert np.array_equal(marks.get_xdata(), spikes().window(100, 200).times())
+    assert ax.get_xlim() == (100, 200)
 
 
 def test_a_large_raster_is_thinned_evenly_and_says_so():
@@ -130,11 +128,9 @@ def test_a_large_raster_is_thinned_evenly_and_says_so():
 def test_long_times_are_labelled_in_seconds_while_the_data_stay_in_ms():
     marks = plot.raster(Spikes([0], [10_000], size=1, dt=1.0, steps=20_000))
     ax = marks.axes
-    assert (
-        ax.get_xlabel() == "time (s)"
-        and ax.xaxis.get_major_formatter()(20_000, 0) == "20"
-        and marks.get_xdata().tolist() == [10_001]
-    )
+    assert ax.get_xlabel() == "time (s)"
+    assert ax.xaxis.get_major_formatter()(20_000, 0) == "20"
+    assert marks.get_xdata().tolist() == [10_001]
     assert plot.raster(spikes()).axes.xaxis.get_major_formatter()(500, 0) == "500"
 
 
@@ -164,10 +160,10 @@ def test_what_has_no_spikes_has_no_raster():
 def test_traces_are_the_recorded_values_in_their_unit():
     lines = plot.traces(ca3())
     ax = lines[0].axes
-    assert [line.get_ydata()[0] for line in lines] == [0, 10, 20] and lines[
-        0
-    ].get_xdata() == pytest.approx(trace().times())
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (ms)", "ca3: v (mV)") and labels(ax) == [
+    assert [line.get_ydata()[0] for line in lines] == [0, 10, 20]
+    assert lines[0].get_xdata() == pytest.approx(trace().times())
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (ms)", "ca3: v (mV)")
+    assert labels(ax) == [
         "neuron 1",
         "neuron 3",
         "neuron 5",
@@ -176,11 +172,9 @@ def test_traces_are_the_recorded_values_in_their_unit():
     plain = plot.traces(
         PopulationRecording("glia", 8, None, {"a": trace(unit="1")}), "a", neurons=[3]
     )
-    assert (
-        plain[0].axes.get_ylabel() == "glia: a"
-        and plain[0].get_ydata()[0] == 10
-        and plain[0].axes.get_legend() is None
-    )
+    assert plain[0].axes.get_ylabel() == "glia: a"
+    assert plain[0].get_ydata()[0] == 10
+    assert plain[0].axes.get_legend() is None
 
 
 def test_spikes_stand_above_the_traces_of_their_neurons_in_the_same_colour():
@@ -188,25 +182,19 @@ def test_spikes_stand_above_the_traces_of_their_neurons_in_the_same_colour():
     rows = [line for line in lines[0].axes.lines if line not in lines]
     assert len(rows) == 3
     for line, row, neuron in zip(lines, rows, [1, 3, 5], strict=True):
-        assert (
-            np.array_equal(row.get_xdata(), spikes().of(neuron))
-            and row.get_color() == line.get_color()
-        )
-        assert (
-            row.get_ydata().min() > max(each.get_ydata().max() for each in lines)
-            and row.get_ydata().max() < row.axes.get_ylim()[1]
-        )
+        assert np.array_equal(row.get_xdata(), spikes().of(neuron))
+        assert row.get_color() == line.get_color()
+        assert row.get_ydata().min() > max(line.get_ydata().max() for line in lines)
+        assert row.get_ydata().max() < row.axes.get_ylim()[1]
     assert len({row.get_ydata()[0] for row in rows}) == 3
     assert len(plot.traces(PopulationRecording("ca3", 8, None, {"v": trace()}))[0].axes.lines) == 3
 
 
 def test_traces_show_the_window_asked_for():
     line = plot.traces(ca3(), neurons=[5], start=100, stop=300)[0]
-    assert (
-        line.get_xdata().min() >= 100
-        and line.get_xdata().max() <= 300
-        and len(line.get_xdata()) == 20
-    )
+    assert line.get_xdata().min() >= 100
+    assert line.get_xdata().max() <= 300
+    assert len(line.get_xdata()) == 20
     assert line.axes.get_xlim() == (100, 300)
 
 
@@ -225,9 +213,9 @@ def test_rates_are_the_measured_ones():
     times, values = measure.population_rate(spikes(), 25)
     assert np.array_equal(line.get_xdata(), times) and np.array_equal(line.get_ydata(), values)
     ax = line.axes
-    assert (
-        ax.get_ylabel() == "rate (Hz)" and ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > values.max()
-    )
+    assert ax.get_ylabel() == "rate (Hz)"
+    assert ax.get_ylim()[0] == 0
+    assert ax.get_ylim()[1] > values.max()
     assert notes(ax) == "mean per neuron, bins of 25 ms"
     assert notes(plot.rates(spikes()).axes) == "mean per neuron, bins of 5 ms"
     assert (
@@ -239,11 +227,9 @@ def test_rates_are_the_measured_ones():
 def test_rates_of_two_populations_share_axes_that_show_both():
     high = plot.rates(spikes(p=0.2))
     plot.rates(spikes(p=0.02), high.axes)
-    assert (
-        high.axes.get_ylim()[1] > high.get_ydata().max()
-        and len(high.axes.lines) == 2
-        and len(high.axes.texts) == 1
-    )
+    assert high.axes.get_ylim()[1] > high.get_ydata().max()
+    assert len(high.axes.lines) == 2
+    assert len(high.axes.texts) == 1
 
 
 def test_the_interval_histogram_is_a_density_over_whole_steps():
@@ -255,9 +241,8 @@ def test_the_interval_histogram_is_a_density_over_whole_steps():
     assert density * width * len(intervals) == pytest.approx(expected) and edges[0] == 0.25
     assert np.allclose(width / 0.5, np.round(width / 0.5)) and len(density) <= 50
     longer = int(np.sum(intervals > edges[-1]))
-    assert 0 < longer <= 0.01 * len(intervals) and np.sum(density * width) == pytest.approx(
-        1 - longer / len(intervals)
-    )
+    assert 0 < longer <= 0.01 * len(intervals)
+    assert np.sum(density * width) == pytest.approx(1 - longer / len(intervals))
     assert notes(outline.axes) == f"{len(intervals)} intervals, {longer} longer ones"
     assert outline.axes.get_xlabel() == "interval between spikes (ms)"
     assert notes(plot.isi_histogram(Spikes([], [], size=1, dt=1, steps=10)).axes) == "no intervals"
@@ -275,7 +260,8 @@ def test_the_weight_matrix_has_sources_downwards_and_nothing_where_there_is_no_e
     assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "to ca1, neuron",
         "from ca3, neuron",
-    ) and image.get_clim() == (0, 0.8)
+    )
+    assert image.get_clim() == (0, 0.8)
     assert ax.get_ylim() == (2.5, -0.5) and ax.get_xlim() == (-0.5, 3.5)
     assert image.colorbar.ax.get_ylabel() == "loop: w (nA)"
     assert plot.weight_matrix(loop(), sample=0).get_array()[2, 3] == 0.5
@@ -284,25 +270,22 @@ def test_the_weight_matrix_has_sources_downwards_and_nothing_where_there_is_no_e
 def test_weights_of_both_signs_have_white_at_zero():
     image = plot.weight_matrix(([0, 1], [1, 0], [-2.0, 1.0], (2, 2)))
     assert plot.weight_matrix(([0, 1], [1, 0], [-1.0, 2.0], (2, 2))).get_clim() == (-2, 2)
-    assert (
-        image.get_clim() == (-2, 2)
-        and image.get_cmap().name == "RdBu_r"
-        and image.colorbar.ax.get_ylabel() == "weight"
-    )
+    assert image.get_clim() == (-2, 2)
+    assert image.get_cmap().name == "RdBu_r"
+    assert image.colorbar.ax.get_ylabel() == "weight"
 
 
 def test_a_large_matrix_shows_the_means_of_blocks():
     """1000 neurons make blocks of 3 by 3; the last is cut off at the edge."""
     image = plot.weight_matrix(([0, 2, 999, 3], [1, 2, 999, 0], [1.0, 3.0, 5.0, 7.0], (1000, 1000)))
     pixels = image.get_array()
-    assert (
-        pixels.shape == (334, 334)
-        and pixels[0, 0] == 2
-        and pixels[333, 333] == 5
-        and pixels[1, 0] == 7
-        and pixels.count() == 3
-    )
-    assert notes(image.axes) == "means of blocks of 3 x 3 pairs" and image.axes.get_xlim() == (
+    assert pixels.shape == (334, 334)
+    assert pixels[0, 0] == 2
+    assert pixels[333, 333] == 5
+    assert pixels[1, 0] == 7
+    assert pixels.count() == 3
+    assert notes(image.axes) == "means of blocks of 3 x 3 pairs"
+    assert image.axes.get_xlim() == (
         -0.5,
         999.5,
     )
@@ -314,13 +297,15 @@ def test_the_weight_histogram_shows_the_weights_before_and_after():
     outline = plot.weight_histogram(loop(), bins=7)
     counts, edges, _ = outline.get_data()
     ax = outline.axes
-    assert np.array_equal(counts, np.histogram([0.1, 0.5, 0.6, 0.8], edges)[0]) and (
+    assert np.array_equal(counts, np.histogram([0.1, 0.5, 0.6, 0.8], edges)[0])
+    assert (
         edges[0],
         edges[-1],
     ) == (0.1, 0.8)
     before = next(patch for patch in ax.patches if patch is not outline)
     assert np.array_equal(before.get_data()[0], np.histogram([0.1, 0.2, 0.3, 0.4], edges)[0])
-    assert labels(ax) == ["at 10 ms", "initial"] and (ax.get_xlabel(), ax.get_ylabel()) == (
+    assert labels(ax) == ["at 10 ms", "initial"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "loop: w (nA)",
         "edges",
     )
@@ -328,30 +313,25 @@ def test_the_weight_histogram_shows_the_weights_before_and_after():
 
 def test_equal_initial_weights_are_a_line_that_hides_nothing():
     ax = plot.weight_histogram(loop(constant=True)).axes
-    assert (
-        len(ax.patches) == 1
-        and [line.get_xdata() for line in ax.lines] == [[0.5, 0.5]]
-        and labels(ax)[1] == "initial"
-    )
+    assert len(ax.patches) == 1
+    assert [line.get_xdata() for line in ax.lines] == [[0.5, 0.5]]
+    assert labels(ax)[1] == "initial"
 
 
 def test_plain_arrays_have_a_histogram_too():
     outline = plot.weight_histogram((np.arange(4), np.arange(4), np.arange(4.0), (4, 4)), bins=4)
-    assert (
-        outline.get_data()[0].tolist() == [1, 1, 1, 1]
-        and outline.axes.get_xlabel() == "weight"
-        and outline.axes.get_legend() is None
-    )
+    assert outline.get_data()[0].tolist() == [1, 1, 1, 1]
+    assert outline.axes.get_xlabel() == "weight"
+    assert outline.axes.get_legend() is None
 
 
-@pytest.mark.parametrize("given", [loop(), ([0, 0, 1, 2], [1, 3, 0, 3], None, (3, 4))])
-def test_connectivity_shows_every_pair_and_the_edges_per_neuron(given):
-    image = plot.connectivity(given)
+@pytest.mark.parametrize("edges", [loop(), ([0, 0, 1, 2], [1, 3, 0, 3], None, (3, 4))])
+def test_connectivity_shows_every_pair_and_the_edges_per_neuron(edges):
+    image = plot.connectivity(edges)
     assert image.get_array().tolist() == [[0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 1]]
     above, beside = image.axes.child_axes
-    assert above.patches[0].get_data()[0].tolist() == [1, 1, 0, 2] and beside.patches[0].get_data()[
-        0
-    ].tolist() == [2, 1, 1]
+    assert above.patches[0].get_data()[0].tolist() == [1, 1, 0, 2]
+    assert beside.patches[0].get_data()[0].tolist() == [2, 1, 1]
     assert (above.get_ylabel(), beside.get_xlabel()) == ("in", "out") and image.colorbar is None
 
 
@@ -362,12 +342,10 @@ def test_connectivity_of_many_neurons_is_the_share_of_connected_pairs():
     source, target = np.divmod(np.arange(149 * 151), 151)
     image = plot.connectivity((source, target, None, (150, 151)))
     pixels = image.get_array()
-    assert (
-        pixels.shape == (75, 76)
-        and pixels[0, 0] == 1
-        and pixels[74, 0] == 0.5
-        and pixels[0, 75] == 1
-    )
+    assert pixels.shape == (75, 76)
+    assert pixels[0, 0] == 1
+    assert pixels[74, 0] == 0.5
+    assert pixels[0, 75] == 1
     assert image.colorbar.ax.get_ylabel() == "edges per pair"
 
 
@@ -409,18 +387,16 @@ def test_the_summary_shows_every_population_over_one_time_axis_and_the_weights()
         by_label[name].get_xlim() for name in ("ca3: neuron", "glia: a", "ca1: neuron", "rate (Hz)")
     } == {(0, 1000)}
     assert len(by_label["ca3: neuron"].lines[0].get_xdata()) == len(spikes())
-    assert (
-        by_label["rate (Hz)"].get_xlabel() == "time (ms)" and by_label["glia: a"].get_xlabel() == ""
-    )
+    assert by_label["rate (Hz)"].get_xlabel() == "time (ms)"
+    assert by_label["glia: a"].get_xlabel() == ""
     assert labels(by_label["rate (Hz)"]) == ["ca3", "ca1"]
     assert (
         labels(by_label["density (1/ms)"])[0]
         == f"ca3, median {np.median(measure.intervals(spikes())):.3g} ms"
     )
     colours = [by_label[name].lines[0].get_color() for name in ("ca3: neuron", "ca1: neuron")]
-    assert [line.get_color() for line in by_label["rate (Hz)"].lines] == colours and len(
-        set(colours)
-    ) == 2
+    assert [line.get_color() for line in by_label["rate (Hz)"].lines] == colours
+    assert len(set(colours)) == 2
     figure.canvas.draw()
 
 
@@ -442,12 +418,10 @@ def test_the_summary_says_what_was_run_and_approximated():
     ):
         assert part in text
     assert f"ca3: 8 neurons, {measure.rate(spikes()):.3g} Hz" in text
-    assert (
-        "p5: reason 5" in text
-        and "p6" not in text
-        and "... and 2 more, see .report" in text
-        and "as it is" not in text
-    )
+    assert "p5: reason 5" in text
+    assert "p6" not in text
+    assert "... and 2 more, see .report" in text
+    assert "as it is" not in text
 
 
 def test_the_summary_leaves_out_weights_of_which_there_is_no_sample_yet():

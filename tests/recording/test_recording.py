@@ -15,9 +15,9 @@ from neurosim.recording.samples import Spikes, Trace
 
 
 def test_a_spike_of_step_k_has_the_time_of_the_end_or_of_the_start_of_the_step():
-    found = Spikes([3, 1], [0, 9], size=4, dt=0.5, steps=10)
-    assert found.times().tolist() == [0.5, 5.0]
-    assert found.times("start").tolist() == [0.0, 4.5]
+    spikes = Spikes([3, 1], [0, 9], size=4, dt=0.5, steps=10)
+    assert spikes.times().tolist() == [0.5, 5.0]
+    assert spikes.times("start").tolist() == [0.0, 4.5]
     with pytest.raises(
         NetworkError,
         match=(
@@ -25,26 +25,24 @@ def test_a_spike_of_step_k_has_the_time_of_the_end_or_of_the_start_of_the_step()
             "Use one of these"
         ),
     ):
-        found.times("END")
+        spikes.times("END")
 
 
 def test_spikes_are_counted_and_found_by_neuron():
-    found = spikes()
-    assert len(found) == 20
-    assert found.count().tolist() == [4, 4, 4, 4, 4] and found.count().dtype == np.int64
-    assert found.of(3) == pytest.approx([0.7, 1.7, 2.7, 3.7])
-    assert found.index.dtype == np.int32 and found.step.dtype == np.int64
+    train = spikes()
+    assert len(train) == 20
+    assert train.count().tolist() == [4, 4, 4, 4, 4] and train.count().dtype == np.int64
+    assert train.of(3) == pytest.approx([0.7, 1.7, 2.7, 3.7])
+    assert train.index.dtype == np.int32 and train.step.dtype == np.int64
     with pytest.raises(NetworkError, match="spikes of neuron 5: expected 0 to 4. Choose"):
-        found.of(5)
+        train.of(5)
 
 
 def test_spikes_of_some_neurons_answer_for_these_alone():
     some = Spikes([7, 3, 7], [0, 1, 2], size=9, dt=0.5, steps=10, members=[7, 3, 5])
-    assert (
-        some.count().tolist() == [2, 1, 0]
-        and some.of(7).tolist() == [0.5, 1.5]
-        and some.of(5).tolist() == []
-    )
+    assert some.count().tolist() == [2, 1, 0]
+    assert some.of(7).tolist() == [0.5, 1.5]
+    assert some.of(5).tolist() == []
     assert some.window(0.5).members.tolist() == [7, 3, 5] and some != replace(some, members=None)
     assert spikes().members.tolist() == [0, 1, 2, 3, 4] and spikes().members.dtype == np.int32
     with pytest.raises(

@@ -38,11 +38,9 @@ def test_a_saved_recording_comes_back_equal(tmp_path):
     path = recording().save(tmp_path / "run.npz")
     back = Recording.load(path)
     assert back == recording()
-    assert (
-        back["ca3"].spikes.index.dtype == np.int32
-        and back["loop"].shape == (4, 5)
-        and back["loop"].trace("x").per == "source"
-    )
+    assert back["ca3"].spikes.index.dtype == np.int32
+    assert back["loop"].shape == (4, 5)
+    assert back["loop"].trace("x").per == "source"
     assert os.listdir(tmp_path) == ["run.npz"]
 
 
@@ -50,9 +48,8 @@ def test_recorded_members_are_loaded_again_and_a_file_that_names_none_is_of_all_
     tmp_path,
 ):
     path = some().save(tmp_path / "run.npz")
-    assert Recording.load(path) == some() and Recording.load(path)[
-        "ca3"
-    ].spikes.members.tolist() == [4, 2]
+    assert Recording.load(path) == some()
+    assert Recording.load(path)["ca3"].spikes.members.tolist() == [4, 2]
     header, arrays = files.read(recording().save(path), kind="recording")
     del header["populations"]["ca3"]["spikes"]["members"]
     files.write(
@@ -82,8 +79,8 @@ def test_any_damaged_byte_is_noticed_or_harmless(tmp_path):
     whole = Recording(HEADER, {"ca3": PopulationRecording("ca3", 5, spikes())})
     data = whole.save(tmp_path / "run.npz").read_bytes()
     broken, refused = tmp_path / "broken.npz", 0
-    for place in range(0, len(data), 3):
-        broken.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+    for position in range(0, len(data), 3):
+        broken.write_bytes(data[:position] + bytes([data[position] ^ 0x55]) + data[position + 1 :])
         try:
             assert Recording.load(broken) == whole
         except NetworkError as error:
@@ -168,15 +165,15 @@ def test_a_save_makes_its_folder_and_says_where_it_cannot(tmp_path):
     """What hours of simulation gave is not lost to a folder that nobody made."""
     path = recording().save(tmp_path / "results" / "deep" / "run.npz")
     assert Recording.load(path) == recording()
-    place = path / "below" / "run.npz"  # a file stands where a folder should
+    blocked = path / "below" / "run.npz"  # a file stands where a folder should
     with pytest.raises(
         NetworkError,
         match=parts(
-            f"file {place}: cannot be written (",
+            f"file {blocked}: cannot be written (",
             "), expected a place that takes it. Choose another, or make room",
         ),
     ):
-        recording().save(place)
+        recording().save(blocked)
     with pytest.raises(NetworkError, match="cannot be written"):
         recording().save(tmp_path / "results")  # a folder stands where the file should
     assert os.listdir(path.parent) == ["run.npz"] and os.listdir(tmp_path) == ["results"]
@@ -242,11 +239,9 @@ def test_an_interrupted_run_loads_what_was_written(tmp_path):
     writer.append(recording(10, 10))
     (tmp_path / "run" / ".part-00000002.npz.abcd.partial").write_bytes(b"half")
     back = Recording.load(tmp_path / "run")
-    assert (
-        back.header["finished"] is False
-        and back.header["steps"] == 20
-        and "unfinished" in str(back)
-    )
+    assert back.header["finished"] is False
+    assert back.header["steps"] == 20
+    assert "unfinished" in str(back)
     assert back["ca3"].spikes == spikes(0, 20) and back["ca3"].trace("v") == trace(0, 2)
 
 
@@ -297,12 +292,10 @@ def test_of_a_run_in_parts_only_what_is_asked_for_is_read(tmp_path):
     data[entry.header_offset + entry.file_size] ^= 0x55  # within its numbers
     part.write_bytes(data)
     back = Recording.load(tmp_path / "run")
-    assert (
-        back.names() == ["ca3", "glia", "loop"]
-        and "loop" in back
-        and "cortex" not in back
-        and back.header["steps"] == 20
-    )
+    assert back.names() == ["ca3", "glia", "loop"]
+    assert "loop" in back
+    assert "cortex" not in back
+    assert back.header["steps"] == 20
     assert back["ca3"] == recording(0, 20)["ca3"] and back["ca3"] is back["ca3"]
     with pytest.raises(
         NetworkError, match="part-00000001.npz: cannot be read .*CRC.*The file is damaged"
@@ -365,13 +358,10 @@ def test_neo_gets_every_spike_and_sample():
     assert len(trains) == 5 and trains[3].annotations == {"population": "ca3", "neuron": 3}
     assert trains[3].rescale("ms").magnitude == pytest.approx([0.7, 1.7, 2.7, 3.7])
     v = next(signal for signal in signals if signal.name == "ca3.v")
-    assert (
-        v.times.rescale("ms").magnitude == pytest.approx(trace().times())
-        and str(v.dimensionality) == "mV"
-    )
-    assert np.array_equal(v.magnitude, trace().values, equal_nan=True) and v.array_annotations[
-        "member"
-    ].tolist() == [4, 1]
+    assert v.times.rescale("ms").magnitude == pytest.approx(trace().times())
+    assert str(v.dimensionality) == "mV"
+    assert np.array_equal(v.magnitude, trace().values, equal_nan=True)
+    assert v.array_annotations["member"].tolist() == [4, 1]
     assert block.annotations["header"]["seed"] == 7
     odd = (
         Recording(HEADER, {"a": PopulationRecording("a", 5, None, {"u": trace(unit="glubb")})})
@@ -388,9 +378,8 @@ def test_other_tools_get_no_neuron_that_was_not_recorded():
     assert [(train.annotations["neuron"], len(train)) for train in trains] == [(4, 2), (2, 0)]
     assert some().to_xarray()["ca3"]["spike_member"].values.tolist() == [4, 2]
     units = some().to_nwb().units
-    assert units["neuron"][:] == [4, 2] and units["spike_times"][0] == pytest.approx(
-        [0.0001, 0.001]
-    )
+    assert units["neuron"][:] == [4, 2]
+    assert units["spike_times"][0] == pytest.approx([0.0001, 0.001])
 
 
 def test_xarray_gets_every_spike_sample_and_edge():
@@ -398,14 +387,12 @@ def test_xarray_gets_every_spike_sample_and_edge():
     tree = recording().to_xarray()
     v = tree["ca3"]["v"]
     assert v.dims == ("v_time", "v_member") and v.attrs["units"] == "mV"
-    assert v.sel(v_member=1).values[:2].tolist() == [100, 110] and v[
-        "v_time"
-    ].values == pytest.approx(trace().times())
+    assert v.sel(v_member=1).values[:2].tolist() == [100, 110]
+    assert v["v_time"].values == pytest.approx(trace().times())
     assert tree["ca3"]["spike_time"].values == pytest.approx(spikes().times())
     assert tree["ca3"]["spike_neuron"].values.tolist() == spikes().index.tolist()
-    assert tree["loop"]["target"].values.tolist() == [1, 2, 0, 4, 4] and tree["loop"][
-        "w"
-    ].shape == (4, 5)
+    assert tree["loop"]["target"].values.tolist() == [1, 2, 0, 4, 4]
+    assert tree["loop"]["w"].shape == (4, 5)
 
 
 def test_nwb_gets_every_spike_and_sample(tmp_path):
@@ -419,7 +406,8 @@ def test_nwb_gets_every_spike_and_sample(tmp_path):
         assert file.units["spike_times"][3] == pytest.approx([0.0007, 0.0017, 0.0027, 0.0037])
         assert file.units["population"][3] == "ca3" and file.units["neuron"][3] == 3
         v = file.acquisition["ca3.v"]
-        assert np.array_equal(v.data[:], trace().values, equal_nan=True) and (
+        assert np.array_equal(v.data[:], trace().values, equal_nan=True)
+        assert (
             v.rate,
             v.starting_time,
             v.unit,
@@ -471,6 +459,6 @@ def test_numbers_of_earlier_files_are_turned_into_the_unit_beside_them(tmp_path,
     header, arrays = files.read(path, kind="recording")
     assert header.pop("units") == "declared"
     files.write(path, header, kind="recording", arrays=arrays)
-    found = Recording.load(path)["ca3"].trace("x")
-    assert found.unit == unit
-    np.testing.assert_allclose([*found.values[:, 0], *found.initial], own, rtol=1e-14)
+    loaded = Recording.load(path)["ca3"].trace("x")
+    assert loaded.unit == unit
+    np.testing.assert_allclose([*loaded.values[:, 0], *loaded.initial], own, rtol=1e-14)
