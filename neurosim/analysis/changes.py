@@ -75,13 +75,14 @@ class SpikeChanges:
     @property
     def first_difference(self) -> tuple[int, int] | None:
         """Step and neuron of the first spike that is not kept; None if all are."""
-        differing = [
-            (int(spikes.step[chosen][0]), int(spikes.index[chosen][0]))
-            for spikes, fate in zip((self.first, self.second), self.fates, strict=True)
-            for chosen in [np.flatnonzero(fate != KEPT)[:1]]
-            if chosen.size
-        ]
-        return min(differing, default=None)
+        first_ones = []
+        for spikes, fate in zip((self.first, self.second), self.fates, strict=True):
+            differing = np.flatnonzero(fate != KEPT)
+            if differing.size:
+                # Spikes are in order of time.
+                at = differing[0]
+                first_ones.append((int(spikes.step[at]), int(spikes.index[at])))
+        return min(first_ones, default=None)
 
     def chosen(self, recording: int, fate: int) -> Spikes:
         """Return the spikes of one fate.
@@ -170,12 +171,11 @@ def find_weight_changes(a: Recording, b: Recording) -> tuple[WeightChanges, ...]
     ----------
     a, b : Recording
     """
-    return tuple(
-        changes
-        for name, projection in a.projections.items()
-        if name in b.projections
-        for changes in _weights_of(name, projection, b.projections[name])
-    )
+    changes: list[WeightChanges] = []
+    for name, projection in a.projections.items():
+        if name in b.projections:
+            changes += _weights_of(name, projection, b.projections[name])
+    return tuple(changes)
 
 
 def _changes_of(
@@ -237,9 +237,13 @@ def _pair(
     width: int,
 ) -> np.ndarray:
     """Return positions of spikes that belong together, (M, 2): as many as possible."""
-    alone = [np.flatnonzero(fate == ALONE) for fate in fates]
-    orders = [part[np.argsort(key[part])] for part, key in zip(alone, keys, strict=True)]
-    first, second = (key[order].tolist() for key, order in zip(keys, orders, strict=True))
+    # Positions of unpaired spikes, those of a neuron together and by their steps.
+    orders = []
+    for key, fate in zip(keys, fates, strict=True):
+        alone = np.flatnonzero(fate == ALONE)
+        orders.append(alone[np.argsort(key[alone])])
+    first = keys[0][orders[0]].tolist()
+    second = keys[1][orders[1]].tolist()
     pairs: list[tuple[int, int]] = []
     i = j = 0
     # Earliest with earliest: no other pairing of two ascending trains has more pairs.

@@ -31,11 +31,13 @@ def settings_digest(backend: str | Backend, options: Mapping[str, Any], time: fl
         Of the backend; those that change no result are left out.
     time : float, ms
     """
+    name = backend if isinstance(backend, str) else backend.name
+    effective = {k: v for k, v in options.items() if k not in _WITHOUT_EFFECT}
     return _digest(
         {
-            "backend": str(backend if isinstance(backend, str) else backend.name),
+            "backend": str(name),
             "configured": dict(getattr(backend, "options", {})),
-            "options": {k: v for k, v in options.items() if k not in _WITHOUT_EFFECT},
+            "options": effective,
             "time": time,
             "versions": _versions(find(backend)),
         }
@@ -73,21 +75,22 @@ def run_key(
     settings : str
         Digest.
     """
-    probes = [
-        {
-            "owner": probe.owner.name,
-            "variable": probe.variable,
-            "every": probe.every,
-            "name": probe.label,
-            "at_spikes": probe.at_spikes,
-            "neurons": _array(probe.owner.indices if isinstance(probe.owner, View) else None),
-            "edges": _array(probe.edges),
-        }
-        for probe in network.probes
-    ]
-    return _digest(
-        {"point": point.data(), "network": drawn, "settings": settings, "probes": probes}
-    )
+    probes = []
+    for probe in network.probes:
+        neurons = probe.owner.indices if isinstance(probe.owner, View) else None
+        probes.append(
+            {
+                "owner": probe.owner.name,
+                "variable": probe.variable,
+                "every": probe.every,
+                "name": probe.label,
+                "at_spikes": probe.at_spikes,
+                "neurons": _array(neurons),
+                "edges": _array(probe.edges),
+            }
+        )
+    content = {"point": point.data(), "network": drawn, "settings": settings, "probes": probes}
+    return _digest(content)
 
 
 def result_key(run: str, measure: str) -> str:

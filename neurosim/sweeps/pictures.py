@@ -40,18 +40,19 @@ def draw_lines(
     lines = np.moveaxis(values, list(grid).index(axis), 0)
     lines = lines.reshape(len(grid[axis]), -1, seeds)
     x, labels = _positions(grid[axis])
+    # From left to right, in whatever order the values were given.
     order = np.argsort(x, kind="stable")
+    along = x[order]
     for number, point in enumerate(product(*others.values())):
         colour = COLOURS[number % len(COLOURS)]
         label = ", ".join(f"{name} {value}" for name, value in zip(others, point, strict=True))
         of_point = lines[order, number]
         mean, spread = _statistics(of_point)
         if seeds > 1:
-            ax.plot(x[order], of_point, color=colour, linewidth=0.6, alpha=0.5)
-            ax.fill_between(
-                x[order], mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
-            )
-        ax.plot(x[order], mean, "o-", color=colour, linewidth=1.8, markersize=3.5, label=label)
+            low, high = mean - spread, mean + spread
+            ax.plot(along, of_point, color=colour, linewidth=0.6, alpha=0.5)
+            ax.fill_between(along, low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.plot(along, mean, "o-", color=colour, linewidth=1.8, markersize=3.5, label=label)
     if labels is not None:
         ax.set_xticks(x, labels)
     ax.set_xlabel(axis)
@@ -80,9 +81,11 @@ def draw_map(
     grid : axis -> its values
     axis, upwards, measure : str
     """
-    at = list(grid)
-    ordered = np.moveaxis(values, [at.index(upwards), at.index(axis)], [0, 1])
-    mean, _ = _statistics(ordered.reshape(*ordered.shape[:2], -1))
+    names = list(grid)
+    ordered = np.moveaxis(values, [names.index(upwards), names.index(axis)], [0, 1])
+    # All other axes and the seeds as one.
+    of_cell = ordered.reshape(*ordered.shape[:2], -1)
+    mean, _ = _statistics(of_cell)
     # Cells of equal size, whatever the values: each point is one cell.
     image = ax.imshow(mean, origin="lower", aspect="auto", interpolation="nearest")
     ax.set_xticks(range(mean.shape[1]), [str(value) for value in grid[axis]])

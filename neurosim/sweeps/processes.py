@@ -121,18 +121,20 @@ def describe_task(task: Task) -> dict[str, Any]:
     ----------
     task : Task
     """
-    return {
-        **{k: v for k, v in vars(task).items() if k not in ("point", "build", "measure")},
-        "point": task.point.data(),
-        "build": refer(task.build, "build"),
-        "measure": refer(task.measure, "measure"),
-    }
+    # Points and functions have no JSON of their own; everything else of a task has.
+    data = dict(vars(task))
+    data["point"] = task.point.data()
+    data["build"] = refer(task.build, "build")
+    data["measure"] = refer(task.measure, "measure")
+    return data
 
 
 def read_outcome(data: Mapping[str, Any]) -> Outcome:
     """Undo `describe_outcome`."""
-    failure = data["failure"]
-    return Outcome(**{**data, "failure": None if failure is None else Failure(**failure)})
+    values = dict(data)
+    if values["failure"] is not None:
+        values["failure"] = Failure(**values["failure"])
+    return Outcome(**values)
 
 
 def describe_outcome(outcome: Outcome) -> dict[str, Any]:

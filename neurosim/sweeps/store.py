@@ -139,17 +139,20 @@ class Store:
             header = _unseal(path)
             try:
                 point = Point(header["point"]["values"], header["point"]["seed"])
-                failure = header["failure"]
-                outcome = Outcome(
-                    "done" if failure is None else "failed",
-                    path.stem,
-                    header["run"],
-                    None if header["values"] is None else _with_nan(header["values"]),
-                    None if failure is None else Failure(**failure),
-                )
+                outcome = _outcome_of(header, path.stem)
             except (KeyError, TypeError, ValueError) as error:
                 raise _damaged(path, error) from error
             self._remember(point, outcome)
+
+
+def _outcome_of(header: Mapping[str, Any], key: str) -> Outcome:
+    """Return the outcome that a file of results holds."""
+    values, failure = header["values"], header["failure"]
+    if values is not None:
+        values = _with_nan(values)
+    if failure is not None:
+        return Outcome("failed", key, header["run"], values, Failure(**failure))
+    return Outcome("done", key, header["run"], values, None)
 
 
 def cannot_write(path: Path, error: OSError) -> NetworkError:

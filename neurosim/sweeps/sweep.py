@@ -237,23 +237,26 @@ def _run(
     """Return the outcome of each job; those that are new have been stored."""
     outcomes: dict[int, Outcome] = {}
     is_local = pool.cluster is None
-    tasks = (
-        replace(
-            task,
-            point=point,
-            number=number,
-            known=store.known(point, with_failures=not retry),
-            recorded=store.recorded(point),
-            recordings=str(store.recordings) if is_local else None,
-        )
-        for number, point in enumerate(jobs)
-    )
+    # Processes of a cluster may not see this machine's folders, and have memory of their own.
+    recordings = str(store.recordings) if is_local else None
     room = machine(max(pool.count, 1)) if is_local else None
+
+    def tasks() -> Iterator[Task]:
+        for number, point in enumerate(jobs):
+            yield replace(
+                task,
+                point=point,
+                number=number,
+                known=store.known(point, with_failures=not retry),
+                recorded=store.recorded(point),
+                recordings=recordings,
+            )
+
     with (
         pool.submitting() as submit,
         count_jobs(len(jobs), name="sweep", wanted=progress) as advance,
     ):
-        for done, outcome in run_all(tasks, submit, room=room):
+        for done, outcome in run_all(tasks(), submit, room=room):
             outcomes[done.number] = _settle(store, done, outcome)
             advance(outcome.state == "known")
     return [outcomes[number] for number in range(len(jobs))]

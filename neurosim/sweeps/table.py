@@ -93,11 +93,11 @@ class SweepTable:
         NetworkError
             If it was not measured, or its arrays have different shapes.
         """
-        if measure not in self.measures:
-            raise NetworkError(
-                describe_unknown("measure", measure, self.measures, owner="the sweep")
-            )
-        values = [None if r.values is None else r.values.get(measure) for r in self.rows]
+        measures = self.measures
+        if measure not in measures:
+            raise NetworkError(describe_unknown("measure", measure, measures, owner="the sweep"))
+        # A job that failed has no values, and one of another seed may lack a measure.
+        values = [(row.values or {}).get(measure) for row in self.rows]
         shapes = {np.shape(value) for value in values if value is not None}
         if len(shapes) > 1:
             listed = ", ".join(map(str, sorted(shapes)))
@@ -113,19 +113,23 @@ class SweepTable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SweepTable):
             return NotImplemented
-        same = (dict(self.grid), self.seeds) == (dict(other.grid), other.seeds)
-        return same and list(map(_comparable, self.rows)) == list(map(_comparable, other.rows))
+        if dict(self.grid) != dict(other.grid) or self.seeds != other.seeds:
+            return False
+        own_rows = [_comparable(row) for row in self.rows]
+        other_rows = [_comparable(row) for row in other.rows]
+        return own_rows == other_rows
 
     # ---- text
 
     def __str__(self) -> str:
-        head = [*self.grid, *([] if len(self.seeds) == 1 else ["seeds"]), *self.measures]
+        count = ["seeds"] if len(self.seeds) > 1 else []
+        head = [*self.grid, *count, *self.measures]
         lines = [head, *self._lines()[:_MOST_LINES]]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = [
-            _GAP.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-            for line in lines
-        ]
+        text = []
+        for line in lines:
+            cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
+            text.append(_GAP.join(cells))
         more = len(self.rows) // len(self.seeds) - _MOST_LINES
         if more > 0:
             text.append(f"... and {more} more points")
@@ -147,7 +151,9 @@ class SweepTable:
             cells = [str(value) for value in rows[0].point.values.values()]
             if count > 1:
                 cells.append(str(len(done)))
-            lines.append([*cells, *(_spread([v.get(m) for v in done]) for m in self.measures)])
+            for measure in self.measures:
+                cells.append(_spread([values.get(measure) for values in done]))
+            lines.append(cells)
         return lines
 
     # ---- other libraries
@@ -168,12 +174,14 @@ class SweepTable:
         """
         pandas = _library("pandas", "to_pandas")
         names = self._columns()
-        records = [
-            {**row.point.values, SEED: row.point.seed}
-            | {column: (row.values or {}).get(name) for name, column in names.items()}
-            | {"error": "" if row.failure is None else str(row.failure)}
-            for row in self.rows
-        ]
+        records = []
+        for row in self.rows:
+            values = row.values or {}
+            record = {**row.point.values, SEED: row.point.seed}
+            for name, column in names.items():
+                record[column] = values.get(name)
+            record["error"] = "" if row.failure is None else str(row.failure)
+            records.append(record)
         columns = [*self.grid, SEED, *names.values(), "error"]
         return pandas.DataFrame(records, columns=columns)
 
@@ -198,11 +206,11 @@ class SweepTable:
             values = self[name]
             more = [f"{column}_{n}" for n in range(values.ndim - len(dimensions))]
             variables[column] = ([*dimensions, *more], values)
-        # Values that are lists are no coordinates: their numbers are.
-        coordinates = {
-            name: list(values) if all(np.ndim(v) == 0 for v in values) else range(len(values))
-            for name, values in self.grid.items()
-        }
+        coordinates = {}
+        for name, values in self.grid.items():
+            # Values that are lists are no coordinates: their numbers are.
+            scalar = all(np.ndim(value) == 0 for value in values)
+            coordinates[name] = list(values) if scalar else range(len(values))
         return xarray.Dataset(variables, {**coordinates, SEED: list(self.seeds)})
 
     def _columns(self) -> dict[str, str]:
@@ -284,8 +292,10 @@ def _spread(values: list[Any]) -> str:
         return " or ".join(sorted({f"array {np.shape(number)}" for number in numbers}))
     # A measure that is NaN, such as the irregularity of a silent network, has no part in the mean.
     finite = np.array([number for number in numbers if not math.isnan(number)], float)
-    if finite.size <= 1:
-        return f"{finite[0] if finite.size else math.nan:.4g}"
+    if finite.size == 0:
+        return "nan"
+    if finite.size == 1:
+        return f"{finite[0]:.4g}"
     return f"{finite.mean():.4g} ± {finite.std(ddof=1):.2g}"
 
 
