@@ -31,13 +31,15 @@ def value_of(value):
 
 def set_values(nodes, values):
     """Set parameters or states: a number for all, or one for each node that lies in this rank."""
+    read = {name: value_of(value) for name, value in values.items()}
+    # In one call: NEST looks after each whether reset lies below threshold.
+    if all(np.ndim(value) == 0 for value in read.values()):
+        nodes.set(read)
+        return
     local = np.flatnonzero(np.atleast_1d(nodes.local))
-    for name, value in values.items():
-        value = value_of(value)
-        if np.ndim(value) == 0:
-            nodes.set({name: value})
-        elif local.size:
-            nodes[local.tolist()].set({name: np.asarray(value)[local].tolist()})
+    if local.size:
+        own = {n: v if np.ndim(v) == 0 else np.asarray(v)[local].tolist() for n, v in read.items()}
+        nodes[local.tolist()].set(own)
 
 
 def create(population, dt):

@@ -85,7 +85,7 @@ def _failure(exit_code: int, output: str, machine: str) -> str:
     last = "\n".join(f"  {line}" for line in errors[-1:] + lines[-_LAST_LINES:])
     on_machine = f" ({machine})" if machine else ""
     return (
-        f"the PyNN script of this network{on_machine} failed (exit code {exit_code}), "
+        f"the script of this network{on_machine} failed (exit code {exit_code}), "
         f"expected it to end; its last words:\n{last}\n"
         "Run it by hand: give folder=... to keep it."
     )

@@ -224,6 +224,28 @@ def test_the_program_that_stays_runs_by_hand_with_blocks_of_edges(tmp_path):
     assert (tmp_path / "report.txt").exists() and isinstance(result, ns.Recording)
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("threshold", ["20 mV", [20.0, 30.0, 40.0]], ids=["one", "own"])
+def test_a_reset_above_nests_usual_threshold_is_taken(threshold):
+    """NEST refuses a reset at or above the threshold, which is -55 mV until it is set."""
+    net = ns.Network("high", dt="0.1 ms", seed=1)
+    neuron = cells.lif_delta(
+        tau="20 ms", rest="0 mV", threshold=threshold, reset="10 mV", refractory="2 ms"
+    )
+    neurons = net.population("e", 3, neuron)
+    net.project(
+        net.spike_source("source", 1, steps=[[10, 20, 30]]),
+        neurons,
+        ns.all_to_all(),
+        weight="15 mV",
+        delay="1 ms",
+    )
+    net.record(neurons, "spikes")
+    result = run(net, ranks=1)
+    assert len(result["e"].spikes) > 0
+    assert equal(result, run(net))
+
+
 CASES: dict[str, Callable[[], ns.Network]] = {
     "static": given_network,
     "plastic": lambda: given_network(plastic=True),
