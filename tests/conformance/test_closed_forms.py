@@ -132,18 +132,18 @@ def test_the_potential_of_an_exponential_current_has_its_shape_height_and_time_o
     )
     net.record(neuron, "v")
     trace = run(net, 60, backend)["neuron"].trace("v")
-    time, found = trace.times() - 6 * dt, trace.values[:, 0] - REST
-    assert found == pytest.approx(
+    time, voltage = trace.times() - 6 * dt, trace.values[:, 0] - REST
+    assert voltage == pytest.approx(
         R * 0.1 * potential(time, tau=TAU, tau_syn=tau_syn),
         rel=1e-9,
         abs=1e-11,  # the voltage itself is -70 mV, of which rounding leaves so much
     )
     peak = TAU * tau_syn / (TAU - tau_syn) * math.log(TAU / tau_syn)
-    assert abs(time[np.argmax(found)] - peak) < dt
+    assert abs(time[np.argmax(voltage)] - peak) < dt
     height = (
         R * 0.1 * (tau_syn / TAU) ** (TAU / (TAU - tau_syn))
     )  # the shape at its peak, simplified
-    assert found.max() == pytest.approx(height, rel=(dt / min(TAU, tau_syn)) ** 2)
+    assert voltage.max() == pytest.approx(height, rel=(dt / min(TAU, tau_syn)) ** 2)
 
 
 def test_equal_time_constants_give_an_alpha_function(backend):
@@ -308,10 +308,8 @@ def test_a_drive_counts_far_more_spikes_per_step_than_one_draw_can(backend):
 def test_a_fixed_probability_gives_binomial_sums_of_weights_at_the_targets(backend):
     """500 sources spike once: each of 2000 targets counts its edges; no pair has two."""
     net = network(1.0, seed=6)
-    source, target = (
-        net.spike_source("source", 500, steps=[[0]] * 500),
-        net.population("target", 2000, COUNTER),
-    )
+    source = net.spike_source("source", 500, steps=[[0]] * 500)
+    target = net.population("target", 2000, COUNTER)
     net.project(source, target, ns.fixed_probability(0.1), weight=1.0)
     net.record(target, "x")
     counts = run(net, 2, backend)["target"].trace("x").values[-1]
@@ -344,7 +342,7 @@ def test_a_frozen_voltage_loses_what_arrives_and_a_current_keeps_it(backend):
     """The spike of step 0 freezes v in steps 1 to 3; what lands in phase 4 of steps 0 to 2 meets it
     frozen, of step 3 free.
     """
-    for landing, kept in [(0, False), (1, False), (2, False), (3, True)]:
+    for landing, survives in [(0, False), (1, False), (2, False), (3, True)]:
         net = network(1.0)
         delta = net.population(
             "delta", 1, cells.lif_delta(rest=0, threshold=10, refractory=3), v=12.0
@@ -359,7 +357,7 @@ def test_a_frozen_voltage_loses_what_arrives_and_a_current_keeps_it(backend):
         result = run(net, 8, backend)
         assert list(result["delta"].spikes.step) == list(result["current"].spikes.step) == [0]
         assert list(result["delta"].trace("v").values[:3, 0]) == [0, 0, 0]
-        assert (result["delta"].trace("v").values[-1, 0] > 0) == kept
+        assert (result["delta"].trace("v").values[-1, 0] > 0) == survives
         assert result["current"].trace("v").values[-1, 0] > 0
 
 
@@ -395,23 +393,23 @@ def test_what_lands_in_phase_4_of_step_k_plus_d_is_integrated_in_step_k_plus_d_p
         delay=0.5 * delay,
     )
     net.record(target, "x")
-    found = run(net, 12, backend)["target"].trace("x").values[:, 0]
+    jumps = run(net, 12, backend)["target"].trace("x").values[:, 0]
     steps = np.arange(24)
-    assert list(found) == list((steps >= 3 + delay + 1) * 1.0 + (steps >= 9 + delay + 1))
+    assert list(jumps) == list((steps >= 3 + delay + 1) * 1.0 + (steps >= 9 + delay + 1))
 
 
 def test_delays_count_alike_from_neurons_and_from_sources(backend):
     net = network(1.0)
     ticking = net.population("ticking", 1, RESTLESS, pause=9.0)
-    given = net.spike_source("given", 1, steps=[range(0, 40, 10)])
-    for source in (ticking, given):
+    listed = net.spike_source("given", 1, steps=[range(0, 40, 10)])
+    for source in (ticking, listed):
         target = net.population(f"after-{source.name}", 1, COUNTER)
         net.project(source, target, ns.one_to_one(), weight=1.0, delay=3.0)
         net.record(target, "x")
     result = run(net, 40, backend)
-    found = result["after-ticking"].trace("x").values
-    assert np.array_equal(found, result["after-given"].trace("x").values)
-    assert list(np.flatnonzero(np.diff(found[:, 0])) + 1) == [4, 14, 24, 34]
+    jumps = result["after-ticking"].trace("x").values
+    assert np.array_equal(jumps, result["after-given"].trace("x").values)
+    assert list(np.flatnonzero(np.diff(jumps[:, 0])) + 1) == [4, 14, 24, 34]
 
 
 def test_each_edge_of_a_projection_has_its_own_delay(backend):
@@ -441,14 +439,14 @@ def test_a_spike_of_step_k_has_the_time_of_its_end_and_given_times_come_back(bac
     net.record(neuron, "spikes")
     net.record(source, "spikes")
     result = run(net, 5, backend)
-    found = result["neuron"].spikes
-    assert (list(found.step), list(found.times()), list(found.times("start"))) == (
+    spikes = result["neuron"].spikes
+    assert (list(spikes.step), list(spikes.times()), list(spikes.times("start"))) == (
         [2],
         [1.5],
         [1.0],
     )
-    given = result["source"].spikes
-    assert (list(given.step), list(given.index), list(given.times())) == (
+    listed = result["source"].spikes
+    assert (list(listed.step), list(listed.index), list(listed.times())) == (
         [0, 4, 7],
         [0, 1, 0],
         [0.5, 2.5, 4.0],

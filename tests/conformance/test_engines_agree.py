@@ -43,12 +43,10 @@ def test_reference_and_cpu_agree_to_the_last_bit_with_one_thread_and_two():
 
     compare()
     assert seen["finite"] == seen["stories"] >= 60
-    assert (
-        seen["spikes of cells"] > 10
-        and seen["edges"] > 24
-        and seen["learned"] > 8
-        and seen["delays that differ"] > 8
-    )
+    assert seen["spikes of cells"] > 10
+    assert seen["edges"] > 24
+    assert seen["learned"] > 8
+    assert seen["delays that differ"] > 8
     expected = {
         "static",
         *(rule.name for rule, _ in rn.RULES.values()),
@@ -127,9 +125,9 @@ def test_a_run_loaded_from_a_file_goes_on_as_if_it_had_never_stopped(
 def test_a_snapshot_restored_with_its_clock_gives_the_same_future_again(fast_backend, story, steps):
     """The spikes in flight, decays, refractoriness and random numbers included."""
     run = played(story, fast_backend)
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     first = rn.outcome(rn.play(run, [("run", steps)]))
-    run.restore(kept, clock=True)
+    run.restore(snapshot, clock=True)
     assert rn.differences(first, rn.outcome(rn.play(run, [("run", steps)]))) == []
 
 
@@ -145,10 +143,8 @@ def test_what_is_recorded_does_not_change_the_run(fast_backend, story):
 
 def test_states_saved_with_two_threads_go_on_with_one(tmp_path):
     story = lively()
-    two, one = (
-        played(story, "cpu", [("run", 20)], threads=2),
-        ns.prepare(story.net, backend="cpu", threads=1),
-    )
+    two = played(story, "cpu", [("run", 20)], threads=2)
+    one = ns.prepare(story.net, backend="cpu", threads=1)
     assert two.engine.partitions == 2
     two.save(tmp_path / "state.npz")
     one.load(tmp_path / "state.npz")

@@ -46,8 +46,8 @@ def network(text: str) -> ns.Network:
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_function_has_the_value_of_mathematics_and_one_set_of_bits(text, backend):
     run, reference = (ns.prepare(network(text), backend=b) for b in (backend, "reference"))
-    for each in (run, reference):
-        each.run("3 ms")
+    for open_run in (run, reference):
+        open_run.run("3 ms")
     expected = np.array([TEXTS[text](float(x)) for x in X], float)
     np.testing.assert_allclose(run.get("p", "y"), expected, rtol=1e-14)
     for owner, name in (("p", "y"), ("p", "z"), ("q", "v")):

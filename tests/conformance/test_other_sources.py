@@ -22,16 +22,16 @@ def network() -> ns.Network:
 
 
 def test_sources_have_their_times_intervals_and_rates(backend, fast_backend):
-    found = ns.simulate(network(), "200 ms", backend=backend, progress=False)
-    clock = found["clock"].spikes
+    recording = ns.simulate(network(), "200 ms", backend=backend, progress=False)
+    clock = recording["clock"].spikes
     assert clock.times()[clock.index == 0] == pytest.approx(np.arange(10, 201, 10))
     assert clock.times()[clock.index == 1] == pytest.approx(np.arange(12.5, 201, 25))
     assert not (clock.index == 2).any()
-    gamma = found["gamma"].spikes
+    gamma = recording["gamma"].spikes
     assert gamma.count().mean() == pytest.approx(20, rel=0.1)
     gaps = np.concatenate([np.diff(gamma.times()[gamma.index == n]) for n in range(20)])
     assert gaps.std() / gaps.mean() == pytest.approx(0.5, rel=0.15)
-    times = found["wave"].spikes.times() % 100
+    times = recording["wave"].spikes.times() % 100
     # The integrals of 1 + sin over both halves are 50 +- 100/pi ms.
     assert (times <= 50).sum() / (times > 50).sum() == pytest.approx(
         (50 + 100 / np.pi) / (50 - 100 / np.pi), rel=0.25
@@ -39,7 +39,7 @@ def test_sources_have_their_times_intervals_and_rates(backend, fast_backend):
     assert len(times) == pytest.approx(200 * 0.2 * 100, rel=0.1)
     expected = ns.simulate(network(), "200 ms", backend=fast_backend, progress=False)
     for name in ("clock", "gamma", "wave"):
-        np.testing.assert_array_equal(found[name].spikes.step, expected[name].spikes.step)
+        np.testing.assert_array_equal(recording[name].spikes.step, expected[name].spikes.step)
 
 
 def test_rates_and_shapes_out_of_range_are_refused():

@@ -183,11 +183,9 @@ def test_snapshots_and_files_of_a_run_continue_it(backend, equation, tmp_path):
 def test_a_signal_and_a_link_read_the_variable_as_it_is(backend):
     """A second projection copies x in each step; a signal reads it between two."""
     net = network(rule(RELAXING, side="pre", handlers=[("look", "x = 2 * x")]), x=0.4)
-    source, target, first = (
-        net.populations["source"],
-        net.populations["target"],
-        net.projections["p"],
-    )
+    source = net.populations["source"]
+    target = net.populations["target"]
+    first = net.projections["p"]
     copying = ns.Rule(
         edge="y : 1", handlers=[("step", "y = level")], reads={"level": first["x"].by("source")}
     )
@@ -223,10 +221,8 @@ def test_an_equation_reads_cells_links_and_other_variables_of_this_step(backend)
     """With all else held for a step, x moves by (1 - exp(-h)) of its distance from the sum."""
     net = ns.Network("net", dt=DT)
     fed = ns.Cell("dv/dt = (k - v) / (8*ms) : 1", parameters={"k": 1.0}, name="fed")
-    source, target = (
-        net.population("source", 2, fed, v=[0.1, 0.2]),
-        net.population("target", 2, fed),
-    )
+    source = net.population("source", 2, fed, v=[0.1, 0.2])
+    target = net.population("target", 2, fed)
     glia = net.population("glia", 1, fed, v=0.5)
     following = ns.Rule(
         edge="dx/dt = rate * (v_pre + level + y - x) : 1",
@@ -373,10 +369,10 @@ def outcome(net, backend, **options):
 @pytest.mark.parametrize("delays", DELAYS)
 def test_equations_have_the_bits_of_the_reference(backend, rule, delays):
     net = busy(rule, DELAYS[delays])
-    expected, found = outcome(net, "reference"), outcome(net, backend)
-    assert found["cells"].spikes == expected["cells"].spikes
+    expected, recording = outcome(net, "reference"), outcome(net, backend)
+    assert recording["cells"].spikes == expected["cells"].spikes
     for variable in (v.name for v in rule.variables):
-        values = found["p"].trace(variable).values
+        values = recording["p"].trace(variable).values
         np.testing.assert_array_equal(values, expected["p"].trace(variable).values, variable)
     assert len(expected["cells"].spikes.index) > 50
 

@@ -84,11 +84,9 @@ def test_edges_that_differ_in_delay_have_a_trace_each(backend):
     )
     net.record(p, "x")
     values = prepare(net, backend, 8).result()["p"].trace("x").values
-    assert (
-        values[:-2, 0].tolist() == values[2:, 1].tolist()
-        and values[1, 0] == 1.0 == values[3, 1]
-        and values[1, 1] == 0.0
-    )
+    assert values[:-2, 0].tolist() == values[2:, 1].tolist()
+    assert values[1, 0] == 1.0 == values[3, 1]
+    assert values[1, 1] == 0.0
 
 
 # ---- links and what the two ends show
@@ -125,10 +123,8 @@ def test_a_link_reads_what_is_after_integration_and_before_reset(backend):
     net.record(p, "near", "mine", "theirs")
     net.record(ramp, "v")
     run = prepare(net, backend, 5)
-    assert (
-        traces(run, "p", "near") == traces(run, "p", "mine") == [1, 2, 3, 4, 1]
-        and traces(run, "p", "theirs") == [7] * 5
-    )
+    assert traces(run, "p", "near") == traces(run, "p", "mine") == [1, 2, 3, 4, 1]
+    assert traces(run, "p", "theirs") == [7] * 5
     assert traces(run, "ramp", "v") == [1, 2, 3, 0, 1]
 
 
@@ -142,10 +138,8 @@ def test_a_link_reads_what_is_after_integration_and_before_reset(backend):
 )
 def test_a_link_of_many_values_is_read_by_source_by_target_or_by_index(backend, along, expected):
     net = network()
-    ends, far = (
-        net.population("e", 2, COUNTER),
-        net.population("f", 3, COUNTER, v=[0.0, 10.0, 20.0]),
-    )
+    ends = net.population("e", 2, COUNTER)
+    far = net.population("f", 3, COUNTER, v=[0.0, 10.0, 20.0])
     p = net.project(
         ends,
         ends,
@@ -287,9 +281,8 @@ def test_views_at_both_ends_join_the_chosen_neurons_and_words_count_in_whole_pop
     run = prepare(net, backend, 3)
     # edges in (source, target) order: 1 -> 0, 1 -> 6, 3 -> 2
     assert run.get(p, "w").tolist() == [3.0, 2.0, 1.0]
-    assert run.get(p, "where_from").tolist() == [501, 501, 503] and run.get(
-        p, "where_to"
-    ).tolist() == [700, 706, 702]
+    assert run.get(p, "where_from").tolist() == [501, 501, 503]
+    assert run.get(p, "where_to").tolist() == [700, 706, 702]
     assert run.get(p, "when").tolist() == [1.0] * 3 and run.get(p, "length").tolist() == [0.5] * 3
 
 

@@ -48,7 +48,7 @@ STAMP = Rule(
 
 
 @pytest.mark.parametrize(
-    ("given", "axonal", "dendritic", "back"),
+    ("delays", "axonal", "dendritic", "back"),
     [
         ({}, 0, 0, 0),
         ({"delay": 3.0}, 0, 3, 3),
@@ -57,13 +57,13 @@ STAMP = Rule(
         ({"delay": 4.0, "dendritic_fraction": 0.25, "back": 2.0}, 3, 1, 2),
     ],
 )
-def test_three_delays_part_a_projection(backend, given, axonal, dendritic, back):
+def test_three_delays_part_a_projection(backend, delays, axonal, dendritic, back):
     """The source spikes in step 1: its handler runs in 1 + axonal, its delivery jumps the target in
     1 + axonal + dendritic + 1, where that
     fires; the returning spike is handled ``back`` steps later."""
     net = network()
     source, relay = net.spike_source("s", 1, steps=[[1]]), net.population("r", 1, RELAY)
-    p = net.project(source, relay, ns.all_to_all(), weight=1.0, rule=STAMP, name="p", **given)
+    p = net.project(source, relay, ns.all_to_all(), weight=1.0, rule=STAMP, name="p", **delays)
     net.record(relay, "spikes")
     run = prepare(net, backend, 14)
     arrived = 1 + axonal + dendritic + 1
@@ -73,10 +73,8 @@ def test_three_delays_part_a_projection(backend, given, axonal, dendritic, back)
 
 def test_delays_of_static_projections_and_delays_that_differ(backend):
     net = network()
-    source, counters = (
-        net.spike_source("s", 2, steps=[[0, 1], [0]]),
-        net.population("c", 3, COUNTER),
-    )
+    source = net.spike_source("s", 2, steps=[[0, 1], [0]])
+    counters = net.population("c", 3, COUNTER)
     net.project(
         source,
         counters,
@@ -144,7 +142,8 @@ def test_refractoriness_that_freezes_nothing_blocks_the_spike_alone(backend):
     net = network()
     net.record(net.population("c", 1, cell), "spikes", "v")
     run = prepare(net, backend, 8)
-    assert list(run.result()["c"].spikes.step) == [0, 3, 6] and traces(run, "c", "v") == [
+    assert list(run.result()["c"].spikes.step) == [0, 3, 6]
+    assert traces(run, "c", "v") == [
         0,
         1,
         2,
@@ -184,10 +183,8 @@ def test_the_oldest_spike_is_added_first(backend):
     sources.
     """
     net = network()
-    source, counter = (
-        net.spike_source("s", 3, steps=[[4], [2], [1]]),
-        net.population("c", 1, COUNTER),
-    )
+    source = net.spike_source("s", 3, steps=[[4], [2], [1]])
+    counter = net.population("c", 1, COUNTER)
     net.project(source, counter, ns.all_to_all(), weight=[1.0, -BIG, BIG], delay=[0.0, 2.0, 3.0])
     assert prepare(net, backend, 6).get(counter, "v").tolist() == [1.0]
 
@@ -397,20 +394,16 @@ def test_the_order_of_edges_leaves_no_trace_in_what_they_share(backend):
     sorted before they are added.
     """
     generator = np.random.default_rng(0)
-    sources, targets, weights = (
-        generator.integers(0, 9, 60),
-        generator.integers(0, 4, 60),
-        generator.normal(size=60),
-    )
+    sources = generator.integers(0, 9, 60)
+    targets = generator.integers(0, 4, 60)
+    weights = generator.normal(size=60)
     pairs = np.unique(sources * 4 + targets)
     sources, targets, weights = pairs // 4, pairs % 4, weights[: pairs.size]
-    found = []
+    totals = []
     for order in (np.arange(pairs.size), generator.permutation(pairs.size)):
         net = network()
-        source, counters = (
-            net.spike_source("s", 9, steps=[[0]] * 9),
-            net.population("c", 4, COUNTER),
-        )
+        source = net.spike_source("s", 9, steps=[[0]] * 9)
+        counters = net.population("c", 4, COUNTER)
         p = net.project(
             source,
             counters,
@@ -420,5 +413,5 @@ def test_the_order_of_edges_leaves_no_trace_in_what_they_share(backend):
             rule=SUMS,
             name="p",
         )
-        found.append(prepare(net, backend, 1).get(p, "total").tolist())
-    assert found[0] == found[1] and len(set(found[0])) == 4
+        totals.append(prepare(net, backend, 1).get(p, "total").tolist())
+    assert totals[0] == totals[1] and len(set(totals[0])) == 4

@@ -23,16 +23,15 @@ def test_time_is_k_dt_in_every_phase_and_draws_are_constant_within_a_step(backen
     net = network(0.1)
     cells = net.population("p", 3, cell)
     net.record(cells, "at", "reset", "a", "b", "c")
-    found = prepare(net, backend, 20).result()["p"].traces
+    traces = prepare(net, backend, 20).result()["p"].traces
     assert (
-        found["at"].values[:, 0].tolist()
+        traces["at"].values[:, 0].tolist()
         == [k * 0.1 for k in range(20)]
-        == found["reset"].values[:, 0].tolist()
+        == traces["reset"].values[:, 0].tolist()
     )
-    assert (found["a"].values == found["b"].values).all() and (
-        found["a"].values != found["c"].values
-    ).all()
-    assert len(np.unique(found["a"].values)) == 60  # a new draw for each neuron and step
+    assert (traces["a"].values == traces["b"].values).all()
+    assert (traces["a"].values != traces["c"].values).all()
+    assert len(np.unique(traces["a"].values)) == 60  # a new draw for each neuron and step
 
 
 def test_draws_do_not_depend_on_what_else_is_in_the_network(backend):
@@ -51,20 +50,18 @@ NORMAL = Cell("v : 1", parameters={"start": 0.0}, step="v = normal() + start", n
 
 def test_sources_of_given_spikes_return_them(backend):
     net = network(0.1)
-    times, steps = (
-        net.spike_source("times", 2, times=["0.3 ms", [0.1, 0.5]]),
-        net.spike_source("steps", 2, steps=([1, 0, 0], [4, 7, 0])),
-    )
+    times = net.spike_source("times", 2, times=["0.3 ms", [0.1, 0.5]])
+    steps = net.spike_source("steps", 2, steps=([1, 0, 0], [4, 7, 0]))
     net.record(times, "spikes")
     net.record(steps, "spikes")
     run = prepare(net, backend, 9)
-    found = run.result()
-    assert [found["times"].spikes.step.tolist(), found["times"].spikes.index.tolist()] == [
+    recording = run.result()
+    assert [recording["times"].spikes.step.tolist(), recording["times"].spikes.index.tolist()] == [
         [0, 2, 4],
         [1, 0, 1],
     ]
-    assert found["times"].spikes.times() == pytest.approx([0.1, 0.3, 0.5])
-    assert [found["steps"].spikes.step.tolist(), found["steps"].spikes.index.tolist()] == [
+    assert recording["times"].spikes.times() == pytest.approx([0.1, 0.3, 0.5])
+    assert [recording["steps"].spikes.step.tolist(), recording["steps"].spikes.index.tolist()] == [
         [0, 4, 7],
         [0, 1, 0],
     ]
@@ -84,9 +81,8 @@ def test_a_drive_adds_poisson_counts_of_its_trains_to_each_target(backend):
     run = prepare(net, backend, 101)
     counts = np.diff(run.result()["c"].trace("v").values, axis=0) / 0.5
     assert counts.size == 4000 and (counts == np.floor(counts)).all()
-    assert counts.mean() == pytest.approx(
-        2.0, abs=5 * np.sqrt(2.0 / 4000)
-    ) and counts.var() == pytest.approx(2.0, rel=0.1)
+    assert counts.mean() == pytest.approx(2.0, abs=5 * np.sqrt(2.0 / 4000))
+    assert counts.var() == pytest.approx(2.0, rel=0.1)
     before = run.get(counters, "v")
     run.set(drive, rate=50.0)
     assert run.get(drive, "rate") == 50.0
@@ -104,14 +100,13 @@ def test_a_bernoulli_source_has_its_probability_and_a_poisson_source_its_rate(ba
     net = network()
     net.record(net.bernoulli("b", 3, p=[0.0, 0.3, 1.0]), "spikes")
     net.record(net.poisson("q", 1, rate=ns.table([0.0, 300.0], every="100 ms")), "spikes")
-    found = prepare(net, backend, 1100).result()
-    counts = np.bincount(found["b"].spikes.index, minlength=3)
-    assert (
-        counts[0] == 0
-        and counts[2] == 1100
-        and counts[1] == pytest.approx(330, abs=5 * np.sqrt(1100 * 0.3 * 0.7))
-    )
+    recording = prepare(net, backend, 1100).result()
+    counts = np.bincount(recording["b"].spikes.index, minlength=3)
+    assert counts[0] == 0
+    assert counts[2] == 1100
+    assert counts[1] == pytest.approx(330, abs=5 * np.sqrt(1100 * 0.3 * 0.7))
     p = 0.3
-    assert found["q"].spikes.step.min() >= 100 and len(found["q"].spikes) == pytest.approx(
+    assert recording["q"].spikes.step.min() >= 100
+    assert len(recording["q"].spikes) == pytest.approx(
         1000 * p, abs=5 * np.sqrt(1000 * p * (1 - p))
     )

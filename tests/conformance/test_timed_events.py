@@ -74,16 +74,16 @@ def test_statements_read_time_definitions_and_what_was_assigned_before(backend):
 @pytest.mark.parametrize("pieces", [["20 ms"], ["0.3 ms", "0.7 ms", "9 ms", "10 ms"]])
 def test_engines_agree_to_the_last_bit_however_a_run_is_cut(backend, pieces):
     text = "v += 6 * mV * uniform() + normal() * mV; n += uniform()"
-    found = []
+    recordings = []
     for name, cut in (("reference", ["20 ms"]), (backend, pieces)):
         run = ns.prepare(network("0.7 ms", slice(None, None, 2), text), backend=name)
         for piece in cut:
             run.run(piece, progress=False)
-        found.append(run.result()["cells"])
-    assert found[0].spikes.index.size > 5
+        recordings.append(run.result()["cells"])
+    assert recordings[0].spikes.index.size > 5
     for variable in ("v", "n"):
         np.testing.assert_array_equal(
-            found[0].trace(variable).values, found[1].trace(variable).values
+            recordings[0].trace(variable).values, recordings[1].trace(variable).values
         )
 
 
@@ -141,8 +141,8 @@ def test_an_exception_of_a_function_leaves_a_run_that_continues(backend):
     assert (run.time, run.interrupted) == (pytest.approx(4), True)
     run.run("2 ms", progress=False)
     assert [time for time in called if time >= 0] == pytest.approx([0, 2, 4])
-    expected, found = straight.result()["cells"], run.result()["cells"]
-    np.testing.assert_array_equal(expected.trace("v").values, found.trace("v").values)
+    expected, continued = straight.result()["cells"], run.result()["cells"]
+    np.testing.assert_array_equal(expected.trace("v").values, continued.trace("v").values)
 
 
 def test_a_function_cannot_run_or_load(backend, tmp_path):

@@ -23,19 +23,19 @@ def test_a_variable_is_recorded_of_two_views_at_two_intervals(backend, tmp_path)
     net.record(cells[:2], "v", "u", every="0.2 ms")
     net.record(cells[3:4], "v", name="fine")
     recording = ns.simulate(net, "2 ms", backend=backend, progress=False)
-    found = recording["cells"]
-    assert list(found.traces) == ["v", "v[0:2]", "u", "fine"]
-    assert [found.trace(name).values.shape for name in found.traces] == [
+    recorded = recording["cells"]
+    assert list(recorded.traces) == ["v", "v[0:2]", "u", "fine"]
+    assert [recorded.trace(name).values.shape for name in recorded.traces] == [
         (2, 6),
         (10, 2),
         (10, 2),
         (20, 1),
     ]
     np.testing.assert_array_equal(
-        found.trace("v").values[:, :2], found.trace("v[0:2]").values[4::5]
+        recorded.trace("v").values[:, :2], recorded.trace("v[0:2]").values[4::5]
     )
     np.testing.assert_array_equal(
-        found.trace("v").values[:, 3], found.trace("fine").values[9::10, 0]
+        recorded.trace("v").values[:, 3], recorded.trace("fine").values[9::10, 0]
     )
     recording.save(tmp_path / "r.npz")
     assert ns.Recording.load(tmp_path / "r.npz") == recording

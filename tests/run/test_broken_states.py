@@ -46,8 +46,8 @@ def test_wrong_content_is_refused_and_changes_nothing_or_does_no_harm(fast_backe
             pass
         run = prepared(backend, 7)
     assert refused > COUNT // 2
-    for each in (run, twin):
-        each.run("10 ms", progress=False)
+    for open_run in (run, twin):
+        open_run.run("10 ms", progress=False)
     assert run.result() == twin.result() and same(states(run), states(twin))
     assert begin.step == 7
 
@@ -144,6 +144,6 @@ def test_a_state_with_other_layouts_of_this_run_is_loaded(backend, tmp_path):
     other.save(tmp_path / "state.npz")
     run = ns.prepare(network(), backend=backend)
     run.load(tmp_path / "state.npz")
-    for each in (run, other):
-        each.run("30 ms", progress=False)
+    for open_run in (run, other):
+        open_run.run("30 ms", progress=False)
     assert same(states(run), states(other)) and run.result() == other.result()

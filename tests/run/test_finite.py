@@ -69,13 +69,13 @@ def test_a_restored_run_is_looked_at_again(backend, monkeypatch):
     monkeypatch.setattr(watch, "_COST", 0.0)
     run = learning(backend)
     run.run("5 ms", progress=False)
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     for _ in range(2):
         with pytest.raises(
             SimulationError, match=parts("z is inf at 9 ms (all were finite at 5 ms)")
         ):
             run.run("4 ms", progress=False)
-        run.restore(kept, clock=True)
+        run.restore(snapshot, clock=True)
 
 
 def growing(backend: str, **values) -> ns.Run:
@@ -117,11 +117,9 @@ def test_a_value_that_is_not_finite_ends_the_run_where_it_appears_and_what_was_r
     error = caught.value
     assert (error.population, error.index, error.variable, error.time) == ("cells", 2, "v", 2.0)
     values = error.recording["cells"].trace("v").values
-    assert (
-        values.shape == (3, 4)
-        and values[:, 2].tolist() == [1e100, 1e200, 1e300]
-        and (values[:, 0] == 1.0).all()
-    )
+    assert values.shape == (3, 4)
+    assert values[:, 2].tolist() == [1e100, 1e200, 1e300]
+    assert (values[:, 0] == 1.0).all()
     assert error.recording.header["finished"] is False and error.recording.header["steps"] == 3
 
 

@@ -114,10 +114,8 @@ def test_a_set_in_the_midst_of_a_run_is_followed_alike_on_every_backend(backend)
         run.run(30, progress=False)
         return run.result()
 
-    assert (
-        course(backend)["cells"] == course("reference")["cells"]
-        and course(backend)["plastic"] == course("reference")["plastic"]
-    )
+    assert course(backend)["cells"] == course("reference")["cells"]
+    assert course(backend)["plastic"] == course("reference")["plastic"]
 
 
 def test_variables_decay_until_a_set_with_the_time_constant_before_it(backend):
@@ -238,24 +236,19 @@ def test_what_is_read_of_draws_initial_values_and_places_is_not_drawn_again(back
         positions=np.arange(15.0).reshape(5, 3),
     )
     run = prepared(backend, 0, net)
-    a, b, rest = (
-        run.get(cells, "a"),
-        run.get(cells, "b"),
-        run.get(cells, "b") - run.get(cells, "a") * 2,
-    )
+    a = run.get(cells, "a")
+    b = run.get(cells, "b")
+    rest = run.get(cells, "b") - run.get(cells, "a") * 2
     assert len(set(rest - run.get(cells, "v"))) == 5
     run.run(4, progress=False)
     run.set(cells, c=10.0)
-    assert run.get(cells, "a").tolist() == a.tolist() and run.get(cells, "b") == pytest.approx(
-        a * 10 + rest, rel=1e-12
-    )
+    assert run.get(cells, "a").tolist() == a.tolist()
+    assert run.get(cells, "b") == pytest.approx(a * 10 + rest, rel=1e-12)
     run.set(cells, c=2.0)
     assert run.get(cells, "b") == pytest.approx(b, rel=1e-15)
     run.set(cells[:2], a=ns.uniform(5, 6))
-    assert (
-        run.get(cells, "b") == pytest.approx(run.get(cells, "a") * 2 + rest, rel=1e-12)
-        and (run.get(cells, "b")[2:] == b[2:]).all()
-    )
+    assert run.get(cells, "b") == pytest.approx(run.get(cells, "a") * 2 + rest, rel=1e-12)
+    assert (run.get(cells, "b")[2:] == b[2:]).all()
 
 
 @pytest.mark.parametrize(

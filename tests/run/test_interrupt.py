@@ -49,8 +49,8 @@ def test_an_interrupt_ends_a_run_between_two_steps_and_the_run_may_go_on(backend
     assert 0 < reached < 2e7 and run.result().header["finished"] is False
     assert len(run.result()["cells"].trace("v").values) == reached
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    kept = {key: array for key, array in states(run).items() if key != "step"}
-    assert all(np.isfinite(a).all() for a in kept.values() if a.dtype.kind == "f")
+    held = {key: array for key, array in states(run).items() if key != "step"}
+    assert all(np.isfinite(a).all() for a in held.values() if a.dtype.kind == "f")
     run.run(10, progress=False)
     assert run.step == reached + 20 and run.result().header["finished"] is True
     compared = min(reached, 200)
@@ -62,11 +62,9 @@ def test_an_interrupted_simulation_returns_what_was_recorded(backend, capsys):
     timer = interrupt_soon()
     result = ns.simulate(network(), "10000 s", backend=backend, progress=False)
     timer.join()
-    assert (
-        result.header["finished"] is False
-        and len(result["cells"].spikes) > 0
-        and result.header["steps"] == len(result["cells"].trace("v").values)
-    )
+    assert result.header["finished"] is False
+    assert len(result["cells"].spikes) > 0
+    assert result.header["steps"] == len(result["cells"].trace("v").values)
     assert "interrupted at" in capsys.readouterr().err
 
 
@@ -153,10 +151,8 @@ def test_an_error_while_recording_leaves_a_run_whole_and_it_may_go_on(
     run.run(60 - 0.1 * run.step, progress=False)
     assert not run.interrupted
     assert all(same_bits(a, b) for a, b in zip(learned(run), learned(expected), strict=True))
-    assert (
-        run.result()["b"].spikes == expected.result()["b"].spikes
-        and expected.result()["b"].spikes.index.size > 500
-    )
+    assert run.result()["b"].spikes == expected.result()["b"].spikes
+    assert expected.result()["b"].spikes.index.size > 500
     assert same_bits(
         run.result()["learned"].trace("w").values, expected.result()["learned"].trace("w").values
     )

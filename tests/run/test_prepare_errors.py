@@ -154,7 +154,8 @@ def test_an_exact_method_over_a_table_is_refused_with_the_report(backend):
         ns.prepare(net, backend=backend)
     assert [str(row.place) for row in error.value.report.of("impossible")] == [
         "population 'varying'"
-    ] and not error.value.report.possible
+    ]
+    assert not error.value.report.possible
 
 
 @pytest.mark.parametrize(
@@ -510,8 +511,8 @@ def test_the_bytes_of_an_edge_are_foretold_as_documented(options, rounded, size,
         net = Network("foretold", dt=1)
         neurons = net.population("neurons", 1000, LIF)
         connector = ns.fixed_outdegree(edges // 1000, multapses=True)
-        given = {"weight": 1.0, "round_delays": True} | options
-        net.project(neurons, neurons, connector, name="edges", **given)
+        arguments = {"weight": 1.0, "round_delays": True} | options
+        net.project(neurons, neurons, connector, name="edges", **arguments)
         foretold.append(
             dict(items(net, rounded=rounded))[f"projection 'edges' ({edges:.3g} edges)"]
         )

@@ -56,9 +56,8 @@ def test_a_view_reads_and_changes_its_neurons_in_its_order(backend):
     view = run.owners["cells"][[3, 1]]
     run.set(run.owners["cells"], v=0.0, tau=10.0)
     run.set(view, v=[0.3, 0.1], tau="5 ms")
-    assert run.get("cells", "v").tolist() == [0, 0.1, 0, 0.3, 0] and run.get(
-        view, "v"
-    ).tolist() == [0.3, 0.1]
+    assert run.get("cells", "v").tolist() == [0, 0.1, 0, 0.3, 0]
+    assert run.get(view, "v").tolist() == [0.3, 0.1]
     assert run.get("cells", "tau").tolist() == [10, 5, 10, 5, 10]
     run.set(run.owners["rates"][1:], rate=70.0)
     assert run.get("rates", "rate").tolist() == pytest.approx(
@@ -86,11 +85,9 @@ def test_a_value_set_at_the_start_acts_as_if_the_network_had_been_written_with_i
     late.set("cells", **{name: value})
     late.run(30, progress=False)
     one, other = late.result()["cells"], early.result()["cells"]
-    assert (
-        one.spikes == other.spikes
-        and (one.trace("v").values == other.trace("v").values).all()
-        and len(other.spikes) > 5
-    )
+    assert one.spikes == other.spikes
+    assert (one.trace("v").values == other.trace("v").values).all()
+    assert len(other.spikes) > 5
 
 
 def test_changing_what_was_read_or_given_changes_no_run(backend):
@@ -531,14 +528,12 @@ def test_the_recording_says_where_it_comes_from(backend):
         "finished": True,
         "report": [],
     }
-    assert (
-        header["versions"].keys() >= {"neurosim-snn", "numpy", "python"}
-        and len(header["hash"]) == 32
-    )
+    assert header["versions"].keys() >= {"neurosim-snn", "numpy", "python"}
+    assert len(header["hash"]) == 32
 
 
 def test_the_header_tells_the_replica_and_the_options_as_they_were_given(fast_backend):
-    found = find(fast_backend)
+    engine = find(fast_backend)
     runs = {
         "given": ns.prepare(
             network(),
@@ -549,7 +544,7 @@ def test_the_header_tells_the_replica_and_the_options_as_they_were_given(fast_ba
         ),
         "configured": ns.prepare(
             network(),
-            backend=Configured(found, {"precision": "float32", "threads": 1, "replica": 7}),
+            backend=Configured(engine, {"precision": "float32", "threads": 1, "replica": 7}),
         ),
         "not given": ns.prepare(network(), backend=fast_backend),
     }

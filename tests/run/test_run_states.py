@@ -16,12 +16,10 @@ def test_a_reset_population_has_its_initial_states_no_refractoriness_and_empty_p
     assert run.get("cells", "v").any()
     run.set("cells", tau=7.0)
     run.reset("cells")
-    assert (
-        not run.get("cells", "v").any()
-        and not run.get("cells", "g").any()
-        and run.get("cells", "tau") == 7.0
-        and run.step == 40
-    )
+    assert not run.get("cells", "v").any()
+    assert not run.get("cells", "g").any()
+    assert run.get("cells", "tau") == 7.0
+    assert run.step == 40
     assert not run.memory["cells", "_port_x"].any()
 
 
@@ -55,10 +53,8 @@ def test_a_reset_projection_loses_its_traces_and_the_spikes_in_flight_and_keeps_
     backend, fraction
 ):
     net = Network("net", dt="0.5 ms")
-    source, cells = (
-        net.spike_source("source", 1, steps=[[2, 4]]),
-        net.population("cells", 1, CELL, drive=0.0),
-    )
+    source = net.spike_source("source", 1, steps=[[2, 4]])
+    cells = net.population("cells", 1, CELL, drive=0.0)
     plastic = net.project(
         source,
         cells,
@@ -83,10 +79,8 @@ def test_a_reset_projection_loses_its_traces_and_the_spikes_in_flight_and_keeps_
 def test_spikes_that_are_not_reset_do_arrive(backend):
     """The negative control of the test above."""
     net = Network("net", dt="0.5 ms")
-    source, cells = (
-        net.spike_source("source", 1, steps=[[2, 4]]),
-        net.population("cells", 1, CELL, drive=0.0),
-    )
+    source = net.spike_source("source", 1, steps=[[2, 4]])
+    cells = net.population("cells", 1, CELL, drive=0.0)
     net.project(
         source, cells, ns.all_to_all(), weight=0.5, delay="5 ms", rule=LEARNING, name="plastic"
     )
@@ -95,18 +89,16 @@ def test_spikes_that_are_not_reset_do_arrive(backend):
 
 def test_a_snapshot_is_a_copy_and_restoring_it_leaves_the_clock_unless_asked(backend):
     run = prepared(backend, 20)
-    kept, then = run.snapshot(), states(run)
+    snapshot, then = run.snapshot(), states(run)
     run.run(10, progress=False)
     run.set("cells", v=5.0, tau=3.0)
-    run.restore(kept, clock=True)
+    run.restore(snapshot, clock=True)
     assert same(states(run), then) and run.result()["cells"].trace("v").values.shape[0] == 20
     run.run(10, progress=False)
-    run.restore(kept)
-    assert (
-        run.step == 40
-        and run.get("cells", "tau") == 10.0
-        and run.get("cells", "v").tolist() == then["cells", "v"].tolist()
-    )
+    run.restore(snapshot)
+    assert run.step == 40
+    assert run.get("cells", "tau") == 10.0
+    assert run.get("cells", "v").tolist() == then["cells", "v"].tolist()
 
 
 @pytest.mark.parametrize("step", [4, 6, 7, 8])
@@ -140,11 +132,11 @@ def test_what_follows_a_snapshot_follows_it_at_any_later_time(backend):
         name="plastic",
     )
     run = prepared(backend, 31, net)
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     run.run(20, progress=False)
     first = [run.get(cells, "v"), run.get(plastic, "w"), run.get(plastic, "x")]
     run.run(13, progress=False)
-    run.restore(kept)
+    run.restore(snapshot)
     run.run(20, progress=False)
     assert run.step == 31 + 40 + 26 + 40
     assert all(
@@ -162,9 +154,9 @@ def test_a_table_goes_on_from_a_restored_snapshot_where_it_was(backend):
         "cells", 1, STEPPED, current=ns.table([1.0, 2.0, 3.0, 4.0], every="2 ms")
     )
     run = prepared(backend, 3, net)
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     run.run(9, progress=False)
-    run.restore(kept)
+    run.restore(snapshot)
     run.run(3, progress=False)
     assert run.get(cells, "v").tolist() == [1 + 1 + 2 + (2 + 3 + 3)]
 
@@ -278,10 +270,8 @@ def test_a_state_goes_on_from_one_backend_on_another(tmp_path):
     run.load(path)
     run.run(20, progress=False)
     expected = prepared("reference", 61).result()
-    assert (
-        run.result()["cells"] == expected["cells"]
-        and run.result()["plastic"] == expected["plastic"]
-    )
+    assert run.result()["cells"] == expected["cells"]
+    assert run.result()["plastic"] == expected["plastic"]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -293,24 +283,22 @@ def test_a_run_that_has_recorded_nothing_records_from_the_snapshot_on_to_whose_c
     run = ns.prepare(network(), backend=backend, stream=tmp_path / "run" if streamed else None)
     run.restore(whole.snapshot(), clock=True)
     start = run.get("cells", "v")
-    for made in (whole, run):
-        made.run(20, progress=False)
-    found, expected = run.result(), whole.result()
-    headers = [found.header] + (
+    for open_run in (whole, run):
+        open_run.run(20, progress=False)
+    recording, expected = run.result(), whole.result()
+    headers = [recording.header] + (
         [files.unseal((tmp_path / "run" / files.HEADER).read_bytes(), "recording", where="")]
         if streamed
         else []
     )
     assert all((header["first"], header["steps"]) == (41, 40) for header in headers)
-    assert found["cells"].spikes == expected["cells"].spikes.window(20.5)
+    assert recording["cells"].spikes == expected["cells"].spikes.window(20.5)
     for name, variable in (("cells", "v"), ("plastic", "w")):
-        part, all_of_it = found[name].trace(variable), expected[name].trace(variable)
+        part, all_of_it = recording[name].trace(variable), expected[name].trace(variable)
         later = all_of_it.times() > 20.5
-        assert (
-            part.times().tolist() == all_of_it.times()[later].tolist()
-            and (part.values == all_of_it.values[later]).all()
-        )
-    assert found["cells"].trace("v").initial.tolist() == start.tolist() and start.any()
+        assert part.times().tolist() == all_of_it.times()[later].tolist()
+        assert (part.values == all_of_it.values[later]).all()
+    assert recording["cells"].trace("v").initial.tolist() == start.tolist() and start.any()
 
 
 def test_a_clock_is_not_set_forward_over_a_gap_in_the_recording(backend):
@@ -328,12 +316,12 @@ def test_a_clock_is_not_set_forward_over_a_gap_in_the_recording(backend):
         run.restore(ahead.snapshot(), clock=True)
     assert same(states(run), before)
     begin = prepared(backend).snapshot()
-    for made in (
+    for rewound in (
         ahead,
         run,
     ):  # back to the beginning: nothing is left of what was recorded, and any later time may follow
-        made.restore(begin, clock=True)
-        made.run(10, progress=False)
+        rewound.restore(begin, clock=True)
+        rewound.run(10, progress=False)
     assert run.result() == ahead.result() == prepared(backend, 20).result()
 
 
@@ -355,11 +343,9 @@ def test_a_stream_on_disk_holds_what_a_run_in_memory_records(backend, tmp_path, 
     )
     assert len(list((tmp_path / "run").glob("part-*.npz"))) > 1
     held = ns.simulate(network(), "100 ms", backend=backend, progress=False)
-    assert (
-        streamed["cells"] == held["cells"]
-        and streamed["plastic"] == held["plastic"]
-        and streamed.header["finished"] is True
-    )
+    assert streamed["cells"] == held["cells"]
+    assert streamed["plastic"] == held["plastic"]
+    assert streamed.header["finished"] is True
 
 
 def test_a_part_is_written_after_half_a_minute_however_little_was_recorded(
@@ -379,16 +365,13 @@ def test_a_part_is_written_after_half_a_minute_however_little_was_recorded(
     now += 29
     run.run(20, progress=False)
     back = ns.Recording.load(tmp_path / "run")
-    assert (
-        back.header["finished"] is False and len(list((tmp_path / "run").glob("part-*.npz"))) == 1
-    )
+    assert back.header["finished"] is False
+    assert len(list((tmp_path / "run").glob("part-*.npz"))) == 1
     once = ns.prepare(network(), backend=backend)
     once.run(back.duration, progress=False)
-    assert (
-        20 < back.duration <= 40
-        and dict(back.populations) == once.result().populations
-        and dict(back.projections) == once.result().projections
-    )
+    assert 20 < back.duration <= 40
+    assert dict(back.populations) == once.result().populations
+    assert dict(back.projections) == once.result().projections
     assert len(back["cells"].spikes) > 0
 
 
@@ -405,9 +388,8 @@ def test_later_parts_repeat_neither_edges_nor_members_without_a_sample(tmp_path,
     first, *later = (
         ns.Recording.load(part) for part in sorted((tmp_path / "run").glob("part-*.npz"))
     )
-    assert len(first["static"].source) == 20 and all(
-        len(part["static"].source) == 0 for part in later
-    )
+    assert len(first["static"].source) == 20
+    assert all(len(part["static"].source) == 0 for part in later)
     assert [
         part["static"].trace("w").members.size
         for part in later
@@ -417,10 +399,8 @@ def test_later_parts_repeat_neither_edges_nor_members_without_a_sample(tmp_path,
 
 def test_a_stream_of_no_time_is_an_empty_recording(backend, tmp_path):
     empty = ns.simulate(network(), 0, backend=backend, stream=tmp_path / "run", progress=False)
-    assert (
-        empty == ns.simulate(network(), 0, backend=backend, progress=False)
-        and len(empty["cells"].spikes) == 0
-    )
+    assert empty == ns.simulate(network(), 0, backend=backend, progress=False)
+    assert len(empty["cells"].spikes) == 0
 
 
 def test_traces_beyond_memory_are_refused_before_the_first_step_and_what_was_recorded_stays(
@@ -481,7 +461,7 @@ def test_what_a_run_forgot_needs_no_memory(monkeypatch):
 
 def test_a_clock_is_not_set_back_before_what_is_on_disk_already(tmp_path):
     run = ns.prepare(network(), backend="reference", stream=tmp_path / "run")
-    kept = run.snapshot()
+    snapshot = run.snapshot()
     run.run(5, progress=False)
     run.result()  # writes what there is
     with pytest.raises(
@@ -492,9 +472,9 @@ def test_a_clock_is_not_set_back_before_what_is_on_disk_already(tmp_path):
             "expected one of then or later. Restore without clock=True.",
         ),
     ):
-        run.restore(kept, clock=True)
+        run.restore(snapshot, clock=True)
     assert run.step == 10
-    run.restore(kept)
+    run.restore(snapshot)
     assert run.step == 10 and not run.get("cells", "v").any()
 
 

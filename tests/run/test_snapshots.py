@@ -79,7 +79,9 @@ def since(run: ns.Run, first: int) -> dict[str, list[tuple[int, int]]]:
     pairs = {
         name: zip(s.step.tolist(), s.index.tolist(), strict=True) for name, s in recorded.items()
     }
-    return {name: [(k - first, n) for k, n in each if k >= first] for name, each in pairs.items()}
+    return {
+        name: [(k - first, n) for k, n in events if k >= first] for name, events in pairs.items()
+    }
 
 
 @pytest.mark.parametrize("build", [scattered, plastic])
@@ -114,9 +116,9 @@ def test_spikes_in_flight_land_when_a_snapshot_is_put_at_an_earlier_time(engine,
     """Some of them were emitted before step 0 of the run that goes on."""
     first, second = (prepared(echo(delay), engine) for _ in range(2))
     first.run("100 ms", progress=False)
-    kept = first.snapshot()
+    snapshot = first.snapshot()
     second.run(clock * 1.0, progress=False)
-    second.restore(kept)
+    second.restore(snapshot)
     for run in (first, second):
         run.run("30 ms", progress=False)
     assert second.step == clock + 30 and since(second, clock) == since(first, 100)

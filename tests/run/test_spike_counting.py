@@ -8,7 +8,7 @@ import neurosim as ns
 from neurosim.models import cells
 
 
-def told(backend: str, cell: ns.Cell, **values: object) -> list[str]:
+def spike_rows(backend: str, cell: ns.Cell, **values: object) -> list[str]:
     net = ns.Network("net", dt="0.1 ms")
     net.population("p", 2, cell, **values)
     mode = {"mode": "equations"} if backend == "brian" else {}
@@ -28,21 +28,21 @@ def cell(spike: str = "high > 10 * mV", **options: object) -> ns.Cell:
 @pytest.mark.parametrize("backend", ["reference", "cpu", "brian"])
 def test_a_condition_that_lasts_is_told_on_every_engine(backend):
     for lasting in (cell(), cell(after_spike="u += 1"), cell(refractory="0 ms")):
-        (row,) = told(backend, lasting)
+        (row,) = spike_rows(backend, lasting)
         assert row.startswith("approximated: every step in which the spike condition holds")
         assert 'Write spike="crossing(...)", give refractory=' in row
-    assert len(told(backend, cell(refractory="pause"))) == 1
+    assert len(spike_rows(backend, cell(refractory="pause"))) == 1
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu", "brian"])
 def test_resets_refractoriness_crossings_and_chance_end_a_condition(backend):
-    assert told(backend, cell(after_spike="v = 0 * mV")) == []
-    assert told(backend, cell(refractory="1 ms")) == []
-    assert told(backend, cell(refractory="v > 5 * mV")) == []
-    assert told(backend, cell(refractory="pause"), pause="1 ms") == []
-    assert told(backend, cell("crossing(high > 10 * mV)")) == []
-    assert told(backend, cell("uniform() < 0.1")) == []
-    assert told(backend, cells.hodgkin_huxley()) == told(backend, cells.lif()) == []
+    assert spike_rows(backend, cell(after_spike="v = 0 * mV")) == []
+    assert spike_rows(backend, cell(refractory="1 ms")) == []
+    assert spike_rows(backend, cell(refractory="v > 5 * mV")) == []
+    assert spike_rows(backend, cell(refractory="pause"), pause="1 ms") == []
+    assert spike_rows(backend, cell("crossing(high > 10 * mV)")) == []
+    assert spike_rows(backend, cell("uniform() < 0.1")) == []
+    assert spike_rows(backend, cells.hodgkin_huxley()) == spike_rows(backend, cells.lif()) == []
 
 
 def test_the_ways_out_make_one_spike_of_an_action_potential():

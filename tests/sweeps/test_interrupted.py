@@ -152,6 +152,6 @@ def test_the_command_ends_with_code_1_if_a_job_failed(tmp_path, monkeypatch, cap
     Path("my.py").write_text(script)
     words = ["sweep", "my.py", "--grid", "size=0,1", "--workers", "0"]
     assert main(words) == 1
-    shown = capsys.readouterr().out
-    assert "size=0, seed 0: build: ZeroDivisionError: division by zero (my.py, line 2" in shown
-    assert "found 1.0, expected that it returns a Network" in shown
+    printed = capsys.readouterr().out
+    assert "size=0, seed 0: build: ZeroDivisionError: division by zero (my.py, line 2" in printed
+    assert "found 1.0, expected that it returns a Network" in printed

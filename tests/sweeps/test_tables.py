@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 AXES = {"rate": (5, 10, 20), "g": (3.0, 4.0)}
 
 
-def made(grid=AXES, seeds=(0, 1), *, failing=()) -> SweepTable:
+def known_table(grid=AXES, seeds=(0, 1), *, failing=()) -> SweepTable:
     """Return a table of numbers that are known: rate + 100 g + 1000 seed."""
     rows = []
     for number, point in enumerate(points(grid, seeds)):
@@ -38,7 +38,7 @@ def _closed():
 
 
 def test_arrays_are_over_axes_and_seeds():
-    table = made(failing=(3,))
+    table = known_table(failing=(3,))
     assert table["rate"].shape == (3, 2, 2) and table["pair"].shape == (3, 2, 2, 2)
     assert table["rate"][2, 0].tolist() == [320.0, 1320.0]
     assert math.isnan(table["rate"][0, 1, 1]) and np.isnan(table["pair"][0, 1, 1]).all()
@@ -49,7 +49,7 @@ def test_arrays_are_over_axes_and_seeds():
 
 
 def test_the_text_has_a_line_for_each_point_and_each_error():
-    lines = str(made(failing=(3,))).splitlines()
+    lines = str(known_table(failing=(3,))).splitlines()
     assert lines[0].split() == ["rate", "g", "seeds", "rate", "pair"]
     assert lines[1].split() == ["5", "3.0", "2", "805", "±", "7.1e+02", "array", "(2,)"]
     assert lines[2].split() == ["5", "4.0", "1", "405", "array", "(2,)"]
@@ -57,7 +57,7 @@ def test_the_text_has_a_line_for_each_point_and_each_error():
         "1 of 12 jobs failed:",
         "  rate=5, g=4.0, seed 1: run: ValueError: no (a.py, line 1)",
     ]
-    alone = str(made({"rate": (5,)}, (3,))).splitlines()
+    alone = str(known_table({"rate": (5,)}, (3,))).splitlines()
     assert [line.split() for line in alone] == [
         ["rate", "rate", "pair"],
         ["5", "3005", "array", "(2,)"],
@@ -65,13 +65,13 @@ def test_the_text_has_a_line_for_each_point_and_each_error():
 
 
 def test_tables_are_equal_if_their_numbers_are():
-    assert made() == made() and made(failing=(3,)) == made(failing=(3,))
-    assert made() != made(failing=(3,)) and made() != made(seeds=(0, 2))
+    assert known_table() == known_table() and known_table(failing=(3,)) == known_table(failing=(3,))
+    assert known_table() != known_table(failing=(3,)) and known_table() != known_table(seeds=(0, 2))
 
 
 def test_pandas_has_a_row_per_job_and_a_name_for_each_column():
     pytest.importorskip("pandas")
-    frame = made(failing=(3,)).to_pandas()
+    frame = known_table(failing=(3,)).to_pandas()
     assert list(frame.columns) == ["rate", "g", "seed", "measured_rate", "pair", "error"]
     assert frame["measured_rate"][2] == 405 and math.isnan(frame["measured_rate"][3])
     assert frame["error"][3] == "run: ValueError: no (a.py, line 1)" and frame["error"][2] == ""
@@ -79,7 +79,7 @@ def test_pandas_has_a_row_per_job_and_a_name_for_each_column():
 
 def test_xarray_has_the_axes_as_coordinates():
     pytest.importorskip("xarray")
-    data = made(failing=(3,)).to_xarray()
+    data = known_table(failing=(3,)).to_xarray()
     assert dict(data.sizes) == {"rate": 3, "g": 2, "seed": 2, "pair_0": 2}
     assert float(data["measured_rate"].sel(rate=20, g=4.0, seed=1)) == 1420
 
@@ -88,11 +88,11 @@ def test_a_library_that_is_missing_is_named(monkeypatch):
     for name, verb in (("pandas", "to_pandas"), ("xarray", "to_xarray")):
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(ns.NetworkError, match=f"{verb}: .*Install it: pip install {name}"):
-            getattr(made(), verb)()
+            getattr(known_table(), verb)()
 
 
 def test_one_axis_is_a_line_per_seed_with_mean_and_spread():
-    ax = made().plot("rate", "rate")
+    ax = known_table().plot("rate", "rate")
     # Of each value of g: two seeds, and their mean.
     assert len(ax.lines) == 6 and len(ax.collections) == 2
     assert ax.lines[0].get_xdata().tolist() == [5, 10, 20]
@@ -103,13 +103,13 @@ def test_one_axis_is_a_line_per_seed_with_mean_and_spread():
 
 
 def test_the_band_is_one_standard_deviation():
-    ax = made({"rate": (5, 10)}, (0, 1, 2)).plot("rate", "rate")
+    ax = known_table({"rate": (5, 10)}, (0, 1, 2)).plot("rate", "rate")
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert heights.min() == pytest.approx(5) and heights.max() == pytest.approx(2010)
 
 
 def test_two_axes_are_a_map_of_means_and_failures_are_noted():
-    ax = made(failing=(3,)).plot("g", "rate", "rate")
+    ax = known_table(failing=(3,)).plot("g", "rate", "rate")
     (image,) = ax.images
     assert image.get_array().tolist() == [[805, 405], [810, 910], [820, 920]]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("g", "rate")
@@ -118,7 +118,7 @@ def test_two_axes_are_a_map_of_means_and_failures_are_noted():
 
 
 def test_axes_of_text_and_one_seed_are_drawn():
-    table = made({"kind": ("thick", "thin")}, (0,))
+    table = known_table({"kind": ("thick", "thin")}, (0,))
     ax = table.plot("kind", "rate")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["thick", "thin"]
     assert len(ax.lines) == 1
@@ -136,4 +136,4 @@ def test_axes_of_text_and_one_seed_are_drawn():
 )
 def test_a_wrong_picture_is_refused(names, message):
     with pytest.raises(ns.NetworkError, match=message):
-        made().plot(*names)
+        known_table().plot(*names)

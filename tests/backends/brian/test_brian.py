@@ -73,10 +73,8 @@ def story_of(rule: ns.Rule, delays: str = "heterogeneous", **values) -> rn.Story
     """Six edges of sources and targets that spike at random, often in the same step."""
     pre, post = trains(4, edges=6, steps=200)
     net = ns.Network("rule", dt="1 ms", seed=2)
-    source, teacher = (
-        net.spike_source("source", 6, steps=pre),
-        net.spike_source("teacher", 6, steps=[each - 1 for each in post]),
-    )
+    source = net.spike_source("source", 6, steps=pre)
+    teacher = net.spike_source("teacher", 6, steps=[steps - 1 for steps in post])
     target = net.population("target", 6, LISTENER)
     net.project(teacher, target, ns.one_to_one(), weight=1.0, port="go")
     net.project(
@@ -170,10 +168,8 @@ def test_stdp_modulated_by_an_astrocyte_has_the_same_bits_in_brian():
     story = astrocyte()
     assert compared(story) == []
     result = played(story, "brian").result()
-    assert (
-        result["liquid"].spikes.index.size > 200
-        and result["glia"].trace("level").values.max() > 0.1
-    )
+    assert result["liquid"].spikes.index.size > 200
+    assert result["glia"].trace("level").values.max() > 0.1
     assert (
         np.abs(result["loop"].trace("w").values[-1] - result["loop"].trace("w").initial).max() > 0.3
     )
@@ -183,9 +179,9 @@ def test_stdp_modulated_by_an_astrocyte_has_the_same_bits_in_brian():
 def test_every_spike_of_the_ca3_experiments_is_where_the_published_tables_put_it_in_brian(name):
     played = play(EXPERIMENTS[name](), "brian")
     assert counts(played) == PUBLISHED[name]
-    found, expected = spikes(played), predicted(played.experiment.schedule)
+    measured, expected = spikes(played), predicted(played.experiment.schedule)
     assert {
-        population: found[population] ^ expected[population] for population in expected
+        population: measured[population] ^ expected[population] for population in expected
     } == dict.fromkeys(expected, set())
 
 
@@ -201,12 +197,10 @@ def test_the_comparison_with_brian_sees_one_ulp_in_one_weight():
     differing = rn.differences(
         rn.outcome(played(story, "cpu", [("run", 1)])), rn.outcome(rn.play(nudged, [("run", 1)]))
     )
-    assert (
-        len(differing) == 1
-        and "'plastic', 'w'" in differing[0]
-        and "1 of" in differing[0]
-        and "first at 7" in differing[0]
-    )
+    assert len(differing) == 1
+    assert "'plastic', 'w'" in differing[0]
+    assert "1 of" in differing[0]
+    assert "first at 7" in differing[0]
 
 
 def test_the_comparison_with_brian_sees_one_spike_moved_by_a_step():
@@ -278,7 +272,7 @@ def test_a_run_in_brian_in_pieces_by_way_of_files_and_snapshots_equals_a_whole_r
 
 
 def test_a_value_that_is_not_finite_ends_a_run_in_brian_where_it_ends_the_reference():
-    found = []
+    outcomes = []
     for backend in ("reference", "brian"):
         net = ns.Network("bursting", dt="1 ms")
         p = net.population(
@@ -289,9 +283,9 @@ def test_a_value_that_is_not_finite_ends_a_run_in_brian_where_it_ends_the_refere
             ns.SimulationError, match=r"population 'p', neuron 2: v is inf at \d+ ms"
         ) as caught:
             ns.simulate(net, "20 ms", backend=backend, progress=False)
-        found.append((str(caught.value), caught.value.recording["p"].trace("v").values))
-    assert found[0][0] == found[1][0]
-    np.testing.assert_array_equal(found[0][1], found[1][1])
+        outcomes.append((str(caught.value), caught.value.recording["p"].trace("v").values))
+    assert outcomes[0][0] == outcomes[1][0]
+    np.testing.assert_array_equal(outcomes[0][1], outcomes[1][1])
 
 
 def test_a_run_in_brian_leaves_errors_ctrl_c_and_preferences_of_the_process_alone():
@@ -441,7 +435,8 @@ def test_equations_that_brian_integrates_by_the_same_scheme_give_our_results_up_
     report = ns.check(net, backend="brian", mode="equations")
     assert [row.status for row in report.rows if str(row.place) == "population 'target'"] == [
         "approximated"
-    ] and repr(method) in str(report)
+    ]
+    assert repr(method) in str(report)
     ours = ns.simulate(net, "150 ms", backend="cpu", progress=False)["target"]
     theirs = ns.simulate(net, "150 ms", backend="brian", mode="equations", progress=False)["target"]
     assert theirs.spikes == ours.spikes and ours.spikes.index.size > 50
@@ -476,12 +471,12 @@ def test_white_noise_is_brians_own_and_has_our_strength():
         parameters={"tau": "5 ms", "sigma": "2 mV / ms**0.5"},
         name="noisy",
     )
-    found = []
+    traces = []
     for seed in (1, 1, 2):
         net = ns.Network("noise", dt="0.1 ms", seed=seed)
         net.record(net.population("p", 500, cell), "v", every="20 ms")
         state = np.random.get_state()[1].copy()
-        found.append(
+        traces.append(
             ns.simulate(net, "200 ms", backend="brian", mode="equations", progress=False)["p"]
             .trace("v")
             .values
@@ -489,9 +484,9 @@ def test_white_noise_is_brians_own_and_has_our_strength():
         np.testing.assert_array_equal(
             np.random.get_state()[1], state
         )  # NumPy's global stream is left as it was
-    np.testing.assert_array_equal(found[0], found[1])
-    assert not np.array_equal(found[0], found[2])
-    assert abs(found[0][3:].std() / (2 * np.sqrt(5 / 2)) - 1) < 0.05
+    np.testing.assert_array_equal(traces[0], traces[1])
+    assert not np.array_equal(traces[0], traces[2])
+    assert abs(traces[0][3:].std() / (2 * np.sqrt(5 / 2)) - 1) < 0.05
     assert "white noise is Brian 2's own" in str(ns.check(net, backend="brian", mode="equations"))
 
 
@@ -510,9 +505,9 @@ def test_white_noise_goes_on_after_a_snapshot_and_differs_between_replicas():
     for run in (whole, other):
         run.run(3, progress=False)
     parts.run(1, progress=False)
-    kept = parts.snapshot()
+    snapshot = parts.snapshot()
     parts.run(1, progress=False)
-    parts.restore(kept, clock=True)
+    parts.restore(snapshot, clock=True)
     parts.run(2, progress=False)
     np.testing.assert_array_equal(whole.get("p", "v"), parts.get("p", "v"))
     assert not np.array_equal(whole.get("p", "v"), other.get("p", "v"))
@@ -621,18 +616,12 @@ def test_the_report_says_what_becomes_of_step_statements_and_what_brian_cannot_i
     net.spike_source("given", 1, steps=[[1]])
     assert ns.check(net, backend="brian").possible
     rows = {str(row.place): row for row in ns.check(net, backend="brian", mode="equations").rows}
-    assert (
-        rows["population 'izhikevich'"].status == "approximated"
-        and "its step statements are left out" in rows["population 'izhikevich'"].reason
-    )
-    assert (
-        rows["population 'stepped'"].status == "impossible"
-        and "no derivatives stand beside them for u, v" in rows["population 'stepped'"].reason
-    )
-    assert (
-        rows["population 'multiplied'"].status == "impossible"
-        and "noise of v depends on a state or on time" in rows["population 'multiplied'"].reason
-    )
+    assert rows["population 'izhikevich'"].status == "approximated"
+    assert "its step statements are left out" in rows["population 'izhikevich'"].reason
+    assert rows["population 'stepped'"].status == "impossible"
+    assert "no derivatives stand beside them for u, v" in rows["population 'stepped'"].reason
+    assert rows["population 'multiplied'"].status == "impossible"
+    assert "noise of v depends on a state or on time" in rows["population 'multiplied'"].reason
     assert rows["population 'given'"].status == "exact"
     with pytest.raises(
         ns.LoweringError,

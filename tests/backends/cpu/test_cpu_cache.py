@@ -283,10 +283,12 @@ def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(core, "write_whole", full)
-    with pytest.warns(RuntimeWarning, match="because .*No space left on device.*Make room") as told:
+    with pytest.warns(
+        RuntimeWarning, match="because .*No space left on device.*Make room"
+    ) as warned:
         for number in (1, 2):
             assert core.load("full", f"said = {number}\n", engine=cache.HERE).said == number
-    assert len(told) == 1
+    assert len(warned) == 1
     core.folder.cache_clear()
 
 
@@ -365,10 +367,10 @@ def test_the_digest_covers_every_file_of_the_engine_whose_functions_are_compiled
     files = {path for path in engine.rglob("*.py") if path.name != "__init__.py"}
     names = [".".join(path.relative_to(engine).with_suffix("").parts) for path in files]
     functions = [
-        thing.py_func if isinstance(thing, Dispatcher) else thing._defn
+        member.py_func if isinstance(member, Dispatcher) else member._defn
         for name in names
-        for thing in vars(importlib.import_module(f"neurosim.backends.cpu.{name}")).values()
-        if isinstance(thing, Dispatcher | _Intrinsic)
+        for member in vars(importlib.import_module(f"neurosim.backends.cpu.{name}")).values()
+        if isinstance(member, Dispatcher | _Intrinsic)
     ]
     compiled = {Path(function.__code__.co_filename) for function in functions}
     engines = {path for path in compiled if engine in path.parents}
@@ -384,10 +386,10 @@ def test_the_digest_covers_every_file_of_the_core_whose_functions_are_compiled()
         for file in (core.CORE / package).glob("*.py")
     ]
     compiled = {
-        thing.py_func.__code__.co_filename
+        member.py_func.__code__.co_filename
         for name in names
-        for thing in vars(importlib.import_module(name)).values()
-        if isinstance(thing, Dispatcher)
+        for member in vars(importlib.import_module(name)).values()
+        if isinstance(member, Dispatcher)
     }
     called = {str(core.CORE / name) for name in core.CALLED}
     assert (

@@ -51,9 +51,8 @@ def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
             ]
             assert len(full) == options["threads"] and set(full) == {room is not None}
     for other in journeys[1:]:
-        assert len(other) == len(journeys[0]) and all(
-            same_bits(a, b) for a, b in zip(journeys[0], other, strict=True)
-        )
+        assert len(other) == len(journeys[0])
+        assert all(same_bits(a, b) for a, b in zip(journeys[0], other, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -74,17 +73,13 @@ def test_edges_onto_neighbours_are_counted_not_looked_up_and_give_the_bits_of_th
             ("step", "out += where(i_post == 60 + floor(10 * uniform()), w, 0 * mV); w = 0.99 * w"),
         ],
     )
-    sources, targets = (
-        np.repeat([1, 3, 6], 10),
-        np.concatenate([np.arange(60, 70), np.arange(120, 130), last]),
-    )
+    sources = np.repeat([1, 3, 6], 10)
+    targets = np.concatenate([np.arange(60, 70), np.arange(120, 130), last])
     runs = []
     for backend, options in (("reference", {}), ("cpu", {"threads": threads})):
         net = ns.Network("near", dt="1 ms", seed=2)
-        a, b = (
-            net.population("a", 8, cells.lif_delta(rest="-40 mV")),
-            net.population("b", 130, cells.lif_delta()),
-        )
+        a = net.population("a", 8, cells.lif_delta(rest="-40 mV"))
+        b = net.population("b", 130, cells.lif_delta())
         net.project(
             a,
             b,
@@ -122,7 +117,8 @@ def test_delay_groups_are_listed_among_more_delays_than_a_word_has_bits(fraction
         run.run("60 ms")
     p = runs[0].program.projections["learned"]
     split = [groups for groups in (p.pre_groups, p.post_groups) if not groups.uniform]
-    assert split and all(
+    assert split
+    assert all(
         g.delays.size > 64 and g.neuron.size < 0.5 * g.delays.size * g.first.size for g in split
     )
     assert runs[0].result()["b"].spikes.index.size > 500
@@ -218,10 +214,8 @@ def test_post_handlers_are_deferred_only_if_notes_take_little_room_beside_the_ed
         assert bool(run.engine.delivery.deferral.sweeps) == deferred
         run.run("60 ms", progress=False)
         variables.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
-    assert (
-        all(same_bits(a, b) for a, b in zip(variables[1], variables[2], strict=True))
-        and np.ptp(variables[1][0]) > 0.1
-    )
+    assert all(same_bits(a, b) for a, b in zip(variables[1], variables[2], strict=True))
+    assert np.ptp(variables[1][0]) > 0.1
 
 
 @pytest.mark.parametrize("mean", [1e-9, 3e-4, 1.5, 4.0, 9.0, 14.0])

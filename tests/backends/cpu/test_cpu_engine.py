@@ -23,10 +23,8 @@ def test_the_story_is_worth_comparing(reference):
     """Every part of it is active, so that equality says something."""
     recorded = reference.result()
     assert min(recorded[p].spikes.index.size for p in "ab") > 500
-    assert (
-        np.ptp(recorded["learned"].trace("w").values, axis=0).max() > 0.1
-        and recorded["learned"].trace("q").values.any()
-    )
+    assert np.ptp(recorded["learned"].trace("w").values, axis=0).max() > 0.1
+    assert recorded["learned"].trace("q").values.any()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -62,10 +60,8 @@ def test_a_rule_that_sums_over_the_targets_of_a_neuron_runs_in_one_partition():
     assert runs[0].engine.partitions == 1
     for run in runs:
         run.run("2 ms")
-    assert (
-        same_bits(runs[0].get("sums", "s"), runs[1].get("sums", "s"))
-        and runs[0].get("sums", "s").any()
-    )
+    assert same_bits(runs[0].get("sums", "s"), runs[1].get("sums", "s"))
+    assert runs[0].get("sums", "s").any()
 
 
 # ---- changes between stretches

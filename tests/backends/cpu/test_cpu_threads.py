@@ -35,9 +35,8 @@ def test_no_spike_is_lost_when_the_buffer_of_a_stretch_is_full(threads):
     run = ns.prepare(net, backend="cpu", threads=threads)
     run.run("50 ms")
     spikes = run.result()["p"].spikes
-    assert np.array_equal(spikes.step, np.repeat(np.arange(50), 2000)) and np.array_equal(
-        spikes.index, np.tile(np.arange(2000), 50)
-    )
+    assert np.array_equal(spikes.step, np.repeat(np.arange(50), 2000))
+    assert np.array_equal(spikes.index, np.tile(np.arange(2000), 50))
 
 
 def test_threads_stop_at_the_same_step_when_a_value_is_no_longer_finite():
@@ -171,12 +170,10 @@ def test_ranges_of_neurons_are_whole_lines_and_cover_all_for_any_number_of_parti
     for size in range(1, 700):
         for partitions in range(1, 10):
             bounds = first_neurons(size, partitions)
-            assert (
-                bounds[0] == 0
-                and bounds[-1] == size
-                and bounds.size == partitions + 1
-                and (np.diff(bounds) >= 0).all()
-            )
+            assert bounds[0] == 0
+            assert bounds[-1] == size
+            assert bounds.size == partitions + 1
+            assert (np.diff(bounds) >= 0).all()
             assert all(b % 64 == 0 for b in bounds[:-1] if b < size)
 
 
@@ -260,11 +257,9 @@ def test_if_a_thread_fails_before_it_begins_the_run_ends_with_its_error_and_stay
         assert not isinstance(error.__context__, NothingDone)
     for one in (run, expected):
         assert ended(one) is None and ended(one) is None
-    assert (
-        run.step == 100
-        and run.result()["b"].spikes == expected.result()["b"].spikes
-        and expected.result()["b"].spikes.index.size > 0
-    )
+    assert run.step == 100
+    assert run.result()["b"].spikes == expected.result()["b"].spikes
+    assert expected.result()["b"].spikes.index.size > 0
 
 
 def test_statements_at_times_are_not_run_twice_if_a_thread_fails_after_them(monkeypatch):

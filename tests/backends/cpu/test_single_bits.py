@@ -14,7 +14,7 @@ from neurosim.models import cells, plasticity
 
 
 @pytest.fixture(scope="module")
-def told() -> ns.Run:
+def played() -> ns.Run:
     """A run with tables, drives, delays, decaying variables, signals, traces, and changes in
     between.
     """
@@ -22,21 +22,21 @@ def told() -> ns.Run:
 
 
 @pytest.mark.parametrize(("threads", "parts"), [(2, 1), (3, 1), (1, 7), (2, 7)])
-def test_neither_threads_nor_the_split_of_a_run_change_a_bit(told, threads, parts):
+def test_neither_threads_nor_the_split_of_a_run_change_a_bit(played, threads, parts):
     assert (
         differences(
             story(
                 ns.prepare(plastic(), backend="cpu", precision="float32", threads=threads),
                 parts=parts,
             ),
-            told,
+            played,
         )
         == []
     )
-    assert min(told.result()[p].spikes.index.size for p in "ab") > 500
+    assert min(played.result()[p].spikes.index.size for p in "ab") > 500
 
 
-def test_a_saved_run_and_a_snapshot_continue_to_the_last_bit(told, tmp_path):
+def test_a_saved_run_and_a_snapshot_continue_to_the_last_bit(played, tmp_path):
     """Saved with two threads, continued with one; a changed bit of a weight is seen."""
     run = ns.prepare(plastic(), backend="cpu", precision="float32", threads=2)
     run.run("7 ms", progress=False)
@@ -146,9 +146,8 @@ def test_what_is_read_is_float64_and_what_is_held_float32():
     held = {
         key: array.dtype.name for key, array in run.memory.arrays.items() if array.dtype.kind == "f"
     }
-    assert {key for key, name in held.items() if name == "float64"} == {("input", "rate")} and len(
-        held
-    ) > 30
+    assert {key for key, name in held.items() if name == "float64"} == {("input", "rate")}
+    assert len(held) > 30
     assert (
         run.get("learned", "w").dtype
         == run.get("b", "v").dtype
@@ -163,10 +162,8 @@ def test_what_is_read_is_float64_and_what_is_held_float32():
 def test_a_decaying_variable_is_recorded_as_it_is_read():
     """Records are made by compiled code, `get` by NumPy."""
     net = ns.Network("decays", dt="0.1 ms")
-    source, target = (
-        net.spike_source("source", 5, steps=[[k, 7 * k + 8] for k in range(5)]),
-        net.population("target", 5, cells.lif()),
-    )
+    source = net.spike_source("source", 5, steps=[[k, 7 * k + 8] for k in range(5)])
+    target = net.population("target", 5, cells.lif())
     net.project(
         source,
         target,
@@ -183,10 +180,8 @@ def test_a_decaying_variable_is_recorded_as_it_is_read():
     for _ in range(50):
         run.run("0.1 ms", progress=False)
         seen.append(run.get("learned", variable))
-    assert (
-        same_bits(np.array(seen), run.result()["learned"].trace(variable).values)
-        and np.ptp(seen) > 0.1
-    )
+    assert same_bits(np.array(seen), run.result()["learned"].trace(variable).values)
+    assert np.ptp(seen) > 0.1
 
 
 def test_reset_by_name_returns_to_the_rounded_weights_of_the_start():
@@ -220,10 +215,8 @@ def test_a_decay_over_any_time_is_to_the_last_bit_what_is_read_between_steps():
     runs = []
     for steps in ([[0, int(step)] for step in late], [[0]] * 40):
         net = ns.Network("late", dt="0.1 ms")
-        source, one = (
-            net.spike_source("source", 40, steps=steps),
-            net.population("one", 1, cells.lif_delta()),
-        )
+        source = net.spike_source("source", 40, steps=steps)
+        one = net.population("one", 1, cells.lif_delta())
         net.project(
             source,
             one,

@@ -79,8 +79,6 @@ def test_the_second_start_compiles_nothing(tmp_path):
 def test_float64_stays_as_it_is_printed():
     """Its compiled code, and so its speed, does not know of another precision."""
     run = ns.prepare(cuba(100), backend="cpu")
-    assert (
-        "single" not in run.source
-        and "float(" not in run.source
-        and "float(0.0)" in ns.prepare(cuba(100), backend="cpu", precision="float32").source
-    )
+    assert "single" not in run.source
+    assert "float(" not in run.source
+    assert "float(0.0)" in ns.prepare(cuba(100), backend="cpu", precision="float32").source

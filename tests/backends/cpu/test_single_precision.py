@@ -67,10 +67,8 @@ def test_random_networks_are_those_of_float64_up_to_roundoff_for_one_thread_and_
 
 def test_the_comparison_sees_a_weight_of_too_few_bits_and_a_spike_that_is_missing():
     net = ns.Network("lively", dt=1.0, seed=3)
-    source, target = (
-        net.bernoulli("source", 100, p=0.2),
-        net.population("cells", 100, rn.LIF, bias=0.8, threshold=0.9),
-    )
+    source = net.bernoulli("source", 100, p=0.2)
+    target = net.population("cells", 100, rn.LIF, bias=0.8, threshold=0.9)
     net.project(
         source,
         target,
@@ -182,7 +180,5 @@ def test_users_names_do_not_meet_those_of_printed_source():
         run = ns.prepare(named(), backend="cpu", precision=precision)
         run.run("30 ms", progress=False)
         outcomes.append((run.result()["p"].spikes, run.result()["p"].trace("v").values))
-    assert (
-        outcomes[0][0] == outcomes[1][0]
-        and distance(outcomes[0][1], outcomes[1][1]) <= 300 * OPERATIONS
-    )
+    assert outcomes[0][0] == outcomes[1][0]
+    assert distance(outcomes[0][1], outcomes[1][1]) <= 300 * OPERATIONS

@@ -18,18 +18,16 @@ def test_the_report_names_what_is_approximated_by_how_much_and_what_is_not(tmp_p
     net.spike_source("given", 3, steps=[[1], [2], [3]])
     report = ns.check(net, backend="cpu", precision="float32")
     rows = {str(row.place): row for row in report.rows}
-    for place in (
+    for part in (
         "population 'a'",
         "population 'source'",
         "projection 'learned'",
         "projection 'loop'",
         "drive 'input'",
     ):
-        assert rows[place].status == "approximated" and "6.0e-8 (2**-24)" in rows[place].reason
-    assert (
-        "weights" in rows["projection 'loop'"].reason
-        and "rule 'rule'" in rows["projection 'learned'"].reason
-    )
+        assert rows[part].status == "approximated" and "6.0e-8 (2**-24)" in rows[part].reason
+    assert "weights" in rows["projection 'loop'"].reason
+    assert "rule 'rule'" in rows["projection 'learned'"].reason
     assert rows["population 'given'"].status == rows["edges, delays, draws"].status == "exact"
     assert "grain of 0.01 ms after 2 minutes" in rows["time t"].reason
     assert ns.check(net, backend="cpu", precision="float64") == ns.check(net, backend="cpu")
@@ -45,10 +43,8 @@ def test_roundoffs_and_grains_of_the_report_are_true():
     weights = np.random.default_rng(1).uniform(1e-6, 10, 100_000)
     error = np.abs(weights.astype(np.float32) / weights - 1).max()
     assert 5.5e-8 < error <= ROUNDOFF < 6.0e-8
-    assert (
-        np.spacing(np.float32(120_000)) == pytest.approx(0.008, rel=0.03)
-        and np.spacing(np.float32(3_600_000)) == 0.25
-    )
+    assert np.spacing(np.float32(120_000)) == pytest.approx(0.008, rel=0.03)
+    assert np.spacing(np.float32(3_600_000)) == 0.25
 
 
 @pytest.mark.parametrize("precision", ["float16", 32, None, np.float32])

@@ -17,24 +17,26 @@ REPLICAS = [0, 7, 0xFFFFFFFF]
 CASES = [(k, s, r) for k in KEYS for s in STEPS for r in REPLICAS]
 
 
-@pytest.mark.parametrize("kind", ["uniform", "normal"])
-def test_draws_at_any_index_have_the_bits_of_numpy(kind):
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_draws_at_any_index_have_the_bits_of_numpy(distribution):
     index = np.random.default_rng(3).integers(0, 2**31, 100_000 // len(CASES) + 1)
     for key, step, replica in CASES:
-        expected = getattr(streams, kind)(key, index, step, replica=replica)
-        result = getattr(draws, kind)(key, torch.from_numpy(index), step, replica=replica)
+        expected = getattr(streams, distribution)(key, index, step, replica=replica)
+        result = getattr(draws, distribution)(key, torch.from_numpy(index), step, replica=replica)
         assert (result.numpy() == expected).all()
 
 
-@pytest.mark.parametrize("kind", ["uniform", "normal"])
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.parametrize("size", [1, 4, 7, 1000])
-def test_the_draws_of_a_population_are_made_by_blocks_and_samples_are_replicas(kind, size):
+def test_the_draws_of_a_population_are_made_by_blocks_and_samples_are_replicas(distribution, size):
     blocks = torch.arange((size + 3) // 4)
     replicas = torch.tensor([[2], [3], [0xFFFFFFFF]])
     for key, step, _ in CASES:
-        rows = draws.draw_range(kind, key, blocks, step, size=size, replica=replicas)
+        rows = draws.draw_range(distribution, key, blocks, step, size=size, replica=replicas)
         for row, replica in zip(rows, replicas[:, 0], strict=True):
-            expected = getattr(streams, kind)(key, np.arange(size), step, replica=int(replica))
+            expected = getattr(streams, distribution)(
+                key, np.arange(size), step, replica=int(replica)
+            )
             assert (row.numpy() == expected).all()
 
 

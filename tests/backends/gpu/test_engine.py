@@ -225,7 +225,9 @@ def test_float32_runs_every_random_network_and_repeats_itself(story):
     one, other = (rn.outcome(played(story, precision="float32", **ON_CPU)) for _ in range(2))
     assert rn.differences(one, other) == []
     assert all(
-        a.dtype != np.float64 for (kind, *_), a in one.items() if kind == "memory" and a.ndim > 1
+        a.dtype != np.float64
+        for (content, *_), a in one.items()
+        if content == "memory" and a.ndim > 1
     )
 
 

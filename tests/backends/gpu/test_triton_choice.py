@@ -28,8 +28,8 @@ def opened(device: torch.device) -> Any:
 @pytest.fixture(autouse=True)
 def engines(monkeypatch):
     """Engines that say their name and what they were given."""
-    monkeypatch.setattr(tensors, "TensorEngine", lambda *given, **options: ("tensors", options))
-    monkeypatch.setattr(triton, "TritonEngine", lambda *given, **options: ("triton", options))
+    monkeypatch.setattr(tensors, "TensorEngine", lambda *arguments, **options: ("tensors", options))
+    monkeypatch.setattr(triton, "TritonEngine", lambda *arguments, **options: ("triton", options))
 
 
 def test_a_cuda_device_is_given_to_triton_and_the_processor_to_tensors():
@@ -43,7 +43,7 @@ def test_a_cuda_device_is_given_to_triton_and_the_processor_to_tensors():
 
 @pytest.mark.parametrize("error", [ImportError("no triton"), RuntimeError("no C compiler\nhere")])
 def test_one_message_says_why_triton_does_not_run_a_network(monkeypatch, error):
-    def fail(*given, **options):
+    def fail(*arguments, **options):
         raise error
 
     monkeypatch.setattr(triton, "TritonEngine", fail)
@@ -54,7 +54,7 @@ def test_one_message_says_why_triton_does_not_run_a_network(monkeypatch, error):
 
 
 def test_memory_that_runs_out_is_no_reason_for_the_slower_engine(monkeypatch):
-    def fail(*given, **options):
+    def fail(*arguments, **options):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(triton, "TritonEngine", fail)

@@ -61,15 +61,15 @@ def test_a_function_has_the_bits_of_the_definition_in_the_interpreter(name):
     assert not (differ & ~(np.isnan(expected) & np.isnan(out.numpy()))).any()
 
 
-@pytest.mark.parametrize("kind", ["uniform", "normal"])
-def test_a_draw_has_the_bits_of_the_definition_late_in_a_run_and_for_any_sample(kind):
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_a_draw_has_the_bits_of_the_definition_late_in_a_run_and_for_any_sample(distribution):
     key = streams.key_of(5, "cells/draw0")
     step = 2**40 + 3
     repeats = 4
     clock = torch.tensor([step, repeats, 0, 7])
     out = torch.zeros(5000, dtype=torch.float64)
-    kernel = interpreted(DRAWS.format(kind=f"_{kind}"))
+    kernel = interpreted(DRAWS.format(kind=f"_{distribution}"))
     kernel[(1,)](torch.tensor(key), clock, out, out.numel(), BLOCK=8192)
-    draw = getattr(streams, kind)
+    draw = getattr(streams, distribution)
     expected = draw(streams.repeated(key, repeats), np.arange(5000), step, replica=7 + 2)
     assert (out.numpy() == expected).all()

@@ -56,16 +56,16 @@ def spikes() -> np.ndarray:
     return (np.random.default_rng(1).random((T, B, 60)) < 0.3).astype(float)
 
 
-def check_round_trip(trainer: Trainer, given: np.ndarray, *, inputs: str = "inputs") -> None:
+def check_round_trip(trainer: Trainer, samples: np.ndarray, *, inputs: str = "inputs") -> None:
     optimiser = torch.optim.SGD(trainer.parameters(), lr=0.01)
     for _ in range(2):
         optimiser.zero_grad()
-        ((trainer(torch.from_numpy(given))["output"].sum(0) - 5) ** 2).mean().backward()
+        ((trainer(torch.from_numpy(samples))["output"].sum(0) - 5) ** 2).mean().backward()
         optimiser.step()
-    expected = {name: s.detach().numpy() for name, s in trainer(torch.from_numpy(given)).items()}
+    expected = {name: s.detach().numpy() for name, s in trainer(torch.from_numpy(samples)).items()}
     assert expected["hidden"].sum() > 50 and expected["output"].sum() > 5
     recorded = run_samples(
-        trainer.network(), {inputs: given}, populations=["hidden", "output"], backend="cpu"
+        trainer.network(), {inputs: samples}, populations=["hidden", "output"], backend="cpu"
     )
     for name, measured in recorded.items():
         assert np.abs(measured - expected[name]).sum() == 0

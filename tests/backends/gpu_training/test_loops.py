@@ -208,9 +208,9 @@ def test_loops_that_cannot_be_compiled_are_replaced_with_one_message(monkeypatch
     batch = (torch.rand(9, 2, 50, generator=torch.Generator().manual_seed(1)) < 0.3).float()
     options = {"inputs": "inputs", "outputs": "output", "train": ["first"]}
     trainer = Trainer(layered(same_step=True), compiled=True, **options)
-    with pytest.warns(RuntimeWarning, match="no machine code here.; they run one by one") as told:
+    with pytest.warns(RuntimeWarning, match="no machine code here.; they run one by one") as warned:
         output = trainer(batch)
-    assert len([w for w in told if "one by one" in str(w.message)]) == 1
+    assert len([w for w in warned if "one by one" in str(w.message)]) == 1
     assert torch.equal(output, Trainer(layered(same_step=True), **options)(batch))
 
 

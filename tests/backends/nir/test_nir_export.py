@@ -80,12 +80,15 @@ def test_a_constant_current_is_a_part_of_the_leak(tmp_path):
 
 
 def test_cells_without_spikes_are_readouts(tmp_path):
-    for equation, kind in (("dv/dt = (g - v) / tau : 1", nir.LI), ("dv/dt = g / tau : 1", nir.I)):
+    for equation, node_type in (
+        ("dv/dt = (g - v) / tau : 1", nir.LI),
+        ("dv/dt = g / tau : 1", nir.I),
+    ):
         cell = ns.Cell(
             equation, parameters={"tau": "20 ms"}, receives={"g": ns.Port("1")}, step="v = v"
         )
         net = network(cell, port="g")
-        assert type(exported(net, tmp_path / kind.__name__)["layer"]) is kind
+        assert type(exported(net, tmp_path / node_type.__name__)["layer"]) is node_type
 
 
 def test_convolutions_and_pools_keep_their_kernels(tmp_path):

@@ -21,7 +21,7 @@ def whole(shape, value: float) -> np.ndarray:
     return np.full(shape, value)
 
 
-def neurons(kind: str, shape) -> Any:
+def neurons(node_type: str, shape) -> Any:
     leaky = {"r": whole(shape, 1.0), "v_leak": whole(shape, 0.0)}
     spiking = {"v_threshold": whole(shape, 1.0), "v_reset": whole(shape, 0.0)}
     tau = RNG.uniform(0.01, 0.02, shape)
@@ -33,7 +33,7 @@ def neurons(kind: str, shape) -> Any:
         "I": lambda: nir.I(r=whole(shape, 2.0)),
         "CubaLIF": lambda: nir.CubaLIF(**current, **leaky, **spiking),
         "CubaLI": lambda: nir.CubaLI(**current, **leaky),
-    }[kind]()
+    }[node_type]()
 
 
 def chain(*nodes: tuple[str, Any], loops: tuple = ()) -> Any:
@@ -46,13 +46,13 @@ def shape_of(*numbers: int) -> np.ndarray:
     return np.array(numbers)
 
 
-def single(kind: str, *, affine: bool = False) -> Any:
+def single(node_type: str, *, affine: bool = False) -> Any:
     weight = RNG.normal(0.8, 2.0, (4, 3))
     linear = nir.Affine(weight, RNG.normal(size=4)) if affine else nir.Linear(weight)
     return chain(
         ("inputs", nir.Input(shape_of(3))),
         ("w", linear),
-        ("n", neurons(kind, (4,))),
+        ("n", neurons(node_type, (4,))),
         ("output", nir.Output(shape_of(4))),
     )
 
@@ -90,7 +90,7 @@ def delayed() -> Any:
 
 
 GRAPHS = {
-    **{kind: single(kind) for kind in ("LIF", "IF", "LI", "I", "CubaLIF", "CubaLI")},
+    **{node_type: single(node_type) for node_type in ("LIF", "IF", "LI", "I", "CubaLIF", "CubaLI")},
     "Affine": single("LIF", affine=True),
     "Affine with a current": single("CubaLIF", affine=True),
     "convolution and pool": images(),

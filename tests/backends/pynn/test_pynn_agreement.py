@@ -109,17 +109,19 @@ def crowd(name: str) -> ns.Recording:
 
 
 @both
-@pytest.mark.parametrize("kind", KINDS)
-def test_recurrent_networks_of_every_kind_of_cell_have_the_same_statistics(backend, kind):
+@pytest.mark.parametrize("cell_name", KINDS)
+def test_recurrent_networks_of_every_kind_of_cell_have_the_same_statistics(backend, cell_name):
     """Bounds stated beforehand: those of `neurosim compare`: rate 10 %, CV of intervals 0.1,
     correlation 0.02.
     """
     here, there = crowd("cpu"), crowd(backend)
     rows = [
-        r for r in ns.compare(here, there, statistical=True) if r["quantity"].startswith(f"{kind}:")
+        r
+        for r in ns.compare(here, there, statistical=True)
+        if r["quantity"].startswith(f"{cell_name}:")
     ]
     assert len(rows) == 3 and all(r["pass"] for r in rows), rows
-    assert ns.measure.rate(here[kind].spikes) > 5.0
+    assert ns.measure.rate(here[cell_name].spikes) > 5.0
 
 
 def test_the_comparison_above_notices_a_synapse_that_is_an_eighth_shorter():
@@ -217,10 +219,8 @@ def test_decaying_currents_that_do_not_fit_or_learn_are_impossible_and_have_no_r
 @pytest.mark.parametrize("per", ["source", "edge"])
 def test_short_term_plasticity_on_nest_is_ours_to_rounding(facilitation, per):
     net = ns.Network("short", dt="0.1 ms")
-    source, target = (
-        net.spike_source("source", 2, steps=[[50, 150, 200, 600], [10, 20, 30]]),
-        net.population("target", 2, cells.lif(tau_syn="0.5 ms")),
-    )
+    source = net.spike_source("source", 2, steps=[[50, 150, 200, 600], [10, 20, 30]])
+    target = net.population("target", 2, cells.lif(tau_syn="0.5 ms"))
     rule = plasticity.short_term(U=0.4, tau_rec="100 ms", tau_facil=facilitation, per=per)
     edge = net.project(
         source,
@@ -291,10 +291,8 @@ def apart() -> ns.Network:
         (2 * np.sort(stream.choice(np.arange(5, 2350, 40), 30, replace=False)) + first).tolist()
         for first in range(1, 11, 2)
     ]
-    source, kick = (
-        net.spike_source("source", 10, steps=before),
-        net.spike_source("kick", 5, steps=kicks),
-    )
+    source = net.spike_source("source", 10, steps=before)
+    kick = net.spike_source("kick", 5, steps=kicks)
     target = net.population("target", 5, cells.lif(tau_syn="0.2 ms", resistance="1000 Mohm"))
     net.project(kick, target, ns.one_to_one(), weight="30 nA", delay="0.1 ms", name="kick_edge")
     edge = net.project(
@@ -331,10 +329,8 @@ def test_the_librarys_stdp_on_nest_gives_our_weights_after_half_a_second():
     a, b = (r["edge"].trace("w").values[0] for r in (here, there))
     assert np.corrcoef(a, b)[0, 1] >= 0.999
     np.testing.assert_allclose(b, a, rtol=1e-6)
-    assert (
-        np.abs(a - np.linspace(0.001, 0.019, 50)).max() > 0.001
-        and np.corrcoef(a, np.linspace(0.001, 0.019, 50))[0, 1] < 0.999
-    )
+    assert np.abs(a - np.linspace(0.001, 0.019, 50)).max() > 0.001
+    assert np.corrcoef(a, np.linspace(0.001, 0.019, 50))[0, 1] < 0.999
 
 
 # ---- given spikes
@@ -349,7 +345,7 @@ def test_given_spikes_come_in_their_steps_whatever_the_step_is(backend, dt):
     net = ns.Network("given", dt=dt)
     wanted = np.arange(1, 2000, 2)
     net.record(net.spike_source("source", 1, steps=[wanted]), "spikes")
-    found = ns.simulate(net, f"{2000 * net.dt:g} ms", backend=BOTH[backend], progress=False)[
+    steps = ns.simulate(net, f"{2000 * net.dt:g} ms", backend=BOTH[backend], progress=False)[
         "source"
     ].spikes.step
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(steps, wanted)

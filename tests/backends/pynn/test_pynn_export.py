@@ -43,11 +43,9 @@ def test_the_folder_has_script_arrays_readme_and_report(tmp_path):
     assert f"- {approximated[0].place}: " in head
     assert (path.parent / "report.txt").read_text() == f"{report}\n"
     assert json.loads((path.parent / "report.json").read_text()) == report.data()
-    assert (
-        "it does not need neurosim" in readme
-        and "python network.py" in readme
-        and f"({len(report.of('approximated'))} rows)" in readme
-    )
+    assert "it does not need neurosim" in readme
+    assert "python network.py" in readme
+    assert f"({len(report.of('approximated'))} rows)" in readme
     assert "board" not in readme
     assert str(tmp_path) not in text + readme
 
@@ -62,8 +60,8 @@ def test_the_script_runs_without_neurosim_and_gives_what_a_run_gives(tmp_path):
     subprocess.run(
         [sys.executable, "-c", blocked], cwd=path.parent, check=True, capture_output=True
     )
-    with np.load(path.parent / "results.npz") as found:
-        spikes, v = found["target.spikes"], found["target.v"]
+    with np.load(path.parent / "results.npz") as results:
+        spikes, v = results["target.spikes"], results["target.v"]
     result = ns.simulate(net, "10 ms", backend=pynn.nest)["target"]
     np.testing.assert_allclose(np.sort(spikes[:, 1]), np.sort(result.spikes.times()))
     np.testing.assert_array_equal(v[1:], result.trace("v").values)
@@ -107,8 +105,8 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
     text = path.read_text()
     assert "It needs a board" in (path.parent / "README.md").read_text()
     for population in net.populations.values():
-        kind = "SpikeSourceArray" if population.source_spikes is not None else "IF_curr_exp"
-        assert f"{population.name} = sim.Population({population.size}, sim.{kind}(" in text
+        standard = "SpikeSourceArray" if population.source_spikes is not None else "IF_curr_exp"
+        assert f"{population.name} = sim.Population({population.size}, sim.{standard}(" in text
     with np.load(path.parent / "arrays.npz") as arrays:
         for projection in net.projections.values():
             receptor = "inhibitory" if projection.port == "inhibitory" else "excitatory"
@@ -120,14 +118,11 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
             np.testing.assert_array_equal(
                 edges[:, 3], projection.delay + 1.0
             )  # one step more, for the same step of arrival
-            assert set(edges[:, 0]) <= set(projection.source.indices) and set(edges[:, 1]) <= set(
-                projection.target.indices
-            )
+            assert set(edges[:, 0]) <= set(projection.source.indices)
+            assert set(edges[:, 1]) <= set(projection.target.indices)
     assert text.count("sim.STDPMechanism(") == 2 and "dendritic_delay_fraction=1.0" in text
-    assert (
-        "sim.SpikePairRule(tau_plus=3.0, tau_minus=3.0, A_plus=6.0, A_minus=6.0)" in text
-        and "w_max=6.0" in text
-    )
+    assert "sim.SpikePairRule(tau_plus=3.0, tau_minus=3.0, A_plus=6.0, A_minus=6.0)" in text
+    assert "w_max=6.0" in text
 
 
 @pytest.mark.parametrize("name", ["class", "sim", "a-b", "np"])

@@ -162,9 +162,9 @@ NEURONS = {
 }
 
 
-@pytest.mark.parametrize(("place", "values"), NEURONS.items(), ids=lambda x: str(x)[:30])
-def test_words_of_neurons_are_our_numbers_in_steps_of_two_to_the_minus_15(place, values):
-    population, field = place
+@pytest.mark.parametrize(("owner_and_field", "values"), NEURONS.items(), ids=lambda x: str(x)[:30])
+def test_words_of_neurons_are_our_numbers_in_steps_of_two_to_the_minus_15(owner_and_field, values):
+    population, field = owner_and_field
     written = words()["neurons"][population][field]
     assert written == np.rint(np.array(values) * ONE).astype(int).tolist()
 

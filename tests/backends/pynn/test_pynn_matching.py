@@ -25,13 +25,13 @@ from neurosim.backends.pynn.matching.standard_cells import STANDARD_CELLS  # noq
 from neurosim.backends.pynn.translation.targets import BRIAN, NEST, SPINNAKER  # noqa: E402
 
 
-def numbers(found, cell):
+def numbers(match, cell):
     """Return the PyNN parameters of a match as numbers."""
     values = {p.name: p.value for p in cell.parameters}
-    for name, given in values.items():
-        if not isinstance(given, float | int):
+    for name, number in values.items():
+        if not isinstance(number, float | int):
             values[name] = values.get("rest", 0.0)
-    return {n: value(e, values) for n, e in found.parameters.items() if e is not None}
+    return {n: value(e, values) for n, e in match.parameters.items() if e is not None}
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_every_standard_cell_written_in_our_language_is_itself(standard):
     cell = standard.cell
     if cell.spike is None:
         cell = ns.Cell(**HODGKIN_HUXLEY)
-    found = match_cell(cell, min(standard.targets))
-    assert found.standard is standard
+    match = match_cell(cell, min(standard.targets))
+    assert match.standard is standard
     if standard.cell.spike is not None:
-        assert all(sympy.simplify(e - symbol(n)) == 0 for n, e in found.parameters.items())
-        assert found.unread == ()
+        assert all(sympy.simplify(e - symbol(n)) == 0 for n, e in match.parameters.items())
+        assert match.unread == ()
 
 
 def test_a_leaky_cell_written_by_hand_is_if_curr_exp_with_its_parameters_worked_out():
@@ -59,9 +59,9 @@ def test_a_leaky_cell_written_by_hand_is_if_curr_exp_with_its_parameters_worked_
         after_spike="potential = resting - 5 * mV",
         refractory=ns.Refractory("3 ms", "potential"),
     )
-    found = match_cell(cell, "nest")
-    assert found.standard.name == "IF_curr_exp"
-    assert numbers(found, cell) == pytest.approx(
+    match = match_cell(cell, "nest")
+    assert match.standard.name == "IF_curr_exp"
+    assert numbers(match, cell) == pytest.approx(
         {
             "tau_m": 10,
             "cm": 0.2,
@@ -74,8 +74,8 @@ def test_a_leaky_cell_written_by_hand_is_if_curr_exp_with_its_parameters_worked_
             "tau_syn_I": 4,
         }
     )
-    assert found.ports == {"plus": ("excitatory",), "minus": ("inhibitory",)}
-    assert (found.scale("excitatory"), float(found.scale("inhibitory"))) == (1, -0.5)
+    assert match.ports == {"plus": ("excitatory",), "minus": ("inhibitory",)}
+    assert (match.scale("excitatory"), float(match.scale("inhibitory"))) == (1, -0.5)
 
 
 def test_a_cell_without_units_matches_and_its_numbers_count_as_pynn_units():
@@ -95,10 +95,10 @@ def test_a_cell_without_units_matches_and_its_numbers_count_as_pynn_units():
         after_spike="v = 0",
         receives={"in_": ns.Port("1", into="v")},
     )
-    found = match_cell(plain, "nest")
-    assert found.standard.name == "IF_curr_delta"
-    assert found.parameters["cm"] is None  # without a current, any will do
-    assert numbers(found, plain) == pytest.approx(
+    match = match_cell(plain, "nest")
+    assert match.standard.name == "IF_curr_delta"
+    assert match.parameters["cm"] is None  # without a current, any will do
+    assert numbers(match, plain) == pytest.approx(
         {"tau_m": 10, "v_rest": 0.5, "v_reset": 0, "v_thresh": 1, "tau_refrac": 0, "i_offset": 0}
     )
 
@@ -114,19 +114,19 @@ def test_an_alpha_synapse_whose_peak_is_not_normalised_has_its_weights_scaled():
         after_spike="v = rest",
         refractory=ns.Refractory("2 ms", "v"),
     )
-    found = match_cell(cell, "nest")
-    assert found.standard.name == "IF_curr_alpha"
-    assert float(found.scale("excitatory")) == pytest.approx(
+    match = match_cell(cell, "nest")
+    assert match.standard.name == "IF_curr_alpha"
+    assert float(match.scale("excitatory")) == pytest.approx(
         1 / np.e
     )  # PyNN's weight is the peak: a weight w here peaks at w / e
-    assert found.ports == {"in_": ("excitatory", "inhibitory")}
+    assert match.ports == {"in_": ("excitatory", "inhibitory")}
 
 
 def test_hodgkin_huxley_written_with_other_quotients_is_hh_cond_exp():
     cell = ns.Cell(**HODGKIN_HUXLEY)
-    found = match_cell(cell, "nest")
-    assert found.standard.name == "HH_cond_exp"
-    assert numbers(found, cell) == pytest.approx(
+    match = match_cell(cell, "nest")
+    assert match.standard.name == "HH_cond_exp"
+    assert numbers(match, cell) == pytest.approx(
         {
             "gbar_Na": 20,
             "gbar_K": 6,
@@ -183,15 +183,15 @@ def test_izhikevich_means_voltage_steps_on_software_and_decaying_currents_on_spi
 
 
 def test_step_statements_match_through_the_derivatives_beside_them():
-    found = match_cell(fast(), "spinnaker")
-    assert (found.standard.name, found.states["isyn_exc"], found.scale("inhibitory")) == (
+    match = match_cell(fast(), "spinnaker")
+    assert (match.standard.name, match.states["isyn_exc"], match.scale("inhibitory")) == (
         "IF_curr_exp",
         "excitation",
         -1,
     )
     mean = (1 - np.exp(-1 / 0.3)) * 0.3  # of a decaying current over its first millisecond
     assert float(
-        found.jumps["excitatory"].subs({"dt": 1.0} | {symbol("dt"): 1.0, symbol("tau_syn"): 0.3})
+        match.jumps["excitatory"].subs({"dt": 1.0} | {symbol("dt"): 1.0, symbol("tau_syn"): 0.3})
     ) == pytest.approx(mean)
 
 
@@ -243,7 +243,7 @@ def test_step_statements_match_through_the_derivatives_beside_them():
     ],
 )
 def test_what_no_standard_cell_has_is_named(change, reason):
-    given = dict(
+    declared = dict(
         equations=(
             "dv/dt = (rest - v) / tau + synaptic / nF : mV; dsynaptic/dt = -synaptic / tau : nA"
         ),
@@ -253,9 +253,9 @@ def test_what_no_standard_cell_has_is_named(change, reason):
         after_spike="v = rest",
         refractory=ns.Refractory("2 ms", "v"),
     )
-    assert match_cell(ns.Cell(**given), "nest").standard.name == "IF_curr_exp"
+    assert match_cell(ns.Cell(**declared), "nest").standard.name == "IF_curr_exp"
     with pytest.raises(Unmatched, match=reason):
-        match_cell(ns.Cell(**given | change), "nest")
+        match_cell(ns.Cell(**declared | change), "nest")
 
 
 def test_noise_of_no_amplitude_is_left_out():
@@ -285,12 +285,12 @@ def test_noise_of_no_amplitude_is_left_out():
     ],
 )
 def test_pair_stdp_is_pynns_with_amplitudes_relative_to_w_max(rule, dependence, amplitude):
-    found = match_pair_stdp(rule)
+    match = match_pair_stdp(rule)
     values = {"a_plus": 0.02, "a_minus": 0.012, "w_max": 2.0, "w_min": 0.0, "mu": 0.4}
-    assert found.dependence == dependence
-    assert value(found.timing["A_plus"], values) == pytest.approx(amplitude)
-    assert value(found.timing["A_minus"], values) == pytest.approx(amplitude * 0.6)
-    assert (found.simultaneous, found.order) == ((0, 1), ("grow", "shrink", "send"))
+    assert match.dependence == dependence
+    assert value(match.timing["A_plus"], values) == pytest.approx(amplitude)
+    assert value(match.timing["A_minus"], values) == pytest.approx(amplitude * 0.6)
+    assert (match.simultaneous, match.order) == ((0, 1), ("grow", "shrink", "send"))
 
 
 def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet():
@@ -304,12 +304,12 @@ def test_a_rule_written_by_hand_is_matched_with_what_it_does_to_spikes_that_meet
         ],
         parameters={"up": "10 ms", "down": "30 ms", "gain": "0.1 nA", "top": "4 nA"},
     )
-    found = match_pair_stdp(rule)
-    assert (found.simultaneous, found.order) == ((1, 0), ("send", "shrink", "grow"))
-    assert not found.sends_changed_weight
+    match = match_pair_stdp(rule)
+    assert (match.simultaneous, match.order) == ((1, 0), ("send", "shrink", "grow"))
+    assert not match.sends_changed_weight
     assert {
         n: value(e, {"gain": 0.1, "top": 4.0, "up": 10, "down": 30})
-        for n, e in found.timing.items()
+        for n, e in match.timing.items()
     } == pytest.approx({"tau_plus": 10, "tau_minus": 30, "A_plus": 0.05, "A_minus": 0.025})
 
 

@@ -20,15 +20,15 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("name", "shown"), [("long on nest", True), ("", False)])
+@pytest.mark.parametrize(("name", "has_clock"), [("long on nest", True), ("", False)])
 def test_a_script_that_takes_long_shows_a_clock_where_it_is_wanted(
-    monkeypatch, tmp_path, name, shown
+    monkeypatch, tmp_path, name, has_clock
 ):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(progress, "PATIENCE", 0.1)
     (tmp_path / "long.py").write_text("import time\ntime.sleep(1)")
     execute(tmp_path / "long.py", title=name)
-    assert ("long on nest [00:0" in sys.stderr.getvalue()) == shown
+    assert ("long on nest [00:0" in sys.stderr.getvalue()) == has_clock
 
 
 def test_the_clock_names_the_stage_that_a_mapping_has_reached(monkeypatch, tmp_path):

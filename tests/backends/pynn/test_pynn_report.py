@@ -20,10 +20,10 @@ from neurosim.models import ca3_memory, cells, plasticity  # noqa: E402
 from neurosim.models.prediction_reservoir.network import DEFAULTS, build  # noqa: E402
 
 BACKENDS = [pynn.nest, pynn.brian2, pynn.spinnaker]
-each = pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
+every_backend = pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
 
 
-@each
+@every_backend
 def test_everything_in_a_network_is_mentioned(backend):
     net = varied(dt="1 ms" if backend is pynn.spinnaker else "0.1 ms")
     report = backend.lower(net).report
@@ -49,8 +49,8 @@ def test_everything_in_a_network_is_mentioned(backend):
     assert said(report, "drive 'drive'")
     for probe in net.probes:
         assert said(report, f"recording of '{probe.variable}' of '{probe.owner.name}'"), probe
-    for place in ("dt", "seed", "run"):
-        assert said(report, f"^{place}$"), place
+    for setting in ("dt", "seed", "run"):
+        assert said(report, f"^{setting}$"), setting
     assert report.possible
 
 
@@ -59,12 +59,11 @@ def test_the_test_above_would_notice_a_missing_row():
     shorter = replace(
         report, rows=tuple(r for r in report.rows if str(r.place) != "projection 'loop', delay")
     )
-    assert said(report, "projection 'loop', delay") and not said(
-        shorter, "projection 'loop', delay"
-    )
+    assert said(report, "projection 'loop', delay")
+    assert not said(shorter, "projection 'loop', delay")
 
 
-@each
+@every_backend
 def test_a_cell_that_is_none_of_pynns_is_impossible_and_so_is_what_projects_to_it(backend):
     net = simple()
     odd = net.population(
@@ -115,7 +114,7 @@ def test_a_delay_beyond_the_delay_slots_of_spinnaker_is_impossible():
     )
 
 
-@each
+@every_backend
 def test_negative_conductances_are_impossible_and_negative_currents_are_inhibitory(
     backend,
 ):
@@ -140,10 +139,8 @@ def test_parameters_on_spinnaker_are_rounded_to_fifteen_places():
 
 def test_one_large_weight_makes_small_ones_zero_on_spinnaker_and_the_report_counts_them():
     net = ns.Network("scales", dt="1 ms")
-    source, target = (
-        net.spike_source("source", 1, steps=[[1]]),
-        net.population("target", 1000, cells.lif()),
-    )
+    source = net.spike_source("source", 1, steps=[[1]])
+    target = net.population("target", 1000, cells.lif())
     net.project(
         source,
         target,
@@ -183,7 +180,7 @@ def test_brian2_uses_one_time_constant_for_both_alpha_synapses():
     assert not said(report, "'same', tau_syn_I")
 
 
-@each
+@every_backend
 def test_a_synapse_that_begins_above_zero_is_impossible(backend):
     net = ns.Network("begun", dt="1 ms")
     net.population("cells", 1, cells.lif(), synaptic="1 nA")
@@ -199,7 +196,7 @@ def test_given_spikes_of_the_first_step_are_impossible_on_nest_alone():
     assert pynn.brian2.lower(net).report.possible and pynn.spinnaker.lower(net).report.possible
 
 
-@each
+@every_backend
 def test_rates_over_time_are_told_and_random_sources_say_that_their_spikes_are_others(backend):
     net = ns.Network("random", dt="1 ms")
     net.poisson("course", 2, rate=ns.table([10.0, 20.0], every="5 ms"))
@@ -268,10 +265,8 @@ def test_rules_that_a_target_has_not_are_impossible():
     assert "silently computes the additive one" in said(
         pynn.brian2.lower(multiplicative).report, "dependence", "impossible"
     )
-    assert (
-        pynn.nest.lower(multiplicative).report.possible
-        and pynn.spinnaker.lower(multiplicative).report.possible
-    )
+    assert pynn.nest.lower(multiplicative).report.possible
+    assert pynn.spinnaker.lower(multiplicative).report.possible
     assert "GutigWeightDependence is not there" in said(
         pynn.spinnaker.lower(plastic(plasticity.stdp(dependence="guetig"))).report,
         "dependence",
@@ -323,7 +318,7 @@ def test_a_rule_without_a_program_on_spinnaker_gets_cores_of_its_own():
     assert "n_synapse_cores=1" in said(pynn.spinnaker.lower(net).report, "'a', cores")
 
 
-@each
+@every_backend
 def test_shared_weights_are_written_out_and_same_step_projections_are_impossible(backend):
     net = simple(weight=ns.shared([1.0, 2.0], index=[0, 1, 0, 1]))
     assert "2 shared values are written out" in said(backend.lower(net).report, "'edge', weights")
@@ -332,7 +327,7 @@ def test_shared_weights_are_written_out_and_same_step_projections_are_impossible
     )
 
 
-@each
+@every_backend
 def test_what_cannot_be_recorded_is_impossible(backend):
     net = plastic(plasticity.stdp())
     net.record(net["edge"], "w", "x")
@@ -372,7 +367,7 @@ def test_the_content_addressable_memory_is_possible_on_spinnaker_with_its_own_de
     assert not said(report, "weights", "approximated")
 
 
-@each
+@every_backend
 def test_the_reservoir_says_what_no_target_can_do(backend):
     report = backend.lower(build(DEFAULTS, 0)).report
     assert not report.possible

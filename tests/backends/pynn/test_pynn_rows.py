@@ -58,9 +58,9 @@ def networks(draw) -> ns.Network:
     net = ns.Network(
         "random", dt=draw(st.sampled_from(["0.1 ms", "1 ms"])), seed=draw(st.integers(0, 9))
     )
-    kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3))
-    for k, kind in enumerate(kinds):
-        net.population(f"cells{k}", draw(st.integers(1, 4)), CELLS[kind][0])
+    cell_names = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=3))
+    for k, cell_name in enumerate(cell_names):
+        net.population(f"cells{k}", draw(st.integers(1, 4)), CELLS[cell_name][0])
     for k, source in enumerate(
         draw(
             st.lists(
@@ -77,14 +77,16 @@ def networks(draw) -> ns.Network:
             course = ns.table([1.0, 5.0], every="5 ms")
             net.poisson(name, size, rate=10 if source == "poisson" else course)
     for k in range(draw(st.integers(0, 4))):
-        number = draw(st.integers(0, len(kinds) - 1))
+        number = draw(st.integers(0, len(cell_names) - 1))
         target = net[f"cells{number}"]
-        port = draw(st.sampled_from(sorted(CELLS[kinds[number]][1])))
+        port = draw(st.sampled_from(sorted(CELLS[cell_names[number]][1])))
         source = net[
             draw(st.sampled_from([n for n, p in net.populations.items() if p.cell is not GLIA]))
         ]
-        rule = RULES[draw(st.sampled_from(sorted(RULES)))] if kinds[number] in CURRENTS else None
-        weight = CELLS[kinds[number]][1][port]
+        rule = (
+            RULES[draw(st.sampled_from(sorted(RULES)))] if cell_names[number] in CURRENTS else None
+        )
+        weight = CELLS[cell_names[number]][1][port]
         edge = net.project(
             source,
             target,
@@ -97,19 +99,19 @@ def networks(draw) -> ns.Network:
         )
         if draw(st.booleans()):
             net.record(edge, "w")
-    for k, kind in enumerate(kinds):
+    for k, cell_name in enumerate(cell_names):
         view = net[f"cells{k}"]
         net.record(
             view,
-            "spikes" if kind != "glia" else "v",
+            "spikes" if cell_name != "glia" else "v",
             *(
                 draw(st.sets(st.sampled_from([s.name for s in view.cell.states])))
-                if kind != "glia"
+                if cell_name != "glia"
                 else ()
             ),
         )
         if draw(st.booleans()):
-            port, weight = draw(st.sampled_from(sorted(CELLS[kind][1].items())))
+            port, weight = draw(st.sampled_from(sorted(CELLS[cell_name][1].items())))
             net.poisson_drive(view, rate=5, weight=weight, port=port, name=f"drive{k}")
     return net
 
@@ -120,57 +122,61 @@ def unsaid(net: ns.Network, report: ns.Report) -> list[str]:
     """
     lost = [str(r.place) for r in report.rows if r.status == "impossible"]
     missing = [
-        place
-        for place in ("dt", "seed", "run")
-        if not any(str(r.place) == place for r in report.rows)
+        part for part in ("dt", "seed", "run") if not any(str(r.place) == part for r in report.rows)
     ]
 
-    def mentioned(place: str, word: str = "") -> bool:
+    def mentioned(subject: str, word: str = "") -> bool:
         rows = [
-            r for r in report.rows if str(r.place) == place or str(r.place).startswith(f"{place},")
+            r
+            for r in report.rows
+            if str(r.place) == subject or str(r.place).startswith(f"{subject},")
         ]
         return any(re.search(rf"\b{re.escape(word)}\b", f"{str(r.place)} {r.reason}") for r in rows)
 
     for p in net.populations.values():
-        place = f"population {p.name!r}"
+        subject = f"population {p.name!r}"
         parts = [q.name for q in p.cell.parameters] if p.source_spikes is None else []
-        if place not in lost:
+        if subject not in lost:
             missing += [
-                f"{place}, states: {s.name}"
+                f"{subject}, states: {s.name}"
                 for s in p.cell.states
-                if not mentioned(f"{place}, states", s.name)
+                if not mentioned(f"{subject}, states", s.name)
             ]
             missing += [
-                f"{place}, port {port!r}"
+                f"{subject}, port {port!r}"
                 for port, _ in p.cell.receives
-                if not mentioned(f"{place}, port {port!r}")
+                if not mentioned(f"{subject}, port {port!r}")
             ]
-            missing += [f"{place}: {part}" for part in parts if not mentioned(place, part)]
-        missing += [] if mentioned(place) else [place]
+            missing += [f"{subject}: {part}" for part in parts if not mentioned(subject, part)]
+        missing += [] if mentioned(subject) else [subject]
     for item in net.inputs:
         projection = hasattr(item, "connector")
-        place = f"{'projection' if projection else 'drive'} {item.name!r}"
+        subject = f"{'projection' if projection else 'drive'} {item.name!r}"
         missing += (
             []
-            if (mentioned(place) if projection else any(str(r.place) == place for r in report.rows))
-            else [place]
+            if (
+                mentioned(subject)
+                if projection
+                else any(str(r.place) == subject for r in report.rows)
+            )
+            else [subject]
         )
-        if projection and not any(x == place or x.startswith(f"{place}, rule") for x in lost):
+        if projection and not any(x == subject or x.startswith(f"{subject}, rule") for x in lost):
             missing += [
-                f"{place}, {part}"
+                f"{subject}, {part}"
                 for part in ("weights", "delay")
-                if not mentioned(f"{place}, {part}")
+                if not mentioned(f"{subject}, {part}")
             ]
             if item.rule is not None:
                 words = [q.name for q in item.rule.parameters]
                 missing += [
-                    f"{place}, rule: {word}"
+                    f"{subject}, rule: {word}"
                     for word in words
-                    if not mentioned(f"{place}, rule {item.rule.name!r}", word)
+                    if not mentioned(f"{subject}, rule {item.rule.name!r}", word)
                 ]
     for probe in net.probes:
-        place = f"recording of {probe.variable!r} of {probe.owner.name!r}"
-        missing += [] if mentioned(place) else [place]
+        subject = f"recording of {probe.variable!r} of {probe.owner.name!r}"
+        missing += [] if mentioned(subject) else [subject]
     return missing
 
 
@@ -220,10 +226,10 @@ def test_the_search_above_finds_each_row_that_is_taken_away():
         "recording of 'v' of 'target'",
         "recording of 'w' of 'edge'",
     )
-    for place in needed:
+    for subject in needed:
         assert unsaid(
-            net, ns.Report("nest", "all", tuple(r for r in report.rows if str(r.place) != place))
-        ), place
+            net, ns.Report("nest", "all", tuple(r for r in report.rows if str(r.place) != subject))
+        ), subject
 
 
 @pytest.mark.parametrize("backend", ["nest", "spinnaker"])

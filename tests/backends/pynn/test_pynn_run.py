@@ -23,7 +23,7 @@ from neurosim.backends import pynn  # noqa: E402
 from neurosim.models import cells, plasticity  # noqa: E402
 
 BOTH = [pynn.nest, pynn.brian2]
-each = pytest.mark.parametrize("backend", BOTH, ids=lambda b: b.name)
+every_backend = pytest.mark.parametrize("backend", BOTH, ids=lambda b: b.name)
 DOCS = Path(__file__).parents[3] / "docs" / "other_simulators.md"
 
 
@@ -86,7 +86,7 @@ TOLERANCES = {
 }
 
 
-@each
+@every_backend
 @pytest.mark.parametrize("name", TOLERANCES)
 def test_voltages_agree_until_the_first_spike(backend, name):
     here, there = (recorded(b)[name] for b in ("cpu", backend.name))
@@ -113,7 +113,7 @@ def test_voltages_agree_until_the_first_spike(backend, name):
         )  # something was there to compare
 
 
-@each
+@every_backend
 @pytest.mark.parametrize("name", ["exponential", "one_port", "alpha", "delta"])
 def test_cells_that_are_integrated_exactly_spike_in_the_same_steps(backend, name):
     here, there = (recorded(b)[name].spikes for b in ("cpu", backend.name))
@@ -129,7 +129,7 @@ def test_cells_that_are_integrated_exactly_spike_in_the_same_steps(backend, name
         )
 
 
-@each
+@every_backend
 def test_conductances_and_izhikevich_spike_about_as_often(backend):
     for name in ("conductance", "izhikevich"):
         here, there = (len(recorded(b)[name].spikes) for b in ("cpu", backend.name))
@@ -191,10 +191,8 @@ def test_spike_generating_cells_agree_up_to_the_upstroke(backend, cell, voltage,
     assert before.sum() > 20
     assert np.abs(here.trace(voltage).values - there.trace(voltage).values)[before].max() < most
     assert np.ptp(here.trace(voltage).values[before]) > 5.0
-    assert (
-        len(here.spikes) == len(there.spikes) == 1
-        and abs(int(here.spikes.step[0] - there.spikes.step[0])) <= 10
-    )
+    assert len(here.spikes) == len(there.spikes) == 1
+    assert abs(int(here.spikes.step[0] - there.spikes.step[0])) <= 10
 
 
 def test_the_current_of_an_adaptation_begins_where_it_is_given_on_nest():
@@ -229,7 +227,7 @@ def everything(request):
     return request.param, ns.simulate(varied(), "50 ms", backend=request.param)
 
 
-@each
+@every_backend
 def test_spikes_recorded_from_a_view_know_its_neurons(backend):
     net = ns.Network("some", dt="0.1 ms")
     source = net.spike_source("source", 3, steps=STEPS)
@@ -241,13 +239,13 @@ def test_spikes_recorded_from_a_view_know_its_neurons(backend):
         delay="1 ms",
     )
     net.record(source[[2, 0]], "spikes")
-    found, expected = (
+    spikes, expected = (
         ns.simulate(net, "60 ms", backend=name, progress=False)["source"].spikes
         for name in (backend, "cpu")
     )
-    assert (
-        found.members.tolist() == [2, 0] and found.count().tolist() == [5, 6] and found == expected
-    )
+    assert spikes.members.tolist() == [2, 0]
+    assert spikes.count().tolist() == [5, 6]
+    assert spikes == expected
 
 
 def test_the_header_tells_the_options_but_not_where_the_script_stays(tmp_path):
@@ -288,24 +286,22 @@ def test_weights_come_back_edge_by_edge_and_members_in_the_order_they_were_given
     assert there["main"].trace("synaptic").members.tolist() == [3, 1]
 
 
-@each
+@every_backend
 def test_weights_of_edges_in_any_order_are_those_that_were_given(backend):
     net = ns.Network("weights", dt="0.1 ms")
-    source, target = (
-        net.spike_source("source", 4, steps=[[5]] * 4),
-        net.population("target", 3, cells.lif()),
-    )
-    given = 0.01 * np.arange(1, 13)[::-1] * np.where(np.arange(12) % 2, 1, -1)
-    edge = net.project(source, target, ns.all_to_all(), weight=given, delay="0.5 ms", name="edge")
+    source = net.spike_source("source", 4, steps=[[5]] * 4)
+    target = net.population("target", 3, cells.lif())
+    weights = 0.01 * np.arange(1, 13)[::-1] * np.where(np.arange(12) % 2, 1, -1)
+    edge = net.project(source, target, ns.all_to_all(), weight=weights, delay="0.5 ms", name="edge")
     net.record(edge, "w", every="1 ms")
     options = (
         {"threads": 2} if backend is pynn.nest else {}
     )  # with threads, NEST lists edges in another order
-    found = ns.simulate(net, "2 ms", backend=backend, **options)["edge"]
-    np.testing.assert_allclose(found.trace("w").values, [given, given], rtol=1e-12)
+    recorded = ns.simulate(net, "2 ms", backend=backend, **options)["edge"]
+    np.testing.assert_allclose(recorded.trace("w").values, [weights, weights], rtol=1e-12)
 
 
-@each
+@every_backend
 def test_members_are_recorded_in_the_order_in_which_they_were_given(backend):
     net = ns.Network("members", dt="0.1 ms")
     target = net.population("target", 4, cells.lif(), v="rest + 2 * mV * i")
@@ -317,13 +313,11 @@ def test_members_are_recorded_in_the_order_in_which_they_were_given(backend):
     np.testing.assert_array_equal(there.initial, [-64.0, -70.0, -66.0])
 
 
-@each
+@every_backend
 def test_several_edges_of_one_pair_all_count(backend):
     net = ns.Network("double", dt="0.1 ms")
-    source, target = (
-        net.spike_source("source", 1, steps=[[5]]),
-        net.population("target", 1, cells.lif()),
-    )
+    source = net.spike_source("source", 1, steps=[[5]])
+    target = net.population("target", 1, cells.lif())
     net.project(
         source,
         target,
@@ -340,7 +334,7 @@ def test_several_edges_of_one_pair_all_count(backend):
     assert np.ptp(here) > 1.0
 
 
-@each
+@every_backend
 def test_a_current_over_time_acts_in_the_same_steps(backend):
     net = ns.Network("course", dt="0.1 ms")
     course = ns.table(
@@ -379,10 +373,8 @@ def probed(backend: object) -> ns.Network:
     # the target in 102; its spike is back at
     # the synapse 5 steps later, or at once where all delay is axonal.
     axonal = backend is pynn.brian2
-    early, kick = (
-        net.spike_source("early", 1, steps=[[97 if axonal else 107, 300]]),
-        net.spike_source("kick", 1, steps=[[100]]),
-    )
+    early = net.spike_source("early", 1, steps=[[97 if axonal else 107, 300]])
+    kick = net.spike_source("kick", 1, steps=[[100]])
     for name, amplitudes in (
         ("grows", {"a_plus": 0.01, "a_minus": 0.0}),
         ("shrinks", {"a_plus": 0.0, "a_minus": 0.01}),
@@ -411,22 +403,26 @@ def probed(backend: object) -> ns.Network:
 
 def probe(backend: object) -> dict[str, object]:
     """Return what the two-neuron probe finds on a backend."""
-    found = ns.simulate(probed(backend), "40 ms", backend=backend)
+    recording = ns.simulate(probed(backend), "40 ms", backend=backend)
     moved = {
-        n: int(np.flatnonzero(np.abs(found[n].trace("v").values[:, 0] + 70.0) > 1e-9)[0])
+        n: int(np.flatnonzero(np.abs(recording[n].trace("v").values[:, 0] + 70.0) > 1e-9)[0])
         for n in ("current", "small")
     }
-    assert found["grows"].spikes.step.tolist() == found["shrinks"].spikes.step.tolist() == [102]
+    assert (
+        recording["grows"].spikes.step.tolist()
+        == recording["shrinks"].spikes.step.tolist()
+        == [102]
+    )
     change = {
-        n: round(float(found[f"edge_{n}"].trace("w").values[0, 0] - 0.02) / 0.01, 3) + 0.0
+        n: round(float(recording[f"edge_{n}"].trace("w").values[0, 0] - 0.02) / 0.01, 3) + 0.0
         for n in ("grows", "shrinks")
     }
     return {
         "a current over a delay of 0.3 ms, sent in step 10: v moves in step": moved["current"],
-        "a voltage step of 30 mV, sent so: spike in step": int(found["jump"].spikes.step[0]),
+        "a voltage step of 30 mV, sent so: spike in step": int(recording["jump"].spikes.step[0]),
         "one of 3 mV: v moves in step": moved["small"],
         "steps from spike to spike, 1 ms refractory, driven to threshold in two": int(
-            np.diff(found["clamped"].spikes.step)[1]
+            np.diff(recording["clamped"].spikes.step)[1]
         ),
         "source and target meet at a synapse: potentiation, in parts of the amplitude": change[
             "grows"
@@ -436,19 +432,18 @@ def probe(backend: object) -> dict[str, object]:
 
 
 def test_the_two_neuron_probe_finds_what_the_documentation_says():
-    found = {
+    probes = {
         name: probe(b)
         for name, b in (("cpu", "cpu"), ("nest", pynn.nest), ("pynn-brian2", pynn.brian2))
     }
     lines = ["| probe | cpu | nest | pynn-brian2 |", "|---|---|---|---|"]
-    lines += [
-        f"| {what} | {found['cpu'][what]} | {found['nest'][what]} | {found['pynn-brian2'][what]} |"
-        for what in found["cpu"]
-    ]
+    for what in probes["cpu"]:
+        cells_of_row = [what, *(str(measured[what]) for measured in probes.values())]
+        lines.append(f"| {' | '.join(cells_of_row)} |")
     table = "\n".join(lines)
     print(table)
-    for what in list(found["cpu"])[:1] + list(found["cpu"])[3:4]:  # what the report calls exact
-        assert len({f[what] for f in found.values()}) == 1, what
+    for what in list(probes["cpu"])[:1] + list(probes["cpu"])[3:4]:  # what the report calls exact
+        assert len({measured[what] for measured in probes.values()}) == 1, what
     assert table in DOCS.read_text(), f"the table in {DOCS.name} should be:\n{table}"
 
 
@@ -487,10 +482,8 @@ def driven(order: str, *, fraction: float, multiplicative: bool = False) -> ns.N
         for _ in range(10)
     ]
     kicks = [np.arange(first, 4700, 150).tolist() for first in range(20, 120, 20)]
-    source, kick = (
-        net.spike_source("source", 10, steps=before),
-        net.spike_source("kick", 5, steps=kicks),
-    )
+    source = net.spike_source("source", 10, steps=before)
+    kick = net.spike_source("kick", 5, steps=kicks)
     target = net.population("target", 5, cells.lif(tau_syn="0.2 ms", resistance="1000 Mohm"))
     net.project(kick, target, ns.one_to_one(), weight="30 nA", delay="0.1 ms", name="kick_edge")
     grow, shrink = (
@@ -537,7 +530,7 @@ def both(net: ns.Network, backend: object) -> tuple[np.ndarray, np.ndarray]:
     return here["edge"].trace("w").values[0], there["edge"].trace("w").values[0]
 
 
-@each
+@every_backend
 def test_weights_of_pair_stdp_agree_where_handlers_stand_in_the_order_of_the_target(backend):
     fraction = float(backend is pynn.nest)
     net = driven(backend.name, fraction=fraction)

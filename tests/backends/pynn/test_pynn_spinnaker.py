@@ -38,10 +38,8 @@ def many() -> ns.Network:
     net = ns.Network("many", dt="1 ms", seed=1)
     slow, fast = net.poisson("slow", 50, rate=20), net.poisson("fast", 50, rate=1000)
     a = net.population("a", 300, cells.izhikevich(synapse="exponential"))
-    b, d = (
-        net.population("b", 60, cells.lif_conductance()),
-        net.population("d", 60, cells.lif_delta()),
-    )
+    b = net.population("b", 60, cells.lif_conductance())
+    d = net.population("d", 60, cells.lif_delta())
     net.project(
         slow,
         a,
@@ -110,31 +108,29 @@ def test_weights_read_back_are_those_that_the_report_foresees():
     plan = pynn.spinnaker._translate(concretise(many()))
     expected = weight_scales(plan.populations, plan.projections, plan.dt)
     ends = {p.origin: p.target for p in plan.projections}
-    found = mapped().projections
-    assert {p.name for p in found} == set(ends)
-    for p in found:
+    projections = mapped().projections
+    assert {p.name for p in projections} == set(ends)
+    for p in projections:
         assert p.step == expected[ends[p.name], p.receptor].step, p.name
         np.testing.assert_allclose(
             np.abs(p.weight), round_weights(p.wanted, p.step), rtol=1e-12, err_msg=p.name
         )
-    worst = max(found, key=lambda p: p.error)
-    assert worst.error > 0.01 and next(p for p in found if p.name == "in").by == "big"
+    worst = max(projections, key=lambda p: p.error)
+    assert worst.error > 0.01 and next(p for p in projections if p.name == "in").by == "big"
 
 
 @mapped_there
 def test_delays_read_back_are_ours_and_one_step():
-    net, found = many(), mapped()
-    for p in found.projections:
+    net, mapping = many(), mapped()
+    for p in mapping.projections:
         np.testing.assert_array_equal(p.delay, p.wanted_delay, err_msg=p.name)
-    assert {p.name: set(p.delay) for p in found.projections if p.name in ("big", "opens")} == {
+    assert {p.name: set(p.delay) for p in mapping.projections if p.name in ("big", "opens")} == {
         "big": {41.0},
         "opens": {3.0},
     }
-    steps = [p for p in found.projections if p.name == "steps"]
-    assert (
-        min(p.delay.min() for p in steps) == 1.0
-        and net.projections["steps"].delay.kind == "integers"
-    )
+    steps = [p for p in mapping.projections if p.name == "steps"]
+    assert min(p.delay.min() for p in steps) == 1.0
+    assert net.projections["steps"].delay.kind == "integers"
 
 
 @mapped_there
@@ -146,16 +142,16 @@ def test_negative_weights_lie_at_the_inhibitory_receptor_with_their_magnitude():
 
 @mapped_there
 def test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_split():
-    found = mapped()
-    assert found.missing == ()
+    mapping = mapped()
+    assert mapping.missing == ()
     assert (
-        found.per_population["a"] >= 4
+        mapping.per_population["a"] >= 4
     )  # two slices of up to 256 neurons, each with a core for its synapses
-    assert found.cores == sum(found.per_population.values()) == len(found.placements)
-    assert (found.chips, found.boards) == (len({p[:2] for p in found.placements}), 1)
-    assert found.sdram > 1e4
-    assert "mapped, not run" in str(found) and "set by big (largest weight " in str(found)
-    assert not hasattr(found, "spikes")
+    assert mapping.cores == sum(mapping.per_population.values()) == len(mapping.placements)
+    assert (mapping.chips, mapping.boards) == (len({p[:2] for p in mapping.placements}), 1)
+    assert mapping.sdram > 1e4
+    assert "mapped, not run" in str(mapping) and "set by big (largest weight " in str(mapping)
+    assert not hasattr(mapping, "spikes")
 
 
 @mapped_there
@@ -165,22 +161,20 @@ def test_the_picture_shows_every_core():
     matplotlib.use("Agg")
     from matplotlib.patches import Rectangle
 
-    found = mapped()
-    ax = found.plot()
+    mapping = mapped()
+    ax = mapping.plot()
     assert (
         len([p for p in ax.patches if isinstance(p, Rectangle) and p.get_width() < 1])
-        == found.cores
+        == mapping.cores
     )
-    assert ax.get_title() == f"{found.cores} cores on 1 chip"
+    assert ax.get_title() == f"{mapping.cores} cores on 1 chip"
 
 
 @mapped_there
 def test_one_large_weight_beside_small_ones_loses_those_that_the_report_says():
     net = ns.Network("scales", dt="1 ms")
-    source, target = (
-        net.spike_source("source", 1, steps=[[1]]),
-        net.population("target", 1000, cells.lif()),
-    )
+    source = net.spike_source("source", 1, steps=[[1]])
+    target = net.population("target", 1000, cells.lif())
     net.project(
         source,
         target,
@@ -197,9 +191,9 @@ def test_one_large_weight_beside_small_ones_loses_those_that_the_report_says():
 @mapped_there
 def test_the_content_addressable_memory_maps_with_its_delays_and_its_weights_whole():
     net = ca3_memory.model.network(seed=0)
-    found = ns.map(net, backend=pynn.spinnaker, time="100 ms")
-    assert found.missing == () and found.cores == len(net.populations)
-    for p in found.projections:
+    mapping = ns.map(net, backend=pynn.spinnaker, time="100 ms")
+    assert mapping.missing == () and mapping.cores == len(net.populations)
+    for p in mapping.projections:
         assert p.error == 0.0 and p.lost == 0, p.name
         np.testing.assert_array_equal(p.delay, net.projections[p.name].delay + 1.0)
 
@@ -223,8 +217,8 @@ def test_a_reservoir_of_fixed_weights_and_cues_alone_maps():
     net = cue_only(400)
     report = pynn.spinnaker.lower(net).report
     assert report.possible and "bias + cue*cue_on follows cue_on" in str(report)
-    found = ns.map(net, backend=pynn.spinnaker, time="100 ms")
-    assert found.missing == () and found.per_population == {"reservoir": 2}
+    mapping = ns.map(net, backend=pynn.spinnaker, time="100 ms")
+    assert mapping.missing == () and mapping.per_population == {"reservoir": 2}
 
 
 @mapped_there
@@ -313,11 +307,11 @@ def test_a_run_without_a_board_is_refused_with_what_to_do(home, settings, messag
         "remote_spinnaker_url = x",
     ],
 )
-@pytest.mark.parametrize("place", [".spynnaker.cfg", "config/.spynnaker.cfg"])
-def test_a_board_is_found_where_sPyNNaker_looks_for_it(home, place, line):
-    (home / place).parent.mkdir(exist_ok=True)
-    (home / place).write_text(f"[Machine]\nversion = 5\n{line}\n")
-    assert find_board().endswith(f"{line.split()[-1]} in {home / place}")
+@pytest.mark.parametrize("file", [".spynnaker.cfg", "config/.spynnaker.cfg"])
+def test_a_board_is_found_where_sPyNNaker_looks_for_it(home, file, line):
+    (home / file).parent.mkdir(exist_ok=True)
+    (home / file).write_text(f"[Machine]\nversion = 5\n{line}\n")
+    assert find_board().endswith(f"{line.split()[-1]} in {home / file}")
 
 
 @mapped_there
@@ -363,9 +357,8 @@ def test_the_whole_script_of_a_run_goes_through_sPyNNaker_and_returns_recordings
     }
     assert all(len(result[n].spikes) == 0 for n in ("main", "other", "chance"))
     np.testing.assert_allclose(result["loop"].trace("w").values, 0.05, rtol=0.01)  # quantised
-    assert (
-        result["main"].trace("v").values.shape == (0, 5) and result.header["backend"] == "spinnaker"
-    )
+    assert result["main"].trace("v").values.shape == (0, 5)
+    assert result.header["backend"] == "spinnaker"
 
 
 def test_steps_are_counted_as_the_machine_counts_them():
@@ -381,10 +374,8 @@ def test_steps_are_counted_as_the_machine_counts_them():
         "RUN_TIME = 11.0" in run._script(10).text
     )  # the sample after the last step is the state at its end
     v = np.add.outer(np.arange(11.0), np.arange(5.0))
-    run._results, run.step = (
-        {"target.spikes": np.array([[2.0, 0.0], [3.0, 9.0], [3.0, 10.0]]), "target.v": v},
-        10,
-    )
+    run._results = {"target.spikes": np.array([[2.0, 0.0], [3.0, 9.0], [3.0, 10.0]]), "target.v": v}
+    run.step = 10
     result = run.result()["target"]
     assert (result.spikes.step.tolist(), result.spikes.index.tolist()) == ([0, 9], [2, 3])
     np.testing.assert_array_equal(result.trace("v").values, v[1:])

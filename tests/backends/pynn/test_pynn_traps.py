@@ -126,8 +126,8 @@ TRAPS = {
 
 
 def test_each_trap_has_a_test():
-    found = "".join(path.read_text() for path in Path(__file__).parent.glob("test_pynn_*.py"))
-    assert [name for name in TRAPS.values() if f"def {name}(" not in found] == []
+    texts = "".join(path.read_text() for path in Path(__file__).parent.glob("test_pynn_*.py"))
+    assert [name for name in TRAPS.values() if f"def {name}(" not in texts] == []
 
 
 def test_a_parameter_beyond_the_range_of_spinnaker_is_impossible():
@@ -170,11 +170,11 @@ def fan(count: int) -> ns.Network:
 @mapped_there
 @pytest.mark.parametrize(("count", "cores"), [(254, 1), (400, 4)])
 def test_plastic_rows_that_are_too_long_for_a_core_get_more_cores(count, cores):
-    told = said(pynn.spinnaker.lower(fan(count)).report, "population 'b', cores", "exact")
+    row = said(pynn.spinnaker.lower(fan(count)).report, "population 'b', cores", "exact")
     assert (
-        told.startswith("128 neurons on each: a source may have 254 plastic edges to a core")
+        row.startswith("128 neurons on each: a source may have 254 plastic edges to a core")
         if count > 254
-        else told == ""
+        else row == ""
     )
     assert ns.map(fan(count), backend=pynn.spinnaker, time="10 ms").per_population["b"] == cores
 
@@ -201,14 +201,12 @@ def test_the_truncation_of_plastic_weights_on_spinnaker_is_told():
     down again. w_max is 1 nA.
     """
     net = fan(10)
-    told = said(pynn.spinnaker.lower(net).report, "'edge', learning", "approximated")
+    row = said(pynn.spinnaker.lower(net).report, "'edge', learning", "approximated")
     plan = pynn.spinnaker._translate(concretise(net)).projections[0]
     step = 2.0**-13  # two sources may meet: shift 2
-    assert (
-        f"cut down to a whole step of {step:.6g}" in told
-        and f"by up to {plan.rule.timing['A_plus'] / step:.3g} steps up" in told
-    )
-    assert "What is less than a step is lost" not in told
+    assert f"cut down to a whole step of {step:.6g}" in row
+    assert f"by up to {plan.rule.timing['A_plus'] / step:.3g} steps up" in row
+    assert "What is less than a step is lost" not in row
     small = ns.Network("small", dt="1 ms")
     a = small.population("a", 2, cells.lif())
     small.project(

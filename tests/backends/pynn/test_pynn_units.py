@@ -46,13 +46,13 @@ def network() -> ns.Network:
 def test_results_are_in_the_declared_units_and_agree_with_the_cpu_engine(backend):
     if backend is pynn.nest:
         pytest.importorskip("nest")
-    found = ns.simulate(network(), "10 ms", backend=backend, progress=False)
+    recording = ns.simulate(network(), "10 ms", backend=backend, progress=False)
     expected = ns.simulate(network(), "10 ms", backend="cpu", progress=False)
-    trace, same = found["target"].trace("v"), expected["target"].trace("v")
+    trace, same = recording["target"].trace("v"), expected["target"].trace("v")
     assert trace.unit == same.unit == "V"
     assert trace.initial.tolist() == same.initial.tolist() == [-0.065, -0.06]
     np.testing.assert_allclose(trace.values, same.values, atol=1e-12)
-    weights = found["synapses"].trace("w")
+    weights = recording["synapses"].trace("w")
     assert weights.unit == "pA"
     np.testing.assert_allclose(weights.values, [[400, 800]] * 2, rtol=1e-12)
 

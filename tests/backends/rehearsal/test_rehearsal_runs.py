@@ -364,7 +364,7 @@ def test_the_report_says_that_poisson_spikes_are_our_own():
 def test_the_report_holds_the_rows_of_the_plan():
     report = rows(learning_net())
     planned = {str(row.place) for row in ns.check(learning_net(), backend="spinnaker").rows}
-    assert planned - {"run"} <= {place for place, _ in report}
+    assert planned - {"run"} <= {subject for subject, _ in report}
 
 
 def test_delays_beyond_the_slots_of_a_core_run_and_say_so():

@@ -87,7 +87,7 @@ VALUES = [
 @pytest.fixture(scope="module")
 def network():
     net = ns.Network("plain", dt="1 ms", seed=1)
-    each = net.population("each", SIZE, lif(), current=np.full(SIZE, 0.25))
+    per_neuron = net.population("each", SIZE, lif(), current=np.full(SIZE, 0.25))
     net.population("one", SIZE, lif())
     net.population("single", 1, lif())
     net.population("derived", SIZE, lif(), current="0.1 * nA + rest / (1000 * Mohm)")
@@ -103,9 +103,9 @@ def network():
     net.poisson("poisson", SIZE, rate=np.full(SIZE, 10.0))
     net.bernoulli("bernoulli", SIZE, p=0.5)
     net.gamma("gamma", SIZE, rate="10 Hz", shape=2.0)
-    net.poisson_drive(each, rate="10 Hz", weight="0.1 nA", n=3, name="drive")
-    net.project(each, each, ns.fixed_probability(0.5), weight="0.1 nA", name="loop")
-    net.record(each, "spikes")
+    net.poisson_drive(per_neuron, rate="10 Hz", weight="0.1 nA", n=3, name="drive")
+    net.project(per_neuron, per_neuron, ns.fixed_probability(0.5), weight="0.1 nA", name="loop")
+    net.record(per_neuron, "spikes")
     return net
 
 
