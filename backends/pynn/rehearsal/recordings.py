@@ -143,8 +143,6 @@ def _states(recording: PlannedRecording, parts: list[np.ndarray]) -> np.ndarray:
     """Return a state of the members of a probe, (rows, M), in the network's unit."""
     total = np.zeros(parts[0].shape)
     for name, part in zip(recording.variables, parts, strict=True):
-        # The machine's inhibitory current is positive, and subtracted.
-        sign = -1.0 if name == "gsyn_inh" else 1.0
-        total += sign * to_float(part)
+        total += recording.sign(name) * to_float(part)
     scale = np.asarray(recording.scale)
     return total / (scale[recording.members] if scale.ndim else scale)

@@ -277,7 +277,10 @@ class ScriptRun:
         samples = slice(1, self.step // recording.every + 1)
         # The inverse of sorting: the column of each member in the order of the probe.
         columns = np.argsort(np.argsort(members))
-        parts = [self._results[f"{recording.owner}.{v}"][samples] for v in recording.variables]
+        parts = [
+            recording.sign(v) * self._results[f"{recording.owner}.{v}"][samples]
+            for v in recording.variables
+        ]
         total = np.sum(parts, axis=0)[:, columns]
         scale = np.asarray(recording.scale)
         return self._trace(recording, total / (scale[members] if scale.ndim else scale), start)

@@ -72,7 +72,7 @@ def plan_plasticity(
     rows : Rows
         Collects the rows of the report.
     negative : bool
-        Whether weights become negative on the target.
+        Whether weights are or become negative on the target.
 
     Returns
     -------
@@ -137,8 +137,9 @@ class _RulePlanner:
         if weights["w_min"] < 0 or negative:
             self._rows.impossible(
                 self._aspect("sign"),
-                "PyNN's plastic weights are positive, and these become negative there.",
-                "Send them to an excitatory port.",
+                "PyNN's plastic weights are positive, and some of these are or become negative "
+                "there.",
+                "Begin at 0 or above, and send them to an excitatory port.",
             )
         self._report_timing()
         self._report_simultaneous(rule)
@@ -295,7 +296,7 @@ def report_rules_of_populations(
             origins.setdefault(q.target, []).append(repr(q.origin))
     for name, own_rules in rules.items():
         place = Place("population", name)
-        names = ", ".join(origins[name])
+        names = ", ".join(dict.fromkeys(origins[name]))
         # By text, since rules hold dicts and are no members of a set.
         if target.one_rule_per_population and len({repr(rule) for rule in own_rules}) > 1:
             rows.impossible(

@@ -186,6 +186,13 @@ class NeuronPlan:
             rows.exact(
                 place, f"{format_range(number)} ms there: its count includes the step of the spike."
             )
+        if name in target.positive_parameters and np.any(np.asarray(number) <= 0):
+            rows.impossible(
+                place,
+                f"{show(expression)} is {format_range(number)}, and {target.title} takes positive "
+                "ones.",
+                "Let positive parameters multiply what the cell receives; weights have signs.",
+            )
         if target.fixed_point:
             self._report_fixed_point(place, number)
         return number

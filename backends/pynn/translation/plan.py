@@ -178,6 +178,8 @@ class PlannedRecording:
         Population or projection of the network.
     variables : tuple of str
         PyNN's names; ours is their sum divided by ``scale``.
+    subtracted : tuple of str
+        Those of them that the target subtracts: the sum takes them with the other sign.
     members : (M,)
         Indices of neurons, or of edges.
     every : int
@@ -193,6 +195,11 @@ class PlannedRecording:
     members: np.ndarray
     every: int = 1
     scale: Values = 1.0
+    subtracted: tuple[str, ...] = ()
+
+    def sign(self, variable: str) -> float:
+        """Return the sign with which a variable is a term of ours."""
+        return -1.0 if variable in self.subtracted else 1.0
 
     @property
     def of_spikes(self) -> bool:

@@ -148,7 +148,17 @@ class Recordings:
             self._rows.exact(place, f"{reason}.")
         # Both receptors of a port have the same scale, see `matching.cells`.
         scale = scale_of_state(match, states[0], self._network.populations[name])
-        return PlannedRecording(number, name, names, members, probe.every, scale)
+        subtracted = tuple(
+            v for s, v in zip(states, names, strict=True) if self._is_subtracted(match, s)
+        )
+        return PlannedRecording(
+            number, name, names, members, probe.every, scale, subtracted=subtracted
+        )
+
+    def _is_subtracted(self, match: CellMatch, state: str) -> bool:
+        """Return whether a state is the magnitude of an inhibitory current on the target."""
+        is_current = match.standard.signed and state.endswith("_inh")
+        return is_current and not self._target.signed_weights
 
     def _recorded_name(self, match: CellMatch, state: str) -> str | None:
         """Return the target's name of a state, or None if it cannot be recorded."""

@@ -75,6 +75,8 @@ class Target:
         Standard cell -> (parameter, the expression over PyNN's parameters that is used instead).
     singular : mapping
         Standard cell -> pairs of time constants that must not be equal or nearly so.
+    positive_parameters : tuple of str
+        Parameters of cells that must be above 0.
     fixed_point : bool
         Whether parameters have 15 binary places.
     held_currents : mapping of str to tuple of str
@@ -162,6 +164,7 @@ class Target:
     shared_parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     replaced_parameters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     singular: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    positive_parameters: tuple[str, ...] = ()
     fixed_point: bool = False
     held_currents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
@@ -251,6 +254,7 @@ NEST = Target(
         ),
         **dict.fromkeys((*_CONDUCTANCE_BASED, _ADAPTIVE, "HH_cond_exp"), _ADAPTIVE_STEP),
     },
+    positive_parameters=("cm", "tau_m", "tau_syn_E", "tau_syn_I"),
     # They add arriving steps of voltage before they test the threshold, we after.
     early_threshold=("IF_curr_delta", "Izhikevich"),
     dependences=(ADDITIVE, MULTIPLICATIVE, MIXED, GUETIG),
@@ -334,6 +338,7 @@ SPINNAKER = Target(
         "IF_cond_exp": "exponential euler, in fixed point",
         "Izhikevich": "midpoint, 1.85 times as long in the step after a spike, in fixed point",
     },
+    positive_parameters=("cm", "tau_m", "tau_syn_E", "tau_syn_I"),  # its quotients have no sign
     fixed_point=True,
     held_currents={
         "IF_curr_exp": ("tau_syn_E", "tau_syn_I"),

@@ -49,6 +49,7 @@ _BYTES_PER_EDGE = 40  # in NEST, about
 # smaller than that of Poisson counts by this part.
 _MOST_PER_STEP = 0.05
 _MOST_SOURCES = 1_000_000  # of a drive
+_MOST_FACTORS = 100  # of weights that learn
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,14 +158,16 @@ class Wiring:
         if rule is not None:
             target = self._network.populations[p.target]
             # A cell may subtract its input: then positive weights become negative there.
-            factor = np.asarray(value(match.scale(match.ports[p.port][0]), constants(target)))
+            factor = value(match.scale(match.ports[p.port][0]), constants(target))
+            factors = np.broadcast_to(factor, target.size)[edges.post]
             plasticity = plan_plasticity(
                 p,
                 rule,
                 dt=self._network.dt,
                 target=self._target,
                 rows=self._rows,
-                negative=bool((factor < 0).any()),
+                # A weight of 0 would grow with the sign of its factor.
+                negative=bool((factors < 0).any() or (edges.weight < 0).any()),
             )
         target = self._network.populations[p.target]
         self._add_edges(_Path(place, p.name, p.source, target, p.port, match, plasticity), edges)
@@ -286,15 +289,21 @@ class Wiring:
         edges: _Edges,
         scale: np.ndarray,
     ) -> None:
-        """Add the edges to one receptor: in layers, if a pair may have one edge only."""
+        """Add the edges to one receptor.
+
+        In layers, if a pair may have one edge only; edges that learn also by the factor of their
+        weights, since the bounds of a projection are numbers.
+        """
         layers = [np.ones(edges.post.size, bool)]
         if self._target.one_edge_per_pair:
             layers = list(_layers(edges))
+        rule = path.plasticity if isinstance(path.plasticity, PlannedRule) else None
+        if rule is not None:
+            layers = self._split_by_factor(path, layers, scale)
         for number, chosen in enumerate(layers, 1):
             part = edges.select(chosen)
             factor = scale[chosen]
             layer = f".{number}" if number > 1 else ""
-            rule = path.plasticity if isinstance(path.plasticity, PlannedRule) else None
             short_term = path.plasticity if isinstance(path.plasticity, PlannedShortTerm) else None
             self.projections.append(
                 PlannedProjection(
@@ -309,11 +318,30 @@ class Wiring:
                     delay=part.delay,
                     edges=part.number,
                     scale=factor,
-                    # Bounds are one number per projection, so that the first factor holds for all.
+                    # All factors of edges that learn are equal here.
                     rule=None if rule is None else _scaled(rule, float(factor[0])),
                     short_term=short_term,
                 )
             )
+
+    def _split_by_factor(
+        self, path: _Path, layers: list[np.ndarray], scale: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return layers in each of which weights have one factor, or report that they are many."""
+        distinct = np.unique(scale)
+        if distinct.size == 1:
+            return layers
+        if distinct.size > _MOST_FACTORS:
+            self._rows.impossible(
+                path.place.of("bounds"),
+                f"weights are multiplied by {distinct.size} different factors "
+                f"({format_range(distinct)}) there, and bounds are numbers of a projection: it "
+                f"would be as many projections, of at most {_MOST_FACTORS}.",
+                "Give the neurons equal parameters, or fix the weights.",
+            )
+            return layers
+        parts = [layer & (scale == factor) for layer in layers for factor in distinct]
+        return [part for part in parts if part.any()]
 
     def _expand_decays(self, path: _Path) -> None:
         """Let many edges stand for each, if the cell has no synapse that decays."""
