@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import NetworkError
 from ..sweeps.functions import SCRIPT, load_script
 from ..sweeps.sweep import sweep
+from ..sweeps.table import SweepTable
 from .arguments import choices, read_literal
 from .catalogue import read_seeds
 
@@ -34,8 +35,18 @@ def run_sweep(options: argparse.Namespace) -> bool:
         call: dict[str, Any] = {**unless_said, **arguments}
         table = sweep(progress=sys.stderr.isatty(), **call)
     print(table)
-    print(f"\nwritten: {call['folder']}")
+    _write(table, Path(call["folder"]))
     return not table.failed
+
+
+def _write(table: SweepTable, folder: Path) -> None:
+    """Write the table and its picture beside the results, and say so."""
+    names = ["table.csv"]
+    table.to_csv(folder / "table.csv")
+    if table.grid and table.numbers:
+        names.append("picture.png")
+        table.plot_all().savefig(folder / "picture.png", dpi=120)
+    print(f"\nwritten: {', '.join(str(folder / name) for name in names)}")
 
 
 def _said(options: argparse.Namespace, grid: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import io
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import NetworkError, describe, describe_unknown
+from ..whole_files import write_whole
 from .grid import SEED, Point
 from .jobs import Failure
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_LINES = 60  # of a printed table
 _GAP = "  "
@@ -62,6 +68,12 @@ class SweepTable:
     def measures(self) -> list[str]:
         """Names of what was measured."""
         return list(dict.fromkeys(name for row in self.rows for name in row.values or {}))
+
+    @property
+    def numbers(self) -> list[str]:
+        """Names of measures that are numbers, not arrays."""
+        arrays = {name for row in self.rows for name, v in (row.values or {}).items() if np.ndim(v)}
+        return [name for name in self.measures if name not in arrays]
 
     @property
     def failed(self) -> list[SweepRow]:
@@ -173,17 +185,23 @@ class SweepTable:
             If pandas is not installed.
         """
         pandas = _library("pandas", "to_pandas")
-        names = self._columns()
-        records = []
-        for row in self.rows:
-            values = row.values or {}
-            record = {**row.point.values, SEED: row.point.seed}
-            for name, column in names.items():
-                record[column] = values.get(name)
-            record["error"] = "" if row.failure is None else str(row.failure)
-            records.append(record)
-        columns = [*self.grid, SEED, *names.values(), "error"]
-        return pandas.DataFrame(records, columns=columns)
+        return pandas.DataFrame(self._records(), columns=self._heads())
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a file of comma-separated values with a row per job, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Columns as of `to_pandas`; arrays as JSON.
+        """
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self._heads(), lineterminator="\n")
+        writer.writeheader()
+        for record in self._records():
+            writer.writerow({name: _cell(value) for name, value in record.items()})
+        content = text.getvalue().encode()
+        write_whole(Path(path), lambda file: file.write(content))
 
     def to_xarray(self) -> xarray.Dataset:
         """Return an xarray dataset over the axes and "seed".
@@ -212,6 +230,22 @@ class SweepTable:
             scalar = all(np.ndim(value) == 0 for value in values)
             coordinates[name] = list(values) if scalar else range(len(values))
         return xarray.Dataset(variables, {**coordinates, SEED: list(self.seeds)})
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Return a record for each job, by `_heads`."""
+        names = self._columns()
+        records = []
+        for row in self.rows:
+            values = row.values or {}
+            record = {**row.point.values, SEED: row.point.seed}
+            for name, column in names.items():
+                record[column] = values.get(name)
+            record["error"] = "" if row.failure is None else str(row.failure)
+            records.append(record)
+        return records
+
+    def _heads(self) -> list[str]:
+        return [*self.grid, SEED, *self._columns().values(), "error"]
 
     def _columns(self) -> dict[str, str]:
         """Return the column of each measure."""
@@ -257,6 +291,35 @@ class SweepTable:
             note(ax, f"{len(self.failed)} of {len(self)} jobs failed")
         return ax
 
+    def plot_all(self) -> Figure:
+        """Draw all measures that are numbers, over the first axis or the first two.
+
+        Returns
+        -------
+        matplotlib Figure
+            A panel for each measure, see `plot`.
+
+        Raises
+        ------
+        NetworkError
+            If the sweep has no axis, or no measure that is a number.
+        """
+        from matplotlib import pyplot  # slow to import, and it may open a display
+
+        numbers = self.numbers
+        axes = list(self.grid)[:2]
+        if not (axes and numbers):
+            raise NetworkError(
+                f"sweep, plot_all: found {len(self.grid)} axes and {len(numbers)} measures that "
+                "are numbers, expected one at least of both. Draw arrays yourself: table['name']."
+            )
+        figure, panels = pyplot.subplots(
+            len(numbers), figsize=(7.0, 3.5 * len(numbers)), layout="constrained", squeeze=False
+        )
+        for panel, name in zip(panels[:, 0], numbers, strict=True):
+            self.plot(*axes, name, ax=panel)
+        return figure
+
     def _plotted(self, names: tuple[str, ...]) -> np.ndarray:
         """Return what a picture shows over axes and seeds, or raise NetworkError."""
         if len(names) not in (2, 3) or len(set(names[:-1])) < len(names) - 1:
@@ -281,6 +344,11 @@ def _comparable(row: SweepRow) -> tuple[Any, ...]:
     """Return a row as data; NaN equals itself."""
     values = row.values if row.values is None else repr(sorted(row.values.items()))
     return row.point, values, None if row.failure is None else row.failure.error
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell of a text file."""
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else value
 
 
 def _spread(values: list[Any]) -> str:

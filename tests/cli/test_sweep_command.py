@@ -43,7 +43,10 @@ def test_the_functions_of_a_script_run_over_the_grid(printed_lines):
     lines = printed_lines(FUNCTIONS, "--grid", "rate=5,10", "--seeds", "2", "--time", "2 ms", *HERE)
     assert lines[0] == ["rate", "seeds", "steps", "neurons"]
     assert lines[1][:3] == ["5", "2", "2"] and lines[2][0] == "10"
-    assert lines[-1] == ["written:", "sweeps/my"] and Path("sweeps/my/sweep.json").exists()
+    assert lines[-1] == ["written:", "sweeps/my/table.csv,", "sweeps/my/picture.png"]
+    assert Path("sweeps/my/sweep.json").exists() and Path("sweeps/my/picture.png").exists()
+    table = Path("sweeps/my/table.csv").read_text().splitlines()
+    assert table[:2] == ["rate,seed,steps,neurons,error", "5,0,2,3,"] and len(table) == 5
 
 
 def test_without_a_time_runs_last_one_second(printed_lines):
@@ -55,7 +58,10 @@ def test_the_call_of_a_script_is_the_same_sweep_as_the_command(printed_lines, gu
     """The command continues what the script began, and replaces what it names."""
     text = FUNCTIONS + guard + CALL.strip()
     lines = printed_lines(text)
-    assert lines[0] == ["rate", "size", "seeds", "steps", "neurons"] and lines[-1][1] == "mine"
+    assert (
+        lines[0] == ["rate", "size", "seeds", "steps", "neurons"]
+        and lines[-1][1] == "mine/table.csv,"
+    )
     results = {path: path.stat().st_mtime_ns for path in Path("mine/results").iterdir()}
     assert len(results) == 4 and lines[1][:3] == ["5", "2", "2"]
     lines = printed_lines(text, "--grid", "rate=5,10,20", "--seeds", "3")

@@ -137,3 +137,23 @@ def test_axes_of_text_and_one_seed_are_drawn():
 def test_a_wrong_picture_is_refused(names, message):
     with pytest.raises(ns.NetworkError, match=message):
         known_table().plot(*names)
+
+
+def test_csv_has_the_columns_of_pandas_and_arrays_as_json(tmp_path):
+    path = tmp_path / "table.csv"
+    known_table(failing=(3,)).to_csv(path)
+    lines = path.read_text().splitlines()
+    assert lines[0] == "rate,g,seed,measured_rate,pair,error"
+    assert lines[1] == '5,3.0,0,305.0,"[305.0, 1.0]",'
+    assert lines[4] == '5,4.0,1,,,"run: ValueError: no (a.py, line 1)"'
+    assert len(lines) == 13
+
+
+def test_all_numbers_are_drawn_in_panels_and_arrays_are_not():
+    table = known_table()
+    assert table.numbers == ["rate"]
+    figure = table.plot_all()
+    panel, bar = figure.axes
+    assert (panel.get_xlabel(), panel.get_ylabel(), bar.get_ylabel()) == ("rate", "g", "mean rate")
+    with pytest.raises(ns.NetworkError, match="plot_all: found 0 axes and 1 measures"):
+        known_table({}, (0,)).plot_all()
