@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,7 +86,7 @@ class Trainer(Module):
     width : mapping of population -> float, optional
         Unit of the surrogate's distance from the threshold, in engine units. By default the
         distance at the start, such as 20 mV from rest to threshold; 1 if that is 0.
-    device : "cuda", "cuda:N" or "cpu", optional
+    device : "cuda", "cuda:N", "cpu" or a torch.device of these, optional
         By default a CUDA device if there is one, else the CPU.
     precision : "float32" or "float64"
     method : Method or str
@@ -132,7 +132,7 @@ class Trainer(Module):
         train: Sequence[str],
         surrogate: object = "fast_sigmoid",
         width: Mapping[str, float] | None = None,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         precision: Literal["float32", "float64"] = "float32",
         method: Method | str = "bptt",
         bounds: Mapping[str, Bounds] | None = None,
@@ -243,7 +243,14 @@ class Trainer(Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Trainer:
         # `to`, `double` and the like come here. Programs are printed for one type and device.
-        moved = fn(torch.zeros(1, dtype=self.dtype, device=self.device))
+        try:
+            moved = fn(torch.zeros(1, dtype=self.dtype, device=self.device))
+        # Of torch, which asserts that it was built for CUDA.
+        except (AssertionError, RuntimeError) as error:
+            raise NetworkError(
+                f"Trainer: found a change of device or type that PyTorch refuses ({error}), "
+                f"expected it to stay on {str(self.device)!r}. Make it with precision= and device=."
+            ) from error
         # A step is one of a type: words and constants would stay behind in the old one.
         if moved.dtype != self.dtype or moved.device != self.device:
             raise NetworkError(
@@ -336,7 +343,7 @@ class Trainer(Module):
             return self[label][0].numel()
         return connection.edges.sources_size
 
-    def project(self, label: str, factor: Any) -> None:
+    def project(self, label: str, factor: Callable[[Tensor], Tensor] | None) -> None:
         """Set the map of the presynaptic factor in the weight gradient of a projection.
 
         Parameters
@@ -347,6 +354,11 @@ class Trainer(Module):
             The forward pass and the error that is sent backward do not change.
         """
         self.rows(label)
+        if factor is not None and not callable(factor):
+            raise NetworkError(
+                f"Trainer, project {label!r}: found {describe(factor)}, expected a function of "
+                "rows, or None. Give one."
+            )
         self._plan.connections[label].slots.factor = factor
 
     def on_gradient(self, hook: GradientHook, *, projects: bool = False) -> None:
@@ -516,6 +528,8 @@ class Trainer(Module):
         -------
         MemoryNeed
         """
+        for name, count in (("steps", steps), ("samples", samples)):
+            read_whole_number(count, where=f"Trainer, memory, {name}")
 
         def run(few_steps: int, few_samples: int) -> dict[str, Tensor]:
             shape = few_steps, few_samples
@@ -629,6 +643,11 @@ class Trainer(Module):
         within : float (1)
             Part of the surrogate's width, that is, of the distance from threshold at the start.
         """
+        if not within > 0:
+            raise NetworkError(
+                f"Trainer, near_threshold, within: found {within!r}, expected a number above 0. "
+                "Correct it."
+            )
         call = self._call(batch, self.outputs)
         plain = replace(call.batch, compiled=None)
         return find_near_threshold(Call(self._plan, self._settings, plain), within)
@@ -683,6 +702,9 @@ class Trainer(Module):
 
 
 def _find_device(name: object) -> torch.device:
+    # Users of torch keep a device as an object.
+    if isinstance(name, torch.device):
+        name = str(name)
     require_device(name)
     if name is None and not torch.cuda.is_available():
         name = "cpu"

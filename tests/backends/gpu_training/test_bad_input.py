@@ -261,6 +261,9 @@ def test_a_trainer_stays_in_its_precision_and_on_its_device():
         torch.nn.ModuleList([trainer]).double()
     with pytest.raises(ns.NetworkError, match="Make it with precision= and device=, and load"):
         trainer.to("meta")
+    if not torch.cuda.is_available():
+        with pytest.raises(ns.NetworkError, match="change of device or type that PyTorch refuses"):
+            trainer.to("cuda")
     assert trainer.dtype == torch.float32 and trainer.device == torch.device("cpu")
     assert trainer(SPIKES + 1).sum() > 10
 
@@ -372,3 +375,41 @@ def test_an_optimiser_of_another_trainer_is_refused():
     optimizer = torch.optim.SGD(trainer_of().parameters(), lr=0.1)
     with pytest.raises(ns.NetworkError, match="found one that holds no value of this Trainer"):
         fit(trainer_of(), [], loss=lambda o, t: o.sum(), optimizer=optimizer, epochs=1)
+
+
+def test_an_optimiser_of_another_trainer_is_not_attached():
+    optimizer = torch.optim.SGD(trainer_of().parameters(), lr=0.1)
+    with pytest.raises(ns.NetworkError, match="optimizer: found one that holds no value of this"):
+        trainer_of().attach(optimizer)
+
+
+def test_weight_decay_that_comes_later_is_found_before_the_step():
+    trainer = trainer_of()
+    trainer.on_gradient(lambda name, gradient: gradient, projects=True)
+    optimizer = torch.optim.SGD(trainer.parameters(), lr=0.1)
+    trainer.attach(optimizer)
+    trainer(SPIKES + 1).sum().backward()
+    optimizer.param_groups[0]["weight_decay"] = 0.1
+    before = trainer["first"].detach().clone()
+    with pytest.raises(ns.NetworkError, match="found weight decay beside a projection of gradien"):
+        optimizer.step()
+    assert torch.equal(trainer["first"], before)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t: t.on_gradient(3), "on_gradient: found 3, expected a function of a name and a"),
+        (lambda t: t.on_rows("x"), "on_rows: found 'x', expected a function of a name and a tenso"),
+        (lambda t: t.project("first", 3), "project 'first': found 3, expected a function of rows"),
+        (lambda t: t.memory(0, 3), "memory, steps: found 0, expected a whole number of at least 1"),
+        (lambda t: t.near_threshold(SPIKES, within=-1), "within: found -1, expected a number abov"),
+    ],
+)
+def test_arguments_that_are_no_functions_or_numbers_are_refused_at_once(call, message):
+    with pytest.raises(ns.NetworkError, match=message):
+        call(trainer_of())
+
+
+def test_a_device_may_be_an_object_of_torch():
+    assert trainer_of(device=torch.device("cpu")).device == torch.device("cpu")

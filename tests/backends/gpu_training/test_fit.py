@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -140,6 +141,51 @@ def test_an_interrupt_ends_training_between_two_batches(tmp_path):
     assert progress.epochs == 2
     whole = trainer_of()
     assert train(whole, 2).losses == progress.losses
+
+
+def test_an_interrupt_within_a_step_of_the_optimiser_waits_until_the_batch_is_complete():
+    trainer = trainer_of()
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupting(name, gradient):
+        if name == "first":
+            signal.raise_signal(signal.SIGINT)
+
+    trainer.on_gradient(interrupting)
+    start = {name: trainer[name].detach().clone() for name in trainer.learns}
+    progress = fit(
+        trainer,
+        DataLoader(data(), batch_size=10),
+        loss=loss,
+        optimizer=torch.optim.SGD(trainer.parameters(), lr=0.5),
+        epochs=5,
+        encode=turned,
+        progress=False,
+    )
+    assert progress.interrupted and progress.epochs == 0
+    assert trainer.samples_seen == 10
+    assert all(not torch.equal(trainer[name], start[name]) for name in trainer.learns)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_interrupt_ends_training_at_once():
+    trainer = trainer_of()
+
+    def interrupting(batch):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return turned(batch)
+
+    progress = fit(
+        trainer,
+        DataLoader(data(), batch_size=10),
+        loss=loss,
+        optimizer=torch.optim.SGD(trainer.parameters(), lr=0.5),
+        epochs=5,
+        encode=interrupting,
+        progress=False,
+    )
+    assert progress.interrupted and trainer.samples_seen == 0
 
 
 def test_a_loss_that_is_not_finite_ends_training_and_keeps_the_last_good_values():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -49,7 +52,8 @@ def fit(
 ) -> Progress:
     """Train for some epochs.
 
-    Ctrl-C ends training after the batch before; the values that learn stay as they are then.
+    Ctrl-C ends training after the batch that is computed; the values that learn stay as they are
+    then. A second one ends it at once.
 
     Parameters
     ----------
@@ -84,7 +88,6 @@ def fit(
     """
     epochs = read_whole_number(epochs, where="fit, epochs")
     trainer.attach(optimizer)
-    _require_own(trainer, optimizer)
     path = None if checkpoint is None else Path(checkpoint)
     done = Progress()
     if path is not None and path.exists():
@@ -93,7 +96,7 @@ def fit(
     trainer.train()
     loop = _Loop(trainer, loss, optimizer, encode)
     # The setting holds for the process: it is taken back however training ends.
-    with _without_subnormals():
+    with _without_subnormals(), _interrupted_between_batches() as loop.require_no_interrupt:
         try:
             for epoch in range(done.epochs, epochs):
                 title = f"epoch {epoch + 1}/{epochs}" if progress else ""
@@ -107,16 +110,6 @@ def fit(
     return done
 
 
-def _require_own(trainer: Trainer, optimizer: torch.optim.Optimizer) -> None:
-    # By identity: comparing tensors would compare their numbers.
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if not any(id(p) in held for p in trainer.parameters()):
-        raise NetworkError(
-            "fit, optimizer: found one that holds no value of this Trainer, so nothing would "
-            "learn; expected one of trainer.parameters(). Make it anew."
-        )
-
-
 @dataclass
 class _Loop:
     trainer: Trainer
@@ -125,6 +118,8 @@ class _Loop:
     encode: Callable[[Any], Any] | None
     # Copies of the values with which the last finite loss was computed.
     good: dict[str, Tensor] | None = None
+    # Called after each batch.
+    require_no_interrupt: Callable[[], None] = lambda: None
 
     def epoch(self, batches: Iterable[Any], epoch: int, *, title: str) -> tuple[float, float]:
         """Return mean loss and accuracy of an epoch."""
@@ -137,6 +132,7 @@ class _Loop:
                 mean, accuracy = sums.means()
                 bar.set_postfix(loss=f"{mean:.4g}", accuracy=f"{accuracy:.1%}", refresh=False)
                 bar.update()
+                self.require_no_interrupt()
         if sums.samples == 0:
             raise NetworkError(
                 f"fit, epoch {epoch + 1}: found no batch, expected one at least. Give a list or a "
@@ -232,6 +228,35 @@ def _are_classes(target: Any, output: Tensor) -> bool:
     if not isinstance(target, Tensor) or target.ndim != 1 or target.is_floating_point():
         return False
     return target.shape[0] == output.shape[1] and int(target.max()) < output.shape[2]
+
+
+@contextmanager
+def _interrupted_between_batches() -> Iterator[Callable[[], None]]:
+    """Store Ctrl-C until a batch is complete; yield a function that raises it.
+
+    An interrupt within the step of an optimiser would leave some values changed and others not.
+    """
+    asked: list[int] = []
+
+    def store(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    def require_no_interrupt() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    # Handlers belong to the main thread; one of the user's own is left in force.
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield require_no_interrupt
+        return
+    signal.signal(signal.SIGINT, store)
+    try:
+        yield require_no_interrupt
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class Hooks:
 
     def add_of_gradients(self, hook: GradientHook, *, projects: bool) -> None:
         """Add a hook; ``projects`` says that its gradients must reach the weights unchanged."""
+        _require_function(hook, "on_gradient")
         for optimizer in self._attached if projects else ():
             require_projecting(optimizer)
         self._of_gradients.append(hook)
@@ -49,6 +50,7 @@ class Hooks:
 
     def add_of_rows(self, hook: RowsHook) -> None:
         """Add a hook."""
+        _require_function(hook, "on_rows")
         self._of_rows.append(hook)
 
     def begin(self, *, training: bool) -> None:
@@ -109,10 +111,11 @@ class Hooks:
         Raises
         ------
         NetworkError
-            If a learning rate is no number from 0 on, or gradients are projected and the optimiser
-            would leave the projection again.
+            If a learning rate is no number from 0 on, the optimiser holds no value of the Trainer,
+            or gradients are projected and it would leave the projection again.
         """
         require_optimizer(optimizer)
+        _require_own(optimizer, parameters)
         if self._projects:
             require_projecting(optimizer)
         # A second attachment would run each hook twice per step.
@@ -123,6 +126,8 @@ class Hooks:
         def run(*_: object) -> None:
             # A schedule may have changed it since.
             require_optimizer(optimizer)
+            if self._projects:
+                require_projecting(optimizer)
             self.run(parameters)
 
         optimizer.register_step_pre_hook(run)
@@ -165,6 +170,24 @@ def require_optimizer(optimizer: object) -> None:
                 f"optimizer, group {number}: found the learning rate {rate}, expected a number "
                 "from 0 on. Correct lr."
             )
+
+
+def _require_function(hook: object, where: str) -> None:
+    if not callable(hook):
+        raise NetworkError(
+            f"{where}: found {describe(hook)}, expected a function of a name and a tensor. Give "
+            "one."
+        )
+
+
+def _require_own(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
+    # By identity: comparing tensors would compare their numbers.
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not any(id(p) in held for p in parameters.values()):
+        raise NetworkError(
+            "optimizer: found one that holds no value of this Trainer, so nothing would learn; "
+            "expected one of trainer.parameters(). Make it anew."
+        )
 
 
 def _require_shape(name: str, gradient: object, parameter: Tensor) -> None:
