@@ -15,7 +15,7 @@ from .demonstrate import branching, demonstrate
 from .encoding import Events, Probabilities
 from .frozen import frozen
 from .measures import branching_factor, kernel_rank
-from .network import build, network
+from .network import build, episode, network
 from .readout import convex
 from .samples import Liquid
 from .settings import DEFAULTS, SETTINGS, VARIANTS, Settings, Task
@@ -46,4 +46,5 @@ model = Model(
     demonstrate,
     EXPERIMENTS,
     CHECKS,
+    episode=episode,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import neurosim as ns
 from neurosim.draws.sampling import blocks, index_type, pointer_of
@@ -20,6 +20,7 @@ from .settings import Settings, read_settings
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
 TAU_CALCIUM = 1000.0  # ms
+SHOWN = 250  # ms for which an episode shows its image
 
 
 # Probability of an edge at distance 0, by source and target.
@@ -274,7 +275,9 @@ def regions(where: NDArray[np.float64], settings: Settings) -> NDArray[np.int64]
     return (x * parts + y) * parts + z
 
 
-def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
+def build(
+    settings: Settings, seed: int, *, linked: bool = True, image: ArrayLike | None = None
+) -> ns.Network:
     """Return the network, recording nothing.
 
     ``input`` projects to ``liquid``, this to itself, and both to ``astrocyte``. Of the liquid, the
@@ -287,6 +290,8 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     seed : int
     linked : bool
         Without it, rules read no astrocyte: their strengths are constants.
+    image : (M,), optional
+        Probabilities of an event per ms for the first `SHOWN` ms. None: the input is silent.
     """
     s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
@@ -294,12 +299,11 @@ def build(settings: Settings, seed: int, *, linked: bool = True) -> ns.Network:
     size = len(where)
     n_e = size - round(s.inhibitory * size)
     silence = np.zeros((1, s.inputs))
-    source = net.population(
-        "input",
-        s.inputs,
-        neuron(driven=True),
-        p=ns.table(silence, every="1 ms"),
-    )
+    probabilities = ns.table(silence, every="1 ms")
+    if image is not None:
+        rows = np.concatenate([np.reshape(image, (1, s.inputs)), silence])
+        probabilities = ns.table(rows, every=f"{SHOWN} ms")
+    source = net.population("input", s.inputs, neuron(driven=True), p=probabilities)
     cell = neuron(calcium=s.calcium > 0, adaptation=s.adaptation)
     # A draw of log-normal numbers around the published value; without spread all have it.
     taus = {"tau": ns.lognormal("64 ms", s.spread)} if s.spread else {}
@@ -433,7 +437,25 @@ def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     Network
     """
     _, liquid, _, _ = read_settings(settings)
-    net = build(liquid, seed)
+    return _recorded(build(liquid, seed))
+
+
+def episode(*, seed: int = 0, **settings: Any) -> ns.Network:
+    """Return the network of some settings, to which stripes are shown for `SHOWN` ms.
+
+    Parameters
+    ----------
+    seed : int
+    **settings
+        As for `network`.
+    """
+    _, liquid, _, _ = read_settings(settings)
+    # As bright as a digit: a part of the pixels has events at about every second ms.
+    stripes = 0.5 * (np.arange(liquid.inputs) // 4 % 4 == 0)
+    return _recorded(build(liquid, seed, image=stripes))
+
+
+def _recorded(net: ns.Network) -> ns.Network:
     net.record(net.populations["liquid"], "spikes")
     net.record(net.populations["astrocyte"], "level")
     return net

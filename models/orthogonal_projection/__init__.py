@@ -12,7 +12,7 @@ from typing import Any
 from neurosim.cli.catalogue import Model
 
 from .checks import CHECKS, EXPERIMENTS, checks, experiments, full
-from .network import network
+from .network import episode, network
 from .settings import DEFAULTS, FULL, PUBLISHED_ROWS, SETTINGS, Settings
 
 __all__ = ["DEFAULTS", "FULL", "PUBLISHED_ROWS", "Settings", "model", "network"]
@@ -42,4 +42,5 @@ model = Model(
     CHECKS,
     over=lambda seeds: (experiments(seeds), checks(seeds)),
     full=full,
+    episode=episode,
 )

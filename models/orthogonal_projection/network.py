@@ -6,6 +6,7 @@ Source: Xiao et al. 2024, ICLR, arXiv 2402.11984, with the values of the authors
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -91,21 +92,44 @@ def network(seed: int = 0, **settings: Any) -> ns.Network:
         Populations ``pixels``, ``hidden1`` ..., ``output`` (or ``output1`` ... of heads);
         projections ``layer1`` ... and ``head`` (or ``head1`` ...).
     """
-    own = {name: settings[name] for name in settings if name in Settings.__dataclass_fields__}
-    return build(Settings(**own), seed)
+    return build(_own(settings), seed)
 
 
-def build(settings: Settings, seed: int) -> ns.Network:
+def episode(seed: int = 0, **settings: Any) -> ns.Network:
+    """Return the network of some settings, to which stripes are shown, recording all spikes.
+
+    Parameters
+    ----------
+    seed : int
+    **settings
+        As for `network`.
+    """
+    net = build(_own(settings), seed, image="where(i // 4 % 2 == 0, 1, 0)")
+    for population in net.populations.values():
+        if population.cell.spike is not None:
+            net.record(population, "spikes")
+    return net
+
+
+def _own(settings: Mapping[str, Any]) -> Settings:
+    """Return those of the settings that are about the network."""
+    fields = Settings.__dataclass_fields__
+    return Settings(**{name: settings[name] for name in settings if name in fields})
+
+
+def build(settings: Settings, seed: int, *, image: Any = 0.0) -> ns.Network:
     """Return a network of layers that are all joined.
 
     Parameters
     ----------
     settings : Settings
     seed : int
+    image : number, (M,) or text
+        Values of the pixels.
     """
     rates = settings.way == "dsr"
     net = ns.Network("orthogonal projection", dt=f"{STEP} ms" if rates else "1 ms", seed=seed)
-    source = net.population("pixels", settings.inputs, pixels())
+    source = net.population("pixels", settings.inputs, pixels(), value=image)
     for number in range(1, settings.layers + 1):
         cell = rate_neuron() if rates else neuron()
         # Pixels are values; spikes of neurons for DSR have a height.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import neurosim as ns
+from neurosim.cli.catalogue import Model, _load, names, source_of
 from neurosim.cli.main import main
 
 BUILD = """
@@ -170,3 +171,18 @@ def test_a_model_exports_an_experiment_with_its_input(tmp_path, monkeypatch, cap
     assert "SpikeSourceArray with 60 spikes" in capsys.readouterr().out
     assert main(["export", "ca3-memory", "small", "--set", "cues=2", "--backend", "nest"]) == 0
     assert "without spikes" not in capsys.readouterr().out
+
+
+MODELS = [name for name in names() if isinstance(_load(name), Model)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_network_of_every_model_has_the_input_of_an_experiment(name):
+    """Check, export and map take it: a network without input stays silent on a board."""
+    net = source_of(name).build(seed=0)
+    net.probes.clear()
+    spiking = [p for p in net.populations.values() if p.cell.spike is not None]
+    for population in spiking:
+        net.record(population, "spikes")
+    result = ns.simulate(net, 60 * net.dt, backend="cpu", progress=False)
+    assert spiking and any(len(result[p.name].spikes) for p in spiking)
