@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -120,7 +121,7 @@ def _run_in_processes(
     pool = ProcessPoolExecutor(
         min(cores(), max(len(experiments), 1)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_ignore_ctrl_c,
+        initializer=_belong_to_parent,
     )
     # Processes start when work is submitted, and copy the environment then.
     with _one_thread():
@@ -164,9 +165,18 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _ignore_ctrl_c() -> None:
-    """Leave Ctrl-C, which reaches the whole group, to the process that started the others."""
+def _belong_to_parent() -> None:
+    """Leave Ctrl-C, which reaches the whole group, to the parent; end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # In the midst of an experiment: a parent that was killed could not stop it.
+        os._exit(1)
 
 
 def _judge(check: Check, results: Mapping[str, Any]) -> Verdict:
