@@ -204,6 +204,9 @@ def _add_export(words: Any) -> argparse.ArgumentParser:
 def _add_map(words: Any) -> argparse.ArgumentParser:
     command = _add(words, "map", "lay a network out on a machine, without running it")
     command.add_argument("--picture", metavar="FILE", help="draw the chips and their contents")
+    command.add_argument(
+        "--json", dest="as_json", action="store_true", help="print JSON, with every row"
+    )
     _add_network(command)
     _add_backend(command, "spinnaker", example="version=248")
     return command

@@ -159,7 +159,7 @@ def map_command(options: argparse.Namespace, _: list[str]) -> int:
     # The picture's path is checked before the layout is computed.
     with _picture(options.picture) as picture:
         mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
-        print(mapping)
+        print(json.dumps(mapping.data(), indent=1) if options.as_json else mapping)
         if picture:
             _draw(mapping.plot().figure, picture)
     return DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,8 +58,27 @@ class MappedProjection:
         difference = np.abs(np.abs(self.weight) - magnitude)
         return float((difference / np.where(magnitude == 0, 1, magnitude)).max(initial=0.0))
 
+    @property
+    def changed_delays(self) -> int:
+        """Number of delays that are others than those of the network."""
+        return int((self.delay != self.wanted_delay).sum())
+
+    def data(self) -> dict[str, Any]:
+        """Return what was lost and rounded as JSON data, without the edges."""
+        return {
+            "projection": self.name,
+            "receptor": self.receptor,
+            "edges": int(self.weight.size),
+            "weights that became 0": self.lost,
+            "largest relative error": self.error,
+            "step": self.step,
+            "step set by": self.by,
+            "largest weight": self.most,
+            "delays changed": self.changed_delays,
+        }
+
     def __str__(self) -> str:
-        changed = int((self.delay != self.wanted_delay).sum())
+        changed = self.changed_delays
         delays = f", {changed} delays changed" if changed else ""
         return (
             f"{self.name} ({self.receptor}): {self.lost} of {self.weight.size} weights became 0, "
@@ -104,6 +123,23 @@ class Mapping:
     missing: tuple[str, ...]
     projections: tuple[MappedProjection, ...]
     report: Report
+
+    def data(self) -> dict[str, Any]:
+        """Return everything but the edges as JSON data, with the report."""
+        return {
+            "network": self.report.network,
+            "machine": self.machine,
+            "time": self.time,
+            "cores": self.cores,
+            "chips": self.chips,
+            "boards": self.boards,
+            "sdram": self.sdram,
+            "per_population": dict(self.per_population),
+            "placements": [list(placement) for placement in self.placements],
+            "missing": list(self.missing),
+            "projections": [projection.data() for projection in self.projections],
+            "report": self.report.data(),
+        }
 
     def __str__(self) -> str:
         lines = [

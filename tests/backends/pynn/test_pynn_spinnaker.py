@@ -17,6 +17,7 @@ from support.pynn_networks import cue_only, mapped_there, varied  # noqa: E402
 
 import neurosim as ns  # noqa: E402
 from neurosim.backends import pynn  # noqa: E402
+from neurosim.backends.pynn.simulator.mapping import MappedProjection, Mapping  # noqa: E402
 from neurosim.backends.pynn.simulator.run import ScriptRun  # noqa: E402
 from neurosim.backends.pynn.simulator.spynnaker_settings import (  # noqa: E402
     PYTHON,
@@ -400,6 +401,65 @@ def test_a_missing_sPyNNaker_and_an_unknown_machine_say_what_to_do(monkeypatch):
         ns.map(net, backend=pynn.spinnaker)
     with pytest.raises(ns.NetworkError, match="backend 'nest' cannot map a network"):
         ns.map(net, backend=pynn.nest)
+
+
+def test_a_mapping_is_json_data(tmp_path, monkeypatch, capsys):
+    from neurosim.cli.main import main
+
+    net = ns.Network("pair", dt="1 ms")
+    report = pynn.spinnaker.lower(net).report
+    projection = MappedProjection(
+        "edges",
+        "excitatory",
+        wanted=np.array([0.5, 0.001, 0.3]),
+        weight=np.array([0.5, 0.0, 0.25]),
+        wanted_delay=np.array([1.0, 2.0, 3.0]),
+        delay=np.array([1.0, 2.0, 4.0]),
+        step=0.25,
+        by="edges",
+        most=0.5,
+    )
+    mapping = Mapping(
+        "SpiNNaker",
+        time=10.0,
+        cores=2,
+        chips=1,
+        boards=1,
+        sdram=1000,
+        per_population={"a": 2},
+        placements=((0, 0, 3, "a"), (0, 0, 4, "a")),
+        missing=("absent.aplx",),
+        projections=(projection,),
+        report=report,
+    )
+    monkeypatch.setattr("neurosim.run.launch.map", lambda net, **options: mapping)
+    assert main(["map", "ca3-memory", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    (edges,) = data.pop("projections")
+    assert edges == {
+        "projection": "edges",
+        "receptor": "excitatory",
+        "edges": 3,
+        "weights that became 0": 1,
+        "largest relative error": 1.0,
+        "step": 0.25,
+        "step set by": "edges",
+        "largest weight": 0.5,
+        "delays changed": 1,
+    }
+    assert data.pop("report") == report.data()
+    assert data == {
+        "network": "pair",
+        "machine": "SpiNNaker",
+        "time": 10.0,
+        "cores": 2,
+        "chips": 1,
+        "boards": 1,
+        "sdram": 1000,
+        "per_population": {"a": 2},
+        "placements": [[0, 0, 3, "a"], [0, 0, 4, "a"]],
+        "missing": ["absent.aplx"],
+    }
 
 
 @mapped_there
