@@ -21,6 +21,7 @@ FEWEST = 3  # turns that both sides finished; fewer show nothing about rates
 WORK = ("neurons", "updates", "edges", "targets", "static", "plastic", "back", "spikes")
 
 HEADS = [
+    "processor",
     "network",
     "peer",
     "precision",
@@ -34,6 +35,7 @@ HEADS = [
     "",
 ]
 LEARNING_HEADS = [
+    "processor",
     "network that learns",
     "peer",
     "precision",
@@ -56,7 +58,7 @@ def judge(
     evidence = {"ours": _evidence(mine)} | {
         f"peer, {n} thread{'s' * (n > 1)}": _evidence(entry) for n, entry in peers.items()
     }
-    result = unmeasured(row, against, precision) | {"contestants": evidence}
+    result = unmeasured(row, against, precision) | {"contestants": evidence, "clock": row.clock}
     shared = {n: sorted(mine.runs.keys() & entry.runs.keys()) for n, entry in peers.items()}
     able = [n for n in peers if len(shared[n]) >= FEWEST]
     if not able:
@@ -223,22 +225,42 @@ def _phases(entry: Entry, runs: Sequence[Report]) -> dict[str, float]:
 
 
 def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for everything that ROWS asks for, those not measured too; what it asks for no
-    more is left out.
+    """Return rows for everything that ROWS asks for, one for each processor that was measured; what
+    was not measured at all has one, too, and what is asked for no more is left out.
     """
-    known = {(r["network"], r["peer"], r["precision"]): dict(r) for r in rows}
+    known: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    for r in rows:
+        of_row = known.setdefault((r["network"], r["peer"], r["precision"]), {})
+        of_row[processor(r)] = dict(r)
     wanted = [
         unmeasured(row, against, precision)
         for row in ROWS
         for against in row.against
         for precision in PRECISIONS
     ]
-    return [r | known.get((r["network"], r["peer"], r["precision"]), {}) for r in wanted]
+    return [
+        r | measured
+        for r in wanted
+        for measured in known.get((r["network"], r["peer"], r["precision"]), {"": {}}).values()
+    ]
+
+
+def processor(r: Mapping[str, Any]) -> str:
+    """Return the processor that a row was measured on, what code was compiled for if that is
+    another, and whether the processor's clock was read; empty if it was not measured.
+    """
+    machine = r.get("machine", {})
+    words = [machine.get("recognised as", "")]
+    if machine.get("target"):
+        words.append(f"compiled for {machine['target']}")
+    if r.get("clock") == "processor":
+        words.append("processor time")
+    return ", ".join(word for word in words if word)
 
 
 def line(r: Mapping[str, Any]) -> list[str]:
     """Return a row of the table under HEADS."""
-    head = [r["network"], r["peer"], r["precision"]]
+    head = [processor(r), r["network"], r["peer"], r["precision"]]
     if "seconds" not in r:
         return [*head, *[""] * 4, f"{r['asked']:g}", "", _spikes(r), said(r)]
     times = [
@@ -261,7 +283,7 @@ def line(r: Mapping[str, Any]) -> list[str]:
 def learning_line(r: Mapping[str, Any]) -> list[str]:
     """Return a row of the table under LEARNING_HEADS, of a network that learns."""
     learning = r["learning"]
-    head = [r["network"], r["peer"], r["precision"]]
+    head = [processor(r), r["network"], r["peer"], r["precision"]]
     if "share" not in learning:
         return [*head, "", "", "", f"{learning['asked']:.0%}", said(learning)]
     cost, share = learning["ns per plastic event, at most"], learning["share"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,12 @@ def least_seconds(
     return integrate + max(moved / memory.copy[level, threads], events * memory.event / threads)
 
 
-def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) -> Memory:
+def measure_memory(
+    *,
+    threads: tuple[int, ...] = (1, 2),
+    seconds: float = 0.15,
+    clock: Callable[[], float] = perf_counter,
+) -> Memory:
     """Measure copies that fit into each level, and additions at random places of a vector in L1.
 
     All take turns, and the best of each counts: a core that was busy for a while would lower a
@@ -118,13 +123,14 @@ def measure_memory(*, threads: tuple[int, ...] = (1, 2), seconds: float = 0.15) 
         for level, count in speeds:
             part = spans[level] // (count if level in ("L3", "DRAM") else 1) // 16
             arrays = [(np.ones(part), np.zeros(part)) for _ in range(count)]
-            wall = _per_turn(lambda turns, a=arrays: _together(copy, a, turns), seconds)
+            wall = _per_turn(lambda turns, a=arrays: _together(copy, a, turns), seconds, clock)
             speeds[level, count] = max(
                 speeds[level, count], sum(2 * a.nbytes for a, _ in arrays) / wall
             )
         event = min(
             event,
-            _per_turn(lambda turns: scatter(vector, target, weights, turns), seconds) / target.size,
+            _per_turn(lambda turns: scatter(vector, target, weights, turns), seconds, clock)
+            / target.size,
         )
     return Memory(sizes, speeds, event)
 
@@ -164,18 +170,18 @@ def _together(kernel, arguments, turns: int) -> None:
         list(pool.map(lambda pair: kernel(*pair, turns), arguments))
 
 
-def _per_turn(call, seconds: float) -> float:
+def _per_turn(call, seconds: float, clock: Callable[[], float]) -> float:
     """Return the least seconds of one turn over five tries, each long enough to be measured."""
     call(1)
     turns, wall = 1, 0.0
     while wall < seconds / 5:
         turns = max(2 * turns, 1) if wall < seconds / 50 else int(turns * seconds / 4 / wall) + 1
-        began = perf_counter()
+        began = clock()
         call(turns)
-        wall = perf_counter() - began
+        wall = clock() - began
     least = wall
     for _ in range(4):
-        began = perf_counter()
+        began = clock()
         call(turns)
-        least = min(least, perf_counter() - began)
+        least = min(least, clock() - began)
     return least / turns

@@ -58,6 +58,8 @@ class Row:
         Each with a seed of its own; more where rates vary much between seeds.
     learns : bool
         It has plastic edges, for which a share of the limit is asked.
+    clock, target : str
+        As of `peers.job.Job`. With the processor's clock every side has one thread.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Row:
     bound: float = 0.1
     repetitions: int = 7
     learns: bool = False
+    clock: str = "wall"
+    target: str = ""
 
 
 def _sparse(

@@ -6,18 +6,18 @@ Run with ``python -m benchmarks.summary``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .judging import HEADS, LEARNING_HEADS, in_order, learning_line, line
+from .judging import HEADS, LEARNING_HEADS, in_order, learning_line, line, processor
 from .pages import markdown, replace_between
 from .report import RESULTS, quartiles
-from .rows import PRECISIONS
-from .turns import PACKAGES
+from .speeds import best_of_peer, draw, name_of, times_asked
 
 README = Path(__file__).parent / "README.md"
 FRONT = Path(__file__).parents[1] / "README.md"
+PICTURE = RESULTS / "speeds.png"
 BOUNDED = ("memory", "billion", "threads", "recording", "trials", "startup")
 
 
@@ -30,6 +30,7 @@ def main() -> None:
         (FRONT, "speed", in_short(results)),
     ):
         path.write_text(replace_between(path.read_text(), tables, mark=mark))
+    draw(compared(results), PICTURE)
 
 
 def summary(results: dict[str, Any]) -> str:
@@ -87,32 +88,24 @@ def _older(r: dict[str, Any], newest: str | None) -> bool:
     return "machine" in r and r["machine"].get("commit") != newest
 
 
+def compared(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of all processors, and those of which only the ratio was told."""
+    measured = in_order(results["cpu"]["rows"] if "cpu" in results else [])
+    return [*measured, *results.get("told", {"rows": []})["rows"]]
+
+
 def in_short(results: dict[str, Any]) -> str:
-    """Return how many times faster than each simulator every network runs, float64 and float32,
-    beside the better of NEST's delays.
-    """
-    rows = in_order(results["cpu"]["rows"] if "cpu" in results else [])
+    """Return the picture, and in how many rows of every processor what was asked is reached."""
+    rows = best_of_peer(compared(results))
     lines = []
-    for network in dict.fromkeys(r["network"] for r in rows):
-        cells = [
-            [
-                _least_ratio(
-                    r
-                    for r in rows
-                    if (r["network"], r["peer"].split(",")[0], r["precision"])
-                    == (network, peer, precision)
-                )
-                for precision in PRECISIONS
-            ]
-            for peer in PACKAGES
-        ]
-        lines.append([network, *(" / ".join(cell) if any(cell) else "" for cell in cells)])
-    return markdown(["network", "times faster than Brian 2, float64 / float32", "than NEST"], lines)
-
-
-def _least_ratio(rows: Iterable[dict[str, Any]]) -> str:
-    ratios = [r["ratio"]["median"] for r in rows if "ratio" in r]
-    return f"{min(ratios):.1f}" if ratios else ""
+    for words in dict.fromkeys(processor(r) for r in rows):
+        mine = [r for r in rows if processor(r) == words]
+        reached = sum(r["ratio"]["median"] >= times_asked(r) for r in mine)
+        lines.append(f"- {name_of(words)}: {reached} of {len(mine)} points reach what was asked.")
+    picture = PICTURE.relative_to(FRONT.parent)
+    return "\n".join(
+        [f"![times faster than Brian 2 and NEST, by network and processor]({picture})", "", *lines]
+    )
 
 
 def by_itself(results: dict[str, Any]) -> str:

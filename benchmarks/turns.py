@@ -60,7 +60,7 @@ class Entry:
 
 def contestants(row: Row) -> list[Contestant]:
     """Return all that take turns: neurosim with its own choice of threads, peers with one and with
-    two.
+    two; all with one if the processor's clock counts.
     """
     entrants: dict[Contestant, None] = {}
     for against in row.against:
@@ -72,13 +72,14 @@ def contestants(row: Row) -> list[Contestant]:
 
 
 def ours(row: Row, against: Against, precision: str) -> Contestant:
-    return "neurosim", None, precision, json.dumps({**row.arguments, **against.ours})
+    threads = 1 if row.clock == "processor" else None
+    return "neurosim", threads, precision, json.dumps({**row.arguments, **against.ours})
 
 
 def theirs(row: Row, against: Against) -> list[Contestant]:
     return [
         (against.program, threads, "float64", json.dumps({**row.arguments, **against.theirs}))
-        for threads in (1, 2)
+        for threads in ((1,) if row.clock == "processor" else (1, 2))
     ]
 
 
@@ -144,9 +145,19 @@ def run(c: Contestant, row: Row, seed: int, folder: Path) -> Report:
     job_folder = folder / f"{program}-{threads}-{abs(hash(c))}"
     job_folder.mkdir(exist_ok=True)
     job = Job(
-        row.network, row.time, seed, threads, precision, json.loads(arguments), str(job_folder)
+        row.network,
+        row.time,
+        seed,
+        threads,
+        precision,
+        json.loads(arguments),
+        str(job_folder),
+        row.clock,
+        row.target,
     )
     environment = os.environ | {"NEUROSIM_CACHE": str(folder / "cache")}
+    if row.target:  # without features, LLVM takes those of the processor that is named
+        environment |= {"NUMBA_CPU_NAME": row.target, "NUMBA_CPU_FEATURES": ""}
     command = [sys.executable, "-m", f"benchmarks.peers.{program}_networks", job.dump()]
     try:
         done = subprocess.run(

@@ -219,7 +219,8 @@ STEPS = {"izhikevich_2003": 1.0, "polychronous_network": 1.0}  # ms; others 0.1
 
 def main() -> None:
     """Run a job and report it, building it first where its folder holds no program."""
-    job, laps = received(), Laps()
+    job = received()
+    laps = Laps(job.clock)
     folder = Path(job.folder or ".")
     built = folder / "built.json"
     compiled = 0.0
@@ -254,6 +255,10 @@ def _build(job: Job, laps: Laps, folder: Path) -> float:
     laps.lap("import")
     b.set_device("cpp_standalone", build_on_run=False)
     b.prefs.devices.cpp_standalone.openmp_threads = 0 if (job.threads or 1) == 1 else job.threads
+    if job.target:
+        flags = b.prefs.codegen.cpp.extra_compile_args_gcc
+        others = [flag for flag in flags if not flag.startswith("-march")]
+        b.prefs.codegen.cpp.extra_compile_args_gcc = [*others, f"-march={job.target}"]
     b.defaultclock.dt = STEPS.get(job.network, 0.1) * b.ms
     parts = NETWORKS[job.network](b, **job.arguments)
     network = b.Network(parts)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 
@@ -25,6 +25,10 @@ class Job:
     precision : ``float64`` or ``float32``
     folder : str, optional
         Where a simulator keeps what it compiled for this job.
+    clock : ``wall`` or ``processor``
+        What seconds of the simulation are: time on the wall, or of the processor.
+    target : str
+        Processor that code is compiled for; empty: this one.
     """
 
     network: str
@@ -34,20 +38,29 @@ class Job:
     precision: str = "float64"
     arguments: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
+    clock: str = "wall"
+    target: str = ""
 
     def dump(self) -> str:
         return json.dumps(asdict(self) | {"arguments": dict(self.arguments)})
 
 
 class Laps:
-    """Seconds of wall time between laps, by name; a name that comes again adds up."""
+    """Seconds between laps, by name; a name that comes again adds up.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock : str
+        As of `Job`.
+    """
+
+    def __init__(self, clock: str) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = perf_counter()
+        self._now = process_time if clock == "processor" else perf_counter
+        self._last = self._now()
 
     def lap(self, name: str) -> None:
-        now = perf_counter()
+        now = self._now()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now
 

@@ -243,7 +243,8 @@ STEPS = {"izhikevich_2003": 1.0, "polychronous_pairs": 1.0}  # ms; others 0.1
 
 def main() -> None:
     """Run a job and report it."""
-    job, laps = received(), Laps()
+    job = received()
+    laps = Laps(job.clock)
     import nest
 
     laps.lap("import")

@@ -12,7 +12,8 @@ from .job import Job, Laps, received, refuse, report
 
 def main() -> None:
     """Run a job and report it."""
-    job, laps = received(), Laps()
+    job = received()
+    laps = Laps(job.clock)
     import neurosim as ns
     from neurosim.backends.cpu import cache
     from neurosim.models import (

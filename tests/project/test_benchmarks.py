@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -25,13 +26,14 @@ from benchmarks import (
     limit,
     memory,
     report,
+    speeds,
     startup,
     summary,
     threads,
     turns,
 )
 from benchmarks.peers import brian_networks, nest_networks
-from benchmarks.peers.job import Job
+from benchmarks.peers.job import Job, Laps
 from benchmarks.rows import PRECISIONS, ROWS, Against, Row
 from benchmarks.turns import Entry
 
@@ -169,7 +171,7 @@ def test_no_time_is_printed_where_rates_or_edges_differ():
     result = judged(entry([1.0], (4.0, 4.0, 4.0), rate=6.0))
     assert result["outcome"].startswith("rates differ: e 5.00 and 6.00 Hz")
     assert "seconds" not in result
-    assert judging.line(result)[3:7] == [""] * 4
+    assert judging.line(result)[4:8] == [""] * 4
     assert result["spikes, ratio"] == pytest.approx(5 / 6, rel=0.01)
     assert result["rates by seed"]["peer"] == {"e": [6.0, 6.01, 5.99]}
     more = judged(entry([1.0], (4.0, 4.0, 4.0), edges=22))
@@ -509,6 +511,80 @@ def test_the_tables_of_the_readme_are_those_of_the_results_beside_it():
     text = summary.README.read_text()
     assert summary.summary(results) in text and summary.by_itself(results) in text
     assert summary.in_short(results) in summary.FRONT.read_text()
+
+
+# ---- the picture of all processors
+
+
+def ratio(median: float, cpu: str = "znver5", peer: str = "nest, 0.1 ms", **more: object) -> dict:
+    row = judging.unmeasured(ROWS[0], ROWS[0].against[0], "float64")
+    return (
+        row | {"peer": peer, "machine": {"recognised as": cpu}, "ratio": {"median": median}} | more
+    )
+
+
+def test_rows_of_several_processors_stand_side_by_side():
+    first, second = ratio(3.0, peer="brian"), ratio(2.0, "znver4", peer="brian")
+    rows = [r for r in judging.in_order([first, second]) if "ratio" in r]
+    assert [judging.processor(r) for r in rows] == ["znver5", "znver4"]
+    assert "" not in {judging.line(r)[0] for r in rows}
+
+
+def test_a_row_tells_its_processor_its_target_and_its_clock():
+    other = ratio(2.0, clock="processor")
+    other["machine"]["target"] = "x86-64-v3"
+    words = judging.processor(other)
+    assert words == "znver5, compiled for x86-64-v3, processor time"
+    assert speeds.name_of(words) == "AMD EPYC (Zen 5), AVX2 alone, processor time"
+    assert judging.processor({}) == ""
+
+
+def test_of_the_delays_of_a_peer_the_better_counts_on_each_processor():
+    later = ratio(9.0, peer="nest, 1.5 ms")
+    best = speeds.best_of_peer([ratio(15.0), later, ratio(7.0, "znver4"), {"outcome": "skipped"}])
+    assert [r["ratio"]["median"] for r in best] == [9.0, 7.0]
+    assert speeds.times_asked(later) == 8.0
+
+
+def test_the_picture_has_a_point_for_every_ratio_and_a_bar_for_everything_asked(
+    tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(speeds, "_point", lambda panel, r, mark: drawn.append((r["peer"], mark)))
+    rows = [ratio(3.0, peer="brian"), ratio(2.0, "znver4", peer="brian"), ratio(9.0)]
+    speeds.draw(rows, tmp_path / "speeds.png")
+    assert drawn == [("brian", "o"), ("brian", "s"), ("nest, 0.1 ms", "o")]
+    assert (tmp_path / "speeds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_on_a_busy_machine_every_side_has_one_thread_and_the_clock_of_the_processor():
+    busy = replace(ROWS[0], clock="processor")
+    assert {c[1] for c in turns.contestants(busy)} == {1}
+    laps = Laps("processor")
+    sleep(0.05)
+    laps.lap("asleep")
+    assert laps.seconds["asleep"] < 0.04
+    laps = Laps("wall")
+    sleep(0.05)
+    laps.lap("asleep")
+    assert laps.seconds["asleep"] >= 0.05
+
+
+def test_a_target_reaches_the_compilers_of_both_sides(monkeypatch, tmp_path):
+    environments = []
+
+    def refused(command, *, env, **options):
+        environments.append((env, json.loads(command[-1])))
+        return subprocess.CompletedProcess(command, 1, "", "no")
+
+    monkeypatch.setattr(turns.subprocess, "run", refused)
+    for target in ("x86-64-v3", ""):
+        row = replace(ROWS[0], target=target)
+        turns.run(turns.contestants(row)[0], row, 1, tmp_path)
+    (with_target, job), (without, plain) = environments
+    assert with_target["NUMBA_CPU_NAME"] == job["target"] == "x86-64-v3"
+    assert with_target["NUMBA_CPU_FEATURES"] == ""
+    assert without.get("NUMBA_CPU_NAME") is None and plain["target"] == ""
 
 
 # ---- one billion edges

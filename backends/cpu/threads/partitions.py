@@ -16,7 +16,7 @@ from neurosim.ir.program import PopulationProgram, Program, StaticProjection
 OPERATION = 0.05
 FUNCTION = 1.0
 DRAW = 0.4
-DRIVEN = 2.0
+DRIVEN = 0.6
 STATIC = 1.5  # an edge whose source spikes
 PLASTIC = 6.0  # the same of a plastic edge, whose target spikes, too
 RATE = 5.0  # Hz, unknown before a run
