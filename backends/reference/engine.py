@@ -235,7 +235,8 @@ class ReferenceEngine:
         """Run phase 4 without the sums of ports: equations, events, then "step" handlers."""
         # A pass of their own: events of any rule find the variables of all as they are now.
         for p in self.program.plastic.values():
-            self._run(p, p.code.integrate, self._everyone(p), k)
+            if p.code.integrate:
+                self._run(p, p.code.integrate, self._everyone(p), k)
         for p in self.program.projections.values():
             self._deliver_events(p, {"post"} if p.same_step else {"pre", "post"}, k)
         for p in self.program.plastic.values():
@@ -307,11 +308,12 @@ class ReferenceEngine:
         k: int,
     ) -> None:
         """Run the statements of a handler for the edges and groups that its event reaches."""
-        active = self._everyone(p)
         if trigger == "pre" or trigger == "post":
             groups = p.groups(trigger)
-            active[trigger] = self._arriving(p, groups, trigger, k)
-            active["edge"] = self._edges(groups, active[trigger])
+            arriving = self._arriving(p, groups, trigger, k)
+            active = {trigger: arriving, "edge": self._edges(groups, arriving)}
+        else:
+            active = self._everyone(p)
         self._run(p, statements, active, k)
 
     @staticmethod
@@ -376,7 +378,7 @@ class ReferenceEngine:
             np.add.at(ring, (row, p.targets[edges]), value)
         elif statement.action == "sum":
             groups = p.groups(statement.side)
-            group = groups.of_edge[edges]
+            group = p.groups_of(statement.side, edges)
             # Summed from 0 and then added to the variable: so all engines round alike.
             total = np.zeros(groups.neuron.size)
             np.add.at(total, group, value)
@@ -399,7 +401,7 @@ class ReferenceEngine:
         side = statement.side
         owner = p.source if side == "pre" else p.target
         state = self.memory[owner, p.symbols[statement.target].origin]
-        ends = p.sources[edges] if side == "pre" else p.targets[edges]
+        ends = p.ends(side, edges)
         neurons = np.unique(ends)
         if statement.action == "add_to_cell":
             term = evaluate(
@@ -476,7 +478,7 @@ class ReferenceEngine:
             return self._shared_value(p, name, k)
         if symbol.role == "variable":
             if side == "edge" and symbol.side != "edge":
-                index = p.groups(symbol.side).of_edge[index]
+                index = p.groups_of(symbol.side, index)
             return self._variable(p, name, index, k)
         neuron = self._neuron(p, symbol, side, index)
         return self._value_of(p, symbol, neuron, k)
@@ -542,8 +544,7 @@ class ReferenceEngine:
         if symbol.side == "edge":
             return index
         if side == "edge":
-            ends = p.sources if symbol.side == "pre" else p.targets
-            return ends[index]
+            return p.ends(symbol.side, index)
         if symbol.side == "one":
             return index
         return p.groups(symbol.side).neuron[index]

@@ -23,7 +23,7 @@ IntArray = NDArray[np.integer]
 # more. Networks of a million edges would show larger ones in the memory that they need.
 BLOCK = 1 << 15
 # Edges from which on compiled code is used. It takes seconds to compile, once on a machine.
-MANY = 1 << 20
+MANY = 1_000_000
 
 
 def index_type(below: int) -> type[np.uint16] | type[np.int32]:

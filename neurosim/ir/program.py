@@ -272,6 +272,20 @@ class PlasticProjection(ProjectionProgram):
         # On demand as well: sorting the edges by target takes time and memory.
         return None if self.back is None else incoming(self.size, self.targets, self.back)
 
+    def ends(self, side: Domain, edges: np.ndarray) -> np.ndarray:
+        """Return the neuron at one end of some edges.
+
+        Unlike `sources`, nothing as long as all edges is made for some of them.
+        """
+        if side == "post":
+            return self.targets[edges]
+        return np.searchsorted(self.pointer, edges, side="right") - 1
+
+    def groups_of(self, side: Domain, edges: np.ndarray) -> np.ndarray:
+        """Return the delay group at one end of some edges; see `ends`."""
+        groups = self.groups(side)
+        return self.ends(side, edges) if groups.uniform else groups.of_edge[edges]
+
     def groups(self, side: Domain) -> DelayGroups:
         """Return the delay groups of the sources ("pre") or of the targets ("post").
 

@@ -163,56 +163,59 @@ class BoundCondition:
         NetworkError
             If a probability lies outside of 0 to 1.
         """
-        return self._count
+        return self._counts[1]
 
     @cached_property
-    def _count(self) -> EdgeCount:
+    def _counts(self) -> tuple[EdgeCount, EdgeCount]:
+        """The number of pairs that are joined, and that of their edges."""
         sources = self.pairs.source.indices
         every = max(1, math.ceil(self.pairs.count / SAMPLE))
         rows = np.arange(every // 2 if every < sources.size else 0, sources.size, every)
         # Chance has its own name here: an estimate must not depend on that of the projection.
         stream = Stream(self.pairs.seed, "where/count")
-        means = np.zeros(rows.size)
-        variances = np.zeros(rows.size)
+        means = np.zeros((2, rows.size))
+        variances = np.zeros((2, rows.size))
         for block in blocks(rows.size, width=len(self.pairs.target)):
             p = self._chances(stream, rows[block])
-            means[block], variances[block] = p.sum(axis=1), (p * (1.0 - p)).sum(axis=1)
-        certain = not variances.any() and not self._is_random
-        per_pair, exact = self._edges_per_pair(stream)
-        if every == 1 and certain and exact:
-            return EdgeCount(means.sum() * per_pair)
+            n, spread = self._numbers(stream, rows[block])
+            means[:, block] = p.sum(axis=1), (p * n).sum(axis=1)
+            chance = p * (1.0 - p)
+            variances[0, block] = chance.sum(axis=1)
+            variances[1, block] = (chance * n * n + p * spread).sum(axis=1)
+        exact = every == 1 and not variances.any() and not self._is_random
         scale = sources.size / rows.size
-        between_rows = np.var(means) * sources.size * scale if every > 1 else 0.0
-        mean = means.sum() * scale
-        variance = variances.sum() * scale + between_rows
-        most = min(mean + 6 * math.sqrt(variance), self.pairs.count)
-        return EdgeCount(most * per_pair, exact=False)
+        between_rows = np.var(means, axis=1) * sources.size * scale if every > 1 else np.zeros(2)
+        mean = means.sum(axis=1) * scale
+        most = mean + 6 * np.sqrt(variances.sum(axis=1) * scale + between_rows)
+        pairs = float(mean[0] if exact else min(most[0], self.pairs.count))
+        if isinstance(self.n, PairText | Distribution):
+            return EdgeCount(pairs, exact=exact), EdgeCount(float(most[1]), exact=False)
+        return EdgeCount(pairs, exact=exact), EdgeCount(pairs * float(self.n), exact=exact)
 
-    @cached_property
+    def _numbers(self, stream: Stream, rows: IntArray) -> tuple[float | NDArray[np.float64], float]:
+        """Return the edges of each pair of some rows, if it is joined; the variance of a draw."""
+        if isinstance(self.n, PairText):
+            sources = self.pairs.source.indices[rows]
+            targets = self.pairs.target.indices
+            values = PairValues(self.pairs, stream, source=sources[:, None], target=targets)
+            numbers = np.asarray(values(self.n.tree))
+            # Wrong numbers are refused when edges are drawn.
+            return np.where(numbers > 0.0, numbers, 0.0), 0.0
+        if isinstance(self.n, Distribution):
+            some = self.n.sample(stream, np.arange(1000), unit=PLAIN, where="where, n")
+            return float(some.mean()), float(some.var())
+        return float(self.n), 0.0
+
+    @property
     def edges_per_pair(self) -> float:
         """Edges of a pair that is joined, or their expected mean."""
-        return self._edges_per_pair(Stream(self.pairs.seed, "where/count"))[0]
+        pairs, edges = self._counts
+        return edges.most / pairs.most if pairs.most else 1.0
 
     @property
     def _is_random(self) -> bool:
         trees = [self.p] if self.condition is None else [self.p, self.condition]
         return any(draws(tree) for tree in trees)
-
-    def _edges_per_pair(self, stream: Stream) -> tuple[float, bool]:
-        """Return the edges of a pair, or their mean, and whether all pairs have as many."""
-        if isinstance(self.n, PairText):
-            # Most texts depend little on the pair; a grid of some pairs stands for all.
-            pairs = self.pairs
-            some = [
-                view.indices[:: max(1, len(view) // 64)] for view in (pairs.source, pairs.target)
-            ]
-            values = PairValues(pairs, stream, source=some[0][:, None], target=some[1])(self.n.tree)
-            return float(np.mean(values)), False
-        if isinstance(self.n, Distribution):
-            some_pairs = np.arange(1000)
-            values = self.n.sample(stream, some_pairs, unit=PLAIN, where="where, n")
-            return float(values.mean()), False
-        return float(self.n), True
 
     def connect(
         self,
@@ -242,7 +245,9 @@ class BoundCondition:
         sources = self.pairs.source.indices
         targets = self.pairs.target.indices
         counts = np.zeros(sources.size, np.int64)
-        parts = [np.empty(0, index_type(targets.size))]
+        # Memory that is not written to is not taken; parts to be joined would take it twice.
+        target = np.empty(int(self._counts[0].most), index_type(targets.size))
+        edges = 0
         for block in blocks(sources.size, width=_ARRAYS * targets.size):
             rows = np.arange(block.start, block.stop)
             p = self._chances(stream, rows)
@@ -252,8 +257,9 @@ class BoundCondition:
             else:
                 joined = streams.uniform(stream.key, targets, sources[rows, None]) < p
             counts[block] = joined.sum(axis=1)
-            parts.append(np.nonzero(joined)[1].astype(parts[0].dtype))
-        return pointer_of(counts), np.concatenate(parts)
+            edges = _append(target, edges, np.nonzero(joined)[1])
+        target.resize(edges, refcheck=False)
+        return pointer_of(counts), target
 
     def _chances(self, stream: Stream, rows: IntArray) -> NDArray[np.float64]:
         """Return the probability of each pair of some rows, (R, T); 0 without the condition."""
@@ -276,8 +282,7 @@ class BoundCondition:
         # Imported here, since Numba takes long to load and small networks never need it.
         from .pair_code import WrongProbability, select_pairs
 
-        per_pair = self.edges_per_pair
-        expected = int(self._count.most / per_pair) if per_pair > 0 else 0
+        expected = int(self._counts[0].most)
         try:
             return select_pairs(self.pairs, self.condition, self.p, stream, expected=expected)
         except WrongProbability as wrong:
@@ -302,8 +307,7 @@ class BoundCondition:
             return Edges(pointer * n, np.repeat(target, n), trusted=True)
         child = stream.child("n")
         ends = np.zeros(pointer.size, np.int64)
-        # Memory that is not written to is not taken; to let an array grow would take it twice.
-        repeated = np.empty(int(self._count.most), target.dtype)
+        repeated = np.empty(int(self._counts[1].most), target.dtype)
         # Some rows at a time: a draw takes many times the memory of an edge.
         inner = np.searchsorted(pointer, np.arange(DRAWN, pointer[-1], DRAWN))
         bounds = np.unique([0, *inner, pointer.size - 1]).tolist()
@@ -313,10 +317,7 @@ class BoundCondition:
             numbers = self._edges_of_pairs(child, first, part - part[0], joined)
             multiplicity = numbers.astype(np.int64)
             ends[first : stop + 1] = ends[first] + pointer_of(multiplicity)[part - part[0]]
-            edges, after = ends[[first, stop]].tolist()
-            if after > repeated.size:
-                repeated.resize(after + after // 8, refcheck=False)
-            repeated[edges:after] = np.repeat(joined, multiplicity)
+            _append(repeated, int(ends[first]), np.repeat(joined, multiplicity))
         repeated.resize(int(ends[-1]), refcheck=False)
         return Edges(ends, repeated, trusted=True)
 
@@ -355,6 +356,15 @@ class BoundCondition:
                 f"j = {targets[edge]}, expected a whole number of edges, 0 or more. "
                 "Write floor(...)."
             )
+
+
+def _append(array: IntArray, first: int, values: IntArray) -> int:
+    """Write values into an array from an index on, and return the end; the array may grow."""
+    after = first + values.size
+    if after > array.size:
+        array.resize(after + after // 8, refcheck=False)
+    array[first:after] = values
+    return after
 
 
 def _number(value: object) -> float:
