@@ -20,7 +20,7 @@ from neurosim.plot.style import COLOURS
 from .report import RESULTS, machine, table, write
 
 HOUR = 60  # minutes; most bounds hold for a network that has learned for as long
-KEPT = (0, 1, 10, 60)  # minutes at which the weights are kept
+WEIGHED = (0, 1, 10, 60)  # minutes at which the weights are kept
 EARLY, LATE = 5_000.0, 10_000.0  # of the spectra: the first and the last ms
 
 
@@ -160,7 +160,7 @@ def learn(seed: int, minutes: int) -> Learned:
     began = time.perf_counter()
     for minute in range(1, minutes + 1):
         run_for(run, 60)
-        if minute in KEPT or minute == minutes:
+        if minute in WEIGHED or minute == minutes:
             weights[minute] = run.get("excitation", "w")
     seconds = time.perf_counter() - began
     return Learned(

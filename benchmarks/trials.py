@@ -17,13 +17,9 @@ from neurosim.models.prediction_reservoir.trials import Learner, Truth
 from .report import held, machine, options, spread, verdicts, write
 
 TRIAL, SAMPLE = 30.0, 25.0  # ms at most, of the prediction reservoir, and of the liquid per core
-SHOWN, DRIVE = (
-    20,
-    22.04,
-    # images shown at once; their events per ms, as of all of MNIST's (authors' scaling, measured on
-    # its
-    # test images)
-)
+IMAGES = 20  # shown at once
+# Events per ms of an image, as of all of MNIST's test images (authors' scaling, measured on them).
+DRIVE = 22.04
 
 
 def main() -> None:
@@ -74,9 +70,9 @@ def liquid(repetitions: int) -> list[dict[str, Any]]:
     for turn in range(max(3, repetitions // 3) + 1):
         for cores in wall:
             began = perf_counter()
-            counts[cores] = open_liquid.present(images[:SHOWN], cores=cores)
+            counts[cores] = open_liquid.present(images[:IMAGES], cores=cores)
             if turn:
-                wall[cores].append((perf_counter() - began) * 1000 * cores / SHOWN)
+                wall[cores].append((perf_counter() - began) * 1000 * cores / IMAGES)
     if not counts[1].any() or not np.array_equal(counts[1], counts[2]):
         raise SystemExit("astrocyte liquid: no spikes, or others where samples run side by side.")
     took = {cores: spread(times) for cores, times in wall.items()}

@@ -334,13 +334,13 @@ def judge(played: Played) -> list[dict[str, Any]]:
 
 def tally(outcomes: list[dict[str, Any]]) -> dict[str, list[int]]:
     """Return [correct, all] by kind of operation and together, and [missing, wrong] spikes."""
-    kinds = dict.fromkeys(outcome["kind"] for outcome in outcomes)
+    operations = dict.fromkeys(outcome["kind"] for outcome in outcomes)
     by_kind = {
-        kind: [
-            sum(o["correct"] for o in outcomes if o["kind"] == kind),
-            sum(o["kind"] == kind for o in outcomes),
+        operation: [
+            sum(o["correct"] for o in outcomes if o["kind"] == operation),
+            sum(o["kind"] == operation for o in outcomes),
         ]
-        for kind in kinds
+        for operation in operations
     }
     return by_kind | {
         "all": [sum(o["correct"] for o in outcomes), len(outcomes)],

@@ -113,35 +113,35 @@ def by_content(settings: Settings, content: Any) -> Operation:
     return Operation(BY_CONTENT, None, _content(settings, content, BY_CONTENT))
 
 
-def _cue(settings: Settings, cue: Any, kind: str) -> int:
+def _cue(settings: Settings, cue: Any, operation: str) -> int:
     if not _whole(cue):
         raise NetworkError(
-            f"CA3 memory, {kind}: found cue {describe(cue)}, expected the index of one cue, 0 ... "
-            f"{settings.cues - 1}. "
+            f"CA3 memory, {operation}: found cue {describe(cue)}, expected the index of one cue, "
+            f"0 ... {settings.cues - 1}. "
             "Present several cues one after another."
         )
     if not 0 <= cue < settings.cues:
         raise NetworkError(
-            f"CA3 memory, {kind}: found cue {cue}, expected 0 ... {settings.cues - 1}. "
+            f"CA3 memory, {operation}: found cue {cue}, expected 0 ... {settings.cues - 1}. "
             "Use one of these, or a memory of more cues."
         )
     return int(cue)
 
 
-def _content(settings: Settings, content: Any, kind: str) -> frozenset[int]:
+def _content(settings: Settings, content: Any, operation: str) -> frozenset[int]:
     # Iteration over some of these gives whole numbers, which nobody meant as bits.
     other = isinstance(content, str | bytes | bytearray | memoryview | Mapping)
     bits = list(content) if isinstance(content, Iterable) and not other else None
     if not bits or not all(map(_whole, bits)):
         raise NetworkError(
-            f"CA3 memory, {kind}: found content {describe(content)}, expected indices of bits, at "
-            f"least one of 0 ... {settings.content_size - 1}. "
+            f"CA3 memory, {operation}: found content {describe(content)}, expected indices of "
+            f"bits, at least one of 0 ... {settings.content_size - 1}. "
             "Give a set such as {0, 3}."
         )
     for bit in bits:
         if not 0 <= bit < settings.content_size:
             raise NetworkError(
-                f"CA3 memory, {kind}: found bit {bit} in the content, expected 0 ... "
+                f"CA3 memory, {operation}: found bit {bit} in the content, expected 0 ... "
                 f"{settings.content_size - 1}. "
                 "Use these, or a memory of a larger content_size."
             )
@@ -191,7 +191,7 @@ def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int
     They are pairs (step after the first input, neuron), echoes included. The two halves of OUT
     count their neurons from 0. Populations of contents do not answer a cue without memory.
     """
-    kind = (LEARN, BY_CUE, BY_CONTENT).index(operation.kind)
+    column = (LEARN, BY_CUE, BY_CONTENT).index(operation.kind)
     by_population = {}
     for name, offsets in OFFSETS.items():
         members = (
@@ -205,9 +205,9 @@ def raster(operation: Operation, answer: Answer) -> dict[str, set[tuple[int, int
         )
         # A shorter presentation gives the first spike alone: the second is that of the third step.
         times = (
-            offsets[kind]
+            offsets[column]
             if operation.kind != LEARN or operation.steps == HOLD
-            else offsets[kind][:1]
+            else offsets[column][:1]
         )
         by_population[name] = {(offset, neuron) for offset in times for neuron in members}
         if name in ECHO:

@@ -444,7 +444,7 @@ def numbers(
 
 def draw_rows(
     key: Key,
-    kind: Literal["uniform", "normal"],
+    distribution: Literal["uniform", "normal"],
     pointer: np.ndarray,
     first: int,
 ) -> np.ndarray:
@@ -454,11 +454,11 @@ def draw_rows(
     ----------
     key : Key
         Of the stream.
-    kind : "uniform" or "normal"
+    distribution : "uniform" or "normal"
     pointer : (R + 1,) integers
     first : int
     """
     drawn = np.empty(pointer[-1] - pointer[0])
-    fill = load_kernel(fill_uniforms if kind == "uniform" else fill_normals)
+    fill = load_kernel(fill_uniforms if distribution == "uniform" else fill_normals)
     fill(drawn, pointer, first, *key)
     return drawn

@@ -194,7 +194,7 @@ def sort_keys(keys: IntArray, *, below: int) -> tuple[NDArray[np.int64], IntArra
 
 def draw_rows(
     stream: Stream,
-    kind: Literal["uniform", "normal"],
+    distribution: Literal["uniform", "normal"],
     pointer: IntArray,
     use: Callable[[int, int, NDArray[np.float64]], None],
 ) -> None:
@@ -203,7 +203,7 @@ def draw_rows(
     Parameters
     ----------
     stream : Stream
-    kind : "uniform" or "normal"
+    distribution : "uniform" or "normal"
     pointer : (S + 1,) integers
         Row r has the edges ``pointer[r]`` to ``pointer[r + 1]``, and the draws 0, 1, ... of its
         counters.
@@ -213,11 +213,11 @@ def draw_rows(
     """
     if pointer[-1] < MANY:
         rows = pointer.size - 1
-        return use(0, rows, standard_rows(stream, kind, pointer, 0, rows))
+        return use(0, rows, standard_rows(stream, distribution, pointer, 0, rows))
     from . import compiled_edges
 
     def work(first: int, stop: int) -> None:
-        use(first, stop, standard_rows(stream, kind, pointer, first, stop))
+        use(first, stop, standard_rows(stream, distribution, pointer, first, stop))
 
     return compiled_edges.run_blocks(work, compiled_edges.edge_blocks(pointer))
 
@@ -238,7 +238,7 @@ def row_parts(pointer: IntArray) -> Iterator[tuple[int, int]]:
 
 def standard_rows(
     stream: Stream,
-    kind: Literal["uniform", "normal"],
+    distribution: Literal["uniform", "normal"],
     pointer: IntArray,
     first: int,
     stop: int,
@@ -248,7 +248,7 @@ def standard_rows(
     Parameters
     ----------
     stream : Stream
-    kind : "uniform" or "normal"
+    distribution : "uniform" or "normal"
     pointer : (S + 1,) integers
         Row r has the edges ``pointer[r]`` to ``pointer[r + 1]``.
     first, stop : int
@@ -263,10 +263,10 @@ def standard_rows(
     if pointer[-1] >= MANY:
         from . import compiled_edges
 
-        return compiled_edges.draw_rows(stream.key, kind, part, first)
+        return compiled_edges.draw_rows(stream.key, distribution, part, first)
     row = np.repeat(np.arange(first, stop), np.diff(part))
     index = np.arange(part[0], part[-1]) - pointer[row]
-    return getattr(stream, kind)(index, row)
+    return getattr(stream, distribution)(index, row)
 
 
 def pointer_of(counts: IntArray) -> NDArray[np.int64]:

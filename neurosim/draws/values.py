@@ -77,11 +77,13 @@ class _Rows:
         row = np.searchsorted(self.pointer, edges, side="right") - 1
         return edges - self.pointer[row], row
 
-    def draw(self, kind: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
+    def draw(
+        self, distribution: StandardKind, name: str, positions: np.ndarray | None
+    ) -> FloatArray:
         child = self.stream.child(name)
         if positions is None:
-            return standard_rows(child, kind, self.pointer, self.first, self.stop)
-        return getattr(child, kind)(*self.counters(positions))
+            return standard_rows(child, distribution, self.pointer, self.first, self.stop)
+        return getattr(child, distribution)(*self.counters(positions))
 
 
 @dataclass(frozen=True)
@@ -363,9 +365,9 @@ class Distribution:
             return standard
         rows = np.broadcast_to(np.asarray(row), index.shape)
 
-        def draw(kind: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
+        def draw(distribution: StandardKind, name: str, positions: np.ndarray | None) -> FloatArray:
             selected = slice(None) if positions is None else positions
-            return getattr(stream.child(name), kind)(index[selected], rows[selected])
+            return getattr(stream.child(name), distribution)(index[selected], rows[selected])
 
         return standard_gamma(self._shape(), standard, draw)
 

@@ -28,7 +28,7 @@ from .same_step import require_same_step
 from .sources import (
     BERNOULLI,
     GAMMA,
-    GIVEN,
+    GIVEN_SPIKES,
     POISSON,
     REGULAR,
     RENEWAL,
@@ -435,7 +435,7 @@ class Network:
         spikes = read_spikes(
             size, self.dt, times=times, steps=steps, where=where, rounded=round_times
         )
-        self.populations[name] = Population(name, size, GIVEN, {}, sites, spikes)
+        self.populations[name] = Population(name, size, GIVEN_SPIKES, {}, sites, spikes)
         return self.populations[name]
 
     def project(

@@ -68,7 +68,7 @@ RENEWAL = Cell(
     name="renewal",
 )
 LEAST_SHAPE = 0.1  # below, most intervals are shorter than a step
-GIVEN = Cell(name="given spikes")
+GIVEN_SPIKES = Cell(name="given spikes")
 
 
 # A rate of 1/dt is allowed whatever the rounding of its product with dt.

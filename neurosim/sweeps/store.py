@@ -23,7 +23,7 @@ except ImportError:  # Windows, where two sweeps on one folder are not noticed
     fcntl = None
 
 SWEEP = "sweep.json"
-_KIND = "sweep"
+_CONTENT = "sweep"
 _LOCK = ".lock"
 _RESULTS = "results"
 _RECORDINGS = "recordings"
@@ -93,7 +93,7 @@ class Store:
             "values": None if outcome.values is None else _without_nan(outcome.values),
             "failure": failure,
         }
-        text = files.seal(header, _KIND, where=f"sweep, {point.text()}") + "\n"
+        text = files.seal(header, _CONTENT, where=f"sweep, {point.text()}") + "\n"
         self._write(self._path(outcome.key), text.encode())
         self._remember(
             point, Outcome(outcome.state, outcome.key, outcome.run, outcome.values, outcome.failure)
@@ -169,7 +169,7 @@ def cannot_write(path: Path, error: OSError) -> NetworkError:
 
 def _unseal(path: Path) -> dict[str, Any]:
     try:
-        return files.unseal(path.read_bytes(), _KIND, where=str(path))
+        return files.unseal(path.read_bytes(), _CONTENT, where=str(path))
     except (NetworkError, OSError) as error:
         raise _damaged(path, error) from error
 
@@ -275,7 +275,7 @@ def _require_sweep(folder: Path, sweep: dict[str, Any]) -> None:
     path = folder / SWEEP
     if not path.exists():
         try:
-            text = files.seal(sweep, _KIND, where=str(path)) + "\n"
+            text = files.seal(sweep, _CONTENT, where=str(path)) + "\n"
             write_whole(path, lambda file: file.write(text.encode()))
             for name in (_RESULTS, _RECORDINGS):
                 os.makedirs(folder / name, exist_ok=True)

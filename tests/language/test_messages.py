@@ -29,7 +29,7 @@ def network() -> ns.Network:
 
 NET = network()
 RUN = ns.prepare(NET, backend="reference")
-FOUND = {
+VALUES = {
     "an array": np.ones((2, 2)),
     "a number without a dimension": np.array(2.5),
     "a number of NumPy": np.float64(-2.5),
@@ -95,7 +95,7 @@ def connect(**values) -> None:
 @pytest.mark.parametrize("take", TAKES.values(), ids=TAKES)
 def test_a_message_shows_what_was_found_on_one_line_without_the_words_of_python(take):
     refused = 0
-    for what, value in FOUND.items():
+    for what, value in VALUES.items():
         try:
             take(value)
         except ns.NeurosimError as error:

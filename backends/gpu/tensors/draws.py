@@ -76,30 +76,30 @@ def normal(
 
 
 def draw(
-    kind: str,
+    distribution: str,
     key: Key,
     index: Tensor,
     step: Any,
     *,
     replica: Any = 0,
 ) -> Tensor:
-    """Draw numbers of a kind, "normal" or "xi" (which are the same) or "uniform", at any indices.
+    """Draw numbers at any indices: "normal" or "xi", which are the same, or "uniform".
 
     Parameters
     ----------
-    kind : str
+    distribution : str
     key, index, step, replica
         As of `uniform`.
     """
     # Four neighbours share a block of the generator; the last two bits choose its lane.
-    lanes = _lanes(kind, key, index >> 2, step, replica=replica)
+    lanes = _lanes(distribution, key, index >> 2, step, replica=replica)
     position = (index & 3).expand(lanes[0].shape)
     numbers = torch.stack(lanes, dim=-1)
     return numbers.gather(-1, position.unsqueeze(-1)).squeeze(-1)
 
 
 def draw_range(
-    kind: str,
+    distribution: str,
     key: Key,
     blocks: Tensor,
     step: Any,
@@ -111,7 +111,7 @@ def draw_range(
 
     Parameters
     ----------
-    kind : str
+    distribution : str
     key : two 32-bit words
     blocks : (ceil(size / 4),) int64
         0, 1, 2, ...
@@ -123,12 +123,12 @@ def draw_range(
     -------
     (size,) or (B, size) float64
     """
-    lanes = torch.stack(_lanes(kind, key, blocks, step, replica=replica), dim=-1)
+    lanes = torch.stack(_lanes(distribution, key, blocks, step, replica=replica), dim=-1)
     return lanes.flatten(-2)[..., :size]
 
 
 def _lanes(
-    kind: str,
+    distribution: str,
     key: Key,
     block: Tensor,
     step: Any,
@@ -140,7 +140,7 @@ def _lanes(
     words = _philox4x32(*counter, *key)
     # Words of 32 bits are exact in float64; a sum of int64 and a Python number would be float32.
     wide = [word.to(torch.float64) for word in words]
-    block_of = _BLOCKS["uniform" if kind == "uniform" else "normal"]
+    block_of = _BLOCKS["uniform" if distribution == "uniform" else "normal"]
     return block_of(*wide)
 
 

@@ -184,8 +184,10 @@ class TensorPopulation:
         return self.row(name, step)
 
     def _draw(self, name: str, step: int) -> Tensor:
-        kind, key = self._draws[name]
-        numbers = draw_range(kind, key, self._blocks, step, size=self.p.size, replica=self._replica)
+        distribution, key = self._draws[name]
+        numbers = draw_range(
+            distribution, key, self._blocks, step, size=self.p.size, replica=self._replica
+        )
         return numbers.to(self._values["N"].dtype)
 
     # ---- phases
