@@ -89,8 +89,8 @@ def times_asked(r: Row) -> float:
 def name_of(words: str) -> str:
     """Return a processor, as `judging.processor` describes it, by the name it is sold under."""
     core, *others = words.split(", ")
-    told = [TARGETS.get(part.removeprefix("compiled for "), part) for part in others]
-    return ", ".join([NAMES.get(core, core), *told])
+    parts = [TARGETS.get(part.removeprefix("compiled for "), part) for part in others]
+    return ", ".join([NAMES.get(core, core), *parts])
 
 
 def _point(panel: Any, r: Row, mark: str) -> None:

@@ -20,7 +20,7 @@ from .settings import Settings, read_settings
 PLASTIC = ("excitation", "inhibition", "input->liquid")  # the projections that learn
 TAU_TRACE = 10.0  # ms, of the learning rule
 TAU_CALCIUM = 1000.0  # ms
-SHOWN = 250  # ms for which an episode shows its image
+PRESENTATION = 250  # ms for which an episode shows its image
 
 
 # Probability of an edge at distance 0, by source and target.
@@ -291,7 +291,7 @@ def build(
     linked : bool
         Without it, rules read no astrocyte: their strengths are constants.
     image : (M,), optional
-        Probabilities of an event per ms for the first `SHOWN` ms. None: the input is silent.
+        Probabilities of an event per ms for the first `PRESENTATION` ms. None: the input is silent.
     """
     s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
@@ -302,7 +302,7 @@ def build(
     probabilities = ns.table(silence, every="1 ms")
     if image is not None:
         rows = np.concatenate([np.reshape(image, (1, s.inputs)), silence])
-        probabilities = ns.table(rows, every=f"{SHOWN} ms")
+        probabilities = ns.table(rows, every=f"{PRESENTATION} ms")
     source = net.population("input", s.inputs, neuron(driven=True), p=probabilities)
     cell = neuron(calcium=s.calcium > 0, adaptation=s.adaptation)
     # A draw of log-normal numbers around the published value; without spread all have it.
@@ -441,7 +441,7 @@ def network(*, seed: int = 0, **settings: Any) -> ns.Network:
 
 
 def episode(*, seed: int = 0, **settings: Any) -> ns.Network:
-    """Return the network of some settings, to which stripes are shown for `SHOWN` ms.
+    """Return the network of some settings, to which stripes are shown for `PRESENTATION` ms.
 
     Parameters
     ----------
