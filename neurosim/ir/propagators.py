@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import factorial
 from typing import Any
 
@@ -23,27 +23,20 @@ _LARGEST = 5.371920351148152
 
 _BLOCK = 1 << 17  # entries of matrices that are worked on together
 
-# Squarings from which the blocks on the diagonal are computed afresh: each squaring may lose a bit
-# of a slow state beside a fast one.
+# Squarings from which `_square` is taken: each squaring may lose a bit of a slow state beside a fast
+# one.
 _MANY_HALVINGS = 8
 
 
-def exponential(matrices: np.ndarray, blocks: Sequence[Sequence[int]] = ()) -> np.ndarray:
+def exponential(matrices: np.ndarray) -> np.ndarray:
     """Return the exponential of each matrix by scaling and squaring.
 
     Parameters
     ----------
     matrices : (K, n, n)
-    blocks : sequence of sequences of int
-        Rows that act on each other; the order of the blocks makes a block-triangular matrix.
 
     Notes
     -----
-    The exponential of a block on the diagonal does not depend on the others. In a matrix of entries
-    of very different sizes, the blocks of each square are therefore replaced by their own
-    exponentials, which keeps slow states beside fast ones (Al-Mohy & Higham 2009, SIAM J. Matrix
-    Anal. Appl. 31:970, code fragment 2.1, for triangular matrices).
-
     SciPy's function wakes threads of its linear algebra, which then spin for a tenth of a second on
     the cores that a run is about to use.
 
@@ -71,17 +64,43 @@ def exponential(matrices: np.ndarray, blocks: Sequence[Sequence[int]] = ()) -> n
     odd = a @ part(1)
     even = part(0)
     # Equal to (even + odd) / (even - odd), but for short steps only the part beside 1 is rounded.
-    result = one + np.linalg.solve(even - odd, 2 * odd)
-    for number in range(halvings.max(initial=0)):
-        more = halvings > number
+    change = np.linalg.solve(even - odd, 2 * odd)
+    result = one + change
+    stiff = halvings >= _MANY_HALVINGS
+    for number in range(halvings[~stiff].max(initial=0)):
+        more = ~stiff & (halvings > number)
         result[more] = result[more] @ result[more]
-        stiff = np.flatnonzero(more & (halvings >= _MANY_HALVINGS))
-        for block in blocks if stiff.size else ():
-            rows = np.array(block)
-            block = (stiff[:, None, None], rows[:, None], rows)
-            scale = 0.5 ** (halvings[stiff] - number - 1)[:, None, None]
-            result[block] = exponential(matrices[block] * scale)
+    if stiff.any():
+        result[stiff] = _square(change[stiff], halvings[stiff])
     return result
+
+
+def _square(change: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return 1 + E squared again and again, of matrices E with entries of very different sizes.
+
+    Parameters
+    ----------
+    change : (K, n, n)
+        E.
+    times : (K,) integers
+
+    Notes
+    -----
+    (1 + E)**2 = 1 + (2 E + E**2): the small E of a slow state keeps the digits that 1 + E would
+    round off. The diagonal is squared by itself as well, because there a fast state has 1 + E near
+    0, whose digits E would round off.
+    """
+    i = np.arange(change.shape[1])
+    diagonal = 1.0 + change[:, i, i]
+    for number in range(times.max(initial=0)):
+        more = times > number
+        e = change[more]
+        others = e.copy()
+        others[:, i, i] = 0.0
+        diagonal[more] = diagonal[more] ** 2 + np.einsum("kij,kji->ki", others, others)
+        change[more] = 2.0 * e + e @ e
+    change[:, i, i] = np.where(diagonal < 0.5, diagonal, 1.0 + change[:, i, i])
+    return change
 
 
 def linear_matrix(propagator: Propagator, value: Callable[[str], Any]) -> np.ndarray:
@@ -147,17 +166,6 @@ def propagate_in_blocks(
     return result
 
 
-def _blocks(propagator: Propagator) -> list[list[int]]:
-    """Return the groups of states that act on each other."""
-    reach = propagator.reach
-    left = list(range(len(propagator.states)))
-    blocks: list[list[int]] = []
-    while left:
-        blocks.append([j for j in left if (left[0], j) in reach and (j, left[0]) in reach])
-        left = [j for j in left if j not in blocks[-1]]
-    return blocks
-
-
 def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str, np.ndarray]:
     """Return the propagators of x' = P x + Q b for one step.
 
@@ -192,7 +200,7 @@ def propagate(propagator: Propagator, matrix: np.ndarray, dt: float) -> dict[str
     block = np.zeros((distinct.shape[0], 2 * n, 2 * n))
     block[:, :n, :n] = distinct.reshape(-1, n, n) * dt
     block[:, :n, n:] = np.eye(n) * dt
-    result = exponential(block, _blocks(propagator))[back.reshape(-1)]
+    result = exponential(block)[back.reshape(-1)]
     entries = {}
     for i, j in propagator.reach:
         entries[propagator.name("P", i, j)] = np.ascontiguousarray(result[:, i, j])

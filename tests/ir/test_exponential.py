@@ -41,3 +41,18 @@ def test_exact_where_it_can_be():
         np.array([[1.0, 0.5], [0.0, 1.0]]), rel=1e-15
     )
     assert np.array_equal(exponential(np.array([[[-1e6, 1.0], [0.0, -1e6]]]))[0], np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("fast", [2e3, 1e6, 1e10, 1e14])
+@pytest.mark.parametrize(("b", "c"), [(0.3, -0.2), (0.5, 0.4), (0.3, 0.0)])
+def test_slow_and_fast_states_that_act_on_each_other_keep_their_digits(fast, b, c):
+    """By the eigenvalues, written so that nothing cancels; c = 0 with another coefficient of 0."""
+    a = 0.1
+    both = -(a + fast)
+    second = 0.5 * (both - np.sqrt(both**2 - 4 * (a * fast - b * c)))
+    first = (a * fast - b * c) / second
+    weight = np.exp(first) / (first - second)
+    upper = -a - second
+    expected = weight * np.array([[upper, b], [c, b * c / upper]])
+    computed = exponential(np.array([[[-a, b], [c, -fast]]]))[0]
+    np.testing.assert_allclose(computed, expected, rtol=1e-12, atol=1e-300)

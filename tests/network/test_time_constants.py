@@ -74,6 +74,20 @@ def test_slow_states_that_act_on_each_other_are_right_beside_a_fast_one():
     np.testing.assert_allclose(traces[1], traces[0], rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("fast", ["1e-13 ms", "1e-9 ms", "1e-5 ms"])
+def test_a_fast_state_that_acts_back_on_a_slow_one_takes_none_of_its_digits(fast):
+    """``tau v + fast s`` is constant, so that v stays as s follows it."""
+    cell = ns.Cell(
+        "dv/dt = (s - v) / tau + 0/ms * w : 1; ds/dt = (v - s) / fast : 1; dw/dt = 0/ms * v : 1",
+        parameters={"tau": "20 ms", "fast": fast},
+    )
+    net = ns.Network("net", dt="0.1 ms")
+    net.record(net.population("p", 1, cell, v=1.0, s=1.0), "v", "s")
+    recorded = ns.simulate(net, "40 ms", backend="reference", progress=False)["p"]
+    for name in ("v", "s"):
+        np.testing.assert_allclose(recorded.trace(name).values, 1.0, rtol=1e-11)
+
+
 STEPPED = ns.Cell(
     "v : mV; w : 1",
     parameters={"tau": "10 ms", "tau_w": "5 ms"},
