@@ -132,9 +132,10 @@ def test_a_file_that_is_no_script_is_not_taken_for_a_model(recording, capsys):
     )
     assert f"NetworkError: {message}" in refused(["run", "file"], capsys)
     Path("ca3-memory").touch()
+    # the model, not the file
     assert "there is no backend 'none'" in refused(
         ["run", "ca3-memory", "--backend", "none"], capsys
-    )  # the model, not the file
+    )
 
 
 @pytest.mark.parametrize("checks", ["", " , "])

@@ -140,9 +140,8 @@ def test_the_potential_of_an_exponential_current_has_its_shape_height_and_time_o
     )
     peak = TAU * tau_syn / (TAU - tau_syn) * math.log(TAU / tau_syn)
     assert abs(time[np.argmax(voltage)] - peak) < dt
-    height = (
-        R * 0.1 * (tau_syn / TAU) ** (TAU / (TAU - tau_syn))
-    )  # the shape at its peak, simplified
+    # the shape at its peak, simplified
+    height = R * 0.1 * (tau_syn / TAU) ** (TAU / (TAU - tau_syn))
     assert voltage.max() == pytest.approx(height, rel=(dt / min(TAU, tau_syn)) ** 2)
 
 
@@ -255,9 +254,8 @@ def test_poisson_sources_have_their_rate_their_intervals_and_no_memory(backend, 
     spikes = run(net, 1000, backend)["source"].spikes
     p = rate / 1000
     assert len(spikes) == pytest.approx(1e6 * p, abs=4 * math.sqrt(1e6 * p * (1 - p)))
-    counts = (
-        spikes.count()
-    )  # binomial: variance of the sample variance of 1000 nearly normal counts
+    # binomial: variance of the sample variance of 1000 nearly normal counts
+    counts = spikes.count()
     assert counts.var() == pytest.approx(1000 * p * (1 - p), rel=4 * math.sqrt(2 / 1000))
     per_step = np.bincount(spikes.step, minlength=1000)
     assert per_step.var() == pytest.approx(1000 * p * (1 - p), rel=4 * math.sqrt(2 / 1000))

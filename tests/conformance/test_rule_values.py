@@ -161,9 +161,8 @@ def test_a_link_may_read_a_parameter_and_its_table_over_time(backend):
     net.record(p, "near")
     run = prepare(net, backend, 7)
     assert traces(run, "p", "near") == [5, 5, 6, 6, 7, 7, 7]
-    run.set(
-        ramp, level=ns.table([1.0, 2.0], every="1 ms")
-    )  # any number of rows, the first of them in force at the next step
+    # any number of rows, the first of them in force at the next step
+    run.set(ramp, level=ns.table([1.0, 2.0], every="1 ms"))
     run.run(3.0)
     assert traces(run, "p", "near")[7:] == [1, 2, 2]
 
@@ -198,10 +197,11 @@ def test_a_link_to_an_earlier_projection_reads_its_variable_at_that_moment(backe
     net.record(second, "got")
     run = prepare(net, backend, 3)
     assert run.result()["second"].trace("got").values.tolist() == [[1, 2], [2, 4], [3, 6]]
+    # graded delivery lands in its step and is integrated in the next
     assert run.get(counter, "v").tolist() == [
         1 + 2,
         2 + 4,
-    ]  # graded delivery lands in its step and is integrated in the next
+    ]
 
 
 @pytest.mark.parametrize("tau", [4.0, [4.0, 8.0]], ids=["one time constant", "one per target"])

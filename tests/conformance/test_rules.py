@@ -341,10 +341,11 @@ def test_a_statement_is_finished_for_all_its_edges_before_the_next_begins(backen
     )
     run = prepare(net, backend, 1)
     assert run.get(p, "copy").tolist() == [BIG + 2, 7.0] * 2
+    # once per source neuron, whatever the number of its edges
     assert run.get(p, "own").tolist() == [
         1.0,
         2.0,
-    ]  # once per source neuron, whatever the number of its edges
+    ]
 
 
 def test_a_signal_runs_at_once_over_all_edges_and_all_neurons(backend):

@@ -8,7 +8,7 @@ from neurosim.ir.propagators import exponential
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 6, 12])
-def test_agrees_with_scipy(size):
+def test_the_exponential_of_matrices_agrees_with_scipy(size):
     """From nothing to speak of to dozens of squarings, decaying and growing, each matrix of a stack
     by its own norm.
     """

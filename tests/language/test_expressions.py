@@ -240,7 +240,7 @@ def test_evaluation_works_on_arrays_as_on_numbers():
     ]
 
 
-def test_names_substitution_and_definitions():
+def test_names_are_listed_and_replaced_by_expressions_and_definitions():
     tree = parse("v + rate(t) * where(w > 0, tau, 1)")
     assert names(tree) == {"v", "rate", "w", "tau"}
     assert (

@@ -19,9 +19,8 @@ from neurosim.expr.functions import ARITY, FUNCTIONS, PRIMITIVES, bind
 
 INF, NAN = math.inf, math.nan
 EXTENDED = np.longdouble
-SLACK = (
-    0.0 if np.finfo(EXTENDED).nmant > 60 else 1.0
-)  # where long double is double, the reference itself is off by up to one unit
+# where long double is double, the reference itself is off by up to one unit
+SLACK = 0.0 if np.finfo(EXTENDED).nmant > 60 else 1.0
 EDGES = [
     0.0,
     1.0,

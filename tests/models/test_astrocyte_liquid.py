@@ -193,23 +193,19 @@ def test_the_astrocyte_follows_the_surplus_of_spikes_below_zero_too(
     assert run.get(glia, "growth")[0] == pytest.approx(growth, abs=1e-5)
 
 
-def test_the_branching_factor_of_a_hand_made_raster():
+def test_the_branching_factor_is_the_mean_over_spikes_and_then_over_neurons():
     raster = np.zeros((250, 4), bool)
     raster[[100, 102, 104], [0, 1, 2]] = True
     chain = np.array([0, 1]), np.array([1, 2])
-    assert branching_factor(raster, *chain) == pytest.approx(
-        2 / 3
-    )  # 1, 1 and 0; the neuron that is silent does not count
-    raster[[24, 27, 28, 221], [0, 1, 0, 0]] = (
-        True  # too early or too late to count, or to be counted
-    )
+    # 1, 1 and 0; the neuron that is silent does not count
+    assert branching_factor(raster, *chain) == pytest.approx(2 / 3)
+    # too early or too late to count, or to be counted
+    raster[[24, 27, 28, 221], [0, 1, 0, 0]] = True
     assert branching_factor(raster, *chain) == pytest.approx(2 / 3)
     raster[105, 2] = True  # 102 is followed by two, 105 is preceded by one
     assert branching_factor(raster, *chain) == pytest.approx((1 + 2 + 0) / 3)
-    raster[[100, 99], [1, 0]] = (
-        # neuron 1 twice, once with two spikes before it: the mean is over spikes, then over neurons
-        True
-    )
+    # neuron 1 twice, once with two spikes before it: the mean is over spikes, then over neurons
+    raster[[100, 99], [1, 0]] = True
     assert branching_factor(raster, *chain) == pytest.approx(
         ((2 + 1) / 2 + (2 / 2 + 1 / 1) / 2 + 0) / 3
     )
@@ -322,9 +318,8 @@ def test_samples_follow_the_published_order_of_a_step(backend):
                 liquid.run.get(name, "trace") * math.exp(-0.1), x, rtol=1e-12
             )
     assert raster.sum() > 50 and abs(levels - 0.15).max() > 0.01
-    assert all(
-        abs(plain.w - plain.start)[at].max() > 0.01 for at in plain.places.values()
-    )  # all three learn
+    # all three learn
+    assert all(abs(plain.w - plain.start)[at].max() > 0.01 for at in plain.places.values())
     for at in plain.places.values():  # and some reach or leave each of their bounds
         for bound in (plain.low[at], plain.high[at]):
             assert ((plain.w[at] == bound) != (plain.start[at] == bound)).any()
@@ -337,9 +332,10 @@ def test_samples_follow_the_published_order_of_a_step(backend):
         np.testing.assert_array_equal(rasters[number], raster)
     assert rasters.sum() > 300 and not np.array_equal(rasters[0], rasters[1])
     np.testing.assert_array_equal(liquid.present(samples, time="60 ms"), rasters.sum(axis=1))
+    # nothing of it is kept
     np.testing.assert_allclose(
         liquid.weights()["excitation"], learned[plain.places["excitation"]], rtol=1e-12
-    )  # nothing of it is kept
+    )
 
 
 def test_with_constant_weights_currents_are_those_of_the_ages_of_spikes(backend):
@@ -414,9 +410,8 @@ def test_an_astrocyte_of_lower_coverage_hears_fewer_neurons(backend):
 def test_an_astrocyte_without_gain_is_plain_stdp(backend, monkeypatch):
     sample = events(5, 20, p=0.3)
     silent = Liquid(replace(TOY, gain=0.0), backend=backend)
-    monkeypatch.setattr(
-        ns.Rule, "reading", lambda self, **links: self
-    )  # both strengths are then parameters, 0.15
+    # both strengths are then parameters, 0.15
+    monkeypatch.setattr(ns.Rule, "reading", lambda self, **links: self)
     plain = Liquid(TOY, backend=backend)
     assert not plain.run.network.projections["excitation"].links
     for liquid in (silent, plain):
@@ -448,9 +443,8 @@ def test_counts_depend_neither_on_who_shows_an_image_nor_on_how_calls_are_split(
     np.testing.assert_array_equal(
         liquid.rasters(samples[3:], first=3, time="60 ms").sum(axis=1), together[3:]
     )
-    assert not np.array_equal(
-        liquid.present(samples[3:], time="60 ms"), together[3:]
-    )  # another number, other events
+    # another number, other events
+    assert not np.array_equal(liquid.present(samples[3:], time="60 ms"), together[3:])
     assert liquid.present([], time="60 ms").shape == (0, 64)
 
 

@@ -65,9 +65,10 @@ def test_weights_during_the_first_experiment_are_those_of_the_prototype(backend)
     np.testing.assert_allclose(
         played.to_content[3, [1, 3, 8, 4, 5, 6]], [5.12, 5.12, 5.12, 5.11, 0.0, 0.0], atol=0.01
     )
+    # what forgetting leaves
     np.testing.assert_allclose(
         play(functional(), backend).to_cue[[6, 5, 0], 3], [2.97, 3.29, 3.32], atol=0.005
-    )  # what forgetting leaves
+    )
 
 
 @pytest.mark.parametrize(("scale", "differing"), [(0.8, 141), (0.95, 0), (1.05, 0), (1.2, 129)])

@@ -380,9 +380,8 @@ def test_noise_has_its_standard_deviation_and_is_the_same_in_both_half_steps(bac
     )
     at = np.linspace(-4, 4, 2001)
     curve = np.array([published(np.array([0.5 * x]))[1][0] for x in at])
-    noise = np.interp(
-        voltage, curve, at
-    )  # v' grows with the noise, so the draws can be read from it
+    # v' grows with the noise, so the draws can be read from it
+    noise = np.interp(voltage, curve, at)
     assert noise.mean() == pytest.approx(0, abs=4 / np.sqrt(4000))
     assert noise.std() == pytest.approx(1, rel=4 / np.sqrt(8000))
 

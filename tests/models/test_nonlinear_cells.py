@@ -367,9 +367,8 @@ def test_conductances_drive_the_voltage_towards_their_reversal(backend):
         voltage.times() <= 5, first.sol(voltage.times())[0], second.sol(voltage.times())[0]
     )[after]
     assert np.ptp(expected) > 5
-    assert voltage.values[after, 0] == pytest.approx(
-        expected, abs=2e-4
-    )  # the cell leaves its published rest by 1e-4 mV
+    # the cell leaves its published rest by 1e-4 mV
+    assert voltage.values[after, 0] == pytest.approx(expected, abs=2e-4)
 
 
 # ---- Izhikevich 2007

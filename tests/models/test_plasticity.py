@@ -281,6 +281,5 @@ def test_a_spike_delivers_the_weight_that_it_has_just_changed(backend):
         assert run.get("target", "heard") == run.get("edge", "w") != 0.5
     run = prepare(reward_stdp(reward=1.0), backend, [[10]], [[8]])
     run.run(12, progress=False)
-    assert (
-        run.get("target", "heard") == 0.5 > run.get("edge", "w")
-    )  # the weight follows in the step's last handler
+    # the weight follows in the step's last handler
+    assert run.get("target", "heard") == 0.5 > run.get("edge", "w")

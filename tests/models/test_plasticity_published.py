@@ -49,9 +49,8 @@ def test_the_triplet_rule_depends_on_frequency_as_published(backend):
         (40, -10): (0.56, 0.32),
         (50, -10): (0.75, 0.19),
     }
-    at = [
-        (f, lag, 60) if f > 1 else (1, lag, 6) for f, lag in data
-    ]  # at 0.1 Hz, as at 1 Hz, every pair is alone: six say it all
+    # at 0.1 Hz, as at 1 Hz, every pair is alone: six say it all
+    at = [(f, lag, 60) if f > 1 else (1, lag, 6) for f, lag in data]
     pre = [(100 + np.arange(number) * 1000 // f) // 5 for f, lag, number in at]
     post = [spikes + lag // 5 for spikes, (_, lag, _) in zip(pre, at, strict=True)]
     changed = changes(
@@ -112,9 +111,8 @@ def test_a_reward_that_comes_late_finds_the_edge_that_caused_it(backend):
     run.run(510, progress=False)
     assert (run.get("edge", "w") == 0.5).all()
     run.run(800, progress=False)
-    late = np.arange(
-        511, 1310
-    )  # steps in which dopamine is above 0; the pair was complete in step 13
+    # steps in which dopamine is above 0; the pair was complete in step 13
+    late = np.arange(511, 1310)
     share = (0.5 * 0.01 * decay(late - 511 + 1, 200.0) * decay(late - 13, 1000.0)).sum()
     lost = (0.5 * 0.01 * decay(late - 511 + 1, 200.0) * decay(late - 12, 1000.0)).sum()
     np.testing.assert_allclose(
@@ -196,9 +194,8 @@ def test_regular_trains_reach_the_steady_state_of_tsodyks_and_markram(backend, p
     first = [heard[6, i] - heard[5, i] for i in range(4)]
     np.testing.assert_allclose(first, 2.0 * U)
     if tau_facil:
-        assert (heard[6 + periods, range(4)] - heard[5 + periods, range(4)] > first)[
-            2
-        ]  # facilitates where spikes are far enough apart
+        # facilitates where spikes are far enough apart
+        assert (heard[6 + periods, range(4)] - heard[5 + periods, range(4)] > first)[2]
 
 
 def test_spikes_of_the_target_do_nothing_to_short_term_plasticity(backend):

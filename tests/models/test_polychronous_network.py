@@ -51,18 +51,16 @@ class Program:
             np.argsort(delay.reshape(800, 100), axis=1, kind="stable")
             + 100 * np.arange(800)[:, None]
         )
-        self.outgoing = by_delay.reshape(
-            800, 20, 5
-        )  # five synapses of each delay, in order of their targets
+        # five synapses of each delay, in order of their targets
+        self.outgoing = by_delay.reshape(800, 20, 5)
         self.inhibited = np.asarray(wiring["inhibition"].targets).reshape(200, 100)
         self.delay = delay  # 1 to 20 ms
         self.chosen = run.result()["thalamus"].trace("chosen").values[:, 0].astype(int)
         self.ltp, self.ltd = traces
         self.s, self.sd = np.full(80_000, 6.0), np.zeros(80_000)
         self.fired: list[np.ndarray] = []
-        self.last = np.full(
-            (LATEST, 1000), -1
-        )  # row t: when each neuron fired last, seen from time t
+        # row t: when each neuron fired last, seen from time t
+        self.last = np.full((LATEST, 1000), -1)
 
     def simulate(self, seconds: int) -> None:
         """Run from t = 0, the millisecond without input, to t = 1000 * seconds."""

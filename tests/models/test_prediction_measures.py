@@ -49,9 +49,8 @@ def test_peaks_and_amplitudes_are_read_where_they_are():
         1 / np.exp(-(np.arange(-40, 41) ** 2) / 3200).mean()
     )
     early = truly(Truth(0.3, (20.0, 600.0)), s)
-    assert timing_error(early, truth, s)[0] == pytest.approx(
-        60.0 - 300.0
-    )  # nothing before 60 ms counts
+    # nothing before 60 ms counts
+    assert timing_error(early, truth, s)[0] == pytest.approx(60.0 - 300.0)
 
 
 def test_subspace_angles_are_right_for_planes_that_are_known():

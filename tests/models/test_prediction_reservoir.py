@@ -69,9 +69,8 @@ def plain(run, settings, *, trials, eta_when, eta_what, mean):
 
 
 def test_two_trials_follow_the_equations_of_the_specification(backend):
-    settings = replace(
-        SMALL, noise=0.0, feedback=8.0, reach=60.0
-    )  # beyond 45 ms of a latency the target counts as silence
+    # beyond 45 ms of a latency the target counts as silence
+    settings = replace(SMALL, noise=0.0, feedback=8.0, reach=60.0)
     net = build(settings, 3)
     net.record(net["reservoir"], "spikes")
     net.record(net["when"], "z")
@@ -121,9 +120,8 @@ def test_neurons_are_drawn_as_the_specification_says(backend):
     edges = [run.network.projections[name] for name in ("excitation", "inhibition")]
     assert not any((e.sources == e.targets).any() for e in edges)
     assert edges[0].sources.max() == 799 and edges[1].sources.min() == 800
-    assert (
-        abs(excitation.size / 799_200 - 0.1) < 0.002
-    )  # 800 * 999 pairs; the standard deviation is 0.0003
+    # 800 * 999 pairs; the standard deviation is 0.0003
+    assert abs(excitation.size / 799_200 - 0.1) < 0.002
 
 
 # ---- trials

@@ -64,9 +64,8 @@ def test_arrays_are_sorted_and_the_order_leads_back_to_the_user():
     edges = from_arrays(sources, targets).connect(
         STREAM, np.arange(3), np.arange(3), recurrent=False
     )
-    np.testing.assert_array_equal(
-        edges.order, [3, 1, 5, 2, 0, 4]
-    )  # the two edges 2 -> 1 stay as given
+    # the two edges 2 -> 1 stay as given
+    np.testing.assert_array_equal(edges.order, [3, 1, 5, 2, 0, 4])
     np.testing.assert_array_equal(edges.source(), sources[edges.order])
     np.testing.assert_array_equal(edges.target, targets[edges.order])
     np.testing.assert_array_equal(edges.pointer, [0, 2, 3, 6])

@@ -162,9 +162,8 @@ def test_a_million_edges_need_little_memory_beside_their_targets(connector, most
     monkeypatch.setattr(sampling, "MANY", 0)
     for module in (sampling, compiled_edges):
         monkeypatch.setattr(module, "BLOCK", 1 << 12)
-    edges = connector.connect(
-        STREAM, np.arange(2000), np.arange(2000), recurrent=False
-    )  # compiles what is not
+    # compiles what is not
+    edges = connector.connect(STREAM, np.arange(2000), np.arange(2000), recurrent=False)
     count = edges.target.size
     del edges
     tracemalloc.start()

@@ -221,9 +221,8 @@ def test_a_page_of_the_api_names_what_exists(page):
 def test_every_public_name_is_on_a_page_of_the_api():
     names = {name for page in documented().values() for name in page}
     pages = {f"neurosim.{name}" for name in ns.__all__}
-    errors = {
-        f"neurosim.{n}" for n in ns.__all__ if n.endswith(("Error", "Warning"))
-    }  # on the page of errors
+    # on the page of errors
+    errors = {f"neurosim.{n}" for n in ns.__all__ if n.endswith(("Error", "Warning"))}
     modules = {"neurosim.measure"}  # function by function
     assert pages - names - errors - modules == set()
 

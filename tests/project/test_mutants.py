@@ -129,7 +129,7 @@ def test_the_tests_that_name_a_source_come_first_and_the_longest_last():
         ("x = [a,\n+ b + c]", {"x = [a,\n+ b - c]"}),
     ],
 )
-def test_faults_of_a_line(line, faults):
+def test_every_fault_of_a_line_is_planted_once(line, faults):
     planted = [mutation.plant(line) for mutation in mutations(line)]
     assert set(planted) == faults and len(planted) == len(faults)
 

@@ -113,9 +113,8 @@ def test_another_seed_is_alike_and_another_rate_or_weight_is_not(recorded):
         "correlation",
     ] * 2 + ["weights at the end"]
     assert all(row["pass"] for row in alike.values()), alike
-    assert not all(
-        row["pass"] for row in rows(recorded["one"], recorded["seed"]).values()
-    )  # yet not equal
+    # yet not equal
+    assert not all(row["pass"] for row in rows(recorded["one"], recorded["seed"]).values())
     faster = rows(recorded["one"], recorded["rate"], statistical=True)
     assert not faster["source: rate, Hz"]["pass"]
     assert "differ by at most" in faster["source: rate, Hz"]["expected"]

@@ -108,13 +108,14 @@ def test_ctrl_c_at_a_process_ends_it_cleanly_with_what_was_recorded(backend, tmp
     assert ns.Recording.load(tmp_path / "kept.npz").header["steps"] == int(steps)
 
 
+# edges are many for each source, so that the cpu engine puts off what post-spikes do to them
 LEARNED = (
     "w",
     "c",
     "n",
     "x",
     "y",
-)  # edges are many for each source, so that the cpu engine puts off what post-spikes do to them
+)
 
 
 def learned(run: ns.Run) -> list[np.ndarray]:

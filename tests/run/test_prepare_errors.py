@@ -226,9 +226,8 @@ def test_a_network_beyond_memory_is_refused_before_anything_is_drawn_naming_the_
     backend,
 ):
     net = Network("huge", dt=1)
-    neurons = net.population(
-        "neurons", 2**31 - 1, LIF, tau=ns.uniform(1, 2)
-    )  # 2**31 neurons: no array of that length may be made
+    # 2**31 neurons: no array of that length may be made
+    neurons = net.population("neurons", 2**31 - 1, LIF, tau=ns.uniform(1, 2))
     for name, edges in (("small", 10.0), ("large", 1e15), ("larger", 2e15), ("largest", 3e15)):
         net.project(
             neurons,

@@ -60,9 +60,8 @@ def test_a_view_reads_and_changes_its_neurons_in_its_order(backend):
     assert run.get(view, "v").tolist() == [0.3, 0.1]
     assert run.get("cells", "tau").tolist() == [10, 5, 10, 5, 10]
     run.set(run.owners["rates"][1:], rate=70.0)
-    assert run.get("rates", "rate").tolist() == pytest.approx(
-        [6.0, 70.0]
-    )  # the table was at its second row
+    # the table was at its second row
+    assert run.get("rates", "rate").tolist() == pytest.approx([6.0, 70.0])
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ ENGINES = {
 BEAT = Cell(
     "v : 1", step="v += 0.03 + 0.07 * i / N", spike="v >= 1", after_spike="v = 0", name="beat"
 )
+# fires when something lands
 ECHO = Cell(
     "v : 1",
     step="v = x",
@@ -30,7 +31,7 @@ ECHO = Cell(
     spike="v > 0.5",
     refractory="1 ms",
     name="echo",
-)  # fires when something lands
+)
 LEARNING = Rule(
     pre="dx/dt = -x / tau : 1",
     edge="w : 1",

@@ -171,9 +171,8 @@ def named() -> ns.Network:
     """Return a network whose parameters, states and rule variables have names that printed source
     uses for itself.
     """
-    total = " + ".join(
-        f"{word} * cos({word} * v)" for word in WORDS
-    )  # products with a state are not computed beforehand
+    # products with a state are not computed beforehand
+    total = " + ".join(f"{word} * cos({word} * v)" for word in WORDS)
     cell = ns.Cell(
         f"dv/dt = (1 + {total} - v) / tau : 1; fired : 1; until : 1",
         parameters={word: 0.01 * k for k, word in enumerate(WORDS, 1)}

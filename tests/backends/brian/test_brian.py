@@ -481,9 +481,8 @@ def test_white_noise_is_brians_own_and_has_our_strength():
             .trace("v")
             .values
         )
-        np.testing.assert_array_equal(
-            np.random.get_state()[1], state
-        )  # NumPy's global stream is left as it was
+        # NumPy's global stream is left as it was
+        np.testing.assert_array_equal(np.random.get_state()[1], state)
     np.testing.assert_array_equal(traces[0], traces[1])
     assert not np.array_equal(traces[0], traces[2])
     assert abs(traces[0][3:].std() / (2 * np.sqrt(5 / 2)) - 1) < 0.05

@@ -318,9 +318,8 @@ def test_processes_that_start_together_share_a_cache_that_lacks_their_code(small
 
 def test_clearing_removes_every_file_of_the_cache_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        sys, "dont_write_bytecode", True
-    )  # bytecode of printed source, which is cleared too, would be counted
+    # bytecode of printed source, which is cleared too, would be counted
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (tmp_path / "letter.txt").write_text("mine")
     core.folder.cache_clear()
     assert cache.clear() == 0

@@ -104,7 +104,7 @@ def test_spikes_and_gradients_are_those_of_layers_with_their_surrogate(reset):
         functional.mse_temporal_loss(),
     ],
 )
-def test_their_losses_train(loss):
+def test_losses_of_snntorch_train_a_network(loss):
     trainer = Trainer(
         leaky_network(0.9, reset="mem -= 1"), inputs="inputs", outputs="output", train=["first"]
     )

@@ -321,10 +321,11 @@ def test_the_librarys_stdp_on_nest_gives_our_weights_after_half_a_second():
         ns.simulate(net, "500 ms", backend=b, progress=False) for b in ("cpu", pynn.nest)
     )
     np.testing.assert_array_equal(here["target"].spikes.step, there["target"].spikes.step)
+    # so none of them meet
     assert [{int(s) % 2 for s in here[n].spikes.step} for n in ("source", "target")] == [
         {0},
         {1},
-    ]  # so none of them meet
+    ]
     assert len(here["target"].spikes) > 100
     a, b = (r["edge"].trace("w").values[0] for r in (here, there))
     assert np.corrcoef(a, b)[0, 1] >= 0.999

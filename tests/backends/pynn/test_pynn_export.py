@@ -112,12 +112,10 @@ def test_the_script_of_the_content_addressable_memory_is_the_network_row_by_row(
             receptor = "inhibitory" if projection.port == "inhibitory" else "excitatory"
             edges = arrays[f"{projection.name}.{receptor}"]
             assert len(edges) == projection.edge_count().known
-            np.testing.assert_array_equal(
-                edges[:, 2], projection.weight
-            )  # magnitudes, as SpiNNaker has them
-            np.testing.assert_array_equal(
-                edges[:, 3], projection.delay + 1.0
-            )  # one step more, for the same step of arrival
+            # magnitudes, as SpiNNaker has them
+            np.testing.assert_array_equal(edges[:, 2], projection.weight)
+            # one step more, for the same step of arrival
+            np.testing.assert_array_equal(edges[:, 3], projection.delay + 1.0)
             assert set(edges[:, 0]) <= set(projection.source.indices)
             assert set(edges[:, 1]) <= set(projection.target.indices)
     assert text.count("sim.STDPMechanism(") == 2 and "dendritic_delay_fraction=1.0" in text

@@ -116,9 +116,8 @@ def test_an_alpha_synapse_whose_peak_is_not_normalised_has_its_weights_scaled():
     )
     match = match_cell(cell, "nest")
     assert match.standard.name == "IF_curr_alpha"
-    assert float(match.scale("excitatory")) == pytest.approx(
-        1 / np.e
-    )  # PyNN's weight is the peak: a weight w here peaks at w / e
+    # PyNN's weight is the peak: a weight w here peaks at w / e
+    assert float(match.scale("excitatory")) == pytest.approx(1 / np.e)
     assert match.ports == {"in_": ("excitatory", "inhibitory")}
 
 
@@ -173,13 +172,11 @@ def test_izhikevich_means_voltage_steps_on_software_and_decaying_currents_on_spi
     assert match_cell(currents, "spinnaker").parameters["i_offset"] == symbol("current")
     with pytest.raises(Unmatched, match="closest is Izhikevich: it has the states u, v there"):
         match_cell(currents, "pynn-brian2")
-    assert (
-        match_cell(currents, "nest").standard.name == "IzhikevichHalfSteps"
-    )  # where edges stand for the steps of a current
+    # where edges stand for the steps of a current
+    assert match_cell(currents, "nest").standard.name == "IzhikevichHalfSteps"
     assert match_cell(steps, "nest").standard.name == "Izhikevich"
-    assert (
-        match_cell(steps, "spinnaker").ports["synaptic"] == ()
-    )  # nothing there takes a voltage step
+    # nothing there takes a voltage step
+    assert match_cell(steps, "spinnaker").ports["synaptic"] == ()
 
 
 def test_step_statements_match_through_the_derivatives_beside_them():

@@ -361,9 +361,8 @@ def test_the_content_addressable_memory_is_possible_on_spinnaker_with_its_own_de
     report = pynn.spinnaker.lower(net).report
     assert report.possible
     assert "3 ms, 1 step more than here" in said(report, "'CueCue->MergeCue.excitatory', delay")
-    assert said(
-        report, "'CueCue->ContCue', rule 'stdp', timing", "exact"
-    )  # delay 0, back 1 here: dendritic delay 1 there
+    # delay 0, back 1 here: dendritic delay 1 there
+    assert said(report, "'CueCue->ContCue', rule 'stdp', timing", "exact")
     assert not said(report, "weights", "approximated")
 
 
@@ -376,9 +375,8 @@ def test_the_reservoir_says_what_no_target_can_do(backend):
     assert "reads a random number" in said(report, "population 'reservoir'", "impossible")
     assert "it never spikes" in said(report, "population 'channels'", "impossible")
     fixed = backend.lower(build(replace(DEFAULTS, noise=0.0), 0)).report
-    slow = said(
-        fixed, "population 'reservoir'", "impossible"
-    )  # decaying currents: no software target has them in an Izhikevich cell
+    # decaying currents: no software target has them in an Izhikevich cell
+    slow = said(fixed, "population 'reservoir'", "impossible")
     assert (
         "closest is Izhikevich: it has the states u, v there" in slow
         if backend is pynn.brian2

@@ -108,9 +108,8 @@ def test_voltages_agree_until_the_first_spike(backend, name):
                 np.maximum(here.trace("v").values, there.trace("v").values)[:first, neuron] > -58
             ] = 0.0
         assert apart.max() <= TOLERANCES[name]
-        assert (
-            np.ptp(here.trace("v").values[:first, neuron]) > 1.0
-        )  # something was there to compare
+        # something was there to compare
+        assert np.ptp(here.trace("v").values[:first, neuron]) > 1.0
 
 
 @every_backend
@@ -280,9 +279,8 @@ def test_a_recording_has_what_was_asked_for_in_the_same_shapes(everything):
 def test_weights_come_back_edge_by_edge_and_members_in_the_order_they_were_given(everything):
     _, there = everything
     weights = there["loop"].trace("w").values
-    assert (
-        0.03 < weights.min() < 0.05 < weights.max() < 0.1
-    )  # A few of 0.1 pA steps: plastic, bounded, in nA
+    # A few of 0.1 pA steps: plastic, bounded, in nA
+    assert 0.03 < weights.min() < 0.05 < weights.max() < 0.1
     assert there["main"].trace("synaptic").members.tolist() == [3, 1]
 
 
@@ -294,9 +292,8 @@ def test_weights_of_edges_in_any_order_are_those_that_were_given(backend):
     weights = 0.01 * np.arange(1, 13)[::-1] * np.where(np.arange(12) % 2, 1, -1)
     edge = net.project(source, target, ns.all_to_all(), weight=weights, delay="0.5 ms", name="edge")
     net.record(edge, "w", every="1 ms")
-    options = (
-        {"threads": 2} if backend is pynn.nest else {}
-    )  # with threads, NEST lists edges in another order
+    # with threads, NEST lists edges in another order
+    options = {"threads": 2} if backend is pynn.nest else {}
     recorded = ns.simulate(net, "2 ms", backend=backend, **options)["edge"]
     np.testing.assert_allclose(recorded.trace("w").values, [weights, weights], rtol=1e-12)
 
@@ -383,9 +380,10 @@ def probed(backend: object) -> ns.Network:
         net.project(
             kick, target, ns.all_to_all(), weight="30 nA", delay="0.1 ms", name=f"kick_{name}"
         )
+        # nothing is left of a trace at step 300
         rule = plasticity.stdp(
             relative=True, w_max="1 nA", tau_plus="1 ms", tau_minus="1 ms", **amplitudes
-        )  # nothing is left of a trace at step 300
+        )
         edge = net.project(
             early,
             target,

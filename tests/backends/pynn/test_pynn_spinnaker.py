@@ -145,9 +145,8 @@ def test_negative_weights_lie_at_the_inhibitory_receptor_with_their_magnitude():
 def test_cores_chips_and_programs_are_counted_and_a_rule_without_a_program_is_split():
     mapping = mapped()
     assert mapping.missing == ()
-    assert (
-        mapping.per_population["a"] >= 4
-    )  # two slices of up to 256 neurons, each with a core for its synapses
+    # two slices of up to 256 neurons, each with a core for its synapses
+    assert mapping.per_population["a"] >= 4
     assert mapping.cores == sum(mapping.per_population.values()) == len(mapping.placements)
     assert (mapping.chips, mapping.boards) == (len({p[:2] for p in mapping.placements}), 1)
     assert mapping.sdram > 1e4
@@ -371,9 +370,8 @@ def test_steps_are_counted_as_the_machine_counts_them():
     plan = pynn.spinnaker._translate(concrete)
     assert plan.population("source").spikes.times.tolist() == [1.0]
     run = ScriptRun(plan, concrete, pynn.spinnaker.lower(net).report)
-    assert (
-        "RUN_TIME = 11.0" in run._script(10).text
-    )  # the sample after the last step is the state at its end
+    # the sample after the last step is the state at its end
+    assert "RUN_TIME = 11.0" in run._script(10).text
     v = np.add.outer(np.arange(11.0), np.arange(5.0))
     run._results = {"target.spikes": np.array([[2.0, 0.0], [3.0, 9.0], [3.0, 10.0]]), "target.v": v}
     run.step = 10
