@@ -110,8 +110,27 @@ def describe_unknown(
     wrong = name if isinstance(name, str) else describe(name)
     near = get_close_matches(wrong, names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    listed = f" The {noun}s are: {', '.join(names)}." if names else f" It has no {noun}s at all."
+    nouns = plural(noun)
+    listed = f" The {nouns} are: {', '.join(names)}." if names else f" It has no {nouns} at all."
     return f"{where} {noun} {describe(name)}.{hint}{listed}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun: of both in "state or variable", of the first in "row of a".
+
+    Parameters
+    ----------
+    noun : str
+    """
+    if " or " in noun:
+        return " or ".join(plural(part) for part in noun.split(" or "))
+    for preposition in (" of ", " at "):
+        head, separator, rest = noun.partition(preposition)
+        if separator:
+            return plural(head) + separator + rest
+    if noun.endswith("axis"):
+        return f"{noun[:-2]}es"
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def is_one_of(value: Any, names: Container[str]) -> bool:

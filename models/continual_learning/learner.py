@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurosim.errors import NetworkError
+from neurosim.errors import DataError, NetworkError
 from neurosim.gpu import Trainer
 
 from .tasks import Samples
@@ -99,9 +99,23 @@ class Learner:
         values : (B, N)
         labels : (B,)
         task : int
+
+        Raises
+        ------
+        DataError
+            If there is a label without an output.
         """
         targets = torch.from_numpy(labels).to(self.trainer.device)
-        return self.loss(self.output(values, task), targets)
+        output = self.output(values, task)
+        try:
+            return self.loss(output, targets)
+        except IndexError as error:
+            # Of torch's losses, at a class beyond the outputs.
+            raise DataError(
+                f"task {task + 1}, loss: found labels from {labels.min()} to {labels.max()} "
+                f"({error}), expected an output for each. Use more outputs, or relabel=True of "
+                "split."
+            ) from error
 
     @torch.no_grad()
     def scores(self, samples: Samples, task: int) -> Tensor:

@@ -40,6 +40,12 @@ class Samples:
                 f"samples: found values of shape {self.values.shape} and labels of shape "
                 f"{self.labels.shape}, expected (B, N) and (B,). Reshape them."
             )
+        finite = np.isfinite(self.values).all(1)
+        if not finite.all():
+            raise DataError(
+                f"samples: found {np.count_nonzero(~finite)} with values that are not finite, such "
+                f"as sample {int(np.argmin(finite))}, expected numbers. Correct or drop them."
+            )
 
     def __len__(self) -> int:
         return len(self.labels)

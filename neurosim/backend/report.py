@@ -52,7 +52,7 @@ class Report:
         rows = tuple(row for row in self.rows if owner and row.place.owner == owner)
         if not rows:
             owner_text = f"report of {self.network!r}"
-            raise NetworkError(describe_unknown("row of", owner, self.owners(), owner=owner_text))
+            raise NetworkError(describe_unknown("part", owner, self.owners(), owner=owner_text))
         return rows
 
     def _ipython_key_completions_(self) -> list[str]:

@@ -10,6 +10,7 @@ from support.messages import parts
 
 import neurosim as ns
 from neurosim import Cell, ModelError, Parameter, Port, Refractory, Rule
+from neurosim.errors import describe_unknown
 
 TAU = {"tau": "10 ms"}
 
@@ -853,3 +854,18 @@ def test_arrays_of_a_cell_are_kept_in_engine_units():
     )
     assert list(cell.parameter("rate").value) == pytest.approx([0.001, 0.002])
     assert list(cell.parameter("tau").value) == [3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [
+        ("port", "ports"),
+        ("strategy", "strategies"),
+        ("axis", "axes"),
+        ("state or variable", "states or variables"),
+        ("value at spikes", "values at spikes"),
+    ],
+)
+def test_messages_have_the_plural_of_what_is_unknown(noun, expected):
+    assert f" The {expected} are: a." in describe_unknown(noun, "z", ["a"])
+    assert f" It has no {expected} at all." in describe_unknown(noun, "z", [])

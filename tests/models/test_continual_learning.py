@@ -80,6 +80,10 @@ def test_data_sets_of_one_size_make_a_sequence_and_others_are_refused():
         sequence([])
     with pytest.raises(ns.DataError, match=r"found values of shape \(3,\)"):
         Samples(np.zeros(3, np.float32), np.zeros(3, np.int64))
+    values = np.zeros((4, 2), np.float32)
+    values[2:, 1] = np.nan, np.inf
+    with pytest.raises(ns.DataError, match="found 2 with values that are not finite, such as sam"):
+        Samples(values, np.zeros(4, np.int64))
 
 
 def test_images_become_channels_of_padded_and_scaled_numbers():
@@ -91,6 +95,13 @@ def test_images_become_channels_of_padded_and_scaled_numbers():
     values[0, 0, 0] = 255, 51, 0
     colours = samples_of(Images(values, np.zeros(1, np.uint8)), mean=(1, 0, 0), deviation=(1, 2, 1))
     assert np.allclose(colours.values, [[0.0, 0.1, 0.0]])
+
+
+def test_labels_without_an_output_are_named_with_their_task():
+    learner = make_learner(SETTINGS, 1)
+    values = np.zeros((16, 20), np.float32)
+    with pytest.raises(ns.DataError, match="task 1, loss: found labels from 0 to 4 .*for each"):
+        learner.loss_of(values, np.arange(16) % 5, 0)
 
 
 # ---- the matrix

@@ -22,7 +22,7 @@ REPORT = Report("nest", "memory", ROWS)
 def test_the_rows_of_an_owner_are_found_by_its_name_recordings_included():
     assert REPORT["ca3"] == (ROWS[0], ROWS[2])
     assert REPORT["loop"] == (ROWS[1],)
-    with pytest.raises(ns.NetworkError, match=r"has no row of 'cb3'.*Did you mean 'ca3'"):
+    with pytest.raises(ns.NetworkError, match=r"has no part 'cb3'.*Did you mean 'ca3'"):
         REPORT["cb3"]
     assert REPORT._ipython_key_completions_() == ["ca3", "loop"]
 
