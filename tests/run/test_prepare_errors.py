@@ -270,7 +270,7 @@ def test_preparing_takes_the_memory_that_was_foretold(precision, size, monkeypat
     monkeypatch.setattr(sampling, "MANY", 0)
     for module in ("sampling", "compiled_edges"):
         monkeypatch.setattr(f"neurosim.draws.{module}.BLOCK", 1 << 12)
-    for edges in (1000, 5_000_000):  # few edges load and compile what is not
+    for edges in (1000, 2_000_000):  # few edges load and compile what is not
         net = Network("foretold", dt=1)
         a, b = net.population("a", 100, LIF), net.population("b", size, LIF)
         net.project(
@@ -293,7 +293,7 @@ def test_the_positions_of_shared_weights_are_foretold(values, monkeypatch):
     """6 bytes for each edge: 2 for its target and 4 for its position, not 8 for a weight."""
     pytest.importorskip("numba")
     monkeypatch.setattr(sampling, "BLOCK", 1 << 12)
-    for edges in (1000, 4_000_000):  # few edges load and compile what is not
+    for edges in (1000, 2_000_000):  # few edges load and compile what is not
         net = Network("foretold", dt=1)
         a, b = net.population("a", 100, LIF), net.population("b", edges // 100, LIF)
         weight = ns.shared(np.ones(values), index=np.arange(edges) % values)
@@ -376,51 +376,50 @@ print(status("VmHWM") - before, sum(size for _, size in items(net)))
 @pytest.mark.parametrize(
     ("what", "size", "edges", "fraction"),
     [
-        ("weights", 1000, 24_000_000, 1.0),
-        ("shared weights", 1000, 24_000_000, 1.0),
-        ("neurons", 1000, 24_000_000, 1.0),
-        ("drawn neurons", 1000, 24_000_000, 1.0),
-        ("neurons with tau of their own", 1000, 24_000_000, 1.0),
-        ("listed, weights", 1000, 24_000_000, 1.0),
-        ("listed, shared weights", 1000, 24_000_000, 1.0),
-        ("where, weights", 1000, 24_000_000, 1.0),
-        ("where, shared weights", 1000, 8_000_000, 1.0),
-        ("where with several edges of a pair, weights", 1000, 24_000_000, 1.0),
-        ("reversed sources, shared weights", 1000, 24_000_000, 1.0),
-        ("reversed sources, weights and delays", 1000, 24_000_000, 1.0),
-        ("reversed targets, weights", 1000, 24_000_000, 1.0),
-        ("reversed targets, weights of a rule", 1000, 24_000_000, 1.0),
-        ("reversed targets, weights and delays of a rule", 1000, 24_000_000, 1.0),
-        ("listed and reversed targets, weights", 1000, 24_000_000, 1.0),
-        ("weights and text delays", 1000, 24_000_000, 1.0),
-        ("weights and delays", 1000, 24_000_000, 1.0),
-        ("weights of a rule", 1000, 24_000_000, 1.0),
+        ("weights", 1000, 6_000_000, 1.0),
+        ("shared weights", 1000, 6_000_000, 1.0),
+        ("neurons", 1000, 6_000_000, 1.0),
+        ("drawn neurons", 1000, 6_000_000, 1.0),
+        ("neurons with tau of their own", 1000, 6_000_000, 1.0),
+        ("listed, weights", 1000, 6_000_000, 1.0),
+        ("listed, shared weights", 1000, 6_000_000, 1.0),
+        ("where, weights", 1000, 6_000_000, 1.0),
+        ("where, shared weights", 1000, 6_000_000, 1.0),
+        ("where with several edges of a pair, weights", 1000, 6_000_000, 1.0),
+        ("reversed sources, shared weights", 1000, 6_000_000, 1.0),
+        ("reversed sources, weights and delays", 1000, 6_000_000, 1.0),
+        ("reversed targets, weights", 1000, 6_000_000, 1.0),
+        ("reversed targets, weights of a rule", 1000, 6_000_000, 1.0),
+        ("reversed targets, weights and delays of a rule", 1000, 6_000_000, 1.0),
+        ("listed and reversed targets, weights", 1000, 6_000_000, 1.0),
+        ("weights and text delays", 1000, 6_000_000, 1.0),
+        ("weights and delays", 1000, 6_000_000, 1.0),
+        ("weights of a rule", 1000, 6_000_000, 1.0),
         *(
-            ("weights and delays of a rule", 1000, 24_000_000, fraction)
+            ("weights and delays of a rule", 1000, 6_000_000, fraction)
             for fraction in (0.0, 0.5, 1.0)
         ),
-        ("weights and delays of a rule", 70_000, 12_000_000, 1.0),
+        ("weights and delays of a rule", 70_000, 6_000_000, 1.0),
     ],
 )
 def test_a_process_grows_by_what_was_foretold(what, size, edges, fraction):
     """At its peak; within 10 per cent of it, with what is drawn for a moment, and slots of delays:
-    1.4 million for 70 000 targets.
+    1.4 million for 70 000 targets. Of drawn neurons, 20: the estimate counts freed memory that a
+    system usually keeps.
     """
     pytest.importorskip("numba")
     words = [sys.executable, "-c", MEASURE, *map(str, (what, size, edges, fraction))]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    peaks = []
-    # In some processes the system holds 60 to 75 MB of what was freed, in others of the same
-    # command none: the least of a few is what the program itself takes.
-    for _ in range(4):
-        done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 0, done.stderr
-        peak, foretold = map(float, done.stdout.split())
-        peaks.append(peak)
-        if peak < 1.1 * foretold:
-            break
-    peak = min(peaks)
-    assert 0.9 * foretold < peak < 1.1 * foretold
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        # Freed arrays return to the system at once. Otherwise some processes keep 60 to 75 MB
+        # of them, and only much larger networks could be told from that.
+        "MALLOC_MMAP_THRESHOLD_": "65536",
+    }
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    peak, foretold = map(float, done.stdout.split())
+    least = 0.8 if what == "drawn neurons" else 0.9
+    assert least * foretold < peak < 1.1 * foretold
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
