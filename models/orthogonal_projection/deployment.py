@@ -67,20 +67,21 @@ def deploy(
     values = tasks[0].test.take(slice(0, samples))
     expected = trainer_spikes(learner, values)
     measured = engine_spikes(learner, values, backend=backend)
-    different = [int((expected[name] != measured[name]).sum()) for name in expected]
+    emitted = sum(int(spikes.sum()) for spikes in expected.values())
+    differing = sum(int((expected[name] != measured[name]).sum()) for name in expected)
     report = ns.check(learner.trainer.network(), backend="spinnaker")
-    rows = {
-        status: tuple(f"{row.place}: {row.reason}" for row in report.rows if row.status == status)
-        for status in ("impossible", "approximated")
-    }
     return Deployment(
-        spikes=int(sum(spikes.sum() for spikes in expected.values())),
-        differing=sum(different),
+        spikes=emitted,
+        differing=differing,
         accuracies=tuple(learner.accuracy(t.test, k) for k, t in enumerate(tasks)),
         quantised=quantised_accuracies(learner, tasks, bits=bits),
-        refused=rows["impossible"],
-        approximated=rows["approximated"],
+        refused=_reasons(report, "impossible"),
+        approximated=_reasons(report, "approximated"),
     )
+
+
+def _reasons(report: ns.Report, status: str) -> tuple[str, ...]:
+    return tuple(f"{row.place}: {row.reason}" for row in report.rows if row.status == status)
 
 
 @torch.no_grad()

@@ -37,7 +37,8 @@ def principal_directions(rows: NDArray[np.floating], *, share: float) -> NDArray
             "1. Correct it."
         )
     # Eigenvectors of the moment, (N, N): cheaper than the decomposition of many rows.
-    moment = rows.astype(np.float64).T @ rows.astype(np.float64)
+    activity = rows.astype(np.float64)
+    moment = activity.T @ activity
     variances, vectors = np.linalg.eigh(moment)
     order = np.argsort(variances)[::-1]
     # Rounding may leave variances a little below 0.
@@ -47,8 +48,10 @@ def principal_directions(rows: NDArray[np.floating], *, share: float) -> NDArray
         return np.zeros((0, rows.shape[1]))
     held = np.cumsum(variances) / total
     # A sum may stay a rounding below 1.
-    count = int(np.searchsorted(held, share * (1 - 1e-12))) + 1
-    return vectors[:, order[:count]].T
+    wanted = share * (1 - 1e-12)
+    count = int(np.searchsorted(held, wanted)) + 1
+    directions = vectors[:, order[:count]]
+    return directions.T
 
 
 def needed_rows(
@@ -67,13 +70,17 @@ def needed_rows(
     activity = rows.astype(np.float64)
     if old is None or not old.shape[0]:
         return len(principal_directions(activity, share=share))
-    rest = activity - (activity @ old.T) @ old
+    in_old = (activity @ old.T) @ old
+    rest = activity - in_old
     total = float((activity**2).sum())
-    missing = share * total - (total - float((rest**2).sum()))
+    outside = float((rest**2).sum())
+    # Old rows hold a part of the activity already: new ones are needed for what it lacks.
+    held = total - outside
+    missing = share * total - held
     if not missing > 0:
         return 0
     # The part of the rest that is asked for; at most all of it.
-    part = min(missing / float((rest**2).sum()), 1.0)
+    part = min(missing / outside, 1.0)
     return len(principal_directions(rest, share=part))
 
 
@@ -89,6 +96,9 @@ def principal_angles(first: NDArray[np.floating], second: NDArray[np.floating]) 
     -------
     (min(M, K),) float64
     """
-    bases = [np.linalg.qr(np.asarray(rows, np.float64).T)[0] for rows in (first, second)]
-    cosines = np.linalg.svd(bases[0].T @ bases[1], compute_uv=False)
-    return np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+    basis_of_first, _ = np.linalg.qr(np.asarray(first, np.float64).T)
+    basis_of_second, _ = np.linalg.qr(np.asarray(second, np.float64).T)
+    cosines = np.linalg.svd(basis_of_first.T @ basis_of_second, compute_uv=False)
+    # Rounding may leave a cosine a little above 1, which has no angle.
+    cosines = np.clip(cosines, -1.0, 1.0)
+    return np.degrees(np.arccos(cosines))

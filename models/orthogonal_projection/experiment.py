@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -45,13 +46,16 @@ def neuron_for_rates(backend: str) -> Result:
     train = recorded["cells"].spikes
     spikes = np.zeros((steps, len(CURRENTS)))
     spikes[train.step, train.index] = 1.0
+    counts = spikes.sum(0).astype(int)
     height = 0.3 / STEP
     weights = step_weights(DEFAULTS).double().numpy()
     rates = height * (weights[:, None] * spikes).sum(0)
+    # Published steps are counted from 1.
+    steps_of_1 = np.flatnonzero(spikes[:, 1]) + 1
     return {
-        "spikes": spikes.sum(0).astype(int).tolist(),
+        "spikes": counts.tolist(),
         "rates": rates.tolist(),
-        "steps of 1.0": (np.flatnonzero(spikes[:, 1]) + 1).tolist(),
+        "steps of 1.0": steps_of_1.tolist(),
         "gain": steps * float((weights**2).sum()),
     }
 
@@ -59,7 +63,8 @@ def neuron_for_rates(backend: str) -> Result:
 def gradients(_: str) -> Result:
     """Compare outputs and gradients with and without a projection (U3, U4)."""
     samples = _tiny_tasks(1)[0].train
-    outputs, weights = [], []
+    outputs = []
+    weights = []  # gradients of each, by layer
     rows = {}
     for with_circuits in (False, True):
         learner = make_learner(TINY, 1)
@@ -80,17 +85,21 @@ def gradients(_: str) -> Result:
         learner.loss(output, labels).backward()
         optimizer.step()
         weights.append({n: _gradient(learner, n) for n in TINY_ROWS})
+    plain, projected_weights = weights
     errors = []
-    for name, plain in weights[0].items():
+    for name, gradient in plain.items():
         h = rows[name].double()
-        expected = plain - (plain @ h.T) @ h
-        errors.append(float((weights[1][name] - expected).norm() / expected.norm()))
-    changed = float((weights[1]["layer2"] - weights[0]["layer2"]).abs().max())
+        # The plain gradient times I - H^T H.
+        expected = gradient - (gradient @ h.T) @ h
+        difference = projected_weights[name] - expected
+        errors.append(float(difference.norm() / expected.norm()))
+    # A projection that changes nothing would be right for a bad reason.
+    change = projected_weights["layer2"] - plain["layer2"]
     return {
         "equal": bool(torch.equal(*outputs)),
         "output": float(outputs[0].abs().sum()),
         "error": max(errors),
-        "changed": changed,
+        "changed": float(change.abs().max()),
     }
 
 
@@ -106,24 +115,26 @@ def frozen(_: str) -> Result:
     tasks = _tiny_tasks(3)
     learner = make_learner(TINY, 1)
     strategy = projected(learner, TINY, TINY_ROWS, seed=1)
-    snapshots: list[dict[str, torch.Tensor]] = []
+    old_rows: list[dict[str, torch.Tensor]] = []  # after each task, by layer
 
     def note(task: int, _: Course) -> None:
-        snapshots.append({n: s.old.clone() for n, s in strategy.circuits.subspaces.items()})
+        subspaces = strategy.circuits.subspaces
+        old_rows.append({name: s.old.clone() for name, s in subspaces.items()})
 
     learn_tasks(learner, tasks, strategy=strategy, progress=False, after_task=note)
-    pairs = [
-        (before[n], after[n])
-        for before, after in zip(snapshots, snapshots[1:], strict=False)
-        for n in before
-    ]
-    same = all(torch.equal(a, b[: len(a)]) for a, b in pairs)
+    identical = True
+    for before, after in pairwise(old_rows):
+        for name, rows in before.items():
+            identical = identical and torch.equal(rows, after[name][: len(rows)])
     # Rows that never learned would stay as they are for a bad reason.
     fresh = make_learner(TINY, 1)
     start = projected(fresh, TINY, TINY_ROWS, seed=1).circuits
     start.begin_task(fresh.optimizer(fresh.trainer))
-    learned = min(float((start.subspaces[n].new - snapshots[0][n]).abs().max()) for n in TINY_ROWS)
-    return {"identical": same, "learned": learned}
+    changes = []
+    for name in TINY_ROWS:
+        change = start.subspaces[name].new - old_rows[0][name]
+        changes.append(float(change.abs().max()))
+    return {"identical": identical, "learned": min(changes)}
 
 
 # ---- P1 to P5
@@ -131,25 +142,26 @@ def frozen(_: str) -> Result:
 
 def principal(_: str, *, seed: int) -> Result:
     """Let rows learn two subspaces of 10 directions, one after the other (P1, P2)."""
-    data = [_Gaussian(seed, f"data{k}", _two_levels()) for k in range(2)]
+    first, second = (_Gaussian(seed, f"data{k}", _two_levels()) for k in range(2))
     subspace = _subspace(10, seed=seed)
     alignments = {}
     for number in range(1, 101):
-        subspace.learn(data[0].batch(number))
+        subspace.learn(first.batch(number))
         if number in (10, 50, 100):
-            alignments[str(number)] = alignment(subspace.rows, data[0].basis(10))
+            alignments[str(number)] = alignment(subspace.rows, first.basis(10))
     deviation = subspace.deviation()
     subspace.merge()
     subspace.add(10, seed=seed, name="second")
     for number in range(1, 1001):
-        subspace.learn(data[1].batch(number))
-    both = torch.cat([d.basis(10) for d in data])
+        subspace.learn(second.batch(number))
+    both = torch.cat([first.basis(10), second.basis(10)])
     angles = principal_angles(subspace.rows.numpy(), both.numpy())
+    cosines = np.cos(np.radians(angles))
     overlap = subspace.old @ subspace.new.T
     return {
         "alignment": alignments,
         "deviation": deviation,
-        "smallest cosine": float(np.cos(np.radians(angles)).min()),
+        "smallest cosine": float(cosines.min()),
         "deviation of both": subspace.deviation(),
         "overlap": float(overlap.abs().max()),
     }
@@ -165,11 +177,14 @@ def interference(_: str, *, seed: int) -> Result:
         subspace.learn(old.batch(number))
         if number in (100, 500):
             errors = _normal(seed, "errors", (BATCH, 20))
+            # Numbers of minibatches that the rows have not learned.
             x = new.batch(10_000)
+            old_input = old.batch(20_000).T
+            in_subspace = (x @ subspace.rows.T) @ subspace.rows
             plain = errors.T @ x
-            update = errors.T @ (x - (x @ subspace.rows.T) @ subspace.rows)
-            before = old.batch(20_000).T
-            leaks[str(number)] = float((update @ before).norm() / (plain @ before).norm())
+            update = errors.T @ (x - in_subspace)
+            reaching = (update @ old_input).norm()
+            leaks[str(number)] = float(reaching / (plain @ old_input).norm())
             kept_share = float(update.norm() / plain.norm())
     return {"leak": leaks, "kept": kept_share}
 
@@ -181,11 +196,13 @@ def too_few(_: str, *, seed: int) -> Result:
     subspace = _subspace(10, seed=seed)
     for number in range(1, 1001):
         subspace.learn(data.batch(number))
-    # Of orthonormal rows of the same span: lengths of rows must not count.
-    rows = torch.linalg.qr(subspace.rows.T)[0].T
+    # A basis of the same span is orthonormal: lengths of rows must not count.
+    basis, _ = torch.linalg.qr(subspace.rows.T)
     moment = data.rotation.T @ torch.diag(variances) @ data.rotation
-    held = float(torch.trace(rows @ moment @ rows.T) / variances.sum())
-    return {"held": held, "optimal": float(variances[:10].sum() / variances.sum())}
+    total = variances.sum()
+    held = torch.trace(basis.T @ moment @ basis) / total
+    optimal = variances[:10].sum() / total
+    return {"held": float(held), "optimal": float(optimal)}
 
 
 def spiking(_: str, *, seed: int, levels: tuple[int, ...] = (10, 20, 40, 1000)) -> Result:
@@ -210,7 +227,8 @@ def alignment(rows: torch.Tensor, basis: torch.Tensor) -> float:
     basis : (K, N)
         Orthonormal; U transposed.
     """
-    return float((rows @ basis.T).square().sum() / len(basis))
+    overlap = rows @ basis.T
+    return float(overlap.square().sum() / len(basis))
 
 
 class _Gaussian:
@@ -221,7 +239,8 @@ class _Gaussian:
         self.name = name
         self.seed = seed
         self.deviations = variances.sqrt()
-        self.rotation = torch.linalg.qr(_normal(seed, f"{name}/rotation", (size, size)))[0]
+        square = _normal(seed, f"{name}/rotation", (size, size))
+        self.rotation, _ = torch.linalg.qr(square)
 
     def basis(self, count: int) -> torch.Tensor:
         """Return the directions of the largest variances, (count, N)."""
@@ -230,7 +249,8 @@ class _Gaussian:
     def batch(self, number: int) -> torch.Tensor:
         """Return a minibatch, (B, N)."""
         shape = BATCH, len(self.deviations)
-        return (_normal(self.seed, self.name, shape, number) * self.deviations) @ self.rotation
+        along_axes = _normal(self.seed, self.name, shape, number) * self.deviations
+        return along_axes @ self.rotation
 
 
 def _normal(
@@ -239,15 +259,15 @@ def _normal(
     shape: tuple[int, int],
     number: int = 0,
 ) -> torch.Tensor:
-    draws = Stream(seed, f"orthogonal_projection/{name}").normal(
-        np.arange(math.prod(shape)), number
-    )
+    stream = Stream(seed, f"orthogonal_projection/{name}")
+    draws = stream.normal(np.arange(math.prod(shape)), number)
     return torch.from_numpy(draws.reshape(shape))
 
 
 def _two_levels() -> torch.Tensor:
     high = torch.linspace(4.0, 2.0, 10, dtype=torch.float64)
-    return torch.cat([high, torch.full((90,), 0.05, dtype=torch.float64)])
+    low = torch.full((90,), 0.05, dtype=torch.float64)
+    return torch.cat([high, low])
 
 
 def _rank(count: int) -> torch.Tensor:
@@ -322,7 +342,8 @@ def permuted_digits(
         numbers = Stream(seed, "orthogonal_projection/images").uniform(np.arange(len(train)))
         train = train.subset(np.argsort(numbers))
     train = train.subset(slice(0, images or None))
-    test = test.subset(slice(tests, None) if tests < 0 else slice(0, tests or None))
+    watched = slice(tests, None) if tests < 0 else slice(0, tests or None)
+    test = test.subset(watched)
     return permuted(train, test, count=tasks, seed=seed)
 
 

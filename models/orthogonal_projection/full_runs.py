@@ -170,13 +170,18 @@ def _scaled(name: str) -> tuple[Samples, Samples]:
     if name == "kmnist":
         # Its training part is not at hand.
         whole = _images(name, "test")
-        parts = [Images(whole.values[s], whole.labels[s]) for s in (np.s_[:8000], np.s_[8000:])]
+        train = Images(whole.values[:8000], whole.labels[:8000])
+        test = Images(whole.values[8000:], whole.labels[8000:])
     else:
-        parts = [_images(name, "train"), _images(name, "test")]
-    train, test = parts
-    pixels = train.values.reshape(-1, 3 if train.values.ndim == 4 else 1) / 255
-    options: dict[str, Any] = {"mean": pixels.mean(0).tolist(), "deviation": pixels.std(0).tolist()}
-    options |= {"side": 32, "channels": 3}
+        train, test = _images(name, "train"), _images(name, "test")
+    channels = 3 if train.values.ndim == 4 else 1
+    pixels = train.values.reshape(-1, channels) / 255
+    options: dict[str, Any] = {
+        "mean": pixels.mean(0).tolist(),
+        "deviation": pixels.std(0).tolist(),
+        "side": 32,
+        "channels": 3,
+    }
     return samples_of(train, **options), samples_of(test, **options)
 
 
@@ -259,10 +264,12 @@ def _strategy(case: Case, learner: Learner, *, seed: int) -> tuple[Strategy, dic
     if case.strategy.startswith("hlop"):
         most = MOST if case.convolutional else 0
         inner = projected(learner, case.settings, case.rows, seed=seed, share=case.share, most=most)
-        around = case.strategy.endswith("rehearsal")
-        return Rehearsal(inner) if around else inner, {}
+        if case.strategy.endswith("rehearsal"):
+            return Rehearsal(inner), {}
+        return inner, {}
     if case.strategy != "ewc":
         return read_strategy(case.strategy), {}
+    # Of another seed: a strength chosen on the tasks themselves would be fitted to them.
     accuracies = {strength: _two_tasks(case, strength, seed=seed + 1) for strength in STRENGTHS}
     best = max(accuracies, key=lambda strength: accuracies[strength])
     return Ewc(best), {"strength": best, "tried": {str(k): v for k, v in accuracies.items()}}

@@ -44,9 +44,15 @@ def make_learner(
     """
     net = net or build(settings, seed)
     heads = tuple(f"output{k + 1}.v" for k in range(settings.heads))
-    layers = [n for n, p in net.projections.items() if n.startswith(("layer", "head"))]
+    layers = [name for name in net.projections if name.startswith(("layer", "head"))]
     spiking = [n for n, p in net.populations.items() if p.cell.spike is not None]
-    feedback = {} if settings.feedback == "same" else dict.fromkeys(layers, settings.feedback)
+    feedback = {}
+    if settings.feedback != "same":
+        feedback = dict.fromkeys(layers, settings.feedback)
+    # One threshold, so that the surrogate is a function of the potential as published.
+    width = None
+    if settings.way != "dsr":
+        width = dict.fromkeys(spiking, 1.0)
     trainer = Trainer(
         net,
         inputs="pixels.value",
@@ -54,8 +60,7 @@ def make_learner(
         train=layers,
         method=settings.way,
         surrogate=surrogates.sigmoid(SLOPE),
-        # One threshold, so that the surrogate is a function of the potential as published.
-        width=None if settings.way == "dsr" else dict.fromkeys(spiking, 1.0),
+        width=width,
         feedback=feedback,
         device=device,
         # On CUDA devices compiling would take minutes for each size of a batch.
@@ -64,16 +69,24 @@ def make_learner(
     # Values reach the first layer one step after they are set.
     steps = settings.duration + 1
     weights = step_weights(settings).to(trainer.device)
+    loss = partial(_loss_of_mean, weights=weights)
+    if settings.way == "ottt":
+        loss = _loss_of_steps
+
+    def hold(values: Tensor) -> Tensor:
+        """Repeat pixels in each step: (B, N) -> (T + 1, B, N)."""
+        return values.unsqueeze(0).expand(steps, -1, -1)
+
+    def make_optimizer(trainer: Trainer) -> torch.optim.Optimizer:
+        learned = [p for p in trainer.parameters() if p.requires_grad]
+        return torch.optim.SGD(learned, lr=settings.rate, momentum=settings.momentum)
+
     return Learner(
         trainer,
-        encode=lambda values: values.unsqueeze(0).expand(steps, -1, -1),
-        loss=_loss_of_steps if settings.way == "ottt" else partial(_loss_of_mean, weights=weights),
+        encode=hold,
+        loss=loss,
         answer=partial(_mean, weights=weights),
-        optimizer=lambda t: torch.optim.SGD(
-            [p for p in t.parameters() if p.requires_grad],
-            lr=settings.rate,
-            momentum=settings.momentum,
-        ),
+        optimizer=make_optimizer,
         epochs=settings.epochs,
         batch=settings.batch,
         heads=heads,
@@ -88,8 +101,11 @@ def step_weights(settings: Settings) -> Tensor:
     settings : Settings
     """
     steps = settings.duration
-    past = torch.arange(steps - 1, -1, -1)
-    weights = torch.exp(-past * STEP) if settings.way == "dsr" else torch.ones(steps)
+    weights = torch.ones(steps)
+    if settings.way == "dsr":
+        # Steps from each to the last one.
+        past = torch.arange(steps - 1, -1, -1)
+        weights = torch.exp(-past * STEP)
     return weights / weights.sum()
 
 
@@ -147,7 +163,9 @@ def _circuits(
 
 def _mean(output: Tensor, weights: Tensor) -> Tensor:
     # The first step has no input yet.
-    return (output[1:] * weights.to(output)[:, None, None]).sum(0)
+    steps = output[1:]
+    weighted = steps * weights.to(output)[:, None, None]
+    return weighted.sum(0)
 
 
 def _loss_of_mean(output: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

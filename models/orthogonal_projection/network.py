@@ -128,13 +128,17 @@ def build(settings: Settings, seed: int, *, image: Any = 0.0) -> ns.Network:
         Values of the pixels.
     """
     rates = settings.way == "dsr"
-    net = ns.Network("orthogonal projection", dt=f"{STEP} ms" if rates else "1 ms", seed=seed)
+    dt = f"{STEP} ms" if rates else "1 ms"
+    net = ns.Network("orthogonal projection", dt=dt, seed=seed)
     source = net.population("pixels", settings.inputs, pixels(), value=image)
     for number in range(1, settings.layers + 1):
-        cell = rate_neuron() if rates else neuron()
-        # Pixels are values; spikes of neurons for DSR have a height.
-        heights = {"height": HEIGHT if number > 1 else 1.0} if rates else {}
-        target = net.population(f"hidden{number}", settings.hidden, cell, **heights)
+        name = f"hidden{number}"
+        if rates:
+            # Pixels are values; spikes of neurons for DSR have a height.
+            height = HEIGHT if number > 1 else 1.0
+            target = net.population(name, settings.hidden, rate_neuron(), height=height)
+        else:
+            target = net.population(name, settings.hidden, neuron())
         _join(net, source, target, name=f"layer{number}", first=number == 1)
         source = target
     _add_readouts(net, source, settings)
@@ -184,12 +188,15 @@ def build_convolutional(
 def _kernel(name: str, shape: tuple[int, int, int, int], *, seed: int) -> np.ndarray:
     draws = Stream(seed, f"{name}/kernel").normal(np.arange(math.prod(shape)))
     # Of the inputs of a neuron; by its outputs, as published, deep layers would stay silent.
-    return draws.reshape(shape) * math.sqrt(2 / math.prod(shape[1:]))
+    inputs = math.prod(shape[1:])
+    return draws.reshape(shape) * math.sqrt(2 / inputs)
 
 
 def _add_readouts(net: ns.Network, source: ns.Population, settings: Settings) -> None:
     height = HEIGHT if settings.way == "dsr" else 1.0
-    for suffix in [str(k + 1) for k in range(settings.heads)] or [""]:
+    # Without heads one readout serves all tasks.
+    suffixes = [str(k + 1) for k in range(settings.heads)] or [""]
+    for suffix in suffixes:
         output = net.population(f"output{suffix}", settings.classes, readout(), height=height)
         _join(net, source, output, name=f"head{suffix}", first=False)
 

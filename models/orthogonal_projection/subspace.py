@@ -127,10 +127,12 @@ class Subspace:
         numbers = np.arange(count * self.size)
         draws = Stream(seed, name).normal(numbers, 0).reshape(count, self.size)
         if self.learning.complement:
+            # Outside all rows there are already, so that nothing is learned twice.
             rows = self.rows.double().cpu().numpy()
             draws = draws - (draws @ rows.T) @ rows
-        orthonormal = np.linalg.qr(draws.T)[0].T
-        self.new = torch.cat([self.new, torch.from_numpy(orthonormal).to(self.old)])
+        basis, _ = np.linalg.qr(draws.T)
+        orthonormal = torch.from_numpy(basis.T).to(self.old)
+        self.new = torch.cat([self.new, orthonormal])
         self._step = torch.zeros_like(self.new)
 
     def merge(self) -> None:
@@ -147,7 +149,8 @@ class Subspace:
             return y
         unit = own.largest / own.levels
         # Both signs: a spiking neuron stands for a pair of them.
-        return torch.round(y.clamp(-own.largest, own.largest) / unit) * unit
+        bounded = y.clamp(-own.largest, own.largest)
+        return torch.round(bounded / unit) * unit
 
     def project(self, x: Tensor) -> Tensor:
         """Return input without its part in the old subspace.
@@ -183,13 +186,16 @@ class Subspace:
         if not self.learning.most or count <= self.learning.most:
             return x
         # Golden steps meet all positions of an image alike, whatever its width.
-        steps = torch.arange(self.learning.most, dtype=torch.float64) * _GOLDEN % 1.0
-        return x[(steps * count).long().to(x.device)]
+        fractions = torch.arange(self.learning.most, dtype=torch.float64) * _GOLDEN % 1.0
+        positions = (fractions * count).long()
+        return x[positions.to(x.device)]
 
     def _correlation(self, x: Tensor) -> Tensor | None:
         """Return the correlation of the input if that is cheaper than its rows."""
+        rows = x.shape[0]
+        iterations = self.learning.iterations
+        new = self.new.shape[0]
         # Multiplications per input dimension of both ways.
-        rows, iterations, new = x.shape[0], self.learning.iterations, self.new.shape[0]
         by_rows = 2 * iterations * rows * new
         by_correlation = (rows + iterations * new) * self.size
         if self.learning.levels or by_rows <= by_correlation:
