@@ -54,10 +54,8 @@ def _commit() -> str | None:
     """Return the last commit that changed the package, with + where its files were changed since;
     none where there is no repository.
     """
-    here, package = (
-        ("git", "-C", str(RESULTS.parent)),
-        ("--", ":/neurosim", ":/backends", ":/models"),
-    )
+    here = ("git", "-C", str(RESULTS.parent))
+    package = ("--", ":/neurosim", ":/backends", ":/models")
     commit = _said(*here, "log", "-1", "--format=%h", *package)
     changed = _said(*here, "status", "--porcelain", "--untracked-files=no", *package)
     return commit and commit + "+" * bool(changed)

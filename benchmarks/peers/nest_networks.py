@@ -154,10 +154,8 @@ def plastic_balanced_network(nest: Any, *, size: int = 11_250) -> dict[str, Any]
     neurons.V_m = nest.random.uniform(0.0, 20.0)
     excitatory, inhibitory = neurons[: size * 4 // 5], neurons[size * 4 // 5 :]
     _additive(nest, most=0.3, rate=0.02, ratio=1.05)
-    excites, inhibits = (
-        _shared(nest, "excites", jump, delay),
-        _shared(nest, "inhibits", -relative * jump, delay),
-    )
+    excites = _shared(nest, "excites", jump, delay)
+    inhibits = _shared(nest, "inhibits", -relative * jump, delay)
     learns = {"synapse_model": "learning", "weight": jump, "delay": delay}
     for source, target, synapses in (
         (excitatory, excitatory, learns),
