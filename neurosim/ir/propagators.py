@@ -23,8 +23,8 @@ _LARGEST = 5.371920351148152
 
 _BLOCK = 1 << 17  # entries of matrices that are worked on together
 
-# Squarings from which `_square` is taken: each squaring may lose a bit of a slow state beside a fast
-# one.
+# Squarings from which `_square` is taken: each squaring may lose a bit of a slow state beside
+# a fast one.
 _MANY_HALVINGS = 8
 
 
