@@ -110,22 +110,22 @@ def network(delay=1.0, *, shuffled=True, weight=None):
 
 
 @pytest.mark.parametrize("shuffled", [True, False])
-@pytest.mark.parametrize("array", [True, False])
+@pytest.mark.parametrize("has_array", [True, False])
 @pytest.mark.parametrize("many", [0, math.inf])
 def test_values_of_edges_follow_their_edges_through_views_in_any_order(
-    shuffled, array, many, monkeypatch
+    shuffled, has_array, many, monkeypatch
 ):
     """Positions of a view become absolute indices; the value of an edge is that of its place in the
     view.
     """
-    own = np.arange(1000.0) if array else None
+    own = np.arange(1000.0) if has_array else None
     net, p, (sources, targets) = network(shuffled=shuffled, weight=own)
     edges = p.connector.connect(Stream(5, "p/edges"), sources, targets, recurrent=False)
     row = edges.source()
     stream, nano = Stream(5, "p/weight"), ns.units.unit("nA")
     values = (
         own
-        if array
+        if has_array
         else p.weight.sample(
             stream, np.arange(1000) - edges.pointer[row], row=row, unit=nano, where="test"
         )
@@ -147,7 +147,7 @@ def test_values_of_edges_follow_their_edges_through_views_in_any_order(
         )
         == expected
     )
-    assert not array or not np.shares_memory(projection.weight, p.weight)
+    assert not has_array or not np.shares_memory(projection.weight, p.weight)
 
 
 @pytest.mark.parametrize(

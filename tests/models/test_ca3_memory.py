@@ -52,14 +52,14 @@ def test_memories_survive_silence_and_a_saved_file(backend, tmp_path):
     memory.run.save(tmp_path / "memory.npz")
     other = CA3Memory(5, 10, backend=backend)
     other.run.load(tmp_path / "memory.npz")
-    for remembering in (memory, other):
-        remembering.wait("300 ms")
-        assert [remembering.recall_by_cue(cue) for cue in (0, 3, 4)] == [
+    for tested_memory in (memory, other):
+        tested_memory.wait("300 ms")
+        assert [tested_memory.recall_by_cue(cue) for cue in (0, 3, 4)] == [
             {0, 1, 8, 9},
             {4, 5, 6},
             {1, 5, 6},
         ]
-        assert remembering.recall_by_content({5}) == {3, 4}
+        assert tested_memory.recall_by_content({5}) == {3, 4}
 
 
 def test_reading_changes_synapses_unless_they_are_frozen(backend):

@@ -56,8 +56,8 @@ def test_neurons_that_were_not_recorded_do_not_count():
         measure.population_rate(some, 50)[1].tolist()
         == measure.population_rate(alone, 50)[1].tolist()
     )
-    for measured in (measure.rates, measure.cv_intervals):
-        assert measured(some).tolist() == measured(alone)[::-1].tolist()
+    for function in (measure.rates, measure.cv_intervals):
+        assert function(some).tolist() == function(alone)[::-1].tolist()
 
 
 def test_a_recording_that_does_not_begin_at_zero_has_the_rate_of_its_own_window():
