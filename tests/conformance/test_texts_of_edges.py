@@ -180,3 +180,32 @@ def test_text_gives_values_in_the_declared_unit(backend):
     np.testing.assert_allclose(run.get(p, "g"), [0, 1])
     run.set("e", w="w + g_post + 3*nS")
     np.testing.assert_allclose(run.get("e", "w"), [5, 6, 5, 6])
+
+
+def test_text_reads_the_sizes_of_both_populations_and_draws_for_each_edge(backend):
+    run = ns.prepare(network(), backend=backend)
+    run.set("static", w="N_pre * 1*mV + N_post * 0.1*mV")
+    assert run.get("static", "w", per_edge=True) == pytest.approx(np.full(9, 4.3))
+    run.set("static", w="1*mV * uniform()")
+    assert len(set(run.get("static", "w", per_edge=True))) == 9
+
+
+def test_text_reads_the_row_of_a_table_that_the_next_step_reads(backend):
+    net = ns.Network("net", dt="1 ms")
+    a = net.population("a", 2, CELL, bias=ns.table([1, 2, 3], every="1 ms"))
+    p = net.project(a, a, ns.all_to_all(), weight=0, port="push", name="p")
+    run = ns.prepare(net, backend=backend)
+    for row in (1, 2, 3):
+        run.set(p, w="bias_pre + 10 * bias_post")
+        assert run.get(p, "w", per_edge=True) == pytest.approx(np.full(4, 11.0 * row))
+        run.run("1 ms")
+
+
+def test_distances_are_those_of_positions_though_a_state_is_called_x(backend):
+    cell = ns.Cell("x : um; v : mV", receives={"v": ns.Port("mV", into="v")}, initial={"x": 500})
+    net = ns.Network("net", dt="1 ms")
+    a = net.population("a", 2, cell, positions=[[0, 0, 0], [30, 40, 0]])
+    p = net.project(a, a, ns.where("i != j"), weight=0, name="p")
+    run = ns.prepare(net, backend=backend)
+    run.set(p, w="distance / um * 1*mV + x_pre / um * 1*mV")
+    assert run.get(p, "w", per_edge=True) == pytest.approx([550, 550])

@@ -250,3 +250,17 @@ def test_events_belong_to_the_hash_and_to_the_report():
     )
     report = ns.check(network(), backend="reference")
     assert any("every 1 ms" in row.reason for row in report.rows)
+
+
+def test_functions_are_called_again_after_the_clock_was_set_back(backend):
+    net = ns.Network("net", dt="1 ms")
+    net.population("p", 1, ns.Cell("v : 1"))
+    run = ns.prepare(net, backend=backend)
+    times = []
+    run.each("2 ms", lambda running: times.append(running.time))
+    run.run("4 ms")
+    before = run.snapshot()
+    run.run("1 ms")
+    run.restore(before, clock=True)
+    run.run("3 ms")
+    assert times == [0, 2, 4, 4, 6]
