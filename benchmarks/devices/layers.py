@@ -24,6 +24,7 @@ from neurosim.models import cells
 from ..report import spread
 
 BETA = math.exp(-0.1)  # 10 ms, in steps of 1 ms
+_COMPILED_STEPS = 5  # of Norse's loop, together
 
 
 @dataclass(frozen=True)
@@ -143,21 +144,35 @@ class ByNorse(nn.Module):
             v_th=torch.tensor(1.0, device=device),
         )
         self.dense = _dense(work)
-        neurons = [norse.LIFBoxCell(p=parameters, dt=0.001) for _ in self.dense]
-        self.neurons: list[Any] = [torch.compile(n) if compiled else n for n in neurons]
+        self.neurons = [norse.LIFBoxCell(p=parameters, dt=0.001) for _ in self.dense]
+        self._sizes = work.sizes[1:]
+        self._state = norse.LIFBoxFeedForwardState
+        # All steps as one function would be compiled for minutes: its time grows faster than them.
+        self._length = _COMPILED_STEPS if compiled else work.steps
+        self._loop = torch.compile(self._run, dynamic=False) if compiled else self._run
         self.to(device)
 
     def forward(self, spikes: Tensor) -> Tensor:
         """Return the spikes of the last layer, (T, B, N)."""
+        batch = spikes.shape[1]
+        states = [self._state(v=spikes.new_zeros(batch, size)) for size in self._sizes]
+        parts = []
+        for part in spikes.split(self._length):
+            emitted, states = self._loop(part, states)
+            parts.append(emitted)
+        return torch.cat(parts)
+
+    def _run(self, spikes: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
+        """Return the spikes of the last layer in some steps, and the states after them."""
         # Euler's step of Norse has the factor 1 - BETA where ours has BETA.
         scale = BETA / (1 - BETA)
-        states: list[Any] = [None] * len(self.neurons)
+        states = list(states)
         steps = []
         for x in spikes:
             for number, (dense, neuron) in enumerate(zip(self.dense, self.neurons, strict=True)):
                 x, states[number] = neuron(scale * dense(x), states[number])
             steps.append(x)
-        return torch.stack(steps)
+        return torch.stack(steps), states
 
 
 class BySpikingJelly(nn.Module):

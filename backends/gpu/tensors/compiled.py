@@ -1,19 +1,17 @@
-"""Functions of cells compiled by `torch.compile`; if that fails, they run as they are.
-
-Draws are not compiled: for some keys the code that Inductor of torch 2.13 makes of them on the CPU
-gives other numbers.
-"""
+"""Functions of cells and draws compiled by `torch.compile`; if that fails, they run as they are."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from .cells import CellFunctions
+from .draws import PLAIN, DrawFunctions
 
 # One thread, since sums keep their order then. Operations stay as written: Inductor neither
 # contracts nor reorders them unless it is told to.
@@ -34,14 +32,18 @@ class Compiler:
     network: str
     has_failed: bool = False
 
-    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def compiled(
+        self, function: Callable[..., Any], *, dynamic: bool = False
+    ) -> Callable[..., Any]:
         """Return a function that compiles itself when it is first called with such shapes.
 
         Parameters
         ----------
         function : function of tensors that changes nothing
+        dynamic : bool
+            Whether tensors of other sizes run the same code.
         """
-        fast = torch.compile(function, dynamic=False, options=_OPTIONS)
+        fast = torch.compile(function, dynamic=dynamic, options=_OPTIONS)
 
         def call(*arguments: Any) -> Any:
             if not self.has_failed:
@@ -53,6 +55,16 @@ class Compiler:
             return function(*arguments)
 
         return call
+
+    @cached_property
+    def draws(self) -> DrawFunctions:
+        """The parts of draws, compiled once for any number of neurons, key and step."""
+        # Part by part: one function of all would take Inductor many minutes.
+        parts = {
+            name: self.compiled(getattr(PLAIN, name), dynamic=True)
+            for name in ("words", "uniform", "normal")
+        }
+        return DrawFunctions(**parts, takes_numbers=False)
 
     def cell(self, functions: CellFunctions) -> CellFunctions:
         """Return the functions of a cell, compiled."""

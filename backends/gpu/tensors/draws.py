@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -22,7 +23,7 @@ _MASK = 0xFFFFFFFF
 _NAMESPACE = {
     name: int(value) if isinstance(value, np.unsignedinteger) else value
     for name, value in vars(streams).items()
-} | {f"_{name}": FUNCTIONS[name] for name in ("log", "sqrt", "sin", "cos")}
+}
 
 
 def _rebuild(body: Any) -> Any:
@@ -30,10 +31,89 @@ def _rebuild(body: Any) -> Any:
 
 
 _philox4x32 = _rebuild(streams.philox4x32)
-_BLOCKS = {
-    "uniform": _rebuild(streams.uniform_block),
-    "normal": _rebuild(streams.normal_block),
-}
+_uniform_block = _rebuild(streams.uniform_block)
+
+
+def _multiply(factor: int, word: Any) -> tuple[Any, Any]:
+    """Return the high and the low word of a product of words, without overflow."""
+    # Halves of 16 bits: both products, and their sum, have less than 49 bits.
+    lower = factor * (word & 0xFFFF)
+    middle = factor * (word >> 16) + (lower >> 16)
+    return middle >> 16, ((middle & 0xFFFF) << 16) | (lower & 0xFFFF)
+
+
+def _philox_without_overflow(
+    c0: Any,
+    c1: Any,
+    c2: Any,
+    c3: Any,
+    k0: Any,
+    k1: Any,
+) -> tuple[Any, ...]:
+    """Return what `streams.philox4x32` returns.
+
+    Inductor prints products as C++, in which a signed overflow is undefined: compilers conclude
+    that a product of positive numbers is positive, and leave out the mask that follows.
+    """
+    for _ in range(10):
+        high0, low0 = _multiply(_NAMESPACE["_M0"], c0)
+        high1, low1 = _multiply(_NAMESPACE["_M1"], c2)
+        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
+        k0 = (k0 + _NAMESPACE["_W0"]) & _MASK
+        k1 = (k1 + _NAMESPACE["_W1"]) & _MASK
+    return c0, c1, c2, c3
+
+
+def _words(
+    block: Tensor,
+    step: Any,
+    replica: Any,
+    k0: Any,
+    k1: Any,
+) -> tuple[Tensor, ...]:
+    """Return the four words of each block of the generator as float64, which is exact."""
+    # Four words: block, the step in two words, and the replica.
+    counter = (block & _MASK, step & _MASK, (step >> 32) & _MASK, replica & _MASK)
+    philox = _philox_without_overflow if torch.compiler.is_compiling() else _philox4x32
+    # A sum of int64 and a Python number would be float32.
+    return tuple(word.to(torch.float64) for word in philox(*counter, k0, k1))
+
+
+def _normal_block(
+    w0: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    w3: Tensor,
+) -> tuple[Tensor, ...]:
+    """Return what `streams.normal_block` returns, by operations over both pairs of words."""
+    grain = streams._GRAIN
+    first = (torch.stack((w0, w2)) + 0.5) * grain
+    angle = streams._TURN * ((torch.stack((w1, w3)) + 0.5) * grain)
+    radius = FUNCTIONS["sqrt"](-2.0 * FUNCTIONS["log"](first))
+    cosines = radius * FUNCTIONS["cos"](angle)
+    sines = radius * FUNCTIONS["sin"](angle)
+    return cosines[0], sines[0], cosines[1], sines[1]
+
+
+@dataclass(frozen=True)
+class DrawFunctions:
+    """The parts of a draw, as they are or compiled.
+
+    Attributes
+    ----------
+    words : function (block, step, replica, k0, k1) -> four tensors
+    uniform, normal : functions of four words -> four tensors
+    takes_numbers : bool
+        Whether step, replica and key may be Python numbers: they would be compiled in otherwise.
+    """
+
+    words: Callable[..., tuple[Tensor, ...]]
+    uniform: Callable[..., tuple[Tensor, ...]]
+    normal: Callable[..., tuple[Tensor, ...]]
+    takes_numbers: bool = True
+
+
+PLAIN = DrawFunctions(_words, _uniform_block, _normal_block)
 
 
 def uniform(
@@ -106,7 +186,8 @@ def draw_range(
     *,
     size: int,
     replica: Any = 0,
-):
+    functions: DrawFunctions = PLAIN,
+) -> Tensor:
     """Draw the numbers at the indices 0 to ``size`` - 1: each block of four is made once.
 
     Parameters
@@ -118,12 +199,14 @@ def draw_range(
     step, replica : int or int64
         A replica of shape (B, 1) gives B rows.
     size : int
+    functions : DrawFunctions
 
     Returns
     -------
     (size,) or (B, size) float64
     """
-    lanes = torch.stack(_lanes(distribution, key, blocks, step, replica=replica), dim=-1)
+    parts = _lanes(distribution, key, blocks, step, replica=replica, functions=functions)
+    lanes = torch.stack(parts, dim=-1)
     return lanes.flatten(-2)[..., :size]
 
 
@@ -134,14 +217,13 @@ def _lanes(
     step: Any,
     *,
     replica: Any,
+    functions: DrawFunctions = PLAIN,
 ) -> tuple[Tensor, ...]:
-    # Four words: block, the step in two words, and the replica.
-    counter = (block & _MASK, step & _MASK, (step >> 32) & _MASK, replica & _MASK)
-    words = _philox4x32(*counter, *key)
-    # Words of 32 bits are exact in float64; a sum of int64 and a Python number would be float32.
-    wide = [word.to(torch.float64) for word in words]
-    block_of = _BLOCKS["uniform" if distribution == "uniform" else "normal"]
-    return block_of(*wide)
+    arguments = (step, replica, *key)
+    if not functions.takes_numbers:
+        arguments = tuple(torch.as_tensor(a, device=block.device) for a in arguments)
+    words = functions.words(block, *arguments)
+    return (functions.uniform if distribution == "uniform" else functions.normal)(*words)
 
 
 @dataclass(frozen=True)

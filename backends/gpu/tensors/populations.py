@@ -16,7 +16,7 @@ from neurosim.ir.program import PopulationProgram, Program
 from .cells import CellFunctions, cell_functions
 from .compiled import Compiler
 from .delivery import SpikeRing
-from .draws import draw_range
+from .draws import PLAIN, draw_range
 from .printing import draw_name
 from .samples import Samples
 
@@ -61,7 +61,7 @@ class TensorPopulation:
     replica : int or (B, 1) int64
         Replica words of the samples.
     compiler : Compiler, optional
-        Of the statements of its cell.
+        Of the statements of its cell, and of their draws.
 
     Attributes
     ----------
@@ -92,6 +92,7 @@ class TensorPopulation:
             for d in p.code.draws
         }
         self.functions: CellFunctions = cell_functions(p.code, words)
+        self._draw_functions = PLAIN if compiler is None else compiler.draws
         if compiler is not None:
             self.functions = compiler.cell(self.functions)
         self._nobody = torch.zeros((count, p.size), dtype=torch.bool, device=device)
@@ -186,7 +187,13 @@ class TensorPopulation:
     def _draw(self, name: str, step: int) -> Tensor:
         distribution, key = self._draws[name]
         numbers = draw_range(
-            distribution, key, self._blocks, step, size=self.p.size, replica=self._replica
+            distribution,
+            key,
+            self._blocks,
+            step,
+            size=self.p.size,
+            replica=self._replica,
+            functions=self._draw_functions,
         )
         return numbers.to(self._values["N"].dtype)
 

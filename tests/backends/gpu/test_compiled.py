@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from support.stories import SAME, SEED, lively, played
 
 import neurosim as ns
+from neurosim.draws import streams
 from neurosim.expr.functions import ARITY
 from neurosim.expr.functions import FUNCTIONS as OVER_NUMPY
 
 torch = pytest.importorskip("torch")
 
+from neurosim.backends.gpu.tensors import draws  # noqa: E402
 from neurosim.backends.gpu.tensors.compiled import Compiler  # noqa: E402
 from neurosim.backends.gpu.tensors.functions import FUNCTIONS  # noqa: E402
 
@@ -33,6 +35,38 @@ def test_a_compiled_function_has_the_bits_of_numpy_in_each_of_100_000_arguments(
     expected = OVER_NUMPY[name](*numbers)
     same = (result == expected) | (np.isnan(result) & np.isnan(expected))
     assert int((~same).sum()) == 0
+
+
+# Both words of the first key are above 2**31: products of words then overflow int64.
+KEYS = [(3243419750, 4082210491), (2032329983, 2198257139), (149690573, 619160822)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+def test_compiled_draws_have_the_bits_of_numpy_in_100_000_numbers_of_each_key(kind):
+    compiler = Compiler("test")
+    for size in (100_000, 7):
+        blocks = torch.arange((size + 3) // 4)
+        for key in KEYS:
+            for step in (5, (1 << 33) + 7):
+                result = draws.draw_range(
+                    kind, key, blocks, step, size=size, replica=3, functions=compiler.draws
+                )
+                expected = getattr(streams, kind)(key, np.arange(size), step, replica=3)
+                assert int((result.numpy() != expected).sum()) == 0
+    assert not compiler.has_failed
+
+
+@pytest.mark.slow
+def test_compiled_words_have_the_bits_of_numpy_where_products_overflow():
+    """In C++ a signed overflow is undefined: Inductor's code had other words for such keys."""
+    compiler = Compiler("test")
+    for key in KEYS:
+        result = draws.draw_range(
+            "uniform", key, torch.arange(2), 5, size=7, functions=compiler.draws
+        )
+        assert (result.numpy() == streams.uniform(key, np.arange(7), 5)).all()
+    assert not compiler.has_failed
 
 
 @pytest.mark.slow
