@@ -11,7 +11,7 @@ from neurosim.network.sources import BERNOULLI, POISSON
 
 from ..translation.plan import Plan
 from .layout import Layout, slots_of_edges, store_weights
-from .sources import CELLS, Drives, GivenSpikes, PoissonSources, tabulate
+from .sources import CELLS, Drives, GivenSpikes, PoissonSources, level_of, tabulate
 
 
 def is_poisson(program: Program, name: str) -> bool:
@@ -69,14 +69,14 @@ def read_poisson(memory: Memory, program: Program, layout: Layout) -> PoissonSou
         key=np.array(keys, np.int64).reshape(-1, 2),
         source=np.array(sources, np.int64),
         size=np.array(members, np.int64),
-        chance=np.concatenate([chance.ravel() for chance in chances]),
+        level=level_of(np.concatenate([chance.ravel() for chance in chances])),
         first=np.cumsum(sizes[:-1]).astype(np.int64),
         width=np.array([chance.shape[1] for chance in chances[1:]], np.int64),
         every=columns[0].copy(),
         start=columns[1].copy(),
         rows=columns[2].copy(),
         # Drawn in blocks of four, the last of which may reach beyond the population.
-        draws=np.zeros(4 + max(members, default=0)),
+        draws=np.zeros(4 + max(members, default=0), np.uint32),
     )
 
 
@@ -129,11 +129,11 @@ def read_drives(
     slots = [slots_of_edges(q, layout.numbering) for q in edges]
     weights = [store_weights(q.weight, layout.shifts[q.target, q.receptor]) for q in edges]
     tables = [_tabulate(mean) for mean in means[1:]]
-    longest = max((quantiles.size for quantiles, _ in tables), default=1)
+    longest = max((levels.size for levels, _ in tables), default=1)
     # A block of four more at either end than the neurons themselves take.
     widths = (int(np.ptp(q.post)) + 8 for q in edges if q.post.size)
-    # 2 is above every draw: it ends a search in a padded row.
-    padded = [np.pad(q, (0, longest - q.size), constant_values=2.0) for q, _ in tables]
+    # The last level is above every word: no search reaches the padding of a row.
+    padded = [np.pad(levels, (0, longest - levels.size)) for levels, _ in tables]
     return Drives(
         key=np.array(keys, np.int64).reshape(-1, 2),
         first=np.cumsum([0, *(q.post.size for q in edges)]),
@@ -141,9 +141,9 @@ def read_drives(
         mean=np.concatenate(means),
         slot=np.concatenate([nothing, *slots]).astype(np.uint32),
         weight=np.concatenate([nothing, *weights]).astype(np.uint16),
-        quantiles=np.array(padded).reshape(-1, longest),
+        level=np.array(padded, np.int64).reshape(-1, longest),
         begins=np.array([begins for _, begins in tables], np.int64).reshape(-1, CELLS),
-        draws=np.zeros(max(widths, default=0)),
+        draws=np.zeros(max(widths, default=0), np.uint32),
     )
 
 
@@ -151,4 +151,4 @@ def _tabulate(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the table of a drive's counts, or none if its neurons differ in their means."""
     if means.size and means[0] <= MOST_MEAN and (means == means[0]).all():
         return tabulate(float(means[0]))
-    return np.zeros(1), np.full(CELLS, -1)
+    return np.zeros(1, np.int64), np.full(CELLS, -1)

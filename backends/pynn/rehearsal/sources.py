@@ -20,9 +20,13 @@ from .arithmetic.products import compile_body
 _MASK = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 # Uniform numbers have a grain of 2**-32 and lie in the middle of it.
+_GRAINS = 2.0**32
 _LARGEST_DRAW = 1.0 - 2.0**-33
+_ABOVE_ALL = 2**33  # a level that no word reaches
+_BLOCK = 64  # sources that are searched for spikes together
 _exp = FUNCTIONS["exp"]
 CELLS = 256
+_CELL_SHIFT = 24  # bits of a word below those that number its cell
 
 
 class GivenSpikes(NamedTuple):
@@ -47,22 +51,23 @@ class PoissonSources(NamedTuple):
     source : (P,) int64
         First source of each population.
     size : (P,) int64
-    chance : (C,) float64
-        Probabilities of a spike in a step, row by row, of all populations one after the other.
+    level : (L,) int64
+        A source spikes in a step if its word is below: row by row, of all populations one after
+        the other.
     first : (P,) int64
         Where those of a population begin.
     width : (P,) int64
-        Probabilities in a row: 1 or the size of the population.
+        Levels in a row: 1 or the size of the population.
     every, start, rows : (P,) int64
         Steps for which a row holds, first step of the first one, and number of rows.
-    draws : float64
-        Room for the draws of a population.
+    draws : uint32
+        Room for the words of a population.
     """
 
     key: np.ndarray
     source: np.ndarray
     size: np.ndarray
-    chance: np.ndarray
+    level: np.ndarray
     first: np.ndarray
     width: np.ndarray
     every: np.ndarray
@@ -85,13 +90,13 @@ class Drives(NamedTuple):
         Spikes per step.
     slot : (E,) uint32
     weight : (E,) uint16
-    quantiles : (D, Q) float64
-        For drives of one mean: a number of at least ``quantiles[d, k]`` has more than k spikes.
+    level : (D, Q) int64
+        For drives of one mean: a word of at least ``level[d, k]`` has more than k spikes.
     begins : (D, CELLS) int64
-        Spikes that numbers of each of as many parts of (0, 1) have at least; -1: the drive has no
-        such table.
-    draws : float64
-        Room for the draws of a drive.
+        Spikes that words of each of as many parts of their range have at least; -1: the drive has
+        no such table.
+    draws : uint32
+        Room for the words of a drive.
     """
 
     key: np.ndarray
@@ -100,7 +105,7 @@ class Drives(NamedTuple):
     mean: np.ndarray
     slot: np.ndarray
     weight: np.ndarray
-    quantiles: np.ndarray
+    level: np.ndarray
     begins: np.ndarray
     draws: np.ndarray
 
@@ -144,12 +149,14 @@ def uniform_at(key, index, step, replica):
 
 
 @compile_body
-def fill_uniform(draws, blocks, first, key, step, replica):
-    """Write the uniform numbers of successive blocks of four.
+def fill_words(draws, blocks, first, key, step, replica):
+    """Write the words of successive blocks of four.
+
+    They are compared as they are: their uniform numbers would take twice the room.
 
     Parameters
     ----------
-    draws : float64
+    draws : uint32
         Written.
     blocks, first : int
         Number of blocks, and the first of them.
@@ -161,11 +168,42 @@ def fill_uniform(draws, blocks, first, key, step, replica):
     key1 = key[1]
     for block in range(blocks):
         w0, w1, w2, w3 = words(first + block, key0, key1, step, replica)
-        a, b, c, d = uniform_block(w0, w1, w2, w3)
-        draws[4 * block] = a
-        draws[4 * block + 1] = b
-        draws[4 * block + 2] = c
-        draws[4 * block + 3] = d
+        draws[4 * block] = np.uint32(w0)
+        draws[4 * block + 1] = np.uint32(w1)
+        draws[4 * block + 2] = np.uint32(w2)
+        draws[4 * block + 3] = np.uint32(w3)
+
+
+@compile_body
+def find_below(draws, level, base, spiking):
+    """Collect the sources whose words are below one level; return their number.
+
+    Parameters
+    ----------
+    draws : (N,) uint32
+    level : int
+        From 0 to 2**32.
+    base : int
+        Number of the first source.
+    spiking : int32
+        Receives the sources.
+    """
+    count = 0
+    if level <= 0:
+        return count
+    last = np.uint32(level - 1)
+    for first in range(0, draws.size, _BLOCK):
+        block = draws[first : first + _BLOCK]
+        # Most blocks have no spike, which is found for several sources at once.
+        below = 0
+        for i in range(block.size):
+            below += block[i] <= last
+        if below:
+            for i in range(block.size):
+                if block[i] <= last:
+                    spiking[count] = base + first + i
+                    count += 1
+    return count
 
 
 @compile_body
@@ -188,12 +226,14 @@ def emit_poisson(sources, population, step, replica, spiking):
     base = sources.source[population]
     size = sources.size[population]
     key = sources.key[population]
-    draws = sources.draws
-    fill_uniform(draws, (size + 3) >> 2, 0, key, step, replica)
+    draws = sources.draws[:size]
+    fill_words(sources.draws, (size + 3) >> 2, 0, key, step, replica)
+    if width == 1:
+        return find_below(draws, sources.level[first], base, spiking)
     count = 0
-    chance = sources.chance[first : first + width]
+    level = sources.level[first : first + width]
     for index in range(size):
-        if draws[index] < chance[index if width > 1 else 0]:
+        if np.int64(draws[index]) < level[index]:
             spiking[count] = base + index
             count += 1
     return count
@@ -262,21 +302,21 @@ def drive(drives, number, step, replica, slots):
     # Neurons ascend, so that their draws lie in the blocks from the first to the last.
     first = neuron[0] >> 2
     blocks = (neuron[-1] >> 2) - first + 1
-    fill_uniform(drives.draws, blocks, first, key, step, replica)
-    quantiles = drives.quantiles[number]
+    fill_words(drives.draws, blocks, first, key, step, replica)
+    level = drives.level[number]
     begins = drives.begins[number]
     for edge in range(slot.size):
-        drawn = drives.draws[neuron[edge] - 4 * first]
+        word = np.int64(drives.draws[neuron[edge] - 4 * first])
         # The table of parts begins the search next to its end.
-        count = begins[int(drawn * CELLS)]
-        while drawn >= quantiles[count]:
+        count = begins[word >> _CELL_SHIFT]
+        while word >= level[count]:
             count += 1
         sums[slot[edge]] += np.uint32(count * weight[edge])
 
 
 @lru_cache(maxsize=64)
 def tabulate(mean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the quantiles of Poisson counts, and the least count of each of `CELLS` parts.
+    """Return the levels of Poisson counts, and the least count of each of `CELLS` parts.
 
     Parameters
     ----------
@@ -291,7 +331,25 @@ def tabulate(mean: float) -> tuple[np.ndarray, np.ndarray]:
         quantiles.append(cumulated)
         chance = chance * mean / len(quantiles)
         cumulated += chance
-    quantiles.append(2.0)  # ends every search
     table = np.array(quantiles)
     lower_ends = np.arange(CELLS) / CELLS
-    return table, np.searchsorted(table, lower_ends, side="right")
+    begins = np.searchsorted(table, lower_ends, side="right")
+    return np.append(level_of(table), _ABOVE_ALL), begins
+
+
+def level_of(chance: np.ndarray) -> np.ndarray:
+    """Return the words whose uniform numbers are below probabilities: those below a level.
+
+    Parameters
+    ----------
+    chance : (N,) float64
+
+    Returns
+    -------
+    (N,) int64
+        From 0 to 2**32.
+    """
+    # A word w is the number (w + 0.5) / 2**32; the product is exact, and the difference rounds only
+    # what is far below 1.
+    level = np.ceil(np.clip(chance, 0.0, 1.0) * _GRAINS - 0.5)
+    return np.maximum(level, 0).astype(np.int64)

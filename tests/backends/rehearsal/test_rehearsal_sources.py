@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import neurosim as ns
-from neurosim.backends.pynn.rehearsal.sources import CELLS, poisson_count, tabulate
+from neurosim.backends.pynn.rehearsal.sources import CELLS, level_of, poisson_count, tabulate
 from neurosim.draws import streams
 from neurosim.models import cells
 
@@ -12,17 +12,29 @@ from neurosim.models import cells
 @pytest.mark.parametrize("mean", [0.0, 0.013, 1.0, 7.5, 120.0, 699.0])
 def test_tables_of_poisson_counts_are_those_of_the_search(mean):
     uniform = streams.uniform((1, 2), np.arange(2000), 5)
-    edges = (np.array([0, 1, 2**31, 2**32 - 1]) + 0.5) / 2**32
-    numbers = np.concatenate([uniform, edges])
-    quantiles, begins = tabulate(mean)
+    levels, begins = tabulate(mean)
+    # At each level, and one below: there a count begins.
+    ends = [word for level in levels[:-1] for word in (level - 1, level) if 0 <= word < 2**32]
+    words = [*(uniform * 2**32).astype(np.int64), 0, 1, 2**31, 2**32 - 1, *ends]
+    numbers = (np.array(words) + 0.5) / 2**32
     counts = []
-    for number in numbers:
-        count = begins[int(number * CELLS)]
-        while number >= quantiles[count]:
+    for word in words:
+        count = begins[word * CELLS >> 32]
+        while word >= levels[count]:
             count += 1
         counts.append(count)
     assert counts == streams.poisson(np.full(numbers.size, mean), numbers).tolist()
     assert poisson_count(mean, numbers[3]) == counts[3]
+
+
+def test_a_word_is_below_a_level_if_its_number_is_below_the_chance():
+    grain = 2.0**-32
+    chances = [0.0, 1e-300, 0.4 * grain, 0.5 * grain, 0.6 * grain, 1.5 * grain, 0.005, 0.3]
+    chances += [0.5, np.nextafter(0.5, 1), 1 - 0.5 * grain, np.nextafter(1, 0), 1.0, 7.0]
+    for chance, level in zip(chances, level_of(np.array(chances)), strict=True):
+        words = [w for w in (0, 1, 2, level - 1, level, 2**32 - 1) if 0 <= w < 2**32]
+        for word in words:
+            assert (word < level) == ((word + 0.5) / 2**32 < chance), (chance, word)
 
 
 def driven(rate, steps=60):

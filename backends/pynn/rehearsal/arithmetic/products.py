@@ -13,8 +13,9 @@ from numba import njit
 
 LARGEST_SLOT = 65535  # sums of weights that meet in a slot end there
 
-# Functions that kernels call are compiled into them; `load.load_kernel` keeps the machine code.
-compile_body = njit(error_model="numpy", nogil=True)
+# Functions that kernels call are compiled into them; `load.load_loop` keeps the machine code. By
+# itself LLVM leaves some of them as calls, which makes the loops around them five times as slow.
+compile_body = njit(error_model="numpy", nogil=True, forceinline=True)
 
 
 @compile_body
