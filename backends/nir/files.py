@@ -17,6 +17,7 @@ from .graph import FIELDS, OPTIONAL, Graph, Node
 # A file that claims more nodes or edges is taken for damaged or hostile.
 _MOST_NODES = 100_000
 _MOST_EDGES = 1_000_000
+_DEEPEST = 8  # graphs within graphs
 _WHOLE = ("shape", "stride", "padding", "dilation", "groups", "kernel_size", "input_shape",
           "start_dim", "end_dim", "input_type")  # fmt: skip
 
@@ -79,6 +80,8 @@ def read(path: Path) -> Graph:
     try:
         with h5py.File(path, "r") as file:
             return _Reader(where).graph(file)
+    except NetworkError:
+        raise  # it says already what is wrong
     # Of h5py: no HDF5 at all, or damaged within.
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise NetworkError(
@@ -98,19 +101,60 @@ class _Reader:
         node_type = self._text(root, "type")
         if node_type != "NIRGraph":
             self._fail(f"found a {node_type!r} at its root, expected a NIRGraph", "Write a graph.")
+        return self._content(root, depth=0)
+
+    def _content(self, root: Any, *, depth: int) -> Graph:
+        """Return a graph with the nodes of the graphs within it in their place."""
         group = self._group(root, "nodes")
         if len(group) > _MOST_NODES:
             self._fail(f"found {len(group)} nodes, expected at most {_MOST_NODES}", "Split it.")
-        nodes = {name: self._node(group, name) for name in group}
-        return Graph(nodes, self._edges(root, nodes))
+        nodes: dict[str, Node] = {}
+        edges: list[tuple[str, str]] = []
+        # By name, the nodes that edges to it reach, and those that edges from it leave.
+        first: dict[str, list[str]] = {}
+        last: dict[str, list[str]] = {}
+        for name in group:
+            node = self._group(group, name)
+            if self._text(node, "type") != "NIRGraph":
+                nodes[name] = self._node(node, name)
+                first[name] = last[name] = [name]
+                continue
+            if depth == _DEEPEST:
+                self._fail(f"found graphs within {depth} others, as {name!r}", "Write them out.")
+            inner = self._content(node, depth=depth + 1)
+            own, begin, end = self._inner_ends(inner, name)
+            nodes |= {f"{name}.{n}": inner.nodes[n] for n in own}
+            edges += [(f"{name}.{a}", f"{name}.{b}") for a, b in inner.edges if {a, b} <= own]
+            first[name] = [f"{name}.{n}" for n in begin]
+            last[name] = [f"{name}.{n}" for n in end]
+        for source, target in self._edges(root, first):
+            edges += [(a, b) for a in last[source] for b in first[target]]
+        return Graph(nodes, tuple(dict.fromkeys(edges)))
 
-    def _node(self, group: Any, name: str) -> Node:
-        node = self._group(group, name)
+    def _inner_ends(self, inner: Graph, name: str) -> tuple[set[str], list[str], list[str]]:
+        """Return the nodes of a graph within another, and the first and last of them."""
+        types = {n: node.type for n, node in inner.nodes.items()}
+        inputs = [n for n, t in types.items() if t == "Input"]
+        outputs = [n for n, t in types.items() if t == "Output"]
+        own = types.keys() - {*inputs, *outputs}
+        if len(inputs) != 1 or len(outputs) != 1:
+            self._fail(
+                f"the graph {name!r} has {len(inputs)} inputs and {len(outputs)} outputs, expected "
+                "one of each within another graph",
+                "Write it out.",
+            )
+        begin = inner.after(inputs[0])
+        end = inner.before(outputs[0])
+        if not own.issuperset(begin + end):
+            self._fail(f"the input of the graph {name!r} is its output", "Remove the graph.")
+        return own, begin, end
+
+    def _node(self, node: Any, name: str) -> Node:
         node_type = self._text(node, "type")
         if node_type not in FIELDS:
             self._fail(
                 f"node {name!r} is a {node_type}, expected one of {', '.join(FIELDS)}",
-                "Nested graphs must be written out; other nodes have no counterpart here.",
+                "Other nodes have no counterpart here.",
             )
         arrays = {field: self._array(node, field, name) for field in FIELDS[node_type]}
         for field in OPTIONAL.get(node_type, ()):
@@ -118,14 +162,17 @@ class _Reader:
                 arrays[field] = self._array(node, field, name)
         return Node(node_type, arrays)
 
-    def _edges(self, root: Any, nodes: Mapping[str, Node]) -> tuple[tuple[str, str], ...]:
+    def _edges(self, root: Any, nodes: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         import h5py
 
         data = self._dataset(root, "edges", "the graph")
-        if not data.shape or data.shape[0] > _MOST_EDGES or data.shape[1:] not in ((2,), ()):
-            self._fail(f"found edges of shape {data.shape}, expected (E, 2)", "Correct it.")
-        if data.shape[0] == 0:
+        if data.shape and data.shape[0] == 0:
             return ()
+        if len(data.shape) != 2 or data.shape[1] != 2 or data.shape[0] > _MOST_EDGES:
+            self._fail(
+                f"found edges of shape {data.shape}, expected (E, 2) of at most {_MOST_EDGES}",
+                "Correct it.",
+            )
         if h5py.check_string_dtype(data.dtype) is None:
             self._fail(f"found edges of type {data.dtype}, expected names", "Correct it.")
         edges = []
@@ -134,7 +181,8 @@ class _Reader:
                 if name not in nodes:
                     self._fail(f"an edge names {name!r}, expected one of the nodes", "Correct it.")
             edges.append((str(source), str(target)))
-        return tuple(edges)
+        # Edges of a graph are a set: one that is listed twice is one.
+        return tuple(dict.fromkeys(edges))
 
     # ---- checked access
 
@@ -192,6 +240,8 @@ class _Reader:
     def _array(self, node: Any, field: str, name: str) -> np.ndarray:
         owner = f"node {name!r}"
         data = self._dataset(node, field, owner)
+        if field == "padding" and data.shape == () and data.dtype.kind in "OS":
+            return self._named_padding(node, name)
         whole = field in _WHOLE
         if data.dtype.kind not in ("iu" if whole else "iuf"):
             expected = "whole numbers" if whole else "numbers"
@@ -201,6 +251,23 @@ class _Reader:
         if not whole and not np.isfinite(values).all():
             self._fail(f"{field} of {owner} is not finite, expected numbers", "Correct it.")
         return values.astype(np.int64 if whole else np.float64)
+
+    def _named_padding(self, node: Any, name: str) -> np.ndarray:
+        """Return the padding that a word means for the kernel of a node."""
+        word = self._text(node, "padding")
+        if word == "valid":
+            return np.zeros(2, np.int64)
+        extent = (np.array(self._array(node, "weight", name).shape[2:]) - 1) * self._array(
+            node, "dilation", name
+        )
+        is_even = bool(np.any(extent % 2)) or bool(np.any(self._array(node, "stride", name) != 1))
+        if word != "same" or is_even:
+            self._fail(
+                f"padding of node {name!r} is {word!r}, expected numbers, 'valid', or 'same' for a "
+                "stride of 1 and a kernel with a middle",
+                "Write numbers.",
+            )
+        return (extent // 2).astype(np.int64)
 
     def _fail(self, problem: str, remedy: str) -> NoReturn:
         raise NetworkError(f"{self._where}: {problem}. {remedy}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,12 +76,14 @@ class _Builder:
         self._graph = graph
         self._net = net
         self._where = where
+        self._names: dict[str, str] = {}  # of nodes that are populations, in the network
         # Of populations: the shape of their grid.
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def network(self) -> Network:
         """Return the network, with its populations, projections and recordings."""
         nodes = self._graph.nodes
+        self._check_edges()
         for name, node in nodes.items():
             self._check(name, node)
             if node.type == "Input" or node.type in NEURONS:
@@ -94,11 +97,22 @@ class _Builder:
         loops = self._loops(paths)
         for path in paths:
             self._projection(path, is_loop=loops[path.source] == loops[path.target])
-        for name, node in nodes.items():
-            if node.type == "Output":
-                for source in self._graph.before(name):
-                    self._record(source)
+        outputs = [name for name, node in nodes.items() if node.type == "Output"]
+        # Several outputs may carry the spikes of one population.
+        for source in dict.fromkeys(s for name in outputs for s in self._graph.before(name)):
+            self._record(source)
         return self._net
+
+    def _check_edges(self) -> None:
+        """Refuse edges from outputs and to inputs."""
+        nodes = self._graph.nodes
+        for source, target in self._graph.edges:
+            if nodes[source].type == "Output" or nodes[target].type == "Input":
+                raise self._fail(
+                    f"an edge goes from {source!r}, of type {nodes[source].type}, to {target!r}, "
+                    f"of type {nodes[target].type}; expected none from an Output or to an Input",
+                    "Join the nodes before and behind them.",
+                )
 
     def _fail(self, problem: str, remedy: str) -> NetworkError:
         return NetworkError(f"{self._where}: {problem}. {remedy}")
@@ -127,8 +141,9 @@ class _Builder:
 
     def _population(self, name: str, node: Node, bias: Any) -> None:
         size = math.prod(self._shapes[name])
+        title = self._names[name] = self._free(name.replace(">", "_"))
         if node.type == "Input":
-            self._net.spike_source(name, size)
+            self._net.spike_source(title, size)
             return
         values = {n: _plain(v) for n, v in node.arrays.items()}
         if node.type in _SPIKING:
@@ -138,7 +153,12 @@ class _Builder:
             values["tau"] = values.pop("tau_mem")
             values.setdefault("w_in", 1.0)
         cell = _cell(node.type)
-        self._net.population(name, size, cell, **values, bias=_plain(np.asarray(bias)))
+        if np.size(bias) not in (1, size):
+            raise self._fail(
+                f"biases into node {name!r} are {np.size(bias)}, expected 1 or {size}",
+                "Correct the shapes.",
+            )
+        self._net.population(title, size, cell, **values, bias=_plain(np.asarray(bias)))
 
     def _record(self, source: str) -> None:
         node = self._graph.nodes[source]
@@ -149,9 +169,9 @@ class _Builder:
             )
         # An output carries the spikes of neurons that spike, and the voltage of others.
         if node.type in _SPIKING or node.type == "Input":
-            self._net.record(self._net.populations[source], "spikes")
+            self._net.record(self._net.populations[self._names[source]], "spikes")
         else:
-            self._net.record(self._net.populations[source], "v")
+            self._net.record(self._net.populations[self._names[source]], "v")
 
     # ---- paths
 
@@ -192,8 +212,8 @@ class _Builder:
         return biases
 
     def _projection(self, path: _Path, *, is_loop: bool) -> None:
-        source = self._net.populations[path.source]
-        target = self._net.populations[path.target]
+        source = self._net.populations[self._names[path.source]]
+        target = self._net.populations[self._names[path.target]]
         if self._graph.nodes[path.source].type not in (*_SPIKING, "Input"):
             raise self._fail(
                 f"{path.source!r} sends its voltage to {path.target!r}, expected spikes",
@@ -214,12 +234,14 @@ class _Builder:
             title, node = weighted[0]
             connector = self._convolution(node, self._shape_before(path, title))
             if connector is not None:
-                self._net.project(source, target, connector, port="input", name=title, **timing)
+                name = self._free(title)
+                self._net.project(source, target, connector, port="input", name=name, **timing)
                 return
         if len(weighted) == 1 and weighted[0][1].type in ("SumPool2d", "AvgPool2d"):
             title, node = weighted[0]
             pool = _pooling(node, self._shape_before(path, title))
-            self._net.project(source, target, pool, port="input", name=title, **timing)
+            name = self._free(title)
+            self._net.project(source, target, pool, port="input", name=name, **timing)
             return
         matrix, shape = self._matrix(path)
         if matrix.shape != (target.size, source.size):
@@ -238,6 +260,10 @@ class _Builder:
         )  # fmt: skip
 
     def _free(self, title: str) -> str:
+        """Return a name of the network for one of the graph, which may hold any characters."""
+        # Sequential modules number their nodes; `->` joins the names of both ends.
+        letters = re.sub(r"[^A-Za-z0-9_>-]", "_", title)
+        title = letters if letters[:1].isalpha() else f"node_{letters}"
         name, number = title, 1
         while name in self._net.projections or name in self._net.populations:
             number += 1
@@ -249,7 +275,13 @@ class _Builder:
         total = np.float64(0.0)
         for node in nodes:
             if node.type == "Delay":
-                total = total + _plain(np.ravel(node.arrays["delay"]))
+                delays = np.ravel(node.arrays["delay"])
+                if np.any(delays < 0):
+                    raise self._fail(
+                        f"a delay of {path.source!r} is {delays.min():g} s, expected at least 0",
+                        "Correct it.",
+                    )
+                total = total + _plain(delays)
         where = f"{self._where}: delay from {path.source!r} to {path.target!r}"
         steps = to_steps(np.asarray(total) * _SECOND, self._net.dt, where=where)
         if np.ndim(steps) and np.ptp(steps):
@@ -301,11 +333,12 @@ class _Builder:
         none = np.zeros(1)
         match node.type:
             case "Delay":
+                self._sized(name, node.arrays["delay"], size)
                 return eye_array(size, format="csr"), none, shape
             case "Flatten":
                 return eye_array(size, format="csr"), none, (size,)
             case "Scale":
-                scale = np.broadcast_to(np.ravel(node.arrays["scale"]), size)
+                scale = self._sized(name, node.arrays["scale"], size)
                 return diags_array(scale, format="csr"), none, shape
             case "Linear" | "Affine":
                 weight = node.arrays["weight"]
@@ -315,18 +348,31 @@ class _Builder:
                         f"(outputs, {size})",
                         "Correct it.",
                     )
-                bias = np.ravel(node.arrays["bias"]) if node.type == "Affine" else none
-                return csr_array(weight), bias, (weight.shape[0],)
+                if node.type == "Affine":
+                    bias = self._sized(name, node.arrays["bias"], weight.shape[0])
+                    return csr_array(weight), bias, (weight.shape[0],)
+                return csr_array(weight), none, (weight.shape[0],)
             case "Conv2d":
                 connector = self._convolution(node, shape)
                 # One bias per channel, for all cells of its grid.
                 cells = math.prod(connector.target_shape[1:])
-                bias = np.repeat(np.ravel(node.arrays["bias"]), cells)
+                channels = connector.target_shape[0]
+                bias = np.repeat(self._sized(name, node.arrays["bias"], channels), cells)
                 return self._sparse(connector, connector.weights), bias, connector.target_shape
             case "SumPool2d" | "AvgPool2d":
                 pool = _pooling(node, shape)
                 return self._sparse(pool, pool.weights), none, pool.target_shape
         raise self._fail(f"node {name!r} is a {node.type}, expected weights", "Correct it.")
+
+    def _sized(self, name: str, values: np.ndarray, size: int) -> np.ndarray:
+        """Return one value or as many as there are neurons, as many."""
+        flat = np.ravel(values)
+        if flat.size not in (1, size):
+            raise self._fail(
+                f"node {name!r} has {flat.size} values for {size} neurons, expected 1 or {size}",
+                "Correct the shapes.",
+            )
+        return np.broadcast_to(flat, size)
 
     def _sparse(self, connector: convolution | average_pooling, weights: Any) -> Any:
         from scipy.sparse import csr_array
@@ -347,17 +393,45 @@ class _Builder:
     def _convolution(self, node: Node, shape: tuple[int, ...]) -> convolution:
         arrays = node.arrays
         kernel = arrays["weight"]
-        if int(np.ravel(arrays["groups"])[0]) != 1 or np.any(arrays["dilation"] != 1):
-            raise self._fail("found a convolution with groups or dilation", "Write it without.")
         if kernel.ndim != 4 or len(shape) != 3:
             raise self._fail(
                 f"found a kernel {kernel.shape} over {shape}, expected (out, in, rows, columns) "
                 "over (channels, rows, columns)",
                 "Give the input a shape of three.",
             )
+        groups = int(np.ravel(arrays["groups"])[0])
+        if groups < 1 or kernel.shape[0] % groups or kernel.shape[1] * groups != shape[0]:
+            raise self._fail(
+                f"found a kernel {kernel.shape} in {groups} groups over {shape[0]} channels, "
+                "expected (out, channels / groups, rows, columns), and as many in each group",
+                "Correct it.",
+            )
+        kernel = _spread(_joined_groups(kernel, groups), _pair(arrays["dilation"]))
         return convolution(
             kernel, shape=shape, stride=_pair(arrays["stride"]), padding=_pair(arrays["padding"])
         )
+
+
+def _joined_groups(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """Return a kernel over all channels, with weights of 0 between groups."""
+    if groups == 1:
+        return kernel
+    out, inside, *extent = kernel.shape
+    whole = np.zeros((out, inside * groups, *extent))
+    for group, part in enumerate(np.split(kernel, groups)):
+        rows = slice(group * len(part), (group + 1) * len(part))
+        whole[rows, group * inside : (group + 1) * inside] = part
+    return whole
+
+
+def _spread(kernel: np.ndarray, dilation: tuple[int, int]) -> np.ndarray:
+    """Return a kernel whose weights are so many cells apart, with weights of 0 between them."""
+    if dilation == (1, 1):
+        return kernel
+    extent = [(n - 1) * d + 1 for n, d in zip(kernel.shape[2:], dilation, strict=True)]
+    spread = np.zeros((*kernel.shape[:2], *extent))
+    spread[:, :, :: dilation[0], :: dilation[1]] = kernel
+    return spread
 
 
 def _cell(node_type: str) -> Cell:
