@@ -23,6 +23,7 @@ from ..ir.spike_signals import find_signals
 from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.validation import read_duration, read_flag, to_steps
+from ..network.values.coefficients import Ends
 from ..recording.edge_table import EdgeTable
 from ..recording.files import read_path
 from ..recording.recording import Recording
@@ -38,6 +39,7 @@ from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
 from .values.assignments import Assignment, Assignments, Owner, declared_unit, find_observable
 from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
+from .values.loaded import require_finite, require_parameters
 from .values.observed import definition_now, refresh_observed
 from .values.plain_numbers import PlainNumbers
 
@@ -665,9 +667,11 @@ class Run:
                 self._streams.restore(snapshot.step, snapshot.draws)
             self._take(arrays)
 
-    def _take(self, arrays: dict[Key, np.ndarray]) -> None:
-        """Take over the arrays of a snapshot or file."""
+    def _take(self, arrays: dict[Key, np.ndarray], *, anew: bool = False) -> None:
+        """Take over the arrays of a snapshot or file, of which constants are computed anew."""
         self.memory.take(arrays)
+        for owner in (*self.program.populations, *self.program.projections) if anew else ():
+            self.memory.compute_constants(owner)
         self._watch.checked = self.step
         self._is_settled = True  # notes of deferred work belong to the former state
         self.engine.refresh()
@@ -737,6 +741,11 @@ class Run:
 
         state = SavedState.read(path, self._identity(), require)
         require_values(state.memory, self.program, step=state.step, where=where)
+        require_finite(state.memory, where=where)
+        ends = {p.name: Ends(p.pointer, p.targets) for p in self.program.plastic.values()}
+        require_parameters(
+            state.memory, self.owners.values(), ends=ends, dt=self.program.dt, where=where
+        )
         require_counts(state.draws, where=where)
         return state
 
@@ -749,7 +758,7 @@ class Run:
             self.step = state.step
             self.interrupted = state.interrupted
             self._streams.restore(state.step, state.draws)
-            self._take(arrays)
+            self._take(arrays, anew=True)
 
     @mending
     def result(self) -> Recording:

@@ -28,8 +28,8 @@ _Numbers: TypeAlias = dict[str, np.ndarray]
 
 _WRONG: dict[Demand, Callable[[np.ndarray], np.ndarray]] = {
     "positive": lambda value: ~(value > 0.0),
-    # An infinite divisor makes a rate of 0.
-    "not 0": lambda value: np.isnan(value) | (value == 0.0),
+    # An infinite divisor makes a rate of 0, one below 1e-308 an infinite rate, as 0 does.
+    "not 0": lambda value: ~np.isfinite(1.0 / value),
     "finite": lambda value: ~np.isfinite(value),
 }
 
@@ -190,7 +190,8 @@ def _require(
 ) -> None:
     """Raise unless the values of a coefficient are as it demands."""
     value = np.asarray(evaluate(coefficient.tree, numbers.__getitem__))
-    wrong = _WRONG[coefficient.demand](value)
+    with np.errstate(all="ignore"):
+        wrong = _WRONG[coefficient.demand](value)
     if not wrong.any():
         return
     index = np.unravel_index(np.argmax(wrong), wrong.shape)
