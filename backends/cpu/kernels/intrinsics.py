@@ -23,11 +23,12 @@ from neurosim.compiled.addressed_arrays import (
     flag as flag,
 )
 
-from .sizes import LANES, TOGETHER
+from .sizes import LANES, SHORTS, TOGETHER
 
 # Callers do not pass the first argument, the typing context, which type checkers cannot know.
 _intrinsic = cast(Callable[[Any], Any], intrinsic)
 
+_FIRST = ir.Constant(ir.IntType(32), 0)  # lane of a vector
 _WINDOWS = sys.platform == "win32"
 _sleep = types.ExternalFunction(
     *(("Sleep", types.void(types.uint32)) if _WINDOWS else ("usleep", types.int32(types.uint32)))
@@ -118,15 +119,33 @@ def count_levels(typing, words, levels, counts):
         level_at = builder.inttoptr(values[1], word.as_pointer())
         number = builder.load(numbers, align=4)
         count = builder.load(counted, align=4)
+        above: Any = None
         for position in range(TOGETHER):
             level = builder.load(builder.gep(level_at, [LONG(position)]))
-            first = builder.insert_element(ir.Constant(row, ir.Undefined), level, word(0))
+            first = builder.insert_element(ir.Constant(row, ir.Undefined), level, _FIRST)
             above = builder.icmp_unsigned(">", number, builder.shuffle_vector(first, first, lanes))
             count = builder.sub(count, builder.sext(above, row))
         builder.store(count, counted, align=4)
         return builder.zext(builder.bitcast(above, ir.IntType(LANES)), LONG)
 
     return types.int64(types.int64, types.int64, types.int64), code
+
+
+@_intrinsic
+def equal_shorts(typing, address, value):
+    """Return which of `SHORTS` numbers of 2 bytes equal a value, as bits."""
+
+    def code(context, builder, signature, values):
+        short = ir.IntType(16)
+        row = ir.VectorType(short, SHORTS)
+        numbers = builder.load(builder.inttoptr(values[0], row.as_pointer()), align=2)
+        undefined = ir.Constant(row, ir.Undefined)
+        wanted = builder.insert_element(undefined, builder.trunc(values[1], short), _FIRST)
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), SHORTS), [0] * SHORTS)
+        equal = builder.icmp_unsigned("==", numbers, builder.shuffle_vector(wanted, wanted, lanes))
+        return builder.zext(builder.bitcast(equal, ir.IntType(SHORTS)), LONG)
+
+    return types.int64(types.int64, types.int64), code
 
 
 @_intrinsic

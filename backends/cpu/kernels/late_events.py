@@ -3,7 +3,8 @@
 At emission, each synaptic event is appended to the list of its arrival step. A step therefore costs
 as much as it emits and receives, however many delays there are. A list holds targets and weights in
 chunks of one pool per partition. If the pool has no room, the list is marked as lossy, and its
-events are searched among the spikes when its step has come.
+events are searched among the spikes when its step has come. If many neurons fire in one step, all
+lists on which their events would lie are marked: their events would take more room than the edges.
 
 Order: emissions come step by step, within a step by source, and edges of a source as they stand. A
 list therefore holds the oldest spike first, then ascending sources, then the order of the edges of
@@ -12,8 +13,12 @@ a pair: summed from its beginning, it is the term of the contract.
 
 from __future__ import annotations
 
+from neurosim.compiled.functions import lowest_bit
+
 from .functions import compiled
 from .intrinsics import (
+    equal_shorts,
+    flag,
     load,
     load_arg,
     load_index,
@@ -25,7 +30,15 @@ from .intrinsics import (
 )
 from .loop import fold, spikes_at
 from .operations import HISTORY, LANDING
-from .sizes import CHUNKS, EVENTS_PER_CHUNK, FREE, FRESH
+from .sizes import (
+    BURST,
+    CHUNKS,
+    EVENTS_PER_CHUNK,
+    FREE,
+    FRESH,
+    LEAST_BURST,
+    SHORTS,
+)
 
 
 @compiled
@@ -73,6 +86,39 @@ def load_either(address, index, short):
         Whether indices have 2 bytes, not 4.
     """
     return load_short(address, index, "numbers") if short else load_index(address, index, "numbers")
+
+
+@compiled
+def is_burst(args, emitted, partition):
+    """Return whether the events of the spikes of one step are many, beside the edges.
+
+    Parameters
+    ----------
+    args : address of `LANDING`
+    emitted : int
+        Step of the spikes.
+    partition : int
+        Partition of the targets.
+    """
+    partitions = load_arg(args, HISTORY.partitions)
+    bounds = load_arg(args, LANDING.bounds)
+    row = emitted % load_arg(args, HISTORY.depth)
+    events = 0
+    for origin in range(partitions):
+        spikes, count = spikes_at(args, row, origin)
+        for s in range(count):
+            at = load_index(spikes, s, "spikes") * partitions + partition
+            events += load_long(bounds, at + 1, "bounds") - load_long(bounds, at, "bounds")
+    return events > LEAST_BURST and BURST * events * partitions > load_arg(args, LANDING.edges)
+
+
+@compiled
+def lose(args, emitted, step):
+    """Mark the lists of all steps in which spikes of one step may land, from ``step`` on."""
+    lost = load_arg(args, LANDING.lost)
+    depth = load_arg(args, LANDING.depth)
+    for landing in range(step, emitted + depth):
+        store_long(lost, landing % depth, 1, "lost")
 
 
 @compiled
@@ -129,6 +175,30 @@ def emit(args, emitted, step, partition):
 
 
 @compiled
+def equal_delays(args, first, last, age):
+    """Return which of at most `SHORTS` edges have a delay, as bits.
+
+    Parameters
+    ----------
+    args : address of `LANDING`
+    first, last : int
+        Range of edges, of which the first `SHORTS` count.
+    age : int
+        The delay.
+    """
+    delays = load_arg(args, LANDING.delays)
+    short_delays = load_arg(args, LANDING.short_delays)
+    size = min(last - first, SHORTS)
+    # A whole vector is read, whose last numbers may belong to the next source.
+    if short_delays and first + SHORTS <= load_arg(args, LANDING.edges):
+        return equal_shorts(delays + 2 * first, age) & ((1 << size) - 1)
+    equal = 0
+    for k in range(size):
+        equal |= flag(load_either(delays, first + k, short_delays) == age) << k
+    return equal
+
+
+@compiled
 def search(args, emitted, step, partition):
     """Add to the term the events of the spikes of one step that land in ``step``.
 
@@ -144,9 +214,7 @@ def search(args, emitted, step, partition):
     """
     partitions = load_arg(args, HISTORY.partitions)
     bounds = load_arg(args, LANDING.bounds)
-    delays = load_arg(args, LANDING.delays)
     targets = load_arg(args, LANDING.targets)
-    short_delays = load_arg(args, LANDING.short_delays)
     short_targets = load_arg(args, LANDING.short_targets)
     weights = load_arg(args, LANDING.weights)
     per_edge = load_arg(args, LANDING.weight_count) > 1
@@ -158,11 +226,14 @@ def search(args, emitted, step, partition):
             source = load_index(spikes, s, "spikes")
             first = load_long(bounds, source * partitions + partition, "bounds")
             last = load_long(bounds, source * partitions + partition + 1, "bounds")
-            for e in range(first, last):
-                if emitted + load_either(delays, e, short_delays) == step:
+            for begin in range(first, last, SHORTS):
+                equal = equal_delays(args, begin, last, step - emitted)
+                while equal:
+                    e = begin + lowest_bit(equal)
                     n = load_either(targets, e, short_targets)
                     weight = load(weights, e if per_edge else 0, "weights")
                     store(term, n, load(term, n, "ring") + weight, "ring")
+                    equal &= equal - 1
 
 
 @compiled
@@ -248,7 +319,10 @@ def land(args, start, stop, step, partition):
     next_step = load_arg(args, LANDING.next)
     oldest = max(step - depth + 1, load_long(load_arg(args, LANDING.since), 0, "since"))
     for emitted in range(max(oldest, load_long(next_step, 0, "next")), step + 1):
-        emit(args, emitted, step, partition)
+        if is_burst(args, emitted, partition):
+            lose(args, emitted, step)
+        else:
+            emit(args, emitted, step, partition)
     store_long(next_step, 0, step + 1, "next")
     position = step % depth
     if load_long(load_arg(args, LANDING.lost), position, "lost") == 0:

@@ -355,6 +355,7 @@ class LandingArguments:
     targets: Argument
     weights: Argument
     weight_count: Argument
+    edges: Argument
     depth: Argument  # lists, one per step from now on
     next: Argument  # first step whose spikes are not yet in the lists
     heads: Argument

@@ -51,6 +51,11 @@ CHUNK = 1024  # edges that catch up together
 
 # ---- late events
 
+SHORTS = 32  # delays that are compared at a time
+# Events of a step are not listed if they are more than one in so many edges, and more than this:
+# few take little memory, and a search costs a look at every delay.
+BURST = 8
+LEAST_BURST = 1 << 16
 EVENTS_PER_CHUNK = 16  # of the pool, a power of two; chunk 0 is none
 NEVER = -1 << 62  # before any step
 # State of a pool: first chunk of those that were freed, the last that was ever taken, and the

@@ -208,6 +208,7 @@ class Delivery:
             targets=targets,
             weights=weights,
             weight_count=weight_count,
+            edges=targets.size,
             depth=depth,
             next=lists.next,
             heads=lists.heads,

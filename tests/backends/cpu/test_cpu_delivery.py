@@ -13,6 +13,7 @@ from neurosim.backends.cpu.kernels.philox import poisson_levels, poisson_table
 from neurosim.backends.cpu.kernels.sizes import (
     CELLS,
     CHUNKS,
+    EVENTS_PER_CHUNK,
     FRESH,
     MOST_LEVELS,
     QUANTILES,
@@ -216,6 +217,58 @@ def test_post_handlers_are_deferred_only_if_notes_take_little_room_beside_the_ed
         variables.append([run.get("learned", name) for name in ("w", "c", "n", "x", "y")])
     assert all(same_bits(a, b) for a, b in zip(variables[1], variables[2], strict=True))
     assert np.ptp(variables[1][0]) > 0.1
+
+
+def bursting() -> ns.Network:
+    """Return neurons with edges of 2 to 40 steps, of which those of one projection are many enough
+    for a burst, also in each of two partitions.
+    """
+    net = ns.Network("bursting", dt="0.1 ms", seed=3)
+    cell = cells.lif(rest="-60 mV", tau_syn="2 ms", refractory="1 ms")
+    p = net.population("p", 530, cell)
+    for name, number in (("many", 283), ("some", 90)):
+        net.project(
+            p,
+            p,
+            ns.fixed_outdegree(number, multapses=True),
+            weight=ns.uniform("0 nA", "0.004 nA"),
+            delay=ns.uniform("0.2 ms", "4 ms"),
+            round_delays=True,
+            port="synaptic",
+            name=name,
+        )
+    net.poisson_drive(p, n=10, rate=500, weight="0.1 nA", port="synaptic")
+    net.record(p, "spikes")
+    return net
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_spikes_of_all_neurons_in_one_step_land_as_in_the_reference_and_are_not_listed(share):
+    """Searched for, also from a snapshot within, and beside spikes of later steps."""
+    felt = []
+    for backend, options in (
+        ("reference", {}),
+        ("cpu", {"threads": 1}),
+        ("cpu", {"threads": 2}),
+    ):
+        run = ns.prepare(bursting(), backend=backend, **options)
+        run.run("1 ms", progress=False)
+        values = run.get("p", "v")
+        values[: round(share * values.size)] = 0.0
+        run.set("p", v=values)
+        run.run("0.1 ms", progress=False)
+        if options == {"threads": 1}:
+            pool = run.engine.delivery.late_events.pools[0].state
+            assert pool[FRESH] * EVENTS_PER_CHUNK < 100 * 530  # of "some" alone
+        run.run("1 ms", progress=False)
+        before = run.snapshot()
+        run.run("1 ms", progress=False)
+        run.restore(before, clock=True)
+        run.run("5 ms", progress=False)
+        felt.append([run.get("p", "v"), run.get("p", "synaptic"), run.result()["p"].spikes.index])
+    assert felt[0][2].size > 530
+    for others in felt[1:]:
+        assert all(same_bits(a, b) for a, b in zip(felt[0], others, strict=True))
 
 
 @pytest.mark.parametrize("mean", [1e-9, 3e-4, 1.5, 4.0, 9.0, 14.0])
