@@ -21,13 +21,8 @@ T, SAMPLES = 12, 40
 
 
 def trainer_of(**options) -> Trainer:
-    return Trainer(
-        layered(same_step=True),
-        inputs="inputs",
-        outputs="output",
-        train=["first", "second", "hidden.tau"],
-        **options,
-    )
+    options = {"train": ["first", "second", "hidden.tau"], **options}
+    return Trainer(layered(same_step=True), inputs="inputs", outputs="output", **options)
 
 
 def data() -> TensorDataset:
@@ -313,3 +308,63 @@ def test_the_state_of_another_network_is_refused():
         same["first"].zero_()
     same.load_state_dict(state)
     assert torch.equal(same["first"], state["first"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "ce"}, "fit, loss: found 'ce', expected a function"),
+        ({"encode": "rate"}, "fit, encode: found 'rate', expected a function"),
+        ({"batches": None}, "fit, batches: found None, expected pairs"),
+        ({"trainer": torch.nn.Linear(2, 2)}, "fit: found .*, expected a Trainer"),
+        ({"checkpoint": 3}, "checkpoint: found 3, expected the path of a file"),
+        ({"checkpoint": "."}, "checkpoint '.': found a folder, expected a file"),
+        ({"checkpoint": "none/c.pt"}, "found no folder 'none', expected one to write into"),
+    ],
+)
+def test_arguments_that_cannot_train_are_refused_before_the_first_batch(change, message):
+    trainer = trainer_of()
+    arguments = {
+        "trainer": trainer,
+        "batches": DataLoader(data(), batch_size=10),
+        "loss": loss,
+        "optimizer": torch.optim.SGD(trainer.parameters(), lr=0.1),
+        "epochs": 1,
+        "encode": turned,
+    } | change
+    with pytest.raises(ns.NetworkError, match=message):
+        fit(arguments.pop("trainer"), arguments.pop("batches"), progress=False, **arguments)
+    assert trainer.samples_seen == 0
+
+
+def test_an_optimiser_that_computes_losses_itself_is_refused():
+    trainer = trainer_of()
+    optimizer = torch.optim.LBFGS(trainer.parameters())
+    with pytest.raises(ns.NetworkError, match="found LBFGS, which computes the loss several times"):
+        fit(trainer, [], loss=loss, optimizer=optimizer, epochs=1)
+
+
+def test_a_checkpoint_of_another_optimiser_or_precision_changes_nothing(tmp_path):
+    path = tmp_path / "c.pt"
+    train(trainer_of(), 1, checkpoint=path)
+    for options, optimizer_of, message in (
+        ({}, lambda t: torch.optim.SGD(t.parameters(), lr=0.1), "found the state of another opti"),
+        ({}, lambda t: torch.optim.Adam([t["first"]], lr=0.5), "expected that of Adam over the s"),
+        ({"precision": "float64"}, None, "found 'first' in torch.float32, expected torch.float64"),
+        ({"train": ["first"]}, None, "found hidden.tau, second and not nothing, expected wh"),
+    ):
+        trainer = trainer_of(**options)
+        make = optimizer_of or (lambda t: torch.optim.Adam(t.parameters(), lr=0.5))
+        before = trainer["first"].detach().clone()
+        with pytest.raises(ns.NetworkError, match=message):
+            fit(
+                trainer,
+                DataLoader(data(), batch_size=10),
+                loss=loss,
+                optimizer=make(trainer),
+                epochs=2,
+                encode=turned,
+                checkpoint=path,
+                progress=False,
+            )
+        assert torch.equal(trainer["first"], before) and trainer.samples_seen == 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import torch
+from torch import Tensor
 
-from neurosim.errors import NetworkError
+from neurosim.errors import NetworkError, describe
 from neurosim.whole_files import write_whole
 
 from ..trainer import Trainer
@@ -41,6 +43,33 @@ class Progress:
     def epochs(self) -> int:
         """Number of finished epochs."""
         return len(self.losses)
+
+
+def require_writable(path: object) -> None:
+    """Raise unless a checkpoint can be written there: hours of training come before it is.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    NetworkError
+    """
+    if not isinstance(path, str | Path):
+        raise NetworkError(
+            f"checkpoint: found {describe(path)}, expected the path of a file. Name one."
+        )
+    file = Path(path)
+    if file.is_dir():
+        raise NetworkError(
+            f"checkpoint {str(path)!r}: found a folder, expected a file. Name a file within it."
+        )
+    if not file.parent.is_dir():
+        raise NetworkError(
+            f"checkpoint {str(path)!r}: found no folder {str(file.parent)!r}, expected one to "
+            "write into. Make it first."
+        )
 
 
 def save_checkpoint(
@@ -102,9 +131,46 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
             f"checkpoint {str(path)!r}: found a file of another form, expected a checkpoint of "
             f"form {FORMAT}. Delete it, or name another."
         )
+    _require_same_values(path, state["trainer"], trainer)
+    _require_same_groups(path, state["optimizer"], optimizer)
     # The trainer first: it refuses the state of another network before anything has changed.
     trainer.load_state_dict(state["trainer"])
     optimizer.load_state_dict(state["optimizer"])
     # Last, so that nothing above draws from it any more.
     torch.set_rng_state(state["generator"])
     return Progress(tuple(state["losses"]), tuple(state["accuracies"]))
+
+
+def _require_same_values(path: Path, saved: Mapping[str, Tensor], trainer: Trainer) -> None:
+    """Raise unless the same names learn, in the same precision."""
+    own = trainer.state_dict()
+    if saved.keys() != own.keys():
+        more = ", ".join(sorted(saved.keys() - own.keys())) or "nothing more"
+        fewer = ", ".join(sorted(own.keys() - saved.keys())) or "nothing"
+        raise NetworkError(
+            f"checkpoint {str(path)!r}: found {more} and not {fewer}, expected what this Trainer "
+            "holds. Make the Trainer with the same train= and feedback=, or name another file."
+        )
+    for name, value in saved.items():
+        if value.dtype != own[name].dtype:
+            raise NetworkError(
+                f"checkpoint {str(path)!r}: found {name!r} in {value.dtype}, expected "
+                f"{own[name].dtype}. Make the Trainer with the same precision=."
+            )
+
+
+def _require_same_groups(
+    path: Path, saved: Mapping[str, Any], optimizer: torch.optim.Optimizer
+) -> None:
+    """Raise unless an optimiser has the groups, and their options, of the saved one."""
+
+    def shape(groups: list[dict[str, Any]]) -> list[tuple[int, set[str]]]:
+        # A schedule adds `initial_lr` to groups, before or after they are saved.
+        return [(len(g["params"]), set(g) - {"initial_lr"}) for g in groups]
+
+    if shape(saved["param_groups"]) != shape(optimizer.param_groups):
+        raise NetworkError(
+            f"checkpoint {str(path)!r}: found the state of another optimiser, expected that of "
+            f"{type(optimizer).__name__} over the same values. Make the optimiser as it was, or "
+            "name another file."
+        )

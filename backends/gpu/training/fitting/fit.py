@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from neurosim.errors import NetworkError, SimulationError, describe
 from neurosim.network.validation import read_whole_number
 
 from ..trainer import Trainer
-from .checkpoints import Progress, load_checkpoint, save_checkpoint
+from .checkpoints import Progress, load_checkpoint, require_writable, save_checkpoint
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -87,6 +87,9 @@ def fit(
         A learning rate of NaN, a batch that does not fit, a file that is no checkpoint.
     """
     epochs = read_whole_number(epochs, where="fit, epochs")
+    _require_arguments(trainer, batches, {"loss": loss, "encode": encode or loss}, optimizer)
+    if checkpoint is not None:
+        require_writable(checkpoint)
     trainer.attach(optimizer)
     path = None if checkpoint is None else Path(checkpoint)
     done = Progress()
@@ -108,6 +111,35 @@ def fit(
         except KeyboardInterrupt:
             return replace(done, interrupted=True)
     return done
+
+
+def _require_arguments(
+    trainer: object,
+    batches: object,
+    functions: Mapping[str, object],
+    optimizer: object,
+) -> None:
+    """Raise unless training can begin with these arguments."""
+    if not isinstance(trainer, Trainer):
+        raise NetworkError(
+            f"fit: found {describe(trainer)}, expected a Trainer. Make one with "
+            "neurosim.gpu.Trainer."
+        )
+    if not isinstance(batches, Iterable):
+        raise NetworkError(
+            f"fit, batches: found {describe(batches)}, expected pairs (data, target). Give a list "
+            "or a DataLoader."
+        )
+    for name, function in functions.items():
+        if not callable(function):
+            raise NetworkError(
+                f"fit, {name}: found {describe(function)}, expected a function. Give one."
+            )
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise NetworkError(
+            "fit, optimizer: found LBFGS, which computes the loss several times in each step; "
+            "expected one that steps by gradients. Use Adam or SGD, or write a loop of your own."
+        )
 
 
 @dataclass
