@@ -42,17 +42,17 @@ KEYS = [(3243419750, 4082210491), (2032329983, 2198257139), (149690573, 61916082
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["uniform", "normal"])
-def test_compiled_draws_have_the_bits_of_numpy_in_100_000_numbers_of_each_key(kind):
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_compiled_draws_have_the_bits_of_numpy_in_100_000_numbers_of_each_key(distribution):
     compiler = Compiler("test")
     for size in (100_000, 7):
         blocks = torch.arange((size + 3) // 4)
         for key in KEYS:
             for step in (5, (1 << 33) + 7):
                 result = draws.draw_range(
-                    kind, key, blocks, step, size=size, replica=3, functions=compiler.draws
+                    distribution, key, blocks, step, size=size, replica=3, functions=compiler.draws
                 )
-                expected = getattr(streams, kind)(key, np.arange(size), step, replica=3)
+                expected = getattr(streams, distribution)(key, np.arange(size), step, replica=3)
                 assert int((result.numpy() != expected).sum()) == 0
     assert not compiler.has_failed
 
