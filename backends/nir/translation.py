@@ -156,6 +156,14 @@ class _Builder:
             f"in our units, times in s): {values}.",
         )
         self._report_method(p, place)
+        targets = {q.target for q in self._concrete.projections.values()}
+        if np.any(match.membrane.bias) and p.name not in targets:
+            self._row(
+                place.of("bias"),
+                "impossible",
+                "a bias belongs to the weights of a projection in NIR, and nothing projects to it.",
+                "Project to it from a source, or add the number to the equation of v.",
+            )
         if match.firing:
             self._report_firing(p, match.firing, place)
         if np.any(match.initial != 0):
@@ -281,7 +289,13 @@ class _Builder:
         # A kernel is shared by all neurons, so it takes one factor alone; else a matrix does it.
         is_uniform = not np.ptp(np.asarray(scale))
         factor = float(np.ravel(scale)[0])
-        if grids and isinstance(connector, convolution) and is_uniform:
+        bias = match.membrane.bias if has_bias else np.zeros(1)
+        if (
+            grids
+            and isinstance(connector, convolution)
+            and is_uniform
+            and _is_per_channel(bias, connector)
+        ):
             yield "", self._convolution(q, connector, factor, has_bias)
             self._row(place, "exact", f"Conv2d: {connector.show()}.")
             return
@@ -430,6 +444,13 @@ class _Builder:
             number += 1
             name = f"{plain}_{number}"
         return name
+
+
+def _is_per_channel(bias: Any, connector: convolution) -> bool:
+    """Return whether all neurons of a channel have one bias, as a Conv2d has."""
+    shape = connector.target_shape
+    grid = np.broadcast_to(bias, math.prod(shape)).reshape(shape[0], -1)
+    return not np.ptp(grid, axis=1).any()
 
 
 def _grids(network: Network) -> dict[str, tuple[int, ...]]:

@@ -207,3 +207,45 @@ def test_the_command_line_writes_a_file(tmp_path, monkeypatch, capsys):
     assert main(["export", "own.py", "own.nir", "--backend", "nir"]) == 0
     assert "written: own.nir" in capsys.readouterr().out
     assert isinstance(nir.read("own.nir", type_check=False).nodes["p"], nir.LIF)
+
+
+def biased() -> ns.Cell:
+    return ns.Cell(
+        "dv/dt = (-v + input + bias) / tau : 1",
+        parameters={"tau": "10 ms", "bias": 0.0},
+        receives={"input": ns.Port("1")},
+        step="v = v + dt * (-v + input + bias) / tau",
+        spike="v > 1",
+        after_spike="v = 0",
+    )
+
+
+def convolved(bias: Any) -> ns.Network:
+    net = ns.Network("convolved", dt="1 ms")
+    source = net.spike_source("source", 36)
+    layer = net.population("layer", 32, biased(), bias=bias)
+    kernel = ns.convolution(np.arange(18.0).reshape(2, 1, 3, 3), shape=(1, 6, 6))
+    net.project(source, layer, kernel, port="input", same_step=True, name="w")
+    net.record(layer, "spikes")
+    return net
+
+
+def test_biases_that_differ_within_a_channel_are_those_of_a_matrix(tmp_path):
+    """A Conv2d has one bias per channel."""
+    per_channel = np.repeat([2.0, 3.0], 16)
+    assert exported(convolved(per_channel), tmp_path)["w"].bias.tolist() == [2.0, 3.0]
+    path = ns.export(convolved(np.arange(32.0)), tmp_path / "other.nir", backend="nir")
+    node = nir.read(path, type_check=False).nodes["w"]
+    assert isinstance(node, nir.Affine) and node.bias.tolist() == list(range(32))
+    assert node.weight.shape == (32, 36) and node.weight[0, :3].tolist() == [0.0, 1.0, 2.0]
+    again = ns.from_nir(path, dt="1 ms")
+    assert again.populations["layer"].values["bias"].tolist() == list(range(32))
+
+
+def test_a_bias_that_no_projection_carries_is_refused():
+    net = ns.Network("alone", dt="1 ms")
+    net.record(net.population("layer", 4, biased(), bias=2.0), "spikes")
+    row = rows(net)["population 'layer', bias"]
+    assert row.status == "impossible" and "nothing projects to it" in row.reason
+    assert "equation of v" in row.remedy
+    assert "population 'layer', bias" not in rows(convolved(2.0))
