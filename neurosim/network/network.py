@@ -16,6 +16,7 @@ from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
 from ..model.cell import Cell
 from ..model.cell_resolution import read_update
+from ..model.declarations import Constant, State
 from ..model.rule import Rule
 from ..quantities import to_engine
 from ..units import Quantity, Time, unit
@@ -187,6 +188,9 @@ class Network:
                 f"{where}: found {describe(cell)}, expected a Cell. "
                 "Make one with ns.Cell or neurosim.models.cells."
             )
+        own = (*cell.states, *cell.parameters)
+        arguments = {"positions": positions}
+        _require_one_meaning(own, arguments, where=where, owner=f"cell {cell.name!r}")
         sites = None if positions is None else _read_positions(positions, size, where)
         # A parameter over time becomes a definition, which changes the cell of this population
         # alone.
@@ -523,6 +527,12 @@ class Network:
         pairs = Pairs(from_view, to_view, self.seed, read_box(box, where=where))
         bound_connector = read_connector(connector, pairs, where)
         _require_rule(rule, where)
+        if rule is not None:
+            arguments = {"back": back, "box": box}
+            if not (isinstance(delay, float) and delay == 0.0):
+                arguments["delay"] = delay
+            own = (*rule.variables, *rule.parameters)
+            _require_one_meaning(own, arguments, where=where, owner=f"rule {rule.name!r}")
         # Counted before values are read, whose lengths are checked against it.
         edges = count_edges(bound_connector, from_view, to_view, where)
         expected = unit_of_delivery(cell, port, rule, where)
@@ -954,6 +964,22 @@ def _evaluate_texts(projection: Projection, seed: int, dt: float) -> dict[str, n
         values = projection.values | evaluated
         require_rule_coefficients(projection, values, where=where, changed=evaluated)
     return evaluated
+
+
+def _require_one_meaning(
+    own: Sequence[State | Constant],
+    arguments: Mapping[str, object],
+    *,
+    where: str,
+    owner: str,
+) -> None:
+    """Refuse an argument that is given and has the name of a variable or parameter."""
+    for name in {part.name for part in own} & arguments.keys():
+        if arguments[name] is not None:
+            raise NetworkError(
+                f"{where}: found {name}=, which is an argument of this call and a name of {owner}, "
+                f"expected one meaning. Rename it in the {owner}."
+            )
 
 
 def _require_rule(rule: object, where: str) -> None:

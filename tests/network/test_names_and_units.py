@@ -1,5 +1,7 @@
 """A name of the user that is a unit, too: one meaning everywhere, or a refusal with both."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support.messages import parts
@@ -99,3 +101,30 @@ def test_other_names_keep_the_streams_that_they_had():
     net.population("p", 3, ns.Cell("a : 1"), a=ns.uniform(0, 1))
     run = ns.prepare(net, backend="reference")
     assert (run.get("p", "a") == Stream(5, "p/a").uniform(np.arange(3))).all()
+
+
+@pytest.mark.parametrize("name", ["delay", "back", "box"])
+@pytest.mark.parametrize("part", ["variable", "parameter"])
+def test_an_argument_that_is_also_a_name_of_the_rule_is_refused(name, part):
+    edge = f"w : 1; {name} : ms" if part == "variable" else "w : 1"
+    parameters = {name: "5 ms"} if part == "parameter" else {}
+    rule = ns.Rule(edge=edge, parameters=parameters, handlers=[("pre", "out += w")], name="two")
+    cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")})
+    net = ns.Network("net", dt="1 ms")
+    p = net.population("p", 2, cell, positions=[[0, 0, 0], [1, 0, 0]])
+    message = (
+        rf"p\): found {name}=, .* a name of rule 'two', expected one meaning\. Rename it in the"
+    )
+    with pytest.raises(ns.NetworkError, match=message):
+        values: dict[str, Any] = {name: "5 um" if name == "box" else "5 ms"}
+        net.project(p, p, ns.all_to_all(), rule=rule, **values)
+    assert net.projections == {}
+    net.project(p, p, ns.all_to_all(), rule=rule)  # its own value serves
+
+
+def test_positions_are_no_state_of_the_cell():
+    cell = ns.Cell("positions : um", name="two")
+    net = ns.Network("net", dt="1 ms")
+    with pytest.raises(ns.NetworkError, match="'p': found positions=, .* a name of cell 'two'"):
+        net.population("p", 1, cell, positions=[[0, 0, 0]])
+    net.population("p", 1, cell)
