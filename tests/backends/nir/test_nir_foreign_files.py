@@ -241,3 +241,31 @@ def test_edges_of_another_shape_are_refused(load, tmp_path, edges):
         file["node"]["edges"] = edges
     with pytest.raises(ns.NetworkError, match=r"^from_nir .*found edges of shape .*expected \(E"):
         ns.from_nir(tmp_path / "foreign.nir")
+
+
+def test_a_bias_counts_once_however_many_populations_feed_its_node(load):
+    content = graph(
+        {
+            "a": nir.Input(np.array([3])),
+            "b": nir.Input(np.array([3])),
+            "w": nir.Affine(np.ones((4, 3)), np.arange(4.0)),
+            "n": lif(4),
+            "output": nir.Output(np.array([4])),
+        },
+        ("a", "w"),
+        ("b", "w"),
+        ("w", "n"),
+        ("n", "output"),
+    )
+    net = load(content)
+    assert len(net.projections) == 2
+    assert net.populations["n"].values["bias"].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("SumPool2d", 1.0), ("AvgPool2d", 1 / 6)])
+def test_pools_sum_or_average_their_windows(load, kind, factor):
+    node = getattr(nir, kind)(np.array([2, 3]), np.array([2, 3]), np.array([0, 0]))
+    net = load(chain(node, lif(1, 2, 2), start=(1, 4, 6), names=("pool", "n")))
+    image = RNG.normal(size=(4, 6))
+    sums = image.reshape(2, 2, 2, 3).sum(axis=(1, 3))
+    assert matrix(net, "pool") @ image.ravel() == pytest.approx(factor * sums.ravel())

@@ -115,6 +115,7 @@ def test_a_graph_returns_from_a_network_as_it_was(load, tmp_path, graph):
     assert again.nodes.keys() == graph.nodes.keys()
     assert sorted(again.edges) == sorted(graph.edges)
     for name, node in graph.nodes.items():
+        assert type(again.nodes[name]) is type(node), name
         for field, value in node.to_dict().items():
             written = again.nodes[name].to_dict()[field]
             if isinstance(value, np.ndarray):
