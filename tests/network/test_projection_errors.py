@@ -227,7 +227,7 @@ PROJECTIONS = {
     "a value without a rule": (
         project(tau=3),
         "has no parameter or variable 'tau'.",
-        "It has no parameter or variables at all.",
+        "It has no parameters or variables at all.",
     ),
     "a time constant of zero": (
         project(rule=STDP, tau=0),
