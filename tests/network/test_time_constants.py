@@ -163,6 +163,10 @@ def test_a_divisor_that_is_computed_is_named_with_all_that_it_reads():
     message = r"population 'p': found 0 for 'C / g' for neuron 1 \(C = 0 nF, g = 0.1 uS\), expected"
     with pytest.raises(ns.NetworkError, match=message):
         net.population("p", 2, MEMBRANE, C=[1, 0])
+    with pytest.raises(ns.NetworkError, match="found nan for 'C / g' .*C = 0 nF, g = 0 uS"):
+        net.population("p", 2, MEMBRANE, C=0, g=0)
+    # Rows of two tables come into force at different times: the run finds what is not finite.
+    net.population("tables", 2, MEMBRANE, a=ns.table([2, 1], every=1), b=ns.table([0] * 3, every=2))
     p = net.population("p", 2, MEMBRANE, a=ns.table([[3, 4], [2, 2]], every=1))
     run = ns.prepare(net, backend="reference")
     message = r"set 'p': found 0 for 'a - b' for neuron 1 \(a = 4, b = 4\), expected another value"
