@@ -50,7 +50,10 @@ def test_a_small_reservoir_learns_the_same_weights():
 
 @pytest.mark.slow
 def test_experiment_x1_of_the_prediction_reservoir_has_the_same_table():
-    """Some 20 trials of the published size: errors, rates and a digest of all weights."""
+    """Some 20 trials of the published size: errors, rates and a digest of all weights.
+
+    All 100 were compared once, see `benchmarks/README.md`.
+    """
     settings = replace(RESERVOIR, trials=20)
     expected = acquisition("cpu", seed=0, settings=settings)
     assert acquisition(ready("gpu"), seed=0, settings=settings) == expected
