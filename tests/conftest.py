@@ -7,12 +7,28 @@ from pathlib import Path
 import pytest
 from support.backends import ready
 from support.longest import LONGEST
+from support.without_kernels import WithoutKernels
 
 TESTS = Path(__file__).parent
 # Folders whose tests run another simulator.
 SIMULATORS = (TESTS / "backends" / "brian", TESTS / "backends" / "pynn")
 # Names of other simulators among the parameters of a test.
 NAMES = {"brian", "nest", "pynn-brian2", "spinnaker"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make test-fast`."""
+    parser.addoption(
+        "--without-kernels",
+        action="store_true",
+        help="skip each test that needs compiled kernels, unless it is marked kernels",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse kernels if that is asked for."""
+    if config.getoption("--without-kernels"):
+        config.pluginmanager.register(WithoutKernels())
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks

@@ -141,6 +141,15 @@ def test_what_is_recorded_does_not_change_the_run(fast_backend, story):
     assert rn.differences({k: v for k, v in recorded.items() if k[0] == "memory"}, silent) == []
 
 
+@pytest.mark.kernels
+def test_the_engines_agree_on_lively_networks_of_two_rules():
+    """Part of the comparison above, which `make test-fast` runs."""
+    for rule in (rn.PAIR, rn.RELEASE):
+        run = agree(lively(rule))
+        assert len(run.result()["cells"].spikes) > 20
+
+
+@pytest.mark.kernels
 def test_states_saved_with_two_threads_go_on_with_one(tmp_path):
     story = lively()
     two = played(story, "cpu", [("run", 20)], threads=2)
