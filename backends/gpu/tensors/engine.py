@@ -201,17 +201,7 @@ class TensorEngine:
         repeat: int = 0,
         sample: int | None = None,
     ) -> None:
-        """Run the handlers of a signal at the end of a step.
-
-        Parameters
-        ----------
-        signal : str
-        step : int
-        repeat : int
-            How often it was emitted there before.
-        sample : int, optional
-            The only one to which it is emitted; None: all.
-        """
+        """Run the handlers of a signal at the end of a step; see `EngineOfSamples.emit`."""
         self._follow()
         clock = Clock.at(step, self.program.dt, self._like)
         with torch.inference_mode():

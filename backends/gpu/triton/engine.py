@@ -296,17 +296,7 @@ class TritonEngine:
         repeat: int = 0,
         sample: int | None = None,
     ) -> None:
-        """Run the handlers of a signal at the end of a step.
-
-        Parameters
-        ----------
-        signal : str
-        step : int
-        repeat : int
-            How often it was emitted there before.
-        sample : int, optional
-            The only one to which it is emitted; None: all.
-        """
+        """Run the handlers of a signal; see `tensors.engine.EngineOfSamples.emit`."""
         self._set_clock(step, repeat=repeat)
         tensors = self.samples.tensors
         # Handlers run for all samples: those without the signal get their values back afterwards.
