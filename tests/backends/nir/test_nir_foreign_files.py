@@ -269,3 +269,22 @@ def test_pools_sum_or_average_their_windows(load, kind, factor):
     image = RNG.normal(size=(4, 6))
     sums = image.reshape(2, 2, 2, 3).sum(axis=(1, 3))
     assert matrix(net, "pool") @ image.ravel() == pytest.approx(factor * sums.ravel())
+
+
+def test_a_voltage_at_its_threshold_is_no_spike(load):
+    """As in Norse and snnTorch: v must be above it."""
+    node = nir.IF(r=np.array([1000.0]), v_threshold=np.array([1.0]), v_reset=np.array([0.0]))
+    net = load(chain(node, start=(1,), names=("n",)))
+    run = ns.prepare(net, backend="reference")
+    run.set("input", steps=[[2, 4]])
+    run.run(8.0, progress=False)
+    # Each spike adds exactly 1: the first reaches the threshold, the second passes it.
+    assert run.result()["n"].spikes.step.tolist() == [4]
+
+
+def test_a_bias_passes_through_the_nodes_behind_it(load):
+    first = nir.Affine(RNG.normal(size=(5, 3)), RNG.normal(size=5))
+    second = nir.Affine(RNG.normal(size=(4, 5)), RNG.normal(size=4))
+    net = load(chain(first, second, lif(4), start=(3,), names=("a", "b", "n")))
+    bias = second.weight @ first.bias + second.bias
+    assert net.populations["n"].values["bias"] == pytest.approx(bias)

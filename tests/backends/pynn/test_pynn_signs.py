@@ -159,3 +159,44 @@ def test_weights_of_very_many_factors_are_refused(monkeypatch):
     monkeypatch.setattr("neurosim.backends.pynn.translation.wiring._MOST_FACTORS", 1)
     text = impossible(amplified([2.0, 3.0, 2.0]), pynn.spinnaker)
     assert "multiplied by 2 different factors" in text and "bounds" in text
+
+
+def two_signs(cell: ns.Cell, ports: dict[str, float]) -> ns.Network:
+    net = ns.Network("signs", dt="0.1 ms", seed=1)
+    source = net.spike_source("source", 2, times=[[3, 9], [5, 11]])
+    neurons = net.population("neurons", 2, cell)
+    for number, (port, weight) in enumerate(ports.items()):
+        name = port.rstrip("+-")
+        edges = ns.all_to_all()
+        net.project(
+            source, neurons, edges, weight=weight, port=name, delay="1 ms", name=f"edges{number}"
+        )
+        if number == 0 or name == port:
+            net.record(neurons, name)
+    return net
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("backend", ["nest", "pynn-brian2"])
+def test_simulators_return_synaptic_states_with_the_sign_of_the_network(backend):
+    """At 15 ms, long after a spike: samples differ by what arrives in their step alone.
+
+    Conductances are integrated by Euler steps on Brian 2.
+    """
+    if backend == "nest":
+        pytest.importorskip("nest")
+    both = {"excitatory": 0.1, "inhibitory": 0.2}
+    for cell, ports in (
+        (cells.lif_exponential(tau="21 ms"), both),
+        (cells.lif(tau="21 ms"), {"synaptic+": 0.1, "synaptic-": -0.3}),
+        (cells.lif_conductance(), {port: 0.01 * weight for port, weight in both.items()}),
+    ):
+        net = two_signs(cell, ports)
+        here, there = (
+            ns.simulate(net, "20 ms", backend=b, progress=False)["neurons"]
+            for b in ("cpu", backend)
+        )
+        for state in {port.rstrip("+-") for port in ports}:
+            ours = here.trace(state).values[150]
+            assert ours.all()
+            np.testing.assert_allclose(there.trace(state).values[150], ours, rtol=0.02)
