@@ -288,3 +288,13 @@ def test_a_bias_passes_through_the_nodes_behind_it(load):
     net = load(chain(first, second, lif(4), start=(3,), names=("a", "b", "n")))
     bias = second.weight @ first.bias + second.bias
     assert net.populations["n"].values["bias"] == pytest.approx(bias)
+
+
+def test_files_without_optional_arrays_have_the_defaults_of_nir(load, tmp_path):
+    ones = np.ones(2)
+    cuba = nir.CubaLIF(0.005 * ones, 0.01 * ones, ones, 0 * ones, ones, 3 * ones, 7 * ones)
+    load(chain(cuba, start=(2,), names=("n",)))
+    with h5py.File(tmp_path / "foreign.nir", "a") as file:
+        del file["node/nodes/n/v_reset"], file["node/nodes/n/w_in"]
+    values = ns.from_nir(tmp_path / "foreign.nir", dt="1 ms").populations["n"].values
+    assert (values["v_reset"], values["w_in"]) == (0.0, 1.0)
