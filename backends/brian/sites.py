@@ -60,7 +60,7 @@ class Store:
             )
             # Brian 2 copies arrays that it is given, so memory takes over the copy; shared, nothing
             # needs to be copied back.
-            self.memory.arrays[key] = self.group.variables[name].get_value().reshape(array.shape)
+            self.memory.adopt(key, self.group.variables[name].get_value().reshape(array.shape))
         return self.names[key]
 
     def settle(self, key: Key, group: NeuronGroup, name: str) -> None:
@@ -75,7 +75,7 @@ class Store:
             Of the variable.
         """
         group.variables[name].set_value(self.memory[key])
-        self.memory.arrays[key] = group.variables[name].get_value()
+        self.memory.adopt(key, group.variables[name].get_value())
         self.names[key], self.homes[name] = name, group
 
     def fresh(self, name: str) -> str:

@@ -209,11 +209,23 @@ class Memory:
         is_rate = name == "rate" and owner in self._program.drives
         if value.dtype.kind == "f" and not is_rate:
             value = self.round(value, where=_describe(key))
-        self.arrays[key] = value
-        if owner in self._read:
-            self._read[owner][name] = value
+        self.adopt(key, value)
         self.replaced.add(key)
         self._mark(key)
+
+    def adopt(self, key: Key, array: np.ndarray) -> None:
+        """Hold an array of an engine, which has the same numbers, in place of the one before.
+
+        Parameters
+        ----------
+        key : (str, str)
+        array : array
+        """
+        owner, name = key
+        self.arrays[key] = array
+        # Constants computed from now on must not read the one before.
+        if owner in self._read:
+            self._read[owner][name] = array
 
     def __contains__(self, key: Key) -> bool:
         return key in self.arrays

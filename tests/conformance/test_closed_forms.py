@@ -469,3 +469,28 @@ def test_traces_begin_after_the_first_step_and_keep_the_initial_state_beside(bac
     trace = run(net, 3, backend)["neuron"].trace("v")
     assert (list(trace.initial), list(trace.times())) == ([1.0], [1.0, 2.0, 3.0])
     assert trace.values[:, 0] == pytest.approx(np.exp(-np.array([1.0, 2.0, 3.0]) / TAU), rel=1e-13)
+
+
+def test_a_value_set_between_runs_reaches_the_constants_computed_from_it(backend):
+    """An engine may hold arrays of its own in place of those that it was prepared with."""
+    leak = ns.Cell(
+        "dv/dt = (bias - v) / tau : 1",
+        parameters={"tau": "8 ms", "bias": "0.5"},
+        # Read by a statement as well: Brian 2 holds an array of its own for it.
+        spike="v > 10 * bias",
+        after_spike="v = 0",
+    )
+    net = ns.Network("set", dt="1 ms", seed=1)
+    cells = net.population("cells", 1, leak, bias=ns.uniform(0.5, 0.6))
+    net.record(cells, "v")
+    prepared = ns.prepare(net, backend=backend)
+    part = 1 - math.exp(-1 / 8)
+    expected = np.zeros(1)
+    bias = np.atleast_1d(prepared.get(cells, "bias")).copy()
+    for value in (None, 0.1, 0.9):
+        if value is not None:
+            bias[0] = value
+            prepared.set(cells[[0]], bias=value)
+        prepared.run("1 ms", progress=False)
+        expected += part * (bias - expected)
+        assert prepared.get(cells, "v") == pytest.approx(expected, rel=1e-12)

@@ -41,8 +41,8 @@ def test_an_arriving_weight_jumps_its_state_before_the_step_is_integrated(backen
 
 
 STAMP = Rule(
-    edge="w : 1; seen : ms; back : ms",
-    handlers=[("pre", "out += w; seen = t + 1*ms"), ("post", "back = t + 1*ms")],
+    edge="w : 1; seen : ms; heard : ms",
+    handlers=[("pre", "out += w; seen = t + 1*ms"), ("post", "heard = t + 1*ms")],
     name="stamp",
 )
 
@@ -68,7 +68,7 @@ def test_three_delays_part_a_projection(backend, delays, axonal, dendritic, back
     run = prepare(net, backend, 14)
     arrived = 1 + axonal + dendritic + 1
     assert list(run.result()["r"].spikes.step) == [arrived]
-    assert (run.get(p, "seen"), run.get(p, "back")) == (1 + axonal + 1, arrived + back + 1)
+    assert (run.get(p, "seen"), run.get(p, "heard")) == (1 + axonal + 1, arrived + back + 1)
 
 
 def test_delays_of_static_projections_and_delays_that_differ(backend):
@@ -108,7 +108,7 @@ def test_delays_that_differ_hold_for_each_edge_of_a_rule(backend):
     )
     run = prepare(net, backend, 14)
     assert run.get(p, "seen").tolist() == [1 + 1 + 1, 1 + 2 + 1]
-    assert run.get(p, "back").tolist() == [1 + 2 + 1 + 0 + 1, 1 + 4 + 1 + 3 + 1]
+    assert run.get(p, "heard").tolist() == [1 + 2 + 1 + 0 + 1, 1 + 4 + 1 + 3 + 1]
 
 
 def test_refractoriness_after_a_spike_of_step_k_covers_the_steps_to_k_plus_r_and_jumps_are_lost(

@@ -293,7 +293,7 @@ def test_the_positions_of_shared_weights_are_foretold(values, monkeypatch):
     """6 bytes for each edge: 2 for its target and 4 for its position, not 8 for a weight."""
     pytest.importorskip("numba")
     monkeypatch.setattr(sampling, "BLOCK", 1 << 12)
-    for edges in (1000, 2_000_000):  # few edges load and compile what is not
+    for edges in (1000, 4_000_000):  # few edges load and compile what is not
         net = Network("foretold", dt=1)
         a, b = net.population("a", 100, LIF), net.population("b", edges // 100, LIF)
         weight = ns.shared(np.ones(values), index=np.arange(edges) % values)

@@ -115,7 +115,7 @@ class Samples:
                 weights = self.memories[0][p.name, "w"].view()
                 weights.flags.writeable = False
                 for memory in self.memories:
-                    memory.arrays[p.name, "w"] = weights
+                    memory.adopt((p.name, "w"), weights)
 
     def follow(self) -> None:
         """Follow arrays that the host has replaced or changed."""
@@ -136,7 +136,7 @@ class Samples:
         elif all(array.shape == arrays[0].shape for array in arrays):
             base = np.stack(arrays)
             for memory, row in zip(self.memories, base, strict=True):
-                memory.arrays[key] = row
+                memory.adopt(key, row)
         else:
             # One value here and one per neuron there, or tables of several lengths: copied again
             # whenever the host changed anything.

@@ -262,9 +262,9 @@ def test_a_bias_counts_once_however_many_populations_feed_its_node(load):
     assert net.populations["n"].values["bias"].tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
-@pytest.mark.parametrize(("kind", "factor"), [("SumPool2d", 1.0), ("AvgPool2d", 1 / 6)])
-def test_pools_sum_or_average_their_windows(load, kind, factor):
-    node = getattr(nir, kind)(np.array([2, 3]), np.array([2, 3]), np.array([0, 0]))
+@pytest.mark.parametrize(("pooling", "factor"), [("SumPool2d", 1.0), ("AvgPool2d", 1 / 6)])
+def test_pools_sum_or_average_their_windows(load, pooling, factor):
+    node = getattr(nir, pooling)(np.array([2, 3]), np.array([2, 3]), np.array([0, 0]))
     net = load(chain(node, lif(1, 2, 2), start=(1, 4, 6), names=("pool", "n")))
     image = RNG.normal(size=(4, 6))
     sums = image.reshape(2, 2, 2, 3).sum(axis=(1, 3))
