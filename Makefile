@@ -30,10 +30,10 @@ lint: $(ENV)/installed-for-lint ## rules and format of the code (ruff), and its 
 shape: $(ENV)/installed-for-lint ## figures of the code beside their aims: length of lines, docstrings, circles, types
 	$(BIN)/python -m benchmarks.shape
 
-test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about twelve minutes on two idle cores)
+test: $(ENV)/installed-for-tests $(SPYNNAKER)/installed ## install and run the tests (about thirteen minutes on two idle cores)
 	NEUROSIM_SPYNNAKER_PYTHON=$(CURDIR)/$(SPYNNAKER)/bin/python $(PYTEST) -m "not slow"
 
-test-fast: $(ENV)/installed-for-tests ## the tests that need no other simulator, published experiment, process or compiled kernel (two to three minutes)
+test-fast: $(ENV)/installed-for-tests ## the tests that need no other simulator, published experiment, process or compiled kernel (six minutes)
 	$(PYTEST) --without-kernels --ignore tests/backends/brian --ignore tests/backends/pynn \
 	  -m "not slow and not simulator and not experiment and not process"
 
