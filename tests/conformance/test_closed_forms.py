@@ -476,17 +476,17 @@ def test_a_value_set_between_runs_reaches_the_constants_computed_from_it(backend
     leak = ns.Cell(
         "dv/dt = (bias - v) / tau : 1",
         parameters={"tau": "8 ms", "bias": "0.5"},
-        # Read by a statement as well: Brian 2 holds an array of its own for it.
-        spike="v > 10 * bias",
+        # Not a constant of its own, so that Brian 2 holds an array of its own for the parameter.
+        spike="v * bias > 10",
         after_spike="v = 0",
     )
     net = ns.Network("set", dt="1 ms", seed=1)
-    cells = net.population("cells", 1, leak, bias=ns.uniform(0.5, 0.6))
+    cells = net.population("cells", 2, leak, bias=ns.uniform(0.5, 0.6))
     net.record(cells, "v")
     prepared = ns.prepare(net, backend=backend)
     part = 1 - math.exp(-1 / 8)
-    expected = np.zeros(1)
-    bias = np.atleast_1d(prepared.get(cells, "bias")).copy()
+    expected = np.zeros(2)
+    bias = prepared.get(cells, "bias").copy()
     for value in (None, 0.1, 0.9):
         if value is not None:
             bias[0] = value
