@@ -138,6 +138,18 @@ def test_an_interrupt_ends_training_between_two_batches(tmp_path):
     assert train(whole, 2).losses == progress.losses
 
 
+def train_until_interrupted(trainer, *, encode):
+    return fit(
+        trainer,
+        DataLoader(data(), batch_size=10),
+        loss=loss,
+        optimizer=torch.optim.SGD(trainer.parameters(), lr=0.5),
+        epochs=5,
+        encode=encode,
+        progress=False,
+    )
+
+
 def test_an_interrupt_within_a_step_of_the_optimiser_waits_until_the_batch_is_complete():
     trainer = trainer_of()
     handler = signal.getsignal(signal.SIGINT)
@@ -148,15 +160,7 @@ def test_an_interrupt_within_a_step_of_the_optimiser_waits_until_the_batch_is_co
 
     trainer.on_gradient(interrupting)
     start = {name: trainer[name].detach().clone() for name in trainer.learns}
-    progress = fit(
-        trainer,
-        DataLoader(data(), batch_size=10),
-        loss=loss,
-        optimizer=torch.optim.SGD(trainer.parameters(), lr=0.5),
-        epochs=5,
-        encode=turned,
-        progress=False,
-    )
+    progress = train_until_interrupted(trainer, encode=turned)
     assert progress.interrupted and progress.epochs == 0
     assert trainer.samples_seen == 10
     assert all(not torch.equal(trainer[name], start[name]) for name in trainer.learns)
@@ -171,15 +175,7 @@ def test_a_second_interrupt_ends_training_at_once():
         signal.raise_signal(signal.SIGINT)
         return turned(batch)
 
-    progress = fit(
-        trainer,
-        DataLoader(data(), batch_size=10),
-        loss=loss,
-        optimizer=torch.optim.SGD(trainer.parameters(), lr=0.5),
-        epochs=5,
-        encode=interrupting,
-        progress=False,
-    )
+    progress = train_until_interrupted(trainer, encode=interrupting)
     assert progress.interrupted and trainer.samples_seen == 0
 
 

@@ -86,7 +86,8 @@ def run_group(group: Group) -> list[tuple[Tensor | None, dict[str, Tensor], dict
     ----------
     group : Group
     """
-    results: Iterator[Tensor] = iter(_Differentiable.apply(group, *group.tensors))  # type: ignore[arg-type]
+    tensors: tuple[Tensor, ...] = _Differentiable.apply(group, *group.tensors)  # type: ignore
+    results = iter(tensors)
     # In the order in which `forward` returns them: spikes, traces, states.
     return [
         (
