@@ -204,4 +204,4 @@ def test_the_code_of_a_row_of_the_page_runs(here, monkeypatch, tmp_path):
 
 
 def test_the_table_of_the_page_is_read():
-    assert len(ROWS) == 12 and all(len(row) == 2 for row in ROWS)
+    assert len(ROWS) == 14 and all(len(row) == 2 for row in ROWS)
