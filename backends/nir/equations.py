@@ -80,12 +80,14 @@ class NeuronMatch:
     initial: np.ndarray
 
 
-def match_neurons(p: ConcretePopulation, ports: Iterable[str], *, dt: float) -> NeuronMatch:
+def match_neurons(
+    population: ConcretePopulation, ports: Iterable[str], *, dt: float
+) -> NeuronMatch:
     """Return a population as a node of NIR.
 
     Parameters
     ----------
-    p : ConcretePopulation
+    population : ConcretePopulation
     ports : iterable of str
         That something projects to; others do not matter.
     dt : float, ms
@@ -95,16 +97,18 @@ def match_neurons(p: ConcretePopulation, ports: Iterable[str], *, dt: float) -> 
     Unmatched
         If NIR has no node with these equations.
     """
-    return _Matcher(p, set(ports), dt=dt).match()
+    return _Matcher(population, set(ports), dt=dt).match()
 
 
 class _Matcher:
-    def __init__(self, p: ConcretePopulation, ports: set[str], *, dt: float) -> None:
-        self._p = p
-        self._cell = p.cell
+    """Compares the equations of one population with NIR's, state by state."""
+
+    def __init__(self, population: ConcretePopulation, ports: set[str], *, dt: float) -> None:
+        self._population = population
+        self._cell = population.cell
         self._ports = ports
         self._dt = dt
-        definitions = {d.name: d.tree for d in self._cell.definitions}
+        definitions = {definition.name: definition.tree for definition in self._cell.definitions}
         self._slopes: dict[str, Expr] = {}
         for state in self._cell.states:
             if state.derivative is None:
@@ -117,10 +121,10 @@ class _Matcher:
         """Return the match, or raise Unmatched."""
         cell = self._cell
         # The order of these checks is that of reasons: the first one is the one that users read.
-        tables = [n for n, v in self._p.parameters.items() if isinstance(v, Table)]
-        if tables:
-            reason = f"{tables[0]!r} changes over time, and NIR has constants."
-            raise Unmatched(reason, "Give a number.")
+        for name, value in self._population.parameters.items():
+            if isinstance(value, Table):
+                reason = f"{name!r} changes over time, and NIR has constants."
+                raise Unmatched(reason, "Give a number.")
         if cell.crossing or cell.pause:
             raise Unmatched("its spike depends on a condition of before.", "Use v >= threshold.")
         # Only to raise: an equation that is not linear is named before its role is asked for.
@@ -132,7 +136,7 @@ class _Matcher:
         membrane = self._membrane(voltage, currents)
         firing = None if cell.spike is None else self._firing(voltage)
         scales = {port: self._scale(port, voltage, currents, membrane) for port in self._ports}
-        return NeuronMatch(voltage, membrane, firing, scales, self._p.initial[voltage])
+        return NeuronMatch(voltage, membrane, firing, scales, self._population.initial[voltage])
 
     # ---- which state is which
 
@@ -148,6 +152,7 @@ class _Matcher:
         return currents
 
     def _voltage(self, currents: set[str]) -> str:
+        """Return the only state that is no current."""
         others = [name for name in self._slopes if name not in currents]
         if len(others) != 1:
             states = ", ".join(map(repr, others)) or "none"
@@ -166,29 +171,28 @@ class _Matcher:
             raise Unmatched(f"{voltage!r} grows by itself, or leaks in some neurons only.", "")
         # Multiplied out by the denominator, so that a cell written as NIR's keeps its numbers.
         tau = slope.denominator / leak if leaks else None
-        per = leak if leaks else slope.denominator
+        divisor = leak if leaks else slope.denominator
         used = self._used_currents(currents)
         direct = [port for port in self._free & self._ports if np.any(slope.coefficient(port))]
         if used and direct:
             raise Unmatched("spikes reach it by a current and directly.", "Use one port.")
         gains = {name: slope.coefficient(name) for name in [*used, *direct]}
-        r = self._common_gain(gains) / per
+        r = self._common_gain(gains) / divisor
         # The bias is a part of the input of v, or of that of the current.
         rest, bias = self._constant(voltage, {voltage, *currents, *self._free}, slope)
-        constant = rest / per
+        v_leak = rest / divisor
         # NIR multiplies the bias by r as it does the input; a gain of 0 is no divisor.
-        divisor = np.where(r == 0, 1.0, r)
-        bias = bias / per / divisor
-        if not leaks and np.any(constant != 0):
+        bias = bias / divisor / np.where(r == 0, 1.0, r)
+        if not leaks and np.any(v_leak != 0):
             raise Unmatched("it has a constant input and no leak.", "Use 'bias' for it.")
         if not used:
-            return Membrane(tau, r, constant, bias)
-        tau_syn, w_in, of_current = self._synapse(used)
-        return Membrane(tau, r, constant, bias + of_current, tau_syn, w_in)
+            return Membrane(tau, r, v_leak, bias)
+        tau_syn, w_in, bias_of_current = self._synapse(used)
+        return Membrane(tau, r, v_leak, bias + bias_of_current, tau_syn, w_in)
 
     def _constant(self, state: str, variables: set[str], slope: _Slope) -> tuple[Any, Any]:
         """Return the constant part of a slope without the bias, and what the bias adds."""
-        if BIAS not in self._p.parameters:
+        if BIAS not in self._population.parameters:
             return slope.rest, np.float64(0.0)
         # Its part is the difference: the equation may multiply the bias by anything constant.
         without = self._split(state, variables, **{BIAS: 0.0})
@@ -197,13 +201,15 @@ class _Matcher:
     def _used_currents(self, currents: set[str]) -> list[str]:
         """Return the currents that something reaches; all must begin at 0."""
         for name in currents:
-            if np.any(self._p.initial[name] != 0):
+            if np.any(self._population.initial[name] != 0):
                 raise Unmatched(f"{name!r} does not begin at 0.", "Begin at 0.")
-        into = {port: declared.into for port, declared in self._cell.receives}
-        landing = {into[port] or "" for port in self._ports}
-        reading = {n for n in currents if names(self._slopes[n]) & self._free & self._ports}
-        biased = {n for n in currents if BIAS in names(self._slopes[n])}
-        return sorted(landing & currents | reading | biased)
+        state_of_port = {port: declared.into for port, declared in self._cell.receives}
+        used = {state_of_port[port] for port in self._ports}
+        # Besides those that a port jumps, those whose equation reads a port or the bias.
+        inputs = {*(self._free & self._ports), BIAS}
+        return sorted(
+            name for name in currents if name in used or names(self._slopes[name]) & inputs
+        )
 
     def _synapse(self, used: list[str]) -> tuple[Values, Values, Any]:
         """Return time constant, w_in and bias of the currents, which must agree."""
@@ -215,17 +221,19 @@ class _Matcher:
             if np.any(leak <= 0) or np.any(rest != 0):
                 raise Unmatched(f"{name!r} does not decay to 0.", "Use dI/dt = -I / tau_syn.")
             tau = slope.denominator / leak
-            gains = {p: slope.coefficient(p) for p in self._free if np.any(slope.coefficient(p))}
+            gains = {port: slope.coefficient(port) for port in self._free}
+            gains = {port: gain for port, gain in gains.items() if np.any(gain)}
             # A spike that jumps the current is the input of one step, times tau_syn / dt.
             w_in = self._common_gain(gains) / leak if gains else tau / self._dt
-            divisor = np.where(w_in == 0, 1.0, w_in)
-            synapses.append((tau, w_in, bias / leak / divisor))
+            bias = bias / leak / np.where(w_in == 0, 1.0, w_in)
+            synapses.append((tau, w_in, bias))
         first = synapses[0]
-        if any(np.any(a != b) for other in synapses for a, b in zip(other, first, strict=True)):
-            raise Unmatched(
-                f"{' and '.join(map(repr, used))} differ, and NIR's neurons have one current.",
-                "Give both the same time constant.",
-            )
+        for other in synapses[1:]:
+            if any(np.any(value != expected) for value, expected in zip(other, first, strict=True)):
+                raise Unmatched(
+                    f"{' and '.join(map(repr, used))} differ, and NIR's neurons have one current.",
+                    "Give both the same time constant.",
+                )
         return first
 
     def _common_gain(self, gains: Mapping[str, Any]) -> Any:
@@ -256,7 +264,7 @@ class _Matcher:
             case (Assign(target=target, op="=", value=tree),) if target == voltage:
                 if voltage not in names(inline(tree, self._definitions)):
                     return self._value(tree)
-        if any(s.target == voltage for s in self._cell.after_spike):
+        if any(state.target == voltage for state in self._cell.after_spike):
             raise Unmatched(
                 "its reset subtracts or scales; NIR 1.0 can only set v after a spike, and "
                 "readers would run another neuron.",
@@ -268,10 +276,10 @@ class _Matcher:
         )
 
     def _require_no_refractoriness(self) -> None:
-        period = self._p.refractory
+        period = self._population.refractory
         if period is None:
             return
-        value = self._p.parameters[period] if isinstance(period, str) else period
+        value = self._population.parameters[period] if isinstance(period, str) else period
         if np.any(np.asarray(value) > 0):
             raise Unmatched("it is refractory, and NIR has no such time.", "Set it to 0 ms.")
 
@@ -285,19 +293,20 @@ class _Matcher:
         membrane: Membrane,
     ) -> Values:
         """Return the factor of weights: readers hold the input of a spike for one step."""
-        into = dict(self._cell.receives)[port].into
-        if into is None:
+        state = dict(self._cell.receives)[port].into
+        if state is None:
             # The size of the gain is in r or w_in; of the port its sign remains.
-            reader = next(n for n in (voltage, *currents) if port in names(self._slopes[n]))
+            states = (voltage, *currents)
+            reader = next(name for name in states if port in names(self._slopes[name]))
             slope = self._split(reader, {reader, *currents, port})
             sign = np.sign(slope.coefficient(port))
             if reader == voltage:
                 return sign
             slope_of_voltage = self._split(voltage, {voltage, *currents})
             return sign * np.sign(slope_of_voltage.coefficient(reader))
-        if into in currents:
+        if state in currents:
             # w_in of the node says how a spike jumps the current, so that weights stay ours.
-            return np.sign(self._split(voltage, {voltage, *currents}).coefficient(into))
+            return np.sign(self._split(voltage, {voltage, *currents}).coefficient(state))
         if membrane.tau is None:
             return 1.0 / (self._dt * membrane.r)
         # The jump has decayed for one step when v is compared with the threshold.
@@ -311,17 +320,18 @@ class _Matcher:
         return evaluate(tree, self._read)
 
     def _require_constant(self, tree: Expr) -> None:
-        changing = names(tree) & ({s.name for s in self._cell.states} | {"t"})
+        changing = names(tree) & ({state.name for state in self._cell.states} | {"t"})
         if changing or draws(tree):
-            what = repr(sorted(changing)[0]) if changing else "random numbers"
-            raise Unmatched(f"it depends on {what}, and NIR has constants.", "Use parameters.")
+            cause = repr(sorted(changing)[0]) if changing else "random numbers"
+            raise Unmatched(f"it depends on {cause}, and NIR has constants.", "Use parameters.")
 
     def _read(self, name: str) -> Any:
         if name == "dt":
             return np.float64(self._dt)
-        return np.asarray(self._p.parameters[name], np.float64)
+        return np.asarray(self._population.parameters[name], np.float64)
 
     def _split(self, state: str, variables: set[str], **replaced: float) -> _Slope:
+        """Return the slope of a state as a sum over variables; `replaced` holds parameters anew."""
         tree = self._slopes[state]
         denominator: Any = np.float64(1.0)
         if isinstance(tree, Binary) and tree.op == "/" and not names(tree.right) & variables:
@@ -335,13 +345,13 @@ class _Matcher:
                 "Run it on 'cpu', or on 'spinnaker' if it is an Izhikevich cell.",
             )
         coefficients, rest = split
-        for part in (*coefficients.values(), rest):
-            self._require_constant(part)
+        for constant in (*coefficients.values(), rest):
+            self._require_constant(constant)
 
         def read(name: str) -> Any:
             return np.float64(replaced[name]) if name in replaced else self._read(name)
 
-        numbers = {name: evaluate(c, read) for name, c in coefficients.items()}
+        numbers = {name: evaluate(factor, read) for name, factor in coefficients.items()}
         return _Slope(numbers, evaluate(rest, read), denominator)
 
 
@@ -358,7 +368,8 @@ class _Slope:
 
 
 def is_input(cell: Cell, source_spikes: object) -> bool:
-    """Whether a population is a source whose spikes come from outside."""
-    return source_spikes is not None or (
-        not cell.receives and not any(s.derivative for s in cell.states)
-    )
+    """Return whether a population is a source whose spikes come from outside."""
+    if source_spikes is not None:
+        return True
+    has_equations = any(state.derivative for state in cell.states)
+    return not cell.receives and not has_equations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from .graph import FIELDS, OPTIONAL, Graph, Node
 _MOST_NODES = 100_000
 _MOST_EDGES = 1_000_000
 _DEEPEST = 8  # graphs within graphs
-_WHOLE = ("shape", "stride", "padding", "dilation", "groups", "kernel_size", "input_shape",
+_INTEGERS = ("shape", "stride", "padding", "dilation", "groups", "kernel_size", "input_shape",
           "start_dim", "end_dim", "input_type")  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def _as_nir(node: Node) -> Any:
         case "Conv2d":
             arrays |= {"groups": int(arrays["groups"])}
             for name in ("input_shape", "stride", "padding", "dilation"):
-                arrays[name] = tuple(int(n) for n in arrays[name])
+                arrays[name] = tuple(map(int, arrays[name]))
     return getattr(nir, node.type)(**arrays)
 
 
@@ -91,6 +92,8 @@ def read(path: Path) -> Graph:
 
 
 class _Reader:
+    """Reads one file; every problem is an error that begins with `where`."""
+
     def __init__(self, where: str) -> None:
         self._where = where
         self._left = available()
@@ -104,7 +107,7 @@ class _Reader:
         return self._content(root, depth=0)
 
     def _content(self, root: Any, *, depth: int) -> Graph:
-        """Return a graph with the nodes of the graphs within it in their place."""
+        """Return a graph in which the nodes of inner graphs stand in place of these graphs."""
         group = self._group(root, "nodes")
         if len(group) > _MOST_NODES:
             self._fail(f"found {len(group)} nodes, expected at most {_MOST_NODES}", "Split it.")
@@ -122,21 +125,22 @@ class _Reader:
             if depth == _DEEPEST:
                 self._fail(f"found graphs within {depth} others, as {name!r}", "Write them out.")
             inner = self._content(node, depth=depth + 1)
-            own, begin, end = self._inner_ends(inner, name)
-            nodes |= {f"{name}.{n}": inner.nodes[n] for n in own}
-            edges += [(f"{name}.{a}", f"{name}.{b}") for a, b in inner.edges if {a, b} <= own]
-            first[name] = [f"{name}.{n}" for n in begin]
-            last[name] = [f"{name}.{n}" for n in end]
+            inside, begin, end = self._inner_ends(inner, name)
+            nodes |= {f"{name}.{inner_name}": inner.nodes[inner_name] for inner_name in inside}
+            for source, target in inner.edges:
+                if source in inside and target in inside:
+                    edges.append((f"{name}.{source}", f"{name}.{target}"))
+            first[name] = [f"{name}.{inner_name}" for inner_name in begin]
+            last[name] = [f"{name}.{inner_name}" for inner_name in end]
         for source, target in self._edges(root, first):
-            edges += [(a, b) for a in last[source] for b in first[target]]
+            edges += itertools.product(last[source], first[target])
         return Graph(nodes, tuple(dict.fromkeys(edges)))
 
     def _inner_ends(self, inner: Graph, name: str) -> tuple[set[str], list[str], list[str]]:
         """Return the nodes of a graph within another, and the first and last of them."""
-        types = {n: node.type for n, node in inner.nodes.items()}
-        inputs = [n for n, t in types.items() if t == "Input"]
-        outputs = [n for n, t in types.items() if t == "Output"]
-        own = types.keys() - {*inputs, *outputs}
+        inputs = [key for key, node in inner.nodes.items() if node.type == "Input"]
+        outputs = [key for key, node in inner.nodes.items() if node.type == "Output"]
+        inside = inner.nodes.keys() - {*inputs, *outputs}
         if len(inputs) != 1 or len(outputs) != 1:
             self._fail(
                 f"the graph {name!r} has {len(inputs)} inputs and {len(outputs)} outputs, expected "
@@ -145,9 +149,9 @@ class _Reader:
             )
         begin = inner.after(inputs[0])
         end = inner.before(outputs[0])
-        if not own.issuperset(begin + end):
+        if not inside.issuperset(begin + end):
             self._fail(f"the input of the graph {name!r} is its output", "Remove the graph.")
-        return own, begin, end
+        return inside, begin, end
 
     def _node(self, node: Any, name: str) -> Node:
         node_type = self._text(node, "type")
@@ -218,10 +222,11 @@ class _Reader:
     def _child(self, parent: Any, name: str, owner: str) -> Any:
         import h5py
 
-        # Asked for as a link, since reading the child would follow it.
-        link = parent.get(name, getlink=True) if name in parent or name in parent.keys() else None
-        if link is None:
+        # A link whose end is missing is among the keys, but not `in` its parent.
+        if name not in parent and name not in parent.keys():
             self._fail(f"{owner} has no {name!r}", "Write it again with nir.write.")
+        # Asked for as a link, since reading the child would follow it.
+        link = parent.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
             self._fail(
                 f"{name!r} of {owner} is a link elsewhere, expected data",
@@ -242,26 +247,28 @@ class _Reader:
         data = self._dataset(node, field, owner)
         if field == "padding" and data.shape == () and data.dtype.kind in "OS":
             return self._named_padding(node, name)
-        whole = field in _WHOLE
-        if data.dtype.kind not in ("iu" if whole else "iuf"):
-            expected = "whole numbers" if whole else "numbers"
+        holds_integers = field in _INTEGERS
+        letters, expected = ("iu", "whole numbers") if holds_integers else ("iuf", "numbers")
+        if data.dtype.kind not in letters:
             self._fail(f"{field} of {owner} is {data.dtype}, expected {expected}", "Correct it.")
         values = np.asarray(data[()])
+        if holds_integers:
+            return values.astype(np.int64)
         # One NaN would spread through the whole network, and be noticed far from here.
-        if not whole and not np.isfinite(values).all():
+        if not np.isfinite(values).all():
             self._fail(f"{field} of {owner} is not finite, expected numbers", "Correct it.")
-        return values.astype(np.int64 if whole else np.float64)
+        return values.astype(np.float64)
 
     def _named_padding(self, node: Any, name: str) -> np.ndarray:
         """Return the padding that a word means for the kernel of a node."""
         word = self._text(node, "padding")
         if word == "valid":
             return np.zeros(2, np.int64)
-        extent = (np.array(self._array(node, "weight", name).shape[2:]) - 1) * self._array(
-            node, "dilation", name
-        )
-        is_even = bool(np.any(extent % 2)) or bool(np.any(self._array(node, "stride", name) != 1))
-        if word != "same" or is_even:
+        kernel = np.array(self._array(node, "weight", name).shape[2:])
+        extent = (kernel - 1) * self._array(node, "dilation", name)
+        has_no_middle = bool(np.any(extent % 2))
+        skips_cells = bool(np.any(self._array(node, "stride", name) != 1))
+        if word != "same" or has_no_middle or skips_cells:
             self._fail(
                 f"padding of node {name!r} is {word!r}, expected numbers, 'valid', or 'same' for a "
                 "stride of 1 and a kernel with a middle",

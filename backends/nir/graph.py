@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -59,3 +60,32 @@ class Graph:
     def before(self, name: str) -> list[str]:
         """Return the nodes that feed a node."""
         return [source for source, target in self.edges if target == name]
+
+
+def loops_of(names: Iterable[str], pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Return a number for each name, equal for those that reach each other.
+
+    Parameters
+    ----------
+    names : iterable of str
+    pairs : sequence of (str, str)
+        Source and target of each connection.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    positions = {name: position for position, name in enumerate(names)}
+    rows = [positions[source] for source, _ in pairs]
+    columns = [positions[target] for _, target in pairs]
+    ones = np.ones(len(pairs))
+    matrix = coo_array((ones, (rows, columns)), shape=(len(positions),) * 2)
+    # Strongly connected: each reaches the other, so that spikes run in a loop.
+    _, labels = connected_components(matrix, directed=True, connection="strong")
+    return {name: int(labels[position]) for name, position in positions.items()}
+
+
+def range_text(values: Any) -> str:
+    """Return numbers as text: one if all are equal, else the least and the greatest."""
+    array = np.asarray(values, np.float64)
+    low, high = array.min(), array.max()
+    return f"{low:.7g}" if low == high else f"{low:.7g} to {high:.7g}"

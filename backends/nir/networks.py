@@ -18,7 +18,7 @@ from neurosim.network.validation import to_steps
 from neurosim.network.wiring.edge_lists import from_arrays
 from neurosim.network.wiring.grids import average_pooling, convolution
 
-from .graph import FIELDS, NEURONS, OPTIONAL, Graph, Node
+from .graph import FIELDS, NEURONS, OPTIONAL, Graph, Node, loops_of
 
 _SECOND = 1000.0  # ms
 _LEAK = "(v_leak - v + r * {current}) / tau"
@@ -30,7 +30,9 @@ _SLOPES = {
     "CubaLI": (_LEAK.format(current="current"), f"(w_in * {_DIRECT} - current) / tau_syn"),
 }
 _SPIKING = {"LIF": "LI", "IF": "I", "CubaLIF": "CubaLI"}
-_UNITS = {"tau": "s", "tau_mem": "s", "tau_syn": "s"}
+_TIME_CONSTANTS = ("tau", "tau_mem", "tau_syn")
+# Parameters that the equations above may read, with their units.
+_PARAMETERS = {"r": "1", "v_leak": "1", "tau": "s", "tau_syn": "s", "w_in": "1"}
 
 
 def network_of(
@@ -72,6 +74,8 @@ class _Path:
 
 
 class _Builder:
+    """Fills a network from a graph: first populations, then the paths between them."""
+
     def __init__(self, graph: Graph, net: Network, where: str) -> None:
         self._graph = graph
         self._net = net
@@ -85,21 +89,23 @@ class _Builder:
         nodes = self._graph.nodes
         self._check_edges()
         for name, node in nodes.items():
-            self._check(name, node)
+            self._check_node(name, node)
             if node.type == "Input" or node.type in NEURONS:
-                shape = node.arrays["shape"] if node.type == "Input" else _first(node).shape
-                self._shapes[name] = tuple(int(n) for n in np.atleast_1d(shape)) or (1,)
+                self._shapes[name] = _grid_of_neurons(node)
         # Biases belong to the cells, which are made before projections join them.
         paths = [path for name in self._shapes for path in self._paths(name)]
         biases = self._biases(paths)
         for name in self._shapes:
-            self._population(name, nodes[name], biases.get(name, 0.0))
-        loops = self._loops(paths)
+            self._add_population(name, nodes[name], biases.get(name, 0.0))
+        loops = loops_of(self._shapes, [(path.source, path.target) for path in paths])
         for path in paths:
-            self._projection(path, is_loop=loops[path.source] == loops[path.target])
+            self._add_projection(path, is_loop=loops[path.source] == loops[path.target])
         outputs = [name for name, node in nodes.items() if node.type == "Output"]
         # Several outputs may carry the spikes of one population.
-        for source in dict.fromkeys(s for name in outputs for s in self._graph.before(name)):
+        recorded: dict[str, None] = {}
+        for name in outputs:
+            recorded |= dict.fromkeys(self._graph.before(name))
+        for source in recorded:
             self._record(source)
         return self._net
 
@@ -117,35 +123,35 @@ class _Builder:
     def _fail(self, problem: str, remedy: str) -> NetworkError:
         return NetworkError(f"{self._where}: {problem}. {remedy}")
 
-    def _check(self, name: str, node: Node) -> None:
+    def _check_node(self, name: str, node: Node) -> None:
         for field in FIELDS[node.type]:
             if node.arrays[field].size == 0:
                 raise self._fail(f"{field} of node {name!r} is empty, expected numbers", "Fill it.")
         if node.type in NEURONS:
-            arrays = [node.arrays[f] for f in FIELDS[node.type]]
-            arrays += [node.arrays[f] for f in OPTIONAL.get(node.type, ()) if f in node.arrays]
-            if len({a.shape for a in arrays}) > 1:
-                shapes = ", ".join(str(a.shape) for a in arrays)
+            fields = [*FIELDS[node.type], *OPTIONAL.get(node.type, ())]
+            shapes = [node.arrays[field].shape for field in fields if field in node.arrays]
+            if len(set(shapes)) > 1:
+                listed = ", ".join(map(str, shapes))
                 raise self._fail(
-                    f"arrays of node {name!r} have shapes {shapes}, expected one shape",
+                    f"arrays of node {name!r} have shapes {listed}, expected one shape",
                     "Correct it.",
                 )
             # Divisors of the equations.
-            for field in _UNITS.keys() & node.arrays.keys():
-                if np.any(node.arrays[field] <= 0):
+            for field in _TIME_CONSTANTS:
+                if field in node.arrays and np.any(node.arrays[field] <= 0):
                     raise self._fail(
                         f"{field} of node {name!r} is not above 0", "Give a time constant in s."
                     )
 
     # ---- populations
 
-    def _population(self, name: str, node: Node, bias: Any) -> None:
+    def _add_population(self, name: str, node: Node, bias: Any) -> None:
         size = math.prod(self._shapes[name])
         title = self._names[name] = self._free(name.replace(">", "_"))
         if node.type == "Input":
             self._net.spike_source(title, size)
             return
-        values = {n: _plain(v) for n, v in node.arrays.items()}
+        values = {field: _plain(array) for field, array in node.arrays.items()}
         if node.type in _SPIKING:
             # Optional in a file; NIR's defaults are 0 here and 1 for w_in.
             values.setdefault("v_reset", 0.0)
@@ -168,10 +174,9 @@ class _Builder:
                 "Let neurons feed it.",
             )
         # An output carries the spikes of neurons that spike, and the voltage of others.
-        if node.type in _SPIKING or node.type == "Input":
-            self._net.record(self._net.populations[self._names[source]], "spikes")
-        else:
-            self._net.record(self._net.populations[self._names[source]], "v")
+        has_spikes = node.type in _SPIKING or node.type == "Input"
+        population = self._net.populations[self._names[source]]
+        self._net.record(population, "spikes" if has_spikes else "v")
 
     # ---- paths
 
@@ -211,7 +216,7 @@ class _Builder:
                 biases[path.target] = biases.get(path.target, np.float64(0.0)) + total
         return biases
 
-    def _projection(self, path: _Path, *, is_loop: bool) -> None:
+    def _add_projection(self, path: _Path, *, is_loop: bool) -> None:
         source = self._net.populations[self._names[path.source]]
         target = self._net.populations[self._names[path.target]]
         if self._graph.nodes[path.source].type not in (*_SPIKING, "Input"):
@@ -220,30 +225,21 @@ class _Builder:
                 "Let it feed an output alone.",
             )
         nodes = [self._graph.nodes[name] for name in path.nodes]
-        delay = self._delay(path, nodes)
-        steps = delay - (0 if is_loop else 1)
+        steps = self._delay(path, nodes) - int(not is_loop)
         # Without a delay a spike acts in its own step, as readers compute layer after layer.
-        timing: dict[str, Any] = (
-            {"same_step": True} if steps < 0 else {"delay": steps * self._net.dt}
-        )
-        # A single convolution or pooling stays one, with its shared weights; any other chain of
-        # nodes is multiplied out into one list of edges.
+        timing: dict[str, Any] = {"same_step": True}
+        if steps >= 0:
+            timing = {"delay": steps * self._net.dt}
         pairs = zip(path.nodes, nodes, strict=True)
         weighted = [(name, node) for name, node in pairs if node.type not in ("Delay", "Flatten")]
-        if len(weighted) == 1 and weighted[0][1].type == "Conv2d":
-            title, node = weighted[0]
-            connector = self._convolution(node, self._shape_before(path, title))
-            if connector is not None:
-                name = self._free(title)
-                self._net.project(source, target, connector, port="input", name=name, **timing)
-                return
-        if len(weighted) == 1 and weighted[0][1].type in ("SumPool2d", "AvgPool2d"):
-            title, node = weighted[0]
-            pool = _pooling(node, self._shape_before(path, title))
-            name = self._free(title)
-            self._net.project(source, target, pool, port="input", name=name, **timing)
+        # A single convolution or pooling stays one, with its shared weights; any other chain of
+        # nodes is multiplied out into one list of edges.
+        grid = self._grid_of(path, weighted)
+        if grid is not None:
+            name = self._free(weighted[0][0])
+            self._net.project(source, target, grid, port="input", name=name, **timing)
             return
-        matrix, shape = self._matrix(path)
+        matrix = self._matrix(path)
         if matrix.shape != (target.size, source.size):
             raise self._fail(
                 f"from {path.source!r} to {path.target!r}: found {matrix.shape[0]} x "
@@ -258,6 +254,19 @@ class _Builder:
             source, target, connector, weight=edges.data, port="input",
             name=self._free(title), **timing,
         )  # fmt: skip
+
+    def _grid_of(
+        self, path: _Path, weighted: list[tuple[str, Node]]
+    ) -> convolution | average_pooling | None:
+        """Return the connector of a path with one node of a grid among those with weights."""
+        if len(weighted) != 1:
+            return None
+        name, node = weighted[0]
+        if node.type == "Conv2d":
+            return self._convolution(node, self._shape_before(path, name))
+        if node.type in ("SumPool2d", "AvgPool2d"):
+            return _pooling(node, self._shape_before(path, name))
+        return None
 
     def _free(self, title: str) -> str:
         """Return a name of the network for one of the graph, which may hold any characters."""
@@ -291,22 +300,10 @@ class _Builder:
             )
         return int(np.ravel(steps)[0])
 
-    def _loops(self, paths: list[_Path]) -> dict[str, int]:
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        number = {name: i for i, name in enumerate(self._shapes)}
-        rows = [number[path.source] for path in paths]
-        columns = [number[path.target] for path in paths]
-        ones = np.ones(len(paths))
-        matrix = coo_array((ones, (rows, columns)), shape=(len(number),) * 2)
-        # Strongly connected: each reaches the other, so that spikes run in a loop.
-        _, labels = connected_components(matrix, directed=True, connection="strong")
-        return {name: int(labels[i]) for name, i in number.items()}
-
     # ---- weights
 
-    def _matrix(self, path: _Path) -> tuple[Any, tuple[int, ...]]:
+    def _matrix(self, path: _Path) -> Any:
+        """Return the product of all nodes of a path, (targets, sources)."""
         from scipy.sparse import eye_array
 
         shape = self._shapes[path.source]
@@ -314,9 +311,10 @@ class _Builder:
         for name in path.nodes:
             operator, _, shape = self._operator(name, shape)
             matrix = operator @ matrix
-        return matrix, shape
+        return matrix
 
     def _shape_before(self, path: _Path, name: str) -> tuple[int, ...]:
+        """Return the shape that reaches a node of a path."""
         shape = self._shapes[path.source]
         for node in path.nodes[: path.nodes.index(name)]:
             _, _, shape = self._operator(node, shape)
@@ -365,7 +363,7 @@ class _Builder:
         raise self._fail(f"node {name!r} is a {node.type}, expected weights", "Correct it.")
 
     def _sized(self, name: str, values: np.ndarray, size: int) -> np.ndarray:
-        """Return one value or as many as there are neurons, as many."""
+        """Return values for `size` neurons from one value, or from as many as there are neurons."""
         flat = np.ravel(values)
         if flat.size not in (1, size):
             raise self._fail(
@@ -406,84 +404,98 @@ class _Builder:
                 "expected (out, channels / groups, rows, columns), and as many in each group",
                 "Correct it.",
             )
-        kernel = _spread(_joined_groups(kernel, groups), _pair(arrays["dilation"]))
+        kernel = _dilate(_join_groups(kernel, groups), _pair(arrays["dilation"]))
         return convolution(
             kernel, shape=shape, stride=_pair(arrays["stride"]), padding=_pair(arrays["padding"])
         )
 
 
-def _joined_groups(kernel: np.ndarray, groups: int) -> np.ndarray:
-    """Return a kernel over all channels, with weights of 0 between groups."""
+def _join_groups(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """Return a kernel over all channels, with weights of 0 between groups.
+
+    Parameters
+    ----------
+    kernel : (outputs, inputs of a group, rows, columns)
+    groups : int
+    """
     if groups == 1:
         return kernel
-    out, inside, *extent = kernel.shape
-    whole = np.zeros((out, inside * groups, *extent))
-    for group, part in enumerate(np.split(kernel, groups)):
-        rows = slice(group * len(part), (group + 1) * len(part))
-        whole[rows, group * inside : (group + 1) * inside] = part
-    return whole
+    outputs, inputs, *extent = kernel.shape
+    joined = np.zeros((outputs, inputs * groups, *extent))
+    for group, kernel_of_group in enumerate(np.split(kernel, groups)):
+        size = len(kernel_of_group)
+        group_outputs = slice(group * size, (group + 1) * size)
+        group_inputs = slice(group * inputs, (group + 1) * inputs)
+        joined[group_outputs, group_inputs] = kernel_of_group
+    return joined
 
 
-def _spread(kernel: np.ndarray, dilation: tuple[int, int]) -> np.ndarray:
-    """Return a kernel whose weights are so many cells apart, with weights of 0 between them."""
+def _dilate(kernel: np.ndarray, dilation: tuple[int, int]) -> np.ndarray:
+    """Return a kernel whose weights are `dilation` cells apart, with weights of 0 between them."""
     if dilation == (1, 1):
         return kernel
-    extent = [(n - 1) * d + 1 for n, d in zip(kernel.shape[2:], dilation, strict=True)]
-    spread = np.zeros((*kernel.shape[:2], *extent))
-    spread[:, :, :: dilation[0], :: dilation[1]] = kernel
-    return spread
+    *channels, rows, columns = kernel.shape
+    across_rows, across_columns = dilation
+    extent = ((rows - 1) * across_rows + 1, (columns - 1) * across_columns + 1)
+    dilated = np.zeros((*channels, *extent))
+    dilated[:, :, ::across_rows, ::across_columns] = kernel
+    return dilated
 
 
 def _cell(node_type: str) -> Cell:
     """Return the cell of a type of node, stepped forward as readers step it."""
     voltage, current = _SLOPES[_SPIKING.get(node_type, node_type)]
-    names = {"r": "1", "v_leak": "1", "tau": "s", "tau_syn": "s", "w_in": "1", "v_reset": "1"}
     equations = [f"dv/dt = {voltage} : 1"]
     # The current of this step moves v: readers compute it first.
     step = [f"v = v + dt * {voltage}"]
     if current:
         equations.append(f"dcurrent/dt = {current} : 1")
         step.insert(0, f"current = current + dt * {current}")
-    used = [name for name in names if name in f"{voltage} {current}".replace("(", " ").split()]
-    parameters = {name: Parameter(names[name], 0.0) for name in used}
+    # The names between the marks of the equations, as in (v_leak - v + r * current) / tau.
+    words = set(re.findall(r"\w+", f"{voltage} {current}"))
+    parameters = {name: Parameter(unit, 0.0) for name, unit in _PARAMETERS.items() if name in words}
     # Without a time constant r alone makes a slope of its input.
-    if "tau" not in used:
+    if "tau" not in parameters:
         parameters["r"] = Parameter("Hz", 0.0)
     parameters["bias"] = Parameter("1", 0.0)
-    spiking = node_type in _SPIKING
-    if spiking:
-        parameters |= {n: Parameter("1", 0.0) for n in ("v_threshold", "v_reset")}
+    is_spiking = node_type in _SPIKING
+    if is_spiking:
+        parameters["v_threshold"] = Parameter("1", 0.0)
+        parameters["v_reset"] = Parameter("1", 0.0)
     return Cell(
         "; ".join(equations),
         parameters=parameters,
         receives={"input": Port("1")},
         step="; ".join(step),
-        spike="v > v_threshold" if spiking else None,
-        after_spike="v = v_reset" if spiking else "",
+        spike="v > v_threshold" if is_spiking else None,
+        after_spike="v = v_reset" if is_spiking else "",
         name=node_type,
     )
 
 
 def _pooling(node: Node, shape: tuple[int, ...]) -> average_pooling:
     # Weights of average pooling are divided by the cells of the window.
-    size = _pair(node.arrays["kernel_size"])
+    window = _pair(node.arrays["kernel_size"])
     return average_pooling(
-        size,
+        window,
         shape=shape,
         stride=_pair(node.arrays["stride"]),
         padding=_pair(node.arrays["padding"]),
-        weight=float(math.prod(size)) if node.type == "SumPool2d" else 1.0,
+        weight=float(math.prod(window)) if node.type == "SumPool2d" else 1.0,
     )
 
 
 def _pair(values: np.ndarray) -> tuple[int, int]:
     # Files hold one number for both directions, or two.
-    numbers = [int(n) for n in np.broadcast_to(np.ravel(values), 2)]
-    return numbers[0], numbers[1]
+    rows, columns = np.broadcast_to(np.ravel(values), 2)
+    return int(rows), int(columns)
 
 
-def _first(node: Node) -> np.ndarray:
-    return node.arrays["r"]
+def _grid_of_neurons(node: Node) -> tuple[int, ...]:
+    """Return the extents of an input or of neurons; one neuron if the node has none."""
+    # Every type of neuron has r, one number for each.
+    extents = node.arrays["shape"] if node.type == "Input" else node.arrays["r"].shape
+    return tuple(int(extent) for extent in np.atleast_1d(extents)) or (1,)
 
 
 def _plain(values: Any) -> Any:
