@@ -25,6 +25,7 @@ from .links import read_links
 from .populations import Population, View
 from .probes import Probe, name_trace, probe_at_spikes, probe_edges, probe_neurons
 from .projections import Drive, Projection
+from .repeated_arguments import refuse_repeated
 from .same_step import require_same_step
 from .sources import (
     BERNOULLI,
@@ -144,6 +145,7 @@ class Network:
             f"{len(self.projections)} projections, dt {self.dt:.12g} ms>"
         )
 
+    @refuse_repeated
     def population(
         self,
         /,
@@ -442,6 +444,7 @@ class Network:
         self.populations[name] = Population(name, size, GIVEN_SPIKES, {}, sites, spikes)
         return self.populations[name]
 
+    @refuse_repeated
     def project(
         self,
         /,
@@ -512,6 +515,24 @@ class Network:
         """
         from_view = self._view(source, "source")
         to_view = self._view(target, "target")
+        ends = f"({from_view.name} -> {to_view.name})"
+        if isinstance(rule, Rule):
+            arguments = {
+                "back": back,
+                "box": box,
+                # With a variable w it is its initial value.
+                "weight": None if any(v.name == "w" for v in rule.edge) else weight,
+                # Text is a name or a port, and True an answer: they mean the argument.
+                "name": None if isinstance(name, str) else name,
+                "port": None if isinstance(port, str) else port,
+                "delay": _unless_default(delay, 0.0),
+                "dendritic_fraction": _unless_default(dendritic_fraction, 1.0),
+                "round_delays": None if isinstance(round_delays, bool) else round_delays,
+                "same_step": None if isinstance(same_step, bool) else same_step,
+            }
+            own = (*rule.variables, *rule.parameters)
+            owner = f"rule {rule.name!r}"
+            _require_one_meaning(own, arguments, where=f"projection {ends}", owner=owner)
         cell = to_view.population.cell
         port = default_port(cell, port)
         if name is None:
@@ -523,16 +544,10 @@ class Network:
             )
         # Automatic names hold an arrow and a dot; users name projections between views a[:9]->b.
         self._require_free(name, "projection", more="->.[]:")
-        where = f"projection {name!r} ({from_view.name} -> {to_view.name})"
+        where = f"projection {name!r} {ends}"
         pairs = Pairs(from_view, to_view, self.seed, read_box(box, where=where))
         bound_connector = read_connector(connector, pairs, where)
         _require_rule(rule, where)
-        if rule is not None:
-            arguments = {"back": back, "box": box}
-            if not (isinstance(delay, float) and delay == 0.0):
-                arguments["delay"] = delay
-            own = (*rule.variables, *rule.parameters)
-            _require_one_meaning(own, arguments, where=where, owner=f"rule {rule.name!r}")
         # Counted before values are read, whose lengths are checked against it.
         edges = count_edges(bound_connector, from_view, to_view, where)
         expected = unit_of_delivery(cell, port, rule, where)
@@ -980,6 +995,11 @@ def _require_one_meaning(
                 f"{where}: found {name}=, which is an argument of this call and a name of {owner}, "
                 f"expected one meaning. Rename it in the {owner}."
             )
+
+
+def _unless_default(value: object, default: float) -> object:
+    """Return an argument, or None if it was left out."""
+    return None if isinstance(value, float) and value == default else value
 
 
 def _require_rule(rule: object, where: str) -> None:

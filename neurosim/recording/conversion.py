@@ -119,7 +119,8 @@ def to_xarray(recording: Contents) -> xarray.DataTree:
     "spike_step" along "spike", with the coordinate "spike_time" (ms); "spike_member" are the
     neurons that were recorded. Values at spikes are "v_at_spikes" along "v_spike", with the
     coordinates "v_spike_neuron" and "v_spike_time" (ms). Edges are "source" and "target" along
-    "edge". The root's attribute "header" is the header as JSON text.
+    "edge". A trace whose name something else has, such as "source", is called "recorded_source".
+    The root's attribute "header" is the header as JSON text.
 
     Parameters
     ----------
@@ -141,7 +142,9 @@ def to_xarray(recording: Contents) -> xarray.DataTree:
     for name, owner in owners.items():
         variables: dict[str, Any] = {}
         coordinates: dict[str, Any] = {}
-        for variable, trace in owner.traces.items():
+        labels = _labels_of_traces(owner)
+        for recorded, trace in owner.traces.items():
+            variable = labels[recorded]
             # Dimensions of their own: traces of one owner may have other members and another
             # distance.
             time = f"{variable}_time"
@@ -173,6 +176,23 @@ def to_xarray(recording: Contents) -> xarray.DataTree:
             variables |= {"source": ("edge", owner.source), "target": ("edge", owner.target)}
         sets[f"/{name}"] = xarray.Dataset(variables, coordinates)
     return xarray.DataTree.from_dict(sets)
+
+
+def _labels_of_traces(owner: PopulationRecording | ProjectionRecording) -> dict[str, str]:
+    """Return the name of each trace in a dataset, in which every name means one thing."""
+    taken = {"source", "target", "edge", "spike"}
+    taken |= {f"spike_{part}" for part in ("neuron", "step", "time", "member")}
+    for variable in getattr(owner, "values_at_spikes", {}):
+        spike = f"{variable}_spike"
+        taken |= {f"{variable}_at_spikes", spike, f"{spike}_neuron", f"{spike}_time"}
+    labels: dict[str, str] = {}
+    for trace in owner.traces:
+        label = trace
+        while taken & {label, f"{label}_time", f"{label}_member"}:
+            label = f"recorded_{label}"
+        taken |= {label, f"{label}_time", f"{label}_member"}
+        labels[trace] = label
+    return labels
 
 
 def to_nwb(

@@ -83,7 +83,8 @@ class EdgeTable:
         Returns
         -------
         pandas.DataFrame
-            Columns "source", "target", "delay" (ms), then one per variable.
+            Columns "source", "target", "delay" (ms), then one per variable; a variable of one of
+            these names is called "variable_delay".
 
         Raises
         ------
@@ -100,7 +101,11 @@ class EdgeTable:
                 ".targets, .delays, .weights."
             ) from error
         ends = {"source": self.sources, "target": self.targets, "delay": self.delays}
-        return pandas.DataFrame(ends | dict(self.variables))
+        variables = {
+            f"variable_{name}" if name in ends else name: values
+            for name, values in self.variables.items()
+        }
+        return pandas.DataFrame(ends | variables)
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{name} ({unit})" for name, unit in self.units.items())

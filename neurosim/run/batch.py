@@ -224,7 +224,7 @@ class Batch:
             values = [np.broadcast_to(v, max(map(np.shape, values))) for v in values]
         return np.array(values)
 
-    def set(self, owner: Owner | str, **values: Any) -> None:
+    def set(self, owner: Owner | str, /, **values: Any) -> None:
         """Change values of all samples; all are checked before the first is changed.
 
         Parameters

@@ -123,3 +123,22 @@ def test_a_frame_has_a_row_per_edge_and_needs_pandas(backend, monkeypatch):
         "delay": [0.1, 0.2, 0.3],
         "w": [1.0, 2.0, 3.0],
     }
+
+
+def test_a_frame_has_variables_of_the_names_of_its_columns(monkeypatch):
+    net = ns.Network("net", dt="1 ms")
+    p = net.population("p", 1, ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")}))
+    rule = ns.Rule(edge="source : 1; delay : 1; w : 1", handlers=[("pre", "out += w")])
+    edges = net.project(p, p, ns.all_to_all(), rule=rule, weight=3.0, name="e")
+    run = ns.prepare(net, backend="reference")
+    run.set(edges, source=5.0, delay=7.0)
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
+    frame = {name: np.asarray(column).tolist() for name, column in run.edges(edges).frame().items()}
+    assert frame == {
+        "source": [0],
+        "target": [0],
+        "delay": [0],
+        "variable_source": [5],
+        "variable_delay": [7],
+        "w": [3],
+    }

@@ -103,12 +103,27 @@ def test_other_names_keep_the_streams_that_they_had():
     assert (run.get("p", "a") == Stream(5, "p/a").uniform(np.arange(3))).all()
 
 
-@pytest.mark.parametrize("name", ["delay", "back", "box"])
+# Values that `project` would take for its own argument, or refuse with a reason of its own.
+ARGUMENTS = {
+    "delay": "5 ms",
+    "back": "5 ms",
+    "box": "5 um",
+    "weight": 2.0,
+    "dendritic_fraction": 0.5,
+    "name": 3.0,
+    "port": 3.0,
+    "round_delays": 3.0,
+    "same_step": [1, 0, 1, 0],
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
 @pytest.mark.parametrize("part", ["variable", "parameter"])
 def test_an_argument_that_is_also_a_name_of_the_rule_is_refused(name, part):
-    edge = f"w : 1; {name} : ms" if part == "variable" else "w : 1"
-    parameters = {name: "5 ms"} if part == "parameter" else {}
-    rule = ns.Rule(edge=edge, parameters=parameters, handlers=[("pre", "out += w")], name="two")
+    unit = "ms" if name in ("delay", "back", "box") else "1"
+    edge = f"x : 1; {name} : {unit}" if part == "variable" else "x : 1"
+    parameters = {name: ns.Parameter(unit, 5.0)} if part == "parameter" else {}
+    rule = ns.Rule(edge=edge, parameters=parameters, handlers=[("pre", "out += x")], name="two")
     cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")})
     net = ns.Network("net", dt="1 ms")
     p = net.population("p", 2, cell, positions=[[0, 0, 0], [1, 0, 0]])
@@ -116,10 +131,46 @@ def test_an_argument_that_is_also_a_name_of_the_rule_is_refused(name, part):
         rf"p\): found {name}=, .* a name of rule 'two', expected one meaning\. Rename it in the"
     )
     with pytest.raises(ns.NetworkError, match=message):
-        values: dict[str, Any] = {name: "5 um" if name == "box" else "5 ms"}
+        values: dict[str, Any] = {name: ARGUMENTS[name]}
         net.project(p, p, ns.all_to_all(), rule=rule, **values)
     assert net.projections == {}
-    net.project(p, p, ns.all_to_all(), rule=rule)  # its own value serves
+    # Its own value serves, and arguments that can mean nothing else are taken.
+    projection = net.project(
+        p, p, ns.all_to_all(), rule=rule, name="q", port="v", round_delays=True, same_step=False
+    )
+    assert projection.name == "q" and projection.round_delays
+
+
+@pytest.mark.parametrize("name", ["source", "target", "connector"])
+def test_a_name_of_the_rule_that_was_given_by_position_is_refused(name):
+    cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")})
+    net = ns.Network("net", dt="1 ms")
+    p = net.population("p", 2, cell)
+    rule = ns.Rule(edge=f"w : 1; {name} : 1", handlers=[("pre", "out += w")])
+    with pytest.raises(ns.NetworkError, match=rf"project: found {name}=, .* rename it there"):
+        values: dict[str, Any] = {name: 1.0}
+        net.project(p, p, ns.all_to_all(), rule=rule, **values)
+    assert net.projections == {}
+    edges = net.project(p, p, ns.all_to_all(), rule=rule)
+    run = ns.prepare(net, backend="reference")
+    run.set(edges, **{name: 2.0})
+    assert (run.get(edges, name) == 2.0).all()
+
+
+@pytest.mark.parametrize("name", ["name", "size", "cell"])
+def test_a_name_of_the_cell_that_was_given_by_position_is_refused(name):
+    cell = ns.Cell(f"dv/dt = ({name} - v) / ms : 1", parameters={name: 2.0})
+    net = ns.Network("net", dt="1 ms")
+    with pytest.raises(ns.NetworkError, match=rf"population: found {name}=, .* expected it once"):
+        values: dict[str, Any] = {name: 1.0}
+        net.population("p", 2, cell, **values)
+    assert net.populations == {}
+    # By name they are the arguments, and the value of the cell serves.
+    net.population(name="p", size=2, cell=cell)
+    run = ns.prepare(net, backend="reference")
+    assert run.get("p", name) == 2.0
+    run.set("p", **{name: 3.0})
+    assert run.get("p", name) == 3.0
 
 
 def test_positions_are_no_state_of_the_cell():

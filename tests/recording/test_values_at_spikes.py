@@ -151,6 +151,33 @@ def test_xarray_gets_values_along_their_spikes():
     assert v["v_spike_time"].values.tolist() == pytest.approx([0.1, 0.4, 1.0])
 
 
+def test_traces_with_names_of_the_tree_have_their_own_in_xarray():
+    pytest.importorskip("xarray")
+    net = ns.Network("net", dt="1 ms")
+    cell = ns.Cell(
+        "v : 1; spike_step : 1; v_time : 1; v_at_spikes : 1; free : 1",
+        step="v = v + 1; spike_step = 20; v_time = 30; v_at_spikes = 40; free = 50",
+        receives={"v": ns.Port("1", into="v")},
+        spike="v >= 1",
+    )
+    p = net.population("p", 1, cell)
+    rule = ns.Rule(edge="w : 1; source : 1", handlers=[("step", "source = 60")])
+    e = net.project(p, p, ns.all_to_all(), rule=rule, weight=0.0, name="e")
+    net.record(p, "spikes", "v", "spike_step", "v_time", "v_at_spikes", "free")
+    net.record(p, "v", at="spikes")
+    net.record(e, "source")
+    tree = ns.simulate(net, "2 ms", backend="reference").to_xarray()
+    names = {"spike_step": 20, "v_time": 30, "v_at_spikes": 40}
+    for name, value in names.items():
+        assert (tree["p"][f"recorded_{name}"] == value).all()
+    assert (tree["p"]["free"] == 50).all()
+    assert tree["p"]["spike_step"].values.tolist() == [0, 1]
+    assert tree["p"]["v_time"].values.tolist() == [1, 2]
+    assert tree["p"]["v_at_spikes"].values.tolist() == [1, 2]
+    assert (tree["e"]["recorded_source"] == 60).all()
+    assert tree["e"]["source"].values.tolist() == [0]
+
+
 def test_nwb_gets_a_table_of_values(tmp_path):
     pynwb = pytest.importorskip("pynwb")
     path = tmp_path / "run.nwb"

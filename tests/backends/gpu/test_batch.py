@@ -135,6 +135,14 @@ def test_static_weights_are_held_once_until_a_sample_has_its_own():
     assert (batch[0].get("e", "w") == alone[0].get("e", "w")).all()
 
 
+def test_a_state_may_have_the_name_of_an_argument():
+    net = ns.Network("net", dt=1.0)
+    net.population("p", 2, ns.Cell("owner : 1"))
+    batch = ns.prepare(net, batch=SAMPLES, **ON_CPU)
+    batch.set("p", owner=2.0)
+    assert (batch.get("p", "owner") == 2.0).all()
+
+
 def test_a_signal_may_be_emitted_to_one_sample():
     rule = ns.Rule(edge="w : 1", handlers=[("pre", "out += w"), ("end", "w = w + uniform()")])
     net = lively(rule).net
