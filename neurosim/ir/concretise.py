@@ -20,7 +20,12 @@ from ..network.populations import Population, View
 from ..network.projections import Drive, Projection
 from ..network.references import Reference
 from ..network.sources import require_drive_rate, require_source_value
-from ..network.values.coefficients import Ends, require_rule_coefficients
+from ..network.values.coefficients import (
+    Ends,
+    ValuesOfCells,
+    require_rule_coefficients,
+    require_update_coefficients,
+)
 from ..network.values.population import require_time_constants
 from ..quantities import to_engine
 from ..units import Unit, unit
@@ -48,12 +53,20 @@ def concretise(network: Network) -> ConcreteNetwork:
     seed = network.seed
     dt = network.dt
     populations = {p.name: _population(p, seed, dt) for p in network.populations.values()}
+    for update in network.updates:
+        name = update.view.name
+        where = f"every, population {name!r}"
+        require_update_coefficients(update, populations[name].parameters, where=where)
+
+    def of_cells(population: Population, name: str) -> Value:
+        return populations[population.name].parameters[name]
+
     return ConcreteNetwork(
         name=network.name,
         dt=dt,
         seed=seed,
         populations=populations,
-        projections={p.name: _projection(p, seed) for p in network.projections.values()},
+        projections={p.name: _projection(p, seed, of_cells) for p in network.projections.values()},
         drives={name: _drive(drive, seed, dt) for name, drive in network.drives.items()},
         order=tuple(i.name for i in network.inputs),
         probes=tuple(network.probes),
@@ -150,7 +163,7 @@ def _plain(value: Any) -> Value:
 # ---- projections
 
 
-def _projection(p: Projection, seed: int) -> ConcreteProjection:
+def _projection(p: Projection, seed: int, of_cells: ValuesOfCells) -> ConcreteProjection:
     edges = p.connect(seed)
     pointer, targets, moved = to_absolute(p, edges)
     where = f"projection {p.name!r} ({p.source.name} -> {p.target.name})"
@@ -169,7 +182,9 @@ def _projection(p: Projection, seed: int) -> ConcreteProjection:
     weight = draw("weight", p.weight, unit("1")) if p.rule is None else None
     initial = _initial_variables(p, draw)
     values, trees = _rule_parameters(p, draw)
-    require_rule_coefficients(p, values, where=where, ends=Ends(pointer, targets))
+    require_rule_coefficients(
+        p, values, of_cells=of_cells, where=where, ends=Ends(pointer, targets)
+    )
     return ConcreteProjection(
         name=p.name,
         source=p.source.name,

@@ -25,7 +25,6 @@ from .links import read_links
 from .populations import Population, View
 from .probes import Probe, name_trace, probe_at_spikes, probe_edges, probe_neurons
 from .projections import Drive, Projection
-from .repeated_arguments import refuse_repeated
 from .same_step import require_same_step
 from .sources import (
     BERNOULLI,
@@ -49,7 +48,12 @@ from .validation import (
     read_whole_number,
     to_steps,
 )
-from .values.coefficients import require_rule_coefficients
+from .values.cell_parameters import described_value
+from .values.coefficients import (
+    require_cells_at_edges,
+    require_rule_coefficients,
+    require_update_coefficients,
+)
 from .values.drives import read_target_text
 from .values.population import (
     check_refractory_time,
@@ -68,6 +72,7 @@ from .values.projection import (
     require_port,
     unit_of_delivery,
 )
+from .values.repeated_arguments import refuse_repeated
 from .values.signs import warn_of_signs
 from .wiring.pairs import PairConnector, Pairs, read_box, read_connector
 
@@ -606,7 +611,9 @@ class Network:
             values=read_rule_values(rule, values, counts=counts, pairs=pairs, where=where),
             box=pairs.box,
         )
-        require_rule_coefficients(projection, projection.values, where=where)
+        require_rule_coefficients(
+            projection, projection.values, of_cells=described_value, where=where
+        )
         if projection.same_step:
             require_same_step(projection, self.projections.values(), where)
         evaluated: dict[str, np.ndarray] = {}
@@ -615,6 +622,8 @@ class Network:
         # Wrong values of a text are found at the user's line, and not when the network is prepared.
         if few and (isinstance(connector, PairConnector) or projection.written):
             evaluated = _evaluate_texts(projection, self.seed, self.dt)
+        if few and projection.rule is not None:
+            require_cells_at_edges(projection, self.seed, of_cells=described_value, where=where)
         warn_of_signs(projection, evaluated.get("weight"))
         self.projections[name] = projection
         self.inputs.append(projection)
@@ -796,6 +805,7 @@ class Network:
         cell = view.population.cell
         owner = f"every, population {view.name!r} ({cell.name})"
         update = RegularUpdate(view, steps, read_update(cell, statements, owner), len(self.updates))
+        require_update_coefficients(update, view.population.values, where=owner)
         self.updates.append(update)
 
     def signal(self, name: str, source: Population | View) -> None:
@@ -977,7 +987,9 @@ def _evaluate_texts(projection: Projection, seed: int, dt: float) -> dict[str, n
         p.per == "edge" and p.name in arrays for p in projection.rule.parameters
     ):
         values = projection.values | evaluated
-        require_rule_coefficients(projection, values, where=where, changed=evaluated)
+        require_rule_coefficients(
+            projection, values, of_cells=described_value, where=where, changed=evaluated
+        )
     return evaluated
 
 

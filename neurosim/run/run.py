@@ -38,6 +38,7 @@ from .signals import SignalQueue
 from .states import Identity, Layouts, SavedState, Snapshot
 from .timetable import Timetable
 from .values.assignments import Assignment, Assignments, Owner, declared_unit, find_observable
+from .values.coefficient_readers import CoefficientReaders
 from .values.edges import delay_of_each_edge, edge_variables, value_of_each_edge
 from .values.loaded import require_finite, require_parameters
 from .values.observed import definition_now, refresh_observed
@@ -127,7 +128,8 @@ class Run:
         # Of the whole network: the outline lacks weights and delays, which a snapshot depends on.
         self._hash = network.hash()
         self._watch = Watch(program, self.memory)
-        self._plain_numbers = PlainNumbers(self.network, program, self.memory)
+        self._readers = CoefficientReaders(owners, self.network.updates)
+        self._plain_numbers = PlainNumbers(self.network, program, self.memory, self._readers)
         self._recorder = Recorder(
             program, self.network, self.memory, header=self._header(), stream=stream
         )
@@ -502,7 +504,9 @@ class Run:
         if plain is not None:
             return plain
         self._streams.begin(self.step)
-        assignments = Assignments(self.network, self.program, self.memory, self.step, self._streams)
+        assignments = Assignments(
+            self.network, self.program, self.memory, self.step, self._streams, self._readers
+        )
         return assignments.check(owner, values)
 
     def _assign(self, owner: Owner, assignments: list[Assignment]) -> None:
@@ -744,7 +748,12 @@ class Run:
         require_finite(state.memory, where=where)
         ends = {p.name: Ends(p.pointer, p.targets) for p in self.program.plastic.values()}
         require_parameters(
-            state.memory, self.owners.values(), ends=ends, dt=self.program.dt, where=where
+            state.memory,
+            self.owners.values(),
+            ends=ends,
+            updates=self.network.updates,
+            dt=self.program.dt,
+            where=where,
         )
         require_counts(state.draws, where=where)
         return state

@@ -165,3 +165,131 @@ def test_a_divisor_that_a_condition_guards_may_be_zero():
     run = prepare(rule, y=2.0)
     run.run("1 ms")
     assert np.all(run.get("p", "y") == 2)
+
+
+CHARGED = ns.Cell(
+    "area = C * k : nF; dv/dt = -v / (5*ms) : 1",
+    parameters={"C": ns.Parameter("nF", 1.0), "k": 1.0},
+    receives={"v": ns.Port("1", into="v")},
+)
+READERS = {
+    "equation of an edge": (
+        ns.Rule(edge="w : 1; dy/dt = -y / C_post * nF/ms : 1"),
+        "C_post: found 0 nF for target neuron 1, expected another value than 0: the equation of y",
+    ),
+    "delivery": (
+        ns.Rule(edge="w : 1", handlers=[("pre", "out += w * nF / C_pre")]),
+        "C_pre: found 0 nF for source neuron 1, expected another value than 0: handler 'pre', out",
+    ),
+    "definition of a cell": (
+        ns.Rule(edge="w : 1", handlers=[("pre", "w = w * nF / area_post")]),
+        "0 for 'C_post * k_post' for target neuron 1 (C_post = 0 nF, k_post = 1), expected",
+    ),
+    "equation of a source": (
+        ns.Rule(edge="w : 1", pre="dx/dt = -x / C_pre * nF/ms : 1"),
+        "C_pre: found 0 nF for source neuron 1, expected another value than 0: the equation of x",
+    ),
+    "value of a target": (
+        ns.Rule(edge="w : 1", post="x : 1", handlers=[("step", "x = nF / C_post")]),
+        "C_post: found 0 nF for target neuron 1, expected another value than 0: handler 'step', x",
+    ),
+    "both ends": (
+        ns.Rule(edge="w : 1", handlers=[("pre", "out += w * nF / (C_pre + C_post - 1 * nF)")]),
+        "0 for 'C_pre + C_post - 1 * nF' for edge 1 (0 -> 1) (C_post = 0 nF, C_pre = 1 nF)",
+    ),
+    "with a parameter": (
+        ns.Rule(
+            edge="w : 1",
+            parameters={"n": ns.Parameter("1", 2.0)},
+            handlers=[("pre", "out += w * nF / (n * C_pre)")],
+        ),
+        "0 for 'n * C_pre' for source neuron 1 (C_pre = 0 nF, n = 2), expected",
+    ),
+}
+
+
+def charged(rule, *, connector=None, view=slice(None), **values):
+    net = ns.Network("net", dt="0.1 ms")
+    p = net.population("c", 3, CHARGED, **values)
+    edges = connector or ns.all_to_all()
+    net.project(p[view], p[view], edges, rule=rule, weight=1, port="v", name="p")
+    return net
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_divisor_that_belongs_to_a_cell_is_named(reader):
+    rule, message = READERS[reader]
+    with pytest.raises(ns.NetworkError, match=re.escape(message)):
+        charged(rule, C=[1, 0, 3])
+    run = ns.prepare(charged(rule, C=[1, 2, 3]), backend="reference")
+    for value in ([1, 0, 3], "(1 - i) ** 2 * nF"):
+        with pytest.raises(ns.NetworkError, match=r"set 'c': projection 'p'.* 0"):
+            run.set("c", C=value)
+    with pytest.raises(ns.NetworkError, match="set 'c': projection 'p'"):
+        # A second call takes the shorter way of plain numbers.
+        run.set("c", C=np.array([4.0, 5.0, 6.0]))
+        run.set("c", C=np.array([7.0, 8.0, 9.0]))
+        run.set("c", C=np.array([1.0, 0.0, 3.0]))
+    assert run.get("c", "C").tolist() == [7, 8, 9]
+
+
+def test_a_divisor_of_a_cell_that_is_drawn_is_named_before_the_run():
+    rule, _ = READERS["delivery"]
+    with pytest.raises(ns.NetworkError, match=r"C_pre: found 0 nF for source neuron \d, expected"):
+        ns.prepare(charged(rule, C=ns.integers(0, 1)), backend="reference")
+    overflowing = ns.Rule(edge="w : 1", handlers=[("pre", "out += w * exp(1000 * k_post)")])
+    with pytest.raises(ns.NetworkError, match=r"inf for 'exp\(1000 \* k_post\)' \(k_post = 1\)"):
+        charged(overflowing)
+
+
+@pytest.mark.parametrize("view", [slice(None), [2, 0]])
+def test_a_divisor_of_a_neuron_without_edges_is_free(view):
+    ends = ([0, 2], [2, 0]) if view == slice(None) else ([0, 1], [1, 0])
+    net = charged(READERS["delivery"][0], C=[1, 0, 3], view=view, connector=ns.from_arrays(*ends))
+    run = ns.prepare(net, backend="reference")
+    run.set("c", C=[2, 0, 4])
+    with pytest.raises(ns.NetworkError, match="C_pre: found 0 nF for source neuron 2"):
+        run.set("c", C=[2, 1, 0])
+
+
+def test_a_divisor_that_a_link_reads_is_named():
+    net = ns.Network("net", dt="0.1 ms")
+    glia = net.population("glia", 2, ns.Cell("q : 1", parameters={"n": 1.0}), n=[3, 1])
+    p = net.population("c", 3, CHARGED)
+    rule = ns.Rule(edge="w : 1", parameters={"n": 1.0}, handlers=[("pre", "out += w / n")])
+    regions = [1, 0, 1]
+    linked = rule.reading(n=glia["n"].by("target", regions))
+    net.project(p, p, ns.all_to_all(), rule=linked, weight=1, port="v", name="by_target")
+    one = rule.reading(n=glia[1]["n"])
+    net.project(p, p, ns.all_to_all(), rule=one, weight=1, port="v", name="one")
+    run = ns.prepare(net, backend="reference")
+    message = "set 'glia': projection 'by_target', n: found 0 for target neuron 1, expected"
+    with pytest.raises(ns.NetworkError, match=re.escape(message)):
+        run.set("glia", n=[0, 1])
+    with pytest.raises(ns.NetworkError, match="projection 'by_target', n: found 0 for target neur"):
+        run.set("glia", n=[1, 0])
+    run.set(glia[0], n=5)
+
+
+@pytest.mark.parametrize("value", [0, [1, 0, 1], ns.integers(0, 1), "2 - i"])
+def test_a_divisor_of_statements_at_times_is_named(value):
+    cell = ns.Cell("v : 1; half = 2 * n : 1", parameters={"n": 1.0}, initial={"v": 1}, name="c")
+
+    def network(**values):
+        net = ns.Network("net", dt="0.1 ms")
+        p = net.population("p", 3, cell, **values)
+        net.every("1 ms", p[1:], "v = v / half")
+        return net
+
+    message = (
+        r"every, population 'p'.*: found 0 for '2 \* n'.* \(n = 0\), .* statement of v divides"
+    )
+    with pytest.raises(ns.NetworkError, match=message):
+        ns.prepare(network(n=value), backend="reference")
+    run = ns.prepare(network(n=[0, 1, 1]), backend="reference")  # neuron 0 divides nothing
+    for one in (np.array([0.0, 1.0, 1.0]),) * 2:
+        run.set("p", n=one)
+    with pytest.raises(ns.NetworkError, match="set 'p': every: found 0 for"):
+        run.set("p", n=np.zeros(3))
+    run.run("2 ms")
+    assert run.get("p", "v").tolist() == [1, 0.25, 0.25]

@@ -225,3 +225,21 @@ def test_a_divisor_of_a_step_statement_or_reset_is_not_zero():
         net.population("p", 1, cell, C=0)
     with pytest.raises(ns.NetworkError, match="n: found 0, .*: the reset of v divides by it"):
         net.population("p", 1, cell, n=0)
+
+
+@pytest.mark.parametrize("condition", ["v / n > 1", "v > k / n", "-v / n <= -1", "v % n == 0"])
+@pytest.mark.parametrize("part", ["spike", "refractory"])
+def test_a_divisor_of_a_condition_is_named(condition, part):
+    conditions = {"spike": "v > 1"} | {part: condition}
+    cell = ns.Cell("v : 1", parameters={"n": 1.0, "k": 1.0}, after_spike="v = 0", **conditions)
+    net = ns.Network("net", dt=1)
+    message = f"n: found 0 for neuron 1, expected another value than 0: the {part} condition divid"
+    with pytest.raises(ns.NetworkError, match=message):
+        net.population("p", 2, cell, n=[1, 0])
+    net.population("p", 2, cell)
+
+
+def test_a_condition_may_guard_a_divisor():
+    cell = ns.Cell("v : 1", parameters={"n": 0.0}, spike="n > 0 and v / n > 1", after_spike="v = 0")
+    net = ns.Network("net", dt=1)
+    net.population("p", 1, cell)

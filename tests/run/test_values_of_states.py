@@ -13,7 +13,7 @@ from neurosim.models import cells
 
 RULE = ns.Rule(
     edge="w : nA; dy/dt = -g * y / C : 1",
-    handlers=[("pre", "out += w * y; y += 1")],
+    handlers=[("pre", "out += w * y * Mohm / resistance_post; y += 1")],
     parameters={"g": ns.Parameter("uS", 0.1), "C": ns.Parameter("nF", 1.0, per="edge")},
 )
 
@@ -23,6 +23,7 @@ def prepare(backend):
     p = net.population("p", 3, cells.lif())
     s = net.poisson("s", 2, rate=500)
     net.project(s, p, ns.all_to_all(), rule=RULE, weight=0.1, port="synaptic", name="q")
+    net.every("1 ms", p, "v = v * mV / threshold")
     net.poisson_drive(p, n=2, rate=100, weight=0.1, port="synaptic", name="d")
     net.record(p, "v")
     return ns.prepare(net, backend=backend)
@@ -55,6 +56,8 @@ def write(path, entry, number):
         ("p/v", np.inf, "'v' of 'p' holds values that no run has"),
         ("p/_port_synaptic", np.nan, "'_port_synaptic' of 'p' holds values that no run has"),
         ("q/C", 0.0, r"'q', C: found 0 nF for edge 0 \(0 -> 0\), expected another value than 0"),
+        ("p/resistance", 0.0, "'q', resistance_post: found 0 Mohm, expected another value than 0"),
+        ("p/threshold", 0.0, "every, population 'p', threshold: found 0 mV, expected another"),
         ("q/w", np.inf, "'w' of 'q' holds values that no run has"),
         ("q/_ring", np.nan, "'_ring' of 'q' holds values that no run has"),
         ("s/rate", -1.0, "'s', rate: found -1000 Hz, expected 0 Hz or more"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -31,11 +31,13 @@ from ...network.values.coefficients import (
     Ends,
     require_cell_coefficients,
     require_rule_coefficients,
+    require_update_coefficients,
 )
 from ...network.values.signs import warn_of_signs
 from ...quantities import to_engine
 from ...units import NUMBER, TIME, Unit, unit
 from ..call_streams import ALL, CallStreams
+from .coefficient_readers import CoefficientReaders
 from .edge_text import read_edge_text
 from .text import read_set_text
 
@@ -120,6 +122,7 @@ class Assignments:
         The step that follows.
     streams : CallStreams
         Of draws.
+    readers : CoefficientReaders
     """
 
     network: ConcreteNetwork
@@ -127,6 +130,7 @@ class Assignments:
     memory: Memory
     step: int
     streams: CallStreams
+    readers: CoefficientReaders
     _drawn: list[tuple[str, np.ndarray]] = field(default_factory=list, init=False)
 
     def check(self, owner: Owner, values: dict[str, Any]) -> list[Assignment]:
@@ -214,11 +218,53 @@ class Assignments:
             cell = owner.population.cell
             values = self._values_of(owner.name, cell.parameters) | changed
             require_cell_coefficients(where, cell, values, changed=changed)
+            for update in self.readers.updates_of(owner.name):
+                part = f"{where}: every"
+                require_update_coefficients(update, values, where=part, changed=changed)
+            for projection, names in self.readers.rules(owner.name, changed):
+                part = f"{where}: projection {projection.name!r}"
+                self._require_rule(projection, (owner.name, changed), names, where=part)
         elif owner.rule is not None:
-            values = self._values_of(owner.name, owner.rule.parameters) | changed
-            plastic = self.program.plastic[owner.name]
-            ends = Ends(plastic.pointer, plastic.targets)
-            require_rule_coefficients(owner, values, where=where, ends=ends, changed=changed)
+            self._require_rule(owner, (owner.name, changed), changed.keys(), where=where)
+
+    def _require_rule(
+        self,
+        projection: Projection,
+        new: tuple[str, dict[str, np.ndarray]],
+        names: Collection[str],
+        *,
+        where: str,
+    ) -> None:
+        """Raise if a coefficient that reads one of some names of a rule is infinite.
+
+        Parameters
+        ----------
+        projection : Projection
+        new : (owner, values by name)
+            Those that change.
+        names : names
+        where : str
+            Begins the message.
+        """
+        changing, changed = new
+
+        def value(owner: str, name: str) -> np.ndarray:
+            return (
+                changed[name] if owner == changing and name in changed else self.memory[owner, name]
+            )
+
+        rule = projection.rule
+        assert rule is not None  # only rules have coefficients
+        values = {p.name: value(projection.name, p.name) for p in rule.parameters}
+        plastic = self.program.plastic[projection.name]
+        require_rule_coefficients(
+            projection,
+            values,
+            of_cells=lambda population, name: value(population.name, name),
+            where=where,
+            ends=Ends(plastic.pointer, plastic.targets),
+            changed=names,
+        )
 
     def _values_of(self, owner: str, constants: tuple[Constant, ...]) -> dict[str, np.ndarray]:
         """Return the parameters of an owner in memory; rows of a table as they are."""

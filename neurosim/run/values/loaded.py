@@ -11,7 +11,12 @@ from ...ir.memory import Key
 from ...network.populations import Population
 from ...network.projections import Drive, Projection
 from ...network.sources import require_drive_rate, require_source_value
-from ...network.values.coefficients import Ends, require_rule_coefficients
+from ...network.timed_events import RegularUpdate
+from ...network.values.coefficients import (
+    Ends,
+    require_rule_coefficients,
+    require_update_coefficients,
+)
 from ...network.values.population import check_refractory_time, require_time_constants
 from .assignments import Owner
 
@@ -45,6 +50,7 @@ def require_parameters(
     owners: Iterable[Owner],
     *,
     ends: Mapping[str, Ends],
+    updates: Iterable[RegularUpdate],
     dt: float,
     where: str,
 ) -> None:
@@ -56,17 +62,29 @@ def require_parameters(
     owners : iterable of Population, Projection or Drive
     ends : mapping of str to Ends
         Edges of the projections with a rule.
+    updates : iterable of RegularUpdate
     dt : float, ms
     where : str
         Begins the message.
     """
+
+    def of_cells(population: Population, name: str) -> np.ndarray:
+        return arrays[population.name, name]
+
+    for update in updates:
+        population = update.view.population
+        values = {p.name: of_cells(population, p.name) for p in population.cell.parameters}
+        part = f"{where}: every, population {population.name!r}"
+        require_update_coefficients(update, values, where=part)
     for owner in owners:
         part = f"{where}: {owner.name!r}"
         if isinstance(owner, Population) and owner.source_spikes is None:
             _require_population(owner, arrays, dt=dt, where=part)
         elif isinstance(owner, Projection) and owner.rule is not None:
             values = {p.name: arrays[owner.name, p.name] for p in owner.rule.parameters}
-            require_rule_coefficients(owner, values, where=part, ends=ends[owner.name])
+            require_rule_coefficients(
+                owner, values, of_cells=of_cells, where=part, ends=ends[owner.name]
+            )
         elif isinstance(owner, Drive):
             # Memory holds the rate of all n trains of a target together.
             rate = arrays[owner.name, "rate"] / owner.n

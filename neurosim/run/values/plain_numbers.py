@@ -23,6 +23,7 @@ from ...network.projections import Drive, Projection
 from ...network.sources import limits_of_drive, limits_of_source
 from ...network.validation import FloatArray
 from .assignments import Assignment, Owner, declared_unit
+from .coefficient_readers import CoefficientReaders
 
 _LARGEST = float(np.finfo(np.float64).max)
 _MOST_INT = 2**53  # up to here whole numbers of Python are numbers of float64
@@ -87,10 +88,18 @@ class PlainNumbers:
     network : ConcreteNetwork
     program : Program
     memory : Memory
+    readers : CoefficientReaders
     """
 
-    def __init__(self, network: ConcreteNetwork, program: Program, memory: Memory) -> None:
+    def __init__(
+        self,
+        network: ConcreteNetwork,
+        program: Program,
+        memory: Memory,
+        readers: CoefficientReaders,
+    ) -> None:
         self._network = network
+        self._readers = readers
         self._program = program
         self._memory = memory
         # None: values of this name are read by `Assignments` alone.
@@ -174,7 +183,7 @@ class PlainNumbers:
         return None if limits is None else _within(scale, limits)
 
     def _needs_more(self, population: str, name: str, cell: Cell) -> bool:
-        """Whether a parameter is a table, or others or the equations of its cell depend on it."""
+        """Whether a parameter is a table, or others, equations or rules depend on it."""
         followers = self._network.populations[population].derived.trees
         return (
             (population, f"{name}@rows") in self._memory
@@ -183,6 +192,7 @@ class PlainNumbers:
             or any(name in names(tree) for tree in followers.values())
             or name in time_constants(cell)
             or any(name in c.parameters for c in coefficients_of_cell(cell))
+            or self._readers.has(population, name)
         )
 
 

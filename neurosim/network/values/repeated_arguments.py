@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import Parameter, signature
 from typing import Concatenate, ParamSpec, TypeVar
 
-from ..errors import NetworkError
+from ...errors import NetworkError
 
 Owner = TypeVar("Owner")
 Arguments = ParamSpec("Arguments")
