@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Mapping
 from importlib import import_module
@@ -12,6 +13,7 @@ import numpy as np
 
 from neurosim.backend.free_memory import available
 from neurosim.errors import NetworkError
+from neurosim.recording.files import write_atomically
 
 from .graph import FIELDS, OPTIONAL, Graph, Node
 
@@ -31,12 +33,21 @@ def write(path: Path, graph: Graph) -> None:
     path : path
         Of the file.
     graph : Graph
+
+    Raises
+    ------
+    NetworkError
+        If the system refuses the file; nothing is left behind then.
     """
     nir: Any = import_module("nir")
 
     nodes = {name: _as_nir(node) for name, node in graph.nodes.items()}
     # Shapes are ours; its inference knows square kernels alone.
-    nir.write(path, nir.NIRGraph(nodes, list(graph.edges), type_check=False))
+    content = nir.NIRGraph(nodes, list(graph.edges), type_check=False)
+    # HDF5 reads again what it has written, which the file that is then written whole cannot do.
+    data = io.BytesIO()
+    nir.write(data, content)
+    write_atomically(path, lambda file: file.write(data.getbuffer()))
 
 
 def _as_nir(node: Node) -> Any:

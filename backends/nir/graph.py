@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,11 +57,20 @@ class Graph:
 
     def after(self, name: str) -> list[str]:
         """Return the nodes that a node feeds."""
-        return [target for source, target in self.edges if source == name]
+        return self._after.get(name, [])
 
     def before(self, name: str) -> list[str]:
         """Return the nodes that feed a node."""
-        return [source for source, target in self.edges if target == name]
+        return self._before.get(name, [])
+
+    # Looked up once for each node, which takes too long in lists of many edges.
+    @cached_property
+    def _after(self) -> Mapping[str, list[str]]:
+        return _grouped(self.edges)
+
+    @cached_property
+    def _before(self) -> Mapping[str, list[str]]:
+        return _grouped((target, source) for source, target in self.edges)
 
 
 def loops_of(names: Iterable[str], pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
@@ -89,3 +100,10 @@ def range_text(values: Any) -> str:
     array = np.asarray(values, np.float64)
     low, high = array.min(), array.max()
     return f"{low:.7g}" if low == high else f"{low:.7g} to {high:.7g}"
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, other in pairs:
+        groups[name].append(other)
+    return groups

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from neurosim.backend.free_memory import available
 from neurosim.errors import NetworkError
 from neurosim.model.cell import Cell
 from neurosim.model.declarations import Parameter, Port
@@ -33,6 +35,12 @@ _SPIKING = {"LIF": "LI", "IF": "I", "CubaLIF": "CubaLI"}
 _TIME_CONSTANTS = ("tau", "tau_mem", "tau_syn")
 # Parameters that the equations above may read, with their units.
 _PARAMETERS = {"r": "1", "v_leak": "1", "tau": "s", "tau_syn": "s", "w_in": "1"}
+# Whole numbers of grids, by field: the least one, and how many there may be.
+_LEAST = {"stride": 1, "dilation": 1, "kernel_size": 1, "padding": 0, "groups": 1}
+_COUNTS = {"groups": (1,)}
+# Ways between two populations are followed one by one: branches that meet again and again would
+# take forever.
+_MOST_NODES_FOLLOWED = 10_000_000
 
 
 def network_of(
@@ -127,6 +135,7 @@ class _Builder:
         for field in FIELDS[node.type]:
             if node.arrays[field].size == 0:
                 raise self._fail(f"{field} of node {name!r} is empty, expected numbers", "Fill it.")
+        self._check_grid(name, node)
         if node.type in NEURONS:
             fields = [*FIELDS[node.type], *OPTIONAL.get(node.type, ())]
             shapes = [node.arrays[field].shape for field in fields if field in node.arrays]
@@ -142,6 +151,42 @@ class _Builder:
                     raise self._fail(
                         f"{field} of node {name!r} is not above 0", "Give a time constant in s."
                     )
+
+    def _check_grid(self, name: str, node: Node) -> None:
+        for field, least in _LEAST.items():
+            values = np.ravel(node.arrays.get(field, least))
+            counts = _COUNTS.get(field, (1, 2))
+            if values.size not in counts or np.any(values < least):
+                raise self._fail(
+                    f"{field} of node {name!r} is {values[:5].tolist()}, expected "
+                    f"{' or '.join(map(str, counts))} numbers of at least {least}",
+                    "Correct it.",
+                )
+        if node.type == "Input":
+            shape = [int(n) for n in np.ravel(node.arrays["shape"])]
+            if min(shape) < 1:
+                raise self._fail(
+                    f"shape of node {name!r} is {shape}, expected numbers of at least 1",
+                    "Correct it.",
+                )
+            self._require_room(name, math.prod(shape))
+
+    def _require_room(self, name: str, numbers: int) -> None:
+        """Refuse what a few bytes of a file can ask for, and no machine has."""
+        # Matrices hold a number, its row and its column.
+        if numbers * 24 > available():
+            raise self._fail(
+                f"node {name!r} needs {numbers:.3g} numbers, which do not fit into memory",
+                "Use a larger machine, or correct its shape.",
+            )
+
+    @contextmanager
+    def _of_node(self, name: str) -> Iterator[None]:
+        """Say the node in errors of the connector that it becomes."""
+        try:
+            yield
+        except NetworkError as error:
+            raise NetworkError(f"{self._where}, node {name!r}: {error}") from error
 
     # ---- populations
 
@@ -183,8 +228,16 @@ class _Builder:
     def _paths(self, source: str) -> Iterator[_Path]:
         """Yield the ways from a population to others, without neurons in between."""
         pending = [(name, ()) for name in self._graph.after(source)]
+        followed = 0
         while pending:
             name, before = pending.pop()
+            followed += len(before) + 1
+            if followed > _MOST_NODES_FOLLOWED:
+                raise self._fail(
+                    f"more than {_MOST_NODES_FOLLOWED} nodes on the ways from {source!r} to other "
+                    "neurons, expected few",
+                    "Multiply nodes in a row into one, and add up nodes side by side.",
+                )
             node = self._graph.nodes[name]
             if node.type in NEURONS:
                 yield _Path(source, name, before)
@@ -263,9 +316,9 @@ class _Builder:
             return None
         name, node = weighted[0]
         if node.type == "Conv2d":
-            return self._convolution(node, self._shape_before(path, name))
+            return self._convolution(name, node, self._shape_before(path, name))
         if node.type in ("SumPool2d", "AvgPool2d"):
-            return _pooling(node, self._shape_before(path, name))
+            return self._pooling(name, node, self._shape_before(path, name))
         return None
 
     def _free(self, title: str) -> str:
@@ -351,14 +404,14 @@ class _Builder:
                     return csr_array(weight), bias, (weight.shape[0],)
                 return csr_array(weight), none, (weight.shape[0],)
             case "Conv2d":
-                connector = self._convolution(node, shape)
+                connector = self._convolution(name, node, shape)
                 # One bias per channel, for all cells of its grid.
                 cells = math.prod(connector.target_shape[1:])
                 channels = connector.target_shape[0]
                 bias = np.repeat(self._sized(name, node.arrays["bias"], channels), cells)
                 return self._sparse(connector, connector.weights), bias, connector.target_shape
             case "SumPool2d" | "AvgPool2d":
-                pool = _pooling(node, shape)
+                pool = self._pooling(name, node, shape)
                 return self._sparse(pool, pool.weights), none, pool.target_shape
         raise self._fail(f"node {name!r} is a {node.type}, expected weights", "Correct it.")
 
@@ -388,7 +441,7 @@ class _Builder:
         pairs = (edges.target, np.repeat(sources, np.diff(edges.pointer)))
         return csr_array((data, pairs), shape=(targets.size, sources.size))
 
-    def _convolution(self, node: Node, shape: tuple[int, ...]) -> convolution:
+    def _convolution(self, name: str, node: Node, shape: tuple[int, ...]) -> convolution:
         arrays = node.arrays
         kernel = arrays["weight"]
         if kernel.ndim != 4 or len(shape) != 3:
@@ -404,10 +457,27 @@ class _Builder:
                 "expected (out, channels / groups, rows, columns), and as many in each group",
                 "Correct it.",
             )
-        kernel = _dilate(_join_groups(kernel, groups), _pair(arrays["dilation"]))
-        return convolution(
-            kernel, shape=shape, stride=_pair(arrays["stride"]), padding=_pair(arrays["padding"])
-        )
+        dilation, padding = _pair(arrays["dilation"]), _pair(arrays["padding"])
+        # A few numbers of the file make these large.
+        window = _dilated_extent(kernel, dilation)
+        self._require_room(name, shape[0] * kernel.shape[0] * math.prod(window))
+        padded = math.prod(n + 2 * rim for n, rim in zip(shape[1:], padding, strict=True))
+        self._require_room(name, max(shape[0], kernel.shape[0]) * padded)
+        whole = _dilate(_join_groups(kernel, groups), dilation)
+        with self._of_node(name):
+            return convolution(whole, shape=shape, stride=_pair(arrays["stride"]), padding=padding)
+
+    def _pooling(self, name: str, node: Node, shape: tuple[int, ...]) -> average_pooling:
+        # Weights of average pooling are divided by the cells of the window.
+        window = _pair(node.arrays["kernel_size"])
+        with self._of_node(name):
+            return average_pooling(
+                window,
+                shape=shape,
+                stride=_pair(node.arrays["stride"]),
+                padding=_pair(node.arrays["padding"]),
+                weight=float(math.prod(window)) if node.type == "SumPool2d" else 1.0,
+            )
 
 
 def _join_groups(kernel: np.ndarray, groups: int) -> np.ndarray:
@@ -430,15 +500,18 @@ def _join_groups(kernel: np.ndarray, groups: int) -> np.ndarray:
     return joined
 
 
+def _dilated_extent(kernel: np.ndarray, dilation: tuple[int, int]) -> tuple[int, int]:
+    rows, columns = kernel.shape[2:]
+    across_rows, across_columns = dilation
+    return (rows - 1) * across_rows + 1, (columns - 1) * across_columns + 1
+
+
 def _dilate(kernel: np.ndarray, dilation: tuple[int, int]) -> np.ndarray:
     """Return a kernel whose weights are `dilation` cells apart, with weights of 0 between them."""
     if dilation == (1, 1):
         return kernel
-    *channels, rows, columns = kernel.shape
-    across_rows, across_columns = dilation
-    extent = ((rows - 1) * across_rows + 1, (columns - 1) * across_columns + 1)
-    dilated = np.zeros((*channels, *extent))
-    dilated[:, :, ::across_rows, ::across_columns] = kernel
+    dilated = np.zeros((*kernel.shape[:2], *_dilated_extent(kernel, dilation)))
+    dilated[:, :, :: dilation[0], :: dilation[1]] = kernel
     return dilated
 
 
@@ -470,18 +543,6 @@ def _cell(node_type: str) -> Cell:
         spike="v > v_threshold" if is_spiking else None,
         after_spike="v = v_reset" if is_spiking else "",
         name=node_type,
-    )
-
-
-def _pooling(node: Node, shape: tuple[int, ...]) -> average_pooling:
-    # Weights of average pooling are divided by the cells of the window.
-    window = _pair(node.arrays["kernel_size"])
-    return average_pooling(
-        window,
-        shape=shape,
-        stride=_pair(node.arrays["stride"]),
-        padding=_pair(node.arrays["padding"]),
-        weight=float(math.prod(window)) if node.type == "SumPool2d" else 1.0,
     )
 
 

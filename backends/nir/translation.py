@@ -262,7 +262,9 @@ class _Builder:
         place = Place("projection", projection.name, "delay")
         per_edge = self._delay_of_edges(projection)
         # Written per source and read back per edge: a difference shows two delays of one source.
-        steps = np.zeros(self._concrete.populations[projection.source].size, np.int64)
+        # Sources without edges take that of the first one, so that equal delays stay one number.
+        size = self._concrete.populations[projection.source].size
+        steps = np.full(size, per_edge[0] if per_edge.size else 0, np.int64)
         steps[projection.sources] = per_edge
         if np.any(steps[projection.sources] != per_edge):
             self._report(

@@ -21,6 +21,7 @@ from ..ir.concretise import concretise
 from ..ir.discretise import discretise
 from ..network.network import Network
 from ..network.validation import read_duration
+from ..recording.files import read_path
 from ..recording.recording import Recording
 from .batch import Batch
 from .run import Run, steps_of
@@ -350,7 +351,7 @@ def export_with_report(
     require_no_loading("export")
     # Everything that can be refused without the draws is refused before them.
     backend = _require_verb(find(backend), "export", options)
-    path = Path(folder)
+    path = read_path(folder, where="export")
     length = read_duration(time, where="export: time")
     suffix = getattr(backend, "export_suffix", "")
     if suffix:
@@ -404,7 +405,8 @@ def from_nir(path: str | Path, *, dt: Any = "1 ms", name: str = "") -> Network:
         If the package nir is missing, the file is malformed, or its graph has no counterpart.
     """
     backend: Any = find("nir")
-    return backend.read(Path(path), dt=dt, name=name or Path(path).stem)
+    file = read_path(path, where="from_nir")
+    return backend.read(file, dt=dt, name=name or file.stem)
 
 
 def map(network: Network, *, backend: str | Backend = "spinnaker", **options: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,36 @@ def test_a_wrong_name_an_old_file_and_a_run_are_refused(tmp_path):
         ns.map(net, backend="nir")
     with pytest.raises(ns.NetworkError, match="has no option 'threads'"):
         ns.check(net, backend="nir", threads=2)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"net.nir", "a\0b", ""])
+def test_a_path_that_is_none_is_refused_by_reading_and_writing(path):
+    with pytest.raises(ns.NetworkError, match="^export: found .*expected a path"):
+        ns.export(network(LEAKY), path, backend="nir")
+    with pytest.raises(ns.NetworkError, match="^from_nir: found .*expected a path"):
+        ns.from_nir(path)
+
+
+def test_a_file_that_could_not_be_finished_is_not_left_behind(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ns.NetworkError, match=r"net\.nir: cannot be written \(the disk is full\)"):
+        ns.export(network(LEAKY), tmp_path / "net.nir", backend="nir")
+    assert not list(tmp_path.iterdir())
+
+
+def test_sources_without_edges_leave_a_delay_one_number(tmp_path):
+    """Readers refuse delays that differ from neuron to neuron, as this one does."""
+    net = ns.Network("halves", dt="1 ms")
+    source = net.spike_source("inputs", 6, steps=[[1]] * 6)
+    layer = net.population("layer", 4, LEAKY)
+    net.project(source[2:5], layer, ns.all_to_all(), weight=1.0, delay="3 ms", name="w")
+    nodes = exported(net, tmp_path)
+    assert nodes["w_delay"].delay == pytest.approx(np.full(6, 0.004))
+    again = ns.from_nir(tmp_path / "net.nir", dt="1 ms")
+    assert again.projections["w"].delay == 3.0
 
 
 def test_the_command_line_writes_a_file(tmp_path, monkeypatch, capsys):

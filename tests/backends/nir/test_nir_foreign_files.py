@@ -243,6 +243,63 @@ def test_edges_of_another_shape_are_refused(load, tmp_path, edges):
         ns.from_nir(tmp_path / "foreign.nir")
 
 
+GRID_NUMBERS = [
+    ("stride", (0, 1), "stride of node 'n0' is \\[0, 1\\], expected 1 or 2 numbers of at least 1"),
+    ("stride", (1, 1, 1), "stride of node 'n0' is \\[1, 1, 1\\], expected 1 or 2 numbers"),
+    ("dilation", (-1, 1), "dilation of node 'n0' is \\[-1, 1\\], expected 1 or 2 numbers"),
+    ("dilation", (10**9, 10**9), "node 'n0' needs 8e\\+18 numbers, which do not fit"),
+    (
+        "padding",
+        (-1, 0),
+        "padding of node 'n0' is \\[-1, 0\\], expected 1 or 2 numbers of at least 0",
+    ),
+    ("padding", (10**9, 10**9), "node 'n0' needs 8e\\+18 numbers, which do not fit"),
+    ("groups", (1, 1), "groups of node 'n0' is \\[1, 1\\], expected 1 numbers of at least 1"),
+    ("weight", np.ones((2, 1, 9, 9)), "node 'n0': convolution: found a window of height 9"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "message"), GRID_NUMBERS)
+def test_numbers_that_no_grid_has_are_refused_by_field_and_node(
+    load, tmp_path, field, value, message
+):
+    node = nir.Conv2d((6, 6), np.ones((2, 1, 3, 3)), 1, 0, 1, 1, np.zeros(2))
+    load(chain(node, lif(2, 4, 4), start=(1, 6, 6)))
+    with h5py.File(tmp_path / "foreign.nir", "a") as file:
+        del file[f"node/nodes/n0/{field}"]
+        file[f"node/nodes/n0/{field}"] = value
+    with pytest.raises(ns.NetworkError, match=f"^from_nir .*{message}"):
+        ns.from_nir(tmp_path / "foreign.nir")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0,), "shape of node 'input' is \\[0\\], expected numbers of at least 1"),
+        ((-4,), "shape of node 'input' is \\[-4\\]"),
+        ((1 << 40, 1 << 40), "node 'input' needs 1.21e\\+24 numbers, which do not fit"),
+    ],
+)
+def test_inputs_without_size_or_beyond_memory_are_refused(load, shape, message):
+    with pytest.raises(ns.NetworkError, match=message):
+        load(chain(lif(4), start=shape))
+
+
+def test_branches_that_meet_again_and_again_are_refused_soon(load):
+    """Two nodes side by side, forty times in a row, are more ways than can be followed."""
+    nodes = {"input": nir.Input(np.array([3])), "n": lif(3), "output": nir.Output(np.array([3]))}
+    edges = [("n", "output")]
+    before = ["input"]
+    for layer in range(40):
+        side_by_side = [f"a{layer}", f"b{layer}"]
+        nodes |= {name: nir.Linear(np.eye(3)) for name in side_by_side}
+        edges += [(source, target) for source in before for target in side_by_side]
+        before = side_by_side
+    edges += [(name, "n") for name in before]
+    with pytest.raises(ns.NetworkError, match="nodes on the ways from 'input' to other neurons"):
+        load(graph(nodes, *edges))
+
+
 def test_a_bias_counts_once_however_many_populations_feed_its_node(load):
     content = graph(
         {
