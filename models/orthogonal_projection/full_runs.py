@@ -51,6 +51,8 @@ COLOUR = Settings(
 )
 ONE_HEAD = replace(FULL, way="bptt", hidden=400)
 SETS = ("cifar10", "mnist", "kmnist", "fashion-mnist", "notmnist")
+# Of tasks with two classes, whose 100 stored samples are two minibatches: one epoch changes nothing.
+REPLAYS = 20
 MOST = 4000  # rows of a minibatch's patches that teach
 
 
@@ -68,6 +70,8 @@ class Case:
     share : float or None
         See `Projected`.
     convolutional : bool
+    replays : int
+        Epochs of replay after each task, of strategies with rehearsal.
     """
 
     tasks: Callable[[int], list[Task]]
@@ -76,6 +80,7 @@ class Case:
     rows: Mapping[str, Rows] = field(default_factory=dict)
     share: float | None = None
     convolutional: bool = False
+    replays: int = 1
 
 
 def cases() -> dict[str, Case]:
@@ -113,7 +118,9 @@ def cases() -> dict[str, Case]:
         for strategy in ("hlop", "plain", "rehearsal", "hlop with rehearsal"):
             tasks = partial(one_head, name=name)
             rows = {"layer1": (80, 50), "layer2": (100, 40), "head": (60, 30)}
-            result[f"one head {name} {strategy}"] = Case(tasks, ONE_HEAD, strategy, rows)
+            result[f"one head {name} {strategy}"] = Case(
+                tasks, ONE_HEAD, strategy, rows, replays=REPLAYS
+            )
     return result
 
 
@@ -232,6 +239,7 @@ def run(
         "seed": seed,
         "settings": asdict(case.settings),
         "share": case.share,
+        "epochs of replay": case.replays if "rehearsal" in case.strategy else 0,
         "rows": {} if circuits is None else circuits.course,
         "ewc": choice,
         **summarise(course),
@@ -265,8 +273,10 @@ def _strategy(case: Case, learner: Learner, *, seed: int) -> tuple[Strategy, dic
         most = MOST if case.convolutional else 0
         inner = projected(learner, case.settings, case.rows, seed=seed, share=case.share, most=most)
         if case.strategy.endswith("rehearsal"):
-            return Rehearsal(inner), {}
+            return Rehearsal(inner, epochs=case.replays), {}
         return inner, {}
+    if case.strategy == "rehearsal":
+        return Rehearsal(epochs=case.replays), {}
     if case.strategy != "ewc":
         return read_strategy(case.strategy), {}
     # Of another seed: a strength chosen on the tasks themselves would be fitted to them.
