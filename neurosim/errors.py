@@ -116,14 +116,15 @@ def describe_unknown(
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a noun: of both in "state or variable", of the first in "row of a".
+    """Return the plural of a noun: of each in "state, row or unit", of the first in "row of a".
 
     Parameters
     ----------
     noun : str
     """
-    if " or " in noun:
-        return " or ".join(plural(part) for part in noun.split(" or "))
+    first, separator, last = noun.rpartition(" or ")
+    if separator:
+        return f"{', '.join(map(plural, first.split(', ')))} or {plural(last)}"
     for preposition in (" of ", " at "):
         head, separator, rest = noun.partition(preposition)
         if separator:

@@ -423,6 +423,8 @@ def _remedy(node: ast.expr) -> str:
             return "'and' and 'or'"
         case ast.Call(func=ast.Attribute(attr=function)) if function in ARITY:
             return f"{function}(...) alone"
+        case ast.Name(id=name) if not name.isascii():
+            return "names of letters without accents"
     return "these"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import refuse_unknown
 from ..expr.parse import Parser
 from ..expr.tree import draws
 from ..units import Time
@@ -64,6 +65,7 @@ class Cell(CellParts):
         Syntax, unknown or malformed names, units; at the line that makes the cell.
     """
 
+    @refuse_unknown("ns.Cell")
     def __init__(
         self,
         equations: str = "",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import refuse_unknown
 from ..errors import ModelError
 from ..expr.parse import Parser
 from ..expr.tree import Expr, names
@@ -50,6 +51,7 @@ class Rule(RuleParts):
         Units of handlers are checked when a projection binds the rule to its cells.
     """
 
+    @refuse_unknown("ns.Rule")
     def __init__(
         self,
         *,

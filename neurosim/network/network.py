@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import chain, count
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arguments import refuse_repeated
 from ..draws.values import DrawnQuantity, ParameterValue, Weights, gamma, integers, uniform
 from ..errors import NetworkError, describe, describe_unknown
 from ..model.binding import bind
@@ -72,12 +74,21 @@ from .values.projection import (
     require_port,
     unit_of_delivery,
 )
-from .values.repeated_arguments import refuse_repeated
 from .values.signs import warn_of_signs
 from .wiring.pairs import PairConnector, Pairs, read_box, read_connector
 
 # Pairs and edges up to which texts over them are evaluated at the user's line.
 _EVALUATED = 1 << 18
+_ARGUMENTS = (
+    "weight",
+    "delay",
+    "port",
+    "rule",
+    "name",
+    "dendritic_fraction",
+    "round_delays",
+    "same_step",
+)
 MOST_NEURONS = 2**31 - 1  # engines number the neurons of a population with 32 bits
 
 
@@ -193,7 +204,8 @@ class Network:
         if not isinstance(cell, Cell):
             raise NetworkError(
                 f"{where}: found {describe(cell)}, expected a Cell. "
-                "Make one with ns.Cell or neurosim.models.cells."
+                + ("Call it: cells.lif()." if callable(cell) else "Make one with ns.Cell or ")
+                + ("" if callable(cell) else "neurosim.models.cells.")
             )
         own = (*cell.states, *cell.parameters)
         arguments = {"positions": positions}
@@ -538,6 +550,7 @@ class Network:
             own = (*rule.variables, *rule.parameters)
             owner = f"rule {rule.name!r}"
             _require_one_meaning(own, arguments, where=f"projection {ends}", owner=owner)
+        _require_known(values, rule, f"projection {ends}")
         cell = to_view.population.cell
         port = default_port(cell, port)
         if name is None:
@@ -1006,6 +1019,18 @@ def _require_one_meaning(
             raise NetworkError(
                 f"{where}: found {name}=, which is an argument of this call and a name of {owner}, "
                 f"expected one meaning. Rename it in the {owner}."
+            )
+
+
+def _require_known(values: Iterable[str], rule: Rule | None, where: str) -> None:
+    """Refuse the value of no name of a rule that looks like an argument of the call."""
+    own = () if not isinstance(rule, Rule) else (*rule.variables, *rule.parameters)
+    for name in set(values) - {part.name for part in own}:
+        near = get_close_matches(name, _ARGUMENTS, n=1, cutoff=0.7)
+        if near:
+            raise NetworkError(
+                f"{where}: found {name}=, expected an argument of net.project or a name of the "
+                f"rule. Write {near[0]}=."
             )
 
 

@@ -81,7 +81,10 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
     if not isinstance(variable, str) or variable not in states:
         owner = f"population {view.name!r}"
         valid = ["spikes", *states]
-        raise NetworkError(f"record: {describe_unknown('state', variable, valid, owner=owner)}")
+        unknown = describe_unknown("state", variable, valid, owner=owner)
+        listed = isinstance(variable, list | tuple | set)
+        remedy = " Give names one after another: net.record(population, 'v', 'u')."
+        raise NetworkError(f"record: {unknown}{remedy if listed else ''}")
     return Probe(view, variable, states[variable], every)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support.messages import parts
@@ -155,3 +157,51 @@ def test_a_value_is_shown_as_itself_if_that_can_be_read_and_else_by_its_kind(val
 def test_a_list_where_a_name_is_expected_is_refused_with_the_names(act, message):
     with pytest.raises(ns.NetworkError, match=parts(*message)):
         act()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: ns.Cell("dv/dt = -v / ms : 1", **BRIAN["cell"]),
+            "ns.Cell has no argument 'threshold'. The arguments are: after_spike, equations, .* "
+            "Write spike='v > ...'.",
+        ),
+        (
+            lambda: ns.Rule(edge="w : 1", **BRIAN["rule"]),
+            r"ns.Rule has no argument 'on_pre'. .* Write handlers=\[\('pre', ...\)\].",
+        ),
+        (
+            lambda: ns.Cell("v : 1", **BRIAN["typo"]),
+            "ns.Cell has no argument 'refractoriness'. Did you mean 'refractory'",
+        ),
+        (
+            lambda: ns.Cell("dv/dt = -v / \u03c4 : 1"),
+            "is outside the language .* Write it with names of letters without accents.",
+        ),
+    ],
+)
+def test_words_of_others_are_answered_with_ours(make, message):
+    with pytest.raises(ns.ModelError, match=message):
+        make()
+
+
+BRIAN: dict[str, dict[str, Any]] = {
+    "cell": {"threshold": "v > 1"},
+    "rule": {"on_pre": "v_post += w"},
+    "typo": {"refractoriness": "2 ms"},
+}
+
+
+def test_what_people_try_at_a_network_is_answered_with_what_to_write():
+    net = ns.Network("net", dt="1 ms")
+    with pytest.raises(ns.NetworkError, match=r"found a function, .* Call it: cells.lif\(\)."):
+        net.population("p", 1, cells.lif)  # pyright: ignore[reportArgumentType]
+    p = net.population("p", 1, cells.lif())
+    with pytest.raises(ns.NetworkError, match=r"found weights=, expected .* Write weight=."):
+        values: dict[str, Any] = {"weights": "1 nA"}
+        net.project(p, p, ns.all_to_all(), **values)
+    with pytest.raises(ns.NetworkError, match=r"Give names one after another: net.record\("):
+        net.record(p, ["v", "spikes"])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ns.NetworkError, match="The populations, projections or drives are: p"):
+        net["q"]

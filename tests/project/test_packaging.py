@@ -44,6 +44,7 @@ PINNED = ("test", "lint", "docs", "bench")
 # neurosim/__init__.py.
 FLOORS = (
     {"distribution", "errors", "whole_files"},
+    {"arguments"},
     {"units", "datasets"},
     {"quantities"},
     {"expr", "recording"},
