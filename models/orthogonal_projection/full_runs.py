@@ -51,7 +51,7 @@ COLOUR = Settings(
 )
 ONE_HEAD = replace(FULL, way="bptt", hidden=400)
 SETS = ("cifar10", "mnist", "kmnist", "fashion-mnist", "notmnist")
-# Of tasks with two classes, whose 100 stored samples are two minibatches: one epoch changes nothing.
+# Where 100 samples of a task are stored: one epoch is two minibatches, and changes nothing.
 REPLAYS = 20
 MOST = 4000  # rows of a minibatch's patches that teach
 
