@@ -49,7 +49,8 @@ class RehearsalEngine:
         replica: int = 0,
     ) -> None:
         # One partition: the loop runs in one thread.
-        bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
+        populations = program.populations.values()
+        bounds = {population.name: np.array([0, population.size]) for population in populations}
         self.memory = Memory(program, network, bounds)
         self._program = program
         self._plan = plan
@@ -62,8 +63,8 @@ class RehearsalEngine:
         self._offsets = self._layout.neurons.current.copy()
         self._saturation = Saturation(self._layout)
         # Steps in which an injected current changes: loops run from one to the next.
-        changing = [p for p in plan.populations if p.current is not None]
-        self._changing = [(p, *_changes(p, plan.dt)) for p in changing]
+        changing = [population for population in plan.populations if population.current is not None]
+        self._changing = [(population, *_changes(population, plan.dt)) for population in changing]
         self._changes = np.unique(
             np.concatenate([np.zeros(0, np.int64), *(steps for _, steps, _ in self._changing)])
         )
@@ -82,7 +83,7 @@ class RehearsalEngine:
 
     def refresh(self) -> None:
         """Follow changes by the host: states, weights that learn, given spikes and rates."""
-        self._mirror.follow()
+        self._mirror.update_machine()
         self._read_input()
 
     def emit(self, signal: str, step: int, *, repeat: int = 0) -> None:
@@ -143,7 +144,7 @@ class RehearsalEngine:
         self._mirror.keep_spikes(spikes, first, done)
         # Between chunks nobody reads memory.
         if not more:
-            self._mirror.tell(first + done)
+            self._mirror.update_memory(first + done)
         return chunk
 
     def _read_input(self) -> None:
@@ -159,18 +160,18 @@ class RehearsalEngine:
         current = self._layout.neurons.current
         # From the offsets, whatever was injected before: a run may have been restored.
         current[:] = self._offsets
-        for p, changes, amplitudes in self._changing:
-            begin = self._layout.numbering.neurons[p.name]
+        for population, changes, amplitudes in self._changing:
+            begin = self._layout.numbering.neurons[population.name]
             row = int(np.searchsorted(changes, first, side="right")) - 1
             if row >= 0:
-                current[begin : begin + p.size] += amplitudes[row]
+                current[begin : begin + population.size] += amplitudes[row]
         later = self._changes[self._changes > first]
         return min(steps, int(later[0]) - first) if later.size else steps
 
 
-def _changes(p: PlannedPopulation, dt: float) -> tuple[np.ndarray, np.ndarray]:
+def _changes(population: PlannedPopulation, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the steps in which an injected current changes, and its values in S16.15."""
-    assert p.current is not None
+    assert population.current is not None
     # Times are whole steps up to rounding.
-    steps = np.rint(p.current.times / dt).astype(np.int64)
-    return steps, to_fixed(p.current.amplitudes)
+    steps = np.rint(population.current.times / dt).astype(np.int64)
+    return steps, to_fixed(population.current.amplitudes)

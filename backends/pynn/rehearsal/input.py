@@ -115,28 +115,31 @@ def read_drives(
     plan : Plan
     layout : Layout
     """
-    edges = [q for name in program.drives for q in plan.parts(name)]
+    edges = [projection for name in program.drives for projection in plan.parts(name)]
     nothing = np.zeros(0)
     means = [nothing]
     indices = [nothing]
-    for q in edges:
-        size = program.drives[q.origin].indices.size
-        rate = np.broadcast_to(memory[q.origin, "rate"], size)
+    for projection in edges:
+        size = program.drives[projection.origin].indices.size
+        rate = np.broadcast_to(memory[projection.origin, "rate"], size)
         # In the order of the draws of other engines: a rate times dt, rounded once.
-        means.append((rate * program.dt)[q.edges])
-        indices.append(q.post)
-    keys = [key_of(program.seed, f"{q.origin}/counts") for q in edges]
-    slots = [slots_of_edges(q, layout.numbering) for q in edges]
-    weights = [store_weights(q.weight, layout.shifts[q.target, q.receptor]) for q in edges]
+        means.append((rate * program.dt)[projection.edges])
+        indices.append(projection.post)
+    keys = [key_of(program.seed, f"{projection.origin}/counts") for projection in edges]
+    slots = [slots_of_edges(projection, layout.numbering) for projection in edges]
+    weights = []
+    for projection in edges:
+        shift = layout.shifts[projection.target, projection.receptor]
+        weights.append(store_weights(projection.weight, shift))
     tables = [_tabulate(mean) for mean in means[1:]]
     longest = max((levels.size for levels, _ in tables), default=1)
     # A block of four more at either end than the neurons themselves take.
-    widths = (int(np.ptp(q.post)) + 8 for q in edges if q.post.size)
+    widths = (int(np.ptp(projection.post)) + 8 for projection in edges if projection.post.size)
     # The last level is above every word: no search reaches the padding of a row.
     padded = [np.pad(levels, (0, longest - levels.size)) for levels, _ in tables]
     return Drives(
         key=np.array(keys, np.int64).reshape(-1, 2),
-        first=np.cumsum([0, *(q.post.size for q in edges)]),
+        first=np.cumsum([0, *(projection.post.size for projection in edges)]),
         neuron=np.concatenate(indices).astype(np.int64),
         mean=np.concatenate(means),
         slot=np.concatenate([nothing, *slots]).astype(np.uint32),

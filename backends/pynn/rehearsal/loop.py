@@ -86,15 +86,14 @@ class Spikes(NamedTuple):
 
 
 @compile_body
-def current_after_arrivals(neurons, variable, i, row, shift):
+def current_after_arrivals(neurons, variable, neuron, row, shift):
     """Return a synaptic current as the machine records it: with the arrivals of the next step.
 
     Parameters
     ----------
     neurons : Neurons
     variable : EXCITATORY or INHIBITORY
-    i : int
-        Neuron.
+    neuron : int
     row : int
         Of the slots of the next step.
     shift : int
@@ -102,12 +101,12 @@ def current_after_arrivals(neurons, variable, i, row, shift):
     """
     # Cut off as `take_arrivals` will do it; the slot itself stays as it is until then.
     if variable == EXCITATORY:
-        total = min(np.int64(neurons.slots[row, i]), LARGEST_SLOT)
+        total = min(np.int64(neurons.slots[row, neuron]), LARGEST_SLOT)
         slot = np.int32(total << shift)
-        return np.int32(neurons.exc[i] + decay(slot, neurons.share_exc[i]))
-    total = min(np.int64(neurons.slots[row, neurons.v.size + i]), LARGEST_SLOT)
+        return np.int32(neurons.exc[neuron] + decay(slot, neurons.share_exc[neuron]))
+    total = min(np.int64(neurons.slots[row, neurons.v.size + neuron]), LARGEST_SLOT)
     slot = np.int32(total << shift)
-    return np.int32(neurons.inh[i] + decay(slot, neurons.share_inh[i]))
+    return np.int32(neurons.inh[neuron] + decay(slot, neurons.share_inh[neuron]))
 
 
 @compile_body
@@ -131,14 +130,14 @@ def sample(channels, channel, sample_row, step, neurons, weights, samples):
     width = channels.first[channel + 1] - first
     begin = channels.output[channel] + sample_row * width
     row = (step + 1) % neurons.slots.shape[0]
-    for m in range(width):
-        member = channels.member[first + m]
+    for column in range(width):
+        member = channels.member[first + column]
         if variable == VOLTAGE:
-            samples[begin + m] = neurons.v[member]
+            samples[begin + column] = neurons.v[member]
         elif variable == WEIGHT:
-            samples[begin + m] = weights[member]
+            samples[begin + column] = weights[member]
         else:
-            samples[begin + m] = current_after_arrivals(
+            samples[begin + column] = current_after_arrivals(
                 neurons, variable, member, row, channels.shift[channel]
             )
 
@@ -188,27 +187,27 @@ def update(populations, neurons, rules, history, step, dt, spiking, saturated):
     """
     row = step % neurons.slots.shape[0]
     count = 0
-    for p in range(populations.begin.size):
+    for population in range(populations.begin.size):
         fired = spiking[count:]
         spikes = update_population(
             neurons,
-            populations.begin[p],
-            populations.end[p],
-            populations.cell[p],
+            populations.begin[population],
+            populations.end[population],
+            populations.cell[population],
             row,
-            populations.shifts[p],
+            populations.shifts[population],
             dt,
             fired,
             saturated,
         )
         # Remembered before any spike is delivered, since delivery reads the histories.
-        if populations.learner[p] >= 0:
-            for s in range(spikes):
-                learner = populations.learner[p] + fired[s]
-                remember(history, learner, step, rules.table, populations.minus[p])
+        if populations.learner[population] >= 0:
+            for spike in range(spikes):
+                learner = populations.learner[population] + fired[spike]
+                remember(history, learner, step, rules.table, populations.minus[population])
         # From numbers within the population to numbers among all sources.
-        for s in range(spikes):
-            fired[s] += populations.source[p]
+        for spike in range(spikes):
+            fired[spike] += populations.source[population]
         count += spikes
     return count
 
@@ -270,12 +269,12 @@ def run_steps(
         deliver_static(static, spiking, step, neurons.slots)
         if plastic.weight.size:
             deliver_plastic(plastic, rules, history, spiking, step, neurons.slots)
-        for d in range(drives.key.shape[0]):
-            drive(drives, d, step, replica, neurons.slots)
-        for c in range(channels.every.size):
-            every = channels.every[c]
+        for number in range(drives.key.shape[0]):
+            drive(drives, number, step, replica, neurons.slots)
+        for channel in range(channels.every.size):
+            every = channels.every[channel]
             if (step + 1) % every == 0:
                 # Samples are counted from the begin of the stretch, not of the run.
                 sample_row = (step + 1) // every - first // every - 1
-                sample(channels, c, sample_row, step, neurons, plastic.weight, samples)
+                sample(channels, channel, sample_row, step, neurons, plastic.weight, samples)
     return steps, count

@@ -321,18 +321,18 @@ def update_population(neurons, begin, end, cell, row, shifts, dt, fired, saturat
     saturated : (2 N,) int64
         Changed.
     """
-    inside = slice(begin, end)
     count = neurons.v.size
+    inside = slice(begin, end)
+    # Inhibitory slots of all neurons follow the excitatory ones of all.
+    inside_inhibitory = slice(count + begin, count + end)
     exc = neurons.exc[inside]
     inh = neurons.inh[inside]
     total = neurons.total[inside]
     slots = neurons.slots[row]
-    # Inhibitory slots of all neurons follow the excitatory ones of all.
-    other = slice(count + begin, count + end)
     share = neurons.share_exc[inside]
     take_arrivals(exc, share, slots[inside], shifts[0], saturated[inside])
     share = neurons.share_inh[inside]
-    take_arrivals(inh, share, slots[other], shifts[1], saturated[other])
+    take_arrivals(inh, share, slots[inside_inhibitory], shifts[1], saturated[inside_inhibitory])
     add_currents(total, exc, inh, neurons.current[inside])
     if cell == LIF:
         spikes = step_lif(neurons, inside, total, fired)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from neurosim.backend.engine import Chunk
@@ -13,6 +15,15 @@ from .loop import EXCITATORY, INHIBITORY, VOLTAGE, WEIGHT, Channels, Spikes
 
 _VARIABLES = {"v": VOLTAGE, "gsyn_exc": EXCITATORY, "gsyn_inh": INHIBITORY}
 _RECEPTOR_OF = {EXCITATORY: "excitatory", INHIBITORY: "inhibitory"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """One variable of neurons or edges that the machine samples, and the shift of its receptor."""
+
+    variable: int
+    shift: int
+    members: np.ndarray
 
 
 class Recordings:
@@ -27,33 +38,37 @@ class Recordings:
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self._plan = plan
         self._layout = layout
-        self._sampled = [r for r in plan.recordings if not r.of_spikes]
-        # By recording, what it needs of the machine: variable, shift, members.
-        self._needs = [self._channels_of(r) for r in self._sampled]
-        self._every = [
-            r.every for r, needs in zip(self._sampled, self._needs, strict=True) for _ in needs
-        ]
-        flat = [need for needs in self._needs for need in needs]
-        self._widths = np.array([members.size for _, _, members in flat], np.int64)
-        self._variables = np.array([variable for variable, _, _ in flat], np.int64)
-        self._shifts = np.array([shift for _, shift, _ in flat], np.int64)
-        self._members = np.concatenate([np.zeros(0), *(m for _, _, m in flat)]).astype(np.int64)
+        self._sampled = [recording for recording in plan.recordings if not recording.of_spikes]
+        # How many channels of the machine each recording reads: its samples follow each other.
+        self._counts: list[int] = []
+        self._every: list[int] = []
+        channels: list[_Channel] = []
+        for recording in self._sampled:
+            of_recording = self._channels_of(recording)
+            self._counts.append(len(of_recording))
+            self._every += [recording.every] * len(of_recording)
+            channels += of_recording
+        members = [channel.members for channel in channels]
+        self._widths = np.array([indices.size for indices in members], np.int64)
+        self._variables = np.array([channel.variable for channel in channels], np.int64)
+        self._shifts = np.array([channel.shift for channel in channels], np.int64)
+        self._members = np.concatenate([np.zeros(0), *members]).astype(np.int64)
 
-    def _channels_of(self, recording: PlannedRecording) -> list[tuple[int, int, np.ndarray]]:
+    def _channels_of(self, recording: PlannedRecording) -> list[_Channel]:
         if recording.of_weights:
             return [
-                (WEIGHT, 0, self._layout.positions[q.name])
-                for q in self._plan.parts(recording.owner)
-                if q.rule is not None
+                _Channel(WEIGHT, 0, self._layout.positions[projection.name])
+                for projection in self._plan.parts(recording.owner)
+                if projection.rule is not None
             ]
         base = self._layout.numbering.neurons[recording.owner]
-        needs = []
+        channels = []
         for name in recording.variables:
             variable = _VARIABLES[name]
             receptor = _RECEPTOR_OF.get(variable, "")
             shift = self._layout.shifts.get((recording.owner, receptor), 0)
-            needs.append((variable, shift, base + recording.members))
-        return needs
+            channels.append(_Channel(variable, shift, base + recording.members))
+        return channels
 
     def begin(self, first: int, steps: int) -> tuple[Channels, np.ndarray]:
         """Return the channels of a stretch, and room for its samples."""
@@ -94,19 +109,19 @@ class Recordings:
         for recording in self._plan.recordings:
             if recording.of_spikes:
                 chunk.spikes[recording.probe] = self._spikes_of(recording, spikes)
-        number = 0
-        for recording, needs in zip(self._sampled, self._needs, strict=True):
+        channel = 0
+        for recording, count in zip(self._sampled, self._counts, strict=True):
             rows = (first + chunk.steps) // recording.every - first // recording.every
-            parts = []
-            for _ in needs:
-                begin = channels.output[number]
-                width = channels.first[number + 1] - channels.first[number]
-                parts.append(samples[begin : begin + rows * width].reshape(rows, width))
-                number += 1
+            blocks = []
+            for _ in range(count):
+                begin = channels.output[channel]
+                width = channels.first[channel + 1] - channels.first[channel]
+                blocks.append(samples[begin : begin + rows * width].reshape(rows, width))
+                channel += 1
             if recording.of_weights:
-                chunk.traces[recording.probe] = self._weights(recording, parts, rows)
+                chunk.traces[recording.probe] = self._weights(recording, blocks, rows)
             else:
-                chunk.traces[recording.probe] = _states(recording, parts)
+                chunk.traces[recording.probe] = _states(recording, blocks)
 
     def _spikes_of(
         self, recording: PlannedRecording, spikes: Spikes
@@ -123,26 +138,29 @@ class Recordings:
         return neurons, steps
 
     def _weights(
-        self, recording: PlannedRecording, parts: list[np.ndarray], rows: int
+        self, recording: PlannedRecording, blocks: list[np.ndarray], rows: int
     ) -> np.ndarray:
         """Return the weights of the edges of a probe, (rows, M), in the network's unit."""
         projections = self._plan.parts(recording.owner)
-        size = sum(q.edges.size for q in projections)
+        size = sum(projection.edges.size for projection in projections)
         values = np.zeros((rows, size))
-        samples = iter(parts)
-        for q in projections:
-            step = 2.0 ** (self._layout.shifts[q.target, q.receptor] - 15)
-            if q.rule is None:
-                values[:, q.edges] = np.rint(np.abs(q.weight) / step) * step / q.scale
+        samples = iter(blocks)
+        for projection in projections:
+            step = 2.0 ** (self._layout.shifts[projection.target, projection.receptor] - 15)
+            if projection.rule is None:
+                stored: np.ndarray = np.rint(np.abs(projection.weight) / step)
             else:
-                values[:, q.edges] = next(samples) * step / q.scale
+                stored = next(samples)
+            values[:, projection.edges] = stored * step / projection.scale
         return values[:, recording.members]
 
 
-def _states(recording: PlannedRecording, parts: list[np.ndarray]) -> np.ndarray:
+def _states(recording: PlannedRecording, blocks: list[np.ndarray]) -> np.ndarray:
     """Return a state of the members of a probe, (rows, M), in the network's unit."""
-    total = np.zeros(parts[0].shape)
-    for name, part in zip(recording.variables, parts, strict=True):
-        total += recording.sign(name) * to_float(part)
+    total = np.zeros(blocks[0].shape)
+    for name, samples in zip(recording.variables, blocks, strict=True):
+        total += recording.sign(name) * to_float(samples)
     scale = np.asarray(recording.scale)
-    return total / (scale[recording.members] if scale.ndim else scale)
+    if scale.ndim:
+        scale = scale[recording.members]
+    return total / scale

@@ -51,38 +51,48 @@ def _rows_of_run(plan: Plan) -> Iterator[Row]:
 
 
 def _rows_of_parts(plan: Plan) -> Iterator[Row]:
-    for p in plan.populations:
-        yield from _rows_of_population(p, plan)
-    learning = {q.origin: q for q in plan.projections if q.rule is not None}
-    for q in learning.values():
+    for population in plan.populations:
+        yield from _rows_of_population(population, plan)
+    yield from _rows_of_rules(plan)
+    yield from _rows_of_delays(plan)
+
+
+def _rows_of_rules(plan: Plan) -> Iterator[Row]:
+    # One of the parts of a projection stands for all: they have its rule.
+    learning = {
+        projection.origin: projection.rule
+        for projection in plan.projections
+        if projection.rule is not None
+    }
+    for origin, rule in learning.items():
         yield Row(
-            Place("projection", q.origin, "variables"),
+            Place("projection", origin, "variables"),
             "approximated",
             "traces are those of the machine, by source and by target: of the rule's variables "
             "only the weight is read and set, others stay as they begin.",
         )
-        if q.rule is not None and q.rule.dependence != _ADDITIVE:
+        if rule.dependence != _ADDITIVE:
             yield Row(
-                Place("projection", q.origin, "dependence"),
+                Place("projection", origin, "dependence"),
                 "impossible",
-                f"{q.rule.dependence}: its whole-number arithmetic is not known.",
+                f"{rule.dependence}: its whole-number arithmetic is not known.",
                 f"Use {_ADDITIVE}, fix its weights, or run it on 'spinnaker' or 'cpu'.",
             )
-    yield from _rows_of_delays(plan)
 
 
-def _rows_of_population(p: PlannedPopulation, plan: Plan) -> Iterator[Row]:
-    kind = "drive" if p.is_drive else "population"
-    place = Place(kind, p.name.removesuffix(" source") if p.is_drive else p.name)
-    if p.cell not in (*CELLS, *SOURCES):
+def _rows_of_population(population: PlannedPopulation, plan: Plan) -> Iterator[Row]:
+    place = Place("population", population.name)
+    if population.is_drive:
+        place = Place("drive", population.name.removesuffix(" source"))
+    if population.cell not in (*CELLS, *SOURCES):
         known = " and ".join(CELLS)
         yield Row(
             place.of("cell"),
             "impossible",
-            f"{p.cell}: its whole-number arithmetic is not known; that of {known} is.",
+            f"{population.cell}: its whole-number arithmetic is not known; that of {known} is.",
             _REMEDY,
         )
-    if p.cell.startswith("SpikeSourcePoisson"):
+    if population.cell.startswith("SpikeSourcePoisson"):
         yield Row(
             place.of("draws"),
             "approximated",
@@ -90,44 +100,56 @@ def _rows_of_population(p: PlannedPopulation, plan: Plan) -> Iterator[Row]:
             "'cpu'; sources of a population have at most one in a step.",
             "For the same spikes on a board give them: net.spike_source.",
         )
-    if p.current is not None:
+    if population.current is not None:
         yield Row(
             place.of("current"),
             "approximated",
             "not modelled: the machine's current source. The current changes as on 'cpu', in the "
             "step for which it is given.",
         )
-    if p.cell in CELLS:
-        yield from _rows_of_time_constants(p, place, dt=plan.dt)
+    if population.cell in CELLS:
+        yield from _rows_of_time_constants(population, place, dt=plan.dt)
 
 
-def _rows_of_time_constants(p: PlannedPopulation, place: Place, *, dt: float) -> Iterator[Row]:
+def _rows_of_time_constants(
+    population: PlannedPopulation, place: Place, *, dt: float
+) -> Iterator[Row]:
     step = int(to_fixed(dt))
     for name in ("tau_m", "cm", "tau_syn_E", "tau_syn_I"):
-        if name not in p.parameters:
+        if name not in population.parameters:
             continue
-        least = int(np.min(to_fixed(p.parameters[name])))
-        shortest = name.startswith("tau_syn") and least > 0
-        if least <= 0 or (shortest and -divide(step, least) < LEAST_EXPONENT):
+        values = population.parameters[name]
+        least = int(np.min(to_fixed(values)))
+        is_below_grain = least <= 0
+        # Decays of membranes are known for every time constant, those of synapses are not.
+        is_short = (
+            name.startswith("tau_syn")
+            and not is_below_grain
+            and -divide(step, least) < LEAST_EXPONENT
+        )
+        if is_below_grain or is_short:
             yield Row(
                 place.of(name),
                 "impossible",
-                f"it is {np.min(p.parameters[name]):.7g} there: the machine's result is not known "
-                "below 2**-15, nor for time constants below dt / 13.",
+                f"it is {np.min(values):.7g} there: the machine's result is not known below "
+                "2**-15, nor for time constants below dt / 13.",
                 "Use a longer one, or a smaller dt.",
             )
 
 
 def _rows_of_delays(plan: Plan) -> Iterator[Row]:
     """Yield rows for edges whose delays exceed the slots of a core."""
-    machine = {p.name: p for p in plan.populations}
-    late: dict[str, tuple[int, int]] = {}
-    for q in plan.projections:
-        slots = _slots(machine[q.target])
-        steps = np.rint(q.delay / plan.dt)
-        count, _ = late.get(q.origin, (0, slots))
-        late[q.origin] = count + int((steps > slots).sum()), slots
-    for origin, (count, slots) in late.items():
+    targets = {population.name: population for population in plan.populations}
+    late_edges: dict[str, int] = {}
+    slots_of: dict[str, int] = {}
+    for projection in plan.projections:
+        slots = _slots(targets[projection.target])
+        steps = np.rint(projection.delay / plan.dt)
+        count = int((steps > slots).sum())
+        late_edges[projection.origin] = late_edges.get(projection.origin, 0) + count
+        slots_of[projection.origin] = slots
+    for origin, count in late_edges.items():
+        slots = slots_of[origin]
         if count:
             yield Row(
                 Place("projection", origin, "delay extensions"),
@@ -138,10 +160,10 @@ def _rows_of_delays(plan: Plan) -> Iterator[Row]:
             )
 
 
-def _slots(p: PlannedPopulation) -> int:
+def _slots(population: PlannedPopulation) -> int:
     """Return the slots of a receptor on the cores of a population."""
     # A core's slots share one address: bits that its neurons need are missing for delays.
-    neurons = min(p.machine.get("neurons_per_core", 1 << _CORE_BITS), p.size)
+    neurons = min(population.machine.get("neurons_per_core", 1 << _CORE_BITS), population.size)
     bits = max(int(neurons) - 1, 0).bit_length()
     # One bit of the address is the receptor.
     return 1 << (_SLOT_BITS - bits - 1)
